@@ -1,0 +1,108 @@
+//! Bounded channels whose constructor's name says what happens when they are full.
+//!
+//! - [`latest_wins`]: frames. An unread value is replaced and counted.
+//! - [`blocking`]: fragments on their way to the disk, events. The sender waits.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A channel of `capacity` values: a sender waits while it is full.
+pub fn blocking<T>(capacity: usize) -> (SyncSender<T>, Receiver<T>) {
+    sync_channel(capacity)
+}
+
+/// One slot that holds the newest value only.
+///
+/// Cloned freely; every clone may put and take. A taker that comes late sees the latest value, and what it missed is
+/// in [`LatestWins::replaced`].
+pub fn latest_wins<T>() -> LatestWins<T> {
+    LatestWins {
+        slot: Arc::new(Slot { value: Mutex::new(None), filled: Condvar::new(), replaced: AtomicU64::new(0) }),
+    }
+}
+
+/// See [`latest_wins`].
+#[derive(Debug)]
+pub struct LatestWins<T> {
+    slot: Arc<Slot<T>>,
+}
+
+#[derive(Debug)]
+struct Slot<T> {
+    value: Mutex<Option<T>>,
+    filled: Condvar,
+    replaced: AtomicU64,
+}
+
+impl<T> Clone for LatestWins<T> {
+    fn clone(&self) -> Self {
+        Self { slot: Arc::clone(&self.slot) }
+    }
+}
+
+impl<T> LatestWins<T> {
+    /// Puts `value` in, in place of one that nobody took.
+    pub fn put(&self, value: T) {
+        if self.lock().replace(value).is_some() {
+            self.slot.replaced.fetch_add(1, Ordering::Relaxed);
+        }
+        self.slot.filled.notify_one();
+    }
+
+    /// Takes what is there, without waiting.
+    pub fn take(&self) -> Option<T> {
+        self.lock().take()
+    }
+
+    /// Waits up to `timeout` for a value.
+    pub fn take_timeout(&self, timeout: Duration) -> Option<T> {
+        let deadline = Instant::now() + timeout;
+        let mut value = self.lock();
+        loop {
+            if let Some(value) = value.take() {
+                return Some(value);
+            }
+            let left = deadline.checked_duration_since(Instant::now())?;
+            let waited = self.slot.filled.wait_timeout(value, left);
+            value = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// How many values were replaced before anybody took them.
+    pub fn replaced(&self) -> u64 {
+        self.slot.replaced.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<T>> {
+        // A value is put or taken whole: a panicking holder leaves nothing half-done behind.
+        self.slot.value.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_value_wins_and_the_rest_is_counted() {
+        let slot = latest_wins();
+        for value in 0..5 {
+            slot.put(value);
+        }
+        assert_eq!(slot.take(), Some(4));
+        assert_eq!(slot.take(), None);
+        assert_eq!(slot.replaced(), 4);
+    }
+
+    #[test]
+    fn a_waiting_taker_wakes_and_a_lonely_one_gives_up() {
+        let slot = latest_wins();
+        let putter = slot.clone();
+        let thread = std::thread::spawn(move || putter.put(7));
+        assert_eq!(slot.take_timeout(Duration::from_secs(10)), Some(7));
+        thread.join().unwrap();
+        assert_eq!(slot.take_timeout(Duration::from_millis(1)), None);
+    }
+}

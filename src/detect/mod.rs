@@ -1,0 +1,5 @@
+//! Detection on decoded frames: the only user of tract.
+
+mod settings;
+
+pub use settings::{DetectorChoice, Settings};

@@ -1,0 +1,253 @@
+//! The alert message, schema `wardwatch.alert/1`: written on the box, read at the ward post.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::event::{Event, Phase, RuleRef, Severity, Subject};
+use super::ids::{AlertId, BoxId, CameraId, WardId, ZoneId};
+use super::time::{ClockState, WallTime};
+
+/// The value of `schema` in every alert message of this version.
+pub const SCHEMA: &str = "wardwatch.alert/1";
+
+/// The largest thumbnail in bytes, before base64.
+pub const THUMBNAIL_BYTES_MAX: usize = 24 * 1024;
+
+/// The camera, as an alert names it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CameraRef {
+    /// Its id in the configuration.
+    pub id: CameraId,
+    /// What people call the place.
+    pub name: String,
+    /// Latitude in degrees (WGS 84).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lat: Option<f64>,
+    /// Longitude in degrees (WGS 84).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lon: Option<f64>,
+    /// Where it looks: degrees clockwise from north.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heading: Option<f32>,
+}
+
+/// The detector behind an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelRef {
+    /// Its name: a manifest's, or `motion`.
+    pub name: String,
+    /// sha256 of the network's file in hexadecimal; absent for the built-in motion detector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+/// The footage of an alert. It stays on the box: `wardwatch clips export REF`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClipRef {
+    /// What to ask the box for.
+    #[serde(rename = "ref")]
+    pub reference: String,
+    /// Start of the footage, pre-roll included.
+    pub starts_at: WallTime,
+    /// End of the footage, post-roll included; absent while the alert is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<WallTime>,
+    /// sha256 of the footage once it is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+/// A JPEG of the subject, at most [`THUMBNAIL_BYTES_MAX`] bytes; base64 in the message.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", extend("contentEncoding" = "base64", "contentMediaType" = "image/jpeg"))]
+pub struct Thumbnail(pub Vec<u8>);
+
+impl TryFrom<String> for Thumbnail {
+    type Error = base64::DecodeError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        STANDARD.decode(text).map(Self)
+    }
+}
+
+impl From<Thumbnail> for String {
+    fn from(thumbnail: Thumbnail) -> String {
+        STANDARD.encode(thumbnail.0)
+    }
+}
+
+/// Its size only.
+impl std::fmt::Debug for Thumbnail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Thumbnail({} bytes)", self.0.len())
+    }
+}
+
+/// One message about an event, on topic `wardwatch/v1/{ward}/{box}/alert`.
+///
+/// Delivered at least once. `id` and `phase` together name the message, `seq` its place: a receiver that keeps one
+/// message per (`id`, `phase`) has each exactly once, and a hole in `seq` is a message that is still missing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Alert {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// The alert's id, the same when it opens and when it closes.
+    pub id: AlertId,
+    /// Counts the box's messages from 1, without holes.
+    pub seq: u64,
+    /// Whether the event has begun or is over.
+    pub phase: Phase,
+    /// The ward.
+    pub ward: WardId,
+    /// The box.
+    #[serde(rename = "box")]
+    pub box_id: BoxId,
+    /// The camera.
+    pub camera: CameraRef,
+    /// The rule.
+    pub rule: RuleRef,
+    /// How much it matters.
+    pub severity: Severity,
+    /// When the event began.
+    pub opened_at: WallTime,
+    /// When it ended; absent while it is open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<WallTime>,
+    /// How far these times can be trusted.
+    pub clock: ClockState,
+    /// Who took part, the first one first.
+    pub subjects: Vec<Subject>,
+    /// How many took part.
+    pub count: u32,
+    /// The zone or tripwire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<ZoneId>,
+    /// Why the rule fired, with its numbers.
+    pub why: String,
+    /// The detector.
+    pub model: ModelRef,
+    /// The footage.
+    pub clip: ClipRef,
+    /// The subject as a picture; absent where no frame could be had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbnail: Option<Thumbnail>,
+}
+
+/// An alert before the store gave it its place: everything but `seq`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertDraft {
+    /// What happened.
+    pub event: Event,
+    /// The ward.
+    pub ward: WardId,
+    /// The box.
+    pub box_id: BoxId,
+    /// The camera.
+    pub camera: CameraRef,
+    /// The detector.
+    pub model: ModelRef,
+    /// The footage.
+    pub clip: ClipRef,
+    /// The subject as a picture.
+    pub thumbnail: Option<Thumbnail>,
+}
+
+impl AlertDraft {
+    /// The message, at place `seq`.
+    pub fn into_alert(self, seq: u64) -> Alert {
+        let event = self.event;
+        Alert {
+            schema: SCHEMA.to_owned(),
+            id: event.id,
+            seq,
+            phase: event.phase,
+            ward: self.ward,
+            box_id: self.box_id,
+            camera: self.camera,
+            rule: event.rule,
+            severity: event.severity,
+            opened_at: event.opened_at.wall,
+            closed_at: event.closed_at.map(|at| at.wall),
+            clock: event.closed_at.unwrap_or(event.opened_at).clock,
+            subjects: event.subjects,
+            count: event.count,
+            zone: event.zone,
+            why: event.why,
+            model: self.model,
+            clip: self.clip,
+            thumbnail: self.thumbnail,
+        }
+    }
+}
+
+/// The JSON Schema of [`Alert`], pretty-printed; `deploy/alert.schema.json` is this text.
+pub fn json_schema() -> String {
+    let schema = schemars::schema_for!(Alert);
+    serde_json::to_string_pretty(&schema).expect("a schema is JSON") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::{Monotonic, Stamp};
+
+    fn draft() -> AlertDraft {
+        let at = Stamp {
+            wall: WallTime::from_micros(1_777_673_643_120_000),
+            monotonic: Monotonic::from_nanos(5),
+            clock: ClockState::Holdover,
+        };
+        AlertDraft {
+            event: Event {
+                id: AlertId::new(at.wall.as_unix_millis()),
+                phase: Phase::Opened,
+                camera: "gate".parse().unwrap(),
+                rule: RuleRef {
+                    id: "night".parse().unwrap(), kind: "intrusion".into(), name: "Đêm".into()
+                },
+                severity: Severity::Warning,
+                opened_at: at,
+                closed_at: None,
+                subjects: Vec::new(),
+                count: 1,
+                zone: None,
+                why: "a test".into(),
+            },
+            ward: "ben-nghe".parse().unwrap(),
+            box_id: "box-1".parse().unwrap(),
+            camera: CameraRef {
+                id: "gate".parse().unwrap(),
+                name: "Cổng".into(),
+                lat: None,
+                lon: None,
+                heading: None,
+            },
+            model: ModelRef { name: "motion".into(), sha256: None },
+            clip: ClipRef { reference: "x".into(), starts_at: at.wall, ends_at: None, sha256: None },
+            thumbnail: Some(Thumbnail(vec![0xff, 0xd8, 0xff])),
+        }
+    }
+
+    #[test]
+    fn a_message_reads_back_and_ignores_unknown_fields() {
+        let alert = draft().into_alert(7);
+        let mut value = serde_json::to_value(&alert).unwrap();
+        assert_eq!(value["thumbnail"], "/9j/");
+        assert_eq!(value["clock"], "holdover");
+        assert_eq!(value["opened_at"], "2026-05-01T22:14:03.120Z");
+        value["from_the_future"] = 1.into();
+        assert_eq!(serde_json::from_value::<Alert>(value).unwrap(), alert);
+    }
+
+    #[test]
+    fn the_checked_in_schema_is_this_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/alert.schema.json");
+        if std::env::var_os("WARDWATCH_WRITE_SCHEMAS").is_some() {
+            std::fs::write(path, json_schema()).unwrap();
+        }
+        let checked_in = std::fs::read_to_string(path).unwrap();
+        assert!(json_schema() == checked_in, "deploy/alert.schema.json is out of date: run `make schemas`");
+    }
+}

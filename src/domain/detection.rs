@@ -1,0 +1,59 @@
+//! What a detector says of one frame.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::geometry::Rect;
+
+/// What a subject is. Networks' own labels are mapped to these by the model's manifest; the rest is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Label {
+    /// A person on foot.
+    Person,
+    /// A bicycle, motorcycle or moped, with its rider if it has one.
+    TwoWheeler,
+    /// A car.
+    Car,
+    /// A bus, van, coach or truck.
+    LargeVehicle,
+    /// Something that moves; said by the built-in motion detector, which cannot tell what it is.
+    Moving,
+}
+
+impl Label {
+    /// Every label, in the order in which they are listed to people.
+    pub const ALL: [Label; 5] =
+        [Label::Person, Label::TwoWheeler, Label::Car, Label::LargeVehicle, Label::Moving];
+
+    /// The word that stands in the configuration and in messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::TwoWheeler => "two-wheeler",
+            Self::Car => "car",
+            Self::LargeVehicle => "large-vehicle",
+            Self::Moving => "moving",
+        }
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One box in one frame.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Detection {
+    /// What it is.
+    pub label: Label,
+    /// How sure the detector is, 0..=1.
+    pub score: f32,
+    /// Where it is.
+    #[serde(rename = "box")]
+    pub rect: Rect,
+}

@@ -1,0 +1,106 @@
+//! A rule's outcome, with a start and an end.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::detection::Label;
+use super::geometry::{Point, Rect};
+use super::ids::{AlertId, CameraId, RuleId, TrackId, ZoneId};
+use super::time::Stamp;
+
+/// How much an alert matters to a duty officer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// To be looked at when there is time.
+    Notice,
+    /// To be looked at now.
+    Warning,
+    /// To be acted upon now.
+    Critical,
+}
+
+impl Severity {
+    /// The word that stands in messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Notice => "notice",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// Whether something has begun or is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// It has begun.
+    Opened,
+    /// It is over; the message repeats what was said and adds the end.
+    Closed,
+}
+
+impl Phase {
+    /// The word that stands in messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// The rule behind an event, as an alert names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RuleRef {
+    /// The rule's id in the configuration.
+    pub id: RuleId,
+    /// Its kind: `intrusion`, `tripwire`.
+    pub kind: String,
+    /// What people call it.
+    pub name: String,
+}
+
+/// A track that took part in an event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Subject {
+    /// Its track on that camera.
+    pub track: TrackId,
+    /// What it is.
+    pub label: Label,
+    /// Best score so far, 0..=1.
+    pub score: f32,
+    /// Where it was when the rule fired: `[x, y, w, h]` as fractions of the picture.
+    #[serde(rename = "box")]
+    pub rect: Rect,
+    /// Its foot points up to then, oldest first, at most 32.
+    pub path: Vec<Point>,
+}
+
+/// A rule's outcome.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// The id of the alert that will tell of it; the same when it opens and when it closes.
+    pub id: AlertId,
+    /// Begun or over.
+    pub phase: Phase,
+    /// The camera that saw it.
+    pub camera: CameraId,
+    /// The rule that fired.
+    pub rule: RuleRef,
+    /// How much it matters.
+    pub severity: Severity,
+    /// When it began: the frame that completed the evidence.
+    pub opened_at: Stamp,
+    /// When it ended; `None` while it is open.
+    pub closed_at: Option<Stamp>,
+    /// Who took part, the first one first.
+    pub subjects: Vec<Subject>,
+    /// How many took part.
+    pub count: u32,
+    /// The zone or tripwire.
+    pub zone: Option<ZoneId>,
+    /// Why the rule fired, with its numbers, for a person: `two-wheeler in "gate" for 2.4 s (2.0 s needed)`.
+    pub why: String,
+}

@@ -1,0 +1,17 @@
+//! The nouns that every part of the box shares: no I/O, no clock reading, no threads.
+//!
+//! A module meets its siblings only through these types, on channels that `agent` wires.
+
+pub mod alert;
+pub mod detection;
+pub mod event;
+pub mod fault;
+pub mod fragment;
+pub mod geometry;
+pub mod ids;
+pub mod picture;
+pub mod secret;
+pub mod status;
+pub mod time;
+pub mod track;
+pub mod zone;

@@ -1,0 +1,79 @@
+//! What the box says of itself: `status` (retained, with a last will) and each camera's state.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{BoxId, CameraId, WardId};
+use super::time::{ClockState, WallTime};
+
+/// The value of `schema` in every status message of this version.
+pub const SCHEMA: &str = "wardwatch.status/1";
+
+/// Whether the box is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Presence {
+    /// It is.
+    Online,
+    /// It is not: said by the box as it stops, or by the broker as its will.
+    Offline,
+}
+
+/// How a camera's stream is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StreamState {
+    /// A session is being set up.
+    Connecting,
+    /// Samples arrive.
+    Live,
+    /// The session broke; the next one starts after a pause.
+    BackingOff,
+    /// Somebody has to change something first; tried again at a slow pace.
+    Misconfigured,
+    /// A file that was played to its end.
+    Ended,
+}
+
+/// One camera in the status message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CameraStatus {
+    /// Which one.
+    pub id: CameraId,
+    /// The worse of its streams' states.
+    pub state: StreamState,
+    /// Why it is not live, for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Since when it is in this state.
+    pub since: WallTime,
+}
+
+/// The message on topic `wardwatch/v1/{ward}/{box}/status`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Status {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// Whether the box is there.
+    pub presence: Presence,
+    /// The ward.
+    pub ward: WardId,
+    /// The box.
+    #[serde(rename = "box")]
+    pub box_id: BoxId,
+    /// Version of the daemon.
+    pub version: String,
+    /// Which boot of the machine.
+    pub boot_id: String,
+    /// When the daemon started.
+    pub started_at: WallTime,
+    /// Its cameras; empty when offline.
+    pub cameras: Vec<CameraStatus>,
+    /// How many alerts wait to be delivered.
+    pub outbox_depth: u64,
+    /// When the oldest of them opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_unacknowledged: Option<WallTime>,
+    /// How far the box's times can be trusted.
+    pub clock: ClockState,
+}

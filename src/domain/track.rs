@@ -1,0 +1,41 @@
+//! What the tracker says after each look: who is on the picture, and where they went.
+
+use serde::{Deserialize, Serialize};
+
+use super::detection::Label;
+use super::geometry::{Point, Rect};
+use super::ids::TrackId;
+use super::time::Monotonic;
+
+/// Where a track's foot point was, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PathPoint {
+    /// When.
+    pub at: Monotonic,
+    /// The middle of the box's bottom edge.
+    pub foot: Point,
+}
+
+/// One identity over the frames of one epoch, as of the latest look.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Track {
+    /// Its id; never used again in this epoch.
+    pub id: TrackId,
+    /// What it is: the vote over all its detections, weighted by score.
+    pub label: Label,
+    /// Score of the latest detection, 0..=1.
+    pub score: f32,
+    /// Where it is, smoothed; clamped to the picture.
+    #[serde(rename = "box")]
+    pub rect: Rect,
+    /// Movement of the box's centre, in picture widths and heights per second.
+    pub velocity: Point,
+    /// Whether enough looks have seen it. Rules ignore what is not confirmed.
+    pub confirmed: bool,
+    /// When it was first detected.
+    pub first_seen: Monotonic,
+    /// When it was last detected (not predicted).
+    pub last_seen: Monotonic,
+    /// Foot points of its detections, oldest first, thinned to a bounded number; the newest is always there.
+    pub path: Vec<PathPoint>,
+}

@@ -1,0 +1,44 @@
+//! Which broker, and who the box is to it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::ids::{BoxId, WardId};
+use crate::domain::secret::Credentials;
+
+/// Settings of the publisher.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// First level of every topic.
+    pub ward: WardId,
+    /// Second level of every topic, and the MQTT client id.
+    pub box_id: BoxId,
+    /// Broker's host name or address.
+    pub host: String,
+    /// Broker's port.
+    pub port: u16,
+    /// TLS, or plain TCP for a broker on the same machine.
+    pub tls: Option<Tls>,
+    /// User name and password, where the broker asks for them.
+    pub credentials: Option<Credentials>,
+    /// Longest silence on the connection before it is checked.
+    pub keep_alive: Duration,
+}
+
+/// How the broker proves itself, and how the box does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tls {
+    /// PEM file of the authority that signed the broker's certificate.
+    pub ca_file: PathBuf,
+    /// PEM files of the box's own certificate chain and private key, for mutual TLS.
+    pub identity: Option<Identity>,
+}
+
+/// The box's certificate and key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Identity {
+    /// PEM file of the certificate chain.
+    pub cert_file: PathBuf,
+    /// PEM file of the private key.
+    pub key_file: PathBuf,
+}

@@ -1,0 +1,1 @@
+//! Drawn street scenes with their truth, for the demonstration, tests and benches.

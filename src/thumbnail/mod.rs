@@ -1,0 +1,1 @@
+//! The picture inside an alert.

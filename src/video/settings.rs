@@ -1,0 +1,62 @@
+//! What one stream is to do.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::domain::fragment::StreamRole;
+use crate::domain::ids::CameraId;
+use crate::domain::secret::Credentials;
+
+/// Where a stream comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// A camera.
+    Rtsp(RtspSource),
+    /// A file, played in real time; for trying out and tests.
+    File {
+        /// Any container that GStreamer's `parsebin` opens, with H.264 or H.265 in it.
+        path: PathBuf,
+        /// Start again at its end; otherwise the stream ends there.
+        looped: bool,
+    },
+}
+
+/// An RTSP camera.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RtspSource {
+    /// `rtsp://` or `rtsps://`, without user and password.
+    pub url: String,
+    /// How the media travels.
+    pub transport: Transport,
+    /// Who the box is to the camera.
+    pub credentials: Option<Credentials>,
+    /// For `rtsps://`: PEM file of the authority that signed the camera's certificate. `None` accepts any
+    /// certificate, since most cameras sign their own.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How RTP travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Inside the RTSP connection: nothing lost on a bad network, no further port.
+    Tcp,
+    /// As datagrams: for cameras that cannot do TCP.
+    Udp,
+}
+
+/// One stream of one camera, and what is wanted of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamSettings {
+    /// Whose it is.
+    pub camera: CameraId,
+    /// Which one it is.
+    pub role: StreamRole,
+    /// Where it comes from.
+    pub source: Source,
+    /// Whether its fragments are wanted.
+    pub record: bool,
+    /// The highest rate of decoded frames that is wanted; `None` for none: the stream is then never decoded.
+    pub watch_fps_max: Option<f32>,
+    /// How long a connected stream may stay without data before it counts as broken.
+    pub stall: Duration,
+}

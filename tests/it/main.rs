@@ -1,0 +1,9 @@
+//! Scenarios against real parts: GStreamer, an RTSP server, Mosquitto, SQLite files, child processes.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stderr, reason = "a skipped test says why")]
+
+mod detect;
+mod publish;
+mod scene;
+mod store;
+mod support;

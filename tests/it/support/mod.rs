@@ -1,0 +1,30 @@
+//! What scenarios share.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Waits until `condition` holds; panics with `what` after `deadline`.
+#[allow(dead_code, reason = "not every scenario waits")]
+pub fn wait_until(what: &str, deadline: Duration, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + deadline;
+    while !condition() {
+        assert!(Instant::now() < end, "waited {deadline:?} in vain until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The folder with real models, clips and data sets beside the checkout; prints why a test is skipped without it.
+#[allow(dead_code, reason = "not every scenario needs it")]
+pub fn shared(what: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("WARDWATCH_SHARED")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")), PathBuf::from);
+    let path = root.join(what);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!(
+        "skipped: {} is not there (set WARDWATCH_SHARED to the folder with models/, clips/, datasets/)",
+        path.display()
+    );
+    None
+}
