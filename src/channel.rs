@@ -43,12 +43,14 @@ impl<T> Clone for LatestWins<T> {
 }
 
 impl<T> LatestWins<T> {
-    /// Puts `value` in, in place of one that nobody took.
-    pub fn put(&self, value: T) {
-        if self.lock().replace(value).is_some() {
+    /// Puts `value` in, in place of one that nobody took; tells whether there was one.
+    pub fn put(&self, value: T) -> bool {
+        let replaced = self.lock().replace(value).is_some();
+        if replaced {
             self.slot.replaced.fetch_add(1, Ordering::Relaxed);
         }
         self.slot.filled.notify_one();
+        replaced
     }
 
     /// Takes what is there, without waiting.

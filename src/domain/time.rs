@@ -116,6 +116,13 @@ impl Add<Duration> for Monotonic {
     }
 }
 
+impl Sub<Duration> for Monotonic {
+    type Output = Self;
+    fn sub(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
 /// Presentation time in nanoseconds since the session's first sample. Compares within one epoch only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
 pub struct Pts(pub u64);
@@ -158,6 +165,13 @@ impl Add<Duration> for Stamp {
     type Output = Self;
     fn add(self, span: Duration) -> Self {
         Self { wall: self.wall + span, monotonic: self.monotonic + span, clock: self.clock }
+    }
+}
+
+impl Sub<Duration> for Stamp {
+    type Output = Self;
+    fn sub(self, span: Duration) -> Self {
+        Self { wall: self.wall - span, monotonic: self.monotonic - span, clock: self.clock }
     }
 }
 

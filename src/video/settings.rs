@@ -60,3 +60,13 @@ pub struct StreamSettings {
     /// How long a connected stream may stay without data before it counts as broken.
     pub stall: Duration,
 }
+
+impl StreamSettings {
+    /// The user's name at the camera, if one is set.
+    pub(super) fn source_credentials(&self) -> Option<&str> {
+        match &self.source {
+            Source::Rtsp(rtsp) => rtsp.credentials.as_ref().map(|credentials| credentials.user.as_str()),
+            Source::File { .. } => None,
+        }
+    }
+}

@@ -7,3 +7,4 @@ mod publish;
 mod scene;
 mod store;
 mod support;
+mod video;

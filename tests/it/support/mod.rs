@@ -1,5 +1,7 @@
 //! What scenarios share.
 
+pub mod camera;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,338 @@
+//! The GStreamer pipeline of one session, inside its child process.
+//!
+//! ```text
+//! rtspsrc ─ depay ─┐
+//! filesrc ─ parsebin ─ identity(sync) ─┴─ parse ─┬─ queue ─ timestamper ─ isofmp4mux ─ appsink   (record)
+//!                                                └─ queue ─ parse ─ decoder ─ convert ─ appsink  (watch)
+//! ```
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use gstreamer as gst;
+use gstreamer::glib;
+use gstreamer::prelude::*;
+
+use super::settings::{RtspSource, Source, StreamSettings, Transport};
+use super::wire::FailureKind;
+use super::{record, watch};
+use crate::clock;
+use crate::domain::fragment::{Codec, StreamFacts};
+use crate::domain::time::{Monotonic, Stamp};
+
+/// How long rtspsrc waits for an answer before it gives up, in microseconds.
+const TCP_TIMEOUT_MICROS: u64 = 5_000_000;
+/// How long packets may wait for those that were sent before them, in milliseconds.
+const JITTER_MS: u32 = 200;
+
+/// Why a session broke.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub kind: FailureKind,
+    pub reason: String,
+}
+
+impl Failure {
+    pub(super) fn new(kind: FailureKind, reason: impl Into<String>) -> Self {
+        Self { kind, reason: reason.into() }
+    }
+
+    /// A part of GStreamer that is not installed, with the Debian package that has it.
+    pub(super) fn missing(element: &str) -> Self {
+        let package = match element {
+            "rtspsrc" | "rtph264depay" | "rtph265depay" => "gstreamer1.0-plugins-good",
+            "h264parse" | "h265parse" | "h264timestamper" | "h265timestamper" => "gstreamer1.0-plugins-bad",
+            "parsebin" | "videoconvert" => "gstreamer1.0-plugins-base",
+            _ => "gstreamer1.0-plugins-good or gstreamer1.0-libav",
+        };
+        let reason = format!("GStreamer has no element \"{element}\": install {package}");
+        Self::new(FailureKind::Config, reason)
+    }
+}
+
+impl From<glib::BoolError> for Failure {
+    fn from(error: glib::BoolError) -> Self {
+        Self::new(FailureKind::Bug, format!("GStreamer: {error}"))
+    }
+}
+
+/// Where the pipeline's threads leave what they find; shared with the session's main loop.
+pub(super) struct Shared {
+    started: Monotonic,
+    samples: AtomicU64,
+    last_sample: AtomicU64,
+    facts: Mutex<Option<StreamFacts>>,
+    failure: Mutex<Option<Failure>>,
+    record_branch: OnceLock<record::Branch>,
+}
+
+impl Shared {
+    fn new() -> Self {
+        let started = clock::monotonic();
+        Self {
+            started,
+            samples: AtomicU64::new(0),
+            last_sample: AtomicU64::new(started.as_nanos()),
+            facts: Mutex::new(None),
+            failure: Mutex::new(None),
+            record_branch: OnceLock::new(),
+        }
+    }
+
+    /// How many samples have arrived.
+    pub(super) fn samples(&self) -> u64 {
+        self.samples.load(Ordering::Relaxed)
+    }
+
+    /// When the last one arrived, or the session started.
+    pub(super) fn last_sample(&self) -> Monotonic {
+        Monotonic::from_nanos(self.last_sample.load(Ordering::Relaxed)).max(self.started)
+    }
+
+    /// What the stream is; `None` until that is known.
+    pub(super) fn facts(&self) -> Option<StreamFacts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The first failure that a pipeline thread met.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn fail(&self, failure: Failure) {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+    }
+
+    /// Where an end of stream makes the record branch hand out its unfinished fragment.
+    pub(super) fn record_branch(&self) -> Option<record::Branch> {
+        self.record_branch.get().cloned()
+    }
+}
+
+/// Takes what the branches deliver. Called on pipeline threads.
+pub(super) trait Deliver: Send + Sync + 'static {
+    /// A finished fragment. Blocks while the daemon is behind.
+    fn fragment(&self, fragment: record::MuxedFragment);
+    /// A decoded picture.
+    fn frame(&self, frame: watch::Decoded);
+}
+
+/// Builds the pipeline; nothing flows until it is set to PLAYING.
+pub(super) fn build(
+    stream: &StreamSettings,
+    deliver: Arc<dyn Deliver>,
+) -> Result<(gst::Pipeline, Arc<Shared>), Failure> {
+    let pipeline = gst::Pipeline::new();
+    // The system clock, not one that an element offers: stamps are taken against it.
+    pipeline.use_clock(Some(&gst::SystemClock::obtain()));
+    let shared = Arc::new(Shared::new());
+    let tail =
+        Tail { stream: stream.clone(), pipeline: pipeline.downgrade(), shared: shared.clone(), deliver };
+    match &stream.source {
+        Source::Rtsp(rtsp) => rtsp_source(&pipeline, rtsp, tail)?,
+        Source::File { path, .. } => file_source(&pipeline, path, tail)?,
+    }
+    Ok((pipeline, shared))
+}
+
+fn rtsp_source(pipeline: &gst::Pipeline, rtsp: &RtspSource, tail: Tail) -> Result<(), Failure> {
+    let source = make("rtspsrc")?;
+    source.set_property("location", &rtsp.url);
+    source.set_property_from_str(
+        "protocols",
+        match (rtsp.transport, rtsp.url.starts_with("rtsps://")) {
+            (Transport::Udp, _) => "udp",
+            (Transport::Tcp, true) => "tls",
+            (Transport::Tcp, false) => "tcp",
+        },
+    );
+    source.set_property("latency", JITTER_MS);
+    source.set_property("tcp-timeout", TCP_TIMEOUT_MICROS);
+    source.set_property("timeout", TCP_TIMEOUT_MICROS);
+    source.set_property("teardown-timeout", 0u64);
+    source.set_property("user-agent", "wardwatch");
+    if let Some(credentials) = &rtsp.credentials {
+        source.set_property("user-id", &credentials.user);
+        source.set_property("user-pw", credentials.password.reveal());
+    }
+    match &rtsp.ca_file {
+        Some(path) => {
+            let database = gio::TlsFileDatabase::new(path).map_err(|error| {
+                let text =
+                    format!("cannot read ca_file {}: {error}; it must be a PEM certificate", path.display());
+                Failure::new(FailureKind::Config, text)
+            })?;
+            source.set_property("tls-database", &database);
+        }
+        None => source.set_property_from_str("tls-validation-flags", "no-flags"),
+    }
+    pipeline.add(&source)?;
+    // Sound is neither recorded nor asked for: nobody on the street agreed to be listened to.
+    source.connect("select-stream", false, |values| {
+        let caps = values.get(2).and_then(|value| value.get::<gst::Caps>().ok());
+        let media =
+            caps.as_ref().and_then(|caps| caps.structure(0)).and_then(|s| s.get::<&str>("media").ok());
+        Some((media == Some("video")).to_value())
+    });
+    source.connect_pad_added(move |_, pad| tail.attach_rtp(pad));
+    Ok(())
+}
+
+fn file_source(pipeline: &gst::Pipeline, path: &Path, tail: Tail) -> Result<(), Failure> {
+    let source = make("filesrc")?;
+    let location = path.to_str().ok_or_else(|| {
+        Failure::new(
+            FailureKind::Config,
+            format!("the path {} is not valid UTF-8: rename the file", path.display()),
+        )
+    })?;
+    source.set_property("location", location);
+    let parse = make("parsebin")?;
+    pipeline.add_many([&source, &parse])?;
+    source.link(&parse)?;
+    parse.connect_pad_added(move |_, pad| tail.attach_parsed(pad));
+    Ok(())
+}
+
+/// Everything behind the source, attached when the source has found out what the stream is.
+struct Tail {
+    stream: StreamSettings,
+    pipeline: glib::WeakRef<gst::Pipeline>,
+    shared: Arc<Shared>,
+    deliver: Arc<dyn Deliver>,
+}
+
+impl Tail {
+    fn attach_rtp(&self, pad: &gst::Pad) {
+        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+        let encoding = caps.structure(0).and_then(|s| s.get::<&str>("encoding-name").ok()).unwrap_or("?");
+        let result = match encoding {
+            "H264" => self.attach(pad, "rtph264depay", Codec::H264),
+            "H265" => self.attach(pad, "rtph265depay", Codec::H265),
+            other => Err(Failure::new(
+                FailureKind::Config,
+                format!(
+                    "the camera sends {other}, which cannot be recorded: set this stream to H.264 or H.265"
+                ),
+            )),
+        };
+        result.unwrap_or_else(|failure| self.shared.fail(failure));
+    }
+
+    fn attach_parsed(&self, pad: &gst::Pad) {
+        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+        let kind = caps.structure(0).map_or("?", |structure| structure.name().as_str());
+        let result = match kind {
+            "video/x-h264" => self.attach(pad, "identity", Codec::H264),
+            "video/x-h265" => self.attach(pad, "identity", Codec::H265),
+            other if other.starts_with("video/") => Err(Failure::new(
+                FailureKind::Config,
+                format!("the file holds {other}, which is not supported: convert it to H.264 or H.265"),
+            )),
+            _ => self.swallow(pad),
+        };
+        result.unwrap_or_else(|failure| self.shared.fail(failure));
+    }
+
+    /// A file's sound and subtitles.
+    fn swallow(&self, pad: &gst::Pad) -> Result<(), Failure> {
+        let Some(pipeline) = self.pipeline.upgrade() else { return Ok(()) };
+        let sink = make("fakesink")?;
+        sink.set_property("async", false);
+        pipeline.add(&sink)?;
+        sink.sync_state_with_parent()?;
+        link(pad, &sink)
+    }
+
+    /// `pad` -> `first` -> parser -> the branches that are wanted.
+    fn attach(&self, pad: &gst::Pad, first: &str, codec: Codec) -> Result<(), Failure> {
+        let Some(pipeline) = self.pipeline.upgrade() else { return Ok(()) };
+        if self.shared.facts().is_some() {
+            return self.swallow(pad);
+        }
+        let first = make(first)?;
+        if first.has_property("sync") {
+            first.set_property("sync", true);
+        }
+        if first.has_property("wait-for-keyframe") {
+            first.set_property("wait-for-keyframe", true);
+        }
+        let (parser_name, caps) = match codec {
+            Codec::H264 => ("h264parse", "video/x-h264,stream-format=avc,alignment=au"),
+            Codec::H265 => ("h265parse", "video/x-h265,stream-format=hvc1,alignment=au"),
+        };
+        let parser = make(parser_name)?;
+        let filter = make("capsfilter")?;
+        filter.set_property_from_str("caps", caps);
+        let tee = make("tee")?;
+        tee.set_property("allow-not-linked", true);
+        let elements = [&first, &parser, &filter, &tee];
+        pipeline.add_many(elements)?;
+        gst::Element::link_many(elements)?;
+        self.observe(&filter, codec)?;
+        if self.stream.record {
+            let branch = record::attach(&pipeline, &tee, codec, self.deliver.clone())?;
+            // The cell is filled once: a second video pad is swallowed above.
+            let _ = self.shared.record_branch.set(branch);
+        }
+        if let Some(fps_max) = self.stream.watch_fps_max {
+            watch::attach(&pipeline, &tee, parser_name, fps_max, self.deliver.clone())?;
+        }
+        for element in elements.iter().rev() {
+            element.sync_state_with_parent()?;
+        }
+        link(pad, &first)
+    }
+
+    /// Counts samples and notes what the stream is, where the parser hands them out.
+    fn observe(&self, filter: &gst::Element, codec: Codec) -> Result<(), Failure> {
+        let pad = filter.static_pad("src").ok_or_else(|| Failure::missing("capsfilter"))?;
+        let shared = self.shared.clone();
+        let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+        pad.add_probe(mask, move |_, probe| {
+            match &probe.data {
+                Some(gst::PadProbeData::Buffer(_)) => {
+                    shared.samples.fetch_add(1, Ordering::Relaxed);
+                    shared.last_sample.store(clock::monotonic().as_nanos(), Ordering::Relaxed);
+                }
+                Some(gst::PadProbeData::Event(event)) => {
+                    if let gst::EventView::Caps(caps) = event.view() {
+                        let facts = facts_of(caps.caps(), codec);
+                        *shared.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts);
+                    }
+                }
+                _ => {}
+            }
+            gst::PadProbeReturn::Ok
+        });
+        Ok(())
+    }
+}
+
+fn facts_of(caps: &gst::CapsRef, codec: Codec) -> StreamFacts {
+    let number = |field: &str| caps.structure(0).and_then(|s| s.get::<i32>(field).ok());
+    let pixels = |field: &str| number(field).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+    StreamFacts { codec, width: pixels("width"), height: pixels("height") }
+}
+
+/// An element by its factory's name.
+pub(super) fn make(factory: &str) -> Result<gst::Element, Failure> {
+    gst::ElementFactory::make(factory).build().map_err(|_| Failure::missing(factory))
+}
+
+/// Links `pad` to `element`'s only sink pad.
+pub(super) fn link(pad: &gst::Pad, element: &gst::Element) -> Result<(), Failure> {
+    let sink = element.static_pad("sink").ok_or_else(|| Failure::missing(&element.name()))?;
+    pad.link(&sink).map(|_| ()).map_err(|error| {
+        Failure::new(FailureKind::Bug, format!("cannot link {} to {}: {error}", pad.name(), element.name()))
+    })
+}
+
+/// When something with this running time arrived at the box.
+pub(super) fn arrival(element: &gst::Element, running_time: gst::ClockTime) -> Stamp {
+    use crate::clock::Clock as _;
+    let now = clock::SystemClock.now();
+    let age = element.current_running_time().and_then(|now| now.checked_sub(running_time));
+    now - age.map_or(std::time::Duration::ZERO, Into::into)
+}

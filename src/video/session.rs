@@ -1,0 +1,330 @@
+//! The child process of one session: `wardwatch session`, started by the supervisor and by nobody else.
+//!
+//! It reads one order from its standard input (a socket), puts up its walls, and reports back over the same socket
+//! until its stream breaks or the other end closes. It never tears its pipeline down: `set_state(Null)` can block for
+//! ever, and the supervisor kills the process anyway.
+
+use std::io::Read;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::Duration;
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+
+use super::pipeline::{self, Deliver, Failure, Shared};
+use super::record::MuxedFragment;
+use super::settings::{Source, StreamSettings};
+use super::watch::Decoded;
+use super::wire::{self, FailureKind, Order, Report};
+use super::{REGISTRY_VARIABLE, sandbox};
+use crate::channel::{self, LatestWins};
+use crate::clock;
+use crate::domain::time::Monotonic;
+
+/// Fragments on their way to the daemon; more wait in the record branch's queue.
+const OUTGOING_MAX: usize = 4;
+/// How often the bus is looked at, and with it the stall and the stop.
+const TICK: Duration = Duration::from_millis(100);
+/// How often the daemon is told that the session is there.
+const ALIVE_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the unfinished fragment may take to come out at the end.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// The whole life of the child process. Returns only if it was not started by the supervisor.
+pub fn run_child() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            tracing::error!("`wardwatch session` is started by the daemon, not by hand: {reason}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Brings GStreamer's registry of plugins up to date, and checks that what sessions need is installed. Run as a child
+/// process of its own before the first session, since sessions cannot write files.
+pub fn prepare_child() -> ExitCode {
+    let missing = initialise().err().into_iter().chain(
+        [
+            "rtspsrc",
+            "rtph264depay",
+            "rtph265depay",
+            "h264parse",
+            "h265parse",
+            "h264timestamper",
+            "h265timestamper",
+        ]
+        .into_iter()
+        .chain(["parsebin", "videoconvert", "isofmp4mux"])
+        .filter(|element| gst::init().is_ok() && gst::ElementFactory::find(element).is_none())
+        .map(Failure::missing),
+    );
+    let reasons: Vec<String> = missing.map(|failure| failure.reason).collect();
+    for reason in &reasons {
+        tracing::error!("{reason}");
+    }
+    if reasons.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+pub(super) fn initialise() -> Result<(), Failure> {
+    let bug =
+        |error: &dyn std::fmt::Display| Failure::new(FailureKind::Config, format!("GStreamer: {error}"));
+    gst::init().map_err(|error| bug(&error))?;
+    gstfmp4::plugin_register_static().map_err(|error| bug(&error))
+}
+
+fn serve() -> Result<(), String> {
+    let input: OwnedFd = std::io::stdin().as_fd().try_clone_to_owned().map_err(|error| error.to_string())?;
+    let mut socket = UnixStream::from(input);
+    socket.peer_addr().map_err(|_| "standard input is not a socket".to_owned())?;
+    let (order, _) = wire::read::<Order>(&mut socket)
+        .map_err(|error| format!("no order: {error}"))?
+        .ok_or_else(|| "no order".to_owned())?;
+    let stream = StreamSettings::from(order);
+    let writer = socket.try_clone().map_err(|error| error.to_string())?;
+
+    let not_applied = sandbox::enter(&readable(&stream), stream.watch_fps_max.is_some());
+    let stop = Arc::new(AtomicBool::new(false));
+    watch_for_stop(socket, stop.clone())?;
+    let (outgoing, writer_thread) = Outgoing::start(writer)?;
+    outgoing.report(Report::Started { not_applied });
+    let last_words = match run(&stream, &stop, &outgoing) {
+        Ok(()) => Report::Ended,
+        Err(failure) => Report::Failed { kind: failure.kind, reason: failure.reason },
+    };
+    outgoing.report(last_words);
+    outgoing.close();
+    // The writer ends when everything is sent; the supervisor kills this process when it has read the last words.
+    let _ = writer_thread.join();
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Files that this stream needs beside the system's.
+fn readable(stream: &StreamSettings) -> Vec<PathBuf> {
+    let registry = std::env::var_os(REGISTRY_VARIABLE).map(PathBuf::from);
+    let of_source = match &stream.source {
+        Source::Rtsp(rtsp) => rtsp.ca_file.clone(),
+        Source::File { path, .. } => Some(path.clone()),
+    };
+    registry.into_iter().chain(of_source).collect()
+}
+
+/// The daemon never writes again after its order: whatever a read returns, it is the end.
+fn watch_for_stop(mut socket: UnixStream, stop: Arc<AtomicBool>) -> Result<(), String> {
+    let body = move || {
+        let _ = socket.read(&mut [0; 1]);
+        stop.store(true, Ordering::Relaxed);
+    };
+    std::thread::Builder::new().name("session-stop".into()).spawn(body).map(|_| ()).map_err(|e| e.to_string())
+}
+
+fn run(stream: &StreamSettings, stop: &AtomicBool, outgoing: &Outgoing) -> Result<(), Failure> {
+    initialise()?;
+    let (pipeline, shared) = pipeline::build(stream, Arc::new(outgoing.clone()))?;
+    // Never dropped: that would need the NULL state first, and the way there can block for ever.
+    let pipeline = ManuallyDrop::new(pipeline);
+    let bus = pipeline.bus().ok_or_else(|| Failure::new(FailureKind::Bug, "the pipeline has no bus"))?;
+    if pipeline.set_state(gst::State::Playing).is_err() {
+        let failure = bus_failure(&bus, stream);
+        return Err(
+            failure.unwrap_or_else(|| Failure::new(FailureKind::Transient, "the source does not start"))
+        );
+    }
+    let result = follow(stream, stop, outgoing, &bus, &shared);
+    drain(&shared, &bus);
+    result
+}
+
+/// Follows the running pipeline until it ends, breaks or is stopped.
+fn follow(
+    stream: &StreamSettings,
+    stop: &AtomicBool,
+    outgoing: &Outgoing,
+    bus: &gst::Bus,
+    shared: &Shared,
+) -> Result<(), Failure> {
+    let mut last_alive = Monotonic::default();
+    let mut last_facts = None;
+    loop {
+        let tick = gst::ClockTime::from_mseconds(u64::try_from(TICK.as_millis()).unwrap_or(100));
+        let wanted = [gst::MessageType::Error, gst::MessageType::Eos];
+        if let Some(message) = bus.timed_pop_filtered(tick, &wanted) {
+            if let gst::MessageView::Error(error) = message.view() {
+                // What a pipeline thread of ours found out is the cause; GStreamer's error is its consequence.
+                return Err(shared.failure().unwrap_or_else(|| failure_of(error, stream)));
+            }
+            return match &stream.source {
+                Source::File { .. } => Ok(()),
+                Source::Rtsp(_) => Err(Failure::new(FailureKind::Transient, "the camera ended the stream")),
+            };
+        }
+        if let Some(failure) = shared.failure() {
+            return Err(failure);
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let facts = shared.facts();
+        if facts != last_facts {
+            last_facts.clone_from(&facts);
+            facts.into_iter().for_each(|facts| outgoing.report(Report::Facts(facts)));
+        }
+        let now = clock::monotonic();
+        if now.since(last_alive) >= ALIVE_INTERVAL {
+            last_alive = now;
+            outgoing.report(Report::Alive { samples: shared.samples() });
+        }
+        if now.since(shared.last_sample()) > stream.stall {
+            return Err(stalled(stream, shared.samples()));
+        }
+    }
+}
+
+fn stalled(stream: &StreamSettings, samples: u64) -> Failure {
+    let seconds = stream.stall.as_secs_f32();
+    let text = if samples == 0 {
+        format!("connected, but no video for {seconds} s")
+    } else {
+        format!("no video for {seconds} s after {samples} samples")
+    };
+    Failure::new(FailureKind::Transient, text)
+}
+
+/// Makes the record branch hand out its unfinished fragment, as far as that goes in [`DRAIN`].
+fn drain(shared: &Shared, bus: &gst::Bus) {
+    let Some(branch) = shared.record_branch() else { return };
+    let sink = branch.sink.clone();
+    // In a thread of its own: a source that is stuck inside a push holds the lock that this needs.
+    let send = move || branch.input.send_event(gst::event::Eos::new());
+    if std::thread::Builder::new().name("session-drain".into()).spawn(send).is_err() {
+        return;
+    }
+    let deadline = clock::monotonic() + DRAIN;
+    while !sink.is_eos() && clock::monotonic() < deadline {
+        bus.timed_pop(gst::ClockTime::from_mseconds(10));
+    }
+}
+
+fn bus_failure(bus: &gst::Bus, stream: &StreamSettings) -> Option<Failure> {
+    let message = bus.pop_filtered(&[gst::MessageType::Error])?;
+    match message.view() {
+        gst::MessageView::Error(error) => Some(failure_of(error, stream)),
+        _ => None,
+    }
+}
+
+/// An error of GStreamer in our words. Its debug text is left out: it may hold what nobody should read in a log.
+fn failure_of(error: &gst::message::Error, stream: &StreamSettings) -> Failure {
+    let what = error.error();
+    let role = stream.role;
+    let (kind, text) = match (&stream.source, what.kind::<gst::ResourceError>()) {
+        (Source::Rtsp(_), Some(gst::ResourceError::NotAuthorized)) => {
+            let text = match stream.source_credentials() {
+                Some(user) => format!(
+                    "the camera refuses user \"{user}\" with this password: check user and password_file"
+                ),
+                None => "the camera asks for a password: set user and password_file".to_owned(),
+            };
+            (FailureKind::Config, text)
+        }
+        (Source::Rtsp(rtsp), Some(gst::ResourceError::NotFound)) => (
+            FailureKind::Config,
+            format!("the camera has no stream at {}: check the path in `{role}`", rtsp.url),
+        ),
+        (Source::File { path, .. }, Some(_)) => {
+            (FailureKind::Config, format!("cannot read {}: {what}", path.display()))
+        }
+        _ => (FailureKind::Transient, what.to_string()),
+    };
+    Failure::new(kind, text)
+}
+
+/// What goes to the daemon, written by one thread.
+#[derive(Clone)]
+struct Outgoing {
+    queue: SyncSender<Message>,
+    frame: LatestWins<Decoded>,
+}
+
+enum Message {
+    Report(Report, Option<Vec<u8>>, Vec<u8>),
+    /// A frame lies in the slot.
+    Frame,
+    Close,
+}
+
+impl Outgoing {
+    fn start(mut socket: UnixStream) -> Result<(Self, std::thread::JoinHandle<()>), String> {
+        let (queue, messages) = channel::blocking(OUTGOING_MAX);
+        let frame = channel::latest_wins();
+        let slot = frame.clone();
+        let body = move || write_all(&mut socket, &messages, &slot);
+        let thread = std::thread::Builder::new().name("session-writer".into()).spawn(body);
+        Ok((Self { queue, frame }, thread.map_err(|error| error.to_string())?))
+    }
+
+    fn report(&self, report: Report) {
+        // The writer ends only when the daemon has gone, and then nobody is left to be told.
+        let _ = self.queue.send(Message::Report(report, None, Vec::new()));
+    }
+
+    fn close(&self) {
+        let _ = self.queue.send(Message::Close);
+    }
+}
+
+impl Deliver for Outgoing {
+    fn fragment(&self, fragment: MuxedFragment) {
+        let report = Report::Fragment {
+            init_bytes: fragment.init.as_ref().map_or(0, Vec::len),
+            pts: fragment.pts,
+            duration: fragment.duration,
+            starts_at: fragment.starts_at,
+            samples: fragment.samples,
+        };
+        let _ = self.queue.send(Message::Report(report, fragment.init, fragment.bytes));
+    }
+
+    fn frame(&self, frame: Decoded) {
+        if !self.frame.put(frame) {
+            let _ = self.queue.send(Message::Frame);
+        }
+    }
+}
+
+fn write_all(socket: &mut UnixStream, messages: &Receiver<Message>, frames: &LatestWins<Decoded>) {
+    while let Ok(message) = messages.recv() {
+        let written = match message {
+            Message::Report(report, init, bytes) => {
+                wire::write(socket, &report, &[init.as_deref().unwrap_or_default(), &bytes])
+            }
+            Message::Frame => frames.take().map_or(Ok(()), |frame| write_frame(socket, &frame)),
+            Message::Close => return,
+        };
+        if written.is_err() {
+            return;
+        }
+    }
+}
+
+fn write_frame(socket: &mut UnixStream, frame: &Decoded) -> std::io::Result<()> {
+    let picture = &frame.picture;
+    let report = Report::Frame {
+        width: picture.width(),
+        height: picture.height(),
+        format: picture.format(),
+        colour: picture.colour(),
+        pts: frame.pts,
+        at: frame.at,
+    };
+    wire::write(socket, &report, &[picture.samples()])
+}

@@ -1,0 +1,447 @@
+//! The daemon's side of a stream: keeps one session running, for ever, and passes on what it delivers.
+//!
+//! A dead camera is a normal state. Before a session is started the camera's port is tried, which costs nothing; so a
+//! camera that comes back is taken up within a second or two, however long it was away.
+
+use std::net::{TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::REGISTRY_VARIABLE;
+use super::backoff::Backoff;
+use super::settings::{Source, StreamSettings};
+use super::wire::{self, Order, Report};
+use crate::channel;
+use crate::domain::fault::ErrorKind;
+use crate::domain::fragment::{Fragment, StreamFacts, StreamRole};
+use crate::domain::ids::{CameraId, Epoch};
+use crate::domain::picture::{Frame, Picture};
+use crate::domain::status::StreamState;
+
+/// Waits between sessions that break for reasons that pass.
+const SESSION_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// Waits between tries of a camera's port.
+const PORT_BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_millis(1500));
+/// Wait after a failure that somebody has to mend.
+const CONFIG_WAIT: Duration = Duration::from_secs(15);
+/// A session that lived this long was a success: the next wait is the shortest again.
+const SUCCESS: Duration = Duration::from_secs(20);
+/// How long a camera's port may take to answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A session reports every second; one that is silent for this long hangs.
+const SILENCE_MAX: Duration = Duration::from_secs(8);
+/// How long a session may take to hand out its last fragment when it is stopped.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+
+/// Errors of the daemon's side of a stream.
+#[derive(Debug, thiserror::Error)]
+pub enum VideoError {
+    /// The child process cannot be started.
+    #[error("cannot start a session with {}: {source}; is the program still installed?", program.display())]
+    Spawn {
+        /// The program.
+        program: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// GStreamer lacks something, or cannot run at all.
+    #[error("GStreamer is not ready: {0}")]
+    NotReady(String),
+}
+
+impl VideoError {
+    /// What to do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Spawn { .. } => ErrorKind::Transient,
+            Self::NotReady(_) => ErrorKind::Config,
+        }
+    }
+}
+
+/// What sessions are started with.
+#[derive(Debug, Clone)]
+pub struct SessionProgram {
+    /// The wardwatch binary.
+    pub program: PathBuf,
+    /// File that keeps GStreamer's list of plugins between sessions.
+    pub registry: PathBuf,
+}
+
+impl SessionProgram {
+    /// The running binary itself; also after an upgrade has replaced its file.
+    pub fn current(registry: PathBuf) -> Self {
+        Self { program: PathBuf::from("/proc/self/exe"), registry }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("session").env_clear();
+        // What selects and tunes GStreamer's plugins; nothing else of the daemon's environment is a session's business.
+        let inherited = std::env::vars_os().filter(|(name, _)| {
+            let name = name.to_string_lossy();
+            ["GST_", "LIBVA_", "LD_LIBRARY_", "RUST_", "GIO_", "SSL_"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+        });
+        command.envs(inherited);
+        command.env(REGISTRY_VARIABLE, &self.registry).env("GST_REGISTRY_FORK", "no");
+        // GIO would otherwise look for a desktop's settings, and complain about each folder that it may not make.
+        command.env("GSETTINGS_BACKEND", "memory");
+        command.stdout(Stdio::null());
+        command
+    }
+}
+
+/// Brings the list of plugins up to date and checks that none is missing. Blocks for seconds the first time.
+pub fn prepare(program: &SessionProgram) -> Result<(), VideoError> {
+    let spawn_error = |source| VideoError::Spawn { program: program.program.clone(), source };
+    let mut command = program.command();
+    command.arg("--prepare").stdin(Stdio::null()).stderr(Stdio::piped());
+    let output = command.spawn().and_then(Child::wait_with_output).map_err(spawn_error)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(VideoError::NotReady(said.trim().to_owned()))
+}
+
+/// A change of a stream's state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamReport {
+    /// Whose stream.
+    pub camera: CameraId,
+    /// Which stream.
+    pub role: StreamRole,
+    /// How it is doing now.
+    pub state: StreamState,
+    /// Why it is not live, with the remedy, for a person.
+    pub reason: Option<String>,
+    /// What the stream is, once that is known.
+    pub facts: Option<StreamFacts>,
+}
+
+/// Takes what a stream delivers. Called on the stream's own thread; a slow call holds up that stream alone.
+pub trait StreamSink: Send + 'static {
+    /// A finished fragment.
+    fn fragment(&mut self, fragment: Fragment);
+    /// A decoded frame.
+    fn frame(&mut self, frame: Frame);
+    /// The stream's state has changed.
+    fn report(&mut self, report: StreamReport);
+}
+
+/// A supervised stream. Dropping it without [`StreamHandle::stop`] leaves the stream running.
+#[derive(Debug)]
+pub struct StreamHandle {
+    stopping: Arc<AtomicBool>,
+    wake: SyncSender<()>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl StreamHandle {
+    /// Asks the stream to stop: its session hands out its last fragment and ends. Does not wait.
+    pub fn ask_to_stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+        // Full means that a wake-up is already waiting.
+        let _ = self.wake.try_send(());
+    }
+
+    /// Asks and waits, a few seconds at most.
+    pub fn stop(self) {
+        self.ask_to_stop();
+        if self.thread.join().is_err() {
+            tracing::error!("a stream's thread had panicked");
+        }
+    }
+}
+
+/// Starts to keep `stream` alive, in a thread of its own.
+pub fn supervise(stream: StreamSettings, program: SessionProgram, sink: Box<dyn StreamSink>) -> StreamHandle {
+    let stopping = Arc::new(AtomicBool::new(false));
+    let (wake, woken) = channel::blocking(1);
+    let name = format!("{}-{}", stream.role, stream.camera);
+    let mut supervisor = Supervisor {
+        epoch: Epoch(0),
+        state: None,
+        facts: None,
+        sessions: Backoff::new(SESSION_BACKOFF.0, SESSION_BACKOFF.1),
+        stopping: stopping.clone(),
+        woken,
+        stream,
+        program,
+        sink,
+    };
+    let thread = std::thread::Builder::new().name(name).spawn(move || supervisor.run());
+    StreamHandle { stopping, wake, thread: thread.expect("the system has a thread left") }
+}
+
+/// How a session ended.
+enum End {
+    Stopped,
+    OfFile,
+    Broken(ErrorKind, String),
+}
+
+struct Supervisor {
+    stream: StreamSettings,
+    program: SessionProgram,
+    sink: Box<dyn StreamSink>,
+    stopping: Arc<AtomicBool>,
+    woken: Receiver<()>,
+    epoch: Epoch,
+    state: Option<(StreamState, Option<String>)>,
+    facts: Option<StreamFacts>,
+    sessions: Backoff,
+}
+
+impl Supervisor {
+    fn run(&mut self) {
+        while !self.stopping.load(Ordering::Relaxed) && self.wait_for_port() {
+            self.epoch.0 += 1;
+            self.facts = None;
+            let started = Instant::now();
+            let end = match self.start_session() {
+                Ok((child, socket)) => self.follow(child, socket),
+                Err(error) => End::Broken(error.kind(), error.to_string()),
+            };
+            if started.elapsed() > SUCCESS {
+                self.sessions.reset();
+            }
+            match end {
+                End::Stopped => return,
+                End::OfFile => match self.stream.source {
+                    Source::File { looped: true, .. } => {}
+                    _ => {
+                        self.enter(StreamState::Ended, None);
+                        return;
+                    }
+                },
+                End::Broken(ErrorKind::Config, reason) => {
+                    self.enter(StreamState::Misconfigured, Some(reason));
+                    self.pause(CONFIG_WAIT.mul_f64(0.75 + rand::random::<f64>() / 2.0));
+                }
+                End::Broken(_, reason) => {
+                    self.enter(StreamState::BackingOff, Some(reason));
+                    let wait = self.sessions.next(rand::random());
+                    self.pause(wait);
+                }
+            }
+        }
+    }
+
+    /// Waits until the camera's port accepts; `false` if the stream is to stop.
+    fn wait_for_port(&mut self) -> bool {
+        let Source::Rtsp(rtsp) = &self.stream.source else { return true };
+        let authority = authority(&rtsp.url);
+        let mut backoff = Backoff::new(PORT_BACKOFF.0, PORT_BACKOFF.1);
+        while let Err(reason) = try_port(&authority) {
+            // A camera that cannot be reached is not the session's failure.
+            self.sessions.reset();
+            let reason =
+                format!("cannot reach {authority}: {reason}; is the camera on, and the address right?");
+            self.enter(StreamState::BackingOff, Some(reason));
+            self.pause(backoff.next(rand::random()));
+            if self.stopping.load(Ordering::Relaxed) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn start_session(&mut self) -> Result<(Child, UnixStream), VideoError> {
+        let spawn_error = |source| VideoError::Spawn { program: self.program.program.clone(), source };
+        let (mut ours, theirs) = UnixStream::pair().map_err(spawn_error)?;
+        let mut command = self.program.command();
+        command.env("GST_REGISTRY_UPDATE", "no").stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
+        let child = command.spawn().map_err(spawn_error)?;
+        // The command holds the child's end; a session that ends must close the socket.
+        drop(command);
+        self.enter(StreamState::Connecting, None);
+        if let Err(error) = wire::write(&mut ours, &Order::from(&self.stream), &[]) {
+            tracing::debug!(camera = %self.stream.camera, "the session did not take its order: {error}");
+        }
+        Ok((child, ours))
+    }
+
+    /// Passes on what the session reports until it ends; the child is dead when this returns.
+    fn follow(&mut self, mut child: Child, socket: UnixStream) -> End {
+        let end = self.receive(&socket);
+        let ended_by_itself = matches!(child.try_wait(), Ok(Some(_)));
+        if !ended_by_itself && let Err(error) = child.kill() {
+            tracing::error!(camera = %self.stream.camera, "cannot kill a session: {error}");
+        }
+        let status = child.wait();
+        match (end, status) {
+            (End::Broken(kind, reason), Ok(status)) if ended_by_itself => {
+                End::Broken(kind, format!("{reason} ({status})"))
+            }
+            (end, _) => end,
+        }
+    }
+
+    fn receive(&mut self, socket: &UnixStream) -> End {
+        let mut init: Arc<[u8]> = Arc::from([]);
+        let mut last_message = Instant::now();
+        let mut stop_asked: Option<Instant> = None;
+        let broken = |reason: String| End::Broken(ErrorKind::Transient, reason);
+        // A session that stops in the middle of a message must not hold this thread.
+        if let Err(error) = socket.set_read_timeout(Some(SILENCE_MAX)) {
+            return broken(format!("its socket: {error}"));
+        }
+        loop {
+            if stop_asked.is_none() && self.stopping.load(Ordering::Relaxed) {
+                stop_asked = Some(Instant::now());
+                let _ = socket.shutdown(std::net::Shutdown::Write);
+            }
+            if stop_asked.is_some_and(|asked| asked.elapsed() > STOP_GRACE) {
+                return End::Stopped;
+            }
+            if !readable(socket, Duration::from_millis(100)) {
+                if last_message.elapsed() > SILENCE_MAX {
+                    return broken(format!("the session has hung for {} s", SILENCE_MAX.as_secs()));
+                }
+                continue;
+            }
+            last_message = Instant::now();
+            match wire::read::<Report>(&mut &*socket) {
+                Ok(Some((Report::Ended, _))) if stop_asked.is_some() => return End::Stopped,
+                Ok(Some((Report::Ended, _))) => return End::OfFile,
+                Ok(Some((Report::Failed { kind, reason }, _))) => return End::Broken(kind.into(), reason),
+                Ok(Some((report, body))) => {
+                    if let Err(reason) = self.pass_on(report, body, &mut init) {
+                        return broken(format!("the session sent {reason}"));
+                    }
+                }
+                Ok(None) => return broken("the session died".to_owned()),
+                Err(error) => return broken(format!("the session died: {error}")),
+            }
+        }
+    }
+
+    fn pass_on(&mut self, report: Report, body: Vec<u8>, init: &mut Arc<[u8]>) -> Result<(), String> {
+        match report {
+            Report::Started { not_applied } => say_once(&not_applied),
+            Report::Facts(facts) => self.facts = Some(facts),
+            Report::Alive { samples } => {
+                if samples > 0 && self.facts.is_some() {
+                    self.enter(StreamState::Live, None);
+                }
+            }
+            Report::Fragment { init_bytes, pts, duration, starts_at, samples } => {
+                let (new_init, bytes) =
+                    wire::split_fragment(body, init_bytes).ok_or("a fragment that is too short")?;
+                if !new_init.is_empty() {
+                    *init = new_init.into();
+                }
+                let facts = self.facts.clone().ok_or("a fragment before it knew the stream")?;
+                let (camera, epoch) = (self.stream.camera.clone(), self.epoch);
+                let init = init.clone();
+                let fragment =
+                    Fragment { camera, epoch, init, bytes, pts, duration, starts_at, samples, facts };
+                self.sink.fragment(fragment);
+            }
+            Report::Frame { width, height, format, colour, pts, at } => {
+                let picture =
+                    Picture::new(width, height, format, colour, body.into()).map_err(|e| e.to_string())?;
+                let (camera, epoch) = (self.stream.camera.clone(), self.epoch);
+                self.sink.frame(Frame { camera, epoch, pts, at, picture });
+            }
+            Report::Ended | Report::Failed { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Notes the state; tells the sink and the log when it has changed.
+    fn enter(&mut self, state: StreamState, reason: Option<String>) {
+        // Between two failures of the same kind "connecting" is no news.
+        let unchanged = self.state.as_ref().is_some_and(|(known, why)| *known == state && *why == reason);
+        if unchanged {
+            return;
+        }
+        let (camera, role) = (&self.stream.camera, self.stream.role);
+        match (state, &reason) {
+            (StreamState::Live, _) => tracing::info!(%camera, %role, epoch = %self.epoch, "live"),
+            (StreamState::Connecting, _) => {
+                tracing::debug!(%camera, %role, epoch = %self.epoch, "connecting")
+            }
+            (StreamState::Ended, _) => tracing::info!(%camera, %role, "the file has been played to its end"),
+            (_, Some(reason)) => tracing::warn!(%camera, %role, "{reason}"),
+            (_, None) => {}
+        }
+        self.state = Some((state, reason.clone()));
+        let (camera, facts) = (camera.clone(), self.facts.clone());
+        self.sink.report(StreamReport { camera, role, state, reason, facts });
+    }
+
+    /// Waits, unless the stream is to stop.
+    fn pause(&self, wait: Duration) {
+        match self.woken.recv_timeout(wait) {
+            Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+            // The handle was dropped: nobody can ask to stop any more, and the stream goes on.
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(wait),
+        }
+    }
+}
+
+/// Whether there is something to read, or the other end has closed, within `timeout`.
+fn readable(socket: &UnixStream, timeout: Duration) -> bool {
+    let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(timeout.subsec_nanos()) as _ };
+    poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&timeout)).is_ok_and(|ready| ready > 0)
+}
+
+/// Host and port of an RTSP URL, the port filled in.
+fn authority(url: &str) -> String {
+    let (rest, port) = match url.strip_prefix("rtsps://") {
+        Some(rest) => (rest, 322),
+        None => (url.strip_prefix("rtsp://").unwrap_or(url), 554),
+    };
+    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    if has_port { authority.to_owned() } else { format!("{authority}:{port}") }
+}
+
+fn try_port(authority: &str) -> Result<(), String> {
+    let addresses = authority.to_socket_addrs().map_err(|error| error.to_string())?;
+    let mut reason = "the name has no address".to_owned();
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+            Ok(_) => return Ok(()),
+            Err(error) => reason = error.to_string(),
+        }
+    }
+    Err(reason)
+}
+
+/// Walls that could not be put up are a property of the machine, not of a session: said once.
+fn say_once(not_applied: &[String]) {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !not_applied.is_empty() && !SAID.swap(true, Ordering::Relaxed) {
+        tracing::warn!("sessions run with weaker walls on this machine: {}", not_applied.join("; "));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_of_a_url_is_found_or_filled_in() {
+        for (url, wanted) in [
+            ("rtsp://192.0.2.7/main", "192.0.2.7:554"),
+            ("rtsp://192.0.2.7:8554/main?x=1", "192.0.2.7:8554"),
+            ("rtsps://cam.lan/a/b", "cam.lan:322"),
+            ("rtsp://[2001:db8::1]:8554/x", "[2001:db8::1]:8554"),
+            ("rtsp://[2001:db8::1]/x", "[2001:db8::1]:554"),
+        ] {
+            assert_eq!(authority(url), wanted, "{url}");
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! What passes between the daemon and a session, over one socket pair.
+//!
+//! A message is a JSON head and a body of bytes, each with its length in front. The session may have been taken over by
+//! a hostile stream, so the daemon's side takes nothing on trust: lengths are bounded before memory is given, and a
+//! picture's samples must fit its size.
+
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::settings::{RtspSource, Source, StreamSettings, Transport};
+use crate::domain::fault::ErrorKind;
+use crate::domain::fragment::{StreamFacts, StreamRole};
+use crate::domain::ids::CameraId;
+use crate::domain::picture::{Colour, PixelFormat};
+use crate::domain::secret::{Credentials, Secret};
+use crate::domain::time::{Pts, Stamp};
+
+/// Longest head in bytes.
+const HEAD_BYTES_MAX: u32 = 64 * 1024;
+/// Longest body in bytes: a GOP of 20 s at 12 Mbit/s, or a picture of 4096x2304, fits with room to spare.
+const BODY_BYTES_MAX: u32 = 64 * 1024 * 1024;
+
+/// From the daemon: what the session is to do. The first and only message in that direction; its end of the socket
+/// closing means stop.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Order {
+    pub camera: CameraId,
+    pub role: StreamRole,
+    pub record: bool,
+    pub watch_fps_max: Option<f32>,
+    pub stall: Duration,
+    source: SourceOrder,
+}
+
+#[derive(Serialize, Deserialize)]
+enum SourceOrder {
+    Rtsp { url: String, udp: bool, credentials: Option<(String, String)>, ca_file: Option<PathBuf> },
+    File { path: PathBuf, looped: bool },
+}
+
+impl From<&StreamSettings> for Order {
+    fn from(stream: &StreamSettings) -> Self {
+        let source = match &stream.source {
+            Source::Rtsp(rtsp) => SourceOrder::Rtsp {
+                url: rtsp.url.clone(),
+                udp: rtsp.transport == Transport::Udp,
+                credentials: rtsp
+                    .credentials
+                    .as_ref()
+                    .map(|c| (c.user.clone(), c.password.reveal().to_owned())),
+                ca_file: rtsp.ca_file.clone(),
+            },
+            Source::File { path, looped } => SourceOrder::File { path: path.clone(), looped: *looped },
+        };
+        Self {
+            camera: stream.camera.clone(),
+            role: stream.role,
+            record: stream.record,
+            watch_fps_max: stream.watch_fps_max,
+            stall: stream.stall,
+            source,
+        }
+    }
+}
+
+impl From<Order> for StreamSettings {
+    fn from(order: Order) -> Self {
+        let source = match order.source {
+            SourceOrder::Rtsp { url, udp, credentials, ca_file } => Source::Rtsp(RtspSource {
+                url,
+                transport: if udp { Transport::Udp } else { Transport::Tcp },
+                credentials: credentials
+                    .map(|(user, password)| Credentials { user, password: Secret::new(password) }),
+                ca_file,
+            }),
+            SourceOrder::File { path, looped } => Source::File { path, looped },
+        };
+        Self {
+            camera: order.camera,
+            role: order.role,
+            source,
+            record: order.record,
+            watch_fps_max: order.watch_fps_max,
+            stall: order.stall,
+        }
+    }
+}
+
+/// From a session.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Report {
+    /// It runs; these walls could not be put up.
+    Started { not_applied: Vec<String> },
+    /// What the stream is.
+    Facts(StreamFacts),
+    /// It is there, and so many samples have arrived. Sent every second.
+    Alive { samples: u64 },
+    /// The body is the init section (its first `init_bytes`), then the fragment.
+    Fragment { init_bytes: usize, pts: Pts, duration: Duration, starts_at: Stamp, samples: u32 },
+    /// The body is the picture's samples.
+    Frame { width: u32, height: u32, format: PixelFormat, colour: Colour, pts: Pts, at: Stamp },
+    /// The stream is over: a file's end, or the stop that was asked for.
+    Ended,
+    /// The session broke. Its last message.
+    Failed { kind: FailureKind, reason: String },
+}
+
+/// Why a session broke, as far as the supervisor cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum FailureKind {
+    Transient,
+    Config,
+    Bug,
+}
+
+impl From<FailureKind> for ErrorKind {
+    fn from(kind: FailureKind) -> Self {
+        match kind {
+            FailureKind::Transient => Self::Transient,
+            FailureKind::Config => Self::Config,
+            FailureKind::Bug => Self::Bug,
+        }
+    }
+}
+
+/// Writes one message. Blocks while the peer's buffer is full.
+pub(super) fn write<T: Serialize>(to: &mut impl Write, head: &T, body: &[&[u8]]) -> io::Result<()> {
+    let head = serde_json::to_vec(head)?;
+    let body_bytes: usize = body.iter().map(|part| part.len()).sum();
+    let lengths = (u32::try_from(head.len()), u32::try_from(body_bytes));
+    let (Ok(head_bytes), Ok(body_bytes)) = lengths else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "message too long"));
+    };
+    to.write_all(&head_bytes.to_le_bytes())?;
+    to.write_all(&body_bytes.to_le_bytes())?;
+    to.write_all(&head)?;
+    for part in body {
+        to.write_all(part)?;
+    }
+    to.flush()
+}
+
+/// Reads one message; `None` at a clean end. Blocks until it is whole.
+pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<(T, Vec<u8>)>> {
+    let mut lengths = [0; 8];
+    match from.read(&mut lengths)? {
+        0 => return Ok(None),
+        read => from.read_exact(&mut lengths[read..])?,
+    }
+    let [a, b, c, d, e, f, g, h] = lengths;
+    let head_bytes = u32::from_le_bytes([a, b, c, d]);
+    let body_bytes = u32::from_le_bytes([e, f, g, h]);
+    if head_bytes > HEAD_BYTES_MAX || body_bytes > BODY_BYTES_MAX {
+        let text = format!("a message of {head_bytes} + {body_bytes} bytes is beyond all bounds");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
+    let head: Vec<u8> = read_bytes(from, head_bytes)?;
+    let body = read_bytes(from, body_bytes)?;
+    Ok(Some((serde_json::from_slice(&head)?, body)))
+}
+
+/// Reads exactly `count` bytes; memory is given as they arrive, not on the sender's word.
+fn read_bytes(from: &mut impl Read, count: u32) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(u64::from(count)).read_to_end(&mut bytes)?;
+    if bytes.len() == count as usize { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+}
+
+/// Splits a fragment's body into its init section and the fragment; `None` if the head lied.
+pub(super) fn split_fragment(mut body: Vec<u8>, init_bytes: usize) -> Option<(Vec<u8>, Arc<[u8]>)> {
+    if init_bytes > body.len() {
+        return None;
+    }
+    let bytes = body.split_off(init_bytes);
+    Some((body, bytes.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order() -> StreamSettings {
+        StreamSettings {
+            camera: "gate".parse().unwrap(),
+            role: StreamRole::Main,
+            source: Source::Rtsp(RtspSource {
+                url: "rtsp://192.0.2.1/main".into(),
+                transport: Transport::Tcp,
+                credentials: Some(Credentials {
+                    user: "admin".into(),
+                    password: Secret::new("hunter2".into()),
+                }),
+                ca_file: None,
+            }),
+            record: true,
+            watch_fps_max: Some(5.0),
+            stall: Duration::from_secs(10),
+        }
+    }
+
+    #[test]
+    fn an_order_arrives_whole_with_its_password() {
+        let mut pipe = Vec::new();
+        write(&mut pipe, &Order::from(&order()), &[]).unwrap();
+        let (received, body) = read::<Order>(&mut &pipe[..]).unwrap().unwrap();
+        assert_eq!(StreamSettings::from(received), order());
+        assert!(body.is_empty());
+    }
+
+    #[test]
+    fn bodies_keep_their_bytes_and_the_end_is_clean() {
+        let mut pipe = Vec::new();
+        write(&mut pipe, &Report::Alive { samples: 3 }, &[b"ab", b"", b"cde"]).unwrap();
+        let from = &mut &pipe[..];
+        let (report, body) = read::<Report>(from).unwrap().unwrap();
+        assert!(matches!(report, Report::Alive { samples: 3 }));
+        assert_eq!(body, b"abcde");
+        assert!(read::<Report>(from).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_liar_is_refused() {
+        let huge = [u32::MAX.to_le_bytes(), 0u32.to_le_bytes()].concat();
+        assert_eq!(read::<Report>(&mut &huge[..]).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        let mut cut = Vec::new();
+        write(&mut cut, &Report::Ended, &[b"0123456789"]).unwrap();
+        cut.truncate(cut.len() - 1);
+        assert_eq!(read::<Report>(&mut &cut[..]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert!(split_fragment(vec![1, 2, 3], 4).is_none());
+        assert_eq!(split_fragment(vec![1, 2, 3], 1), Some((vec![1], Arc::from([2, 3]))));
+    }
+}

@@ -1,0 +1,307 @@
+//! Streams: real sessions in real child processes against a real RTSP server.
+
+use std::process::Command;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use wardwatch::domain::fragment::{Codec, Fragment};
+use wardwatch::domain::secret::{Credentials, Secret};
+use wardwatch::domain::status::StreamState;
+use wardwatch::video::server::{CameraServer, Feed};
+use wardwatch::video::{Source, StreamHandle, read_pictures, supervise};
+
+use crate::support::camera::{Delivered, bar_camera, bar_feed, session_program, stream};
+use crate::support::{shared, wait_until};
+
+const PATIENCE: Duration = Duration::from_secs(40);
+
+fn start(stream: wardwatch::video::StreamSettings) -> (Delivered, StreamHandle) {
+    let delivered = Delivered::default();
+    let handle = supervise(stream, session_program(), delivered.sink());
+    (delivered, handle)
+}
+
+/// The fragments of the first epoch as a file, in a folder that lives as long as the value.
+fn as_file(fragments: &[Fragment]) -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clip.mp4");
+    let epoch = fragments[0].epoch;
+    let mut bytes = fragments[0].init.to_vec();
+    for fragment in fragments.iter().filter(|fragment| fragment.epoch == epoch) {
+        bytes.extend_from_slice(&fragment.bytes);
+    }
+    std::fs::write(&path, bytes).unwrap();
+    (folder, path)
+}
+
+/// What ffprobe says of a file: codec and number of decodable frames; its complaints fail the test.
+fn probe(path: &std::path::Path) -> (String, u32) {
+    let arguments = ["-v", "warning", "-count_frames", "-select_streams", "v:0"];
+    let entries = ["-show_entries", "stream=codec_name,nb_read_frames", "-of", "csv=p=0"];
+    let output = Command::new("ffprobe").args(arguments).args(entries).arg(path).output().unwrap();
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && complaints.is_empty(), "ffprobe of {}: {complaints}", path.display());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (codec, frames) = text.trim().split_once(',').unwrap();
+    (codec.to_owned(), frames.parse().unwrap())
+}
+
+#[test]
+fn a_camera_is_recorded_and_watched_and_its_fragments_make_a_playable_file() {
+    let server = bar_camera(10);
+    let (delivered, handle) = start(stream("gate", &server.url("/main")));
+    wait_until("three fragments", PATIENCE, || delivered.fragments().len() >= 3);
+    wait_until("live", PATIENCE, || delivered.is(StreamState::Live, ""));
+    let frame = delivered.frames().pop().unwrap();
+    assert_eq!((frame.picture.width(), frame.picture.height()), (320, 192));
+    handle.stop();
+    let fragments = delivered.fragments();
+    let samples: u32 = fragments.iter().map(|fragment| fragment.samples).sum();
+    assert_eq!(fragments[0].facts.codec, Codec::H264);
+    let (_folder, path) = as_file(&fragments);
+    assert_eq!(probe(&path), ("h264".to_owned(), samples));
+    for pair in fragments.windows(2) {
+        let gap = pair[1].pts.0.abs_diff(pair[0].pts.0 + pair[0].duration.as_nanos() as u64);
+        assert!(gap < 20_000_000, "fragments join: {gap} ns apart");
+        let arrived = pair[1].starts_at.monotonic.since(pair[0].starts_at.monotonic);
+        assert!(
+            arrived.abs_diff(pair[0].duration) < Duration::from_secs(1),
+            "stamps follow the clock: {arrived:?}"
+        );
+    }
+}
+
+#[test]
+fn frames_come_no_faster_than_asked() {
+    let server = bar_camera(20);
+    let (delivered, handle) = start(stream("gate", &server.url("/main")));
+    wait_until("twenty frames", PATIENCE, || delivered.frames().len() >= 20);
+    handle.stop();
+    let frames = delivered.frames();
+    let span = (frames[frames.len() - 1].pts.0 - frames[0].pts.0) as f64 / 1e9;
+    let rate = (frames.len() - 1) as f64 / span;
+    assert!(rate <= 5.6, "{rate} frames per second of the camera's own time");
+}
+
+#[test]
+fn a_camera_that_goes_away_and_comes_back_is_taken_up_again() {
+    let server = bar_camera(10);
+    let port = server.port();
+    let (delivered, handle) = start(stream("gate", &server.url("/main")));
+    wait_until("live", PATIENCE, || delivered.is(StreamState::Live, ""));
+    server.stop();
+    wait_until("seen as away", PATIENCE, || delivered.is(StreamState::BackingOff, "cannot reach 127.0.0.1"));
+    let before = delivered.fragments().len();
+    let back = CameraServer::start(port, None).unwrap();
+    back.mount("/main", bar_feed(10)).unwrap();
+    wait_until("recorded again", PATIENCE, || delivered.fragments().len() > before + 1);
+    handle.stop();
+    let epochs: Vec<u32> = delivered.fragments().iter().map(|fragment| fragment.epoch.0).collect();
+    assert!(
+        epochs.is_sorted() && epochs[0] < epochs[epochs.len() - 1],
+        "a new session is a new epoch: {epochs:?}"
+    );
+}
+
+#[test]
+fn a_frozen_camera_counts_as_broken() {
+    let server = CameraServer::start(0, None).unwrap();
+    let faults = server.mount("/main", bar_feed(10)).unwrap();
+    let (delivered, handle) = start(stream("gate", &server.url("/main")));
+    wait_until("live", PATIENCE, || delivered.is(StreamState::Live, ""));
+    faults.frozen.store(true, Ordering::Relaxed);
+    wait_until("seen as broken", PATIENCE, || {
+        delivered
+            .reports()
+            .iter()
+            .any(|report| report.reason.as_deref().is_some_and(|r| r.contains("no video for 3 s")))
+    });
+    faults.frozen.store(false, Ordering::Relaxed);
+    wait_until("live again", PATIENCE, || delivered.is(StreamState::Live, ""));
+    handle.stop();
+}
+
+#[test]
+fn garbage_in_the_stream_ends_at_most_its_own_session() {
+    let server = CameraServer::start(0, None).unwrap();
+    let faults = server.mount("/main", bar_feed(10)).unwrap();
+    server.mount("/other", bar_feed(10)).unwrap();
+    let (delivered, handle) = start(stream("gate", &server.url("/main")));
+    let (neighbour, neighbour_handle) = start(stream("yard", &server.url("/other")));
+    wait_until("both live", PATIENCE, || {
+        delivered.is(StreamState::Live, "") && neighbour.is(StreamState::Live, "")
+    });
+    faults.garbled.store(true, Ordering::Relaxed);
+    let before = neighbour.fragments().len();
+    wait_until("the neighbour goes on", PATIENCE, || neighbour.fragments().len() >= before + 3);
+    faults.garbled.store(false, Ordering::Relaxed);
+    let frames = delivered.frames().len();
+    wait_until("pictures again", PATIENCE, || delivered.frames().len() > frames + 5);
+    assert_eq!(
+        neighbour.reports().iter().filter(|report| report.state == StreamState::BackingOff).count(),
+        0
+    );
+    handle.stop();
+    neighbour_handle.stop();
+}
+
+#[test]
+fn a_wrong_password_is_named_and_never_printed() {
+    let credentials = Credentials { user: "admin".into(), password: Secret::new("right".into()) };
+    let server = CameraServer::start(0, Some(&credentials)).unwrap();
+    server.mount("/main", bar_feed(10)).unwrap();
+    let mut wrong = stream("gate", &server.url("/main"));
+    let Source::Rtsp(rtsp) = &mut wrong.source else { unreachable!() };
+    rtsp.credentials =
+        Some(Credentials { user: "admin".into(), password: Secret::new("s3cret-wrong".into()) });
+    let (delivered, handle) = start(wrong.clone());
+    wait_until("refused", PATIENCE, || {
+        delivered.is(
+            StreamState::Misconfigured,
+            "refuses user \"admin\" with this password: check user and password_file",
+        )
+    });
+    handle.stop();
+    assert!(!format!("{:?}{wrong:?}", delivered.reports()).contains("s3cret"));
+
+    let Source::Rtsp(rtsp) = &mut wrong.source else { unreachable!() };
+    rtsp.credentials = Some(credentials);
+    let (delivered, handle) = start(wrong);
+    wait_until("let in", PATIENCE, || delivered.is(StreamState::Live, ""));
+    handle.stop();
+}
+
+#[test]
+fn what_is_wrong_with_an_address_is_said() {
+    let server = bar_camera(10);
+    let (no_path, first) = start(stream("gate", &server.url("/nowhere")));
+    let (nobody, second) = start(stream("gate", "rtsp://127.0.0.1:9/main"));
+    wait_until("no such path", PATIENCE, || no_path.is(StreamState::Misconfigured, "has no stream at"));
+    wait_until("nobody there", PATIENCE, || {
+        nobody.is(StreamState::BackingOff, "is the camera on, and the address right?")
+    });
+    first.stop();
+    second.stop();
+}
+
+#[test]
+fn a_session_that_is_killed_or_hangs_is_replaced() {
+    let server = bar_camera(10);
+    let (delivered, handle) = start(stream("gate", &server.url("/main")));
+    for (round, signal) in
+        [rustix::process::Signal::KILL, rustix::process::Signal::STOP].into_iter().enumerate()
+    {
+        let epoch = u32::try_from(round).unwrap() + 1;
+        wait_until("fragments of this epoch", PATIENCE, || {
+            delivered.fragments().last().is_some_and(|fragment| fragment.epoch.0 >= epoch)
+        });
+        for pid in children() {
+            rustix::process::kill_process(pid, signal).unwrap();
+        }
+    }
+    wait_until("a third session", PATIENCE, || {
+        delivered.fragments().last().is_some_and(|fragment| fragment.epoch.0 >= 3)
+    });
+    handle.stop();
+    assert!(children().is_empty(), "no session is left behind");
+}
+
+/// Session processes that belong to this thread's process.
+fn children() -> Vec<rustix::process::Pid> {
+    let own = std::process::id();
+    let mut pids = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        if fields[1].parse() == Ok(own) && fields[0] != "Z" {
+            pids.extend(rustix::process::Pid::from_raw(pid));
+        }
+    }
+    pids
+}
+
+#[test]
+fn a_session_can_neither_write_nor_execute_nor_listen() {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_wardwatch")).args(["session", "--try-walls"]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    if said.contains("not applied") {
+        eprintln!("skipped: this kernel lacks a wall: {said}");
+        return;
+    }
+    assert_eq!(said, "write: refused\nexecute: refused\nlisten: refused\nread /usr: allowed\n");
+    assert!(output.status.success());
+}
+
+#[test]
+fn real_footage_passes_through_untouched() {
+    let Some(clip) = shared("clips/intel_car-detection.mp4") else { return };
+    let server = CameraServer::start(0, None).unwrap();
+    server.mount("/main", Feed::File(clip.clone())).unwrap();
+    let (delivered, handle) = start(stream("gate", &server.url("/main")));
+    wait_until("eight seconds", PATIENCE, || {
+        delivered.fragments().iter().map(|fragment| fragment.duration).sum::<Duration>()
+            > Duration::from_secs(8)
+    });
+    handle.stop();
+    let fragments = delivered.fragments();
+    let (_folder, path) = as_file(&fragments);
+    assert_eq!(probe(&path).0, "h264");
+    let (recorded, original) = (slices(&path), slices(&clip));
+    let start =
+        original.windows(recorded.len().min(50)).position(|window| window == &recorded[..window.len()]);
+    assert!(start.is_some(), "the recorded slices are the file's own, byte by byte");
+}
+
+/// Digests of the coded slices of a file, in order, without parameter sets and other extras.
+fn slices(path: &std::path::Path) -> Vec<String> {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(path)
+        .args(["-an", "-c:v", "copy", "-bsf:v", "filter_units=pass_types=1-5", "-f", "framemd5", "-"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|l| l.rsplit(',').next().unwrap().trim().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_file_is_a_camera_too() {
+    let Some(clip) = shared("clips/intel_car-detection.mp4") else { return };
+    let mut settings = stream("gate", "");
+    settings.source = Source::File { path: clip.clone(), looped: false };
+    let (delivered, handle) = start(settings);
+    wait_until("recorded in real time", PATIENCE, || delivered.fragments().len() >= 2);
+    wait_until("watched", PATIENCE, || delivered.frames().len() >= 5);
+    handle.stop();
+}
+
+#[test]
+fn a_files_pictures_are_read_to_its_end() {
+    for (name, size, pictures) in
+        [("opencv4nodejs_traffic", (640, 360), 480), ("intel_car-detection", (768, 432), 377)]
+    {
+        let Some(clip) = shared(&format!("clips/{name}.mp4")) else { return };
+        let mut reader = read_pictures(&clip).unwrap();
+        let mut count = 0;
+        while let Some((_, picture)) = reader.next_picture().unwrap() {
+            assert_eq!((picture.width(), picture.height()), size);
+            count += 1;
+        }
+        assert_eq!(count, pictures, "{name}");
+    }
+}
+
+#[test]
+fn what_is_not_a_video_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("letter.txt");
+    std::fs::write(&path, "dear ward").unwrap();
+    let error = read_pictures(&path).and_then(|mut reader| reader.next_picture().map(|_| ())).unwrap_err();
+    assert!(error.to_string().contains("letter.txt"), "{error}");
+}
