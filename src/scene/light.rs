@@ -1,0 +1,121 @@
+//! What lights the street: the sky, the sun, street lamps and shops.
+
+use super::Light;
+use super::camera::{Camera, V3, dot, length, sub, unit};
+use super::raster::Rgb;
+
+/// Half the distance between the house fronts, in metres.
+pub(super) const FRONT_X: f32 = 9.6;
+/// Distance of the last houses.
+pub(super) const END_Y: f32 = 130.0;
+
+/// A lamp: where it hangs, its colour, and how far it reaches in metres.
+#[derive(Debug, Clone, Copy)]
+struct Lamp {
+    at: V3,
+    rgb: Rgb,
+    reach: f32,
+}
+
+/// The light in the street at one hour.
+pub(super) struct Lighting {
+    pub(super) light: Light,
+    pub(super) rain: bool,
+    ambient: Rgb,
+    sun: Option<V3>,
+    lamps: Vec<Lamp>,
+}
+
+/// Foot of every street lamp: x, y.
+pub(super) fn lamp_feet() -> impl Iterator<Item = (f32, f32)> {
+    (0..6).flat_map(|i| {
+        let y = 24.0 + i as f32 * 20.0;
+        [(5.75, y), (-5.75, y - 7.0)]
+    })
+}
+
+impl Lighting {
+    pub(super) fn new(light: Light, rain: bool) -> Self {
+        let ambient = match (light, rain) {
+            (Light::Day, false) => [0.80, 0.82, 0.86],
+            (Light::Day, true) => [0.70, 0.74, 0.79],
+            (Light::Dusk, _) => [0.50, 0.43, 0.46],
+            (Light::Night, _) => [0.115, 0.13, 0.19],
+        };
+        let sun = (light == Light::Day && !rain).then(|| unit([-0.45, -0.35, 0.9]));
+        let mut lamps = Vec::new();
+        if light != Light::Day {
+            let strength = if light == Light::Night { 0.55 } else { 0.22 };
+            lamps.extend(lamp_feet().map(|(x, y)| Lamp {
+                at: [x * 0.72, y, 7.4],
+                rgb: [1.0 * strength, 0.80 * strength, 0.52 * strength],
+                reach: 8.5,
+            }));
+            // Three shops that are still open.
+            lamps.extend([(-FRONT_X, 19.0), (-FRONT_X, 37.0), (FRONT_X, 29.0)].map(|(x, y)| Lamp {
+                at: [x * 0.9, y, 2.6],
+                rgb: [0.7 * strength, 0.72 * strength, 0.75 * strength],
+                reach: 3.6,
+            }));
+        }
+        Self { light, rain, ambient, sun, lamps }
+    }
+
+    /// Whether vehicles have their lights on.
+    pub(super) fn headlights(&self) -> bool {
+        self.light != Light::Day
+    }
+
+    /// Where the sun's shadows fall: the shift on the ground per metre of height.
+    pub(super) fn shadow(&self) -> Option<[f32; 2]> {
+        self.sun.map(|sun| [-sun[0] / sun[2], -sun[1] / sun[2]])
+    }
+
+    /// Multiplier for the colour of something at `point`.
+    pub(super) fn at(&self, point: V3) -> Rgb {
+        let mut light = self.ambient;
+        for lamp in &self.lamps {
+            let away = length(sub(lamp.at, point)) / lamp.reach;
+            let power = 1.25 / (1.0 + away * away * away * away);
+            for (sum, c) in light.iter_mut().zip(lamp.rgb) {
+                *sum += c * power;
+            }
+        }
+        light
+    }
+
+    /// Multiplier for a face that looks along `normal`: what the sun and the open sky add.
+    pub(super) fn face(&self, normal: V3) -> f32 {
+        match self.sun {
+            Some(sun) => 0.86 + 0.34 * dot(normal, sun).max(-0.3) + 0.08 * normal[2],
+            None => 0.90 + 0.14 * normal[2],
+        }
+    }
+
+    /// Multiplies the background's colours by the light that falls on what each pixel shows: ground or house fronts.
+    pub(super) fn bathe(&self, rgb: &mut [u8], width: usize, sky: &[bool], camera: &Camera) {
+        if self.light == Light::Day && !self.rain {
+            return;
+        }
+        for (at, pixel) in rgb.chunks_exact_mut(3).enumerate().filter(|(at, _)| !sky[*at]) {
+            let ray = camera.ray([(at % width) as f32 + 0.5, (at / width) as f32 + 0.5]);
+            let light = self.at(street_point(camera.position, ray));
+            for (value, k) in pixel.iter_mut().zip(light) {
+                *value = (f32::from(*value) * k) as u8;
+            }
+        }
+    }
+}
+
+/// Where a ray meets the street's canyon: ground, house fronts on both sides, houses at the end.
+fn street_point(from: V3, ray: V3) -> V3 {
+    let wall = if ray[0] > 0.0 { FRONT_X } else { -FRONT_X };
+    let mut reach = END_Y / ray[1].max(1e-3);
+    for (limit, axis) in [(wall, 0), (0.0, 2)] {
+        let t = (limit - from[axis]) / ray[axis];
+        if t.is_finite() && t > 0.0 {
+            reach = reach.min(t);
+        }
+    }
+    [from[0] + ray[0] * reach, from[1] + ray[1] * reach, from[2] + ray[2] * reach]
+}
