@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
 
+mod check;
 mod session;
 
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ struct Line {
 enum Command {
     #[command(hide = true)]
     Session(session::Args),
+    Check(check::Args),
 }
 
 /// Runs what the command line asks for. Errors are printed with their causes; the result is the process's exit code.
@@ -33,6 +35,7 @@ pub fn main() -> ExitCode {
     start_log();
     let result = match line.command {
         Command::Session(args) => Ok(session::run(&args)),
+        Command::Check(args) => check::run(args),
     };
     result.unwrap_or_else(|error: anyhow::Error| {
         eprintln!("wardwatch: {error:#}");

@@ -1,0 +1,243 @@
+//! `wardwatch check`: says what is wrong with the configuration, or what the box would do with it.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::config::{self, Problems, Settings};
+use crate::detect::DetectorChoice;
+use crate::rules::{Place, RuleSettings};
+use crate::video::{Source, StreamSettings};
+
+/// The exit code for a configuration with problems.
+const FOUND_SOMETHING_WRONG: u8 = 3;
+
+/// Check the configuration, and say what the box would do with it.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The configuration; conf.d/*.toml beside it is read as well.
+    #[arg(long, value_name = "PATH", default_value = config::DEFAULT_PATH)]
+    pub config: PathBuf,
+    /// Print one JSON object instead: `problems`, or `summary`.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Prints a summary to stdout and returns 0, or every problem to stderr and returns 3. With `--json`, either goes to
+/// stdout.
+///
+/// # Errors
+/// None that a configuration could cause.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let outcome = config::load(&args.config);
+    let code = if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FOUND_SOMETHING_WRONG) };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report(&outcome))?);
+        return Ok(code);
+    }
+    match &outcome {
+        Ok(settings) => print!("{}", Summary::of(settings).text()),
+        Err(problems) => {
+            let (count, plural) = (problems.0.len(), if problems.0.len() == 1 { "" } else { "s" });
+            eprintln!("{problems}\n\n{count} problem{plural} found.");
+        }
+    }
+    Ok(code)
+}
+
+fn report(outcome: &Result<Settings, Problems>) -> serde_json::Value {
+    match outcome {
+        Ok(settings) => serde_json::json!({ "problems": [], "summary": Summary::of(settings) }),
+        Err(problems) => serde_json::json!({ "problems": problems }),
+    }
+}
+
+/// What the box would do; no passwords.
+#[derive(Debug, Serialize)]
+struct Summary {
+    ward: String,
+    #[serde(rename = "box")]
+    box_id: String,
+    timezone: String,
+    store: StoreSummary,
+    broker: BrokerSummary,
+    detector: DetectorSummary,
+    cameras: Vec<CameraSummary>,
+    rules: Vec<RuleSummary>,
+}
+
+#[derive(Debug, Serialize)]
+struct StoreSummary {
+    directory: PathBuf,
+    clip_bytes_max: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct BrokerSummary {
+    host: String,
+    port: u16,
+    tls: bool,
+    certificate: bool,
+    user: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct DetectorSummary {
+    model: String,
+    score_min: f32,
+    workers: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct CameraSummary {
+    id: String,
+    name: String,
+    streams: Vec<StreamSummary>,
+}
+
+#[derive(Debug, Serialize)]
+struct StreamSummary {
+    role: String,
+    source: String,
+    user: Option<String>,
+    record: bool,
+    watch_fps_max: Option<f32>,
+}
+
+#[derive(Debug, Serialize)]
+struct RuleSummary {
+    id: String,
+    name: String,
+    camera: String,
+    place: String,
+    labels: Vec<&'static str>,
+    severity: &'static str,
+    windows: usize,
+}
+
+impl Summary {
+    fn of(settings: &Settings) -> Self {
+        let (store, broker, detect) = (&settings.store, &settings.broker, &settings.detect);
+        Self {
+            ward: settings.ward.to_string(),
+            box_id: settings.box_id.to_string(),
+            timezone: settings.timezone.iana_name().unwrap_or("UTC").to_owned(),
+            store: StoreSummary { directory: store.directory.clone(), clip_bytes_max: store.clip_bytes_max },
+            broker: BrokerSummary {
+                host: broker.host.clone(),
+                port: broker.port,
+                tls: broker.tls.is_some(),
+                certificate: broker.tls.as_ref().is_some_and(|tls| tls.identity.is_some()),
+                user: broker.credentials.as_ref().map(|credentials| credentials.user.clone()),
+            },
+            detector: DetectorSummary {
+                model: match &detect.detector {
+                    DetectorChoice::Motion => "motion".to_owned(),
+                    DetectorChoice::Network(path) => path.display().to_string(),
+                },
+                score_min: detect.score_min,
+                workers: detect.workers,
+            },
+            cameras: settings.cameras.iter().map(CameraSummary::of).collect(),
+            rules: settings.rules.iter().map(RuleSummary::of).collect(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let (store, broker, detector) = (&self.store, &self.broker, &self.detector);
+        let tls = match (broker.tls, broker.certificate) {
+            (false, _) => "not encrypted",
+            (true, false) => "TLS",
+            (true, true) => "TLS with the box's certificate",
+        };
+        let user = broker.user.as_ref().map_or(String::new(), |user| format!(", as {user}"));
+        let gib = store.clip_bytes_max as f64 / (1u64 << 30) as f64;
+        let mut lines = vec![
+            format!("box       {} in ward {}, time zone {}", self.box_id, self.ward, self.timezone),
+            format!("store     {}, at most {gib:.1} GiB of footage", store.directory.display()),
+            format!("broker    {} port {}, {tls}{user}", broker.host, broker.port),
+            format!(
+                "detector  {}, score at least {}, {} worker(s)",
+                detector.model, detector.score_min, detector.workers
+            ),
+        ];
+        for camera in &self.cameras {
+            lines.push(format!("camera    {} ({})", camera.id, camera.name));
+            lines.extend(camera.streams.iter().map(|stream| format!("            {}", stream.text())));
+        }
+        lines.extend(self.rules.iter().map(|rule| format!("rule      {}", rule.text())));
+        if self.cameras.is_empty() {
+            lines.push("no camera: the box would have nothing to do".to_owned());
+        }
+        lines.join("\n") + "\n"
+    }
+}
+
+impl CameraSummary {
+    fn of(camera: &config::Camera) -> Self {
+        Self {
+            id: camera.camera.id.to_string(),
+            name: camera.camera.name.clone(),
+            streams: camera.streams.iter().map(StreamSummary::of).collect(),
+        }
+    }
+}
+
+impl StreamSummary {
+    fn of(stream: &StreamSettings) -> Self {
+        let (source, credentials) = match &stream.source {
+            // Some cameras take keys in the query.
+            Source::Rtsp(rtsp) => {
+                (rtsp.url.split('?').next().unwrap_or_default().to_owned(), rtsp.credentials.as_ref())
+            }
+            Source::File { path, .. } => (path.display().to_string(), None),
+        };
+        Self {
+            role: stream.role.to_string(),
+            source,
+            user: credentials.map(|credentials| credentials.user.clone()),
+            record: stream.record,
+            watch_fps_max: stream.watch_fps_max,
+        }
+    }
+
+    fn text(&self) -> String {
+        let user = self.user.as_ref().map_or(String::new(), |user| format!(" as {user}"));
+        let record = if self.record { ", recorded" } else { "" };
+        let watch = self.watch_fps_max.map_or(String::new(), |fps| format!(", watched at up to {fps} fps"));
+        format!("{:<4} {}{user}{record}{watch}", self.role, self.source)
+    }
+}
+
+impl RuleSummary {
+    fn of(rule: &RuleSettings) -> Self {
+        Self {
+            id: rule.id.to_string(),
+            name: rule.name.clone(),
+            camera: rule.camera.to_string(),
+            place: match &rule.place {
+                Place::Everywhere => "everywhere".to_owned(),
+                Place::Zone(zone) => format!("zone {}", zone.id),
+                Place::Tripwire(tripwire) => format!("tripwire {}", tripwire.id),
+            },
+            labels: rule.labels.iter().map(|label| label.as_str()).collect(),
+            severity: rule.severity.as_str(),
+            windows: rule.schedule.windows.len(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let labels = if self.labels.is_empty() { "everything".to_owned() } else { self.labels.join(", ") };
+        let when = match self.windows {
+            0 => "always".to_owned(),
+            1 => "in 1 window".to_owned(),
+            several => format!("in {several} windows"),
+        };
+        format!(
+            "{} ({}) on {}, {}: {labels}, {when}, {}",
+            self.id, self.name, self.camera, self.place, self.severity
+        )
+    }
+}

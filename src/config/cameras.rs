@@ -1,0 +1,181 @@
+//! Cameras with their streams, zones and tripwires.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::file;
+use super::outside::Checker;
+use super::settings::Camera;
+use super::written::quoted;
+use crate::domain::alert::CameraRef;
+use crate::domain::fragment::StreamRole;
+use crate::domain::geometry::{Point, Polygon};
+use crate::domain::ids::CameraId;
+use crate::domain::secret::Credentials;
+use crate::domain::zone::{Tripwire, Zone};
+use crate::video::{RtspSource, Source, StreamSettings, Transport};
+
+/// A camera, and where on its picture rules can apply.
+pub(super) struct Checked {
+    /// What the box does with it.
+    pub(super) settings: Camera,
+    /// Its zones.
+    pub(super) zones: Vec<Zone>,
+    /// Its tripwires.
+    pub(super) tripwires: Vec<Tripwire>,
+}
+
+/// The cameras that are right, in the order of their ids.
+pub(super) fn checked(checker: &mut Checker, cameras: BTreeMap<String, file::Camera>) -> Vec<Checked> {
+    let mut checked = Vec::new();
+    for (id, camera) in cameras {
+        let path = format!("camera.{}", quoted(&id));
+        let zones = zones(checker, &path, &camera.zone);
+        let tripwires = tripwires(checker, &path, &camera.tripwire);
+        if let Some(settings) = one(checker, &path, &id, camera) {
+            checked.push(Checked { settings, zones, tripwires });
+        }
+    }
+    checked
+}
+
+fn one(checker: &mut Checker, path: &str, id: &str, camera: file::Camera) -> Option<Camera> {
+    let camera_id = checker.id::<CameraId>(path, id);
+    let (lat, lon) = (format!("{path}.lat"), format!("{path}.lon"));
+    match (checker.written.is_written(&lat), checker.written.is_written(&lon)) {
+        (true, false) => checker.wrong(&lat, "has no lon beside it", "add lon, or take lat out"),
+        (false, true) => checker.wrong(&lon, "has no lat beside it", "add lat, or take lon out"),
+        _ => {}
+    }
+    let credentials = checker.credentials(path, camera.user.clone(), camera.password_file.as_deref());
+    let mut source = |key, text| source(checker, path, key, text, &camera, &credentials);
+    let main = camera.main.as_ref().and_then(|text| source("main", text));
+    let sub = camera.sub.as_ref().map(|text| source("sub", text));
+    check_source_keys(checker, path, &camera);
+    // A sub stream that is wrong must not turn the main stream into the one to look at.
+    let sub = match sub {
+        Some(sub) => Some(sub?),
+        None => None,
+    };
+    Some(Camera {
+        streams: streams(camera_id.as_ref()?, &camera, main?, sub),
+        camera: CameraRef {
+            id: camera_id?,
+            name: camera.name.unwrap_or_else(|| id.to_owned()),
+            lat: camera.lat,
+            lon: camera.lon,
+            heading: camera.heading,
+        },
+        pre_roll: Duration::from_secs_f64(camera.pre_roll_seconds),
+        post_roll: Duration::from_secs_f64(camera.post_roll_seconds),
+    })
+}
+
+/// Looks at the sub stream where there is one, and leaves out a stream from which nothing is wanted.
+fn streams(id: &CameraId, camera: &file::Camera, main: Source, sub: Option<Source>) -> Vec<StreamSettings> {
+    let stream = |role, source, record, watch_fps_max| StreamSettings {
+        camera: id.clone(),
+        role,
+        source,
+        record,
+        watch_fps_max,
+        stall: Duration::from_secs_f64(camera.stall_seconds),
+    };
+    let fps_max = Some(camera.fps_max);
+    match sub {
+        None => vec![stream(StreamRole::Main, main, camera.record, fps_max)],
+        Some(sub) => {
+            let main = camera.record.then(|| stream(StreamRole::Main, main, true, None));
+            main.into_iter().chain([stream(StreamRole::Sub, sub, false, fps_max)]).collect()
+        }
+    }
+}
+
+fn source(
+    checker: &mut Checker,
+    path: &str,
+    key: &str,
+    text: &str,
+    camera: &file::Camera,
+    credentials: &Option<Credentials>,
+) -> Option<Source> {
+    let key = format!("{path}.{key}");
+    let address = checker.address(&key, text, &["rtsp", "rtsps", "file"])?;
+    if address.scheme == "file" {
+        let path = checker.file(&key, address.rest)?;
+        return Some(Source::File { path, looped: camera.loop_file });
+    }
+    let ca_file = match &camera.ca_file {
+        Some(file) if address.scheme == "rtsps" => checker.path(&format!("{path}.ca_file"), file),
+        _ => None,
+    };
+    Some(Source::Rtsp(RtspSource {
+        url: text.to_owned(),
+        transport: match camera.transport {
+            file::Transport::Tcp => Transport::Tcp,
+            file::Transport::Udp => Transport::Udp,
+        },
+        credentials: credentials.clone(),
+        ca_file,
+    }))
+}
+
+/// Keys that mean something with one scheme only.
+fn check_source_keys(checker: &mut Checker, path: &str, camera: &file::Camera) {
+    let uses = |scheme: &str| {
+        let starts = |text: &String| text.to_ascii_lowercase().starts_with(scheme);
+        camera.main.iter().chain(&camera.sub).any(starts)
+    };
+    if let Some(text) = &camera.ca_file {
+        let key = format!("{path}.ca_file");
+        if uses("rtsps://") {
+            checker.file(&key, text);
+        } else {
+            checker.wrong(&key, "means nothing without rtsps://", "use rtsps://, or take it out");
+        }
+    }
+    if camera.loop_file && !uses("file://") {
+        let key = format!("{path}.loop_file");
+        checker.wrong(&key, "means nothing without file://", "take it out");
+    }
+}
+
+fn zones(checker: &mut Checker, camera: &str, zones: &BTreeMap<String, file::Zone>) -> Vec<Zone> {
+    let mut checked = Vec::new();
+    for (id, zone) in zones {
+        let path = format!("{camera}.zone.{}", quoted(id));
+        let name = zone.name.clone().unwrap_or_else(|| id.clone());
+        let zone_id = checker.id(&path, id);
+        let Some(points) = &zone.points else { continue };
+        match (zone_id, Polygon::new(points.iter().copied().map(Point::from).collect())) {
+            (Some(id), Ok(polygon)) => checked.push(Zone { id, name, polygon }),
+            (None, Ok(_)) => {}
+            (_, Err(error)) => {
+                let remedy = "list at least 3 corners in order around the zone, as [x, y] from 0 to 1";
+                checker.wrong(&format!("{path}.points"), error.to_string(), remedy);
+            }
+        }
+    }
+    checked
+}
+
+fn tripwires(
+    checker: &mut Checker,
+    camera: &str,
+    tripwires: &BTreeMap<String, file::Tripwire>,
+) -> Vec<Tripwire> {
+    let mut checked = Vec::new();
+    for (id, tripwire) in tripwires {
+        let path = format!("{camera}.tripwire.{}", quoted(id));
+        let name = tripwire.name.clone().unwrap_or_else(|| id.clone());
+        let tripwire_id = checker.id(&path, id);
+        let (Some(from), Some(to)) = (tripwire.from, tripwire.to) else { continue };
+        if from == to {
+            let key = format!("{path}.to");
+            checker.wrong(&key, "is where the tripwire starts", "give two different points");
+        } else if let Some(id) = tripwire_id {
+            checked.push(Tripwire { id, name, from: from.into(), to: to.into() });
+        }
+    }
+    checked
+}

@@ -1,0 +1,359 @@
+//! The configuration as written: what serde reads, and what the JSON Schema for editors is made of.
+//!
+//! Every doc comment here is the help text an editor shows, every range is what a value is checked against. Ids,
+//! paths, addresses and times are plain text here; [`super::settings`] gives them their types. A key that is required
+//! is an `Option` marked `required`: that it is missing must not hide what is wrong with its neighbours.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::detection::Label;
+use crate::domain::event::Severity;
+use crate::rules;
+
+/// The pattern of every id, for editors.
+const ID: &str = "^[a-z0-9-]{1,32}$";
+
+/// Configuration of a wardwatch box: `wardwatch.toml` and the files of `conf.d/` beside it, merged.
+///
+/// Relative paths count from the folder of the file that names them. Wherever a file is named,
+/// `credential:NAME` means the systemd credential NAME.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "wardwatch.toml")]
+pub struct File {
+    /// Who this box is.
+    #[serde(rename = "box")]
+    #[schemars(required)]
+    pub identity: Option<Identity>,
+    /// Where footage and alerts are kept.
+    #[serde(default)]
+    pub store: Store,
+    /// The ward post's MQTT broker.
+    #[schemars(required)]
+    pub broker: Option<Broker>,
+    /// What looks at the pictures.
+    #[serde(default)]
+    pub detector: Detector,
+    /// The cameras, by id.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": ID }))]
+    pub camera: BTreeMap<String, Camera>,
+    /// The ward's rules, by id.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": ID }))]
+    pub rule: BTreeMap<String, Rule>,
+}
+
+/// Who this box is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Box")]
+pub struct Identity {
+    /// The ward: the first level of every MQTT topic. 1 to 32 of a-z, 0-9 and -.
+    #[schemars(regex(pattern = ID))]
+    #[schemars(required)]
+    pub ward: Option<String>,
+    /// This box: the second level of every MQTT topic. 1 to 32 of a-z, 0-9 and -.
+    #[schemars(regex(pattern = ID))]
+    #[schemars(required)]
+    pub id: Option<String>,
+    /// IANA name of the time zone in which schedules are meant.
+    #[serde(default = "default_timezone")]
+    pub timezone: String,
+}
+
+fn default_timezone() -> String {
+    "Asia/Ho_Chi_Minh".to_owned()
+}
+
+/// Where footage and alerts are kept.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// Folder of the footage and its index; created if missing.
+    pub directory: String,
+    /// All footage together stays below this: "100 GiB", "500 GB", or a number of bytes. At least 64 MiB.
+    pub clip_bytes_max: ByteCount,
+    /// A footage file is closed at the first keyframe after this many seconds.
+    #[schemars(range(min = 1, max = 3600))]
+    pub segment_seconds: f64,
+    /// Footage is on the disk for good after at most this many seconds; what is younger, a power cut may take.
+    #[schemars(range(min = 0.1, max = 60))]
+    pub sync_interval_seconds: f64,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            directory: "/var/lib/wardwatch".to_owned(),
+            clip_bytes_max: ByteCount::Text("100 GiB".to_owned()),
+            segment_seconds: 60.0,
+            sync_interval_seconds: 1.0,
+        }
+    }
+}
+
+/// A number of bytes, or text with a unit: B, KB, MB, GB, TB (powers of 1000), KiB, MiB, GiB, TiB (powers of 1024).
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(transform = number_or_text)]
+pub enum ByteCount {
+    /// Bytes.
+    Bytes(u64),
+    /// A number and its unit.
+    Text(String),
+}
+
+/// One `type` list says the same as a choice of two schemas, and is simpler to check against.
+fn number_or_text(schema: &mut schemars::Schema) {
+    schema.remove("anyOf");
+    schema.insert("type".to_owned(), serde_json::json!(["integer", "string"]));
+    schema.insert("minimum".to_owned(), 0.into());
+}
+
+/// The ward post's MQTT broker.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Broker {
+    /// mqtts://HOST:PORT with TLS, or mqtt://HOST:PORT without, for a broker on the same machine. The port may be left
+    /// out: 8883 and 1883.
+    #[schemars(required)]
+    pub url: Option<String>,
+    /// PEM file of the authority that signed the broker's certificate. Needed with mqtts.
+    pub ca_file: Option<String>,
+    /// PEM file of this box's certificate, where the broker asks for one.
+    pub cert_file: Option<String>,
+    /// PEM file of the private key to that certificate.
+    pub key_file: Option<String>,
+    /// User name, where the broker asks for one.
+    pub user: Option<String>,
+    /// File that holds the password and nothing else; not readable by everybody.
+    pub password_file: Option<String>,
+    /// The connection is checked after this many silent seconds.
+    #[serde(default = "default_keep_alive_seconds")]
+    #[schemars(range(min = 1, max = 3600))]
+    pub keep_alive_seconds: f64,
+}
+
+fn default_keep_alive_seconds() -> f64 {
+    30.0
+}
+
+/// What looks at the pictures.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Detector {
+    /// "motion" for the built-in motion detector, or the path of a network's manifest (.toml) or file (.onnx).
+    pub model: String,
+    /// Detections that are less sure than this are dropped.
+    #[schemars(range(min = 0, max = 1))]
+    pub score_min: f32,
+    /// Threads that look at pictures; by default one less than the machine has cores.
+    #[schemars(range(min = 1, max = 64))]
+    pub workers: Option<usize>,
+}
+
+impl Default for Detector {
+    fn default() -> Self {
+        Self { model: "motion".to_owned(), score_min: 0.25, workers: None }
+    }
+}
+
+/// A camera.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Camera {
+    /// What people call the place; the id if left out.
+    pub name: Option<String>,
+    /// Latitude in degrees (WGS 84). With lon.
+    #[schemars(range(min = -90, max = 90))]
+    pub lat: Option<f64>,
+    /// Longitude in degrees (WGS 84). With lat.
+    #[schemars(range(min = -180, max = 180))]
+    pub lon: Option<f64>,
+    /// Where the camera looks: degrees clockwise from north.
+    #[schemars(range(min = 0, max = 360))]
+    pub heading: Option<f32>,
+    /// The full-quality stream, the one to record: rtsp://HOST/PATH, rtsps://HOST/PATH, or file://PATH to try out.
+    #[schemars(required)]
+    pub main: Option<String>,
+    /// The small stream, the one to look at; the main stream is looked at if left out.
+    pub sub: Option<String>,
+    /// User name, where the camera asks for one. With password_file.
+    pub user: Option<String>,
+    /// File that holds the password and nothing else; not readable by everybody. With user.
+    pub password_file: Option<String>,
+    /// How the video travels: tcp, or udp for cameras that cannot do tcp.
+    #[serde(default)]
+    pub transport: Transport,
+    /// With rtsps: PEM file of the authority that signed the camera's certificate; any is accepted if left out.
+    pub ca_file: Option<String>,
+    /// Whether the main stream is recorded.
+    #[serde(default = "default_record")]
+    pub record: bool,
+    /// With file: start again at the file's end.
+    #[serde(default)]
+    pub loop_file: bool,
+    /// Footage of an alert begins this many seconds before it.
+    #[serde(default = "default_pre_roll_seconds")]
+    #[schemars(range(min = 0, max = 600))]
+    pub pre_roll_seconds: f64,
+    /// Footage of an alert ends this many seconds after it.
+    #[serde(default = "default_post_roll_seconds")]
+    #[schemars(range(min = 0, max = 600))]
+    pub post_roll_seconds: f64,
+    /// At most this many pictures a second are looked at.
+    #[serde(default = "default_fps_max")]
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 30))]
+    pub fps_max: f32,
+    /// A stream that is silent for this many seconds is connected to anew.
+    #[serde(default = "default_stall_seconds")]
+    #[schemars(range(min = 1, max = 600))]
+    pub stall_seconds: f64,
+    /// Areas of the picture, by id.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": ID }))]
+    pub zone: BTreeMap<String, Zone>,
+    /// Lines across the picture, by id.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": ID }))]
+    pub tripwire: BTreeMap<String, Tripwire>,
+}
+
+fn default_record() -> bool {
+    true
+}
+
+fn default_pre_roll_seconds() -> f64 {
+    10.0
+}
+
+fn default_post_roll_seconds() -> f64 {
+    20.0
+}
+
+fn default_fps_max() -> f32 {
+    5.0
+}
+
+fn default_stall_seconds() -> f64 {
+    10.0
+}
+
+/// How the video travels.
+#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// Inside the RTSP connection: nothing is lost on a bad network.
+    #[default]
+    Tcp,
+    /// As datagrams: for cameras that cannot do TCP.
+    Udp,
+}
+
+/// An area of the picture.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Zone {
+    /// What people call it; the id if left out.
+    pub name: Option<String>,
+    /// Its corners in order, [x, y] each: [0, 0] is the picture's top left corner, [1, 1] its bottom right one.
+    #[schemars(length(min = 3), inner(inner(range(min = 0, max = 1))))]
+    #[schemars(required)]
+    pub points: Option<Vec<[f32; 2]>>,
+}
+
+/// A line across the picture.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tripwire {
+    /// What people call it; the id if left out.
+    pub name: Option<String>,
+    /// Where it starts: [x, y], [0, 0] is the picture's top left corner, [1, 1] its bottom right one.
+    #[schemars(inner(range(min = 0, max = 1)))]
+    #[schemars(required)]
+    pub from: Option<[f32; 2]>,
+    /// Where it ends. Left and right are as seen looking from `from` to `to`.
+    #[schemars(inner(range(min = 0, max = 1)))]
+    #[schemars(required)]
+    pub to: Option<[f32; 2]>,
+}
+
+/// A rule: what is looked for, where, and when.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend("unevaluatedProperties" = false))]
+pub struct Rule {
+    /// What people call it; the id if left out.
+    pub name: Option<String>,
+    /// Ids of the cameras it looks at.
+    #[schemars(length(min = 1))]
+    #[schemars(required)]
+    pub cameras: Option<Vec<String>>,
+    /// Id of the zone it applies to, on each of its cameras; the whole picture if left out.
+    pub zone: Option<String>,
+    /// Id of the tripwire it applies to, on each of its cameras.
+    pub tripwire: Option<String>,
+    /// What it is about; everything if left out.
+    #[serde(default)]
+    pub labels: Vec<Label>,
+    /// How much its alerts matter.
+    #[serde(default = "default_severity")]
+    pub severity: Severity,
+    /// After an event has ended, the rule is silent on that camera for this many seconds.
+    #[serde(default = "default_cool_down_seconds")]
+    #[schemars(range(min = 0, max = 86400))]
+    pub cool_down_seconds: f64,
+    /// When it applies; always if left out.
+    #[serde(default)]
+    pub schedule: Vec<Window>,
+    /// What it looks for, and the numbers of that kind: every other key. [`rules::Kind`] reads them.
+    #[serde(flatten)]
+    #[schemars(with = "rules::Kind")]
+    pub kind: serde_json::Map<String, serde_json::Value>,
+}
+
+fn default_severity() -> Severity {
+    Severity::Warning
+}
+
+fn default_cool_down_seconds() -> f64 {
+    60.0
+}
+
+/// A span of local time. One that goes over midnight belongs to the day on which it starts.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    /// The days on which it starts; every day if left out.
+    #[serde(default)]
+    pub days: Vec<Day>,
+    /// When it starts: "22:00".
+    #[schemars(required)]
+    pub from: Option<String>,
+    /// When it ends: "05:00"; the same as `from` for the whole day.
+    #[schemars(required)]
+    pub to: Option<String>,
+}
+
+/// A day of the week.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Day {
+    /// Monday.
+    Mon,
+    /// Tuesday.
+    Tue,
+    /// Wednesday.
+    Wed,
+    /// Thursday.
+    Thu,
+    /// Friday.
+    Fri,
+    /// Saturday.
+    Sat,
+    /// Sunday.
+    Sun,
+}

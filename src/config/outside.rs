@@ -1,0 +1,242 @@
+//! What the configuration names outside of itself: addresses, files, passwords.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::written::Written;
+use crate::domain::secret::{Credentials, Secret};
+
+/// The configuration as written, and what else is needed to check it.
+pub(super) struct Checker<'a> {
+    /// Where problems go.
+    pub(super) written: &'a mut Written,
+    /// Where systemd puts the unit's credentials.
+    pub(super) credentials_directory: Option<&'a Path>,
+}
+
+/// An address, taken apart.
+pub(super) struct Address<'t> {
+    /// In lower case, without `://`.
+    pub(super) scheme: String,
+    /// What follows `://`.
+    pub(super) rest: &'t str,
+    /// Host and port; the host is empty for `file`.
+    pub(super) host: &'t str,
+    pub(super) port: Option<u16>,
+}
+
+impl Checker<'_> {
+    /// Notes a problem with the key at `path`.
+    pub(super) fn wrong(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
+        self.written.wrong(path, what, remedy);
+    }
+
+    /// An id, or a problem.
+    pub(super) fn id<T: std::str::FromStr>(&mut self, path: &str, text: &str) -> Option<T> {
+        let id = text.parse().ok();
+        if id.is_none() {
+            self.wrong(path, format!("{text:?} is not a valid id"), "use 1 to 32 of a-z, 0-9 and -");
+        }
+        id
+    }
+
+    /// An address with one of `schemes`. A problem never shows more of it than the scheme, since the rest may hold a
+    /// password.
+    pub(super) fn address<'t>(&mut self, path: &str, text: &'t str, schemes: &[&str]) -> Option<Address<'t>> {
+        let examples = schemes.iter().map(|scheme| format!("{scheme}://...")).collect::<Vec<_>>().join(", ");
+        let Some((scheme, rest)) = text.split_once("://") else {
+            self.wrong(path, "is no address", format!("write it as one of: {examples}"));
+            return None;
+        };
+        let scheme = scheme.to_ascii_lowercase();
+        if !schemes.contains(&scheme.as_str()) {
+            let shown =
+                if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) { &scheme } else { "this" };
+            self.wrong(
+                path,
+                format!("the scheme {shown}:// is not supported"),
+                format!("use one of: {examples}"),
+            );
+            return None;
+        }
+        if scheme == "file" {
+            return Some(Address { scheme, rest, host: "", port: None });
+        }
+        if rest.contains('@') {
+            let remedy =
+                "write them as user = \"...\" and password_file = \"...\" (an @ in a path is written %40)";
+            self.wrong(path, "has a user or a password in it", remedy);
+            return None;
+        }
+        match host_and_port(rest) {
+            Some((host, port)) => Some(Address { scheme, rest, host, port }),
+            None => {
+                let remedy =
+                    format!("write {scheme}://HOST or {scheme}://HOST:PORT, an IPv6 address in brackets");
+                self.wrong(path, "has no valid host and port", remedy);
+                None
+            }
+        }
+    }
+
+    /// The path that `text` means: of a credential, or counted from the folder of the file that writes it.
+    pub(super) fn path(&mut self, key: &str, text: &str) -> Option<PathBuf> {
+        let Some(name) = text.strip_prefix("credential:") else {
+            return Some(self.written.folder(key).join(text));
+        };
+        match self.credentials_directory {
+            Some(_) if name.is_empty() || name.contains('/') => {
+                self.wrong(
+                    key,
+                    "names no credential",
+                    "write credential:NAME, with the NAME of LoadCredential=",
+                );
+                None
+            }
+            Some(directory) => Some(directory.join(name)),
+            None => {
+                let remedy = format!(
+                    "add LoadCredential={name}:FILE to the unit; to check by hand, set CREDENTIALS_DIRECTORY"
+                );
+                self.wrong(key, format!("there are no credentials, so no {name:?}"), remedy);
+                None
+            }
+        }
+    }
+
+    /// The path of a file that is there.
+    pub(super) fn file(&mut self, key: &str, text: &str) -> Option<PathBuf> {
+        self.metadata(key, text).map(|(path, _)| path)
+    }
+
+    /// The path of a file that is there, and that not everybody can read.
+    pub(super) fn private_file(&mut self, key: &str, text: &str) -> Option<PathBuf> {
+        let (path, metadata) = self.metadata(key, text)?;
+        if metadata.permissions().mode() & 0o004 != 0 {
+            let remedy = format!("chmod o-rwx {}", path.display());
+            self.wrong(key, format!("{} can be read by everybody", path.display()), remedy);
+            return None;
+        }
+        Some(path)
+    }
+
+    /// The user and password of `table`, where it has them.
+    pub(super) fn credentials(
+        &mut self,
+        table: &str,
+        user: Option<String>,
+        password_file: Option<&str>,
+    ) -> Option<Credentials> {
+        let (user_key, password_key) = (format!("{table}.user"), format!("{table}.password_file"));
+        let password = password_file.and_then(|text| self.password(&password_key, text));
+        match (self.written.is_written(&user_key), self.written.is_written(&password_key)) {
+            (true, false) => {
+                let remedy = "add password_file: a file that holds the password, or credential:NAME";
+                self.wrong(&user_key, "has no password_file beside it", remedy);
+            }
+            (false, true) => self.wrong(&password_key, "has no user beside it", "add user"),
+            _ => {}
+        }
+        Some(Credentials { user: user?, password: password? })
+    }
+
+    fn password(&mut self, key: &str, text: &str) -> Option<Secret> {
+        let path = self.private_file(key, text)?;
+        let show = path.display();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                let text = text.strip_suffix('\n').unwrap_or(&text);
+                let text = text.strip_suffix('\r').unwrap_or(text);
+                if text.is_empty() {
+                    self.wrong(
+                        key,
+                        format!("{show} is empty"),
+                        "write the password into it, and nothing else",
+                    );
+                    return None;
+                }
+                Some(Secret::new(text.to_owned()))
+            }
+            Err(error) => {
+                let remedy = "make it readable by wardwatch's user; it holds one line of UTF-8 text";
+                self.wrong(key, format!("{show} cannot be read: {error}"), remedy);
+                None
+            }
+        }
+    }
+
+    fn metadata(&mut self, key: &str, text: &str) -> Option<(PathBuf, std::fs::Metadata)> {
+        let path = self.path(key, text)?;
+        let show = path.display();
+        match std::fs::metadata(&path) {
+            Ok(metadata) if metadata.is_file() => return Some((path, metadata)),
+            Ok(_) => self.wrong(key, format!("{show} is not a file"), "name a file"),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.wrong(key, format!("there is no file {show}"), "put it there, or mend the path");
+            }
+            Err(error) => {
+                self.wrong(
+                    key,
+                    format!("{show} cannot be read: {error}"),
+                    "make it readable by wardwatch's user",
+                );
+            }
+        }
+        None
+    }
+}
+
+/// The host and port at the start of what follows `://`.
+fn host_and_port(rest: &str) -> Option<(&str, Option<u16>)> {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(bracketed) => {
+            let (host, after) = bracketed.split_once(']')?;
+            host.parse::<std::net::Ipv6Addr>().ok()?;
+            (host, after.strip_prefix(':').or(after.is_empty().then_some("")).map(Some)?)
+        }
+        None => match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
+    };
+    let allowed = |c: char| c.is_alphanumeric() || "-._:".contains(c);
+    if host.is_empty()
+        || !host.chars().all(allowed)
+        || rest.chars().any(|c| c.is_whitespace() || c.is_control())
+    {
+        return None;
+    }
+    match port {
+        None | Some("") => Some((host, None)),
+        Some(port) => port.parse().ok().filter(|port| *port > 0).map(|port| (host, Some(port))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_and_port;
+
+    #[test]
+    fn hosts_and_ports() {
+        for (rest, expected) in [
+            ("post.example", Some(("post.example", None))),
+            ("192.168.1.20:554/main?x=1", Some(("192.168.1.20", Some(554)))),
+            ("[::1]:1883", Some(("::1", Some(1883)))),
+            ("[fe80::1]/x", Some(("fe80::1", None))),
+            ("", None),
+            (":554", None),
+            ("host:0", None),
+            ("host:port", None),
+            ("host:70000", None),
+            ("::1", None),
+            ("[::1", None),
+            ("[::1]x", None),
+            ("[nonsense]", None),
+            ("ho st", None),
+            ("host/a b", None),
+        ] {
+            assert_eq!(host_and_port(rest), expected, "{rest}");
+        }
+    }
+}

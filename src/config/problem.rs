@@ -1,0 +1,132 @@
+//! What is wrong with a configuration, where, and what would be right.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::domain::fault::ErrorKind;
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The file it is in.
+    pub file: PathBuf,
+    /// The line it is on, from 1; of a missing key, the line of its table's header. 0 for the file as a whole.
+    pub line: usize,
+    /// The key it is about: `camera.gate.zone.yard.points[2]`. Empty where the file cannot be read that far.
+    pub key: String,
+    /// What is wrong. Never shows a password.
+    pub what: String,
+    /// What would be right.
+    pub remedy: String,
+}
+
+/// Two lines: `FILE:LINE: KEY: WHAT`, and the remedy.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.file.display())?;
+        if self.line > 0 {
+            write!(f, "{}:", self.line)?;
+        }
+        if !self.key.is_empty() {
+            write!(f, " {}:", self.key)?;
+        }
+        write!(f, " {}\n    -> {}", self.what, self.remedy)
+    }
+}
+
+/// Everything that is wrong with a configuration: at least one problem, in the order of files and lines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Problems(pub Vec<Problem>);
+
+impl Problems {
+    /// Always [`ErrorKind::Config`]: nothing changes until somebody mends the files.
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::Config
+    }
+}
+
+/// One problem after the other.
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// The remedy for a word that is not one of `known`: the one that was probably meant, and all there are.
+pub(super) fn choose<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let list = known.join(", ");
+    match nearest(word, &known) {
+        Some(meant) if known.len() > 1 => format!("did you mean {meant}? There are: {list}"),
+        Some(meant) => format!("did you mean {meant}?"),
+        None => format!("use one of: {list}"),
+    }
+}
+
+/// The known word that `word` was probably meant to be.
+fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    let beginning = |known: &&&str| word.len() > 2 && (known.starts_with(word) || word.starts_with(**known));
+    let tolerated = (word.chars().count() / 3).max(1);
+    let closest = known.iter().map(|known| (distance(word, known), *known)).min();
+    match closest {
+        Some((distance, known)) if distance <= tolerated => Some(known),
+        _ => known.iter().find(beginning).copied(),
+    }
+}
+
+/// How many letters must be put in, taken out, replaced, or swapped with their neighbour to make one word of the
+/// other (optimal string alignment).
+fn distance(from: &str, to: &str) -> usize {
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
+    let mut rows = vec![vec![0; to.len() + 1]; from.len() + 1];
+    for i in 0..=from.len() {
+        for j in 0..=to.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let replaced = rows[i - 1][j - 1] + usize::from(from[i - 1] != to[j - 1]);
+                let swapped = i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1];
+                let swap = if swapped { rows[i - 2][j - 2] + 1 } else { usize::MAX };
+                replaced.min(swap).min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1)
+            };
+        }
+    }
+    rows[from.len()][to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_pen_is_recognised() {
+        let known = ["name", "points", "password_file", "fps_max"];
+        for (word, meant) in [
+            ("nmae", Some("name")),
+            ("point", Some("points")),
+            ("password", Some("password_file")),
+            ("fps", Some("fps_max")),
+            ("xyz", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, &known), meant, "{word}");
+        }
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("ab", "ba"), 1);
+    }
+
+    #[test]
+    fn the_remedy_lists_what_there_is() {
+        assert_eq!(choose("gaet", ["gate", "yard"]), "did you mean gate? There are: gate, yard");
+        assert_eq!(choose("x", ["gate", "yard"]), "use one of: gate, yard");
+    }
+}

@@ -1,0 +1,304 @@
+//! The configuration, checked and typed: from what is written to every module's own settings.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::file::{self, ByteCount, File};
+use super::outside::Checker;
+use super::problem::Problems;
+use super::written::Written;
+use super::{cameras, rules, shape};
+use crate::domain::alert::CameraRef;
+use crate::domain::ids::{BoxId, WardId};
+use crate::rules::RuleSettings;
+use crate::{detect, publish, store, video};
+
+/// The least room for footage: less holds no event of one camera.
+const CLIP_BYTES_MIN: u64 = 64 << 20;
+
+/// What the box is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The ward.
+    pub ward: WardId,
+    /// This box.
+    pub box_id: BoxId,
+    /// In which schedules are meant.
+    pub timezone: TimeZone,
+    /// Where footage and alerts are kept.
+    pub store: store::Settings,
+    /// The ward post's broker.
+    pub broker: publish::Settings,
+    /// What looks at the pictures.
+    pub detect: detect::Settings,
+    /// The cameras, by id.
+    pub cameras: Vec<Camera>,
+    /// The rules, by id: one for each camera that a rule names, in the order in which it names them.
+    pub rules: Vec<RuleSettings>,
+}
+
+/// One camera.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Camera {
+    /// How alerts name it.
+    pub camera: CameraRef,
+    /// One stream that does everything, or the main stream that is recorded and the sub stream that is looked at. A
+    /// stream from which nothing is wanted is left out.
+    pub streams: Vec<video::StreamSettings>,
+    /// How much footage from before an alert belongs to it.
+    pub pre_roll: Duration,
+    /// How much footage from after an alert belongs to it.
+    pub post_roll: Duration,
+}
+
+/// Reads and checks `path` and `conf.d/*.toml` beside it. Reads files, password files among them, and changes nothing:
+/// a caller that reloads keeps what it has until this says `Ok`.
+///
+/// `credentials_directory` is where systemd has put the unit's credentials.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub(super) fn load(path: &Path, credentials_directory: Option<&Path>) -> Result<Settings, Problems> {
+    let mut written = Written::read(path);
+    let root = shape::check(&mut written);
+    let settings = match serde_json::from_value::<File>(root) {
+        Ok(file) => checked(&mut Checker { written: &mut written, credentials_directory }, file),
+        Err(error) => {
+            written.wrong(
+                "",
+                format!("is not understood: {error}"),
+                "report this as a defect of `wardwatch check`",
+            );
+            None
+        }
+    };
+    let problems = written.into_problems();
+    match settings {
+        Some(settings) if problems.0.is_empty() => Ok(settings),
+        _ => {
+            debug_assert!(!problems.0.is_empty(), "what is missing from the settings has been noted");
+            Err(problems)
+        }
+    }
+}
+
+/// `None` only if a problem has been noted.
+fn checked(checker: &mut Checker, file: File) -> Option<Settings> {
+    let identity = file.identity.map(|identity| self::identity(checker, identity));
+    let (ward, box_id, timezone) = identity.unwrap_or_default();
+    let store = store(checker, &file.store);
+    let broker = file.broker.and_then(|broker| self::broker(checker, broker, ward.clone(), box_id.clone()));
+    let detect = detector(checker, &file.detector);
+    let cameras = cameras::checked(checker, file.camera);
+    let detector = detect.as_ref().map(|detect| &detect.detector);
+    let rules = rules::checked(checker, file.rule, &cameras, timezone.as_ref(), detector);
+    Some(Settings {
+        ward: ward?,
+        box_id: box_id?,
+        timezone: timezone?,
+        store: store?,
+        broker: broker?,
+        detect: detect?,
+        cameras: cameras.into_iter().map(|camera| camera.settings).collect(),
+        rules,
+    })
+}
+
+fn identity(
+    checker: &mut Checker,
+    identity: file::Identity,
+) -> (Option<WardId>, Option<BoxId>, Option<TimeZone>) {
+    let ward = identity.ward.and_then(|ward| checker.id("box.ward", &ward));
+    let box_id = identity.id.and_then(|id| checker.id("box.id", &id));
+    let timezone = TimeZone::get(&identity.timezone).ok();
+    if timezone.is_none() {
+        let what = format!("there is no time zone {:?} on this machine", identity.timezone);
+        let remedy =
+            "use an IANA name such as \"Asia/Ho_Chi_Minh\"; if that is not there either, install tzdata";
+        checker.wrong("box.timezone", what, remedy);
+    }
+    (ward, box_id, timezone)
+}
+
+fn store(checker: &mut Checker, store: &file::Store) -> Option<store::Settings> {
+    let directory = checker.written.folder("store.directory").join(&store.directory);
+    if directory.exists() && !directory.is_dir() {
+        let what = format!("{} is not a folder", directory.display());
+        checker.wrong("store.directory", what, "name a folder; it is created if missing");
+    }
+    let clip_bytes_max = bytes(&store.clip_bytes_max);
+    match clip_bytes_max {
+        None => {
+            let remedy = "write a number and a unit (KiB, MiB, GiB, TiB, KB, MB, GB, TB): \"100 GiB\"";
+            checker.wrong("store.clip_bytes_max", "is not a number of bytes", remedy);
+        }
+        Some(bytes) if bytes < CLIP_BYTES_MIN => {
+            checker.wrong(
+                "store.clip_bytes_max",
+                format!("{bytes} bytes is too little"),
+                "use at least \"64 MiB\"",
+            );
+        }
+        Some(_) => {}
+    }
+    Some(store::Settings {
+        directory,
+        clip_bytes_max: clip_bytes_max?,
+        segment: Duration::from_secs_f64(store.segment_seconds),
+        sync_interval: Duration::from_secs_f64(store.sync_interval_seconds),
+    })
+}
+
+fn bytes(count: &ByteCount) -> Option<u64> {
+    let text = match count {
+        ByteCount::Bytes(bytes) => return Some(*bytes),
+        ByteCount::Text(text) => text.trim(),
+    };
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit: f64 = match unit.trim() {
+        "" | "B" => 1.0,
+        "KB" | "kB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        "TB" => 1e12,
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        "GiB" => 1024.0 * 1024.0 * 1024.0,
+        "TiB" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
+        _ => return None,
+    };
+    // A float becomes the nearest number that fits; what is past 2^64 bytes is no disk's limit.
+    number.parse::<f64>().ok().map(|number| (number * unit) as u64)
+}
+
+fn broker(
+    checker: &mut Checker,
+    broker: file::Broker,
+    ward: Option<WardId>,
+    box_id: Option<BoxId>,
+) -> Option<publish::Settings> {
+    let schemes = ["mqtts", "mqtt"];
+    let address = broker.url.as_ref().and_then(|url| checker.address("broker.url", url, &schemes));
+    let credentials = checker.credentials("broker", broker.user.clone(), broker.password_file.as_deref());
+    let ca_file = broker.ca_file.as_ref().and_then(|text| checker.file("broker.ca_file", text));
+    let identity = broker_identity(checker, &broker);
+    let address = address?;
+    if !["", "/"].contains(&&address.rest[address.rest.find(['/', '?', '#']).unwrap_or(address.rest.len())..])
+    {
+        checker.wrong("broker.url", "has a path", "leave it at the host and port");
+    }
+    let secure = address.scheme == "mqtts";
+    if secure && !checker.written.is_written("broker.ca_file") {
+        let remedy = "add ca_file: the PEM file of the authority that signed the broker's certificate";
+        checker.wrong("broker.ca_file", "is missing, and the broker is not trusted without it", remedy);
+    }
+    for key in ["broker.ca_file", "broker.cert_file", "broker.key_file"] {
+        if !secure && checker.written.is_written(key) {
+            checker.wrong(key, "means nothing with mqtt://", "use mqtts://, or take it out");
+        }
+    }
+    let tls = if secure { Some(publish::Tls { ca_file: ca_file?, identity }) } else { None };
+    Some(publish::Settings {
+        ward: ward?,
+        box_id: box_id?,
+        host: address.host.to_owned(),
+        port: address.port.unwrap_or(if secure { 8883 } else { 1883 }),
+        tls,
+        credentials,
+        keep_alive: Duration::from_secs_f64(broker.keep_alive_seconds),
+    })
+}
+
+fn broker_identity(checker: &mut Checker, broker: &file::Broker) -> Option<publish::Identity> {
+    let cert_file = broker.cert_file.as_ref().and_then(|text| checker.file("broker.cert_file", text));
+    let key_file = broker.key_file.as_ref().and_then(|text| checker.private_file("broker.key_file", text));
+    let is_written = |key| checker.written.is_written(key);
+    match (is_written("broker.cert_file"), is_written("broker.key_file")) {
+        (true, false) => {
+            checker.wrong("broker.cert_file", "has no key_file beside it", "add key_file: its private key");
+        }
+        (false, true) => {
+            checker.wrong("broker.key_file", "has no cert_file beside it", "add cert_file: its certificate");
+        }
+        _ => {}
+    }
+    Some(publish::Identity { cert_file: cert_file?, key_file: key_file? })
+}
+
+fn detector(checker: &mut Checker, detector: &file::Detector) -> Option<detect::Settings> {
+    let choice = if detector.model == "motion" {
+        Some(detect::DetectorChoice::Motion)
+    } else {
+        network(checker, &detector.model).map(detect::DetectorChoice::Network)
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Some(detect::Settings {
+        detector: choice?,
+        score_min: detector.score_min,
+        workers: detector.workers.unwrap_or_else(|| cores.saturating_sub(1).max(1)),
+    })
+}
+
+fn network(checker: &mut Checker, text: &str) -> Option<std::path::PathBuf> {
+    let remedy = "use \"motion\", or the path of a network's manifest (.toml) or file (.onnx)";
+    let path = checker.path("detector.model", text)?;
+    let known = path.extension().is_some_and(|extension| extension == "toml" || extension == "onnx");
+    if !known {
+        checker.wrong("detector.model", format!("{text:?} is no detector"), remedy);
+        return None;
+    }
+    if !path.is_file() {
+        checker.wrong("detector.model", format!("there is no file {}", path.display()), remedy);
+        return None;
+    }
+    Some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_password_can_be_a_systemd_credential() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wardwatch.toml");
+        let text = "[box]\nward = \"w\"\nid = \"b\"\n[broker]\nurl = \"mqtt://localhost\"\nuser = \"box\"\n\
+                    password_file = \"credential:broker\"\n";
+        std::fs::write(&path, text).unwrap();
+        let problems = load(&path, None).unwrap_err().0;
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!((problems[0].line, problems[0].key.as_str()), (7, "broker.password_file"));
+        assert!(problems[0].remedy.contains("LoadCredential=broker:"), "{}", problems[0].remedy);
+        let mut private = std::fs::OpenOptions::new();
+        let file = private.write(true).create(true).mode(0o400).open(folder.path().join("broker"));
+        std::io::Write::write_all(&mut file.unwrap(), b"hunter2").unwrap();
+        let settings = load(&path, Some(folder.path())).unwrap();
+        assert_eq!(settings.broker.credentials.unwrap().password.reveal(), "hunter2");
+        std::fs::write(&path, text.replace(":broker", ":../broker")).unwrap();
+        let problems = load(&path, Some(folder.path())).unwrap_err().0;
+        assert_eq!(problems[0].what, "names no credential");
+    }
+
+    #[test]
+    fn byte_counts() {
+        for (text, expected) in [
+            ("100 GiB", Some(100 << 30)),
+            ("1.5GiB", Some(3 << 29)),
+            ("500 GB", Some(500_000_000_000)),
+            ("1 TB", Some(1_000_000_000_000)),
+            ("12345", Some(12345)),
+            ("100 Gb", None),
+            ("GiB", None),
+            ("-1 GiB", None),
+            ("1.2.3 GiB", None),
+            ("", None),
+        ] {
+            assert_eq!(bytes(&ByteCount::Text(text.to_owned())), expected, "{text}");
+        }
+    }
+}

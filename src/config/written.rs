@@ -1,0 +1,277 @@
+//! The files of a configuration, read and merged into one tree that remembers the file and line of every key.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Problem, Problems};
+
+/// The configuration as written, and what was found wrong with it so far.
+///
+/// Keys are named by their path, as in `camera.gate.zone.yard.points[2]`.
+pub(super) struct Written {
+    /// In the order in which they were read.
+    files: Vec<PathBuf>,
+    /// Files that are not TOML: what else seems wrong in them may only be a consequence.
+    broken: BTreeSet<usize>,
+    /// The files' merged content.
+    pub(super) root: Map<String, Value>,
+    places: BTreeMap<String, Place>,
+    problems: Vec<(Place, Problem)>,
+}
+
+/// A line of a file; the file by its index in [`Written::files`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    file: usize,
+    line: usize,
+}
+
+impl Written {
+    /// Reads `path` and then `conf.d/*.toml` beside it, in the order of their names.
+    pub(super) fn read(path: &Path) -> Self {
+        let mut written = Self {
+            files: Vec::new(),
+            broken: BTreeSet::new(),
+            root: Map::new(),
+            places: BTreeMap::new(),
+            problems: Vec::new(),
+        };
+        // Paths in it must hold for whoever uses the settings, in whatever folder.
+        let path = &std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        written.read_file(path.to_owned());
+        let folder = path.with_file_name("conf.d");
+        match toml_files(&folder) {
+            Ok(files) => files.into_iter().for_each(|file| written.read_file(file)),
+            Err(error) => written.cannot_read(folder, &error),
+        }
+        written
+    }
+
+    /// Notes a problem with the key at `path`; if it is not written, the line is that of the table it belongs in.
+    pub(super) fn wrong(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
+        let place = self.place(path);
+        self.wrong_at(place, path, what.into(), remedy.into());
+    }
+
+    /// Whether a problem has been noted with the key at `path`, or with one below it.
+    pub(super) fn is_wrong(&self, path: &str) -> bool {
+        let below = |key: &str| {
+            key.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.problems.iter().any(|(_, problem)| below(&problem.key))
+    }
+
+    /// The folder of the file that writes the key at `path`.
+    pub(super) fn folder(&self, path: &str) -> &Path {
+        self.files[self.place(path).file].parent().unwrap_or(Path::new(""))
+    }
+
+    /// Whether the key at `path` is written, be it right or wrong.
+    pub(super) fn is_written(&self, path: &str) -> bool {
+        self.places.contains_key(path)
+    }
+
+    /// The keys of the table at `keys`, be they right or wrong: `["camera"]` for every camera's id.
+    pub(super) fn names(&self, keys: &[&str]) -> Vec<String> {
+        let mut table = Some(&self.root);
+        for key in keys {
+            table = table.and_then(|table| table.get(*key)).and_then(Value::as_object);
+        }
+        table.map_or_else(Vec::new, |table| table.keys().cloned().collect())
+    }
+
+    /// Every problem, in the order of files and lines.
+    pub(super) fn into_problems(self) -> Problems {
+        let Self { mut problems, broken, .. } = self;
+        problems.retain(|(place, problem)| problem.key.is_empty() || !broken.contains(&place.file));
+        problems.sort_by(|(a, x), (b, y)| (a, &x.key).cmp(&(b, &y.key)));
+        Problems(problems.into_iter().map(|(_, problem)| problem).collect())
+    }
+
+    fn place(&self, path: &str) -> Place {
+        let mut path = path;
+        loop {
+            if let Some(place) = self.places.get(path) {
+                return *place;
+            }
+            match path.rfind(['.', '[']) {
+                Some(end) => path = &path[..end],
+                None => return Place { file: 0, line: 1 },
+            }
+        }
+    }
+
+    fn wrong_at(&mut self, place: Place, key: &str, what: String, remedy: String) {
+        let file = self.files[place.file].clone();
+        self.problems.push((place, Problem { file, line: place.line, key: key.to_owned(), what, remedy }));
+    }
+
+    fn cannot_read(&mut self, path: PathBuf, error: &std::io::Error) {
+        let place = Place { file: self.files.len(), line: 0 };
+        self.broken.insert(place.file);
+        self.files.push(path);
+        let remedy = "put the configuration there, readable by wardwatch, or name another file with --config";
+        self.wrong_at(place, "", format!("cannot be read: {error}"), remedy.to_owned());
+    }
+
+    fn read_file(&mut self, path: PathBuf) {
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => return self.cannot_read(path, &error),
+        };
+        let file = self.files.len();
+        self.files.push(path);
+        let (table, errors) = DeTable::parse_recoverable(&text);
+        let mut lines = BTreeSet::new();
+        for error in errors {
+            let line = line(&text, error.span().map_or(0, |span| span.start));
+            if lines.insert(line) {
+                let remedy = "mend this line; the rest of the file is checked after that";
+                self.broken.insert(file);
+                self.wrong_at(Place { file, line }, "", error.message().to_owned(), remedy.to_owned());
+            }
+        }
+        let mut root = std::mem::take(&mut self.root);
+        self.merge(&mut root, table.get_ref(), &mut Vec::new(), &Source { file, text: &text }, false);
+        self.root = root;
+    }
+
+    /// Adds `table`, which stands at `path`, to `into`; with `tables_only`, only the tables in it. What is there already
+    /// stays, and is a problem.
+    fn merge(
+        &mut self,
+        into: &mut Map<String, Value>,
+        table: &DeTable,
+        path: &mut Vec<String>,
+        from: &Source,
+        tables_only: bool,
+    ) {
+        for (key, value) in table.iter() {
+            if tables_only && !value.get_ref().is_table() {
+                continue;
+            }
+            path.push(quoted(key.get_ref()));
+            let name = path.join(".");
+            let place = from.place(value);
+            match (value.get_ref(), into.get_mut(key.get_ref().as_ref())) {
+                (DeValue::Table(more), Some(Value::Object(known))) => {
+                    let both = has_own_keys(more) && known.values().any(|value| !value.is_object());
+                    let twice = both && is_definition(path);
+                    if twice {
+                        self.written_twice(place, &name);
+                    } else if has_own_keys(more) {
+                        self.places.insert(name, place);
+                    }
+                    self.merge(known, more, path, from, twice);
+                }
+                (_, Some(_)) => self.written_twice(place, &name),
+                (DeValue::Table(new), None) => {
+                    self.places.insert(name, place);
+                    let mut table = Map::new();
+                    self.merge(&mut table, new, path, from, false);
+                    into.insert(key.get_ref().as_ref().to_owned(), Value::Object(table));
+                }
+                (_, None) => {
+                    let value = self.plain(value, &name, from);
+                    into.insert(key.get_ref().as_ref().to_owned(), value);
+                }
+            }
+            path.pop();
+        }
+    }
+
+    fn written_twice(&mut self, again: Place, path: &str) {
+        let first = self.place(path);
+        let what = format!("is written twice; first in {}:{}", self.files[first.file].display(), first.line);
+        self.wrong_at(again, path, what, "keep one of the two".to_owned());
+    }
+
+    /// A value without its span; the places of it and of what is in it are kept under `path`.
+    fn plain(&mut self, value: &Spanned<DeValue>, path: &str, from: &Source) -> Value {
+        let place = from.place(value);
+        self.places.insert(path.to_owned(), place);
+        match value.get_ref() {
+            DeValue::String(text) => Value::String(text.as_ref().to_owned()),
+            DeValue::Boolean(yes) => Value::Bool(*yes),
+            DeValue::Integer(digits) => i64::from_str_radix(digits.as_str(), digits.radix())
+                .map_or_else(|_| self.no_number(place, path), Value::from),
+            DeValue::Float(digits) => {
+                let number = digits.as_str().parse().ok().and_then(serde_json::Number::from_f64);
+                number.map_or_else(|| self.no_number(place, path), Value::Number)
+            }
+            // No key takes one; as text it could be taken for what it is not.
+            DeValue::Datetime(time) => {
+                let remedy = format!("write it in quotes: \"{time}\"");
+                self.wrong_at(place, path, "is a bare date or time, where none is expected".into(), remedy);
+                Value::Null
+            }
+            DeValue::Array(items) => {
+                let item = |(index, item)| self.plain(item, &format!("{path}[{index}]"), from);
+                Value::Array(items.iter().enumerate().map(item).collect())
+            }
+            DeValue::Table(table) => {
+                let entry = |(key, value): (&Spanned<_>, _)| {
+                    let key: &std::borrow::Cow<str> = key.get_ref();
+                    (key.as_ref().to_owned(), self.plain(value, &format!("{path}.{}", quoted(key)), from))
+                };
+                Value::Object(table.iter().map(entry).collect())
+            }
+        }
+    }
+
+    fn no_number(&mut self, place: Place, path: &str) -> Value {
+        let what = "is not a number that can be worked with".to_owned();
+        self.wrong_at(place, path, what, "use a finite number below 2^63".to_owned());
+        Value::Null
+    }
+}
+
+/// The file that is being merged.
+struct Source<'a> {
+    file: usize,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    fn place(&self, value: &Spanned<DeValue>) -> Place {
+        Place { file: self.file, line: line(self.text, value.span().start) }
+    }
+}
+
+/// `[box]`, `[store]`, `[broker]` and `[detector]` may be spread over files. A camera, rule, zone or tripwire is
+/// defined in one: they are the tables with two or four keys in their path.
+fn is_definition(path: &[String]) -> bool {
+    path.len().is_multiple_of(2)
+}
+
+fn has_own_keys(table: &DeTable) -> bool {
+    table.values().any(|value| !value.get_ref().is_table())
+}
+
+fn line(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// A key as it stands in a path: in quotes if it must.
+pub(super) fn quoted(key: &str) -> String {
+    let bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if !key.is_empty() && key.bytes().all(bare) { key.to_owned() } else { format!("{key:?}") }
+}
+
+/// The files of `folder` that end in `.toml`, hidden ones left out, in the order of their names.
+fn toml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    let hidden = |file: &Path| file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml") && !hidden(file));
+    files.sort();
+    Ok(files)
+}

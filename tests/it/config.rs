@@ -1,0 +1,612 @@
+//! The configuration from real files: what is right, and every way to be wrong.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+use wardwatch::cli::check;
+use wardwatch::config::{self, Problem, Settings};
+use wardwatch::detect::DetectorChoice;
+use wardwatch::domain::fragment::StreamRole;
+use wardwatch::rules::Place;
+use wardwatch::video::{RtspSource, Source, Transport};
+
+const PASSWORD: &str = "hunter2";
+
+/// A configuration with one of everything, on which the cases below go wrong.
+const GOOD: &str = r#"
+[box]
+ward = "ben-nghe"
+id = "box-1"
+
+[store]
+directory = "store"
+
+[broker]
+url = "mqtt://127.0.0.1:1883"
+
+[detector]
+model = "motion"
+
+[camera.gate]
+main = "rtsp://192.168.1.20/main"
+transport = "tcp"
+
+[camera.gate.zone.yard]
+points = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]
+
+[camera.gate.tripwire.stop]
+from = [0.2, 0.7]
+to = [0.8, 0.7]
+
+[rule.night]
+kind = "intrusion"
+cameras = ["gate"]
+zone = "yard"
+schedule = [{ days = ["mon"], from = "22:00", to = "05:00" }]
+
+[rule.line]
+kind = "tripwire"
+cameras = ["gate"]
+tripwire = "stop"
+"#;
+
+/// A folder with a configuration, and files that it can name.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        fs::create_dir(folder.path("conf.d")).unwrap();
+        fs::create_dir(folder.path("secrets")).unwrap();
+        for (name, text, mode) in [
+            ("secrets/password", "hunter2\n", 0o600),
+            ("secrets/public", "hunter2\n", 0o644),
+            ("secrets/empty", "\n", 0o600),
+            ("secrets/key.pem", "", 0o640),
+            ("ca.pem", "", 0o644),
+            ("cert.pem", "", 0o644),
+            ("clip.mp4", "", 0o644),
+            ("network.toml", "", 0o644),
+        ] {
+            folder.write(name, text, mode);
+        }
+        folder
+    }
+
+    fn with(text: &str) -> Self {
+        let folder = Self::new();
+        folder.write("wardwatch.toml", text, 0o644);
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str, mode: u32) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn load(&self) -> Result<Settings, Vec<Problem>> {
+        config::load(&self.path("wardwatch.toml")).map_err(|problems| problems.0)
+    }
+
+    fn problems(&self) -> Vec<Problem> {
+        self.load().expect_err("something is wrong with it")
+    }
+}
+
+/// [`GOOD`] with `from` replaced by `to`.
+fn changed(from: &str, to: &str) -> String {
+    assert_eq!(GOOD.matches(from).count(), 1, "{from:?} must stand in GOOD once");
+    GOOD.replacen(from, to, 1)
+}
+
+/// The line on which a case marks its problem.
+fn marked_line(text: &str) -> usize {
+    text.lines().position(|line| line.contains("#!")).expect("a marked line") + 1
+}
+
+/// Replaces a part of [`GOOD`]; `#!` marks the line of the one problem that must come of it.
+struct Case {
+    from: &'static str,
+    to: &'static str,
+    key: &'static str,
+    what: &'static str,
+    remedy: &'static str,
+}
+
+#[track_caller]
+fn assert_cases(cases: &[Case]) {
+    for Case { from, to, key, what, remedy } in cases {
+        let text = changed(from, to);
+        let folder = Folder::with(&text);
+        let problems = folder.problems();
+        let [problem] = problems.as_slice() else { panic!("{to:?}: one problem expected in {problems:#?}") };
+        assert_eq!(problem.file, folder.path("wardwatch.toml"), "{problem}");
+        assert_eq!(problem.line, marked_line(&text), "{problem}");
+        assert_eq!(problem.key, *key, "{problem}");
+        assert!(problem.what.contains(what), "{what:?} in {problem}");
+        assert!(problem.remedy.contains(remedy), "{remedy:?} in {problem}");
+        assert!(!problem.to_string().contains(PASSWORD), "{problem}");
+    }
+}
+
+macro_rules! cases {
+    ($($from:literal => $to:literal : $key:literal, $what:literal, $remedy:literal;)*) => {
+        assert_cases(&[$(Case { from: $from, to: $to, key: $key, what: $what, remedy: $remedy }),*])
+    };
+}
+
+#[test]
+fn wrong_shapes_are_found() {
+    cases! {
+        "[box]" => "[box]\nwrad = 1 #!": "box.wrad", "no such key", "did you mean ward?";
+        "[box]" => "[box]\nzzz = 1 #!": "box.zzz", "no such key", "use one of: id, timezone, ward";
+        "[box]" => "[cameras] #!\n[box]": "cameras", "no such key", "did you mean camera?";
+        "ward = \"ben-nghe\"" => "ward = 7 #!": "box.ward", "is a number, where text is expected", "in quotes";
+        "[box]\nward = \"ben-nghe\"" => "[box] #!": "box.ward", "is missing", "add ward: The ward:";
+        "[camera.gate]\nmain = \"rtsp://192.168.1.20/main\"" => "[camera.gate] #!":
+            "camera.gate.main", "is missing", "rtsp://HOST/PATH";
+        "directory = \"store\"" => "segment_seconds = \"60\" #!":
+            "store.segment_seconds", "is text, where a number is expected", "without quotes";
+        "directory = \"store\"" => "segment_seconds = 0 #!":
+            "store.segment_seconds", "0 is out of range", "use at least 1 and at most 3600";
+        "directory = \"store\"" => "segment_seconds = inf #!":
+            "store.segment_seconds", "is not a number that can be worked with", "finite";
+        "model = \"motion\"" => "score_min = 1.5 #!": "detector.score_min", "1.5 is out of range", "at most 1";
+        "model = \"motion\"" => "workers = 2.5 #!":
+            "detector.workers", "is a number, where a whole number is expected", "whole number";
+        "transport = \"tcp\"" => "fps_max = 0 #!":
+            "camera.gate.fps_max", "0 is out of range", "use more than 0 and at most 30";
+        "transport = \"tcp\"" => "fps_max = 31 #!": "camera.gate.fps_max", "31 is out of range", "at most 30";
+        "transport = \"tcp\"" => "transport = \"tpc\" #!":
+            "camera.gate.transport", "there is no \"tpc\"", "did you mean tcp?";
+        "transport = \"tcp\"" => "record = \"yes\" #!":
+            "camera.gate.record", "is text, where true or false is expected", "write true or false";
+        "transport = \"tcp\"" => "password = \"hunter2\" #!":
+            "camera.gate.password", "no such key", "did you mean password_file?";
+        "from = [0.2, 0.7]" => "from = [0.2] #!": "camera.gate.tripwire.stop.from", "has 1 entry", "exactly 2";
+        "kind = \"intrusion\"" => "kind = \"intrusoin\" #!":
+            "rule.night.kind", "there is no kind \"intrusoin\"", "did you mean intrusion? There are: intrusion, tripwire";
+        "[rule.night]\nkind = \"intrusion\"" => "[rule.night] #!":
+            "rule.night.kind", "is missing", "add kind: intrusion, tripwire";
+        "kind = \"intrusion\"" => "kind = \"intrusion\"\nseconds_mn = 2 #!":
+            "rule.night.seconds_mn", "no such key", "did you mean seconds_min?";
+        "kind = \"intrusion\"" => "kind = \"intrusion\"\nseconds_min = \"2\" #!":
+            "rule.night.seconds_min", "is text, where a number is expected", "a number";
+        "kind = \"intrusion\"" => "kind = \"intrusion\"\ndirection = \"both\" #!":
+            "rule.night.direction", "no such key", "use one of:";
+        "kind = \"tripwire\"" => "kind = \"tripwire\"\ndirection = \"left\" #!":
+            "rule.line.direction", "there is no \"left\"", "did you mean left_to_right?";
+        "kind = \"intrusion\"" => "kind = \"intrusion\"\nlabels = [\n\"moving\",\n\"persn\", #!\n]":
+            "rule.night.labels[1]", "there is no \"persn\"", "person, two-wheeler, car, large-vehicle, moving";
+        "days = [\"mon\"], from = \"22:00\"" => "days = [\"monday\"], from = \"22:00\" #!\n":
+            "rule.night.schedule[0].days[0]", "there is no \"monday\"", "did you mean mon?";
+        "days = [\"mon\"], from = \"22:00\"" => "from = 22:00:00 #!\n":
+            "rule.night.schedule[0].from", "bare date or time", "write it in quotes: \"22:00:00\"";
+    }
+}
+
+#[test]
+fn wrong_values_are_found() {
+    cases! {
+        "ward = \"ben-nghe\"" => "ward = \"Bến Nghé\" #!": "box.ward", "\"Bến Nghé\" is not a valid id", "a-z, 0-9";
+        "id = \"box-1\"" => "id = \"box-1\"\ntimezone = \"Asia/Saigoon\" #!":
+            "box.timezone", "no time zone \"Asia/Saigoon\"", "Asia/Ho_Chi_Minh";
+        "directory = \"store\"" => "directory = \"ca.pem\" #!": "store.directory", "is not a folder", "folder";
+        "directory = \"store\"" => "clip_bytes_max = \"100 Gb\" #!":
+            "store.clip_bytes_max", "is not a number of bytes", "\"100 GiB\"";
+        "directory = \"store\"" => "clip_bytes_max = 1000 #!":
+            "store.clip_bytes_max", "1000 bytes is too little", "64 MiB";
+        "directory = \"store\"" => "clip_bytes_max = -1 #!":
+            "store.clip_bytes_max", "-1 is out of range", "at least 0";
+        "model = \"motion\"" => "model = \"moton\" #!": "detector.model", "is no detector", "use \"motion\"";
+        "model = \"motion\"" => "model = \"missing.onnx\" #!": "detector.model", "there is no file", "manifest";
+        "[camera.gate]\n" => "[camera.Hof] #!\nmain = \"rtsp://h/\"\n[camera.gate]\n":
+            "camera.Hof", "\"Hof\" is not a valid id", "a-z, 0-9";
+        "[camera.gate]\n" => "[camera.\"a.b\"] #!\nmain = \"rtsp://h/\"\n[camera.gate]\n":
+            "camera.\"a.b\"", "\"a.b\" is not a valid id", "a-z, 0-9";
+        "transport = \"tcp\"" => "lat = 10.7 #!": "camera.gate.lat", "has no lon", "add lon";
+        "points = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]" => "points = [[0.1, 0.1], [0.9, 0.1]] #!":
+            "camera.gate.zone.yard.points", "has 2 entries", "at least 3";
+        "points = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]" => "points = [[0.1, 0.1],\n[1.9, 0.1], #!\n[0.9, 0.9]]":
+            "camera.gate.zone.yard.points[1][0]", "1.9 is out of range", "at least 0 and at most 1";
+        "points = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]" =>
+            "points = [[0.1, 0.1], [0.9, 0.9], [0.9, 0.1], [0.1, 0.9]] #!":
+            "camera.gate.zone.yard.points", "crosses itself", "in order";
+        "to = [0.8, 0.7]" => "to = [0.2, 0.7] #!":
+            "camera.gate.tripwire.stop.to", "is where the tripwire starts", "two different points";
+        "from = \"22:00\"" => "from = \"25:00\" #!\n": "rule.night.schedule[0].from", "no time of day", "23:59";
+    }
+}
+
+#[test]
+fn wrong_addresses_files_and_secrets_are_found() {
+    cases! {
+        "main = \"rtsp://192.168.1.20/main\"" => "main = \"http://192.168.1.20/main\" #!":
+            "camera.gate.main", "the scheme http:// is not supported", "rtsp://..., rtsps://..., file://...";
+        "main = \"rtsp://192.168.1.20/main\"" => "main = \"192.168.1.20\" #!":
+            "camera.gate.main", "is no address", "rtsp://";
+        "main = \"rtsp://192.168.1.20/main\"" => "main = \"rtsp://admin:hunter2@192.168.1.20/main\" #!":
+            "camera.gate.main", "has a user or a password in it", "password_file";
+        "main = \"rtsp://192.168.1.20/main\"" => "main = \"rtsp://admin:12/hunter2@192.168.1.20/main\" #!":
+            "camera.gate.main", "has a user or a password in it", "password_file";
+        "main = \"rtsp://192.168.1.20/main\"" => "main = \"admin:hunter2@http://192.168.1.20/main\" #!":
+            "camera.gate.main", "the scheme this://", "rtsp://";
+        "main = \"rtsp://192.168.1.20/main\"" => "main = \"rtsp://:hunter2/main\" #!":
+            "camera.gate.main", "has no valid host and port", "rtsp://HOST:PORT";
+        "main = \"rtsp://192.168.1.20/main\"" => "main = \"file://missing.mp4\" #!":
+            "camera.gate.main", "/missing.mp4", "mend the path";
+        "transport = \"tcp\"" => "sub = \"ftp://192.168.1.20\" #!": "camera.gate.sub", "ftp://", "rtsp://";
+        "transport = \"tcp\"" => "loop_file = true #!": "camera.gate.loop_file", "without file://", "take it out";
+        "transport = \"tcp\"" => "ca_file = \"ca.pem\" #!": "camera.gate.ca_file", "without rtsps://", "rtsps://";
+        "transport = \"tcp\"" => "user = \"admin\" #!": "camera.gate.user", "no password_file", "add password_file";
+        "transport = \"tcp\"" => "password_file = \"secrets/password\" #!":
+            "camera.gate.password_file", "no user", "add user";
+        "transport = \"tcp\"" => "user = \"admin\"\npassword_file = \"secrets/public\" #!":
+            "camera.gate.password_file", "can be read by everybody", "chmod o-rwx ";
+        "transport = \"tcp\"" => "user = \"admin\"\npassword_file = \"secrets/empty\" #!":
+            "camera.gate.password_file", "is empty", "write the password into it";
+        "transport = \"tcp\"" => "user = \"admin\"\npassword_file = \"secrets/none\" #!":
+            "camera.gate.password_file", "there is no file", "put it there";
+        "transport = \"tcp\"" => "user = \"admin\"\npassword_file = \"secrets\" #!":
+            "camera.gate.password_file", "is not a file", "name a file";
+        "transport = \"tcp\"" => "user = 7 #!\npassword_file = \"secrets/password\"":
+            "camera.gate.user", "is a number", "in quotes";
+        "url = \"mqtt://127.0.0.1:1883\"" => "url = \"amqp://post\" #!": "broker.url", "amqp://", "mqtts://";
+        "url = \"mqtt://127.0.0.1:1883\"" => "url = \"mqtt://post/topic\" #!": "broker.url", "has a path", "host";
+        "url = \"mqtt://127.0.0.1:1883\"" => "url = \"mqtt://box:hunter2@post\" #!":
+            "broker.url", "has a user or a password in it", "password_file";
+        "[broker]\nurl = \"mqtt://127.0.0.1:1883\"" => "[broker] #!\nurl = \"mqtts://post\"":
+            "broker.ca_file", "is missing", "PEM file of the authority";
+        "url = \"mqtt://127.0.0.1:1883\"" => "url = \"mqtt://127.0.0.1\"\nca_file = \"ca.pem\" #!":
+            "broker.ca_file", "means nothing with mqtt://", "use mqtts://";
+        "url = \"mqtt://127.0.0.1:1883\"" => "url = \"mqtts://post\"\nca_file = \"ca.pem\"\ncert_file = \"cert.pem\" #!":
+            "broker.cert_file", "no key_file", "add key_file";
+        "url = \"mqtt://127.0.0.1:1883\"" =>
+            "url = \"mqtts://post\"\nca_file = \"ca.pem\"\ncert_file = \"cert.pem\"\nkey_file = \"cert.pem\" #!":
+            "broker.key_file", "can be read by everybody", "chmod";
+    }
+}
+
+#[test]
+fn rules_that_name_what_is_not_there_are_found() {
+    cases! {
+        "cameras = [\"gate\"]\nzone" => "cameras = [\"gaet\"] #!\nzone":
+            "rule.night.cameras[0]", "there is no camera \"gaet\"", "did you mean gate?";
+        "cameras = [\"gate\"]\nzone" => "cameras = [\"gate\", \"gate\"] #!\nzone":
+            "rule.night.cameras[1]", "names \"gate\" again", "once";
+        "cameras = [\"gate\"]\nzone" => "cameras = [] #!\nzone": "rule.night.cameras", "has 0 entries", "at least 1";
+        "zone = \"yard\"" => "zone = \"garden\" #!":
+            "rule.night.zone", "there is no zone \"garden\" on camera \"gate\"", "use one of: yard";
+        "[camera.gate.zone.yard]" => "[camera.gate.zone.\"Yard!\"] #!\npoints = [[0, 0], [1, 0], [1, 1]]\n[camera.gate.zone.yard]":
+            "camera.gate.zone.\"Yard!\"", "\"Yard!\" is not a valid id", "a-z, 0-9";
+        "tripwire = \"stop\"" => "tripwire = \"stp\" #!":
+            "rule.line.tripwire", "there is no tripwire \"stp\" on camera \"gate\"", "did you mean stop?";
+        "[rule.line]\nkind = \"tripwire\"\ncameras = [\"gate\"]\ntripwire = \"stop\"" =>
+            "[rule.line] #!\nkind = \"tripwire\"\ncameras = [\"gate\"]":
+            "rule.line.tripwire", "is missing", "add tripwire";
+        "tripwire = \"stop\"" => "tripwire = \"stop\"\nzone = \"yard\" #!":
+            "rule.line.zone", "means nothing to this kind", "take it out";
+        "zone = \"yard\"" => "tripwire = \"stop\" #!":
+            "rule.night.tripwire", "means nothing to this kind", "zone says where";
+        "zone = \"yard\"" => "zone = \"yard\"\nlabels = [\"person\"] #!":
+            "rule.night.labels", "would never fire", "labels = [\"moving\"]";
+    }
+}
+
+#[test]
+fn a_wrong_zone_is_not_also_a_missing_one() {
+    let text = changed("points = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]", "points = [[0.1, 0.1]]");
+    let keys: Vec<_> = Folder::with(&text).problems().into_iter().map(|problem| problem.key).collect();
+    assert_eq!(keys, ["camera.gate.zone.yard.points"]);
+}
+
+#[test]
+fn the_good_one_becomes_settings() {
+    let settings = Folder::with(GOOD).load().unwrap();
+    assert_eq!((settings.ward.as_str(), settings.box_id.as_str()), ("ben-nghe", "box-1"));
+    assert_eq!(settings.timezone.iana_name(), Some("Asia/Ho_Chi_Minh"));
+    assert_eq!(settings.store.clip_bytes_max, 100 << 30);
+    assert!(settings.store.directory.ends_with("store") && settings.store.directory.is_absolute());
+    assert_eq!((settings.broker.host.as_str(), settings.broker.port), ("127.0.0.1", 1883));
+    assert_eq!(settings.broker.tls, None);
+    assert_eq!(settings.detect.detector, DetectorChoice::Motion);
+    assert!(settings.detect.workers >= 1);
+    let [camera] = settings.cameras.as_slice() else { panic!("one camera") };
+    assert_eq!((camera.camera.name.as_str(), camera.pre_roll), ("gate", Duration::from_secs(10)));
+    let [main] = camera.streams.as_slice() else { panic!("one stream") };
+    assert_eq!((main.role, main.record, main.watch_fps_max), (StreamRole::Main, true, Some(5.0)));
+    let [line, night] = settings.rules.as_slice() else { panic!("two rules") };
+    assert!(matches!(&line.place, Place::Tripwire(wire) if wire.id.as_str() == "stop"));
+    assert!(matches!(&night.place, Place::Zone(zone) if zone.id.as_str() == "yard"));
+    assert_eq!(night.schedule.windows.len(), 1);
+}
+
+#[test]
+fn streams_and_secrets_become_settings() {
+    let text = changed(
+        "transport = \"tcp\"",
+        "sub = \"rtsps://192.168.1.20/sub\"\ntransport = \"udp\"\nca_file = \"ca.pem\"\nuser = \"admin\"\n\
+         password_file = \"secrets/password\"\n[camera.film]\nmain = \"file://clip.mp4\"\nloop_file = true\n\
+         [camera.watched]\nmain = \"rtsp://h/1\"\nsub = \"rtsp://h/2\"\nrecord = false",
+    );
+    let text = text.replacen(
+        "mqtt://127.0.0.1:1883\"",
+        "mqtts://[::1]\"\nca_file = \"ca.pem\"\ncert_file = \"cert.pem\"\nkey_file = \"secrets/key.pem\"\n\
+         user = \"box\"\npassword_file = \"secrets/password\"",
+        1,
+    );
+    let text = text.replacen("model = \"motion\"", "model = \"network.toml\"", 1);
+    let folder = Folder::with(&text);
+    let settings = folder.load().unwrap();
+    let [film, gate, watched] = settings.cameras.as_slice() else { panic!("three cameras") };
+    let looped = Source::File { path: folder.path("clip.mp4"), looped: true };
+    assert_eq!(film.streams[0].source, looped);
+    let [main, sub] = gate.streams.as_slice() else { panic!("two streams") };
+    assert_eq!((main.role, main.record, main.watch_fps_max), (StreamRole::Main, true, None));
+    assert_eq!((sub.role, sub.record, sub.watch_fps_max), (StreamRole::Sub, false, Some(5.0)));
+    let Source::Rtsp(RtspSource { url, transport, credentials, ca_file }) = &sub.source else {
+        panic!("RTSP")
+    };
+    assert_eq!((url.as_str(), *transport), ("rtsps://192.168.1.20/sub", Transport::Udp));
+    assert_eq!(credentials.as_ref().unwrap().password.reveal(), PASSWORD);
+    assert_eq!(*ca_file, Some(folder.path("ca.pem")));
+    assert_eq!(watched.streams.iter().map(|stream| stream.role).collect::<Vec<_>>(), [StreamRole::Sub]);
+    let broker = &settings.broker;
+    assert_eq!((broker.host.as_str(), broker.port), ("::1", 8883));
+    assert_eq!(broker.credentials.as_ref().unwrap().password.reveal(), PASSWORD);
+    assert!(broker.tls.as_ref().unwrap().identity.is_some());
+    assert_eq!(settings.detect.detector, DetectorChoice::Network(folder.path("network.toml")));
+    assert!(!format!("{settings:?} {settings:#?}").contains(PASSWORD));
+}
+
+#[test]
+fn conf_d_adds_to_the_file_and_counts_paths_from_its_own_folder() {
+    let folder = Folder::with(&changed("[camera.gate.zone.yard]", "[camera.gate.zone.kerb]"));
+    folder.write(
+        "conf.d/10-yard.toml",
+        "[camera.gate.zone.yard]\npoints = [[0, 0], [1, 0], [1, 1]]\n[camera.film]\nmain = \"file://clip.mp4\"\n\
+         [rule.both]\nkind = \"intrusion\"\ncameras = [\"gate\", \"film\"]\n[store]\nsegment_seconds = 30\n",
+        0o644,
+    );
+    folder.write("conf.d/clip.mp4", "", 0o644);
+    folder.write("conf.d/.hidden.toml", "nonsense", 0o644);
+    folder.write("conf.d/notes.txt", "nonsense", 0o644);
+    let settings = folder.load().unwrap();
+    let film = Source::File { path: folder.path("conf.d/clip.mp4"), looped: false };
+    assert_eq!(settings.cameras[0].streams[0].source, film);
+    assert_eq!(settings.store.segment, Duration::from_secs(30));
+    assert!(settings.store.directory.ends_with("store"));
+    let rules: Vec<_> = settings.rules.iter().map(|r| format!("{} {}", r.id, r.camera)).collect();
+    assert_eq!(rules, ["both gate", "both film", "line gate", "night gate"]);
+}
+
+#[test]
+fn the_same_in_two_files_names_both_places() {
+    let folder = Folder::with(GOOD);
+    folder.write(
+        "conf.d/more.toml",
+        "[box]\nid = \"box-2\"\n[camera.gate]\nname = \"again\"\n[rule.line]\nseverity = \"notice\"\n\
+         [camera.gate.zone.yard]\nname = \"again\"\n",
+        0o644,
+    );
+    let main = folder.path("wardwatch.toml").display().to_string();
+    let line = |needle: &str| GOOD.lines().position(|line| line == needle).unwrap() + 1;
+    let problems = folder.problems();
+    let found: Vec<_> = problems.iter().map(|p| (p.line, p.key.as_str(), p.what.clone())).collect();
+    let twice = |needle| format!("is written twice; first in {main}:{}", line(needle));
+    assert_eq!(
+        found,
+        [
+            (2, "box.id", twice("id = \"box-1\"")),
+            (3, "camera.gate", twice("[camera.gate]")),
+            (5, "rule.line", twice("[rule.line]")),
+            (7, "camera.gate.zone.yard", twice("[camera.gate.zone.yard]")),
+        ]
+    );
+    assert!(problems.iter().all(|problem| problem.file == folder.path("conf.d/more.toml")));
+}
+
+#[test]
+fn everything_that_is_wrong_in_two_files_is_reported_in_order() {
+    let folder = Folder::with(
+        "[box]\nwrad = \"x\"\nid = \"Box 1\"\n[broker]\nurl = \"mqtts://post:8883\"\nkeep_alive_seconds = 0\n\
+         [camera.gate]\nmain = \"http://cam\"\nfps_max = 99\nuser = \"admin\"\n\
+         [camera.gate.zone.yard]\npoints = [[0, 0], [1, 1]]\n",
+    );
+    folder.write(
+        "conf.d/rules.toml",
+        "[rule.one]\nkind = \"tripwire\"\ncameras = [\"gaet\"]\n\
+         schedule = [{ from = \"x\", to = \"05:00\" }]\n[rule.two]\nkind = \"crowd\"\ncameras = \"gate\"\n",
+        0o644,
+    );
+    let problems = folder.problems();
+    let found: Vec<_> = problems
+        .iter()
+        .map(|p| format!("{}:{} {}", p.file.file_name().unwrap().display(), p.line, p.key))
+        .collect();
+    let expected = [
+        "wardwatch.toml:1 box.ward",
+        "wardwatch.toml:2 box.wrad",
+        "wardwatch.toml:3 box.id",
+        "wardwatch.toml:4 broker.ca_file",
+        "wardwatch.toml:6 broker.keep_alive_seconds",
+        "wardwatch.toml:8 camera.gate.main",
+        "wardwatch.toml:9 camera.gate.fps_max",
+        "wardwatch.toml:10 camera.gate.user",
+        "wardwatch.toml:12 camera.gate.zone.yard.points",
+        "rules.toml:1 rule.one.tripwire",
+        "rules.toml:3 rule.one.cameras[0]",
+        "rules.toml:4 rule.one.schedule[0].from",
+        "rules.toml:6 rule.two.kind",
+        "rules.toml:7 rule.two.cameras",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_file_that_is_no_toml_does_not_hide_the_others() {
+    let folder = Folder::with(&changed("id = \"box-1\"", "id = \"box-1\nid2 = 3"));
+    folder.write("conf.d/rules.toml", "[rule.more]\nkind = \"tripwire\"\ncameras = [\"gate\"]\n", 0o644);
+    let problems = folder.problems();
+    let found: Vec<_> = problems.iter().map(|p| (p.line, p.key.as_str())).collect();
+    assert_eq!(found, [(4, ""), (1, "rule.more.tripwire")], "{problems:#?}");
+    assert!(problems[0].to_string().contains("wardwatch.toml:4: "), "{}", problems[0]);
+}
+
+#[test]
+fn files_that_cannot_be_read_are_problems() {
+    let missing = config::load(Path::new("/nonexistent/wardwatch.toml")).unwrap_err();
+    assert!(missing.to_string().starts_with("/nonexistent/wardwatch.toml: cannot be read: No such file"));
+    let folder = Folder::with(GOOD);
+    fs::write(folder.path("conf.d/latin.toml"), b"# caf\xe9\n").unwrap();
+    let problems = folder.problems();
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    assert_eq!(
+        (problems[0].file.as_path(), problems[0].line),
+        (folder.path("conf.d/latin.toml").as_path(), 0)
+    );
+}
+
+#[test]
+fn check_exits_with_3_where_something_is_wrong() {
+    let run = |folder: &Folder, json| {
+        let code = check::run(check::Args { config: folder.path("wardwatch.toml"), json }).unwrap();
+        format!("{code:?}")
+    };
+    let (good, bad) = (Folder::with(GOOD), Folder::with("[box]\n"));
+    for json in [false, true] {
+        assert_eq!(run(&good, json), format!("{:?}", std::process::ExitCode::SUCCESS));
+        assert_eq!(run(&bad, json), format!("{:?}", std::process::ExitCode::from(3)));
+    }
+}
+
+const EXAMPLE: &str = include_str!("../../deploy/etc/wardwatch/wardwatch.toml");
+
+/// The example with the lines switched on that begin with `#` and no space.
+fn uncommented() -> String {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if !rest.is_empty() && !rest.starts_with(' ') => format!("{rest}\n"),
+        _ => format!("{line}\n"),
+    };
+    EXAMPLE.lines().map(line).collect()
+}
+
+/// A folder with the example and the files it names.
+fn example_folder(text: &str) -> Folder {
+    let folder = Folder::with(text);
+    for name in ["post-ca.pem", "box-cert.pem", "cameras-ca.pem"] {
+        folder.write(name, "", 0o644);
+    }
+    for name in ["secrets/box-key.pem", "secrets/broker", "secrets/camera-gate"] {
+        folder.write(name, "hunter2\n", 0o600);
+    }
+    folder
+}
+
+#[test]
+fn the_example_is_valid_as_shipped_and_with_everything_switched_on() {
+    let shipped = example_folder(EXAMPLE).load().unwrap();
+    let mut all = example_folder(&uncommented()).load().unwrap();
+    assert_eq!((shipped.cameras.len(), all.cameras.len()), (1, 2));
+    assert_eq!((shipped.rules.len(), all.rules.len()), (1, 2));
+    // Where the example says that a line shows what holds anyway, it does.
+    all.rules.remove(1);
+    assert_eq!(shipped.rules, all.rules);
+    assert_eq!((shipped.timezone, shipped.broker.keep_alive), (all.timezone, all.broker.keep_alive));
+    assert_eq!(shipped.store, shipped_store(&all.store, &shipped.store.directory));
+    assert_eq!(shipped.detect.score_min, all.detect.score_min);
+    let mut gate = all.cameras.remove(0);
+    (gate.camera.lat, gate.camera.lon, gate.camera.heading) = (None, None, None);
+    let streams = |camera: &config::Camera| format!("{:?} {:?}", camera.camera, camera.streams.len());
+    assert_eq!(streams(&shipped.cameras[0]), streams(&gate));
+    assert_eq!((gate.pre_roll, gate.post_roll), (shipped.cameras[0].pre_roll, shipped.cameras[0].post_roll));
+}
+
+fn shipped_store(store: &wardwatch::store::Settings, directory: &Path) -> wardwatch::store::Settings {
+    wardwatch::store::Settings { directory: directory.to_owned(), ..store.clone() }
+}
+
+#[test]
+fn whatever_a_key_is_set_to_there_are_settings_or_problems() {
+    let text = uncommented();
+    let folder = example_folder(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    let mut wrong = 0;
+    for (index, line) in lines.iter().enumerate().filter(|(_, line)| !line.starts_with('#')) {
+        let Some((key, _)) = line.split_once(" = ") else { continue };
+        for value in
+            ["7", "-1", "1e300", "nan", "\"x\"", "\"\"", "true", "[]", "[[]]", "{ x = 1 }", "22:00:00", ""]
+        {
+            let mut lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+            lines[index] = format!("{key} = {value}");
+            folder.write("wardwatch.toml", &lines.join("\n"), 0o644);
+            let loaded = folder.load();
+            assert!(loaded.as_ref().err().is_none_or(|problems| !problems.is_empty()), "{key} = {value}");
+            wrong += usize::from(loaded.is_err());
+        }
+    }
+    assert!(wrong > 400, "only {wrong} of the values were wrong");
+}
+
+/// Every key of the schema, as `camera.*.main`, below `schema`.
+fn keys(root: &Value, schema: &Value, path: &str, found: &mut Vec<String>) {
+    let name = schema["$ref"].as_str().map(|name| name.trim_start_matches("#/$defs/"));
+    let schema = name.map_or(schema, |name| &root["$defs"][name]);
+    for part in std::iter::once(schema).chain(schema["oneOf"].as_array().into_iter().flatten()) {
+        for (key, schema) in part["properties"].as_object().into_iter().flatten() {
+            found.push(format!("{path}.{key}"));
+            keys(root, schema, &format!("{path}.{key}"), found);
+        }
+    }
+    for (step, nested) in [("*", &schema["additionalProperties"]), ("*", &schema["items"])] {
+        if nested.is_object() {
+            keys(root, nested, &format!("{path}.{step}"), found);
+        }
+    }
+}
+
+/// Whether `path`, with `*` for any key or index, is there.
+fn is_named(value: &toml::Value, path: &[&str]) -> bool {
+    let Some((key, rest)) = path.split_first() else { return true };
+    match value {
+        toml::Value::Table(table) if *key == "*" => table.values().any(|value| is_named(value, rest)),
+        toml::Value::Array(items) if *key == "*" => items.iter().any(|value| is_named(value, rest)),
+        _ => value.get(key).is_some_and(|value| is_named(value, rest)),
+    }
+}
+
+#[test]
+fn the_example_names_every_key() {
+    let schema: Value = serde_json::from_str(&config::json_schema()).unwrap();
+    let mut all = Vec::new();
+    keys(&schema, &schema, "", &mut all);
+    for key in [".box.ward", ".camera.*.zone.*.points", ".rule.*.schedule.*.days", ".rule.*.seconds_min"] {
+        assert!(all.iter().any(|known| known == key), "{key} in {all:?}");
+    }
+    let example: toml::Value = toml::from_str(&uncommented()).unwrap();
+    let unnamed: Vec<_> =
+        all.iter().filter(|key| !is_named(&example, &key[1..].split('.').collect::<Vec<_>>())).collect();
+    assert!(unnamed.is_empty(), "deploy/etc/wardwatch/wardwatch.toml does not name {unnamed:?}");
+}
+
+#[test]
+fn the_checked_in_schema_is_this_one() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/config.schema.json");
+    if std::env::var_os("WARDWATCH_WRITE_SCHEMAS").is_some() {
+        fs::write(path, config::json_schema()).unwrap();
+    }
+    let checked_in = fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        config::json_schema() == checked_in,
+        "deploy/config.schema.json is out of date: run `make schemas`"
+    );
+}
