@@ -1,5 +1,206 @@
 //! The clip store: the only user of SQLite and of the clip files.
+//!
+//! Owns `index.sqlite` and `clips/`: footage in a ring of segment files below a limit, events, alerts and the outbox.
+//! One thread writes ([`Store`]); reading goes beside it, from other processes too ([`Catalogue`]). It never decodes,
+//! never looks into a fragment, and never sends anything. `agent` opens it and wires it; `cli` reads the catalogue.
 
+mod catalogue;
+mod error;
+mod index;
+mod migrate;
+mod queue;
+mod reconcile;
+mod retention;
+mod segment;
 mod settings;
+#[cfg(test)]
+mod testing;
+mod writer;
 
+use std::fs::{self, File, TryLockError};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+pub use catalogue::{Catalogue, Clip, ClipEntry, ClipFilter, ClipSegment};
+pub use error::StoreError;
+pub use reconcile::Reconciled;
 pub use settings::Settings;
+
+use crate::clock::{self, Clock};
+use crate::domain::alert::{Alert, AlertDraft};
+use crate::domain::fragment::Fragment;
+use index::Index;
+use queue::Queue;
+use writer::Writer;
+
+/// How the store is doing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoreVitals {
+    /// Clip files together. The index is not counted.
+    pub clip_bytes: u64,
+    /// How many clip files.
+    pub segments: u64,
+    /// Bytes of the fragments that wait for the disk.
+    pub queue_bytes: u64,
+    /// How many fragments wait for the disk.
+    pub queue_fragments: u64,
+    /// Fragments that found the queue full, since the start.
+    pub refused_fragments: u64,
+    /// Fragments that the disk did not take, since the start.
+    pub lost_fragments: u64,
+    /// Segments that retention removed, since the start.
+    pub removed_segments: u64,
+    /// Why clip files cannot be written, for a person.
+    pub clips_unwritable: Option<String>,
+    /// Why the index cannot be written, for a person.
+    pub index_unwritable: Option<String>,
+    /// What opening found and mended.
+    pub reconciled: Reconciled,
+}
+
+/// The store. Clones are the same store; the last one that goes closes it.
+///
+/// Reads as a [`Catalogue`]: what was appended is found there a sync interval later.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    queue: Arc<Queue>,
+    catalogue: Catalogue,
+    vitals: Arc<Mutex<StoreVitals>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Store {
+    /// Opens the store in `settings.directory`, making what is missing, and makes index and clip files agree.
+    ///
+    /// Blocks while the disk is read: a look at every clip file.
+    pub fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let clips = clips_path(&settings.directory);
+        fs::create_dir_all(&clips).map_err(folder_error(&clips))?;
+        let lock = lock(&settings.directory)?;
+
+        let boot_id = clock::boot_id();
+        let (mut index, is_new) = Index::open(&index_path(&settings.directory), boot_id.clone())?;
+        let (reconciled, known) = reconcile::reconcile(&mut index, &clips, is_new)?;
+        if !reconciled.is_clean() {
+            tracing::warn!("the store in {} was mended: {reconciled:?}", settings.directory.display());
+        }
+        let catalogue = Catalogue::open(&settings.directory)?;
+        let vitals = Arc::new(Mutex::new(StoreVitals { reconciled, ..StoreVitals::default() }));
+        let queue = Arc::new(Queue::default());
+        let writer = Writer::new(settings, boot_id, clock, index, known, Arc::clone(&vitals))?;
+        let thread = spawn(writer, Arc::clone(&queue), lock)?;
+        Ok(Self { inner: Arc::new(Inner { queue, catalogue, vitals, thread: Mutex::new(Some(thread)) }) })
+    }
+
+    /// Hands a fragment to the writer. Never waits for the disk: a full queue refuses the fragment and counts it.
+    pub fn append(&self, fragment: Fragment) -> Result<(), StoreError> {
+        self.inner.queue.push_fragment(fragment)
+    }
+
+    /// Stores an event, its alert and the outbox row in one transaction, and gives the alert its `seq`.
+    ///
+    /// Blocks until that is on the disk, before any fragment that waits. The alert is returned as the outbox will
+    /// return it. A message that is there already (same id, same phase) is returned as it was stored. An error leaves
+    /// nothing behind, no hole in `seq` either; try again.
+    pub fn put_alert(&self, draft: AlertDraft) -> Result<Alert, StoreError> {
+        let (reply, answer) = sync_channel(1);
+        self.inner.queue.push_alert(draft, reply)?;
+        answer.recv().map_err(|_| StoreError::Closed)?
+    }
+
+    /// Takes an alert out of the outbox, soon. Never waits for the disk; a crash before that delivers it once more.
+    pub fn delivered(&self, seq: u64) {
+        self.inner.queue.push_delivered(seq);
+    }
+
+    /// How the store is doing.
+    pub fn vitals(&self) -> StoreVitals {
+        let level = self.inner.queue.level();
+        let vitals = self.inner.vitals.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        StoreVitals {
+            queue_bytes: level.bytes as u64,
+            queue_fragments: level.fragments as u64,
+            refused_fragments: level.refused,
+            ..vitals
+        }
+    }
+
+    /// Writes what waits, ends all segments, and lets go of the folder. What is handed in later is refused.
+    pub fn close(&self) {
+        self.inner.close();
+    }
+}
+
+impl Deref for Store {
+    type Target = Catalogue;
+    fn deref(&self) -> &Catalogue {
+        &self.inner.catalogue
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        self.queue.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the store's thread panicked");
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Starts the writer's thread, which holds `lock` for as long as it lives.
+fn spawn(writer: Writer, queue: Arc<Queue>, lock: File) -> Result<JoinHandle<()>, StoreError> {
+    let work = move || {
+        let _lock = lock;
+        // A panic would leave callers of `put_alert` waiting for ever.
+        let _abandon = Abandon(&queue);
+        writer.run(&queue);
+    };
+    std::thread::Builder::new().name("store".into()).spawn(work).map_err(StoreError::Thread)
+}
+
+struct Abandon<'a>(&'a Queue);
+
+impl Drop for Abandon<'_> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+/// Keeps other processes from writing this store, and shows that the folder can be written.
+fn lock(directory: &Path) -> Result<File, StoreError> {
+    let path = directory.join("lock");
+    let file = File::create(&path).map_err(folder_error(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: directory.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(folder_error(&path)(error)),
+    }
+}
+
+fn folder_error(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError + use<> {
+    let path = path.to_owned();
+    move |source| StoreError::Folder { path, source }
+}
+
+fn index_path(directory: &Path) -> PathBuf {
+    directory.join("index.sqlite")
+}
+
+fn clips_path(directory: &Path) -> PathBuf {
+    directory.join("clips")
+}

@@ -1,6 +1,8 @@
 //! What scenarios share.
 
+pub mod broker;
 pub mod camera;
+pub mod sample;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

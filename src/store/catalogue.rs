@@ -1,0 +1,287 @@
+//! The reader's side of the index: what footage and which alerts there are.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rusqlite::types::{FromSql, Type};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::error::StoreError;
+use super::index::{parse_alert, signed, unsigned};
+use super::migrate;
+use crate::domain::alert::Alert;
+use crate::domain::event::Severity;
+use crate::domain::fragment::Codec;
+use crate::domain::ids::{AlertId, CameraId, Epoch, RuleId};
+use crate::domain::time::{ClockState, WallTime};
+
+/// How long a read waits for the index; readers and the writer do not block each other but for moments.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Footage of one camera between two instants.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Clip {
+    /// Whose.
+    pub camera: CameraId,
+    /// From when it was asked for.
+    pub starts_at: WallTime,
+    /// Until when it was asked for.
+    pub ends_at: WallTime,
+    /// What there is of it: whole segments, oldest first; empty when nothing is kept any more.
+    pub segments: Vec<ClipSegment>,
+}
+
+/// A file with footage.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClipSegment {
+    /// The file; retention may remove it at any time.
+    pub path: PathBuf,
+    /// Whose.
+    pub camera: CameraId,
+    /// Its session.
+    pub epoch: Epoch,
+    /// When its first sample arrived.
+    pub starts_at: WallTime,
+    /// When its last indexed fragment ends.
+    pub ends_at: WallTime,
+    /// How far these times can be trusted.
+    pub clock: ClockState,
+    /// How it is encoded.
+    pub codec: Codec,
+    /// Picture width in pixels.
+    pub width: u32,
+    /// Picture height in pixels.
+    pub height: u32,
+    /// Length of the file as far as it is indexed; while it is written, the file itself may be longer.
+    pub bytes: u64,
+    /// Whether it is complete.
+    pub ended: bool,
+}
+
+/// Which clips or segments to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClipFilter {
+    /// Of this camera only.
+    pub camera: Option<CameraId>,
+    /// Ending after this.
+    pub from: Option<WallTime>,
+    /// Starting before this.
+    pub to: Option<WallTime>,
+    /// At most so many.
+    pub limit: Option<usize>,
+}
+
+/// An alert and what there is of its footage.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClipEntry {
+    /// The alert; what to ask [`Catalogue::clip`] for.
+    pub alert: AlertId,
+    /// Whose.
+    pub camera: CameraId,
+    /// The rule that fired.
+    pub rule: RuleId,
+    /// How much it matters.
+    pub severity: Severity,
+    /// When the event began.
+    pub opened_at: WallTime,
+    /// When it ended; `None` while it is open.
+    pub closed_at: Option<WallTime>,
+    /// How many segments of its clip are there.
+    pub segments: u64,
+    /// Their bytes together.
+    pub bytes: u64,
+}
+
+/// Reads the index; beside the daemon too, in another process.
+#[derive(Debug)]
+pub struct Catalogue {
+    connection: Mutex<Connection>,
+    path: PathBuf,
+    clips: PathBuf,
+}
+
+const SEGMENT_COLUMNS: &str =
+    "path, camera, epoch, starts_wall_us, ends_wall_us, clock, codec, width, height, bytes, ended";
+
+impl Catalogue {
+    /// Opens the index of the store in `directory`. Changes nothing.
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        let path = super::index_path(directory);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&path, flags)
+            .and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection))
+            .map_err(StoreError::index("open the index", &path))?;
+        migrate::check(&connection, &path)?;
+        Ok(Self { connection: Mutex::new(connection), path, clips: super::clips_path(directory) })
+    }
+
+    /// The segments that overlap an alert's span, from pre-roll to post-roll. The span of an alert that is still open
+    /// ends with the newest footage.
+    pub fn clip(&self, alert: AlertId) -> Result<Clip, StoreError> {
+        let span: Option<(Parsed<CameraId>, i64, Option<i64>)> = self
+            .lock()
+            .prepare_cached("SELECT camera, clip_starts_wall_us, clip_ends_wall_us FROM event WHERE id = ?1")
+            .and_then(|mut event| {
+                event
+                    .query_row([alert.to_string()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                    .optional()
+            })
+            .map_err(self.failed("read an event"))?;
+        let (camera, from, to) = span.ok_or(StoreError::NoSuchAlert(alert))?;
+        let mut clip = self.footage(
+            &camera.0,
+            WallTime::from_micros(from),
+            WallTime::from_micros(to.unwrap_or(i64::MAX)),
+        )?;
+        if to.is_none() {
+            clip.ends_at = clip.segments.last().map_or(clip.starts_at, |last| last.ends_at);
+        }
+        Ok(clip)
+    }
+
+    /// The segments of a camera that overlap `from..to`.
+    pub fn footage(&self, camera: &CameraId, from: WallTime, to: WallTime) -> Result<Clip, StoreError> {
+        let sql = format!(
+            "SELECT {SEGMENT_COLUMNS} FROM segment
+             WHERE camera = ?1 AND starts_wall_us < ?2 AND ends_wall_us > ?3 ORDER BY starts_wall_us, id"
+        );
+        let span = params![camera.as_str(), to.as_micros(), from.as_micros()];
+        let segments = self.rows("read the segments", &sql, span, |row| segment(&self.clips, row))?;
+        Ok(Clip { camera: camera.clone(), starts_at: from, ends_at: to, segments })
+    }
+
+    /// Alerts with what there is of their footage, youngest first.
+    pub fn clips(&self, filter: &ClipFilter) -> Result<Vec<ClipEntry>, StoreError> {
+        const CLIPS: &str = "
+            SELECT event.id, event.camera, event.rule, event.severity, event.opened_wall_us,
+                   event.closed_wall_us, count(segment.id), coalesce(sum(segment.bytes), 0)
+            FROM event LEFT JOIN segment
+                ON segment.camera = event.camera
+                AND segment.ends_wall_us > event.clip_starts_wall_us
+                AND segment.starts_wall_us < coalesce(event.clip_ends_wall_us, 9223372036854775807)
+            WHERE (?1 IS NULL OR event.camera = ?1)
+                AND coalesce(event.clip_ends_wall_us, 9223372036854775807) > ?2
+                AND event.clip_starts_wall_us < ?3
+            GROUP BY event.id ORDER BY event.opened_wall_us DESC, event.id DESC LIMIT ?4";
+        let (camera, from, to, limit) = filter.columns();
+        self.rows("read the events", CLIPS, params![camera, from, to, limit], |row| {
+            Ok(ClipEntry {
+                alert: row.get::<_, Parsed<AlertId>>(0)?.0,
+                camera: row.get::<_, Parsed<CameraId>>(1)?.0,
+                rule: row.get::<_, Parsed<RuleId>>(2)?.0,
+                severity: row.get::<_, Parsed<Severity>>(3)?.0,
+                opened_at: WallTime::from_micros(row.get(4)?),
+                closed_at: row.get::<_, Option<i64>>(5)?.map(WallTime::from_micros),
+                segments: unsigned(row.get(6)?),
+                bytes: unsigned(row.get(7)?),
+            })
+        })
+    }
+
+    /// Segments, youngest first.
+    pub fn segments(&self, filter: &ClipFilter) -> Result<Vec<ClipSegment>, StoreError> {
+        let sql = format!(
+            "SELECT {SEGMENT_COLUMNS} FROM segment
+             WHERE (?1 IS NULL OR camera = ?1) AND ends_wall_us > ?2 AND starts_wall_us < ?3
+             ORDER BY starts_wall_us DESC, id DESC LIMIT ?4"
+        );
+        let (camera, from, to, limit) = filter.columns();
+        let filter = params![camera, from, to, limit];
+        self.rows("read the segments", &sql, filter, |row| segment(&self.clips, row))
+    }
+
+    /// Alerts that are not delivered, with `seq` above `after_seq`, in order; at most `limit`.
+    pub fn outbox(&self, after_seq: u64, limit: usize) -> Result<Vec<Alert>, StoreError> {
+        const OUTBOX: &str = "SELECT seq, message, thumbnail FROM outbox JOIN alert USING (seq)
+                              WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let waiting = self.rows("read the outbox", OUTBOX, params![signed(after_seq), limit], |row| {
+            Ok((unsigned(row.get(0)?), (row.get(1)?, row.get(2)?)))
+        })?;
+        waiting.into_iter().map(|(seq, columns)| parse_alert(seq, columns)).collect()
+    }
+
+    /// How many alerts are not delivered, and when the oldest of them opened.
+    pub fn outbox_depth(&self) -> Result<(u64, Option<WallTime>), StoreError> {
+        const DEPTH: &str = "
+            SELECT (SELECT count(*) FROM outbox),
+                   (SELECT opened_wall_us FROM event JOIN alert ON alert.event = event.id
+                    WHERE seq = (SELECT min(seq) FROM outbox))";
+        let depth = self.rows("read the outbox", DEPTH, [], |row| {
+            let oldest: Option<i64> = row.get(1)?;
+            Ok((unsigned(row.get(0)?), oldest.map(WallTime::from_micros)))
+        })?;
+        Ok(depth.first().copied().unwrap_or_default())
+    }
+
+    fn rows<T>(
+        &self,
+        doing: &'static str,
+        sql: &str,
+        params: impl rusqlite::Params,
+        read: impl FnMut(&Row) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.lock()
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.query_map(params, read)?.collect())
+            .map_err(self.failed(doing))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        // A statement that was left by a panic is reset when it is used again.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self, doing: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError + use<> {
+        StoreError::index(doing, &self.path)
+    }
+}
+
+impl ClipFilter {
+    /// Camera, from, to and limit as the statements want them.
+    fn columns(&self) -> (Option<&str>, i64, i64, i64) {
+        (
+            self.camera.as_ref().map(CameraId::as_str),
+            self.from.map_or(i64::MIN, WallTime::as_micros),
+            self.to.map_or(i64::MAX, WallTime::as_micros),
+            self.limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX)),
+        )
+    }
+}
+
+fn segment(clips: &Path, row: &Row) -> rusqlite::Result<ClipSegment> {
+    let path: String = row.get(0)?;
+    Ok(ClipSegment {
+        path: clips.join(path),
+        camera: row.get::<_, Parsed<CameraId>>(1)?.0,
+        epoch: Epoch(row.get(2)?),
+        starts_at: WallTime::from_micros(row.get(3)?),
+        ends_at: WallTime::from_micros(row.get(4)?),
+        clock: row.get::<_, Parsed<ClockState>>(5)?.0,
+        codec: row.get::<_, Parsed<Codec>>(6)?.0,
+        width: row.get(7)?,
+        height: row.get(8)?,
+        bytes: unsigned(row.get(9)?),
+        ended: row.get(10)?,
+    })
+}
+
+/// A column whose text is what the type is written as in messages.
+#[derive(Debug, Deserialize)]
+struct Parsed<T>(T);
+
+impl<T: DeserializeOwned> FromSql for Parsed<T> {
+    fn column_result(value: rusqlite::types::ValueRef<'_>) -> rusqlite::types::FromSqlResult<Self> {
+        let text = value.as_str()?;
+        serde_json::from_value(text.into())
+            .map(Self)
+            .map_err(|error| rusqlite::types::FromSqlError::other(Parse(Type::Text, error)))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a column of type {0} does not read: {1}")]
+struct Parse(Type, serde_json::Error);

@@ -1,0 +1,158 @@
+//! What can go wrong in the store.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+use crate::domain::fault::ErrorKind;
+use crate::domain::ids::AlertId;
+
+/// What can go wrong in the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store's folder cannot be made or written.
+    #[error(
+        "cannot write in {}: {source}; make the folder writable for the user that runs wardwatch, or set \
+         store.directory to another one",
+        path.display()
+    )]
+    Folder {
+        /// The folder or file that failed.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another process writes this store.
+    #[error("{} is in use by another wardwatch process; stop that one first", path.display())]
+    InUse {
+        /// The store's folder.
+        path: PathBuf,
+    },
+    /// The linked SQLite can corrupt a WAL.
+    #[error("SQLite {found} is linked, 3.51.3 or newer is needed; build with the bundled SQLite")]
+    SqliteTooOld {
+        /// Its version.
+        found: &'static str,
+    },
+    /// The index was written by a newer wardwatch.
+    #[error(
+        "{} has version {found}, this wardwatch knows up to {known}; install the newer version again",
+        path.display()
+    )]
+    NewerIndex {
+        /// The index.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest version known here.
+        known: usize,
+    },
+    /// SQLite refused.
+    #[error("cannot {doing} in {}: {source}{}", path.display(), remedy(source))]
+    Index {
+        /// What was tried.
+        doing: &'static str,
+        /// The index.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// A clip file refused.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Clip {
+        /// What was tried.
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The disk does not keep up: the fragment is refused.
+    #[error("the disk does not keep up: {fragments} fragments ({bytes} bytes) wait already")]
+    QueueFull {
+        /// How many wait.
+        fragments: usize,
+        /// Their bytes.
+        bytes: usize,
+    },
+    /// A stored message does not read back.
+    #[error("alert {seq} in the index is damaged: {source}")]
+    Message {
+        /// Its place.
+        seq: u64,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// There is no such alert.
+    #[error("no alert {0} in this store; `wardwatch clips list` names those that there are")]
+    NoSuchAlert(AlertId),
+    /// The writer's thread cannot be started.
+    #[error("cannot start the store's thread: {0}")]
+    Thread(io::Error),
+    /// The store is closed, or its writer died.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// What to do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Folder { .. } | Self::InUse { .. } | Self::NewerIndex { .. } | Self::NoSuchAlert(_) => {
+                ErrorKind::Config
+            }
+            Self::Index { source, .. } => index_kind(source),
+            Self::Clip { source, .. } => clip_kind(source),
+            Self::QueueFull { .. } | Self::Thread(_) => ErrorKind::Exhausted,
+            Self::Message { .. } => ErrorKind::Corrupt,
+            Self::SqliteTooOld { .. } | Self::Closed => ErrorKind::Bug,
+        }
+    }
+
+    /// Whether freeing bytes would help.
+    pub(super) fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Index { .. } | Self::Clip { .. }) && self.kind() == ErrorKind::Exhausted
+    }
+
+    pub(super) fn clip(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::Clip { doing, path, source }
+    }
+
+    pub(super) fn index(doing: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::Index { doing, path, source }
+    }
+}
+
+fn clip_kind(error: &io::Error) -> ErrorKind {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::Exhausted,
+        io::ErrorKind::PermissionDenied
+        | io::ErrorKind::ReadOnlyFilesystem
+        | io::ErrorKind::NotADirectory => ErrorKind::Config,
+        _ => ErrorKind::Transient,
+    }
+}
+
+fn index_kind(error: &rusqlite::Error) -> ErrorKind {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => ErrorKind::Corrupt,
+        Some(ErrorCode::DiskFull) => ErrorKind::Exhausted,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SystemIoFailure) => {
+            ErrorKind::Transient
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => ErrorKind::Config,
+        _ => ErrorKind::Bug,
+    }
+}
+
+fn remedy(error: &rusqlite::Error) -> &'static str {
+    match index_kind(error) {
+        ErrorKind::Config => "; make it writable for the user that runs wardwatch",
+        ErrorKind::Corrupt => "; it is damaged: move it away, the clip files stay",
+        ErrorKind::Exhausted => "; the disk is full",
+        _ => "",
+    }
+}

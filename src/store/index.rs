@@ -1,0 +1,418 @@
+//! The writer's side of the index: every statement that changes it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::error::StoreError;
+use super::migrate;
+use crate::domain::alert::{Alert, AlertDraft, Thumbnail};
+use crate::domain::event::Event;
+use crate::domain::fragment::{Codec, Fragment};
+use crate::domain::time::{Stamp, WallTime};
+
+/// How long a statement waits for another connection that writes; only a repair tool would.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Releases before this one can corrupt a WAL.
+const SQLITE_MIN: i32 = 3_051_003;
+
+/// The connection that writes. One per store.
+#[derive(Debug)]
+pub(super) struct Index {
+    connection: Connection,
+    path: PathBuf,
+    boot_id: String,
+}
+
+/// A row of `segment`, as it starts.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SegmentRow {
+    pub id: i64,
+    /// Below `clips/`.
+    pub path: PathBuf,
+    camera: String,
+    epoch: u32,
+    boot_id: String,
+    starts_at: Stamp,
+    codec: Codec,
+    width: u32,
+    height: u32,
+    init_bytes: u64,
+}
+
+impl SegmentRow {
+    /// The row of the segment that starts with `fragment`.
+    pub fn new(id: i64, path: PathBuf, boot_id: &str, fragment: &Fragment) -> Self {
+        Self {
+            id,
+            path,
+            camera: fragment.camera.as_str().to_owned(),
+            epoch: fragment.epoch.0,
+            boot_id: boot_id.to_owned(),
+            starts_at: fragment.starts_at,
+            codec: fragment.facts.codec,
+            width: fragment.facts.width,
+            height: fragment.facts.height,
+            init_bytes: fragment.init.len() as u64,
+        }
+    }
+}
+
+/// A row of `fragment`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct FragmentRow {
+    pub segment: i64,
+    pub offset_bytes: u64,
+    pub bytes: u64,
+    pub sha256: [u8; 32],
+    pts_nanos: u64,
+    duration: Duration,
+    wall: WallTime,
+    samples: u32,
+}
+
+impl FragmentRow {
+    /// The row of `fragment` at `offset_bytes` in its file.
+    pub fn new(segment: i64, offset_bytes: u64, sha256: [u8; 32], fragment: &Fragment) -> Self {
+        Self {
+            segment,
+            offset_bytes,
+            bytes: fragment.bytes.len() as u64,
+            sha256,
+            pts_nanos: fragment.pts.0,
+            duration: fragment.duration,
+            wall: fragment.starts_at.wall,
+            samples: fragment.samples,
+        }
+    }
+}
+
+/// What one transaction brings into the index about segments.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub started: Vec<SegmentRow>,
+    pub fragments: Vec<FragmentRow>,
+    pub ended: Vec<i64>,
+    pub removed: Vec<i64>,
+}
+
+impl Batch {
+    pub fn is_empty(&self) -> bool {
+        self.started.is_empty()
+            && self.fragments.is_empty()
+            && self.ended.is_empty()
+            && self.removed.is_empty()
+    }
+
+    /// Forgets what it holds of a segment. Returns how many fragments that were.
+    pub fn forget(&mut self, segment: i64) -> usize {
+        let before = self.fragments.len();
+        self.started.retain(|row| row.id != segment);
+        self.fragments.retain(|row| row.segment != segment);
+        self.ended.retain(|id| *id != segment);
+        before - self.fragments.len()
+    }
+}
+
+/// A segment that the index knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KnownSegment {
+    pub id: i64,
+    /// Below `clips/`.
+    pub path: PathBuf,
+    pub bytes: u64,
+}
+
+impl Index {
+    /// Opens and migrates. Returns whether the index is new.
+    pub fn open(path: &Path, boot_id: String) -> Result<(Self, bool), StoreError> {
+        if rusqlite::version_number() < SQLITE_MIN {
+            return Err(StoreError::SqliteTooOld { found: rusqlite::version() });
+        }
+        let mut connection = connect(path).map_err(StoreError::index("open the index", path))?;
+        let is_new = migrate::migrate(&mut connection, path)?;
+        Ok((Self { connection, path: path.to_owned(), boot_id }, is_new))
+    }
+
+    /// The id that follows all there are.
+    pub fn next_segment_id(&self) -> Result<i64, StoreError> {
+        self.connection
+            .query_row("SELECT coalesce(max(id), 0) + 1 FROM segment", [], |row| row.get(0))
+            .map_err(self.failed("read the segments"))
+    }
+
+    /// All segments, oldest first.
+    pub fn segments(&self) -> Result<Vec<KnownSegment>, StoreError> {
+        let read = || {
+            let mut statement = self.connection.prepare("SELECT id, path, bytes FROM segment ORDER BY id")?;
+            let known = |row: &rusqlite::Row| {
+                let path: String = row.get(1)?;
+                Ok(KnownSegment { id: row.get(0)?, path: path.into(), bytes: unsigned(row.get(2)?) })
+            };
+            statement.query_map([], known)?.collect::<rusqlite::Result<_>>()
+        };
+        read().map_err(self.failed("read the segments"))
+    }
+
+    /// Writes a batch in one transaction; durable when it returns.
+    pub fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let failed = self.failed("index fragments");
+        self.in_transaction(|transaction| {
+            for row in &batch.started {
+                insert_segment(transaction, row)?;
+            }
+            for row in &batch.fragments {
+                insert_fragment(transaction, row)?;
+            }
+            for id in &batch.ended {
+                transaction.prepare_cached("UPDATE segment SET ended = 1 WHERE id = ?1")?.execute([id])?;
+            }
+            for id in &batch.removed {
+                transaction.prepare_cached("DELETE FROM segment WHERE id = ?1")?.execute([id])?;
+            }
+            Ok(())
+        })
+        .map_err(failed)
+    }
+
+    /// Stores an event, its alert and the outbox row, and gives the alert its `seq`; durable when it returns.
+    ///
+    /// A message that is there already (same id, same phase) is returned as it was stored.
+    pub fn put_alert(&mut self, draft: AlertDraft, stored_at: WallTime) -> Result<Alert, StoreError> {
+        let (failed, boot_id) = (self.failed("store an alert"), self.boot_id.clone());
+        let seq = self
+            .in_transaction(|transaction| {
+                if let Some(seq) = seq_of(transaction, &draft.event)? {
+                    return Ok(seq);
+                }
+                upsert_event(transaction, &draft, &boot_id)?;
+                insert_alert(transaction, draft, stored_at)
+            })
+            .map_err(failed)?;
+        let read = read_alert(&self.connection, seq).map_err(self.failed("read an alert"))?;
+        parse_alert(seq, read)
+    }
+
+    /// Takes delivered alerts out of the outbox.
+    pub fn delivered(&mut self, seqs: &[u64]) -> Result<(), StoreError> {
+        let failed = self.failed("mark alerts as delivered");
+        self.in_transaction(|transaction| {
+            let mut delete = transaction.prepare_cached("DELETE FROM outbox WHERE seq = ?1")?;
+            for seq in seqs {
+                delete.execute([signed(*seq)])?;
+            }
+            Ok(())
+        })
+        .map_err(failed)
+    }
+
+    /// Ends what an earlier run left open.
+    pub fn end_all(&mut self) -> Result<(), StoreError> {
+        self.connection
+            .execute("UPDATE segment SET ended = 1 WHERE ended = 0", [])
+            .map(drop)
+            .map_err(self.failed("end segments"))
+    }
+
+    /// Drops the rows of fragments that reach beyond `bytes` of the file. Returns the length that is still indexed; 0
+    /// when no fragment is left, the segment's row going with the last one.
+    pub fn shorten(&mut self, segment: i64, bytes: u64) -> Result<u64, StoreError> {
+        let failed = self.failed("shorten a segment");
+        self.in_transaction(|transaction| {
+            transaction.execute(
+                "DELETE FROM fragment WHERE segment = ?1 AND offset_bytes + bytes > ?2",
+                params![segment, signed(bytes)],
+            )?;
+            let last: Option<(i64, i64)> = transaction
+                .query_row(
+                    "SELECT offset_bytes + bytes, wall_us + duration_ns / 1000 FROM fragment
+                     WHERE segment = ?1 ORDER BY offset_bytes DESC LIMIT 1",
+                    [segment],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )
+                .optional()?;
+            match last {
+                Some((bytes, ends)) => transaction.execute(
+                    "UPDATE segment SET bytes = ?2, ends_wall_us = ?3 WHERE id = ?1",
+                    params![segment, bytes, ends],
+                )?,
+                None => transaction.execute("DELETE FROM segment WHERE id = ?1", [segment])?,
+            };
+            Ok(last.map_or(0, |(bytes, _)| unsigned(bytes)))
+        })
+        .map_err(failed)
+    }
+
+    /// Runs `change` in one IMMEDIATE transaction: a deferred one could fail with BUSY in its middle.
+    fn in_transaction<T>(
+        &mut self,
+        change: impl FnOnce(&Transaction) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let done = change(&transaction)?;
+        transaction.commit()?;
+        Ok(done)
+    }
+
+    fn failed(&self, doing: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError + use<> {
+        StoreError::index(doing, &self.path)
+    }
+}
+
+/// An alert as it lies in the index: the message and the thumbnail.
+pub(super) type AlertColumns = (String, Option<Vec<u8>>);
+
+/// One alert's columns.
+pub(super) fn read_alert(connection: &Connection, seq: u64) -> rusqlite::Result<AlertColumns> {
+    connection
+        .prepare_cached("SELECT message, thumbnail FROM alert WHERE seq = ?1")?
+        .query_row([signed(seq)], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// The alert in its columns.
+pub(super) fn parse_alert(seq: u64, (message, thumbnail): AlertColumns) -> Result<Alert, StoreError> {
+    let mut alert: Alert =
+        serde_json::from_str(&message).map_err(|source| StoreError::Message { seq, source })?;
+    alert.thumbnail = thumbnail.map(Thumbnail);
+    Ok(alert)
+}
+
+/// SQLite's integers have a sign; no length or count here comes near its end.
+pub(super) fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// See [`signed`].
+pub(super) fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // Never needs room in /tmp.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(connection)
+}
+
+fn insert_segment(transaction: &Transaction, row: &SegmentRow) -> rusqlite::Result<()> {
+    let codec = match row.codec {
+        Codec::H264 => "h264",
+        Codec::H265 => "h265",
+    };
+    transaction
+        .prepare_cached(
+            "INSERT INTO segment (id, camera, epoch, path, boot_id, starts_wall_us, starts_monotonic_ns, clock,
+                                  ends_wall_us, codec, width, height, init_bytes, bytes, ended)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?6, ?9, ?10, ?11, ?12, ?12, 0)",
+        )?
+        .execute(params![
+            row.id,
+            row.camera,
+            row.epoch,
+            row.path.to_string_lossy(),
+            row.boot_id,
+            row.starts_at.wall.as_micros(),
+            signed(row.starts_at.monotonic.as_nanos()),
+            row.starts_at.clock.as_str(),
+            codec,
+            row.width,
+            row.height,
+            signed(row.init_bytes),
+        ])
+        .map(drop)
+}
+
+fn insert_fragment(transaction: &Transaction, row: &FragmentRow) -> rusqlite::Result<()> {
+    let duration_nanos = i64::try_from(row.duration.as_nanos()).unwrap_or(i64::MAX);
+    transaction
+        .prepare_cached(
+            "INSERT INTO fragment (segment, offset_bytes, bytes, pts_ns, duration_ns, wall_us, samples, sha256)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            row.segment,
+            signed(row.offset_bytes),
+            signed(row.bytes),
+            signed(row.pts_nanos),
+            duration_nanos,
+            row.wall.as_micros(),
+            row.samples,
+            &row.sha256[..],
+        ])?;
+    transaction
+        .prepare_cached("UPDATE segment SET bytes = ?2, ends_wall_us = ?3 WHERE id = ?1")?
+        .execute(params![
+            row.segment,
+            signed(row.offset_bytes + row.bytes),
+            (row.wall + row.duration).as_micros()
+        ])
+        .map(drop)
+}
+
+fn seq_of(transaction: &Transaction, event: &Event) -> rusqlite::Result<Option<u64>> {
+    transaction
+        .prepare_cached("SELECT seq FROM alert WHERE event = ?1 AND phase = ?2")?
+        .query_row(params![event.id.to_string(), event.phase.as_str()], |row| row.get(0).map(unsigned))
+        .optional()
+}
+
+fn upsert_event(transaction: &Transaction, draft: &AlertDraft, boot_id: &str) -> rusqlite::Result<()> {
+    let event = &draft.event;
+    transaction
+        .prepare_cached(
+            "INSERT INTO event (id, camera, rule, kind, severity, why, boot_id, clock, opened_wall_us,
+                                opened_monotonic_ns, closed_wall_us, clip_starts_wall_us, clip_ends_wall_us)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+             ON CONFLICT (id) DO UPDATE SET
+                 severity = excluded.severity,
+                 why = excluded.why,
+                 closed_wall_us = coalesce(excluded.closed_wall_us, closed_wall_us),
+                 clip_ends_wall_us = coalesce(excluded.clip_ends_wall_us, clip_ends_wall_us)",
+        )?
+        .execute(params![
+            event.id.to_string(),
+            event.camera.as_str(),
+            event.rule.id.as_str(),
+            event.rule.kind,
+            event.severity.as_str(),
+            event.why,
+            boot_id,
+            event.opened_at.clock.as_str(),
+            event.opened_at.wall.as_micros(),
+            signed(event.opened_at.monotonic.as_nanos()),
+            event.closed_at.map(|at| at.wall.as_micros()),
+            draft.clip.starts_at.as_micros(),
+            draft.clip.ends_at.map(WallTime::as_micros),
+        ])
+        .map(drop)
+}
+
+fn insert_alert(transaction: &Transaction, draft: AlertDraft, stored_at: WallTime) -> rusqlite::Result<u64> {
+    let seq: i64 = transaction
+        .prepare_cached("UPDATE sequence SET last = last + 1 RETURNING last")?
+        .query_row([], |row| row.get(0))?;
+    let mut alert = draft.into_alert(unsigned(seq));
+    let thumbnail = alert.thumbnail.take().map(|thumbnail| thumbnail.0);
+    let message = serde_json::to_string(&alert)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO alert (seq, event, phase, message, thumbnail, stored_wall_us)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            seq,
+            alert.id.to_string(),
+            alert.phase.as_str(),
+            message,
+            thumbnail,
+            stored_at.as_micros(),
+        ])?;
+    transaction.prepare_cached("INSERT INTO outbox (seq) VALUES (?1)")?.execute([seq])?;
+    Ok(unsigned(seq))
+}

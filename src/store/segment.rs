@@ -1,0 +1,246 @@
+//! The segment that a camera is writing: one file, an init section and fragments as they come.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::error::StoreError;
+use super::index::{FragmentRow, SegmentRow};
+use crate::domain::fragment::{Fragment, StreamFacts};
+use crate::domain::ids::Epoch;
+use crate::domain::time::{Pts, Stamp};
+
+/// How far wall time may move against time since boot within a segment: beyond that the clock was set.
+const CLOCK_STEP_MICROS: i64 = 1_000_000;
+/// How many files of one camera may start in the same millisecond.
+const NAMES_MAX: u32 = 1000;
+
+/// A file that is being written, and what of it has reached where.
+#[derive(Debug)]
+pub(super) struct Segment {
+    /// Its row.
+    pub id: i64,
+    /// Its file.
+    pub path: PathBuf,
+    /// Length of the file.
+    pub bytes: u64,
+    /// Length of the file that is in the index.
+    pub indexed_bytes: u64,
+    file: File,
+    /// Folders whose entries are not yet on the disk.
+    folders: BTreeSet<PathBuf>,
+    sha256: Sha256,
+    epoch: Epoch,
+    init: Arc<[u8]>,
+    facts: StreamFacts,
+    starts_at: Stamp,
+    pts: Pts,
+}
+
+impl Segment {
+    /// Starts a file below `clips` with `fragment`. An error leaves no file behind.
+    pub fn start(
+        clips: &Path,
+        id: i64,
+        boot_id: &str,
+        fragment: &Fragment,
+    ) -> Result<(Self, SegmentRow, FragmentRow), StoreError> {
+        let folder = folder(fragment);
+        let folders = make_folders(clips, &folder)?;
+        let (file, relative) = create(clips, &folder, fragment)?;
+        let path = clips.join(&relative);
+        let mut segment = Self {
+            id,
+            path,
+            bytes: 0,
+            indexed_bytes: 0,
+            file,
+            folders,
+            sha256: Sha256::new(),
+            epoch: fragment.epoch,
+            init: Arc::clone(&fragment.init),
+            facts: fragment.facts.clone(),
+            starts_at: fragment.starts_at,
+            pts: fragment.pts,
+        };
+        match segment.write(&fragment.init).and_then(|()| segment.append(fragment)) {
+            Ok(row) => {
+                let start = SegmentRow::new(id, relative, boot_id, fragment);
+                Ok((segment, start, row))
+            }
+            Err(error) => {
+                // What stays in spite of this has no row: the next start removes it.
+                let _ = fs::remove_file(&segment.path);
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether `fragment` belongs into this segment.
+    pub fn continues(&self, fragment: &Fragment, segment_max: Duration) -> bool {
+        let span = Duration::from_nanos(fragment.pts.0.saturating_sub(self.pts.0))
+            .max(fragment.starts_at.monotonic.since(self.starts_at.monotonic));
+        self.epoch == fragment.epoch
+            && (Arc::ptr_eq(&self.init, &fragment.init) || self.init == fragment.init)
+            && self.facts == fragment.facts
+            && self.starts_at.clock == fragment.starts_at.clock
+            && (skew_micros(fragment.starts_at) - skew_micros(self.starts_at)).abs() <= CLOCK_STEP_MICROS
+            && span < segment_max
+    }
+
+    /// Appends moof and mdat. After an error the file is as before, or the segment takes nothing more (see
+    /// [`Segment::is_whole`]).
+    pub fn append(&mut self, fragment: &Fragment) -> Result<FragmentRow, StoreError> {
+        let offset_bytes = self.bytes;
+        self.write(&fragment.bytes)?;
+        Ok(FragmentRow::new(self.id, offset_bytes, self.sha256.clone().finalize().into(), fragment))
+    }
+
+    /// Whether the file is as long as it should be.
+    pub fn is_whole(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| metadata.len() == self.bytes)
+    }
+
+    /// fdatasync, and fsync of the folders that name the file.
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        self.file.sync_data().map_err(StoreError::clip("sync", &self.path))?;
+        while let Some(folder) = self.folders.first() {
+            File::open(folder)
+                .and_then(|folder| folder.sync_all())
+                .map_err(StoreError::clip("sync the folder", folder))?;
+            self.folders.pop_first();
+        }
+        Ok(())
+    }
+
+    /// Cuts off what is not in the index; removes the file if nothing of it is.
+    pub fn cut_to_index(&mut self) -> io::Result<()> {
+        self.bytes = self.indexed_bytes;
+        if self.indexed_bytes == 0 { fs::remove_file(&self.path) } else { self.file.set_len(self.bytes) }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        if let Err(error) = self.file.write_all(bytes) {
+            // Opened for appending: the next write starts at the new end.
+            let _ = self.file.set_len(self.bytes);
+            return Err(StoreError::clip("write", &self.path)(error));
+        }
+        self.sha256.update(bytes);
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// Wall time minus time since boot.
+fn skew_micros(at: Stamp) -> i64 {
+    let since_boot = i64::try_from(at.monotonic.as_nanos() / 1000).unwrap_or(i64::MAX);
+    at.wall.as_micros().saturating_sub(since_boot)
+}
+
+/// `CAMERA/YYYY-MM-DD/HH`, UTC.
+fn folder(fragment: &Fragment) -> PathBuf {
+    let at = fragment.starts_at.wall.to_timestamp();
+    PathBuf::from(format!("{}/{}", fragment.camera, at.strftime("%Y-%m-%d/%H")))
+}
+
+/// Makes `folder` below `clips`. Returns the folders that have, or will have, a new entry.
+fn make_folders(clips: &Path, folder: &Path) -> Result<BTreeSet<PathBuf>, StoreError> {
+    let mut path = clips.to_owned();
+    let mut changed = BTreeSet::new();
+    for part in folder.components().filter(|part| matches!(part, Component::Normal(_))) {
+        let parent = path.clone();
+        path.push(part);
+        match fs::create_dir(&path) {
+            Ok(()) => {
+                changed.insert(parent);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(StoreError::clip("make the folder", &path)(error)),
+        }
+    }
+    changed.insert(path);
+    Ok(changed)
+}
+
+/// Creates `TIME-EPOCH.mp4`, with a number behind where that exists: nothing is ever overwritten.
+fn create(clips: &Path, folder: &Path, fragment: &Fragment) -> Result<(File, PathBuf), StoreError> {
+    let at = fragment.starts_at.wall.to_timestamp();
+    let stem = format!("{}-{}", at.strftime("%Y%m%dT%H%M%S%.3fZ"), fragment.epoch);
+    let mut number = 0;
+    loop {
+        let name = if number == 0 { format!("{stem}.mp4") } else { format!("{stem}-{number}.mp4") };
+        let relative = folder.join(name);
+        let path = clips.join(&relative);
+        match OpenOptions::new().append(true).create_new(true).open(&path) {
+            Ok(file) => return Ok((file, relative)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < NAMES_MAX => number += 1,
+            Err(error) => return Err(StoreError::clip("create", &path)(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::fragment;
+    use super::*;
+    use crate::domain::time::{ClockState, WallTime};
+
+    const SEGMENT: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn the_file_is_the_init_section_and_the_fragments() {
+        let place = tempfile::tempdir().unwrap();
+        let first = fragment("gate", 0);
+        let (mut segment, start, _) = Segment::start(place.path(), 1, "boot", &first).unwrap();
+        let second = fragment("gate", 1);
+        let row = segment.append(&second).unwrap();
+        segment.sync().unwrap();
+
+        assert_eq!(start.path, Path::new("gate/2026-05-01/22/20260501T221403.120Z-0.mp4"));
+        let whole = [&first.init[..], &first.bytes, &second.bytes].concat();
+        assert_eq!(fs::read(place.path().join(&start.path)).unwrap(), whole);
+        assert_eq!(row.offset_bytes, (first.init.len() + first.bytes.len()) as u64);
+        assert_eq!(row.sha256, <[u8; 32]>::from(Sha256::digest(&whole)));
+    }
+
+    #[test]
+    fn no_file_is_overwritten() {
+        let place = tempfile::tempdir().unwrap();
+        let paths: Vec<PathBuf> = (0..3)
+            .map(|id| Segment::start(place.path(), id, "b", &fragment("gate", 0)).unwrap().0.path)
+            .collect();
+        assert!(paths[1].to_str().unwrap().ends_with("-0-1.mp4"), "{paths:?}");
+        assert_eq!(paths.iter().collect::<BTreeSet<_>>().len(), 3);
+    }
+
+    #[test]
+    fn what_changes_the_stream_or_the_clock_ends_the_segment() {
+        let place = tempfile::tempdir().unwrap();
+        let (segment, ..) = Segment::start(place.path(), 1, "b", &fragment("gate", 0)).unwrap();
+        let next = || fragment("gate", 1);
+        assert!(segment.continues(&next(), SEGMENT));
+        assert!(segment.continues(&fragment("gate", 29), SEGMENT));
+        assert!(!segment.continues(&fragment("gate", 30), SEGMENT), "60 s have passed");
+
+        let mut other = next();
+        other.epoch = Epoch(1);
+        assert!(!segment.continues(&other, SEGMENT), "epoch");
+        let mut other = next();
+        other.init = Arc::from(&b"another init"[..]);
+        assert!(!segment.continues(&other, SEGMENT), "init section");
+        let mut other = next();
+        other.facts.width = 640;
+        assert!(!segment.continues(&other, SEGMENT), "facts");
+        let mut other = next();
+        other.starts_at.clock = ClockState::Unsynced;
+        assert!(!segment.continues(&other, SEGMENT), "clock state");
+        let mut other = next();
+        other.starts_at.wall = WallTime::from_micros(5);
+        assert!(!segment.continues(&other, SEGMENT), "clock set back");
+    }
+}
