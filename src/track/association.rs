@@ -1,0 +1,70 @@
+//! Which detection continues which track.
+
+use super::settings::Settings;
+use super::{Alive, assignment};
+use crate::domain::detection::{Detection, Label};
+use crate::domain::time::Monotonic;
+
+/// The stages, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Sure detections by overlap with the predicted box.
+    Sure,
+    /// Weak detections by overlap: they continue tracks and start none.
+    Weak,
+    /// Sure detections by the distance of their centres.
+    Near,
+}
+
+/// Pairs of track and detection by index.
+pub(super) fn pairs(
+    stage: Stage,
+    at: Monotonic,
+    tracks: &[&Alive],
+    detections: &[Detection],
+    settings: &Settings,
+) -> Vec<(usize, usize)> {
+    let overlap_min = if stage == Stage::Weak { settings.iou_weak_min } else { settings.iou_min };
+    let cost = |track: &Alive, detection: &Detection| {
+        if !compatible(track.track.label, detection.label) {
+            return f32::INFINITY;
+        }
+        match stage {
+            // Scaled so that the least overlap allowed costs 1.
+            Stage::Sure | Stage::Weak => {
+                (1.0 - track.motion.rect().iou(&detection.rect)) / (1.0 - overlap_min).max(1e-3)
+            }
+            Stage::Near => distance(track, at, detection, settings),
+        }
+    };
+    let costs: Vec<f32> = tracks.iter().flat_map(|t| detections.iter().map(|d| cost(t, d))).collect();
+    let columns = assignment::assign(&costs, tracks.len(), detections.len(), 1.0);
+    columns.into_iter().enumerate().filter_map(|(row, column)| Some((row, column?))).collect()
+}
+
+/// Networks confuse the labels within each group.
+fn compatible(a: Label, b: Label) -> bool {
+    let group = |label| match label {
+        Label::Person | Label::TwoWheeler => 0,
+        Label::Car | Label::LargeVehicle => 1,
+        Label::Moving => 2,
+    };
+    group(a) == group(b)
+}
+
+/// From the predicted centre to the detection's, as a part of what can be expected: 1 and above is too far. Boxes of
+/// very different size do not belong together.
+fn distance(track: &Alive, at: Monotonic, detection: &Detection, settings: &Settings) -> f32 {
+    let (w, h) = track.size();
+    let grown = (detection.rect.w * detection.rect.h / (w * h).max(1e-9)).sqrt();
+    if !(0.5..2.0).contains(&grown) {
+        return f32::INFINITY;
+    }
+    let (sx, sy) = (w.max(0.5 * h).max(detection.rect.w), h.max(0.5 * w).max(detection.rect.h));
+    let (predicted, seen) = (track.motion.rect().centre(), detection.rect.centre());
+    let sizes = ((seen.x - predicted.x) / sx).hypot((seen.y - predicted.y) / sy);
+    let waited = at.since(track.track.last_seen).as_secs_f32().min(1.0);
+    // From its second look on the prediction knows the speed; what is left is its error.
+    let speed = if track.hits == 1 { settings.speed_max } else { settings.speed_max / 4.0 };
+    sizes / (0.3 + speed * waited)
+}

@@ -1,0 +1,132 @@
+//! A constant-velocity Kalman filter over a box: its centre, width and height, each by itself.
+
+use crate::domain::geometry::{Point, Rect};
+
+/// All in units of the box's size: how exact a detection is, how fast a new subject may be, how much it accelerates
+/// per second.
+const MEASURED: f32 = 0.06;
+const FIRST_SPEED: f32 = 4.0;
+const ACCELERATION: f32 = 3.0;
+/// Sizes change more slowly than places.
+const GROWTH: f32 = 0.25;
+
+/// Place and speed of one coordinate with their covariance.
+#[derive(Debug, Clone, Copy)]
+struct Axis {
+    place: f32,
+    speed: f32,
+    pp: f32,
+    pv: f32,
+    vv: f32,
+}
+
+impl Axis {
+    fn new(place: f32, scale: f32, agility: f32) -> Self {
+        let pp = (MEASURED * scale).powi(2);
+        Self { place, speed: 0.0, pp, pv: 0.0, vv: (FIRST_SPEED * agility * scale).powi(2) }
+    }
+
+    /// White noise of acceleration over `seconds` (Bar-Shalom et al., "Estimation with Applications to Tracking and
+    /// Navigation", 6.2.2).
+    fn predict(&mut self, seconds: f32, scale: f32, agility: f32) {
+        let q = (ACCELERATION * agility * scale).powi(2);
+        let t = seconds;
+        self.place += self.speed * t;
+        self.pp += 2.0 * t * self.pv + t * t * self.vv + q * t * t * t / 3.0;
+        self.pv += t * self.vv + q * t * t / 2.0;
+        self.vv += q * t;
+    }
+
+    fn correct(&mut self, measured: f32, scale: f32) {
+        let noise = (MEASURED * scale).powi(2);
+        let (gain_place, gain_speed) = (self.pp / (self.pp + noise), self.pv / (self.pp + noise));
+        let surprise = measured - self.place;
+        self.place += gain_place * surprise;
+        self.speed += gain_speed * surprise;
+        self.vv -= gain_speed * self.pv;
+        self.pv *= 1.0 - gain_place;
+        self.pp *= 1.0 - gain_place;
+    }
+}
+
+/// Where a box is, and how it moves.
+#[derive(Debug, Clone)]
+pub(super) struct Motion {
+    x: Axis,
+    y: Axis,
+    w: Axis,
+    h: Axis,
+}
+
+/// Uncertainties go by the box's larger side, so that thin boxes are not held to their width.
+fn scales(w: f32, h: f32) -> (f32, f32) {
+    (w.max(0.5 * h).max(1e-4), h.max(0.5 * w).max(1e-4))
+}
+
+impl Motion {
+    pub(super) fn new(rect: &Rect) -> Self {
+        let (sx, sy) = scales(rect.w, rect.h);
+        let centre = rect.centre();
+        Self {
+            x: Axis::new(centre.x, sx, 1.0),
+            y: Axis::new(centre.y, sy, 1.0),
+            w: Axis::new(rect.w, sx, GROWTH),
+            h: Axis::new(rect.h, sy, GROWTH),
+        }
+    }
+
+    /// Moves on by `seconds`.
+    pub(super) fn predict(&mut self, seconds: f32) {
+        // Beyond a few seconds the covariances say no more than "anywhere".
+        let seconds = seconds.clamp(0.0, 10.0);
+        let (sx, sy) = scales(self.w.place, self.h.place);
+        self.x.predict(seconds, sx, 1.0);
+        self.y.predict(seconds, sy, 1.0);
+        self.w.predict(seconds, sx, GROWTH);
+        self.h.predict(seconds, sy, GROWTH);
+        self.w.place = self.w.place.clamp(1e-4, 1.0);
+        self.h.place = self.h.place.clamp(1e-4, 1.0);
+    }
+
+    /// Takes a detection into account.
+    pub(super) fn correct(&mut self, rect: &Rect) {
+        let (sx, sy) = scales(rect.w, rect.h);
+        let centre = rect.centre();
+        self.x.correct(centre.x, sx);
+        self.y.correct(centre.y, sy);
+        self.w.correct(rect.w, sx);
+        self.h.correct(rect.h, sy);
+    }
+
+    /// The box; may reach beyond the picture.
+    pub(super) fn rect(&self) -> Rect {
+        let (w, h) = (self.w.place, self.h.place);
+        Rect::new(self.x.place - w / 2.0, self.y.place - h / 2.0, w, h)
+    }
+
+    /// Of the centre, per second.
+    pub(super) fn velocity(&self) -> Point {
+        Point::new(self.x.speed, self.y.speed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_learns_a_steady_speed_from_uneven_looks() {
+        let at = |t: f32| Rect::new(0.1 + 0.2 * t, 0.5 - 0.05 * t, 0.05, 0.1);
+        let mut motion = Motion::new(&at(0.0));
+        let mut t = 0.0;
+        for step in [0.2, 0.1, 0.5, 0.2, 0.35, 0.2, 0.2] {
+            t += step;
+            motion.predict(step);
+            motion.correct(&at(t));
+        }
+        let velocity = motion.velocity();
+        assert!((velocity.x - 0.2).abs() < 0.01 && (velocity.y + 0.05).abs() < 0.01, "{velocity:?}");
+        motion.predict(0.5);
+        assert!(motion.rect().iou(&at(t + 0.5)) > 0.85);
+    }
+}

@@ -1,0 +1,186 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const EPOCH: Epoch = Epoch(1);
+
+fn at(seconds: f32) -> Monotonic {
+    Monotonic::from_nanos(1_000_000_000) + Duration::from_secs_f32(seconds)
+}
+
+fn seen(label: Label, score: f32, rect: Rect) -> Detection {
+    Detection { label, score, rect }
+}
+
+/// A box of a person's shape with its centre at (x, y).
+fn upright(x: f32, y: f32) -> Rect {
+    Rect::new(x - 0.02, y - 0.06, 0.04, 0.12)
+}
+
+#[test]
+fn a_track_is_confirmed_by_looks_over_time_and_lost_after_a_while() {
+    let mut tracker = Tracker::new(Settings::default());
+    let person = [seen(Label::Person, 0.9, upright(0.5, 0.5))];
+    let confirmed: Vec<bool> =
+        [0.0, 0.2, 0.4].map(|t| tracker.update(at(t), EPOCH, &person)[0].confirmed).into();
+    assert_eq!(confirmed, [false, false, true]);
+    assert_eq!(tracker.update(at(2.0), EPOCH, &[]).len(), 1, "lives on unseen");
+    let back = tracker.update(at(2.2), EPOCH, &person);
+    assert_eq!((back.len(), back[0].id, back[0].last_seen), (1, TrackId(1), at(2.2)));
+    assert_eq!(tracker.update(at(4.8), EPOCH, &[]), []);
+    assert_eq!(tracker.update(at(5.0), EPOCH, &person)[0].id, TrackId(2));
+    let burst: Vec<bool> = {
+        let mut tracker = Tracker::new(Settings::default());
+        [0.0, 0.01, 0.02, 0.03].map(|t| tracker.update(at(t), EPOCH, &person)[0].confirmed).into()
+    };
+    assert!(!burst.contains(&true), "many looks at one moment confirm nothing");
+}
+
+#[test]
+fn weak_detections_continue_a_track_and_start_none() {
+    let mut tracker = Tracker::new(Settings::default());
+    let weak = [seen(Label::Person, 0.2, upright(0.5, 0.5))];
+    assert_eq!(tracker.update(at(0.0), EPOCH, &weak), []);
+    tracker.update(at(0.2), EPOCH, &[seen(Label::Person, 0.9, upright(0.5, 0.5))]);
+    let tracks = tracker.update(at(0.4), EPOCH, &weak);
+    assert_eq!((tracks.len(), tracks[0].last_seen, tracks[0].score), (1, at(0.4), 0.2));
+}
+
+#[test]
+fn a_new_epoch_starts_afresh_with_new_ids() {
+    let mut tracker = Tracker::new(Settings::default());
+    let person = [seen(Label::Person, 0.9, upright(0.5, 0.5))];
+    assert_eq!(tracker.update(at(9.0), EPOCH, &person)[0].id, TrackId(1));
+    let tracks = tracker.update(at(0.5), Epoch(2), &person);
+    assert_eq!((tracks.len(), tracks[0].id, tracks[0].first_seen), (1, TrackId(2), at(0.5)));
+}
+
+#[test]
+fn labels_are_voted_on_within_their_group() {
+    let mut tracker = Tracker::new(Settings::default());
+    let rect = Rect::new(0.3, 0.3, 0.2, 0.2);
+    for (i, (label, score)) in
+        [(Label::LargeVehicle, 0.5), (Label::Car, 0.9), (Label::LargeVehicle, 0.3), (Label::Car, 0.8)]
+            .into_iter()
+            .enumerate()
+    {
+        let tracks = tracker.update(at(i as f32 * 0.2), EPOCH, &[seen(label, score, rect)]);
+        assert_eq!(tracks.len(), 1);
+        assert_eq!(tracks[0].label, if i == 0 { Label::LargeVehicle } else { Label::Car });
+    }
+    let with_person = tracker.update(at(0.8), EPOCH, &[seen(Label::Person, 0.9, rect)]);
+    assert_eq!(with_person.len(), 2, "a person does not continue a car");
+}
+
+#[test]
+fn two_who_cross_keep_their_ids() {
+    let mut tracker = Tracker::new(Settings::default());
+    let (mut ids, mut t) = (Vec::new(), 0.0);
+    for step in [0.2, 0.25, 0.15, 0.2].into_iter().cycle().take(40) {
+        t += step;
+        let left = seen(Label::Person, 0.9, upright(0.1 + 0.1 * t, 0.50));
+        let right = seen(Label::Person, 0.9, upright(0.9 - 0.1 * t, 0.51));
+        let tracks = tracker.update(at(t), EPOCH, &[left, right]);
+        let nearest = |rect: &Rect| {
+            tracks.iter().max_by(|a, b| a.rect.iou(rect).total_cmp(&b.rect.iou(rect))).unwrap().id
+        };
+        ids = vec![nearest(&left.rect), nearest(&right.rect)];
+    }
+    assert_eq!(ids, [TrackId(1), TrackId(2)], "after {t} s");
+}
+
+#[test]
+fn a_fast_small_subject_is_followed_though_its_boxes_never_overlap() {
+    let mut tracker = Tracker::new(Settings::default());
+    for i in 0..10 {
+        let t = i as f32 * 0.2;
+        // Five box widths per second.
+        let tracks =
+            tracker.update(at(t), EPOCH, &[seen(Label::TwoWheeler, 0.8, upright(0.1 + 0.3 * t, 0.5))]);
+        assert_eq!((tracks.len(), tracks[0].id), (1, TrackId(1)), "look {i}");
+    }
+}
+
+#[test]
+fn a_path_stays_short_and_keeps_its_ends() {
+    let mut tracker = Tracker::new(Settings::default());
+    for i in 0..1000 {
+        let tracks = tracker.update(
+            at(i as f32 * 0.1),
+            EPOCH,
+            &[seen(Label::Person, 0.9, upright(0.2 + 0.0005 * i as f32, 0.5))],
+        );
+        let path = &tracks[0].path;
+        assert!(path.len() <= 64);
+        assert_eq!((path[0].at, path[path.len() - 1].at), (at(0.0), at(i as f32 * 0.1)));
+        assert!(path.is_sorted_by_key(|point| point.at));
+    }
+}
+
+fn any_rect() -> impl Strategy<Value = Rect> {
+    let number = prop_oneof![
+        8 => -0.5f32..1.5,
+        1 => Just(f32::NAN),
+        1 => Just(f32::INFINITY),
+        1 => Just(0.0),
+        1 => Just(-3.4e38f32),
+    ];
+    [number.clone(), number.clone(), number.clone(), number].prop_map(Rect::from)
+}
+
+fn any_detection() -> impl Strategy<Value = Detection> {
+    let score = prop_oneof![6 => 0.0f32..=1.0, 1 => Just(f32::NAN), 1 => -1.0f32..9.0];
+    (0usize..5, score, any_rect()).prop_map(|(label, score, rect)| seen(Label::ALL[label], score, rect))
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_detector_says_tracks_stay_sane(
+        looks in proptest::collection::vec((0u64..3_000, 1u32..3, proptest::collection::vec(any_detection(), 0..12)), 1..40)
+    ) {
+        let mut tracker = Tracker::new(Settings { tracks_max: 20, ..Settings::default() });
+        let mut now = Monotonic::default();
+        let mut ended = std::collections::BTreeSet::new();
+        let mut before = std::collections::BTreeSet::new();
+        for (millis, epoch, detections) in looks {
+            now = now + Duration::from_millis(millis);
+            let tracks = tracker.update(now, Epoch(epoch), &detections);
+            prop_assert!(tracks.len() <= 20);
+            let alive: std::collections::BTreeSet<TrackId> = tracks.iter().map(|t| t.id).collect();
+            prop_assert_eq!(alive.len(), tracks.len(), "an id is given twice");
+            ended.extend(before.difference(&alive).copied());
+            prop_assert!(alive.is_disjoint(&ended), "an id comes back");
+            before = alive;
+            for track in tracks {
+                prop_assert!(<[f32; 4]>::from(track.rect).iter().all(|v| (0.0..=1.0001).contains(v)), "{:?}", track);
+                prop_assert!(track.velocity.x.is_finite() && track.velocity.y.is_finite());
+                prop_assert!((0.0..=1.0).contains(&track.score));
+                prop_assert!(!track.path.is_empty() && track.first_seen <= track.last_seen);
+            }
+        }
+    }
+
+    #[test]
+    fn a_straight_mover_keeps_one_id(
+        steps in proptest::collection::vec(60u64..450, 8..30),
+        angle in 0.0f32..6.28, speed in 0.0f32..0.3, jitter in proptest::collection::vec(-0.003f32..0.003, 60),
+    ) {
+        let mut tracker = Tracker::new(Settings::default());
+        let (mut now, mut t) = (Monotonic::default(), 0.0);
+        let mut noise = jitter.iter().cycle();
+        for millis in steps {
+            now = now + Duration::from_millis(millis);
+            t += millis as f32 / 1000.0;
+            let x = 0.5 + speed * angle.cos() * (t - 1.0) + noise.next().unwrap();
+            let y = 0.5 + speed * angle.sin() * (t - 1.0) + noise.next().unwrap();
+            if !(0.06..0.94).contains(&x) || !(0.06..0.94).contains(&y) {
+                break;
+            }
+            let tracks = tracker.update(now, EPOCH, &[seen(Label::TwoWheeler, 0.7, upright(x, y))]);
+            prop_assert_eq!(tracks.len(), 1);
+            prop_assert_eq!(tracks[0].id, TrackId(1));
+        }
+    }
+}
