@@ -10,6 +10,7 @@ use super::Kind;
 use crate::domain::detection::Label;
 use crate::domain::event::Severity;
 use crate::domain::ids::{CameraId, RuleId};
+use crate::domain::time::WallTime;
 use crate::domain::zone::{Tripwire, Zone};
 
 /// One rule on one camera. A rule that a person wrote for several cameras becomes several of these.
@@ -27,7 +28,8 @@ pub struct RuleSettings {
     pub severity: Severity,
     /// When it applies.
     pub schedule: Schedule,
-    /// After an event has closed, how long the rule stays silent on this camera.
+    /// After an event has closed, how long the rule stays silent on this camera. A momentary event (a crossing) spends
+    /// it open instead: further crossings within it belong to the same event.
     pub cool_down: Duration,
     /// Where it applies.
     pub place: Place,
@@ -56,7 +58,7 @@ pub struct Schedule {
 }
 
 /// A span of local time on some days. `from` later than `to` goes over midnight and belongs to the day it starts on;
-/// `from` equal to `to` is the whole day.
+/// `from` equal to `to` is a whole day from then.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Window {
     /// The days it starts on; empty means every day.
@@ -65,4 +67,23 @@ pub struct Window {
     pub from: Time,
     /// First minute outside again.
     pub to: Time,
+}
+
+impl Schedule {
+    /// Whether the rule applies at that time.
+    pub fn covers(&self, wall: WallTime) -> bool {
+        let local = wall.to_timestamp().to_zoned(self.timezone.clone());
+        let (day, time) = (local.weekday(), local.time());
+        self.windows.is_empty() || self.windows.iter().any(|window| window.covers(day, time))
+    }
+}
+
+impl Window {
+    fn covers(&self, day: Weekday, time: Time) -> bool {
+        let starts_on = |day| self.days.is_empty() || self.days.contains(&day);
+        if self.from < self.to {
+            return starts_on(day) && (self.from..self.to).contains(&time);
+        }
+        (starts_on(day) && time >= self.from) || (starts_on(day.previous()) && time < self.to)
+    }
 }
