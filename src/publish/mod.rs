@@ -1,5 +1,132 @@
 //! Alerts and status to the broker: the only user of the MQTT client.
+//!
+//! Pulls alerts from an [`Outbox`] and tells it what the broker has acknowledged; keeps the retained status and the
+//! will. Owns one thread and at most one connection. It never stores anything, and never decides what is sent.
+//! `agent` starts it and implements both traits.
 
+mod backoff;
+mod error;
+mod flights;
+mod link;
 mod settings;
+mod tls;
+mod topic;
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+pub use error::PublishError;
 pub use settings::{Identity, Settings, Tls};
+pub use topic::Topics;
+
+use crate::clock;
+use crate::domain::alert::Alert;
+use crate::domain::status::Status;
+use crate::domain::time::WallTime;
+use link::{Link, Stop, Wanted};
+
+/// Where alerts wait until they are delivered.
+pub trait Outbox: Send + Sync + 'static {
+    /// Alerts that are not delivered, with `seq` above `after_seq`, in order; at most `limit`. May block; an error is
+    /// logged and tried again.
+    fn next(&self, after_seq: u64, limit: usize) -> Result<Vec<Alert>, String>;
+
+    /// The broker has this alert. Must not block.
+    fn delivered(&self, seq: u64);
+}
+
+/// Tells how the box is doing.
+pub trait StatusSource: Send + Sync + 'static {
+    /// The status now. May block. `presence` is set by the publisher.
+    fn status(&self) -> Status;
+}
+
+/// How the connection to the broker is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkState {
+    /// Whether it stands.
+    pub connected: bool,
+    /// Since when it stands, or does not.
+    pub since: WallTime,
+    /// Why it does not stand, for a person.
+    pub last_error: Option<String>,
+    /// How many alerts the broker has acknowledged, since the start.
+    pub published: u64,
+}
+
+/// Publishes on a thread of its own. Dropped without [`Publisher::stop`], it ends abruptly: the broker then publishes
+/// the will.
+#[derive(Debug)]
+pub struct Publisher {
+    wanted: watch::Sender<Wanted>,
+    state: Arc<Mutex<LinkState>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Publisher {
+    /// Starts to connect, and goes on for ever. An error is about the settings: certificates that do not read.
+    pub fn start(
+        settings: Settings,
+        outbox: Arc<dyn Outbox>,
+        status: Arc<dyn StatusSource>,
+    ) -> Result<Self, PublishError> {
+        settings.client_host()?;
+        settings.tls.as_ref().map(tls::client_config).transpose()?;
+
+        let state = LinkState { connected: false, since: clock::wall(), last_error: None, published: 0 };
+        let state = Arc::new(Mutex::new(state));
+        let (wanted, changes) = watch::channel(Wanted::default());
+        let topics = Topics::new(&settings.ward, &settings.box_id);
+        let link = Link { settings, topics, outbox, status, state: Arc::clone(&state) };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(PublishError::Thread)?;
+        let work = move || {
+            runtime.block_on(link.run(changes));
+            // A name that is being resolved is not waited for.
+            runtime.shutdown_background();
+        };
+        let thread =
+            std::thread::Builder::new().name("publish".into()).spawn(work).map_err(PublishError::Thread)?;
+        Ok(Self { wanted, state, thread: Some(thread) })
+    }
+
+    /// A new alert is in the outbox.
+    pub fn wake(&self) {
+        self.wanted.send_modify(|wanted| wanted.alerts += 1);
+    }
+
+    /// The status is another one.
+    pub fn status_changed(&self) {
+        self.wanted.send_modify(|wanted| wanted.status += 1);
+    }
+
+    /// How the connection is doing.
+    pub fn state(&self) -> LinkState {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Publishes that the box goes offline and disconnects; blocks for that, but hardly longer than `grace`. Alerts
+    /// that are under way may still be acknowledged; the others stay in the outbox.
+    pub fn stop(mut self, grace: Duration) {
+        self.end(Stop::Within(grace));
+    }
+
+    fn end(&mut self, stop: Stop) {
+        let Some(thread) = self.thread.take() else { return };
+        self.wanted.send_modify(|wanted| wanted.stop = stop);
+        if thread.join().is_err() {
+            tracing::error!("the publisher's thread panicked");
+        }
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.end(Stop::Abruptly);
+    }
+}

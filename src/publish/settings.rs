@@ -1,8 +1,10 @@
 //! Which broker, and who the box is to it.
 
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::error::PublishError;
 use crate::domain::ids::{BoxId, WardId};
 use crate::domain::secret::Credentials;
 
@@ -23,6 +25,23 @@ pub struct Settings {
     pub credentials: Option<Credentials>,
     /// Longest silence on the connection before it is checked.
     pub keep_alive: Duration,
+}
+
+impl Settings {
+    /// Host and port, for a person.
+    pub(super) fn address(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// The host as the MQTT client wants it: it appends `:PORT` and resolves that, and hands the host to TLS as it is.
+    pub(super) fn client_host(&self) -> Result<String, PublishError> {
+        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
+        match (bare.parse::<Ipv6Addr>(), &self.tls) {
+            (Ok(_), Some(_)) => Err(PublishError::Ipv6WithTls(bare.to_owned())),
+            (Ok(address), None) => Ok(format!("[{address}]")),
+            (Err(_), _) => Ok(self.host.clone()),
+        }
+    }
 }
 
 /// How the broker proves itself, and how the box does.

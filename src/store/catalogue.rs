@@ -14,6 +14,7 @@ use super::index::{parse_alert, signed, unsigned};
 use super::migrate;
 use crate::domain::alert::Alert;
 use crate::domain::event::Severity;
+use crate::domain::fault::chain;
 use crate::domain::fragment::Codec;
 use crate::domain::ids::{AlertId, CameraId, Epoch, RuleId};
 use crate::domain::time::{ClockState, WallTime};
@@ -193,7 +194,8 @@ impl Catalogue {
         self.rows("read the segments", &sql, filter, |row| segment(&self.clips, row))
     }
 
-    /// Alerts that are not delivered, with `seq` above `after_seq`, in order; at most `limit`.
+    /// Alerts that are not delivered, with `seq` above `after_seq`, in order; at most `limit`. One that does not read
+    /// back is logged and left out; it does not hold up the others.
     pub fn outbox(&self, after_seq: u64, limit: usize) -> Result<Vec<Alert>, StoreError> {
         const OUTBOX: &str = "SELECT seq, message, thumbnail FROM outbox JOIN alert USING (seq)
                               WHERE seq > ?1 ORDER BY seq LIMIT ?2";
@@ -201,7 +203,14 @@ impl Catalogue {
         let waiting = self.rows("read the outbox", OUTBOX, params![signed(after_seq), limit], |row| {
             Ok((unsigned(row.get(0)?), (row.get(1)?, row.get(2)?)))
         })?;
-        waiting.into_iter().map(|(seq, columns)| parse_alert(seq, columns)).collect()
+        let parse = |(seq, columns)| match parse_alert(seq, columns) {
+            Ok(alert) => Some(alert),
+            Err(error) => {
+                tracing::error!("{}", chain(&error));
+                None
+            }
+        };
+        Ok(waiting.into_iter().filter_map(parse).collect())
     }
 
     /// How many alerts are not delivered, and when the oldest of them opened.

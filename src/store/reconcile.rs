@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
 use super::index::{Batch, Index, KnownSegment};
+use crate::domain::fault::chain;
 
 /// What opening the store found and mended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct Reconciled {
     pub removed_rows: u64,
     /// Segments whose file is shorter than what was synced; their rows were shortened.
     pub shortened_segments: u64,
+    /// Files that could not be looked at, cut or removed. They stay as they are until the next start.
+    pub failed_files: u64,
     /// Where clip files went that a new index knows nothing of. They do not count towards the limit.
     pub set_aside: Option<PathBuf>,
 }
@@ -39,6 +42,12 @@ impl Reconciled {
     /// Whether everything agreed.
     pub fn is_clean(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// One bad file does not keep the box from recording.
+    fn failed(&mut self, error: &StoreError) {
+        tracing::warn!("left as it is: {}", chain(error));
+        self.failed_files += 1;
     }
 }
 
@@ -55,10 +64,14 @@ pub(super) fn reconcile(
     let mut known = Vec::new();
     let mut gone = Batch::default();
     for segment in index.segments()? {
-        let id = segment.id;
-        match mend(index, clips, segment, &mut done)? {
-            Some(segment) => known.push(segment),
-            None => gone.removed.push(id),
+        match mend(index, clips, segment.clone(), &mut done) {
+            Ok(Some(mended)) => known.push(mended),
+            Ok(None) => gone.removed.push(segment.id),
+            Err(error @ StoreError::Clip { .. }) => {
+                done.failed(&error);
+                known.push(segment);
+            }
+            Err(error) => return Err(error),
         }
     }
     if !gone.is_empty() {
@@ -118,10 +131,15 @@ fn mend(
 fn remove_unknown(clips: &Path, known: &[KnownSegment], done: &mut Reconciled) -> Result<(), StoreError> {
     let known: HashSet<PathBuf> = known.iter().map(|segment| clips.join(&segment.path)).collect();
     for path in clip_files(clips)? {
-        if !known.contains(&path) {
-            fs::remove_file(&path).map_err(StoreError::clip("remove", &path))?;
-            prune_folders(clips, &path);
-            done.removed_files += 1;
+        if known.contains(&path) {
+            continue;
+        }
+        match fs::remove_file(&path).map_err(StoreError::clip("remove", &path)) {
+            Ok(()) => {
+                prune_folders(clips, &path);
+                done.removed_files += 1;
+            }
+            Err(error) => done.failed(&error),
         }
     }
     Ok(())
