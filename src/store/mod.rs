@@ -88,6 +88,10 @@ impl Store {
 
         let boot_id = clock::boot_id();
         let (mut index, is_new) = Index::open(&index_path(&settings.directory), boot_id.clone())?;
+        // The names of the index and of clips/, where they are new.
+        File::open(&settings.directory)
+            .and_then(|directory| directory.sync_all())
+            .map_err(folder_error(&settings.directory))?;
         let (reconciled, known) = reconcile::reconcile(&mut index, &clips, is_new)?;
         if !reconciled.is_clean() {
             tracing::warn!("the store in {} was mended: {reconciled:?}", settings.directory.display());
