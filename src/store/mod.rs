@@ -53,7 +53,7 @@ pub struct StoreVitals {
     pub lost_fragments: u64,
     /// Segments that retention removed, since the start.
     pub removed_segments: u64,
-    /// Why clip files cannot be written, for a person.
+    /// Why clip files cannot be written, synced or removed, for a person.
     pub clips_unwritable: Option<String>,
     /// Why the index cannot be written, for a person.
     pub index_unwritable: Option<String>,

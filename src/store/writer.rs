@@ -51,7 +51,9 @@ pub(super) struct Writer {
     /// Delivered alerts whose outbox rows could not be removed yet.
     delivered: Vec<u64>,
     sync_at: Option<Instant>,
-    clip_fault: Fault,
+    write_fault: Fault,
+    sync_fault: Fault,
+    removal_fault: Fault,
     index_fault: Fault,
     lost_fragments: u64,
     removed_segments: u64,
@@ -94,8 +96,10 @@ impl Writer {
             batch: Batch::default(),
             delivered: Vec::new(),
             sync_at: None,
-            clip_fault: Fault::new("clip files"),
-            index_fault: Fault::new("the index"),
+            write_fault: Fault::new("clip files cannot be written"),
+            sync_fault: Fault::new("clip files cannot be synced"),
+            removal_fault: Fault::new("clip files cannot be removed"),
+            index_fault: Fault::new("the index cannot be written"),
             lost_fragments: 0,
             removed_segments: 0,
         };
@@ -156,7 +160,7 @@ impl Writer {
         }
         let needed = (fragment.bytes.len() + fragment.init.len()) as u64;
         let written = self.with_room(needed, |writer| writer.write(fragment));
-        self.clip_fault.note(written.as_ref().err());
+        self.write_fault.note(written.as_ref().err());
         if written.is_err() {
             self.lost_fragments += 1;
         }
@@ -247,14 +251,15 @@ impl Writer {
     }
 
     fn sync_files(&mut self) {
-        let mut failed = Vec::new();
+        let (mut failed, mut first_error) = (Vec::new(), None);
         let unsynced = self.writing.values_mut().chain(&mut self.ended);
         for segment in unsynced.filter(|segment| segment.bytes > segment.indexed_bytes) {
             if let Err(error) = segment.sync() {
-                self.clip_fault.note(Some(&error));
                 failed.push(segment.id);
+                first_error.get_or_insert(error);
             }
         }
+        self.sync_fault.note(first_error.as_ref());
         for id in failed {
             self.give_up(id);
         }
@@ -319,13 +324,17 @@ impl Writer {
     /// Removes a segment's file, and with the next batch its row.
     fn remove(&mut self, id: i64) {
         let Some(kept) = self.ring.get(&id) else { return };
-        match fs::remove_file(&kept.path) {
+        let removed = match fs::remove_file(&kept.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                self.clip_fault.note(Some(&StoreError::clip("remove", &kept.path)(error)));
-                return;
+                Err(StoreError::clip("remove", &kept.path)(error))
             }
-            _ => prune_folders(&self.clips, &kept.path),
+            _ => Ok(()),
+        };
+        self.removal_fault.note(removed.as_ref().err());
+        if removed.is_err() {
+            return;
         }
+        prune_folders(&self.clips, &kept.path);
         self.resize(id, 0);
         self.ring.remove(&id);
         self.ended.retain(|segment| segment.id != id);
@@ -348,16 +357,19 @@ impl Writer {
         vitals.segments = self.ring.len() as u64;
         vitals.lost_fragments = self.lost_fragments;
         vitals.removed_segments = self.removed_segments;
-        vitals.clips_unwritable.clone_from(&self.clip_fault.said);
+        let clip_faults = [&self.write_fault, &self.sync_fault, &self.removal_fault];
+        vitals.clips_unwritable = clip_faults.iter().find_map(|fault| fault.said.clone());
         vitals.index_unwritable.clone_from(&self.index_fault.said);
     }
 }
 
 /// Something that works or does not; says so once per change.
 struct Fault {
+    /// What to say when it does not.
     what: &'static str,
+    /// What the error in `said` came from.
     cause: String,
-    /// The first error since it worked last.
+    /// Why it does not work, as it was logged; `None` while it works.
     said: Option<String>,
 }
 
@@ -369,7 +381,7 @@ impl Fault {
     fn note(&mut self, error: Option<&StoreError>) {
         let Some(error) = error else {
             if self.said.take().is_some() {
-                tracing::info!("{} can be written again", self.what);
+                tracing::info!("over: {}", self.what);
             }
             return;
         };
@@ -380,7 +392,7 @@ impl Fault {
         };
         if self.said.is_none() || self.cause != cause {
             let text = chain(error);
-            tracing::warn!("{} cannot be written: {text}", self.what);
+            tracing::warn!("{}: {text}", self.what);
             (self.cause, self.said) = (cause, Some(text));
         }
     }
