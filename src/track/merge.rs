@@ -31,8 +31,8 @@ fn sits_on(rider: &Rect, mount: &Rect) -> bool {
     let beside = (rider.centre().x - mount.centre().x).abs();
     let ends = (rider.bottom() - mount.y) / mount.h;
     let shared = rider.intersection(mount) / rider.area().min(mount.area());
-    beside < 0.4 * mount.w.max(rider.w)
-        && (0.25..1.06).contains(&ends)
+    beside < 0.3 * mount.w.max(rider.w)
+        && (0.45..1.06).contains(&ends)
         && shared > 0.3
         && (0.35..2.2).contains(&(rider.h / mount.h))
 }

@@ -1,1 +1,205 @@
-//! Scenarios of `scene`.
+//! Scenarios of `scene`: what is really there, through the tracker and the rules, against what must be said.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use wardwatch::domain::detection::Detection;
+use wardwatch::domain::event::{Event, Phase, Severity};
+use wardwatch::domain::geometry::{Point, Side};
+use wardwatch::domain::ids::{Epoch, TrackId};
+use wardwatch::domain::time::{ClockState, Monotonic, Stamp, WallTime};
+use wardwatch::domain::track::Track;
+use wardwatch::rules::{Kind, Look, Place, RuleSet, RuleSettings, Schedule, intrusion, tripwire};
+use wardwatch::scene::{ExpectedKind, Scene, Settings, Truth};
+use wardwatch::track::{self, Tracker};
+
+const CAMERA: &str = "gate";
+
+fn small_scene(fps: f32, density: f32) -> Scene {
+    Scene::new(Settings { width: 320, height: 180, fps, density, ..Settings::default() })
+}
+
+fn stamp(frame: u64, fps: f32) -> Stamp {
+    let span = Duration::from_secs_f64(frame as f64 / f64::from(fps));
+    Stamp {
+        wall: WallTime::from_micros(1_777_647_600_000_000) + span,
+        monotonic: Monotonic::from_nanos(1_000_000_000) + span,
+        clock: ClockState::Synced,
+    }
+}
+
+/// A detector that sees whoever is large enough and not mostly hidden.
+fn can_be_seen(truth: &Truth) -> bool {
+    truth.visible > 0.35 && truth.rect.h > 0.04
+}
+
+fn detections(truths: &[Truth]) -> Vec<Detection> {
+    let seen = truths.iter().filter(|truth| can_be_seen(truth));
+    seen.map(|t| Detection { label: t.label, score: 0.5 + 0.4 * t.visible, rect: t.rect }).collect()
+}
+
+fn apart(a: Point, b: Point) -> f32 {
+    (a.x - b.x).hypot(a.y - b.y)
+}
+
+/// Who a track is: the truth that its newest detection was.
+fn whose(track: &Track, truths: &[Truth]) -> Option<u64> {
+    let foot = track.path.last()?.foot;
+    let away = |t: &Truth| apart(t.rect.foot(), foot);
+    let nearest = truths.iter().min_by(|a, b| away(a).total_cmp(&away(b)))?;
+    (away(nearest) < 1e-4).then_some(nearest.id)
+}
+
+#[test]
+fn tracks_follow_the_streets_users_at_5_looks_a_second() {
+    let fps = 5.0;
+    let scene = small_scene(fps, 1.0);
+    let mut tracker = Tracker::new(track::Settings::default());
+    // Of each truth: on which frame it was seen last, and as which track.
+    let mut last = BTreeMap::<u64, (u64, TrackId)>::new();
+    let (mut looks, mut confirmed) = (BTreeMap::<u64, u32>::new(), BTreeSet::new());
+    let (mut switches, mut after_hiding) = (0, 0);
+    for frame in 0..450 {
+        let (_, truths) = scene.frame(frame);
+        let at = stamp(frame, fps).monotonic;
+        for truth in truths.iter().filter(|t| can_be_seen(t)) {
+            *looks.entry(truth.id).or_default() += 1;
+        }
+        for track in tracker.update(at, Epoch(1), &detections(&truths)) {
+            if track.confirmed {
+                confirmed.insert(track.id);
+            }
+            if track.last_seen == at
+                && let Some(id) = whose(&track, &truths)
+                && let Some((seen, before)) = last.insert(id, (frame, track.id))
+                && before != track.id
+            {
+                let hidden = frame - seen > fps as u64;
+                *(if hidden { &mut after_hiding } else { &mut switches }) += 1;
+            }
+        }
+    }
+    let actors = looks.values().filter(|looks| **looks >= 4).count();
+    eprintln!(
+        "{actors} actors, {} confirmed tracks, {switches} id switches in view, {after_hiding} after hiding",
+        confirmed.len()
+    );
+    assert!(actors > 40, "the street is lively: {actors}");
+    assert!(
+        confirmed.len().abs_diff(actors) * 10 <= actors,
+        "{} tracks for {actors} actors",
+        confirmed.len()
+    );
+    assert!(switches * 20 <= actors, "{switches} id switches in view among {actors} actors");
+}
+
+fn rules(scene: &Scene) -> RuleSet {
+    let places = scene.places();
+    let rule = |id: &str, place, kind| RuleSettings {
+        id: id.parse().unwrap(),
+        name: id.to_owned(),
+        camera: CAMERA.parse().unwrap(),
+        labels: BTreeSet::new(),
+        severity: Severity::Warning,
+        schedule: Schedule { timezone: TimeZone::UTC, windows: Vec::new() },
+        cool_down: Duration::ZERO,
+        place,
+        kind,
+    };
+    let wire = |direction| Kind::Tripwire(tripwire::Params { direction });
+    let yard = Kind::Intrusion(intrusion::Params { seconds_min: wardwatch::scene::INTRUSION_SECONDS });
+    let all = vec![
+        rule("yard", Place::Zone(places.zone), yard),
+        rule("away", Place::Tripwire(places.tripwire.clone()), wire(tripwire::Direction::RightToLeft)),
+        rule("towards", Place::Tripwire(places.tripwire), wire(tripwire::Direction::LeftToRight)),
+    ];
+    RuleSet::new(CAMERA.parse().unwrap(), all)
+}
+
+/// A subject that a rule told of: the rule, the frame that completed the evidence, who it is in truth.
+type Told = (&'static str, u64, u64);
+
+/// What the rules say about the frames; and of each truth, the frames on which it could be seen.
+fn told(scene: &Scene, frames: u64) -> (BTreeSet<Told>, BTreeMap<u64, Vec<u64>>) {
+    let fps = scene.settings().fps;
+    let (mut tracker, mut rules) = (Tracker::new(track::Settings::default()), rules(scene));
+    let (mut told, mut seen) = (BTreeSet::new(), BTreeMap::<u64, Vec<u64>>::new());
+    // Foot points name their truth and frame: no two are the same.
+    let mut feet = Vec::<(Point, u64, u64)>::new();
+    let mut open = BTreeSet::new();
+    for frame in 0..frames {
+        let at = stamp(frame, fps);
+        let (_, truths) = scene.frame(frame);
+        for truth in truths.iter().filter(|t| can_be_seen(t)) {
+            seen.entry(truth.id).or_default().push(frame);
+            feet.push((truth.rect.foot(), frame, truth.id));
+        }
+        let tracks = tracker.update(at.monotonic, Epoch(1), &detections(&truths));
+        let mut events = rules.step(&Look { at, epoch: Epoch(1), tracks: &tracks });
+        if frame + 1 == frames {
+            events.extend(rules.close_all(at));
+        }
+        for Event { id, phase, rule, subjects, .. } in events {
+            match phase {
+                Phase::Opened => assert!(open.insert(id), "an id is used twice"),
+                Phase::Closed => {
+                    assert!(open.remove(&id), "an event opens before it closes");
+                    let rule = RULES.into_iter().find(|name| *name == rule.id.as_str()).unwrap();
+                    for subject in subjects {
+                        let foot = subject.path.last().unwrap();
+                        let (_, frame, truth) = *feet
+                            .iter()
+                            .min_by(|a, b| apart(a.0, *foot).total_cmp(&apart(b.0, *foot)))
+                            .unwrap();
+                        assert!(told.insert((rule, frame, truth)), "{rule} tells twice of {truth}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(open.is_empty(), "all events are closed at the end");
+    (told, seen)
+}
+
+const RULES: [&str; 3] = ["yard", "away", "towards"];
+
+#[test]
+fn rules_say_what_really_happens_and_nothing_else() {
+    for fps in [10.0, 5.0] {
+        let frames = (120.0 * fps) as u64;
+        let scene = small_scene(fps, 1.0);
+        let (mut told, seen) = told(&scene, frames);
+        // Evidence may take a little longer to complete where somebody was hidden at the moment itself.
+        let slack = (fps * 1.5) as u64;
+        let expected = scene.expectations(0..frames);
+        let (mut missed, mut invisible) = (Vec::new(), 0);
+        for wanted in &expected {
+            let rule = match wanted.kind {
+                ExpectedKind::Intrusion => "yard",
+                ExpectedKind::Tripwire(Side::Left) => "away",
+                ExpectedKind::Tripwire(Side::Right) => "towards",
+            };
+            let near = |(name, frame, truth): &&Told| {
+                *name == rule && *truth == wanted.truth && frame.abs_diff(wanted.frame) <= slack
+            };
+            if let Some(found) = told.iter().find(near).copied() {
+                told.remove(&found);
+                continue;
+            }
+            // Nobody can tell of somebody who was hidden all of the second before.
+            let second = wanted.frame.saturating_sub(fps as u64)..wanted.frame;
+            let in_sight =
+                seen.get(&wanted.truth).is_some_and(|frames| frames.iter().any(|f| second.contains(f)));
+            // What happens at the very end is told of later.
+            if in_sight && wanted.frame + slack < frames { missed.push(*wanted) } else { invisible += 1 }
+        }
+        eprintln!("{fps} looks a second: {} expected, {invisible} of them could not be seen", expected.len());
+        assert!(expected.len() > 60 && invisible * 20 < expected.len());
+        assert_eq!(
+            (missed, told),
+            (vec![], BTreeSet::new()),
+            "at {fps} looks a second: missed, and told in vain"
+        );
+    }
+}
