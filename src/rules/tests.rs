@@ -243,6 +243,8 @@ fn a_crossing_counts_once_and_only_in_the_wanted_direction() {
     let back = Street::new(tripwire(Both))
         .walk(0.0, 0.6, |t| vec![(1, [0.4, 0.5, 0.4][(t * 5.0).round() as usize])]);
     assert_eq!(back, [], "touched and turned back");
+    let mut trembling = Street::new(tripwire(Both));
+    assert_eq!(trembling.walk(0.0, 3.0, |t| vec![(1, 0.5 + 0.008 * (t * 37.0).sin())]), []);
 }
 
 #[test]

@@ -6,11 +6,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Condition, Ending, Finding, Place};
-use crate::domain::geometry::{Point, Side, crossing, side};
+use crate::domain::geometry::{Point, Side, crossing};
 use crate::domain::ids::TrackId;
 use crate::domain::time::Monotonic;
 use crate::domain::track::Track;
 use crate::domain::zone::Tripwire;
+
+/// A foot nearer to the line than this part of the subject's box is neither on its left nor on its right: boxes tremble
+/// by some hundredths of their size from look to look.
+const MARGIN: f32 = 0.1;
 
 /// Numbers of a `tripwire` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema, Default)]
@@ -52,7 +56,7 @@ pub(super) struct Watch {
 
 #[derive(Debug, Default)]
 struct Way {
-    /// The newest path point that was looked at, and the newest of them that was not on the line itself.
+    /// The newest path point that was looked at, and the newest of them that was clear of the line.
     examined: Option<Monotonic>,
     from: Option<Point>,
     crossed: bool,
@@ -68,11 +72,11 @@ impl Way {
     /// Follows the path on from where it was left; gives the side that a wanted crossing arrived at.
     fn follow(&mut self, track: &Track, line: &Tripwire, direction: Direction) -> Option<Side> {
         let examined = self.examined;
+        let margin = MARGIN * track.rect.w.max(track.rect.h);
         let mut found = None;
         for point in track.path.iter().filter(|p| examined.is_none_or(|at| p.at > at)) {
             self.examined = Some(point.at);
-            // A foot on the line is neither here nor there: the step goes on to the next one.
-            if side(line.from, line.to, point.foot).is_none() {
+            if distance(line, point.foot) <= margin {
                 continue;
             }
             let before = self.from.replace(point.foot);
@@ -108,6 +112,13 @@ impl Condition for Watch {
     fn ending(&self) -> Ending {
         Ending::AfterCoolDown
     }
+}
+
+/// Of a point from the line, extended at its ends.
+fn distance(line: &Tripwire, point: Point) -> f32 {
+    let (dx, dy) = (line.to.x - line.from.x, line.to.y - line.from.y);
+    let cross = dx * (point.y - line.from.y) - dy * (point.x - line.from.x);
+    cross.abs() / dx.hypot(dy).max(f32::MIN_POSITIVE)
 }
 
 fn why(track: &Track, line: &Tripwire, arrives: Side) -> String {

@@ -98,6 +98,12 @@ impl Camera {
         flat
     }
 
+    /// What is greater is drawn earlier. Of two side by side, the one farther to the side is hidden: a bus is long, and
+    /// the middle of what it hides may be nearer than its own.
+    pub(super) fn order(&self, (x, y): (f32, f32)) -> f32 {
+        y + 1.3 * (x - self.position[0]).abs()
+    }
+
     /// The direction in the world in which a pixel looks.
     pub(super) fn ray(&self, pixel: P2) -> V3 {
         let right = (pixel[0] - self.middle[0]) / self.focal;

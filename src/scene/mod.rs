@@ -160,7 +160,7 @@ impl Scene {
         let lighting = Lighting::new(settings.light, settings.rain);
         let background = backdrop::paint(&camera, &lighting, size, settings.seed);
         let mut standing = backdrop::standing(&camera, size, settings.seed);
-        standing.sort_by(|a, b| b.at.1.total_cmp(&a.at.1));
+        standing.sort_by(|a, b| camera.order(b.at).total_cmp(&camera.order(a.at)));
         let weather = Weather::new(settings.seed, settings.rain, settings.noise);
         Self { settings, camera, lighting, weather, background, standing }
     }
@@ -181,7 +181,8 @@ impl Scene {
         let mut standing = self.standing.iter().peekable();
         let mut drawn = Vec::new();
         for actor in &actors {
-            while let Some(next) = standing.next_if(|s| s.at.1 > actor.y) {
+            let order = self.camera.order((actor.x, actor.y));
+            while let Some(next) = standing.next_if(|s| self.camera.order(s.at) > order) {
                 self.stand(&mut canvas, next);
             }
             let figure = self.figure(actor);
@@ -266,7 +267,8 @@ impl Scene {
         let Settings { seed, density, quiet_seconds, fps, .. } = self.settings;
         let mut actors =
             traffic::actors(seed, density, quiet_seconds, (index as f64 / f64::from(fps)) as f32);
-        actors.sort_by(|a, b| b.y.total_cmp(&a.y));
+        let order = |actor: &Actor| self.camera.order((actor.x, actor.y));
+        actors.sort_by(|a, b| order(b).total_cmp(&order(a)));
         actors
     }
 

@@ -165,7 +165,7 @@ proptest! {
     #[test]
     fn a_straight_mover_keeps_one_id(
         steps in proptest::collection::vec(60u64..450, 8..30),
-        angle in 0.0f32..6.28, speed in 0.0f32..0.3, jitter in proptest::collection::vec(-0.003f32..0.003, 60),
+        angle in 0.0..std::f32::consts::TAU, speed in 0.0f32..0.3, jitter in proptest::collection::vec(-0.003f32..0.003, 60),
     ) {
         let mut tracker = Tracker::new(Settings::default());
         let (mut now, mut t) = (Monotonic::default(), 0.0);

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use rand::{Rng, SeedableRng};
 use wardwatch::domain::detection::Detection;
 use wardwatch::domain::event::{Event, Phase, Severity};
-use wardwatch::domain::geometry::{Point, Side};
+use wardwatch::domain::geometry::{Point, Rect, Side};
 use wardwatch::domain::ids::{Epoch, TrackId};
 use wardwatch::domain::time::{ClockState, Monotonic, Stamp, WallTime};
 use wardwatch::domain::track::Track;
 use wardwatch::rules::{Kind, Look, Place, RuleSet, RuleSettings, Schedule, intrusion, tripwire};
-use wardwatch::scene::{ExpectedKind, Scene, Settings, Truth};
+use wardwatch::scene::{Expected, ExpectedKind, Scene, Settings, Truth};
 use wardwatch::track::{self, Tracker};
 
 const CAMERA: &str = "gate";
@@ -34,9 +35,26 @@ fn can_be_seen(truth: &Truth) -> bool {
     truth.visible > 0.35 && truth.rect.h > 0.04
 }
 
-fn detections(truths: &[Truth]) -> Vec<Detection> {
-    let seen = truths.iter().filter(|truth| can_be_seen(truth));
-    seen.map(|t| Detection { label: t.label, score: 0.5 + 0.4 * t.visible, rect: t.rect }).collect()
+/// What a detector says of each truth.
+trait Detector: FnMut(&Truth) -> Option<Detection> {}
+impl<F: FnMut(&Truth) -> Option<Detection>> Detector for F {}
+
+fn perfect(truth: &Truth) -> Option<Detection> {
+    let score = 0.5 + 0.4 * truth.visible;
+    can_be_seen(truth).then_some(Detection { label: truth.label, score, rect: truth.rect })
+}
+
+/// Misses one in ten, and trembles by some hundredths of the box's size.
+fn trembling() -> impl Detector {
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(5);
+    move |truth| {
+        let found = perfect(truth).filter(|_| rng.random_bool(0.9))?;
+        let mut tremble = || 0.05 * (0..3).map(|_| rng.random_range(-1.0..1.0f32)).sum::<f32>();
+        let Rect { x, y, w, h } = found.rect;
+        let rect =
+            Rect::new(x + w * tremble(), y + h * tremble(), w * (1.0 + tremble()), h * (1.0 + tremble()));
+        Some(Detection { rect, score: (found.score + tremble() * 2.0).clamp(0.0, 1.0), ..found })
+    }
 }
 
 fn apart(a: Point, b: Point) -> f32 {
@@ -66,7 +84,8 @@ fn tracks_follow_the_streets_users_at_5_looks_a_second() {
         for truth in truths.iter().filter(|t| can_be_seen(t)) {
             *looks.entry(truth.id).or_default() += 1;
         }
-        for track in tracker.update(at, Epoch(1), &detections(&truths)) {
+        let detections: Vec<Detection> = truths.iter().filter_map(perfect).collect();
+        for track in tracker.update(at, Epoch(1), &detections) {
             if track.confirmed {
                 confirmed.insert(track.id);
             }
@@ -121,7 +140,11 @@ fn rules(scene: &Scene) -> RuleSet {
 type Told = (&'static str, u64, u64);
 
 /// What the rules say about the frames; and of each truth, the frames on which it could be seen.
-fn told(scene: &Scene, frames: u64) -> (BTreeSet<Told>, BTreeMap<u64, Vec<u64>>) {
+fn told(
+    scene: &Scene,
+    frames: u64,
+    mut detector: impl Detector,
+) -> (BTreeSet<Told>, BTreeMap<u64, Vec<u64>>) {
     let fps = scene.settings().fps;
     let (mut tracker, mut rules) = (Tracker::new(track::Settings::default()), rules(scene));
     let (mut told, mut seen) = (BTreeSet::new(), BTreeMap::<u64, Vec<u64>>::new());
@@ -131,11 +154,13 @@ fn told(scene: &Scene, frames: u64) -> (BTreeSet<Told>, BTreeMap<u64, Vec<u64>>)
     for frame in 0..frames {
         let at = stamp(frame, fps);
         let (_, truths) = scene.frame(frame);
-        for truth in truths.iter().filter(|t| can_be_seen(t)) {
+        let mut detections = Vec::new();
+        for (truth, detection) in truths.iter().filter_map(|t| Some((t, detector(t)?))) {
             seen.entry(truth.id).or_default().push(frame);
-            feet.push((truth.rect.foot(), frame, truth.id));
+            feet.push((detection.rect.clamped().foot(), frame, truth.id));
+            detections.push(detection);
         }
-        let tracks = tracker.update(at.monotonic, Epoch(1), &detections(&truths));
+        let tracks = tracker.update(at.monotonic, Epoch(1), &detections);
         let mut events = rules.step(&Look { at, epoch: Epoch(1), tracks: &tracks });
         if frame + 1 == frames {
             events.extend(rules.close_all(at));
@@ -164,42 +189,64 @@ fn told(scene: &Scene, frames: u64) -> (BTreeSet<Told>, BTreeMap<u64, Vec<u64>>)
 
 const RULES: [&str; 3] = ["yard", "away", "towards"];
 
+/// How the rules' words compare with what happened.
+#[derive(Debug)]
+struct Verdict {
+    expected: usize,
+    /// Hidden all of the second before: nobody can tell of them.
+    invisible: usize,
+    missed: Vec<Expected>,
+    in_vain: BTreeSet<Told>,
+}
+
+fn judge(fps: f32, seconds: f32, detector: impl Detector) -> Verdict {
+    let frames = (seconds * fps) as u64;
+    let scene = small_scene(fps, 1.0);
+    let (mut told, seen) = told(&scene, frames, detector);
+    // Evidence may take a little longer to complete where somebody was hidden at the moment itself.
+    let slack = (fps * 1.5) as u64;
+    let expected = scene.expectations(0..frames);
+    let (mut missed, mut invisible) = (Vec::new(), 0);
+    for wanted in &expected {
+        let rule = match wanted.kind {
+            ExpectedKind::Intrusion => "yard",
+            ExpectedKind::Tripwire(Side::Left) => "away",
+            ExpectedKind::Tripwire(Side::Right) => "towards",
+        };
+        let near = |(name, frame, truth): &&Told| {
+            *name == rule && *truth == wanted.truth && frame.abs_diff(wanted.frame) <= slack
+        };
+        if let Some(found) = told.iter().find(near).copied() {
+            told.remove(&found);
+            continue;
+        }
+        let second = wanted.frame.saturating_sub(fps as u64)..wanted.frame;
+        let in_sight =
+            seen.get(&wanted.truth).is_some_and(|frames| frames.iter().any(|f| second.contains(f)));
+        if !in_sight {
+            invisible += 1;
+        } else if wanted.frame + slack < frames {
+            // What happens at the very end is told of later.
+            missed.push(*wanted);
+        }
+    }
+    Verdict { expected: expected.len(), invisible, missed, in_vain: told }
+}
+
 #[test]
 fn rules_say_what_really_happens_and_nothing_else() {
     for fps in [10.0, 5.0] {
-        let frames = (120.0 * fps) as u64;
-        let scene = small_scene(fps, 1.0);
-        let (mut told, seen) = told(&scene, frames);
-        // Evidence may take a little longer to complete where somebody was hidden at the moment itself.
-        let slack = (fps * 1.5) as u64;
-        let expected = scene.expectations(0..frames);
-        let (mut missed, mut invisible) = (Vec::new(), 0);
-        for wanted in &expected {
-            let rule = match wanted.kind {
-                ExpectedKind::Intrusion => "yard",
-                ExpectedKind::Tripwire(Side::Left) => "away",
-                ExpectedKind::Tripwire(Side::Right) => "towards",
-            };
-            let near = |(name, frame, truth): &&Told| {
-                *name == rule && *truth == wanted.truth && frame.abs_diff(wanted.frame) <= slack
-            };
-            if let Some(found) = told.iter().find(near).copied() {
-                told.remove(&found);
-                continue;
-            }
-            // Nobody can tell of somebody who was hidden all of the second before.
-            let second = wanted.frame.saturating_sub(fps as u64)..wanted.frame;
-            let in_sight =
-                seen.get(&wanted.truth).is_some_and(|frames| frames.iter().any(|f| second.contains(f)));
-            // What happens at the very end is told of later.
-            if in_sight && wanted.frame + slack < frames { missed.push(*wanted) } else { invisible += 1 }
-        }
-        eprintln!("{fps} looks a second: {} expected, {invisible} of them could not be seen", expected.len());
-        assert!(expected.len() > 60 && invisible * 20 < expected.len());
-        assert_eq!(
-            (missed, told),
-            (vec![], BTreeSet::new()),
-            "at {fps} looks a second: missed, and told in vain"
-        );
+        let verdict = judge(fps, 120.0, perfect);
+        eprintln!("{fps} looks a second: {verdict:?}");
+        assert!(verdict.expected > 60 && verdict.invisible * 20 < verdict.expected);
+        assert!(verdict.missed.is_empty() && verdict.in_vain.is_empty(), "{fps} looks a second: {verdict:?}");
     }
+}
+
+#[test]
+fn a_trembling_detector_costs_the_rules_little() {
+    let verdict = judge(5.0, 120.0, trembling());
+    eprintln!("{verdict:?}");
+    let wrong = verdict.missed.len() + verdict.in_vain.len();
+    assert!(verdict.expected > 60 && wrong * 25 <= verdict.expected, "{verdict:?}");
 }
