@@ -139,7 +139,7 @@ pub struct Expected {
     pub label: Label,
 }
 
-/// A street. Making one draws its background once: some ten milliseconds at 640x360.
+/// A street. Making one draws its background once: some fifty milliseconds at 640x360.
 pub struct Scene {
     settings: Settings,
     camera: Camera,
@@ -150,11 +150,13 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Builds the street. Sizes below 16 pixels and frame rates that are not above 0 are raised to the least allowed.
+    /// Builds the street. What is out of the bounds of [`Settings`] is taken to the nearest one.
     pub fn new(mut settings: Settings) -> Self {
         settings.width = settings.width.max(16);
         settings.height = settings.height.max(16);
         settings.fps = if settings.fps > 0.01 { settings.fps } else { 0.01 };
+        // NaN is nobody.
+        settings.density = if settings.density > 0.0 { settings.density.min(4.0) } else { 0.0 };
         let size = (settings.width as usize, settings.height as usize);
         let camera = Camera::new(settings.width, settings.height);
         let lighting = Lighting::new(settings.light, settings.rain);
@@ -224,7 +226,7 @@ impl Scene {
     }
 
     /// From the truth alone: what an intrusion rule on the zone and a tripwire rule in both directions must say about
-    /// these frames, in order of frames. Nothing is drawn.
+    /// these frames, in order of frames; nothing before the first of them counts. Nothing is drawn.
     pub fn expectations(&self, frames: Range<u64>) -> Vec<Expected> {
         let places = self.places();
         let mut last_foot = BTreeMap::<u64, Point>::new();
@@ -265,8 +267,7 @@ impl Scene {
     /// Everyone at that frame's time, farthest first.
     fn actors(&self, index: u64) -> Vec<Actor> {
         let Settings { seed, density, quiet_seconds, fps, .. } = self.settings;
-        let mut actors =
-            traffic::actors(seed, density, quiet_seconds, (index as f64 / f64::from(fps)) as f32);
+        let mut actors = traffic::actors(seed, density, quiet_seconds, index as f64 / f64::from(fps));
         let order = |actor: &Actor| self.camera.order((actor.x, actor.y));
         actors.sort_by(|a, b| order(b).total_cmp(&order(a)));
         actors

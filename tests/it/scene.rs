@@ -238,7 +238,7 @@ fn rules_say_what_really_happens_and_nothing_else() {
     for fps in [10.0, 5.0] {
         let verdict = judge(fps, 120.0, perfect);
         eprintln!("{fps} looks a second: {verdict:?}");
-        assert!(verdict.expected > 60 && verdict.invisible * 20 < verdict.expected);
+        assert!(verdict.expected > 60 && verdict.invisible * 10 < verdict.expected);
         assert!(verdict.missed.is_empty() && verdict.in_vain.is_empty(), "{fps} looks a second: {verdict:?}");
     }
 }
