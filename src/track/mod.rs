@@ -87,9 +87,8 @@ impl Tracker {
     fn usable(&self, detections: &[Detection]) -> Vec<Detection> {
         let mut usable: Vec<Detection> = detections
             .iter()
-            .filter(|d| <[f32; 4]>::from(d.rect).iter().all(|v| v.is_finite()))
+            .filter(|d| d.score.is_finite() && <[f32; 4]>::from(d.rect).iter().all(|v| v.is_finite()))
             .map(|d| Detection { rect: d.rect.clamped(), score: d.score.min(1.0), ..*d })
-            // A NaN score fails this comparison too.
             .filter(|d| d.score >= self.settings.score_low && d.rect.w > 0.0 && d.rect.h > 0.0)
             .collect();
         usable.sort_by(|a, b| b.score.total_cmp(&a.score));

@@ -49,6 +49,29 @@ fn weak_detections_continue_a_track_and_start_none() {
 }
 
 #[test]
+fn garbage_starts_no_track() {
+    let good = upright(0.5, 0.5);
+    let garbage = [
+        seen(Label::Person, f32::NAN, good),
+        seen(Label::Person, f32::INFINITY, good),
+        seen(Label::Person, 0.9, Rect { x: f32::NAN, ..good }),
+        seen(Label::Person, 0.9, Rect { w: f32::INFINITY, ..good }),
+        seen(Label::Person, 0.9, Rect { h: 0.0, ..good }),
+        seen(Label::Person, 0.9, Rect { w: -0.1, ..good }),
+        seen(Label::Person, 0.9, Rect { x: 1.5, ..good }),
+    ];
+    let mut tracker = Tracker::new(Settings::default());
+    assert_eq!(tracker.update(at(0.0), EPOCH, &garbage), []);
+    let outside = Rect::new(0.9, 0.9, 0.5, 0.5);
+    let tracks = tracker.update(at(0.2), EPOCH, &[seen(Label::Person, 7.0, outside)]);
+    assert_eq!(
+        (tracks[0].score, tracks[0].rect.right() <= 1.0),
+        (1.0, true),
+        "taken for what is on the picture"
+    );
+}
+
+#[test]
 fn a_new_epoch_starts_afresh_with_new_ids() {
     let mut tracker = Tracker::new(Settings::default());
     let person = [seen(Label::Person, 0.9, upright(0.5, 0.5))];
