@@ -1,0 +1,223 @@
+//! `wardwatch model`: which networks are known, whether one is fit, and how well it sees.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, bail};
+use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use crate::detect::{self, DetectError, Manifest, Model, eval};
+use crate::domain::detection::Label;
+use crate::domain::fault;
+use crate::domain::geometry::Rect;
+use crate::domain::picture::{Colour, Picture, PixelFormat};
+
+/// The exit code of "found something wrong".
+const WRONG: u8 = 3;
+/// Runs that `check` takes the fastest of.
+const RUNS: usize = 5;
+
+/// Arguments of `wardwatch model`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the networks that are known by their file alone
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Load a network, hold it against its manifest, run it once; exit 3 if something is wrong with it
+    Check {
+        /// A manifest (.toml) or a known network (.onnx)
+        path: PathBuf,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Measure a network's average precision on a folder of labelled pictures
+    Eval {
+        /// A manifest (.toml) or a known network (.onnx)
+        model: PathBuf,
+        /// Folder with images/NAME.jpg and labels/NAME.txt (class x y width height, the last four 0 to 1)
+        folder: PathBuf,
+        /// What the folder's class ids mean to the box, as 0=two-wheeler,1=car; without, they are the network's own
+        #[arg(long, value_delimiter = ',', value_parser = mapped)]
+        map: Vec<(u16, Label)>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the command. Errors are of what was asked and cannot be done; what `check` finds is printed, and exits 3.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Command::List { json } => list(json),
+        Command::Check { path, json } => check(&path, json),
+        Command::Eval { model, folder, map, json } => evaluate(&model, &folder, map, json),
+    }
+}
+
+fn mapped(text: &str) -> anyhow::Result<(u16, Label)> {
+    let words = || Label::ALL.map(Label::as_str).join(", ");
+    let (class, word) = text.split_once('=').ok_or_else(|| anyhow!("write CLASS=LABEL, as 1=car"))?;
+    let class = class.trim().parse().with_context(|| format!("\"{class}\" is no class id"))?;
+    let label = Label::ALL.into_iter().find(|label| label.as_str() == word.trim());
+    Ok((class, label.ok_or_else(|| anyhow!("\"{word}\" is no label; labels are {}", words()))?))
+}
+
+fn list(as_json: bool) -> anyhow::Result<ExitCode> {
+    let known = detect::catalogue();
+    if as_json {
+        let rows: Vec<_> = known.iter().map(|(_, manifest)| described(manifest)).collect();
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("Known networks. None is shipped: bring the file, and name its path.");
+    for (_, manifest) in known {
+        println!();
+        describe(&manifest);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn described(manifest: &Manifest) -> serde_json::Value {
+    json!({
+        "name": manifest.name,
+        "file": manifest.file,
+        "sha256": manifest.sha256,
+        "licence": manifest.licence,
+        "origin": manifest.origin,
+        "head": manifest.head.kind(),
+        "width": manifest.input.width,
+        "height": manifest.input.height,
+        "labels": manifest.labels.len(),
+        "classes": manifest.classes,
+    })
+}
+
+fn describe(manifest: &Manifest) {
+    let classes: Vec<String> =
+        manifest.classes.iter().map(|(network, label)| format!("{network}={label}")).collect();
+    println!("{}", manifest.name);
+    println!("  file     {}", manifest.file.display());
+    println!("  sha256   {}", manifest.sha256);
+    println!("  licence  {}", manifest.licence);
+    println!("  origin   {}", manifest.origin);
+    println!(
+        "  input    {}x{} (width x height), {} head, {} labels",
+        manifest.input.width,
+        manifest.input.height,
+        manifest.head.kind(),
+        manifest.labels.len()
+    );
+    println!("  classes  {}", classes.join(", "));
+}
+
+fn check(path: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
+    let checked = Model::load(path).and_then(|model| {
+        let timing = Timing::of(&model)?;
+        Ok((model, timing))
+    });
+    let (model, timing) = match checked {
+        Ok(checked) => checked,
+        Err(error) => return Ok(wrong(&error)),
+    };
+    let (prepare_ms, infer_ms) = (millis(timing.prepare), millis(timing.infer));
+    if as_json {
+        let mut row = described(model.manifest());
+        row["prepare_cpu_ms"] = json!(prepare_ms);
+        row["infer_cpu_ms"] = json!(infer_ms);
+        println!("{}", serde_json::to_string_pretty(&row)?);
+    } else {
+        describe(model.manifest());
+        println!(
+            "  runs     {infer_ms:.1} ms of one CPU, {prepare_ms:.1} ms before it for a 640x360 picture"
+        );
+        println!("fine");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn wrong(error: &DetectError) -> ExitCode {
+    eprintln!("{}", fault::chain(error));
+    ExitCode::from(WRONG)
+}
+
+/// CPU time of one inference on a grey picture, the fastest of some.
+struct Timing {
+    prepare: Duration,
+    infer: Duration,
+}
+
+impl Timing {
+    fn of(model: &Model) -> Result<Self, DetectError> {
+        let samples = vec![128; Picture::byte_count(640, 360)].into();
+        let picture = Picture::new(640, 360, PixelFormat::I420, Colour::default(), samples)
+            .expect("the samples were counted for this size");
+        let mut fastest = Self { prepare: Duration::MAX, infer: Duration::MAX };
+        for _ in 0..RUNS {
+            let begun = Instant::now();
+            let prepared = model.prepare(&picture, Rect::new(0.0, 0.0, 1.0, 1.0))?;
+            let prepare = begun.elapsed();
+            model.infer(prepared, 0.3)?;
+            fastest.prepare = fastest.prepare.min(prepare);
+            fastest.infer = fastest.infer.min(begun.elapsed() - prepare);
+        }
+        Ok(fastest)
+    }
+}
+
+fn millis(span: Duration) -> f64 {
+    (span.as_secs_f64() * 1e5).round() / 100.0
+}
+
+fn evaluate(model: &Path, folder: &Path, map: Vec<(u16, Label)>, as_json: bool) -> anyhow::Result<ExitCode> {
+    let model = Model::load(model)?;
+    let classes = map.len();
+    let map: BTreeMap<u16, Label> = map.into_iter().collect();
+    if map.len() != classes {
+        bail!("--map names a class twice: give each class id one label");
+    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let options = eval::Options { map: (!map.is_empty()).then_some(map), threads };
+    // Draws nothing unless stderr is a terminal.
+    let bar = ProgressBar::new(0)
+        .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} pictures, {eta} left")?);
+    let report = eval::run(&model, folder, &options, &|pictures| {
+        bar.set_length(pictures as u64);
+        bar.inc(1);
+    })?;
+    bar.finish_and_clear();
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print(&report);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(report: &eval::Report) {
+    let width = report.classes.iter().map(|class| class.label.chars().count()).max().unwrap_or(0).max(10);
+    println!("{:width$}  {:>6}  {:>8}  {:>6}", "class", "boxes", "AP50-95", "AP50");
+    let row = |name: &str, boxes: usize, ap: f64, ap_50: f64| {
+        println!("{name:width$}  {boxes:>6}  {:>8.1}  {:>6.1}", ap * 100.0, ap_50 * 100.0);
+    };
+    for class in &report.classes {
+        row(&class.label, class.boxes, class.ap_50_95, class.ap_50);
+    }
+    let boxes = report.classes.iter().map(|class| class.boxes).sum();
+    row("mean", boxes, report.map_50_95, report.map_50);
+    println!("{} pictures", report.pictures);
+}

@@ -1,0 +1,161 @@
+//! What can be wrong with a network, its manifest, or a folder of labelled pictures.
+
+use std::path::PathBuf;
+
+use crate::domain::fault::ErrorKind;
+
+/// Why there is no detector, or no detection. Each message names the place and the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum DetectError {
+    /// A file that cannot be read.
+    #[error("{}: cannot be read: {source}; check the path and its permissions", path.display())]
+    Unreadable {
+        /// Which file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A manifest that is not TOML, or has unknown, missing or ill-typed keys.
+    #[error("{place}: {problem}; the keys of a manifest are described in models/README.md")]
+    Syntax {
+        /// The manifest, with the line.
+        place: String,
+        /// What the parser says.
+        problem: String,
+    },
+    /// A manifest's key with a value that cannot be.
+    #[error("{manifest}: {key}: {problem}")]
+    Value {
+        /// The manifest.
+        manifest: String,
+        /// The key path.
+        key: String,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+    /// Neither a manifest nor a network, by its name.
+    #[error("{}: give a manifest (.toml) or a network (.onnx)", .0.display())]
+    NoModelPath(PathBuf),
+    /// An `.onnx` file that the catalogue does not know.
+    #[error(
+        "{}: this network (sha256 {sha256}) is none that is known (`wardwatch model list`): write a manifest for it, \
+         see models/README.md, and name the manifest instead",
+        path.display()
+    )]
+    UnknownNetwork {
+        /// The network's file.
+        path: PathBuf,
+        /// What it hashes to.
+        sha256: String,
+    },
+    /// The file ends in its middle.
+    #[error("{}: this network is cut short at {bytes} bytes: copy it again from its origin", path.display())]
+    Truncated {
+        /// The network's file.
+        path: PathBuf,
+        /// Its length.
+        bytes: usize,
+    },
+    /// The file is something else.
+    #[error("{}: this is no ONNX file: export the network to ONNX, or correct the path", path.display())]
+    NotOnnx {
+        /// The network's file.
+        path: PathBuf,
+    },
+    /// Not the file that the manifest means.
+    #[error(
+        "{}: its sha256 is {found}, but {manifest} wants {expected}: copy the right file, or, if this one is \
+         meant, correct `sha256`",
+        path.display()
+    )]
+    WrongSha256 {
+        /// The network's file.
+        path: PathBuf,
+        /// Who wants another.
+        manifest: String,
+        /// Wanted.
+        expected: String,
+        /// What it hashes to.
+        found: String,
+    },
+    /// The network's input is not as the manifest says.
+    #[error("{manifest}: {key}: the network's input is {found}, the manifest says {expected}: {remedy}")]
+    Input {
+        /// The manifest.
+        manifest: String,
+        /// The key path that differs.
+        key: &'static str,
+        /// In the network.
+        found: String,
+        /// In the manifest.
+        expected: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// The network has another number of labels than the manifest.
+    #[error(
+        "{manifest}: labels: the network tells {found} labels apart, the manifest lists {expected}: list the labels \
+         that it was trained with, in their order"
+    )]
+    LabelCount {
+        /// The manifest.
+        manifest: String,
+        /// In the network.
+        found: usize,
+        /// In the manifest.
+        expected: usize,
+    },
+    /// The network's outputs are not those of its head.
+    #[error(
+        "{manifest}: head: the network's outputs are {found}, a {kind} head with these numbers has {expected}: \
+         correct `head.kind` or its numbers, or export the network without post-processing"
+    )]
+    Outputs {
+        /// The manifest.
+        manifest: String,
+        /// The head's kind.
+        kind: String,
+        /// In the network.
+        found: String,
+        /// What the head reads.
+        expected: String,
+    },
+    /// A graph that tract cannot make ready.
+    #[error(
+        "{}: the network cannot be made ready: {problem}; export it with a fixed batch of 1 and operator set 11 to 18",
+        path.display()
+    )]
+    Unsupported {
+        /// The network's file.
+        path: PathBuf,
+        /// What tract says, its whole chain.
+        problem: String,
+    },
+    /// An inference that failed.
+    #[error("network {name}: an inference failed: {problem}; check the file with `wardwatch model check`")]
+    Inference {
+        /// The manifest's name.
+        name: String,
+        /// What tract says.
+        problem: String,
+    },
+    /// A folder of labelled pictures that cannot be measured on.
+    #[error("{place}: {problem}")]
+    Dataset {
+        /// The file or folder, with the line.
+        place: String,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+}
+
+impl DetectError {
+    /// What this asks of a supervisor.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Truncated { .. } | Self::WrongSha256 { .. } => ErrorKind::Corrupt,
+            Self::Inference { .. } => ErrorKind::Bug,
+            _ => ErrorKind::Config,
+        }
+    }
+}

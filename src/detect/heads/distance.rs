@@ -1,0 +1,39 @@
+//! Boxes as distances from a point to four sides, each a distribution over whole strides (Generalized Focal Loss,
+//! Li et al. 2020): what PicoDet and NanoDet share.
+
+use crate::domain::geometry::Rect;
+
+/// The box around (`x`, `y`) from four runs of `logits` (left, top, right, bottom), each `reg_max + 1` long.
+pub(super) fn rect(x: f32, y: f32, stride: f32, logits: &[f32]) -> Rect {
+    let bins = logits.len() / 4;
+    let side = |i: usize| expectation(&logits[i * bins..(i + 1) * bins]) * stride;
+    Rect::from_corners(x - side(0), y - side(1), x + side(2), y + side(3))
+}
+
+/// The mean bin under the softmax of `logits`.
+fn expectation(logits: &[f32]) -> f32 {
+    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let (mut sum, mut mean) = (0.0, 0.0);
+    for (bin, logit) in logits.iter().enumerate() {
+        let weight = (logit - highest).exp();
+        sum += weight;
+        mean += weight * bin as f32;
+    }
+    mean / sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sure_bins_give_their_distance_and_unsure_ones_the_mean() {
+        let mut logits = [0.0f32; 32];
+        logits[1] = 50.0; // left: 1 stride
+        logits[8 + 2] = 50.0; // top: 2
+        logits[16 + 3] = 50.0; // right: 3; bottom: no idea, 3.5
+        let rect = rect(100.0, 100.0, 8.0, &logits);
+        let expected = Rect::from_corners(92.0, 84.0, 124.0, 128.0);
+        assert!(rect.iou(&expected) > 0.9999, "{rect:?}");
+    }
+}

@@ -1,0 +1,86 @@
+//! PP-PicoDet (Yu et al. 2021), exported without post-processing: per stride one tensor of class probabilities
+//! `[1, cells, labels]` and one of distance distributions `[1, cells, 4 * (reg_max + 1)]`.
+
+use serde::Deserialize;
+
+use super::{Decoder, RawDetection, cells, distance, strides_problem};
+use crate::detect::manifest::Input;
+
+/// Numbers of a PicoDet head.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PicoDet {
+    /// Input pixels per cell.
+    #[serde(default = "strides")]
+    pub strides: Vec<usize>,
+    /// The longest distance from a cell's middle to a side, in strides.
+    #[serde(default = "reg_max")]
+    pub reg_max: usize,
+}
+
+fn strides() -> Vec<usize> {
+    vec![8, 16, 32, 64]
+}
+
+fn reg_max() -> usize {
+    7
+}
+
+impl Decoder for PicoDet {
+    fn shapes(&self, input: &Input, labels: usize) -> Vec<Vec<usize>> {
+        let cells = |stride: &usize| {
+            let (columns, rows) = cells(input, *stride);
+            columns * rows
+        };
+        let scores = self.strides.iter().map(|stride| vec![1, cells(stride), labels]);
+        let distances = self.strides.iter().map(|stride| vec![1, cells(stride), 4 * (self.reg_max + 1)]);
+        scores.chain(distances).collect()
+    }
+
+    fn decode(&self, outputs: &[&[f32]], input: &Input, score_min: f32, found: &mut Vec<RawDetection>) {
+        let (scores, distances) = outputs.split_at(self.strides.len());
+        let bins = 4 * (self.reg_max + 1);
+        for ((stride, scores), distances) in self.strides.iter().zip(scores).zip(distances) {
+            let (columns, rows) = cells(input, *stride);
+            let labels = scores.len() / (columns * rows);
+            for (cell, scores) in scores.chunks_exact(labels).enumerate() {
+                let mut rect = None;
+                for (class, score) in scores.iter().enumerate().filter(|(_, score)| **score >= score_min) {
+                    let rect = *rect.get_or_insert_with(|| {
+                        let x = ((cell % columns) as f32 + 0.5) * *stride as f32;
+                        let y = ((cell / columns) as f32 + 0.5) * *stride as f32;
+                        distance::rect(x, y, *stride as f32, &distances[cell * bins..(cell + 1) * bins])
+                    });
+                    found.push(RawDetection { class: class as u16, score: *score, rect });
+                }
+            }
+        }
+    }
+
+    fn problem(&self) -> Option<(&'static str, String)> {
+        let reg_max = self.reg_max;
+        strides_problem(&self.strides).or((!(1..=64).contains(&reg_max))
+            .then(|| ("reg_max", format!("{reg_max} must be from 1 to 64"))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::geometry::Rect;
+
+    #[test]
+    fn a_cell_gives_every_class_it_is_sure_of() {
+        let head = PicoDet { strides: vec![8, 16], reg_max: 1 };
+        let input = Input::for_tests(16, 16);
+        assert_eq!(head.shapes(&input, 3), [[1, 4, 3], [1, 1, 3], [1, 4, 8], [1, 1, 8]]);
+        let mut scores = vec![0.0; 12];
+        scores[3 * 3..].copy_from_slice(&[0.9, 0.1, 0.5]);
+        // All mass on bin 1: one stride to each side.
+        let distances: Vec<f32> = [0.0, 40.0].repeat(16);
+        let mut found = Vec::new();
+        head.decode(&[&scores, &[0.0; 3], &distances, &distances[..8]], &input, 0.4, &mut found);
+        assert_eq!(found.iter().map(|d| (d.class, d.score)).collect::<Vec<_>>(), [(0, 0.9), (2, 0.5)]);
+        assert_eq!(found[0].rect, Rect::from_corners(4.0, 4.0, 20.0, 20.0), "around (12, 12)");
+    }
+}

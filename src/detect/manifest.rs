@@ -1,0 +1,357 @@
+//! A model's manifest: what its file is, how its input is made and its output read, and which labels matter.
+//!
+//! The manifests of `models/` are compiled in as the catalogue, so that a known network needs no manifest beside it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::error::DetectError;
+use super::heads::Head;
+use crate::domain::alert::ModelRef;
+use crate::domain::detection::Label;
+
+const CATALOGUE: &[(&str, &str)] = &[
+    ("models/yolox_nano_416.toml", include_str!("../../models/yolox_nano_416.toml")),
+    ("models/yolox_nano_384x640.toml", include_str!("../../models/yolox_nano_384x640.toml")),
+    ("models/picodet_xs_416.toml", include_str!("../../models/picodet_xs_416.toml")),
+    ("models/picodet_s_384x640.toml", include_str!("../../models/picodet_s_384x640.toml")),
+    ("models/nanodet_plus_m_416.toml", include_str!("../../models/nanodet_plus_m_416.toml")),
+    ("models/fastestdet_352.toml", include_str!("../../models/fastestdet_352.toml")),
+    ("models/fastestdet_352_original.toml", include_str!("../../models/fastestdet_352_original.toml")),
+];
+
+/// A network described.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// What alerts call it.
+    pub name: String,
+    /// The network's file, relative to the manifest.
+    pub file: PathBuf,
+    /// The file's sha256, 64 hexadecimal digits.
+    pub sha256: String,
+    /// Licence of the weights (SPDX).
+    pub licence: String,
+    /// Where the weights come from, for people.
+    pub origin: String,
+    /// How the input tensor is made.
+    pub input: Input,
+    /// How the output is read.
+    pub head: Head,
+    /// The network's own labels, in the order of its classes.
+    pub labels: Vec<String>,
+    /// What the box makes of them; labels that are not named are dropped.
+    pub classes: BTreeMap<String, Label>,
+    /// Of two boxes of one label that overlap by more than this (IoU), the surer stays.
+    #[serde(default = "nms_iou")]
+    pub nms_iou: f32,
+}
+
+fn nms_iou() -> f32 {
+    0.5
+}
+
+/// How a network's input tensor is made from a picture.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// The input's name in the graph.
+    pub name: String,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Order of the axes.
+    #[serde(default)]
+    pub layout: Layout,
+    /// Order of the channels.
+    pub colour: ColourOrder,
+    /// Range of the channels before mean and deviation.
+    #[serde(default)]
+    pub scale: Scale,
+    /// Taken from each channel, in the order of `colour`, in units of `scale`.
+    #[serde(default)]
+    pub mean: [f32; 3],
+    /// Then each channel is divided by this.
+    #[serde(default = "ones")]
+    pub std: [f32; 3],
+    /// How a picture of another shape is fitted in.
+    pub resize: Resize,
+}
+
+fn ones() -> [f32; 3] {
+    [1.0; 3]
+}
+
+/// Order of an input's axes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// Batch, channel, row, column.
+    #[default]
+    Nchw,
+}
+
+/// Order of an input's channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ColourOrder {
+    /// Blue first, as OpenCV has it.
+    Bgr,
+    /// Red first.
+    Rgb,
+}
+
+/// Range of an input's channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum Scale {
+    /// 0 to 255.
+    #[default]
+    #[serde(rename = "0-255")]
+    Bytes,
+    /// 0 to 1.
+    #[serde(rename = "0-1")]
+    Unit,
+}
+
+/// How a picture is fitted into the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Resize {
+    /// Keeps its shape: at the top left, the rest filled.
+    Letterbox {
+        /// Of the rest, on every channel, 0..=255.
+        pad: u8,
+    },
+    /// Fills the input, whatever its shape.
+    Stretch {},
+}
+
+/// A manifest and the file it stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// Where the manifest stands, for messages.
+    pub place: String,
+    /// The network's file.
+    pub weights: PathBuf,
+}
+
+impl Manifest {
+    /// Finds the manifest and the network that `path` means: a manifest (`.toml`), or a known network (`.onnx`).
+    pub fn resolve(path: &Path) -> Result<Source, DetectError> {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("toml") => {
+                let bytes = read(path)?;
+                let place = path.display().to_string();
+                let manifest = Self::parse(&place, &String::from_utf8_lossy(&bytes))?;
+                let weights = path.parent().unwrap_or(Path::new("")).join(&manifest.file);
+                Ok(Source { manifest, place, weights })
+            }
+            Some("onnx") => {
+                let sha256 = sha256(&read(path)?);
+                let known = catalogue().into_iter().find(|(_, manifest)| manifest.sha256 == sha256);
+                let (place, manifest) =
+                    known.ok_or(DetectError::UnknownNetwork { path: path.to_owned(), sha256 })?;
+                Ok(Source { manifest, place: place.to_owned(), weights: path.to_owned() })
+            }
+            _ => Err(DetectError::NoModelPath(path.to_owned())),
+        }
+    }
+
+    /// Reads a manifest's text; `place` is where it stands, for messages.
+    pub fn parse(place: &str, text: &str) -> Result<Self, DetectError> {
+        let manifest: Self = toml::from_str(text).map_err(|error| syntax(place, text, &error))?;
+        match manifest.problem() {
+            None => Ok(manifest),
+            Some((key, problem)) => {
+                Err(DetectError::Value { manifest: place.to_owned(), key: key.to_owned(), problem })
+            }
+        }
+    }
+
+    /// How alerts name this network.
+    pub fn model_ref(&self) -> ModelRef {
+        ModelRef { name: self.name.clone(), sha256: Some(self.sha256.clone()) }
+    }
+
+    /// What the box makes of each class of the network, by index.
+    pub fn class_labels(&self) -> Vec<Option<Label>> {
+        self.labels.iter().map(|label| self.classes.get(label).copied()).collect()
+    }
+
+    fn problem(&self) -> Option<(&str, String)> {
+        let hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if self.sha256.len() != 64 || !self.sha256.bytes().all(hexadecimal) {
+            return Some((
+                "sha256",
+                "must be 64 lower-case hexadecimal digits, as sha256sum prints them".into(),
+            ));
+        }
+        if !(1..=4096).contains(&self.labels.len()) {
+            return Some(("labels", format!("there are {}; list 1 to 4096", self.labels.len())));
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = self.labels.iter().find(|label| !seen.insert(label.as_str())) {
+            return Some(("labels", format!("\"{twice}\" is listed twice; a label names one class")));
+        }
+        if let Some(unknown) = self.classes.keys().find(|class| !self.labels.contains(class)) {
+            return Some((
+                "classes",
+                format!("\"{unknown}\" is none of `labels`; use the network's own words"),
+            ));
+        }
+        if self.classes.is_empty() {
+            return Some((
+                "classes",
+                "is empty: nothing would ever be seen; map a label, as person = \"person\"".into(),
+            ));
+        }
+        if !(self.nms_iou > 0.0 && self.nms_iou <= 1.0) {
+            return Some(("nms_iou", format!("{} must be above 0 and at most 1", self.nms_iou)));
+        }
+        self.input.problem().or_else(|| self.head.decoder().problem())
+    }
+}
+
+impl Input {
+    fn problem(&self) -> Option<(&'static str, String)> {
+        for (key, side) in [("input.width", self.width), ("input.height", self.height)] {
+            if !(8..=4096).contains(&side) {
+                return Some((key, format!("{side} must be from 8 to 4096")));
+            }
+        }
+        if self.std.iter().any(|std| !(*std > 0.0 && std.is_finite())) {
+            return Some(("input.std", format!("{:?} must be above 0", self.std)));
+        }
+        (!self.mean.iter().all(|mean| mean.is_finite()))
+            .then(|| ("input.mean", format!("{:?} must be numbers", self.mean)))
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_tests(width: usize, height: usize) -> Self {
+        Self {
+            name: "in".into(),
+            width,
+            height,
+            layout: Layout::Nchw,
+            colour: ColourOrder::Rgb,
+            scale: Scale::Bytes,
+            mean: [0.0; 3],
+            std: [1.0; 3],
+            resize: Resize::Stretch {},
+        }
+    }
+}
+
+/// The networks that are known by their file alone, with the place of each one's manifest in the source tree.
+pub fn catalogue() -> Vec<(&'static str, Manifest)> {
+    let parse = |(place, text): &(&'static str, &str)| {
+        let manifest = Manifest::parse(place, text).expect("a test reads every shipped manifest");
+        (*place, manifest)
+    };
+    CATALOGUE.iter().map(parse).collect()
+}
+
+/// A file whole.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, DetectError> {
+    std::fs::read(path).map_err(|source| DetectError::Unreadable { path: path.to_owned(), source })
+}
+
+/// In lower-case hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The parser's message with the line it is about: it does not always name the key itself.
+fn syntax(place: &str, text: &str, error: &toml::de::Error) -> DetectError {
+    let at = error.span().map_or(0, |span| span.start.min(text.len()));
+    let line = text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
+    let words = text.lines().nth(line).unwrap_or("").trim();
+    let words: String = words.chars().take(60).collect();
+    DetectError::Syntax {
+        place: format!("{place}, line {}", line + 1),
+        problem: format!("`{words}`: {}", error.message()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(from: &str, to: &str) -> String {
+        let text = CATALOGUE[0].1;
+        assert!(text.contains(from), "{from} is not in the manifest");
+        let error = Manifest::parse("m.toml", &text.replace(from, to)).unwrap_err();
+        assert_eq!(error.kind(), crate::domain::fault::ErrorKind::Config);
+        error.to_string()
+    }
+
+    #[test]
+    fn every_shipped_manifest_reads_and_names_itself() {
+        for (place, manifest) in catalogue() {
+            assert_eq!(place, format!("models/{}.toml", manifest.name));
+            assert_eq!((manifest.labels.len(), manifest.classes.len()), (80, 6));
+            assert_eq!(manifest.class_labels()[3], Some(Label::TwoWheeler), "a motorcycle");
+        }
+        let names: HashSet<_> = catalogue().into_iter().map(|(_, manifest)| manifest.sha256).collect();
+        assert_eq!(names.len(), CATALOGUE.len());
+    }
+
+    #[test]
+    fn messages_name_the_line_or_key_and_what_would_be_right() {
+        let message = changed("nms_iou = 0.65", "nms_oui = 0.65");
+        assert!(message.starts_with("m.toml, line 6: `nms_oui = 0.65`: unknown field"), "{message}");
+        assert!(message.contains("models/README.md"), "{message}");
+        let message = changed("width = 416", "width = \"416\"");
+        assert!(message.contains("`width = \"416\"`: invalid type"), "{message}");
+        let message = changed("pad = 114", "pat = 114");
+        assert!(message.contains("pat"), "{message}");
+        let message = changed("strides = [8, 16, 32]", "stride = 8");
+        assert!(message.contains("stride"), "{message}");
+        let message = changed("kind = \"yolox\"", "kind = \"yolo\"");
+        assert!(message.contains("`yolox`"), "{message}");
+        let message = changed("car = \"car\"", "lorry = \"car\"");
+        assert_eq!(message, "m.toml: classes: \"lorry\" is none of `labels`; use the network's own words");
+        let message = changed("car = \"car\"", "car = \"auto\"");
+        assert!(message.contains("two-wheeler"), "{message}");
+        let message = changed("nms_iou = 0.65", "nms_iou = 65");
+        assert_eq!(message, "m.toml: nms_iou: 65 must be above 0 and at most 1");
+        assert!(changed("std = [1.0, 1.0, 1.0]", "std = [1.0, 0.0, 1.0]").contains("input.std"));
+        assert!(changed("width = 416", "width = 0").contains("input.width: 0 must be from 8 to 4096"));
+        assert!(changed("\"bicycle\", \"car\"", "\"car\", \"car\"").contains("\"car\" is listed twice"));
+        assert!(changed("sha256 = \"c", "sha256 = \"C").contains("lower-case"));
+    }
+
+    #[test]
+    fn a_path_is_a_manifest_or_a_known_network() {
+        let folder = tempfile::tempdir().unwrap();
+        let stranger = folder.path().join("stranger.onnx");
+        std::fs::write(&stranger, b"abc").unwrap();
+        let message = Manifest::resolve(&stranger).unwrap_err().to_string();
+        assert!(
+            message.contains("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+            "{message}"
+        );
+        assert!(message.contains("stranger.onnx") && message.contains("write a manifest"), "{message}");
+        let missing = Manifest::resolve(&folder.path().join("none.toml")).unwrap_err().to_string();
+        assert!(
+            missing.contains("none.toml: cannot be read") && missing.contains("check the path"),
+            "{missing}"
+        );
+        assert!(Manifest::resolve(folder.path()).is_err());
+        let manifest = folder.path().join("m.toml");
+        std::fs::write(&manifest, CATALOGUE[0].1).unwrap();
+        let source = Manifest::resolve(&manifest).unwrap();
+        assert_eq!(source.weights, folder.path().join("yolox_nano_416.onnx"), "beside its manifest");
+    }
+}
