@@ -12,6 +12,7 @@
 //! Three planes meet only at named types of [`domain`]: encoded video (`Fragment`), pictures (`Frame`) and words
 //! (`Event`, `Alert`). Modules never import their siblings; `agent` wires them. ARCHITECTURE.md is the map.
 
+pub mod backoff;
 pub mod channel;
 pub mod clock;
 pub mod domain;

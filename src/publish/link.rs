@@ -13,16 +13,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::backoff::Backoff;
 use super::error::PublishError;
 use super::flights::{ALERTS_MAX, Flight, Flights};
 use super::settings::Settings;
 use super::tls;
 use super::topic::Topics;
 use super::{LinkState, Outbox, StatusSource};
+use crate::backoff::{Backoff, scattered};
 use crate::clock;
 use crate::domain::alert::Alert;
-use crate::domain::fault::chain;
+use crate::domain::fault::{ErrorKind, chain};
 use crate::domain::status::{Presence, Status};
 
 /// The client's default of 10 KiB does not hold a thumbnail.
@@ -37,6 +37,11 @@ const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(60);
 const CLIENT_ROOM: u16 = 64;
 /// How soon an outbox that cannot be read is tried again.
 const OUTBOX_RETRY: Duration = Duration::from_secs(1);
+
+/// Shortest and longest wait between connections.
+const RECONNECT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// Longest wait where somebody has to change something first: not a hot loop of wrong passwords.
+const CONFIG_WAIT: Duration = Duration::from_secs(60);
 
 /// What the publisher's owner wants.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,12 +77,13 @@ pub(super) struct Link {
 impl Link {
     /// Connects again and again, until it is told to stop.
     pub async fn run(self, mut wanted: watch::Receiver<Wanted>) {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
         let mut said = String::new();
         loop {
             let Err(error) = self.connection(&mut wanted, &mut backoff, &mut said).await else { return };
             self.disconnected(&error, &mut said);
-            let pause = backoff.pause(error.kind(), &mut rand::rng());
+            let is_config = error.kind() == ErrorKind::Config;
+            let pause = if is_config { scattered(CONFIG_WAIT) } else { backoff.next_wait() };
             tokio::select! {
                 () = sleep(pause) => {}
                 () = stopped(&mut wanted) => return,
@@ -258,7 +264,7 @@ impl<'a> Session<'a> {
 
     fn on_acknowledged(&mut self, packet_id: u16) {
         self.progress_at = Instant::now();
-        *self.backoff = Backoff::default();
+        self.backoff.reset();
         if let Some(Flight::Alert { seq, .. }) = self.flights.acknowledged(packet_id) {
             self.link.outbox.delivered(seq);
             self.link.state().published += 1;

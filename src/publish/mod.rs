@@ -4,7 +4,6 @@
 //! will. Owns one thread and at most one connection. It never stores anything, and never decides what is sent.
 //! `agent` starts it and implements both traits.
 
-mod backoff;
 mod error;
 mod flights;
 mod link;

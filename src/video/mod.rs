@@ -6,7 +6,6 @@
 //!
 //! Never here: what to do with a frame or a fragment.
 
-mod backoff;
 mod pipeline;
 mod record;
 mod replay;

@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::REGISTRY_VARIABLE;
-use super::backoff::Backoff;
 use super::settings::{Source, StreamSettings};
 use super::wire::{self, Order, Report};
+use crate::backoff::{Backoff, scattered};
 use crate::channel;
 use crate::domain::fault::ErrorKind;
 use crate::domain::fragment::{Fragment, StreamFacts, StreamRole};
@@ -29,8 +29,8 @@ use crate::domain::status::StreamState;
 const SESSION_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// Waits between tries of a camera's port.
 const PORT_BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_millis(1500));
-/// Wait after a failure that somebody has to mend.
-const CONFIG_WAIT: Duration = Duration::from_secs(15);
+/// Longest wait after a failure that somebody has to mend.
+const CONFIG_WAIT: Duration = Duration::from_secs(20);
 /// A session that lived this long was a success: the next wait is the shortest again.
 const SUCCESS: Duration = Duration::from_secs(20);
 /// How long a camera's port may take to answer.
@@ -226,11 +226,11 @@ impl Supervisor {
                 },
                 End::Broken(ErrorKind::Config, reason) => {
                     self.enter(StreamState::Misconfigured, Some(reason));
-                    self.pause(CONFIG_WAIT.mul_f64(0.75 + rand::random::<f64>() / 2.0));
+                    self.pause(scattered(CONFIG_WAIT));
                 }
                 End::Broken(_, reason) => {
                     self.enter(StreamState::BackingOff, Some(reason));
-                    let wait = self.sessions.next(rand::random());
+                    let wait = self.sessions.next_wait();
                     self.pause(wait);
                 }
             }
@@ -248,7 +248,7 @@ impl Supervisor {
             let reason =
                 format!("cannot reach {authority}: {reason}; is the camera on, and the address right?");
             self.enter(StreamState::BackingOff, Some(reason));
-            self.pause(backoff.next(rand::random()));
+            self.pause(backoff.next_wait());
             if self.stopping.load(Ordering::Relaxed) {
                 return false;
             }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
+mod agent;
+mod architecture;
 mod config;
 mod detect;
 mod publish;

@@ -11,7 +11,7 @@ use wardwatch::video::server::{CameraServer, Feed};
 use wardwatch::video::{Source, StreamHandle, read_pictures, supervise};
 
 use crate::support::camera::{Delivered, bar_camera, bar_feed, session_program, stream};
-use crate::support::{shared, wait_until};
+use crate::support::{shared, slices, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -252,22 +252,6 @@ fn real_footage_passes_through_untouched() {
     let start =
         original.windows(recorded.len().min(50)).position(|window| window == &recorded[..window.len()]);
     assert!(start.is_some(), "the recorded slices are the file's own, byte by byte");
-}
-
-/// Digests of the coded slices of a file, in order, without parameter sets and other extras.
-fn slices(path: &std::path::Path) -> Vec<String> {
-    let output = Command::new("ffmpeg")
-        .args(["-v", "error", "-i"])
-        .arg(path)
-        .args(["-an", "-c:v", "copy", "-bsf:v", "filter_units=pass_types=1-5", "-f", "framemd5", "-"])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(|l| l.rsplit(',').next().unwrap().trim().to_owned())
-        .collect()
 }
 
 #[test]

@@ -4,7 +4,8 @@ pub mod broker;
 pub mod camera;
 pub mod sample;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Waits until `condition` holds; panics with `what` after `deadline`.
@@ -31,4 +32,19 @@ pub fn shared(what: &str) -> Option<PathBuf> {
         path.display()
     );
     None
+}
+
+/// Digests of a file's coded pictures in decoding order, without parameter sets and other extras.
+pub fn slices(path: &Path) -> Vec<String> {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(path)
+        .args(["-an", "-c:v", "copy", "-bsf:v", "filter_units=pass_types=1-5", "-f", "framemd5", "-"])
+        .output()
+        .unwrap();
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && complaints.is_empty(), "{}: {complaints}", path.display());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let digests = text.lines().filter(|line| !line.starts_with('#'));
+    digests.map(|line| line.rsplit(',').next().unwrap().trim().to_owned()).collect()
 }

@@ -1,0 +1,160 @@
+//! The house's directions: who may look at whom, and which library is named where.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Leaves: every module may look at them, and they look at nothing but leaves above them.
+const LEAVES: &[(&str, &[&str])] =
+    &[("domain", &[]), ("clock", &["domain"]), ("channel", &[]), ("backoff", &[])];
+
+/// Siblings: they look at leaves only.
+const SIBLINGS: &[&str] = &["detect", "publish", "rules", "scene", "store", "thumbnail", "track", "video"];
+
+/// The outside world's libraries, each with the only module that names it.
+const OWNERS: &[(&str, &str)] = &[
+    ("gstreamer", "video"),
+    ("gstreamer_app", "video"),
+    ("gstreamer_video", "video"),
+    ("gstreamer_rtsp_server", "video"),
+    ("gstfmp4", "video"),
+    ("gio", "video"),
+    ("landlock", "video"),
+    ("seccompiler", "video"),
+    ("tract_onnx", "detect"),
+    ("rusqlite", "store"),
+    ("rumqttc", "publish"),
+    ("rustls", "publish"),
+    ("tokio", "publish"),
+    ("ab_glyph", "thumbnail"),
+    ("dejavu", "thumbnail"),
+    ("toml", "config"),
+    ("clap", "cli"),
+    ("indicatif", "cli"),
+    ("signal_hook", "cli"),
+];
+
+/// Libraries that a second module may name, with the reason.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[("toml", "detect", "a model's manifest is TOML too")];
+
+fn allowed(module: &str) -> BTreeSet<&'static str> {
+    let leaves = LEAVES.iter().map(|(leaf, _)| *leaf);
+    match module {
+        leaf if LEAVES.iter().any(|(name, _)| *name == leaf) => {
+            LEAVES.iter().find(|(name, _)| *name == leaf).unwrap().1.iter().copied().collect()
+        }
+        // Settings of every module that has some.
+        "config" => leaves.chain(["detect", "publish", "rules", "store", "video"]).collect(),
+        "agent" => leaves.chain(SIBLINGS.iter().copied()).chain(["config"]).collect(),
+        "cli" => leaves.chain(SIBLINGS.iter().copied()).chain(["config", "agent"]).collect(),
+        _ => leaves.collect(),
+    }
+}
+
+fn sources() -> Vec<(String, PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    let mut found = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let inside = path.strip_prefix(&root).unwrap();
+                let first = inside.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+                let module = first.trim_end_matches(".rs").to_owned();
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push((module, path, code_only(&text)));
+            }
+        }
+    }
+    assert!(found.len() > 40, "the sources are where they are looked for");
+    found
+}
+
+/// Without comments; strings stay, which name no `crate::` path here.
+fn code_only(text: &str) -> String {
+    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+}
+
+/// The identifiers that follow `before` in `code`; `{a, b}` gives both.
+fn names_after(code: &str, before: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (at, _) in code.match_indices(before) {
+        let preceded = code[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_');
+        if preceded {
+            continue;
+        }
+        let rest = &code[at + before.len()..];
+        let list = rest.strip_prefix('{').and_then(|list| list.split('}').next()).unwrap_or(rest);
+        let only_first = !rest.starts_with('{');
+        for part in list.split(',') {
+            let name: String = part.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            if !name.is_empty() {
+                names.insert(name);
+            }
+            if only_first {
+                break;
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn modules_look_only_where_they_may() {
+    let mut wrong = Vec::new();
+    let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (module, path, code) in sources() {
+        if matches!(module.as_str(), "lib" | "bin") {
+            continue;
+        }
+        let allowed = allowed(&module);
+        for target in names_after(&code, "crate::") {
+            edges.entry(module.clone()).or_default().insert(target.clone());
+            if target != module && !allowed.contains(target.as_str()) {
+                wrong.push(format!("{}: `{module}` must not look at `{target}`", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    assert!(
+        edges["agent"].contains("store") && edges["config"].contains("rules"),
+        "edges are found at all: {edges:?}"
+    );
+}
+
+#[test]
+fn each_library_is_named_in_its_own_module_only() {
+    let mut wrong = Vec::new();
+    let mut used = BTreeSet::new();
+    for (module, path, code) in sources() {
+        for (library, owner) in OWNERS {
+            let named = code.match_indices(library).any(|(at, _)| {
+                let before = code[..at]
+                    .chars()
+                    .next_back()
+                    .is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != ':');
+                let after = code[at + library.len()..].trim_start();
+                before && (after.starts_with("::") || after.starts_with(" as ") || after.starts_with("as "))
+            });
+            let excepted = EXCEPTIONS.iter().any(|(l, m, _)| l == library && *m == module);
+            if named && module == *owner {
+                used.insert(*library);
+            } else if named && !excepted {
+                wrong.push(format!("{}: `{library}` belongs to `{owner}`", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    let unused: Vec<_> = OWNERS.iter().filter(|(library, _)| !used.contains(library)).collect();
+    assert!(unused.is_empty(), "the table names libraries that nobody uses any more: {unused:?}");
+}
+
+#[test]
+fn the_manifest_has_one_package_and_a_reason_for_panics() {
+    let manifest = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();
+    assert!(!manifest.contains("[workspace]"), "direction is kept by this test, not by crates");
+    assert!(manifest.contains("panic = \"unwind\""), "\"abort\" compiles gstreamer-app's panic guard out");
+    assert!(manifest.contains("unwrap_used = \"deny\""));
+}
