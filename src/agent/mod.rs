@@ -1,1 +1,223 @@
-//! The composition root.
+//! The composition root: builds every unit, owns the order in which they start and stop, and wires siblings together.
+//! Only `cli` imports it.
+//!
+//! ```text
+//! streams ─ fragments ─► store                      publisher ─► broker
+//!    └ frames ─► watch (detector, tracker, rules) ─► alerts ─► store ─┘ (outbox)
+//! ```
+
+mod alerts;
+mod analysis;
+mod board;
+#[cfg(feature = "demo")]
+pub mod demo;
+pub mod replay;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+
+pub use analysis::{Analysis, Looked};
+
+use crate::clock::{self, SystemClock};
+use crate::config;
+use crate::detect::Factory;
+use crate::domain::fragment::Fragment;
+use crate::domain::ids::CameraId;
+use crate::domain::picture::Frame;
+use crate::domain::status::StreamState;
+use crate::publish::Publisher;
+use crate::rules::RuleSettings;
+use crate::store::Store;
+use crate::video::{SessionProgram, StreamHandle, StreamReport, StreamSink, prepare, supervise};
+use alerts::Alerts;
+use board::Board;
+use watch::Watch;
+
+/// How long the last alerts may take to leave when the daemon stops; what is left waits in the outbox.
+const PUBLISH_GRACE: Duration = Duration::from_secs(2);
+
+/// The running box.
+pub struct Agent {
+    settings: config::Settings,
+    program: SessionProgram,
+    detectors: Arc<Factory>,
+    store: Store,
+    board: Arc<Board>,
+    publisher: Arc<Publisher>,
+    alerts: Alerts,
+    watch: Watch,
+    cameras: BTreeMap<CameraId, Vec<StreamHandle>>,
+}
+
+impl Agent {
+    /// Starts everything: store first, so that nothing that a camera delivers is without a place; cameras last.
+    ///
+    /// Errors are what somebody has to mend before the box can run at all: a model that does not load, a folder that
+    /// cannot be written, a GStreamer without plugins. A camera or a broker that is away is no error.
+    pub fn start(settings: config::Settings, program: Option<PathBuf>) -> anyhow::Result<Self> {
+        let detectors = Arc::new(Factory::new(&settings.detect).context("the detector cannot start")?);
+        let store = Store::open(settings.store.clone(), Arc::new(SystemClock))
+            .context("the store cannot be opened")?;
+        let registry = settings.store.directory.join("gstreamer-registry.bin");
+        let mut session = SessionProgram::current(registry);
+        if let Some(program) = program {
+            session.program = program;
+        }
+        prepare(&session)?;
+        let board = Arc::new(Board::new(&settings, store.clone()));
+        let outbox = Arc::new(alerts::StoreOutbox(store.clone()));
+        let publisher = Publisher::start(settings.broker.clone(), outbox, board.clone());
+        let publisher = Arc::new(publisher.context("the publisher cannot start")?);
+        board.tell(publisher.clone());
+        let alerts = Alerts::start(&settings, store.clone(), publisher.clone(), detectors.model())?;
+        let watch = Watch::start(settings.detect.workers, &alerts)?;
+        let mut agent = Self {
+            program: session,
+            detectors,
+            store,
+            board,
+            publisher,
+            alerts,
+            watch,
+            cameras: BTreeMap::new(),
+            settings,
+        };
+        for camera in agent.settings.cameras.clone() {
+            agent.start_camera(&camera);
+        }
+        Ok(agent)
+    }
+
+    /// Takes up new settings. Cameras whose settings and rules are the same are not disturbed.
+    ///
+    /// `false`, and nothing is changed, where they concern what all cameras share: then everything has to be started
+    /// anew.
+    pub fn reload(&mut self, settings: config::Settings) -> bool {
+        let same_box = {
+            let (old, new) = (&self.settings, &settings);
+            old.ward == new.ward
+                && old.box_id == new.box_id
+                && old.timezone == new.timezone
+                && old.store == new.store
+                && old.broker == new.broker
+                && old.detect == new.detect
+        };
+        if !same_box {
+            return false;
+        }
+        let old = std::mem::replace(&mut self.settings, settings);
+        self.alerts.set_cameras(&self.settings);
+        for camera in &old.cameras {
+            let id = &camera.camera.id;
+            let unchanged =
+                self.settings.cameras.contains(camera) && rules_of(&old, id) == rules_of(&self.settings, id);
+            if !unchanged {
+                self.stop_camera(id);
+            }
+        }
+        for camera in self.settings.cameras.clone() {
+            if !self.cameras.contains_key(&camera.camera.id) {
+                self.start_camera(&camera);
+            }
+        }
+        true
+    }
+
+    /// Stops in reverse order: cameras hand out what they have, open events close, alerts are stored, the post is told.
+    pub fn stop(mut self) {
+        self.alerts.hurry();
+        let ids: Vec<CameraId> = self.cameras.keys().cloned().collect();
+        self.cameras.values().flatten().for_each(StreamHandle::ask_to_stop);
+        for id in ids {
+            self.stop_camera(&id);
+        }
+        self.watch.stop();
+        self.alerts.stop();
+        self.board.hush();
+        // The board and the alerts have let go of it; if not, its own drop ends it.
+        if let Ok(publisher) = Arc::try_unwrap(self.publisher) {
+            publisher.stop(PUBLISH_GRACE);
+        }
+        self.store.close();
+    }
+
+    /// The store, for whoever reads what it holds.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn start_camera(&mut self, camera: &config::Camera) {
+        let id = &camera.camera.id;
+        let watched = camera.streams.iter().any(|stream| stream.watch_fps_max.is_some());
+        if watched {
+            let analysis =
+                Analysis::new(id.clone(), self.detectors.for_camera(), rules_of(&self.settings, id));
+            self.watch.add(id.clone(), analysis);
+        }
+        let mut handles = Vec::new();
+        for stream in &camera.streams {
+            self.board.connecting(id, stream.role);
+            let sink = CameraSink {
+                store: self.store.clone(),
+                watch: self.watch.input(id),
+                is_watched: stream.watch_fps_max.is_some(),
+                board: self.board.clone(),
+                refused: false,
+            };
+            handles.push(supervise(stream.clone(), self.program.clone(), Box::new(sink)));
+        }
+        self.cameras.insert(id.clone(), handles);
+    }
+
+    fn stop_camera(&mut self, id: &CameraId) {
+        let handles = self.cameras.remove(id).unwrap_or_default();
+        handles.iter().for_each(StreamHandle::ask_to_stop);
+        handles.into_iter().for_each(StreamHandle::stop);
+        self.watch.remove(id, clock::Clock::now(&SystemClock));
+        self.board.forget(id);
+    }
+}
+
+fn rules_of(settings: &config::Settings, camera: &CameraId) -> Vec<RuleSettings> {
+    settings.rules.iter().filter(|rule| rule.camera == *camera).cloned().collect()
+}
+
+/// Where one stream's deliveries go.
+struct CameraSink {
+    store: Store,
+    watch: watch::Input,
+    is_watched: bool,
+    board: Arc<Board>,
+    refused: bool,
+}
+
+impl StreamSink for CameraSink {
+    fn fragment(&mut self, fragment: Fragment) {
+        let camera = fragment.camera.clone();
+        let refused = self.store.append(fragment).err();
+        match &refused {
+            Some(error) if !self.refused => tracing::error!(%camera, "footage is being lost: {error}"),
+            None if self.refused => tracing::info!(%camera, "footage is kept again"),
+            _ => {}
+        }
+        self.refused = refused.is_some();
+    }
+
+    fn frame(&mut self, frame: Frame) {
+        self.watch.frame(frame);
+    }
+
+    fn report(&mut self, report: StreamReport) {
+        // A stream that will not be back at once ends what was open on its picture.
+        let is_down = !matches!(report.state, StreamState::Live | StreamState::Connecting);
+        if self.is_watched && is_down {
+            self.watch.lost(clock::Clock::now(&SystemClock));
+        }
+        self.board.report(report);
+    }
+}

@@ -2,12 +2,17 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
 
-mod check;
+pub mod check;
+#[cfg(feature = "demo")]
+mod demo;
+mod model;
+mod replay;
+mod run;
 mod session;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Exit code: what was asked cannot be done.
 pub const CANNOT: u8 = 1;
@@ -24,18 +29,42 @@ struct Line {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Runs the box: records, looks, and sends alerts.
+    Run(run::Args),
+    /// Checks the configuration and says what the box would do.
+    Check(check::Args),
+    /// Analyses a video file as fast as the machine can; prints JSON lines.
+    Replay(replay::Args),
+    /// Lists, checks and measures detection models.
+    Model(model::Args),
+    /// Shows everything at once on this machine: cameras, box, broker, alerts.
+    #[cfg(feature = "demo")]
+    Demo(demo::Args),
+    /// Prints the completions of a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
     #[command(hide = true)]
     Session(session::Args),
-    Check(check::Args),
 }
 
 /// Runs what the command line asks for. Errors are printed with their causes; the result is the process's exit code.
 pub fn main() -> ExitCode {
     let line = Line::parse();
-    start_log();
+    start_log(&line.command);
     let result = match line.command {
-        Command::Session(args) => Ok(session::run(&args)),
+        Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Model(args) => model::run(args),
+        #[cfg(feature = "demo")]
+        Command::Demo(args) => demo::run(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Line::command(), "wardwatch", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Session(args) => Ok(session::run(&args)),
     };
     result.unwrap_or_else(|error: anyhow::Error| {
         eprintln!("wardwatch: {error:#}");
@@ -43,10 +72,15 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// Log lines go to standard error, as journald wants them; RUST_LOG chooses which.
-fn start_log() {
+/// Log lines go to standard error, as journald wants them; RUST_LOG chooses which. The daemon tells of what changes,
+/// the other commands only of what is wrong.
+fn start_log(command: &Command) {
+    let default = match command {
+        Command::Run(_) => "info,tract=warn,rumqttc=warn",
+        _ => "warn,tract=error,rumqttc=error",
+    };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,tract=warn,rumqttc=warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     let log =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     log.init();

@@ -75,17 +75,9 @@ impl ThumbnailError {
 /// The subjects stand in the middle of at least half of the picture's width; without subjects (boxes that are not
 /// finite or have no area do not count) the whole picture is shown. Takes some milliseconds of CPU.
 pub fn render(picture: &Picture, subjects: &[Mark], caption: &Caption) -> Result<Thumbnail, ThumbnailError> {
-    let (width, height) = (picture.width(), picture.height());
-    if width == 0 || height == 0 {
-        return Err(ThumbnailError::Empty(width, height));
-    }
-    let whole = RgbImage::from_raw(width, height, picture.to_rgb()).expect("to_rgb gives 3 bytes per pixel");
-    let marks: Vec<Mark> = subjects
-        .iter()
-        .filter(|mark| <[f32; 4]>::from(mark.rect).iter().all(|v| v.is_finite()))
-        .map(|mark| Mark { rect: mark.rect.clamped(), text: mark.text.clone() })
-        .filter(|mark| mark.rect.area() > 0.0)
-        .collect();
+    let whole = whole(picture)?;
+    let marks = drawable(subjects);
+    let (width, height) = whole.dimensions();
     let crop = crop(&marks, width as f32, height as f32);
     let view = cut(&whole, &crop);
     let mut bytes = Vec::new();
@@ -102,6 +94,42 @@ pub fn render(picture: &Picture, subjects: &[Mark], caption: &Caption) -> Result
         }
     }
     Err(ThumbnailError::TooLarge(bytes.len()))
+}
+
+/// Draws the marks into the whole picture, at its own size: a JPEG for a person who tunes rules. Takes some
+/// milliseconds of CPU.
+pub fn annotate(picture: &Picture, subjects: &[Mark]) -> Result<Vec<u8>, ThumbnailError> {
+    let mut image = whole(picture)?;
+    let (width, height) = image.dimensions();
+    let font = text::font();
+    let place = |rect: &Rect| {
+        let (w, h) = (width as f32, height as f32);
+        [rect.x * w, rect.y * h, rect.right() * w, rect.bottom() * h]
+    };
+    let marks = drawable(subjects);
+    marks.iter().for_each(|mark| frame(&mut image, (width, height), place(&mark.rect)));
+    marks.iter().for_each(|mark| tag(&mut image, (width, height), &font, place(&mark.rect), &mark.text));
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, 85).encode_image(&image).map_err(ThumbnailError::Encode)?;
+    Ok(bytes)
+}
+
+fn whole(picture: &Picture) -> Result<RgbImage, ThumbnailError> {
+    let (width, height) = (picture.width(), picture.height());
+    if width == 0 || height == 0 {
+        return Err(ThumbnailError::Empty(width, height));
+    }
+    Ok(RgbImage::from_raw(width, height, picture.to_rgb()).expect("to_rgb gives 3 bytes per pixel"))
+}
+
+/// The marks that have a place on the picture, cut to it.
+fn drawable(subjects: &[Mark]) -> Vec<Mark> {
+    subjects
+        .iter()
+        .filter(|mark| <[f32; 4]>::from(mark.rect).iter().all(|v| v.is_finite()))
+        .map(|mark| Mark { rect: mark.rect.clamped(), text: mark.text.clone() })
+        .filter(|mark| mark.rect.area() > 0.0)
+        .collect()
 }
 
 /// What is shown, in pixels of the picture; may reach beyond it where the picture has another shape.
@@ -182,18 +210,19 @@ fn compose(view: &RgbImage, softness: u32, crop: &Crop, marks: &[Mark], caption:
         imageops::replace(&mut image, view, 0, 0);
     }
     for mark in marks {
-        frame(&mut image, crop.place(&mark.rect));
+        frame(&mut image, (WIDTH, VIEW_HEIGHT), crop.place(&mark.rect));
     }
     for mark in marks {
-        tag(&mut image, &font, crop.place(&mark.rect), &mark.text);
+        tag(&mut image, (WIDTH, VIEW_HEIGHT), &font, crop.place(&mark.rect), &mark.text);
     }
     write_caption(&mut image, &font, caption);
     image
 }
 
 /// A box of two lines: dark outside, bright inside, so that it shows on any ground.
-fn frame(image: &mut RgbImage, [x0, y0, x1, y1]: [f32; 4]) {
-    let (right, bottom) = (WIDTH as i32 - 1, VIEW_HEIGHT as i32 - 1);
+/// `view` is the part of the image, from its left top corner, that boxes may be drawn on.
+fn frame(image: &mut RgbImage, view: (u32, u32), [x0, y0, x1, y1]: [f32; 4]) {
+    let (right, bottom) = (view.0 as i32 - 1, view.1 as i32 - 1);
     let [x0, x1] = [x0, x1].map(|x| (x.round() as i32).clamp(0, right));
     let [y0, y1] = [y0, y1].map(|y| (y.round() as i32).clamp(0, bottom));
     for (inset, colour) in [(-2, DARK), (-1, DARK), (0, BRIGHT), (1, BRIGHT)] {
@@ -215,18 +244,19 @@ fn frame(image: &mut RgbImage, [x0, y0, x1, y1]: [f32; 4]) {
 }
 
 /// The mark's text on a dark ground, above the box, or inside of it where there is no room above.
-fn tag(image: &mut RgbImage, font: &FontRef, [x0, y0, ..]: [f32; 4], words: &str) {
+fn tag(image: &mut RgbImage, view: (u32, u32), font: &FontRef, [x0, y0, ..]: [f32; 4], words: &str) {
     const SIZE: f32 = 15.0;
-    if words.is_empty() {
+    let (width, height) = (view.0 as f32, view.1 as f32);
+    if words.is_empty() || width < 40.0 || height < 20.0 {
         return;
     }
-    let words = text::shortened(font, SIZE, words, WIDTH as f32 * 0.6);
+    let words = text::shortened(font, SIZE, words, width * 0.6);
     let (w, h) = (text::width(font, SIZE, &words).ceil() + 8.0, 17.0);
-    let left = (x0 - 2.0).clamp(0.0, WIDTH as f32 - w);
+    let left = (x0 - 2.0).clamp(0.0, (width - w).max(0.0));
     let top = if y0 - 2.0 - h >= 0.0 { y0 - 2.0 - h } else { y0.max(0.0) + 2.0 };
-    let top = top.min(VIEW_HEIGHT as f32 - h);
+    let top = top.min(height - h);
     for y in top as u32..(top + h) as u32 {
-        for x in left as u32..(left + w) as u32 {
+        for x in left as u32..((left + w) as u32).min(view.0) {
             image.put_pixel(x, y, DARK);
         }
     }

@@ -1,0 +1,188 @@
+//! From an event to a row in the outbox: the thumbnail is drawn, the message is put together, and kept before anything
+//! is sent. One thread, so that a slow disk holds up no detector until 64 alerts wait.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::channel;
+use crate::config;
+use crate::domain::alert::{Alert, AlertDraft, ClipRef, ModelRef, Thumbnail};
+use crate::domain::event::{Event, Phase};
+use crate::domain::fault::{ErrorKind, chain};
+use crate::domain::ids::{BoxId, CameraId, WardId};
+use crate::domain::picture::Picture;
+use crate::publish::{Outbox, Publisher};
+use crate::store::Store;
+use crate::thumbnail::{self, Caption, Mark};
+
+/// Alerts that may wait for the disk before detection waits too.
+const WAITING_MAX: usize = 64;
+/// Wait between tries of a store that does not take an alert.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The thread that keeps alerts.
+pub(super) struct Alerts {
+    input: AlertInput,
+    /// Dropped to say that tries are to come to an end.
+    patience: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Where events go in. Blocks while [`WAITING_MAX`] alerts wait for the disk.
+#[derive(Clone)]
+pub(super) struct AlertInput {
+    queue: SyncSender<Waiting>,
+    cameras: Arc<Mutex<BTreeMap<CameraId, config::Camera>>>,
+    timezone: TimeZone,
+    ward: WardId,
+    box_id: BoxId,
+    model: ModelRef,
+}
+
+enum Waiting {
+    Alert(Box<AlertDraft>),
+    End,
+}
+
+impl Alerts {
+    pub(super) fn start(
+        settings: &config::Settings,
+        store: Store,
+        publisher: Arc<Publisher>,
+        model: ModelRef,
+    ) -> std::io::Result<Self> {
+        let (queue, waiting) = channel::blocking(WAITING_MAX);
+        let (patience, impatience) = channel::blocking(1);
+        let body = move || {
+            // What was sent before the end lies in front of it.
+            while let Ok(Waiting::Alert(draft)) = waiting.recv() {
+                keep(&draft, &store, &publisher, &impatience);
+            }
+        };
+        let thread = std::thread::Builder::new().name("alerts".into()).spawn(body)?;
+        let input = AlertInput {
+            queue,
+            cameras: Arc::default(),
+            timezone: settings.timezone.clone(),
+            ward: settings.ward.clone(),
+            box_id: settings.box_id.clone(),
+            model,
+        };
+        let alerts = Self { input, patience: Some(patience), thread: Some(thread) };
+        alerts.set_cameras(settings);
+        Ok(alerts)
+    }
+
+    pub(super) fn input(&self) -> AlertInput {
+        self.input.clone()
+    }
+
+    /// Takes up how the cameras are named.
+    pub(super) fn set_cameras(&self, settings: &config::Settings) {
+        let cameras =
+            settings.cameras.iter().map(|camera| (camera.camera.id.clone(), camera.clone())).collect();
+        *self.input.cameras.lock().unwrap_or_else(PoisonError::into_inner) = cameras;
+    }
+
+    /// From now on a store that does not take an alert is not waited for: the daemon stops.
+    pub(super) fn hurry(&mut self) {
+        self.patience = None;
+    }
+
+    /// Keeps what waits, and ends.
+    pub(super) fn stop(&mut self) {
+        // An error means that the thread has gone already, which the join reports.
+        let _ = self.input.queue.send(Waiting::End);
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the alerts' thread had panicked");
+        }
+    }
+}
+
+impl AlertInput {
+    /// Makes an alert of `event`, with a thumbnail of the picture on which it opened.
+    pub(super) fn send(&self, event: Event, picture: Option<&Picture>) {
+        let camera = self.cameras.lock().unwrap_or_else(PoisonError::into_inner).get(&event.camera).cloned();
+        let Some(camera) = camera else {
+            tracing::error!(camera = %event.camera, "an event of a camera that is not configured");
+            return;
+        };
+        let picture = picture.filter(|_| event.phase == Phase::Opened);
+        let thumbnail = picture.and_then(|picture| self.thumbnail(&event, &camera.camera.name, picture));
+        let clip = ClipRef {
+            reference: event.id.to_string(),
+            starts_at: event.opened_at.wall - camera.pre_roll,
+            ends_at: event.closed_at.map(|closed| closed.wall + camera.post_roll),
+            sha256: None,
+        };
+        let draft = AlertDraft {
+            event,
+            ward: self.ward.clone(),
+            box_id: self.box_id.clone(),
+            camera: camera.camera,
+            model: self.model.clone(),
+            clip,
+            thumbnail,
+        };
+        if self.queue.send(Waiting::Alert(Box::new(draft))).is_err() {
+            tracing::error!("an alert came after the end");
+        }
+    }
+
+    fn thumbnail(&self, event: &Event, place: &str, picture: &Picture) -> Option<Thumbnail> {
+        let mark = |subject: &crate::domain::event::Subject| Mark {
+            rect: subject.rect,
+            text: format!("{} {:.0}%", subject.label, subject.score * 100.0),
+        };
+        let marks: Vec<Mark> = event.subjects.iter().map(mark).collect();
+        let local = event.opened_at.wall.to_timestamp().to_zoned(self.timezone.clone());
+        let when = local.strftime("%Y-%m-%d %H:%M:%S").to_string();
+        thumbnail::render(picture, &marks, &Caption { place: place.to_owned(), when })
+            .inspect_err(|error| tracing::error!(camera = %event.camera, "no thumbnail: {}", chain(error)))
+            .ok()
+    }
+}
+
+/// Tries until the store has it; once `impatience` is closed, only once more.
+fn keep(draft: &AlertDraft, store: &Store, publisher: &Publisher, impatience: &Receiver<()>) {
+    let mut failing = false;
+    let mut last_try = false;
+    loop {
+        let error = match store.put_alert(draft.clone()) {
+            Ok(alert) => {
+                let (camera, rule, phase) = (&alert.camera.id, &alert.rule.id, alert.phase.as_str());
+                tracing::info!(%camera, %rule, seq = alert.seq, phase, "{}", alert.why);
+                publisher.wake();
+                return;
+            }
+            Err(error) => error,
+        };
+        if last_try || error.kind() == ErrorKind::Bug {
+            tracing::error!(camera = %draft.camera.id, "an alert is lost: {}", chain(&error));
+            return;
+        }
+        if !failing {
+            tracing::error!(camera = %draft.camera.id, "an alert waits for the store: {}", chain(&error));
+        }
+        failing = true;
+        last_try = matches!(impatience.recv_timeout(RETRY), Err(RecvTimeoutError::Disconnected));
+    }
+}
+
+/// The publisher's view of the store.
+pub(super) struct StoreOutbox(pub(super) Store);
+
+impl Outbox for StoreOutbox {
+    fn next(&self, after_seq: u64, limit: usize) -> Result<Vec<Alert>, String> {
+        self.0.outbox(after_seq, limit).map_err(|error| chain(&error))
+    }
+
+    fn delivered(&self, seq: u64) {
+        self.0.delivered(seq);
+    }
+}

@@ -1,0 +1,114 @@
+//! What the box says of itself: every stream's state, put together into the status message.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::clock::{self, Clock as _, SystemClock};
+use crate::config;
+use crate::domain::fragment::StreamRole;
+use crate::domain::ids::{BoxId, CameraId, WardId};
+use crate::domain::status::{CameraStatus, Presence, SCHEMA, Status, StreamState};
+use crate::domain::time::WallTime;
+use crate::publish::{Publisher, StatusSource};
+use crate::store::Store;
+use crate::video::StreamReport;
+
+/// Keeps the states and tells the publisher when one has changed.
+pub(super) struct Board {
+    ward: WardId,
+    box_id: BoxId,
+    boot_id: String,
+    started_at: WallTime,
+    store: Store,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    streams: BTreeMap<CameraId, BTreeMap<StreamRole, CameraStatus>>,
+    publisher: Option<Arc<Publisher>>,
+}
+
+impl Board {
+    pub(super) fn new(settings: &config::Settings, store: Store) -> Self {
+        Self {
+            ward: settings.ward.clone(),
+            box_id: settings.box_id.clone(),
+            boot_id: clock::boot_id(),
+            started_at: clock::wall(),
+            store,
+            state: Mutex::default(),
+        }
+    }
+
+    /// From now on `publisher` is told of changes.
+    pub(super) fn tell(&self, publisher: Arc<Publisher>) {
+        self.lock().publisher = Some(publisher);
+    }
+
+    /// Nobody is told any more.
+    pub(super) fn hush(&self) {
+        self.lock().publisher = None;
+    }
+
+    pub(super) fn connecting(&self, camera: &CameraId, role: StreamRole) {
+        self.set(camera, role, StreamState::Connecting, None);
+    }
+
+    pub(super) fn report(&self, report: StreamReport) {
+        self.set(&report.camera, report.role, report.state, report.reason);
+    }
+
+    pub(super) fn forget(&self, camera: &CameraId) {
+        self.lock().streams.remove(camera);
+    }
+
+    fn set(&self, camera: &CameraId, role: StreamRole, state: StreamState, reason: Option<String>) {
+        let status = CameraStatus { id: camera.clone(), state, reason, since: clock::wall() };
+        let mut board = self.lock();
+        board.streams.entry(camera.clone()).or_default().insert(role, status);
+        if let Some(publisher) = &board.publisher {
+            publisher.status_changed();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The camera is as well as the worse of its streams.
+fn worse(state: StreamState) -> u8 {
+    match state {
+        StreamState::Live => 0,
+        StreamState::Ended => 1,
+        StreamState::Connecting => 2,
+        StreamState::BackingOff => 3,
+        StreamState::Misconfigured => 4,
+    }
+}
+
+impl StatusSource for Board {
+    fn status(&self) -> Status {
+        let cameras = {
+            let board = self.lock();
+            let worst =
+                board.streams.values().filter_map(|of| of.values().max_by_key(|stream| worse(stream.state)));
+            worst.cloned().collect()
+        };
+        let (outbox_depth, oldest_unacknowledged) = self.store.outbox_depth().unwrap_or_default();
+        Status {
+            schema: SCHEMA.to_owned(),
+            presence: Presence::Online,
+            ward: self.ward.clone(),
+            box_id: self.box_id.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            boot_id: self.boot_id.clone(),
+            started_at: self.started_at,
+            cameras,
+            outbox_depth,
+            oldest_unacknowledged,
+            clock: SystemClock.now().clock,
+        }
+    }
+}

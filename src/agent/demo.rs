@@ -1,0 +1,333 @@
+//! The demonstration: a real broker, cameras, the box, and a subscriber, all on this machine's loopback.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use super::Agent;
+use crate::channel;
+use crate::clock;
+use crate::config;
+use crate::domain::alert::Alert;
+use crate::domain::geometry::Point;
+use crate::domain::time::WallTime;
+use crate::scene::{self, Light, Scene};
+use crate::store::Store;
+use crate::video::server::{CameraServer, Feed};
+
+/// How long the broker may take to listen.
+const BROKER_START: Duration = Duration::from_secs(10);
+
+/// What to show.
+#[derive(Debug, Clone)]
+pub struct Demo {
+    /// Shown instead of the drawn street.
+    pub video: Option<PathBuf>,
+    /// A manifest or a known network's file, instead of the motion detector.
+    pub model: Option<PathBuf>,
+    /// Everything that the demonstration writes; emptied first.
+    pub output: PathBuf,
+}
+
+/// An alert as the subscriber got it.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// The message.
+    pub alert: Alert,
+    /// When the subscriber had it.
+    pub at: WallTime,
+}
+
+/// The running demonstration. Ends everything that it started when it is dropped.
+pub struct Running {
+    /// The configuration that the box runs with.
+    pub config: PathBuf,
+    /// Broker's port on loopback.
+    pub port: u16,
+    /// URLs of the cameras' streams.
+    pub urls: Vec<String>,
+    agent: Option<Agent>,
+    arrivals: Receiver<Arrival>,
+    _servers: Vec<CameraServer>,
+    subscriber: Process,
+    broker: Process,
+}
+
+impl Demo {
+    /// Starts it all. `program` runs the sessions, if not this binary itself.
+    pub fn start(&self, program: Option<PathBuf>) -> anyhow::Result<Running> {
+        let output = self.prepare_output()?;
+        let port = free_port()?;
+        let broker = start_broker(&output, port)?;
+        let (subscriber, arrivals) = subscribe(port)?;
+        let server = CameraServer::start(0, None)?;
+        let street = Street::mount(&server, self.video.as_deref())?;
+        let config = output.join("wardwatch.toml");
+        std::fs::write(&config, street.config(port, self.model.as_deref())?)
+            .with_context(|| format!("cannot write {}", config.display()))?;
+        let agent = Agent::start(config::load(&config)?, program)?;
+        Ok(Running {
+            config,
+            port,
+            urls: street.urls,
+            agent: Some(agent),
+            arrivals,
+            _servers: vec![server],
+            subscriber,
+            broker,
+        })
+    }
+
+    /// The output folder, empty, as an absolute path. Only a folder of an earlier demonstration is emptied.
+    fn prepare_output(&self) -> anyhow::Result<PathBuf> {
+        let output = std::path::absolute(&self.output)?;
+        let context = || format!("cannot use {} for the demonstration's files", output.display());
+        if output.join("wardwatch.toml").exists() {
+            std::fs::remove_dir_all(&output).with_context(context)?;
+        } else if output.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+            bail!("{}: it is not empty; name another folder with --output", context());
+        }
+        std::fs::create_dir_all(&output).with_context(context)?;
+        Ok(output)
+    }
+}
+
+impl Running {
+    /// The next alert at the subscriber, if one comes within `patience`.
+    pub fn next_arrival(&mut self, patience: Duration) -> anyhow::Result<Option<Arrival>> {
+        match self.arrivals.recv_timeout(patience) {
+            Ok(arrival) => Ok(Some(arrival)),
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => Ok(None),
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => {
+                bail!("the subscriber has ended: {}", self.subscriber.state())
+            }
+        }
+    }
+
+    /// The box's store, while it runs.
+    pub fn store(&self) -> Option<&Store> {
+        self.agent.as_ref().map(Agent::store)
+    }
+
+    /// Stops the box; gives what still arrives of the alerts that this closes.
+    pub fn stop(mut self) -> anyhow::Result<Vec<Arrival>> {
+        if let Some(agent) = self.agent.take() {
+            agent.stop();
+        }
+        let mut last = Vec::new();
+        while let Some(arrival) = self.next_arrival(Duration::from_millis(500))? {
+            last.push(arrival);
+        }
+        Ok(last)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The box before its cameras and its broker, whose ends it would only log.
+        if let Some(agent) = self.agent.take() {
+            agent.stop();
+        }
+        self.subscriber.kill();
+        self.broker.kill();
+    }
+}
+
+/// What the cameras show, and the configuration that goes with it.
+struct Street {
+    urls: Vec<String>,
+    cameras: String,
+}
+
+impl Street {
+    fn mount(server: &CameraServer, video: Option<&Path>) -> anyhow::Result<Self> {
+        let mut street = Self { urls: Vec::new(), cameras: String::new() };
+        match video {
+            Some(path) => street.mount_video(server, path)?,
+            None => {
+                street.mount_scene(server, "le-loi", "Đường Lê Lợi", Light::Day, 1, None)?;
+                street.mount_scene(
+                    server,
+                    "ben-thanh",
+                    "Chợ Bến Thành",
+                    Light::Dusk,
+                    2,
+                    Some((1280, 720)),
+                )?;
+            }
+        }
+        Ok(street)
+    }
+
+    /// A drawn camera: one stream for both, or a main stream of the given size beside the sub stream.
+    fn mount_scene(
+        &mut self,
+        server: &CameraServer,
+        id: &str,
+        name: &str,
+        light: Light,
+        seed: u64,
+        main: Option<(u32, u32)>,
+    ) -> anyhow::Result<()> {
+        let settings = scene::Settings { seed, light, ..scene::Settings::default() };
+        let mut mount = |path: String, (width, height): (u32, u32), kbit_per_second: u32| {
+            let scene = Scene::new(scene::Settings { width, height, ..settings.clone() });
+            let places = scene.places();
+            let fps = settings.fps as u32;
+            let draw = Arc::new(move |index| scene.frame(index).0);
+            server.mount(&path, Feed::Drawn { fps, kbit_per_second, draw })?;
+            self.urls.push(server.url(&path));
+            anyhow::Ok((server.url(&path), places))
+        };
+        let (sub, places) = mount(format!("/{id}/sub"), (settings.width, settings.height), 1000)?;
+        let streams = match main {
+            Some(size) => {
+                let (main, _) = mount(format!("/{id}/main"), size, 2000)?;
+                format!("main = \"{main}\"\nsub = \"{sub}\"\n")
+            }
+            None => format!("main = \"{sub}\"\n"),
+        };
+        let (zone, wire) = (places.zone, places.tripwire);
+        let points: Vec<[f32; 2]> = zone.polygon.points().iter().map(|point| (*point).into()).collect();
+        let ends = (wire.from, wire.to);
+        self.camera(id, name, &streams, (&zone.name, &points), (&wire.name, ends))
+    }
+
+    /// Somebody's own video: nothing is known of it, so the zone is its lower middle, and the line goes across.
+    fn mount_video(&mut self, server: &CameraServer, path: &Path) -> anyhow::Result<()> {
+        server.mount("/video", Feed::File(path.to_owned()))?;
+        self.urls.push(server.url("/video"));
+        let streams = format!("main = \"{}\"\n", server.url("/video"));
+        let points = [[0.25, 0.4], [0.75, 0.4], [0.9, 0.98], [0.1, 0.98]];
+        let name =
+            path.file_name().map_or_else(|| "Video".into(), |name| name.to_string_lossy().into_owned());
+        let ends = (Point::new(0.02, 0.6), Point::new(0.98, 0.6));
+        self.camera("video", &name.replace(['"', '\\'], ""), &streams, ("Zone", &points), ("Line", ends))
+    }
+
+    fn camera(
+        &mut self,
+        id: &str,
+        name: &str,
+        streams: &str,
+        (zone, points): (&str, &[[f32; 2]]),
+        (wire, (from, to)): (&str, (Point, Point)),
+    ) -> anyhow::Result<()> {
+        let point = |point: Point| format!("[{:.4}, {:.4}]", point.x, point.y);
+        let points: Vec<String> = points.iter().map(|p| point((*p).into())).collect();
+        write!(
+            self.cameras,
+            "\n[camera.{id}]\nname = \"{name}\"\n{streams}fps_max = 10\npre_roll_seconds = 5\npost_roll_seconds = 5\n\n\
+             [camera.{id}.zone.yard]\nname = \"{zone}\"\npoints = [{}]\n\n\
+             [camera.{id}.tripwire.street]\nname = \"{wire}\"\nfrom = {}\nto = {}\n\n\
+             [rule.{id}-yard]\nkind = \"intrusion\"\nname = \"{zone}\"\ncameras = [\"{id}\"]\nzone = \"yard\"\n\
+             seconds_min = 1.0\nseverity = \"warning\"\ncool_down_seconds = 5\n\n\
+             [rule.{id}-street]\nkind = \"tripwire\"\nname = \"{wire}\"\ncameras = [\"{id}\"]\ntripwire = \"street\"\n\
+             severity = \"notice\"\ncool_down_seconds = 5\n",
+            points.join(", "),
+            point(from),
+            point(to),
+        )?;
+        Ok(())
+    }
+
+    fn config(&self, port: u16, model: Option<&Path>) -> anyhow::Result<String> {
+        let model = match model {
+            Some(path) => std::path::absolute(path)?.display().to_string(),
+            None => "motion".to_owned(),
+        };
+        Ok(format!(
+            "# Written by `wardwatch demo`; try it with `wardwatch check --config` and change it.\n\
+             [box]\nward = \"ben-nghe\"\nid = \"demo\"\n\n\
+             [store]\ndirectory = \"store\"\nclip_bytes_max = \"1 GiB\"\nsegment_seconds = 20\n\n\
+             [broker]\nurl = \"mqtt://127.0.0.1:{port}\"\n\n\
+             [detector]\nmodel = \"{model}\"\n{}",
+            self.cameras
+        ))
+    }
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+fn start_broker(output: &Path, port: u16) -> anyhow::Result<Process> {
+    let config = output.join("mosquitto.conf");
+    std::fs::write(&config, format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"))?;
+    let program = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"];
+    let program = program.iter().find(|path| Path::new(path).exists()).unwrap_or(&"mosquitto");
+    let log = std::fs::File::create(output.join("mosquitto.log"))?;
+    let mut command = Command::new(program);
+    command.arg("-c").arg(&config).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    let mut broker = Process(command.spawn().context("cannot start Mosquitto: apt-get install mosquitto")?);
+    let deadline = Instant::now() + BROKER_START;
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        if !broker.is_running() || Instant::now() > deadline {
+            bail!("Mosquitto does not listen; see {}", output.join("mosquitto.log").display());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(broker)
+}
+
+/// What a ward post does, with Mosquitto's own client: one line for each alert.
+fn subscribe(port: u16) -> anyhow::Result<(Process, Receiver<Arrival>)> {
+    let mut command = Command::new("mosquitto_sub");
+    command.args(["-h", "127.0.0.1", "-p", &port.to_string(), "-q", "1", "-t", "wardwatch/v1/+/+/alert"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child =
+        command.spawn().context("cannot start mosquitto_sub: apt-get install mosquitto-clients")?;
+    let lines = child.stdout.take().context("mosquitto_sub has no output")?;
+    let (send, arrivals) = channel::blocking(1024);
+    let body = move || {
+        for line in BufReader::new(lines).lines().map_while(Result::ok) {
+            let at = clock::wall();
+            match serde_json::from_str::<Alert>(&line) {
+                Ok(alert) => {
+                    if send.send(Arrival { alert, at }).is_err() {
+                        return;
+                    }
+                }
+                Err(error) => tracing::error!("a message on the alert topic is not an alert: {error}"),
+            }
+        }
+    };
+    std::thread::Builder::new().name("subscriber".into()).spawn(body)?;
+    Ok((Process(child), arrivals))
+}
+
+/// A child process that ends with its owner.
+struct Process(Child);
+
+impl Process {
+    fn is_running(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+
+    fn state(&mut self) -> String {
+        match self.0.try_wait() {
+            Ok(Some(status)) => status.to_string(),
+            Ok(None) => "it runs, but has closed its output".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn kill(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,128 @@
+//! `wardwatch replay`: the analysis of a file, as fast as the machine can.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::agent::replay::{Line, Replay};
+use crate::clock;
+use crate::config;
+use crate::detect::{self, DetectorChoice};
+use crate::domain::ids::CameraId;
+use crate::domain::picture::Picture;
+use crate::domain::time::WallTime;
+use crate::rules::RuleSettings;
+use crate::thumbnail::{self, Mark};
+
+/// Arguments of `wardwatch replay`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A video file.
+    file: PathBuf,
+    /// Take detector and rules from this configuration; --camera says whose.
+    #[arg(long, requires = "camera")]
+    config: Option<PathBuf>,
+    /// The configured camera that the file stands for.
+    #[arg(long, requires = "config")]
+    camera: Option<CameraId>,
+    /// The detector: "motion", a manifest, or a known network's .onnx file.
+    #[arg(long)]
+    model: Option<String>,
+    /// Drop detections below this score.
+    #[arg(long)]
+    score_min: Option<f32>,
+    /// Looks per second of the file's time.
+    #[arg(long, default_value_t = 5.0, value_parser = positive)]
+    fps: f32,
+    /// Wall time of the file's start, for schedules (RFC 3339). Default: now.
+    #[arg(long)]
+    starts_at: Option<jiff::Timestamp>,
+    /// Write each picture that was looked at here as a JPEG, with its tracks drawn in.
+    #[arg(long, value_name = "FOLDER")]
+    jpegs: Option<PathBuf>,
+}
+
+fn positive(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if value > 0.0 && value <= 100.0 => Ok(value),
+        _ => Err("must be above 0, and at most 100".to_owned()),
+    }
+}
+
+/// Prints a line of JSON for every picture that was looked at: detections, tracks, events.
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let (detect, camera, rules) = settings(args)?;
+    if let Some(folder) = &args.jpegs {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    }
+    let starts_at = args.starts_at.map_or_else(clock::wall, WallTime::from_timestamp);
+    let replay = Replay { file: &args.file, detect: &detect, camera, rules, fps: args.fps, starts_at };
+    let bar = ProgressBar::new(0).with_style(
+        ProgressStyle::with_template("{wide_bar} {percent:>3}% {elapsed} (about {eta} left)")
+            .context("the progress bar's template")?,
+    );
+    let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+    let totals = replay.run(
+        |played, length| {
+            let millis = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+            bar.set_length(length.map_or(0, millis));
+            bar.set_position(millis(played));
+        },
+        |line, picture| {
+            serde_json::to_writer(&mut output, line)?;
+            output.write_all(b"\n")?;
+            match (&args.jpegs, picture) {
+                (Some(folder), Some(picture)) => write_jpeg(folder, line, picture),
+                _ => Ok(()),
+            }
+        },
+    )?;
+    output.flush()?;
+    bar.finish_and_clear();
+    eprintln!("{} pictures, {} looked at, {} events", totals.pictures, totals.looks, totals.opened);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn settings(args: &Args) -> anyhow::Result<(detect::Settings, CameraId, Vec<RuleSettings>)> {
+    let (mut detect, camera, rules) = match (&args.config, &args.camera) {
+        (Some(path), Some(camera)) => {
+            let settings = config::load(path)?;
+            if !settings.cameras.iter().any(|known| known.camera.id == *camera) {
+                let known: Vec<&str> =
+                    settings.cameras.iter().map(|known| known.camera.id.as_str()).collect();
+                bail!("{} has no camera \"{camera}\"; it has {}", path.display(), known.join(", "));
+            }
+            let rules = settings.rules.into_iter().filter(|rule| rule.camera == *camera).collect();
+            (settings.detect, camera.clone(), rules)
+        }
+        _ => {
+            let detect = detect::Settings { detector: DetectorChoice::Motion, score_min: 0.25, workers: 1 };
+            (detect, "file".parse().context("a fixed name")?, Vec::new())
+        }
+    };
+    if let Some(model) = &args.model {
+        detect.detector = match model.as_str() {
+            "motion" => DetectorChoice::Motion,
+            path => DetectorChoice::Network(path.into()),
+        };
+    }
+    detect.score_min = args.score_min.unwrap_or(detect.score_min);
+    Ok((detect, camera, rules))
+}
+
+fn write_jpeg(folder: &Path, line: &Line<'_>, picture: &Picture) -> anyhow::Result<()> {
+    let confirmed = line.tracks.iter().filter(|track| track.confirmed);
+    let marks: Vec<Mark> = confirmed
+        .map(|track| Mark {
+            rect: track.rect,
+            text: format!("{} {} {:.0}%", track.id, track.label, track.score * 100.0),
+        })
+        .collect();
+    let path = folder.join(format!("{:09.3}.jpg", line.seconds));
+    let jpeg = thumbnail::annotate(picture, &marks)?;
+    std::fs::write(&path, jpeg).with_context(|| format!("cannot write {}", path.display()))
+}

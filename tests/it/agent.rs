@@ -1,0 +1,305 @@
+//! The whole box: `wardwatch run` and `wardwatch demo` as their users start them.
+
+use std::fmt::Write as _;
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use wardwatch::clock::SystemClock;
+use wardwatch::domain::alert::Alert;
+use wardwatch::domain::status::{Presence, Status, StreamState};
+use wardwatch::scene::{Scene, Settings};
+use wardwatch::store::{Catalogue, ClipFilter, Store};
+use wardwatch::video::server::{CameraServer, Feed};
+use wardwatch::video::supervise;
+
+use crate::support::broker::{BrokerOptions, Subscriber, TestBroker};
+use crate::support::camera::{session_program, stream};
+use crate::support::{slices, wait_until};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A drawn street as a camera.
+fn street(seed: u64) -> (Feed, Scene) {
+    let settings = Settings { seed, ..Settings::default() };
+    let scene = Scene::new(settings.clone());
+    let draw = Arc::new(move |index| scene.frame(index).0);
+    (Feed::Drawn { fps: settings.fps as u32, kbit_per_second: 1000, draw }, Scene::new(settings))
+}
+
+fn street_camera(port: u16, seed: u64) -> CameraServer {
+    let server = CameraServer::start(port, None).unwrap();
+    server.mount("/main", street(seed).0).unwrap();
+    server
+}
+
+/// `wardwatch run` with its configuration in a folder of its own. Killed when dropped.
+struct Daemon {
+    folder: tempfile::TempDir,
+    process: Child,
+}
+
+impl Daemon {
+    fn start(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("wardwatch.toml"), config).unwrap();
+        let log = std::fs::File::create(folder.path().join("log")).unwrap();
+        let process = Command::new(env!("CARGO_BIN_EXE_wardwatch"))
+            .args(["run", "--config"])
+            .arg(folder.path().join("wardwatch.toml"))
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Self { folder, process }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.path("log")).unwrap()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
+    }
+
+    fn footage(&self, camera: &str) -> usize {
+        let Ok(catalogue) = Catalogue::open(&self.path("store")) else { return 0 };
+        let filter = ClipFilter { camera: Some(camera.parse().unwrap()), ..ClipFilter::default() };
+        let segments = catalogue.segments(&filter).unwrap_or_default();
+        segments.iter().map(|segment| usize::try_from(segment.bytes).unwrap()).sum()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the daemon's log\n{}", self.log());
+        }
+    }
+}
+
+fn config(broker: u16, cameras: &[(&str, u16)]) -> String {
+    let mut text = format!(
+        "[box]\nward = \"ben-nghe\"\nid = \"box-1\"\n[store]\ndirectory = \"store\"\nclip_bytes_max = \"1 GiB\"\n\
+         segment_seconds = 5\n[broker]\nurl = \"mqtt://127.0.0.1:{broker}\"\n"
+    );
+    let wire = Scene::new(Settings::default()).places().tripwire;
+    for (id, port) in cameras {
+        write!(
+            text,
+            "[camera.{id}]\nname = \"Ngã tư {id}\"\nmain = \"rtsp://127.0.0.1:{port}/main\"\nstall_seconds = 5\n\
+             [camera.{id}.tripwire.street]\nfrom = [{}, {}]\nto = [{}, {}]\n\
+             [rule.{id}-street]\nkind = \"tripwire\"\ncameras = [\"{id}\"]\ntripwire = \"street\"\ncool_down_seconds = 1\n",
+            wire.from.x, wire.from.y, wire.to.x, wire.to.y
+        )
+        .unwrap();
+    }
+    text
+}
+
+fn alerts_of(subscriber: &Subscriber, camera: &str) -> Vec<Alert> {
+    let all = subscriber.messages().into_iter().filter(|message| message.topic.ends_with("/alert"));
+    let alerts = all.map(|message| serde_json::from_slice::<Alert>(&message.payload).unwrap());
+    alerts.filter(|alert| alert.camera.id.as_str() == camera).collect()
+}
+
+fn statuses(subscriber: &Subscriber) -> Vec<Status> {
+    let all = subscriber.messages().into_iter().filter(|message| message.topic.ends_with("/status"));
+    all.map(|message| serde_json::from_slice(&message.payload).unwrap()).collect()
+}
+
+#[test]
+fn two_cameras_are_recorded_and_watched_and_one_that_dies_disturbs_only_itself() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let subscriber = broker.subscriber("wardwatch/v1/#");
+    let (first, second) = (street_camera(0, 1), street_camera(0, 2));
+    let port = first.port();
+    let mut daemon = Daemon::start(&config(broker.port, &[("cho", port), ("cau", second.port())]));
+    for camera in ["cho", "cau"] {
+        wait_until("alerts of both cameras", PATIENCE, || !alerts_of(&subscriber, camera).is_empty());
+        wait_until("footage of both cameras", PATIENCE, || daemon.footage(camera) > 100_000);
+    }
+    let alert = alerts_of(&subscriber, "cho").remove(0);
+    assert_eq!(
+        (alert.seq > 0, alert.rule.kind.as_str(), alert.camera.name.as_str()),
+        (true, "tripwire", "Ngã tư cho")
+    );
+    let thumbnail = image::load_from_memory(&alert.thumbnail.unwrap().0).unwrap();
+    assert_eq!((thumbnail.width(), thumbnail.height()), (480, 270));
+
+    let undisturbed = statuses(&subscriber).len();
+    first.stop();
+    wait_until("seen as away", PATIENCE, || {
+        let last = statuses(&subscriber).pop().unwrap();
+        last.cameras
+            .iter()
+            .any(|camera| camera.id.as_str() == "cho" && camera.state == StreamState::BackingOff)
+    });
+    let (dead, alive) = (daemon.footage("cho"), daemon.footage("cau"));
+    wait_until("the other camera goes on", PATIENCE, || daemon.footage("cau") > alive + 200_000);
+    let back = street_camera(port, 1);
+    wait_until("recorded again", PATIENCE, || daemon.footage("cho") > dead + 50_000);
+    for status in &statuses(&subscriber)[undisturbed..] {
+        let other = status.cameras.iter().find(|camera| camera.id.as_str() == "cau").unwrap();
+        assert_eq!(other.state, StreamState::Live, "the other camera is not disturbed");
+    }
+    drop(back);
+
+    daemon.signal(Signal::TERM);
+    assert!(daemon.process.wait().unwrap().success());
+    wait_until("it says good-bye", PATIENCE, || {
+        statuses(&subscriber).last().is_some_and(|status| status.presence == Presence::Offline)
+    });
+}
+
+#[test]
+fn a_reload_changes_what_changed_and_a_bad_one_changes_nothing() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let subscriber = broker.subscriber("wardwatch/v1/#");
+    let (first, second) = (street_camera(0, 1), street_camera(0, 2));
+    let one = config(broker.port, &[("cho", first.port())]);
+    let daemon = Daemon::start(&one);
+    wait_until("footage", PATIENCE, || daemon.footage("cho") > 50_000);
+
+    std::fs::write(daemon.path("wardwatch.toml"), one.replace("from = [", "form = [")).unwrap();
+    daemon.signal(Signal::HUP);
+    wait_until("the problem is said", PATIENCE, || daemon.log().contains("the last good one goes on"));
+    assert!(daemon.log().contains("form") && daemon.log().contains("wardwatch.toml"), "{}", daemon.log());
+
+    let two = config(broker.port, &[("cho", first.port()), ("cau", second.port())]);
+    std::fs::write(daemon.path("wardwatch.toml"), two).unwrap();
+    daemon.signal(Signal::HUP);
+    wait_until("the new camera is recorded", PATIENCE, || daemon.footage("cau") > 50_000);
+    let states = statuses(&subscriber);
+    let first_states =
+        states.iter().flat_map(|status| &status.cameras).filter(|camera| camera.id.as_str() == "cho");
+    let disturbed = first_states.filter(|camera| camera.state == StreamState::BackingOff).count();
+    assert_eq!(disturbed, 0, "the camera that did not change was left alone");
+}
+
+#[test]
+fn a_box_that_cannot_start_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    std::fs::write(folder.path().join("broken.onnx"), b"not a network").unwrap();
+    let good = config(1883, &[("cho", 8554)]);
+    for (config, expected) in [
+        (good.replace("directory = \"store\"", "directory = \"file/store\""), "file/store"),
+        (format!("{good}[detector]\nmodel = \"broken.onnx\"\n"), "broken.onnx"),
+        (good.replace("[broker]", "[brocker]"), "brocker"),
+    ] {
+        let path = folder.path().join("wardwatch.toml");
+        std::fs::write(&path, config).unwrap();
+        let mut process = Command::new(env!("CARGO_BIN_EXE_wardwatch"))
+            .args(["run", "--config"])
+            .arg(&path)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = String::new();
+        process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(process.wait().unwrap().code(), Some(1), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn the_demonstration_shows_alerts_and_its_footage_replays() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("demo");
+    let demo = Command::new(env!("CARGO_BIN_EXE_wardwatch"))
+        .args(["demo", "--seconds", "25", "--output"])
+        .arg(&output)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&demo.stdout);
+    assert!(demo.status.success(), "{said}\n{}", String::from_utf8_lossy(&demo.stderr));
+    assert!(said.contains("latency  frame to message: p50"), "{said}");
+    let thumbnails = std::fs::read_dir(output.join("thumbnails")).unwrap().count();
+    let opened = said.lines().filter(|line| line.contains(" ms  ")).count();
+    assert!(thumbnails > 0 && thumbnails == opened, "{thumbnails} thumbnails, {opened} alerts:\n{said}");
+
+    let catalogue = Catalogue::open(&output.join("store")).unwrap();
+    let mut segments = catalogue.segments(&ClipFilter::default()).unwrap();
+    segments.retain(|segment| segment.camera.as_str() == "le-loi");
+    let replay = Command::new(env!("CARGO_BIN_EXE_wardwatch"))
+        .arg("replay")
+        .arg(&segments.last().unwrap().path)
+        .arg("--config")
+        .arg(output.join("wardwatch.toml"))
+        .args(["--camera", "le-loi", "--fps", "10", "--jpegs"])
+        .arg(folder.path().join("jpegs"))
+        .output()
+        .unwrap();
+    assert!(replay.status.success(), "{}", String::from_utf8_lossy(&replay.stderr));
+    let lines: Vec<serde_json::Value> = String::from_utf8(replay.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(lines.iter().any(|line| !line["detections"].as_array().unwrap().is_empty()), "something moved");
+    assert!(
+        lines.iter().any(|line| line["tracks"].as_array().unwrap().iter().any(|t| t["confirmed"] == true))
+    );
+    let jpegs = std::fs::read_dir(folder.path().join("jpegs")).unwrap().count();
+    assert!(jpegs > 50 && jpegs <= lines.len(), "{jpegs} of {}", lines.len());
+}
+
+#[test]
+fn nothing_is_lost_at_the_joins_of_segments() {
+    let folder = tempfile::tempdir().unwrap();
+    let original = folder.path().join("original.mp4");
+    // With pictures out of order, as cameras with B-frames send them.
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25:duration=7"])
+        .args(["-c:v", "libx264", "-preset", "veryfast", "-g", "25", "-bf", "2", "-pix_fmt", "yuv420p"])
+        .arg(&original)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let server = CameraServer::start(0, None).unwrap();
+    server.mount("/main", Feed::File(original.clone())).unwrap();
+    let settings = wardwatch::store::Settings {
+        directory: folder.path().join("store"),
+        clip_bytes_max: 1 << 30,
+        segment: Duration::from_secs(2),
+        sync_interval: Duration::from_millis(500),
+    };
+    let store = Store::open(settings, Arc::new(SystemClock)).unwrap();
+    let mut settings = stream("gate", &server.url("/main"));
+    settings.watch_fps_max = None;
+    let handle = supervise(settings, session_program(), Box::new(ToStore(store.clone())));
+    wait_until("six segments", PATIENCE, || store.segments(&ClipFilter::default()).unwrap().len() >= 6);
+    handle.stop();
+    store.close();
+
+    let mut segments = store.segments(&ClipFilter::default()).unwrap();
+    segments.sort_by_key(|segment| segment.starts_at);
+    let recorded: Vec<String> = segments.iter().flat_map(|segment| slices(&segment.path)).collect();
+    let cycle = slices(&original);
+    assert!(recorded.len() > 250, "{} pictures", recorded.len());
+    let start =
+        cycle.iter().position(|slice| *slice == recorded[0]).expect("the first picture is the camera's");
+    for (index, slice) in recorded.iter().enumerate() {
+        let wanted = &cycle[(start + index) % cycle.len()];
+        assert_eq!(slice, wanted, "picture {index} of {} in {} segments", recorded.len(), segments.len());
+    }
+}
+
+struct ToStore(Store);
+
+impl wardwatch::video::StreamSink for ToStore {
+    fn fragment(&mut self, fragment: wardwatch::domain::fragment::Fragment) {
+        self.0.append(fragment).unwrap();
+    }
+    fn frame(&mut self, _: wardwatch::domain::picture::Frame) {}
+    fn report(&mut self, _: wardwatch::video::StreamReport) {}
+}
