@@ -2,6 +2,7 @@
 //!
 //! Not part of what a box runs; built with the feature `demo`.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -354,7 +355,9 @@ struct FileSamples {
     pipeline: gst::Pipeline,
     sink: gst_app::AppSink,
     caps: gst::Caps,
-    first: std::cell::RefCell<Option<gst::Sample>>,
+    first: RefCell<Option<gst::Sample>>,
+    /// Decoding time of the first sample.
+    origin: RefCell<Option<gst::ClockTime>>,
 }
 
 impl FileSamples {
@@ -369,6 +372,7 @@ impl FileSamples {
                                video/x-h265,stream-format=byte-stream,alignment=au"
             .parse()?;
         let sink = gst_app::AppSink::builder().sync(false).max_buffers(8).build();
+        keep_hidden_samples(&sink);
         let pipeline = gst::Pipeline::new();
         pipeline.add_many([&source, &parse, sink.upcast_ref()])?;
         source.link(&parse)?;
@@ -395,23 +399,38 @@ impl FileSamples {
             .try_pull_sample(gst::ClockTime::from_seconds(5))
             .ok_or_else(|| unreadable("it holds no H.264 or H.265 video; convert it first"))?;
         let caps = first.caps_owned().ok_or_else(|| unreadable("its samples have no caps"))?;
-        Ok(Self { pipeline, sink, caps, first: Some(first).into() })
+        Ok(Self { pipeline, sink, caps, first: Some(first).into(), origin: None.into() })
     }
 
-    /// The next sample, its times counted from the file's start; `None` at the end.
+    /// The next sample, its times counted from the file's first one; `None` at the end.
+    ///
+    /// Samples that an edit list hides are sent like any other: what follows refers to them.
     fn next(&self) -> Option<gst::Buffer> {
         let first = self.first.borrow_mut().take();
         let sample = first.or_else(|| self.sink.pull_sample().ok())?;
-        let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?.clone();
         let mut buffer = sample.buffer_owned()?;
         drop(sample);
+        let (pts, dts) = (buffer.pts(), buffer.dts().or(buffer.pts()));
+        let origin = *self.origin.borrow_mut().get_or_insert(dts.unwrap_or(gst::ClockTime::ZERO));
         let changed = buffer.make_mut();
-        let shift = |time: Option<gst::ClockTime>| time.and_then(|time| segment.to_running_time(time));
-        let (pts, dts) = (shift(changed.pts()), shift(changed.dts()));
-        changed.set_pts(pts);
-        changed.set_dts(dts.or(pts));
+        changed.set_pts(pts.map(|time| time.saturating_sub(origin)));
+        changed.set_dts(dts.map(|time| time.saturating_sub(origin)));
         Some(buffer)
     }
+}
+
+/// A sink drops what lies outside of the segment, the samples that an edit list hides among it: give it a segment that
+/// has no bounds.
+fn keep_hidden_samples(sink: &gst_app::AppSink) {
+    let Some(pad) = sink.static_pad("sink") else { return };
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, |_, probe| {
+        if let Some(gst::PadProbeData::Event(event)) = &mut probe.data
+            && event.type_() == gst::EventType::Segment
+        {
+            *event = gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new());
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 impl Drop for FileSamples {

@@ -2,14 +2,15 @@
 
 use std::fmt::Write as _;
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use wardwatch::clock::SystemClock;
+use wardwatch::clock::{self, SystemClock};
 use wardwatch::domain::alert::Alert;
+use wardwatch::domain::detection::Label;
 use wardwatch::domain::status::{Presence, Status, StreamState};
 use wardwatch::scene::{Scene, Settings};
 use wardwatch::store::{Catalogue, ClipFilter, Store};
@@ -18,7 +19,7 @@ use wardwatch::video::supervise;
 
 use crate::support::broker::{BrokerOptions, Subscriber, TestBroker};
 use crate::support::camera::{session_program, stream};
-use crate::support::{slices, wait_until};
+use crate::support::{shared, slices, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -158,6 +159,81 @@ fn two_cameras_are_recorded_and_watched_and_one_that_dies_disturbs_only_itself()
     wait_until("it says good-bye", PATIENCE, || {
         statuses(&subscriber).last().is_some_and(|status| status.presence == Presence::Offline)
     });
+}
+
+#[test]
+fn real_footage_and_a_network_end_as_alerts_about_cars_and_persons() {
+    let (Some(cars), Some(persons)) =
+        (shared("clips/opencv4nodejs_traffic.mp4"), shared("clips/intel_person-bicycle-car-detection.mp4"))
+    else {
+        return;
+    };
+    let Some(model) = shared("models/yolox_nano_416.onnx") else { return };
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let subscriber = broker.subscriber("wardwatch/v1/#");
+    let serve = |port, clip: &Path| {
+        let server = CameraServer::start(port, None).unwrap();
+        server.mount("/main", Feed::File(clip.to_owned())).unwrap();
+        server
+    };
+    let (first, second) = (serve(0, &cars), serve(0, &persons));
+    let port = first.port();
+    let mut text = config(broker.port, &[("cho", port), ("cau", second.port())]);
+    write!(text, "[detector]\nmodel = \"{}\"\n", model.canonicalize().unwrap().display()).unwrap();
+    for id in ["cho", "cau"] {
+        write!(
+            text,
+            "[camera.{id}.zone.all]\npoints = [[0, 0], [1, 0], [1, 1], [0, 1]]\n[rule.{id}-car]\nkind = \"intrusion\"\n\
+             cameras = [\"{id}\"]\nzone = \"all\"\nlabels = [\"car\"]\n[rule.{id}-person]\nkind = \"intrusion\"\n\
+             cameras = [\"{id}\"]\nzone = \"all\"\nlabels = [\"person\"]\n"
+        )
+        .unwrap();
+    }
+    let daemon = Daemon::start(&text);
+    let told = |camera, label| {
+        let alerts = alerts_of(&subscriber, camera);
+        alerts.into_iter().find(|alert| alert.subjects.first().is_some_and(|subject| subject.label == label))
+    };
+    wait_until("a car", PATIENCE, || told("cho", Label::Car).is_some());
+    wait_until("a person", PATIENCE, || told("cau", Label::Person).is_some());
+    for (name, alert) in [("car", told("cho", Label::Car)), ("person", told("cau", Label::Person))] {
+        let alert = alert.unwrap();
+        assert_eq!(alert.model.name, "yolox_nano_416");
+        keep_for_eyes(&format!("real-{name}.jpg"), &alert.thumbnail.unwrap().0);
+    }
+
+    let undisturbed = statuses(&subscriber).len();
+    first.stop();
+    let is_away = |status: &Status| {
+        status
+            .cameras
+            .iter()
+            .any(|camera| camera.id.as_str() == "cho" && camera.state == StreamState::BackingOff)
+    };
+    wait_until("seen as away", PATIENCE, || statuses(&subscriber).last().is_some_and(is_away));
+    let gone_at = clock::wall();
+    wait_until("20 s have passed", PATIENCE, || clock::wall().since(gone_at) > Duration::from_secs(20));
+    let back = serve(port, &cars);
+    let back_at = clock::wall();
+    let mut resumed_at = None;
+    wait_until("recorded again", PATIENCE, || {
+        let catalogue = Catalogue::open(&daemon.path("store")).unwrap();
+        let segments =
+            catalogue.segments(&ClipFilter { camera: "cho".parse().ok(), ..ClipFilter::default() }).unwrap();
+        resumed_at = segments.iter().map(|segment| segment.starts_at).filter(|at| *at >= back_at).min();
+        resumed_at.is_some()
+    });
+    eprintln!("recorded again {:?} after the camera's return", resumed_at.unwrap().since(back_at));
+    for status in &statuses(&subscriber)[undisturbed..] {
+        let other = status.cameras.iter().find(|camera| camera.id.as_str() == "cau").unwrap();
+        assert_eq!(other.state, StreamState::Live, "the other camera is not disturbed");
+    }
+    drop(back);
+}
+
+/// Leaves a picture in the build's folder for tests, for somebody to look at.
+fn keep_for_eyes(name: &str, bytes: &[u8]) {
+    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), bytes).unwrap();
 }
 
 #[test]

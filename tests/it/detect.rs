@@ -40,51 +40,67 @@ fn agree(a: &Found, b: &Found) -> bool {
     a.label == b.label && a.rect.iou(&b.rect) >= 0.95 && (a.score - b.score).abs() <= 0.03
 }
 
-/// Every detection with a score of at least 0.4 on either side has its like on the other.
-fn hold_against_goldens(name: &str) {
+/// The two mean the same subject: one label, IoU >= 0.8 and scores within 0.1.
+fn resemble(a: &Found, b: &Found) -> bool {
+    a.label == b.label && a.rect.iou(&b.rect) >= 0.8 && (a.score - b.score).abs() <= 0.1
+}
+
+/// Holds a network against the reference on ten pictures, in both directions.
+///
+/// The reference saw full colour, the box sees 4:2:0: that moves boxes of a few pixels, and which of two anchors with
+/// equal scores wins. So of the detections with a score of at least 0.4 `percent_min` must agree; and every one with
+/// at least 0.7 must at least resemble one of the other side.
+fn hold_against_goldens(name: &str, percent_min: usize) {
     let Some(shared) = support::shared("models") else { return };
+    let Some(pictures) = support::shared("datasets/coco_val128/images") else { return };
     let known = catalogue().into_iter().find(|(_, manifest)| manifest.name == name);
     let model = Model::load(&shared.join(known.unwrap().1.file)).unwrap();
     let text = std::fs::read_to_string(goldens().join(format!("{name}.json"))).unwrap();
     let goldens: Vec<Golden> = serde_json::from_str(&text).unwrap();
     assert_eq!(goldens.len(), 10);
-    let mut compared = 0;
+    let (mut compared, mut agreed) = (0, 0);
     for golden in goldens {
-        let path = support::shared("datasets/coco_val128/images").unwrap().join(&golden.picture);
-        let found = model.detect(&eval::picture(&path).unwrap(), WHOLE, 0.3).unwrap();
-        let labels = &model.manifest().labels;
-        let found: Vec<Found> = found
-            .iter()
-            .map(|raw| Found { label: labels[raw.class as usize].clone(), score: raw.score, rect: raw.rect })
-            .collect();
-        for (ours, theirs, whose) in
-            [(&found, &golden.detections, "too much"), (&golden.detections, &found, "missing")]
-        {
+        let found = found_by(&model, &pictures.join(&golden.picture));
+        for (ours, theirs) in [(&found, &golden.detections), (&golden.detections, &found)] {
             for one in ours.iter().filter(|one| one.score >= 0.4) {
                 compared += 1;
-                assert!(
-                    theirs.iter().any(|other| agree(one, other)),
-                    "{name}, {}: {whose}: {one:?}\nof {theirs:?}",
-                    golden.picture
-                );
+                agreed += usize::from(theirs.iter().any(|other| agree(one, other)));
+                let resembled = one.score < 0.7 || theirs.iter().any(|other| resemble(one, other));
+                assert!(resembled, "{name}, {}: {one:?} is not in {theirs:?}", golden.picture);
             }
         }
     }
-    assert!(compared > 40, "{compared}");
+    assert!(compared > 40, "{name}: {compared}");
+    assert!(agreed * 100 >= compared * percent_min, "{name}: {agreed} of {compared} agree");
+}
+
+fn found_by(model: &Model, picture: &Path) -> Vec<Found> {
+    let labels = &model.manifest().labels;
+    let found = model.detect(&eval::picture(picture).unwrap(), WHOLE, 0.3).unwrap();
+    found
+        .iter()
+        .map(|raw| Found { label: labels[raw.class as usize].clone(), score: raw.score, rect: raw.rect })
+        .collect()
 }
 
 macro_rules! against_goldens {
-    ($($name:ident)*) => { $(
+    ($($name:ident $percent_min:literal,)*) => { $(
         #[test]
         fn $name() {
-            hold_against_goldens(stringify!($name));
+            hold_against_goldens(stringify!($name), $percent_min);
         }
     )* };
 }
 
 against_goldens! {
-    yolox_nano_416 yolox_nano_384x640 picodet_xs_416 picodet_s_384x640 nanodet_plus_m_416 fastestdet_352
-    fastestdet_352_original
+    yolox_nano_416 90,
+    yolox_nano_384x640 97,
+    picodet_xs_416 97,
+    picodet_s_384x640 88,
+    nanodet_plus_m_416 92,
+    // Its boxes hang on the colour of single pixels: the reference agrees with itself on 72 % after 4:2:0.
+    fastestdet_352 70,
+    fastestdet_352_original 70,
 }
 
 #[test]

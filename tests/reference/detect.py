@@ -107,7 +107,8 @@ def prepare(kind, bgr, height, width):
         small = cv2.resize(bgr, (int(w * ratio), int(h * ratio)), interpolation=cv2.INTER_LINEAR)
         x = np.full((height, width, 3), 114, np.float32)
         x[: small.shape[0], : small.shape[1]] = small
-        divisor = (w * ratio, h * ratio)
+        # Not w * ratio, h * ratio as the original does: the picture was resized to whole pixels.
+        divisor = (small.shape[1], small.shape[0])
     else:
         x = cv2.resize(bgr, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
         divisor = (width, height)
