@@ -69,7 +69,7 @@ pub struct Subject {
     pub track: TrackId,
     /// What it is.
     pub label: Label,
-    /// Best score so far, 0..=1.
+    /// Best score since it took part, 0..=1.
     pub score: f32,
     /// Where it was when the rule fired: `[x, y, w, h]` as fractions of the picture.
     #[serde(rename = "box")]
