@@ -20,7 +20,7 @@ use crate::domain::geometry::Point;
 use crate::domain::time::WallTime;
 use crate::scene::{self, Light, Scene};
 use crate::store::Store;
-use crate::video::server::{CameraServer, Feed};
+use crate::video::server::{Access, CameraServer, Feed};
 
 /// How long the broker may take to listen.
 const BROKER_START: Duration = Duration::from_secs(10);
@@ -67,7 +67,7 @@ impl Demo {
         let port = free_port()?;
         let broker = start_broker(&output, port)?;
         let (subscriber, arrivals) = subscribe(port)?;
-        let server = CameraServer::start(0, None)?;
+        let server = CameraServer::start(0, &Access::default())?;
         let street = Street::mount(&server, self.video.as_deref())?;
         let config = output.join("wardwatch.toml");
         std::fs::write(&config, street.config(port, self.model.as_deref())?)

@@ -54,6 +54,12 @@ enum Command {
 pub fn main() -> ExitCode {
     let line = Line::parse();
     start_log(&line.command);
+    if matches!(
+        line.command,
+        Command::Check(_) | Command::Model(_) | Command::Replay(_) | Command::Completions { .. }
+    ) {
+        end_at_a_closed_pipe();
+    }
     let result = match line.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(args),
@@ -71,6 +77,15 @@ pub fn main() -> ExitCode {
         eprintln!("wardwatch: {error:#}");
         ExitCode::from(CANNOT)
     })
+}
+
+/// `wardwatch model list | head` ends as other programs do, and not with a panic. Not for what has to end in order.
+#[expect(unsafe_code, reason = "std offers no way to set a signal back to its default")]
+fn end_at_a_closed_pipe() {
+    // SAFETY: the default disposition runs no code of ours, and no other thread exists yet.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
 }
 
 /// Log lines go to standard error, as journald wants them; RUST_LOG chooses which. The daemon tells of what changes,

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
 use crate::detect::{self, DetectError, Manifest, Model, eval};
@@ -168,15 +169,22 @@ impl Timing {
             .expect("the samples were counted for this size");
         let mut fastest = Self { prepare: Duration::MAX, infer: Duration::MAX };
         for _ in 0..RUNS {
-            let begun = Instant::now();
+            let begun = thread_cpu_time();
             let prepared = model.prepare(&picture, Rect::new(0.0, 0.0, 1.0, 1.0))?;
-            let prepare = begun.elapsed();
+            let prepared_at = thread_cpu_time();
+            let prepare = prepared_at.saturating_sub(begun);
             model.infer(prepared, 0.3)?;
             fastest.prepare = fastest.prepare.min(prepare);
-            fastest.infer = fastest.infer.min(begun.elapsed() - prepare);
+            fastest.infer = fastest.infer.min(thread_cpu_time().saturating_sub(prepared_at));
         }
         Ok(fastest)
     }
+}
+
+/// CPU time of this thread: what others take of the processor does not count.
+fn thread_cpu_time() -> Duration {
+    let spent = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(spent.tv_sec).unwrap_or(0), u32::try_from(spent.tv_nsec).unwrap_or(0))
 }
 
 fn millis(span: Duration) -> f64 {

@@ -38,8 +38,8 @@ pub enum DetectError {
     NoModelPath(PathBuf),
     /// An `.onnx` file that the catalogue does not know.
     #[error(
-        "{}: this network (sha256 {sha256}) is none that is known (`wardwatch model list`): write a manifest for it, \
-         see models/README.md, and name the manifest instead",
+        "{}: this network (sha256 {sha256}) is none that is known (`wardwatch model list`): copy it again if it \
+         should be one, or write a manifest for it, see models/README.md, and name the manifest instead",
         path.display()
     )]
     UnknownNetwork {

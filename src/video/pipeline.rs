@@ -139,14 +139,12 @@ pub(super) fn build(
 fn rtsp_source(pipeline: &gst::Pipeline, rtsp: &RtspSource, tail: Tail) -> Result<(), Failure> {
     let source = make("rtspsrc")?;
     source.set_property("location", &rtsp.url);
-    source.set_property_from_str(
-        "protocols",
-        match (rtsp.transport, rtsp.url.starts_with("rtsps://")) {
-            (Transport::Udp, _) => "udp",
-            (Transport::Tcp, true) => "tls",
-            (Transport::Tcp, false) => "tcp",
-        },
-    );
+    // Whether TLS is spoken follows from the URL.
+    let protocol = match rtsp.transport {
+        Transport::Udp => "udp",
+        Transport::Tcp => "tcp",
+    };
+    source.set_property_from_str("protocols", protocol);
     source.set_property("latency", JITTER_MS);
     source.set_property("tcp-timeout", TCP_TIMEOUT_MICROS);
     source.set_property("timeout", TCP_TIMEOUT_MICROS);
@@ -164,6 +162,7 @@ fn rtsp_source(pipeline: &gst::Pipeline, rtsp: &RtspSource, tail: Tail) -> Resul
                 Failure::new(FailureKind::Config, text)
             })?;
             source.set_property("tls-database", &database);
+            say_why_refused(&source, path, tail.shared.clone());
         }
         None => source.set_property_from_str("tls-validation-flags", "no-flags"),
     }
@@ -177,6 +176,31 @@ fn rtsp_source(pipeline: &gst::Pipeline, rtsp: &RtspSource, tail: Tail) -> Resul
     });
     source.connect_pad_added(move |_, pad| tail.attach_rtp(pad));
     Ok(())
+}
+
+/// GStreamer's own error for a certificate that is not trusted says nothing of certificates.
+fn say_why_refused(source: &gst::Element, ca_file: &Path, shared: Arc<Shared>) {
+    let ca_file = ca_file.display().to_string();
+    source.connect("accept-certificate", false, move |values| {
+        let flaws = values.get(3).and_then(|value| value.get::<gio::TlsCertificateFlags>().ok());
+        let flaws = flaws.unwrap_or(gio::TlsCertificateFlags::GENERIC_ERROR);
+        let why = if flaws.contains(gio::TlsCertificateFlags::UNKNOWN_CA) {
+            format!("it is not signed by the authority in ca_file {ca_file}")
+        } else if flaws.contains(gio::TlsCertificateFlags::BAD_IDENTITY) {
+            format!("it is signed by ca_file {ca_file}, but for another name than the URL's")
+        } else if flaws
+            .intersects(gio::TlsCertificateFlags::EXPIRED | gio::TlsCertificateFlags::NOT_ACTIVATED)
+        {
+            "it is not valid at this time: is the box's clock right?".to_owned()
+        } else {
+            format!("it does not hold against ca_file {ca_file}")
+        };
+        shared.fail(Failure::new(
+            FailureKind::Config,
+            format!("the camera's certificate is not trusted: {why}"),
+        ));
+        Some(false.to_value())
+    });
 }
 
 fn file_source(pipeline: &gst::Pipeline, path: &Path, tail: Tail) -> Result<(), Failure> {

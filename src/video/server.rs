@@ -69,6 +69,15 @@ pub enum Feed {
     File(PathBuf),
 }
 
+/// Who may look, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// Whoever looks must give these.
+    pub credentials: Option<Credentials>,
+    /// Certificate and private key in PEM: the server then speaks `rtsps://` only.
+    pub identity_pem: Option<String>,
+}
+
 /// Faults that a test switches on and off while the camera runs.
 #[derive(Debug, Default)]
 pub struct Faults {
@@ -84,19 +93,20 @@ pub struct CameraServer {
     source: Option<glib::Source>,
     context: glib::MainContext,
     main_loop: glib::MainLoop,
+    scheme: &'static str,
     thread: Option<std::thread::JoinHandle<()>>,
     started: Instant,
 }
 
 impl CameraServer {
-    /// Listens on `port`, 0 for any free one. With `credentials`, whoever looks must give them.
-    pub fn start(port: u16, credentials: Option<&Credentials>) -> Result<Self, ServerError> {
+    /// Listens on `port`, 0 for any free one.
+    pub fn start(port: u16, access: &Access) -> Result<Self, ServerError> {
         initialise().map_err(|failure| ServerError::NotReady(failure.reason))?;
         let server = gst_rtsp_server::RTSPServer::new();
         server.set_address("127.0.0.1");
         server.set_service(&port.to_string());
-        if let Some(credentials) = credentials {
-            server.set_auth(Some(&auth(credentials)));
+        if let Some(auth) = auth(access)? {
+            server.set_auth(Some(&auth));
         }
         let context = glib::MainContext::new();
         let source = server
@@ -111,7 +121,8 @@ impl CameraServer {
         };
         let thread = std::thread::Builder::new().name("camera-server".into()).spawn(body);
         let thread = Some(thread.map_err(|error| ServerError::NotReady(error.to_string()))?);
-        Ok(Self { server, source: Some(source), context, main_loop, thread, started: Instant::now() })
+        let scheme = if access.identity_pem.is_some() { "rtsps" } else { "rtsp" };
+        Ok(Self { server, source: Some(source), context, main_loop, scheme, thread, started: Instant::now() })
     }
 
     /// The port it listens on.
@@ -121,7 +132,7 @@ impl CameraServer {
 
     /// Where a feed mounted at `path` is found.
     pub fn url(&self, path: &str) -> String {
-        format!("rtsp://127.0.0.1:{}{path}", self.port())
+        format!("{}://127.0.0.1:{}{path}", self.scheme, self.port())
     }
 
     /// Shows `feed` at `path` (with a leading slash).
@@ -173,12 +184,26 @@ impl Drop for CameraServer {
     }
 }
 
-fn auth(credentials: &Credentials) -> gst_rtsp_server::RTSPAuth {
+fn auth(access: &Access) -> Result<Option<gst_rtsp_server::RTSPAuth>, ServerError> {
+    if access.credentials.is_none() && access.identity_pem.is_none() {
+        return Ok(None);
+    }
     let auth = gst_rtsp_server::RTSPAuth::new();
     let token = gst_rtsp_server::RTSPToken::builder().field("media.factory.role", "viewer").build();
-    let basic = gst_rtsp_server::RTSPAuth::make_basic(&credentials.user, credentials.password.reveal());
-    auth.add_basic(&basic, &token);
-    auth
+    match &access.credentials {
+        Some(credentials) => {
+            let basic =
+                gst_rtsp_server::RTSPAuth::make_basic(&credentials.user, credentials.password.reveal());
+            auth.add_basic(&basic, &token);
+        }
+        None => auth.set_default_token(Some(&mut token.copy())),
+    }
+    if let Some(pem) = &access.identity_pem {
+        let certificate = gio::TlsCertificate::from_pem(pem)
+            .map_err(|error| ServerError::NotReady(format!("the camera's certificate: {error}")))?;
+        auth.set_tls_certificate(Some(&certificate));
+    }
+    Ok(Some(auth))
 }
 
 fn launch_line(feed: &Feed) -> Result<String, ServerError> {

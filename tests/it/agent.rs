@@ -14,7 +14,7 @@ use wardwatch::domain::detection::Label;
 use wardwatch::domain::status::{Presence, Status, StreamState};
 use wardwatch::scene::{Scene, Settings};
 use wardwatch::store::{Catalogue, ClipFilter, Store};
-use wardwatch::video::server::{CameraServer, Feed};
+use wardwatch::video::server::{Access, CameraServer, Feed};
 use wardwatch::video::supervise;
 
 use crate::support::broker::{BrokerOptions, Subscriber, TestBroker};
@@ -32,7 +32,7 @@ fn street(seed: u64) -> (Feed, Scene) {
 }
 
 fn street_camera(port: u16, seed: u64) -> CameraServer {
-    let server = CameraServer::start(port, None).unwrap();
+    let server = CameraServer::start(port, &Access::default()).unwrap();
     server.mount("/main", street(seed).0).unwrap();
     server
 }
@@ -172,7 +172,7 @@ fn real_footage_and_a_network_end_as_alerts_about_cars_and_persons() {
     let broker = TestBroker::start(&BrokerOptions::default());
     let subscriber = broker.subscriber("wardwatch/v1/#");
     let serve = |port, clip: &Path| {
-        let server = CameraServer::start(port, None).unwrap();
+        let server = CameraServer::start(port, &Access::default()).unwrap();
         server.mount("/main", Feed::File(clip.to_owned())).unwrap();
         server
     };
@@ -341,7 +341,7 @@ fn nothing_is_lost_at_the_joins_of_segments() {
         .status()
         .unwrap();
     assert!(made.success());
-    let server = CameraServer::start(0, None).unwrap();
+    let server = CameraServer::start(0, &Access::default()).unwrap();
     server.mount("/main", Feed::File(original.clone())).unwrap();
     let settings = wardwatch::store::Settings {
         directory: folder.path().join("store"),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use wardwatch::domain::fragment::{Codec, Fragment};
 use wardwatch::domain::secret::{Credentials, Secret};
 use wardwatch::domain::status::StreamState;
-use wardwatch::video::server::{CameraServer, Feed};
-use wardwatch::video::{Source, StreamHandle, read_pictures, supervise};
+use wardwatch::video::server::{Access, CameraServer, Feed};
+use wardwatch::video::{Source, StreamHandle, Transport, read_pictures, supervise};
 
 use crate::support::camera::{Delivered, bar_camera, bar_feed, session_program, stream};
 use crate::support::{shared, slices, wait_until};
@@ -92,7 +92,7 @@ fn a_camera_that_goes_away_and_comes_back_is_taken_up_again() {
     server.stop();
     wait_until("seen as away", PATIENCE, || delivered.is(StreamState::BackingOff, "cannot reach 127.0.0.1"));
     let before = delivered.fragments().len();
-    let back = CameraServer::start(port, None).unwrap();
+    let back = CameraServer::start(port, &Access::default()).unwrap();
     back.mount("/main", bar_feed(10)).unwrap();
     wait_until("recorded again", PATIENCE, || delivered.fragments().len() > before + 1);
     handle.stop();
@@ -105,7 +105,7 @@ fn a_camera_that_goes_away_and_comes_back_is_taken_up_again() {
 
 #[test]
 fn a_frozen_camera_counts_as_broken() {
-    let server = CameraServer::start(0, None).unwrap();
+    let server = CameraServer::start(0, &Access::default()).unwrap();
     let faults = server.mount("/main", bar_feed(10)).unwrap();
     let (delivered, handle) = start(stream("gate", &server.url("/main")));
     wait_until("live", PATIENCE, || delivered.is(StreamState::Live, ""));
@@ -123,7 +123,7 @@ fn a_frozen_camera_counts_as_broken() {
 
 #[test]
 fn garbage_in_the_stream_ends_at_most_its_own_session() {
-    let server = CameraServer::start(0, None).unwrap();
+    let server = CameraServer::start(0, &Access::default()).unwrap();
     let faults = server.mount("/main", bar_feed(10)).unwrap();
     server.mount("/other", bar_feed(10)).unwrap();
     let (delivered, handle) = start(stream("gate", &server.url("/main")));
@@ -148,7 +148,9 @@ fn garbage_in_the_stream_ends_at_most_its_own_session() {
 #[test]
 fn a_wrong_password_is_named_and_never_printed() {
     let credentials = Credentials { user: "admin".into(), password: Secret::new("right".into()) };
-    let server = CameraServer::start(0, Some(&credentials)).unwrap();
+    let server =
+        CameraServer::start(0, &Access { credentials: Some(credentials.clone()), ..Access::default() })
+            .unwrap();
     server.mount("/main", bar_feed(10)).unwrap();
     let mut wrong = stream("gate", &server.url("/main"));
     let Source::Rtsp(rtsp) = &mut wrong.source else { unreachable!() };
@@ -169,6 +171,73 @@ fn a_wrong_password_is_named_and_never_printed() {
     let (delivered, handle) = start(wrong);
     wait_until("let in", PATIENCE, || delivered.is(StreamState::Live, ""));
     handle.stop();
+}
+
+#[test]
+fn a_camera_over_tls_is_believed_only_by_its_authority() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let camera = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let other = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (own_file, other_file) =
+        (write("own.pem", &camera.cert.pem()), write("other.pem", &other.cert.pem()));
+    let identity_pem = Some(camera.cert.pem() + &camera.signing_key.serialize_pem());
+    let server = CameraServer::start(0, &Access { identity_pem, ..Access::default() }).unwrap();
+    server.mount("/main", bar_feed(10)).unwrap();
+    let trusting = |ca_file: Option<&std::path::Path>| {
+        let mut settings = stream("gate", &server.url("/main"));
+        let Source::Rtsp(rtsp) = &mut settings.source else { unreachable!() };
+        rtsp.ca_file = ca_file.map(Into::into);
+        start(settings)
+    };
+    assert!(server.url("/main").starts_with("rtsps://"));
+    let (any, first) = trusting(None);
+    let (own, second) = trusting(Some(&own_file));
+    let (wrong, third) = trusting(Some(&other_file));
+    wait_until("any certificate is taken", PATIENCE, || any.is(StreamState::Live, ""));
+    wait_until("its own is taken", PATIENCE, || own.is(StreamState::Live, ""));
+    wait_until("another's is refused", PATIENCE, || wrong.is(StreamState::Misconfigured, "ca_file"));
+    assert!(wrong.fragments().is_empty());
+    [first, second, third].into_iter().for_each(StreamHandle::stop);
+}
+
+#[test]
+fn h265_and_datagrams_work_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("clip.mp4");
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=15:duration=4"])
+        .args([
+            "-c:v",
+            "libx265",
+            "-preset",
+            "ultrafast",
+            "-x265-params",
+            "keyint=15:log-level=none",
+            "-tag:v",
+            "hvc1",
+        ])
+        .arg(&clip)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let server = CameraServer::start(0, &Access::default()).unwrap();
+    server.mount("/main", Feed::File(clip)).unwrap();
+    let mut settings = stream("gate", &server.url("/main"));
+    let Source::Rtsp(rtsp) = &mut settings.source else { unreachable!() };
+    rtsp.transport = Transport::Udp;
+    let (delivered, handle) = start(settings);
+    wait_until("recorded", PATIENCE, || delivered.fragments().len() >= 3);
+    wait_until("watched", PATIENCE, || delivered.frames().len() >= 5);
+    handle.stop();
+    let fragments = delivered.fragments();
+    assert_eq!(fragments[0].facts.codec, Codec::H265);
+    let (_folder, path) = as_file(&fragments);
+    assert_eq!(probe(&path).0, "hevc");
 }
 
 #[test]
@@ -237,7 +306,7 @@ fn a_session_can_neither_write_nor_execute_nor_listen() {
 #[test]
 fn real_footage_passes_through_untouched() {
     let Some(clip) = shared("clips/intel_car-detection.mp4") else { return };
-    let server = CameraServer::start(0, None).unwrap();
+    let server = CameraServer::start(0, &Access::default()).unwrap();
     server.mount("/main", Feed::File(clip.clone())).unwrap();
     let (delivered, handle) = start(stream("gate", &server.url("/main")));
     wait_until("eight seconds", PATIENCE, || {

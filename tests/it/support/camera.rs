@@ -7,7 +7,7 @@ use std::time::Duration;
 use wardwatch::domain::fragment::{Fragment, StreamRole};
 use wardwatch::domain::picture::{Frame, Picture};
 use wardwatch::domain::status::StreamState;
-use wardwatch::video::server::{CameraServer, Draw, Feed};
+use wardwatch::video::server::{Access, CameraServer, Draw, Feed};
 use wardwatch::video::{
     RtspSource, SessionProgram, Source, StreamReport, StreamSettings, StreamSink, Transport, prepare,
 };
@@ -58,7 +58,7 @@ pub fn stream(camera: &str, url: &str) -> StreamSettings {
 
 /// A camera server with one bar at `/main`.
 pub fn bar_camera(fps: u32) -> CameraServer {
-    let server = CameraServer::start(0, None).unwrap();
+    let server = CameraServer::start(0, &Access::default()).unwrap();
     server.mount("/main", bar_feed(fps)).unwrap();
     server
 }
