@@ -73,7 +73,8 @@ impl Input {
     fn with_desk(&self, change: impl FnOnce(&mut Desk)) {
         if let Some(desk) = self.shared.lock().desks.get_mut(&self.camera) {
             change(desk);
-            self.shared.changed.notify_one();
+            // Not only a worker may be waiting: a single waking could go to `remove`, and be lost.
+            self.shared.changed.notify_all();
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -95,7 +96,8 @@ impl SessionProgram {
         command.env(REGISTRY_VARIABLE, &self.registry).env("GST_REGISTRY_FORK", "no");
         // GIO would otherwise look for a desktop's settings, and complain about each folder that it may not make.
         command.env("GSETTINGS_BACKEND", "memory");
-        command.stdout(Stdio::null());
+        // A Ctrl-C is the daemon's business: it stops its sessions in order.
+        command.stdout(Stdio::null()).process_group(0);
         command
     }
 }
