@@ -1,7 +1,45 @@
 //! Boxes as distances from a point to four sides, each a distribution over whole strides (Generalized Focal Loss,
 //! Li et al. 2020): what PicoDet and NanoDet share.
 
+use serde::Deserialize;
+
+use super::strides_problem;
 use crate::domain::geometry::Rect;
+
+/// The numbers of a head that speaks in distances.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Distances {
+    /// Input pixels per cell, in the order of the outputs.
+    #[serde(default = "strides")]
+    pub strides: Vec<usize>,
+    /// The longest distance from a cell's point to a side, in strides.
+    #[serde(default = "reg_max")]
+    pub reg_max: usize,
+}
+
+fn strides() -> Vec<usize> {
+    vec![8, 16, 32, 64]
+}
+
+fn reg_max() -> usize {
+    7
+}
+
+impl Distances {
+    /// Values per box: one distribution for each of its sides.
+    pub(super) fn bins(&self) -> usize {
+        4 * (self.reg_max + 1)
+    }
+
+    /// What is wrong with the numbers: (key, problem).
+    pub(super) fn problem(&self) -> Option<(&'static str, String)> {
+        let reg_max = self.reg_max;
+        strides_problem(&self.strides)
+            .or((!(1..=64).contains(&reg_max))
+                .then(|| ("reg_max", format!("{reg_max} must be from 1 to 64"))))
+    }
+}
 
 /// The box around (`x`, `y`) from four runs of `logits` (left, top, right, bottom), each `reg_max + 1` long.
 pub(super) fn rect(x: f32, y: f32, stride: f32, logits: &[f32]) -> Rect {

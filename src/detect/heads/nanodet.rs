@@ -3,40 +3,26 @@
 
 use serde::Deserialize;
 
-use super::{Decoder, RawDetection, anchors, distance, grid, sigmoid, strides_problem};
+use super::{Decoder, RawDetection, anchors, grid, sigmoid};
+use super::distance::{self, Distances};
 use crate::detect::manifest::Input;
 
 /// Numbers of a NanoDet-Plus head.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NanoDet {
-    /// Input pixels per cell, in the order of the output's rows.
-    #[serde(default = "strides")]
-    pub strides: Vec<usize>,
-    /// The longest distance from a cell's corner to a side, in strides.
-    #[serde(default = "reg_max")]
-    pub reg_max: usize,
-}
-
-fn strides() -> Vec<usize> {
-    vec![8, 16, 32, 64]
-}
-
-fn reg_max() -> usize {
-    7
-}
+#[serde(transparent)]
+pub struct NanoDet(pub Distances);
 
 impl Decoder for NanoDet {
     fn shapes(&self, input: &Input, labels: usize) -> Vec<Vec<usize>> {
-        vec![vec![1, anchors(input, &self.strides), labels + 4 * (self.reg_max + 1)]]
+        vec![vec![1, anchors(input, &self.0.strides), labels + self.0.bins()]]
     }
 
     fn decode(&self, outputs: &[&[f32]], input: &Input, score_min: f32, found: &mut Vec<RawDetection>) {
-        let row_len = outputs[0].len() / anchors(input, &self.strides);
-        let labels = row_len - 4 * (self.reg_max + 1);
+        let row_len = outputs[0].len() / anchors(input, &self.0.strides);
+        let labels = row_len - self.0.bins();
         // The sigmoid rises: compare logits, and take it of the few that pass.
         let logit_min = (score_min / (1.0 - score_min)).ln();
-        for (row, (column, line, stride)) in outputs[0].chunks_exact(row_len).zip(grid(input, &self.strides)) {
+        for (row, (column, line, stride)) in outputs[0].chunks_exact(row_len).zip(grid(input, &self.0.strides)) {
             let (logits, distances) = row.split_at(labels);
             let mut rect = None;
             for (class, logit) in logits.iter().enumerate().filter(|(_, logit)| **logit >= logit_min) {
@@ -48,9 +34,7 @@ impl Decoder for NanoDet {
     }
 
     fn problem(&self) -> Option<(&'static str, String)> {
-        let reg_max = self.reg_max;
-        strides_problem(&self.strides).or((!(1..=64).contains(&reg_max))
-            .then(|| ("reg_max", format!("{reg_max} must be from 1 to 64"))))
+        self.0.problem()
     }
 }
 
@@ -61,7 +45,7 @@ mod tests {
 
     #[test]
     fn a_row_becomes_a_box_around_its_corner() {
-        let head = NanoDet { strides: vec![8], reg_max: 1 };
+        let head = NanoDet(Distances { strides: vec![8], reg_max: 1 });
         let input = Input::for_tests(16, 8);
         let mut output = vec![-10.0; 2 * 10];
         output[10..].copy_from_slice(&[-10.0, 1.0, 0.0, 40.0, 0.0, 40.0, 0.0, 40.0, 0.0, 40.0]);

@@ -3,28 +3,14 @@
 
 use serde::Deserialize;
 
-use super::{Decoder, RawDetection, cells, distance, strides_problem};
+use super::{Decoder, RawDetection, cells};
+use super::distance::{self, Distances};
 use crate::detect::manifest::Input;
 
 /// Numbers of a PicoDet head.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PicoDet {
-    /// Input pixels per cell.
-    #[serde(default = "strides")]
-    pub strides: Vec<usize>,
-    /// The longest distance from a cell's middle to a side, in strides.
-    #[serde(default = "reg_max")]
-    pub reg_max: usize,
-}
-
-fn strides() -> Vec<usize> {
-    vec![8, 16, 32, 64]
-}
-
-fn reg_max() -> usize {
-    7
-}
+#[serde(transparent)]
+pub struct PicoDet(pub Distances);
 
 impl Decoder for PicoDet {
     fn shapes(&self, input: &Input, labels: usize) -> Vec<Vec<usize>> {
@@ -32,15 +18,15 @@ impl Decoder for PicoDet {
             let (columns, rows) = cells(input, *stride);
             columns * rows
         };
-        let scores = self.strides.iter().map(|stride| vec![1, cells(stride), labels]);
-        let distances = self.strides.iter().map(|stride| vec![1, cells(stride), 4 * (self.reg_max + 1)]);
+        let scores = self.0.strides.iter().map(|stride| vec![1, cells(stride), labels]);
+        let distances = self.0.strides.iter().map(|stride| vec![1, cells(stride), self.0.bins()]);
         scores.chain(distances).collect()
     }
 
     fn decode(&self, outputs: &[&[f32]], input: &Input, score_min: f32, found: &mut Vec<RawDetection>) {
-        let (scores, distances) = outputs.split_at(self.strides.len());
-        let bins = 4 * (self.reg_max + 1);
-        for ((stride, scores), distances) in self.strides.iter().zip(scores).zip(distances) {
+        let (scores, distances) = outputs.split_at(self.0.strides.len());
+        let bins = self.0.bins();
+        for ((stride, scores), distances) in self.0.strides.iter().zip(scores).zip(distances) {
             let (columns, rows) = cells(input, *stride);
             let labels = scores.len() / (columns * rows);
             for (cell, scores) in scores.chunks_exact(labels).enumerate() {
@@ -58,9 +44,7 @@ impl Decoder for PicoDet {
     }
 
     fn problem(&self) -> Option<(&'static str, String)> {
-        let reg_max = self.reg_max;
-        strides_problem(&self.strides).or((!(1..=64).contains(&reg_max))
-            .then(|| ("reg_max", format!("{reg_max} must be from 1 to 64"))))
+        self.0.problem()
     }
 }
 
@@ -71,7 +55,7 @@ mod tests {
 
     #[test]
     fn a_cell_gives_every_class_it_is_sure_of() {
-        let head = PicoDet { strides: vec![8, 16], reg_max: 1 };
+        let head = PicoDet(Distances { strides: vec![8, 16], reg_max: 1 });
         let input = Input::for_tests(16, 16);
         assert_eq!(head.shapes(&input, 3), [[1, 4, 3], [1, 1, 3], [1, 4, 8], [1, 1, 8]]);
         let mut scores = vec![0.0; 12];
