@@ -1,16 +1,20 @@
 //! Streams: real sessions in real child processes against a real RTSP server.
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use wardwatch::domain::fragment::{Codec, Fragment};
 use wardwatch::domain::secret::{Credentials, Secret};
 use wardwatch::domain::status::StreamState;
 use wardwatch::video::server::{Access, CameraServer, Feed};
 use wardwatch::video::{Source, StreamHandle, Transport, read_pictures, supervise};
 
-use crate::support::camera::{Delivered, bar_camera, bar_feed, session_program, stream};
+use crate::support::camera::{
+    Delivered, bar_camera, bar_feed, session_program, session_program_with, stream,
+};
 use crate::support::{shared, slices, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -35,7 +39,7 @@ fn as_file(fragments: &[Fragment]) -> (tempfile::TempDir, std::path::PathBuf) {
 }
 
 /// What ffprobe says of a file: codec and number of decodable frames; its complaints fail the test.
-fn probe(path: &std::path::Path) -> (String, u32) {
+fn probe(path: &Path) -> (String, u32) {
     let arguments = ["-v", "warning", "-count_frames", "-select_streams", "v:0"];
     let entries = ["-show_entries", "stream=codec_name,nb_read_frames", "-of", "csv=p=0"];
     let output = Command::new("ffprobe").args(arguments).args(entries).arg(path).output().unwrap();
@@ -188,7 +192,7 @@ fn a_camera_over_tls_is_believed_only_by_its_authority() {
     let identity_pem = Some(camera.cert.pem() + &camera.signing_key.serialize_pem());
     let server = CameraServer::start(0, &Access { identity_pem, ..Access::default() }).unwrap();
     server.mount("/main", bar_feed(10)).unwrap();
-    let trusting = |ca_file: Option<&std::path::Path>| {
+    let trusting = |ca_file: Option<&Path>| {
         let mut settings = stream("gate", &server.url("/main"));
         let Source::Rtsp(rtsp) = &mut settings.source else { unreachable!() };
         rtsp.ca_file = ca_file.map(Into::into);
@@ -255,36 +259,38 @@ fn what_is_wrong_with_an_address_is_said() {
 
 #[test]
 fn a_session_that_is_killed_or_hangs_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = folder.path().join("registry.bin");
     let server = bar_camera(10);
-    let (delivered, handle) = start(stream("gate", &server.url("/main")));
-    for (round, signal) in
-        [rustix::process::Signal::KILL, rustix::process::Signal::STOP].into_iter().enumerate()
-    {
+    let delivered = Delivered::default();
+    let program = session_program_with(registry.clone());
+    let handle = supervise(stream("gate", &server.url("/main")), program, delivered.sink());
+    for (round, signal) in [Signal::KILL, Signal::STOP].into_iter().enumerate() {
         let epoch = u32::try_from(round).unwrap() + 1;
         wait_until("fragments of this epoch", PATIENCE, || {
             delivered.fragments().last().is_some_and(|fragment| fragment.epoch.0 >= epoch)
         });
-        for pid in children() {
-            rustix::process::kill_process(pid, signal).unwrap();
+        for pid in sessions_with(&registry) {
+            kill_process(pid, signal).unwrap();
         }
     }
     wait_until("a third session", PATIENCE, || {
         delivered.fragments().last().is_some_and(|fragment| fragment.epoch.0 >= 3)
     });
     handle.stop();
-    assert!(children().is_empty(), "no session is left behind");
+    assert!(sessions_with(&registry).is_empty(), "no session is left behind");
 }
 
-/// Session processes that belong to this thread's process.
-fn children() -> Vec<rustix::process::Pid> {
-    let own = std::process::id();
+/// Session processes that were started with this plugin registry.
+fn sessions_with(registry: &Path) -> Vec<Pid> {
+    let own = format!("GST_REGISTRY={}", registry.display());
     let mut pids = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-        if fields[1].parse() == Ok(own) && fields[0] != "Z" {
-            pids.extend(rustix::process::Pid::from_raw(pid));
+        // Gone, or not ours to read: not one of these sessions.
+        let Ok(environment) = std::fs::read(entry.path().join("environ")) else { continue };
+        if environment.split(|byte| *byte == 0).any(|variable| variable == own.as_bytes()) {
+            pids.extend(Pid::from_raw(pid));
         }
     }
     pids

@@ -14,7 +14,11 @@ use wardwatch::video::{
 
 /// The wardwatch binary of this build, with its plugin registry up to date.
 pub fn session_program() -> SessionProgram {
-    let registry = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gstreamer-registry.bin");
+    session_program_with(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gstreamer-registry.bin"))
+}
+
+/// The same with a registry of its own, by which its sessions can be told from those of other tests.
+pub fn session_program_with(registry: PathBuf) -> SessionProgram {
     let program = SessionProgram { program: env!("CARGO_BIN_EXE_wardwatch").into(), registry };
     prepare(&program).unwrap();
     program
