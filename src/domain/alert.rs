@@ -130,7 +130,7 @@ pub struct Alert {
     pub model: ModelRef,
     /// The footage.
     pub clip: ClipRef,
-    /// The subject as a picture; absent where no frame could be had.
+    /// The subject as a picture; only when it opens, and absent where no frame could be had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thumbnail: Option<Thumbnail>,
 }
