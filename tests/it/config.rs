@@ -531,6 +531,14 @@ fn the_example_is_valid_as_shipped_and_with_everything_switched_on() {
     assert_eq!((gate.pre_roll, gate.post_roll), (shipped.cameras[0].pre_roll, shipped.cameras[0].post_roll));
 }
 
+#[test]
+fn the_readmes_box_is_valid() {
+    let readme = include_str!("../../README.md");
+    let block = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let settings = example_folder(block).load().unwrap();
+    assert_eq!((settings.cameras.len(), settings.rules.len()), (1, 1));
+}
+
 fn shipped_store(store: &wardwatch::store::Settings, directory: &Path) -> wardwatch::store::Settings {
     wardwatch::store::Settings { directory: directory.to_owned(), ..store.clone() }
 }
