@@ -6,6 +6,7 @@
 //!
 //! Never here: what to do with a frame or a fragment.
 
+mod parts;
 mod pipeline;
 mod record;
 mod replay;

@@ -14,48 +14,18 @@ use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer::prelude::*;
 
+use super::parts::{Failure, link, make};
 use super::settings::{RtspSource, Source, StreamSettings, Transport};
 use super::wire::FailureKind;
 use super::{record, watch};
 use crate::clock;
 use crate::domain::fragment::{Codec, StreamFacts};
-use crate::domain::time::{Monotonic, Stamp};
+use crate::domain::time::Monotonic;
 
 /// How long rtspsrc waits for an answer before it gives up, in microseconds.
 const TCP_TIMEOUT_MICROS: u64 = 5_000_000;
 /// How long packets may wait for those that were sent before them, in milliseconds.
 const JITTER_MS: u32 = 200;
-
-/// Why a session broke.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
-    pub kind: FailureKind,
-    pub reason: String,
-}
-
-impl Failure {
-    pub(super) fn new(kind: FailureKind, reason: impl Into<String>) -> Self {
-        Self { kind, reason: reason.into() }
-    }
-
-    /// A part of GStreamer that is not installed, with the Debian package that has it.
-    pub(super) fn missing(element: &str) -> Self {
-        let package = match element {
-            "rtspsrc" | "rtph264depay" | "rtph265depay" => "gstreamer1.0-plugins-good",
-            "h264parse" | "h265parse" | "h264timestamper" | "h265timestamper" => "gstreamer1.0-plugins-bad",
-            "parsebin" | "videoconvert" => "gstreamer1.0-plugins-base",
-            _ => "gstreamer1.0-plugins-good or gstreamer1.0-libav",
-        };
-        let reason = format!("GStreamer has no element \"{element}\": install {package}");
-        Self::new(FailureKind::Config, reason)
-    }
-}
-
-impl From<glib::BoolError> for Failure {
-    fn from(error: glib::BoolError) -> Self {
-        Self::new(FailureKind::Bug, format!("GStreamer: {error}"))
-    }
-}
 
 /// Where the pipeline's threads leave what they find; shared with the session's main loop.
 pub(super) struct Shared {
@@ -296,12 +266,14 @@ impl Tail {
         gst::Element::link_many(elements)?;
         self.observe(&filter, codec)?;
         if self.stream.record {
-            let branch = record::attach(&pipeline, &tee, codec, self.deliver.clone())?;
+            let deliver = self.deliver.clone();
+            let branch = record::attach(&pipeline, &tee, codec, move |fragment| deliver.fragment(fragment))?;
             // The cell is filled once: a second video pad is swallowed above.
             let _ = self.shared.record_branch.set(branch);
         }
         if let Some(fps_max) = self.stream.watch_fps_max {
-            watch::attach(&pipeline, &tee, parser_name, fps_max, self.deliver.clone())?;
+            let deliver = self.deliver.clone();
+            watch::attach(&pipeline, &tee, parser_name, fps_max, move |frame| deliver.frame(frame))?;
         }
         for element in elements.iter().rev() {
             element.sync_state_with_parent()?;
@@ -338,25 +310,4 @@ fn facts_of(caps: &gst::CapsRef, codec: Codec) -> StreamFacts {
     let number = |field: &str| caps.structure(0).and_then(|s| s.get::<i32>(field).ok());
     let pixels = |field: &str| number(field).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
     StreamFacts { codec, width: pixels("width"), height: pixels("height") }
-}
-
-/// An element by its factory's name.
-pub(super) fn make(factory: &str) -> Result<gst::Element, Failure> {
-    gst::ElementFactory::make(factory).build().map_err(|_| Failure::missing(factory))
-}
-
-/// Links `pad` to `element`'s only sink pad.
-pub(super) fn link(pad: &gst::Pad, element: &gst::Element) -> Result<(), Failure> {
-    let sink = element.static_pad("sink").ok_or_else(|| Failure::missing(&element.name()))?;
-    pad.link(&sink).map(|_| ()).map_err(|error| {
-        Failure::new(FailureKind::Bug, format!("cannot link {} to {}: {error}", pad.name(), element.name()))
-    })
-}
-
-/// When something with this running time arrived at the box.
-pub(super) fn arrival(element: &gst::Element, running_time: gst::ClockTime) -> Stamp {
-    use crate::clock::Clock as _;
-    let now = clock::SystemClock.now();
-    let age = element.current_running_time().and_then(|now| now.checked_sub(running_time));
-    now - age.map_or(std::time::Duration::ZERO, Into::into)
 }

@@ -1,13 +1,13 @@
 //! The record branch: the camera's own samples into fragments. Never decodes.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
-use super::pipeline::{Deliver, Failure, arrival, make};
+use super::parts::{Failure, arrival, make};
 use crate::domain::fragment::Codec;
 use crate::domain::time::{Pts, Stamp};
 
@@ -36,12 +36,12 @@ pub(super) struct Branch {
     pub sink: gst_app::AppSink,
 }
 
-/// Adds the branch behind `tee`.
+/// Adds the branch behind `tee`. `deliver` gets each fragment, and may block.
 pub(super) fn attach(
     pipeline: &gst::Pipeline,
     tee: &gst::Element,
     codec: Codec,
-    deliver: Arc<dyn Deliver>,
+    deliver: impl Fn(MuxedFragment) + Send + Sync + 'static,
 ) -> Result<Branch, Failure> {
     let queue = make("queue")?;
     queue.set_property("max-size-buffers", 0u32);
@@ -59,7 +59,7 @@ pub(super) fn attach(
     let new_sample = move |sink: &gst_app::AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
         if let Some(fragment) = fragment_of(sink, &sample, &last_init) {
-            deliver.fragment(fragment);
+            deliver(fragment);
         }
         Ok(gst::FlowSuccess::Ok)
     };

@@ -8,7 +8,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
-use super::pipeline::make;
+use super::parts::{Failure, make};
 use super::session::initialise;
 use super::watch::{picture_of, picture_sink, times_of};
 use crate::domain::fault::ErrorKind;
@@ -50,7 +50,7 @@ pub struct PictureReader {
 
 /// Opens a video file; its pictures come in any codec that GStreamer decodes here, as I420 or NV12.
 pub fn read_pictures(path: &Path) -> Result<PictureReader, ReplayError> {
-    let not_ready = |failure: super::pipeline::Failure| ReplayError::NotReady(failure.reason);
+    let not_ready = |failure: Failure| ReplayError::NotReady(failure.reason);
     let unreadable = |reason: String| ReplayError::Unreadable { path: path.to_owned(), reason };
     initialise().map_err(not_ready)?;
     let absolute = std::path::absolute(path).map_err(|error| unreadable(error.to_string()))?;

@@ -15,7 +15,7 @@ use gstreamer_app as gst_app;
 use gstreamer_rtsp_server as gst_rtsp_server;
 use gstreamer_rtsp_server::prelude::*;
 
-use super::pipeline::make;
+use super::parts::{Failure, make};
 use super::session::initialise;
 use crate::domain::fault::ErrorKind;
 use crate::domain::picture::{Picture, PixelFormat};
@@ -389,7 +389,7 @@ impl FileSamples {
     fn open(path: &Path) -> Result<Self, ServerError> {
         let unreadable =
             |reason: &str| ServerError::Unreadable { path: path.to_owned(), reason: reason.to_owned() };
-        let missing = |failure: super::pipeline::Failure| ServerError::NotReady(failure.reason);
+        let missing = |failure: Failure| ServerError::NotReady(failure.reason);
         let source = make("filesrc").map_err(missing)?;
         source.set_property("location", path.to_str().ok_or_else(|| unreadable("its path is not UTF-8"))?);
         let parse = make("parsebin").map_err(missing)?;

@@ -18,7 +18,8 @@ use std::time::Duration;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use super::pipeline::{self, Deliver, Failure, Shared};
+use super::parts::Failure;
+use super::pipeline::{self, Deliver, Shared};
 use super::record::MuxedFragment;
 use super::settings::{Source, StreamSettings};
 use super::watch::Decoded;

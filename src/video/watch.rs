@@ -1,6 +1,5 @@
 //! The watch branch: decoded pictures at the stream's size, the latest one first.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gstreamer as gst;
@@ -9,7 +8,7 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
-use super::pipeline::{Deliver, Failure, arrival, make};
+use super::parts::{Failure, arrival, make};
 use super::wire::FailureKind;
 use crate::domain::picture::{Colour, Picture, PixelFormat};
 use crate::domain::time::{Pts, Stamp};
@@ -24,13 +23,13 @@ pub(super) struct Decoded {
     pub at: Stamp,
 }
 
-/// Adds the branch behind `tee`.
+/// Adds the branch behind `tee`. `deliver` gets a picture at most `fps_max` times a second.
 pub(super) fn attach(
     pipeline: &gst::Pipeline,
     tee: &gst::Element,
     parser: &str,
     fps_max: f32,
-    deliver: Arc<dyn Deliver>,
+    deliver: impl Fn(Decoded) + Send + Sync + 'static,
 ) -> Result<(), Failure> {
     let queue = make("queue")?;
     queue.set_property("max-size-buffers", 0u32);
@@ -50,7 +49,7 @@ pub(super) fn attach(
             && pace.is_due(pts)
             && let Some(picture) = picture_of(&sample)
         {
-            deliver.frame(Decoded { picture, pts, at: arrival(sink.upcast_ref(), running_time) });
+            deliver(Decoded { picture, pts, at: arrival(sink.upcast_ref(), running_time) });
         }
         Ok(gst::FlowSuccess::Ok)
     };

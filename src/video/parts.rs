@@ -1,0 +1,60 @@
+//! What every part of a pipeline is built with.
+
+use gstreamer as gst;
+use gstreamer::glib;
+use gstreamer::prelude::*;
+
+use super::wire::FailureKind;
+use crate::clock::{Clock as _, SystemClock};
+use crate::domain::time::Stamp;
+
+/// Why a session broke.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub kind: FailureKind,
+    pub reason: String,
+}
+
+impl Failure {
+    pub(super) fn new(kind: FailureKind, reason: impl Into<String>) -> Self {
+        Self { kind, reason: reason.into() }
+    }
+
+    /// A part of GStreamer that is not installed, with the Debian package that has it.
+    pub(super) fn missing(element: &str) -> Self {
+        let package = match element {
+            "rtspsrc" | "rtph264depay" | "rtph265depay" => "gstreamer1.0-plugins-good",
+            "h264parse" | "h265parse" | "h264timestamper" | "h265timestamper" => "gstreamer1.0-plugins-bad",
+            "parsebin" | "videoconvert" => "gstreamer1.0-plugins-base",
+            _ => "gstreamer1.0-plugins-good or gstreamer1.0-libav",
+        };
+        let reason = format!("GStreamer has no element \"{element}\": install {package}");
+        Self::new(FailureKind::Config, reason)
+    }
+}
+
+impl From<glib::BoolError> for Failure {
+    fn from(error: glib::BoolError) -> Self {
+        Self::new(FailureKind::Bug, format!("GStreamer: {error}"))
+    }
+}
+
+/// An element by its factory's name.
+pub(super) fn make(factory: &str) -> Result<gst::Element, Failure> {
+    gst::ElementFactory::make(factory).build().map_err(|_| Failure::missing(factory))
+}
+
+/// Links `pad` to `element`'s only sink pad.
+pub(super) fn link(pad: &gst::Pad, element: &gst::Element) -> Result<(), Failure> {
+    let sink = element.static_pad("sink").ok_or_else(|| Failure::missing(&element.name()))?;
+    pad.link(&sink).map(|_| ()).map_err(|error| {
+        Failure::new(FailureKind::Bug, format!("cannot link {} to {}: {error}", pad.name(), element.name()))
+    })
+}
+
+/// When something with this running time arrived at the box.
+pub(super) fn arrival(element: &gst::Element, running_time: gst::ClockTime) -> Stamp {
+    let now = SystemClock.now();
+    let age = element.current_running_time().and_then(|now| now.checked_sub(running_time));
+    now - age.map_or(std::time::Duration::ZERO, Into::into)
+}
