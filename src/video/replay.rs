@@ -64,9 +64,8 @@ pub fn read_pictures(path: &Path) -> Result<PictureReader, ReplayError> {
     linked.map_err(|error| unreadable(error.to_string()))?;
     let input = convert.static_pad("sink").ok_or_else(|| unreadable("no converter".to_owned()))?;
     source.connect_pad_added(move |_, pad| {
-        let video = pad
-            .current_caps()
-            .is_some_and(|caps| caps.structure(0).is_some_and(|s| s.name() == "video/x-raw"));
+        let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+        let video = caps.structure(0).is_some_and(|structure| structure.name() == "video/x-raw");
         if video {
             // A second video track finds the place taken, and is left alone as sound is.
             let _ = pad.link(&input);

@@ -393,7 +393,7 @@ impl FileSamples {
         let source = make("filesrc").map_err(missing)?;
         source.set_property("location", path.to_str().ok_or_else(|| unreadable("its path is not UTF-8"))?);
         let parse = make("parsebin").map_err(missing)?;
-        let caps: gst::Caps = "video/x-h264,stream-format=byte-stream,alignment=au;\
+        let wanted: gst::Caps = "video/x-h264,stream-format=byte-stream,alignment=au;\
                                video/x-h265,stream-format=byte-stream,alignment=au"
             .parse()?;
         let sink = gst_app::AppSink::builder().sync(false).max_buffers(8).build();
@@ -403,7 +403,9 @@ impl FileSamples {
         source.link(&parse)?;
         let (weak, target) = (pipeline.downgrade(), sink.clone());
         parse.connect_pad_added(move |_, pad| {
-            let kind = pad.current_caps().and_then(|c| c.structure(0).map(|s| s.name().to_string()));
+            // Newer releases expose a pad before its caps have been set.
+            let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
+            let kind = caps.structure(0).map(|s| s.name().to_string());
             let parser = match kind.as_deref() {
                 Some("video/x-h264") => "h264parse",
                 Some("video/x-h265") => "h265parse",
@@ -412,7 +414,7 @@ impl FileSamples {
             let Some(pipeline) = weak.upgrade() else { return };
             let Ok(parser) = make(parser) else { return };
             let linked = pipeline.add(&parser).is_ok()
-                && parser.link_filtered(&target, &caps).is_ok()
+                && parser.link_filtered(&target, &wanted).is_ok()
                 && parser.sync_state_with_parent().is_ok();
             if let Some(input) = parser.static_pad("sink").filter(|_| linked) {
                 // A second track finds its place taken.
