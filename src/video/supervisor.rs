@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -140,12 +140,12 @@ pub trait StreamSink: Send + 'static {
     fn report(&mut self, report: StreamReport);
 }
 
-/// A supervised stream. Dropping it without [`StreamHandle::stop`] leaves the stream running.
+/// A supervised stream. Dropping it asks the stream to stop, and does not wait.
 #[derive(Debug)]
 pub struct StreamHandle {
     stopping: Arc<AtomicBool>,
     wake: SyncSender<()>,
-    thread: std::thread::JoinHandle<()>,
+    thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl StreamHandle {
@@ -157,11 +157,17 @@ impl StreamHandle {
     }
 
     /// Asks and waits, a few seconds at most.
-    pub fn stop(self) {
+    pub fn stop(mut self) {
         self.ask_to_stop();
-        if self.thread.join().is_err() {
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("a stream's thread had panicked");
         }
+    }
+}
+
+impl Drop for StreamHandle {
+    fn drop(&mut self) {
+        self.ask_to_stop();
     }
 }
 
@@ -182,7 +188,7 @@ pub fn supervise(stream: StreamSettings, program: SessionProgram, sink: Box<dyn 
         sink,
     };
     let thread = std::thread::Builder::new().name(name).spawn(move || supervisor.run());
-    StreamHandle { stopping, wake, thread: thread.expect("the system has a thread left") }
+    StreamHandle { stopping, wake, thread: Some(thread.expect("the system has a thread left")) }
 }
 
 /// How a session ended.
@@ -385,11 +391,8 @@ impl Supervisor {
 
     /// Waits, unless the stream is to stop.
     fn pause(&self, wait: Duration) {
-        match self.woken.recv_timeout(wait) {
-            Ok(()) | Err(RecvTimeoutError::Timeout) => {}
-            // The handle was dropped: nobody can ask to stop any more, and the stream goes on.
-            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(wait),
-        }
+        // Woken, at the end of the wait, or without a handle any more: the caller looks at `stopping`.
+        let _ = self.woken.recv_timeout(wait);
     }
 }
 
