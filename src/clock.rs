@@ -1,4 +1,4 @@
-//! The machine's clocks. The only place that reads them; pure code gets times as arguments.
+//! The machine's wall and boot clocks. The only place that reads them; pure code gets times as arguments.
 
 use std::time::Duration;
 

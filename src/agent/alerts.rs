@@ -1,5 +1,5 @@
-//! From an event to a row in the outbox: the thumbnail is drawn, the message is put together, and kept before anything
-//! is sent. One thread, so that a slow disk holds up no detector until 64 alerts wait.
+//! From an event to a row in the outbox: the thumbnail is drawn and the message put together by who looked at the frame,
+//! and kept before anything is sent by one thread, so that a slow disk holds up no detector until 64 alerts wait.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};

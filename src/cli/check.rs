@@ -1,5 +1,4 @@
 //! `wardwatch check`: says what is wrong with the configuration, or what the box would do with it.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,9 +9,6 @@ use crate::config::{self, Problems, Settings};
 use crate::detect::DetectorChoice;
 use crate::rules::{Place, RuleSettings};
 use crate::video::{Source, StreamSettings};
-
-/// The exit code for a configuration with problems.
-const FOUND_SOMETHING_WRONG: u8 = 3;
 
 /// Check the configuration, and say what the box would do with it.
 #[derive(Debug, clap::Args)]
@@ -32,7 +28,7 @@ pub struct Args {
 /// None that a configuration could cause.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let outcome = config::load(&args.config);
-    let code = if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(FOUND_SOMETHING_WRONG) };
+    let code = if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(super::FOUND) };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report(&outcome))?);
         return Ok(code);

@@ -1,5 +1,4 @@
 //! `wardwatch model`: which networks are known, whether one is fit, and how well it sees.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,8 +17,6 @@ use crate::domain::fault;
 use crate::domain::geometry::Rect;
 use crate::domain::picture::{Colour, Picture, PixelFormat};
 
-/// The exit code of "found something wrong".
-const WRONG: u8 = 3;
 /// Runs that `check` takes the fastest of.
 const RUNS: usize = 5;
 
@@ -153,7 +150,7 @@ fn check(path: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
 
 fn wrong(error: &DetectError) -> ExitCode {
     eprintln!("{}", fault::chain(error));
-    ExitCode::from(WRONG)
+    ExitCode::from(super::FOUND)
 }
 
 /// CPU time of one inference on a grey picture, the fastest of some.
