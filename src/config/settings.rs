@@ -144,10 +144,10 @@ fn store(checker: &mut Checker, store: &file::Store) -> Option<store::Settings> 
         Some(_) => {}
     }
     Some(store::Settings {
-        directory,
         clip_bytes_max: clip_bytes_max?,
         segment: Duration::from_secs_f64(store.segment_seconds),
         sync_interval: Duration::from_secs_f64(store.sync_interval_seconds),
+        ..store::Settings::new(directory)
     })
 }
 

@@ -4,13 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::types::{FromSql, Type};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use super::error::StoreError;
-use super::index::{parse_alert, signed, unsigned};
+use super::index::{Parsed, parse_alert, signed, unsigned};
 use super::migrate;
 use crate::domain::alert::Alert;
 use crate::domain::event::Severity;
@@ -277,20 +274,3 @@ fn segment(clips: &Path, row: &Row) -> rusqlite::Result<ClipSegment> {
         ended: row.get(10)?,
     })
 }
-
-/// A column whose text is what the type is written as in messages.
-#[derive(Debug, Deserialize)]
-struct Parsed<T>(T);
-
-impl<T: DeserializeOwned> FromSql for Parsed<T> {
-    fn column_result(value: rusqlite::types::ValueRef<'_>) -> rusqlite::types::FromSqlResult<Self> {
-        let text = value.as_str()?;
-        serde_json::from_value(text.into())
-            .map(Self)
-            .map_err(|error| rusqlite::types::FromSqlError::other(Parse(Type::Text, error)))
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("a column of type {0} does not read: {1}")]
-struct Parse(Type, serde_json::Error);

@@ -4,8 +4,10 @@
 //! One thread writes ([`Store`]); reading goes beside it, from other processes too ([`Catalogue`]). It never decodes,
 //! never looks into a fragment, and never sends anything. `agent` opens it and wires it; `cli` reads the catalogue.
 
+pub mod access;
 mod catalogue;
 mod error;
+mod fault;
 mod index;
 mod migrate;
 mod queue;

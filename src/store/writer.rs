@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use super::StoreVitals;
 use super::error::StoreError;
+use super::fault::Fault;
 use super::index::{Batch, Index, KnownSegment};
 use super::queue::{Job, Queue};
 use super::reconcile::prune_folders;
@@ -21,7 +22,6 @@ use super::segment::Segment;
 use super::settings::Settings;
 use crate::clock::Clock;
 use crate::domain::alert::{Alert, AlertDraft};
-use crate::domain::fault::chain;
 use crate::domain::fragment::Fragment;
 use crate::domain::ids::CameraId;
 
@@ -360,40 +360,5 @@ impl Writer {
         let clip_faults = [&self.write_fault, &self.sync_fault, &self.removal_fault];
         vitals.clips_unwritable = clip_faults.iter().find_map(|fault| fault.said.clone());
         vitals.index_unwritable.clone_from(&self.index_fault.said);
-    }
-}
-
-/// Something that works or does not; says so once per change.
-struct Fault {
-    /// What to say when it does not.
-    what: &'static str,
-    /// What the error in `said` came from.
-    cause: String,
-    /// Why it does not work, as it was logged; `None` while it works.
-    said: Option<String>,
-}
-
-impl Fault {
-    fn new(what: &'static str) -> Self {
-        Self { what, cause: String::new(), said: None }
-    }
-
-    fn note(&mut self, error: Option<&StoreError>) {
-        let Some(error) = error else {
-            if self.said.take().is_some() {
-                tracing::info!("over: {}", self.what);
-            }
-            return;
-        };
-        // The same trouble names another file each time.
-        let cause = match error {
-            StoreError::Clip { source, .. } => source.to_string(),
-            other => other.to_string(),
-        };
-        if self.said.is_none() || self.cause != cause {
-            let text = chain(error);
-            tracing::warn!("{}: {text}", self.what);
-            (self.cause, self.said) = (cause, Some(text));
-        }
     }
 }

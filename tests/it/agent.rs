@@ -344,10 +344,9 @@ fn nothing_is_lost_at_the_joins_of_segments() {
     let server = CameraServer::start(0, &Access::default()).unwrap();
     server.mount("/main", Feed::File(original.clone())).unwrap();
     let settings = wardwatch::store::Settings {
-        directory: folder.path().join("store"),
-        clip_bytes_max: 1 << 30,
         segment: Duration::from_secs(2),
         sync_interval: Duration::from_millis(500),
+        ..crate::store::settings(&folder.path().join("store"))
     };
     let store = Store::open(settings, Arc::new(SystemClock)).unwrap();
     let mut settings = stream("gate", &server.url("/main"));

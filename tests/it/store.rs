@@ -23,12 +23,17 @@ use crate::support::wait_until;
 const LONG: Duration = Duration::from_secs(20);
 const MIB: u64 = 1024 * 1024;
 
+/// A small store, in which nothing goes because it is old: the samples' times stand still.
 pub fn settings(directory: &Path) -> Settings {
     Settings {
-        directory: directory.to_owned(),
         clip_bytes_max: 100 * MIB,
+        clip_age_max: Duration::MAX,
+        alert_age_max: Duration::MAX,
+        free_bytes_min: 0,
+        free_inodes_min: 0,
         segment: Duration::from_secs(10),
         sync_interval: Duration::from_millis(20),
+        ..Settings::new(directory.to_owned())
     }
 }
 

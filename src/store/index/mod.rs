@@ -1,16 +1,22 @@
-//! The writer's side of the index: every statement that changes it.
+//! The writer's side of the index: every statement that changes it. Here the segments, in [`alerts`] the rest.
+
+mod alerts;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::types::{FromSql, Type};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+pub(super) use alerts::parse_alert;
 
 use super::error::StoreError;
 use super::migrate;
-use crate::domain::alert::{Alert, AlertDraft, Thumbnail};
-use crate::domain::event::Event;
 use crate::domain::fragment::{Codec, Fragment};
-use crate::domain::time::{Stamp, WallTime};
+use crate::domain::ids::CameraId;
+use crate::domain::time::{ClockState, Stamp, WallTime};
 
 /// How long a statement waits for another connection that writes; only a repair tool would.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -118,10 +124,21 @@ impl Batch {
 /// A segment that the index knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KnownSegment {
+    /// Grows with age.
     pub id: i64,
     /// Below `clips/`.
     pub path: PathBuf,
+    pub camera: CameraId,
+    /// Arrival of its first sample.
+    pub starts_at: WallTime,
+    /// End of its last fragment.
+    pub ends_at: WallTime,
+    /// How far these times can be trusted.
+    pub clock: ClockState,
+    /// Length of the file as far as it is indexed.
     pub bytes: u64,
+    /// Nothing will be added.
+    pub ended: bool,
 }
 
 impl Index {
@@ -145,10 +162,22 @@ impl Index {
     /// All segments, oldest first.
     pub fn segments(&self) -> Result<Vec<KnownSegment>, StoreError> {
         let read = || {
-            let mut statement = self.connection.prepare("SELECT id, path, bytes FROM segment ORDER BY id")?;
+            let mut statement = self.connection.prepare(
+                "SELECT id, path, camera, starts_wall_us, ends_wall_us, clock, bytes, ended
+                 FROM segment ORDER BY id",
+            )?;
             let known = |row: &rusqlite::Row| {
                 let path: String = row.get(1)?;
-                Ok(KnownSegment { id: row.get(0)?, path: path.into(), bytes: unsigned(row.get(2)?) })
+                Ok(KnownSegment {
+                    id: row.get(0)?,
+                    path: path.into(),
+                    camera: row.get::<_, Parsed<CameraId>>(2)?.0,
+                    starts_at: WallTime::from_micros(row.get(3)?),
+                    ends_at: WallTime::from_micros(row.get(4)?),
+                    clock: row.get::<_, Parsed<ClockState>>(5)?.0,
+                    bytes: unsigned(row.get(6)?),
+                    ended: row.get(7)?,
+                })
             };
             statement.query_map([], known)?.collect::<rusqlite::Result<_>>()
         };
@@ -170,37 +199,6 @@ impl Index {
             }
             for id in &batch.removed {
                 transaction.prepare_cached("DELETE FROM segment WHERE id = ?1")?.execute([id])?;
-            }
-            Ok(())
-        })
-        .map_err(failed)
-    }
-
-    /// Stores an event, its alert and the outbox row, and gives the alert its `seq`; durable when it returns.
-    ///
-    /// A message that is there already (same id, same phase) is returned as it was stored.
-    pub fn put_alert(&mut self, draft: AlertDraft, stored_at: WallTime) -> Result<Alert, StoreError> {
-        let (failed, boot_id) = (self.failed("store an alert"), self.boot_id.clone());
-        let seq = self
-            .in_transaction(|transaction| {
-                if let Some(seq) = seq_of(transaction, &draft.event)? {
-                    return Ok(seq);
-                }
-                upsert_event(transaction, &draft, &boot_id)?;
-                insert_alert(transaction, draft, stored_at)
-            })
-            .map_err(failed)?;
-        let read = read_alert(&self.connection, seq).map_err(self.failed("read an alert"))?;
-        parse_alert(seq, read)
-    }
-
-    /// Takes delivered alerts out of the outbox.
-    pub fn delivered(&mut self, seqs: &[u64]) -> Result<(), StoreError> {
-        let failed = self.failed("mark alerts as delivered");
-        self.in_transaction(|transaction| {
-            let mut delete = transaction.prepare_cached("DELETE FROM outbox WHERE seq = ?1")?;
-            for seq in seqs {
-                delete.execute([signed(*seq)])?;
             }
             Ok(())
         })
@@ -260,24 +258,6 @@ impl Index {
     }
 }
 
-/// An alert as it lies in the index: the message and the thumbnail.
-pub(super) type AlertColumns = (String, Option<Vec<u8>>);
-
-/// One alert's columns.
-pub(super) fn read_alert(connection: &Connection, seq: u64) -> rusqlite::Result<AlertColumns> {
-    connection
-        .prepare_cached("SELECT message, thumbnail FROM alert WHERE seq = ?1")?
-        .query_row([signed(seq)], |row| Ok((row.get(0)?, row.get(1)?)))
-}
-
-/// The alert in its columns.
-pub(super) fn parse_alert(seq: u64, (message, thumbnail): AlertColumns) -> Result<Alert, StoreError> {
-    let mut alert: Alert =
-        serde_json::from_str(&message).map_err(|source| StoreError::Message { seq, source })?;
-    alert.thumbnail = thumbnail.map(Thumbnail);
-    Ok(alert)
-}
-
 /// SQLite's integers have a sign; no length or count here comes near its end.
 pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
@@ -287,6 +267,23 @@ pub(super) fn signed(value: u64) -> i64 {
 pub(super) fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
+
+/// A column whose text is what the type is written as in messages.
+#[derive(Debug, Deserialize)]
+pub(super) struct Parsed<T>(pub T);
+
+impl<T: DeserializeOwned> FromSql for Parsed<T> {
+    fn column_result(value: rusqlite::types::ValueRef<'_>) -> rusqlite::types::FromSqlResult<Self> {
+        let text = value.as_str()?;
+        serde_json::from_value(text.into())
+            .map(Self)
+            .map_err(|error| rusqlite::types::FromSqlError::other(Parse(Type::Text, error)))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a column of type {0} does not read: {1}")]
+struct Parse(Type, serde_json::Error);
 
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
@@ -352,67 +349,4 @@ fn insert_fragment(transaction: &Transaction, row: &FragmentRow) -> rusqlite::Re
             (row.wall + row.duration).as_micros()
         ])
         .map(drop)
-}
-
-fn seq_of(transaction: &Transaction, event: &Event) -> rusqlite::Result<Option<u64>> {
-    transaction
-        .prepare_cached("SELECT seq FROM alert WHERE event = ?1 AND phase = ?2")?
-        .query_row(params![event.id.to_string(), event.phase.as_str()], |row| row.get(0).map(unsigned))
-        .optional()
-}
-
-fn upsert_event(transaction: &Transaction, draft: &AlertDraft, boot_id: &str) -> rusqlite::Result<()> {
-    let event = &draft.event;
-    transaction
-        .prepare_cached(
-            "INSERT INTO event (id, camera, rule, kind, severity, why, boot_id, clock, opened_wall_us,
-                                opened_monotonic_ns, closed_wall_us, clip_starts_wall_us, clip_ends_wall_us)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-             ON CONFLICT (id) DO UPDATE SET
-                 severity = excluded.severity,
-                 why = excluded.why,
-                 closed_wall_us = coalesce(excluded.closed_wall_us, closed_wall_us),
-                 clip_ends_wall_us = coalesce(excluded.clip_ends_wall_us, clip_ends_wall_us)",
-        )?
-        .execute(params![
-            event.id.to_string(),
-            event.camera.as_str(),
-            event.rule.id.as_str(),
-            event.rule.kind,
-            event.severity.as_str(),
-            event.why,
-            boot_id,
-            event.opened_at.clock.as_str(),
-            event.opened_at.wall.as_micros(),
-            signed(event.opened_at.monotonic.as_nanos()),
-            event.closed_at.map(|at| at.wall.as_micros()),
-            draft.clip.starts_at.as_micros(),
-            draft.clip.ends_at.map(WallTime::as_micros),
-        ])
-        .map(drop)
-}
-
-fn insert_alert(transaction: &Transaction, draft: AlertDraft, stored_at: WallTime) -> rusqlite::Result<u64> {
-    let seq: i64 = transaction
-        .prepare_cached("UPDATE sequence SET last = last + 1 RETURNING last")?
-        .query_row([], |row| row.get(0))?;
-    let mut alert = draft.into_alert(unsigned(seq));
-    let thumbnail = alert.thumbnail.take().map(|thumbnail| thumbnail.0);
-    let message = serde_json::to_string(&alert)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-    transaction
-        .prepare_cached(
-            "INSERT INTO alert (seq, event, phase, message, thumbnail, stored_wall_us)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![
-            seq,
-            alert.id.to_string(),
-            alert.phase.as_str(),
-            message,
-            thumbnail,
-            stored_at.as_micros(),
-        ])?;
-    transaction.prepare_cached("INSERT INTO outbox (seq) VALUES (?1)")?.execute([seq])?;
-    Ok(unsigned(seq))
 }

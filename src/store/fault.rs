@@ -1,0 +1,39 @@
+//! What does not work at the moment, said once.
+
+use super::error::StoreError;
+use crate::domain::fault::chain;
+
+/// Something that works or does not; says so once per change.
+pub(super) struct Fault {
+    /// What to say when it does not.
+    what: &'static str,
+    /// What the error in `said` came from.
+    cause: String,
+    /// Why it does not work, as it was logged; `None` while it works.
+    pub said: Option<String>,
+}
+
+impl Fault {
+    pub fn new(what: &'static str) -> Self {
+        Self { what, cause: String::new(), said: None }
+    }
+
+    pub fn note(&mut self, error: Option<&StoreError>) {
+        let Some(error) = error else {
+            if self.said.take().is_some() {
+                tracing::info!("over: {}", self.what);
+            }
+            return;
+        };
+        // The same trouble names another file each time.
+        let cause = match error {
+            StoreError::Clip { source, .. } => source.to_string(),
+            other => other.to_string(),
+        };
+        if self.said.is_none() || self.cause != cause {
+            let text = chain(error);
+            tracing::warn!("{}: {text}", self.what);
+            (self.cause, self.said) = (cause, Some(text));
+        }
+    }
+}

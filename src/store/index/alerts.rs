@@ -1,0 +1,126 @@
+//! Events, alerts and the outbox: every statement that changes them.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::{Index, signed, unsigned};
+use crate::domain::alert::{Alert, AlertDraft, Thumbnail};
+use crate::domain::event::Event;
+use crate::domain::time::WallTime;
+use crate::store::error::StoreError;
+
+impl Index {
+    /// Stores an event, its alert and the outbox row, and gives the alert its `seq`; durable when it returns.
+    ///
+    /// A message that is there already (same id, same phase) is returned as it was stored.
+    pub fn put_alert(&mut self, draft: AlertDraft, stored_at: WallTime) -> Result<Alert, StoreError> {
+        let (failed, boot_id) = (self.failed("store an alert"), self.boot_id.clone());
+        let seq = self
+            .in_transaction(|transaction| {
+                if let Some(seq) = seq_of(transaction, &draft.event)? {
+                    return Ok(seq);
+                }
+                upsert_event(transaction, &draft, &boot_id)?;
+                insert_alert(transaction, draft, stored_at)
+            })
+            .map_err(failed)?;
+        let read = read_alert(&self.connection, seq).map_err(self.failed("read an alert"))?;
+        parse_alert(seq, read)
+    }
+
+    /// Takes delivered alerts out of the outbox.
+    pub fn delivered(&mut self, seqs: &[u64]) -> Result<(), StoreError> {
+        let failed = self.failed("mark alerts as delivered");
+        self.in_transaction(|transaction| {
+            let mut delete = transaction.prepare_cached("DELETE FROM outbox WHERE seq = ?1")?;
+            for seq in seqs {
+                delete.execute([signed(*seq)])?;
+            }
+            Ok(())
+        })
+        .map_err(failed)
+    }
+}
+
+/// An alert as it lies in the index: the message and the thumbnail.
+type AlertColumns = (String, Option<Vec<u8>>);
+
+/// One alert's columns.
+fn read_alert(connection: &Connection, seq: u64) -> rusqlite::Result<AlertColumns> {
+    connection
+        .prepare_cached("SELECT message, thumbnail FROM alert WHERE seq = ?1")?
+        .query_row([signed(seq)], |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+/// The alert in its columns.
+pub(in crate::store) fn parse_alert(
+    seq: u64,
+    (message, thumbnail): AlertColumns,
+) -> Result<Alert, StoreError> {
+    let mut alert: Alert =
+        serde_json::from_str(&message).map_err(|source| StoreError::Message { seq, source })?;
+    alert.thumbnail = thumbnail.map(Thumbnail);
+    Ok(alert)
+}
+
+fn seq_of(transaction: &Transaction, event: &Event) -> rusqlite::Result<Option<u64>> {
+    transaction
+        .prepare_cached("SELECT seq FROM alert WHERE event = ?1 AND phase = ?2")?
+        .query_row(params![event.id.to_string(), event.phase.as_str()], |row| row.get(0).map(unsigned))
+        .optional()
+}
+
+fn upsert_event(transaction: &Transaction, draft: &AlertDraft, boot_id: &str) -> rusqlite::Result<()> {
+    let event = &draft.event;
+    transaction
+        .prepare_cached(
+            "INSERT INTO event (id, camera, rule, kind, severity, why, boot_id, clock, opened_wall_us,
+                                opened_monotonic_ns, closed_wall_us, clip_starts_wall_us, clip_ends_wall_us)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+             ON CONFLICT (id) DO UPDATE SET
+                 severity = excluded.severity,
+                 why = excluded.why,
+                 closed_wall_us = coalesce(excluded.closed_wall_us, closed_wall_us),
+                 clip_ends_wall_us = coalesce(excluded.clip_ends_wall_us, clip_ends_wall_us)",
+        )?
+        .execute(params![
+            event.id.to_string(),
+            event.camera.as_str(),
+            event.rule.id.as_str(),
+            event.rule.kind,
+            event.severity.as_str(),
+            event.why,
+            boot_id,
+            event.opened_at.clock.as_str(),
+            event.opened_at.wall.as_micros(),
+            signed(event.opened_at.monotonic.as_nanos()),
+            event.closed_at.map(|at| at.wall.as_micros()),
+            draft.clip.starts_at.as_micros(),
+            draft.clip.ends_at.map(WallTime::as_micros),
+        ])
+        .map(drop)
+}
+
+fn insert_alert(transaction: &Transaction, draft: AlertDraft, stored_at: WallTime) -> rusqlite::Result<u64> {
+    let seq: i64 = transaction
+        .prepare_cached("UPDATE sequence SET last = last + 1 RETURNING last")?
+        .query_row([], |row| row.get(0))?;
+    let mut alert = draft.into_alert(unsigned(seq));
+    let thumbnail = alert.thumbnail.take().map(|thumbnail| thumbnail.0);
+    let message = serde_json::to_string(&alert)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO alert (seq, event, phase, message, thumbnail, stored_wall_us)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            seq,
+            alert.id.to_string(),
+            alert.phase.as_str(),
+            message,
+            thumbnail,
+            stored_at.as_micros(),
+        ])?;
+    transaction.prepare_cached("INSERT INTO outbox (seq) VALUES (?1)")?.execute([seq])?;
+    Ok(unsigned(seq))
+}
