@@ -68,6 +68,9 @@ struct Summary {
 struct StoreSummary {
     directory: PathBuf,
     clip_bytes_max: u64,
+    clip_days_max: f64,
+    alert_days_max: f64,
+    free_bytes_min: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -120,7 +123,13 @@ impl Summary {
             ward: settings.ward.to_string(),
             box_id: settings.box_id.to_string(),
             timezone: settings.timezone.iana_name().unwrap_or("UTC").to_owned(),
-            store: StoreSummary { directory: store.directory.clone(), clip_bytes_max: store.clip_bytes_max },
+            store: StoreSummary {
+                directory: store.directory.clone(),
+                clip_bytes_max: store.clip_bytes_max,
+                clip_days_max: days(store.clip_age_max),
+                alert_days_max: days(store.alert_age_max),
+                free_bytes_min: store.free_bytes_min,
+            },
             broker: BrokerSummary {
                 host: broker.host.clone(),
                 port: broker.port,
@@ -149,10 +158,18 @@ impl Summary {
             (true, true) => "TLS with the box's certificate",
         };
         let user = broker.user.as_ref().map_or(String::new(), |user| format!(", as {user}"));
-        let gib = store.clip_bytes_max as f64 / (1u64 << 30) as f64;
+        let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
         let mut lines = vec![
             format!("box       {} in ward {}, time zone {}", self.box_id, self.ward, self.timezone),
-            format!("store     {}, at most {gib:.1} GiB of footage", store.directory.display()),
+            format!(
+                "store     {}, at most {:.1} GiB of footage, {:.1} GiB stay free; footage is kept for {} days, of \
+                 alerts for {}",
+                store.directory.display(),
+                gib(store.clip_bytes_max),
+                gib(store.free_bytes_min),
+                store.clip_days_max,
+                store.alert_days_max
+            ),
             format!("broker    {} port {}, {tls}{user}", broker.host, broker.port),
             format!(
                 "detector  {}, score at least {}, {} worker(s)",
@@ -169,6 +186,10 @@ impl Summary {
         }
         lines.join("\n") + "\n"
     }
+}
+
+fn days(age: std::time::Duration) -> f64 {
+    age.as_secs_f64() / (24.0 * 3600.0)
 }
 
 impl CameraSummary {

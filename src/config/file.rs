@@ -77,6 +77,16 @@ pub struct Store {
     pub directory: String,
     /// All footage together stays below this: "100 GiB", "500 GB", or a number of bytes. At least 64 MiB.
     pub clip_bytes_max: ByteCount,
+    /// Footage goes when it is this many days old, unless an alert or a hold keeps it.
+    #[schemars(range(min = 1, max = 366))]
+    pub clip_days_max: f64,
+    /// An alert, with its footage, goes when it is this many days old. At least clip_days_max.
+    #[schemars(range(min = 1, max = 3660))]
+    pub alert_days_max: f64,
+    /// So much of the disk stays free, as bytes or with a unit: footage makes way for whoever else needs room.
+    pub free_bytes_min: ByteCount,
+    /// So many more files the disk can take: footage makes way.
+    pub free_inodes_min: u64,
     /// A footage file is closed at the first keyframe after this many seconds.
     #[schemars(range(min = 1, max = 3600))]
     pub segment_seconds: f64,
@@ -90,6 +100,10 @@ impl Default for Store {
         Self {
             directory: "/var/lib/wardwatch".to_owned(),
             clip_bytes_max: ByteCount::Text("100 GiB".to_owned()),
+            clip_days_max: 30.0,
+            alert_days_max: 90.0,
+            free_bytes_min: ByteCount::Text("1 GiB".to_owned()),
+            free_inodes_min: 10_000,
             segment_seconds: 60.0,
             sync_interval_seconds: 1.0,
         }
@@ -194,6 +208,8 @@ pub struct Camera {
     /// Whether the main stream is recorded.
     #[serde(default = "default_record")]
     pub record: bool,
+    /// This camera's footage stays below this, beside the limit for all: "20 GiB". At least 64 MiB.
+    pub clip_bytes_max: Option<ByteCount>,
     /// With file: start again at the file's end.
     #[serde(default)]
     pub loop_file: bool,

@@ -15,6 +15,7 @@ mod problem;
 mod rules;
 mod settings;
 mod shape;
+mod store;
 mod written;
 
 use std::path::{Path, PathBuf};

@@ -5,18 +5,15 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::file::{self, ByteCount, File};
+use super::file::{self, File};
 use super::outside::Checker;
 use super::problem::Problems;
 use super::written::Written;
-use super::{cameras, rules, shape};
+use super::{cameras, rules, shape, store};
 use crate::domain::alert::CameraRef;
 use crate::domain::ids::{BoxId, WardId};
 use crate::rules::RuleSettings;
-use crate::{detect, publish, store, video};
-
-/// The least room for footage: less holds no event of one camera.
-const CLIP_BYTES_MIN: u64 = 64 << 20;
+use crate::{detect, publish, video};
 
 /// What the box is to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +25,7 @@ pub struct Settings {
     /// In which schedules are meant.
     pub timezone: TimeZone,
     /// Where footage and alerts are kept.
-    pub store: store::Settings,
+    pub store: crate::store::Settings,
     /// The ward post's broker.
     pub broker: publish::Settings,
     /// What looks at the pictures.
@@ -88,7 +85,7 @@ pub(super) fn load(path: &Path, credentials_directory: Option<&Path>) -> Result<
 fn checked(checker: &mut Checker, file: File) -> Option<Settings> {
     let identity = file.identity.map(|identity| self::identity(checker, identity));
     let (ward, box_id, timezone) = identity.unwrap_or_default();
-    let store = store(checker, &file.store);
+    let store = store::checked(checker, &file.store, &file.camera);
     let broker = file.broker.and_then(|broker| self::broker(checker, broker, ward.clone(), box_id.clone()));
     let detect = detector(checker, &file.detector);
     let cameras = cameras::checked(checker, file.camera);
@@ -120,58 +117,6 @@ fn identity(
         checker.wrong("box.timezone", what, remedy);
     }
     (ward, box_id, timezone)
-}
-
-fn store(checker: &mut Checker, store: &file::Store) -> Option<store::Settings> {
-    let directory = checker.written.folder("store.directory").join(&store.directory);
-    if directory.exists() && !directory.is_dir() {
-        let what = format!("{} is not a folder", directory.display());
-        checker.wrong("store.directory", what, "name a folder; it is created if missing");
-    }
-    let clip_bytes_max = bytes(&store.clip_bytes_max);
-    match clip_bytes_max {
-        None => {
-            let remedy = "write a number and a unit (KiB, MiB, GiB, TiB, KB, MB, GB, TB): \"100 GiB\"";
-            checker.wrong("store.clip_bytes_max", "is not a number of bytes", remedy);
-        }
-        Some(bytes) if bytes < CLIP_BYTES_MIN => {
-            checker.wrong(
-                "store.clip_bytes_max",
-                format!("{bytes} bytes is too little"),
-                "use at least \"64 MiB\"",
-            );
-        }
-        Some(_) => {}
-    }
-    Some(store::Settings {
-        clip_bytes_max: clip_bytes_max?,
-        segment: Duration::from_secs_f64(store.segment_seconds),
-        sync_interval: Duration::from_secs_f64(store.sync_interval_seconds),
-        ..store::Settings::new(directory)
-    })
-}
-
-fn bytes(count: &ByteCount) -> Option<u64> {
-    let text = match count {
-        ByteCount::Bytes(bytes) => return Some(*bytes),
-        ByteCount::Text(text) => text.trim(),
-    };
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let unit: f64 = match unit.trim() {
-        "" | "B" => 1.0,
-        "KB" | "kB" => 1e3,
-        "MB" => 1e6,
-        "GB" => 1e9,
-        "TB" => 1e12,
-        "KiB" => 1024.0,
-        "MiB" => 1024.0 * 1024.0,
-        "GiB" => 1024.0 * 1024.0 * 1024.0,
-        "TiB" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
-        _ => return None,
-    };
-    // A float becomes the nearest number that fits; what is past 2^64 bytes is no disk's limit.
-    number.parse::<f64>().ok().map(|number| (number * unit) as u64)
 }
 
 fn broker(
@@ -282,23 +227,5 @@ mod tests {
         std::fs::write(&path, text.replace(":broker", ":../broker")).unwrap();
         let problems = load(&path, Some(folder.path())).unwrap_err().0;
         assert_eq!(problems[0].what, "names no credential");
-    }
-
-    #[test]
-    fn byte_counts() {
-        for (text, expected) in [
-            ("100 GiB", Some(100 << 30)),
-            ("1.5GiB", Some(3 << 29)),
-            ("500 GB", Some(500_000_000_000)),
-            ("1 TB", Some(1_000_000_000_000)),
-            ("12345", Some(12345)),
-            ("100 Gb", None),
-            ("GiB", None),
-            ("-1 GiB", None),
-            ("1.2.3 GiB", None),
-            ("", None),
-        ] {
-            assert_eq!(bytes(&ByteCount::Text(text.to_owned())), expected, "{text}");
-        }
     }
 }
