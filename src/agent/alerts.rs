@@ -1,29 +1,27 @@
-//! From an event to a row in the outbox: the thumbnail is drawn and the message put together by who looked at the frame,
-//! and kept before anything is sent by one thread, so that a slow disk holds up no detector until 64 alerts wait.
+//! From an event to an alert: the thumbnail is drawn and the message put together by who looked at the frame; one thread,
+//! the [`Keeper`], has it kept, so that a slow disk holds up no detector.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::keeper::Keeper;
 use crate::channel;
 use crate::config;
 use crate::domain::alert::{Alert, AlertDraft, ClipRef, ModelRef, Thumbnail};
 use crate::domain::event::{Event, Phase};
-use crate::domain::fault::{ErrorKind, chain};
+use crate::domain::fault::chain;
 use crate::domain::ids::{BoxId, CameraId, WardId};
 use crate::domain::picture::Picture;
 use crate::publish::{Outbox, Publisher};
 use crate::store::Store;
 use crate::thumbnail::{self, Caption, Mark};
 
-/// Alerts that may wait for the disk before detection waits too.
+/// Alerts that may wait in front of the keeper before detection waits too.
 const WAITING_MAX: usize = 64;
-/// Wait between tries of a store that does not take an alert.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// The thread that keeps alerts.
 pub(super) struct Alerts {
@@ -44,8 +42,11 @@ pub(super) struct AlertInput {
     model: ModelRef,
 }
 
-enum Waiting {
+/// What lies in the queue to the keeper.
+pub(super) enum Waiting {
+    /// An alert.
     Alert(Box<AlertDraft>),
+    /// Nothing comes after this.
     End,
 }
 
@@ -58,12 +59,7 @@ impl Alerts {
     ) -> std::io::Result<Self> {
         let (queue, waiting) = channel::blocking(WAITING_MAX);
         let (patience, impatience) = channel::blocking(1);
-        let body = move || {
-            // What was sent before the end lies in front of it.
-            while let Ok(Waiting::Alert(draft)) = waiting.recv() {
-                keep(&draft, &store, &publisher, &impatience);
-            }
-        };
+        let body = move || Keeper::new(store, publisher, impatience).run(&waiting);
         let thread = std::thread::Builder::new().name("alerts".into()).spawn(body)?;
         let input = AlertInput {
             queue,
@@ -145,32 +141,6 @@ impl AlertInput {
         thumbnail::render(picture, &marks, &Caption { place: place.to_owned(), when })
             .inspect_err(|error| tracing::error!(camera = %event.camera, "no thumbnail: {}", chain(error)))
             .ok()
-    }
-}
-
-/// Tries until the store has it; once `impatience` is closed, only once more.
-fn keep(draft: &AlertDraft, store: &Store, publisher: &Publisher, impatience: &Receiver<()>) {
-    let mut failing = false;
-    let mut last_try = false;
-    loop {
-        let error = match store.put_alert(draft.clone()) {
-            Ok(alert) => {
-                let (camera, rule, phase) = (&alert.camera.id, &alert.rule.id, alert.phase.as_str());
-                tracing::info!(%camera, %rule, seq = alert.seq, phase, "{}", alert.why);
-                publisher.wake();
-                return;
-            }
-            Err(error) => error,
-        };
-        if last_try || error.kind() == ErrorKind::Bug {
-            tracing::error!(camera = %draft.camera.id, "an alert is lost: {}", chain(&error));
-            return;
-        }
-        if !failing {
-            tracing::error!(camera = %draft.camera.id, "an alert waits for the store: {}", chain(&error));
-        }
-        failing = true;
-        last_try = matches!(impatience.recv_timeout(RETRY), Err(RecvTimeoutError::Disconnected));
     }
 }
 

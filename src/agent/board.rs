@@ -7,7 +7,7 @@ use crate::clock::{self, Clock as _, SystemClock};
 use crate::config;
 use crate::domain::fragment::StreamRole;
 use crate::domain::ids::{BoxId, CameraId, WardId};
-use crate::domain::status::{CameraStatus, Presence, SCHEMA, Status, StreamState};
+use crate::domain::status::{CameraStatus, Presence, SCHEMA, Status, StoreState, StoreStatus, StreamState};
 use crate::domain::time::WallTime;
 use crate::publish::{Publisher, StatusSource};
 use crate::store::Store;
@@ -23,21 +23,31 @@ pub(super) struct Board {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     streams: BTreeMap<CameraId, BTreeMap<StreamRole, CameraStatus>>,
+    store: StoreStatus,
     publisher: Option<Arc<Publisher>>,
+}
+
+impl State {
+    fn tell(&self) {
+        if let Some(publisher) = &self.publisher {
+            publisher.status_changed();
+        }
+    }
 }
 
 impl Board {
     pub(super) fn new(settings: &config::Settings, store: Store) -> Self {
+        let started_at = clock::wall();
+        let keeping = StoreStatus { state: StoreState::Keeping, reason: None, since: started_at };
         Self {
             ward: settings.ward.clone(),
             box_id: settings.box_id.clone(),
             boot_id: clock::boot_id(),
-            started_at: clock::wall(),
+            started_at,
             store,
-            state: Mutex::default(),
+            state: Mutex::new(State { streams: BTreeMap::new(), store: keeping, publisher: None }),
         }
     }
 
@@ -63,13 +73,24 @@ impl Board {
         self.lock().streams.remove(camera);
     }
 
+    /// How the store is doing now.
+    pub(super) fn store_is(&self, state: StoreState, reason: Option<String>) {
+        let mut board = self.lock();
+        if (board.store.state, &board.store.reason) == (state, &reason) {
+            return;
+        }
+        if board.store.state != state {
+            board.store.since = clock::wall();
+        }
+        (board.store.state, board.store.reason) = (state, reason);
+        board.tell();
+    }
+
     fn set(&self, camera: &CameraId, role: StreamRole, state: StreamState, reason: Option<String>) {
         let status = CameraStatus { id: camera.clone(), state, reason, since: clock::wall() };
         let mut board = self.lock();
         board.streams.entry(camera.clone()).or_default().insert(role, status);
-        if let Some(publisher) = &board.publisher {
-            publisher.status_changed();
-        }
+        board.tell();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -106,6 +127,7 @@ impl StatusSource for Board {
             boot_id: self.boot_id.clone(),
             started_at: self.started_at,
             cameras,
+            store: Some(self.lock().store.clone()),
             outbox_depth,
             oldest_unacknowledged,
             clock: SystemClock.now().clock,

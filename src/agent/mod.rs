@@ -11,6 +11,8 @@ mod analysis;
 mod board;
 #[cfg(feature = "demo")]
 pub mod demo;
+mod disk;
+mod keeper;
 pub mod replay;
 mod watch;
 
@@ -36,6 +38,7 @@ use crate::store::Store;
 use crate::video::{SessionProgram, StreamHandle, StreamReport, StreamSink, prepare, supervise};
 use alerts::Alerts;
 use board::Board;
+use disk::Disk;
 use watch::Watch;
 
 /// How long the last alerts may take to leave when the daemon stops; what is left waits in the outbox.
@@ -49,6 +52,7 @@ pub struct Agent {
     store: Store,
     board: Arc<Board>,
     publisher: Arc<Publisher>,
+    disk: Disk,
     alerts: Alerts,
     watch: Watch,
     cameras: BTreeMap<CameraId, Vec<StreamHandle>>,
@@ -74,6 +78,7 @@ impl Agent {
         let publisher = Publisher::start(settings.broker.clone(), outbox, board.clone());
         let publisher = Arc::new(publisher.context("the publisher cannot start")?);
         board.tell(publisher.clone());
+        let disk = Disk::start(store.clone(), board.clone())?;
         let alerts = Alerts::start(&settings, store.clone(), publisher.clone(), detectors.model())?;
         let watch = Watch::start(settings.detect.workers, &alerts)?;
         let mut agent = Self {
@@ -82,6 +87,7 @@ impl Agent {
             store,
             board,
             publisher,
+            disk,
             alerts,
             watch,
             cameras: BTreeMap::new(),
@@ -138,6 +144,7 @@ impl Agent {
         }
         self.watch.stop();
         self.alerts.stop();
+        self.disk.stop();
         self.board.hush();
         // The board and the alerts have let go of it; if not, its own drop ends it.
         if let Ok(publisher) = Arc::try_unwrap(self.publisher) {

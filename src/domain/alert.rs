@@ -15,6 +15,10 @@ pub const SCHEMA: &str = "wardwatch.alert/1";
 /// The largest thumbnail in bytes, before base64.
 pub const THUMBNAIL_BYTES_MAX: usize = 24 * 1024;
 
+/// `seq` of a message that the box has not been able to keep yet. The same message comes again, with its place, once
+/// the box's disk takes it; a receiver has it already by `id` and `phase`.
+pub const NOT_KEPT: u64 = 0;
+
 /// The camera, as an alert names it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CameraRef {
@@ -95,7 +99,8 @@ pub struct Alert {
     pub schema: String,
     /// The alert's id, the same when it opens and when it closes.
     pub id: AlertId,
-    /// Counts the box's messages from 1, without holes.
+    /// Counts the box's messages from 1, without holes. 0: the box's disk has not taken this message yet; it comes
+    /// again with its number once it has.
     pub seq: u64,
     /// Whether the event has begun or is over.
     pub phase: Phase,

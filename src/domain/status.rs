@@ -49,6 +49,31 @@ pub struct CameraStatus {
     pub since: WallTime,
 }
 
+/// Whether the box's disk takes what it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreState {
+    /// It does.
+    #[default]
+    Keeping,
+    /// Footage is being lost, or alerts are sent before they are kept: the disk is at fault, or too slow.
+    Failing,
+    /// Nothing is left on the disk that may make way: new footage is lost until evidence is exported and released.
+    FullOfEvidence,
+}
+
+/// The store in the status message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StoreStatus {
+    /// How it is doing.
+    pub state: StoreState,
+    /// Why it is not well, for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Since when it is in this state.
+    pub since: WallTime,
+}
+
 /// The message on topic `wardwatch/v1/{ward}/{box}/status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
@@ -69,6 +94,9 @@ pub struct Status {
     pub started_at: WallTime,
     /// Its cameras; empty when offline.
     pub cameras: Vec<CameraStatus>,
+    /// Where footage and alerts are kept; absent when offline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreStatus>,
     /// How many alerts wait to be delivered.
     pub outbox_depth: u64,
     /// When the oldest of them opened.

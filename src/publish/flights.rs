@@ -20,6 +20,13 @@ pub(super) enum Flight {
         /// Its payload.
         bytes: usize,
     },
+    /// An alert that is not in the outbox yet.
+    Announced {
+        /// Its number in memory.
+        number: u64,
+        /// Its payload.
+        bytes: usize,
+    },
     /// A status message.
     Status,
 }
@@ -74,7 +81,7 @@ impl Flights {
 impl Flight {
     fn bytes(self) -> usize {
         match self {
-            Self::Alert { bytes, .. } => bytes,
+            Self::Alert { bytes, .. } | Self::Announced { bytes, .. } => bytes,
             Self::Status => 0,
         }
     }

@@ -18,6 +18,7 @@ use super::flights::{ALERTS_MAX, Flight, Flights};
 use super::settings::Settings;
 use super::tls;
 use super::topic::Topics;
+use super::unkept::Unkept;
 use super::{LinkState, Outbox, StatusSource};
 use crate::backoff::{Backoff, scattered};
 use crate::clock;
@@ -71,6 +72,7 @@ pub(super) struct Link {
     pub topics: Topics,
     pub outbox: Arc<dyn Outbox>,
     pub status: Arc<dyn StatusSource>,
+    pub unkept: Arc<Unkept>,
     pub state: Arc<Mutex<LinkState>>,
 }
 
@@ -180,6 +182,8 @@ struct Session<'a> {
     ready: VecDeque<Alert>,
     /// The last alert that was read from the outbox.
     cursor: u64,
+    /// The last announced alert that was handed to the client.
+    announced: u64,
     /// Whether the outbox may hold more above `cursor`.
     more: bool,
     /// When an outbox that could not be read is tried again.
@@ -205,6 +209,7 @@ impl<'a> Session<'a> {
             flights: Flights::default(),
             ready: VecDeque::new(),
             cursor: 0,
+            announced: 0,
             more: true,
             retry_at: None,
             outbox_error: String::new(),
@@ -265,9 +270,13 @@ impl<'a> Session<'a> {
     fn on_acknowledged(&mut self, packet_id: u16) {
         self.progress_at = Instant::now();
         self.backoff.reset();
-        if let Some(Flight::Alert { seq, .. }) = self.flights.acknowledged(packet_id) {
-            self.link.outbox.delivered(seq);
-            self.link.state().published += 1;
+        match self.flights.acknowledged(packet_id) {
+            Some(Flight::Alert { seq, .. }) => {
+                self.link.outbox.delivered(seq);
+                self.link.state().published += 1;
+            }
+            Some(Flight::Announced { number, .. }) => self.link.unkept.acknowledged(number),
+            Some(Flight::Status) | None => {}
         }
     }
 
@@ -283,11 +292,14 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Hands over as many alerts as may be under way.
+    /// Hands over as many alerts as may be under way: first those that only memory holds.
     async fn send_alerts(&mut self) {
         while self.flights.room() > 0 {
-            if let Some(alert) = self.ready.pop_front() {
-                self.send_alert(&alert);
+            if let Some((number, alert)) = self.link.unkept.next(self.announced) {
+                self.announced = number;
+                self.send_alert(&alert, |bytes| Flight::Announced { number, bytes });
+            } else if let Some(alert) = self.ready.pop_front() {
+                self.send_alert(&alert, |bytes| Flight::Alert { seq: alert.seq, bytes });
             } else if self.more && self.retry_at.is_none() {
                 self.read_outbox().await;
             } else {
@@ -316,14 +328,14 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn send_alert(&mut self, alert: &Alert) {
+    fn send_alert(&mut self, alert: &Alert, flight: impl Fn(usize) -> Flight) {
         let payload = payload(alert);
         if payload.len() > PAYLOAD_BYTES_MAX {
             // Sent, it would end the connection, and no alert after it would ever leave.
-            tracing::error!("alert {} has {} bytes and stays in the outbox", alert.seq, payload.len());
+            tracing::error!("alert {} has {} bytes and is not sent", alert.id, payload.len());
             return;
         }
-        let flight = Flight::Alert { seq: alert.seq, bytes: payload.len() };
+        let flight = flight(payload.len());
         self.send(&self.link.topics.alert, false, payload, flight);
     }
 
@@ -379,7 +391,7 @@ fn online(status: Status) -> Status {
 }
 
 fn offline(status: Status) -> Status {
-    Status { presence: Presence::Offline, cameras: Vec::new(), ..status }
+    Status { presence: Presence::Offline, cameras: Vec::new(), store: None, ..status }
 }
 
 fn payload(message: &impl serde::Serialize) -> Vec<u8> {

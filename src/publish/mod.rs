@@ -1,7 +1,8 @@
 //! Alerts and status to the broker: the only user of the MQTT client.
 //!
 //! Pulls alerts from an [`Outbox`] and tells it what the broker has acknowledged; keeps the retained status and the
-//! will. Owns one thread and at most one connection. It never stores anything, and never decides what is sent.
+//! will. Alerts that the box cannot keep for now are announced out of memory. Owns one thread and at most one
+//! connection. It never stores anything, and never decides what is sent.
 //! `agent` starts it and implements both traits.
 
 mod error;
@@ -10,6 +11,7 @@ mod link;
 mod settings;
 mod tls;
 mod topic;
+mod unkept;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -20,12 +22,16 @@ use tokio::sync::watch;
 pub use error::PublishError;
 pub use settings::{Identity, Settings, Tls};
 pub use topic::Topics;
+pub use unkept::UNKEPT_MAX;
 
 use crate::clock;
 use crate::domain::alert::Alert;
+use crate::domain::event::Phase;
+use crate::domain::ids::AlertId;
 use crate::domain::status::Status;
 use crate::domain::time::WallTime;
 use link::{Link, Stop, Wanted};
+use unkept::Unkept;
 
 /// Where alerts wait until they are delivered.
 pub trait Outbox: Send + Sync + 'static {
@@ -62,6 +68,7 @@ pub struct LinkState {
 pub struct Publisher {
     wanted: watch::Sender<Wanted>,
     state: Arc<Mutex<LinkState>>,
+    unkept: Arc<Unkept>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -79,7 +86,9 @@ impl Publisher {
         let state = Arc::new(Mutex::new(state));
         let (wanted, changes) = watch::channel(Wanted::default());
         let topics = Topics::new(&settings.ward, &settings.box_id);
-        let link = Link { settings, topics, outbox, status, state: Arc::clone(&state) };
+        let unkept = Arc::new(Unkept::default());
+        let link =
+            Link { settings, topics, outbox, status, unkept: Arc::clone(&unkept), state: Arc::clone(&state) };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -91,12 +100,29 @@ impl Publisher {
         };
         let thread =
             std::thread::Builder::new().name("publish".into()).spawn(work).map_err(PublishError::Thread)?;
-        Ok(Self { wanted, state, thread: Some(thread) })
+        Ok(Self { wanted, state, unkept, thread: Some(thread) })
     }
 
     /// A new alert is in the outbox.
     pub fn wake(&self) {
         self.wanted.send_modify(|wanted| wanted.alerts += 1);
+    }
+
+    /// Sends an alert that the store cannot keep for now; it comes again, out of the outbox, once it is kept. Held in
+    /// memory until the broker has acknowledged it, and bounded: the newest [`UNKEPT_MAX`] of them.
+    pub fn announce(&self, alert: Alert) {
+        self.unkept.add(alert);
+        self.wake();
+    }
+
+    /// An announced alert is kept now: nothing is sent of it any more but what comes from the outbox.
+    pub fn kept(&self, id: AlertId, phase: Phase) {
+        self.unkept.remove(id, phase);
+    }
+
+    /// Whether the broker still has to acknowledge this announced alert.
+    pub fn is_announcing(&self, id: AlertId, phase: Phase) -> bool {
+        self.unkept.holds(id, phase)
     }
 
     /// The status is another one.

@@ -22,9 +22,10 @@ mod writer;
 use std::fs::{self, File, TryLockError};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 pub use catalogue::{Catalogue, Clip, ClipEntry, ClipFilter, ClipSegment};
 pub use error::StoreError;
@@ -69,6 +70,24 @@ pub struct StoreVitals {
 #[derive(Debug, Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+}
+
+/// An alert on its way to the disk. Dropped, it goes on all the same.
+#[derive(Debug)]
+pub struct StoringAlert {
+    answer: Receiver<Result<Alert, StoreError>>,
+}
+
+impl StoringAlert {
+    /// What became of it, as [`Store::put_alert`] says it; `None` if that is not known within `patience`. Ask again
+    /// until there is an answer, and then no more.
+    pub fn wait(&self, patience: Duration) -> Option<Result<Alert, StoreError>> {
+        match self.answer.recv_timeout(patience) {
+            Ok(answer) => Some(answer),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Err(StoreError::Closed)),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -117,9 +136,14 @@ impl Store {
     /// return it. A message that is there already (same id, same phase) is returned as it was stored. An error leaves
     /// nothing behind, no hole in `seq` either; try again.
     pub fn put_alert(&self, draft: AlertDraft) -> Result<Alert, StoreError> {
+        self.begin_alert(draft)?.answer.recv().map_err(|_| StoreError::Closed)?
+    }
+
+    /// As [`Store::put_alert`], without waiting for the disk.
+    pub fn begin_alert(&self, draft: AlertDraft) -> Result<StoringAlert, StoreError> {
         let (reply, answer) = sync_channel(1);
         self.inner.queue.push_alert(draft, reply)?;
-        answer.recv().map_err(|_| StoreError::Closed)?
+        Ok(StoringAlert { answer })
     }
 
     /// Takes an alert out of the outbox, soon. Never waits for the disk; a crash before that delivers it once more.

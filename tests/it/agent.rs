@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use wardwatch::clock::{self, SystemClock};
-use wardwatch::domain::alert::Alert;
+use wardwatch::domain::alert::{Alert, NOT_KEPT};
 use wardwatch::domain::detection::Label;
-use wardwatch::domain::status::{Presence, Status, StreamState};
+use wardwatch::domain::status::{Presence, Status, StoreState, StreamState};
 use wardwatch::scene::{Scene, Settings};
 use wardwatch::store::{Catalogue, ClipFilter, Store};
 use wardwatch::video::server::{Access, CameraServer, Feed};
@@ -90,7 +90,7 @@ impl Drop for Daemon {
 fn config(broker: u16, cameras: &[(&str, u16)]) -> String {
     let mut text = format!(
         "[box]\nward = \"ben-nghe\"\nid = \"box-1\"\n[store]\ndirectory = \"store\"\nclip_bytes_max = \"1 GiB\"\n\
-         segment_seconds = 5\n[broker]\nurl = \"mqtt://127.0.0.1:{broker}\"\n"
+         free_bytes_min = 0\nsegment_seconds = 5\n[broker]\nurl = \"mqtt://127.0.0.1:{broker}\"\n"
     );
     let wire = Scene::new(Settings::default()).places().tripwire;
     for (id, port) in cameras {
@@ -158,6 +158,48 @@ fn two_cameras_are_recorded_and_watched_and_one_that_dies_disturbs_only_itself()
     assert!(daemon.process.wait().unwrap().success());
     wait_until("it says good-bye", PATIENCE, || {
         statuses(&subscriber).last().is_some_and(|status| status.presence == Presence::Offline)
+    });
+}
+
+#[test]
+fn a_disk_that_takes_nothing_does_not_silence_the_box() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let subscriber = broker.subscriber("wardwatch/v1/#");
+    let camera = street_camera(0, 1);
+    let daemon = Daemon::start(&config(broker.port, &[("cho", camera.port())]));
+    wait_until("an alert that is kept", PATIENCE, || !alerts_of(&subscriber, "cho").is_empty());
+    assert!(alerts_of(&subscriber, "cho").iter().all(|alert| alert.seq > 0));
+
+    // Whoever else writes the index keeps the store from writing it.
+    let blocker = rusqlite::Connection::open(daemon.path("store/index.sqlite")).unwrap();
+    blocker.busy_timeout(PATIENCE).unwrap();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let announced = || {
+        let alerts = alerts_of(&subscriber, "cho");
+        let unkept = alerts.into_iter().filter(|alert| alert.seq == NOT_KEPT);
+        unkept.map(|alert| (alert.id, alert.phase)).collect::<Vec<_>>()
+    };
+    wait_until("two alerts that are not kept", PATIENCE, || announced().len() >= 2);
+    let store_states = || statuses(&subscriber).into_iter().filter_map(|status| status.store);
+    wait_until("the post is told", PATIENCE, || {
+        store_states().last().is_some_and(|store| store.state == StoreState::Failing)
+    });
+
+    blocker.execute_batch("COMMIT").unwrap();
+    let told = announced();
+    wait_until("they come again with their numbers", PATIENCE, || {
+        let alerts = alerts_of(&subscriber, "cho");
+        let is_kept =
+            |told: &(_, _)| alerts.iter().any(|alert| alert.seq > 0 && (alert.id, alert.phase) == *told);
+        told.iter().all(is_kept)
+    });
+    let mut seqs: Vec<u64> = alerts_of(&subscriber, "cho").iter().map(|alert| alert.seq).collect();
+    seqs.retain(|seq| *seq != NOT_KEPT);
+    seqs.sort_unstable();
+    seqs.dedup();
+    assert!(seqs.iter().copied().eq(1..=seqs.len() as u64), "{seqs:?}");
+    wait_until("the post is told that it is over", PATIENCE, || {
+        store_states().last().is_some_and(|store| store.state == StoreState::Keeping)
     });
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
-use wardwatch::domain::alert::Alert;
+use wardwatch::domain::alert::{Alert, NOT_KEPT};
 use wardwatch::domain::fault::ErrorKind;
 use wardwatch::domain::secret::{Credentials, Secret};
 use wardwatch::domain::status::{self, CameraStatus, Presence, Status, StreamState};
@@ -57,6 +57,7 @@ impl StatusSource for Telling {
                 reason: None,
                 since: WallTime::from_micros(1_777_673_643_120_000),
             }],
+            store: None,
             outbox_depth: self.0.fetch_add(1, Ordering::Relaxed),
             oldest_unacknowledged: None,
             clock: ClockState::Synced,
@@ -132,6 +133,33 @@ fn alerts(subscriber: &Subscriber) -> Vec<Alert> {
 fn statuses(subscriber: &Subscriber) -> Vec<Status> {
     let messages = subscriber.messages().into_iter().filter(|message| message.topic == STATUS);
     messages.map(|message| serde_json::from_slice(&message.payload).unwrap()).collect()
+}
+
+#[test]
+fn an_announced_alert_arrives_at_once_and_again_after_a_lost_connection_until_it_is_acknowledged() {
+    let mut broker = TestBroker::start(&BrokerOptions::default());
+    let subscriber = broker.subscriber(ALERT);
+    let sender = Sender::start(settings(broker.port));
+    sender.wait_for_connection();
+    broker.save();
+    broker.kill();
+    wait_until("the connection is lost", LONG, || !sender.state().connected);
+    let unkept: Vec<Alert> =
+        (0..3).map(|n| opened("gate", Duration::from_secs(n)).into_alert(NOT_KEPT)).collect();
+    for alert in &unkept {
+        sender.publisher.announce(alert.clone());
+        sender.publisher.announce(alert.clone());
+    }
+    sender.publisher.kept(unkept[1].id, unkept[1].phase);
+    assert!(sender.publisher.is_announcing(unkept[0].id, unkept[0].phase));
+
+    broker.run();
+    wait_until("they are acknowledged", LONG, || {
+        unkept.iter().all(|alert| !sender.publisher.is_announcing(alert.id, alert.phase))
+    });
+    wait_until("they arrive", LONG, || alerts(&subscriber).len() >= 2);
+    assert_eq!(alerts(&subscriber), [unkept[0].clone(), unkept[2].clone()]);
+    assert_eq!(sender.state().published, 0, "nothing of it was in the outbox");
 }
 
 #[test]

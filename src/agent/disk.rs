@@ -1,0 +1,92 @@
+//! How the store is doing, looked at once a second and told to the board.
+
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::board::Board;
+use crate::channel;
+use crate::domain::status::StoreState;
+use crate::store::{Store, StoreVitals};
+
+/// How often the store is looked at.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// For so many looks the last lost fragment counts: what comes and goes is one trouble, not many.
+const LOOKS: u32 = 30;
+
+/// The thread that looks.
+pub(super) struct Disk {
+    /// Dropped to end the thread.
+    end: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Disk {
+    pub(super) fn start(store: Store, board: Arc<Board>) -> std::io::Result<Self> {
+        let (end, ended) = channel::blocking(1);
+        let body = move || {
+            let mut look = Look::default();
+            while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                let (state, reason) = look.at(&store.vitals());
+                board.store_is(state, reason);
+            }
+        };
+        let thread = std::thread::Builder::new().name("disk".into()).spawn(body)?;
+        Ok(Self { end: Some(end), thread: Some(thread) })
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.end = None;
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the disk's thread had panicked");
+        }
+    }
+}
+
+/// What the last look saw.
+#[derive(Debug, Default)]
+struct Look {
+    /// Fragments lost or refused by then.
+    missing: u64,
+    /// How many looks ago there were more of them than before.
+    since: Option<u32>,
+}
+
+impl Look {
+    /// The store's state, and why it is not well.
+    fn at(&mut self, vitals: &StoreVitals) -> (StoreState, Option<String>) {
+        let missing = vitals.refused_fragments + vitals.lost_fragments;
+        self.since = if missing > self.missing { Some(0) } else { self.since.map(|since| since + 1) };
+        self.since = self.since.filter(|since| *since < LOOKS);
+        self.missing = missing;
+        let fault = vitals.index_unwritable.as_ref().or(vitals.clips_unwritable.as_ref());
+        match (fault, self.since) {
+            (Some(fault), _) => (StoreState::Failing, Some(fault.clone())),
+            (None, Some(_)) => {
+                let reason = "footage is being lost: the disk is slower than the cameras";
+                (StoreState::Failing, Some(reason.to_owned()))
+            }
+            (None, None) => (StoreState::Keeping, None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_fragment_is_told_for_a_while_and_a_fault_as_long_as_it_lasts() {
+        let mut look = Look::default();
+        let mut vitals = StoreVitals::default();
+        assert_eq!(look.at(&vitals), (StoreState::Keeping, None));
+        vitals.refused_fragments = 1;
+        for _ in 0..LOOKS {
+            assert_eq!(look.at(&vitals).0, StoreState::Failing);
+        }
+        assert_eq!(look.at(&vitals).0, StoreState::Keeping);
+        vitals.clips_unwritable = Some("cannot write".into());
+        assert_eq!(look.at(&vitals), (StoreState::Failing, Some("cannot write".into())));
+    }
+}
