@@ -10,6 +10,7 @@ mod parts;
 mod pipeline;
 mod record;
 mod replay;
+mod rtsp;
 mod sandbox;
 #[cfg(feature = "demo")]
 pub mod server;

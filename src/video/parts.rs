@@ -4,8 +4,11 @@ use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer::prelude::*;
 
+use super::rtsp::Arrivals;
+use super::settings::{Source, StreamSettings};
 use super::wire::FailureKind;
 use crate::clock::{Clock as _, SystemClock};
+use crate::domain::fragment::Codec;
 use crate::domain::time::Stamp;
 
 /// Why a session broke.
@@ -18,6 +21,27 @@ pub(super) struct Failure {
 impl Failure {
     pub(super) fn new(kind: FailureKind, reason: impl Into<String>) -> Self {
         Self { kind, reason: reason.into() }
+    }
+
+    /// The camera's answer to a wrong password, or to none.
+    pub(super) fn not_authorised(stream: &StreamSettings) -> Self {
+        let text = match stream.source_credentials() {
+            Some(user) => {
+                format!("the camera refuses user \"{user}\" with this password: check user and password_file")
+            }
+            None => "the camera asks for a password: set user and password_file".to_owned(),
+        };
+        Self::new(FailureKind::Config, text)
+    }
+
+    /// The camera does not know the path.
+    pub(super) fn not_found(stream: &StreamSettings) -> Self {
+        let url = match &stream.source {
+            Source::Rtsp(rtsp) => rtsp.url.as_str(),
+            Source::File { .. } => "",
+        };
+        let text = format!("the camera has no stream at {url}: check the path in `{}`", stream.role);
+        Self::new(FailureKind::Config, text)
     }
 
     /// A part of GStreamer that is not installed, with the Debian package that has it.
@@ -52,8 +76,19 @@ pub(super) fn link(pad: &gst::Pad, element: &gst::Element) -> Result<(), Failure
     })
 }
 
-/// When something with this running time arrived at the box.
-pub(super) fn arrival(element: &gst::Element, running_time: gst::ClockTime) -> Stamp {
+/// The element that reads a codec's own headers.
+pub(super) fn parser_of(codec: Codec) -> &'static str {
+    match codec {
+        Codec::H264 => "h264parse",
+        Codec::H265 => "h265parse",
+    }
+}
+
+/// When something with this running time arrived at the box: as it was noted, or as the running time tells.
+pub(super) fn arrival(element: &gst::Element, running_time: gst::ClockTime, arrivals: &Arrivals) -> Stamp {
+    if let Some(at) = arrivals.of(running_time) {
+        return at;
+    }
     let now = SystemClock.now();
     let age = element.current_running_time().and_then(|now| now.checked_sub(running_time));
     now - age.map_or(std::time::Duration::ZERO, Into::into)

@@ -1,10 +1,13 @@
 //! The GStreamer pipeline of one session, inside its child process.
 //!
 //! ```text
-//! rtspsrc ─ depay ─┐
-//! filesrc ─ parsebin ─ identity(sync) ─┴─ parse ─┬─ queue ─ timestamper ─ isofmp4mux ─ appsink   (record)
-//!                                                └─ queue ─ parse ─ decoder ─ convert ─ appsink  (watch)
+//! rtsp ─ appsrc ────────────────────────────────────┐
+//! rtspsrc ─ depay ────────────────────────┐         │
+//! filesrc ─ parsebin ─ identity(sync) ────┴─ parse ─┴┬─ queue ─ timestamper ─ isofmp4mux ─ appsink   (record)
+//!                                                    └─ queue ─ parse ─ decoder ─ convert ─ appsink  (watch)
 //! ```
+//!
+//! `rtspsrc` reads cameras that want UDP or TLS, [`rtsp`] the others.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,11 +16,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
 
-use super::parts::{Failure, link, make};
+use super::parts::{Failure, link, make, parser_of};
 use super::settings::{RtspSource, Source, StreamSettings, Transport};
 use super::wire::FailureKind;
-use super::{record, watch};
+use super::{record, rtsp, watch};
 use crate::clock;
 use crate::domain::fragment::{Codec, StreamFacts};
 use crate::domain::time::Monotonic;
@@ -35,6 +39,8 @@ pub(super) struct Shared {
     facts: Mutex<Option<StreamFacts>>,
     failure: Mutex<Option<Failure>>,
     record_branch: OnceLock<record::Branch>,
+    feed: OnceLock<Arc<rtsp::Feed>>,
+    arrivals: Arc<rtsp::Arrivals>,
 }
 
 impl Shared {
@@ -47,6 +53,8 @@ impl Shared {
             facts: Mutex::new(None),
             failure: Mutex::new(None),
             record_branch: OnceLock::new(),
+            feed: OnceLock::new(),
+            arrivals: Arc::default(),
         }
     }
 
@@ -70,7 +78,30 @@ impl Shared {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn fail(&self, failure: Failure) {
+    pub(super) fn set_facts(&self, facts: StreamFacts) {
+        *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts);
+    }
+
+    pub(super) fn sample_arrived(&self, at: Monotonic) {
+        self.samples.fetch_add(1, Ordering::Relaxed);
+        self.last_sample.store(at.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// Where the samples come in, if the source is one of ours.
+    pub(super) fn feed(&self) -> Option<Arc<rtsp::Feed>> {
+        self.feed.get().cloned()
+    }
+
+    pub(super) fn set_feed(&self, feed: Arc<rtsp::Feed>) {
+        // The cell is filled once: a session has one source.
+        let _ = self.feed.set(feed);
+    }
+
+    pub(super) fn arrivals(&self) -> Arc<rtsp::Arrivals> {
+        self.arrivals.clone()
+    }
+
+    pub(super) fn fail(&self, failure: Failure) {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
     }
 
@@ -100,52 +131,13 @@ pub(super) fn build(
     let tail =
         Tail { stream: stream.clone(), pipeline: pipeline.downgrade(), shared: shared.clone(), deliver };
     match &stream.source {
-        Source::Rtsp(rtsp) => rtsp_source(&pipeline, rtsp, tail)?,
+        Source::Rtsp(rtsp) if rtsp.transport == Transport::Tcp && !rtsp.is_secure() => {
+            rtsp::start(rtsp.clone(), tail)?;
+        }
+        Source::Rtsp(rtsp) => tail.attach_rtspsrc(rtsp)?,
         Source::File { path, .. } => file_source(&pipeline, path, tail)?,
     }
     Ok((pipeline, shared))
-}
-
-fn rtsp_source(pipeline: &gst::Pipeline, rtsp: &RtspSource, tail: Tail) -> Result<(), Failure> {
-    let source = make("rtspsrc")?;
-    source.set_property("location", &rtsp.url);
-    // Whether TLS is spoken follows from the URL.
-    let protocol = match rtsp.transport {
-        Transport::Udp => "udp",
-        Transport::Tcp => "tcp",
-    };
-    source.set_property_from_str("protocols", protocol);
-    source.set_property("latency", JITTER_MS);
-    source.set_property("tcp-timeout", TCP_TIMEOUT_MICROS);
-    source.set_property("timeout", TCP_TIMEOUT_MICROS);
-    source.set_property("teardown-timeout", 0u64);
-    source.set_property("user-agent", "wardwatch");
-    if let Some(credentials) = &rtsp.credentials {
-        source.set_property("user-id", &credentials.user);
-        source.set_property("user-pw", credentials.password.reveal());
-    }
-    match &rtsp.ca_file {
-        Some(path) => {
-            let database = gio::TlsFileDatabase::new(path).map_err(|error| {
-                let text =
-                    format!("cannot read ca_file {}: {error}; it must be a PEM certificate", path.display());
-                Failure::new(FailureKind::Config, text)
-            })?;
-            source.set_property("tls-database", &database);
-            say_why_refused(&source, path, tail.shared.clone());
-        }
-        None => source.set_property_from_str("tls-validation-flags", "no-flags"),
-    }
-    pipeline.add(&source)?;
-    // Sound is neither recorded nor asked for: nobody on the street agreed to be listened to.
-    source.connect("select-stream", false, |values| {
-        let caps = values.get(2).and_then(|value| value.get::<gst::Caps>().ok());
-        let media =
-            caps.as_ref().and_then(|caps| caps.structure(0)).and_then(|s| s.get::<&str>("media").ok());
-        Some((media == Some("video")).to_value())
-    });
-    source.connect_pad_added(move |_, pad| tail.attach_rtp(pad));
-    Ok(())
 }
 
 /// GStreamer's own error for a certificate that is not trusted says nothing of certificates.
@@ -190,26 +182,70 @@ fn file_source(pipeline: &gst::Pipeline, path: &Path, tail: Tail) -> Result<(), 
 }
 
 /// Everything behind the source, attached when the source has found out what the stream is.
-struct Tail {
-    stream: StreamSettings,
-    pipeline: glib::WeakRef<gst::Pipeline>,
-    shared: Arc<Shared>,
+#[derive(Clone)]
+pub(super) struct Tail {
+    pub(super) stream: StreamSettings,
+    pub(super) pipeline: glib::WeakRef<gst::Pipeline>,
+    pub(super) shared: Arc<Shared>,
     deliver: Arc<dyn Deliver>,
 }
 
 impl Tail {
+    /// The rest of the pipeline follows when the camera has said what its stream is.
+    pub(super) fn attach_rtspsrc(&self, rtsp: &RtspSource) -> Result<(), Failure> {
+        let Some(pipeline) = self.pipeline.upgrade() else { return Ok(()) };
+        let source = make("rtspsrc")?;
+        source.set_property("location", &rtsp.url);
+        // Whether TLS is spoken follows from the URL.
+        let protocol = match rtsp.transport {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+        };
+        source.set_property_from_str("protocols", protocol);
+        source.set_property("latency", JITTER_MS);
+        source.set_property("tcp-timeout", TCP_TIMEOUT_MICROS);
+        source.set_property("timeout", TCP_TIMEOUT_MICROS);
+        source.set_property("teardown-timeout", 0u64);
+        source.set_property("user-agent", "wardwatch");
+        if let Some(credentials) = &rtsp.credentials {
+            source.set_property("user-id", &credentials.user);
+            source.set_property("user-pw", credentials.password.reveal());
+        }
+        match &rtsp.ca_file {
+            Some(path) => {
+                let database = gio::TlsFileDatabase::new(path).map_err(|error| {
+                    let text = format!(
+                        "cannot read ca_file {}: {error}; it must be a PEM certificate",
+                        path.display()
+                    );
+                    Failure::new(FailureKind::Config, text)
+                })?;
+                source.set_property("tls-database", &database);
+                say_why_refused(&source, path, self.shared.clone());
+            }
+            None => source.set_property_from_str("tls-validation-flags", "no-flags"),
+        }
+        pipeline.add(&source)?;
+        // Sound is neither recorded nor asked for: nobody on the street agreed to be listened to.
+        source.connect("select-stream", false, |values| {
+            let caps = values.get(2).and_then(|value| value.get::<gst::Caps>().ok());
+            let media =
+                caps.as_ref().and_then(|caps| caps.structure(0)).and_then(|s| s.get::<&str>("media").ok());
+            Some((media == Some("video")).to_value())
+        });
+        let tail = self.clone();
+        source.connect_pad_added(move |_, pad| tail.attach_rtp(pad));
+        source.sync_state_with_parent()?;
+        Ok(())
+    }
+
     fn attach_rtp(&self, pad: &gst::Pad) {
         let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
         let encoding = caps.structure(0).and_then(|s| s.get::<&str>("encoding-name").ok()).unwrap_or("?");
         let result = match encoding {
             "H264" => self.attach(pad, "rtph264depay", Codec::H264),
             "H265" => self.attach(pad, "rtph265depay", Codec::H265),
-            other => Err(Failure::new(
-                FailureKind::Config,
-                format!(
-                    "the camera sends {other}, which cannot be recorded: set this stream to H.264 or H.265"
-                ),
-            )),
+            other => Err(codec_not_supported(other)),
         };
         result.unwrap_or_else(|failure| self.shared.fail(failure));
     }
@@ -252,11 +288,11 @@ impl Tail {
         if first.has_property("wait-for-keyframe") {
             first.set_property("wait-for-keyframe", true);
         }
-        let (parser_name, caps) = match codec {
-            Codec::H264 => ("h264parse", "video/x-h264,stream-format=avc,alignment=au"),
-            Codec::H265 => ("h265parse", "video/x-h265,stream-format=hvc1,alignment=au"),
+        let caps = match codec {
+            Codec::H264 => "video/x-h264,stream-format=avc,alignment=au",
+            Codec::H265 => "video/x-h265,stream-format=hvc1,alignment=au",
         };
-        let parser = make(parser_name)?;
+        let parser = make(parser_of(codec))?;
         let filter = make("capsfilter")?;
         filter.set_property_from_str("caps", caps);
         let tee = make("tee")?;
@@ -265,20 +301,47 @@ impl Tail {
         pipeline.add_many(elements)?;
         gst::Element::link_many(elements)?;
         self.observe(&filter, codec)?;
-        if self.stream.record {
-            let deliver = self.deliver.clone();
-            let branch = record::attach(&pipeline, &tee, codec, move |fragment| deliver.fragment(fragment))?;
-            // The cell is filled once: a second video pad is swallowed above.
-            let _ = self.shared.record_branch.set(branch);
-        }
-        if let Some(fps_max) = self.stream.watch_fps_max {
-            let deliver = self.deliver.clone();
-            watch::attach(&pipeline, &tee, parser_name, fps_max, move |frame| deliver.frame(frame))?;
-        }
+        self.attach_branches(&pipeline, &tee, codec, true)?;
         for element in elements.iter().rev() {
             element.sync_state_with_parent()?;
         }
         link(pad, &first)
+    }
+
+    /// `source` -> the branches that are wanted. Returns whether samples may come in portions: nobody waits for pictures.
+    pub(super) fn attach_samples(&self, source: &gst_app::AppSrc, codec: Codec) -> Result<bool, Failure> {
+        let Some(pipeline) = self.pipeline.upgrade() else { return Ok(false) };
+        let tee = make("tee")?;
+        tee.set_property("allow-not-linked", true);
+        pipeline.add(&tee)?;
+        source.link(&tee)?;
+        let is_watched = self.stream.watch_fps_max.is_some();
+        self.attach_branches(&pipeline, &tee, codec, is_watched)?;
+        tee.sync_state_with_parent()?;
+        Ok(!is_watched)
+    }
+
+    /// The record branch has a thread of its own where `queued`: where it must not hold up what is before the tee.
+    fn attach_branches(
+        &self,
+        pipeline: &gst::Pipeline,
+        tee: &gst::Element,
+        codec: Codec,
+        queued: bool,
+    ) -> Result<(), Failure> {
+        let arrivals = self.shared.arrivals();
+        if self.stream.record {
+            let (deliver, arrivals) = (self.deliver.clone(), arrivals.clone());
+            let deliver = move |fragment| deliver.fragment(fragment);
+            let branch = record::attach(pipeline, tee, codec, queued, arrivals, deliver)?;
+            // The cell is filled once: a second video pad is swallowed.
+            let _ = self.shared.record_branch.set(branch);
+        }
+        if let Some(fps_max) = self.stream.watch_fps_max {
+            let deliver = self.deliver.clone();
+            watch::attach(pipeline, tee, codec, fps_max, arrivals, move |frame| deliver.frame(frame))?;
+        }
+        Ok(())
     }
 
     /// Counts samples and notes what the stream is, where the parser hands them out.
@@ -289,13 +352,11 @@ impl Tail {
         pad.add_probe(mask, move |_, probe| {
             match &probe.data {
                 Some(gst::PadProbeData::Buffer(_)) => {
-                    shared.samples.fetch_add(1, Ordering::Relaxed);
-                    shared.last_sample.store(clock::monotonic().as_nanos(), Ordering::Relaxed);
+                    shared.sample_arrived(clock::monotonic());
                 }
                 Some(gst::PadProbeData::Event(event)) => {
                     if let gst::EventView::Caps(caps) = event.view() {
-                        let facts = facts_of(caps.caps(), codec);
-                        *shared.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts);
+                        shared.set_facts(facts_of(caps.caps(), codec));
                     }
                 }
                 _ => {}
@@ -304,6 +365,13 @@ impl Tail {
         });
         Ok(())
     }
+}
+
+/// A codec that nothing here can record.
+pub(super) fn codec_not_supported(codec: &str) -> Failure {
+    let text =
+        format!("the camera sends {codec}, which cannot be recorded: set this stream to H.264 or H.265");
+    Failure::new(FailureKind::Config, text)
 }
 
 fn facts_of(caps: &gst::CapsRef, codec: Codec) -> StreamFacts {

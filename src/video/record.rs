@@ -1,6 +1,6 @@
 //! The record branch: the camera's own samples into fragments. Never decodes.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gstreamer as gst;
@@ -8,6 +8,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
 use super::parts::{Failure, arrival, make};
+use super::rtsp::Arrivals;
 use crate::domain::fragment::Codec;
 use crate::domain::time::{Pts, Stamp};
 
@@ -41,12 +42,11 @@ pub(super) fn attach(
     pipeline: &gst::Pipeline,
     tee: &gst::Element,
     codec: Codec,
+    queued: bool,
+    arrivals: Arc<Arrivals>,
     deliver: impl Fn(MuxedFragment) + Send + Sync + 'static,
 ) -> Result<Branch, Failure> {
-    let queue = make("queue")?;
-    queue.set_property("max-size-buffers", 0u32);
-    queue.set_property("max-size-time", 0u64);
-    queue.set_property("max-size-bytes", QUEUE_BYTES_MAX);
+    let queue = queued.then(|| queue()).transpose()?;
     // Cameras send presentation times only; the muxer needs decoding times where pictures are reordered.
     let timestamper = make(match codec {
         Codec::H264 => "h264timestamper",
@@ -58,21 +58,30 @@ pub(super) fn attach(
     let last_init = Mutex::new(Vec::new());
     let new_sample = move |sink: &gst_app::AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        if let Some(fragment) = fragment_of(sink, &sample, &last_init) {
+        if let Some(fragment) = fragment_of(sink, &sample, &last_init, &arrivals) {
             deliver(fragment);
         }
         Ok(gst::FlowSuccess::Ok)
     };
     sink.set_callbacks(gst_app::AppSinkCallbacks::builder().new_sample(new_sample).build());
-    let elements = [&queue, &timestamper, &mux, sink.upcast_ref()];
-    pipeline.add_many(elements)?;
-    gst::Element::link_many(elements)?;
+    let elements: Vec<&gst::Element> = queue.iter().chain([&timestamper, &mux, sink.upcast_ref()]).collect();
+    pipeline.add_many(&elements)?;
+    gst::Element::link_many(&elements)?;
     for element in elements.iter().rev() {
         element.sync_state_with_parent()?;
     }
-    tee.link(&queue)?;
-    let input = queue.static_pad("sink").ok_or_else(|| Failure::missing("queue"))?;
+    tee.link(elements[0])?;
+    let input = elements[0].static_pad("sink").ok_or_else(|| Failure::missing("queue"))?;
     Ok(Branch { input, sink })
+}
+
+/// A thread of its own for what comes after it.
+fn queue() -> Result<gst::Element, Failure> {
+    let queue = make("queue")?;
+    queue.set_property("max-size-buffers", 0u32);
+    queue.set_property("max-size-time", 0u64);
+    queue.set_property("max-size-bytes", QUEUE_BYTES_MAX);
+    Ok(queue)
 }
 
 /// One buffer list: an init section where it is new, moof with the head of mdat, then one buffer per sample.
@@ -80,6 +89,7 @@ fn fragment_of(
     sink: &gst_app::AppSink,
     sample: &gst::Sample,
     last_init: &Mutex<Vec<u8>>,
+    arrivals: &Arrivals,
 ) -> Option<MuxedFragment> {
     let list = sample.buffer_list_owned().or_else(|| {
         let mut list = gst::BufferList::new();
@@ -116,7 +126,7 @@ fn fragment_of(
         bytes,
         pts: Pts(running_time.nseconds()),
         duration: first.duration().map_or(Duration::ZERO, Into::into),
-        starts_at: arrival(sink.upcast_ref(), running_time),
+        starts_at: arrival(sink.upcast_ref(), running_time, arrivals),
         samples,
     })
 }

@@ -204,8 +204,12 @@ fn stalled(stream: &StreamSettings, samples: u64) -> Failure {
 fn drain(shared: &Shared, bus: &gst::Bus) {
     let Some(branch) = shared.record_branch() else { return };
     let sink = branch.sink.clone();
+    let feed = shared.feed();
     // In a thread of its own: a source that is stuck inside a push holds the lock that this needs.
-    let send = move || branch.input.send_event(gst::event::Eos::new());
+    let send = move || match feed {
+        Some(feed) => feed.end(),
+        None => drop(branch.input.send_event(gst::event::Eos::new())),
+    };
     if std::thread::Builder::new().name("session-drain".into()).spawn(send).is_err() {
         return;
     }
@@ -226,21 +230,9 @@ fn bus_failure(bus: &gst::Bus, stream: &StreamSettings) -> Option<Failure> {
 /// An error of GStreamer in our words. Its debug text is left out: it may hold what nobody should read in a log.
 fn failure_of(error: &gst::message::Error, stream: &StreamSettings) -> Failure {
     let what = error.error();
-    let role = stream.role;
     let (kind, text) = match (&stream.source, what.kind::<gst::ResourceError>()) {
-        (Source::Rtsp(_), Some(gst::ResourceError::NotAuthorized)) => {
-            let text = match stream.source_credentials() {
-                Some(user) => format!(
-                    "the camera refuses user \"{user}\" with this password: check user and password_file"
-                ),
-                None => "the camera asks for a password: set user and password_file".to_owned(),
-            };
-            (FailureKind::Config, text)
-        }
-        (Source::Rtsp(rtsp), Some(gst::ResourceError::NotFound)) => (
-            FailureKind::Config,
-            format!("the camera has no stream at {}: check the path in `{role}`", rtsp.url),
-        ),
+        (Source::Rtsp(_), Some(gst::ResourceError::NotAuthorized)) => return Failure::not_authorised(stream),
+        (Source::Rtsp(_), Some(gst::ResourceError::NotFound)) => return Failure::not_found(stream),
         (Source::File { path, .. }, Some(_)) => {
             (FailureKind::Config, format!("cannot read {}: {what}", path.display()))
         }

@@ -35,6 +35,13 @@ pub struct RtspSource {
     pub ca_file: Option<PathBuf>,
 }
 
+impl RtspSource {
+    /// Whether TLS is spoken.
+    pub(super) fn is_secure(&self) -> bool {
+        self.url.starts_with("rtsps:")
+    }
+}
+
 /// How RTP travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {

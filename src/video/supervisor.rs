@@ -8,9 +8,9 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -38,6 +38,8 @@ const SUCCESS: Duration = Duration::from_secs(20);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// A session reports every second; one that is silent for this long hangs.
 const SILENCE_MAX: Duration = Duration::from_secs(8);
+/// How often a silent session's stop and silence are looked at. One that works reports more often.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long a session may take to hand out its last fragment when it is stopped.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 
@@ -145,6 +147,7 @@ pub trait StreamSink: Send + 'static {
 pub struct StreamHandle {
     stopping: Arc<AtomicBool>,
     wake: SyncSender<()>,
+    session: Arc<Mutex<Option<UnixStream>>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -154,6 +157,11 @@ impl StreamHandle {
         self.stopping.store(true, Ordering::Relaxed);
         // Full means that a wake-up is already waiting.
         let _ = self.wake.try_send(());
+        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(socket) = session.as_ref() {
+            // Fails only where the session has ended.
+            let _ = socket.shutdown(std::net::Shutdown::Write);
+        }
     }
 
     /// Asks and waits, a few seconds at most.
@@ -174,6 +182,7 @@ impl Drop for StreamHandle {
 /// Starts to keep `stream` alive, in a thread of its own.
 pub fn supervise(stream: StreamSettings, program: SessionProgram, sink: Box<dyn StreamSink>) -> StreamHandle {
     let stopping = Arc::new(AtomicBool::new(false));
+    let session = Arc::new(Mutex::new(None));
     let (wake, woken) = channel::blocking(1);
     let name = format!("{}-{}", stream.role, stream.camera);
     let mut supervisor = Supervisor {
@@ -183,12 +192,13 @@ pub fn supervise(stream: StreamSettings, program: SessionProgram, sink: Box<dyn 
         sessions: Backoff::new(SESSION_BACKOFF.0, SESSION_BACKOFF.1),
         stopping: stopping.clone(),
         woken,
+        session: session.clone(),
         stream,
         program,
         sink,
     };
     let thread = std::thread::Builder::new().name(name).spawn(move || supervisor.run());
-    StreamHandle { stopping, wake, thread: Some(thread.expect("the system has a thread left")) }
+    StreamHandle { stopping, wake, session, thread: Some(thread.expect("the system has a thread left")) }
 }
 
 /// How a session ended.
@@ -204,6 +214,8 @@ struct Supervisor {
     sink: Box<dyn StreamSink>,
     stopping: Arc<AtomicBool>,
     woken: Receiver<()>,
+    /// The running session's socket, so that its end can be asked for from outside.
+    session: Arc<Mutex<Option<UnixStream>>>,
     epoch: Epoch,
     state: Option<(StreamState, Option<String>)>,
     facts: Option<StreamFacts>,
@@ -281,7 +293,9 @@ impl Supervisor {
 
     /// Passes on what the session reports until it ends; the child is dead when this returns.
     fn follow(&mut self, mut child: Child, socket: UnixStream) -> End {
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = socket.try_clone().ok();
         let end = self.receive(&socket);
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let ended_by_itself = matches!(child.try_wait(), Ok(Some(_)));
         if !ended_by_itself && let Err(error) = child.kill() {
             tracing::error!(camera = %self.stream.camera, "cannot kill a session: {error}");
@@ -312,7 +326,7 @@ impl Supervisor {
             if stop_asked.is_some_and(|asked| asked.elapsed() > STOP_GRACE) {
                 return End::Stopped;
             }
-            if !readable(socket, Duration::from_millis(100)) {
+            if !readable(socket, LOOK) {
                 if last_message.elapsed() > SILENCE_MAX {
                     return broken(format!("the session has hung for {} s", SILENCE_MAX.as_secs()));
                 }
@@ -320,7 +334,7 @@ impl Supervisor {
             }
             last_message = Instant::now();
             match wire::read::<Report>(&mut &*socket) {
-                Ok(Some((Report::Ended, _))) if stop_asked.is_some() => return End::Stopped,
+                Ok(Some((Report::Ended, _))) if self.stopping.load(Ordering::Relaxed) => return End::Stopped,
                 Ok(Some((Report::Ended, _))) => return End::OfFile,
                 Ok(Some((Report::Failed { kind, reason }, _))) => return End::Broken(kind.into(), reason),
                 Ok(Some((report, body))) => {

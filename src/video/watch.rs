@@ -1,5 +1,6 @@
 //! The watch branch: decoded pictures at the stream's size, the latest one first.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gstreamer as gst;
@@ -8,8 +9,10 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
-use super::parts::{Failure, arrival, make};
+use super::parts::{Failure, arrival, make, parser_of};
+use super::rtsp::Arrivals;
 use super::wire::FailureKind;
+use crate::domain::fragment::Codec;
 use crate::domain::picture::{Colour, Picture, PixelFormat};
 use crate::domain::time::{Pts, Stamp};
 
@@ -27,8 +30,9 @@ pub(super) struct Decoded {
 pub(super) fn attach(
     pipeline: &gst::Pipeline,
     tee: &gst::Element,
-    parser: &str,
+    codec: Codec,
     fps_max: f32,
+    arrivals: Arc<Arrivals>,
     deliver: impl Fn(Decoded) + Send + Sync + 'static,
 ) -> Result<(), Failure> {
     let queue = make("queue")?;
@@ -38,7 +42,7 @@ pub(super) fn attach(
     // A decoder that cannot keep up must not hold up the record branch behind the same tee.
     queue.set_property_from_str("leaky", "downstream");
     skip_to_keyframe_after_a_leak(&queue)?;
-    let parser = make(parser)?;
+    let parser = make(parser_of(codec))?;
     let decoder = decoder_for(&parser)?;
     let convert = make("videoconvert")?;
     let sink = picture_sink();
@@ -49,7 +53,7 @@ pub(super) fn attach(
             && pace.is_due(pts)
             && let Some(picture) = picture_of(&sample)
         {
-            deliver(Decoded { picture, pts, at: arrival(sink.upcast_ref(), running_time) });
+            deliver(Decoded { picture, pts, at: arrival(sink.upcast_ref(), running_time, &arrivals) });
         }
         Ok(gst::FlowSuccess::Ok)
     };

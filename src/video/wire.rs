@@ -164,9 +164,9 @@ pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Opti
     Ok(Some((serde_json::from_slice(&head)?, body)))
 }
 
-/// Reads exactly `count` bytes; memory is given as they arrive, not on the sender's word.
+/// Reads exactly `count` bytes; beyond a mebibyte, memory is given as they arrive, not on the sender's word.
 fn read_bytes(from: &mut impl Read, count: u32) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity((count as usize).min(1024 * 1024));
     from.take(u64::from(count)).read_to_end(&mut bytes)?;
     if bytes.len() == count as usize { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }

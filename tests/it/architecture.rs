@@ -18,6 +18,8 @@ const OWNERS: &[(&str, &str)] = &[
     ("gstreamer_rtsp_server", "video"),
     ("gstfmp4", "video"),
     ("gio", "video"),
+    ("retina", "video"),
+    ("url", "video"),
     ("landlock", "video"),
     ("seccompiler", "video"),
     ("tract_onnx", "detect"),
@@ -34,7 +36,10 @@ const OWNERS: &[(&str, &str)] = &[
 ];
 
 /// Libraries that a second module may name, with the reason.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[("toml", "detect", "a model's manifest is TOML too")];
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("toml", "detect", "a model's manifest is TOML too"),
+    ("tokio", "video", "retina, which reads cameras, runs on it"),
+];
 
 fn allowed(module: &str) -> BTreeSet<&'static str> {
     let leaves = LEAVES.iter().map(|(leaf, _)| *leaf);
