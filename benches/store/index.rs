@@ -1,0 +1,48 @@
+//! How large the index becomes.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use wardwatch::clock::{Clock, SystemClock};
+use wardwatch::store::{Settings, Store};
+
+use crate::replay::fragment;
+
+/// Seconds of each camera between two looks at the index.
+const SPAN_SECONDS: u32 = 3600;
+const CAMERAS: u32 = 8;
+
+/// Prints the bytes that the index grows by, per camera-day.
+pub fn print() {
+    let place = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    // An hour first, so that what every index has does not count.
+    let first = after(place.path(), 0);
+    let grown = after(place.path(), 1) - first;
+    let per_day = grown as f64 / f64::from(CAMERAS) * f64::from(24 * 3600 / SPAN_SECONDS);
+    println!("\nindex, GOPs of 1 s, segments of 60 s");
+    println!("{:.1} MB a camera-day ({:.0} bytes a fragment)", per_day / 1e6, per_day / 86400.0);
+}
+
+/// Length of the index after `hour` has been appended.
+fn after(directory: &Path, hour: u32) -> u64 {
+    let settings =
+        Settings { sync_interval: Duration::from_millis(200), ..Settings::new(directory.to_owned()) };
+    let store = Store::open(settings, Arc::new(SystemClock)).unwrap();
+    let started_at = SystemClock.now();
+    let bytes: Arc<[u8]> = Arc::from(&[7; 64][..]);
+    for number in hour * SPAN_SECONDS..(hour + 1) * SPAN_SECONDS {
+        for camera in 0..CAMERAS {
+            let starts_at = started_at + Duration::from_secs(number.into());
+            // A queue that is full is the writer's pace.
+            while store.append(fragment(camera, number, &bytes, starts_at)).is_err() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+    store.close();
+    drop(store);
+    // The last connection that goes empties the WAL into the index.
+    std::fs::metadata(directory.join("index.sqlite")).unwrap().len()
+}
