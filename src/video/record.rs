@@ -54,6 +54,8 @@ pub(super) fn attach(
     })?;
     let mux = make("isofmp4mux")?;
     mux.set_property("fragment-duration", FRAGMENT_NANOS);
+    // Without it the muxer takes one sample at a time from who brings them, with a wake-up each.
+    mux.set_property("min-upstream-latency", FRAGMENT_NANOS);
     let sink = gst_app::AppSink::builder().sync(false).async_(false).buffer_list(true).max_buffers(4).build();
     let last_init = Mutex::new(Vec::new());
     let new_sample = move |sink: &gst_app::AppSink| {

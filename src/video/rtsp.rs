@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
@@ -23,9 +23,9 @@ use super::parts::Failure;
 use super::pipeline::{Tail, codec_not_supported};
 use super::settings::{RtspSource, StreamSettings};
 use super::wire::FailureKind;
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::{self, Clock as _, SystemClock};
 use crate::domain::fragment::{Codec, StreamFacts};
-use crate::domain::time::Stamp;
+use crate::domain::time::{Monotonic, Stamp};
 
 /// How long the camera may take to answer one request.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,6 +33,11 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 const WAITING_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// A stream that is only recorded goes into the pipeline in portions: each wakes the pipeline's threads once.
 const PORTION: Duration = Duration::from_millis(500);
+/// A stream that is only recorded is read this often, and waits in the kernel meanwhile: each read costs a wake-up.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Where more than this came since the last pause, none is made: the kernel's room is 128 KiB at first, and a camera
+/// that finds it full may throw samples away.
+const PAUSE_BYTES_MAX: usize = 48 * 1024;
 /// A camera's own time and the box's may differ by this much from one sample to the next.
 const JUMP_MAX: Duration = Duration::from_secs(10);
 /// Arrival times that are remembered: more than a GOP's worth at 30 samples a second.
@@ -86,11 +91,15 @@ async fn read(rtsp: &RtspSource, tail: &Tail) -> Broken {
 async fn try_read(rtsp: &RtspSource, tail: &Tail) -> Result<(), Broken> {
     let (mut demuxed, index, codec) = connect(rtsp, &tail.stream).await?;
     let mut feed: Option<Arc<Feed>> = None;
-    while let Some(item) = demuxed.next().await {
+    let mut leisure = tail.stream.watch_fps_max.is_none().then(Leisure::default);
+    while let Some(item) = next(&mut demuxed, leisure.as_mut()).await {
         let CodecItem::VideoFrame(frame) = item.map_err(|error| broken(&error, &tail.stream))? else {
             continue;
         };
-        let now = SystemClock.now();
+        if let Some(leisure) = &mut leisure {
+            leisure.bytes_since_pause += frame.data().len();
+        }
+        let now = clock::monotonic();
         if feed.is_none() || frame.has_new_parameters() {
             let Some(ParametersRef::Video(parameters)) = demuxed.streams()[index].parameters() else {
                 continue;
@@ -104,10 +113,33 @@ async fn try_read(rtsp: &RtspSource, tail: &Tail) -> Result<(), Broken> {
         }
         if let Some(feed) = &feed {
             feed.push(frame, now)?;
-            tail.shared.sample_arrived(now.monotonic);
+            tail.shared.sample_arrived(now);
         }
     }
     Ok(())
+}
+
+/// What a stream for which nobody waits has delivered.
+#[derive(Default)]
+struct Leisure {
+    bytes_since_pause: usize,
+}
+
+/// The next item. At leisure, what comes within [`PAUSE`] is read at once.
+async fn next(
+    demuxed: &mut Pin<Box<Demuxed>>,
+    leisure: Option<&mut Leisure>,
+) -> Option<Result<CodecItem, retina::Error>> {
+    if let Some(leisure) = leisure {
+        if let Some(item) = demuxed.next().now_or_never() {
+            return item;
+        }
+        if std::mem::take(&mut leisure.bytes_since_pause) <= PAUSE_BYTES_MAX {
+            // The whole thread sleeps, since the runtime itself would wake for every packet. It has nothing else to do.
+            std::thread::sleep(PAUSE);
+        }
+    }
+    demuxed.next().await
 }
 
 /// DESCRIBE, SETUP and PLAY of the first video stream. Sound is neither recorded nor asked for: nobody on the street
@@ -186,9 +218,9 @@ struct State {
     starts: gst::ClockTime,
     first: Option<i64>,
     /// The camera's time and the box's at the last sample.
-    last: Option<(i64, Stamp)>,
+    last: Option<(i64, Monotonic)>,
     waiting: Vec<gst::Buffer>,
-    waiting_since: Option<Stamp>,
+    waiting_since: Option<Monotonic>,
 }
 
 impl Feed {
@@ -200,7 +232,8 @@ impl Feed {
         let source = gst_app::AppSrc::builder()
             .caps(&caps)
             .format(gst::Format::Time)
-            .is_live(true)
+            // Live, the muxer would also wake by the clock.
+            .is_live(tail.stream.watch_fps_max.is_some())
             .max_bytes(WAITING_BYTES_MAX)
             .block(true)
             .build();
@@ -235,12 +268,12 @@ impl Feed {
     }
 
     /// Blocks while [`WAITING_BYTES_MAX`] wait.
-    fn push(&self, frame: VideoFrame, now: Stamp) -> Result<(), Failure> {
+    fn push(&self, frame: VideoFrame, now: Monotonic) -> Result<(), Failure> {
         let mut state = self.state();
         let (elapsed, rate) = (frame.timestamp().elapsed(), frame.timestamp().clock_rate());
         if let Some((last_elapsed, last)) = state.last
             && nanos(elapsed - last_elapsed, rate)
-                .abs_diff(i64::try_from(now.monotonic.since(last.monotonic).as_nanos()).unwrap_or(i64::MAX))
+                .abs_diff(i64::try_from(now.since(last).as_nanos()).unwrap_or(i64::MAX))
                 > u64::try_from(JUMP_MAX.as_nanos()).unwrap_or(u64::MAX)
         {
             return Err(Failure::new(FailureKind::Transient, "the camera's time has jumped"));
@@ -263,11 +296,11 @@ impl Feed {
             writable.set_flags(gst::BufferFlags::DISCONT);
         }
         if is_keyframe || !self.in_portions {
-            self.arrivals.add(pts, now);
+            self.arrivals.add(pts, SystemClock.now());
         }
         state.waiting.push(buffer);
         let since = *state.waiting_since.get_or_insert(now);
-        if !self.in_portions || is_keyframe || now.monotonic.since(since.monotonic) >= PORTION {
+        if !self.in_portions || is_keyframe || now.since(since) >= PORTION {
             self.hand_over(&mut state);
         }
         Ok(())

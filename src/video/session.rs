@@ -32,7 +32,7 @@ use crate::domain::time::Monotonic;
 /// Fragments on their way to the daemon; more wait in the record branch's queue.
 const OUTGOING_MAX: usize = 4;
 /// How often the bus is looked at, and with it the stall and the stop.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(250);
 /// How often the daemon is told that the session is there.
 const ALIVE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the unfinished fragment may take to come out at the end.
@@ -92,11 +92,9 @@ fn serve() -> Result<(), String> {
     let writer = socket.try_clone().map_err(|error| error.to_string())?;
 
     let not_applied = sandbox::enter(&readable(&stream), stream.watch_fps_max.is_some());
-    let stop = Arc::new(AtomicBool::new(false));
-    watch_for_stop(socket, stop.clone())?;
     let (outgoing, writer_thread) = Outgoing::start(writer)?;
     outgoing.report(Report::Started { not_applied });
-    let last_words = match run(&stream, &stop, &outgoing) {
+    let last_words = match run(&stream, socket, &outgoing) {
         Ok(()) => Report::Ended,
         Err(failure) => Report::Failed { kind: failure.kind, reason: failure.reason },
     };
@@ -119,28 +117,33 @@ fn readable(stream: &StreamSettings) -> Vec<PathBuf> {
     registry.into_iter().chain(of_source).collect()
 }
 
-/// The daemon never writes again after its order: whatever a read returns, it is the end.
-fn watch_for_stop(mut socket: UnixStream, stop: Arc<AtomicBool>) -> Result<(), String> {
+/// The daemon never writes again after its order: whatever a read returns, it is the end. Wakes who waits for the bus.
+fn watch_for_stop(mut socket: UnixStream, stop: Arc<AtomicBool>, bus: gst::Bus) -> Result<(), Failure> {
     let body = move || {
         let _ = socket.read(&mut [0; 1]);
         stop.store(true, Ordering::Relaxed);
+        // Fails only on a bus that nobody reads any more.
+        let _ = bus.post(gst::message::Application::new(gst::Structure::new_empty("stop")));
     };
-    std::thread::Builder::new().name("session-stop".into()).spawn(body).map(|_| ()).map_err(|e| e.to_string())
+    let thread = std::thread::Builder::new().name("session-stop".into()).spawn(body);
+    thread.map(drop).map_err(|error| Failure::new(FailureKind::Transient, error.to_string()))
 }
 
-fn run(stream: &StreamSettings, stop: &AtomicBool, outgoing: &Outgoing) -> Result<(), Failure> {
+fn run(stream: &StreamSettings, socket: UnixStream, outgoing: &Outgoing) -> Result<(), Failure> {
     initialise()?;
     let (pipeline, shared) = pipeline::build(stream, Arc::new(outgoing.clone()))?;
     // Never dropped: that would need the NULL state first, and the way there can block for ever.
     let pipeline = ManuallyDrop::new(pipeline);
     let bus = pipeline.bus().ok_or_else(|| Failure::new(FailureKind::Bug, "the pipeline has no bus"))?;
+    let stop = Arc::new(AtomicBool::new(false));
+    watch_for_stop(socket, stop.clone(), bus.clone())?;
     if pipeline.set_state(gst::State::Playing).is_err() {
         let failure = bus_failure(&bus, stream);
         return Err(
             failure.unwrap_or_else(|| Failure::new(FailureKind::Transient, "the source does not start"))
         );
     }
-    let result = follow(stream, stop, outgoing, &bus, &shared);
+    let result = follow(stream, &stop, outgoing, &bus, &shared);
     drain(&shared, &bus);
     result
 }
@@ -157,16 +160,22 @@ fn follow(
     let mut last_facts = None;
     loop {
         let tick = gst::ClockTime::from_mseconds(u64::try_from(TICK.as_millis()).unwrap_or(100));
-        let wanted = [gst::MessageType::Error, gst::MessageType::Eos];
-        if let Some(message) = bus.timed_pop_filtered(tick, &wanted) {
-            if let gst::MessageView::Error(error) = message.view() {
-                // What a pipeline thread of ours found out is the cause; GStreamer's error is its consequence.
+        let wanted = [gst::MessageType::Error, gst::MessageType::Eos, gst::MessageType::Application];
+        let message = bus.timed_pop_filtered(tick, &wanted);
+        match message.as_ref().map(|message| message.view()) {
+            // What a pipeline thread of ours found out is the cause; GStreamer's error is its consequence.
+            Some(gst::MessageView::Error(error)) => {
                 return Err(shared.failure().unwrap_or_else(|| failure_of(error, stream)));
             }
-            return match &stream.source {
-                Source::File { .. } => Ok(()),
-                Source::Rtsp(_) => Err(Failure::new(FailureKind::Transient, "the camera ended the stream")),
-            };
+            Some(gst::MessageView::Eos(_)) => {
+                return match &stream.source {
+                    Source::File { .. } => Ok(()),
+                    Source::Rtsp(_) => {
+                        Err(Failure::new(FailureKind::Transient, "the camera ended the stream"))
+                    }
+                };
+            }
+            _ => {}
         }
         if let Some(failure) = shared.failure() {
             return Err(failure);

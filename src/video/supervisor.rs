@@ -412,7 +412,7 @@ impl Supervisor {
 
 /// Whether there is something to read, or the other end has closed, within `timeout`.
 fn readable(socket: &UnixStream, timeout: Duration) -> bool {
-    let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(timeout.subsec_nanos()) as _ };
+    let timeout = Timespec::try_from(timeout).expect("a second is a timespec");
     poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&timeout)).is_ok_and(|ready| ready > 0)
 }
 
