@@ -4,7 +4,7 @@
 //! the commands that show, hold or release footage, never by the daemon.
 
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -95,6 +95,59 @@ pub fn append(directory: &Path, entry: &AccessEntry) -> Result<(), StoreError> {
         .map_err(failed("write the access log"))
 }
 
+/// The log as it stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccessLog {
+    /// Oldest first.
+    pub entries: Vec<AccessEntry>,
+    /// The first line, counted from 1, that was changed, or before which a line was taken out or put in.
+    pub broken_at: Option<u64>,
+    /// How many lines were cut off while they were written: the power went. No harm is in those.
+    pub torn_lines: u64,
+}
+
+/// Reads the log and follows its chain. A log that is not there yet is empty.
+///
+/// Lines that were taken off the end leave no trace here; whoever has to prove that none were keeps the sha256 of the
+/// last line elsewhere.
+pub fn read(directory: &Path) -> Result<AccessLog, StoreError> {
+    let path = directory.join("access.jsonl");
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(AccessLog::default()),
+        opened => opened.map_err(StoreError::clip("open the access log", &path))?,
+    };
+    let mut log = AccessLog::default();
+    let mut reader = BufReader::new(file);
+    let (mut bytes, mut previous) = (Vec::new(), String::new());
+    for number in 1.. {
+        bytes.clear();
+        let read = reader.read_until(b'\n', &mut bytes);
+        if read.map_err(StoreError::clip("read the access log", &path))? == 0 {
+            break;
+        }
+        let line: Option<Line> = serde_json::from_slice(&bytes).ok();
+        // A line that does not read was cut off, or else the next one's chain tells.
+        if line.as_ref().is_some_and(|line| line.previous != previous) {
+            log.broken_at.get_or_insert(number);
+        }
+        log.torn_lines += u64::from(line.is_none());
+        log.entries.extend(line.map(|line| line.entry));
+        previous = hex(&Sha256::digest(bytes.trim_ascii_end()));
+    }
+    Ok(log)
+}
+
+/// Whether no line was changed, taken out of the middle, or put in.
+///
+/// # Errors
+/// [`StoreError::AccessLogBroken`] names the first line that does not fit the one before it.
+pub fn verify(directory: &Path) -> Result<(), StoreError> {
+    match read(directory)?.broken_at {
+        None => Ok(()),
+        Some(line) => Err(StoreError::AccessLogBroken { path: directory.join("access.jsonl"), line }),
+    }
+}
+
 /// The sha256 of the last line in hexadecimal, empty for an empty log, and whether that line was cut off.
 fn last_line(log: &mut File) -> std::io::Result<(String, bool)> {
     log.seek(SeekFrom::Start(0))?;
@@ -111,4 +164,90 @@ fn last_line(log: &mut File) -> std::io::Result<(String, bool)> {
 /// Lower-case hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::super::testing::START;
+    use super::*;
+
+    fn entry(detail: &str) -> AccessEntry {
+        AccessEntry {
+            at: START.wall,
+            clock: START.clock,
+            what: AccessKind::ExportStarted,
+            who: "Đặng Thị Hoa".into(),
+            why: "vụ 12/2026".into(),
+            clips: vec![AccessClip {
+                camera: "gate".parse().unwrap(),
+                starts_at: START.wall,
+                ends_at: START.wall,
+                alert: None,
+            }],
+            detail: detail.into(),
+        }
+    }
+
+    fn log_of(directory: &Path, count: usize) -> PathBuf {
+        for number in 0..count {
+            append(directory, &entry(&number.to_string())).unwrap();
+        }
+        directory.join("access.jsonl")
+    }
+
+    fn broken_at(directory: &Path) -> Option<u64> {
+        match verify(directory) {
+            Ok(()) => None,
+            Err(StoreError::AccessLogBroken { line, .. }) => Some(line),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn what_was_appended_is_read_and_linked() {
+        let place = tempfile::tempdir().unwrap();
+        assert_eq!(read(place.path()).unwrap(), AccessLog::default());
+        log_of(place.path(), 3);
+        let log = read(place.path()).unwrap();
+        assert_eq!(log.entries, [entry("0"), entry("1"), entry("2")]);
+        assert_eq!((log.broken_at, log.torn_lines), (None, 0));
+    }
+
+    #[test]
+    fn a_line_that_is_changed_taken_out_or_put_in_breaks_the_chain() {
+        let place = tempfile::tempdir().unwrap();
+        let path = log_of(place.path(), 4);
+        let whole = fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = whole.lines().collect();
+        let changed = lines[1].replace("Hoa", "Lan");
+        let cases: [(&[&str], u64); 5] = [
+            (&[lines[0], &changed, lines[2], lines[3]], 3),
+            (&[lines[0], lines[2], lines[3]], 2),
+            (&[lines[1], lines[2], lines[3]], 1),
+            (&[lines[0], lines[1], lines[1], lines[2], lines[3]], 3),
+            (&[lines[0], "not a line of ours", lines[1]], 3),
+        ];
+        for (lines, expected) in cases {
+            fs::write(&path, lines.join("\n") + "\n").unwrap();
+            assert_eq!(broken_at(place.path()), Some(expected), "{lines:#?}");
+        }
+    }
+
+    #[test]
+    fn a_torn_last_line_is_ended_and_the_chain_goes_on_over_it() {
+        let place = tempfile::tempdir().unwrap();
+        let path = log_of(place.path(), 2);
+        for left in [20, 3, 1] {
+            let length = fs::metadata(&path).unwrap().len();
+            OpenOptions::new().write(true).open(&path).unwrap().set_len(length - left).unwrap();
+            append(place.path(), &entry("after the power was back")).unwrap();
+            assert_eq!(broken_at(place.path()), None, "{left} bytes were cut off");
+        }
+        let log = read(place.path()).unwrap();
+        // The last cut took the end of the line alone.
+        assert_eq!((log.entries.len(), log.torn_lines), (3, 2));
+    }
 }

@@ -87,6 +87,14 @@ pub enum StoreError {
     /// There is no such alert.
     #[error("no alert {0} in this store; `wardwatch clips list` names those that there are")]
     NoSuchAlert(AlertId),
+    /// The access log's chain does not hold.
+    #[error("{} was changed: line {line} does not follow from the one before it", path.display())]
+    AccessLogBroken {
+        /// The log.
+        path: PathBuf,
+        /// Counted from 1.
+        line: u64,
+    },
     /// The writer's thread cannot be started.
     #[error("cannot start the store's thread: {0}")]
     Thread(io::Error),
@@ -105,7 +113,7 @@ impl StoreError {
             Self::Index { source, .. } => index_kind(source),
             Self::Clip { source, .. } => clip_kind(source),
             Self::QueueFull { .. } | Self::Thread(_) => ErrorKind::Exhausted,
-            Self::Message { .. } => ErrorKind::Corrupt,
+            Self::Message { .. } | Self::AccessLogBroken { .. } => ErrorKind::Corrupt,
             Self::SqliteTooOld { .. } | Self::Closed => ErrorKind::Bug,
         }
     }
