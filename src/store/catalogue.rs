@@ -1,10 +1,18 @@
 //! The reader's side of the index: what footage and which alerts there are.
+//!
+//! Footage is in the order of its age, which is the order of segments' ids: a wall clock that was set back hides
+//! nothing and moves nothing.
+
+mod footage;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+
+pub use footage::FootageSpan;
+pub(super) use footage::{ClipFragment, SegmentFootage};
 
 use super::error::StoreError;
 use super::index::{Parsed, parse_alert, signed, unsigned};
@@ -97,6 +105,7 @@ pub struct ClipEntry {
 #[derive(Debug)]
 pub struct Catalogue {
     connection: Mutex<Connection>,
+    directory: PathBuf,
     path: PathBuf,
     clips: PathBuf,
 }
@@ -113,29 +122,45 @@ impl Catalogue {
             .and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection))
             .map_err(StoreError::index("open the index", &path))?;
         migrate::check(&connection, &path)?;
-        Ok(Self { connection: Mutex::new(connection), path, clips: super::clips_path(directory) })
+        Ok(Self {
+            connection: Mutex::new(connection),
+            directory: directory.to_owned(),
+            path,
+            clips: super::clips_path(directory),
+        })
+    }
+
+    /// The store's folder.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// An alert's camera and span, from pre-roll to post-roll; no end while it is open.
+    pub fn span(&self, alert: AlertId) -> Result<(CameraId, WallTime, Option<WallTime>), StoreError> {
+        self.lock()
+            .prepare_cached("SELECT camera, clip_starts_wall_us, clip_ends_wall_us FROM event WHERE id = ?1")
+            .and_then(|mut event| {
+                let span = |row: &Row| {
+                    Ok((
+                        row.get::<_, Parsed<CameraId>>(0)?.0,
+                        WallTime::from_micros(row.get(1)?),
+                        row.get::<_, Option<i64>>(2)?.map(WallTime::from_micros),
+                    ))
+                };
+                event.query_row([alert.to_string()], span).optional()
+            })
+            .map_err(self.failed("read an event"))?
+            .ok_or(StoreError::NoSuchAlert(alert))
     }
 
     /// The segments that overlap an alert's span, from pre-roll to post-roll. The span of an alert that is still open
     /// ends with the newest footage.
     pub fn clip(&self, alert: AlertId) -> Result<Clip, StoreError> {
-        let span: Option<(Parsed<CameraId>, i64, Option<i64>)> = self
-            .lock()
-            .prepare_cached("SELECT camera, clip_starts_wall_us, clip_ends_wall_us FROM event WHERE id = ?1")
-            .and_then(|mut event| {
-                event
-                    .query_row([alert.to_string()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-                    .optional()
-            })
-            .map_err(self.failed("read an event"))?;
-        let (camera, from, to) = span.ok_or(StoreError::NoSuchAlert(alert))?;
-        let mut clip = self.footage(
-            &camera.0,
-            WallTime::from_micros(from),
-            WallTime::from_micros(to.unwrap_or(i64::MAX)),
-        )?;
+        let (camera, from, to) = self.span(alert)?;
+        let mut clip = self.footage(&camera, from, to.unwrap_or(WallTime::from_micros(i64::MAX)))?;
         if to.is_none() {
-            clip.ends_at = clip.segments.last().map_or(clip.starts_at, |last| last.ends_at);
+            clip.ends_at =
+                clip.segments.iter().map(|segment| segment.ends_at).max().unwrap_or(clip.starts_at);
         }
         Ok(clip)
     }
@@ -144,7 +169,7 @@ impl Catalogue {
     pub fn footage(&self, camera: &CameraId, from: WallTime, to: WallTime) -> Result<Clip, StoreError> {
         let sql = format!(
             "SELECT {SEGMENT_COLUMNS} FROM segment
-             WHERE camera = ?1 AND starts_wall_us < ?2 AND ends_wall_us > ?3 ORDER BY starts_wall_us, id"
+             WHERE camera = ?1 AND starts_wall_us < ?2 AND ends_wall_us > ?3 ORDER BY id"
         );
         let span = params![camera.as_str(), to.as_micros(), from.as_micros()];
         let segments = self.rows("read the segments", &sql, span, |row| segment(&self.clips, row))?;
@@ -184,7 +209,7 @@ impl Catalogue {
         let sql = format!(
             "SELECT {SEGMENT_COLUMNS} FROM segment
              WHERE (?1 IS NULL OR camera = ?1) AND ends_wall_us > ?2 AND starts_wall_us < ?3
-             ORDER BY starts_wall_us DESC, id DESC LIMIT ?4"
+             ORDER BY id DESC LIMIT ?4"
         );
         let (camera, from, to, limit) = filter.columns();
         let filter = params![camera, from, to, limit];
