@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
 
 pub mod check;
+mod clips;
 #[cfg(feature = "demo")]
 mod demo;
 mod model;
@@ -36,6 +37,8 @@ enum Command {
     Check(check::Args),
     /// Analyses a video file as fast as the machine can; prints JSON lines.
     Replay(replay::Args),
+    /// Lists and exports footage, and says who did.
+    Clips(clips::Args),
     /// Lists, checks and measures detection models.
     Model(model::Args),
     /// Shows everything at once on this machine: cameras, box, broker, alerts.
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(args),
         Command::Replay(args) => replay::run(&args),
+        Command::Clips(args) => clips::run(&args),
         Command::Model(args) => model::run(args),
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args),

@@ -2,10 +2,11 @@
 //!
 //! Owns `index.sqlite` and `clips/`: footage in a ring of segment files below a limit, events, alerts and the outbox.
 //! One thread writes ([`Store`]); reading goes beside it, from other processes too ([`Catalogue`]). It never decodes,
-//! never looks into a fragment, and never sends anything. `agent` opens it and wires it; `cli` reads the catalogue.
+//! never looks into a fragment but to export it ([`clip`]), and never sends anything. `agent` opens it and wires it; `cli` reads the catalogue.
 
 pub mod access;
 mod catalogue;
+pub mod clip;
 mod error;
 mod fault;
 mod index;
@@ -27,7 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub use catalogue::{Catalogue, Clip, ClipEntry, ClipFilter, ClipSegment};
+pub use catalogue::{Catalogue, Clip, ClipEntry, ClipFilter, ClipSegment, FootageSpan};
 pub use error::StoreError;
 pub use reconcile::Reconciled;
 pub use settings::Settings;

@@ -1,0 +1,73 @@
+//! What ends an export.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::domain::fault::ErrorKind;
+use crate::store::error::StoreError;
+
+/// What ends an export.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The index, or the access log: what is not logged is not exported.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no such folder.
+    #[error("there is no folder {}; mount the stick, or make the folder, and try again", path.display())]
+    NoFolder {
+        /// What was named.
+        path: PathBuf,
+    },
+    /// It would not fit.
+    #[error(
+        "{} has {} MB free, and {} MB are needed; make room there, name another folder, or export less at a time",
+        path.display(), free_bytes / 1_000_000, needed_bytes.div_ceil(1_000_000)
+    )]
+    NoRoom {
+        /// The folder.
+        path: PathBuf,
+        /// What the export takes.
+        needed_bytes: u64,
+        /// What is free.
+        free_bytes: u64,
+    },
+    /// The folder does not take a file.
+    #[error("cannot {doing} {}: {source}; {}", path.display(), remedy(source))]
+    Output {
+        /// What was tried.
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl ExportError {
+    /// What to do about it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Store(error) => error.kind(),
+            Self::NoFolder { .. } => ErrorKind::Config,
+            Self::NoRoom { .. } => ErrorKind::Exhausted,
+            Self::Output { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::Exhausted,
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Config,
+                _ => ErrorKind::Transient,
+            },
+        }
+    }
+}
+
+fn remedy(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room there or take a larger stick, and export what is missing again"
+        }
+        io::ErrorKind::PermissionDenied => "name a folder that you may write in",
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "the stick cannot be written: look at its lock, check it for errors, or take another one"
+        }
+        _ => "see whether the stick is still plugged in and mounted, and export what is missing again",
+    }
+}
