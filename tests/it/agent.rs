@@ -411,7 +411,7 @@ fn nothing_is_lost_at_the_joins_of_segments() {
     }
 }
 
-struct ToStore(Store);
+pub struct ToStore(pub Store);
 
 impl wardwatch::video::StreamSink for ToStore {
     fn fragment(&mut self, fragment: wardwatch::domain::fragment::Fragment) {

@@ -4,6 +4,7 @@
 
 mod agent;
 mod architecture;
+mod clips;
 mod config;
 mod detect;
 mod publish;

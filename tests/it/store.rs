@@ -361,10 +361,10 @@ proptest! {
 }
 
 /// A tmpfs, where mounting is allowed.
-struct SmallDisk(TempDir);
+pub struct SmallDisk(pub TempDir);
 
 impl SmallDisk {
-    fn mount(bytes: u64) -> Option<Self> {
+    pub fn mount(bytes: u64) -> Option<Self> {
         let place = TempDir::new().unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"])
@@ -478,7 +478,7 @@ fn a_killed_process_loses_nothing_that_it_was_told_is_stored() {
 }
 
 /// The init section and the fragments of a fragmented MP4 file: cut before each moof.
-fn cut_mp4(file: &[u8]) -> (Arc<[u8]>, Vec<Arc<[u8]>>) {
+pub fn cut_mp4(file: &[u8]) -> (Arc<[u8]>, Vec<Arc<[u8]>>) {
     let (mut at, mut starts) = (0, Vec::new());
     let mut end = file.len();
     while at < file.len() {
