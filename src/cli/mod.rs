@@ -57,10 +57,12 @@ enum Command {
 pub fn main() -> ExitCode {
     let line = Line::parse();
     start_log(&line.command);
-    if matches!(
-        line.command,
-        Command::Check(_) | Command::Model(_) | Command::Replay(_) | Command::Completions { .. }
-    ) {
+    let only_prints = match &line.command {
+        Command::Check(_) | Command::Model(_) | Command::Replay(_) | Command::Completions { .. } => true,
+        Command::Clips(args) => args.only_prints(),
+        _ => false,
+    };
+    if only_prints {
         end_at_a_closed_pipe();
     }
     let result = match line.command {

@@ -33,6 +33,14 @@ enum Command {
     Log(log::Args),
 }
 
+impl Args {
+    /// Whether nothing is left undone when whoever reads the output goes.
+    pub(super) fn only_prints(&self) -> bool {
+        !matches!(self.command, Command::Export(_))
+    }
+}
+
+/// Runs the subcommand.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::List(args) => list::run(args),
