@@ -10,6 +10,7 @@ mod model;
 mod replay;
 mod run;
 mod session;
+mod store;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -41,6 +42,8 @@ enum Command {
     Clips(clips::Args),
     /// Lists, checks and measures detection models.
     Model(model::Args),
+    /// Says what is wrong with the footage and its index, and mends it.
+    Store(store::Args),
     /// Shows everything at once on this machine: cameras, box, broker, alerts.
     #[cfg(feature = "demo")]
     Demo(demo::Args),
@@ -60,6 +63,7 @@ pub fn main() -> ExitCode {
     let only_prints = match &line.command {
         Command::Check(_) | Command::Model(_) | Command::Replay(_) | Command::Completions { .. } => true,
         Command::Clips(args) => args.only_prints(),
+        Command::Store(args) => args.only_reads(),
         _ => false,
     };
     if only_prints {
@@ -71,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Clips(args) => clips::run(&args),
         Command::Model(args) => model::run(args),
+        Command::Store(args) => store::run(&args),
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args),
         Command::Completions { shell } => {

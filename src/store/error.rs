@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 
 use crate::domain::fault::ErrorKind;
-use crate::domain::ids::AlertId;
+use crate::domain::ids::{AlertId, CameraId};
 
 /// What can go wrong in the store.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +68,12 @@ pub enum StoreError {
         /// Why.
         source: io::Error,
     },
+    /// What a session handed in is not made of whole MP4 boxes: written, it would hide what comes behind it.
+    #[error("the session of camera {camera} handed in what is no fragment of an MP4 file; it is left out")]
+    NotBoxes {
+        /// Whose session.
+        camera: CameraId,
+    },
     /// The disk does not keep up: the fragment is refused.
     #[error("the disk does not keep up: {fragments} fragments ({bytes} bytes) wait already")]
     QueueFull {
@@ -114,7 +120,7 @@ impl StoreError {
             Self::Clip { source, .. } => clip_kind(source),
             Self::QueueFull { .. } | Self::Thread(_) => ErrorKind::Exhausted,
             Self::Message { .. } | Self::AccessLogBroken { .. } => ErrorKind::Corrupt,
-            Self::SqliteTooOld { .. } | Self::Closed => ErrorKind::Bug,
+            Self::SqliteTooOld { .. } | Self::NotBoxes { .. } | Self::Closed => ErrorKind::Bug,
         }
     }
 
@@ -145,6 +151,14 @@ fn clip_kind(error: &io::Error) -> ErrorKind {
 }
 
 fn index_kind(error: &rusqlite::Error) -> ErrorKind {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+    if matches!(
+        error,
+        FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) | Utf8Error(..)
+    ) {
+        // STRICT tables, and every statement is ours: what does not read was not written like that.
+        return ErrorKind::Corrupt;
+    }
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => ErrorKind::Corrupt,
         Some(ErrorCode::DiskFull) => ErrorKind::Exhausted,
@@ -159,7 +173,7 @@ fn index_kind(error: &rusqlite::Error) -> ErrorKind {
 fn remedy(error: &rusqlite::Error) -> &'static str {
     match index_kind(error) {
         ErrorKind::Config => "; make it writable for the user that runs wardwatch",
-        ErrorKind::Corrupt => "; it is damaged: move it away, the clip files stay",
+        ErrorKind::Corrupt => "; it is damaged: `wardwatch store repair` builds it anew from the clip files",
         ErrorKind::Exhausted => "; the disk is full",
         _ => "",
     }

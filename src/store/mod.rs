@@ -1,23 +1,29 @@
 //! The clip store: the only user of SQLite and of the clip files.
 //!
 //! Owns `index.sqlite` and `clips/`: footage in a ring of segment files below a limit, events, alerts and the outbox.
-//! One thread writes ([`Store`]); reading goes beside it, from other processes too ([`Catalogue`]). It never decodes,
-//! never looks into a fragment but to export it ([`clip`]), and never sends anything. `agent` opens it and wires it; `cli` reads the catalogue.
+//! One thread writes ([`Store`]); reading goes beside it, from other processes too ([`Catalogue`], [`inspect`]). It
+//! never decodes, never looks into a fragment but to export it ([`clip`]), and never sends anything. `agent` opens it
+//! and wires it; `cli` reads the catalogue, exports, checks and repairs.
 
 pub mod access;
 mod catalogue;
 pub mod clip;
+mod container;
 mod error;
 mod fault;
 mod index;
+pub mod inspect;
 mod migrate;
 mod queue;
+mod rebuild;
 mod reconcile;
 mod retention;
+mod salvage;
 mod segment;
 mod settings;
 #[cfg(test)]
 mod testing;
+mod tree;
 mod writer;
 
 use std::fs::{self, File, TryLockError};
@@ -36,8 +42,9 @@ pub use settings::Settings;
 use crate::clock::{self, Clock};
 use crate::domain::alert::{Alert, AlertDraft};
 use crate::domain::fragment::Fragment;
-use index::Index;
 use queue::Queue;
+use rebuild::Opened;
+use reconcile::Look;
 use writer::Writer;
 
 /// How the store is doing.
@@ -102,21 +109,22 @@ struct Inner {
 impl Store {
     /// Opens the store in `settings.directory`, making what is missing, and makes index and clip files agree.
     ///
-    /// Blocks while the disk is read: a look at every clip file.
+    /// Blocks while the disk is read: every folder, and what a crash can have left; every clip file where the index is
+    /// lost.
     pub fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let clips = clips_path(&settings.directory);
         fs::create_dir_all(&clips).map_err(folder_error(&clips))?;
         let lock = lock(&settings.directory)?;
 
         let boot_id = clock::boot_id();
-        let (mut index, is_new) = Index::open(&index_path(&settings.directory), boot_id.clone())?;
+        let Opened { index, known, reconciled } =
+            rebuild::open(&settings.directory, &boot_id, Look::NotEnded)?;
         // The names of the index and of clips/, where they are new.
         File::open(&settings.directory)
             .and_then(|directory| directory.sync_all())
             .map_err(folder_error(&settings.directory))?;
-        let (reconciled, known) = reconcile::reconcile(&mut index, &clips, is_new)?;
         if !reconciled.is_clean() {
-            tracing::warn!("the store in {} was mended: {reconciled:?}", settings.directory.display());
+            tracing::warn!("the store in {}: {reconciled}", settings.directory.display());
         }
         let catalogue = Catalogue::open(&settings.directory)?;
         let vitals = Arc::new(Mutex::new(StoreVitals { reconciled, ..StoreVitals::default() }));

@@ -1,47 +1,89 @@
-//! Makes index and disk agree when the store opens.
+//! Makes index and clip files agree, when the store opens and when it is repaired.
 //!
-//! What disagrees after a crash is small, because of the order in which the writer works (bytes, fdatasync, row; file
-//! removed, row removed):
+//! Footage counts more than its rows: what is whole in a file is indexed, and only what cannot be played is cut off.
 //!
-//! - a file longer than its row says: cut back to the last fragment that has a row (at most one sync interval is lost);
-//! - a file without a row: removed, it was never synced, or its removal had not reached the disk;
-//! - a row without a file: removed;
-//! - a file shorter than its row says (a disk that lost synced bytes): the rows beyond its end go.
+//! - a row without a file: the row goes;
+//! - a file without a row, or longer than its row says: its whole fragments are indexed, what is torn behind them is
+//!   cut off; without one whole fragment it is removed;
+//! - a file shorter than its row says (a disk that lost synced bytes): the rows beyond its end go;
+//! - a file that is not the store's: moved to `aside/`, never removed.
 //!
-//! An index that is new beside clip files that are old is another matter: they are moved aside, not removed.
+//! A segment that had ended was on the disk before its row said so: its file is not looked at when the store opens, so
+//! that a full disk of them does not hold up the start.
 
-use std::collections::HashSet;
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::container::{self, Found, Start, Walk};
 use super::error::StoreError;
-use super::index::{Batch, Index, KnownSegment};
+use super::index::{Batch, FragmentRow, Index, KnownSegment, SegmentRow};
+use super::tree;
 use crate::domain::fault::chain;
+
+/// The newest files without rows, so many bytes of them, are held against their sha256 before they are indexed: what a
+/// power cut can have torn in their middle is not more. All others are believed, until `store check --deep`.
+const VERIFIED_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// How many rows of fragments go into one transaction.
+const BATCH_FRAGMENTS: usize = 4096;
+/// Ids beyond this are nobody's: they would leave no room for those that follow.
+const ID_MAX: i64 = 1 << 48;
 
 /// What opening the store found and mended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reconciled {
-    /// Files that were cut back to their last indexed fragment.
+    /// The index was lost or damaged, and built anew from the clip files.
+    pub rebuilt: bool,
+    /// Where the damaged index went, if it was there.
+    pub damaged_index: Option<PathBuf>,
+    /// Alerts that were read out of the damaged index.
+    pub salvaged_alerts: u64,
+    /// Files of which fragments were indexed.
+    pub indexed_files: u64,
+    /// Fragments that were indexed.
+    pub indexed_fragments: u64,
+    /// Files that were cut back to their last whole fragment.
     pub cut_files: u64,
     /// How much was cut off.
     pub cut_bytes: u64,
-    /// Files without a row, removed.
+    /// Files of the store without one whole fragment, removed.
     pub removed_files: u64,
-    /// Rows without a file, removed.
+    /// Segments without a file, their rows removed.
     pub removed_rows: u64,
     /// Segments whose file is shorter than what was synced; their rows were shortened.
     pub shortened_segments: u64,
-    /// Files that could not be looked at, cut or removed. They stay as they are until the next start.
+    /// Files that are not the store's, moved to `aside/`. They do not count towards the limit.
+    pub set_aside_files: u64,
+    /// Segments whose times were put right, since the clock was right later in the same boot.
+    pub put_right_segments: u64,
+    /// Files that could not be looked at, cut, indexed or removed. They stay as they are until the next start.
     pub failed_files: u64,
-    /// Where clip files went that a new index knows nothing of. They do not count towards the limit.
-    pub set_aside: Option<PathBuf>,
 }
 
 impl Reconciled {
     /// Whether everything agreed.
     pub fn is_clean(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// What was done first, and then `more`.
+    pub(super) fn and(self, more: Self) -> Self {
+        Self {
+            rebuilt: self.rebuilt || more.rebuilt,
+            damaged_index: more.damaged_index.or(self.damaged_index),
+            salvaged_alerts: more.salvaged_alerts,
+            indexed_files: more.indexed_files,
+            indexed_fragments: more.indexed_fragments,
+            cut_files: self.cut_files + more.cut_files,
+            cut_bytes: self.cut_bytes + more.cut_bytes,
+            removed_files: self.removed_files + more.removed_files,
+            removed_rows: self.removed_rows,
+            shortened_segments: self.shortened_segments,
+            set_aside_files: self.set_aside_files + more.set_aside_files,
+            put_right_segments: more.put_right_segments,
+            failed_files: more.failed_files,
+        }
     }
 
     /// One bad file does not keep the box from recording.
@@ -51,133 +93,381 @@ impl Reconciled {
     }
 }
 
-/// Reconciles `clips` and `index`, and returns what it did with the segments that there are, oldest first.
+/// One line for a person.
+impl fmt::Display for Reconciled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if self.rebuilt {
+            parts.push("built the index anew from the clip files".to_owned());
+        }
+        if let Some(path) = &self.damaged_index {
+            let alerts = self.salvaged_alerts;
+            parts.push(format!("kept the damaged one as {} ({alerts} alerts salvaged)", path.display()));
+        }
+        let mut say = |count: u64, text: String| {
+            if count > 0 {
+                parts.push(text);
+            }
+        };
+        let files = |count: u64| format!("{count} file{}", if count == 1 { "" } else { "s" });
+        let segments = |count: u64| format!("{count} segment{}", if count == 1 { "" } else { "s" });
+        let fragments = self.indexed_fragments;
+        let plural = if fragments == 1 { "" } else { "s" };
+        say(
+            fragments,
+            format!("indexed {fragments} fragment{plural} of {} again", files(self.indexed_files)),
+        );
+        say(
+            self.cut_files,
+            format!("cut {} bytes that were torn off {}", self.cut_bytes, files(self.cut_files)),
+        );
+        say(self.removed_files, format!("removed {} without a whole fragment", files(self.removed_files)));
+        say(self.removed_rows, format!("forgot {} whose files are gone", segments(self.removed_rows)));
+        say(
+            self.shortened_segments,
+            format!("shortened {} that lost bytes", segments(self.shortened_segments)),
+        );
+        say(
+            self.set_aside_files,
+            format!("moved {} of somebody else to aside/", files(self.set_aside_files)),
+        );
+        say(self.put_right_segments, format!("put the times of {} right", segments(self.put_right_segments)));
+        say(self.failed_files, format!("left {} as they are (said above)", files(self.failed_files)));
+        if parts.is_empty() {
+            parts.push("nothing to mend".to_owned());
+        }
+        f.write_str(&parts.join(", "))
+    }
+}
+
+/// Of which files the length is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Those that had not ended: what a crash can have changed.
+    NotEnded,
+    /// All of them.
+    All,
+}
+
+/// Makes `clips/` in `directory` and `index` agree. Returns what it did with the segments that there are, oldest first;
+/// all of them have ended.
+///
+/// Errors are those of the index, but for a full disk: what has no room for its rows is left for the next start.
 pub(super) fn reconcile(
     index: &mut Index,
-    clips: &Path,
-    index_is_new: bool,
+    directory: &Path,
+    look: Look,
 ) -> Result<(Reconciled, Vec<KnownSegment>), StoreError> {
-    let mut done = Reconciled::default();
-    if index_is_new {
-        done.set_aside = set_aside(clips)?;
-    }
-    let mut known = Vec::new();
-    let mut gone = Batch::default();
-    for segment in index.segments()? {
-        match mend(index, clips, segment.clone(), &mut done) {
-            Ok(Some(mended)) => known.push(mended),
-            Ok(None) => gone.removed.push(segment.id),
-            Err(error @ StoreError::Clip { .. }) => {
-                done.failed(&error);
-                known.push(segment);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    if !gone.is_empty() {
-        index.commit(&gone)?;
-    }
-    index.end_all()?;
-    remove_unknown(clips, &known, &mut done)?;
-    Ok((done, known))
-}
-
-/// Removes the folders above a removed clip file that are empty now, up to `clips`.
-pub(super) fn prune_folders(clips: &Path, file: &Path) {
-    for folder in file.ancestors().skip(1).take_while(|folder| *folder != clips) {
-        if fs::remove_dir(folder).is_err() {
-            return;
-        }
-    }
-}
-
-/// Makes one segment's file and row agree; `None` if its row has to go.
-fn mend(
-    index: &mut Index,
-    clips: &Path,
-    mut segment: KnownSegment,
-    done: &mut Reconciled,
-) -> Result<Option<KnownSegment>, StoreError> {
-    let path = clips.join(&segment.path);
-    let length = match fs::metadata(&path) {
-        Ok(metadata) => metadata.len(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            done.removed_rows += 1;
-            return Ok(None);
-        }
-        Err(error) => return Err(StoreError::clip("look at", &path)(error)),
+    let clips = super::clips_path(directory);
+    let known = index.segments()?;
+    let difference = tree::compare(&clips, &known)?;
+    let mut work = Work {
+        index,
+        aside: directory.join("aside"),
+        clips,
+        unknown: difference.unknown,
+        batch: Batch::default(),
+        has_changed: false,
+        done: Reconciled::default(),
     };
-    if length < segment.bytes {
-        done.shortened_segments += 1;
-        segment.bytes = index.shorten(segment.id, length)?;
-        if segment.bytes == 0 {
-            // Its row is gone; the file is found as one without a row.
-            return Ok(None);
-        }
+    let mut known = work.forget_missing(known, &difference.missing);
+    work.mend_known(&mut known, look)?;
+    work.commit()?;
+    let next_id = known.last().map_or(1, |last| last.id + 1);
+    work.adopt_unknown(&known, next_id)?;
+    work.end_all()?;
+    work.put_right()?;
+    if work.has_changed {
+        known = work.index.segments()?;
     }
-    if length > segment.bytes {
-        done.cut_files += 1;
-        done.cut_bytes += length - segment.bytes;
-        let cut = |file: File| file.set_len(segment.bytes).and_then(|()| file.sync_all());
-        OpenOptions::new()
-            .write(true)
-            .open(&path)
-            .and_then(cut)
-            .map_err(StoreError::clip("cut back", &path))?;
-    }
-    Ok(Some(segment))
+    known.iter_mut().for_each(|segment| segment.ended = true);
+    Ok((work.done, known))
 }
 
-fn remove_unknown(clips: &Path, known: &[KnownSegment], done: &mut Reconciled) -> Result<(), StoreError> {
-    let known: HashSet<PathBuf> = known.iter().map(|segment| clips.join(&segment.path)).collect();
-    for path in clip_files(clips)? {
-        if known.contains(&path) {
-            continue;
-        }
-        match fs::remove_file(&path).map_err(StoreError::clip("remove", &path)) {
-            Ok(()) => {
-                prune_folders(clips, &path);
-                done.removed_files += 1;
+struct Work<'a> {
+    index: &'a mut Index,
+    clips: PathBuf,
+    aside: PathBuf,
+    /// Files without rows, below `clips`.
+    unknown: Vec<PathBuf>,
+    batch: Batch,
+    /// Whether rows came, or were changed.
+    has_changed: bool,
+    done: Reconciled,
+}
+
+/// A file without a row that has a header of ours.
+struct Candidate {
+    id: i64,
+    length: u64,
+    path: PathBuf,
+}
+
+impl Work<'_> {
+    /// Takes out the segments whose files are gone.
+    fn forget_missing(&mut self, known: Vec<KnownSegment>, missing: &[usize]) -> Vec<KnownSegment> {
+        let mut missing = missing.iter().copied().peekable();
+        let is_missing = |(place, segment): &(usize, KnownSegment)| {
+            // Behind a link the walk does not see it.
+            missing.next_if_eq(place).is_some() && !self.clips.join(&segment.path).exists()
+        };
+        let (gone, there): (Vec<_>, Vec<_>) = known.into_iter().enumerate().partition(is_missing);
+        self.done.removed_rows += gone.len() as u64;
+        self.batch.removed.extend(gone.into_iter().map(|(_, segment)| segment.id));
+        there.into_iter().map(|(_, segment)| segment).collect()
+    }
+
+    fn mend_known(&mut self, known: &mut Vec<KnownSegment>, look: Look) -> Result<(), StoreError> {
+        for segment in known.iter_mut().filter(|segment| look == Look::All || !segment.ended) {
+            match self.mend(segment) {
+                Ok(()) => {}
+                Err(error @ StoreError::Clip { .. }) => self.done.failed(&error),
+                Err(error) if error.is_disk_full() => self.done.failed(&error),
+                Err(error) => return Err(error),
             }
-            Err(error) => done.failed(&error),
         }
+        known.retain(|segment| segment.bytes > 0);
+        Ok(())
+    }
+
+    /// Makes one segment's file and row agree; its `bytes` are 0 if its row is gone.
+    fn mend(&mut self, segment: &mut KnownSegment) -> Result<(), StoreError> {
+        let path = self.clips.join(&segment.path);
+        let length = fs::metadata(&path).map_err(StoreError::clip("look at", &path))?.len();
+        if length < segment.bytes {
+            self.done.shortened_segments += 1;
+            self.has_changed = true;
+            segment.bytes = self.index.shorten(segment.id, length)?;
+            if segment.bytes == 0 {
+                self.unknown.push(segment.path.clone());
+                return Ok(());
+            }
+        }
+        if length > segment.bytes {
+            self.index_tail(segment, &path)?;
+        }
+        Ok(())
+    }
+
+    /// Indexes the whole fragments behind the last one that has a row, and cuts off what is torn behind them.
+    fn index_tail(&mut self, segment: &mut KnownSegment, path: &Path) -> Result<(), StoreError> {
+        let failed = |doing| StoreError::clip(doing, path);
+        let file = OpenOptions::new().read(true).write(true).open(path).map_err(failed("open"))?;
+        let mut found = Walk::new(&file, segment.bytes)
+            .and_then(|mut walk| fragments(&mut walk))
+            .map_err(failed("read"))?;
+        if !found.is_empty() {
+            let indexed = self.index.fragments(segment.id)?;
+            let ends = indexed.iter().map(|row| (row.offset_bytes + row.bytes, row.sha256));
+            let verified =
+                container::count_verified(&file, ends.chain(ends_of(&found))).map_err(failed("read"))?;
+            match verified.checked_sub(indexed.len()) {
+                Some(good) => found.truncate(good),
+                // What is behind damage may be good; its sha256 cannot tell.
+                None => tracing::warn!(
+                    "{}: fragment {verified} is not what was written; the footage is kept, `wardwatch store check \
+                     --deep` says more",
+                    path.display()
+                ),
+            }
+        }
+        let end = found.last().map_or(segment.bytes, |last| last.end_bytes);
+        // Whole, but perhaps never synced: bytes before rows.
+        file.sync_data().map_err(failed("sync"))?;
+        self.cut(&file, end).map_err(failed("cut back"))?;
+        if !found.is_empty() {
+            self.done.indexed_files += 1;
+            self.done.indexed_fragments += found.len() as u64;
+            self.batch.fragments.extend(found.iter().map(|found| FragmentRow::read_back(segment.id, found)));
+        }
+        segment.bytes = end;
+        Ok(())
+    }
+
+    fn cut(&mut self, file: &File, end: u64) -> io::Result<()> {
+        let length = file.metadata()?.len();
+        if length > end {
+            file.set_len(end)?;
+            file.sync_all()?;
+            self.done.cut_files += 1;
+            self.done.cut_bytes += length - end;
+        }
+        Ok(())
+    }
+
+    /// Indexes the files without rows again, each with the id that it had, so that retention knows their age.
+    fn adopt_unknown(&mut self, known: &[KnownSegment], next_id: i64) -> Result<(), StoreError> {
+        let mut candidates = Vec::new();
+        for path in std::mem::take(&mut self.unknown) {
+            match self.sort_out(path) {
+                Ok(candidate) => candidates.extend(candidate),
+                Err(error) => self.done.failed(&error),
+            }
+        }
+        candidates.sort_by(|a, b| (a.id, &a.path).cmp(&(b.id, &b.path)));
+        give_free_ids(&mut candidates, known, next_id);
+
+        let mut unverified: u64 = candidates.iter().map(|candidate| candidate.length).sum();
+        for candidate in candidates {
+            let is_fresh = unverified <= VERIFIED_BYTES_MAX;
+            unverified -= candidate.length;
+            if let Err(error) = self.read_back(&candidate, is_fresh) {
+                self.done.failed(&error);
+            }
+            if self.batch.fragments.len() >= BATCH_FRAGMENTS {
+                self.commit()?;
+            }
+        }
+        self.commit()
+    }
+
+    /// Looks at how a file without a row starts; what is not to be indexed goes, or goes aside.
+    fn sort_out(&mut self, path: PathBuf) -> Result<Option<Candidate>, StoreError> {
+        let absolute = self.clips.join(&path);
+        let read = || {
+            let file = File::open(&absolute)?;
+            let mut walk = Walk::new(&file, 0)?;
+            Ok((walk.start()?, walk.length()))
+        };
+        match read().map_err(StoreError::clip("read", &absolute))? {
+            (Start::Ours { header, .. }, length) => {
+                return Ok(Some(Candidate { id: header.id, length, path }));
+            }
+            (Start::Nothing, _) if tree::is_segment_name(&path) => self.remove(&absolute)?,
+            _ => self.set_aside(&path)?,
+        }
+        Ok(None)
+    }
+
+    /// Reads the rows of a file out of it. A `fresh` one is held against its sha256, and brought to the disk.
+    fn read_back(&mut self, candidate: &Candidate, fresh: bool) -> Result<(), StoreError> {
+        let path = self.clips.join(&candidate.path);
+        let failed = |doing| StoreError::clip(doing, &path);
+        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(failed("open"))?;
+        let read = || {
+            let mut walk = Walk::new(&file, 0)?;
+            let start = walk.start()?;
+            let mut found = fragments(&mut walk)?;
+            if fresh {
+                found.truncate(container::count_verified(&file, ends_of(&found))?);
+            }
+            Ok((start, found))
+        };
+        let (start, found) = read().map_err(failed("read"))?;
+        let (Start::Ours { header, init_bytes, .. }, Some(last)) = (start, found.last()) else {
+            return self.remove(&path);
+        };
+        if fresh {
+            sync_with_folders(&file, &path, &self.clips).map_err(failed("sync"))?;
+        }
+        self.cut(&file, last.end_bytes).map_err(failed("cut back"))?;
+        self.done.indexed_files += 1;
+        self.done.indexed_fragments += found.len() as u64;
+        let row = SegmentRow::new(candidate.id, candidate.path.clone(), *header, init_bytes);
+        self.batch.started.push(row);
+        self.batch.fragments.extend(found.iter().map(|found| FragmentRow::read_back(candidate.id, found)));
+        self.batch.ended.push(candidate.id);
+        Ok(())
+    }
+
+    fn remove(&mut self, path: &Path) -> Result<(), StoreError> {
+        fs::remove_file(path).map_err(StoreError::clip("remove", path))?;
+        tree::prune_folders(&self.clips, path);
+        self.done.removed_files += 1;
+        Ok(())
+    }
+
+    /// Moves a file below `clips` to the same place below `aside`, with a number behind where that is taken.
+    fn set_aside(&mut self, path: &Path) -> Result<(), StoreError> {
+        let from = self.clips.join(path);
+        let to = self.aside.join(path);
+        let numbered = |number: u32| match number {
+            0 => to.clone(),
+            number => to.with_extension(format!("{number}.mp4")),
+        };
+        let to = (0..).map(numbered).find(|path| !path.exists()).expect("numbers do not end");
+        let folder = to.parent().expect("a file is in a folder");
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::rename(&from, &to))
+            .map_err(StoreError::clip("move aside", &from))?;
+        tracing::warn!("{} is none of the store's: moved to {}", from.display(), to.display());
+        tree::prune_folders(&self.clips, &from);
+        self.done.set_aside_files += 1;
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.is_empty() {
+            return Ok(());
+        }
+        match self.index.commit(&batch) {
+            Ok(()) => {
+                self.has_changed |= !batch.fragments.is_empty();
+                Ok(())
+            }
+            Err(error) => self.unless_full(error),
+        }
+    }
+
+    fn end_all(&mut self) -> Result<(), StoreError> {
+        self.index.end_all().or_else(|error| self.unless_full(error))
+    }
+
+    fn put_right(&mut self) -> Result<(), StoreError> {
+        for (boot_id, offset_micros) in self.index.offsets_of_doubtful_boots()? {
+            match self.index.put_right(&boot_id, offset_micros) {
+                Ok(moved) => self.done.put_right_segments += moved.len() as u64,
+                Err(error) => self.unless_full(error)?,
+            }
+            self.has_changed = true;
+        }
+        Ok(())
+    }
+
+    /// A full disk is no reason not to start: retention makes room once the store is open.
+    fn unless_full(&mut self, error: StoreError) -> Result<(), StoreError> {
+        if !error.is_disk_full() {
+            return Err(error);
+        }
+        self.done.failed(&error);
+        Ok(())
+    }
+}
+
+/// The whole fragments from where the walk is.
+fn fragments(walk: &mut Walk<'_>) -> io::Result<Vec<Found>> {
+    std::iter::from_fn(|| walk.next().transpose()).collect()
+}
+
+/// Where each of them ends, and what the sha256 should be there.
+fn ends_of(found: &[Found]) -> impl Iterator<Item = (u64, [u8; 32])> {
+    found.iter().map(|found| (found.offset_bytes + found.trailer.bytes, found.trailer.sha256))
+}
+
+/// Gives those of the sorted `candidates` another id whose own is taken, greater than all.
+fn give_free_ids(candidates: &mut Vec<Candidate>, known: &[KnownSegment], next_id: i64) {
+    let is_known = |id: i64| known.binary_search_by_key(&id, |segment| segment.id).is_ok();
+    let mut last = 0;
+    let (mut free, mut taken): (Vec<_>, Vec<_>) = candidates.drain(..).partition(|candidate| {
+        let is_free = candidate.id > last && candidate.id <= ID_MAX && !is_known(candidate.id);
+        last = if is_free { candidate.id } else { last };
+        is_free
+    });
+    let mut id = next_id.max(last + 1);
+    for candidate in &mut taken {
+        candidate.id = id;
+        id += 1;
+    }
+    free.append(&mut taken);
+    *candidates = free;
+}
+
+/// Brings a file and the names that lead to it to the disk.
+fn sync_with_folders(file: &File, path: &Path, clips: &Path) -> io::Result<()> {
+    file.sync_all()?;
+    for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(clips)) {
+        File::open(folder)?.sync_all()?;
     }
     Ok(())
-}
-
-/// Moves `clips` aside if there are clip files in it, and makes an empty one.
-fn set_aside(clips: &Path) -> Result<Option<PathBuf>, StoreError> {
-    if clip_files(clips)?.is_empty() {
-        return Ok(None);
-    }
-    let aside = (1..)
-        .map(|number| clips.with_file_name(format!("clips.unindexed-{number}")))
-        .find(|path| !path.exists())
-        .expect("numbers do not end");
-    fs::rename(clips, &aside)
-        .and_then(|()| fs::create_dir(clips))
-        .map_err(StoreError::clip("move aside", clips))?;
-    Ok(Some(aside))
-}
-
-/// All `*.mp4` below `folder`. Links are not followed.
-fn clip_files(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let mut read = || -> io::Result<()> {
-            for entry in fs::read_dir(&folder)? {
-                let entry = entry?;
-                let kind = entry.file_type()?;
-                if kind.is_dir() {
-                    folders.push(entry.path());
-                } else if kind.is_file() && entry.path().extension().is_some_and(|end| end == "mp4") {
-                    files.push(entry.path());
-                }
-            }
-            Ok(())
-        };
-        read().map_err(StoreError::clip("read the folder", &folder))?;
-    }
-    Ok(files)
 }

@@ -1,6 +1,11 @@
--- The index of the store, version 1. Times of the wall are microseconds since 1970 in UTC (`_wall_us`), times since
+-- The index of the store as a whole, for readers: what the steps in migrations/ lead to. Times of the wall are microseconds since 1970 in UTC (`_wall_us`), times since
 -- boot and within a stream are nanoseconds (`_ns`). A row is written only after the bytes that it speaks of are on
--- the disk.
+-- the disk. `PRAGMA user_version` is the oldest version whose program can still read and write this index.
+
+-- The steps in migrations/ that were taken.
+CREATE TABLE step (
+    number INTEGER PRIMARY KEY
+) STRICT;
 
 -- One file below clips/: an init section, then fragments as they came.
 CREATE TABLE segment (
@@ -18,12 +23,17 @@ CREATE TABLE segment (
     height INTEGER NOT NULL,
     init_bytes INTEGER NOT NULL,            -- length of the init section at the file's start
     bytes INTEGER NOT NULL,                 -- length of the file as far as it is indexed
-    ended INTEGER NOT NULL                  -- 1: nothing will be added
+    ended INTEGER NOT NULL,                 -- 1: nothing will be added
+    -- How far the wall times were put right once the clock was: the file itself says starts_wall_us - wall_shift_us.
+    wall_shift_us INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE INDEX segment_by_time ON segment (camera, starts_wall_us);
 
--- moof and mdat within a segment; starts on a keyframe. Clips are cut here.
+-- What is put right once the clock is. Few rows.
+CREATE INDEX segment_in_doubt ON segment (boot_id) WHERE clock <> 'synced';
+
+-- moof and mdat within a segment; starts on a keyframe. Clips are cut here. Its trailer follows in the file.
 CREATE TABLE fragment (
     segment INTEGER NOT NULL REFERENCES segment (id) ON DELETE CASCADE,
     offset_bytes INTEGER NOT NULL,          -- where it starts in the file
@@ -50,7 +60,8 @@ CREATE TABLE event (
     opened_monotonic_ns INTEGER NOT NULL,
     closed_wall_us INTEGER,                 -- NULL while it is open
     clip_starts_wall_us INTEGER NOT NULL,   -- pre-roll included
-    clip_ends_wall_us INTEGER               -- post-roll included; NULL while it is open
+    clip_ends_wall_us INTEGER,              -- post-roll included; NULL while it is open
+    wall_shift_us INTEGER NOT NULL DEFAULT 0 -- how far these times were put right; the messages were sent without
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX event_by_time ON event (opened_wall_us);
@@ -69,6 +80,13 @@ CREATE TABLE alert (
 -- Which alerts are still to be delivered.
 CREATE TABLE outbox (
     seq INTEGER PRIMARY KEY REFERENCES alert (seq)
+) STRICT;
+
+-- Numbers that no message has any more, because a damaged index lost them or did not say which were given. Retention
+-- leaves no row here.
+CREATE TABLE seq_gap (
+    first INTEGER PRIMARY KEY,
+    last INTEGER NOT NULL
 ) STRICT;
 
 -- The last seq given. Part of the transaction that stores the alert: what is rolled back leaves no hole.

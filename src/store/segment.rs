@@ -1,14 +1,16 @@
-//! The segment that a camera is writing: one file, an init section and fragments as they come.
+//! The segment that a camera is writing: one file, an init section and fragments as they come, each described by a box
+//! of ours (see [`container`]).
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::container::{self, FragmentTrailer, SegmentHeader};
 use super::error::StoreError;
 use super::index::{FragmentRow, SegmentRow};
 use crate::domain::fragment::{Fragment, StreamFacts};
@@ -50,6 +52,7 @@ impl Segment {
         boot_id: &str,
         fragment: &Fragment,
     ) -> Result<(Self, SegmentRow, FragmentRow), StoreError> {
+        check(fragment, &fragment.init)?;
         let folder = folder(fragment);
         let folders = make_folders(clips, &folder)?;
         let (file, relative) = create(clips, &folder, fragment)?;
@@ -68,13 +71,14 @@ impl Segment {
             starts_at: fragment.starts_at,
             pts: fragment.pts,
         };
-        match segment.write(&fragment.init).and_then(|()| segment.append(fragment)) {
+        let header = SegmentHeader::new(id, boot_id, fragment);
+        match segment.write(&[&fragment.init, &header.to_box()], fragment) {
             Ok(row) => {
-                let start = SegmentRow::new(id, relative, boot_id, fragment);
+                let start = SegmentRow::new(id, relative, header, fragment.init.len() as u64);
                 Ok((segment, start, row))
             }
             Err(error) => {
-                // What stays in spite of this has no row: the next start removes it.
+                // What stays in spite of this has no whole fragment: the next start removes it.
                 let _ = fs::remove_file(&segment.path);
                 Err(error)
             }
@@ -93,12 +97,10 @@ impl Segment {
             && span < segment_max
     }
 
-    /// Appends moof and mdat. After an error the file is as before, or the segment takes nothing more (see
+    /// Appends moof, mdat and trailer. After an error the file is as before, or the segment takes nothing more (see
     /// [`Segment::is_whole`]).
     pub fn append(&mut self, fragment: &Fragment) -> Result<FragmentRow, StoreError> {
-        let offset_bytes = self.bytes;
-        self.write(&fragment.bytes)?;
-        Ok(FragmentRow::new(self.id, offset_bytes, self.sha256.clone().finalize().into(), fragment))
+        self.write(&[], fragment)
     }
 
     /// Whether the file is as long as it should be.
@@ -124,16 +126,50 @@ impl Segment {
         if self.indexed_bytes == 0 { fs::remove_file(&self.path) } else { self.file.set_len(self.bytes) }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        if let Err(error) = self.file.write_all(bytes) {
+    /// Writes what goes `before` the fragment, the fragment, and its trailer.
+    fn write(&mut self, before: &[&[u8]], fragment: &Fragment) -> Result<FragmentRow, StoreError> {
+        check(fragment, &fragment.bytes)?;
+        let mut sha256 = self.sha256.clone();
+        before.iter().for_each(|part| sha256.update(part));
+        let offset_bytes = self.bytes + before.iter().map(|part| part.len() as u64).sum::<u64>();
+        sha256.update(&fragment.bytes);
+        let digest = sha256.clone().finalize().into();
+        let trailer = FragmentTrailer::new(fragment, digest).to_box();
+        sha256.update(&trailer);
+
+        let mut parts: Vec<IoSlice<'_>> = before.iter().map(|part| IoSlice::new(part)).collect();
+        parts.extend([IoSlice::new(&fragment.bytes), IoSlice::new(&trailer)]);
+        if let Err(error) = write_parts(&self.file, &mut parts) {
             // Opened for appending: the next write starts at the new end.
             let _ = self.file.set_len(self.bytes);
             return Err(StoreError::clip("write", &self.path)(error));
         }
-        self.sha256.update(bytes);
-        self.bytes += bytes.len() as u64;
-        Ok(())
+        self.sha256 = sha256;
+        self.bytes = offset_bytes + (fragment.bytes.len() + trailer.len()) as u64;
+        Ok(FragmentRow::new(self.id, offset_bytes, trailer.len() as u64, digest, fragment))
     }
+}
+
+/// Refuses what a walk over the file could not get past.
+fn check(fragment: &Fragment, boxes: &[u8]) -> Result<(), StoreError> {
+    if container::is_whole_boxes(boxes) {
+        Ok(())
+    } else {
+        Err(StoreError::NotBoxes { camera: fragment.camera.clone() })
+    }
+}
+
+/// All of `parts`, in one call where the disk takes them in one.
+fn write_parts(mut file: &File, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+    while !parts.is_empty() {
+        match file.write_vectored(parts) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut parts, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Wall time minus time since boot.
@@ -202,10 +238,33 @@ mod tests {
         segment.sync().unwrap();
 
         assert_eq!(start.path, Path::new("gate/2026-05-01/22/20260501T221403.120Z-0.mp4"));
-        let whole = [&first.init[..], &first.bytes, &second.bytes].concat();
+        let header = SegmentHeader::new(1, "boot", &first).to_box();
+        let upto_first = [&first.init[..], &header, &first.bytes].concat();
+        let trailer =
+            |fragment, bytes: &[u8]| FragmentTrailer::new(fragment, Sha256::digest(bytes).into()).to_box();
+        let upto_second = [&upto_first[..], &trailer(&first, &upto_first), &second.bytes].concat();
+        let whole = [&upto_second[..], &trailer(&second, &upto_second)].concat();
         assert_eq!(fs::read(place.path().join(&start.path)).unwrap(), whole);
-        assert_eq!(row.offset_bytes, (first.init.len() + first.bytes.len()) as u64);
-        assert_eq!(row.sha256, <[u8; 32]>::from(Sha256::digest(&whole)));
+        assert_eq!(segment.bytes, whole.len() as u64);
+        assert_eq!(row.offset_bytes, (upto_second.len() - second.bytes.len()) as u64);
+        assert_eq!(row.sha256, <[u8; 32]>::from(Sha256::digest(&upto_second)));
+    }
+
+    #[test]
+    fn what_is_no_fragment_is_refused_and_leaves_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let good = fragment("gate", 0);
+        let bad = Fragment { bytes: Arc::from(&b"no boxes"[..]), ..good.clone() };
+        let bad_init = Fragment { init: Arc::from(&b""[..]), ..good.clone() };
+        for bad in [&bad, &bad_init] {
+            let error = Segment::start(place.path(), 1, "b", bad).unwrap_err();
+            assert!(matches!(error, StoreError::NotBoxes { .. }), "{error}");
+        }
+        let (mut segment, start, _) = Segment::start(place.path(), 1, "b", &good).unwrap();
+        assert!(start.path.to_str().unwrap().ends_with("-0.mp4"), "{start:?}");
+        let before = segment.bytes;
+        segment.append(&bad).unwrap_err();
+        assert!(segment.is_whole() && segment.bytes == before);
     }
 
     #[test]

@@ -23,14 +23,19 @@ pub(super) fn fragment(camera: &str, number: u64) -> Fragment {
     Fragment {
         camera: camera.parse().unwrap(),
         epoch: Epoch(0),
-        init: Arc::from(&b"init"[..]),
-        bytes: format!("fragment {number} of {camera}").into_bytes().into(),
+        init: Arc::from(&b"\0\0\0\x0cftypinit"[..]),
+        bytes: mdat(&format!("fragment {number} of {camera}")).into(),
         pts: Pts(u64::try_from(since.as_nanos()).unwrap()),
         duration,
         starts_at: START + since,
         samples: 30,
         facts: StreamFacts { codec: Codec::H264, width: 1920, height: 1080 },
     }
+}
+
+fn mdat(content: &str) -> Vec<u8> {
+    let length = u32::try_from(8 + content.len()).unwrap();
+    [&length.to_be_bytes(), &b"mdat"[..], content.as_bytes()].concat()
 }
 
 /// An alert that opens a second after [`START`].

@@ -8,6 +8,7 @@ mod clips;
 mod config;
 mod detect;
 mod publish;
+mod reconcile;
 mod scene;
 mod store;
 mod support;

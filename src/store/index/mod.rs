@@ -1,22 +1,26 @@
-//! The writer's side of the index: every statement that changes it. Here the segments, in [`alerts`] the rest.
+//! The writer's side of the index: every statement that changes it. Here the segments, in [`alerts`] the alerts, in
+//! [`times`] what is put right once the clock is.
 
 mod alerts;
+mod times;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::types::{FromSql, Type};
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub(super) use alerts::parse_alert;
 
+use super::container::{Found, SegmentHeader};
 use super::error::StoreError;
 use super::migrate;
 use crate::domain::fragment::{Codec, Fragment};
 use crate::domain::ids::CameraId;
-use crate::domain::time::{ClockState, Stamp, WallTime};
+use crate::domain::time::{ClockState, WallTime};
 
 /// How long a statement waits for another connection that writes; only a repair tool would.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,31 +41,15 @@ pub(super) struct SegmentRow {
     pub id: i64,
     /// Below `clips/`.
     pub path: PathBuf,
-    camera: String,
-    epoch: u32,
-    boot_id: String,
-    starts_at: Stamp,
-    codec: Codec,
-    width: u32,
-    height: u32,
+    header: SegmentHeader,
     init_bytes: u64,
 }
 
 impl SegmentRow {
-    /// The row of the segment that starts with `fragment`.
-    pub fn new(id: i64, path: PathBuf, boot_id: &str, fragment: &Fragment) -> Self {
-        Self {
-            id,
-            path,
-            camera: fragment.camera.as_str().to_owned(),
-            epoch: fragment.epoch.0,
-            boot_id: boot_id.to_owned(),
-            starts_at: fragment.starts_at,
-            codec: fragment.facts.codec,
-            width: fragment.facts.width,
-            height: fragment.facts.height,
-            init_bytes: fragment.init.len() as u64,
-        }
+    /// The row of the segment that starts with an init section of `init_bytes` and `header`. Its `id` is the header's,
+    /// but where that one is taken.
+    pub fn new(id: i64, path: PathBuf, header: SegmentHeader, init_bytes: u64) -> Self {
+        Self { id, path, header, init_bytes }
     }
 }
 
@@ -72,6 +60,8 @@ pub(super) struct FragmentRow {
     pub offset_bytes: u64,
     pub bytes: u64,
     pub sha256: [u8; 32],
+    /// Length of what follows it in the file.
+    trailer_bytes: u64,
     pts_nanos: u64,
     duration: Duration,
     wall: WallTime,
@@ -80,16 +70,39 @@ pub(super) struct FragmentRow {
 
 impl FragmentRow {
     /// The row of `fragment` at `offset_bytes` in its file.
-    pub fn new(segment: i64, offset_bytes: u64, sha256: [u8; 32], fragment: &Fragment) -> Self {
+    pub fn new(
+        segment: i64,
+        offset_bytes: u64,
+        trailer_bytes: u64,
+        sha256: [u8; 32],
+        fragment: &Fragment,
+    ) -> Self {
         Self {
             segment,
             offset_bytes,
             bytes: fragment.bytes.len() as u64,
             sha256,
+            trailer_bytes,
             pts_nanos: fragment.pts.0,
             duration: fragment.duration,
             wall: fragment.starts_at.wall,
             samples: fragment.samples,
+        }
+    }
+
+    /// The row of a fragment that was read back.
+    pub fn read_back(segment: i64, found: &Found) -> Self {
+        let trailer = &found.trailer;
+        Self {
+            segment,
+            offset_bytes: found.offset_bytes,
+            bytes: trailer.bytes,
+            sha256: trailer.sha256,
+            trailer_bytes: found.end_bytes - found.offset_bytes - trailer.bytes,
+            pts_nanos: trailer.pts_ns,
+            duration: trailer.duration(),
+            wall: trailer.starts_at.wall,
+            samples: trailer.samples,
         }
     }
 }
@@ -119,6 +132,16 @@ impl Batch {
         self.ended.retain(|id| *id != segment);
         before - self.fragments.len()
     }
+}
+
+/// Where a fragment lies, and what its file should be up to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct IndexedFragment {
+    pub offset_bytes: u64,
+    pub bytes: u64,
+    pub sha256: [u8; 32],
+    /// Arrival of its first sample.
+    pub starts_at: WallTime,
 }
 
 /// A segment that the index knows.
@@ -152,6 +175,52 @@ impl Index {
         Ok((Self { connection, path: path.to_owned(), boot_id }, is_new))
     }
 
+    /// Opens to read only; changes nothing.
+    pub fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)
+            .and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection))
+            .map_err(StoreError::index("open the index", path))?;
+        migrate::check(&connection, path)?;
+        Ok(Self { connection, path: path.to_owned(), boot_id: String::new() })
+    }
+
+    /// Opens what may be left of an index, to read.
+    pub fn open_damaged(path: &Path) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        Ok(connection)
+    }
+
+    /// Runs `fill` in one transaction in which references are checked at its end.
+    pub fn fill<T>(&mut self, fill: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        self.in_transaction(|transaction| {
+            transaction.pragma_update(None, "defer_foreign_keys", true)?;
+            fill(transaction)
+        })
+    }
+
+    /// Looks at the ends of the tables that the daemon cannot do without: damage there is to be found at the start.
+    pub fn read_ends(&self) -> Result<(), StoreError> {
+        const ENDS: &str = "
+            SELECT (SELECT last FROM sequence WHERE one = 1), (SELECT max(seq) FROM alert),
+                   (SELECT min(seq) FROM alert), (SELECT min(seq) FROM outbox), (SELECT max(id) FROM event),
+                   (SELECT max(segment) FROM fragment), (SELECT max(path) FROM segment)";
+        self.connection.query_row(ENDS, [], |_| Ok(())).map_err(self.failed("read the ends of the tables"))
+    }
+
+    /// Brings everything into the one file, and closes it.
+    pub fn close(self) -> Result<(), StoreError> {
+        let failed = StoreError::index("close the index", &self.path);
+        self.connection.close().map_err(|(_, error)| failed(error))
+    }
+
+    /// For statements that only one place needs.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// The id that follows all there are.
     pub fn next_segment_id(&self) -> Result<i64, StoreError> {
         self.connection
@@ -162,26 +231,58 @@ impl Index {
     /// All segments, oldest first.
     pub fn segments(&self) -> Result<Vec<KnownSegment>, StoreError> {
         let read = || {
-            let mut statement = self.connection.prepare(
-                "SELECT id, path, camera, starts_wall_us, ends_wall_us, clock, bytes, ended
-                 FROM segment ORDER BY id",
-            )?;
-            let known = |row: &rusqlite::Row| {
-                let path: String = row.get(1)?;
-                Ok(KnownSegment {
-                    id: row.get(0)?,
-                    path: path.into(),
-                    camera: row.get::<_, Parsed<CameraId>>(2)?.0,
-                    starts_at: WallTime::from_micros(row.get(3)?),
-                    ends_at: WallTime::from_micros(row.get(4)?),
-                    clock: row.get::<_, Parsed<ClockState>>(5)?.0,
-                    bytes: unsigned(row.get(6)?),
-                    ended: row.get(7)?,
-                })
-            };
-            statement.query_map([], known)?.collect::<rusqlite::Result<_>>()
+            let mut statement =
+                self.connection.prepare(&format!("SELECT {KNOWN} FROM segment ORDER BY id"))?;
+            let mut cameras = HashMap::new();
+            statement.query_map([], |row| known(row, &mut cameras))?.collect::<rusqlite::Result<_>>()
         };
         read().map_err(self.failed("read the segments"))
+    }
+
+    /// One segment, if there still is such a row.
+    pub fn segment(&self, id: i64) -> Result<Option<KnownSegment>, StoreError> {
+        self.connection
+            .prepare_cached(&format!("SELECT {KNOWN} FROM segment WHERE id = ?1"))
+            .and_then(|mut select| select.query_row([id], |row| known(row, &mut HashMap::new())).optional())
+            .map_err(self.failed("read a segment"))
+    }
+
+    /// Whether a segment has this path below `clips/`.
+    pub fn has_path(&self, path: &Path) -> Result<bool, StoreError> {
+        self.connection
+            .prepare_cached("SELECT 1 FROM segment WHERE path = ?1")
+            .and_then(|mut select| select.exists([path.to_string_lossy()]))
+            .map_err(self.failed("read a segment"))
+    }
+
+    /// The fragments of a segment, in the order of the file.
+    pub fn fragments(&self, segment: i64) -> Result<Vec<IndexedFragment>, StoreError> {
+        self.select_fragments(
+            "SELECT offset_bytes, bytes, sha256, wall_us FROM fragment WHERE segment = ?1 ORDER BY offset_bytes",
+            segment,
+        )
+    }
+
+    /// The last fragment of a segment.
+    pub fn last_fragment(&self, segment: i64) -> Result<Option<IndexedFragment>, StoreError> {
+        const LAST: &str = "SELECT offset_bytes, bytes, sha256, wall_us FROM fragment WHERE segment = ?1
+                            ORDER BY offset_bytes DESC LIMIT 1";
+        Ok(self.select_fragments(LAST, segment)?.pop())
+    }
+
+    fn select_fragments(&self, sql: &str, segment: i64) -> Result<Vec<IndexedFragment>, StoreError> {
+        let fragment = |row: &Row<'_>| {
+            Ok(IndexedFragment {
+                offset_bytes: unsigned(row.get(0)?),
+                bytes: unsigned(row.get(1)?),
+                sha256: row.get(2)?,
+                starts_at: WallTime::from_micros(row.get(3)?),
+            })
+        };
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut select| select.query_map([segment], fragment)?.collect())
+            .map_err(self.failed("read the fragments"))
     }
 
     /// Writes a batch in one transaction; durable when it returns.
@@ -218,6 +319,11 @@ impl Index {
     pub fn shorten(&mut self, segment: i64, bytes: u64) -> Result<u64, StoreError> {
         let failed = self.failed("shorten a segment");
         self.in_transaction(|transaction| {
+            let first_gone: Option<i64> = transaction.query_row(
+                "SELECT min(offset_bytes) FROM fragment WHERE segment = ?1 AND offset_bytes + bytes > ?2",
+                params![segment, signed(bytes)],
+                |row| row.get(0),
+            )?;
             transaction.execute(
                 "DELETE FROM fragment WHERE segment = ?1 AND offset_bytes + bytes > ?2",
                 params![segment, signed(bytes)],
@@ -230,14 +336,17 @@ impl Index {
                     |row| Ok((row.get(0)?, row.get(1)?)),
                 )
                 .optional()?;
-            match last {
-                Some((bytes, ends)) => transaction.execute(
-                    "UPDATE segment SET bytes = ?2, ends_wall_us = ?3 WHERE id = ?1",
-                    params![segment, bytes, ends],
-                )?,
-                None => transaction.execute("DELETE FROM segment WHERE id = ?1", [segment])?,
+            let Some((end, ends_wall)) = last else {
+                transaction.execute("DELETE FROM segment WHERE id = ?1", [segment])?;
+                return Ok(0);
             };
-            Ok(last.map_or(0, |(bytes, _)| unsigned(bytes)))
+            // The last one's trailer ends where the next one started, if that far is left.
+            let end = first_gone.filter(|start| *start <= signed(bytes)).unwrap_or(end);
+            transaction.execute(
+                "UPDATE segment SET bytes = ?2, ends_wall_us = ?3 WHERE id = ?1",
+                params![segment, end, ends_wall],
+            )?;
+            Ok(unsigned(end))
         })
         .map_err(failed)
     }
@@ -296,8 +405,40 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// The columns of a [`KnownSegment`].
+const KNOWN: &str = "id, path, camera, starts_wall_us, ends_wall_us, clock, bytes, ended";
+
+/// Reads [`KNOWN`]. There are few cameras and many segments: each name is kept once, in `cameras`.
+fn known(row: &Row<'_>, cameras: &mut HashMap<String, CameraId>) -> rusqlite::Result<KnownSegment> {
+    let path = row.get_ref(1)?.as_str()?.into();
+    let name = row.get_ref(2)?.as_str()?;
+    let camera = match cameras.get(name) {
+        Some(camera) => camera.clone(),
+        None => {
+            let camera = row.get::<_, Parsed<CameraId>>(2)?.0;
+            cameras.insert(name.to_owned(), camera.clone());
+            camera
+        }
+    };
+    let clock = match row.get_ref(5)?.as_str()? {
+        "synced" => ClockState::Synced,
+        _ => row.get::<_, Parsed<ClockState>>(5)?.0,
+    };
+    Ok(KnownSegment {
+        id: row.get(0)?,
+        path,
+        camera,
+        starts_at: WallTime::from_micros(row.get(3)?),
+        ends_at: WallTime::from_micros(row.get(4)?),
+        clock,
+        bytes: unsigned(row.get(6)?),
+        ended: row.get(7)?,
+    })
+}
+
 fn insert_segment(transaction: &Transaction, row: &SegmentRow) -> rusqlite::Result<()> {
-    let codec = match row.codec {
+    let header = &row.header;
+    let codec = match header.codec {
         Codec::H264 => "h264",
         Codec::H265 => "h265",
     };
@@ -309,27 +450,29 @@ fn insert_segment(transaction: &Transaction, row: &SegmentRow) -> rusqlite::Resu
         )?
         .execute(params![
             row.id,
-            row.camera,
-            row.epoch,
+            header.camera.as_str(),
+            header.epoch.0,
             row.path.to_string_lossy(),
-            row.boot_id,
-            row.starts_at.wall.as_micros(),
-            signed(row.starts_at.monotonic.as_nanos()),
-            row.starts_at.clock.as_str(),
+            header.boot_id,
+            header.starts_at.wall.as_micros(),
+            signed(header.starts_at.monotonic.as_nanos()),
+            header.starts_at.clock.as_str(),
             codec,
-            row.width,
-            row.height,
+            header.width,
+            header.height,
             signed(row.init_bytes),
         ])
         .map(drop)
 }
 
+/// Its times are as far off as the segment's are: what was put right there is put right here.
 fn insert_fragment(transaction: &Transaction, row: &FragmentRow) -> rusqlite::Result<()> {
     let duration_nanos = i64::try_from(row.duration.as_nanos()).unwrap_or(i64::MAX);
     transaction
         .prepare_cached(
             "INSERT INTO fragment (segment, offset_bytes, bytes, pts_ns, duration_ns, wall_us, samples, sha256)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+             VALUES (?1, ?2, ?3, ?4, ?5,
+                     ?6 + coalesce((SELECT wall_shift_us FROM segment WHERE id = ?1), 0), ?7, ?8)",
         )?
         .execute(params![
             row.segment,
@@ -342,10 +485,10 @@ fn insert_fragment(transaction: &Transaction, row: &FragmentRow) -> rusqlite::Re
             &row.sha256[..],
         ])?;
     transaction
-        .prepare_cached("UPDATE segment SET bytes = ?2, ends_wall_us = ?3 WHERE id = ?1")?
+        .prepare_cached("UPDATE segment SET bytes = ?2, ends_wall_us = ?3 + wall_shift_us WHERE id = ?1")?
         .execute(params![
             row.segment,
-            signed(row.offset_bytes + row.bytes),
+            signed(row.offset_bytes + row.bytes + row.trailer_bytes),
             (row.wall + row.duration).as_micros()
         ])
         .map(drop)

@@ -19,15 +19,17 @@ pub const START: Stamp = Stamp {
 /// How long each fragment plays.
 pub const FRAGMENT: Duration = Duration::from_secs(2);
 
-/// The `number`th fragment of a camera: `bytes` bytes that no other fragment has.
+/// The `number`th fragment of a camera: one box of `bytes` bytes, at least its head, that no other fragment has.
 pub fn fragment(camera: &str, number: u32, bytes: usize) -> Fragment {
     let text = format!("{camera} {number} ");
     let since = FRAGMENT * number;
+    let length = bytes.max(8);
+    let head = [&u32::try_from(length).unwrap().to_be_bytes(), &b"mdat"[..]].concat();
     Fragment {
         camera: camera.parse().unwrap(),
         epoch: Epoch(0),
-        init: Arc::from(&b"an init section"[..]),
-        bytes: text.bytes().cycle().take(bytes).collect(),
+        init: Arc::from(&b"\0\0\0\x0fftypinitial"[..]),
+        bytes: head.into_iter().chain(text.bytes().cycle().take(length - 8)).collect(),
         pts: Pts(u64::try_from(since.as_nanos()).unwrap()),
         duration: FRAGMENT,
         starts_at: START + since,

@@ -1,0 +1,397 @@
+//! Looks a store over, beside a daemon that writes it, and mends it where none does.
+//!
+//! [`check`] changes nothing. While it reads, segments come, grow and go: what looks wrong is looked at again a while
+//! later, and told only if it is still wrong. [`repair`] needs the store's lock; it never removes footage.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+use serde::Serialize;
+
+use super::container::{self, Start, Walk};
+use super::error::StoreError;
+use super::index::{Index, IndexedFragment, KnownSegment, parse_alert, unsigned};
+use super::rebuild::{self, Opened};
+use super::reconcile::{Look, Reconciled};
+use super::settings::Settings;
+use super::tree;
+use crate::clock;
+use crate::domain::fault::{ErrorKind, chain};
+use crate::domain::ids::CameraId;
+use crate::domain::time::WallTime;
+
+/// How long what looks wrong has before it is looked at again: a row follows its bytes within a sync interval, and goes
+/// within one after its file.
+const SECOND_LOOK: Duration = Duration::from_secs(3);
+/// How many complaints of SQLite are told.
+const COMPLAINTS_MAX: usize = 20;
+
+/// What [`check`] looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// What is there, how long it is, and how it starts and ends.
+    Quick,
+    /// Every byte.
+    Deep,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wrong {
+    /// The index is not there, or cannot be used.
+    Index,
+    /// A row speaks of a file that is not there.
+    FileMissing,
+    /// A file is shorter than its row says.
+    FileShort,
+    /// A file has more than its row says, though nothing is added any more.
+    FileLong,
+    /// A file has no row.
+    FileUnknown,
+    /// A file cannot be read.
+    FileUnreadable,
+    /// A file's header or trailer is not where it should be.
+    Structure,
+    /// Bytes are not those that were written.
+    Bytes,
+    /// A number of an alert was given, and no such alert is there.
+    SeqHole,
+    /// An alert's message does not read.
+    Message,
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What kind of thing.
+    pub wrong: Wrong,
+    /// Where: a file, or a place in the index.
+    pub place: String,
+    /// Whose footage, where it is about footage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub camera: Option<CameraId>,
+    /// From when on, where it is about footage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<WallTime>,
+    /// What exactly, for a person.
+    pub text: String,
+    /// What to do about it.
+    pub remedy: &'static str,
+}
+
+const REPAIR: &str = "stop the daemon and run `wardwatch store repair`";
+const REBUILD: &str =
+    "stop the daemon and run `wardwatch store repair`: it builds the index anew from the clip files";
+const KEEP: &str = "nothing brings the bytes back: the footage is kept as it is; look at the disk's health";
+
+/// What [`repair`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repaired {
+    /// What was mended.
+    pub reconciled: Reconciled,
+    /// What could not be.
+    pub remaining: Vec<Finding>,
+}
+
+/// Looks the store in `settings.directory` over and says what is wrong. Changes nothing, needs no lock. `progress` is
+/// told how many of how many segments were looked at.
+///
+/// # Errors
+/// Where it cannot be looked at: no such folder, no right to read it, an index of a newer wardwatch.
+pub fn check(
+    settings: &Settings,
+    depth: Depth,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Vec<Finding>, StoreError> {
+    let path = super::index_path(&settings.directory);
+    let clips = super::clips_path(&settings.directory);
+    if let Err(source) = std::fs::read_dir(&settings.directory) {
+        return Err(StoreError::clip("read the folder", &settings.directory)(source));
+    }
+    let damaged = |error: &StoreError| Finding {
+        wrong: Wrong::Index,
+        place: path.display().to_string(),
+        camera: None,
+        at: None,
+        text: chain(error),
+        remedy: REBUILD,
+    };
+    if !path.exists() {
+        let text = "the index is not there".to_owned();
+        return Ok(vec![Finding { text, ..damaged(&StoreError::Closed) }]);
+    }
+    let mut check = || {
+        let index = Index::open_to_read(&path)?;
+        let mut findings = check_files(&index, &clips, depth, progress)?;
+        findings.extend(check_index(index.connection(), &path, depth));
+        findings.extend(check_alerts(&index, &path, settings.alert_age_max, depth)?);
+        Ok(findings)
+    };
+    match check() {
+        Err(error @ StoreError::Index { .. }) if error.kind() == ErrorKind::Corrupt => {
+            Ok(vec![damaged(&error)])
+        }
+        result => result,
+    }
+}
+
+/// Mends what can be mended, with the store's lock: what opening mends, for all files, and the index if SQLite finds
+/// anything wrong with it. Then looks at every byte.
+pub fn repair(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Result<Repaired, StoreError> {
+    let directory = &settings.directory;
+    if let Err(source) = std::fs::read_dir(directory) {
+        return Err(StoreError::clip("read the folder", directory)(source));
+    }
+    let _lock = super::lock(directory)?;
+    let boot_id = clock::boot_id();
+    let Opened { index, mut reconciled, .. } = rebuild::open(directory, &boot_id, Look::All)?;
+    let is_sound = rebuild::is_sound(index.connection());
+    let path = super::index_path(directory);
+    index.close().or_else(|error| if is_sound { Err(error) } else { Ok(()) })?;
+    if !is_sound {
+        tracing::warn!("{} is damaged, and built anew from the clip files", path.display());
+        reconciled = reconciled.and(rebuild::rebuild(directory, &boot_id, Look::All)?.reconciled);
+    }
+    let remaining = check(settings, Depth::Deep, progress)?;
+    Ok(Repaired { reconciled, remaining })
+}
+
+/// Rows against files.
+fn check_files(
+    index: &Index,
+    clips: &Path,
+    depth: Depth,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Vec<Finding>, StoreError> {
+    let known = index.segments()?;
+    let unknown = tree::compare(clips, &known)?.unknown;
+    let total = known.len() as u64;
+    let (mut findings, mut suspects) = (Vec::new(), Vec::new());
+    for (done, segment) in (1..).zip(known) {
+        match look_at(index, clips, &segment)? {
+            Some(_) => suspects.push(segment.id),
+            None if depth == Depth::Deep => findings.extend(verify(index, clips, &segment)?),
+            None => {}
+        }
+        progress(done, total);
+    }
+    if suspects.is_empty() && unknown.is_empty() {
+        return Ok(findings);
+    }
+    let began = Instant::now();
+    while began.elapsed() < SECOND_LOOK {
+        std::thread::sleep(SECOND_LOOK.saturating_sub(began.elapsed()));
+    }
+    for id in suspects {
+        if let Some(segment) = index.segment(id)? {
+            findings.extend(look_at(index, clips, &segment)?);
+        }
+    }
+    for path in unknown {
+        let is_indexed = index.has_path(&path)?;
+        let absolute = clips.join(path);
+        if !is_indexed && absolute.exists() {
+            findings.push(Finding {
+                wrong: Wrong::FileUnknown,
+                place: absolute.display().to_string(),
+                camera: None,
+                at: None,
+                text: "the index does not know this file".to_owned(),
+                remedy: REPAIR,
+            });
+        }
+    }
+    Ok(findings)
+}
+
+/// Looks at what a segment's file can say without being read.
+fn look_at(index: &Index, clips: &Path, segment: &KnownSegment) -> Result<Option<Finding>, StoreError> {
+    let path = clips.join(&segment.path);
+    let last = index.last_fragment(segment.id)?;
+    let look = || -> io::Result<Option<(Wrong, String)>> {
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Some((Wrong::FileMissing, "the file is not there".to_owned())));
+            }
+            file => file?,
+        };
+        let mut walk = Walk::new(&file, 0)?;
+        let (length, indexed) = (walk.length(), segment.bytes);
+        if length < indexed {
+            return Ok(Some((Wrong::FileShort, format!("{length} bytes of {indexed} are there"))));
+        }
+        if length > indexed && segment.ended {
+            let text = format!("{length} bytes are there, the index knows of {indexed}");
+            return Ok(Some((Wrong::FileLong, text)));
+        }
+        Ok(structure(&mut walk, segment, last.as_ref())?.map(|text| (Wrong::Structure, text)))
+    };
+    let wrong = look().unwrap_or_else(|error| Some((Wrong::FileUnreadable, error.to_string())));
+    Ok(wrong.map(|(wrong, text)| Finding {
+        wrong,
+        place: path.display().to_string(),
+        camera: Some(segment.camera.clone()),
+        at: Some(segment.starts_at),
+        text,
+        remedy: match wrong {
+            Wrong::FileUnreadable => "look at the disk's health, and who may read the file",
+            Wrong::Structure => KEEP,
+            _ => REPAIR,
+        },
+    }))
+}
+
+/// What is wrong with how a file starts and ends. The files of the first version have neither header nor trailers.
+fn structure(
+    walk: &mut Walk<'_>,
+    segment: &KnownSegment,
+    last: Option<&IndexedFragment>,
+) -> io::Result<Option<String>> {
+    match walk.start()? {
+        Start::Ours { header, .. } if header.camera != segment.camera => {
+            return Ok(Some(format!("the file says that it is of camera {}", header.camera)));
+        }
+        Start::Ours { .. } => {}
+        Start::Foreign => return Ok(None),
+        Start::Nothing => return Ok(Some("the file does not start as a clip file does".to_owned())),
+    }
+    let Some(last) = last else {
+        return Ok(Some("the index knows of no fragment in it".to_owned()));
+    };
+    let end = last.offset_bytes + last.bytes;
+    // Nothing behind it: the trailer was torn off, and the fragment was kept.
+    if end == walk.length() {
+        return Ok(None);
+    }
+    let fits = walk.trailer(end)?.is_some_and(|(trailer, _)| trailer.sha256 == last.sha256);
+    Ok((!fits).then(|| format!("the trailer of the last indexed fragment is not at byte {end}")))
+}
+
+/// Holds a file's bytes against its rows.
+fn verify(index: &Index, clips: &Path, segment: &KnownSegment) -> Result<Option<Finding>, StoreError> {
+    let path = clips.join(&segment.path);
+    let fragments = index.fragments(segment.id)?;
+    let ends = fragments.iter().map(|fragment| (fragment.offset_bytes + fragment.bytes, fragment.sha256));
+    let verified = File::open(&path).and_then(|file| container::count_verified(&file, ends));
+    let finding = |wrong, at, text| Finding {
+        wrong,
+        place: path.display().to_string(),
+        camera: Some(segment.camera.clone()),
+        at: Some(at),
+        text,
+        remedy: KEEP,
+    };
+    let found = match verified {
+        Ok(verified) => fragments.get(verified).map(|bad| {
+            let (from, count) = (bad.offset_bytes, fragments.len() - verified);
+            let text = format!(
+                "the bytes are not those that were written, in or before the fragment at byte {from}; {count} of {} \
+                 fragments cannot be vouched for",
+                fragments.len()
+            );
+            finding(Wrong::Bytes, bad.starts_at, text)
+        }),
+        Err(error) => Some(finding(Wrong::FileUnreadable, segment.starts_at, error.to_string())),
+    };
+    // Retention may have removed it meanwhile.
+    Ok(if found.is_some() && (index.segment(segment.id)?.is_none() || !path.exists()) { None } else { found })
+}
+
+/// What SQLite itself says.
+fn check_index(connection: &Connection, path: &Path, depth: Depth) -> Vec<Finding> {
+    let pragma = match depth {
+        Depth::Quick => format!("PRAGMA quick_check({COMPLAINTS_MAX})"),
+        Depth::Deep => format!("PRAGMA integrity_check({COMPLAINTS_MAX})"),
+    };
+    let complaints = || -> rusqlite::Result<Vec<String>> {
+        let mut said: Vec<String> =
+            connection.prepare(&pragma)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        said.retain(|text| text != "ok");
+        let mut orphans = connection.prepare("PRAGMA foreign_key_check")?;
+        let orphan = |row: &rusqlite::Row<'_>| {
+            let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
+            Ok(format!("a row of {table} speaks of a row of {parent} that is not there"))
+        };
+        let orphans = orphans.query_map([], orphan)?.take(COMPLAINTS_MAX);
+        said.extend(orphans.collect::<rusqlite::Result<Vec<_>>>()?);
+        Ok(said)
+    };
+    let complaints = complaints().unwrap_or_else(|error| vec![error.to_string()]);
+    let finding = |text| Finding {
+        wrong: Wrong::Index,
+        place: path.display().to_string(),
+        camera: None,
+        at: None,
+        text,
+        remedy: REBUILD,
+    };
+    complaints.into_iter().map(finding).collect()
+}
+
+/// Numbers without holes, and messages that read.
+fn check_alerts(
+    index: &Index,
+    path: &Path,
+    age_max: Duration,
+    depth: Depth,
+) -> Result<Vec<Finding>, StoreError> {
+    let finding = |wrong, seq: String, text, remedy| Finding {
+        wrong,
+        place: format!("{}, alert {seq}", path.display()),
+        camera: None,
+        at: None,
+        text,
+        remedy,
+    };
+    let mut findings = Vec::new();
+    for (first, last) in holes(index, path, clock::wall() - age_max)? {
+        let seq = if first == last { first.to_string() } else { format!("{first} to {last}") };
+        let text = "the number was given, and the alert is not there".to_owned();
+        findings.push(finding(Wrong::SeqHole, seq, text, REBUILD));
+    }
+    if depth == Depth::Deep {
+        let failed = || StoreError::index("read the alerts", path);
+        let mut select =
+            index.connection().prepare("SELECT seq, message FROM alert ORDER BY seq").map_err(failed())?;
+        let mut rows = select.query([]).map_err(failed())?;
+        while let Some(row) = rows.next().map_err(failed())? {
+            let seq = unsigned(row.get(0).map_err(failed())?);
+            let message: String = row.get(1).map_err(failed())?;
+            if let Err(error) = parse_alert(seq, (message, None)) {
+                let remedy = "nothing brings it back; the post is not told of it";
+                findings.push(finding(Wrong::Message, seq.to_string(), chain(&error), remedy));
+            }
+        }
+    }
+    Ok(findings)
+}
+
+/// Numbers that were given and that no alert has. Those that follow an alert stored before `old` may have been removed by
+/// retention; those that a rebuild noted are known.
+fn holes(index: &Index, path: &Path, old: WallTime) -> Result<Vec<(u64, u64)>, StoreError> {
+    let read = || -> rusqlite::Result<Vec<(u64, u64)>> {
+        let connection = index.connection();
+        // One statement, one moment: the daemon goes on.
+        let known = if connection.table_exists(None, "seq_gap")? {
+            "NOT EXISTS (SELECT 1 FROM seq_gap WHERE first <= seq + 1 AND last >= following - 1)"
+        } else {
+            "true"
+        };
+        let sql = format!(
+            "WITH given AS (
+                 SELECT seq, stored_wall_us, lead(seq, 1, (SELECT last + 1 FROM sequence)) OVER (ORDER BY seq)
+                        AS following
+                 FROM alert)
+             SELECT seq + 1, following - 1 FROM given
+             WHERE following <> seq + 1 AND stored_wall_us > ?1 AND {known}"
+        );
+        let mut select = connection.prepare(&sql)?;
+        let hole = |row: &rusqlite::Row<'_>| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?)));
+        select.query_map([old.as_micros()], hole)?.collect()
+    };
+    read().map_err(StoreError::index("read the alerts", path))
+}

@@ -1,0 +1,80 @@
+-- The index of the store, version 1. Times of the wall are microseconds since 1970 in UTC (`_wall_us`), times since
+-- boot and within a stream are nanoseconds (`_ns`). A row is written only after the bytes that it speaks of are on
+-- the disk.
+
+-- One file below clips/: an init section, then fragments as they came.
+CREATE TABLE segment (
+    id INTEGER PRIMARY KEY,                 -- grows with age: a greater id is younger, whatever the wall clock said
+    camera TEXT NOT NULL,
+    epoch INTEGER NOT NULL,                 -- session of the stream within one run of the daemon
+    path TEXT NOT NULL UNIQUE,              -- below clips/, with /
+    boot_id TEXT NOT NULL,                  -- which boot starts_monotonic_ns counts from
+    starts_wall_us INTEGER NOT NULL,        -- arrival of the first sample
+    starts_monotonic_ns INTEGER NOT NULL,   -- the same instant since boot: puts starts_wall_us right later
+    clock TEXT NOT NULL CHECK (clock IN ('synced', 'holdover', 'unsynced')),
+    ends_wall_us INTEGER NOT NULL,          -- end of the last fragment that has a row
+    codec TEXT NOT NULL CHECK (codec IN ('h264', 'h265')),
+    width INTEGER NOT NULL,                 -- pixels
+    height INTEGER NOT NULL,
+    init_bytes INTEGER NOT NULL,            -- length of the init section at the file's start
+    bytes INTEGER NOT NULL,                 -- length of the file as far as it is indexed
+    ended INTEGER NOT NULL                  -- 1: nothing will be added
+) STRICT;
+
+CREATE INDEX segment_by_time ON segment (camera, starts_wall_us);
+
+-- moof and mdat within a segment; starts on a keyframe. Clips are cut here.
+CREATE TABLE fragment (
+    segment INTEGER NOT NULL REFERENCES segment (id) ON DELETE CASCADE,
+    offset_bytes INTEGER NOT NULL,          -- where it starts in the file
+    bytes INTEGER NOT NULL,
+    pts_ns INTEGER NOT NULL,                -- since the start of the session
+    duration_ns INTEGER NOT NULL,
+    wall_us INTEGER NOT NULL,               -- arrival of its first sample
+    samples INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,                   -- of the file from its start to the end of this fragment
+    PRIMARY KEY (segment, offset_bytes)
+) STRICT, WITHOUT ROWID;
+
+-- What a rule said, with start and end.
+CREATE TABLE event (
+    id TEXT PRIMARY KEY,                    -- the alert's UUIDv7
+    camera TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    why TEXT NOT NULL,
+    boot_id TEXT NOT NULL,
+    clock TEXT NOT NULL,
+    opened_wall_us INTEGER NOT NULL,
+    opened_monotonic_ns INTEGER NOT NULL,
+    closed_wall_us INTEGER,                 -- NULL while it is open
+    clip_starts_wall_us INTEGER NOT NULL,   -- pre-roll included
+    clip_ends_wall_us INTEGER               -- post-roll included; NULL while it is open
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX event_by_time ON event (opened_wall_us);
+
+-- The messages about events, as they are sent.
+CREATE TABLE alert (
+    seq INTEGER PRIMARY KEY,                -- counts the box's messages from 1, without holes
+    event TEXT NOT NULL REFERENCES event (id),
+    phase TEXT NOT NULL CHECK (phase IN ('opened', 'closed')),
+    message TEXT NOT NULL,                  -- JSON of domain::alert::Alert without its thumbnail
+    thumbnail BLOB,                         -- JPEG
+    stored_wall_us INTEGER NOT NULL,
+    UNIQUE (event, phase)
+) STRICT;
+
+-- Which alerts are still to be delivered.
+CREATE TABLE outbox (
+    seq INTEGER PRIMARY KEY REFERENCES alert (seq)
+) STRICT;
+
+-- The last seq given. Part of the transaction that stores the alert: what is rolled back leaves no hole.
+CREATE TABLE sequence (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    last INTEGER NOT NULL
+) STRICT;
+
+INSERT INTO sequence (one, last) VALUES (1, 0);

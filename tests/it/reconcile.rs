@@ -1,0 +1,639 @@
+//! Scenarios of `store`: index and clip files that disagree, indexes that are lost or damaged, and the commands that look
+//! for it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+use wardwatch::clock;
+use wardwatch::domain::alert::Alert;
+use wardwatch::domain::fragment::Fragment;
+use wardwatch::domain::ids::Epoch;
+use wardwatch::domain::time::{ClockState, Monotonic, Stamp, WallTime};
+use wardwatch::store::inspect::{self, Depth, Finding, Wrong};
+use wardwatch::store::{ClipFilter, Reconciled, Store};
+
+use crate::store::{assert_agrees, clip_files, open, settings, unend};
+use crate::support::sample::{FRAGMENT, START, closed, fragment, opened};
+use crate::support::wait_until;
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// A store with so many fragments of camera "gate" in segments of five.
+fn filled(directory: &Path, fragments: u32) {
+    let store = open(settings(directory));
+    for number in 0..fragments {
+        store.append(fragment("gate", number, 1000)).unwrap();
+    }
+    store.close();
+}
+
+/// Every row of a table, in text.
+fn rows(directory: &Path, table: &str) -> Vec<String> {
+    let index = Connection::open(directory.join("index.sqlite")).unwrap();
+    let mut select = index.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
+    let columns = select.column_count();
+    let mut rows = select.query([]).unwrap();
+    let mut all = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        let column = |at| format!("{:?}", row.get_unwrap::<_, rusqlite::types::Value>(at));
+        all.push((0..columns).map(column).collect::<Vec<_>>().join(" "));
+    }
+    all
+}
+
+fn execute(directory: &Path, sql: &str) {
+    let index = Connection::open(directory.join("index.sqlite")).unwrap();
+    index.pragma_update(None, "foreign_keys", true).unwrap();
+    index.execute_batch(sql).unwrap();
+}
+
+fn reopened(directory: &Path) -> Reconciled {
+    let store = open(settings(directory));
+    store.vitals().reconciled
+}
+
+fn cut(path: &Path, bytes: u64) {
+    let file = OpenOptions::new().write(true).open(path).unwrap();
+    file.set_len(file.metadata().unwrap().len() - bytes).unwrap();
+}
+
+fn check(directory: &Path, depth: Depth) -> Vec<Finding> {
+    inspect::check(&settings(directory), depth, &mut |_, _| ()).unwrap()
+}
+
+#[test]
+fn what_was_written_but_not_indexed_is_indexed() {
+    let place = TempDir::new().unwrap();
+    filled(place.path(), 12);
+    let before = (rows(place.path(), "segment"), rows(place.path(), "fragment"));
+
+    // The power went before the last rows were written: of two fragments of one segment, and of a whole one.
+    execute(
+        place.path(),
+        "UPDATE segment SET ended = 0;
+         DELETE FROM fragment WHERE segment = 2 AND offset_bytes > (SELECT offset_bytes FROM fragment
+             WHERE segment = 2 ORDER BY offset_bytes LIMIT 1 OFFSET 2);
+         DELETE FROM segment WHERE id = 3;
+         UPDATE segment SET bytes = (SELECT max(offset_bytes + bytes) FROM fragment WHERE segment = 2) WHERE id = 2;",
+    );
+    // A row says where its trailer ends.
+    let file = fs::read(&clip_files(place.path())[1]).unwrap();
+    let index = Connection::open(place.path().join("index.sqlite")).unwrap();
+    let end: i64 = index.query_row("SELECT bytes FROM segment WHERE id = 2", [], |row| row.get(0)).unwrap();
+    let trailer = u32::from_be_bytes(file[end as usize..][..4].try_into().unwrap());
+    index.execute("UPDATE segment SET bytes = bytes + ?1 WHERE id = 2", [trailer]).unwrap();
+    drop(index);
+
+    let done = reopened(place.path());
+    assert_eq!(done, Reconciled { indexed_files: 2, indexed_fragments: 4, ..Reconciled::default() });
+    assert_eq!(done.to_string(), "indexed 4 fragments of 2 files again");
+    assert_eq!(before, (rows(place.path(), "segment"), rows(place.path(), "fragment")));
+    assert!(reopened(place.path()).is_clean());
+    assert_agrees(place.path());
+}
+
+#[test]
+fn opening_mends_what_a_crash_leaves() {
+    let place = TempDir::new().unwrap();
+    filled(place.path(), 20);
+    let files = clip_files(place.path());
+    assert_eq!(files.len(), 4);
+    unend(place.path());
+    // Torn; of somebody else; never written; gone; shorter than it was.
+    OpenOptions::new().append(true).open(&files[3]).unwrap().write_all(b"\0\0\xff\xffmoof torn").unwrap();
+    fs::write(files[3].with_file_name("unknown.mp4"), b"\0\0\0\x08moof and so on").unwrap();
+    fs::write(files[3].with_file_name("20260501T221403.120Z-7.mp4"), [0; 4096]).unwrap();
+    fs::remove_file(&files[0]).unwrap();
+    let length = fs::metadata(&files[1]).unwrap().len();
+    cut(&files[1], length / 2);
+
+    let store = open(settings(place.path()));
+    let done = store.vitals().reconciled;
+    assert_eq!((done.removed_rows, done.removed_files, done.set_aside_files), (1, 1, 1), "{done}");
+    assert_eq!((done.shortened_segments, done.cut_files, done.failed_files), (1, 2, 0), "{done}");
+    assert_eq!(store.vitals().segments, 3);
+    let sizes: u64 = clip_files(place.path()).iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    assert_eq!(store.vitals().clip_bytes, sizes);
+    let gate = "gate".parse().unwrap();
+    let clip = store.footage(&gate, START.wall, START.wall + FRAGMENT * 8).unwrap();
+    assert_eq!(clip.segments[0].ends_at, START.wall + FRAGMENT * 7, "two fragments of the cut one are left");
+    drop(store);
+    let aside = place.path().join("aside/gate/2026-05-01/22/unknown.mp4");
+    assert_eq!(fs::read(aside).unwrap(), b"\0\0\0\x08moof and so on");
+    assert_agrees(place.path());
+    assert!(reopened(place.path()).is_clean());
+    assert_eq!(check(place.path(), Depth::Deep), []);
+}
+
+/// At whatever byte the power cut a file: what is whole before it is there, and nothing else.
+#[test]
+fn wherever_a_file_is_torn_its_whole_fragments_stay() {
+    let place = TempDir::new().unwrap();
+    filled(place.path(), 3);
+    let [path] = &clip_files(place.path())[..] else { panic!("one file") };
+    let whole = fs::read(path).unwrap();
+    let index = Connection::open(place.path().join("index.sqlite")).unwrap();
+    let ends: Vec<i64> = index
+        .prepare("SELECT offset_bytes + bytes FROM fragment")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    drop(index);
+    for length in (0..whole.len()).step_by(97).chain(whole.len() - 3..whole.len()) {
+        for indexed in [false, true] {
+            let place = TempDir::new().unwrap();
+            filled(place.path(), 3);
+            unend(place.path());
+            let [path] = &clip_files(place.path())[..] else { panic!("one file") };
+            cut(path, (whole.len() - length) as u64);
+            if !indexed {
+                execute(place.path(), "DELETE FROM segment");
+            }
+            let done = reopened(place.path());
+            let found = rows(place.path(), "fragment").len();
+            // An indexed fragment needs no trailer; one that is read back does.
+            let mdats = ends.iter().filter(|end| **end as usize <= length).count();
+            assert!(
+                found == mdats || (!indexed && found + 1 == mdats),
+                "{length} {indexed}: {found} of {mdats}"
+            );
+            assert_eq!(done.failed_files, 0, "{done}");
+            assert_agrees(place.path());
+            assert!(reopened(place.path()).is_clean(), "{length}");
+        }
+    }
+}
+
+#[test]
+fn a_fragment_whose_bytes_did_not_all_arrive_is_not_indexed() {
+    let place = TempDir::new().unwrap();
+    filled(place.path(), 5);
+    let [path] = &clip_files(place.path())[..] else { panic!("one file") };
+    let index = Connection::open(place.path().join("index.sqlite")).unwrap();
+    let fourth: i64 = index
+        .query_row("SELECT offset_bytes FROM fragment ORDER BY offset_bytes LIMIT 1 OFFSET 3", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    drop(index);
+    // Its trailer reached the disk, and a page in its middle did not.
+    OpenOptions::new().write(true).open(path).unwrap().write_at(&[0; 300], fourth as u64 + 200).unwrap();
+    execute(place.path(), "DELETE FROM segment");
+    let done = reopened(place.path());
+    assert_eq!((done.indexed_fragments, done.cut_files), (3, 1), "{done}");
+    assert_agrees(place.path());
+}
+
+/// Retention removes a file and then its row; a power cut may bring the file back and not the row.
+#[test]
+fn footage_that_comes_back_is_as_old_as_it_was() {
+    let place = TempDir::new().unwrap();
+    filled(place.path(), 15);
+    execute(place.path(), "DELETE FROM segment WHERE id = 1");
+    let ids = |directory: &Path| -> Vec<(i64, String)> {
+        let index = Connection::open(directory.join("index.sqlite")).unwrap();
+        let mut select = index.prepare("SELECT id, path FROM segment ORDER BY id").unwrap();
+        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+    };
+    assert_eq!(reopened(place.path()).indexed_files, 1);
+    let back = ids(place.path());
+    assert_eq!(back.iter().map(|row| row.0).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(back[0].1 < back[1].1, "{back:?}");
+
+    // It is the first to go when room is needed.
+    let bytes: u64 = clip_files(place.path()).iter().map(|path| fs::metadata(path).unwrap().len()).sum();
+    let mut tight = settings(place.path());
+    tight.clip_bytes_max = bytes;
+    let store = open(tight);
+    store.append(fragment("gate", 20, 1000)).unwrap();
+    wait_until("one is removed", LONG, || store.vitals().removed_segments > 0);
+    drop(store);
+    assert!(!ids(place.path()).iter().any(|row| row.0 == 1));
+
+    // A copy has an id that is taken: it gets one of its own, and both stay.
+    let original = &clip_files(place.path())[0];
+    fs::copy(original, original.with_file_name("copy.mp4")).unwrap();
+    let before = ids(place.path());
+    assert_eq!(reopened(place.path()).indexed_files, 1);
+    let after = ids(place.path());
+    assert_eq!(after.len(), before.len() + 1);
+    let copy = after.iter().find(|row| row.1.ends_with("copy.mp4")).unwrap();
+    assert!(before.iter().all(|row| row.0 < copy.0), "greater than all: {after:?}");
+    assert_agrees(place.path());
+}
+
+/// A store with footage of two cameras and alerts, some delivered, and what an officer would see of it.
+fn full_store(directory: &Path) -> Vec<Alert> {
+    let store = open(settings(directory));
+    for number in 0..12 {
+        store.append(fragment("gate", number, 3000)).unwrap();
+        store.append(Fragment { epoch: Epoch(number / 4), ..fragment("yard", number, 500) }).unwrap();
+    }
+    let mut alerts = Vec::new();
+    for number in 0..10 {
+        let draft = opened("gate", Duration::from_secs(number));
+        alerts.push(store.put_alert(draft.clone()).unwrap());
+        alerts.push(store.put_alert(closed(&draft, Duration::from_secs(number + 2))).unwrap());
+    }
+    for seq in 1..=14 {
+        store.delivered(seq);
+    }
+    store.close();
+    alerts
+}
+
+#[test]
+fn a_lost_index_is_built_anew_from_the_files() {
+    for is_empty in [false, true] {
+        let place = TempDir::new().unwrap();
+        full_store(place.path());
+        let before = (rows(place.path(), "segment"), rows(place.path(), "fragment"));
+        fs::remove_file(place.path().join("index.sqlite")).unwrap();
+        if is_empty {
+            fs::write(place.path().join("index.sqlite"), b"").unwrap();
+        }
+        let now = clock::wall().as_unix_millis() / 1000;
+        let store = open(settings(place.path()));
+        let done = store.vitals().reconciled;
+        assert!(done.rebuilt && done.damaged_index.is_none(), "{done}");
+        assert_eq!((done.indexed_fragments, done.failed_files, done.cut_files), (24, 0, 0), "{done}");
+        assert_eq!(before, (rows(place.path(), "segment"), rows(place.path(), "fragment")));
+        let seq = store.put_alert(opened("gate", LONG)).unwrap().seq;
+        assert!((now + 1..now + 1000).contains(&seq), "{seq}: no number that was used before");
+        drop(store);
+        assert!(reopened(place.path()).is_clean());
+        assert_eq!(check(place.path(), Depth::Deep), []);
+    }
+}
+
+#[test]
+fn a_new_store_counts_from_one_and_a_used_one_does_not() {
+    let place = TempDir::new().unwrap();
+    let store = open(settings(place.path()));
+    assert_eq!(store.put_alert(opened("gate", LONG)).unwrap().seq, 1);
+    assert!(store.vitals().reconciled.is_clean());
+}
+
+#[test]
+fn what_is_no_database_is_set_aside_and_few_of_them_are_kept() {
+    let place = TempDir::new().unwrap();
+    filled(place.path(), 5);
+    for round in 1..=4 {
+        fs::write(place.path().join("index.sqlite"), format!("no database {round}").repeat(500)).unwrap();
+        let done = reopened(place.path());
+        let aside = place.path().join(format!("index.corrupt-{round}.sqlite"));
+        assert_eq!(done.damaged_index.as_deref(), Some(&*aside));
+        assert!(fs::read_to_string(aside).unwrap().starts_with(&format!("no database {round}")));
+    }
+    let aside = |number| place.path().join(format!("index.corrupt-{number}.sqlite")).exists();
+    assert_eq!([1, 2, 3, 4].map(aside), [false, false, true, true]);
+    assert_agrees(place.path());
+}
+
+/// Copies a folder with all that is in it.
+fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_all(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Each page of the index in turn is overwritten. Whatever was on it: the store opens, footage and alerts that are found
+/// are what they were, no number is given twice, and nothing undelivered is taken for delivered.
+#[test]
+fn no_page_of_the_index_is_worth_a_box() {
+    let origin = TempDir::new().unwrap();
+    let alerts: BTreeMap<u64, Alert> =
+        full_store(origin.path()).into_iter().map(|alert| (alert.seq, alert)).collect();
+    let pages = fs::metadata(origin.path().join("index.sqlite")).unwrap().len() / 4096;
+    let footage = clip_files(origin.path()).len();
+    assert!(pages > 40, "{pages}");
+    let (mut rebuilt, mut complete) = (0, 0);
+    // Thumbnails fill most pages: of those in the middle every ninth will do.
+    for page in (0..pages).filter(|page| *page < 16 || page % 9 == 0 || *page + 3 > pages) {
+        let place = TempDir::new().unwrap();
+        copy_all(origin.path(), place.path());
+        let index = OpenOptions::new().read(true).write(true).open(place.path().join("index.sqlite"));
+        index.unwrap().write_all_at(&[0xa5; 4096], page * 4096).unwrap();
+
+        let store = open(settings(place.path()));
+        let done = store.vitals().reconciled;
+        rebuilt += u32::from(done.rebuilt);
+        assert_eq!(store.segments(&ClipFilter::default()).unwrap().len(), footage, "page {page}");
+        drop(store);
+        // Damage that opening did not come across is found by those who look for it.
+        let found = check(place.path(), Depth::Quick);
+        let repaired = inspect::repair(&settings(place.path()), &mut |_, _| ()).unwrap();
+        assert_eq!(repaired.remaining, [], "page {page}");
+        assert!(done.rebuilt || repaired.reconciled.rebuilt != found.is_empty(), "page {page}: {found:?}");
+
+        let store = open(settings(place.path()));
+        let outbox = store.outbox(0, 100).unwrap();
+        complete += u32::from(outbox.len() >= 6);
+        for alert in outbox {
+            let original = &alerts[&alert.seq];
+            let as_stored = Alert { thumbnail: alert.thumbnail.clone(), ..original.clone() };
+            assert_eq!(alert, as_stored, "page {page}");
+        }
+        let next = store.put_alert(opened("gate", LONG * 5)).unwrap().seq;
+        assert!(next > 20, "page {page}: {next} was used before");
+        store.close();
+        assert_agrees(place.path());
+        assert_eq!(check(place.path(), Depth::Deep), [], "page {page}");
+    }
+    assert!(rebuilt >= 4, "{rebuilt} rebuilt at once");
+    assert!(complete > 10, "{complete} with all undelivered alerts");
+}
+
+#[test]
+fn a_power_cut_while_the_index_is_swapped_loses_nothing() {
+    let place = TempDir::new().unwrap();
+    let alerts = full_store(place.path());
+    // The old one is aside, the new one is not yet in its place.
+    let index = place.path().join("index.sqlite");
+    fs::rename(&index, place.path().join("index.rebuilt.sqlite")).unwrap();
+    fs::write(place.path().join("index.sqlite-wal"), b"of the old one").unwrap();
+    let store = open(settings(place.path()));
+    assert!(store.vitals().reconciled.is_clean());
+    assert_eq!(store.outbox(0, 100).unwrap(), alerts[14..]);
+    drop(store);
+    // The new one was not complete.
+    fs::write(place.path().join("index.rebuilt.sqlite"), b"half").unwrap();
+    assert!(reopened(place.path()).is_clean());
+    assert!(!place.path().join("index.rebuilt.sqlite").exists());
+}
+
+/// A box without a clock's battery: boots in 1970, records, and gets the time. The index is lost after that.
+#[test]
+fn a_rebuild_brings_back_the_right_times() {
+    let place = TempDir::new().unwrap();
+    let store = open(settings(place.path()));
+    let since_boot = |seconds: u64| Monotonic::from_nanos(seconds * 1_000_000_000);
+    let stamp = |seconds: u64, offset: i64, clock| Stamp {
+        wall: WallTime::from_micros(offset + seconds as i64 * 1_000_000),
+        monotonic: since_boot(seconds),
+        clock,
+    };
+    let offset = START.wall.as_micros();
+    for (number, starts_at) in [
+        stamp(10, 0, ClockState::Unsynced),
+        stamp(12, 0, ClockState::Unsynced),
+        stamp(14, offset, ClockState::Synced),
+        stamp(16, offset + 50, ClockState::Holdover),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        store.append(Fragment { starts_at, ..fragment("gate", number as u32, 100) }).unwrap();
+    }
+    store.close();
+    drop(store);
+    fs::remove_file(place.path().join("index.sqlite")).unwrap();
+    let store = open(settings(place.path()));
+    assert_eq!(store.vitals().reconciled.put_right_segments, 2, "{}", store.vitals().reconciled);
+    let times: Vec<_> = store.segments(&ClipFilter::default()).unwrap();
+    let found: Vec<_> = times.iter().rev().map(|one| (one.starts_at, one.ends_at, one.clock)).collect();
+    let at = |seconds| stamp(seconds, offset, ClockState::Synced).wall;
+    assert_eq!(
+        found,
+        [(10, 14), (14, 16), (16, 18)].map(|(from, to)| (at(from), at(to), ClockState::Synced))
+    );
+}
+
+/// Runs `wardwatch store`.
+fn store_command(directory: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_wardwatch"))
+        .arg("store")
+        .args(arguments)
+        .arg("--directory")
+        .arg(directory)
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn check_names_each_thing_that_is_wrong_and_changes_nothing() {
+    let place = TempDir::new().unwrap();
+    full_store(place.path());
+    let fine = store_command(place.path(), &["check", "--deep"]);
+    assert_eq!((fine.status.code(), &*stdout(&fine)), (Some(0), "nothing is wrong\n"));
+
+    let files = clip_files(place.path());
+    fs::remove_file(&files[0]).unwrap();
+    cut(&files[1], 10);
+    OpenOptions::new().append(true).open(&files[2]).unwrap().write_all(b"more").unwrap();
+    fs::write(files[2].with_file_name("unknown.mp4"), b"of somebody").unwrap();
+    OpenOptions::new().write(true).open(&files[3]).unwrap().write_at(b"rotten", 700).unwrap();
+    execute(place.path(), "DELETE FROM outbox WHERE seq = 17; DELETE FROM alert WHERE seq = 17");
+    execute(place.path(), "UPDATE alert SET stored_wall_us = 9000000000000000");
+    let state = || -> Vec<(PathBuf, u64)> {
+        clip_files(place.path())
+            .into_iter()
+            .map(|path| (path.clone(), fs::metadata(path).unwrap().len()))
+            .collect()
+    };
+    let before = (state(), rows(place.path(), "segment"));
+
+    let wrong = |findings: &[Finding]| {
+        let mut kinds: Vec<Wrong> = findings.iter().map(|finding| finding.wrong).collect();
+        kinds.sort();
+        kinds
+    };
+    use Wrong::{Bytes, FileLong, FileMissing, FileShort, FileUnknown, SeqHole};
+    let quick = check(place.path(), Depth::Quick);
+    assert_eq!(wrong(&quick), [FileMissing, FileShort, FileLong, FileUnknown, SeqHole], "{quick:#?}");
+    let deep = check(place.path(), Depth::Deep);
+    assert_eq!(wrong(&deep), [FileMissing, FileShort, FileLong, FileUnknown, Bytes, SeqHole]);
+    let rotten = deep.iter().find(|finding| finding.wrong == Bytes).unwrap();
+    assert_eq!(rotten.place, files[3].display().to_string());
+    assert_eq!(rotten.camera.as_ref().unwrap().as_str(), "yard");
+    assert!(rotten.at.is_some() && rotten.text.contains("cannot be vouched for"), "{rotten:?}");
+
+    let output = store_command(place.path(), &["check", "--json"]);
+    assert_eq!(output.status.code(), Some(3));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["findings"].as_array().unwrap().len(), 5);
+    let output = store_command(place.path(), &["check"]);
+    assert_eq!(output.status.code(), Some(3));
+    let text = stdout(&output);
+    assert!(text.contains("5 findings") && text.contains("wardwatch store repair"), "{text}");
+    assert!(
+        text.contains(&*files[0].to_string_lossy()) && text.contains("(camera gate, from 2026-"),
+        "{text}"
+    );
+    assert_eq!(before, (state(), rows(place.path(), "segment")), "it only looked");
+
+    // What can be mended is, and rotten footage stays.
+    let output = store_command(place.path(), &["repair"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("2 findings") && text.contains("rotten") == text.contains("rotten "), "{text}");
+    let left = check(place.path(), Depth::Deep);
+    assert_eq!(wrong(&left), [Bytes, SeqHole], "{left:#?}");
+    assert!(files[3].exists() && place.path().join("aside").exists());
+}
+
+#[test]
+fn repair_mends_and_says_what_it_did() {
+    let place = TempDir::new().unwrap();
+    filled(place.path(), 10);
+    let files = clip_files(place.path());
+    OpenOptions::new().append(true).open(&files[1]).unwrap().write_all(b"more").unwrap();
+    let output = store_command(place.path(), &["repair"]);
+    assert_eq!(
+        (output.status.code(), &*stdout(&output)),
+        (Some(0), "cut 4 bytes that were torn off 1 file\n")
+    );
+    assert!(output.stderr.is_empty());
+    let output = store_command(place.path(), &["repair", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report, serde_json::json!({ "done": "nothing to mend", "findings": [] }));
+    assert_agrees(place.path());
+}
+
+#[test]
+fn commands_say_what_stands_in_their_way() {
+    let place = TempDir::new().unwrap();
+    let nowhere = place.path().join("nowhere");
+    for command in ["check", "repair"] {
+        let output = store_command(&nowhere, &[command]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere"));
+        assert!(!nowhere.exists(), "{command} makes no store");
+    }
+    filled(place.path(), 1);
+    let _store = open(settings(place.path()));
+    let output = store_command(place.path(), &["repair"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("in use") && text.contains("stop"), "{text}");
+}
+
+#[test]
+fn an_index_of_a_newer_wardwatch_is_left_alone() {
+    let place = TempDir::new().unwrap();
+    filled(place.path(), 3);
+    execute(place.path(), "PRAGMA user_version = 99");
+    let error = Store::open(settings(place.path()), Arc::new(clock::SystemClock)).unwrap_err();
+    assert!(error.to_string().contains("version 99"), "{error}");
+    let output = store_command(place.path(), &["check"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("version 99"));
+}
+
+/// A daemon writes and removes beside it, as fast as it can: check does not take that for damage.
+#[test]
+fn check_does_not_cry_wolf_beside_a_daemon() {
+    let place = TempDir::new().unwrap();
+    let mut busy = settings(place.path());
+    busy.clip_bytes_max = 200_000;
+    busy.segment = FRAGMENT * 2;
+    let store = open(busy);
+    let checking = {
+        let directory = place.path().to_owned();
+        std::thread::spawn(move || (0..4).flat_map(|_| check(&directory, Depth::Deep)).collect::<Vec<_>>())
+    };
+    let mut number = 0;
+    while !checking.is_finished() {
+        for camera in ["gate", "yard", "road"] {
+            let _ = store.append(fragment(camera, number, 2000));
+        }
+        store.put_alert(opened("gate", FRAGMENT * number)).unwrap();
+        number += 1;
+    }
+    assert_eq!(checking.join().unwrap(), []);
+    assert!(store.vitals().removed_segments > 100, "{:?}", store.vitals());
+}
+
+/// How many segments `startup_of_a_large_index` makes; 500,000 are 200 GB of a segment a minute at 2 Mbit/s and more.
+const SEGMENTS: &str = "WARDWATCH_TEST_SEGMENTS";
+
+/// Prints what opening a store with many ended segments costs. The rows are real, and so are the names of the files.
+#[test]
+fn startup_of_a_large_index() {
+    let count: u32 = std::env::var(SEGMENTS).map_or(20_000, |text| text.parse().unwrap());
+    let memory = Path::new("/dev/shm");
+    let place = if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }.unwrap();
+    let mut large = settings(place.path());
+    large.clip_bytes_max = u64::MAX / 4;
+    drop(open(large.clone()));
+    make_segments(place.path(), count);
+
+    let before = cpu_seconds();
+    let store = open(large);
+    let seconds = cpu_seconds() - before;
+    let vitals = store.vitals();
+    assert_eq!((vitals.segments, vitals.reconciled.is_clean()), (u64::from(count), true), "{vitals:?}");
+    let profile = if cfg!(debug_assertions) { "development" } else { "release" };
+    eprintln!("figure: start-up with reconcile of {count} segments: {seconds:.2} s of CPU ({profile} build)");
+}
+
+/// Rows of segments of a minute, of eight cameras, each with a fragment, and an empty file for each.
+fn make_segments(directory: &Path, count: u32) {
+    let mut index = Connection::open(directory.join("index.sqlite")).unwrap();
+    let transaction = index.transaction().unwrap();
+    for number in 0..count {
+        let (camera, minute) = (number % 8, number / 8);
+        let wall = START.wall + Duration::from_secs(60) * minute;
+        let at = wall.to_timestamp();
+        let folder = format!("camera-{camera}/{}", at.strftime("%Y-%m-%d/%H"));
+        let path = format!("{folder}/{}-0.mp4", at.strftime("%Y%m%dT%H%M%S%.3fZ"));
+        if minute == 0
+            || at.strftime("%M").to_string() == "00"
+            || !directory.join("clips").join(&folder).exists()
+        {
+            fs::create_dir_all(directory.join("clips").join(&folder)).unwrap();
+        }
+        fs::File::create(directory.join("clips").join(&path)).unwrap();
+        transaction
+            .prepare_cached(
+                "INSERT INTO segment (id, camera, epoch, path, boot_id, starts_wall_us, starts_monotonic_ns, clock,
+                                      ends_wall_us, codec, width, height, init_bytes, bytes, ended)
+                 VALUES (?1, ?2, 0, ?3, 'boot', ?4, 0, 'synced', ?5, 'h264', 1920, 1080, 800, 15000000, 1)",
+            )
+            .unwrap()
+            .execute(rusqlite::params![
+                i64::from(number) + 1,
+                format!("camera-{camera}"),
+                path,
+                wall.as_micros(),
+                (wall + Duration::from_secs(60)).as_micros(),
+            ])
+            .unwrap();
+        transaction
+            .prepare_cached(
+                "INSERT INTO fragment (segment, offset_bytes, bytes, pts_ns, duration_ns, wall_us, samples, sha256)
+                 VALUES (?1, 1200, 14998800, 0, 60000000000, ?2, 900, ?3)",
+            )
+            .unwrap()
+            .execute(rusqlite::params![i64::from(number) + 1, wall.as_micros(), &[7u8; 32][..]])
+            .unwrap();
+    }
+    transaction.commit().unwrap();
+}
+
+/// What this thread has used of a CPU.
+fn cpu_seconds() -> f64 {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    used.tv_sec as f64 + used.tv_nsec as f64 / 1e9
+}
