@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -53,6 +54,12 @@ fn execute(directory: &Path, sql: &str) {
     let index = Connection::open(directory.join("index.sqlite")).unwrap();
     index.pragma_update(None, "foreign_keys", true).unwrap();
     index.execute_batch(sql).unwrap();
+}
+
+/// Brings what is in the index's log into its file, so that the file is all there is.
+fn checkpoint(directory: &Path) {
+    execute(directory, "PRAGMA wal_checkpoint(TRUNCATE)");
+    assert!(!directory.join("index.sqlite-wal").exists());
 }
 
 fn reopened(directory: &Path) -> Reconciled {
@@ -289,6 +296,7 @@ fn what_is_no_database_is_set_aside_and_few_of_them_are_kept() {
     let place = TempDir::new().unwrap();
     filled(place.path(), 5);
     for round in 1..=4 {
+        checkpoint(place.path());
         fs::write(place.path().join("index.sqlite"), format!("no database {round}").repeat(500)).unwrap();
         let done = reopened(place.path());
         let aside = place.path().join(format!("index.corrupt-{round}.sqlite"));
@@ -320,6 +328,7 @@ fn no_page_of_the_index_is_worth_a_box() {
     let origin = TempDir::new().unwrap();
     let alerts: BTreeMap<u64, Alert> =
         full_store(origin.path()).into_iter().map(|alert| (alert.seq, alert)).collect();
+    checkpoint(origin.path());
     let pages = fs::metadata(origin.path().join("index.sqlite")).unwrap().len() / 4096;
     let footage = clip_files(origin.path()).len();
     assert!(pages > 40, "{pages}");
@@ -364,6 +373,7 @@ fn no_page_of_the_index_is_worth_a_box() {
 fn a_power_cut_while_the_index_is_swapped_loses_nothing() {
     let place = TempDir::new().unwrap();
     let alerts = full_store(place.path());
+    checkpoint(place.path());
     // The old one is aside, the new one is not yet in its place.
     let index = place.path().join("index.sqlite");
     fs::rename(&index, place.path().join("index.rebuilt.sqlite")).unwrap();
@@ -549,20 +559,30 @@ fn check_does_not_cry_wolf_beside_a_daemon() {
     busy.clip_bytes_max = 200_000;
     busy.segment = FRAGMENT * 2;
     let store = open(busy);
-    let checking = {
-        let directory = place.path().to_owned();
-        std::thread::spawn(move || (0..4).flat_map(|_| check(&directory, Depth::Deep)).collect::<Vec<_>>())
-    };
-    let mut number = 0;
-    while !checking.is_finished() {
-        for camera in ["gate", "yard", "road"] {
-            let _ = store.append(fragment(camera, number, 2000));
+    let checks = AtomicU32::new(0);
+    let is_enough = || checks.load(Ordering::Relaxed) >= 4 && store.vitals().removed_segments > 100;
+    let found: Vec<Finding> = std::thread::scope(|scope| {
+        let checking = scope.spawn(|| {
+            let mut found = Vec::new();
+            while !is_enough() {
+                found.extend(check(place.path(), Depth::Deep));
+                checks.fetch_add(1, Ordering::Relaxed);
+            }
+            found
+        });
+        for number in 0.. {
+            if checking.is_finished() {
+                break;
+            }
+            for camera in ["gate", "yard", "road"] {
+                // A full queue is no matter here.
+                let _ = store.append(fragment(camera, number, 2000));
+            }
+            store.put_alert(opened("gate", FRAGMENT * number)).unwrap();
         }
-        store.put_alert(opened("gate", FRAGMENT * number)).unwrap();
-        number += 1;
-    }
-    assert_eq!(checking.join().unwrap(), []);
-    assert!(store.vitals().removed_segments > 100, "{:?}", store.vitals());
+        checking.join().unwrap()
+    });
+    assert_eq!(found, []);
 }
 
 /// How many segments `startup_of_a_large_index` makes; 500,000 are 200 GB of a segment a minute at 2 Mbit/s and more.
