@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -9,6 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::config;
 use crate::store::Settings;
 use crate::store::inspect::{self, Depth, Finding};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Arguments of `wardwatch store`.
 #[derive(Debug, clap::Args)]
@@ -54,7 +57,8 @@ struct Place {
 impl Place {
     fn settings(&self) -> anyhow::Result<Settings> {
         match &self.directory {
-            Some(directory) => Ok(Settings::new(directory.clone())),
+            // How long alerts are kept is not known here: those of the last day certainly are.
+            Some(directory) => Ok(Settings { alert_age_max: DAY, ..Settings::new(directory.clone()) }),
             None => Ok(config::load(&self.config)?.store),
         }
     }

@@ -69,7 +69,13 @@ impl Copy<'_> {
     /// Copies the rows of a statement until one does not read. Returns whether all did.
     fn rows(&self, sql: &str, key: Option<&Value>, table: &str) -> rusqlite::Result<bool> {
         let Ok(mut select) = self.old.prepare_cached(sql) else { return Ok(false) };
-        let columns: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
+        let shape = self.new.prepare(&format!("SELECT * FROM {table}"))?;
+        let known: Vec<&str> = shape.column_names().collect();
+        // A newer wardwatch may have had more.
+        let (places, columns): (Vec<usize>, Vec<String>) = (0..)
+            .zip(select.column_names().map(str::to_owned))
+            .filter(|(_, name)| known.contains(&name.as_str()))
+            .unzip();
         let marks = vec!["?"; columns.len()].join(", ");
         let insert = format!("INSERT OR IGNORE INTO {table} ({}) VALUES ({marks})", columns.join(", "));
         let Ok(mut rows) = select.query(params_from_iter(key)) else { return Ok(false) };
@@ -79,8 +85,7 @@ impl Copy<'_> {
                 Ok(None) => return Ok(true),
                 Err(_) => return Ok(false),
             };
-            let values: rusqlite::Result<Vec<Value>> =
-                (0..columns.len()).map(|column| row.get(column)).collect();
+            let values: rusqlite::Result<Vec<Value>> = places.iter().map(|place| row.get(*place)).collect();
             let Ok(values) = values else { continue };
             match self.new.prepare_cached(&insert)?.execute(params_from_iter(values)) {
                 Ok(_) => {}

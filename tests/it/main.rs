@@ -7,6 +7,7 @@ mod architecture;
 mod clips;
 mod config;
 mod detect;
+mod inspect;
 mod publish;
 mod reconcile;
 mod scene;

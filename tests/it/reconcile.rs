@@ -1,14 +1,10 @@
-//! Scenarios of `store`: index and clip files that disagree, indexes that are lost or damaged, and the commands that look
-//! for it.
+//! Scenarios of `store`: index and clip files that disagree, and indexes that are lost or damaged.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -18,8 +14,8 @@ use wardwatch::domain::alert::Alert;
 use wardwatch::domain::fragment::Fragment;
 use wardwatch::domain::ids::Epoch;
 use wardwatch::domain::time::{ClockState, Monotonic, Stamp, WallTime};
-use wardwatch::store::inspect::{self, Depth, Finding, Wrong};
-use wardwatch::store::{ClipFilter, Reconciled, Store};
+use wardwatch::store::inspect::{self, Depth, Finding};
+use wardwatch::store::{ClipFilter, Reconciled};
 
 use crate::store::{assert_agrees, clip_files, open, settings, unend};
 use crate::support::sample::{FRAGMENT, START, closed, fragment, opened};
@@ -28,7 +24,7 @@ use crate::support::wait_until;
 const LONG: Duration = Duration::from_secs(20);
 
 /// A store with so many fragments of camera "gate" in segments of five.
-fn filled(directory: &Path, fragments: u32) {
+pub fn filled(directory: &Path, fragments: u32) {
     let store = open(settings(directory));
     for number in 0..fragments {
         store.append(fragment("gate", number, 1000)).unwrap();
@@ -37,7 +33,7 @@ fn filled(directory: &Path, fragments: u32) {
 }
 
 /// Every row of a table, in text.
-fn rows(directory: &Path, table: &str) -> Vec<String> {
+pub fn rows(directory: &Path, table: &str) -> Vec<String> {
     let index = Connection::open(directory.join("index.sqlite")).unwrap();
     let mut select = index.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
     let columns = select.column_count();
@@ -50,7 +46,7 @@ fn rows(directory: &Path, table: &str) -> Vec<String> {
     all
 }
 
-fn execute(directory: &Path, sql: &str) {
+pub fn execute(directory: &Path, sql: &str) {
     let index = Connection::open(directory.join("index.sqlite")).unwrap();
     index.pragma_update(None, "foreign_keys", true).unwrap();
     index.execute_batch(sql).unwrap();
@@ -67,12 +63,12 @@ fn reopened(directory: &Path) -> Reconciled {
     store.vitals().reconciled
 }
 
-fn cut(path: &Path, bytes: u64) {
+pub fn cut(path: &Path, bytes: u64) {
     let file = OpenOptions::new().write(true).open(path).unwrap();
     file.set_len(file.metadata().unwrap().len() - bytes).unwrap();
 }
 
-fn check(directory: &Path, depth: Depth) -> Vec<Finding> {
+pub fn check(directory: &Path, depth: Depth) -> Vec<Finding> {
     inspect::check(&settings(directory), depth, &mut |_, _| ()).unwrap()
 }
 
@@ -240,7 +236,7 @@ fn footage_that_comes_back_is_as_old_as_it_was() {
 }
 
 /// A store with footage of two cameras and alerts, some delivered, and what an officer would see of it.
-fn full_store(directory: &Path) -> Vec<Alert> {
+pub fn full_store(directory: &Path) -> Vec<Alert> {
     let store = open(settings(directory));
     for number in 0..12 {
         store.append(fragment("gate", number, 3000)).unwrap();
@@ -423,166 +419,6 @@ fn a_rebuild_brings_back_the_right_times() {
         found,
         [(10, 14), (14, 16), (16, 18)].map(|(from, to)| (at(from), at(to), ClockState::Synced))
     );
-}
-
-/// Runs `wardwatch store`.
-fn store_command(directory: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_wardwatch"))
-        .arg("store")
-        .args(arguments)
-        .arg("--directory")
-        .arg(directory)
-        .env_remove("RUST_LOG")
-        .output()
-        .unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-#[test]
-fn check_names_each_thing_that_is_wrong_and_changes_nothing() {
-    let place = TempDir::new().unwrap();
-    full_store(place.path());
-    let fine = store_command(place.path(), &["check", "--deep"]);
-    assert_eq!((fine.status.code(), &*stdout(&fine)), (Some(0), "nothing is wrong\n"));
-
-    let files = clip_files(place.path());
-    fs::remove_file(&files[0]).unwrap();
-    cut(&files[1], 10);
-    OpenOptions::new().append(true).open(&files[2]).unwrap().write_all(b"more").unwrap();
-    fs::write(files[2].with_file_name("unknown.mp4"), b"of somebody").unwrap();
-    OpenOptions::new().write(true).open(&files[3]).unwrap().write_at(b"rotten", 700).unwrap();
-    execute(place.path(), "DELETE FROM outbox WHERE seq = 17; DELETE FROM alert WHERE seq = 17");
-    execute(place.path(), "UPDATE alert SET stored_wall_us = 9000000000000000");
-    let state = || -> Vec<(PathBuf, u64)> {
-        clip_files(place.path())
-            .into_iter()
-            .map(|path| (path.clone(), fs::metadata(path).unwrap().len()))
-            .collect()
-    };
-    let before = (state(), rows(place.path(), "segment"));
-
-    let wrong = |findings: &[Finding]| {
-        let mut kinds: Vec<Wrong> = findings.iter().map(|finding| finding.wrong).collect();
-        kinds.sort();
-        kinds
-    };
-    use Wrong::{Bytes, FileLong, FileMissing, FileShort, FileUnknown, SeqHole};
-    let quick = check(place.path(), Depth::Quick);
-    assert_eq!(wrong(&quick), [FileMissing, FileShort, FileLong, FileUnknown, SeqHole], "{quick:#?}");
-    let deep = check(place.path(), Depth::Deep);
-    assert_eq!(wrong(&deep), [FileMissing, FileShort, FileLong, FileUnknown, Bytes, SeqHole]);
-    let rotten = deep.iter().find(|finding| finding.wrong == Bytes).unwrap();
-    assert_eq!(rotten.place, files[3].display().to_string());
-    assert_eq!(rotten.camera.as_ref().unwrap().as_str(), "yard");
-    assert!(rotten.at.is_some() && rotten.text.contains("cannot be vouched for"), "{rotten:?}");
-
-    let output = store_command(place.path(), &["check", "--json"]);
-    assert_eq!(output.status.code(), Some(3));
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["findings"].as_array().unwrap().len(), 5);
-    let output = store_command(place.path(), &["check"]);
-    assert_eq!(output.status.code(), Some(3));
-    let text = stdout(&output);
-    assert!(text.contains("5 findings") && text.contains("wardwatch store repair"), "{text}");
-    assert!(
-        text.contains(&*files[0].to_string_lossy()) && text.contains("(camera gate, from 2026-"),
-        "{text}"
-    );
-    assert_eq!(before, (state(), rows(place.path(), "segment")), "it only looked");
-
-    // What can be mended is, and rotten footage stays.
-    let output = store_command(place.path(), &["repair"]);
-    let text = stdout(&output);
-    assert_eq!(output.status.code(), Some(3), "{text}");
-    assert!(text.contains("2 findings") && text.contains("rotten") == text.contains("rotten "), "{text}");
-    let left = check(place.path(), Depth::Deep);
-    assert_eq!(wrong(&left), [Bytes, SeqHole], "{left:#?}");
-    assert!(files[3].exists() && place.path().join("aside").exists());
-}
-
-#[test]
-fn repair_mends_and_says_what_it_did() {
-    let place = TempDir::new().unwrap();
-    filled(place.path(), 10);
-    let files = clip_files(place.path());
-    OpenOptions::new().append(true).open(&files[1]).unwrap().write_all(b"more").unwrap();
-    let output = store_command(place.path(), &["repair"]);
-    assert_eq!(
-        (output.status.code(), &*stdout(&output)),
-        (Some(0), "cut 4 bytes that were torn off 1 file\n")
-    );
-    assert!(output.stderr.is_empty());
-    let output = store_command(place.path(), &["repair", "--json"]);
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report, serde_json::json!({ "done": "nothing to mend", "findings": [] }));
-    assert_agrees(place.path());
-}
-
-#[test]
-fn commands_say_what_stands_in_their_way() {
-    let place = TempDir::new().unwrap();
-    let nowhere = place.path().join("nowhere");
-    for command in ["check", "repair"] {
-        let output = store_command(&nowhere, &[command]);
-        assert_eq!(output.status.code(), Some(1));
-        assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere"));
-        assert!(!nowhere.exists(), "{command} makes no store");
-    }
-    filled(place.path(), 1);
-    let _store = open(settings(place.path()));
-    let output = store_command(place.path(), &["repair"]);
-    assert_eq!(output.status.code(), Some(1));
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(text.contains("in use") && text.contains("stop"), "{text}");
-}
-
-#[test]
-fn an_index_of_a_newer_wardwatch_is_left_alone() {
-    let place = TempDir::new().unwrap();
-    filled(place.path(), 3);
-    execute(place.path(), "PRAGMA user_version = 99");
-    let error = Store::open(settings(place.path()), Arc::new(clock::SystemClock)).unwrap_err();
-    assert!(error.to_string().contains("version 99"), "{error}");
-    let output = store_command(place.path(), &["check"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("version 99"));
-}
-
-/// A daemon writes and removes beside it, as fast as it can: check does not take that for damage.
-#[test]
-fn check_does_not_cry_wolf_beside_a_daemon() {
-    let place = TempDir::new().unwrap();
-    let mut busy = settings(place.path());
-    busy.clip_bytes_max = 200_000;
-    busy.segment = FRAGMENT * 2;
-    let store = open(busy);
-    let checks = AtomicU32::new(0);
-    let is_enough = || checks.load(Ordering::Relaxed) >= 4 && store.vitals().removed_segments > 100;
-    let found: Vec<Finding> = std::thread::scope(|scope| {
-        let checking = scope.spawn(|| {
-            let mut found = Vec::new();
-            while !is_enough() {
-                found.extend(check(place.path(), Depth::Deep));
-                checks.fetch_add(1, Ordering::Relaxed);
-            }
-            found
-        });
-        for number in 0.. {
-            if checking.is_finished() {
-                break;
-            }
-            for camera in ["gate", "yard", "road"] {
-                // A full queue is no matter here.
-                let _ = store.append(fragment(camera, number, 2000));
-            }
-            store.put_alert(opened("gate", FRAGMENT * number)).unwrap();
-        }
-        checking.join().unwrap()
-    });
-    assert_eq!(found, []);
 }
 
 /// How many segments `startup_of_a_large_index` makes; 500,000 are 200 GB of a segment a minute at 2 Mbit/s and more.
