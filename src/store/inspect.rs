@@ -17,7 +17,7 @@ use super::index::{Index, IndexedFragment, KnownSegment, parse_alert, unsigned};
 use super::rebuild::{self, Opened};
 use super::reconcile::{Look, Reconciled};
 use super::settings::Settings;
-use super::tree;
+use super::tree::{self, Difference};
 use crate::clock;
 use crate::domain::fault::{ErrorKind, chain};
 use crate::domain::ids::CameraId;
@@ -87,6 +87,7 @@ const REPAIR: &str = "stop the daemon and run `wardwatch store repair`";
 const REBUILD: &str =
     "stop the daemon and run `wardwatch store repair`: it builds the index anew from the clip files";
 const KEEP: &str = "nothing brings the bytes back: the footage is kept as it is; look at the disk's health";
+const UNREADABLE: &str = "look at the disk's health, and at who may read this";
 
 /// What [`repair`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,9 +169,18 @@ fn check_files(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Vec<Finding>, StoreError> {
     let known = index.segments()?;
-    let unknown = tree::compare(clips, &known)?.unknown;
+    let Difference { unknown, unread, .. } = tree::compare(clips, &known)?;
     let total = known.len() as u64;
-    let (mut findings, mut suspects) = (Vec::new(), Vec::new());
+    let mut suspects = Vec::new();
+    let unread = unread.into_iter().map(|(folder, error)| Finding {
+        wrong: Wrong::FileUnreadable,
+        place: clips.join(folder).display().to_string(),
+        camera: None,
+        at: None,
+        text: error.to_string(),
+        remedy: UNREADABLE,
+    });
+    let mut findings: Vec<Finding> = unread.collect();
     for (done, segment) in (1..).zip(known) {
         match look_at(index, clips, &segment)? {
             Some(_) => suspects.push(segment.id),
@@ -238,7 +248,7 @@ fn look_at(index: &Index, clips: &Path, segment: &KnownSegment) -> Result<Option
         at: Some(segment.starts_at),
         text,
         remedy: match wrong {
-            Wrong::FileUnreadable => "look at the disk's health, and who may read the file",
+            Wrong::FileUnreadable => UNREADABLE,
             Wrong::Structure => KEEP,
             _ => REPAIR,
         },

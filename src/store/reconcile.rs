@@ -6,7 +6,7 @@
 //! - a file without a row, or longer than its row says: its whole fragments are indexed, what is torn behind them is
 //!   cut off; without one whole fragment it is removed;
 //! - a file shorter than its row says (a disk that lost synced bytes): the rows beyond its end go;
-//! - a file that is not the store's: moved to `aside/`, never removed.
+//! - a file that is not the store's, or none of whose fragments is what was written: moved to `aside/`, never removed.
 //!
 //! A segment that had ended was on the disk before its row said so: its file is not looked at when the store opens, so
 //! that a full disk of them does not hold up the start.
@@ -15,6 +15,7 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::container::{self, Found, Start, Walk};
 use super::error::StoreError;
@@ -25,6 +26,8 @@ use crate::domain::fault::chain;
 /// The newest files without rows, so many bytes of them, are held against their sha256 before they are indexed: what a
 /// power cut can have torn in their middle is not more. All others are believed, until `store check --deep`.
 const VERIFIED_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// How much footage at a file's end a power cut can tear: some sync intervals.
+const TORN_MAX: Duration = Duration::from_secs(5);
 /// How many rows of fragments go into one transaction.
 const BATCH_FRAGMENTS: usize = 4096;
 /// Ids beyond this are nobody's: they would leave no room for those that follow.
@@ -53,7 +56,7 @@ pub struct Reconciled {
     pub removed_rows: u64,
     /// Segments whose file is shorter than what was synced; their rows were shortened.
     pub shortened_segments: u64,
-    /// Files that are not the store's, moved to `aside/`. They do not count towards the limit.
+    /// Files that are not the store's, or of which nothing is as it was written, moved to `aside/`. They do not count towards the limit.
     pub set_aside_files: u64,
     /// Segments whose times were put right, since the clock was right later in the same boot.
     pub put_right_segments: u64,
@@ -129,7 +132,7 @@ impl fmt::Display for Reconciled {
         );
         say(
             self.set_aside_files,
-            format!("moved {} of somebody else to aside/", files(self.set_aside_files)),
+            format!("moved {} that the store did not write like that to aside/", files(self.set_aside_files)),
         );
         say(self.put_right_segments, format!("put the times of {} right", segments(self.put_right_segments)));
         say(self.failed_files, format!("left {} as they are (said above)", files(self.failed_files)));
@@ -170,6 +173,10 @@ pub(super) fn reconcile(
         has_changed: false,
         done: Reconciled::default(),
     };
+    for (folder, error) in difference.unread {
+        let error = StoreError::clip("read the folder", &work.clips.join(folder))(error);
+        work.done.failed(&error);
+    }
     let mut known = work.forget_missing(known, &difference.missing);
     work.mend_known(&mut known, look)?;
     work.commit()?;
@@ -209,7 +216,8 @@ impl Work<'_> {
         let mut missing = missing.iter().copied().peekable();
         let is_missing = |(place, segment): &(usize, KnownSegment)| {
             // Behind a link the walk does not see it.
-            missing.next_if_eq(place).is_some() && !self.clips.join(&segment.path).exists()
+            missing.next_if_eq(place).is_some()
+                && !self.clips.join(&segment.path).try_exists().unwrap_or(true)
         };
         let (gone, there): (Vec<_>, Vec<_>) = known.into_iter().enumerate().partition(is_missing);
         self.done.removed_rows += gone.len() as u64;
@@ -261,15 +269,7 @@ impl Work<'_> {
             let ends = indexed.iter().map(|row| (row.offset_bytes + row.bytes, row.sha256));
             let verified =
                 container::count_verified(&file, ends.chain(ends_of(&found))).map_err(failed("read"))?;
-            match verified.checked_sub(indexed.len()) {
-                Some(good) => found.truncate(good),
-                // What is behind damage may be good; its sha256 cannot tell.
-                None => tracing::warn!(
-                    "{}: fragment {verified} is not what was written; the footage is kept, `wardwatch store check \
-                     --deep` says more",
-                    path.display()
-                ),
-            }
+            leave_torn(path, &mut found, verified.checked_sub(indexed.len()));
         }
         let end = found.last().map_or(segment.bytes, |last| last.end_bytes);
         // Whole, but perhaps never synced: bytes before rows.
@@ -330,7 +330,7 @@ impl Work<'_> {
             Ok((walk.start()?, walk.length()))
         };
         match read().map_err(StoreError::clip("read", &absolute))? {
-            (Start::Ours { header, .. }, length) => {
+            (Start::Ours { header, .. }, length) if path.to_str().is_some() => {
                 return Ok(Some(Candidate { id: header.id, length, path }));
             }
             (Start::Nothing, _) if tree::is_segment_name(&path) => self.remove(&absolute)?,
@@ -346,16 +346,18 @@ impl Work<'_> {
         let file = OpenOptions::new().read(true).write(true).open(&path).map_err(failed("open"))?;
         let read = || {
             let mut walk = Walk::new(&file, 0)?;
-            let start = walk.start()?;
-            let mut found = fragments(&mut walk)?;
-            if fresh {
-                found.truncate(container::count_verified(&file, ends_of(&found))?);
-            }
-            Ok((start, found))
+            Ok((walk.start()?, fragments(&mut walk)?))
         };
-        let (start, found) = read().map_err(failed("read"))?;
-        let (Start::Ours { header, init_bytes, .. }, Some(last)) = (start, found.last()) else {
+        let (start, mut found) = read().map_err(failed("read"))?;
+        if found.is_empty() {
             return self.remove(&path);
+        }
+        if fresh {
+            let verified = container::count_verified(&file, ends_of(&found)).map_err(failed("read"))?;
+            leave_torn(&path, &mut found, Some(verified));
+        }
+        let (Start::Ours { header, init_bytes, .. }, Some(last)) = (start, found.last()) else {
+            return self.set_aside(&candidate.path);
         };
         if fresh {
             sync_with_folders(&file, &path, &self.clips).map_err(failed("sync"))?;
@@ -390,7 +392,7 @@ impl Work<'_> {
         fs::create_dir_all(folder)
             .and_then(|()| fs::rename(&from, &to))
             .map_err(StoreError::clip("move aside", &from))?;
-        tracing::warn!("{} is none of the store's: moved to {}", from.display(), to.display());
+        tracing::warn!("{} is not as the store writes files: moved to {}", from.display(), to.display());
         tree::prune_folders(&self.clips, &from);
         self.done.set_aside_files += 1;
         Ok(())
@@ -440,6 +442,26 @@ fn fragments(walk: &mut Walk<'_>) -> io::Result<Vec<Found>> {
     std::iter::from_fn(|| walk.next().transpose()).collect()
 }
 
+/// Leaves out of `found` what a power cut tore: from the first of the last fragments on whose bytes are not those that
+/// were written, `verified` being how many are before it, or `None` if the damage is in front of them all. Damage that
+/// is further from the end is no torn write, and what is behind it may be good, which its sha256 cannot tell: all stays.
+fn leave_torn(path: &Path, found: &mut Vec<Found>, verified: Option<usize>) {
+    let (Some(last), bad) = (found.last(), verified.map_or(found.first(), |count| found.get(count))) else {
+        return;
+    };
+    let Some(bad) = bad else { return };
+    let before_end = last.trailer.starts_at.monotonic.since(bad.trailer.starts_at.monotonic);
+    match verified {
+        Some(good) if before_end <= TORN_MAX => found.truncate(good),
+        _ => tracing::warn!(
+            "{}: the bytes before {} are not those that were written; the footage is kept, `wardwatch store check \
+             --deep` says more",
+            path.display(),
+            bad.offset_bytes + bad.trailer.bytes
+        ),
+    }
+}
+
 /// Where each of them ends, and what the sha256 should be there.
 fn ends_of(found: &[Found]) -> impl Iterator<Item = (u64, [u8; 32])> {
     found.iter().map(|found| (found.offset_bytes + found.trailer.bytes, found.trailer.sha256))
@@ -454,10 +476,8 @@ fn give_free_ids(candidates: &mut Vec<Candidate>, known: &[KnownSegment], next_i
         last = if is_free { candidate.id } else { last };
         is_free
     });
-    let mut id = next_id.max(last + 1);
-    for candidate in &mut taken {
+    for (id, candidate) in (next_id.max(last + 1)..).zip(&mut taken) {
         candidate.id = id;
-        id += 1;
     }
     free.append(&mut taken);
     *candidates = free;

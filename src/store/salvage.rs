@@ -38,7 +38,7 @@ pub(super) fn salvage(
         copy.alerts_between()?;
         copy.events_of_alerts()?;
         copy.outbox()?;
-        let _ = copy.both_ends("seq_gap", "first")?;
+        copy.both_ends("seq_gap", "first")?;
         last_known = copy.last_seq()?;
     }
     let last_kept: Option<i64> = new.query_row("SELECT max(seq) FROM alert", [], |row| row.get(0))?;

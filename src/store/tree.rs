@@ -11,12 +11,14 @@ use super::error::StoreError;
 use super::index::KnownSegment;
 
 /// How files and rows differ.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Difference {
     /// Places in the list of segments whose files were not found.
     pub missing: Vec<usize>,
     /// Files below `clips/` that no segment names.
     pub unknown: Vec<PathBuf>,
+    /// Folders below `clips/` that could not be read. What is in them counts as there.
+    pub unread: Vec<(PathBuf, io::Error)>,
 }
 
 /// Compares the `*.mp4` below `clips` with the paths of `known`. Links are not followed.
@@ -28,13 +30,29 @@ pub(super) fn compare(clips: &Path, known: &[KnownSegment]) -> Result<Difference
     let mut difference = Difference::default();
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
-        let rows = expected.remove(folder.as_os_str().as_bytes()).unwrap_or_default();
         let absolute = clips.join(&folder);
-        let names =
-            read(&absolute, &folder, &mut folders).map_err(StoreError::clip("read the folder", &absolute))?;
+        let names = match read(&absolute, &folder, &mut folders) {
+            Ok(names) => names,
+            Err(error) if folder.as_os_str().is_empty() => {
+                return Err(StoreError::clip("read the folder", &absolute)(error));
+            }
+            // Its last file was removed meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                difference.unread.push((folder, error));
+                continue;
+            }
+        };
+        let rows = expected.remove(folder.as_os_str().as_bytes()).unwrap_or_default();
         merge(&folder, names, rows, &mut difference);
     }
-    difference.missing.extend(expected.into_values().flatten().map(|(_, place)| place as usize));
+    let is_unread = |folder: &[u8]| {
+        let folder = Path::new(OsStr::from_bytes(folder));
+        difference.unread.iter().any(|(unread, _)| folder.starts_with(unread))
+    };
+    let gone = expected.into_iter().filter(|(folder, _)| !is_unread(folder));
+    let gone: Vec<usize> = gone.flat_map(|(_, rows)| rows).map(|(_, place)| place as usize).collect();
+    difference.missing.extend(gone);
     difference.missing.sort_unstable();
     Ok(difference)
 }

@@ -14,7 +14,7 @@ use wardwatch::domain::alert::Alert;
 use wardwatch::domain::fragment::Fragment;
 use wardwatch::domain::ids::Epoch;
 use wardwatch::domain::time::{ClockState, Monotonic, Stamp, WallTime};
-use wardwatch::store::inspect::{self, Depth, Finding};
+use wardwatch::store::inspect::{self, Depth, Finding, Wrong};
 use wardwatch::store::{ClipFilter, Reconciled};
 
 use crate::store::{assert_agrees, clip_files, open, settings, unend};
@@ -195,6 +195,29 @@ fn a_fragment_whose_bytes_did_not_all_arrive_is_not_indexed() {
     let done = reopened(place.path());
     assert_eq!((done.indexed_fragments, done.cut_files), (3, 1), "{done}");
     assert_agrees(place.path());
+}
+
+#[test]
+fn footage_behind_old_damage_is_kept() {
+    let place = TempDir::new().unwrap();
+    filled(place.path(), 5);
+    let [path] = &clip_files(place.path())[..] else { panic!("one file") };
+    // Eight seconds before the end: no power cut does that.
+    OpenOptions::new().write(true).open(path).unwrap().write_at(b"rotten", 700).unwrap();
+    execute(place.path(), "DELETE FROM segment");
+    let done = reopened(place.path());
+    assert_eq!((done.indexed_fragments, done.cut_files), (5, 0), "{done}");
+    let found = check(place.path(), Depth::Deep);
+    assert_eq!(found.iter().map(|finding| finding.wrong).collect::<Vec<_>>(), [Wrong::Bytes]);
+
+    // Nothing of it is as it was written: nothing to index, and not for us to remove.
+    let place = TempDir::new().unwrap();
+    filled(place.path(), 1);
+    let [path] = &clip_files(place.path())[..] else { panic!("one file") };
+    OpenOptions::new().write(true).open(path).unwrap().write_at(b"rotten", 700).unwrap();
+    execute(place.path(), "DELETE FROM segment");
+    assert_eq!(reopened(place.path()).set_aside_files, 1);
+    assert!(!path.exists() && place.path().join("aside/gate").exists());
 }
 
 /// Retention removes a file and then its row; a power cut may bring the file back and not the row.
