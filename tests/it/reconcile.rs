@@ -467,6 +467,32 @@ fn startup_of_a_large_index() {
     eprintln!("figure: start-up with reconcile of {count} segments: {seconds:.2} s of CPU ({profile} build)");
 }
 
+/// Prints what building a lost index anew costs, at 60 fragments a file.
+#[test]
+fn a_rebuild_of_many_files() {
+    let place = TempDir::new().unwrap();
+    let mut minutes = settings(place.path());
+    minutes.segment = FRAGMENT * 60;
+    let store = open(minutes.clone());
+    for number in 0..3000 {
+        wait_until("there is room in the queue", LONG, || {
+            store.append(fragment("gate", number, 2000)).is_ok()
+        });
+    }
+    store.close();
+    drop(store);
+    fs::remove_file(place.path().join("index.sqlite")).unwrap();
+
+    let before = cpu_seconds();
+    let store = open(minutes);
+    let seconds = cpu_seconds() - before;
+    let done = store.vitals().reconciled;
+    assert_eq!((done.indexed_files, done.indexed_fragments, done.failed_files), (50, 3000, 0), "{done}");
+    let micros = seconds * 1e6 / 3000.0;
+    let profile = if cfg!(debug_assertions) { "development" } else { "release" };
+    eprintln!("figure: an index built anew: {micros:.0} us of CPU a fragment ({profile} build)");
+}
+
 /// Rows of segments of a minute, of eight cameras, each with a fragment, and an empty file for each.
 fn make_segments(directory: &Path, count: u32) {
     let mut index = Connection::open(directory.join("index.sqlite")).unwrap();
