@@ -1,7 +1,7 @@
 //! What the store writes between a camera's boxes, so that a clip file tells by itself what the index says of it.
 //!
-//! `ftyp moov | uuid(header) | ( moof mdat | uuid(trailer) )*`: boxes of the user type (ISO 14496-12, 11.1), which every
-//! player skips, with JSON in them. Of the camera's own boxes only length and type are read, never what is inside.
+//! `ftyp moov | uuid(header) | ( moof mdat | uuid(trailer) )*`: boxes of the user type (ISO 14496-12, 11.1), which
+//! every player skips, with JSON in them. Of the camera's own boxes only length and type are read, never what is inside.
 //! Nothing here trusts a length: a torn or hostile file ends the walk, and costs neither memory nor time.
 
 use std::fs::File;

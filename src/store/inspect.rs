@@ -380,8 +380,8 @@ fn check_alerts(
     Ok(findings)
 }
 
-/// Numbers that were given and that no alert has. Those that follow an alert stored before `old` may have been removed by
-/// retention; those that a rebuild noted are known.
+/// Numbers that were given and that no alert has. Those that follow an alert stored before `old` may have been removed
+/// by retention; those that a rebuild noted are known.
 fn holes(index: &Index, path: &Path, old: WallTime) -> Result<Vec<(u64, u64)>, StoreError> {
     let read = || -> rusqlite::Result<Vec<(u64, u64)>> {
         let connection = index.connection();

@@ -56,7 +56,8 @@ pub struct Reconciled {
     pub removed_rows: u64,
     /// Segments whose file is shorter than what was synced; their rows were shortened.
     pub shortened_segments: u64,
-    /// Files that are not the store's, or of which nothing is as it was written, moved to `aside/`. They do not count towards the limit.
+    /// Files that are not the store's, or of which nothing is as it was written, moved to `aside/`. They do not count
+    /// towards the limit.
     pub set_aside_files: u64,
     /// Segments whose times were put right, since the clock was right later in the same boot.
     pub put_right_segments: u64,
@@ -444,7 +445,8 @@ fn fragments(walk: &mut Walk<'_>) -> io::Result<Vec<Found>> {
 
 /// Leaves out of `found` what a power cut tore: from the first of the last fragments on whose bytes are not those that
 /// were written, `verified` being how many are before it, or `None` if the damage is in front of them all. Damage that
-/// is further from the end is no torn write, and what is behind it may be good, which its sha256 cannot tell: all stays.
+/// is further from the end is no torn write, and what is behind it may be good, which its sha256 cannot tell: all
+/// stays.
 fn leave_torn(path: &Path, found: &mut Vec<Found>, verified: Option<usize>) {
     let (Some(last), bad) = (found.last(), verified.map_or(found.first(), |count| found.get(count))) else {
         return;

@@ -340,8 +340,8 @@ fn copy_all(from: &Path, to: &Path) {
     }
 }
 
-/// Each page of the index in turn is overwritten. Whatever was on it: the store opens, footage and alerts that are found
-/// are what they were, no number is given twice, and nothing undelivered is taken for delivered.
+/// Each page of the index in turn is overwritten. Whatever was on it: the store opens, footage and alerts that are
+/// found are what they were, no number is given twice, and nothing undelivered is taken for delivered.
 #[test]
 fn no_page_of_the_index_is_worth_a_box() {
     let origin = TempDir::new().unwrap();

@@ -30,8 +30,9 @@ impl Index {
         .map_err(failed)
     }
 
-    /// The boots in which the clock was not synced at first, or no longer, but was at some time: each with its wall time
-    /// minus time since boot, in microseconds, as its youngest synced footage has it. What to give [`Index::put_right`].
+    /// The boots in which the clock was not synced at first, or no longer, but was at some time: each with its wall
+    /// time minus time since boot, in microseconds, as its youngest synced footage has it. What to give
+    /// [`Index::put_right`].
     pub fn offsets_of_doubtful_boots(&self) -> Result<Vec<(String, i64)>, StoreError> {
         // SQLite takes bare columns from the row that has the max.
         const OFFSETS: &str = "
