@@ -370,6 +370,8 @@ fn no_page_of_the_index_is_worth_a_box() {
         assert_eq!(repaired.remaining, [], "page {page}");
         assert!(done.rebuilt || repaired.reconciled.rebuilt != found.is_empty(), "page {page}: {found:?}");
 
+        let taken_for_delivered = "alert WHERE seq > 14 AND seq NOT IN (SELECT seq FROM outbox)";
+        assert_eq!(rows(place.path(), taken_for_delivered), [""; 0], "page {page}");
         let store = open(settings(place.path()));
         let outbox = store.outbox(0, 100).unwrap();
         complete += u32::from(outbox.len() >= 6);
