@@ -7,6 +7,7 @@ use rusqlite::ErrorCode;
 
 use crate::domain::fault::ErrorKind;
 use crate::domain::ids::{AlertId, CameraId};
+use crate::domain::time::WallTime;
 
 /// What can go wrong in the store.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +102,53 @@ pub enum StoreError {
         /// Counted from 1.
         line: u64,
     },
+    /// There is no such hold.
+    #[error("no hold {0:?} in this store; `wardwatch clips holds` names those that there are")]
+    NoSuchHold(String),
+    /// A hold does not read back.
+    #[error(
+        "{} is damaged: {why}; until it is repaired or removed by hand, it holds everything of its camera",
+        path.display()
+    )]
+    DamagedHold {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A span of time without footage.
+    #[error("{from} to {to} is no span of time: it has to end after it begins")]
+    EmptySpan {
+        /// From when.
+        from: WallTime,
+        /// Until when.
+        to: WallTime,
+    },
+    /// Nothing is left that may be removed, and evidence is held: the fragment is refused.
+    #[error(
+        "{held_bytes} bytes are held as evidence and fill {scope}, nothing else is left to remove: new footage is \
+         refused; export what is held, then release it with `wardwatch clips release`, or raise the limit"
+    )]
+    FullOfEvidence {
+        /// Which limit: a key of the configuration, the camera's share, or the disk.
+        scope: String,
+        /// How much is held.
+        held_bytes: u64,
+    },
+    /// Somebody else fills the disk: the fragment is refused.
+    #[error(
+        "{} has too little room left, and there is no footage to remove: {free_bytes} bytes and {free_inodes} \
+         inodes are free; remove other files, or lower store.free_bytes_min",
+        path.display()
+    )]
+    NoHeadroom {
+        /// The store's folder.
+        path: PathBuf,
+        /// How many bytes are free.
+        free_bytes: u64,
+        /// How many inodes are free.
+        free_inodes: u64,
+    },
     /// The writer's thread cannot be started.
     #[error("cannot start the store's thread: {0}")]
     Thread(io::Error),
@@ -113,13 +161,19 @@ impl StoreError {
     /// What to do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Folder { .. } | Self::InUse { .. } | Self::NewerIndex { .. } | Self::NoSuchAlert(_) => {
-                ErrorKind::Config
-            }
+            Self::Folder { .. }
+            | Self::InUse { .. }
+            | Self::NewerIndex { .. }
+            | Self::NoSuchAlert(_)
+            | Self::NoSuchHold(_)
+            | Self::EmptySpan { .. } => ErrorKind::Config,
             Self::Index { source, .. } => index_kind(source),
             Self::Clip { source, .. } => clip_kind(source),
-            Self::QueueFull { .. } | Self::Thread(_) => ErrorKind::Exhausted,
-            Self::Message { .. } | Self::AccessLogBroken { .. } => ErrorKind::Corrupt,
+            Self::QueueFull { .. }
+            | Self::Thread(_)
+            | Self::FullOfEvidence { .. }
+            | Self::NoHeadroom { .. } => ErrorKind::Exhausted,
+            Self::Message { .. } | Self::AccessLogBroken { .. } | Self::DamagedHold { .. } => ErrorKind::Corrupt,
             Self::SqliteTooOld { .. } | Self::NotBoxes { .. } | Self::Closed => ErrorKind::Bug,
         }
     }
