@@ -173,7 +173,9 @@ impl StoreError {
             | Self::Thread(_)
             | Self::FullOfEvidence { .. }
             | Self::NoHeadroom { .. } => ErrorKind::Exhausted,
-            Self::Message { .. } | Self::AccessLogBroken { .. } | Self::DamagedHold { .. } => ErrorKind::Corrupt,
+            Self::Message { .. } | Self::AccessLogBroken { .. } | Self::DamagedHold { .. } => {
+                ErrorKind::Corrupt
+            }
             Self::SqliteTooOld { .. } | Self::NotBoxes { .. } | Self::Closed => ErrorKind::Bug,
         }
     }

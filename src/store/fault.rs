@@ -28,6 +28,9 @@ impl Fault {
         // The same trouble names another file each time.
         let cause = match error {
             StoreError::Clip { source, .. } => source.to_string(),
+            // Its figures change all the time.
+            StoreError::FullOfEvidence { scope, .. } => scope.clone(),
+            StoreError::NoHeadroom { .. } => "headroom".to_owned(),
             other => other.to_string(),
         };
         if self.said.is_none() || self.cause != cause {

@@ -1,23 +1,28 @@
 //! The clip store: the only user of SQLite and of the clip files.
 //!
-//! Owns `index.sqlite` and `clips/`: footage in a ring of segment files below a limit, events, alerts and the outbox.
-//! One thread writes ([`Store`]); reading goes beside it, from other processes too ([`Catalogue`], [`inspect`]). It
-//! never decodes, never looks into a fragment but to export it ([`clip`]), and never sends anything. `agent` opens it
-//! and wires it; `cli` reads the catalogue, exports, checks and repairs.
+//! Owns `index.sqlite`, `clips/` and `holds/`: footage in a ring of segment files below a limit, what of it is held as
+//! evidence, events, alerts and the outbox. One thread writes ([`Store`]); reading goes beside it, from other processes
+//! too ([`Catalogue`], [`inspect`]). It never decodes, never looks into a fragment but to export it ([`clip`]), and
+//! never sends anything. `agent` opens it and wires it; `cli` reads the catalogue, exports, holds, checks and repairs.
 
 pub mod access;
+mod age;
 mod catalogue;
 pub mod clip;
 mod container;
 mod error;
 mod fault;
+pub mod holds;
 mod index;
 pub mod inspect;
 mod migrate;
+mod pins;
 mod queue;
 mod rebuild;
 mod reconcile;
 mod retention;
+mod ring;
+mod room;
 mod salvage;
 mod segment;
 mod settings;
@@ -64,6 +69,16 @@ pub struct StoreVitals {
     pub lost_fragments: u64,
     /// Segments that retention removed, since the start.
     pub removed_segments: u64,
+    /// Bytes of the clip files that are held as evidence, as of the last plan (about once a minute).
+    pub held_bytes: u64,
+    /// Bytes of the clip files that alerts pin and nothing holds, as of the last plan.
+    pub pinned_bytes: u64,
+    /// What the disk has left for the store; `None` where it does not say.
+    pub free_bytes: Option<u64>,
+    /// Why footage is refused, for a person: evidence fills a limit, and nothing else is left to remove.
+    pub full_of_evidence: Option<String>,
+    /// Which hold does not read back, for a person. Everything of its camera stays, or everything.
+    pub holds_unreadable: Option<String>,
     /// Why clip files cannot be written, synced or removed, for a person.
     pub clips_unwritable: Option<String>,
     /// Why the index cannot be written, for a person.

@@ -10,22 +10,31 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Settings of the store.
 ///
-/// Footage that an alert pins goes after footage that nothing pins, and footage that is held as evidence never goes.
+/// Footage goes when any of its limits is passed, the oldest first. Which of them is passed first decides how far back
+/// a box can look: `clip_bytes_max` (or a camera's share) where the disk is small, `clip_age_max` where it is large.
+/// What an alert pins goes only when nothing unpinned is left to make room; what is held as evidence (`wardwatch clips
+/// hold`) never goes. A box whose limits are filled with evidence records nothing new, and says so; alerts go on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Holds `index.sqlite`, `clips/`, `holds/` and `access.jsonl`. Created if missing.
     pub directory: PathBuf,
-    /// The clip files together stay below this many bytes.
+    /// The clip files together stay below this many bytes. The index is not counted; a limit that fits the disk leaves
+    /// room for it and for `free_bytes_min`.
     pub clip_bytes_max: u64,
-    /// The clip files of a camera named here stay below this many bytes, too.
+    /// The clip files of a camera named here stay below this many bytes, too: one that sends much leaves the others
+    /// their past. Cameras that are not named share what is left of `clip_bytes_max`.
     pub camera_bytes_max: BTreeMap<CameraId, u64>,
-    /// Footage goes when it is this old and nothing pins it.
+    /// Footage that nothing pins goes when it ended so long ago, for privacy's sake, also where there is room. Ages
+    /// count only while the clock can be trusted, and a clock that jumps ahead is believed a day per hour: after
+    /// a month without power old footage goes within 30 hours.
     pub clip_age_max: Duration,
-    /// An alert pins its clip until it is this old; then the alert goes as well, if it has been delivered.
+    /// An alert pins its footage until so long after it closed; then the footage is like any other. The alert itself
+    /// goes from the index as well, if it has been delivered; one that has not never goes.
     pub alert_age_max: Duration,
-    /// So much of the disk stays free: footage goes where somebody else fills it.
+    /// So many bytes of the disk stay free for everything else on it, the index among it: where somebody else fills
+    /// it, footage goes, and when none is left that may go, nothing new is recorded.
     pub free_bytes_min: u64,
-    /// So many inodes of the disk stay free.
+    /// The same for inodes: each segment takes one. No matter on a file system that does not count them.
     pub free_inodes_min: u64,
     /// A segment is closed at the first keyframe after this long.
     pub segment: Duration,

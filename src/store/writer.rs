@@ -3,20 +3,20 @@
 //! Order on the disk: a fragment's bytes, fdatasync, its row. All cameras' rows of one sync interval go into one
 //! transaction. What retention removes goes the other way round, file first: removing a row takes room in the WAL,
 //! which a full disk has not, and a row without a file is mended at the next start.
+//!
+//! Alerts go before everything else, and nothing that is done for footage takes long in one go.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::io;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::StoreVitals;
 use super::error::StoreError;
 use super::fault::Fault;
 use super::index::{Batch, Index, KnownSegment};
 use super::queue::{Job, Queue};
-use super::retention::{self, Held};
+use super::room::Room;
 use super::segment::Segment;
 use super::settings::Settings;
 use super::tree::prune_folders;
@@ -31,6 +31,12 @@ const RECLAIM_BYTES: u64 = 1024 * 1024;
 const RECLAIMS_MAX: u32 = 4;
 /// How many fragments may wait for their rows while the index cannot be written; more are lost.
 const UNINDEXED_MAX: usize = 2000;
+/// How many old alerts are removed from the index in one transaction.
+const FORGOTTEN_MAX: usize = 200;
+/// How many files are removed before the writer looks for alerts again.
+const REMOVALS_MAX: usize = 8;
+/// How often the writer wakes up where nothing happens: footage grows old on its own.
+const WAKE: Duration = Duration::from_secs(60);
 
 /// See the module.
 pub(super) struct Writer {
@@ -40,9 +46,9 @@ pub(super) struct Writer {
     clock: Arc<dyn Clock>,
     index: Index,
     vitals: Arc<Mutex<StoreVitals>>,
-    /// All segments on the disk, oldest first.
-    ring: BTreeMap<i64, Kept>,
-    ring_bytes: u64,
+    room: Room,
+    /// Alerts up to this place were looked at when old ones were removed last.
+    forgotten_seq: u64,
     next_id: i64,
     writing: HashMap<CameraId, Segment>,
     /// Ended, but not yet synced and indexed.
@@ -53,16 +59,8 @@ pub(super) struct Writer {
     sync_at: Option<Instant>,
     write_fault: Fault,
     sync_fault: Fault,
-    removal_fault: Fault,
     index_fault: Fault,
     lost_fragments: u64,
-    removed_segments: u64,
-}
-
-struct Kept {
-    path: PathBuf,
-    bytes: u64,
-    writing: bool,
 }
 
 impl Writer {
@@ -77,10 +75,7 @@ impl Writer {
     ) -> Result<Self, StoreError> {
         let clips = super::clips_path(&settings.directory);
         let next_id = index.next_segment_id()?;
-        let ring_bytes = known.iter().map(|segment| segment.bytes).sum();
-        let kept =
-            |known: KnownSegment| Kept { path: clips.join(known.path), bytes: known.bytes, writing: false };
-        let ring = known.into_iter().map(|known| (known.id, kept(known))).collect();
+        let room = Room::new(settings.clone(), known, index.pins()?);
         let writer = Self {
             settings,
             clips,
@@ -88,8 +83,8 @@ impl Writer {
             clock,
             index,
             vitals,
-            ring,
-            ring_bytes,
+            room,
+            forgotten_seq: 0,
             next_id,
             writing: HashMap::new(),
             ended: Vec::new(),
@@ -98,10 +93,8 @@ impl Writer {
             sync_at: None,
             write_fault: Fault::new("clip files cannot be written"),
             sync_fault: Fault::new("clip files cannot be synced"),
-            removal_fault: Fault::new("clip files cannot be removed"),
             index_fault: Fault::new("the index cannot be written"),
             lost_fragments: 0,
-            removed_segments: 0,
         };
         writer.report();
         Ok(writer)
@@ -110,7 +103,7 @@ impl Writer {
     /// Works until the queue is closed and empty; then everything is synced and indexed.
     pub fn run(mut self, queue: &Queue) {
         loop {
-            match queue.take(self.sync_at) {
+            match queue.take(Some(self.wakes_at())) {
                 Job::Alert(draft, reply) => {
                     // Whoever asked may have given up.
                     let _ = reply.send(self.put_alert(*draft));
@@ -119,10 +112,16 @@ impl Writer {
                     self.delivered.extend(seqs);
                     self.remove_delivered();
                 }
-                Job::Fragment(fragment) => self.append(&fragment),
-                Job::Nothing => {}
+                Job::Fragment(fragment) => {
+                    self.append(&fragment);
+                    // Where the disk hardly keeps up, there is never nothing to do.
+                    self.room.step(1);
+                }
+                Job::Nothing => self.room.step(REMOVALS_MAX),
                 Job::Close => break,
             }
+            self.sweep();
+            self.note_removed();
             if self.sync_at.is_some_and(|at| at <= Instant::now()) {
                 self.sync();
             }
@@ -140,7 +139,33 @@ impl Writer {
         let stored_at = self.clock.now().wall;
         let stored = self.with_room(0, |writer| writer.index.put_alert(draft.clone(), stored_at));
         self.index_fault.note(stored.as_ref().err());
+        if let Ok(alert) = &stored {
+            self.room.pin(&draft, alert.seq);
+        }
         stored
+    }
+
+    /// When there is something to do although nothing comes.
+    fn wakes_at(&self) -> Instant {
+        let now = Instant::now();
+        if self.room.has_work() { now } else { self.sync_at.unwrap_or(now + WAKE) }
+    }
+
+    /// Looks for what has grown old, about once a minute.
+    fn sweep(&mut self) {
+        if !self.room.sweep(self.clock.now()) {
+            return;
+        }
+        let (outlived, next) = self.room.outlived(self.forgotten_seq, FORGOTTEN_MAX);
+        self.forgotten_seq = next;
+        if outlived.is_empty() {
+            return;
+        }
+        let forgotten = self.index.forget(&outlived);
+        self.index_fault.note(forgotten.as_ref().err());
+        for alert in forgotten.unwrap_or_default() {
+            self.room.forget(alert);
+        }
     }
 
     fn remove_delivered(&mut self) {
@@ -160,10 +185,13 @@ impl Writer {
         }
         let needed = (fragment.bytes.len() + fragment.init.len()) as u64;
         let written = self.with_room(needed, |writer| writer.write(fragment));
-        self.write_fault.note(written.as_ref().err());
         if written.is_err() {
             self.lost_fragments += 1;
         }
+        // Evidence that fills the store is no fault of the disk, and is told of apart.
+        let fault =
+            written.as_ref().err().filter(|error| !matches!(error, StoreError::FullOfEvidence { .. }));
+        self.write_fault.note(fault);
     }
 
     /// Writes to the camera's segment, or to a new one.
@@ -172,12 +200,15 @@ impl Writer {
         if !self.writing.get(&fragment.camera).is_some_and(continues) {
             self.end_segment(&fragment.camera);
         }
-        let needed = (fragment.bytes.len() + fragment.init.len()) as u64;
-        self.free_down_to(self.settings.clip_bytes_max.saturating_sub(needed));
-        if self.writing.contains_key(&fragment.camera) {
-            self.continue_segment(fragment)?;
-        } else {
+        let starts = !self.writing.contains_key(&fragment.camera);
+        let needed = (fragment.bytes.len() + if starts { fragment.init.len() } else { 0 }) as u64;
+        let room = self.room.make(&fragment.camera, needed, starts);
+        self.note_removed();
+        room?;
+        if starts {
             self.start_segment(fragment)?;
+        } else {
+            self.continue_segment(fragment)?;
         }
         self.sync_later();
         Ok(())
@@ -187,10 +218,10 @@ impl Writer {
         let id = self.next_id;
         let (segment, start, row) = Segment::start(&self.clips, id, &self.boot_id, fragment)?;
         self.next_id += 1;
+        self.room.ring.start(id, &fragment.camera, &start.path, fragment.starts_at);
+        self.room.ring.grow(id, segment.bytes, fragment.starts_at.wall + fragment.duration);
         self.batch.started.push(start);
         self.batch.fragments.push(row);
-        self.ring.insert(id, Kept { path: segment.path.clone(), bytes: 0, writing: true });
-        self.resize(id, segment.bytes);
         self.writing.insert(fragment.camera.clone(), segment);
         Ok(())
     }
@@ -201,7 +232,7 @@ impl Writer {
             Ok(row) => {
                 let (id, bytes) = (segment.id, segment.bytes);
                 self.batch.fragments.push(row);
-                self.resize(id, bytes);
+                self.room.ring.grow(id, bytes, fragment.starts_at.wall + fragment.duration);
                 Ok(())
             }
             Err(error) => {
@@ -215,9 +246,7 @@ impl Writer {
 
     fn end_segment(&mut self, camera: &CameraId) {
         let Some(segment) = self.writing.remove(camera) else { return };
-        if let Some(kept) = self.ring.get_mut(&segment.id) {
-            kept.writing = false;
-        }
+        self.room.ended(segment.id);
         self.batch.ended.push(segment.id);
         self.ended.push(segment);
         self.sync_later();
@@ -278,9 +307,9 @@ impl Writer {
         self.lost_fragments += self.batch.forget(id) as u64;
         // What stays in spite of this is cut off at the next start.
         let _ = segment.cut_to_index();
-        self.resize(id, segment.bytes);
+        self.room.ring.resize(id, segment.bytes);
         if segment.bytes == 0 {
-            self.ring.remove(&id);
+            self.room.ring.remove(id);
         } else {
             self.batch.ended.push(id);
         }
@@ -296,8 +325,9 @@ impl Writer {
         loop {
             match work(self) {
                 Err(error) if error.is_disk_full() && reclaims < RECLAIMS_MAX => {
-                    let goal = self.ring_bytes.saturating_sub((bytes + RECLAIM_BYTES) << reclaims);
-                    if !self.free_down_to(goal) {
+                    let reclaimed = self.room.reclaim((bytes + RECLAIM_BYTES) << reclaims);
+                    self.note_removed();
+                    if !reclaimed {
                         return Err(error);
                     }
                     reclaims += 1;
@@ -307,58 +337,22 @@ impl Writer {
         }
     }
 
-    /// Removes the oldest segments until all together take `goal` bytes. Returns whether any was removed.
-    fn free_down_to(&mut self, goal: u64) -> bool {
-        if self.ring_bytes <= goal {
-            return false;
-        }
-        let held = |(id, kept): (&i64, &Kept)| Held { id: *id, bytes: kept.bytes, writing: kept.writing };
-        let going = retention::plan(self.ring.iter().map(held), goal);
-        let before = self.removed_segments;
-        for id in going {
-            self.remove(id);
-        }
-        self.removed_segments > before
-    }
-
-    /// Removes a segment's file, and with the next batch its row.
-    fn remove(&mut self, id: i64) {
-        let Some(kept) = self.ring.get(&id) else { return };
-        let removed = match fs::remove_file(&kept.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(StoreError::clip("remove", &kept.path)(error))
-            }
-            _ => Ok(()),
-        };
-        self.removal_fault.note(removed.as_ref().err());
-        if removed.is_err() {
-            return;
-        }
-        prune_folders(&self.clips, &kept.path);
-        self.resize(id, 0);
-        self.ring.remove(&id);
-        self.ended.retain(|segment| segment.id != id);
-        self.batch.forget(id);
-        self.batch.removed.push(id);
-        self.removed_segments += 1;
-        self.sync_later();
-    }
-
-    fn resize(&mut self, id: i64, bytes: u64) {
-        if let Some(kept) = self.ring.get_mut(&id) {
-            self.ring_bytes = self.ring_bytes - kept.bytes + bytes;
-            kept.bytes = bytes;
+    /// The rows of removed files go with the next batch.
+    fn note_removed(&mut self) {
+        for id in self.room.take_removed() {
+            self.ended.retain(|segment| segment.id != id);
+            self.batch.forget(id);
+            self.batch.removed.push(id);
+            self.sync_later();
         }
     }
 
     fn report(&self) {
         let mut vitals = self.vitals.lock().unwrap_or_else(PoisonError::into_inner);
-        vitals.clip_bytes = self.ring_bytes;
-        vitals.segments = self.ring.len() as u64;
         vitals.lost_fragments = self.lost_fragments;
-        vitals.removed_segments = self.removed_segments;
-        let clip_faults = [&self.write_fault, &self.sync_fault, &self.removal_fault];
+        let clip_faults = [&self.write_fault, &self.sync_fault];
         vitals.clips_unwritable = clip_faults.iter().find_map(|fault| fault.said.clone());
+        self.room.report(&mut vitals);
         vitals.index_unwritable.clone_from(&self.index_fault.said);
     }
 }

@@ -10,6 +10,7 @@ mod detect;
 mod inspect;
 mod publish;
 mod reconcile;
+mod retention;
 mod scene;
 mod store;
 mod support;

@@ -55,7 +55,7 @@ pub fn clip_files(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// Bytes of all clip files; those that retention removes meanwhile count nothing.
-fn clip_bytes(directory: &Path) -> u64 {
+pub fn clip_bytes(directory: &Path) -> u64 {
     fn below(folder: &Path) -> u64 {
         let Ok(entries) = fs::read_dir(folder) else { return 0 };
         let bytes = |path: PathBuf| match fs::metadata(&path) {

@@ -1,12 +1,34 @@
 //! Events, alerts and the outbox: every statement that changes them.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::{Index, signed, unsigned};
+use super::{Index, Parsed, signed, unsigned};
 use crate::domain::alert::{Alert, AlertDraft, Thumbnail};
 use crate::domain::event::Event;
-use crate::domain::time::WallTime;
+use crate::domain::ids::{AlertId, CameraId};
+use crate::domain::time::{ClockState, WallTime};
 use crate::store::error::StoreError;
+
+/// What an event pins, as it lies in the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::store) struct PinRow {
+    /// The event's alert.
+    pub alert: AlertId,
+    /// Place of its first message.
+    pub seq: u64,
+    /// Whose footage.
+    pub camera: CameraId,
+    /// From when.
+    pub from: WallTime,
+    /// Until when; `None` while the event is open.
+    pub to: Option<WallTime>,
+    /// When the event began.
+    pub opened_at: WallTime,
+    /// When it ended; `None` while it is open.
+    pub closed_at: Option<WallTime>,
+    /// How far these times can be trusted.
+    pub clock: ClockState,
+}
 
 impl Index {
     /// Stores an event, its alert and the outbox row, and gives the alert its `seq`; durable when it returns.
@@ -39,6 +61,59 @@ impl Index {
         })
         .map_err(failed)
     }
+
+    /// What all events pin.
+    pub fn pins(&self) -> Result<Vec<PinRow>, StoreError> {
+        let read = || {
+            let mut statement = self.connection.prepare(
+                "SELECT event.id, min(seq), camera, clip_starts_wall_us, clip_ends_wall_us, opened_wall_us,
+                        closed_wall_us, clock
+                 FROM event JOIN alert ON alert.event = event.id GROUP BY event.id",
+            )?;
+            let pin = |row: &Row| {
+                Ok(PinRow {
+                    alert: row.get::<_, Parsed<AlertId>>(0)?.0,
+                    seq: unsigned(row.get(1)?),
+                    camera: row.get::<_, Parsed<CameraId>>(2)?.0,
+                    from: WallTime::from_micros(row.get(3)?),
+                    to: row.get::<_, Option<i64>>(4)?.map(WallTime::from_micros),
+                    opened_at: WallTime::from_micros(row.get(5)?),
+                    closed_at: row.get::<_, Option<i64>>(6)?.map(WallTime::from_micros),
+                    clock: row.get::<_, Parsed<ClockState>>(7)?.0,
+                })
+            };
+            statement.query_map([], pin)?.collect::<rusqlite::Result<_>>()
+        };
+        read().map_err(self.failed("read the events"))
+    }
+
+    /// Removes events and their messages, but for those with a message that is not delivered, in one transaction.
+    /// Returns which are gone.
+    pub fn forget(&mut self, alerts: &[AlertId]) -> Result<Vec<AlertId>, StoreError> {
+        let failed = self.failed("forget old alerts");
+        self.in_transaction(|transaction| {
+            let mut gone = Vec::new();
+            for alert in alerts {
+                if forget_event(transaction, &alert.to_string())? {
+                    gone.push(*alert);
+                }
+            }
+            Ok(gone)
+        })
+        .map_err(failed)
+    }
+}
+
+/// Removes an event and its messages unless one is not delivered. Returns whether it did.
+fn forget_event(transaction: &Transaction, event: &str) -> rusqlite::Result<bool> {
+    let waits = transaction
+        .prepare_cached("SELECT 1 FROM outbox JOIN alert USING (seq) WHERE event = ?1")?
+        .exists([event])?;
+    if !waits {
+        transaction.prepare_cached("DELETE FROM alert WHERE event = ?1")?.execute([event])?;
+        transaction.prepare_cached("DELETE FROM event WHERE id = ?1")?.execute([event])?;
+    }
+    Ok(!waits)
 }
 
 /// An alert as it lies in the index: the message and the thumbnail.

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, Trans
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-pub(super) use alerts::parse_alert;
+pub(super) use alerts::{PinRow, parse_alert};
 
 use super::container::{Found, SegmentHeader};
 use super::error::StoreError;
