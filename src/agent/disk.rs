@@ -60,8 +60,11 @@ impl Look {
         self.since = if missing > self.missing { Some(0) } else { self.since.map(|since| since + 1) };
         self.since = self.since.filter(|since| *since < LOOKS);
         self.missing = missing;
-        let fault = vitals.index_unwritable.as_ref().or(vitals.clips_unwritable.as_ref());
-        match (fault, self.since) {
+        if let Some(full) = &vitals.full_of_evidence {
+            return (StoreState::FullOfEvidence, Some(full.clone()));
+        }
+        let faults = [&vitals.index_unwritable, &vitals.clips_unwritable, &vitals.holds_unreadable];
+        match (faults.into_iter().find_map(Option::as_ref), self.since) {
             (Some(fault), _) => (StoreState::Failing, Some(fault.clone())),
             (None, Some(_)) => {
                 let reason = "footage is being lost: the disk is slower than the cameras";

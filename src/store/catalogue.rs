@@ -117,17 +117,19 @@ impl Catalogue {
     /// Opens the index of the store in `directory`. Changes nothing.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let path = super::index_path(directory);
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags)
-            .and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection))
-            .map_err(StoreError::index("open the index", &path))?;
-        migrate::check(&connection, &path)?;
         Ok(Self {
-            connection: Mutex::new(connection),
+            connection: Mutex::new(connect(&path)?),
             directory: directory.to_owned(),
             path,
             clips: super::clips_path(directory),
         })
+    }
+
+    /// Reads the index that is there now: another one has taken the place of the one that was opened.
+    pub(super) fn reopen(&self) -> Result<(), StoreError> {
+        let connection = connect(&self.path)?;
+        *self.lock() = connection;
+        Ok(())
     }
 
     /// The store's folder.
@@ -269,6 +271,15 @@ impl Catalogue {
     fn failed(&self, doing: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError + use<> {
         StoreError::index(doing, &self.path)
     }
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)
+        .and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection))
+        .map_err(StoreError::index("open the index", path))?;
+    migrate::check(&connection, path)?;
+    Ok(connection)
 }
 
 impl ClipFilter {

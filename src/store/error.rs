@@ -149,6 +149,11 @@ pub enum StoreError {
         /// How many inodes are free.
         free_inodes: u64,
     },
+    /// The index was damaged, and could not be built anew yet.
+    #[error(
+        "there is no index: it was damaged, and building it anew from the clip files failed; tried again"
+    )]
+    IndexLost,
     /// The writer's thread cannot be started.
     #[error("cannot start the store's thread: {0}")]
     Thread(io::Error),
@@ -167,6 +172,7 @@ impl StoreError {
             | Self::NoSuchAlert(_)
             | Self::NoSuchHold(_)
             | Self::EmptySpan { .. } => ErrorKind::Config,
+            Self::IndexLost => ErrorKind::Transient,
             Self::Index { source, .. } => index_kind(source),
             Self::Clip { source, .. } => clip_kind(source),
             Self::QueueFull { .. }

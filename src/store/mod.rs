@@ -116,7 +116,7 @@ impl StoringAlert {
 #[derive(Debug)]
 struct Inner {
     queue: Arc<Queue>,
-    catalogue: Catalogue,
+    catalogue: Arc<Catalogue>,
     vitals: Arc<Mutex<StoreVitals>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -141,10 +141,11 @@ impl Store {
         if !reconciled.is_clean() {
             tracing::warn!("the store in {}: {reconciled}", settings.directory.display());
         }
-        let catalogue = Catalogue::open(&settings.directory)?;
+        let catalogue = Arc::new(Catalogue::open(&settings.directory)?);
         let vitals = Arc::new(Mutex::new(StoreVitals { reconciled, ..StoreVitals::default() }));
         let queue = Arc::new(Queue::default());
-        let writer = Writer::new(settings, boot_id, clock, index, known, Arc::clone(&vitals))?;
+        let writer =
+            Writer::new(settings, boot_id, clock, index, Arc::clone(&catalogue), known, Arc::clone(&vitals))?;
         let thread = spawn(writer, Arc::clone(&queue), lock)?;
         Ok(Self { inner: Arc::new(Inner { queue, catalogue, vitals, thread: Mutex::new(Some(thread)) }) })
     }

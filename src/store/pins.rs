@@ -61,6 +61,20 @@ impl Pins {
         before != Some(*pin)
     }
 
+    /// Times were put right: these are the rows now. What is open stays open.
+    pub fn retime(&mut self, rows: Vec<PinRow>) {
+        for row in rows {
+            let Some(pin) = self.pins.get_mut(&row.alert) else { continue };
+            (pin.from, pin.opened_at, pin.clock) = (row.from, row.opened_at, row.clock);
+            pin.since = row.closed_at.unwrap_or(row.opened_at);
+            pin.to = match row.to {
+                Some(to) => to,
+                None if pin.to == FOREVER => FOREVER,
+                None => row.opened_at + LEFT_OPEN,
+            };
+        }
+    }
+
     /// An alert is no longer in the index.
     pub fn forget(&mut self, alert: AlertId) {
         self.pins.remove(&alert);

@@ -154,6 +154,14 @@ impl Ring {
         segment.bytes = bytes;
     }
 
+    /// A segment's times were put right.
+    pub fn retime(&mut self, id: i64, starts_at: WallTime, ends_at: WallTime) {
+        if let Some(place) = self.place(id) {
+            let segment = &mut self.segments[place];
+            (segment.starts_at, segment.ends_at, segment.clock) = (starts_at, ends_at, ClockState::Synced);
+        }
+    }
+
     /// Nothing more is added to a segment.
     pub fn end(&mut self, id: i64) {
         self.set_state(id, State::Ended);

@@ -15,12 +15,12 @@ use super::age::Trust;
 use super::error::StoreError;
 use super::fault::Fault;
 use super::holds::{DamagedHold, Holds, HoldsFolder, HoldsLock};
-use super::index::{KnownSegment, PinRow};
+use super::index::{KnownSegment, PinRow, PutRight};
 use super::pins::Pins;
-use super::reconcile::prune_folders;
 use super::retention::{self, Ceiling, FOREVER, Held, Limits, Short, Why};
 use super::ring::{CameraNumber, Ring};
 use super::settings::Settings;
+use super::tree::prune_folders;
 use crate::domain::alert::AlertDraft;
 use crate::domain::ids::{AlertId, CameraId};
 use crate::domain::time::{Monotonic, Stamp, WallTime};
@@ -237,6 +237,29 @@ impl Room {
     /// An alert is no longer in the index.
     pub fn forget(&mut self, alert: AlertId) {
         self.pins.forget(alert);
+    }
+
+    /// The index was built anew: these are the segments and the pins now.
+    pub fn refill(&mut self, known: Vec<KnownSegment>, pins: Vec<PinRow>) {
+        self.ring = Ring::new(self.clips.clone(), known);
+        self.pins = Pins::new(pins, &mut self.ring);
+        self.holds = HoldsFolder::new(&self.settings.directory);
+        self.held = Held { everything: true, ..Held::default() };
+        self.going.clear();
+        self.short = Short::default();
+        self.removed.clear();
+        self.camera_held_bytes.clear();
+        self.refresh_holds();
+    }
+
+    /// The times of these segments, and of pins, were put right.
+    pub fn retime(&mut self, segments: &[PutRight], pins: Vec<PinRow>) {
+        for segment in segments {
+            self.ring.retime(segment.id, segment.starts_at, segment.ends_at);
+        }
+        self.pins.retime(pins);
+        self.going.clear();
+        self.short = Short::default();
     }
 
     /// What was removed since the last call.

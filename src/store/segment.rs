@@ -19,6 +19,8 @@ use crate::domain::time::{Pts, Stamp};
 
 /// How far wall time may move against time since boot within a segment: beyond that the clock was set.
 const CLOCK_STEP_MICROS: i64 = 1_000_000;
+/// More than header and trailer take together.
+pub(super) const BOXES_BYTES_MAX: u64 = 1024;
 /// How many files of one camera may start in the same millisecond.
 const NAMES_MAX: u32 = 1000;
 

@@ -12,18 +12,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::StoreVitals;
+use super::catalogue::Catalogue;
 use super::error::StoreError;
 use super::fault::Fault;
 use super::index::{Batch, Index, KnownSegment};
 use super::queue::{Job, Queue};
+use super::rebuild;
+use super::reconcile::Look;
 use super::room::Room;
-use super::segment::Segment;
+use super::segment::{BOXES_BYTES_MAX, Segment};
 use super::settings::Settings;
-use super::tree::prune_folders;
 use crate::clock::Clock;
 use crate::domain::alert::{Alert, AlertDraft};
+use crate::domain::fault::{ErrorKind, chain};
 use crate::domain::fragment::Fragment;
 use crate::domain::ids::CameraId;
+use crate::domain::time::{ClockState, Stamp};
 
 /// How much more than needed is freed on a full disk, so that it is not full again with the next write.
 const RECLAIM_BYTES: u64 = 1024 * 1024;
@@ -44,7 +48,12 @@ pub(super) struct Writer {
     clips: PathBuf,
     boot_id: String,
     clock: Arc<dyn Clock>,
-    index: Index,
+    /// `None` while a damaged one cannot be built anew.
+    index: Option<Index>,
+    /// Reads the same index, and has to be told of another one.
+    catalogue: Arc<Catalogue>,
+    /// Footage of this boot may have been recorded before the clock was right.
+    in_doubt: bool,
     vitals: Arc<Mutex<StoreVitals>>,
     room: Room,
     /// Alerts up to this place were looked at when old ones were removed last.
@@ -70,6 +79,7 @@ impl Writer {
         boot_id: String,
         clock: Arc<dyn Clock>,
         index: Index,
+        catalogue: Arc<Catalogue>,
         known: Vec<KnownSegment>,
         vitals: Arc<Mutex<StoreVitals>>,
     ) -> Result<Self, StoreError> {
@@ -81,7 +91,9 @@ impl Writer {
             clips,
             boot_id,
             clock,
-            index,
+            index: Some(index),
+            catalogue,
+            in_doubt: true,
             vitals,
             room,
             forgotten_seq: 0,
@@ -132,13 +144,16 @@ impl Writer {
             self.end_segment(&camera);
         }
         self.sync();
+        if let Some(Err(error)) = self.index.as_ref().map(Index::checkpoint) {
+            // What stays in the log is found there at the next start.
+            tracing::debug!("{}", chain(&error));
+        }
         self.report();
     }
 
     fn put_alert(&mut self, draft: AlertDraft) -> Result<Alert, StoreError> {
         let stored_at = self.clock.now().wall;
-        let stored = self.with_room(0, |writer| writer.index.put_alert(draft.clone(), stored_at));
-        self.index_fault.note(stored.as_ref().err());
+        let stored = self.change_index(|index| index.put_alert(draft.clone(), stored_at));
         if let Ok(alert) = &stored {
             self.room.pin(&draft, alert.seq);
         }
@@ -153,28 +168,94 @@ impl Writer {
 
     /// Looks for what has grown old, about once a minute.
     fn sweep(&mut self) {
-        if !self.room.sweep(self.clock.now()) {
+        let now = self.clock.now();
+        if !self.room.sweep(now) {
             return;
         }
+        self.put_right(now);
         let (outlived, next) = self.room.outlived(self.forgotten_seq, FORGOTTEN_MAX);
         self.forgotten_seq = next;
         if outlived.is_empty() {
             return;
         }
-        let forgotten = self.index.forget(&outlived);
-        self.index_fault.note(forgotten.as_ref().err());
+        let forgotten = self.change_index(|index| index.forget(&outlived));
         for alert in forgotten.unwrap_or_default() {
             self.room.forget(alert);
         }
     }
 
     fn remove_delivered(&mut self) {
-        let removed = self.index.delivered(&self.delivered);
-        self.index_fault.note(removed.as_ref().err());
-        match removed {
-            Ok(()) => self.delivered.clear(),
-            Err(_) => self.sync_later(),
+        let delivered = std::mem::take(&mut self.delivered);
+        if self.change_index(|index| index.delivered(&delivered)).is_err() {
+            self.delivered = delivered;
+            self.sync_later();
         }
+    }
+
+    /// Once the clock is right, puts right what was recorded in this boot before it was.
+    fn put_right(&mut self, now: Stamp) {
+        if !self.in_doubt || now.clock != ClockState::Synced {
+            return;
+        }
+        // What waits has to be in the index to be found there.
+        self.sync();
+        if !self.batch.is_empty() {
+            return;
+        }
+        let offset =
+            now.wall.as_micros() - i64::try_from(now.monotonic.as_nanos() / 1000).unwrap_or(i64::MAX);
+        let boot_id = self.boot_id.clone();
+        let moved = self.change_index(|index| Ok((index.put_right(&boot_id, offset)?, index.pins()?)));
+        if let Ok((segments, pins)) = moved {
+            self.in_doubt = false;
+            if !segments.is_empty() {
+                tracing::info!(
+                    "the clock is right now: the times of {} segments are put right",
+                    segments.len()
+                );
+            }
+            self.room.retime(&segments, pins);
+        }
+    }
+
+    /// Changes the index. A full disk makes room for it; a damaged index is built anew, and changed then.
+    fn change_index<T>(
+        &mut self,
+        mut change: impl FnMut(&mut Index) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut changed = self.try_index(&mut change);
+        if changed.as_ref().is_err_and(is_corrupt) {
+            changed = self.rebuild_index().and_then(|()| self.try_index(change));
+        }
+        self.index_fault.note(changed.as_ref().err());
+        changed
+    }
+
+    /// Changes the index as it is.
+    fn try_index<T>(
+        &mut self,
+        mut change: impl FnMut(&mut Index) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.with_room(0, |writer| change(writer.index.as_mut().ok_or(StoreError::IndexLost)?))
+    }
+
+    /// Builds the index anew from the clip files. What waits for its rows is found in the files.
+    fn rebuild_index(&mut self) -> Result<(), StoreError> {
+        self.sync_files();
+        let cameras: Vec<CameraId> = self.writing.keys().cloned().collect();
+        for camera in cameras {
+            self.end_segment(&camera);
+        }
+        self.index = None;
+        let opened = rebuild::rebuild(&self.settings.directory, &self.boot_id, Look::NotEnded)?;
+        tracing::error!("the index was damaged: {}", opened.reconciled);
+        self.next_id = opened.index.next_segment_id()?;
+        self.room.refill(opened.known, opened.index.pins()?);
+        (self.batch, self.in_doubt) = (Batch::default(), true);
+        self.ended.clear();
+        self.index = Some(opened.index);
+        self.vitals.lock().unwrap_or_else(PoisonError::into_inner).reconciled = opened.reconciled;
+        self.catalogue.reopen()
     }
 
     fn append(&mut self, fragment: &Fragment) {
@@ -182,6 +263,9 @@ impl Writer {
             // The index is at fault, and has said so.
             self.lost_fragments += 1;
             return;
+        }
+        if fragment.starts_at.clock == ClockState::Synced {
+            self.put_right(fragment.starts_at);
         }
         let needed = (fragment.bytes.len() + fragment.init.len()) as u64;
         let written = self.with_room(needed, |writer| writer.write(fragment));
@@ -201,7 +285,8 @@ impl Writer {
             self.end_segment(&fragment.camera);
         }
         let starts = !self.writing.contains_key(&fragment.camera);
-        let needed = (fragment.bytes.len() + if starts { fragment.init.len() } else { 0 }) as u64;
+        let media = fragment.bytes.len() + if starts { fragment.init.len() } else { 0 };
+        let needed = media as u64 + BOXES_BYTES_MAX;
         let room = self.room.make(&fragment.camera, needed, starts);
         self.note_removed();
         room?;
@@ -218,6 +303,7 @@ impl Writer {
         let id = self.next_id;
         let (segment, start, row) = Segment::start(&self.clips, id, &self.boot_id, fragment)?;
         self.next_id += 1;
+        self.in_doubt |= fragment.starts_at.clock != ClockState::Synced;
         self.room.ring.start(id, &fragment.camera, &start.path, fragment.starts_at);
         self.room.ring.grow(id, segment.bytes, fragment.starts_at.wall + fragment.duration);
         self.batch.started.push(start);
@@ -260,22 +346,37 @@ impl Writer {
     fn sync(&mut self) {
         self.sync_at = None;
         self.sync_files();
+        if self.index.is_none() {
+            let rebuilt = self.rebuild_index();
+            self.index_fault.note(rebuilt.as_ref().err());
+        }
         if !self.batch.is_empty() {
-            let committed = self.with_room(0, |writer| writer.index.commit(&writer.batch));
-            self.index_fault.note(committed.as_ref().err());
-            if committed.is_ok() {
-                self.batch = Batch::default();
-                self.ended.clear();
-                for segment in self.writing.values_mut() {
-                    segment.indexed_bytes = segment.bytes;
-                }
-            }
+            self.commit();
         }
         if !self.delivered.is_empty() {
             self.remove_delivered();
         }
         if !self.batch.is_empty() || !self.delivered.is_empty() {
             self.sync_later();
+        }
+    }
+
+    fn commit(&mut self) {
+        // Taken out, since what is removed to make room for it goes with the next one.
+        let batch = std::mem::take(&mut self.batch);
+        let mut committed = self.try_index(|index| index.commit(&batch));
+        if committed.as_ref().is_err_and(is_corrupt) {
+            // The clip files tell all that the batch would.
+            committed = self.rebuild_index();
+        }
+        self.index_fault.note(committed.as_ref().err());
+        if committed.is_err() {
+            self.batch = batch.followed_by(std::mem::take(&mut self.batch));
+            return;
+        }
+        self.ended.clear();
+        for segment in self.writing.values_mut() {
+            segment.indexed_bytes = segment.bytes;
         }
     }
 
@@ -355,4 +456,8 @@ impl Writer {
         self.room.report(&mut vitals);
         vitals.index_unwritable.clone_from(&self.index_fault.said);
     }
+}
+
+fn is_corrupt(error: &StoreError) -> bool {
+    error.kind() == ErrorKind::Corrupt
 }

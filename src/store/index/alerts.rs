@@ -154,8 +154,9 @@ fn upsert_event(transaction: &Transaction, draft: &AlertDraft, boot_id: &str) ->
              ON CONFLICT (id) DO UPDATE SET
                  severity = excluded.severity,
                  why = excluded.why,
-                 closed_wall_us = coalesce(excluded.closed_wall_us, closed_wall_us),
-                 clip_ends_wall_us = coalesce(excluded.clip_ends_wall_us, clip_ends_wall_us)",
+                 closed_wall_us = coalesce(excluded.closed_wall_us + iif(?14, wall_shift_us, 0), closed_wall_us),
+                 clip_ends_wall_us =
+                     coalesce(excluded.clip_ends_wall_us + iif(?14, wall_shift_us, 0), clip_ends_wall_us)",
         )?
         .execute(params![
             event.id.to_string(),
@@ -171,6 +172,8 @@ fn upsert_event(transaction: &Transaction, draft: &AlertDraft, boot_id: &str) ->
             event.closed_at.map(|at| at.wall.as_micros()),
             draft.clip.starts_at.as_micros(),
             draft.clip.ends_at.map(WallTime::as_micros),
+            // Stamped before the clock was right, it moves as the row has moved already.
+            event.closed_at.is_some_and(|at| at.clock != ClockState::Synced),
         ])
         .map(drop)
 }

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub(super) use alerts::{PinRow, parse_alert};
+pub(super) use times::PutRight;
 
 use super::container::{Found, SegmentHeader};
 use super::error::StoreError;
@@ -124,6 +125,18 @@ impl Batch {
             && self.removed.is_empty()
     }
 
+    /// With what came after it; of a segment that goes then, nothing is added any more.
+    pub fn followed_by(mut self, later: Self) -> Self {
+        for id in &later.removed {
+            self.forget(*id);
+        }
+        self.started.extend(later.started);
+        self.fragments.extend(later.fragments);
+        self.ended.extend(later.ended);
+        self.removed.extend(later.removed);
+        self
+    }
+
     /// Forgets what it holds of a segment. Returns how many fragments that were.
     pub fn forget(&mut self, segment: i64) -> usize {
         let before = self.fragments.len();
@@ -208,6 +221,13 @@ impl Index {
                    (SELECT min(seq) FROM alert), (SELECT min(seq) FROM outbox), (SELECT max(id) FROM event),
                    (SELECT max(segment) FROM fragment), (SELECT max(path) FROM segment)";
         self.connection.query_row(ENDS, [], |_| Ok(())).map_err(self.failed("read the ends of the tables"))
+    }
+
+    /// Brings everything into the one file; what is being read at this moment may keep a part in the log.
+    pub fn checkpoint(&self) -> Result<(), StoreError> {
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .map_err(self.failed("empty the log of"))
     }
 
     /// Brings everything into the one file, and closes it.
