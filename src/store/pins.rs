@@ -38,8 +38,9 @@ impl Pins {
         Self { pins: rows.into_iter().map(pin).collect() }
     }
 
-    /// An alert is stored at `seq`; its event was told of before, or is new. Returns whether that changes anything.
-    pub fn note(&mut self, draft: &AlertDraft, seq: u64, ring: &mut Ring) -> bool {
+    /// An alert is stored at `seq`; its event was told of before, or is new. Returns what it pins, if that
+    /// has changed.
+    pub fn note(&mut self, draft: &AlertDraft, seq: u64, ring: &mut Ring) -> Option<Pin> {
         let event = &draft.event;
         let before = self.pins.get(&event.id).copied();
         let opened_at = event.opened_at.wall;
@@ -58,7 +59,7 @@ impl Pins {
         if let Some(closed_at) = event.closed_at {
             pin.since = closed_at.wall;
         }
-        before != Some(*pin)
+        (before != Some(*pin)).then_some(*pin)
     }
 
     /// Times were put right: these are the rows now. What is open stays open.
@@ -99,8 +100,8 @@ mod tests {
         let mut ring = Ring::new("/c".into(), Vec::new());
         let mut pins = Pins::default();
         let mut alert = draft("gate");
-        assert!(pins.note(&alert, 4, &mut ring));
-        assert!(!pins.note(&alert, 4, &mut ring));
+        assert!(pins.note(&alert, 4, &mut ring).is_some());
+        assert!(pins.note(&alert, 4, &mut ring).is_none());
         assert_eq!(pins.in_order().0[0].to, FOREVER);
 
         let end = START + Duration::from_secs(30);

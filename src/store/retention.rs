@@ -56,6 +56,13 @@ pub(super) struct Pin {
     pub clock: ClockState,
 }
 
+impl Pin {
+    /// Whether it pins a segment, as long as it is alive. Touching is not overlapping.
+    pub fn overlaps(&self, segment: &Segment) -> bool {
+        self.camera == segment.camera && segment.starts_at < self.to && segment.ends_at > self.from
+    }
+}
+
 /// After everything.
 pub(super) const FOREVER: WallTime = WallTime::from_micros(i64::MAX);
 

@@ -214,8 +214,9 @@ impl Room {
 
     /// An alert is stored at `seq`: it pins from now on.
     pub fn pin(&mut self, draft: &AlertDraft, seq: u64) {
-        if self.pins.note(draft, seq, &mut self.ring) {
-            self.going.clear();
+        if let Some(pin) = self.pins.note(draft, seq, &mut self.ring) {
+            let ring = &self.ring;
+            self.going.retain(|(id, _)| ring.get(*id).is_some_and(|(segment, _)| !pin.overlaps(&segment)));
             self.short = Short::default();
         }
     }
