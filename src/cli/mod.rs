@@ -6,7 +6,6 @@ pub mod check;
 mod clips;
 #[cfg(feature = "demo")]
 mod demo;
-pub mod hold;
 mod model;
 mod replay;
 mod run;

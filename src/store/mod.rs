@@ -132,7 +132,7 @@ impl Store {
         let lock = lock(&settings.directory)?;
 
         let boot_id = clock::boot_id();
-        let Opened { index, known, reconciled } =
+        let Opened { index, known, pins, reconciled } =
             rebuild::open(&settings.directory, &boot_id, Look::NotEnded)?;
         // The names of the index and of clips/, where they are new.
         File::open(&settings.directory)
@@ -144,8 +144,15 @@ impl Store {
         let catalogue = Arc::new(Catalogue::open(&settings.directory)?);
         let vitals = Arc::new(Mutex::new(StoreVitals { reconciled, ..StoreVitals::default() }));
         let queue = Arc::new(Queue::default());
-        let writer =
-            Writer::new(settings, boot_id, clock, index, Arc::clone(&catalogue), known, Arc::clone(&vitals))?;
+        let writer = Writer::new(
+            settings,
+            boot_id,
+            clock,
+            index,
+            Arc::clone(&catalogue),
+            (known, pins),
+            Arc::clone(&vitals),
+        )?;
         let thread = spawn(writer, Arc::clone(&queue), lock)?;
         Ok(Self { inner: Arc::new(Inner { queue, catalogue, vitals, thread: Mutex::new(Some(thread)) }) })
     }

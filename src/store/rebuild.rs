@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::error::StoreError;
-use super::index::{Index, KnownSegment};
+use super::index::{Index, KnownSegment, PinRow};
 use super::reconcile::{Look, Reconciled, reconcile};
 use super::salvage::{self, Salvaged};
 use super::tree;
@@ -27,6 +27,8 @@ pub(super) struct Opened {
     pub index: Index,
     /// The segments that there are, oldest first. All have ended.
     pub known: Vec<KnownSegment>,
+    /// What alerts pin.
+    pub pins: Vec<PinRow>,
     /// What was found and mended.
     pub reconciled: Reconciled,
 }
@@ -80,7 +82,8 @@ fn open_and_reconcile(directory: &Path, boot_id: &str, look: Look) -> Result<Ope
     let (mut index, _) = Index::open(&super::index_path(directory), boot_id.to_owned())?;
     index.read_ends()?;
     let (reconciled, known) = reconcile(&mut index, directory, look)?;
-    Ok(Opened { index, known, reconciled })
+    let pins = index.pins()?;
+    Ok(Opened { index, known, pins, reconciled })
 }
 
 /// Makes the new index at `fresh`, with what reads of the old one, and closes it.

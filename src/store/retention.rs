@@ -166,7 +166,8 @@ impl FromIterator<(CameraNumber, WallTime, WallTime)> for Spans {
         for spans in &mut cameras {
             spans.sort_unstable();
             spans.dedup_by(|next, last| {
-                let joined = next.0 <= last.1;
+                // What only touches stays apart: a segment without length between the two is in neither.
+                let joined = next.0 < last.1;
                 if joined {
                     last.1 = last.1.max(next.1);
                 }

@@ -6,7 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
@@ -43,6 +43,8 @@ pub(super) struct Segment {
     init: Arc<[u8]>,
     facts: StreamFacts,
     starts_at: Stamp,
+    /// When its last fragment was appended.
+    pub last_at: Instant,
     pts: Pts,
 }
 
@@ -71,6 +73,7 @@ impl Segment {
             init: Arc::clone(&fragment.init),
             facts: fragment.facts.clone(),
             starts_at: fragment.starts_at,
+            last_at: Instant::now(),
             pts: fragment.pts,
         };
         let header = SegmentHeader::new(id, boot_id, fragment);
@@ -147,6 +150,7 @@ impl Segment {
             return Err(StoreError::clip("write", &self.path)(error));
         }
         self.sha256 = sha256;
+        self.last_at = Instant::now();
         self.bytes = offset_bytes + (fragment.bytes.len() + trailer.len()) as u64;
         Ok(FragmentRow::new(self.id, offset_bytes, trailer.len() as u64, digest, fragment))
     }

@@ -15,7 +15,7 @@ use super::StoreVitals;
 use super::catalogue::Catalogue;
 use super::error::StoreError;
 use super::fault::Fault;
-use super::index::{Batch, Index, KnownSegment};
+use super::index::{Batch, Index, KnownSegment, PinRow};
 use super::queue::{Job, Queue};
 use super::rebuild;
 use super::reconcile::Look;
@@ -39,6 +39,8 @@ const UNINDEXED_MAX: usize = 2000;
 const FORGOTTEN_MAX: usize = 200;
 /// How many files are removed before the writer looks for alerts again.
 const REMOVALS_MAX: usize = 8;
+/// A camera that has delivered nothing for this long, and a segment's length, has gone.
+const SILENCE: Duration = Duration::from_secs(60);
 /// How often the writer wakes up where nothing happens: footage grows old on its own.
 const WAKE: Duration = Duration::from_secs(60);
 
@@ -73,19 +75,19 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// A writer over `known` segments, oldest first.
+    /// A writer over `known` segments, oldest first, and what alerts pin of them.
     pub fn new(
         settings: Settings,
         boot_id: String,
         clock: Arc<dyn Clock>,
         index: Index,
         catalogue: Arc<Catalogue>,
-        known: Vec<KnownSegment>,
+        (known, pins): (Vec<KnownSegment>, Vec<PinRow>),
         vitals: Arc<Mutex<StoreVitals>>,
     ) -> Result<Self, StoreError> {
         let clips = super::clips_path(&settings.directory);
         let next_id = index.next_segment_id()?;
-        let room = Room::new(settings.clone(), known, index.pins()?);
+        let room = Room::new(settings.clone(), known, pins);
         let writer = Self {
             settings,
             clips,
@@ -173,6 +175,7 @@ impl Writer {
             return;
         }
         self.put_right(now);
+        self.end_silent();
         let (outlived, next) = self.room.outlived(self.forgotten_seq, FORGOTTEN_MAX);
         self.forgotten_seq = next;
         if outlived.is_empty() {
@@ -250,7 +253,7 @@ impl Writer {
         let opened = rebuild::rebuild(&self.settings.directory, &self.boot_id, Look::NotEnded)?;
         tracing::error!("the index was damaged: {}", opened.reconciled);
         self.next_id = opened.index.next_segment_id()?;
-        self.room.refill(opened.known, opened.index.pins()?);
+        self.room.refill(opened.known, opened.pins);
         (self.batch, self.in_doubt) = (Batch::default(), true);
         self.ended.clear();
         self.index = Some(opened.index);
@@ -336,6 +339,14 @@ impl Writer {
         self.batch.ended.push(segment.id);
         self.ended.push(segment);
         self.sync_later();
+    }
+
+    /// What a camera that has gone has written grows old, and may be removed, like everything else.
+    fn end_silent(&mut self) {
+        let is_silent = |segment: &Segment| segment.last_at.elapsed() > self.settings.segment + SILENCE;
+        let writing = self.writing.iter().filter(|(_, segment)| is_silent(segment));
+        let silent: Vec<CameraId> = writing.map(|(camera, _)| camera.clone()).collect();
+        silent.iter().for_each(|camera| self.end_segment(camera));
     }
 
     fn sync_later(&mut self) {

@@ -5,6 +5,7 @@
 mod agent;
 mod architecture;
 mod clips;
+mod clock;
 mod config;
 mod detect;
 mod inspect;

@@ -290,6 +290,46 @@ fn a_disk_error_costs_fragments_not_alerts_and_passes() {
 }
 
 #[test]
+fn a_damaged_index_is_built_anew_while_recording_goes_on() {
+    let place = TempDir::new().unwrap();
+    let store = open(settings(place.path()));
+    for number in 0..30 {
+        store.append(fragment("gate", number, 1000)).unwrap();
+    }
+    let first = store.put_alert(opened("gate", Duration::ZERO)).unwrap();
+    wait_until("all is indexed", LONG, || store.segments(&ClipFilter::default()).unwrap().len() == 6);
+
+    // Everything behind the first page, once nothing of it is in the log or in a cache any more.
+    let path = place.path().join("index.sqlite");
+    let other = Connection::open(&path).unwrap();
+    other.busy_timeout(LONG).unwrap();
+    other.execute_batch("DELETE FROM outbox; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let length = usize::try_from(fs::metadata(&path).unwrap().len()).unwrap();
+    let mut file = OpenOptions::new().write(true).open(&path).unwrap();
+    std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(4096)).unwrap();
+    file.write_all(&vec![0xa5; length - 4096]).unwrap();
+    drop((file, other));
+
+    let second = store.put_alert(opened("gate", FRAGMENT)).unwrap();
+    assert!(second.seq > first.seq, "no number is given twice: {} {}", first.seq, second.seq);
+    let vitals = store.vitals();
+    assert!(vitals.reconciled.rebuilt && vitals.index_unwritable.is_none(), "{vitals:?}");
+    for number in 30..35 {
+        store.append(fragment("gate", number, 1000)).unwrap();
+    }
+    let gate = "gate".parse().unwrap();
+    wait_until("what is new is indexed", LONG, || {
+        let all = store.footage(&gate, START.wall, START.wall + FRAGMENT * 35).unwrap();
+        all.segments.last().is_some_and(|last| last.ends_at == START.wall + FRAGMENT * 35)
+    });
+    let found = store.footage(&gate, START.wall, START.wall + FRAGMENT * 35).unwrap();
+    assert_eq!(found.segments[0].starts_at, START.wall, "what was old is there");
+    assert_eq!(store.outbox(0, 10).unwrap().last(), Some(&second));
+    drop(store);
+    assert_agrees(place.path());
+}
+
+#[test]
 fn a_stalled_index_makes_the_queue_refuse_not_block() {
     let place = TempDir::new().unwrap();
     let store = open(settings(place.path()));

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Place, StoreArgs, check_cameras, size, span, time};
+use super::{Place, StoreArgs, check_cameras, not_blank, size, span, time, who};
 use crate::cli::{CANNOT, FOUND};
 use crate::clock::{self, SystemClock};
 use crate::domain::ids::{AlertId, CameraId};
@@ -44,13 +44,6 @@ pub(super) struct Args {
     json: bool,
     #[command(flatten)]
     store: StoreArgs,
-}
-
-fn not_blank(text: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err("must say something".to_owned()),
-        text => Ok(text.to_owned()),
-    }
 }
 
 /// Exports, and prints what became of it. 1 where something was not exported for want of footage or room, 3 where
@@ -126,13 +119,6 @@ fn clips(args: &Args, place: &Place, catalogue: &Catalogue) -> anyhow::Result<Ve
         clips.extend(args.camera.iter().map(clip));
     }
     Ok(clips)
-}
-
-/// Who exports: as they say, or as sudo or the login name them; with the user id, which nobody can make up.
-fn who(said: Option<&str>) -> String {
-    let from_environment = || ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|key| std::env::var(key).ok());
-    let name = said.map(str::to_owned).or_else(from_environment).unwrap_or_else(|| "somebody".to_owned());
-    format!("{name} (user id {})", rustix::process::getuid().as_raw())
 }
 
 fn print_clip(clip: &ExportedClip, place: &Place) {

@@ -1,6 +1,7 @@
 //! `wardwatch clips`: what footage there is, getting it out, and who did.
 
 mod export;
+mod hold;
 mod list;
 mod log;
 mod time;
@@ -29,6 +30,12 @@ enum Command {
     List(list::Args),
     /// Writes footage as MP4 files that play everywhere; the access log says who did and why.
     Export(export::Args),
+    /// Keeps footage as evidence: nothing of it is removed until it is released. The daemon may run meanwhile.
+    Hold(hold::HoldArgs),
+    /// Lists what is held.
+    Holds(hold::HoldsArgs),
+    /// Ends a hold.
+    Release(hold::ReleaseArgs),
     /// Prints the access log: who exported, held or released what, and why.
     Log(log::Args),
 }
@@ -36,7 +43,7 @@ enum Command {
 impl Args {
     /// Whether nothing is left undone when whoever reads the output goes.
     pub(super) fn only_prints(&self) -> bool {
-        !matches!(self.command, Command::Export(_))
+        matches!(self.command, Command::List(_) | Command::Holds(_) | Command::Log(_))
     }
 }
 
@@ -45,6 +52,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::List(args) => list::run(args),
         Command::Export(args) => export::run(args),
+        Command::Hold(args) => hold::hold(args),
+        Command::Holds(args) => hold::holds(args),
+        Command::Release(args) => hold::release(args),
         Command::Log(args) => log::run(args),
     }
 }
@@ -109,6 +119,21 @@ fn check_cameras(catalogue: &Catalogue, cameras: &[CameraId], directory: &Path) 
         bail!("the store in {} has nothing of a camera \"{unknown}\"; it has {known}", directory.display());
     }
     Ok(())
+}
+
+/// A reason or a name that says something.
+fn not_blank(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("must say something".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}
+
+/// Who asks: as they say, or as sudo or the login name them; with the user id, which nobody can make up.
+fn who(said: Option<&str>) -> String {
+    let from_environment = || ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|key| std::env::var(key).ok());
+    let name = said.map(str::to_owned).or_else(from_environment).unwrap_or_else(|| "somebody".to_owned());
+    format!("{name} (user id {})", rustix::process::getuid().as_raw())
 }
 
 /// A number of bytes for a person.
