@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
-use super::{Place, StoreArgs, not_blank, size, time, who};
+use super::{Place, StoreArgs, check_cameras, not_blank, size, time, who};
 use crate::cli::FOUND;
 use crate::clock;
 use crate::domain::ids::{AlertId, CameraId};
@@ -73,7 +73,7 @@ pub(super) fn hold(args: &HoldArgs) -> anyhow::Result<ExitCode> {
     println!("{}", described(&place, &hold));
     let gone = hold.paths.len() - present(&place, &hold).0;
     if gone > 0 {
-        eprintln!("wardwatch: {gone} files were removed before the hold was made");
+        eprintln!("wardwatch: files that were removed before the hold was made: {gone}");
     }
     if hold.paths.is_empty() {
         eprintln!("wardwatch: there is no footage of that time; what still comes of it is held");
@@ -84,6 +84,7 @@ pub(super) fn hold(args: &HoldArgs) -> anyhow::Result<ExitCode> {
 /// Camera, from and to of what is asked for.
 fn span(args: &HoldArgs, place: &Place) -> anyhow::Result<(CameraId, WallTime, WallTime)> {
     if let (Some(camera), Some(from), Some(to)) = (&args.camera, &args.from, &args.to) {
+        check_cameras(&place.open()?, std::slice::from_ref(camera), &place.directory)?;
         let at = |text: &str| time::parse(text, &place.timezone, clock::wall());
         return Ok((camera.clone(), at(from)?, at(to)?));
     }
@@ -139,7 +140,8 @@ fn described(place: &Place, hold: &Hold) -> String {
     let alert = hold.alert.map_or(String::new(), |alert| format!(", alert {alert}"));
     let (from, to) = (time::text(hold.from, &place.timezone), time::text(hold.to, &place.timezone));
     let (id, camera, size) = (&hold.id, &hold.camera, size(bytes));
-    format!("{id}  {camera}, {from} to {to}{alert}: {files} files, {size}; {} ({})", hold.reason, hold.who)
+    let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+    format!("{id}  {camera}, {from} to {to}{alert}: {files}, {size}; {} ({})", hold.reason, hold.who)
 }
 
 /// How many of a hold's files are there, and their bytes.
