@@ -9,6 +9,7 @@ mod clock;
 mod config;
 mod detect;
 mod inspect;
+mod faults;
 mod publish;
 mod reconcile;
 mod retention;

@@ -1,0 +1,389 @@
+//! The process that is hit: footage with known bytes of four cameras, alerts that open and close, and a pipe on which it
+//! tells what it did.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use sha2::{Digest, Sha256};
+use wardwatch::clock::{Clock, SystemClock};
+use wardwatch::domain::alert::{Alert, AlertDraft, Thumbnail};
+use wardwatch::domain::event::Phase;
+use wardwatch::domain::fragment::Fragment;
+use wardwatch::domain::ids::{AlertId, CameraId, Epoch};
+use wardwatch::domain::time::{ClockState, Pts, Stamp, WallTime};
+use wardwatch::store::{ClipFilter, Settings, Store};
+
+use crate::support::sample;
+
+pub const CAMERAS: [&str; 4] = ["gate", "yard", "road", "yard-2"];
+/// How long a fragment plays, and how often each camera has one.
+pub const GOP: Duration = Duration::from_millis(50);
+pub const SYNC_INTERVAL: Duration = Duration::from_millis(50);
+/// The clip files together; some ten seconds of all cameras.
+pub const CLIP_BYTES_MAX: u64 = 6 << 20;
+/// How long an alert pins its clip: short, so that pins come and go while the rounds go on.
+pub const ALERT_AGE_MAX: Duration = Duration::from_secs(20);
+/// What a clip has before its event and after it.
+const ROLL: Duration = Duration::from_millis(250);
+
+/// A small store that is always at its limit.
+pub fn settings(directory: &Path) -> Settings {
+    Settings {
+        clip_bytes_max: CLIP_BYTES_MAX,
+        clip_age_max: Duration::MAX,
+        alert_age_max: ALERT_AGE_MAX,
+        free_bytes_min: 0,
+        free_inodes_min: 0,
+        segment: Duration::from_millis(500),
+        sync_interval: SYNC_INTERVAL,
+        ..Settings::new(directory.to_owned())
+    }
+}
+
+/// The machine's clock, trusted: what has an age limit goes when it is that old.
+#[derive(Debug)]
+pub struct TrustedClock;
+
+impl Clock for TrustedClock {
+    fn now(&self) -> Stamp {
+        Stamp { clock: ClockState::Synced, ..SystemClock.now() }
+    }
+}
+
+/// One fragment, as far as it is known from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Number {
+    /// Its camera's place in [`CAMERAS`].
+    pub camera: usize,
+    /// Counts a camera's fragments, over all runs.
+    pub number: u32,
+}
+
+/// moof and mdat that no other fragment has, and that tell where they belong.
+pub fn bytes(Number { camera, number }: Number, wall: WallTime) -> Vec<u8> {
+    let head = [camera as u64, number.into(), wall.as_micros() as u64];
+    let head: Vec<u8> = head.iter().flat_map(|word| word.to_be_bytes()).collect();
+    let mut random = StdRng::seed_from_u64((u64::from(number) << 8) | camera as u64);
+    let length = random.random_range(1000..12_000);
+    let noise: Vec<u8> = (0..length).map(|_| random.random()).collect();
+    [box_of(b"moof", &head), box_of(b"mdat", &noise)].concat()
+}
+
+/// Reads back where the bytes of [`bytes`] belong.
+pub fn read_number(bytes: &[u8]) -> Option<(Number, WallTime)> {
+    let word = |at: usize| Some(u64::from_be_bytes(bytes.get(8 + at * 8..16 + at * 8)?.try_into().ok()?));
+    let number = Number { camera: word(0)? as usize, number: word(1)? as u32 };
+    (number.camera < CAMERAS.len()).then_some((number, WallTime::from_micros(word(2)? as i64)))
+}
+
+fn box_of(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    [&(content.len() as u32 + 8).to_be_bytes()[..], kind, content].concat()
+}
+
+/// ftyp and moov.
+pub fn init(camera: usize) -> Vec<u8> {
+    [box_of(b"ftyp", b"iso6\0\0\0\0iso6"), box_of(b"moov", CAMERAS[camera].as_bytes())].concat()
+}
+
+/// The fragment, `since` the start of its run.
+pub fn fragment(number: Number, starts_at: Stamp, since: Duration) -> Fragment {
+    Fragment {
+        camera: camera(number.camera),
+        epoch: Epoch(0),
+        init: init(number.camera).into(),
+        bytes: bytes(number, starts_at.wall).into(),
+        pts: Pts(u64::try_from(since.as_nanos()).unwrap()),
+        duration: GOP,
+        starts_at,
+        ..sample::fragment(CAMERAS[number.camera], 0, 0)
+    }
+}
+
+pub fn camera(place: usize) -> CameraId {
+    CAMERAS[place].parse().unwrap()
+}
+
+/// What makes an alert: the rest follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opened {
+    pub id: AlertId,
+    pub camera: usize,
+    pub at: WallTime,
+}
+
+impl Opened {
+    pub fn draft(&self, closed_at: Option<WallTime>) -> AlertDraft {
+        let mut draft = sample::opened(CAMERAS[self.camera], Duration::ZERO);
+        draft.event.id = self.id;
+        draft.event.opened_at.wall = self.at;
+        draft.clip.starts_at = self.at - ROLL;
+        draft.thumbnail = Some(Thumbnail(vec![0xa5; 2000]));
+        if let Some(at) = closed_at {
+            draft.event.phase = Phase::Closed;
+            draft.event.closed_at = Some(Stamp { wall: at, ..draft.event.opened_at });
+            draft.clip.ends_at = Some(at + ROLL);
+            draft.thumbnail = None;
+        }
+        draft
+    }
+}
+
+/// What an alert is, in short.
+pub fn digest(alert: &Alert) -> String {
+    let json = serde_json::to_vec(alert).unwrap();
+    Sha256::digest(json).iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+/// One thing that the child did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Told {
+    /// The store is open.
+    Open,
+    /// `append` took it.
+    Appended(Number, WallTime),
+    /// The catalogue knows it, and all of its camera that this run appended before it.
+    Indexed(Number),
+    /// `put_alert` is about to be called.
+    Putting(Opened, Option<WallTime>),
+    /// It returned this.
+    Put { id: AlertId, closed: bool, seq: u64, digest: String },
+    /// `delivered` is about to be called.
+    Delivering(u64),
+}
+
+impl Told {
+    fn write(&self) -> String {
+        match self {
+            Self::Open => "open".to_owned(),
+            Self::Appended(n, wall) => format!("appended {} {} {}", n.camera, n.number, wall.as_micros()),
+            Self::Indexed(n) => format!("indexed {} {}", n.camera, n.number),
+            Self::Putting(opened, closed_at) => format!(
+                "putting {} {} {} {}",
+                opened.id,
+                opened.camera,
+                opened.at.as_micros(),
+                closed_at.map_or(0, WallTime::as_micros)
+            ),
+            Self::Put { id, closed, seq, digest } => format!("put {id} {} {seq} {digest}", u8::from(*closed)),
+            Self::Delivering(seq) => format!("delivering {seq}"),
+        }
+    }
+
+    /// `None` for what the test harness says, and for a line that was cut off.
+    fn read(line: &str) -> Option<Self> {
+        let words: Vec<&str> = line.split(' ').collect();
+        let wall = |text: &str| text.parse().ok().map(WallTime::from_micros);
+        let number = |a: &str, b: &str| Some(Number { camera: a.parse().ok()?, number: b.parse().ok()? });
+        Some(match words[..] {
+            ["open", "."] => Self::Open,
+            ["appended", a, b, at, "."] => Self::Appended(number(a, b)?, wall(at)?),
+            ["indexed", a, b, "."] => Self::Indexed(number(a, b)?),
+            ["putting", id, camera, at, closed, "."] => {
+                let opened = Opened { id: id.parse().ok()?, camera: camera.parse().ok()?, at: wall(at)? };
+                Self::Putting(opened, wall(closed).filter(|at| at.as_micros() != 0))
+            }
+            ["put", id, closed, seq, digest, "."] => Self::Put {
+                id: id.parse().ok()?,
+                closed: closed == "1",
+                seq: seq.parse().ok()?,
+                digest: digest.to_owned(),
+            },
+            ["delivering", seq, "."] => Self::Delivering(seq.parse().ok()?),
+            _ => return None,
+        })
+    }
+}
+
+/// What a run is told.
+#[derive(Debug, Clone)]
+pub struct Orders {
+    pub directory: PathBuf,
+    /// The number of each camera's first fragment.
+    pub first: u32,
+    pub seed: u64,
+    /// Alerts that an earlier run left open.
+    pub open: Vec<Opened>,
+}
+
+const ORDERS: &str = "WARDWATCH_TEST_FAULTS_CHILD";
+
+impl Orders {
+    fn write(&self) -> String {
+        let open = self.open.iter().map(|one| format!("{}:{}:{}", one.id, one.camera, one.at.as_micros()));
+        let open: Vec<String> = open.collect();
+        format!("{} {} {} {}", self.first, self.seed, open.join(","), self.directory.display())
+    }
+
+    fn read(text: &str) -> Self {
+        let mut words = text.splitn(4, ' ');
+        let mut next = || words.next().unwrap();
+        let (first, seed) = (next().parse().unwrap(), next().parse().unwrap());
+        let open = next().split(',').filter(|text| !text.is_empty()).map(|text| {
+            let parts: Vec<&str> = text.split(':').collect();
+            let at = WallTime::from_micros(parts[2].parse().unwrap());
+            Opened { id: parts[0].parse().unwrap(), camera: parts[1].parse().unwrap(), at }
+        });
+        let open = open.collect();
+        Self { first, seed, open, directory: next().into() }
+    }
+}
+
+/// A child that runs, and the lines it sends, each with what `mark` returned when it came.
+pub struct Running<M> {
+    pub process: Child,
+    pub lines: Receiver<(Told, M)>,
+}
+
+/// Starts the child, below `wrapper` (a program and its arguments) where there is one.
+pub fn start<M: Send + 'static>(
+    orders: &Orders,
+    wrapper: &[&str],
+    mark: impl Fn() -> M + Send + 'static,
+) -> Running<M> {
+    let program = std::env::current_exe().unwrap();
+    let mut command = match wrapper {
+        [] => Command::new(program),
+        [first, rest @ ..] => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program);
+            command
+        }
+    };
+    let mut process = command
+        .args(["--exact", "faults::load::child_that_is_hit", "--ignored", "--nocapture"])
+        .env(ORDERS, orders.write())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(process.stdout.take().unwrap());
+    let (told, lines) = channel();
+    std::thread::spawn(move || {
+        for line in output.lines().map_while(Result::ok) {
+            if let Some(one) = Told::read(&line)
+                && told.send((one, mark())).is_err()
+            {
+                return;
+            }
+        }
+    });
+    Running { process, lines }
+}
+
+/// Tells the parent. Goes on trying: a fault may hit this pipe as well.
+fn tell(told: &Told) {
+    // The dot shows that the line is whole.
+    let line = format!("{} .\n", told.write());
+    let mut rest = line.as_bytes();
+    let mut output = std::io::stdout().lock();
+    while !rest.is_empty() {
+        match output.write(rest) {
+            Ok(written) => rest = &rest[written..],
+            Err(_) => std::thread::sleep(Duration::from_millis(1)),
+        }
+        let _ = output.flush();
+    }
+}
+
+/// Not a test of its own: the process that is hit. Works until it is killed.
+#[test]
+#[ignore = "run by the fault scenarios"]
+fn child_that_is_hit() {
+    let Some(orders) = std::env::var_os(ORDERS) else { return };
+    let orders = Orders::read(orders.to_str().unwrap());
+    // The harness has begun a line.
+    println!();
+    let store = Store::open(settings(&orders.directory), Arc::new(TrustedClock)).unwrap();
+    tell(&Told::Open);
+    for opened in &orders.open {
+        put(&store, opened, Some(opened.at + GOP * 4));
+    }
+    let appended: Arc<Mutex<BTreeMap<(usize, i64), u32>>> = Arc::default();
+    let (of_watcher, of_alerts) = (store.clone(), store.clone());
+    let to_find = Arc::clone(&appended);
+    std::thread::spawn(move || watch_index(&of_watcher, &to_find));
+    let seed = orders.seed;
+    std::thread::spawn(move || raise_alerts(&of_alerts, seed));
+    record(&store, orders.first, &appended);
+}
+
+/// Appends each camera's fragments at its pace.
+fn record(store: &Store, first: u32, appended: &Mutex<BTreeMap<(usize, i64), u32>>) {
+    let started = Instant::now();
+    for tick in 0u32.. {
+        let since = GOP * tick;
+        std::thread::sleep((started + since).saturating_duration_since(Instant::now()));
+        for camera in 0..CAMERAS.len() {
+            let number = Number { camera, number: first + tick };
+            let now = TrustedClock.now();
+            // Microseconds are what the index keeps.
+            appended.lock().unwrap().insert((camera, (now.wall + GOP).as_micros()), number.number);
+            if store.append(fragment(number, now, since)).is_ok() {
+                tell(&Told::Appended(number, now.wall));
+            }
+        }
+    }
+}
+
+/// Tells what the catalogue shows: what it shows is on the disk.
+fn watch_index(store: &Store, appended: &Mutex<BTreeMap<(usize, i64), u32>>) {
+    let mut told = [None; CAMERAS.len()];
+    loop {
+        for place in 0..CAMERAS.len() {
+            let newest = ClipFilter { camera: Some(camera(place)), limit: Some(1), ..ClipFilter::default() };
+            let Ok(segments) = store.segments(&newest) else { continue };
+            let Some(ends_at) = segments.first().map(|segment| segment.ends_at.as_micros()) else { continue };
+            let number = appended.lock().unwrap().get(&(place, ends_at)).copied();
+            if number.is_some() && number != told[place] {
+                told[place] = number;
+                tell(&Told::Indexed(Number { camera: place, number: number.unwrap() }));
+            }
+        }
+        std::thread::sleep(GOP / 5);
+    }
+}
+
+/// Opens an alert, closes it a little later, and delivers most of them.
+fn raise_alerts(store: &Store, seed: u64) {
+    let mut random = StdRng::seed_from_u64(seed);
+    loop {
+        std::thread::sleep(Duration::from_millis(random.random_range(0..300)));
+        let now = TrustedClock.now().wall;
+        let place = random.random_range(0..CAMERAS.len());
+        let opened = Opened { id: AlertId::new(now.as_unix_millis()), camera: place, at: now };
+        put(store, &opened, None);
+        std::thread::sleep(Duration::from_millis(random.random_range(0..300)));
+        let seq = put(store, &opened, Some(TrustedClock.now().wall));
+        if random.random_bool(0.8) {
+            for seq in [seq.saturating_sub(1), seq] {
+                tell(&Told::Delivering(seq));
+                store.delivered(seq);
+            }
+        }
+    }
+}
+
+/// Stores an alert, however often that takes, as the agent does.
+fn put(store: &Store, opened: &Opened, closed_at: Option<WallTime>) -> u64 {
+    tell(&Told::Putting(*opened, closed_at));
+    loop {
+        match store.put_alert(opened.draft(closed_at)) {
+            Ok(alert) => {
+                let (digest, closed) = (digest(&alert), closed_at.is_some());
+                tell(&Told::Put { id: opened.id, closed, seq: alert.seq, digest });
+                return alert.seq;
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}

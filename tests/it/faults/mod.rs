@@ -1,0 +1,25 @@
+//! What the store promises, held against power cuts, kill -9, full disks and disks that fail.
+//!
+//! A child process ([`load`]) records made-up footage and alerts and tells on a pipe what it did; faults hit it or its
+//! disk; then [`promise`] compares what is there with what was told. With `WARDWATCH_FAULTS=full` each runs for
+//! minutes (`make faults`), otherwise for seconds. `figure:` lines are what `make faults` collects.
+
+mod block_log;
+mod disk;
+mod kill;
+mod load;
+mod mounts;
+mod pipeline;
+mod power;
+mod promise;
+
+/// How often something is done: `few` times, or `full` times when everything was asked for.
+fn rounds(few: u32, full: u32) -> u32 {
+    let asked = std::env::var("WARDWATCH_FAULTS").is_ok_and(|value| value == "full");
+    if asked { full } else { few }
+}
+
+/// Prints what was measured, for `make faults` to collect.
+fn figure(scenario: &str, what: &str, value: impl std::fmt::Display) {
+    eprintln!("figure: {scenario}: {what}: {value}");
+}

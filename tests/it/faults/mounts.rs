@@ -1,0 +1,1 @@
+//! Things that a scenario mounts, and that go when it ends.
