@@ -1,1 +1,137 @@
-//! TODO
+//! The log of a block device's writes and flushes, and what a power cut may leave of them.
+//!
+//! The format is that of the kernel's dm-log-writes (Documentation/admin-guide/device-mapper/log-writes.rst), as qemu's
+//! blklogwrites writes it: a super block of one sector, then per entry a sector with where, how much and flags, and
+//! the data.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use rand::Rng;
+use rand::rngs::StdRng;
+
+const SECTOR: u64 = 512;
+const MAGIC: u64 = 0x006a_7366_7773_6872;
+const FLUSH: u64 = 1;
+const FUA: u64 = 2;
+const DISCARD: u64 = 4;
+
+/// One write or flush that the device completed.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    /// Where on the device, in bytes.
+    at: u64,
+    length: u64,
+    flags: u64,
+    /// Where its data is in the log.
+    data: u64,
+    /// How long the log is with this entry.
+    end: u64,
+}
+
+/// A disk image that is brought forward along its log.
+pub struct Replay {
+    log: File,
+    entries: Vec<Entry>,
+    image: PathBuf,
+    /// How many entries the image has.
+    applied: usize,
+}
+
+impl Replay {
+    /// From `image` as it was when `log` began.
+    pub fn new(log: &Path, image: &Path) -> io::Result<Self> {
+        let log = File::open(log)?;
+        let word = |at: u64| -> io::Result<u64> {
+            let mut bytes = [0; 8];
+            log.read_exact_at(&mut bytes, at)?;
+            Ok(u64::from_le_bytes(bytes))
+        };
+        assert_eq!(word(0)?, MAGIC, "not a log of block writes");
+        let (length, mut at, mut entries) = (log.metadata()?.len(), SECTOR, Vec::new());
+        while at + SECTOR <= length {
+            let (sector, sectors, flags) = (word(at)?, word(at + 8)?, word(at + 16)?);
+            let data = at + SECTOR;
+            at = if flags & DISCARD == 0 { data + sectors * SECTOR } else { data };
+            entries.push(Entry { at: sector * SECTOR, length: sectors * SECTOR, flags, data, end: at });
+        }
+        Ok(Self { log, entries, image: image.to_owned(), applied: 0 })
+    }
+
+    /// Whether `disk` is what all of the log makes of the image.
+    pub fn ends_as(&self, disk: &Path) -> io::Result<bool> {
+        let all = disk.with_extension("all");
+        std::fs::copy(&self.image, &all)?;
+        let image = File::options().write(true).open(&all)?;
+        self.entries.iter().try_for_each(|entry| self.apply(entry, &image, |_| true))?;
+        Ok(std::fs::read(&all)? == std::fs::read(disk)?)
+    }
+
+    /// How many writes and flushes there were, and how many of them flushes.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.entries.len(), self.entries.iter().filter(|entry| entry.flags & FLUSH != 0).count())
+    }
+
+    /// The first entry that was completed when the log was `length` long.
+    pub fn entry_at(&self, length: u64) -> usize {
+        self.entries.partition_point(|entry| entry.end < length)
+    }
+
+    /// How long the log was when entry `number` was completed.
+    pub fn length_at(&self, number: usize) -> u64 {
+        self.entries[number].end
+    }
+
+    /// Writes to `cut` what a power cut right after entry `number` may leave. `number` only grows from call to call.
+    ///
+    /// Everything before the last completed flush is there. Of the writes after it, sectors are there or are not: a
+    /// disk may reorder them and may tear each write. A disk that lies has flushed nothing of the last
+    /// `flushes_ignored` entries.
+    pub fn cut(
+        &mut self,
+        number: usize,
+        flushes_ignored: usize,
+        cut: &Path,
+        random: &mut StdRng,
+    ) -> io::Result<()> {
+        let flushed = self.entries[..=number.saturating_sub(flushes_ignored)]
+            .iter()
+            .rposition(|entry| entry.flags & FLUSH != 0)
+            .unwrap_or(0)
+            .max(self.applied);
+        let image = File::options().write(true).open(&self.image)?;
+        for entry in &self.entries[self.applied..flushed] {
+            self.apply(entry, &image, |_| true)?;
+        }
+        self.applied = flushed;
+        super::mounts::run("cp", &["--sparse=always", self.image.to_str().unwrap(), cut.to_str().unwrap()])
+            .map_err(io::Error::other)?;
+        let image = File::options().write(true).open(cut)?;
+        // Nothing of the rest, all of it, or any part.
+        let share: f64 = [0.0, 0.2, 0.5, 0.8, 1.0][random.random_range(0..5)];
+        let whole_writes = random.random_bool(0.5);
+        for entry in &self.entries[flushed..=number] {
+            let kept = entry.flags & FUA != 0 || random.random_bool(share);
+            self.apply(entry, &image, |_| if whole_writes { kept } else { random.random_bool(share) })?;
+        }
+        Ok(())
+    }
+
+    /// Writes the sectors of `entry` that are `kept`. A discard leaves what was there, as it may.
+    fn apply(&self, entry: &Entry, image: &File, mut kept: impl FnMut(u64) -> bool) -> io::Result<()> {
+        if entry.flags & DISCARD != 0 {
+            return Ok(());
+        }
+        let mut data = vec![0; usize::try_from(entry.length).unwrap()];
+        self.log.read_exact_at(&mut data, entry.data)?;
+        for (number, sector) in data.chunks(SECTOR as usize).enumerate() {
+            let at = entry.at + number as u64 * SECTOR;
+            if kept(at) {
+                image.write_all_at(sector, at)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -245,6 +245,24 @@ pub struct Running<M> {
     pub lines: Receiver<(Told, M)>,
 }
 
+impl<M> Running<M> {
+    /// kill -9.
+    pub fn end(&mut self) {
+        // Below a wrapper it is the wrapper's child.
+        for pid in below(self.process.id()) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+        let _ = self.process.kill();
+        self.process.wait().unwrap();
+    }
+}
+
+/// The children of a process.
+fn below(pid: u32) -> Vec<rustix::process::Pid> {
+    let listed = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    listed.split_whitespace().filter_map(|pid| rustix::process::Pid::from_raw(pid.parse().ok()?)).collect()
+}
+
 /// Starts the child, below `wrapper` (a program and its arguments) where there is one.
 pub fn start<M: Send + 'static>(
     orders: &Orders,

@@ -74,6 +74,17 @@ impl Ledger {
         }
     }
 
+    /// Something that may have been done before it was heard of.
+    pub fn hear_intention(&mut self, told: &Told) {
+        match told {
+            // Where it is known to be open still, it is.
+            Told::Putting(opened, closed_at) => {
+                self.drafts.entry((opened.id, closed_at.is_some())).or_insert((*opened, *closed_at));
+            }
+            other => self.hear(other),
+        }
+    }
+
     /// Alerts whose closing was not confirmed.
     pub fn open_alerts(&self) -> Vec<Opened> {
         let opening = self.drafts.iter().filter(|((id, closed), _)| !closed && !self.is_stored(*id, true));
@@ -159,7 +170,7 @@ pub struct Broken {
 
 impl Broken {
     pub fn is_empty(&self) -> bool {
-        self.said.is_empty()
+        self.count() == 0
     }
 
     pub fn add(&mut self, other: Broken) {
@@ -178,6 +189,16 @@ impl Broken {
         if self.said.len() < 20 {
             self.said.push(what);
         }
+    }
+
+    /// Nothing could be looked at.
+    pub fn note(&mut self, what: String) {
+        self.say(|broken| &mut broken.wrong, what);
+    }
+
+    /// All of them together.
+    pub fn count(&self) -> u64 {
+        self.lost_events + self.corrupt_indexes + self.lost_pins + self.lost_footage + self.wrong
     }
 
     /// Prints the counts as figures.
