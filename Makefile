@@ -1,7 +1,9 @@
 # make demo   shows everything at once on this machine: cameras, box, broker, alerts
 #             VIDEO=path  your own video   MODEL=path  a detection network   SECONDS=60
 # make test   format, lints, documentation and all tests
-# Both install what is missing (scripts/packages.debian) and need a Rust toolchain.
+# make faults kill -9, power cuts, full and failing disks: the whole suite, minutes long, as root; prints its figures
+# make bench  what the record path costs, beside what other programs need   CAMERAS=1,4,8,16 BENCH_SECONDS=30
+# All install what is missing (scripts/packages*.debian) and need a Rust toolchain.
 
 CARGO ?= cargo
 SECONDS ?= 60
@@ -9,7 +11,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 RUN_TESTS := $(CARGO) $(if $(NEXTEST),nextest run,test)
 
-.PHONY: demo test setup format lint documentation run-tests schemas
+CAMERAS ?= 1,4,8,16
+BENCH_SECONDS ?= 30
+
+.PHONY: demo test faults bench setup format lint documentation run-tests schemas
 
 demo: setup
 	$(CARGO) build --bin wardwatch
@@ -22,6 +27,19 @@ test: setup
 	$(MAKE) lint
 	$(MAKE) documentation
 	$(MAKE) run-tests
+
+# One after the other: they measure.
+faults:
+	@scripts/setup packages.debian packages.faults.debian
+	@WARDWATCH_FAULTS=full $(CARGO) test --locked --test it faults:: -- --nocapture --test-threads=1 2>&1 \
+		| tee $(TARGET)/faults.log | awk -F': ' -f scripts/figures.awk
+	@grep -q '^test result: ok' $(TARGET)/faults.log \
+		|| { tail -n 40 $(TARGET)/faults.log; echo "faults: broken promises; all of it is in $(TARGET)/faults.log" >&2; exit 1; }
+
+# With the tests' own profile: the dependencies are optimised in it, and are not built a second time.
+bench:
+	@scripts/setup packages.debian packages.faults.debian
+	$(CARGO) bench --locked --profile dev --bench store -- --cameras $(CAMERAS) --seconds $(BENCH_SECONDS) --others
 
 setup:
 	@scripts/setup

@@ -44,8 +44,8 @@ fn a_process_killed_at_any_point_keeps_the_promise() {
         }
         in_start += u32::from(!opened);
 
-        cpu = cpu.max(mend(place.path()).unwrap().cpu);
-        let (found, this) = check(place.path(), &ledger);
+        cpu = cpu.max(mend(place.path()).unwrap());
+        let (found, this) = check(place.path(), &ledger, load::CLIP_BYTES_MAX);
         told.0 += ledger.counts().1;
         told.1 = told.1.max(found.fragments.len());
         broken.add(this);

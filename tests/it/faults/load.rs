@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -257,6 +257,11 @@ impl<M> Running<M> {
     }
 }
 
+/// The process below a wrapper, or the process itself.
+pub fn innermost(pid: u32) -> u32 {
+    below(pid).first().map_or(pid, |child| innermost(child.as_raw_nonzero().get() as u32))
+}
+
 /// The children of a process.
 fn below(pid: u32) -> Vec<rustix::process::Pid> {
     let listed = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
@@ -298,18 +303,17 @@ pub fn start<M: Send + 'static>(
     Running { process, lines }
 }
 
-/// Tells the parent. Goes on trying: a fault may hit this pipe as well.
+/// Tells the parent: at once, or with what is told next where a fault hits this pipe as well.
 fn tell(told: &Told) {
+    static UNSAID: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+    let mut unsaid = UNSAID.lock().unwrap();
     // The dot shows that the line is whole.
-    let line = format!("{} .\n", told.write());
-    let mut rest = line.as_bytes();
-    let mut output = std::io::stdout().lock();
-    while !rest.is_empty() {
-        match output.write(rest) {
-            Ok(written) => rest = &rest[written..],
-            Err(_) => std::thread::sleep(Duration::from_millis(1)),
+    unsaid.extend(format!("{} .\n", told.write()).bytes());
+    while !unsaid.is_empty() {
+        match rustix::io::write(std::io::stdout(), &unsaid) {
+            Ok(written) => drop(unsaid.drain(..written)),
+            Err(_) => return,
         }
-        let _ = output.flush();
     }
 }
 

@@ -88,11 +88,6 @@ impl Mount {
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
-
-    /// Mounts it again with other options.
-    pub fn remount(&self, options: &str) -> Result<(), String> {
-        run("mount", &["-o", &format!("remount,{options}"), self.path().to_str().unwrap()]).map(drop)
-    }
 }
 
 impl Drop for Mount {
@@ -116,7 +111,14 @@ pub struct Beside(Child);
 
 impl Beside {
     pub fn start(program: &str, arguments: &[&str]) -> Self {
-        Self(Command::new(program).args(arguments).stdout(Stdio::null()).spawn().unwrap())
+        Self(
+            Command::new(program)
+                .args(arguments)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap(),
+        )
     }
 }
 

@@ -86,13 +86,13 @@ impl Recorded {
             };
             let directory = mount.path().join("store");
             match mend(&directory) {
-                Ok(opening) => cpu = cpu.max(opening.cpu),
+                Ok(of_this) => cpu = cpu.max(of_this),
                 Err(error) => {
                     broken.note(at(error));
                     continue;
                 }
             }
-            let (_, mut this) = check(&directory, &ledger);
+            let (_, mut this) = check(&directory, &ledger, load::CLIP_BYTES_MAX);
             this.said.iter_mut().for_each(|said| *said = at(std::mem::take(said)));
             broken.add(this);
         }

@@ -11,11 +11,11 @@ use sha2::{Digest, Sha256};
 use wardwatch::domain::alert::{Alert, Thumbnail};
 use wardwatch::domain::ids::AlertId;
 use wardwatch::domain::time::WallTime;
-use wardwatch::store::{Settings, Store, StoreVitals};
+use wardwatch::store::{Settings, Store};
 
 use super::load::{
-    ALERT_AGE_MAX, CAMERAS, CLIP_BYTES_MAX, GOP, Number, Opened, Told, TrustedClock, bytes, digest, init,
-    read_number, settings,
+    ALERT_AGE_MAX, CAMERAS, GOP, Number, Opened, Told, TrustedClock, bytes, digest, init, read_number,
+    settings,
 };
 
 /// What is as old as a limit within so much may or may not have gone.
@@ -58,8 +58,9 @@ impl Ledger {
             }
             Told::Indexed(number) => {
                 let first = Number { number: self.first, ..*number };
-                let before = self.appended.range(first..=*number).map(|(number, _)| *number);
-                self.durable.extend(before.collect::<Vec<_>>());
+                // What an earlier run left is not this run's to promise.
+                let before = self.appended.range(first..=first.max(*number)).map(|(number, _)| *number);
+                self.durable.extend(before.filter(|before| before <= number).collect::<Vec<_>>());
             }
             Told::Putting(opened, closed_at) => {
                 self.drafts.insert((opened.id, closed_at.is_some()), (*opened, *closed_at));
@@ -94,6 +95,11 @@ impl Ledger {
     /// How much was appended, stored and expected to last.
     pub fn counts(&self) -> (usize, usize, usize) {
         (self.appended.len(), self.stored.len(), self.durable.len())
+    }
+
+    /// How much of what was appended is not there.
+    pub fn missing(&self, found: &Found) -> usize {
+        self.appended.keys().filter(|number| !found.fragments.contains_key(number)).count()
     }
 
     fn is_stored(&self, id: AlertId, closed: bool) -> bool {
@@ -222,22 +228,16 @@ impl Broken {
     }
 }
 
-/// How the store was when it opened after a fault.
-pub struct Opening {
-    pub vitals: StoreVitals,
-    /// CPU time of the opening thread.
-    pub cpu: Duration,
-}
-
 /// Opens the store, so that it mends what it finds, and closes it. Nothing is too old here: what was there stays.
-pub fn mend(directory: &Path) -> Result<Opening, String> {
+/// Returns the CPU time that opening took.
+pub fn mend(directory: &Path) -> Result<Duration, String> {
     let settings = Settings { alert_age_max: Duration::MAX, ..settings(directory) };
     let before = thread_cpu();
     let store =
         Store::open(settings, Arc::new(TrustedClock)).map_err(|error| format!("does not open: {error}"))?;
-    let opening = Opening { vitals: store.vitals(), cpu: thread_cpu() - before };
+    let cpu = thread_cpu() - before;
     store.close();
-    Ok(opening)
+    Ok(cpu)
 }
 
 fn thread_cpu() -> Duration {
@@ -246,7 +246,7 @@ fn thread_cpu() -> Duration {
 }
 
 /// Compares the closed store in `directory` with what was told.
-pub fn check(directory: &Path, ledger: &Ledger) -> (Found, Broken) {
+pub fn check(directory: &Path, ledger: &Ledger, clip_bytes_max: u64) -> (Found, Broken) {
     let mut broken = Broken::default();
     let found = match look(directory, &mut broken) {
         Ok(found) => found,
@@ -257,7 +257,7 @@ pub fn check(directory: &Path, ledger: &Ledger) -> (Found, Broken) {
     };
     check_alerts(&found, ledger, &mut broken);
     check_footage(&found, ledger, &mut broken);
-    if found.bytes > CLIP_BYTES_MAX + SEGMENT_BYTES_MAX * CAMERAS.len() as u64 {
+    if found.bytes > clip_bytes_max + SEGMENT_BYTES_MAX * CAMERAS.len() as u64 {
         broken.say(|b| &mut b.wrong, format!("{} bytes are over the limit", found.bytes));
     }
     (found, broken)
