@@ -55,7 +55,7 @@ pub fn print(counts: &[u32], span: Duration, others: bool) {
             {
                 match foreign(&cameras, span, program) {
                     Some(cpu) => println!("{count:>7}  {:.3}  {name}", per(cpu)),
-                    None => println!("left out: {name} is not there"),
+                    None => println!("left out: {name} is not there, or does not record all cameras"),
                 }
             }
         }
@@ -166,7 +166,19 @@ fn foreign(cameras: &Cameras, span: Duration, program: Program) -> Option<Durati
     let urls: Vec<String> = cameras.urls().collect();
     let quiet = |mut command: Command| command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
     let mut process = Ended(quiet(program(&urls, place.path())).ok()?);
-    std::thread::sleep(SETTLE * 2);
+    // Every camera has a file with something in it.
+    let recorded = |number: usize| {
+        std::fs::metadata(place.path().join(format!("{number}-00000.mp4")))
+            .is_ok_and(|file| file.len() > 100_000)
+    };
+    let deadline = Instant::now() + Duration::from_secs(90);
+    while !(0..urls.len()).all(recorded) {
+        if Instant::now() > deadline {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    std::thread::sleep(SETTLE);
     let start = cpu::of_process(process.0.id());
     std::thread::sleep(span);
     let used = cpu::of_process(process.0.id()) - start;
