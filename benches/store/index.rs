@@ -13,6 +13,7 @@ use crate::replay::fragment;
 /// Seconds of each camera between two looks at the index.
 const SPAN_SECONDS: u32 = 3600;
 const CAMERAS: u32 = 8;
+const SYNC_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Prints the bytes that the index grows by, per camera-day.
 pub fn print() {
@@ -27,13 +28,15 @@ pub fn print() {
 
 /// Length of the index after `hour` has been appended.
 fn after(directory: &Path, hour: u32) -> u64 {
-    // Short, so that the fragments of one batch are no more than those of a box.
-    let settings =
-        Settings { sync_interval: Duration::from_millis(20), ..Settings::new(directory.to_owned()) };
+    let settings = Settings { sync_interval: SYNC_INTERVAL, ..Settings::new(directory.to_owned()) };
     let store = Store::open(settings, Arc::new(SystemClock)).unwrap();
     let started_at = SystemClock.now();
     let bytes: Arc<[u8]> = Arc::from(&[7; 64][..]);
     for number in hour * SPAN_SECONDS..(hour + 1) * SPAN_SECONDS {
+        // A batch of rows is never larger than a box's.
+        if number % 60 == 0 {
+            std::thread::sleep(SYNC_INTERVAL * 3);
+        }
         for camera in 0..CAMERAS {
             let starts_at = started_at + Duration::from_secs(number.into());
             // A queue that is full is the writer's pace.
