@@ -77,7 +77,7 @@ impl Patient {
                 }
             }
             self.queue_bytes_most = self.queue_bytes_most.max(self.store.vitals().queue_bytes);
-            if self.next % 40 == 20 {
+            if self.next % 40 == 5 {
                 let at = (self.started + since).wall;
                 let camera = (self.next / 40) as usize % CAMERAS.len();
                 let opened = Opened { id: AlertId::new(at.as_unix_millis()), camera, at };
@@ -427,7 +427,7 @@ fn a_file_system_that_turns_read_only_and_back_is_outlived() {
 
 #[test]
 fn writes_that_fail_are_outlived() {
-    let points = ["posix/io/rw/write", "posix/io/rw/pwrite"];
+    let points = ["posix/io/rw/write", "posix/io/rw/pwrite", "posix/io/rw/writev", "posix/io/rw/pwritev"];
     answer(&Answers { scenario: "EIO for writes", points: &points, errno: 5 });
 }
 
