@@ -46,7 +46,7 @@ pub(super) fn attach(
     arrivals: Arc<Arrivals>,
     deliver: impl Fn(MuxedFragment) + Send + Sync + 'static,
 ) -> Result<Branch, Failure> {
-    let queue = queued.then(|| queue()).transpose()?;
+    let queue = queued.then(queue).transpose()?;
     // Cameras send presentation times only; the muxer needs decoding times where pictures are reordered.
     let timestamper = make(match codec {
         Codec::H264 => "h264timestamper",

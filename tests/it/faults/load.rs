@@ -361,14 +361,14 @@ fn record(store: &Store, first: u32, appended: &Mutex<BTreeMap<(usize, i64), u32
 fn watch_index(store: &Store, appended: &Mutex<BTreeMap<(usize, i64), u32>>) {
     let mut told = [None; CAMERAS.len()];
     loop {
-        for place in 0..CAMERAS.len() {
+        for (place, told) in told.iter_mut().enumerate() {
             let newest = ClipFilter { camera: Some(camera(place)), limit: Some(1), ..ClipFilter::default() };
             let Ok(segments) = store.segments(&newest) else { continue };
             let Some(ends_at) = segments.first().map(|segment| segment.ends_at.as_micros()) else { continue };
-            let number = appended.lock().unwrap().get(&(place, ends_at)).copied();
-            if number.is_some() && number != told[place] {
-                told[place] = number;
-                tell(&Told::Indexed(Number { camera: place, number: number.unwrap() }));
+            let newest = appended.lock().unwrap().get(&(place, ends_at)).copied();
+            if let Some(number) = newest.filter(|_| newest != *told) {
+                *told = newest;
+                tell(&Told::Indexed(Number { camera: place, number }));
             }
         }
         std::thread::sleep(GOP / 5);
