@@ -1,16 +1,16 @@
-# Reads what the fault scenarios print and keeps the figures, and what was left out, as a table.
-# A figure may follow the name of its test on the same line.
+# Reads what tests print and makes a table of the figures, and of what was left out.
+# A line is "figure: scenario: what: value" or "figure: what: value", perhaps behind the name of its test.
 /figure: / {
     sub(/^.*figure: /, "")
-    scenario = $1
+    scenario = NF > 2 ? $1 : "store"
+    if (NF > 2) sub(/^[^:]*: /, "")
     if (scenario != last) {
-        if (last != "") print ""
-        print scenario
+        print (last == "" ? "" : "\n") scenario
         last = scenario
     }
-    what = $2
-    sub(/^[^:]*: [^:]*: /, "")
-    printf "    %-40s %s\n", what, $0
-    fflush()
+    what = $0
+    sub(/: .*/, "", what)
+    sub(/^[^:]*: /, "")
+    printf "    %-42s %s\n", what, $0
 }
-/skipped: / { sub(/^.*skipped: /, "skipped: "); print; fflush() }
+/skipped: / { sub(/^.*skipped: /, "skipped: "); print }

@@ -133,7 +133,7 @@ fn a_power_cut_at_any_write_keeps_the_promise() {
     figure(SCENARIO, "cuts", format!("{count}, in {writes} writes and flushes ({flushes} flushes) of ext4"));
     broken.print(SCENARIO);
     figure(SCENARIO, "start-up CPU at most", format!("{:.1} ms", cpu.as_secs_f64() * 1e3));
-    assert!(broken.is_empty(), "{:#?}", broken.said);
+    broken.assert_nothing();
 }
 
 /// The scenario above sees what a disk that lies about its flushes costs.

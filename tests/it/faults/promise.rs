@@ -14,12 +14,14 @@ use wardwatch::domain::time::WallTime;
 use wardwatch::store::{Settings, Store};
 
 use super::load::{
-    ALERT_AGE_MAX, CAMERAS, GOP, Number, Opened, Told, TrustedClock, bytes, digest, init, read_number,
-    settings,
+    ALERT_AGE_MAX, CAMERAS, GOP, Number, Opened, SYNC_INTERVAL, Told, TrustedClock, bytes, digest, init,
+    read_number, settings,
 };
 
 /// What is as old as a limit within so much may or may not have gone.
 const MARGIN: Duration = Duration::from_secs(2);
+/// How much later than promised a busy machine may be.
+const BUSY: Duration = Duration::from_secs(2);
 /// A segment of half a second, whose every fragment is of the largest size, and one that was late.
 const SEGMENT_BYTES_MAX: u64 = 14 * 13_000;
 
@@ -207,6 +209,12 @@ impl Broken {
         self.lost_events + self.corrupt_indexes + self.lost_pins + self.lost_footage + self.wrong
     }
 
+    /// More than a GOP and a sync interval of footage may not go, give or take a busy machine.
+    pub fn assert_nothing(&self) {
+        assert!(self.count() == 0, "{:#?}", self.said);
+        assert!(self.lost_span < GOP + SYNC_INTERVAL + BUSY, "{:?} of footage were lost", self.lost_span);
+    }
+
     /// Prints the counts as figures.
     pub fn print(&self, scenario: &str) {
         super::figure(scenario, "lost events", self.lost_events);
@@ -222,7 +230,7 @@ impl Broken {
                 self.lost_gops,
                 GOP.as_millis(),
                 self.lost_span.as_millis(),
-                super::load::SYNC_INTERVAL.as_millis()
+                SYNC_INTERVAL.as_millis()
             ),
         );
     }
