@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -62,6 +62,8 @@ pub enum Wrong {
     SeqHole,
     /// An alert's message does not read.
     Message,
+    /// A file lies in `aside/`, where no limit reaches it.
+    Aside,
 }
 
 /// Something that is not as it should be.
@@ -98,6 +100,23 @@ pub struct Repaired {
     pub remaining: Vec<Finding>,
 }
 
+/// Footage among it would be kept for ever: somebody has to decide.
+fn check_aside(directory: &Path) -> Result<Vec<Finding>, StoreError> {
+    let aside = directory.join("aside");
+    if !aside.exists() {
+        return Ok(Vec::new());
+    }
+    let finding = |path: PathBuf| Finding {
+        wrong: Wrong::Aside,
+        place: aside.join(path).display().to_string(),
+        camera: None,
+        at: None,
+        text: "the store did not write it like that, and has moved it here; no limit reaches it".to_owned(),
+        remedy: "look at it, then remove it",
+    };
+    Ok(tree::compare(&aside, &[])?.unknown.into_iter().map(finding).collect())
+}
+
 /// Looks the store in `settings.directory` over and says what is wrong. Changes nothing, needs no lock. `progress` is
 /// told how many of how many segments were looked at.
 ///
@@ -130,6 +149,7 @@ pub fn check(
         let mut findings = check_files(&index, &clips, depth, progress)?;
         findings.extend(check_index(index.connection(), &path, depth));
         findings.extend(check_alerts(&index, &path, settings.alert_age_max, depth)?);
+        findings.extend(check_aside(&settings.directory)?);
         Ok(findings)
     };
     match check() {
