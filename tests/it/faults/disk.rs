@@ -261,7 +261,7 @@ impl ServedDisk {
         wait_until("the disk is served", PATIENCE, || {
             fs::metadata(&export).is_ok_and(|export| export.len() > 0)
         });
-        let mount = Mount::slowly(&export).unwrap();
+        let mount = Mount::slowly(&export, "rw").unwrap();
         Self { mount: Some(mount), server: Some(server), image, fault, place }
     }
 

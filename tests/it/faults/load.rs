@@ -27,8 +27,8 @@ pub const CAMERAS: [&str; 4] = ["gate", "yard", "road", "yard-2"];
 /// How long a fragment plays, and how often each camera has one.
 pub const GOP: Duration = Duration::from_millis(50);
 pub const SYNC_INTERVAL: Duration = Duration::from_millis(50);
-/// The clip files together; some ten seconds of all cameras.
-pub const CLIP_BYTES_MAX: u64 = 6 << 20;
+/// The clip files together: some fifteen seconds of all cameras, and twice what alerts pin.
+pub const CLIP_BYTES_MAX: u64 = 8 << 20;
 /// How long an alert pins its clip: short, so that pins come and go while the rounds go on.
 pub const ALERT_AGE_MAX: Duration = Duration::from_secs(20);
 /// What a clip has before its event and after it.
@@ -379,7 +379,7 @@ fn watch_index(store: &Store, appended: &Mutex<BTreeMap<(usize, i64), u32>>) {
 fn raise_alerts(store: &Store, seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
     loop {
-        std::thread::sleep(Duration::from_millis(random.random_range(0..300)));
+        std::thread::sleep(Duration::from_millis(random.random_range(0..2000)));
         let now = TrustedClock.now().wall;
         let place = random.random_range(0..CAMERAS.len());
         let opened = Opened { id: AlertId::new(now.as_unix_millis()), camera: place, at: now };

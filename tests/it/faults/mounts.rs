@@ -63,18 +63,21 @@ pub struct Mount {
 impl Mount {
     /// Mounts a file that holds a file system.
     pub fn image(image: &Path) -> Result<Self, String> {
-        Self::device(run("losetup", &["--find", "--show", "--direct-io=on", image.to_str().unwrap()])?)
+        Self::device(run("losetup", &["--find", "--show", "--direct-io=on", image.to_str().unwrap()])?, "rw")
     }
 
     /// Mounts a file that a program of ours serves: one write after the other. (A FUSE export of qemu before 10.1 mixes
     /// up the bytes of two writes that come at once.)
-    pub fn slowly(image: &Path) -> Result<Self, String> {
-        Self::device(run("losetup", &["--find", "--show", "--direct-io=off", image.to_str().unwrap()])?)
+    pub fn slowly(image: &Path, options: &str) -> Result<Self, String> {
+        Self::device(
+            run("losetup", &["--find", "--show", "--direct-io=off", image.to_str().unwrap()])?,
+            options,
+        )
     }
 
-    fn device(device: String) -> Result<Self, String> {
+    fn device(device: String, options: &str) -> Result<Self, String> {
         let mount = Self { folder: TempDir::new().unwrap(), device: Some(device.clone()) };
-        run("mount", &[&device, mount.folder.path().to_str().unwrap()])?;
+        run("mount", &["-o", options, &device, mount.folder.path().to_str().unwrap()])?;
         Ok(mount)
     }
 

@@ -20,6 +20,8 @@ use super::load::{
 
 /// What is as old as a limit within so much may or may not have gone.
 const MARGIN: Duration = Duration::from_secs(2);
+/// How many breaches of each kind are told in full.
+const SAID_MAX: u64 = 5;
 /// How much later than promised a busy machine may be.
 const BUSY: Duration = Duration::from_secs(2);
 /// A segment of half a second, whose every fragment is of the largest size, and one that was late.
@@ -168,7 +170,7 @@ pub struct Broken {
     pub lost_footage: u64,
     /// Rows and files that do not agree, and everything else.
     pub wrong: u64,
-    /// What exactly, the first few of each.
+    /// What exactly, the first few of each kind.
     pub said: Vec<String>,
     /// Fragments that were appended and are not there, of the camera that has most of them.
     pub lost_gops: usize,
@@ -187,14 +189,15 @@ impl Broken {
         self.lost_pins += other.lost_pins;
         self.lost_footage += other.lost_footage;
         self.wrong += other.wrong;
-        self.said.extend(other.said.into_iter().take(20usize.saturating_sub(self.said.len())));
+        self.said.extend(other.said.into_iter().take(60usize.saturating_sub(self.said.len())));
         self.lost_gops = self.lost_gops.max(other.lost_gops);
         self.lost_span = self.lost_span.max(other.lost_span);
     }
 
-    fn say(&mut self, count: impl Fn(&mut Self) -> &mut u64, what: String) {
-        *count(self) += 1;
-        if self.said.len() < 20 {
+    fn say(&mut self, count: impl FnOnce(&mut Self) -> &mut u64, what: String) {
+        let count = count(self);
+        *count += 1;
+        if *count <= SAID_MAX {
             self.said.push(what);
         }
     }
