@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use wardwatch::clock::{Clock, SystemClock};
 use wardwatch::store::{Settings, Store};
 
-use crate::replay::fragment;
+use crate::replay::{fragment, of_box};
 
 /// Seconds of each camera between two looks at the index.
 const SPAN_SECONDS: u32 = 3600;
@@ -31,7 +31,7 @@ fn after(directory: &Path, hour: u32) -> u64 {
     let settings = Settings { sync_interval: SYNC_INTERVAL, ..Settings::new(directory.to_owned()) };
     let store = Store::open(settings, Arc::new(SystemClock)).unwrap();
     let started_at = SystemClock.now();
-    let bytes: Arc<[u8]> = Arc::from(&[7; 64][..]);
+    let bytes = of_box(b"mdat", 64);
     for number in hour * SPAN_SECONDS..(hour + 1) * SPAN_SECONDS {
         // A batch of rows is never larger than a box's.
         if number % 60 == 0 {

@@ -18,12 +18,20 @@ use crate::{KBIT_PER_SECOND, cpu};
 pub const ROLE: &str = "feed-store";
 const GOP: Duration = Duration::from_secs(1);
 
+/// A box of `length` bytes: the store takes nothing else.
+pub fn of_box(kind: &[u8; 4], length: usize) -> Arc<[u8]> {
+    let mut bytes = vec![0x5a; length];
+    bytes[..4].copy_from_slice(&u32::try_from(length).unwrap().to_be_bytes());
+    bytes[4..8].copy_from_slice(kind);
+    bytes.into()
+}
+
 /// The `number`th GOP of a camera.
 pub fn fragment(camera: u32, number: u32, bytes: &Arc<[u8]>, starts_at: Stamp) -> Fragment {
     Fragment {
         camera: format!("camera-{camera}").parse().unwrap(),
         epoch: Epoch(1),
-        init: Arc::from(&[0x5a; 800][..]),
+        init: of_box(b"ftyp", 800),
         bytes: Arc::clone(bytes),
         pts: Pts(u64::from(number) * GOP.as_nanos() as u64),
         duration: GOP,
@@ -59,7 +67,7 @@ fn open(directory: &Path) -> Store {
 
 /// Appends a GOP of each of `count` cameras a second, the cameras spread over the second.
 fn feed(store: &Store, count: u32, goes_on: impl Fn() -> bool) {
-    let bytes: Arc<[u8]> = (0..KBIT_PER_SECOND * 1000 / 8).map(|at| (at * 31 % 251) as u8).collect();
+    let bytes = of_box(b"mdat", KBIT_PER_SECOND * 1000 / 8);
     let (started, started_at) = (Instant::now(), SystemClock.now());
     for number in 0.. {
         for camera in 0..count {
