@@ -29,7 +29,7 @@ test: setup
 	$(MAKE) run-tests
 
 # One after the other: they measure.
-FAULTS := faults:: reconcile::startup_of_a_large_index reconcile::a_rebuild_of_many_files \
+FAULTS := faults:: clips::player:: reconcile::startup_of_a_large_index reconcile::a_rebuild_of_many_files \
 	retention::a_full_disk_for_a_day_of_eight_cameras
 faults:
 	@scripts/setup packages.debian packages.faults.debian
