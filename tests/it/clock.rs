@@ -1,29 +1,19 @@
 //! Scenarios of the store's times: a clock that is set late, a clock that steps back.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use wardwatch::clock::Clock;
 use wardwatch::domain::fragment::Fragment;
 use wardwatch::domain::time::{ClockState, Stamp, WallTime};
 use wardwatch::store::{ClipFilter, Store};
 
 use crate::store::{assert_agrees, clip_files, settings};
+use crate::support::ToldClock;
 use crate::support::sample::{FRAGMENT, START, closed, fragment, opened};
 use crate::support::wait_until;
 
 const LONG: Duration = Duration::from_secs(20);
-
-/// A clock that tells what it is told.
-#[derive(Clone)]
-struct ToldClock(Arc<Mutex<Stamp>>);
-
-impl Clock for ToldClock {
-    fn now(&self) -> Stamp {
-        *self.0.lock().unwrap()
-    }
-}
 
 /// The same instant on a box that was never told the time.
 fn unsynced(at: Stamp) -> Stamp {
@@ -48,7 +38,7 @@ fn record(store: &Store, camera: &str, number: u32, starts_at: Stamp) {
 #[test]
 fn footage_and_alerts_from_before_the_clock_was_right_are_found_where_they_belong() {
     let place = TempDir::new().unwrap();
-    let clock = ToldClock(Arc::new(Mutex::new(unsynced(START))));
+    let clock = ToldClock::new(unsynced(START));
     let store = Store::open(settings(place.path()), Arc::new(clock.clone())).unwrap();
     for number in 0..4 {
         record(&store, "gate", number, unsynced(at(number)));
@@ -63,7 +53,7 @@ fn footage_and_alerts_from_before_the_clock_was_right_are_found_where_they_belon
     closing.clip.ends_at = Some(unsynced(at(3)).wall);
     assert!(store.footage(&"gate".parse().unwrap(), START.wall, at(4).wall).unwrap().segments.is_empty());
 
-    *clock.0.lock().unwrap() = at(4);
+    clock.set(at(4));
     record(&store, "gate", 4, at(4));
     store.put_alert(closing).unwrap();
     let check = |store: &Store| {
@@ -96,7 +86,7 @@ fn footage_and_alerts_from_before_the_clock_was_right_are_found_where_they_belon
 #[test]
 fn a_clock_that_steps_back_overwrites_and_hides_nothing() {
     let place = TempDir::new().unwrap();
-    let clock = ToldClock(Arc::new(Mutex::new(START)));
+    let clock = ToldClock::new(START);
     let store = Store::open(settings(place.path()), Arc::new(clock)).unwrap();
     let hour = Duration::from_secs(3600);
     let stepped = |number: u32| Stamp { wall: at(number).wall - hour, ..at(number) };

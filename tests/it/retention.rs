@@ -5,11 +5,10 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use wardwatch::clock::Clock;
 use wardwatch::domain::alert::AlertDraft;
 use wardwatch::domain::fragment::Fragment;
 use wardwatch::domain::time::{ClockState, Pts, Stamp, WallTime};
@@ -17,6 +16,7 @@ use wardwatch::store::holds::{self, NewHold};
 use wardwatch::store::{ClipFilter, Settings, Store};
 
 use crate::store::{SmallDisk, clip_bytes, clip_files, settings};
+use crate::support::ToldClock;
 use crate::support::sample::{FRAGMENT, START, closed, fragment, opened};
 use crate::support::wait_until;
 
@@ -27,28 +27,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// writes beside them.
 const SEGMENT: u64 = 6620;
 
-/// A clock that tells what it is told.
-#[derive(Clone)]
-struct ToldClock(Arc<Mutex<Stamp>>);
-
-impl ToldClock {
-    fn new() -> Self {
-        Self(Arc::new(Mutex::new(START)))
-    }
-
-    fn set(&self, now: Stamp) {
-        *self.0.lock().unwrap() = now;
-    }
-}
-
-impl Clock for ToldClock {
-    fn now(&self) -> Stamp {
-        *self.0.lock().unwrap()
-    }
-}
-
 fn open(settings: Settings) -> (Store, ToldClock) {
-    let clock = ToldClock::new();
+    let clock = ToldClock::new(START);
     (Store::open(settings, Arc::new(clock.clone())).unwrap(), clock)
 }
 

@@ -6,7 +6,11 @@ pub mod sample;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use wardwatch::clock::Clock;
+use wardwatch::domain::time::Stamp;
 
 /// Waits until `condition` holds; panics with `what` after `deadline`.
 #[allow(dead_code, reason = "not every scenario waits")]
@@ -47,4 +51,24 @@ pub fn slices(path: &Path) -> Vec<String> {
     let text = String::from_utf8(output.stdout).unwrap();
     let digests = text.lines().filter(|line| !line.starts_with('#'));
     digests.map(|line| line.rsplit(',').next().unwrap().trim().to_owned()).collect()
+}
+
+/// A clock that tells what it is told.
+#[derive(Clone)]
+pub struct ToldClock(Arc<Mutex<Stamp>>);
+
+impl ToldClock {
+    pub fn new(now: Stamp) -> Self {
+        Self(Arc::new(Mutex::new(now)))
+    }
+
+    pub fn set(&self, now: Stamp) {
+        *self.0.lock().unwrap() = now;
+    }
+}
+
+impl Clock for ToldClock {
+    fn now(&self) -> Stamp {
+        *self.0.lock().unwrap()
+    }
 }
