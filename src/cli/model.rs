@@ -167,7 +167,7 @@ impl Timing {
         let mut fastest = Self { prepare: Duration::MAX, infer: Duration::MAX };
         for _ in 0..RUNS {
             let begun = thread_cpu_time();
-            let prepared = model.prepare(&picture, Rect::new(0.0, 0.0, 1.0, 1.0))?;
+            let prepared = model.prepare(&picture, Rect::new(0.0, 0.0, 1.0, 1.0), model.input_sizes()[0])?;
             let prepared_at = thread_cpu_time();
             let prepare = prepared_at.saturating_sub(begun);
             model.infer(prepared, 0.3)?;

@@ -129,8 +129,9 @@ impl<'a> Classes<'a> {
                 truth.push((class, 1.0, rect));
             }
         }
-        let found =
-            self.model.infer(self.model.prepare(&picture, Rect::new(0.0, 0.0, 1.0, 1.0))?, SCORE_MIN)?;
+        let whole = Rect::new(0.0, 0.0, 1.0, 1.0);
+        let prepared = self.model.prepare(&picture, whole, self.model.input_sizes()[0])?;
+        let found = self.model.infer(prepared, SCORE_MIN)?;
         let found: Vec<RawDetection> = found
             .into_iter()
             .filter_map(|raw| Some(RawDetection { class: self.of_network(raw.class)?, ..raw }))

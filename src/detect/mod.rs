@@ -6,6 +6,7 @@
 
 mod error;
 pub mod eval;
+mod gate;
 mod heads;
 mod manifest;
 mod model;
@@ -17,9 +18,10 @@ mod settings;
 use std::sync::Arc;
 
 pub use error::DetectError;
+pub use gate::{Gate, Glance, MotionRegion};
 pub use heads::RawDetection;
 pub use manifest::{Manifest, Source, catalogue};
-pub use model::{Model, Prepared};
+pub use model::{InputSize, Model, Prepared};
 pub use motion::Motion;
 pub use settings::{DetectorChoice, Settings};
 
@@ -88,7 +90,8 @@ impl Network {
 impl Detector for Network {
     fn detect(&mut self, frame: &Frame) -> Result<Vec<Detection>, DetectError> {
         let whole = Rect::new(0.0, 0.0, 1.0, 1.0);
-        let found = self.model.infer(self.model.prepare(&frame.picture, whole)?, self.score_min)?;
+        let prepared = self.model.prepare(&frame.picture, whole, self.model.input_sizes()[0])?;
+        let found = self.model.infer(prepared, self.score_min)?;
         Ok(labelled(found, &self.labels, self.model.manifest().nms_iou))
     }
 

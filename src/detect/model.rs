@@ -23,6 +23,16 @@ pub struct Model {
     plan: Arc<TypedRunnableModel>,
     /// The index of the output that the head takes in each place.
     outputs: Vec<usize>,
+    sizes: Vec<InputSize>,
+}
+
+/// A size that a network's input can have, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputSize {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
 }
 
 /// An input tensor, and where it lies on the picture.
@@ -47,12 +57,19 @@ impl Model {
         check_input(&source, &graph)?;
         let plan = make_ready(&source, graph)?;
         let outputs = match_outputs(&source, &output_shapes(&source, &plan)?)?;
-        Ok(Arc::new(Self { manifest: source.manifest, plan, outputs }))
+        let sizes =
+            vec![InputSize { width: source.manifest.input.width, height: source.manifest.input.height }];
+        Ok(Arc::new(Self { manifest: source.manifest, plan, outputs, sizes }))
     }
 
     /// What this network is.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The sizes that its input can have, the largest first: that of the manifest's `input`, for whole pictures.
+    pub fn input_sizes(&self) -> &[InputSize] {
+        &self.sizes
     }
 
     /// Boxes with a score of at least `score_min` in the part `crop` of a picture, best first, suppressed within each
@@ -63,12 +80,13 @@ impl Model {
         crop: Rect,
         score_min: f32,
     ) -> Result<Vec<RawDetection>, DetectError> {
-        let found = self.infer(self.prepare(picture, crop)?, score_min)?;
+        let found = self.infer(self.prepare(picture, crop, self.sizes[0])?, score_min)?;
         Ok(nms::suppress(found, self.manifest.nms_iou, |class| class))
     }
 
-    /// The first half of an inference: pixels into the input tensor.
-    pub fn prepare(&self, picture: &Picture, crop: Rect) -> Result<Prepared, DetectError> {
+    /// The first half of an inference: pixels into the input tensor, which has one of [`Model::input_sizes`].
+    pub fn prepare(&self, picture: &Picture, crop: Rect, size: InputSize) -> Result<Prepared, DetectError> {
+        debug_assert!(self.sizes.contains(&size));
         let input = &self.manifest.input;
         let failed = |error: TractError| self.failed(format!("{error:#}"));
         let mut tensor = Tensor::zero::<f32>(&[1, 3, input.height, input.width]).map_err(failed)?;
