@@ -15,6 +15,7 @@ use super::Agent;
 use crate::channel;
 use crate::clock;
 use crate::config;
+use crate::detect::{BUILT_IN, DetectorChoice};
 use crate::domain::alert::Alert;
 use crate::domain::geometry::Point;
 use crate::domain::time::WallTime;
@@ -30,8 +31,8 @@ const BROKER_START: Duration = Duration::from_secs(10);
 pub struct Demo {
     /// Shown instead of the drawn street.
     pub video: Option<PathBuf>,
-    /// A manifest or a known network's file, instead of the motion detector.
-    pub model: Option<PathBuf>,
+    /// "motion", a manifest or a known network's file, instead of the built-in network.
+    pub model: Option<String>,
     /// Everything that the demonstration writes; emptied first.
     pub output: PathBuf,
 }
@@ -238,10 +239,10 @@ impl Street {
         Ok(())
     }
 
-    fn config(&self, port: u16, model: Option<&Path>) -> anyhow::Result<String> {
-        let model = match model {
-            Some(path) => std::path::absolute(path)?.display().to_string(),
-            None => "motion".to_owned(),
+    fn config(&self, port: u16, model: Option<&str>) -> anyhow::Result<String> {
+        let model = match model.unwrap_or(BUILT_IN) {
+            name if DetectorChoice::is_built_in(name) => name.to_owned(),
+            path => std::path::absolute(path)?.display().to_string(),
         };
         Ok(format!(
             "# Written by `wardwatch demo`; try it with `wardwatch check --config` and change it.\n\

@@ -20,9 +20,9 @@ pub(super) struct Args {
     /// A video of your own (H.264 or H.265) instead of the drawn street.
     #[arg(long)]
     video: Option<PathBuf>,
-    /// A network: its manifest, or a known network's .onnx file. Without it: the motion detector.
+    /// The detector: street-nano (the default), motion, a manifest, or a known network's .onnx file.
     #[arg(long)]
-    model: Option<PathBuf>,
+    model: Option<String>,
     /// How long it goes on.
     #[arg(long, default_value_t = 60)]
     seconds: u64,

@@ -1,5 +1,7 @@
 //! `wardwatch model`: which networks are known, whether one is fit, and how well it sees.
 
+mod compare;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -37,7 +39,7 @@ enum Command {
     },
     /// Load a network, hold it against its manifest, run it once; exit 3 if something is wrong with it
     Check {
-        /// A manifest (.toml) or a known network (.onnx)
+        /// A manifest (.toml), a known network (.onnx), or street-nano
         path: PathBuf,
         /// As JSON
         #[arg(long)]
@@ -45,13 +47,38 @@ enum Command {
     },
     /// Measure a network's average precision on a folder of labelled pictures
     Eval {
-        /// A manifest (.toml) or a known network (.onnx)
+        /// A manifest (.toml), a known network (.onnx), or street-nano
         model: PathBuf,
         /// Folder with images/NAME.jpg and labels/NAME.txt (class x y width height, the last four 0 to 1)
         folder: PathBuf,
         /// What the folder's class ids mean to the box, as 0=two-wheeler,1=car; without, they are the network's own
         #[arg(long, value_delimiter = ',', value_parser = mapped)]
         map: Vec<(u16, Label)>,
+        /// Labels that count as one, as car,large-vehicle
+        #[arg(long, value_delimiter = ',', value_parser = label, requires = "map")]
+        as_one: Vec<Label>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Measure how much of what a reference network sees on footage a network sees, too
+    Compare {
+        /// A manifest (.toml), a known network (.onnx), or street-nano
+        model: PathBuf,
+        /// The network that is taken for right, the same
+        reference: PathBuf,
+        /// Video files
+        #[arg(required = true)]
+        videos: Vec<PathBuf>,
+        /// Pictures per second of footage
+        #[arg(long, default_value_t = 4.0)]
+        fps: f64,
+        /// What the reference must be sure of, 0 to 1
+        #[arg(long, default_value_t = 0.5)]
+        reference_score_min: f32,
+        /// What the network must be sure of, 0 to 1
+        #[arg(long, default_value_t = 0.25)]
+        score_min: f32,
         /// As JSON
         #[arg(long)]
         json: bool,
@@ -63,16 +90,23 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::List { json } => list(json),
         Command::Check { path, json } => check(&path, json),
-        Command::Eval { model, folder, map, json } => evaluate(&model, &folder, map, json),
+        Command::Eval { model, folder, map, as_one, json } => evaluate(&model, &folder, map, as_one, json),
+        Command::Compare { model, reference, videos, fps, reference_score_min, score_min, json } => {
+            compare::run(&(model, score_min), &(reference, reference_score_min), &videos, fps, json)
+        }
     }
 }
 
-fn mapped(text: &str) -> anyhow::Result<(u16, Label)> {
+fn label(text: &str) -> anyhow::Result<Label> {
     let words = || Label::ALL.map(Label::as_str).join(", ");
+    let label = Label::ALL.into_iter().find(|label| label.as_str() == text.trim());
+    label.ok_or_else(|| anyhow!("\"{text}\" is no label; labels are {}", words()))
+}
+
+fn mapped(text: &str) -> anyhow::Result<(u16, Label)> {
     let (class, word) = text.split_once('=').ok_or_else(|| anyhow!("write CLASS=LABEL, as 1=car"))?;
     let class = class.trim().parse().with_context(|| format!("\"{class}\" is no class id"))?;
-    let label = Label::ALL.into_iter().find(|label| label.as_str() == word.trim());
-    Ok((class, label.ok_or_else(|| anyhow!("\"{word}\" is no label; labels are {}", words()))?))
+    Ok((class, label(word)?))
 }
 
 fn list(as_json: bool) -> anyhow::Result<ExitCode> {
@@ -82,7 +116,9 @@ fn list(as_json: bool) -> anyhow::Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&rows)?);
         return Ok(ExitCode::SUCCESS);
     }
-    println!("Known networks. None is shipped: bring the file, and name its path.");
+    println!(
+        "Known networks. street-nano is part of this program; of the others bring the file, and name its path."
+    );
     for (_, manifest) in known {
         println!();
         describe(&manifest);
@@ -188,7 +224,13 @@ fn millis(span: Duration) -> f64 {
     (span.as_secs_f64() * 1e5).round() / 100.0
 }
 
-fn evaluate(model: &Path, folder: &Path, map: Vec<(u16, Label)>, as_json: bool) -> anyhow::Result<ExitCode> {
+fn evaluate(
+    model: &Path,
+    folder: &Path,
+    map: Vec<(u16, Label)>,
+    as_one: Vec<Label>,
+    as_json: bool,
+) -> anyhow::Result<ExitCode> {
     let model = Model::load(model)?;
     let classes = map.len();
     let map: BTreeMap<u16, Label> = map.into_iter().collect();
@@ -196,7 +238,7 @@ fn evaluate(model: &Path, folder: &Path, map: Vec<(u16, Label)>, as_json: bool) 
         bail!("--map names a class twice: give each class id one label");
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let options = eval::Options { map: (!map.is_empty()).then_some(map), threads };
+    let options = eval::Options { map: (!map.is_empty()).then_some(map), as_one, threads };
     // Draws nothing unless stderr is a terminal.
     let bar = ProgressBar::new(0)
         .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} pictures, {eta} left")?);

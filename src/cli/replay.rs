@@ -28,7 +28,7 @@ pub(super) struct Args {
     /// The configured camera that the file stands for.
     #[arg(long, requires = "config")]
     camera: Option<CameraId>,
-    /// The detector: "motion", a manifest, or a known network's .onnx file.
+    /// The detector: street-nano (the default), motion, a manifest, or a known network's .onnx file.
     #[arg(long)]
     model: Option<String>,
     /// Drop detections below this score.
@@ -100,15 +100,16 @@ fn settings(args: &Args) -> anyhow::Result<(detect::Settings, CameraId, Vec<Rule
             (settings.detect, camera.clone(), rules)
         }
         _ => {
-            let detect = detect::Settings { detector: DetectorChoice::Motion, score_min: 0.25, workers: 1 };
+            let detect = detect::Settings {
+                detector: DetectorChoice::named(detect::BUILT_IN),
+                score_min: 0.25,
+                workers: 1,
+            };
             (detect, "file".parse().context("a fixed name")?, Vec::new())
         }
     };
     if let Some(model) = &args.model {
-        detect.detector = match model.as_str() {
-            "motion" => DetectorChoice::Motion,
-            path => DetectorChoice::Network(path.into()),
-        };
+        detect.detector = DetectorChoice::named(model);
     }
     detect.score_min = args.score_min.unwrap_or(detect.score_min);
     Ok((detect, camera, rules))

@@ -160,7 +160,8 @@ fn default_keep_alive_seconds() -> f64 {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Detector {
-    /// "motion" for the built-in motion detector, or the path of a network's manifest (.toml) or file (.onnx).
+    /// "street-nano" for the built-in network, "motion" for the built-in motion detector, or the path of another
+    /// network's manifest (.toml) or file (.onnx).
     pub model: String,
     /// Detections that are less sure than this are dropped.
     #[schemars(range(min = 0, max = 1))]
@@ -172,7 +173,7 @@ pub struct Detector {
 
 impl Default for Detector {
     fn default() -> Self {
-        Self { model: "motion".to_owned(), score_min: 0.25, workers: None }
+        Self { model: crate::detect::BUILT_IN.to_owned(), score_min: 0.25, workers: None }
     }
 }
 

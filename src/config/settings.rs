@@ -174,8 +174,8 @@ fn broker_identity(checker: &mut Checker, broker: &file::Broker) -> Option<publi
 }
 
 fn detector(checker: &mut Checker, detector: &file::Detector) -> Option<detect::Settings> {
-    let choice = if detector.model == "motion" {
-        Some(detect::DetectorChoice::Motion)
+    let choice = if detect::DetectorChoice::is_built_in(&detector.model) {
+        Some(detect::DetectorChoice::named(&detector.model))
     } else {
         network(checker, &detector.model).map(detect::DetectorChoice::Network)
     };
@@ -188,7 +188,8 @@ fn detector(checker: &mut Checker, detector: &file::Detector) -> Option<detect::
 }
 
 fn network(checker: &mut Checker, text: &str) -> Option<std::path::PathBuf> {
-    let remedy = "use \"motion\", or the path of a network's manifest (.toml) or file (.onnx)";
+    let remedy =
+        "use \"street-nano\", \"motion\", or the path of a network's manifest (.toml) or file (.onnx)";
     let path = checker.path("detector.model", text)?;
     let known = path.extension().is_some_and(|extension| extension == "toml" || extension == "onnx");
     if !known {

@@ -3,6 +3,7 @@
 //! The folder has `images/NAME.jpg` and `labels/NAME.txt`, one line per box: class, centre x, centre y, width, height,
 //! all but the class as fractions of the picture. A picture without a label file shows nothing.
 
+mod agreement;
 mod dataset;
 mod precision;
 
@@ -16,6 +17,7 @@ use serde::Serialize;
 use super::{DetectError, Model, RawDetection, nms};
 use crate::domain::detection::Label;
 use crate::domain::geometry::Rect;
+pub use agreement::{Agreement, KindAgreement};
 use dataset::Entry;
 pub use dataset::picture;
 
@@ -30,6 +32,8 @@ pub struct Options {
     /// What the folder's class ids mean to the box. If given, precision is that of the box's labels, and ids that are
     /// not named are left out; if not, the ids are the network's own classes.
     pub map: Option<BTreeMap<u16, Label>>,
+    /// Labels that count as one, as cars and large vehicles where nobody tells them apart; only with `map`.
+    pub as_one: Vec<Label>,
     /// Threads, at least 1.
     pub threads: usize,
 }
@@ -112,13 +116,14 @@ pub fn run(
 struct Classes<'a> {
     model: &'a Model,
     map: Option<&'a BTreeMap<u16, Label>>,
+    as_one: &'a [Label],
     labels: Vec<Option<Label>>,
 }
 
 impl<'a> Classes<'a> {
     fn new(model: &'a Model, options: &'a Options) -> Result<Self, DetectError> {
         let labels = model.manifest().class_labels();
-        Ok(Self { model, map: options.map.as_ref(), labels })
+        Ok(Self { model, map: options.map.as_ref(), as_one: &options.as_one, labels })
     }
 
     fn compare(&self, entry: &Entry) -> Result<Compared, DetectError> {
@@ -153,7 +158,7 @@ impl<'a> Classes<'a> {
 
     fn of_truth(&self, class: u16, entry: &Entry) -> Result<Option<u16>, DetectError> {
         match self.map {
-            Some(map) => Ok(map.get(&class).map(|label| *label as u16)),
+            Some(map) => Ok(map.get(&class).map(|label| self.joined(*label) as u16)),
             None if usize::from(class) < self.labels.len() => Ok(Some(class)),
             None => Err(DetectError::Dataset {
                 place: entry.labels.display().to_string(),
@@ -170,15 +175,27 @@ impl<'a> Classes<'a> {
         match self.map {
             Some(map) => {
                 let label = self.labels.get(usize::from(class)).copied().flatten()?;
-                map.values().any(|wanted| *wanted == label).then_some(label as u16)
+                map.values()
+                    .any(|wanted| self.joined(*wanted) == self.joined(label))
+                    .then(|| self.joined(label) as u16)
             }
             None => Some(class),
         }
     }
 
+    /// What stands for this label: itself, or the first of those that count as one with it.
+    fn joined(&self, label: Label) -> Label {
+        if self.as_one.contains(&label) { self.as_one[0] } else { label }
+    }
+
+    fn word(&self, label: Label) -> String {
+        let words: Vec<&str> = self.as_one.iter().map(|label| label.as_str()).collect();
+        if self.as_one.contains(&label) { words.join(" or ") } else { label.to_string() }
+    }
+
     fn name(&self, class: u16) -> String {
         match self.map {
-            Some(_) => Label::ALL.iter().find(|label| **label as u16 == class).map(Label::to_string),
+            Some(_) => Label::ALL.iter().find(|label| **label as u16 == class).map(|label| self.word(*label)),
             None => self.model.manifest().labels.get(usize::from(class)).cloned(),
         }
         .unwrap_or_default()

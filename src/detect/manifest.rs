@@ -2,6 +2,7 @@
 //!
 //! The manifests of `models/` are compiled in as the catalogue, so that a known network needs no manifest beside it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,12 @@ use super::heads::Head;
 use crate::domain::alert::ModelRef;
 use crate::domain::detection::Label;
 
+/// The network that is part of the program, by its name: the default of a fresh box.
+pub const BUILT_IN: &str = "street-nano";
+const BUILT_IN_BYTES: &[u8] = include_bytes!("../../models/street-nano.onnx");
+
 const CATALOGUE: &[(&str, &str)] = &[
+    ("models/street-nano.toml", include_str!("../../models/street-nano.toml")),
     ("models/yolox_nano_416.toml", include_str!("../../models/yolox_nano_416.toml")),
     ("models/yolox_nano_384x640.toml", include_str!("../../models/yolox_nano_384x640.toml")),
     ("models/picodet_xs_416.toml", include_str!("../../models/picodet_xs_416.toml")),
@@ -138,13 +144,28 @@ pub struct Source {
     pub manifest: Manifest,
     /// Where the manifest stands, for messages.
     pub place: String,
-    /// The network's file.
+    /// The network's file; of the built-in network its name.
     pub weights: PathBuf,
 }
 
+impl Source {
+    /// The network's bytes.
+    pub(super) fn read(&self) -> Result<Cow<'static, [u8]>, DetectError> {
+        if self.weights.as_os_str() == BUILT_IN {
+            return Ok(Cow::Borrowed(BUILT_IN_BYTES));
+        }
+        read(&self.weights).map(Cow::Owned)
+    }
+}
+
 impl Manifest {
-    /// Finds the manifest and the network that `path` means: a manifest (`.toml`), or a known network (`.onnx`).
+    /// Finds the manifest and the network that `path` means: a manifest (`.toml`), a known network (`.onnx`), or
+    /// [`BUILT_IN`].
     pub fn resolve(path: &Path) -> Result<Source, DetectError> {
+        if path.as_os_str() == BUILT_IN {
+            let (place, manifest) = catalogue().swap_remove(0);
+            return Ok(Source { manifest, place: place.to_owned(), weights: path.to_owned() });
+        }
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("toml") => {
                 let bytes = read(path)?;
@@ -289,7 +310,7 @@ mod tests {
     use super::*;
 
     fn changed(from: &str, to: &str) -> String {
-        let text = CATALOGUE[0].1;
+        let text = CATALOGUE[1].1;
         assert!(text.contains(from), "{from} is not in the manifest");
         let error = Manifest::parse("m.toml", &text.replace(from, to)).unwrap_err();
         assert_eq!(error.kind(), crate::domain::fault::ErrorKind::Config);
@@ -300,9 +321,17 @@ mod tests {
     fn every_shipped_manifest_reads_and_names_itself() {
         for (place, manifest) in catalogue() {
             assert_eq!(place, format!("models/{}.toml", manifest.name));
-            assert_eq!((manifest.labels.len(), manifest.classes.len()), (80, 6));
-            assert_eq!(manifest.class_labels()[3], Some(Label::TwoWheeler), "a motorcycle");
+            let (labels, classes, two_wheeler) =
+                if manifest.name == BUILT_IN { (4, 4, 1) } else { (80, 6, 3) };
+            assert_eq!((manifest.labels.len(), manifest.classes.len()), (labels, classes));
+            assert_eq!(manifest.class_labels()[two_wheeler], Some(Label::TwoWheeler), "a motorcycle");
         }
+        let built_in = Manifest::resolve(Path::new(BUILT_IN)).unwrap();
+        assert_eq!(
+            sha256(&built_in.read().unwrap()),
+            built_in.manifest.sha256,
+            "the manifest is this file's"
+        );
         let names: HashSet<_> = catalogue().into_iter().map(|(_, manifest)| manifest.sha256).collect();
         assert_eq!(names.len(), CATALOGUE.len());
     }
@@ -350,7 +379,7 @@ mod tests {
         );
         assert!(Manifest::resolve(folder.path()).is_err());
         let manifest = folder.path().join("m.toml");
-        std::fs::write(&manifest, CATALOGUE[0].1).unwrap();
+        std::fs::write(&manifest, CATALOGUE[1].1).unwrap();
         let source = Manifest::resolve(&manifest).unwrap();
         assert_eq!(source.weights, folder.path().join("yolox_nano_416.onnx"), "beside its manifest");
     }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub use error::DetectError;
 pub use gate::{Gate, Glance, MotionRegion};
 pub use heads::RawDetection;
-pub use manifest::{Manifest, Source, catalogue};
+pub use manifest::{BUILT_IN, Manifest, Source, catalogue};
 pub use model::{InputSize, Model, Prepared};
 pub use motion::Motion;
 pub use settings::{DetectorChoice, Settings};

@@ -11,7 +11,7 @@ use tract_onnx::tract_hir::infer::Factoid;
 
 use super::error::DetectError;
 use super::heads::RawDetection;
-use super::manifest::{Manifest, Source, read, sha256};
+use super::manifest::{Manifest, Source, sha256};
 use super::nms;
 use super::preprocess::{Mapping, preprocess};
 use crate::domain::geometry::Rect;
@@ -52,7 +52,7 @@ impl Model {
 
     /// The same, of a manifest that was read already.
     pub fn from_source(source: Source) -> Result<Arc<Self>, DetectError> {
-        let bytes = read(&source.weights)?;
+        let bytes = source.read()?;
         let graph = parse(&source, &bytes)?;
         check_input(&source, &graph)?;
         let plan = make_ready(&source, graph)?;

@@ -2,13 +2,29 @@
 
 use std::path::PathBuf;
 
+use super::manifest::BUILT_IN;
+
+const MOTION: &str = "motion";
+
 /// Which detector looks at the frames.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DetectorChoice {
     /// The built-in motion detector: needs no weights, says `moving`.
     Motion,
-    /// A network: the path of its manifest (`.toml`), or of a known network's file (`.onnx`).
+    /// A network: the path of its manifest (`.toml`), of a known network's file (`.onnx`), or [`BUILT_IN`].
     Network(PathBuf),
+}
+
+impl DetectorChoice {
+    /// What people write: `motion`, [`BUILT_IN`], or a path.
+    pub fn named(text: &str) -> Self {
+        if text == MOTION { Self::Motion } else { Self::Network(text.into()) }
+    }
+
+    /// Whether `text` names a detector that is part of the program, so that there is no file to look for.
+    pub fn is_built_in(text: &str) -> bool {
+        text == MOTION || text == BUILT_IN
+    }
 }
 
 /// Settings of detection, for the whole box.

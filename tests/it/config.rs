@@ -217,7 +217,7 @@ fn wrong_values_are_found() {
             "store.free_bytes_min", "is not a number of bytes", "GiB";
         "[camera.gate]\n" => "[camera.gate]\nclip_bytes_max = \"1 MiB\" #!\n":
             "camera.gate.clip_bytes_max", "1048576 bytes is too little", "64 MiB";
-        "model = \"motion\"" => "model = \"moton\" #!": "detector.model", "is no detector", "use \"motion\"";
+        "model = \"motion\"" => "model = \"moton\" #!": "detector.model", "is no detector", "use \"street-nano\", \"motion\"";
         "model = \"motion\"" => "model = \"missing.onnx\" #!": "detector.model", "there is no file", "manifest";
         "[camera.gate]\n" => "[camera.Hof] #!\nmain = \"rtsp://h/\"\n[camera.gate]\n":
             "camera.Hof", "\"Hof\" is not a valid id", "a-z, 0-9";

@@ -110,7 +110,7 @@ fn precision_is_as_the_reference_has_it() {
         return;
     };
     let model = Model::load(&models.join("fastestdet_nosm_352.onnx")).unwrap();
-    let options = eval::Options { map: None, threads: 2 };
+    let options = eval::Options { threads: 2, ..eval::Options::default() };
     let report = eval::run(&model, &folder, &options, &|_| ()).unwrap();
     assert_eq!(report.pictures, 128);
     assert!((report.map_50_95 - 0.212).abs() < 0.01, "{}", report.map_50_95);

@@ -68,6 +68,8 @@ heads! {
     nanodet::NanoDet,
     /// FastestDet: one feature map, one box per cell.
     fastestdet::FastestDet,
+    /// The box's own networks: one map per stride, raw.
+    street::Street,
 }
 
 /// Columns and rows of the feature map at `stride`.

@@ -1,0 +1,104 @@
+//! Writes drawn street scenes as a folder of labelled pictures, for training and measuring detectors:
+//! `cargo run --example scenes -- FOLDER --scenes 300 --seed 1`.
+//!
+//! The folder gets `images/NAME.jpg` and `labels/NAME.txt` as `wardwatch model eval` reads them (class, centre, size; 0
+//! person, 1 two-wheeler, 2 car, 3 large-vehicle), and `unclear/NAME.txt`, the same lines for who is too small or too
+//! hidden to be asked for: a detector may see them or not. Seeds of training and of measuring must differ.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Parser;
+use image::codecs::jpeg::JpegEncoder;
+use wardwatch::domain::detection::Label;
+use wardwatch::scene::{Light, Scene, Settings, Truth};
+
+/// Of each scene, this far apart.
+const SECONDS_BETWEEN: f32 = 4.3;
+/// A subject is asked for if so much of it can be seen, and if it is so many pixels high at 360 rows.
+const VISIBLE_MIN: f32 = 0.4;
+const HEIGHT_MIN: f32 = 10.0;
+
+#[derive(Parser)]
+struct Args {
+    /// Where to write
+    folder: PathBuf,
+    /// How many scenes: each has its own hour, weather, traffic and noise
+    #[arg(long, default_value_t = 60)]
+    scenes: u64,
+    /// Frames of each
+    #[arg(long, default_value_t = 8)]
+    frames: u64,
+    /// Of the first scene; the others count on from it
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    for part in ["images", "labels", "unclear"] {
+        fs::create_dir_all(args.folder.join(part)).context("the folder cannot be made")?;
+    }
+    for seed in args.seed..args.seed + args.scenes {
+        let scene = Scene::new(settings(seed));
+        for number in 0..args.frames {
+            let seconds = 6.0 + SECONDS_BETWEEN * number as f32;
+            let (picture, truths) = scene.frame((seconds * scene.settings().fps) as u64);
+            let name = format!("scene_{seed:06}_{number:02}");
+            let quality = 60 + (seed * 7 + number) % 36;
+            let mut jpeg = Vec::new();
+            JpegEncoder::new_with_quality(&mut jpeg, quality as u8).encode(
+                &picture.to_rgb(),
+                picture.width(),
+                picture.height(),
+                image::ExtendedColorType::Rgb8,
+            )?;
+            let (clear, unclear): (Vec<Truth>, Vec<Truth>) = truths
+                .into_iter()
+                .partition(|truth| truth.visible >= VISIBLE_MIN && truth.rect.h * 360.0 >= HEIGHT_MIN);
+            write(&args.folder.join(format!("images/{name}.jpg")), &jpeg)?;
+            write(&args.folder.join(format!("labels/{name}.txt")), lines(&clear).as_bytes())?;
+            write(&args.folder.join(format!("unclear/{name}.txt")), lines(&unclear).as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// Every hour and weather in turn, so that a folder of any size has some of each.
+fn settings(seed: u64) -> Settings {
+    let turn = seed as usize;
+    let light = [Light::Day, Light::Night, Light::Dusk, Light::Day][turn % 4];
+    let (width, height) = [(640, 360), (640, 360), (960, 540)][turn % 3];
+    Settings {
+        seed,
+        width,
+        height,
+        light,
+        rain: turn % 5 < 2,
+        noise: [1.0, 2.0, 3.5, 6.0][turn / 4 % 4],
+        density: [0.6, 1.0, 1.6, 2.4][turn / 3 % 4],
+        quiet_seconds: 0.0,
+        ..Settings::default()
+    }
+}
+
+fn lines(truths: &[Truth]) -> String {
+    truths.iter().fold(String::new(), |mut text, Truth { label, rect, .. }| {
+        let class = match label {
+            Label::Person => 0,
+            Label::TwoWheeler => 1,
+            Label::Car => 2,
+            Label::LargeVehicle | Label::Moving => 3,
+        };
+        let (x, y) = (rect.x + rect.w / 2.0, rect.y + rect.h / 2.0);
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{class} {x:.6} {y:.6} {:.6} {:.6}", rect.w, rect.h);
+        text
+    })
+}
+
+fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    fs::write(path, bytes).with_context(|| format!("{} cannot be written", path.display()))
+}
