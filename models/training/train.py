@@ -18,7 +18,6 @@ from net import StreetNano, cells, decode, flatten
 from pictures import COLUMNS, ROWS, Pictures, collate
 
 SHARES = (("junction", 0.42), ("clips_train", 0.2), ("photos", 0.08))
-SCENES_SHARE = 0.3
 
 
 def average(of, model, iteration):
@@ -44,12 +43,13 @@ def main():
     parser.add_argument("out", type=Path)
     parser.add_argument("scenes", type=Path)
     parser.add_argument("pseudo", type=Path)
-    parser.add_argument("--iterations", type=int, default=9000)
+    parser.add_argument("--iterations", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--scenes-share", type=float, default=0.3, help="of what is drawn")
     parser.add_argument("--start", type=Path, help="weights to begin with")
     parser.add_argument("--resume", action="store_true")
     args = parser.parse_args()
@@ -72,7 +72,7 @@ def main():
         mean.load_state_dict(kept["average"])
         optimiser.load_state_dict(kept["optimiser"])
         first = kept["iteration"]
-    folders = [(args.scenes, SCENES_SHARE)] + [(args.pseudo / name, share) for name, share in SHARES]
+    folders = [(args.scenes, args.scenes_share)] + [(args.pseudo / name, share) for name, share in SHARES]
     total = args.iterations * args.batch
     pictures = Pictures(folders, args.seed, total, plain_from=int(0.85 * total))
     order = range(first * args.batch, total)

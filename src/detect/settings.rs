@@ -37,3 +37,10 @@ pub struct Settings {
     /// Threads that look at frames; one inference runs on one thread.
     pub workers: usize,
 }
+
+/// The built-in network on one thread.
+impl Default for Settings {
+    fn default() -> Self {
+        Self { detector: DetectorChoice::named(BUILT_IN), score_min: 0.25, workers: 1 }
+    }
+}

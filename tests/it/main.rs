@@ -15,5 +15,6 @@ mod reconcile;
 mod retention;
 mod scene;
 mod store;
+mod street;
 mod support;
 mod video;
