@@ -49,7 +49,8 @@ enum Command {
     Eval {
         /// A manifest (.toml), a known network (.onnx), or street-nano
         model: PathBuf,
-        /// Folder with images/NAME.jpg and labels/NAME.txt (class x y width height, the last four 0 to 1)
+        /// Folder with images/NAME.jpg and labels/NAME.txt (class x y width height, the last four 0 to 1); unclear/NAME.txt,
+        /// the same lines, for what may be seen or not
         folder: PathBuf,
         /// What the folder's class ids mean to the box, as 0=two-wheeler,1=car; without, they are the network's own
         #[arg(long, value_delimiter = ',', value_parser = mapped)]

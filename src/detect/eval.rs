@@ -1,7 +1,8 @@
 //! How well a network sees: average precision over a folder of labelled pictures, as COCO defines it.
 //!
 //! The folder has `images/NAME.jpg` and `labels/NAME.txt`, one line per box: class, centre x, centre y, width, height,
-//! all but the class as fractions of the picture. A picture without a label file shows nothing.
+//! all but the class as fractions of the picture. A picture without a label file shows nothing. `unclear/NAME.txt`, if it is
+//! there, names what may be seen or not.
 
 mod agreement;
 mod dataset;
@@ -70,6 +71,8 @@ type ClassBox = (u16, f32, Rect);
 /// True and found boxes of one picture.
 struct Compared {
     truth: Vec<ClassBox>,
+    /// May be seen or not.
+    unclear: Vec<ClassBox>,
     found: Vec<ClassBox>,
 }
 
@@ -128,12 +131,7 @@ impl<'a> Classes<'a> {
 
     fn compare(&self, entry: &Entry) -> Result<Compared, DetectError> {
         let picture = dataset::picture(&entry.picture)?;
-        let mut truth = Vec::new();
-        for (class, rect) in dataset::boxes(&entry.labels)? {
-            if let Some(class) = self.of_truth(class, entry)? {
-                truth.push((class, 1.0, rect));
-            }
-        }
+        let (truth, unclear) = (self.boxes(&entry.labels)?, self.boxes(&entry.unclear)?);
         let whole = Rect::new(0.0, 0.0, 1.0, 1.0);
         let prepared = self.model.prepare(&picture, whole, self.model.input_sizes()[0])?;
         let found = self.model.infer(prepared, SCORE_MIN)?;
@@ -153,15 +151,25 @@ impl<'a> Classes<'a> {
             .filter(|raw| few(raw.class))
             .map(|raw| (raw.class, raw.score, raw.rect))
             .collect();
-        Ok(Compared { truth, found })
+        Ok(Compared { truth, unclear, found })
     }
 
-    fn of_truth(&self, class: u16, entry: &Entry) -> Result<Option<u16>, DetectError> {
+    fn boxes(&self, path: &Path) -> Result<Vec<ClassBox>, DetectError> {
+        let mut boxes = Vec::new();
+        for (class, rect) in dataset::boxes(path)? {
+            if let Some(class) = self.of_truth(class, path)? {
+                boxes.push((class, 1.0, rect));
+            }
+        }
+        Ok(boxes)
+    }
+
+    fn of_truth(&self, class: u16, path: &Path) -> Result<Option<u16>, DetectError> {
         match self.map {
             Some(map) => Ok(map.get(&class).map(|label| self.joined(*label) as u16)),
             None if usize::from(class) < self.labels.len() => Ok(Some(class)),
             None => Err(DetectError::Dataset {
-                place: entry.labels.display().to_string(),
+                place: path.display().to_string(),
                 problem: format!(
                     "class {class} is none of the network's {}: say what the folder's classes mean, as \
                      --map 0=two-wheeler,1=car",

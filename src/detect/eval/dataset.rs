@@ -13,6 +13,8 @@ pub(super) struct Entry {
     pub(super) picture: PathBuf,
     /// May be missing: then the picture shows nothing.
     pub(super) labels: PathBuf,
+    /// The same for what may be seen or not; may be missing, too.
+    pub(super) unclear: PathBuf,
 }
 
 /// Every picture of `folder`, by name.
@@ -24,8 +26,9 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<Entry>, DetectError> {
         let picture = file.map_err(unreadable)?.path();
         let is_jpeg = picture.extension().is_some_and(|e| e.eq_ignore_ascii_case("jpg") || e == "jpeg");
         if let (true, Some(stem)) = (is_jpeg, picture.file_stem().and_then(|stem| stem.to_str())) {
-            let labels = folder.join("labels").join(format!("{stem}.txt"));
-            entries.push(Entry { picture, labels });
+            let [labels, unclear] =
+                ["labels", "unclear"].map(|part| folder.join(part).join(format!("{stem}.txt")));
+            entries.push(Entry { picture, labels, unclear });
         }
     }
     entries.sort_by(|a, b| a.picture.cmp(&b.picture));
