@@ -131,6 +131,21 @@ pub enum DetectError {
         /// What tract says, its whole chain.
         problem: String,
     },
+    /// A network that does not run at one of its manifest's smaller sizes.
+    #[error(
+        "{manifest}: input.smaller: the network does not run at {width}x{height}: {problem}; leave the size out, or \
+         export the network so that nothing in its graph depends on its input's size"
+    )]
+    Size {
+        /// The manifest.
+        manifest: String,
+        /// Columns.
+        width: usize,
+        /// Rows.
+        height: usize,
+        /// What stands against it.
+        problem: String,
+    },
     /// An inference that failed.
     #[error("network {name}: an inference failed: {problem}; check the file with `wardwatch model check`")]
     Inference {

@@ -71,6 +71,10 @@ pub struct Input {
     pub width: usize,
     /// Rows.
     pub height: usize,
+    /// Further sizes, for parts of a picture: columns and rows of each, from large to small. Only for networks whose graph
+    /// does not depend on its input's size.
+    #[serde(default)]
+    pub smaller: Vec<[usize; 2]>,
     /// Order of the axes.
     #[serde(default)]
     pub layout: Layout,
@@ -236,7 +240,31 @@ impl Manifest {
         if !(self.nms_iou > 0.0 && self.nms_iou <= 1.0) {
             return Some(("nms_iou", format!("{} must be above 0 and at most 1", self.nms_iou)));
         }
-        self.input.problem().or_else(|| self.head.decoder().problem())
+        self.input.problem().or_else(|| self.head.decoder().problem()).or_else(|| self.smaller_problem())
+    }
+
+    fn smaller_problem(&self) -> Option<(&'static str, String)> {
+        let stride = self.head.decoder().stride_max();
+        let Input { width, height, smaller, .. } = &self.input;
+        let mut above = [*width, *height];
+        for size in smaller {
+            let [width, height] = *size;
+            if size.iter().any(|side| *side < 8 || side % stride != 0) {
+                let problem =
+                    format!("{width}x{height}: both must be multiples of {stride}, the largest stride");
+                return Some(("input.smaller", problem));
+            }
+            if width > above[0] || height > above[1] || *size == above {
+                let [above_width, above_height] = above;
+                let problem = format!(
+                    "{width}x{height} does not fit into {above_width}x{above_height} before it: list sizes from large to \
+                     small, each smaller than `width` and `height`"
+                );
+                return Some(("input.smaller", problem));
+            }
+            above = *size;
+        }
+        None
     }
 }
 
@@ -260,6 +288,7 @@ impl Input {
             name: "in".into(),
             width,
             height,
+            smaller: Vec::new(),
             layout: Layout::Nchw,
             colour: ColourOrder::Rgb,
             scale: Scale::Bytes,
@@ -357,6 +386,11 @@ mod tests {
         assert_eq!(message, "m.toml: nms_iou: 65 must be above 0 and at most 1");
         assert!(changed("std = [1.0, 1.0, 1.0]", "std = [1.0, 0.0, 1.0]").contains("input.std"));
         assert!(changed("width = 416", "width = 0").contains("input.width: 0 must be from 8 to 4096"));
+        let smaller = |sizes| changed("width = 416", &format!("width = 416\nsmaller = {sizes}"));
+        assert!(smaller("[[320, 200]]").contains("input.smaller: 320x200: both must be multiples of 32"));
+        assert!(smaller("[[448, 416]]").contains("448x416 does not fit into 416x416 before it"));
+        assert!(smaller("[[416, 416]]").contains("416x416 does not fit into 416x416"));
+        assert!(smaller("[[224, 224], [320, 192]]").contains("320x192 does not fit into 224x224"));
         assert!(changed("\"bicycle\", \"car\"", "\"car\", \"car\"").contains("\"car\" is listed twice"));
         assert!(changed("sha256 = \"c", "sha256 = \"C").contains("lower-case"));
     }

@@ -11,6 +11,7 @@ mod heads;
 mod manifest;
 mod model;
 mod motion;
+mod network;
 mod nms;
 mod preprocess;
 mod settings;
@@ -21,7 +22,7 @@ pub use error::DetectError;
 pub use gate::{Gate, Glance, MotionRegion};
 pub use heads::RawDetection;
 pub use manifest::{BUILT_IN, Manifest, Source, catalogue};
-pub use model::{InputSize, Model, Prepared};
+pub use model::{Cost, InputSize, Kernels, Model, Prepared};
 pub use motion::Motion;
 pub use settings::{DetectorChoice, Settings};
 

@@ -3,9 +3,11 @@
 //! Bilinear with half-pixel centres, as OpenCV's INTER_LINEAR: without a low-pass filter when shrinking, since that is
 //! what the networks were trained and measured with.
 
+use pulp::{Arch, Simd, WithSimd};
+
 use super::manifest::{ColourOrder, Input, Resize, Scale};
 use crate::domain::geometry::Rect;
-use crate::domain::picture::{Chroma, Picture, ToRgb};
+use crate::domain::picture::{Picture, ToRgb};
 
 /// The part of the picture that fills the input, and how large it is there.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,13 +44,16 @@ pub fn preprocess(picture: &Picture, crop: Rect, input: &Input, tensor: &mut [f3
             picture_rows.chunks_exact_mut(input.width).for_each(|row| row[width..].fill(filling));
         }
     }
-    let mut rows = Rows::new(picture, crop, width, height);
+    let mut planes = Planes::of(picture, crop, width, height);
+    let convert = normalise.after(picture.colour().to_rgb());
+    let arch = Arch::new();
     let (first, rest) = tensor.split_at_mut(plane_len);
     let (second, third) = rest.split_at_mut(plane_len);
     for y in 0..height {
+        let [luma, u, v] = planes.each_mut().map(|plane| plane.row(y));
         let at = y * input.width..y * input.width + width;
-        let planes = [&mut first[at.clone()], &mut second[at.clone()], &mut third[at]];
-        rows.fill(y, &normalise, planes);
+        let outputs = [&mut first[at.clone()], &mut second[at.clone()], &mut third[at]];
+        arch.dispatch(Convert { convert: &convert, samples: [luma, u, v], outputs });
     }
     Mapping { crop, width: width as f32, height: height as f32 }
 }
@@ -89,6 +94,20 @@ impl Normalise {
     fn value(&self, channel: usize, byte: f32) -> f32 {
         byte * self.gain[channel] + self.offset[channel]
     }
+
+    /// The tensor's channels from Y, U, V.
+    fn after(&self, convert: ToRgb) -> [Channel; 3] {
+        // A colour is linear in Y, U and V: its values at black and one step away from it say all.
+        let at = |y, u: f32, v: f32| convert.rgb_f32(y, 128.0 + u, 128.0 + v);
+        let (black, y, u, v) = (at(0.0, 0.0, 0.0), at(1.0, 0.0, 0.0), at(0.0, 1.0, 0.0), at(0.0, 0.0, 1.0));
+        std::array::from_fn(|channel| {
+            let colour = self.order[channel];
+            let factor = |one: [f32; 3]| one[colour] - black[colour];
+            let [u, v] = [u, v].map(factor);
+            let factors = [factor(y), u, v, black[colour] - 128.0 * (u + v)];
+            Channel { factors, gain: self.gain[channel], offset: self.offset[channel] }
+        })
+    }
 }
 
 /// Where one output column or row lies between two source samples.
@@ -112,77 +131,135 @@ fn taps(from: f32, length: f32, count: usize, samples: usize) -> Vec<Tap> {
     (0..count).map(tap).collect()
 }
 
-/// One row at a time: first the two source rows of each plane are blended, then columns.
-struct Rows<'a> {
-    luma: &'a [u8],
-    luma_width: usize,
-    chroma: Chroma<'a>,
-    convert: ToRgb,
-    luma_rows: Vec<Tap>,
-    chroma_rows: Vec<Tap>,
-    columns: Vec<(Tap, Tap)>,
-    blended_luma: Vec<f32>,
-    blended_chroma: Vec<[f32; 2]>,
+/// One plane of the picture on its way: rows are stretched when they are first needed, and then blended.
+struct Plane<'a> {
+    samples: &'a [u8],
+    /// From one sample to the next, and from one row to the next.
+    step: usize,
+    stride: usize,
+    columns: Vec<Tap>,
+    rows: Vec<Tap>,
+    /// The last two rows that were stretched, by their numbers.
+    stretched: [(u32, Vec<f32>); 2],
 }
 
-impl<'a> Rows<'a> {
-    fn new(picture: &'a Picture, crop: Rect, width: usize, height: usize) -> Self {
+/// Two rows of one plane, and the weight of the second.
+struct Blend<'a> {
+    rows: [&'a [f32]; 2],
+    weight: f32,
+}
+
+struct Planes;
+
+impl Planes {
+    /// Luma, U and V of the part `crop`, to be stretched to `width` by `height`.
+    fn of(picture: &Picture, crop: Rect, width: usize, height: usize) -> [Plane<'_>; 3] {
         let (w, h) = (picture.width() as usize, picture.height() as usize);
         let chroma = picture.chroma();
+        let (u, v) = chroma.planes();
         // A chroma sample lies in the middle of its four pixels.
-        let across =
-            |scale: f32, samples| taps(crop.x * w as f32 * scale, crop.w * w as f32 * scale, width, samples);
-        let down =
-            |scale: f32, samples| taps(crop.y * h as f32 * scale, crop.h * h as f32 * scale, height, samples);
-        let columns = across(1.0, w).into_iter().zip(across(0.5, chroma.width())).collect();
-        Self {
-            luma: picture.luma(),
-            luma_width: w,
-            luma_rows: down(1.0, h),
-            chroma_rows: down(0.5, chroma.height()),
-            columns,
-            blended_luma: vec![0.0; w],
-            blended_chroma: vec![[0.0; 2]; chroma.width()],
-            convert: picture.colour().to_rgb(),
-            chroma,
+        let plane = |samples, step, scale: f32, (columns, rows)| {
+            let (full_width, full_height) = (w as f32 * scale, h as f32 * scale);
+            Plane {
+                samples,
+                step,
+                stride: columns * step,
+                columns: taps(crop.x * full_width, crop.w * full_width, width, columns),
+                rows: taps(crop.y * full_height, crop.h * full_height, height, rows),
+                stretched: [(u32::MAX, vec![0.0; width]), (u32::MAX, vec![0.0; width])],
+            }
+        };
+        let chroma_size = (chroma.width(), chroma.height());
+        [
+            plane(picture.luma(), 1, 1.0, (w, h)),
+            plane(u, chroma.step(), 0.5, chroma_size),
+            plane(v, chroma.step(), 0.5, chroma_size),
+        ]
+    }
+}
+
+impl Plane<'_> {
+    /// What output row `y` is made of.
+    fn row(&mut self, y: usize) -> Blend<'_> {
+        let Tap { low, high, weight } = self.rows[y];
+        // Rows come from top to bottom: the one above may be the last time's lower one.
+        if self.stretched[0].0 != low {
+            self.stretched.swap(0, 1);
+        }
+        for (at, row) in [(0, low), (1, high)] {
+            if self.stretched[at].0 != row {
+                let Self { samples, step, stride, columns, stretched, .. } = self;
+                stretch(&samples[row as usize * *stride..], *step, columns, &mut stretched[at].1);
+                stretched[at].0 = row;
+            }
+        }
+        Blend { rows: self.stretched.each_ref().map(|(_, row)| &row[..]), weight }
+    }
+}
+
+/// One row of samples to the width of `columns`.
+fn stretch(samples: &[u8], step: usize, columns: &[Tap], row: &mut [f32]) {
+    let first = columns.first().map_or(0, |tap| tap.low as usize);
+    let as_it_is = |(at, tap): (usize, &Tap)| tap.weight == 0.0 && tap.low as usize == first + at;
+    if step == 1 && columns.iter().enumerate().all(as_it_is) {
+        row.iter_mut().zip(&samples[first..]).for_each(|(to, from)| *to = f32::from(*from));
+        return;
+    }
+    for (to, tap) in row.iter_mut().zip(columns) {
+        let (low, high) = (samples[tap.low as usize * step], samples[tap.high as usize * step]);
+        let low = f32::from(low);
+        *to = low + (f32::from(high) - low) * tap.weight;
+    }
+}
+
+/// One row of all planes into the tensor's colours.
+struct Convert<'a> {
+    convert: &'a [Channel; 3],
+    samples: [Blend<'a>; 3],
+    outputs: [&'a mut [f32]; 3],
+}
+
+impl WithSimd for Convert<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { convert, samples, outputs } = self;
+        let lanes = S::F32_LANES;
+        let width = outputs[0].len();
+        let [first, second, third] = outputs;
+        for at in (0..width).step_by(lanes) {
+            let piece = at..(at + lanes).min(width);
+            let load = |row: &[f32]| simd.partial_load_f32s(&row[piece.clone()]);
+            let blend = |plane: &Blend<'_>| {
+                let [above, below] = plane.rows.map(load);
+                simd.mul_add_f32s(simd.sub_f32s(below, above), simd.splat_f32s(plane.weight), above)
+            };
+            let yuv = [blend(&samples[0]), blend(&samples[1]), blend(&samples[2])];
+            simd.partial_store_f32s(&mut first[piece.clone()], convert[0].of(simd, yuv));
+            simd.partial_store_f32s(&mut second[piece.clone()], convert[1].of(simd, yuv));
+            simd.partial_store_f32s(&mut third[piece.clone()], convert[2].of(simd, yuv));
         }
     }
+}
 
-    fn fill(&mut self, y: usize, normalise: &Normalise, planes: [&mut [f32]; 3]) {
-        self.blend(self.luma_rows[y], self.chroma_rows[y]);
-        let [first, second, third] = planes;
-        let outputs = first.iter_mut().zip(second).zip(third);
-        let (luma, chroma) = (&self.blended_luma[..], &self.blended_chroma[..]);
-        for ((luma_tap, chroma_tap), ((first, second), third)) in self.columns.iter().zip(outputs) {
-            let (low, high) = (luma[luma_tap.low as usize], luma[luma_tap.high as usize]);
-            let y = low + (high - low) * luma_tap.weight;
-            let (low, high) = (chroma[chroma_tap.low as usize], chroma[chroma_tap.high as usize]);
-            let u = low[0] + (high[0] - low[0]) * chroma_tap.weight;
-            let v = low[1] + (high[1] - low[1]) * chroma_tap.weight;
-            let rgb = self.convert.rgb_f32(y, u, v).map(|channel| channel.clamp(0.0, 255.0));
-            *first = normalise.value(0, rgb[normalise.order[0]]);
-            *second = normalise.value(1, rgb[normalise.order[1]]);
-            *third = normalise.value(2, rgb[normalise.order[2]]);
-        }
-    }
+/// One channel of the tensor: a colour as a sum over Y, U, V, bounded, and normalised.
+struct Channel {
+    /// Of Y, U, V, and a constant.
+    factors: [f32; 4],
+    gain: f32,
+    offset: f32,
+}
 
-    /// The source rows at one output row, every column between the crop's edges.
-    fn blend(&mut self, luma: Tap, chroma: Tap) {
-        let (Some((first, _)), Some((last, _))) = (self.columns.first(), self.columns.last()) else { return };
-        let span = first.low as usize..last.high as usize + 1;
-        let row = |row: u32| &self.luma[row as usize * self.luma_width..][span.clone()];
-        let pairs = row(luma.low).iter().zip(row(luma.high));
-        for (blended, (low, high)) in self.blended_luma[span.clone()].iter_mut().zip(pairs) {
-            let low = f32::from(*low);
-            *blended = low + (f32::from(*high) - low) * luma.weight;
+impl Channel {
+    #[inline(always)]
+    fn of<S: Simd>(&self, simd: S, yuv: [S::f32s; 3]) -> S::f32s {
+        let mut colour = simd.splat_f32s(self.factors[3]);
+        for (samples, factor) in yuv.into_iter().zip(self.factors) {
+            colour = simd.mul_add_f32s(samples, simd.splat_f32s(factor), colour);
         }
-        let (Some((_, first)), Some((_, last))) = (self.columns.first(), self.columns.last()) else { return };
-        for x in first.low as usize..last.high as usize + 1 {
-            let low = self.chroma.at(x, chroma.low as usize);
-            let high = self.chroma.at(x, chroma.high as usize);
-            let mix = |low: u8, high: u8| f32::from(low) + (f32::from(high) - f32::from(low)) * chroma.weight;
-            self.blended_chroma[x] = [mix(low.0, high.0), mix(low.1, high.1)];
-        }
+        let colour = simd.min_f32s(simd.max_f32s(colour, simd.splat_f32s(0.0)), simd.splat_f32s(255.0));
+        simd.mul_add_f32s(colour, simd.splat_f32s(self.gain), simd.splat_f32s(self.offset))
     }
 }
 

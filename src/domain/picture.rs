@@ -185,7 +185,7 @@ pub struct Chroma<'a> {
     rows: usize,
 }
 
-impl Chroma<'_> {
+impl<'a> Chroma<'a> {
     /// Chroma columns.
     pub fn width(&self) -> usize {
         self.stride
@@ -194,6 +194,16 @@ impl Chroma<'_> {
     /// Chroma rows.
     pub fn height(&self) -> usize {
         self.rows
+    }
+
+    /// The samples of U, and of V, row by row; one sample is [`Chroma::step`] after the other.
+    pub fn planes(&self) -> (&'a [u8], &'a [u8]) {
+        (self.u, self.v)
+    }
+
+    /// From one sample of a plane to the next.
+    pub fn step(&self) -> usize {
+        self.step
     }
 
     /// U and V at chroma column `x`, row `y` (half of the pixel's).

@@ -23,6 +23,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("landlock", "video"),
     ("seccompiler", "video"),
     ("tract_onnx", "detect"),
+    ("pulp", "detect"),
     ("rusqlite", "store"),
     ("rumqttc", "publish"),
     ("rustls", "publish"),

@@ -59,6 +59,10 @@ impl Decoder for FastestDet {
         }
     }
 
+    fn stride_max(&self) -> usize {
+        self.stride
+    }
+
     fn problem(&self) -> Option<(&'static str, String)> {
         strides_problem(&[self.stride]).map(|_| ("stride", format!("{} must be from 1 to 1024", self.stride)))
     }

@@ -30,6 +30,11 @@ pub trait Decoder {
     /// Appends every box with a score of at least `score_min`, in input pixels. `outputs` have [`Decoder::shapes`].
     fn decode(&self, outputs: &[&[f32]], input: &Input, score_min: f32, found: &mut Vec<RawDetection>);
 
+    /// Input pixels per cell of the coarsest feature map: sizes of the input are multiples of it.
+    fn stride_max(&self) -> usize {
+        32
+    }
+
     /// What is wrong with the numbers from the manifest: (key below `head`, problem).
     fn problem(&self) -> Option<(&'static str, String)>;
 }

@@ -33,6 +33,10 @@ impl Decoder for NanoDet {
         }
     }
 
+    fn stride_max(&self) -> usize {
+        self.0.strides.iter().copied().max().unwrap_or(64)
+    }
+
     fn problem(&self) -> Option<(&'static str, String)> {
         self.0.problem()
     }

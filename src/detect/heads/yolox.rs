@@ -44,6 +44,10 @@ impl Decoder for Yolox {
         }
     }
 
+    fn stride_max(&self) -> usize {
+        self.strides.iter().copied().max().unwrap_or(32)
+    }
+
     fn problem(&self) -> Option<(&'static str, String)> {
         strides_problem(&self.strides)
     }

@@ -1,5 +1,6 @@
-//! `wardwatch model`: which networks are known, whether one is fit, and how well it sees.
+//! `wardwatch model`: which networks are known, whether one is fit, how well it sees, and what it costs here.
 
+mod bench;
 mod compare;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,8 @@ use crate::domain::picture::{Colour, Picture, PixelFormat};
 
 /// Runs that `check` takes the fastest of.
 const RUNS: usize = 5;
+
+const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
 
 /// Arguments of `wardwatch model`.
 #[derive(Debug, clap::Args)]
@@ -45,6 +48,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Measure what a network costs on this machine, and how many cameras it can serve
+    Bench(bench::Args),
     /// Measure a network's average precision on a folder of labelled pictures
     Eval {
         /// A manifest (.toml), a known network (.onnx), or street-nano
@@ -91,6 +96,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::List { json } => list(json),
         Command::Check { path, json } => check(&path, json),
+        Command::Bench(args) => bench::run(&args),
         Command::Eval { model, folder, map, as_one, json } => evaluate(&model, &folder, map, as_one, json),
         Command::Compare { model, reference, videos, fps, reference_score_min, score_min, json } => {
             compare::run(&(model, score_min), &(reference, reference_score_min), &videos, fps, json)
@@ -137,6 +143,7 @@ fn described(manifest: &Manifest) -> serde_json::Value {
         "head": manifest.head.kind(),
         "width": manifest.input.width,
         "height": manifest.input.height,
+        "smaller": manifest.input.smaller,
         "labels": manifest.labels.len(),
         "classes": manifest.classes,
     })
@@ -190,7 +197,7 @@ fn wrong(error: &DetectError) -> ExitCode {
     ExitCode::from(super::FOUND)
 }
 
-/// CPU time of one inference on a grey picture, the fastest of some.
+/// CPU time of one inference, the fastest of some.
 struct Timing {
     prepare: Duration,
     infer: Duration,
@@ -198,13 +205,11 @@ struct Timing {
 
 impl Timing {
     fn of(model: &Model) -> Result<Self, DetectError> {
-        let samples = vec![128; Picture::byte_count(640, 360)].into();
-        let picture = Picture::new(640, 360, PixelFormat::I420, Colour::default(), samples)
-            .expect("the samples were counted for this size");
+        let picture = picture();
         let mut fastest = Self { prepare: Duration::MAX, infer: Duration::MAX };
         for _ in 0..RUNS {
             let begun = thread_cpu_time();
-            let prepared = model.prepare(&picture, Rect::new(0.0, 0.0, 1.0, 1.0), model.input_sizes()[0])?;
+            let prepared = model.prepare(&picture, WHOLE, model.input_sizes()[0])?;
             let prepared_at = thread_cpu_time();
             let prepare = prepared_at.saturating_sub(begun);
             model.infer(prepared, 0.3)?;
@@ -213,6 +218,17 @@ impl Timing {
         }
         Ok(fastest)
     }
+}
+
+/// A picture as cameras' sub streams have it, with something on it.
+fn picture() -> Picture {
+    let (width, height) = (640, 360);
+    let mut samples = vec![128; Picture::byte_count(width, height)];
+    for (at, luma) in samples.iter_mut().take((width * height) as usize).enumerate() {
+        *luma = (at * 7 % 251) as u8;
+    }
+    Picture::new(width, height, PixelFormat::I420, Colour::default(), samples.into())
+        .expect("the samples were counted for this size")
 }
 
 /// CPU time of this thread: what others take of the processor does not count.

@@ -1,0 +1,46 @@
+//! What each operator of one inference costs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tract_onnx::prelude::*;
+use tract_onnx::tract_core::plan;
+
+use super::island::Island;
+
+/// One operator's share of an inference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cost {
+    /// Its name in the network's file, or what was made of it.
+    pub node: String,
+    /// What it does.
+    pub operator: String,
+    /// CPU time.
+    pub spent: Duration,
+}
+
+/// Runs `plan` node by node, and islands step by step.
+pub(super) fn of(
+    plan: &Arc<TypedRunnableModel>,
+    input: Arc<Tensor>,
+    clock: &dyn Fn() -> Duration,
+) -> TractResult<Vec<Cost>> {
+    let mut costs = Vec::new();
+    plan.spawn()?.run_plan_with_eval(tvec!(input.into_tvalue()), |context, state, node, inputs| {
+        let begun = clock();
+        let mut inside = Duration::ZERO;
+        let outputs = match node.op_as::<Island>() {
+            Some(island) => island.run(&inputs, |program, arena, inputs| {
+                program.run_timed(arena, inputs, clock, &mut |name, kind, spent| {
+                    inside += spent;
+                    costs.push(Cost { node: name.to_owned(), operator: kind.to_owned(), spent });
+                });
+            }),
+            None => plan::eval(context, state, node, inputs),
+        };
+        let spent = clock().saturating_sub(begun).saturating_sub(inside);
+        costs.push(Cost { node: node.name.clone(), operator: node.op.name().into_owned(), spent });
+        outputs
+    })?;
+    Ok(costs)
+}

@@ -1,0 +1,268 @@
+//! Dense convolutions without im2col: a register tile of output channels by pixels, over channels and taps.
+//!
+//! A convolution of stride 1 reads its input in place, since its margin is there already. One of a larger stride first
+//! packs a band of rows into a map per phase (even and odd rows and columns apart): then its loads are contiguous, too,
+//! and the same tile does it.
+
+use std::sync::Arc;
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::activation::Activation;
+use super::grid::{Grid, SLACK};
+use super::taps::{Reading, Window};
+
+/// Samples of a band that is packed at once: it stays in the second level cache.
+const BAND_LEN: usize = 64 << 10;
+
+/// Weights in the order in which the tile reads them, shared between the sizes of a network.
+#[derive(Debug, PartialEq)]
+pub struct Weights {
+    /// Per block of output channels, input channel and tap: one weight for each channel of the block.
+    packed: Vec<f32>,
+    /// One for each output channel, the last block filled up.
+    bias: Vec<f32>,
+    outputs: usize,
+}
+
+impl Weights {
+    /// Of `outputs` x `inputs` x `taps` weights in that order.
+    pub fn pack(arch: Arch, weights: &[f32], bias: &[f32], taps: usize) -> Self {
+        let (outputs, block) = (bias.len(), arch.dispatch(Block));
+        let inputs = weights.len() / (outputs * taps);
+        let mut packed = Vec::with_capacity(outputs.next_multiple_of(block) * inputs * taps);
+        for first in (0..outputs).step_by(block) {
+            for at in 0..inputs * taps {
+                let one = |output| if output < outputs { weights[output * inputs * taps + at] } else { 0.0 };
+                packed.extend((first..first + block).map(one));
+            }
+        }
+        let mut bias = bias.to_vec();
+        bias.resize(outputs.next_multiple_of(block), 0.0);
+        Self { packed, bias, outputs }
+    }
+}
+
+/// Output channels of a tile: three quarters of the registers are its sums.
+const fn block<S: Simd>() -> usize {
+    if S::REGISTER_COUNT >= 32 { 8 } else { 4 }
+}
+
+struct Block;
+
+impl WithSimd for Block {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        block::<S>()
+    }
+}
+
+/// A convolution between maps of two shapes.
+#[derive(Debug)]
+pub struct Convolution {
+    weights: Arc<Weights>,
+    reading: Reading,
+    activation: Activation,
+    input: Grid,
+    output: Grid,
+    mask: Arc<[f32]>,
+}
+
+impl Convolution {
+    /// None where the shapes do not allow it; see [`Reading::of`]. `mask` is that of `output`.
+    pub fn new(
+        weights: Arc<Weights>,
+        window: &Window,
+        activation: Activation,
+        input: Grid,
+        output: Grid,
+        mask: Arc<[f32]>,
+    ) -> Option<Self> {
+        let reading = Reading::of(window, &input, &output)?;
+        Some(Self { weights, reading, activation, input, output, mask })
+    }
+
+    /// Writes `output`, planes one after the other, from `planes`, one for each input channel; `added` are planes that are
+    /// added after the activation, or none. `scratch` may hold anything.
+    pub fn run(
+        &self,
+        arch: Arch,
+        planes: &[&[f32]],
+        added: &[&[f32]],
+        output: &mut [f32],
+        scratch: &mut Vec<f32>,
+    ) {
+        arch.dispatch(Run { convolution: self, planes, added, output, scratch });
+    }
+}
+
+struct Run<'a> {
+    convolution: &'a Convolution,
+    planes: &'a [&'a [f32]],
+    added: &'a [&'a [f32]],
+    output: &'a mut [f32],
+    scratch: &'a mut Vec<f32>,
+}
+
+impl WithSimd for Run<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Convolution { reading, input, output, .. } = self.convolution;
+        let (stride, count) = (output.stride(), self.planes.len());
+        let rows = match reading {
+            Reading::InPlace { .. } => output.height,
+            Reading::Packed(packing) => {
+                (BAND_LEN / (count * packing.phases() * stride)).clamp(2, output.height.max(2))
+            }
+        };
+        for top in (0..output.height).step_by(rows) {
+            let rows = rows.min(output.height - top);
+            let (packed, offsets);
+            let (planes, offsets) = match reading {
+                Reading::InPlace { offsets } => (self.planes, offsets),
+                Reading::Packed(packing) => {
+                    let len = packing.plane_len(rows, stride);
+                    self.scratch.resize((count * len).max(self.scratch.len()), 0.0);
+                    for (plane, packed) in self.planes.iter().zip(self.scratch.chunks_exact_mut(len)) {
+                        packing.pack(input, plane, packed, top, rows, output);
+                    }
+                    packed = self.scratch.chunks_exact(len).take(count).collect::<Vec<&[f32]>>();
+                    offsets = packing.offsets(rows, stride);
+                    (&packed[..], &offsets)
+                }
+            };
+            let (convolution, added, output) = (self.convolution, self.added, &mut *self.output);
+            let mut band = Band { convolution, planes, offsets, added, output, first: top * stride };
+            band.run(simd, rows * stride);
+        }
+    }
+}
+
+/// A part of the long row, read from planes of its own.
+struct Band<'a> {
+    convolution: &'a Convolution,
+    planes: &'a [&'a [f32]],
+    /// Of each tap, from the band's beginning.
+    offsets: &'a [usize],
+    added: &'a [&'a [f32]],
+    output: &'a mut [f32],
+    /// Where the band begins in the long row of the output.
+    first: usize,
+}
+
+impl Band<'_> {
+    /// Tiles of three vectors, and what remains in narrower ones, the last drawn back into the one before it.
+    #[inline(always)]
+    fn run<S: Simd>(&mut self, simd: S, len: usize) {
+        let (lanes, block) = (S::F32_LANES, block::<S>());
+        let mut at = 0;
+        while at < len {
+            let vectors = (len - at).div_ceil(lanes).min(3);
+            let from = at.min(len.saturating_sub(vectors * lanes));
+            for first in (0..self.convolution.weights.outputs).step_by(block) {
+                match (block, vectors) {
+                    (8, 3) => tile_8x3(simd, self, from, first),
+                    (8, 2) => tile_8x2(simd, self, from, first),
+                    (8, _) => tile_8x1(simd, self, from, first),
+                    (_, 3) => tile_4x3(simd, self, from, first),
+                    (_, 2) => tile_4x2(simd, self, from, first),
+                    _ => tile_4x1(simd, self, from, first),
+                }
+            }
+            at += vectors * lanes;
+        }
+    }
+}
+
+/// `$body` once for each number, which is a constant in it.
+macro_rules! each {
+    ($name:ident in [$($at:literal)*] $body:block) => { $( { #[allow(non_upper_case_globals)] const $name: usize = $at; $body } )* };
+}
+
+/// A tile of `$rows` output channels by `$columns` vectors at `at` of the band, from output channel `first` on. Written
+/// out, so that its sums are registers whatever the optimiser's mood.
+macro_rules! tile {
+    ($name:ident, $rows:literal $row_list:tt, $columns:literal $column_list:tt) => {
+        #[inline(always)]
+        fn $name<S: Simd>(simd: S, band: &mut Band<'_>, at: usize, first: usize) {
+            let Convolution { weights, activation, output: grid, mask, .. } = band.convolution;
+            let width = $columns * S::F32_LANES;
+            let mut sums = [[simd.splat_f32s(0.0); $columns]; $rows];
+            let bias = &weights.bias[first..first + $rows];
+            each!(row in $row_list { sums[row] = [simd.splat_f32s(bias[row]); $columns]; });
+            let block_len = $rows * band.offsets.len() * band.planes.len();
+            let mut taps = weights.packed[first / $rows * block_len..][..block_len].chunks_exact($rows);
+            for plane in band.planes {
+                let plane = &plane[at..];
+                for offset in band.offsets {
+                    let Some(taps) = taps.next() else { return };
+                    let (pixels, _) = S::as_simd_f32s(&plane[*offset..*offset + width]);
+                    each!(row in $row_list {
+                        let tap = simd.splat_f32s(taps[row]);
+                        each!(column in $column_list {
+                            sums[row][column] = simd.mul_add_f32s(tap, pixels[column], sums[row][column]);
+                        });
+                    });
+                }
+            }
+            let place = grid.origin() + band.first + at;
+            let (mask, _) = S::as_simd_f32s(&mask[band.first + at..][..width]);
+            let plane_len = grid.plane_len();
+            let (low, high) = activation.clamp().unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+            let (low, high) = (simd.splat_f32s(low), simd.splat_f32s(high));
+            each!(row in $row_list {
+                if first + row < weights.outputs {
+                    let target = &mut band.output[(first + row) * plane_len + place..][..width];
+                    let (target, _) = S::as_mut_simd_f32s(target);
+                    each!(column in $column_list {
+                        let value = simd.min_f32s(simd.max_f32s(sums[row][column], low), high);
+                        target[column] = simd.mul_f32s(value, mask[column]);
+                    });
+                }
+            });
+            if activation.clamp().is_none() || !band.added.is_empty() {
+                for output in first..(first + $rows).min(weights.outputs) {
+                    let target = &mut band.output[output * plane_len + place..][..width];
+                    let added = band.added.get(output).map(|plane| &plane[place..][..width]);
+                    finish(simd, *activation, target, mask, added);
+                }
+            }
+        }
+    };
+}
+
+tile!(tile_8x3, 8 [0 1 2 3 4 5 6 7], 3 [0 1 2]);
+tile!(tile_8x2, 8 [0 1 2 3 4 5 6 7], 2 [0 1]);
+tile!(tile_8x1, 8 [0 1 2 3 4 5 6 7], 1 [0]);
+tile!(tile_4x3, 4 [0 1 2 3], 3 [0 1 2]);
+tile!(tile_4x2, 4 [0 1 2 3], 2 [0 1]);
+tile!(tile_4x1, 4 [0 1 2 3], 1 [0]);
+
+/// The activation of sums that were stored, and what is added after it.
+#[inline(always)]
+pub fn finish<S: Simd>(
+    simd: S,
+    activation: Activation,
+    target: &mut [f32],
+    mask: &[S::f32s],
+    added: Option<&[f32]>,
+) {
+    let (target, _) = S::as_mut_simd_f32s(target);
+    if activation.clamp().is_none() {
+        for (value, mask) in target.iter_mut().zip(mask) {
+            *value = simd.mul_f32s(activation.apply(simd, *value), *mask);
+        }
+    }
+    if let Some(added) = added {
+        let (added, _) = S::as_simd_f32s(added);
+        for (value, added) in target.iter_mut().zip(added) {
+            *value = simd.add_f32s(*value, *added);
+        }
+    }
+}
+
+const _: () = assert!(SLACK >= 3 * 16, "a tile of the widest vectors fits into the slack");

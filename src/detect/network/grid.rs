@@ -1,0 +1,64 @@
+//! How a feature map lies in memory: planes with a margin of zeros, so that a convolution needs no edge cases.
+//!
+//! A row is followed by `margin` zeros, which are the right edge of one row and the left edge of the next; `margin` rows of
+//! zeros stand above and below. So the rows of a plane are one long row, and vectors stay full on narrow maps.
+
+/// Samples that a kernel may read or write beyond the last row.
+pub const SLACK: usize = 64;
+
+/// The shape of one plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grid {
+    /// Rows of the map.
+    pub height: usize,
+    /// Columns of the map.
+    pub width: usize,
+    /// Zeros around it: rows above and below, columns between rows.
+    pub margin: usize,
+}
+
+impl Grid {
+    /// A map without margin, as tensors have it.
+    pub fn dense(height: usize, width: usize) -> Self {
+        Self { height, width, margin: 0 }
+    }
+
+    /// From one row to the next.
+    pub fn stride(&self) -> usize {
+        self.width + self.margin
+    }
+
+    /// Where the first row begins.
+    pub fn origin(&self) -> usize {
+        self.margin * self.stride() + self.margin
+    }
+
+    /// All rows with the gaps between them, as one row.
+    pub fn span(&self) -> usize {
+        self.height * self.stride()
+    }
+
+    /// Samples of one plane.
+    pub fn plane_len(&self) -> usize {
+        match self.margin {
+            0 => self.span(),
+            _ => self.origin() + self.span() + SLACK + self.origin(),
+        }
+    }
+
+    /// 1 where the long row is map, 0 where it is margin, and 0 for the slack behind it.
+    pub fn mask(&self) -> Vec<f32> {
+        let inside = |at: usize| at < self.span() && at % self.stride() < self.width;
+        (0..self.span() + SLACK).map(|at| f32::from(u8::from(inside(at)))).collect()
+    }
+
+    /// The row `y` within a plane.
+    pub fn row<'a>(&self, plane: &'a [f32], y: usize) -> &'a [f32] {
+        &plane[self.origin() + y * self.stride()..][..self.width]
+    }
+
+    /// The same, to be written.
+    pub fn row_mut<'a>(&self, plane: &'a mut [f32], y: usize) -> &'a mut [f32] {
+        &mut plane[self.origin() + y * self.stride()..][..self.width]
+    }
+}
