@@ -36,6 +36,26 @@ pub struct Track {
     pub first_seen: Monotonic,
     /// When it was last detected (not predicted).
     pub last_seen: Monotonic,
-    /// Foot points of its detections, oldest first, thinned to a bounded number; the newest is always there.
+    /// Foot points of its detections, oldest first, thinned to a bounded number; the newest is always there. One that
+    /// stands still where nothing moves has a further point at its last place, whose time moves on.
     pub path: Vec<PathPoint>,
+}
+
+/// Where a track is expected at some time, for whoever decides where to look then.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Forecast {
+    /// Which track.
+    pub id: TrackId,
+    /// The expected box, clamped to the picture.
+    pub rect: Rect,
+    /// How fast it moves, in sizes of its own box a second.
+    pub speed: f32,
+    /// Whether enough looks have seen it.
+    pub confirmed: bool,
+    /// Whether it has stayed in its place for a while.
+    pub at_rest: bool,
+    /// Whether the last look at its place did not find it.
+    pub missed: bool,
+    /// When somebody last looked where it was expected.
+    pub looked_at: Monotonic,
 }

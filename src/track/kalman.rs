@@ -98,6 +98,19 @@ impl Motion {
         self.h.correct(rect.h, sy);
     }
 
+    /// It stands: what is left of its speed was noise.
+    pub(super) fn rest(&mut self) {
+        for axis in [&mut self.x, &mut self.y, &mut self.w, &mut self.h] {
+            axis.speed = 0.0;
+        }
+    }
+
+    /// Speed of the centre in sizes of the box a second.
+    pub(super) fn pace(&self) -> f32 {
+        let (sx, sy) = scales(self.w.place, self.h.place);
+        (self.x.speed / sx).hypot(self.y.speed / sy)
+    }
+
     /// The box; may reach beyond the picture.
     pub(super) fn rect(&self) -> Rect {
         let (w, h) = (self.w.place, self.h.place);

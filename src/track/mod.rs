@@ -4,6 +4,8 @@
 //! Detection Box", ECCV 2022): sure detections first, then the weak ones that only continue what is known; with a
 //! constant-velocity Kalman filter whose noise grows with the time that really passed, since the box's looks come at an
 //! uneven rate; and a last stage by distance, for small fast subjects whose boxes do not overlap between two looks.
+//! Most looks are at parts of the picture: what lies outside of them is neither missed nor confirmed. Between looks,
+//! what stands where nothing moves is taken to be there still.
 //! Called by `agent`, one [`Tracker`] per camera. No I/O, no clock.
 
 mod assignment;
@@ -16,7 +18,7 @@ use crate::domain::detection::{Detection, Label};
 use crate::domain::geometry::{Point, Rect};
 use crate::domain::ids::{Epoch, TrackId};
 use crate::domain::time::Monotonic;
-use crate::domain::track::{PathPoint, Track};
+use crate::domain::track::{Forecast, PathPoint, Track};
 
 use association::Stage;
 use kalman::Motion;
@@ -42,8 +44,22 @@ struct Alive {
     hits: u32,
     /// On the look that is being taken in.
     seen: bool,
+    /// When a look last covered its expected place, and for how long such looks have not found it.
+    looked_at: Monotonic,
+    missed_seconds: f32,
+    /// Until when it is known to be there: seen, or at rest where nothing moved.
+    known_at: Monotonic,
+    /// The last point of the path is no detection, but says that it still stood there.
+    held: bool,
+    /// Where it is staying, and since when.
+    stay: (Rect, Monotonic),
     track: Track,
 }
+
+/// The whole picture, as a look.
+const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
+/// Motion that covers less than this part of a box at rest is not its own.
+const STIRRED: f32 = 0.03;
 
 impl Tracker {
     /// A tracker that has seen nothing yet.
@@ -51,28 +67,37 @@ impl Tracker {
         Self { settings, epoch: None, at: Monotonic::default(), next_id: 1, alive: Vec::new() }
     }
 
-    /// Takes the detections of one look at time `at` and gives all tracks that live after it: confirmed or not, seen
-    /// on this look (`last_seen == at`) or only predicted.
+    /// Takes in a look at the whole picture: [`Tracker::look`].
+    pub fn update(&mut self, at: Monotonic, epoch: Epoch, detections: &[Detection]) -> Vec<Track> {
+        self.look(at, epoch, &[WHOLE], detections)
+    }
+
+    /// Takes the detections of one look at time `at`, which saw the parts `looked_at` of the picture, and gives all
+    /// tracks that live after it: confirmed or not, seen on this look (`last_seen == at`) or only predicted. A track
+    /// whose expected box does not lie within one of these parts is not missed there.
     ///
     /// A new epoch drops all tracks; ids go on counting. Detections that are not finite, have no area on the picture,
     /// or score below [`Settings::score_low`] are ignored; at most [`Settings::detections_max`] are used, best first.
-    pub fn update(&mut self, at: Monotonic, epoch: Epoch, detections: &[Detection]) -> Vec<Track> {
-        if self.epoch != Some(epoch) {
-            self.alive.clear();
-            self.epoch = Some(epoch);
-            self.at = at;
-        }
-        // A look that comes late counts as simultaneous with the one before.
-        let at = at.max(self.at);
-        let seconds = at.since(self.at).as_secs_f32();
-        self.at = at;
-        for alive in &mut self.alive {
-            alive.seen = false;
-            alive.motion.predict(seconds);
-            alive.track.rect = alive.motion.rect().clamped();
-        }
+    pub fn look(
+        &mut self,
+        at: Monotonic,
+        epoch: Epoch,
+        looked_at: &[Rect],
+        detections: &[Detection],
+    ) -> Vec<Track> {
+        let at = self.advance(at, epoch, None);
+        let expected: Vec<bool> = self
+            .alive
+            .iter()
+            .map(|alive| looked_at.iter().any(|part| lies_in(&alive.track.rect, part)))
+            .collect();
         let detections = self.usable(detections);
         let left = self.associate(at, &detections);
+        for (alive, _) in
+            self.alive.iter_mut().zip(expected).filter(|(alive, expected)| *expected && !alive.seen)
+        {
+            alive.miss(at, &self.settings);
+        }
         let score_high = self.settings.score_high;
         for detection in left.iter().filter(|d| d.score >= score_high) {
             if self.alive.len() < self.settings.tracks_max {
@@ -80,7 +105,48 @@ impl Tracker {
             }
         }
         self.alive.retain(|alive| alive.lives(at, &self.settings));
+        self.tracks()
+    }
+
+    /// Takes in that nobody looked at the picture of time `at`, on which `moving` moved: tracks go on as predicted; one
+    /// that is at rest, and that nothing stirred, stands there still. Gives all tracks that live.
+    pub fn glance(&mut self, at: Monotonic, epoch: Epoch, moving: &[Rect]) -> Vec<Track> {
+        let at = self.advance(at, epoch, Some(moving));
+        self.alive.retain(|alive| alive.lives(at, &self.settings));
+        self.tracks()
+    }
+
+    /// Where the tracks are expected at `at`, which is not before the latest look or glance.
+    pub fn forecast(&self, at: Monotonic) -> Vec<Forecast> {
+        let seconds = at.since(self.at).as_secs_f32();
+        self.alive.iter().map(|alive| alive.forecast(seconds, &self.settings)).collect()
+    }
+
+    fn tracks(&self) -> Vec<Track> {
         self.alive.iter().map(|alive| alive.track.clone()).collect()
+    }
+
+    /// Moves all tracks on to `at`, or to the latest time so far: what comes late counts as simultaneous with it.
+    fn advance(&mut self, at: Monotonic, epoch: Epoch, moving: Option<&[Rect]>) -> Monotonic {
+        if self.epoch != Some(epoch) {
+            self.alive.clear();
+            self.epoch = Some(epoch);
+            self.at = at;
+        }
+        let at = at.max(self.at);
+        let seconds = at.since(self.at).as_secs_f32();
+        self.at = at;
+        for alive in &mut self.alive {
+            alive.seen = false;
+            let is_still = moving.is_some_and(|moving| alive.is_still(moving, &self.settings));
+            if is_still {
+                alive.hold(at, &self.settings);
+            } else {
+                alive.motion.predict(seconds);
+                alive.track.rect = alive.motion.rect().clamped();
+            }
+        }
+        at
     }
 
     /// Clean, riders merged with what they ride, best first.
@@ -131,7 +197,18 @@ impl Tracker {
         };
         self.next_id += 1;
         let motion = Motion::new(&detection.rect);
-        let mut alive = Alive { motion, votes: [0.0; Label::ALL.len()], hits: 0, seen: true, track };
+        let mut alive = Alive {
+            motion,
+            votes: [0.0; Label::ALL.len()],
+            hits: 0,
+            seen: true,
+            looked_at: at,
+            missed_seconds: 0.0,
+            known_at: at,
+            held: false,
+            stay: (detection.rect, at),
+            track,
+        };
         alive.note(at, detection, &self.settings);
         self.alive.push(alive);
     }
@@ -146,7 +223,8 @@ impl Alive {
 
     fn note(&mut self, at: Monotonic, detection: &Detection, settings: &Settings) {
         self.hits += 1;
-        self.seen = true;
+        (self.seen, self.missed_seconds, self.held) = (true, 0.0, false);
+        (self.looked_at, self.known_at) = (at, at);
         for (vote, label) in self.votes.iter_mut().zip(Label::ALL) {
             *vote += if label == detection.label { detection.score } else { 0.0 };
         }
@@ -160,16 +238,73 @@ impl Alive {
         track.path.push(PathPoint { at, foot: detection.rect.foot() });
         thin(&mut track.path, settings.path_points_max);
         let age = at.since(track.first_seen).as_secs_f32();
-        track.confirmed |= self.hits >= settings.hits_min && age >= settings.confirm_seconds_min;
+        let often = self.hits >= settings.hits_min && age >= settings.confirm_seconds_min;
+        let apart = self.hits >= 2 && age >= settings.confirm_seconds_of_two;
+        track.confirmed |= often || apart;
+        if self.stay.0.iou(&track.rect) < settings.rest_iou_min {
+            self.stay = (track.rect, at);
+        }
+    }
+
+    /// A look at its place did not find it.
+    fn miss(&mut self, at: Monotonic, settings: &Settings) {
+        let since = at.since(self.looked_at).as_secs_f32();
+        self.missed_seconds += since.min(settings.miss_seconds_max);
+        self.looked_at = at;
+    }
+
+    /// What nobody has looked at since it moved is not at rest.
+    fn is_at_rest(&self, settings: &Settings) -> bool {
+        self.track.confirmed && self.known_at.since(self.stay.1).as_secs_f32() >= settings.rest_seconds_min
+    }
+
+    /// At rest where nothing moves, and not missed there.
+    fn is_still(&self, moving: &[Rect], settings: &Settings) -> bool {
+        let rect = &self.track.rect;
+        let stirs = |region: &Rect| region.intersection(rect) > STIRRED * rect.area();
+        self.missed_seconds == 0.0 && self.is_at_rest(settings) && !moving.iter().any(stirs)
+    }
+
+    /// It still stands where it was last seen.
+    fn hold(&mut self, at: Monotonic, settings: &Settings) {
+        self.motion.rest();
+        self.known_at = at;
+        let track = &mut self.track;
+        track.velocity = Point::new(0.0, 0.0);
+        let Some(last) = track.path.last_mut() else { return };
+        if self.held {
+            last.at = at;
+        } else {
+            let foot = last.foot;
+            track.path.push(PathPoint { at, foot });
+            thin(&mut track.path, settings.path_points_max);
+            self.held = true;
+        }
+    }
+
+    fn forecast(&self, seconds: f32, settings: &Settings) -> Forecast {
+        let mut motion = self.motion.clone();
+        motion.predict(seconds);
+        Forecast {
+            id: self.track.id,
+            rect: motion.rect().clamped(),
+            speed: motion.pace(),
+            confirmed: self.track.confirmed,
+            at_rest: self.is_at_rest(settings),
+            missed: self.missed_seconds > 0.0,
+            looked_at: self.looked_at,
+        }
     }
 
     fn lives(&self, at: Monotonic, settings: &Settings) -> bool {
-        let lost = at.since(self.track.last_seen).as_secs_f32();
         let allowed =
             if self.track.confirmed { settings.lost_seconds_max } else { settings.unconfirmed_seconds_max };
+        let unknown = at.since(self.known_at).as_secs_f32();
         let centre = self.motion.rect().centre();
         let on_picture = |v: f32| (-0.02..=1.02).contains(&v);
-        lost <= allowed && (self.seen || (on_picture(centre.x) && on_picture(centre.y)))
+        self.missed_seconds <= allowed
+            && unknown <= settings.unlooked_seconds_max
+            && (self.seen || (on_picture(centre.x) && on_picture(centre.y)))
     }
 
     /// Where it was last seen, not smoothed.
@@ -177,6 +312,15 @@ impl Alive {
         let Rect { w, h, .. } = self.motion.rect();
         (w, h)
     }
+}
+
+/// Whether a look at `part` shows all of `rect`, but for rounding.
+fn lies_in(rect: &Rect, part: &Rect) -> bool {
+    const ROUNDING: f32 = 1e-4;
+    rect.x >= part.x - ROUNDING
+        && rect.y >= part.y - ROUNDING
+        && rect.right() <= part.right() + ROUNDING
+        && rect.bottom() <= part.bottom() + ROUNDING
 }
 
 /// Drops every second point of the older half once there are too many; the oldest and the newer half stay.

@@ -18,10 +18,22 @@ pub struct Settings {
     pub hits_min: u32,
     /// Over how many seconds at least they must be spread.
     pub confirm_seconds_min: f32,
-    /// How long a confirmed track lives on without being seen.
+    /// Where looks are rare, two of them confirm a track if so many seconds lie between them.
+    pub confirm_seconds_of_two: f32,
+    /// How long a confirmed track lives on without being seen. Only time counts in which somebody looked where it
+    /// should have been.
     pub lost_seconds_max: f32,
     /// The same for a track that is not confirmed.
     pub unconfirmed_seconds_max: f32,
+    /// A single look counts for at most so many seconds of them, however long nobody had looked before: one weak
+    /// moment of the detector must not end what stood there for minutes.
+    pub miss_seconds_max: f32,
+    /// A track that moves and at which nobody looks for so long is given up: it can be anywhere.
+    pub unlooked_seconds_max: f32,
+    /// A confirmed track that has stayed in its place for so long is at rest.
+    pub rest_seconds_min: f32,
+    /// It has left its place when its box overlaps the one that it had there by less than this (IoU).
+    pub rest_iou_min: f32,
     /// How many points a path keeps, at least 2.
     pub path_points_max: usize,
     /// How many tracks live at a time; further subjects wait until one ends.
@@ -30,7 +42,7 @@ pub struct Settings {
     pub detections_max: usize,
 }
 
-/// For 2 to 10 looks per second at a street.
+/// For 1 to 10 looks per second at a street, of parts of it or of the whole.
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -41,8 +53,13 @@ impl Default for Settings {
             speed_max: 6.0,
             hits_min: 3,
             confirm_seconds_min: 0.25,
+            confirm_seconds_of_two: 0.8,
             lost_seconds_max: 2.5,
             unconfirmed_seconds_max: 0.8,
+            miss_seconds_max: 1.0,
+            unlooked_seconds_max: 12.0,
+            rest_seconds_min: 1.5,
+            rest_iou_min: 0.7,
             path_points_max: 64,
             tracks_max: 128,
             detections_max: 200,

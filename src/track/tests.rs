@@ -26,16 +26,105 @@ fn a_track_is_confirmed_by_looks_over_time_and_lost_after_a_while() {
     let confirmed: Vec<bool> =
         [0.0, 0.2, 0.4].map(|t| tracker.update(at(t), EPOCH, &person)[0].confirmed).into();
     assert_eq!(confirmed, [false, false, true]);
+    assert_eq!(tracker.update(at(1.2), EPOCH, &[]).len(), 1, "lives on unseen");
     assert_eq!(tracker.update(at(2.0), EPOCH, &[]).len(), 1, "lives on unseen");
     let back = tracker.update(at(2.2), EPOCH, &person);
     assert_eq!((back.len(), back[0].id, back[0].last_seen), (1, TrackId(1), at(2.2)));
-    assert_eq!(tracker.update(at(4.8), EPOCH, &[]), []);
+    let left = [3.0, 3.8, 4.6, 4.8].map(|t| tracker.update(at(t), EPOCH, &[]).len());
+    assert_eq!(left, [1, 1, 1, 0]);
     assert_eq!(tracker.update(at(5.0), EPOCH, &person)[0].id, TrackId(2));
     let burst: Vec<bool> = {
         let mut tracker = Tracker::new(Settings::default());
         [0.0, 0.01, 0.02, 0.03].map(|t| tracker.update(at(t), EPOCH, &person)[0].confirmed).into()
     };
     assert!(!burst.contains(&true), "many looks at one moment confirm nothing");
+}
+
+#[test]
+fn two_looks_far_apart_confirm_where_looks_are_rare() {
+    let mut tracker = Tracker::new(Settings::default());
+    let person = [seen(Label::Person, 0.9, upright(0.5, 0.5))];
+    let confirmed = [0.0, 1.0].map(|t| tracker.update(at(t), EPOCH, &person)[0].confirmed);
+    assert_eq!(confirmed, [false, true]);
+}
+
+/// A confirmed car that has stood for two seconds.
+fn parked() -> (Tracker, Rect) {
+    let mut tracker = Tracker::new(Settings::default());
+    let rect = Rect::new(0.2, 0.4, 0.2, 0.2);
+    for i in 0..=10 {
+        tracker.update(at(i as f32 * 0.2), EPOCH, &[seen(Label::Car, 0.8, rect)]);
+    }
+    (tracker, rect)
+}
+
+#[test]
+fn what_nobody_looked_at_is_neither_missed_nor_confirmed() {
+    let mut tracker = Tracker::new(Settings::default());
+    let person = [seen(Label::Person, 0.9, upright(0.3, 0.5))];
+    let elsewhere = [Rect::new(0.5, 0.0, 0.5, 1.0)];
+    // Half of its box lies in this part.
+    let beside = [Rect::new(0.3, 0.0, 0.7, 1.0)];
+    tracker.update(at(0.0), EPOCH, &person);
+    for i in 1..20 {
+        let part = if i % 2 == 0 { &elsewhere } else { &beside };
+        let tracks = tracker.look(at(i as f32 * 0.2), EPOCH, part, &[]);
+        assert_eq!((tracks.len(), tracks[0].confirmed), (1, false), "look {i}");
+        assert!(!tracker.forecast(at(i as f32 * 0.2))[0].missed);
+    }
+    let there = [Rect::new(0.2, 0.3, 0.3, 0.4)];
+    let left = [4.0, 4.2, 4.4].map(|t| tracker.look(at(t), EPOCH, &there, &[]).len());
+    assert_eq!(left, [0, 0, 0], "a second without it, and it was not confirmed");
+}
+
+#[test]
+fn what_is_at_rest_stands_there_until_it_is_stirred() {
+    let (mut tracker, rect) = parked();
+    let forecast = tracker.forecast(at(2.0))[0];
+    assert!(forecast.at_rest && forecast.confirmed, "{forecast:?}");
+    let other = Rect::new(0.7, 0.7, 0.1, 0.1);
+    for i in 11..3000 {
+        let tracks = tracker.glance(at(i as f32 * 0.2), EPOCH, &[other]);
+        assert_eq!((tracks.len(), tracks[0].last_seen), (1, at(2.0)));
+        let path = &tracks[0].path;
+        assert_eq!((path.len(), path[path.len() - 1].at), (12, at(i as f32 * 0.2)), "its stay goes on");
+        assert!(tracks[0].rect.iou(&rect) > 0.9, "{:?}", tracks[0].rect);
+    }
+    // Something moves in its place, and nobody looks: it is uncertain from then on.
+    let stirred = [Rect::new(0.25, 0.45, 0.1, 0.1)];
+    let mut lived = 0;
+    while !tracker.glance(at(600.0 + lived as f32 * 0.2), EPOCH, &stirred).is_empty() {
+        lived += 1;
+        assert!(lived < 100);
+    }
+    assert!((59..=62).contains(&lived), "{lived} glances");
+}
+
+#[test]
+fn one_weak_moment_of_the_detector_ends_nothing_that_stood_for_minutes() {
+    let (mut tracker, rect) = parked();
+    for i in 11..600 {
+        tracker.glance(at(i as f32 * 0.2), EPOCH, &[]);
+    }
+    assert_eq!(tracker.update(at(120.0), EPOCH, &[]).len(), 1, "a single look counts for a second");
+    assert!(tracker.forecast(at(120.0))[0].missed, "so that somebody looks again");
+    let path_before = tracker.glance(at(120.2), EPOCH, &[])[0].path.clone();
+    assert!(path_before.last().unwrap().at < at(120.0), "a missed one is not taken to be there");
+    let tracks = tracker.update(at(120.4), EPOCH, &[seen(Label::Car, 0.8, rect)]);
+    assert_eq!((tracks.len(), tracks[0].id), (1, TrackId(1)));
+}
+
+#[test]
+fn what_moves_unlooked_at_is_not_at_rest_and_is_given_up() {
+    let mut tracker = Tracker::new(Settings::default());
+    let mover = |t: f32| [seen(Label::Person, 0.9, upright(0.2 + 0.01 * t, 0.5))];
+    for i in 0..4 {
+        let t = i as f32 * 0.2;
+        tracker.update(at(t), EPOCH, &mover(t));
+    }
+    assert_eq!(tracker.glance(at(8.0), EPOCH, &[]).len(), 1);
+    assert!(!tracker.forecast(at(8.0))[0].at_rest);
+    assert_eq!(tracker.glance(at(13.0), EPOCH, &[]), []);
 }
 
 #[test]
@@ -161,15 +250,24 @@ fn any_detection() -> impl Strategy<Value = Detection> {
 proptest! {
     #[test]
     fn whatever_a_detector_says_tracks_stay_sane(
-        looks in proptest::collection::vec((0u64..3_000, 1u32..3, proptest::collection::vec(any_detection(), 0..12)), 1..40)
+        looks in proptest::collection::vec((0u64..3_000, 1u32..3, proptest::collection::vec(any_detection(), 0..12),
+            proptest::option::of(proptest::collection::vec(any_rect(), 0..3))), 1..40)
     ) {
         let mut tracker = Tracker::new(Settings { tracks_max: 20, ..Settings::default() });
         let mut now = Monotonic::default();
         let mut ended = std::collections::BTreeSet::new();
         let mut before = std::collections::BTreeSet::new();
-        for (millis, epoch, detections) in looks {
+        for (millis, epoch, detections, parts) in looks {
             now = now + Duration::from_millis(millis);
-            let tracks = tracker.update(now, Epoch(epoch), &detections);
+            let tracks = match parts {
+                Some(moving) if detections.is_empty() => tracker.glance(now, Epoch(epoch), &moving),
+                Some(parts) => tracker.look(now, Epoch(epoch), &parts, &detections),
+                None => tracker.update(now, Epoch(epoch), &detections),
+            };
+            for forecast in tracker.forecast(now + Duration::from_millis(millis)) {
+                prop_assert!(<[f32; 4]>::from(forecast.rect).iter().all(|v| (0.0..=1.0001).contains(v)));
+                prop_assert!(forecast.speed.is_finite());
+            }
             prop_assert!(tracks.len() <= 20);
             let alive: std::collections::BTreeSet<TrackId> = tracks.iter().map(|t| t.id).collect();
             prop_assert_eq!(alive.len(), tracks.len(), "an id is given twice");
