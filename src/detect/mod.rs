@@ -4,6 +4,7 @@
 //! never queues, never reads a clock. `agent` makes one [`Factory`] and asks it for a detector per camera;
 //! `cli` lists, checks and measures networks.
 
+pub mod budget;
 mod error;
 pub mod eval;
 mod gate;
@@ -14,6 +15,7 @@ mod motion;
 mod network;
 mod nms;
 mod preprocess;
+pub mod regions;
 mod settings;
 
 use std::sync::Arc;

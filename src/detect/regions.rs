@@ -1,0 +1,333 @@
+//! Where to look: from what moves and what is followed to one or two crops, or the whole picture, or nothing. Pure.
+//!
+//! A crop has the shape of one of the network's input sizes, and as many pixels where that is possible: nothing is
+//! enlarged, and what is far away is not shrunk out of sight. What is known to be large may be shrunk. Needs are joined
+//! where one crop costs no more than two (cost is pixels of input); a frame never costs more than the whole picture. What
+//! does not fit is remembered, and the longest due goes first next time.
+//!
+//! The whole picture is looked at every few seconds, for what stands still. Motion in which the network finds nothing, a
+//! tree in the wind, is looked at ever more rarely.
+//!
+//! It never sees a pixel and runs nothing. `agent::analysis` asks it on every frame.
+
+mod cells;
+mod groups;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use super::budget::Urgency;
+use super::gate::Glance;
+use super::model::InputSize;
+use crate::domain::geometry::Rect;
+use crate::domain::time::Monotonic;
+use crate::domain::track::Forecast;
+use cells::Cells;
+
+/// The whole picture.
+pub const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
+
+/// How often the whole picture is looked at: while something is there, and while nothing is.
+const WHOLE_INTERVAL: Duration = Duration::from_secs(5);
+const WHOLE_INTERVAL_EMPTY: Duration = Duration::from_secs(10);
+/// After the gate began again, but not more often than this.
+const WHOLE_INTERVAL_MIN: Duration = Duration::from_secs(1);
+/// A whole look that is due after so much of its interval, and costs at most twice of what is due now, is taken now.
+const WHOLE_EARLY: f32 = 0.7;
+/// Context around motion and tracks, as a part of their size, and in pixels at least.
+const MARGIN: f32 = 0.25;
+const MARGIN_PIXELS_MIN: f32 = 14.0;
+/// A confirmed track is looked at when it has moved by this much of its size, but within these bounds.
+const DRIFT_MAX: f32 = 0.6;
+const TRACK_WAIT_SECONDS: (f32, f32) = (0.2, 0.8);
+/// A track at rest in whose place something moves is looked at so often.
+const STIRRED_WAIT_SECONDS: f32 = 1.0;
+/// Motion that covers less of a track at rest is not in its place.
+const STIRRED: f32 = 0.03;
+/// Tracks that have waited for this part of their time come along when somebody looks anyway.
+const ALONG: f32 = 0.5;
+/// Motion of which so much lies around tracks that move is theirs.
+const EXPLAINED: f32 = 0.6;
+/// A look that comes this little early is on time: cameras' frames wobble.
+const EARLY: Duration = Duration::from_millis(20);
+/// More parts of motion than this are joined.
+const PATCHES_MAX: usize = 32;
+
+/// A part of the picture, and the size at which a network sees it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Look {
+    /// Which part, as fractions of the picture.
+    pub crop: Rect,
+    /// The network's input: one of [`super::Model::input_sizes`].
+    pub size: InputSize,
+}
+
+impl Look {
+    /// The whole picture at the network's largest input.
+    pub fn whole(sizes: &[InputSize]) -> Self {
+        Self { crop: WHOLE, size: sizes.first().copied().unwrap_or(InputSize { width: 1, height: 1 }) }
+    }
+
+    /// Pixels of input.
+    pub fn pixels(&self) -> u64 {
+        (self.size.width * self.size.height) as u64
+    }
+}
+
+/// What to look at on one frame, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// One or two looks.
+    pub looks: Vec<Look>,
+    /// The most urgent reason for them.
+    pub urgency: Urgency,
+}
+
+impl Plan {
+    /// Pixels of input of all looks.
+    pub fn pixels(&self) -> u64 {
+        self.looks.iter().map(Look::pixels).sum()
+    }
+
+    /// Whether it shows the whole picture.
+    pub fn is_whole(&self) -> bool {
+        self.looks.iter().any(|look| look.crop == WHOLE)
+    }
+
+    /// Whether one of its looks shows all of `rect`.
+    pub fn covers(&self, rect: &Rect) -> bool {
+        self.looks.iter().any(|look| contains(&look.crop, &rect.clamped()))
+    }
+}
+
+/// What a plan is made for.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The frame's time.
+    pub at: Monotonic,
+    /// The picture's columns and rows.
+    pub picture: (u32, u32),
+    /// The network's input sizes, the largest first: that is the one for the whole picture.
+    pub sizes: &'a [InputSize],
+    /// Where the tracks are expected at that time.
+    pub tracks: &'a [Forecast],
+}
+
+/// Remembers what has moved and was not looked at, on one camera.
+#[derive(Debug, Clone)]
+pub struct Planner {
+    whole_at: Option<Monotonic>,
+    began_again: bool,
+    patches: Vec<Patch>,
+    cells: Cells,
+}
+
+/// A part of the picture to be looked at.
+#[derive(Debug, Clone, Copy)]
+struct Patch {
+    rect: Rect,
+    since: Monotonic,
+    /// Motion of this very frame, not of an earlier one or what a crop has cut.
+    moves: bool,
+    /// Tracks account for it.
+    explained: bool,
+}
+
+/// Something that has to be in a crop.
+#[derive(Debug, Clone, Copy)]
+struct Need {
+    rect: Rect,
+    /// Since when it is due, or from when on.
+    due_at: Monotonic,
+    due: bool,
+    /// By how much it may be shrunk.
+    shrink_max: f32,
+    urgency: Urgency,
+}
+
+impl Planner {
+    /// A planner that has looked at nothing yet.
+    pub fn new() -> Self {
+        Self { whole_at: None, began_again: false, patches: Vec::new(), cells: Cells::default() }
+    }
+
+    /// Takes in what the gate made of a frame; also of frames that nobody looks at. `tracks` are those expected on it.
+    pub fn glance(&mut self, at: Monotonic, glance: &Glance, tracks: &[Forecast]) {
+        self.began_again |= glance.began_again;
+        let mut fresh: Vec<Patch> = Vec::new();
+        for region in &glance.regions {
+            let rect = region.rect.clamped();
+            if rect.area() <= 0.0 {
+                continue;
+            }
+            self.cells.moved(at, &rect);
+            let is_full = fresh.len() >= PATCHES_MAX;
+            match fresh.last_mut() {
+                Some(last) if is_full => last.rect = last.rect.union(&rect),
+                _ => fresh.push(Patch { rect, since: at, moves: true, explained: false }),
+            }
+        }
+        for patch in &mut fresh {
+            patch.explained = explained(&patch.rect, tracks);
+            let earlier = self.patches.iter().filter(|old| old.rect.intersection(&patch.rect) > 0.0);
+            patch.since = earlier.map(|old| old.since).min().unwrap_or(at);
+        }
+        // What moved a moment ago, unlooked at, may stand there now; a track's old place is empty.
+        let left = self.patches.iter().filter(|old| !old.explained && !explained(&old.rect, tracks));
+        let left = left.filter(|old| !fresh.iter().any(|new| new.rect.intersection(&old.rect) > 0.0));
+        let left: Vec<Patch> = left.map(|old| Patch { moves: false, ..*old }).collect();
+        fresh.extend(left);
+        while fresh.len() > 2 * PATCHES_MAX
+            && let Some(patch) = fresh.pop()
+            && let Some(last) = fresh.last_mut()
+        {
+            last.rect = last.rect.union(&patch.rect);
+            last.since = last.since.min(patch.since);
+        }
+        self.patches = fresh;
+    }
+
+    /// What to look at now; `None` if nothing is due. Changes nothing: a frame that is replaced by a newer one was not
+    /// looked at.
+    pub fn plan(&self, view: &View) -> Option<Plan> {
+        let needs = self.needs(view);
+        let due = needs.iter().any(|need| need.due);
+        let urgency = needs.iter().filter(|need| need.due).map(|need| need.urgency).max();
+        let whole = |urgency| Plan { looks: vec![Look::whole(view.sizes)], urgency };
+        let waited = self.whole_at.map(|whole_at| view.at.since(whole_at) + EARLY);
+        let interval = self.whole_interval(view);
+        if waited.is_none_or(|waited| waited >= interval) {
+            return Some(whole(urgency.unwrap_or(Urgency::Still)));
+        }
+        if !due {
+            return None;
+        }
+        let urgency = urgency.unwrap_or(Urgency::Motion);
+        let looks = groups::looks(&needs, view);
+        let pixels: u64 = looks.iter().map(Look::pixels).sum();
+        let is_soon = waited.is_some_and(|waited| waited >= interval.mul_f32(WHOLE_EARLY));
+        if is_soon && 2 * pixels >= Look::whole(view.sizes).pixels() {
+            return Some(whole(urgency));
+        }
+        Some(Plan { looks, urgency })
+    }
+
+    /// `plan` was carried out at `at`: `tracks` is what is there now, `cut` are boxes that a crop's edge has cut and that
+    /// were not taken for anything.
+    pub fn looked(&mut self, at: Monotonic, plan: &Plan, tracks: &[Forecast], cut: &[Rect]) {
+        if plan.is_whole() {
+            (self.whole_at, self.began_again) = (Some(at), false);
+        }
+        let (shown, left): (Vec<Patch>, Vec<Patch>) =
+            self.patches.drain(..).partition(|patch| plan.covers(&patch.rect));
+        self.patches = left;
+        let unexplained: Vec<Rect> = shown.iter().filter(|patch| !patch.explained).map(|p| p.rect).collect();
+        let found: Vec<Rect> = tracks.iter().filter(|track| !track.at_rest).map(|track| track.rect).collect();
+        self.cells.looked(at, plan, &unexplained, &found);
+        let cut = cut.iter().filter(|rect| rect.area() > 0.0 && !known(rect, tracks));
+        let room = (2 * PATCHES_MAX).saturating_sub(self.patches.len());
+        self.patches.extend(cut.take(room).map(|rect| Patch {
+            rect: rect.clamped(),
+            since: at,
+            moves: false,
+            explained: false,
+        }));
+    }
+
+    fn whole_interval(&self, view: &View) -> Duration {
+        if self.began_again {
+            WHOLE_INTERVAL_MIN
+        } else if view.tracks.is_empty() && self.patches.is_empty() {
+            WHOLE_INTERVAL_EMPTY
+        } else {
+            WHOLE_INTERVAL
+        }
+    }
+
+    fn needs(&self, view: &View) -> Vec<Need> {
+        let moving: Vec<Rect> = self.patches.iter().filter(|p| p.moves).map(|p| p.rect).collect();
+        let tracks = view.tracks.iter().filter_map(|track| of_track(track, &moving, view));
+        let patches = self.patches.iter().filter(|patch| !explained(&patch.rect, view.tracks));
+        let patches = patches.map(|patch| {
+            let due_at = patch.since.max(self.cells.due_at(&patch.rect));
+            Need {
+                rect: grown(&patch.rect, MARGIN, view),
+                due_at,
+                due: due_at <= view.at + EARLY,
+                shrink_max: 1.0,
+                urgency: Urgency::Motion,
+            }
+        });
+        tracks.chain(patches).filter(|need| need.rect.area() > 0.0).collect()
+    }
+}
+
+impl Default for Planner {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// `None` for what needs no look but the whole ones, and for what was looked at a moment ago.
+fn of_track(track: &Forecast, moving: &[Rect], view: &View) -> Option<Need> {
+    let stirred = || moving.iter().any(|r| r.intersection(&track.rect) > STIRRED * track.rect.area());
+    let (least, most) = TRACK_WAIT_SECONDS;
+    let wait_seconds = if !track.confirmed {
+        0.0
+    } else if track.missed {
+        least
+    } else if !track.at_rest {
+        (DRIFT_MAX / track.speed.max(1e-3)).clamp(least, most)
+    } else if stirred() {
+        STIRRED_WAIT_SECONDS
+    } else {
+        return None;
+    };
+    let due_at = track.looked_at + Duration::from_secs_f32(wait_seconds);
+    let along_at = track.looked_at + Duration::from_secs_f32(wait_seconds * ALONG);
+    // Sure of its size, not of its place: the longer ago, and the faster it is, the less.
+    let unsure = track.speed.min(6.0) * view.at.since(track.looked_at).as_secs_f32().min(1.0) * 0.2;
+    let margin = if track.missed || !track.confirmed { 2.0 * MARGIN } else { MARGIN };
+    (along_at <= view.at + EARLY).then(|| Need {
+        rect: grown(&track.rect, margin + unsure, view),
+        due_at,
+        due: due_at <= view.at + EARLY,
+        shrink_max: if track.confirmed { groups::shrink_max(&track.rect, view) } else { 1.0 },
+        urgency: Urgency::Tracks,
+    })
+}
+
+/// Whether motion belongs to tracks that move.
+fn explained(rect: &Rect, tracks: &[Forecast]) -> bool {
+    let share = |track: &Forecast| {
+        let (dx, dy) = (track.rect.w * 0.2, track.rect.h * 0.2);
+        let around =
+            Rect::new(track.rect.x - dx, track.rect.y - dy, track.rect.w + 2.0 * dx, track.rect.h + 2.0 * dy);
+        around.intersection(rect)
+    };
+    let covered: f32 = tracks.iter().filter(|track| !track.at_rest).map(share).sum();
+    covered >= EXPLAINED * rect.area()
+}
+
+/// Whether what a crop cut is a part of a track.
+fn known(rect: &Rect, tracks: &[Forecast]) -> bool {
+    tracks.iter().any(|track| track.rect.intersection(rect) >= 0.5 * rect.area().min(track.rect.area()))
+}
+
+/// With `margin` of its size on each side, but [`MARGIN_PIXELS_MIN`] at least; cut to the picture.
+fn grown(rect: &Rect, margin: f32, view: &View) -> Rect {
+    let (width, height) = (view.picture.0.max(1) as f32, view.picture.1.max(1) as f32);
+    let dx = (rect.w * margin).max(MARGIN_PIXELS_MIN / width);
+    let dy = (rect.h * margin).max(MARGIN_PIXELS_MIN / height);
+    Rect::from_corners(rect.x - dx, rect.y - dy, rect.right() + dx, rect.bottom() + dy).clamped()
+}
+
+/// Whether all of `inner` lies in `outer`, but for rounding.
+fn contains(outer: &Rect, inner: &Rect) -> bool {
+    const ROUNDING: f32 = 1e-4;
+    inner.x >= outer.x - ROUNDING
+        && inner.y >= outer.y - ROUNDING
+        && inner.right() <= outer.right() + ROUNDING
+        && inner.bottom() <= outer.bottom() + ROUNDING
+}

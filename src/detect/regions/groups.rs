@@ -1,0 +1,173 @@
+//! Needs into crops: joined while that is no dearer, cut to what a frame may cost.
+
+use super::{Look, Need, View, WHOLE, contains};
+use crate::detect::model::InputSize;
+use crate::domain::geometry::Rect;
+use crate::domain::time::Monotonic;
+
+/// Looks a frame.
+const LOOKS_MAX: usize = 2;
+/// From this part of the whole picture's cost on, the whole picture is looked at, where it is hardly shrunk.
+const WHOLE_FROM: f32 = 0.8;
+/// Shrunk by less than this, a whole look shows what crops show.
+const HARDLY_SHRUNK: f32 = 1.3;
+/// More needs than this are a whole look: they are everywhere.
+const NEEDS_MAX: usize = 24;
+/// What is followed is not shrunk below this many pixels (the root of its area).
+const SIDE_PIXELS_MIN: f32 = 56.0;
+/// Crops begin on even pixels, as chroma does: so much room is left for that.
+const ALIGN_PIXELS: f32 = 2.0;
+
+/// Needs that share a crop.
+#[derive(Debug, Clone, Copy)]
+struct Group {
+    rect: Rect,
+    shrink_max: f32,
+    due_at: Monotonic,
+    look: Look,
+}
+
+/// One or two looks at what is due, and at what else they can show at no further cost.
+pub(super) fn looks(needs: &[Need], view: &View) -> Vec<Look> {
+    let whole = vec![Look::whole(view.sizes)];
+    let due = needs.iter().filter(|need| need.due);
+    let mut groups: Vec<Group> =
+        due.map(|need| Group::new(need.rect, need.shrink_max, need.due_at, view)).collect();
+    if groups.len() > NEEDS_MAX {
+        return whole;
+    }
+    while let Some((a, b, joined)) = best_join(&groups, view).filter(|(.., saved)| saved.1 >= 0).map(flat) {
+        join(&mut groups, a, b, joined);
+    }
+    for need in needs.iter().filter(|need| !need.due) {
+        take_along(&mut groups, need, view);
+    }
+    let dearest = Look::whole(view.sizes).pixels();
+    let total = |groups: &[Group]| groups.iter().map(|group| group.look.pixels()).sum::<u64>();
+    while groups.len() > LOOKS_MAX
+        && let Some((a, b, (joined, saved))) = best_join(&groups, view)
+        && total(&groups) as i64 - saved <= dearest as i64
+    {
+        join(&mut groups, a, b, joined);
+    }
+    let fits = groups.len() <= LOOKS_MAX && total(&groups) as f32 <= WHOLE_FROM * dearest as f32;
+    if fits {
+        return groups.iter().map(|group| group.look).collect();
+    }
+    if shrink_of_whole(view) <= HARDLY_SHRUNK || groups.iter().any(|group| group.look.crop == WHOLE) {
+        return whole;
+    }
+    groups.sort_by_key(|group| group.due_at);
+    let mut left = dearest;
+    let mut chosen = Vec::new();
+    for group in groups {
+        if chosen.len() < LOOKS_MAX && group.look.pixels() <= left {
+            left -= group.look.pixels();
+            chosen.push(group.look);
+        } else {
+            // What is due for longest is never passed over for what is small.
+            break;
+        }
+    }
+    chosen
+}
+
+/// By how much a track may be shrunk and still be recognised.
+pub(super) fn shrink_max(rect: &Rect, view: &View) -> f32 {
+    let side = (rect.area() * view.picture.0 as f32 * view.picture.1 as f32).sqrt();
+    (side / SIDE_PIXELS_MIN).clamp(1.0, 3.0)
+}
+
+fn flat((a, b, (joined, _)): (usize, usize, (Group, i64))) -> (usize, usize, Group) {
+    (a, b, joined)
+}
+
+/// The pair whose common crop saves most, or costs least more.
+fn best_join(groups: &[Group], view: &View) -> Option<(usize, usize, (Group, i64))> {
+    let pairs = (0..groups.len()).flat_map(|a| (a + 1..groups.len()).map(move |b| (a, b)));
+    let joins = pairs.map(|(a, b)| {
+        let joined = groups[a].with(&groups[b], view);
+        let apart = groups[a].look.pixels() + groups[b].look.pixels();
+        (a, b, (joined, apart as i64 - joined.look.pixels() as i64))
+    });
+    joins.max_by_key(|(.., (_, saved))| *saved)
+}
+
+fn join(groups: &mut Vec<Group>, a: usize, b: usize, joined: Group) {
+    groups[a] = joined;
+    groups.swap_remove(b);
+}
+
+/// Lets a crop show `need` too, where that costs nothing.
+fn take_along(groups: &mut [Group], need: &Need, view: &View) {
+    if groups.iter().any(|group| contains(&group.look.crop, &need.rect)) {
+        return;
+    }
+    let more = Group::new(need.rect, need.shrink_max, need.due_at, view);
+    for group in groups {
+        let due_at = group.due_at;
+        let joined = group.with(&more, view);
+        if joined.look.pixels() <= group.look.pixels() {
+            *group = Group { due_at, ..joined };
+            return;
+        }
+    }
+}
+
+impl Group {
+    fn new(rect: Rect, shrink_max: f32, due_at: Monotonic, view: &View) -> Self {
+        Self { rect, shrink_max, due_at, look: look_at(&rect, shrink_max, view) }
+    }
+
+    fn with(&self, other: &Self, view: &View) -> Self {
+        let shrink_max = self.shrink_max.min(other.shrink_max);
+        Self::new(self.rect.union(&other.rect), shrink_max, self.due_at.min(other.due_at), view)
+    }
+}
+
+/// How much a whole look shrinks the picture.
+fn shrink_of_whole(view: &View) -> f32 {
+    let size = Look::whole(view.sizes).size;
+    (view.picture.0 as f32 / size.width as f32).max(view.picture.1 as f32 / size.height as f32)
+}
+
+/// The cheapest look that shows `rect`, not shrunk by more than `shrink_max` if there is one; never enlarged, unless the
+/// whole picture is smaller than the input.
+fn look_at(rect: &Rect, shrink_max: f32, view: &View) -> Look {
+    let picture = (view.picture.0.max(1) as f32, view.picture.1.max(1) as f32);
+    let needed = (rect.w * picture.0 + ALIGN_PIXELS, rect.h * picture.1 + ALIGN_PIXELS);
+    let shrink = |size: &InputSize| {
+        let shrink = (needed.0 / size.width as f32).max(needed.1 / size.height as f32).max(1.0);
+        // Larger than the picture it need not be.
+        let fits =
+            needed.0.min(picture.0) <= size.width as f32 && needed.1.min(picture.1) <= size.height as f32;
+        if fits { 1.0 } else { shrink }
+    };
+    let enough = view.sizes.iter().rev().find(|size| shrink(size) <= shrink_max);
+    let Some(size) = enough.or(view.sizes.first()) else { return Look::whole(view.sizes) };
+    let shrink = shrink(size);
+    let width = (size.width as f32 * shrink).min(picture.0);
+    let height = (size.height as f32 * shrink).min(picture.1);
+    let is_whole = width >= picture.0 && height >= picture.1;
+    if is_whole
+        || shrink >= HARDLY_SHRUNK.min(shrink_of_whole(view))
+            && enough.is_none()
+            && !is_much_less(shrink, view)
+    {
+        return Look::whole(view.sizes);
+    }
+    let from = |centre: f32, length: f32, whole: f32| {
+        let start = (centre * whole - length / 2.0).clamp(0.0, whole - length);
+        // At the far edge the crop ends with the picture.
+        if start >= whole - length { start } else { (start / 2.0).floor() * 2.0 }
+    };
+    let centre = rect.centre();
+    let (x, y) = (from(centre.x, width, picture.0), from(centre.y, height, picture.1));
+    let crop = Rect::new(x / picture.0, y / picture.1, width / picture.0, height / picture.1);
+    Look { crop, size: *size }
+}
+
+/// Whether a crop that is shrunk by `shrink` still shows clearly more than the whole picture at the same cost.
+fn is_much_less(shrink: f32, view: &View) -> bool {
+    shrink <= 0.7 * shrink_of_whole(view)
+}
