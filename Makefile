@@ -3,6 +3,7 @@
 # make test   format, lints, documentation and all tests
 # make faults kill -9, power cuts, full and failing disks: the whole suite, minutes long, as root; prints its figures
 # make bench  what the record path costs, beside what other programs need   CAMERAS=1,4,8,16 BENCH_SECONDS=30
+# make bench-detect  what looking costs and misses, on the clips of ../shared, quiet and busy   CAMERAS=1,4,8 BENCH_SECONDS=20
 # All install what is missing (scripts/packages*.debian) and need a Rust toolchain.
 
 CARGO ?= cargo
@@ -11,10 +12,11 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 RUN_TESTS := $(CARGO) $(if $(NEXTEST),nextest run,test)
 
+comma := ,
 CAMERAS ?= 1,4,8,16
 BENCH_SECONDS ?= 30
 
-.PHONY: demo test faults bench setup format lint documentation run-tests schemas
+.PHONY: demo test faults bench bench-detect setup format lint documentation run-tests schemas
 
 demo: setup
 	$(CARGO) build --bin wardwatch
@@ -44,6 +46,13 @@ faults:
 bench:
 	@scripts/setup packages.debian packages.faults.debian
 	$(CARGO) bench --locked --profile dev --bench store -- --cameras $(CAMERAS) --seconds $(BENCH_SECONDS) --others
+
+# The daemon's share of the machine is measured: nothing else should run.
+bench-detect:
+	@scripts/setup packages.debian packages.faults.debian
+	$(CARGO) bench --locked --profile dev --bench detect -- --part inference
+	$(CARGO) bench --locked --profile dev --bench detect -- --part pipeline --seconds $(BENCH_SECONDS) \
+		$(if $(filter 1$(comma)4$(comma)8$(comma)16,$(CAMERAS)),,--cameras $(CAMERAS)) $(if $(MODEL),--model "$(MODEL)")
 
 setup:
 	@scripts/setup

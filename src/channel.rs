@@ -1,8 +1,10 @@
 //! Bounded channels whose constructor's name says what happens when they are full.
 //!
 //! - [`latest_wins`]: frames. An unread value is replaced and counted.
+//! - [`oldest_dropped`]: vitals. The oldest of a few is dropped and counted.
 //! - [`blocking`]: fragments on their way to the disk, events. The sender waits.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,6 +13,52 @@ use std::time::{Duration, Instant};
 /// A channel of `capacity` values: a sender waits while it is full.
 pub fn blocking<T>(capacity: usize) -> (SyncSender<T>, Receiver<T>) {
     sync_channel(capacity)
+}
+
+/// A queue of `capacity` values: the newest stay.
+pub fn oldest_dropped<T>(capacity: usize) -> OldestDropped<T> {
+    OldestDropped { capacity: capacity.max(1), queue: Arc::default() }
+}
+
+/// See [`oldest_dropped`]. Cloned freely; nobody waits.
+#[derive(Debug)]
+pub struct OldestDropped<T> {
+    capacity: usize,
+    /// With how many were dropped.
+    queue: Arc<Mutex<(VecDeque<T>, u64)>>,
+}
+
+impl<T> Clone for OldestDropped<T> {
+    fn clone(&self) -> Self {
+        Self { capacity: self.capacity, queue: Arc::clone(&self.queue) }
+    }
+}
+
+impl<T> OldestDropped<T> {
+    /// Puts `value` behind the others; drops the oldest of them if there are too many.
+    pub fn put(&self, value: T) {
+        let mut queue = self.lock();
+        if queue.0.len() >= self.capacity {
+            queue.0.pop_front();
+            queue.1 += 1;
+        }
+        queue.0.push_back(value);
+    }
+
+    /// Takes the oldest that is left.
+    pub fn take(&self) -> Option<T> {
+        self.lock().0.pop_front()
+    }
+
+    /// How many were dropped.
+    pub fn dropped(&self) -> u64 {
+        self.lock().1
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (VecDeque<T>, u64)> {
+        // A value is put or taken whole: a panicking holder leaves nothing half-done behind.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// One slot that holds the newest value only.
@@ -96,6 +144,13 @@ mod tests {
         assert_eq!(slot.take(), Some(4));
         assert_eq!(slot.take(), None);
         assert_eq!(slot.replaced(), 4);
+    }
+
+    #[test]
+    fn the_newest_of_a_few_stay() {
+        let queue = oldest_dropped(2);
+        (0..5).for_each(|value| queue.put(value));
+        assert_eq!((queue.take(), queue.take(), queue.take(), queue.dropped()), (Some(3), Some(4), None, 3));
     }
 
     #[test]

@@ -35,6 +35,12 @@ pub fn monotonic() -> Monotonic {
     Monotonic::from_nanos(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX))
 }
 
+/// CPU time that the calling thread has used (CLOCK_THREAD_CPUTIME_ID).
+pub fn thread_cpu() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
 /// Whether the wall clock is disciplined: systemd-timesyncd's mark, or chrony's and ntpd's through the kernel.
 ///
 /// The kernel's flag alone cannot tell "never" from "no longer"; a mark without the flag counts as holdover.
@@ -71,7 +77,7 @@ mod tests {
     #[test]
     fn the_clock_goes_forward_and_knows_its_boot() {
         let (a, b) = (SystemClock.now(), SystemClock.now());
-        assert!(b.monotonic >= a.monotonic);
+        assert!(b.monotonic >= a.monotonic && thread_cpu() > Duration::ZERO);
         assert!(a.wall > WallTime::from_micros(1_700_000_000_000_000));
         assert_eq!(boot_id().len(), 36);
     }

@@ -9,8 +9,15 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use wardwatch::detect::{Kernels, Manifest, Model, Source};
 
-/// Prints a line for each network of the project and of `../shared/models`.
-pub fn print(runs: usize) {
+/// Prints a line for each network of the project and of `../shared/models`: `[--runs 20]`.
+pub fn run(mut arguments: impl Iterator<Item = String>) {
+    let mut runs = 20;
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--runs" => runs = arguments.next().unwrap_or_default().parse().unwrap(),
+            unknown => panic!("{unknown}: give --runs COUNT"),
+        }
+    }
     let python = python();
     println!(
         "one inference, CPU ms (min, median of {runs}), one thread, in turns; difference: largest of any output"

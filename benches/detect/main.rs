@@ -1,43 +1,40 @@
-//! What looking costs: `make bench-detect`. Figures are for reading, not for passing.
+//! What looking costs, and what it misses: `make bench-detect`. Figures are for reading, not for passing.
 //!
-//! - `inference`: each network that is there, by the box's kernels, by tract alone and by onnxruntime, in turns.
+//! - `inference`: each network that is there, by the box's kernels, by tract alone and by onnxruntime, in turns;
+//! - `pipeline`: the gate, regions and the budget on real footage, against looking at every frame whole.
 //!
-//! `cargo bench --bench detect -- [--part inference] [--runs 20]`
+//! `cargo bench --bench detect -- [--part NAME] [...]`; each part says what else it takes.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on says where")]
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 #![allow(clippy::print_stderr, reason = "it says what it leaves out")]
 
+#[path = "../store/cameras.rs"]
+mod cameras;
+#[allow(dead_code, reason = "shared with the store's bench, which measures memory too")]
+#[path = "../store/cpu.rs"]
+mod cpu;
 mod inference;
+mod pipeline;
 
-/// What was asked for on the command line.
-struct Asked {
-    parts: Vec<String>,
-    runs: usize,
-}
-
-impl Asked {
-    fn read(arguments: impl Iterator<Item = String>) -> Self {
-        let mut asked = Self { parts: Vec::new(), runs: 20 };
-        let mut arguments = arguments.filter(|argument| argument != "--bench");
-        while let Some(argument) = arguments.next() {
-            let value = arguments.next().unwrap_or_default();
-            match argument.as_str() {
-                "--part" => asked.parts.push(value),
-                "--runs" => asked.runs = value.parse().unwrap(),
-                unknown => panic!("{unknown}: give --part inference or --runs COUNT"),
-            }
-        }
-        asked
-    }
-
-    fn wants(&self, part: &str) -> bool {
-        self.parts.is_empty() || self.parts.iter().any(|asked| asked == part)
-    }
-}
+/// Bit rate of each camera's main stream.
+const KBIT_PER_SECOND: usize = 2000;
 
 fn main() {
-    let asked = Asked::read(std::env::args().skip(1));
-    if asked.wants("inference") {
-        inference::print(asked.runs);
+    let mut arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    // The role that this program plays for itself in a process of its own.
+    if arguments.first().is_some_and(|role| role == cameras::ROLE) {
+        return cameras::serve(arguments.into_iter().skip(1));
+    }
+    let at = arguments.iter().position(|argument| argument == "--part");
+    let part = at.map(|at| arguments.drain(at..(at + 2).min(arguments.len())).last().unwrap_or_default());
+    match part.as_deref() {
+        None => {
+            inference::run([].into_iter());
+            pipeline::run([].into_iter());
+        }
+        Some("inference") => inference::run(arguments.into_iter()),
+        Some("pipeline") => pipeline::run(arguments.into_iter()),
+        Some(part) => panic!("there is no part {part}: name inference or pipeline"),
     }
 }

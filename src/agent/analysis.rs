@@ -1,18 +1,35 @@
-//! One camera's analysis: detector, tracker and rules in a row. The daemon and `replay` run the same.
+//! One camera's analysis: what a glance says is worth a look; and the look, with detector, tracker and rules in a row. The
+//! daemon, `replay` and the benches run the same.
 
-use crate::detect::{DetectError, Detector};
+use crate::detect::budget::{Urgency, Want};
+use crate::detect::regions::{Look as Part, Plan, Planner, View};
+use crate::detect::{DetectError, Detector, Glance, Sight};
 use crate::domain::detection::Detection;
 use crate::domain::event::Event;
-use crate::domain::ids::CameraId;
+use crate::domain::geometry::Rect;
+use crate::domain::ids::{CameraId, Epoch};
 use crate::domain::picture::Frame;
 use crate::domain::time::Stamp;
-use crate::domain::track::Track;
+use crate::domain::track::{Forecast, Track};
 use crate::rules::{Look, RuleSet, RuleSettings};
 use crate::track::{Tracker, merge_riders};
+
+/// What a glance at a frame brought.
+#[derive(Debug, Clone)]
+pub struct Glanced {
+    /// What the frame wants; `None` if nothing is due.
+    pub want: Option<Want>,
+    /// Who is there, as expected.
+    pub tracks: Vec<Track>,
+    /// What began or ended.
+    pub events: Vec<Event>,
+}
 
 /// What one look at a frame brought.
 #[derive(Debug, Clone)]
 pub struct Looked {
+    /// Which parts were looked at; empty if nothing was due any more.
+    pub parts: Vec<Part>,
     /// What the detector saw, riders and machines merged.
     pub detections: Vec<Detection>,
     /// Who is there.
@@ -21,30 +38,100 @@ pub struct Looked {
     pub events: Vec<Event>,
 }
 
+impl Looked {
+    /// Pixels of input.
+    pub fn pixels(&self) -> u64 {
+        self.parts.iter().map(Part::pixels).sum()
+    }
+}
+
 /// The state of one camera's analysis.
 pub struct Analysis {
     detector: Box<dyn Detector>,
+    /// `None` where every frame is looked at.
+    planner: Option<Planner>,
+    epoch: Option<Epoch>,
     tracker: Tracker,
     rules: RuleSet,
 }
 
 impl Analysis {
-    /// Starts with an empty street.
-    pub fn new(camera: CameraId, detector: Box<dyn Detector>, rules: Vec<RuleSettings>) -> Self {
+    /// Starts with an empty street. `is_gated` says that frames are glanced at, and looked at only where that is worth it.
+    pub fn new(
+        camera: CameraId,
+        detector: Box<dyn Detector>,
+        rules: Vec<RuleSettings>,
+        is_gated: bool,
+    ) -> Self {
         let tracker = Tracker::new(crate::track::Settings::default());
-        Self { detector, tracker, rules: RuleSet::new(camera, rules) }
+        let rules = RuleSet::new(camera, rules);
+        Self { detector, planner: is_gated.then(Planner::new), epoch: None, tracker, rules }
     }
 
-    /// Looks at one frame. Blocks for one inference.
-    pub fn look(&mut self, frame: &Frame) -> Result<Looked, DetectError> {
-        let detections = merge_riders(&self.detector.detect(frame)?);
-        let tracks = self.tracker.update(frame.at.monotonic, frame.epoch, &detections);
+    /// Takes in what the gate made of a frame, whether anybody looks at it or not: tracks and rules live on. Costs little.
+    pub fn glance(&mut self, frame: &Frame, glance: &Glance) -> Glanced {
+        let severity = self.rules.severity_at(frame.at.wall);
+        if self.planner.is_none() {
+            let pixels = Part::whole(self.detector.input_sizes()).pixels();
+            let want = Want { urgency: Urgency::Motion, severity, pixels };
+            return Glanced { want: Some(want), tracks: Vec::new(), events: Vec::new() };
+        }
+        self.begin(frame.epoch);
+        let moving: Vec<Rect> = if glance.began_again {
+            // What the gate does not know has not been seen to be still.
+            vec![crate::detect::regions::WHOLE]
+        } else {
+            glance.regions.iter().map(|region| region.rect).collect()
+        };
+        let tracks = self.tracker.glance(frame.at.monotonic, frame.epoch, &moving);
         let events = self.rules.step(&Look { at: frame.at, epoch: frame.epoch, tracks: &tracks });
-        Ok(Looked { detections, tracks, events })
+        let forecast = self.tracker.forecast(frame.at.monotonic);
+        if let Some(planner) = &mut self.planner {
+            planner.glance(frame.at.monotonic, glance, &forecast);
+        }
+        let plan = self.plan(frame, &forecast);
+        let want = plan.map(|plan| Want { urgency: plan.urgency, severity, pixels: plan.pixels() });
+        Glanced { want, tracks, events }
+    }
+
+    /// Looks where it is due on a frame that was glanced at. Blocks for one or two inferences.
+    pub fn look(&mut self, frame: &Frame) -> Result<Looked, DetectError> {
+        self.begin(frame.epoch);
+        let at = frame.at.monotonic;
+        let forecast = self.tracker.forecast(at);
+        let Some(plan) = self.plan(frame, &forecast) else {
+            let tracks = self.tracker.glance(at, frame.epoch, &[]);
+            return Ok(Looked { parts: Vec::new(), detections: Vec::new(), tracks, events: Vec::new() });
+        };
+        let Sight { detections, cut } = self.detector.look(frame, &plan.looks)?;
+        let detections = merge_riders(&detections);
+        let parts: Vec<Rect> = plan.looks.iter().map(|look| look.crop).collect();
+        let tracks = self.tracker.look(at, frame.epoch, &parts, &detections);
+        if let Some(planner) = &mut self.planner {
+            planner.looked(at, &plan, &self.tracker.forecast(at), &cut);
+        }
+        let events = self.rules.step(&Look { at: frame.at, epoch: frame.epoch, tracks: &tracks });
+        Ok(Looked { parts: plan.looks, detections, tracks, events })
     }
 
     /// Ends what is open: the picture is gone.
     pub fn close_all(&mut self, at: Stamp) -> Vec<Event> {
         self.rules.close_all(at)
+    }
+
+    fn plan(&self, frame: &Frame, tracks: &[Forecast]) -> Option<Plan> {
+        let sizes = self.detector.input_sizes();
+        let Some(planner) = &self.planner else {
+            return Some(Plan { looks: vec![Part::whole(sizes)], urgency: Urgency::Motion });
+        };
+        let picture = (frame.picture.width(), frame.picture.height());
+        planner.plan(&View { at: frame.at.monotonic, picture, sizes, tracks })
+    }
+
+    /// A new session's picture may be another one.
+    fn begin(&mut self, epoch: Epoch) {
+        if self.epoch.replace(epoch) != Some(epoch) {
+            self.planner = self.planner.take().map(|_| Planner::new());
+        }
     }
 }

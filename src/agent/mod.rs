@@ -14,6 +14,7 @@ pub mod demo;
 mod disk;
 mod keeper;
 pub mod replay;
+mod vitals;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-pub use analysis::{Analysis, Looked};
+pub use analysis::{Analysis, Glanced, Looked};
 
 use crate::clock::{self, SystemClock};
 use crate::config;
@@ -39,6 +40,8 @@ use crate::video::{SessionProgram, StreamHandle, StreamReport, StreamSink, prepa
 use alerts::Alerts;
 use board::Board;
 use disk::Disk;
+use vitals::Pulse;
+pub use watch::Count;
 use watch::Watch;
 
 /// How long the last alerts may take to leave when the daemon stops; what is left waits in the outbox.
@@ -48,13 +51,13 @@ const PUBLISH_GRACE: Duration = Duration::from_secs(2);
 pub struct Agent {
     settings: config::Settings,
     program: SessionProgram,
-    detectors: Arc<Factory>,
     store: Store,
     board: Arc<Board>,
     publisher: Arc<Publisher>,
     disk: Disk,
     alerts: Alerts,
     watch: Watch,
+    pulse: Pulse,
     cameras: BTreeMap<CameraId, Vec<StreamHandle>>,
 }
 
@@ -80,16 +83,17 @@ impl Agent {
         board.tell(publisher.clone());
         let disk = Disk::start(store.clone(), board.clone())?;
         let alerts = Alerts::start(&settings, store.clone(), publisher.clone(), detectors.model())?;
-        let watch = Watch::start(settings.detect.workers, &alerts)?;
+        let watch = Watch::start(&settings.detect, detectors.clone(), &alerts)?;
+        let pulse = Pulse::start(&settings, store.clone(), watch.counts(), publisher.clone())?;
         let mut agent = Self {
             program: session,
-            detectors,
             store,
             board,
             publisher,
             disk,
             alerts,
             watch,
+            pulse,
             cameras: BTreeMap::new(),
             settings,
         };
@@ -142,6 +146,7 @@ impl Agent {
         for id in ids {
             self.stop_camera(&id);
         }
+        self.pulse.stop();
         self.watch.stop();
         self.alerts.stop();
         self.disk.stop();
@@ -158,21 +163,23 @@ impl Agent {
         &self.store
     }
 
+    /// What the frames of the cameras that are looked at came to.
+    pub fn counts(&self) -> BTreeMap<CameraId, Count> {
+        self.watch.counts().all()
+    }
+
     fn start_camera(&mut self, camera: &config::Camera) {
         let id = &camera.camera.id;
         let watched = camera.streams.iter().any(|stream| stream.watch_fps_max.is_some());
         if watched {
-            let analysis =
-                Analysis::new(id.clone(), self.detectors.for_camera(), rules_of(&self.settings, id));
-            self.watch.add(id.clone(), analysis);
+            self.watch.add(id.clone(), rules_of(&self.settings, id), camera.looks_per_second_min);
         }
         let mut handles = Vec::new();
         for stream in &camera.streams {
             self.board.connecting(id, stream.role);
             let sink = CameraSink {
                 store: self.store.clone(),
-                watch: self.watch.input(id),
-                is_watched: stream.watch_fps_max.is_some(),
+                watch: stream.watch_fps_max.map(|_| self.watch.input(id)),
                 board: self.board.clone(),
                 refused: false,
             };
@@ -197,8 +204,8 @@ fn rules_of(settings: &config::Settings, camera: &CameraId) -> Vec<RuleSettings>
 /// Where one stream's deliveries go.
 struct CameraSink {
     store: Store,
-    watch: watch::Input,
-    is_watched: bool,
+    /// `None` for a stream that is only recorded.
+    watch: Option<watch::Input>,
     board: Arc<Board>,
     refused: bool,
 }
@@ -216,14 +223,16 @@ impl StreamSink for CameraSink {
     }
 
     fn frame(&mut self, frame: Frame) {
-        self.watch.frame(frame);
+        if let Some(watch) = &mut self.watch {
+            watch.frame(frame);
+        }
     }
 
     fn report(&mut self, report: StreamReport) {
         // A stream that will not be back at once ends what was open on its picture.
         let is_down = !matches!(report.state, StreamState::Live | StreamState::Connecting);
-        if self.is_watched && is_down {
-            self.watch.lost(clock::Clock::now(&SystemClock));
+        if is_down && let Some(watch) = &self.watch {
+            watch.lost(clock::Clock::now(&SystemClock));
         }
         self.board.report(report);
     }

@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::analysis::Analysis;
-use crate::detect::{self, Factory};
+use super::analysis::{Analysis, Looked};
+use crate::clock;
+use crate::detect::regions::Look;
+use crate::detect::{self, Factory, Gate};
 use crate::domain::detection::Detection;
 use crate::domain::event::Event;
+use crate::domain::geometry::Rect;
 use crate::domain::ids::{CameraId, Epoch};
 use crate::domain::picture::{Frame, Picture};
 use crate::domain::time::{ClockState, Monotonic, Stamp, WallTime};
@@ -26,17 +29,19 @@ pub struct Replay<'a> {
     pub camera: CameraId,
     /// Its rules.
     pub rules: Vec<RuleSettings>,
-    /// Looks per second of the file's time.
+    /// Frames per second of the file's time.
     pub fps: f32,
     /// The wall time of the file's first picture, for schedules.
     pub starts_at: WallTime,
 }
 
-/// What was found on one picture; a line of JSON.
+/// What was found on one frame; a line of JSON.
 #[derive(Debug, Serialize)]
 pub struct Line<'a> {
     /// Time since the file's start, in seconds.
     pub seconds: f64,
+    /// Which parts of the picture were looked at, left, top, width and height each: none if nothing was due.
+    pub looks: Vec<Rect>,
     /// What the detector saw.
     pub detections: &'a [Detection],
     /// Who is there.
@@ -50,22 +55,35 @@ pub struct Line<'a> {
 pub struct Totals {
     /// Pictures in the file.
     pub pictures: u64,
-    /// Pictures that were looked at.
+    /// Those of them that were taken, at the rate asked for.
+    pub frames: u64,
+    /// Those of them at which a detector looked.
     pub looks: u64,
+    /// Inferences that took.
+    pub inferences: u64,
+    /// Pixels of input of all inferences.
+    pub pixels: u64,
+    /// CPU time of the gate, and of the looks with all that follows them.
+    pub glance_cpu: Duration,
+    /// See [`Totals::glance_cpu`].
+    pub look_cpu: Duration,
     /// Events that opened.
     pub opened: u64,
 }
 
 impl Replay<'_> {
-    /// Calls `each` for every picture that is looked at, and once more at the end if events are still open then
-    /// (without detections). `progress` gets the time played and the file's length, where it is known.
+    /// Calls `each` for every frame, and once more at the end if events are still open then (without detections). No
+    /// budget limits the looks: gate and regions decide as on a box that has time for all of them. `progress` gets the time played and the file's length, where it is known.
     pub fn run(
         &self,
         mut progress: impl FnMut(Duration, Option<Duration>),
         mut each: impl FnMut(&Line<'_>, Option<&Picture>) -> anyhow::Result<()>,
     ) -> anyhow::Result<Totals> {
         let factory = Factory::new(self.detect)?;
-        let mut analysis = Analysis::new(self.camera.clone(), factory.for_camera(), self.rules.clone());
+        let mut gate = factory.gate_for_camera();
+        let is_gated = gate.is_some();
+        let mut analysis =
+            Analysis::new(self.camera.clone(), factory.for_camera(), self.rules.clone(), is_gated);
         let mut reader = video::read_pictures(self.file)?;
         let mut totals = Totals::default();
         let mut due = 0.0;
@@ -82,16 +100,16 @@ impl Replay<'_> {
             due = (due + 1.0 / f64::from(self.fps)).max(seconds);
             last = self.stamp(since_start);
             let frame = Frame { camera: self.camera.clone(), epoch: Epoch(1), pts, at: last, picture };
-            let looked = analysis.look(&frame)?;
-            totals.looks += 1;
-            totals.opened += looked.events.iter().filter(|event| event.closed_at.is_none()).count() as u64;
-            let (detections, tracks, events) = (&looked.detections, &looked.tracks, &looked.events);
-            each(&Line { seconds, detections, tracks, events }, Some(&frame.picture))?;
+            let seen = frame_through(&frame, gate.as_mut(), &mut analysis, &mut totals)?;
+            totals.opened += seen.events.iter().filter(|event| event.closed_at.is_none()).count() as u64;
+            let (detections, tracks, events) = (&seen.detections, &seen.tracks, &seen.events);
+            let looks = seen.parts.iter().map(|part: &Look| part.crop).collect();
+            each(&Line { seconds, looks, detections, tracks, events }, Some(&frame.picture))?;
         }
         let events = analysis.close_all(last);
         if !events.is_empty() {
             let seconds = last.monotonic.since(Monotonic::default()).as_secs_f64();
-            each(&Line { seconds, detections: &[], tracks: &[], events: &events }, None)?;
+            each(&Line { seconds, looks: Vec::new(), detections: &[], tracks: &[], events: &events }, None)?;
         }
         Ok(totals)
     }
@@ -103,4 +121,30 @@ impl Replay<'_> {
             clock: ClockState::Unsynced,
         }
     }
+}
+
+/// One frame through gate and analysis, as the box does it when a worker is free.
+fn frame_through(
+    frame: &Frame,
+    gate: Option<&mut Gate>,
+    analysis: &mut Analysis,
+    totals: &mut Totals,
+) -> anyhow::Result<Looked> {
+    totals.frames += 1;
+    let start = clock::thread_cpu();
+    let glance = gate.map(|gate| gate.glance(frame)).unwrap_or_default();
+    let glanced = analysis.glance(frame, &glance);
+    let after_glance = clock::thread_cpu();
+    totals.glance_cpu += after_glance.saturating_sub(start);
+    if glanced.want.is_none() {
+        let (tracks, events) = (glanced.tracks, glanced.events);
+        return Ok(Looked { parts: Vec::new(), detections: Vec::new(), tracks, events });
+    }
+    let mut looked = analysis.look(frame)?;
+    totals.look_cpu += clock::thread_cpu().saturating_sub(after_glance);
+    looked.events.splice(0..0, glanced.events);
+    totals.looks += 1;
+    totals.inferences += looked.parts.len() as u64;
+    totals.pixels += looked.pixels();
+    Ok(looked)
 }

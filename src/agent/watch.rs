@@ -1,21 +1,35 @@
-//! Frames of all cameras to a few worker threads: latest frame wins, the camera that has waited longest is next, and no
-//! camera is looked at by two workers at once.
+//! Frames of all cameras to a few worker threads: every frame is glanced at on the thread that delivers it; where that says
+//! that a look is due, the frame waits for the budget's turn, the latest one only, and no camera is looked at by two workers
+//! at once.
+
+mod desk;
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::alerts::{AlertInput, Alerts};
 use super::analysis::Analysis;
+use crate::clock;
+use crate::detect::budget::{Budget, Tally, Turn};
+use crate::detect::{self, Factory, Gate};
 use crate::domain::fault::chain;
 use crate::domain::ids::CameraId;
 use crate::domain::picture::Frame;
 use crate::domain::time::Stamp;
+use crate::rules::RuleSettings;
+use desk::{Desk, Glimpse};
+
+/// So many seconds of its share a box may save up for a moment of more demand.
+const BURST_SECONDS: f64 = 1.0;
 
 /// The worker threads.
 pub(super) struct Watch {
     shared: Arc<Shared>,
     alerts: AlertInput,
+    detectors: Arc<Factory>,
     workers: Vec<JoinHandle<()>>,
 }
 
@@ -24,23 +38,10 @@ struct Shared {
     changed: Condvar,
 }
 
-#[derive(Default)]
 struct State {
     desks: BTreeMap<CameraId, Desk>,
-    /// Counts turns; a desk remembers its last one.
-    turn: u64,
+    budget: Budget<CameraId>,
     stopping: bool,
-}
-
-/// One camera's place.
-struct Desk {
-    /// `None` while a worker has it.
-    analysis: Option<Box<Analysis>>,
-    frame: Option<Frame>,
-    /// The picture went away at this time, after what was seen before.
-    lost: Option<Stamp>,
-    served: u64,
-    failing: bool,
 }
 
 /// What a worker takes from a desk.
@@ -52,38 +53,62 @@ struct Job {
     failing: bool,
 }
 
-/// Where one camera's frames go in. Never blocks for long.
-#[derive(Clone)]
+/// Where one camera's frames go in. Blocks no longer than a glance and the thumbnails of the events that it brings take.
 pub(super) struct Input {
     shared: Arc<Shared>,
+    alerts: AlertInput,
     camera: CameraId,
+    gate: Option<Gate>,
+}
+
+/// What a camera's frames came to, since it was added.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Count {
+    /// Frames that were delivered.
+    pub frames: u64,
+    /// Those on which something moved.
+    pub moving: u64,
+    /// What was wanted of the budget, and got.
+    pub tally: Tally,
 }
 
 impl Input {
     /// A new frame, in place of one that nobody looked at.
-    pub(super) fn frame(&self, frame: Frame) {
-        self.with_desk(|desk| desk.frame = Some(frame));
+    pub(super) fn frame(&mut self, frame: Frame) {
+        let glance = self.gate.as_mut().map(|gate| gate.glance(&frame)).unwrap_or_default();
+        let mut state = self.shared.lock();
+        let Some(desk) = state.desks.get_mut(&self.camera) else { return };
+        desk.count(&glance);
+        let Some(analysis) = desk.analysis.take() else {
+            // It is being looked at: who does that takes this in afterwards.
+            desk.put(frame, glance);
+            return;
+        };
+        drop(state);
+        let queue = vec![(frame, glance)];
+        self.shared.glance(&self.camera, analysis, queue, &self.alerts);
     }
 
     /// The picture is gone: what is open ends.
     pub(super) fn lost(&self, at: Stamp) {
-        self.with_desk(|desk| desk.lost = Some(at));
-    }
-
-    fn with_desk(&self, change: impl FnOnce(&mut Desk)) {
         if let Some(desk) = self.shared.lock().desks.get_mut(&self.camera) {
-            change(desk);
-            // Not only a worker may be waiting: a single waking could go to `remove`, and be lost.
-            self.shared.changed.notify_all();
+            desk.lost = Some(at);
         }
+        self.shared.changed.notify_all();
     }
 }
 
 impl Watch {
-    pub(super) fn start(workers: usize, alerts: &Alerts) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
-        let mut watch = Self { shared, alerts: alerts.input(), workers: Vec::new() };
-        for number in 0..workers.max(1) {
+    pub(super) fn start(
+        settings: &detect::Settings,
+        detectors: Arc<Factory>,
+        alerts: &Alerts,
+    ) -> std::io::Result<Self> {
+        let budget = Budget::new(budget_settings(settings), clock::monotonic());
+        let state = State { desks: BTreeMap::new(), budget, stopping: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let mut watch = Self { shared, alerts: alerts.input(), detectors, workers: Vec::new() };
+        for number in 0..settings.workers.max(1) {
             let (shared, alerts) = (watch.shared.clone(), watch.alerts.clone());
             let body = move || shared.work(&alerts);
             watch.workers.push(std::thread::Builder::new().name(format!("watch-{number}")).spawn(body)?);
@@ -91,14 +116,22 @@ impl Watch {
         Ok(watch)
     }
 
+    /// Where the frames of a camera go in that was added; there is one such place for each.
     pub(super) fn input(&self, camera: &CameraId) -> Input {
-        Input { shared: self.shared.clone(), camera: camera.clone() }
+        Input {
+            shared: self.shared.clone(),
+            alerts: self.alerts.clone(),
+            camera: camera.clone(),
+            gate: self.detectors.gate_for_camera(),
+        }
     }
 
-    pub(super) fn add(&self, camera: CameraId, analysis: Analysis) {
-        let desk =
-            Desk { analysis: Some(Box::new(analysis)), frame: None, lost: None, served: 0, failing: false };
-        self.shared.lock().desks.insert(camera, desk);
+    pub(super) fn add(&self, camera: CameraId, rules: Vec<RuleSettings>, looks_per_second_min: f32) {
+        let is_gated = self.detectors.gate_for_camera().is_some();
+        let analysis = Analysis::new(camera.clone(), self.detectors.for_camera(), rules, is_gated);
+        let mut state = self.shared.lock();
+        state.budget.add(camera.clone(), looks_per_second_min);
+        state.desks.insert(camera, Desk::new(analysis));
     }
 
     /// Ends what is open on this camera and forgets it. Waits for the look that is under way.
@@ -108,10 +141,16 @@ impl Watch {
             state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let desk = state.desks.remove(camera);
+        state.budget.remove(camera);
         drop(state);
         if let Some(mut analysis) = desk.and_then(|desk| desk.analysis) {
             analysis.close_all(at).into_iter().for_each(|event| self.alerts.send(event, None));
         }
+    }
+
+    /// Where the vitals are read.
+    pub(super) fn counts(&self) -> Counts {
+        Counts(self.shared.clone())
     }
 
     /// Ends the workers. Cameras have been removed before.
@@ -126,60 +165,166 @@ impl Watch {
     }
 }
 
+/// What the cameras' frames came to, and how warm it is.
+pub(super) struct Counts(Arc<Shared>);
+
+impl Counts {
+    /// What all cameras' frames came to.
+    pub(super) fn all(&self) -> BTreeMap<CameraId, Count> {
+        let state = self.0.lock();
+        let count = |(camera, desk): (&CameraId, &Desk)| {
+            let count = Count { tally: state.budget.tally(camera), frames: desk.frames, moving: desk.moving };
+            (camera.clone(), count)
+        };
+        state.desks.iter().map(count).collect()
+    }
+
+    /// Tells the budget how warm the box is, where it says so; gives the part of the share that this leaves.
+    pub(super) fn feel(&self, celsius: Option<f32>) -> f64 {
+        let mut state = self.0.lock();
+        if let Some(celsius) = celsius {
+            state.budget.temperature(clock::monotonic(), celsius);
+        }
+        state.budget.throttle()
+    }
+}
+
+/// A network's share of the box. More than the workers can take is not there to be shared out; the motion detector, whose
+/// looks cost what glances do, is not held to a share, nor is a network that is to see every frame.
+fn budget_settings(settings: &detect::Settings) -> detect::budget::Settings {
+    let cores = std::thread::available_parallelism().map_or(1.0, |cores| usize::from(cores) as f64);
+    let workers = settings.workers.max(1) as f64;
+    let has_share = settings.detector != detect::DetectorChoice::Motion && !settings.every_frame;
+    let share = if has_share { cores * f64::from(settings.cpu_share_max) } else { 1e6 };
+    detect::budget::Settings {
+        cpu_seconds_per_second: if has_share { share.min(workers) } else { share },
+        burst_seconds: BURST_SECONDS,
+        temperature_celsius_max: if has_share { settings.temperature_celsius_max } else { f32::MAX },
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // The state is changed in single steps: a panicking holder leaves nothing half-done behind.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work(&self, alerts: &AlertInput) {
-        while let Some(mut job) = self.next_job() {
-            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| look(&mut job, alerts)));
-            if outcome.is_err() {
-                tracing::error!(camera = %job.camera, "the analysis of a frame panicked; the frame is skipped");
+    /// Glances at the frames of `queue` and at those that come meanwhile, then gives the desk its analysis back: the last
+    /// frame waits there if it wants a look.
+    fn glance(
+        &self,
+        camera: &CameraId,
+        mut analysis: Box<Analysis>,
+        mut queue: Vec<Glimpse>,
+        alerts: &AlertInput,
+    ) {
+        loop {
+            for (frame, glance) in queue {
+                let glanced = catch_unwind(AssertUnwindSafe(|| analysis.glance(&frame, &glance)));
+                let want = match glanced {
+                    Ok(glanced) => {
+                        glanced.events.into_iter().for_each(|event| alerts.send(event, Some(&frame.picture)));
+                        glanced.want
+                    }
+                    Err(_) => {
+                        tracing::error!(%camera, "a glance at a frame panicked; the frame is skipped");
+                        None
+                    }
+                };
+                let mut state = self.lock();
+                state.budget.frame(clock::monotonic(), camera, want);
+                if let Some(desk) = state.desks.get_mut(camera) {
+                    desk.frame = want.map(|_| frame);
+                }
             }
             let mut state = self.lock();
-            if let Some(desk) = state.desks.get_mut(&job.camera) {
-                desk.analysis = Some(job.analysis);
-                desk.failing = job.failing;
+            let Some(desk) = state.desks.get_mut(camera) else { return };
+            queue = desk.take_glimpses();
+            if queue.is_empty() {
+                desk.analysis = Some(analysis);
+                break;
             }
+        }
+        // Not only a worker may be waiting: a single waking could go to `remove`, and be lost.
+        self.changed.notify_all();
+    }
+
+    fn work(&self, alerts: &AlertInput) {
+        while let Some(mut job) = self.next_job() {
+            let before = clock::thread_cpu();
+            let outcome = catch_unwind(AssertUnwindSafe(|| look(&mut job, alerts)));
+            let pixels = outcome.unwrap_or_else(|_| {
+                tracing::error!(camera = %job.camera, "the analysis of a frame panicked; the frame is skipped");
+                0
+            });
+            let cpu = clock::thread_cpu().saturating_sub(before);
+            let mut state = self.lock();
+            state.budget.done(&job.camera, pixels, cpu);
+            let Some(desk) = state.desks.get_mut(&job.camera) else { continue };
+            desk.failing = job.failing;
+            let queue = desk.take_glimpses();
             drop(state);
-            // A worker may wait for another camera's frame, `remove` for this desk.
-            self.changed.notify_all();
+            self.glance(&job.camera, job.analysis, queue, alerts);
         }
     }
 
-    /// Waits for the camera that was served longest ago among those that have something; `None` to stop.
+    /// Waits for a camera whose picture is gone, or whose turn it is; `None` to stop.
     fn next_job(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
             if state.stopping {
                 return None;
             }
-            state.turn += 1;
-            let turn = state.turn;
-            let waiting = state
-                .desks
-                .iter_mut()
-                .filter(|(_, desk)| desk.analysis.is_some() && (desk.frame.is_some() || desk.lost.is_some()));
-            if let Some((camera, desk)) = waiting.min_by_key(|(_, desk)| desk.served)
-                && let Some(analysis) = desk.analysis.take()
-            {
-                desk.served = turn;
-                let (frame, lost) = (desk.frame.take(), desk.lost.take());
-                return Some(Job { camera: camera.clone(), analysis, frame, lost, failing: desk.failing });
+            let State { desks, budget, .. } = &mut *state;
+            let lost = desks.iter_mut().find(|(_, desk)| desk.lost.is_some() && desk.analysis.is_some());
+            if let Some((camera, desk)) = lost {
+                // What was seen before the picture went must not be looked at after it.
+                if desk.frame.take().is_some() {
+                    budget.frame(clock::monotonic(), camera, None);
+                }
+                if let Some(job) = job_of(camera, desk) {
+                    return Some(job);
+                }
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let is_free = |camera: &CameraId| desks.get(camera).is_some_and(|desk| desk.analysis.is_some());
+            let now = clock::monotonic();
+            let patience = match budget.next(now, is_free) {
+                Turn::Look(camera) => {
+                    if let Some(job) = desks.get_mut(&camera).and_then(|desk| job_of(&camera, desk)) {
+                        return Some(job);
+                    }
+                    budget.done(&camera, 0, Duration::ZERO);
+                    continue;
+                }
+                Turn::At(then) => Some(then.since(now)),
+                Turn::Nobody => None,
+            };
+            state = match patience {
+                Some(patience) => {
+                    let waited = self.changed.wait_timeout(state, patience);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
     }
 }
 
-/// Looks at the job's frame, and passes on what its rules say.
-fn look(job: &mut Job, alerts: &AlertInput) {
+/// Takes what there is to do from a desk.
+fn job_of(camera: &CameraId, desk: &mut Desk) -> Option<Job> {
+    let analysis = desk.analysis.take()?;
+    let (frame, lost) = (desk.frame.take(), desk.lost.take());
+    Some(Job { camera: camera.clone(), analysis, frame, lost, failing: desk.failing })
+}
+
+/// Looks at the job's frame, and passes on what its rules say. Gives the pixels of input.
+fn look(job: &mut Job, alerts: &AlertInput) -> u64 {
+    let mut pixels = 0;
     if let Some(frame) = job.frame.take() {
         match job.analysis.look(&frame) {
             Ok(looked) => {
                 job.failing = false;
+                pixels = looked.pixels();
                 looked.events.into_iter().for_each(|event| alerts.send(event, Some(&frame.picture)));
             }
             Err(error) if !job.failing => {
@@ -192,4 +337,5 @@ fn look(job: &mut Job, alerts: &AlertInput) {
     if let Some(at) = job.lost.take() {
         job.analysis.close_all(at).into_iter().for_each(|event| alerts.send(event, None));
     }
+    pixels
 }

@@ -34,13 +34,17 @@ pub(super) struct Args {
     /// Drop detections below this score.
     #[arg(long)]
     score_min: Option<f32>,
-    /// Looks per second of the file's time.
+    /// Frames per second of the file's time.
     #[arg(long, default_value_t = 5.0, value_parser = positive)]
     fps: f32,
+    /// Have a network see every frame whole, instead of what the motion gate lets through: what the box's way of looking
+    /// is measured against.
+    #[arg(long)]
+    every_frame: bool,
     /// Wall time of the file's start, for schedules (RFC 3339). Default: now.
     #[arg(long)]
     starts_at: Option<jiff::Timestamp>,
-    /// Write each picture that was looked at here as a JPEG, with its tracks drawn in.
+    /// Write each frame here as a JPEG, with its tracks drawn in.
     #[arg(long, value_name = "FOLDER")]
     jpegs: Option<PathBuf>,
 }
@@ -52,7 +56,7 @@ fn positive(text: &str) -> Result<f32, String> {
     }
 }
 
-/// Prints a line of JSON for every picture that was looked at: detections, tracks, events.
+/// Prints a line of JSON for every frame: looks, detections, tracks, events.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (detect, camera, rules) = settings(args)?;
     if let Some(folder) = &args.jpegs {
@@ -83,7 +87,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     )?;
     output.flush()?;
     bar.finish_and_clear();
-    eprintln!("{} pictures, {} looked at, {} events", totals.pictures, totals.looks, totals.opened);
+    eprintln!(
+        "{} pictures, {} taken, {} looked at in {} inferences of {:.1} megapixels, {} events",
+        totals.pictures,
+        totals.frames,
+        totals.looks,
+        totals.inferences,
+        totals.pixels as f64 / 1e6,
+        totals.opened
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -100,17 +112,14 @@ fn settings(args: &Args) -> anyhow::Result<(detect::Settings, CameraId, Vec<Rule
             (settings.detect, camera.clone(), rules)
         }
         _ => {
-            let detect = detect::Settings {
-                detector: DetectorChoice::named(detect::BUILT_IN),
-                score_min: 0.25,
-                workers: 1,
-            };
+            let detect = detect::Settings::default();
             (detect, "file".parse().context("a fixed name")?, Vec::new())
         }
     };
     if let Some(model) = &args.model {
         detect.detector = DetectorChoice::named(model);
     }
+    detect.every_frame = args.every_frame;
     detect.score_min = args.score_min.unwrap_or(detect.score_min);
     Ok((detect, camera, rules))
 }

@@ -52,6 +52,14 @@ fn one(checker: &mut Checker, path: &str, id: &str, camera: file::Camera) -> Opt
     let main = camera.main.as_ref().and_then(|text| source("main", text));
     let sub = camera.sub.as_ref().map(|text| source("sub", text));
     check_source_keys(checker, path, &camera);
+    let floor = format!("{path}.looks_per_second_min");
+    if checker.written.is_written(&floor) && camera.looks_per_second_min > camera.fps_max {
+        let what = format!(
+            "{} is more than the {} pictures a second of fps_max",
+            camera.looks_per_second_min, camera.fps_max
+        );
+        checker.wrong(&floor, what, "lower it, or raise fps_max");
+    }
     // A sub stream that is wrong must not turn the main stream into the one to look at.
     let sub = match sub {
         Some(sub) => Some(sub?),
@@ -68,6 +76,7 @@ fn one(checker: &mut Checker, path: &str, id: &str, camera: file::Camera) -> Opt
         },
         pre_roll: Duration::from_secs_f64(camera.pre_roll_seconds),
         post_roll: Duration::from_secs_f64(camera.post_roll_seconds),
+        looks_per_second_min: camera.looks_per_second_min,
     })
 }
 

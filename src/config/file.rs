@@ -169,11 +169,24 @@ pub struct Detector {
     /// Threads that look at pictures; by default one less than the machine has cores.
     #[schemars(range(min = 1, max = 64))]
     pub workers: Option<usize>,
+    /// The part of all the machine's cores that a network may take, on the long run; the rest is for recording and
+    /// decoding. What it cannot serve is counted, and told in the vitals.
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
+    pub cpu_share_max: f32,
+    /// From this temperature on, in degrees Celsius, a network gets less, the more the warmer.
+    #[schemars(range(min = 30, max = 110))]
+    pub temperature_celsius_max: f32,
 }
 
 impl Default for Detector {
     fn default() -> Self {
-        Self { model: crate::detect::BUILT_IN.to_owned(), score_min: 0.25, workers: None }
+        Self {
+            model: crate::detect::BUILT_IN.to_owned(),
+            score_min: 0.25,
+            workers: None,
+            cpu_share_max: 0.5,
+            temperature_celsius_max: 80.0,
+        }
     }
 }
 
@@ -226,6 +239,11 @@ pub struct Camera {
     #[serde(default = "default_fps_max")]
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 30))]
     pub fps_max: f32,
+    /// This camera gets so many looks of a network a second, while something on it wants them, before others get more. At
+    /// most fps_max.
+    #[serde(default = "default_looks_per_second_min")]
+    #[schemars(range(min = 0, max = 30))]
+    pub looks_per_second_min: f32,
     /// A stream that is silent for this many seconds is connected to anew.
     #[serde(default = "default_stall_seconds")]
     #[schemars(range(min = 1, max = 600))]
@@ -254,6 +272,10 @@ fn default_post_roll_seconds() -> f64 {
 
 fn default_fps_max() -> f32 {
     5.0
+}
+
+fn default_looks_per_second_min() -> f32 {
+    0.5
 }
 
 fn default_stall_seconds() -> f64 {

@@ -48,6 +48,8 @@ pub struct Camera {
     pub pre_roll: Duration,
     /// How much footage from after an alert belongs to it.
     pub post_roll: Duration,
+    /// So many looks a second come before what others get beyond theirs.
+    pub looks_per_second_min: f32,
 }
 
 /// Reads and checks `path` and `conf.d/*.toml` beside it. Reads files, password files among them, and changes nothing:
@@ -184,6 +186,9 @@ fn detector(checker: &mut Checker, detector: &file::Detector) -> Option<detect::
         detector: choice?,
         score_min: detector.score_min,
         workers: detector.workers.unwrap_or_else(|| cores.saturating_sub(1).max(1)),
+        cpu_share_max: detector.cpu_share_max,
+        temperature_celsius_max: detector.temperature_celsius_max,
+        every_frame: false,
     })
 }
 

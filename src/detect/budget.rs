@@ -191,11 +191,12 @@ impl<K: Ord + Clone> Budget<K> {
         seat.want = want;
     }
 
-    /// Whose turn it is. The same camera is not named again before [`Budget::done`].
-    pub fn next(&mut self, at: Monotonic) -> Turn<K> {
+    /// Whose turn it is, among those that are `ready`. The same camera is not named again before [`Budget::done`].
+    pub fn next(&mut self, at: Monotonic, ready: impl Fn(&K) -> bool) -> Turn<K> {
         self.refill(at);
         let at = self.at;
-        let waiting = || self.seats.iter().filter(|(_, seat)| seat.want.is_some() && seat.look.is_none());
+        let waits = |camera: &K, seat: &Seat| seat.want.is_some() && seat.look.is_none() && ready(camera);
+        let waiting = || self.seats.iter().filter(|(camera, seat)| waits(camera, seat));
         let behind = waiting().filter(|(_, seat)| seat.floor > 0.0 && seat.floor_due <= at);
         let earliest = behind.min_by_key(|(_, seat)| seat.floor_due);
         let least = || waiting().min_by(|a, b| a.1.virtual_time.total_cmp(&b.1.virtual_time));
@@ -210,8 +211,8 @@ impl<K: Ord + Clone> Budget<K> {
         Turn::Look(camera)
     }
 
-    /// The look at `camera` has ended and cost `cpu`.
-    pub fn done(&mut self, camera: &K, cpu: Duration) {
+    /// The look at `camera` has ended: it was at `pixels` of input, and cost `cpu`.
+    pub fn done(&mut self, camera: &K, pixels: u64, cpu: Duration) {
         let Some(seat) = self.seats.get_mut(camera) else { return };
         let Some(charge) = seat.look.take() else { return };
         let seconds = cpu.as_secs_f64();
@@ -219,7 +220,10 @@ impl<K: Ord + Clone> Budget<K> {
         seat.virtual_time += (seconds - charge.seconds) / charge.want.weight();
         seat.tally.looks += 1;
         seat.tally.cpu += cpu;
-        let measured = seconds / charge.want.pixels.max(1) as f64;
+        if pixels == 0 {
+            return;
+        }
+        let measured = seconds / pixels as f64;
         let known = self.seconds_per_pixel.unwrap_or(measured);
         self.seconds_per_pixel = Some(known + COST_RATE * (measured - known));
     }

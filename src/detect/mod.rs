@@ -26,6 +26,7 @@ pub use heads::RawDetection;
 pub use manifest::{BUILT_IN, Manifest, Source, catalogue};
 pub use model::{Cost, InputSize, Kernels, Model, Prepared};
 pub use motion::Motion;
+use regions::{Look, WHOLE};
 pub use settings::{DetectorChoice, Settings};
 
 use crate::domain::alert::ModelRef;
@@ -40,8 +41,29 @@ pub trait Detector: Send {
     /// An error leaves the detector fit for the next frame.
     fn detect(&mut self, frame: &Frame) -> Result<Vec<Detection>, DetectError>;
 
+    /// What is in these parts of `frame`. One inference each; a detector without [`Detector::input_sizes`] sees the whole
+    /// frame whatever they are.
+    fn look(&mut self, frame: &Frame, looks: &[Look]) -> Result<Sight, DetectError> {
+        let _ = looks;
+        Ok(Sight { detections: self.detect(frame)?, cut: Vec::new() })
+    }
+
+    /// The input sizes that a look can have, the largest first; none where looking is as cheap as a glance.
+    fn input_sizes(&self) -> &[InputSize] {
+        &[]
+    }
+
     /// Which detector this is, for alerts.
     fn model(&self) -> ModelRef;
+}
+
+/// What looks at parts of a frame brought.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sight {
+    /// What is there, best first.
+    pub detections: Vec<Detection>,
+    /// Where a crop's edge has cut something that no other look shows whole: the part that it would need, guessed.
+    pub cut: Vec<Rect>,
 }
 
 /// Makes detectors. A network is read once and shared by all of them.
@@ -50,6 +72,7 @@ pub struct Factory {
     /// None for the motion detector.
     network: Option<Arc<Model>>,
     score_min: f32,
+    every_frame: bool,
 }
 
 impl Factory {
@@ -59,7 +82,7 @@ impl Factory {
             DetectorChoice::Motion => None,
             DetectorChoice::Network(path) => Some(Model::load(path)?),
         };
-        Ok(Self { network, score_min: settings.score_min })
+        Ok(Self { network, score_min: settings.score_min, every_frame: settings.every_frame })
     }
 
     /// A detector for one camera: frames of two cameras must not meet in one.
@@ -68,6 +91,11 @@ impl Factory {
             Some(model) => Box::new(Network::new(Arc::clone(model), self.score_min)),
             None => Box::new(Motion::new(self.score_min)),
         }
+    }
+
+    /// A gate for one camera: `None` where every frame is looked at.
+    pub fn gate_for_camera(&self) -> Option<Gate> {
+        (self.network.is_some() && !self.every_frame).then(Gate::new)
     }
 
     /// Which detector it makes, for alerts.
@@ -92,15 +120,61 @@ impl Network {
 
 impl Detector for Network {
     fn detect(&mut self, frame: &Frame) -> Result<Vec<Detection>, DetectError> {
-        let whole = Rect::new(0.0, 0.0, 1.0, 1.0);
-        let prepared = self.model.prepare(&frame.picture, whole, self.model.input_sizes()[0])?;
-        let found = self.model.infer(prepared, self.score_min)?;
-        Ok(labelled(found, &self.labels, self.model.manifest().nms_iou))
+        let whole = Look::whole(self.model.input_sizes());
+        Ok(self.look(frame, &[whole])?.detections)
+    }
+
+    fn look(&mut self, frame: &Frame, looks: &[Look]) -> Result<Sight, DetectError> {
+        let (mut whole, mut cut) = (Vec::new(), Vec::new());
+        for look in looks {
+            let prepared = self.model.prepare(&frame.picture, look.crop, look.size)?;
+            for found in self.model.infer(prepared, self.score_min)? {
+                match beyond(&found.rect, &look.crop) {
+                    None => whole.push(found),
+                    Some(needed) if found.score >= CUT_SCORE_MIN => cut.push((found.class, needed)),
+                    Some(_) => {}
+                }
+            }
+        }
+        let has_label = |class: &u16| self.labels.get(usize::from(*class)).is_some_and(Option::is_some);
+        let seen_whole = |rect: &Rect| whole.iter().any(|f| f.rect.intersection(rect) >= 0.5 * f.rect.area());
+        let cut = cut.iter().filter(|(class, needed)| has_label(class) && !seen_whole(needed));
+        let cut = cut.map(|(_, needed)| *needed).collect();
+        let detections = labelled(whole, &self.labels, self.model.manifest().nms_iou);
+        Ok(Sight { detections, cut })
+    }
+
+    fn input_sizes(&self) -> &[InputSize] {
+        self.model.input_sizes()
     }
 
     fn model(&self) -> ModelRef {
         self.model.manifest().model_ref()
     }
+}
+
+/// A box that ends this near to a crop's edge, as a part of the crop, is cut by it.
+const EDGE: f32 = 0.015;
+/// What is cut and less sure than this is not worth a look of its own.
+const CUT_SCORE_MIN: f32 = 0.35;
+
+/// Of a box that an inner edge of `crop` cuts, where it may lie: as much again beyond the edge. `None` if none does.
+fn beyond(rect: &Rect, crop: &Rect) -> Option<Rect> {
+    let (dx, dy) = (EDGE * crop.w, EDGE * crop.h);
+    let left = crop.x > WHOLE.x + 1e-4 && rect.x <= crop.x + dx;
+    let top = crop.y > WHOLE.y + 1e-4 && rect.y <= crop.y + dy;
+    let right = crop.right() < WHOLE.right() - 1e-4 && rect.right() >= crop.right() - dx;
+    let bottom = crop.bottom() < WHOLE.bottom() - 1e-4 && rect.bottom() >= crop.bottom() - dy;
+    let more = |is_cut: bool, length: f32| if is_cut { length } else { 0.0 };
+    (left || top || right || bottom).then(|| {
+        Rect::from_corners(
+            rect.x - more(left, rect.w),
+            rect.y - more(top, rect.h),
+            rect.right() + more(right, rect.w),
+            rect.bottom() + more(bottom, rect.h),
+        )
+        .clamped()
+    })
 }
 
 /// In the box's words: what has none is dropped, and what has the same competes, a bus with a truck.
@@ -110,4 +184,21 @@ fn labelled(found: Vec<RawDetection>, labels: &[Option<Label>], nms_iou: f32) ->
     let kept = nms::suppress(found, nms_iou, label).into_iter();
     kept.filter_map(|raw| Some(Detection { label: label(raw.class)?, score: raw.score, rect: raw.rect }))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_box_is_cut_by_inner_edges_only() {
+        let crop = Rect::new(0.0, 0.4, 0.5, 0.6);
+        let at = |x, y, w, h| beyond(&Rect::new(x, y, w, h), &crop);
+        assert_eq!(at(0.1, 0.5, 0.1, 0.1), None);
+        assert_eq!(at(0.0, 0.5, 0.1, 0.5), None, "the picture ends there as well");
+        assert_eq!(at(0.1, 0.4, 0.1, 0.1), Some(Rect::from_corners(0.1, 0.3, 0.2, 0.5)));
+        let corner = at(0.3, 0.4, 0.2, 0.1).unwrap();
+        assert!((corner.right() - 0.7).abs() < 1e-6 && (corner.y - 0.3).abs() < 1e-6, "{corner:?}");
+        assert_eq!(beyond(&WHOLE, &WHOLE), None);
+    }
 }

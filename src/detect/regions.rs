@@ -132,6 +132,10 @@ struct Patch {
     moves: bool,
     /// Tracks account for it.
     explained: bool,
+    /// Several parts that lie apart: it is done only once all of it was looked at.
+    joined: bool,
+    /// It was due when something else was looked at: whatever is found there, its turn is not put off.
+    passed_over: bool,
 }
 
 /// Something that has to be in a crop.
@@ -164,25 +168,36 @@ impl Planner {
             self.cells.moved(at, &rect);
             let is_full = fresh.len() >= PATCHES_MAX;
             match fresh.last_mut() {
-                Some(last) if is_full => last.rect = last.rect.union(&rect),
-                _ => fresh.push(Patch { rect, since: at, moves: true, explained: false }),
+                Some(last) if is_full => (last.rect, last.joined) = (last.rect.union(&rect), true),
+                _ => fresh.push(Patch {
+                    rect,
+                    since: at,
+                    moves: true,
+                    explained: false,
+                    joined: false,
+                    passed_over: false,
+                }),
             }
         }
         for patch in &mut fresh {
             patch.explained = explained(&patch.rect, tracks);
             let earlier = self.patches.iter().filter(|old| old.rect.intersection(&patch.rect) > 0.0);
-            patch.since = earlier.map(|old| old.since).min().unwrap_or(at);
+            for old in earlier {
+                patch.since = patch.since.min(old.since);
+                patch.passed_over |= old.passed_over;
+            }
         }
         // What moved a moment ago, unlooked at, may stand there now; a track's old place is empty.
         let left = self.patches.iter().filter(|old| !old.explained && !explained(&old.rect, tracks));
-        let left = left.filter(|old| !fresh.iter().any(|new| new.rect.intersection(&old.rect) > 0.0));
+        let moved_on = |old: &Patch| fresh.iter().any(|new| new.rect.intersection(&old.rect) > 0.0);
+        let left = left.filter(|old| old.joined || !moved_on(old));
         let left: Vec<Patch> = left.map(|old| Patch { moves: false, ..*old }).collect();
         fresh.extend(left);
         while fresh.len() > 2 * PATCHES_MAX
             && let Some(patch) = fresh.pop()
             && let Some(last) = fresh.last_mut()
         {
-            last.rect = last.rect.union(&patch.rect);
+            (last.rect, last.joined) = (last.rect.union(&patch.rect), true);
             last.since = last.since.min(patch.since);
         }
         self.patches = fresh;
@@ -222,6 +237,9 @@ impl Planner {
         let (shown, left): (Vec<Patch>, Vec<Patch>) =
             self.patches.drain(..).partition(|patch| plan.covers(&patch.rect));
         self.patches = left;
+        for patch in &mut self.patches {
+            patch.passed_over |= self.cells.due_at(&patch.rect) <= at;
+        }
         let unexplained: Vec<Rect> = shown.iter().filter(|patch| !patch.explained).map(|p| p.rect).collect();
         let found: Vec<Rect> = tracks.iter().filter(|track| !track.at_rest).map(|track| track.rect).collect();
         self.cells.looked(at, plan, &unexplained, &found);
@@ -232,6 +250,8 @@ impl Planner {
             since: at,
             moves: false,
             explained: false,
+            joined: false,
+            passed_over: false,
         }));
     }
 
@@ -250,7 +270,8 @@ impl Planner {
         let tracks = view.tracks.iter().filter_map(|track| of_track(track, &moving, view));
         let patches = self.patches.iter().filter(|patch| !explained(&patch.rect, view.tracks));
         let patches = patches.map(|patch| {
-            let due_at = patch.since.max(self.cells.due_at(&patch.rect));
+            let worth_it_at = if patch.passed_over { patch.since } else { self.cells.due_at(&patch.rect) };
+            let due_at = patch.since.max(worth_it_at);
             Need {
                 rect: grown(&patch.rect, MARGIN, view),
                 due_at,

@@ -36,11 +36,31 @@ pub struct Settings {
     pub score_min: f32,
     /// Threads that look at frames; one inference runs on one thread.
     pub workers: usize,
+    /// The part of all cores that a network may take, above 0, at most 1. The motion detector has no limit.
+    pub cpu_share_max: f32,
+    /// From this temperature of the box on a network gets less, in degrees Celsius.
+    pub temperature_celsius_max: f32,
+    /// A network sees every frame whole, without a gate: what the pipeline is measured against.
+    pub every_frame: bool,
+}
+
+impl Settings {
+    /// The shares of a fresh box, one worker.
+    pub fn new(detector: DetectorChoice) -> Self {
+        Self {
+            detector,
+            score_min: 0.25,
+            workers: 1,
+            cpu_share_max: 0.5,
+            temperature_celsius_max: 80.0,
+            every_frame: false,
+        }
+    }
 }
 
 /// The built-in network on one thread.
 impl Default for Settings {
     fn default() -> Self {
-        Self { detector: DetectorChoice::named(BUILT_IN), score_min: 0.25, workers: 1 }
+        Self::new(DetectorChoice::named(BUILT_IN))
     }
 }

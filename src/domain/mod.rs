@@ -14,4 +14,5 @@ pub mod secret;
 pub mod status;
 pub mod time;
 pub mod track;
+pub mod vitals;
 pub mod zone;

@@ -21,10 +21,12 @@ use super::topic::Topics;
 use super::unkept::Unkept;
 use super::{LinkState, Outbox, StatusSource};
 use crate::backoff::{Backoff, scattered};
+use crate::channel::OldestDropped;
 use crate::clock;
 use crate::domain::alert::Alert;
 use crate::domain::fault::{ErrorKind, chain};
 use crate::domain::status::{Presence, Status};
+use crate::domain::vitals::Vitals;
 
 /// The client's default of 10 KiB does not hold a thumbnail.
 const PACKET_BYTES_MAX: usize = 1024 * 1024;
@@ -51,6 +53,8 @@ pub(super) struct Wanted {
     pub alerts: u64,
     /// Counts changes of the status.
     pub status: u64,
+    /// Counts vitals.
+    pub vitals: u64,
     /// Whether to go on.
     pub stop: Stop,
 }
@@ -73,6 +77,7 @@ pub(super) struct Link {
     pub outbox: Arc<dyn Outbox>,
     pub status: Arc<dyn StatusSource>,
     pub unkept: Arc<Unkept>,
+    pub vitals: OldestDropped<Vitals>,
     pub state: Arc<Mutex<LinkState>>,
 }
 
@@ -233,6 +238,7 @@ impl<'a> Session<'a> {
             }
             self.send_status(false).await?;
             self.send_alerts().await;
+            self.send_vitals();
             let give_up_at = self.progress_at + ACKNOWLEDGE_TIMEOUT;
             tokio::select! {
                 event = self.events.recv() => self.on_event(event)?,
@@ -258,6 +264,8 @@ impl<'a> Session<'a> {
 
     fn on_event(&mut self, event: Option<Result<Event, ConnectionError>>) -> Result<(), PublishError> {
         match event {
+            // Vitals have no number: nobody acknowledges them.
+            Some(Ok(Event::Outgoing(Outgoing::Publish(0)))) => {}
             Some(Ok(Event::Outgoing(Outgoing::Publish(packet_id)))) => self.flights.numbered(packet_id),
             Some(Ok(Event::Incoming(Incoming::PubAck(ack)))) => self.on_acknowledged(ack.pkid),
             Some(Ok(_)) => {}
@@ -305,6 +313,14 @@ impl<'a> Session<'a> {
             } else {
                 return;
             }
+        }
+    }
+
+    /// What the client has no room for is lost, as vitals may be.
+    fn send_vitals(&mut self) {
+        while let Some(vitals) = self.link.vitals.take() {
+            let _ =
+                self.client.try_publish(&self.link.topics.vitals, QoS::AtMostOnce, false, payload(&vitals));
         }
     }
 

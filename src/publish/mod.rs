@@ -1,4 +1,4 @@
-//! Alerts and status to the broker: the only user of the MQTT client.
+//! Alerts, status and vitals to the broker: the only user of the MQTT client.
 //!
 //! Pulls alerts from an [`Outbox`] and tells it what the broker has acknowledged; keeps the retained status and the
 //! will. Alerts that the box cannot keep for now are announced out of memory. Owns one thread and at most one
@@ -24,14 +24,19 @@ pub use settings::{Identity, Settings, Tls};
 pub use topic::Topics;
 pub use unkept::UNKEPT_MAX;
 
+use crate::channel::{self, OldestDropped};
 use crate::clock;
 use crate::domain::alert::Alert;
 use crate::domain::event::Phase;
 use crate::domain::ids::AlertId;
 use crate::domain::status::Status;
 use crate::domain::time::WallTime;
+use crate::domain::vitals::Vitals;
 use link::{Link, Stop, Wanted};
 use unkept::Unkept;
+
+/// So many vitals wait for a connection: old ones tell little.
+const VITALS_MAX: usize = 3;
 
 /// Where alerts wait until they are delivered.
 pub trait Outbox: Send + Sync + 'static {
@@ -69,6 +74,7 @@ pub struct Publisher {
     wanted: watch::Sender<Wanted>,
     state: Arc<Mutex<LinkState>>,
     unkept: Arc<Unkept>,
+    vitals: OldestDropped<Vitals>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -87,8 +93,16 @@ impl Publisher {
         let (wanted, changes) = watch::channel(Wanted::default());
         let topics = Topics::new(&settings.ward, &settings.box_id);
         let unkept = Arc::new(Unkept::default());
-        let link =
-            Link { settings, topics, outbox, status, unkept: Arc::clone(&unkept), state: Arc::clone(&state) };
+        let vitals = channel::oldest_dropped(VITALS_MAX);
+        let link = Link {
+            settings,
+            topics,
+            outbox,
+            status,
+            unkept: Arc::clone(&unkept),
+            vitals: vitals.clone(),
+            state: Arc::clone(&state),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -100,7 +114,7 @@ impl Publisher {
         };
         let thread =
             std::thread::Builder::new().name("publish".into()).spawn(work).map_err(PublishError::Thread)?;
-        Ok(Self { wanted, state, unkept, thread: Some(thread) })
+        Ok(Self { wanted, state, unkept, vitals, thread: Some(thread) })
     }
 
     /// A new alert is in the outbox.
@@ -123,6 +137,12 @@ impl Publisher {
     /// Whether the broker still has to acknowledge this announced alert.
     pub fn is_announcing(&self, id: AlertId, phase: Phase) -> bool {
         self.unkept.holds(id, phase)
+    }
+
+    /// Sends vitals, once and without asking whether they arrived. Without a connection the newest few wait for one.
+    pub fn vitals(&self, vitals: Vitals) {
+        self.vitals.put(vitals);
+        self.wanted.send_modify(|wanted| wanted.vitals += 1);
     }
 
     /// The status is another one.

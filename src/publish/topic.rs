@@ -9,13 +9,15 @@ pub struct Topics {
     pub alert: String,
     /// The box's status; QoS 1, retained, also the will.
     pub status: String,
+    /// The box's vitals; QoS 0, not retained.
+    pub vitals: String,
 }
 
 impl Topics {
     /// The topics of a box.
     pub fn new(ward: &WardId, box_id: &BoxId) -> Self {
         let topic = |name: &str| format!("wardwatch/v1/{ward}/{box_id}/{name}");
-        Self { alert: topic("alert"), status: topic("status") }
+        Self { alert: topic("alert"), status: topic("status"), vitals: topic("vitals") }
     }
 }
 
@@ -28,5 +30,6 @@ mod tests {
         let topics = Topics::new(&"ben-nghe".parse().unwrap(), &"box-1".parse().unwrap());
         assert_eq!(topics.alert, "wardwatch/v1/ben-nghe/box-1/alert");
         assert_eq!(topics.status, "wardwatch/v1/ben-nghe/box-1/status");
+        assert_eq!(topics.vitals, "wardwatch/v1/ben-nghe/box-1/vitals");
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::settings::{Place, RuleSettings};
 use super::{Condition, Ending};
-use crate::domain::event::{Event, Phase, RuleRef, Subject};
+use crate::domain::event::{Event, Phase, RuleRef, Severity, Subject};
 use crate::domain::ids::{AlertId, CameraId, Epoch, TrackId, ZoneId};
-use crate::domain::time::{Monotonic, Stamp};
+use crate::domain::time::{Monotonic, Stamp, WallTime};
 use crate::domain::track::Track;
 
 /// How many subjects an event names; more are only counted.
@@ -57,7 +57,7 @@ impl RuleSet {
 
     /// Takes a look in; gives the events that it opens or closes, an event's both phases under one id.
     ///
-    /// Looks come in the order of their monotonic time. While an event is open, further subjects join it: they are
+    /// A frame at which nobody looked is a look as well, with the tracks as they are expected: time passes. Looks come in the order of their monotonic time. While an event is open, further subjects join it: they are
     /// told when it closes.
     pub fn step(&mut self, look: &Look) -> Vec<Event> {
         let new_epoch = self.epoch.replace(look.epoch) != Some(look.epoch);
@@ -69,6 +69,12 @@ impl RuleSet {
             rule.step(look, &self.camera, &mut events);
         }
         events
+    }
+
+    /// How much the most severe rule matters that applies at that time; `None` if none does.
+    pub fn severity_at(&self, wall: WallTime) -> Option<Severity> {
+        let active = self.rules.iter().map(|rule| &rule.settings).filter(|rule| rule.schedule.covers(wall));
+        active.map(|rule| rule.severity).max()
     }
 
     /// Ends all open events at `at`: the stream is lost, or the box stops. What the rules remember of tracks is dropped.

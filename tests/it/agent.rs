@@ -12,6 +12,7 @@ use wardwatch::clock::{self, SystemClock};
 use wardwatch::domain::alert::{Alert, NOT_KEPT};
 use wardwatch::domain::detection::Label;
 use wardwatch::domain::status::{Presence, Status, StoreState, StreamState};
+use wardwatch::domain::vitals::Vitals;
 use wardwatch::scene::{Scene, Settings};
 use wardwatch::store::{Catalogue, ClipFilter, Store};
 use wardwatch::video::server::{Access, CameraServer, Feed};
@@ -159,6 +160,31 @@ fn two_cameras_are_recorded_and_watched_and_one_that_dies_disturbs_only_itself()
     wait_until("it says good-bye", PATIENCE, || {
         statuses(&subscriber).last().is_some_and(|status| status.presence == Presence::Offline)
     });
+}
+
+fn vitals(subscriber: &Subscriber) -> Vec<Vitals> {
+    let all = subscriber.messages().into_iter().filter(|message| message.topic.ends_with("/vitals"));
+    all.map(|message| serde_json::from_slice(&message.payload).unwrap()).collect()
+}
+
+#[test]
+fn a_network_looks_where_the_gate_says_and_the_vitals_tell() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let subscriber = broker.subscriber("wardwatch/v1/#");
+    let camera = street_camera(0, 1);
+    let network = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/detect/tiny_yolox.toml");
+    let text = config(broker.port, &[("cho", camera.port())]);
+    let _daemon = Daemon::start(&format!("{text}[detector]\nmodel = \"{network}\"\n"));
+    let of_camera = |vitals: &Vitals| vitals.cameras.iter().any(|camera| camera.looks_per_second > 0.0);
+    // A camera that comes late is in the next ones, a minute later.
+    wait_until("vitals of a camera", 2 * PATIENCE, || vitals(&subscriber).iter().any(of_camera));
+    let vitals = vitals(&subscriber).into_iter().find(of_camera).unwrap();
+    assert_eq!((vitals.schema.as_str(), vitals.cameras[0].id.as_str()), ("wardwatch.vitals/1", "cho"));
+    let camera = &vitals.cameras[0];
+    assert!(camera.fps > 0.0 && camera.looks_per_second > 0.0 && camera.inference > 0.0, "{camera:?}");
+    assert!(camera.looks_per_second <= camera.fps + 1.0 / vitals.seconds, "{camera:?}");
+    assert!(vitals.disk.clip_bytes > 0 || vitals.disk.free_bytes.is_some());
+    assert!(vitals.memory.daemon_bytes > Some(1 << 20) && vitals.throttle > 0.0);
 }
 
 #[test]

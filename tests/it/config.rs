@@ -166,6 +166,8 @@ fn wrong_shapes_are_found() {
         "transport = \"tcp\"" => "fps_max = 0 #!":
             "camera.gate.fps_max", "0 is out of range", "use more than 0 and at most 30";
         "transport = \"tcp\"" => "fps_max = 31 #!": "camera.gate.fps_max", "31 is out of range", "at most 30";
+        "model = \"motion\"" => "cpu_share_max = 0 #!":
+            "detector.cpu_share_max", "0 is out of range", "use more than 0 and at most 1";
         "transport = \"tcp\"" => "transport = \"tpc\" #!":
             "camera.gate.transport", "there is no \"tpc\"", "did you mean tcp?";
         "transport = \"tcp\"" => "record = \"yes\" #!":
@@ -197,6 +199,8 @@ fn wrong_shapes_are_found() {
 #[test]
 fn wrong_values_are_found() {
     cases! {
+        "transport = \"tcp\"" => "fps_max = 2\nlooks_per_second_min = 3 #!":
+            "camera.gate.looks_per_second_min", "3 is more than the 2 pictures a second of fps_max", "raise fps_max";
         "ward = \"ben-nghe\"" => "ward = \"Bến Nghé\" #!": "box.ward", "\"Bến Nghé\" is not a valid id", "a-z, 0-9";
         "id = \"box-1\"" => "id = \"box-1\"\ntimezone = \"Asia/Saigoon\" #!":
             "box.timezone", "no time zone \"Asia/Saigoon\"", "Asia/Ho_Chi_Minh";

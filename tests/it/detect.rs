@@ -145,6 +145,7 @@ fn a_network_sees_in_the_words_of_the_box_from_many_threads() {
         detector: DetectorChoice::Network(goldens().join("tiny_yolox.toml")),
         score_min: 0.3,
         workers: 2,
+        ..Settings::new(DetectorChoice::Motion)
     };
     let factory = Factory::new(&settings).unwrap();
     assert_eq!(factory.model().name, "tiny_yolox");

@@ -59,7 +59,7 @@ fn simulate(
         let mut changed = now >= ask_at;
         under_way.retain(|(ends, camera, seconds)| {
             if *ends <= now {
-                budget.done(camera, Duration::from_secs_f64(*seconds));
+                budget.done(camera, cameras[*camera].want.pixels, Duration::from_secs_f64(*seconds));
                 changed = true;
             }
             *ends > now
@@ -71,7 +71,7 @@ fn simulate(
             }
         }
         while changed && under_way.len() < workers {
-            match budget.next(at(now)) {
+            match budget.next(at(now), |_| true) {
                 Turn::Look(camera) => {
                     let seconds = cameras[camera].seconds();
                     log.looks.push((now as f64 / 1000.0, camera, seconds));
@@ -325,8 +325,9 @@ fn a_camera_that_goes_takes_its_wants_along() {
     budget.add("a", 1.0);
     budget.frame(START, &"a", Some(want));
     budget.frame(START, &"unknown", Some(want));
-    assert_eq!(budget.next(START), Turn::Look("a"));
-    assert_eq!(budget.next(START), Turn::Nobody, "one look at a time");
+    assert_eq!(budget.next(START, |_| false), Turn::Nobody, "it is not ready");
+    assert_eq!(budget.next(START, |_| true), Turn::Look("a"));
+    assert_eq!(budget.next(START, |_| true), Turn::Nobody, "one look at a time");
     budget.frame(START, &"a", Some(want));
     budget.frame(START, &"a", None);
     assert_eq!(
@@ -335,6 +336,6 @@ fn a_camera_that_goes_takes_its_wants_along() {
         "a want that is dropped is short"
     );
     budget.remove(&"a");
-    budget.done(&"a", Duration::from_secs(1));
-    assert_eq!(budget.next(START), Turn::Nobody);
+    budget.done(&"a", 1000, Duration::from_secs(1));
+    assert_eq!(budget.next(START, |_| true), Turn::Nobody);
 }

@@ -14,7 +14,9 @@ const HARDLY_SHRUNK: f32 = 1.3;
 /// More needs than this are a whole look: they are everywhere.
 const NEEDS_MAX: usize = 24;
 /// What is followed is not shrunk below this many pixels (the root of its area).
-const SIDE_PIXELS_MIN: f32 = 56.0;
+const SIDE_PIXELS_MIN: f32 = 64.0;
+/// Nor by more than this.
+const SHRINK_MAX: f32 = 2.0;
 /// Crops begin on even pixels, as chroma does: so much room is left for that.
 const ALIGN_PIXELS: f32 = 2.0;
 
@@ -75,7 +77,7 @@ pub(super) fn looks(needs: &[Need], view: &View) -> Vec<Look> {
 /// By how much a track may be shrunk and still be recognised.
 pub(super) fn shrink_max(rect: &Rect, view: &View) -> f32 {
     let side = (rect.area() * view.picture.0 as f32 * view.picture.1 as f32).sqrt();
-    (side / SIDE_PIXELS_MIN).clamp(1.0, 3.0)
+    (side / SIDE_PIXELS_MIN).clamp(1.0, SHRINK_MAX)
 }
 
 fn flat((a, b, (joined, _)): (usize, usize, (Group, i64))) -> (usize, usize, Group) {
@@ -159,7 +161,7 @@ fn look_at(rect: &Rect, shrink_max: f32, view: &View) -> Look {
     let from = |centre: f32, length: f32, whole: f32| {
         let start = (centre * whole - length / 2.0).clamp(0.0, whole - length);
         // At the far edge the crop ends with the picture.
-        if start >= whole - length { start } else { (start / 2.0).floor() * 2.0 }
+        if start >= whole - length { start } else { ((start / 2.0).round() * 2.0).min(whole - length) }
     };
     let centre = rect.centre();
     let (x, y) = (from(centre.x, width, picture.0), from(centre.y, height, picture.1));
