@@ -1,5 +1,7 @@
 //! What looking costs, and what it misses: `make bench-detect`. Figures are for reading, not for passing.
 //!
+//! - `gate`: the motion gate, condition by condition: what it covers of who moves, what it says of quiet streets, and
+//!   its CPU time a picture;
 //! - `inference`: each network that is there, by the box's kernels, by tract alone and by onnxruntime, in turns;
 //! - `pipeline`: the gate, regions and the budget on real footage, against looking at every frame whole.
 //!
@@ -10,9 +12,11 @@
 
 #[path = "../store/cameras.rs"]
 mod cameras;
+mod conditions;
 #[allow(dead_code, reason = "shared with the store's bench, which measures memory too")]
 #[path = "../store/cpu.rs"]
 mod cpu;
+mod gate;
 mod inference;
 mod pipeline;
 
@@ -30,11 +34,13 @@ fn main() {
     let part = at.map(|at| arguments.drain(at..(at + 2).min(arguments.len())).last().unwrap_or_default());
     match part.as_deref() {
         None => {
+            gate::print(None);
             inference::run([].into_iter());
             pipeline::run([].into_iter());
         }
+        Some("gate") => gate::print(arguments.first().map(String::as_str)),
         Some("inference") => inference::run(arguments.into_iter()),
         Some("pipeline") => pipeline::run(arguments.into_iter()),
-        Some(part) => panic!("there is no part {part}: name inference or pipeline"),
+        Some(part) => panic!("there is no part {part}: name gate, inference or pipeline"),
     }
 }

@@ -172,14 +172,15 @@ impl Agent {
         let id = &camera.camera.id;
         let watched = camera.streams.iter().any(|stream| stream.watch_fps_max.is_some());
         if watched {
-            self.watch.add(id.clone(), rules_of(&self.settings, id), camera.looks_per_second_min);
+            let rules = rules_of(&self.settings, id);
+            self.watch.add(id.clone(), rules, &camera.masks, camera.looks_per_second_min);
         }
         let mut handles = Vec::new();
         for stream in &camera.streams {
             self.board.connecting(id, stream.role);
             let sink = CameraSink {
                 store: self.store.clone(),
-                watch: stream.watch_fps_max.map(|_| self.watch.input(id)),
+                watch: stream.watch_fps_max.map(|_| self.watch.input(id, &camera.masks)),
                 board: self.board.clone(),
                 refused: false,
             };

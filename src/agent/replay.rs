@@ -11,7 +11,7 @@ use crate::detect::regions::Look;
 use crate::detect::{self, Factory, Gate};
 use crate::domain::detection::Detection;
 use crate::domain::event::Event;
-use crate::domain::geometry::Rect;
+use crate::domain::geometry::{Polygon, Rect};
 use crate::domain::ids::{CameraId, Epoch};
 use crate::domain::picture::{Frame, Picture};
 use crate::domain::time::{ClockState, Monotonic, Stamp, WallTime};
@@ -27,6 +27,8 @@ pub struct Replay<'a> {
     pub detect: &'a detect::Settings,
     /// The camera that the file stands for.
     pub camera: CameraId,
+    /// Where its motion does not count.
+    pub masks: Vec<Polygon>,
     /// Its rules.
     pub rules: Vec<RuleSettings>,
     /// Frames per second of the file's time.
@@ -80,10 +82,10 @@ impl Replay<'_> {
         mut each: impl FnMut(&Line<'_>, Option<&Picture>) -> anyhow::Result<()>,
     ) -> anyhow::Result<Totals> {
         let factory = Factory::new(self.detect)?;
-        let mut gate = factory.gate_for_camera();
+        let mut gate = factory.gate_for_camera(&self.masks);
         let is_gated = gate.is_some();
         let mut analysis =
-            Analysis::new(self.camera.clone(), factory.for_camera(), self.rules.clone(), is_gated);
+            Analysis::new(self.camera.clone(), factory.for_camera(&self.masks), self.rules.clone(), is_gated);
         let mut reader = video::read_pictures(self.file)?;
         let mut totals = Totals::default();
         let mut due = 0.0;

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::detect::budget::{Budget, Tally, Turn};
 use crate::detect::{self, Factory, Gate};
 use crate::domain::fault::chain;
+use crate::domain::geometry::Polygon;
 use crate::domain::ids::CameraId;
 use crate::domain::picture::Frame;
 use crate::domain::time::Stamp;
@@ -116,19 +117,25 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Where the frames of a camera go in that was added; there is one such place for each.
-    pub(super) fn input(&self, camera: &CameraId) -> Input {
+    /// Where the frames of a camera go in that was added; there is one such place for each. Motion in `masks` does not count.
+    pub(super) fn input(&self, camera: &CameraId, masks: &[Polygon]) -> Input {
         Input {
             shared: self.shared.clone(),
             alerts: self.alerts.clone(),
             camera: camera.clone(),
-            gate: self.detectors.gate_for_camera(),
+            gate: self.detectors.gate_for_camera(masks),
         }
     }
 
-    pub(super) fn add(&self, camera: CameraId, rules: Vec<RuleSettings>, looks_per_second_min: f32) {
-        let is_gated = self.detectors.gate_for_camera().is_some();
-        let analysis = Analysis::new(camera.clone(), self.detectors.for_camera(), rules, is_gated);
+    pub(super) fn add(
+        &self,
+        camera: CameraId,
+        rules: Vec<RuleSettings>,
+        masks: &[Polygon],
+        looks_per_second_min: f32,
+    ) {
+        let is_gated = self.detectors.gate_for_camera(masks).is_some();
+        let analysis = Analysis::new(camera.clone(), self.detectors.for_camera(masks), rules, is_gated);
         let mut state = self.shared.lock();
         state.budget.add(camera.clone(), looks_per_second_min);
         state.desks.insert(camera, Desk::new(analysis));

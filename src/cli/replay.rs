@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
     let starts_at = args.starts_at.map_or_else(clock::wall, WallTime::from_timestamp);
-    let replay = Replay { file: &args.file, detect: &detect, camera, rules, fps: args.fps, starts_at };
+    let replay = Replay { file: &args.file, detect: &detect, camera, masks, rules, fps: args.fps, starts_at };
     let bar = ProgressBar::new(0).with_style(
         ProgressStyle::with_template("{wide_bar} {percent:>3}% {elapsed} (about {eta} left)")
             .context("the progress bar's template")?,

@@ -1,9 +1,18 @@
 //! The motion gate: what of a frame is worth a network's look, from its luma alone.
 
-use super::Detector as _;
-use super::motion::Motion;
-use crate::domain::geometry::Rect;
+use super::motion::{Eye, Thing};
+use crate::domain::geometry::{Polygon, Rect};
 use crate::domain::picture::Frame;
+
+/// What stands out but has not changed for so long is not worth a look any more: whole-frame looks have seen it.
+const STILL_SECONDS_MAX: f32 = 10.0;
+
+/// How a camera's gate works.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GateSettings {
+    /// Where motion does not count.
+    pub masks: Vec<Polygon>,
+}
 
 /// A part of the picture where something moves.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,7 +26,8 @@ pub struct MotionRegion {
 /// What the gate made of one frame.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Glance {
-    /// What moves, surest first. Empty where nothing does, and while the background is being learnt.
+    /// What moves, or did within the last seconds, surest first. Empty where nothing does, and while the background is
+    /// being learnt.
     pub regions: Vec<MotionRegion>,
     /// The background was learnt anew (first frame, new epoch, light or camera changed): what `regions` leaves out may
     /// have changed all the same, so that the whole frame is worth a look.
@@ -25,27 +35,23 @@ pub struct Glance {
 }
 
 /// Motion on one camera.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Gate {
-    motion: Motion,
+    eye: Eye,
 }
 
 impl Gate {
     /// A gate that has seen nothing yet.
-    pub fn new() -> Self {
-        Self { motion: Motion::new(0.0) }
+    pub fn new(settings: GateSettings) -> Self {
+        Self { eye: Eye::new(settings.masks) }
     }
 
-    /// Takes a frame into the background, and says what moves. Costs well below a millisecond at 640x360.
+    /// Takes a frame into the background, and says what moves. Costs a quarter of a millisecond at 640x360.
     pub fn glance(&mut self, frame: &Frame) -> Glance {
-        let found = self.motion.detect(frame).unwrap_or_default();
-        let regions = found.iter().map(|d| MotionRegion { rect: d.rect, score: d.score }).collect();
-        Glance { regions, began_again: false }
-    }
-}
-
-impl Default for Gate {
-    fn default() -> Self {
-        Self::new()
+        let sight = self.eye.look(frame);
+        let moves = |thing: &Thing| thing.still_seconds < STILL_SECONDS_MAX;
+        let region = |thing: Thing| MotionRegion { rect: thing.rect, score: thing.score };
+        let regions = sight.things.into_iter().filter(moves).map(region).collect();
+        Glance { regions, began_again: sight.began_again }
     }
 }

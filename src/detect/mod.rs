@@ -21,7 +21,7 @@ mod settings;
 use std::sync::Arc;
 
 pub use error::DetectError;
-pub use gate::{Gate, Glance, MotionRegion};
+pub use gate::{Gate, GateSettings, Glance, MotionRegion};
 pub use heads::RawDetection;
 pub use manifest::{BUILT_IN, Manifest, Source, catalogue};
 pub use model::{Cost, InputSize, Kernels, Model, Prepared};
@@ -31,7 +31,7 @@ pub use settings::{DetectorChoice, Settings};
 
 use crate::domain::alert::ModelRef;
 use crate::domain::detection::{Detection, Label};
-use crate::domain::geometry::Rect;
+use crate::domain::geometry::{Polygon, Rect};
 use crate::domain::picture::Frame;
 
 /// Looks at the frames of one camera, in order.
@@ -85,17 +85,18 @@ impl Factory {
         Ok(Self { network, score_min: settings.score_min, every_frame: settings.every_frame })
     }
 
-    /// A detector for one camera: frames of two cameras must not meet in one.
-    pub fn for_camera(&self) -> Box<dyn Detector> {
+    /// A detector for one camera: frames of two cameras must not meet in one. `masks` are for the motion detector; what a
+    /// network finds is found everywhere.
+    pub fn for_camera(&self, masks: &[Polygon]) -> Box<dyn Detector> {
         match &self.network {
             Some(model) => Box::new(Network::new(Arc::clone(model), self.score_min)),
-            None => Box::new(Motion::new(self.score_min)),
+            None => Box::new(Motion::new(self.score_min, masks.to_vec())),
         }
     }
 
-    /// A gate for one camera: `None` where every frame is looked at.
-    pub fn gate_for_camera(&self) -> Option<Gate> {
-        (self.network.is_some() && !self.every_frame).then(Gate::new)
+    /// A gate for one camera: `None` where every frame is looked at. Motion in `masks` does not count.
+    pub fn gate_for_camera(&self, masks: &[Polygon]) -> Option<Gate> {
+        (self.network.is_some() && !self.every_frame).then(|| Gate::new(GateSettings { masks: masks.to_vec() }))
     }
 
     /// Which detector it makes, for alerts.

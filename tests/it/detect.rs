@@ -152,7 +152,7 @@ fn a_network_sees_in_the_words_of_the_box_from_many_threads() {
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
-                let mut detector = factory.for_camera();
+                let mut detector = factory.for_camera(&[]);
                 let found = detector.detect(&frame(squares())).unwrap();
                 let mut places: Vec<_> = found.iter().map(|d| (d.label, d.rect)).collect();
                 places.sort_by_key(|place| place.0);
@@ -165,7 +165,7 @@ fn a_network_sees_in_the_words_of_the_box_from_many_threads() {
         }
     });
     let unsure = Settings { score_min: 1.0, ..settings };
-    let found = Factory::new(&unsure).unwrap().for_camera().detect(&frame(squares())).unwrap();
+    let found = Factory::new(&unsure).unwrap().for_camera(&[]).detect(&frame(squares())).unwrap();
     assert_eq!(found, [], "score_min holds");
 }
 

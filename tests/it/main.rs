@@ -9,6 +9,7 @@ mod clock;
 mod config;
 mod detect;
 mod faults;
+mod gate;
 mod inspect;
 mod publish;
 mod reconcile;

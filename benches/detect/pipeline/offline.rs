@@ -144,7 +144,7 @@ fn detector(asked: &Asked) -> Box<dyn Detector> {
     let of = |path: &Path| {
         let choice = DetectorChoice::Network(path.to_owned());
         let settings = Settings { score_min: asked.score_min, ..Settings::new(choice) };
-        Factory::new(&settings).unwrap().for_camera()
+        Factory::new(&settings).unwrap().for_camera(&[])
     };
     if asked.sizes.is_empty() {
         return of(&asked.model);

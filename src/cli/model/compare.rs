@@ -29,7 +29,7 @@ pub(super) fn run(
         let detector = DetectorChoice::Network(path.clone());
         Factory::new(&Settings { score_min: *score_min, ..Settings::new(detector) })
     };
-    let (mut found, mut truth) = (factory(model)?.for_camera(), factory(reference)?.for_camera());
+    let (mut found, mut truth) = (factory(model)?.for_camera(&[]), factory(reference)?.for_camera(&[]));
     let mut agreement = Agreement::default();
     let bar = ProgressBar::no_length()
         .with_style(ProgressStyle::with_template("{spinner} {pos} pictures, {elapsed}")?);

@@ -1,91 +1,119 @@
 //! Blocks that stand out, cleaned and joined.
 
+/// Left, top, right and bottom edge, in blocks; right and bottom are exclusive.
+pub(super) type Edges = (usize, usize, usize, usize);
+
 /// Blocks that belong together.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Component {
-    /// Left, top, right and bottom edge, in blocks; right and bottom are exclusive.
-    pub(super) edges: (usize, usize, usize, usize),
+    pub(super) edges: Edges,
     /// Blocks at or above the threshold.
     pub(super) blocks: usize,
     /// Mean excess of all of its blocks.
     pub(super) excess_mean: f32,
+    /// All of its blocks, by index.
+    pub(super) members: Vec<u32>,
 }
 
 /// Gaps in blocks over which fragments are joined: one behind the other or one above the other (a car's windows, a
 /// person's belt), and across a corner.
 const GAP_ALONG: usize = 3;
 const GAP_ACROSS: usize = 1;
+/// More than this many are weather, not subjects: the largest are kept, since joining takes the square of their number.
+const COMPONENTS_MAX: usize = 120;
 
-/// Components of `excess` (1 is the threshold, from `weak` on a block joins one that stands out), `columns` wide.
-pub(super) fn find(excess: &[f32], columns: usize, weak: f32) -> Vec<Component> {
-    let mut left = cleaned(excess, columns, weak);
+/// A map of blocks, one byte each.
+const OUT: u8 = 0;
+const IN: u8 = 1;
+const TAKEN: u8 = 2;
+
+/// Connected components of `excess` (1 is the threshold, from `weak` on a block joins one that stands out), `columns`
+/// wide, before fragments are joined. With them the map of all cleaned blocks: which are weak at least.
+pub(super) fn find(excess: &[f32], columns: usize, weak: f32) -> (Vec<Component>, Vec<bool>) {
+    let mut map = cleaned(excess, columns, weak);
     let mut found = Vec::new();
-    for seed in 0..left.len() {
-        if left[seed] {
-            let component = flood(&mut left, excess, columns, seed);
-            // Weak blocks alone are noise.
+    let clean = map.iter().map(|cell| *cell == IN).collect();
+    for seed in 0..map.len() {
+        // Weak blocks alone are noise: a component grows from one that stands out.
+        if map[seed] == IN && excess[seed] >= 1.0 {
+            let component = flood(&mut map, excess, columns, seed);
             if component.blocks >= 2 {
                 found.push(component);
             }
         }
     }
-    joined(found)
+    if found.len() > COMPONENTS_MAX {
+        found.sort_by_key(|component| std::cmp::Reverse(component.blocks));
+        found.truncate(COMPONENTS_MAX);
+    }
+    (found, clean)
 }
 
 /// Which blocks are at least weak, without those that have fewer than three such neighbours; one that has six is
 /// filled in.
-fn cleaned(excess: &[f32], columns: usize, weak: f32) -> Vec<bool> {
-    let rows = excess.len().checked_div(columns).unwrap_or(0);
-    let mut clean = vec![false; excess.len()];
-    for y in 0..rows {
-        for x in 0..columns {
-            let mut neighbours = 0;
-            for ny in y.saturating_sub(1)..(y + 2).min(rows) {
-                let row = &excess[ny * columns..(ny + 1) * columns];
-                neighbours +=
-                    row[x.saturating_sub(1)..(x + 2).min(columns)].iter().filter(|e| **e >= weak).count();
-            }
-            let own = excess[y * columns + x] >= weak;
-            clean[y * columns + x] = if own { neighbours >= 4 } else { neighbours >= 6 };
+fn cleaned(excess: &[f32], columns: usize, weak: f32) -> Vec<u8> {
+    let mut map = vec![OUT; excess.len()];
+    let mut sums = vec![0u8; excess.len()];
+    for (row, sums) in excess.chunks_exact(columns.max(1)).zip(sums.chunks_exact_mut(columns.max(1))) {
+        let mut before = 0;
+        let mut here = u8::from(row[0] >= weak);
+        for (x, sum) in sums.iter_mut().enumerate() {
+            let after = row.get(x + 1).map_or(0, |excess| u8::from(*excess >= weak));
+            *sum = before + here + after;
+            (before, here) = (here, after);
         }
     }
-    clean
+    let none = vec![0; columns];
+    let row_of = |y: Option<usize>| y.and_then(|y| sums.get(y * columns..(y + 1) * columns)).unwrap_or(&none);
+    for (y, map) in map.chunks_exact_mut(columns.max(1)).enumerate() {
+        let (above, here, below) = (row_of(y.checked_sub(1)), row_of(Some(y)), row_of(Some(y + 1)));
+        let excess = &excess[y * columns..(y + 1) * columns];
+        for x in 0..columns {
+            let neighbours = above[x] + here[x] + below[x];
+            let least = if excess[x] >= weak { 4 } else { 6 };
+            map[x] = u8::from(neighbours >= least);
+        }
+    }
+    map
 }
 
-/// Takes everything that is connected to `seed`, corners included, out of `left`.
-fn flood(left: &mut [bool], excess: &[f32], columns: usize, seed: usize) -> Component {
-    let rows = left.len() / columns;
+/// Takes everything that is connected to `seed`, corners included, out of `map`.
+fn flood(map: &mut [u8], excess: &[f32], columns: usize, seed: usize) -> Component {
+    let rows = map.len() / columns;
     let (mut x0, mut y0, mut x1, mut y1) = (columns, rows, 0, 0);
-    let (mut strong, mut all, mut sum) = (0, 0, 0.0);
-    let mut open = vec![seed];
-    left[seed] = false;
-    while let Some(at) = open.pop() {
+    let (mut strong, mut sum) = (0, 0.0);
+    let mut members = vec![seed as u32];
+    map[seed] = TAKEN;
+    let mut next = 0;
+    while let Some(at) = members.get(next).map(|at| *at as usize) {
+        next += 1;
         let (x, y) = (at % columns, at / columns);
         (x0, y0, x1, y1) = (x0.min(x), y0.min(y), x1.max(x + 1), y1.max(y + 1));
         strong += usize::from(excess[at] >= 1.0);
-        all += 1;
         sum += excess[at];
         for ny in y.saturating_sub(1)..(y + 2).min(rows) {
             for nx in x.saturating_sub(1)..(x + 2).min(columns) {
-                let next = ny * columns + nx;
-                if std::mem::take(&mut left[next]) {
-                    open.push(next);
+                let neighbour = ny * columns + nx;
+                if map[neighbour] == IN {
+                    map[neighbour] = TAKEN;
+                    members.push(neighbour as u32);
                 }
             }
         }
     }
-    Component { edges: (x0, y0, x1, y1), blocks: strong, excess_mean: sum / all as f32 }
+    Component { edges: (x0, y0, x1, y1), blocks: strong, excess_mean: sum / members.len() as f32, members }
 }
 
 /// Joins until no two are close.
-fn joined(mut components: Vec<Component>) -> Vec<Component> {
+pub(super) fn joined(mut components: Vec<Component>) -> Vec<Component> {
     let mut at = 0;
     while at < components.len() {
-        let other = (at + 1..components.len()).find(|other| close(&components[at], &components[*other]));
+        let other =
+            (at + 1..components.len()).find(|other| close(components[at].edges, components[*other].edges));
         match other {
             Some(other) => {
                 let part = components.swap_remove(other);
-                components[at] = both(&components[at], &part);
+                components[at].take_in(part);
                 // The larger one may reach those that were passed already.
                 at = 0;
             }
@@ -95,44 +123,47 @@ fn joined(mut components: Vec<Component>) -> Vec<Component> {
     components
 }
 
-fn close(a: &Component, b: &Component) -> bool {
-    let gap = |a0: usize, a1: usize, b0: usize, b1: usize| b0.saturating_sub(a1).max(a0.saturating_sub(b1));
+fn close(a: Edges, b: Edges) -> bool {
     // Half of the shorter side must lie beside the other for the longer gap to be bridged.
     let beside = |a0: usize, a1: usize, b0: usize, b1: usize| {
         2 * a1.min(b1).saturating_sub(a0.max(b0)) >= (a1 - a0).min(b1 - b0)
     };
-    let (ax0, ay0, ax1, ay1) = a.edges;
-    let (bx0, by0, bx1, by1) = b.edges;
-    let (across, down) = (gap(ax0, ax1, bx0, bx1), gap(ay0, ay1, by0, by1));
+    let (across, down) = gaps(a, b);
     (across <= GAP_ACROSS && down <= GAP_ACROSS)
-        || (across == 0 && down <= GAP_ALONG && beside(ax0, ax1, bx0, bx1))
-        || (down == 0 && across <= GAP_ALONG && beside(ay0, ay1, by0, by1))
+        || (across == 0 && down <= GAP_ALONG && beside(a.0, a.2, b.0, b.2))
+        || (down == 0 && across <= GAP_ALONG && beside(a.1, a.3, b.1, b.3))
 }
 
-fn both(a: &Component, b: &Component) -> Component {
-    let edges = (
-        a.edges.0.min(b.edges.0),
-        a.edges.1.min(b.edges.1),
-        a.edges.2.max(b.edges.2),
-        a.edges.3.max(b.edges.3),
-    );
-    let blocks = a.blocks + b.blocks;
-    let weighted = a.excess_mean * a.blocks as f32 + b.excess_mean * b.blocks as f32;
-    Component { edges, blocks, excess_mean: weighted / blocks as f32 }
+/// Blocks between the two, across and down.
+pub(super) fn gaps(a: Edges, b: Edges) -> (usize, usize) {
+    let gap = |a0: usize, a1: usize, b0: usize, b1: usize| b0.saturating_sub(a1).max(a0.saturating_sub(b1));
+    (gap(a.0, a.2, b.0, b.2), gap(a.1, a.3, b.1, b.3))
+}
+
+impl Component {
+    fn take_in(&mut self, other: Component) {
+        let (a, b) = (self.edges, other.edges);
+        self.edges = (a.0.min(b.0), a.1.min(b.1), a.2.max(b.2), a.3.max(b.3));
+        let weighted = self.excess_mean * self.blocks as f32 + other.excess_mean * other.blocks as f32;
+        self.blocks += other.blocks;
+        self.excess_mean = weighted / self.blocks as f32;
+        self.members.extend(other.members);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(rows: &[&str]) -> Vec<(usize, usize, usize, usize)> {
+    fn of(rows: &[&str]) -> Vec<Edges> {
         let excess = |c: char| match c {
             '#' => 2.0,
             '+' => 0.7,
             _ => 0.0,
         };
         let blocks: Vec<f32> = rows.iter().flat_map(|row| row.chars().map(excess)).collect();
-        find(&blocks, rows[0].len(), 0.55).into_iter().map(|component| component.edges).collect()
+        let (found, _) = find(&blocks, rows[0].len(), 0.55);
+        joined(found).into_iter().map(|component| component.edges).collect()
     }
 
     #[test]
@@ -151,5 +182,13 @@ mod tests {
     fn things_apart_stay_apart_and_weak_edges_count() {
         let found = of(&["+##+.......##", "+##+.......##", "+##+.......##"]);
         assert_eq!(found, [(0, 0, 4, 3), (11, 0, 13, 3)]);
+    }
+
+    #[test]
+    fn a_picture_of_snow_does_not_take_the_square_of_its_flakes() {
+        let (columns, rows) = (160, 90);
+        let flake = |at: usize| at % columns % 5 < 2 && at / columns % 5 < 2;
+        let excess: Vec<f32> = (0..columns * rows).map(|at| if flake(at) { 2.0 } else { 0.0 }).collect();
+        assert_eq!(find(&excess, columns, 0.55).0.len(), COMPONENTS_MAX);
     }
 }

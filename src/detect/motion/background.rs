@@ -1,0 +1,434 @@
+//! What the camera sees when nothing moves, and what stands out of it.
+//!
+//! A running mean and deviation per block. Before a block is held against its mean, what changed for the whole picture
+//! is taken out ([`View`]), then what drifts slowly in one part of it; afterwards, components that show the background
+//! itself in another light, and those that show where something has left, are taken into the background at once.
+
+use super::blocks::Blocks;
+use super::components::{self, Component};
+use super::verdict::{self, Verdict};
+use super::view::View;
+use crate::domain::ids::Epoch;
+use crate::domain::time::Monotonic;
+
+/// Only learns until the background is this old.
+const WARM_UP_SECONDS: f32 = 1.0;
+/// After so long without a frame the background says nothing.
+const GAP_MAX: std::time::Duration = std::time::Duration::from_secs(10);
+/// How fast the background follows: what belongs to it, what stands out of it (a stopped car stays visible for about two
+/// minutes), and what is only lit otherwise.
+const BACKGROUND_SECONDS: f32 = 8.0;
+const FOREGROUND_SECONDS: f32 = 60.0;
+const LIT_SECONDS: f32 = 0.4;
+/// A block stands out when it differs by this many mean absolute deviations, by this part of what its neighbours differ,
+/// and by this many codes of luma, fewer where it is dark.
+const DEVIATIONS: f32 = 3.7;
+const EDGE_PART: f32 = 0.12;
+const FLOOR: (f32, f32) = (5.0, 9.0);
+const FLOOR_BRIGHT: f32 = 128.0;
+/// Of that, so much is enough beside a block that stands out.
+pub(super) const WEAK: f32 = 0.55;
+/// Deviations start here, and grow to here at most: what passes must not blind a block to what passes next, leaves that
+/// wave for minutes shall.
+const DEVIATION_FIRST: f32 = 2.0;
+const DEVIATION_MAX: f32 = 18.0;
+/// More of the picture than this does not move: the light or the camera did. The same where at once this much stands
+/// out, spread over most of the picture.
+const MOVING_PART_MAX: f32 = 0.5;
+const SUDDEN_PART: f32 = 0.2;
+const SPREAD_PART: f32 = 0.7;
+/// Light that drifts is followed in cells of so many blocks across and down. A block within this part of its threshold
+/// agrees, so many must, and less than so many codes are no drift.
+const CELL: usize = 10;
+const AGREEING: f32 = 0.8;
+const AGREEING_PART: f32 = 0.6;
+const DRIFT_MIN: f32 = 0.4;
+/// Colour that falls below a part of what it was, or rises as much, is the switch to or from infra-red.
+const COLOUR_MIN: f32 = 2.0;
+const COLOUR_PART: f32 = 0.35;
+/// A block that comes and goes this often is restless: what its neighbours could have brought does not count. The same
+/// for all blocks, and this part of it, while the camera points elsewhere by so many blocks.
+const RESTLESS: f32 = 8.0;
+const RESTLESS_SECONDS: f32 = 20.0;
+const SHAKEN_BLOCKS: f32 = 0.08;
+const SHAKEN_PART: f32 = 0.25;
+/// From here on the sensor is at its end, and what is there may be brighter.
+const WHITE: f32 = 250.0;
+/// Something that has not changed for so long may be a place that something has left.
+const GHOST_STILL_SECONDS: f32 = 1.5;
+
+/// Blocks that stand out, and since when they have not changed.
+#[derive(Debug)]
+pub(super) struct Standing {
+    pub(super) component: Component,
+    /// Since when all but two of its blocks have looked the same.
+    pub(super) still_seconds: f32,
+}
+
+/// What became of one picture.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) standing: Vec<Standing>,
+    pub(super) began_again: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Background {
+    epoch: Epoch,
+    columns: usize,
+    rows: usize,
+    mean: Vec<f32>,
+    /// Mean absolute difference to what was expected.
+    deviation: Vec<f32>,
+    /// What each block looked like when it last changed, and how long ago that was.
+    looked: Vec<f32>,
+    still_seconds: Vec<f32>,
+    /// On which side of its mean a block stood out last (0: it did not), and how often that changed lately.
+    side: Vec<i8>,
+    restless: Vec<f32>,
+    /// Where nothing counts; empty for everywhere.
+    masked: Vec<bool>,
+    colour: f32,
+    /// Which part of the picture stood out last.
+    part: f32,
+    /// When it was begun, and when the last frame was taken in.
+    since: Monotonic,
+    last: Monotonic,
+    /// For each block: what it is held against, and the threshold. Kept for their memory only.
+    differences: Vec<f32>,
+    thresholds: Vec<f32>,
+}
+
+impl Background {
+    /// `masked` has an entry per block, or none at all.
+    pub(super) fn new(blocks: Blocks, masked: Vec<bool>, epoch: Epoch, at: Monotonic) -> Self {
+        let Blocks { columns, rows, luma, colour, .. } = blocks;
+        let count = luma.len();
+        Self {
+            epoch,
+            columns,
+            rows,
+            deviation: vec![DEVIATION_FIRST; count],
+            looked: luma.clone(),
+            mean: luma,
+            still_seconds: vec![0.0; count],
+            side: vec![0; count],
+            restless: vec![0.0; count],
+            masked,
+            colour,
+            part: 0.0,
+            since: at,
+            last: at,
+            differences: vec![0.0; count],
+            thresholds: vec![0.0; count],
+        }
+    }
+
+    /// Whether it can say something of such a frame at that time.
+    pub(super) fn fits(&self, blocks: &Blocks, epoch: Epoch, at: Monotonic) -> bool {
+        (self.columns, self.rows, self.epoch) == (blocks.columns, blocks.rows, epoch)
+            && at >= self.last
+            && at.since(self.last) <= GAP_MAX
+    }
+
+    /// How long before `at` the last frame came.
+    pub(super) fn seconds_since_last(&self, at: Monotonic) -> f32 {
+        at.since(self.last).as_secs_f32()
+    }
+
+    /// Takes a picture in, and says what stands out of it.
+    pub(super) fn look(&mut self, blocks: &Blocks, at: Monotonic) -> Seen {
+        let elapsed_seconds = at.since(self.last).as_secs_f32();
+        let age_seconds = at.since(self.since).as_secs_f32();
+        self.last = at;
+        let colour_changed = self.colour_changed(blocks.colour, elapsed_seconds);
+        let view = View::between(&self.mean, &blocks.luma, self.columns);
+        if !view.is_same_light() {
+            self.mean.iter_mut().for_each(|mean| *mean = view.apply(*mean));
+            self.looked.iter_mut().for_each(|looked| *looked = view.apply(*looked));
+        }
+        self.hold_against(&blocks.luma, view.shift);
+        self.follow_drift();
+        let is_shaken = view.shift.0.abs() + view.shift.1.abs() >= SHAKEN_BLOCKS;
+        let mut excess = self.excess(&blocks.luma, is_shaken, elapsed_seconds);
+        if colour_changed || self.is_another_view(&excess) {
+            self.begin_again(blocks, at);
+            return Seen { standing: Vec::new(), began_again: true };
+        }
+        let warm = age_seconds >= WARM_UP_SECONDS;
+        let mut standing = Vec::new();
+        let mut lit = Vec::new();
+        if warm {
+            self.look_still(&blocks.luma, elapsed_seconds);
+            let (components, clean) = components::find(&excess, self.columns, WEAK);
+            standing = self.judged(components, &clean, &blocks.luma, &mut lit);
+        }
+        // Before the rest is learnt: what they say of these blocks is not the street's noise.
+        self.take_in(&lit, &blocks.luma, &mut excess, elapsed_seconds);
+        self.learn(&blocks.luma, &excess, elapsed_seconds, (!warm).then_some(age_seconds));
+        Seen { standing, began_again: false }
+    }
+
+    /// Whether the camera has gone over to infra-red or back.
+    fn colour_changed(&mut self, colour: f32, elapsed_seconds: f32) -> bool {
+        let (low, high) = if colour < self.colour { (colour, self.colour) } else { (self.colour, colour) };
+        let changed = high >= COLOUR_MIN && low < COLOUR_PART * high;
+        let rate = if changed { 1.0 } else { rate(elapsed_seconds, BACKGROUND_SECONDS) };
+        self.colour += (colour - self.colour) * rate;
+        changed
+    }
+
+    /// What each block differs by from what is expected there, and what it may differ by.
+    fn hold_against(&mut self, luma: &[f32], shift: (f32, f32)) {
+        let (columns, last_row) = (self.columns, self.rows.saturating_sub(1));
+        for y in 0..self.rows {
+            let row = |y: usize| y * columns..(y + 1) * columns;
+            let around = Around {
+                above: &self.mean[row(y.saturating_sub(1))],
+                here: &self.mean[row(y)],
+                below: &self.mean[row((y + 1).min(last_row))],
+            };
+            let (differences, thresholds) = (&mut self.differences[row(y)], &mut self.thresholds[row(y)]);
+            around.hold(&luma[row(y)], &self.deviation[row(y)], shift, differences, thresholds);
+        }
+    }
+
+    /// Takes out of the differences, and into the mean, by how much most blocks of a cell have become brighter or darker.
+    fn follow_drift(&mut self) {
+        let (across, down) = (self.columns.div_ceil(CELL), self.rows.div_ceil(CELL));
+        // Of each cell: blocks, those that agree, what these lack or have too much, and what they show.
+        let mut cells = vec![[0f32; 4]; across * down];
+        for y in 0..self.rows {
+            let row = y * self.columns..(y + 1) * self.columns;
+            let cells = &mut cells[y / CELL * across..][..across];
+            let blocks = self.differences[row.clone()].iter().zip(&self.thresholds[row.clone()]);
+            for (x, ((difference, threshold), mean)) in blocks.zip(&self.mean[row]).enumerate() {
+                let agrees = if difference.abs() < AGREEING * threshold { 1.0 } else { 0.0 };
+                let [all, agreeing, differences, means] = &mut cells[x / CELL];
+                *all += 1.0;
+                *agreeing += agrees;
+                *differences += agrees * difference;
+                *means += agrees * mean;
+            }
+        }
+        for (at, [all, agreeing, differences, means]) in cells.into_iter().enumerate() {
+            // Of a cell that something covers, nothing is known.
+            if agreeing < AGREEING_PART * all || differences.abs() < DRIFT_MIN * agreeing {
+                continue;
+            }
+            // Light multiplies. Where all is black, nothing can be told from it.
+            let drift = differences / means.max(10.0 * agreeing);
+            let (cx, cy) = (at % across * CELL, at / across * CELL);
+            for y in cy..(cy + CELL).min(self.rows) {
+                for at in y * self.columns + cx..y * self.columns + (cx + CELL).min(self.columns) {
+                    let brighter = self.mean[at] * drift;
+                    self.mean[at] += brighter;
+                    self.looked[at] += self.looked[at] * drift;
+                    self.differences[at] -= brighter;
+                }
+            }
+        }
+    }
+
+    /// How far each block stands out: 1 is the threshold.
+    fn excess(&mut self, luma: &[f32], is_shaken: bool, elapsed_seconds: f32) -> Vec<f32> {
+        let mut excess: Vec<f32> =
+            self.differences.iter().zip(&self.thresholds).map(|(d, threshold)| d.abs() / threshold).collect();
+        for (excess, masked) in excess.iter_mut().zip(&self.masked) {
+            *excess = if *masked { 0.0 } else { *excess };
+        }
+        let calming = (-elapsed_seconds / RESTLESS_SECONDS).exp();
+        self.restless.iter_mut().for_each(|restless| *restless *= calming);
+        for at in 0..excess.len() {
+            if excess[at] < WEAK {
+                self.side[at] = 0;
+                continue;
+            }
+            let side = if self.differences[at] > 0.0 { 1 } else { -1 };
+            if side != self.side[at] {
+                self.side[at] = side;
+                self.restless[at] += 1.0;
+            }
+            if is_shaken || self.restless[at] >= RESTLESS {
+                let part = if self.restless[at] >= RESTLESS { 1.0 } else { SHAKEN_PART };
+                excess[at] = excess[at].min(self.beyond_neighbours(luma[at], at, part) / self.thresholds[at]);
+            }
+        }
+        excess
+    }
+
+    /// How far `luma` lies outside of what the block usually shows, and `part` of the way to its eight neighbours.
+    fn beyond_neighbours(&self, luma: f32, at: usize, part: f32) -> f32 {
+        let (x, y) = (at % self.columns, at / self.columns);
+        let (mut low, mut high) = (f32::MAX, f32::MIN);
+        for y in y.saturating_sub(1)..(y + 2).min(self.rows) {
+            let row = &self.mean[y * self.columns..][x.saturating_sub(1)..(x + 2).min(self.columns)];
+            (low, high) = row.iter().fold((low, high), |(low, high), mean| (low.min(*mean), high.max(*mean)));
+        }
+        let own = self.mean[at];
+        (own + (low - own) * part - luma).max(luma - own - (high - own) * part).max(0.0)
+    }
+
+    /// Whether so much stands out that it cannot be motion.
+    fn is_another_view(&mut self, excess: &[f32]) -> bool {
+        let counted = excess.len() - self.masked.iter().filter(|masked| **masked).count();
+        let part = excess.iter().filter(|excess| **excess >= 1.0).count() as f32 / counted.max(1) as f32;
+        let before = std::mem::replace(&mut self.part, part);
+        if part > MOVING_PART_MAX {
+            return true;
+        }
+        if part < SUDDEN_PART || before > SUDDEN_PART / 2.0 {
+            return false;
+        }
+        let across = self.columns.div_ceil(CELL);
+        let mut cells = vec![0usize; across * self.rows.div_ceil(CELL)];
+        for (at, _) in excess.iter().enumerate().filter(|(_, excess)| **excess >= 1.0) {
+            cells[at / self.columns / CELL * across + at % self.columns / CELL] += 1;
+        }
+        let touched = cells.iter().filter(|count| **count * 10 >= CELL * CELL).count();
+        touched as f32 > SPREAD_PART * cells.len() as f32
+    }
+
+    /// Notes which blocks look other than they did.
+    fn look_still(&mut self, luma: &[f32], elapsed_seconds: f32) {
+        let state = self.looked.iter_mut().zip(&mut self.still_seconds);
+        for ((looked, still), (luma, threshold)) in state.zip(luma.iter().zip(&self.thresholds)) {
+            if (luma - *looked).abs() > 0.8 * threshold {
+                (*looked, *still) = (*luma, 0.0);
+            } else {
+                *still = (*still + elapsed_seconds).min(1e5);
+            }
+        }
+    }
+
+    /// Joins the components that are somebody; blocks of the others go to `lit`, with how fast they are learnt.
+    fn judged(
+        &self,
+        components: Vec<Component>,
+        clean: &[bool],
+        luma: &[f32],
+        lit: &mut Vec<(u32, f32)>,
+    ) -> Vec<Standing> {
+        let scene = verdict::Scene { columns: self.columns, before: &self.mean, now: luma, clean };
+        let mut kept = Vec::new();
+        for component in components {
+            let still = self.still_seconds_of(&component.members) >= GHOST_STILL_SECONDS;
+            let seconds = match scene.judge(&component, still) {
+                Verdict::Somebody => {
+                    kept.push(component);
+                    continue;
+                }
+                Verdict::Light => LIT_SECONDS,
+                // At once.
+                Verdict::Left => 0.0,
+            };
+            lit.extend(component.members.iter().map(|at| (*at, seconds)));
+        }
+        let standing = |component: Component| {
+            let still_seconds = self.still_seconds_of(&component.members);
+            Standing { component, still_seconds }
+        };
+        components::joined(kept).into_iter().map(standing).collect()
+    }
+
+    /// Since when all but two of these blocks have looked the same: one or two change by noise alone.
+    fn still_seconds_of(&self, members: &[u32]) -> f32 {
+        let mut least = [f32::MAX; 3];
+        for at in members {
+            let mut seconds = self.still_seconds[*at as usize];
+            for place in &mut least {
+                if seconds < *place {
+                    std::mem::swap(&mut seconds, place);
+                }
+            }
+        }
+        let nth = members.len().min(3) - 1;
+        least[nth]
+    }
+
+    fn take_in(&mut self, lit: &[(u32, f32)], luma: &[f32], excess: &mut [f32], elapsed_seconds: f32) {
+        for (at, seconds) in lit {
+            let at = *at as usize;
+            let rate = if *seconds > 0.0 { rate(elapsed_seconds, *seconds) } else { 1.0 };
+            self.mean[at] += (luma[at] - self.mean[at]) * rate;
+            self.differences[at] = luma[at] - self.mean[at];
+            excess[at] = 0.0;
+        }
+    }
+
+    /// Moves the background towards what is seen. While warming up it is the mean of all that was seen.
+    fn learn(&mut self, luma: &[f32], excess: &[f32], elapsed_seconds: f32, warming_up_seconds: Option<f32>) {
+        let (still, moving) = match warming_up_seconds {
+            Some(age) => (rate(elapsed_seconds, age.max(0.2)), rate(elapsed_seconds, age.max(0.2))),
+            None => (rate(elapsed_seconds, BACKGROUND_SECONDS), rate(elapsed_seconds, FOREGROUND_SECONDS)),
+        };
+        let state = self.mean.iter_mut().zip(&mut self.deviation);
+        let seen = luma.iter().zip(excess).zip(&self.differences);
+        for ((mean, deviation), ((luma, excess), difference)) in state.zip(seen) {
+            let rate = if *excess >= WEAK { moving } else { still };
+            if *luma >= WHITE && *mean > *luma {
+                continue;
+            }
+            *mean += (luma - *mean) * rate;
+            *deviation += (difference.abs().min(DEVIATION_MAX) - *deviation) * rate;
+        }
+    }
+
+    /// After a change that is no motion: the view as it is now, and again a second of learning.
+    fn begin_again(&mut self, blocks: &Blocks, at: Monotonic) {
+        self.mean.copy_from_slice(&blocks.luma);
+        self.looked.copy_from_slice(&blocks.luma);
+        self.still_seconds.fill(0.0);
+        self.side.fill(0);
+        self.restless.fill(0.0);
+        self.colour = blocks.colour;
+        self.part = 0.0;
+        self.since = at;
+    }
+}
+
+/// A row of the mean, and those beside it.
+struct Around<'a> {
+    above: &'a [f32],
+    here: &'a [f32],
+    below: &'a [f32],
+}
+
+impl Around<'_> {
+    /// The row's part of [`Background::hold_against`]. All slices are as long as the row.
+    fn hold(
+        &self,
+        luma: &[f32],
+        deviation: &[f32],
+        (dx, dy): (f32, f32),
+        differences: &mut [f32],
+        thresholds: &mut [f32],
+    ) {
+        let columns = luma.len();
+        let one = |x: usize, left: f32, right: f32| {
+            let here = self.here[x];
+            let (across, down) = ((right - left) / 2.0, (self.below[x] - self.above[x]) / 2.0);
+            // What is too bright for the sensor is white; the mean knows how bright it is.
+            let expected = (here + dx * across + dy * down).clamp(0.0, 255.0);
+            let floor = FLOOR.0 + (FLOOR.1 - FLOOR.0) / FLOOR_BRIGHT * here.min(FLOOR_BRIGHT);
+            let edge = EDGE_PART * (across.abs() + down.abs());
+            (luma[x] - expected, (deviation[x] * DEVIATIONS).max(floor) + edge)
+        };
+        // The ends know one side only.
+        for x in [0, columns - 1] {
+            (differences[x], thresholds[x]) = one(x, self.here[x], self.here[x]);
+        }
+        if columns > 2 {
+            let beside = self.here.iter().zip(&self.here[2..]);
+            let out = differences[1..].iter_mut().zip(&mut thresholds[1..]);
+            for (x, ((left, right), (difference, threshold))) in (1..).zip(beside.zip(out)) {
+                (*difference, *threshold) = one(x, *left, *right);
+            }
+        }
+    }
+}
+
+/// Which part of the way is gone after `elapsed_seconds` by what follows within `seconds`.
+fn rate(elapsed_seconds: f32, seconds: f32) -> f32 {
+    1.0 - (-elapsed_seconds / seconds).exp()
+}
