@@ -11,6 +11,7 @@ use crate::agent::replay::{Line, Replay};
 use crate::clock;
 use crate::config;
 use crate::detect::{self, DetectorChoice};
+use crate::domain::geometry::Polygon;
 use crate::domain::ids::CameraId;
 use crate::domain::picture::Picture;
 use crate::domain::time::WallTime;
@@ -58,7 +59,7 @@ fn positive(text: &str) -> Result<f32, String> {
 
 /// Prints a line of JSON for every frame: looks, detections, tracks, events.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (detect, camera, rules) = settings(args)?;
+    let Asked { detect, camera, masks, rules } = settings(args)?;
     if let Some(folder) = &args.jpegs {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
@@ -99,29 +100,38 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn settings(args: &Args) -> anyhow::Result<(detect::Settings, CameraId, Vec<RuleSettings>)> {
-    let (mut detect, camera, rules) = match (&args.config, &args.camera) {
+/// With what the file is looked at.
+struct Asked {
+    detect: detect::Settings,
+    camera: CameraId,
+    masks: Vec<Polygon>,
+    rules: Vec<RuleSettings>,
+}
+
+fn settings(args: &Args) -> anyhow::Result<Asked> {
+    let mut asked = match (&args.config, &args.camera) {
         (Some(path), Some(camera)) => {
             let settings = config::load(path)?;
-            if !settings.cameras.iter().any(|known| known.camera.id == *camera) {
+            let Some(known) = settings.cameras.iter().find(|known| known.camera.id == *camera) else {
                 let known: Vec<&str> =
                     settings.cameras.iter().map(|known| known.camera.id.as_str()).collect();
                 bail!("{} has no camera \"{camera}\"; it has {}", path.display(), known.join(", "));
-            }
+            };
+            let masks = known.masks.clone();
             let rules = settings.rules.into_iter().filter(|rule| rule.camera == *camera).collect();
-            (settings.detect, camera.clone(), rules)
+            Asked { detect: settings.detect, camera: camera.clone(), masks, rules }
         }
         _ => {
-            let detect = detect::Settings::default();
-            (detect, "file".parse().context("a fixed name")?, Vec::new())
+            let camera = "file".parse().context("a fixed name")?;
+            Asked { detect: detect::Settings::default(), camera, masks: Vec::new(), rules: Vec::new() }
         }
     };
     if let Some(model) = &args.model {
-        detect.detector = DetectorChoice::named(model);
+        asked.detect.detector = DetectorChoice::named(model);
     }
-    detect.every_frame = args.every_frame;
-    detect.score_min = args.score_min.unwrap_or(detect.score_min);
-    Ok((detect, camera, rules))
+    asked.detect.every_frame = args.every_frame;
+    asked.detect.score_min = args.score_min.unwrap_or(asked.detect.score_min);
+    Ok(asked)
 }
 
 fn write_jpeg(folder: &Path, line: &Line<'_>, picture: &Picture) -> anyhow::Result<()> {

@@ -47,6 +47,7 @@ fn one(checker: &mut Checker, path: &str, id: &str, camera: file::Camera) -> Opt
         (false, true) => checker.wrong(&lon, "has no lat beside it", "add lat, or take lon out"),
         _ => {}
     }
+    let masks = masks(checker, path, &camera.masks);
     let credentials = checker.credentials(path, camera.user.clone(), camera.password_file.as_deref());
     let mut source = |key, text| source(checker, path, key, text, &camera, &credentials);
     let main = camera.main.as_ref().and_then(|text| source("main", text));
@@ -77,6 +78,7 @@ fn one(checker: &mut Checker, path: &str, id: &str, camera: file::Camera) -> Opt
         pre_roll: Duration::from_secs_f64(camera.pre_roll_seconds),
         post_roll: Duration::from_secs_f64(camera.post_roll_seconds),
         looks_per_second_min: camera.looks_per_second_min,
+        masks,
     })
 }
 
@@ -147,6 +149,24 @@ fn check_source_keys(checker: &mut Checker, path: &str, camera: &file::Camera) {
         let key = format!("{path}.loop_file");
         checker.wrong(&key, "means nothing without file://", "take it out");
     }
+}
+
+fn masks(checker: &mut Checker, camera: &str, masks: &[Vec<[f32; 2]>]) -> Vec<Polygon> {
+    let mut checked = Vec::new();
+    for (index, points) in masks.iter().enumerate() {
+        // Already noted where the shape was checked.
+        if points.len() < 3 {
+            continue;
+        }
+        match Polygon::new(points.iter().copied().map(Point::from).collect()) {
+            Ok(polygon) => checked.push(polygon),
+            Err(error) => {
+                let remedy = "list at least 3 corners in order around the mask, as [x, y] from 0 to 1";
+                checker.wrong(&format!("{camera}.masks[{index}]"), error.to_string(), remedy);
+            }
+        }
+    }
+    checked
 }
 
 fn zones(checker: &mut Checker, camera: &str, zones: &BTreeMap<String, file::Zone>) -> Vec<Zone> {

@@ -244,6 +244,11 @@ pub struct Camera {
     #[serde(default = "default_looks_per_second_min")]
     #[schemars(range(min = 0, max = 30))]
     pub looks_per_second_min: f32,
+    /// Areas in which motion does not count (a clock burnt into the picture, a flag), each as its corners in order,
+    /// [x, y] each: [0, 0] is the picture's top left corner, [1, 1] its bottom right one.
+    #[serde(default)]
+    #[schemars(inner(length(min = 3), inner(inner(range(min = 0, max = 1)))))]
+    pub masks: Vec<Vec<[f32; 2]>>,
     /// A stream that is silent for this many seconds is connected to anew.
     #[serde(default = "default_stall_seconds")]
     #[schemars(range(min = 1, max = 600))]

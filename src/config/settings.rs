@@ -11,6 +11,7 @@ use super::problem::Problems;
 use super::written::Written;
 use super::{cameras, rules, shape, store};
 use crate::domain::alert::CameraRef;
+use crate::domain::geometry::Polygon;
 use crate::domain::ids::{BoxId, WardId};
 use crate::rules::RuleSettings;
 use crate::{detect, publish, video};
@@ -50,6 +51,8 @@ pub struct Camera {
     pub post_roll: Duration,
     /// So many looks a second come before what others get beyond theirs.
     pub looks_per_second_min: f32,
+    /// Where motion does not count.
+    pub masks: Vec<Polygon>,
 }
 
 /// Reads and checks `path` and `conf.d/*.toml` beside it. Reads files, password files among them, and changes nothing:

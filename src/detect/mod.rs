@@ -96,7 +96,8 @@ impl Factory {
 
     /// A gate for one camera: `None` where every frame is looked at. Motion in `masks` does not count.
     pub fn gate_for_camera(&self, masks: &[Polygon]) -> Option<Gate> {
-        (self.network.is_some() && !self.every_frame).then(|| Gate::new(GateSettings { masks: masks.to_vec() }))
+        (self.network.is_some() && !self.every_frame)
+            .then(|| Gate::new(GateSettings { masks: masks.to_vec() }))
     }
 
     /// Which detector it makes, for alerts.

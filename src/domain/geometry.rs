@@ -140,7 +140,7 @@ pub struct Polygon {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum InvalidPolygon {
     /// Fewer than three corners.
-    #[error("a zone needs at least 3 points, this one has {0}")]
+    #[error("an area needs at least 3 points, this one has {0}")]
     TooFewPoints(usize),
     /// A corner outside of the picture.
     #[error("point [{}, {}] lies outside of the picture: coordinates go from 0 to 1", .0.x, .0.y)]
@@ -150,7 +150,7 @@ pub enum InvalidPolygon {
     NoArea,
     /// Two edges cross.
     #[error(
-        "the zone's outline crosses itself between point {0} and point {1}: list the corners in order around it"
+        "the outline crosses itself between point {0} and point {1}: list the corners in order around it"
     )]
     SelfCrossing(usize, usize),
 }

@@ -235,6 +235,9 @@ fn wrong_values_are_found() {
         "points = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]" =>
             "points = [[0.1, 0.1], [0.9, 0.9], [0.9, 0.1], [0.1, 0.9]] #!":
             "camera.gate.zone.yard.points", "crosses itself", "in order";
+        "transport = \"tcp\"" => "masks = [[[0, 0], [1, 0]]] #!": "camera.gate.masks[0]", "has 2 entries", "at least 3";
+        "transport = \"tcp\"" => "masks = [[[0, 0], [1, 0], [1, 1]], [[0, 0], [1, 1], [1, 0], [0, 1]]] #!":
+            "camera.gate.masks[1]", "crosses itself", "in order around the mask";
         "to = [0.8, 0.7]" => "to = [0.2, 0.7] #!":
             "camera.gate.tripwire.stop.to", "is where the tripwire starts", "two different points";
         "from = \"22:00\"" => "from = \"25:00\" #!\n": "rule.night.schedule[0].from", "no time of day", "23:59";
@@ -336,6 +339,7 @@ fn the_good_one_becomes_settings() {
     assert!(settings.detect.workers >= 1);
     let [camera] = settings.cameras.as_slice() else { panic!("one camera") };
     assert_eq!((camera.camera.name.as_str(), camera.pre_roll), ("gate", Duration::from_secs(10)));
+    assert!(camera.masks.is_empty());
     let [main] = camera.streams.as_slice() else { panic!("one stream") };
     assert_eq!((main.role, main.record, main.watch_fps_max), (StreamRole::Main, true, Some(5.0)));
     let [line, night] = settings.rules.as_slice() else { panic!("two rules") };
@@ -542,6 +546,7 @@ fn the_example_is_valid_as_shipped_and_with_everything_switched_on() {
     assert_eq!(shipped.detect.score_min, all.detect.score_min);
     let mut gate = all.cameras.remove(0);
     (gate.camera.lat, gate.camera.lon, gate.camera.heading) = (None, None, None);
+    assert_eq!((shipped.cameras[0].masks.len(), gate.masks.len()), (0, 1));
     let streams = |camera: &config::Camera| format!("{:?} {:?}", camera.camera, camera.streams.len());
     assert_eq!(streams(&shipped.cameras[0]), streams(&gate));
     assert_eq!((gate.pre_roll, gate.post_roll), (shipped.cameras[0].pre_roll, shipped.cameras[0].post_roll));
