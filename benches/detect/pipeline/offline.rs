@@ -45,11 +45,11 @@ pub fn print(asked: &Asked) {
         let frames = frames_of(clip);
         let (reference, every) =
             through(&frames, Analysis::new(camera(), detector(asked), Vec::new(), false), None);
-        let gate = Some(Gate::new());
+        let gate = Some(Gate::default());
         let (gated, cost) =
             through(&frames, Analysis::new(camera(), detector(asked), Vec::new(), true), gate);
         let recall = reference.recall_of(&gated);
-        let mut gate = Gate::new();
+        let mut gate = Gate::default();
         let moving = frames.iter().filter(|frame| !gate.glance(frame).regions.is_empty()).count();
         let name = clip.file_stem().unwrap().to_string_lossy();
         line(&name, frames.len(), moving, recall, &cost, &every);
