@@ -41,19 +41,22 @@ fn print_one(source: Source, python: Option<&Path>, runs: usize) {
     let size = ours.input_sizes()[0];
     let input = noise(3 * size.width * size.height);
     let folder = tempfile::tempdir().unwrap();
-    let (by_ours, by_tract) = (ours.outputs(size, &input).unwrap(), tract.outputs(size, &input).unwrap());
+    let outputs =
+        |model: &Model| model.outputs(model.prepared(size, &input).unwrap()).unwrap().values().concat();
+    let (by_ours, by_tract) = (outputs(&ours), outputs(&tract));
     let mut reference = python.map(|python| Reference::start(python, &weights, &input, folder.path()));
     let by_reference = reference.as_ref().map(|reference| reference.outputs.clone());
     let mut times = [const { Vec::new() }; 3];
     for _ in 0..runs {
-        times[0].push(timed(|| ours.outputs(size, &input).unwrap()));
-        times[1].push(timed(|| tract.outputs(size, &input).unwrap()));
+        for (model, times) in [&ours, &tract].into_iter().zip(&mut times) {
+            let prepared = model.prepared(size, &input).unwrap();
+            times.push(timed(|| model.outputs(prepared).unwrap()));
+        }
         times[2].extend(reference.as_mut().map(Reference::run));
     }
     times.iter_mut().for_each(|times| times.sort_unstable());
-    let flat = by_ours.concat();
     let apart = |other: Option<Vec<f32>>| {
-        other.map_or("-".to_owned(), |other| format!("{:.1e}", apart(&flat, &other)))
+        other.map_or("-".to_owned(), |other| format!("{:.1e}", apart(&by_ours, &other)))
     };
     let [our_times, tract_times, reference_times] = &times;
     let ratio = match (our_times.get(runs / 2), reference_times.get(runs / 2)) {
@@ -65,7 +68,7 @@ fn print_one(source: Source, python: Option<&Path>, runs: usize) {
         cell(our_times),
         cell(tract_times),
         cell(reference_times),
-        apart(Some(by_tract.concat())),
+        apart(Some(by_tract)),
         apart(by_reference)
     );
 }

@@ -24,7 +24,7 @@ pub use error::DetectError;
 pub use gate::{Gate, GateSettings, Glance, MotionRegion};
 pub use heads::RawDetection;
 pub use manifest::{BUILT_IN, Manifest, Source, catalogue};
-pub use model::{Cost, InputSize, Kernels, Model, Prepared};
+pub use model::{Cost, InputSize, Kernels, Model, Outputs, Prepared};
 pub use motion::Motion;
 use regions::{Look, WHOLE};
 pub use settings::{DetectorChoice, Settings};

@@ -19,6 +19,11 @@ pub struct Mapping {
 }
 
 impl Mapping {
+    /// Of a whole picture that fills an input.
+    pub fn whole(width: usize, height: usize) -> Self {
+        Self { crop: Rect::new(0.0, 0.0, 1.0, 1.0), width: width as f32, height: height as f32 }
+    }
+
     /// From input pixels to fractions of the picture, cut to the part that was looked at.
     pub fn to_picture(self, rect: Rect) -> Rect {
         let x = |x: f32| self.crop.x + (x / self.width).clamp(0.0, 1.0) * self.crop.w;

@@ -11,6 +11,7 @@ mod detect;
 mod faults;
 mod gate;
 mod inspect;
+mod network;
 mod publish;
 mod reconcile;
 mod retention;

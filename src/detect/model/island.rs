@@ -73,6 +73,6 @@ impl TypedOp for Island {
     as_op!();
 
     fn output_facts(&self, _: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        Ok(self.shapes.iter().map(|shape| f32::fact(shape)).collect())
+        Ok(self.shapes.iter().map(f32::fact).collect())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pulp::Arch;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::{HashMap, TypedOp};
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
@@ -10,7 +11,9 @@ use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::math::{Add, Div, Max, Min, Mul, Sub};
 use tract_onnx::tract_core::ops::nn::{DataFormat, HardSwish, LeakyRelu, Reduce, Reducer, Sigmoid, Silu};
 
-use crate::detect::network::{Activation, Combine, Filters, NodeId, Operation, Plane, Sketch, Window};
+use crate::detect::network::{
+    Activation, Combine, Filters, NodeId, Operation, Plane, Sketch, WeightCache, Window,
+};
 
 /// Operators that move values and change none.
 const MOVERS: &[&str] =
@@ -276,7 +279,7 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Repetition of rows and columns, told by what it does to a map of indices.
+    /// Repetition of rows and columns or straight lines between them, told by what it does to values.
     fn upsample(&mut self, node: &TypedNode) -> Option<Value> {
         let (from, to) = (self.shape(node.inputs[0])?, self.shape(node.id.into())?);
         let ([1, channels, height, width], [1, ..]) = (&from[..], &to[..]) else { return None };
@@ -284,13 +287,25 @@ impl<'a> Lowering<'a> {
         if to != [1, *channels, height * scale[0], width * scale[1]] {
             return None;
         }
-        let [moved] = &self.indices_through(node)?[..] else { return None };
-        let repeated = |at: usize| {
-            let (plane, y, x) = (at / (to[2] * to[3]), at / to[3] % to[2], at % to[3]);
-            (plane * height + y / scale[0]) * width + x / scale[1]
-        };
-        let same = moved.iter().enumerate().all(|(at, index)| *index as usize == repeated(at));
-        same.then(|| self.add(node, Operation::Upsample(scale), &node.inputs[..1]))?
+        // Indices times a prime, in a circle: no two neighbours are on a line.
+        let uneven = |index: usize| (index * 7919 % 1009) as f32;
+        let values: Vec<f32> = (0..channels * height * width).map(uneven).collect();
+        let [scaled] = &self.through(node, &uneven)?[..] else { return None };
+        for operation in [Operation::Upsample(scale), Operation::UpsampleLinear(scale)] {
+            let mut trial = Sketch::default();
+            let input = trial.add("", Operation::Input, Vec::new(), [*channels, *height, *width]);
+            let reads = vec![trial.whole(input)];
+            let output = trial.add("", operation.clone(), reads, [*channels, to[2], to[3]]);
+            let outputs = [trial.whole(output)];
+            let program = trial.compile(Arch::new(), &outputs, &WeightCache::default())?;
+            let (mut arena, mut found) = (program.arena(), vec![0.0; scaled.len()]);
+            program.run(&mut arena, &[&values]);
+            program.output(0, &arena, &[&values], &mut found);
+            if found.iter().zip(scaled).all(|(found, scaled)| (found - scaled).abs() < 1e-2) {
+                return self.add(node, operation, &node.inputs[..1]);
+            }
+        }
+        None
     }
 
     /// Whole planes in another order, told by where the operator takes indices.
@@ -301,23 +316,28 @@ impl<'a> Lowering<'a> {
         let planes: Vec<Plane> = values.iter().flat_map(|value| value.planes.iter().copied()).collect();
         let [height, width] = self.sketch.size(planes.first()?.node);
         let same_size = |plane: &Plane| self.sketch.size(plane.node) == [height, width];
-        let [moved] = &self.indices_through(node)?[..] else { return None };
+        let [moved] = &self.through(node, &|index| index as f32)?[..] else { return None };
         let len = height * width;
-        if !planes.iter().all(same_size) || moved.len() % len != 0 {
+        let shape = self.shape(node.id.into())?;
+        if let ([input], [1, channels, rows, columns]) = (&inputs[..], &shape[..])
+            && let Some(pick) = picked(moved, [height, width], [*channels, *rows, *columns])
+        {
+            return self.add(node, pick, &[*input]);
+        }
+        if !planes.iter().all(same_size) || !moved.len().is_multiple_of(len) {
             return None;
         }
         let whole = |chunk: &[f32]| {
             let first = chunk[0] as usize;
             let in_order = chunk.iter().enumerate().all(|(at, index)| *index as usize == first + at);
-            (first % len == 0 && in_order).then(|| planes[first / len])
+            (first.is_multiple_of(len) && in_order).then(|| planes[first / len])
         };
         let planes = moved.chunks_exact(len).map(whole).collect::<Option<Vec<_>>>()?;
-        let shape = self.shape(node.id.into())?;
         (!planes.is_empty()).then_some(Value { planes, shape })
     }
 
-    /// What `node` makes of its inputs when each of their values is its index among all of them.
-    fn indices_through(&self, node: &TypedNode) -> Option<Vec<Vec<f32>>> {
+    /// What `node` makes of its inputs when each of their values is `value` of its index among all of them.
+    fn through(&self, node: &TypedNode, value: &dyn Fn(usize) -> f32) -> Option<Vec<Vec<f32>>> {
         let mut first = 0;
         let mut inputs = TVec::<TValue>::new();
         for input in &node.inputs {
@@ -330,14 +350,31 @@ impl<'a> Lowering<'a> {
             if first + len > INDEX_MAX {
                 return None;
             }
-            let indices: Vec<f32> = (first..first + len).map(|index| index as f32).collect();
-            inputs.push(Tensor::from_shape(&shape, &indices).ok()?.into());
+            let values: Vec<f32> = (first..first + len).map(value).collect();
+            inputs.push(Tensor::from_shape(&shape, &values).ok()?.into());
             first += len;
         }
         let outputs = node.op.eval_out_of_plan(inputs).ok()??;
         let slice = |output: &TValue| Some(output.try_as_plain_ram().ok()?.as_slice::<f32>().ok()?.to_vec());
         outputs.iter().map(slice).collect()
     }
+}
+
+/// Every so many rows and columns of each plane, if that is what `moved` indices of maps are, and not all of them.
+fn picked(moved: &[f32], [height, width]: [usize; 2], [_, rows, columns]: [usize; 3]) -> Option<Operation> {
+    let index = |at: usize| moved.get(at).map(|index| *index as usize);
+    let first = index(0)?;
+    let step_x = if columns > 1 { index(1)?.checked_sub(first)? } else { 1 };
+    let step_y = if rows > 1 { index(columns)?.checked_sub(first)? / width } else { 1 };
+    let offset = [first / width, first % width];
+    let inside = offset[0] + (rows - 1) * step_y < height && offset[1] + (columns - 1) * step_x < width;
+    let expected = |at: usize| {
+        let (plane, y, x) = (at / (rows * columns), at / columns % rows, at % columns);
+        (plane * height + offset[0] + y * step_y) * width + offset[1] + x * step_x
+    };
+    let same = moved.iter().enumerate().all(|(at, index)| *index as usize == expected(at));
+    let fewer = [rows, columns] != [height, width];
+    (inside && same && fewer && step_x > 0).then_some(Operation::Pick { step: [step_y, step_x], offset })
 }
 
 fn taken_up(values: &HashMap<OutletId, Value>, node: &TypedNode) -> bool {

@@ -67,6 +67,20 @@ pub struct Prepared {
     size: InputSize,
 }
 
+/// A network's output tensors.
+pub struct Outputs(TVec<TValue>);
+
+impl Outputs {
+    /// The values of each.
+    pub fn values(&self) -> Vec<Vec<f32>> {
+        let values = |output: &TValue| Some(output.try_as_plain_ram().ok()?.as_slice::<f32>().ok()?.to_vec());
+        self.0
+            .iter()
+            .map(|output| values(output).expect("outputs were f32 when the network was loaded"))
+            .collect()
+    }
+}
+
 impl Model {
     /// Reads the network of `path` (a manifest, or a known network's file), checks it and makes it ready.
     ///
@@ -137,13 +151,16 @@ impl Model {
         Ok(found)
     }
 
-    /// The network's outputs as they are, in their order in its file, for an input of 3 planes of `size`: for comparisons.
-    pub fn outputs(&self, size: InputSize, input: &[f32]) -> Result<Vec<Vec<f32>>, DetectError> {
-        let variant = self.variant(size);
-        let tensor = self.filled(variant, |values| values.copy_from_slice(input))?;
-        let outputs = self.run(variant, tensor)?;
-        let values = |output: &TValue| Ok(output.try_as_plain_ram()?.as_slice::<f32>()?.to_vec());
-        outputs.iter().map(values).collect::<TractResult<_>>().map_err(|error| self.failed(text(&error)))
+    /// An input of 3 planes of `size` as it is, for comparisons; what is found in it lies on the whole picture.
+    pub fn prepared(&self, size: InputSize, input: &[f32]) -> Result<Prepared, DetectError> {
+        let tensor = self.filled(self.variant(size), |values| values.copy_from_slice(input))?;
+        let mapping = Mapping::whole(size.width, size.height);
+        Ok(Prepared { tensor, mapping, size })
+    }
+
+    /// The network's outputs as they are, in their order in its file, for comparisons.
+    pub fn outputs(&self, prepared: Prepared) -> Result<Outputs, DetectError> {
+        self.run(self.variant(prepared.size), prepared.tensor).map(Outputs)
     }
 
     /// What each operator of one inference costs, in the order in which they run; `clock` says how much CPU time this

@@ -1,5 +1,7 @@
 //! What follows a convolution, element by element.
 
+use std::f32::consts::{LN_2, LOG2_E};
+
 use pulp::Simd;
 
 /// A function of one value. Those with more than one step are written as their public networks have them.
@@ -81,9 +83,9 @@ fn one_plus_exp_of_negative<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     /// 1.5 * 2^23: what is added to it is rounded to a whole number, which its lowest bits then hold.
     const ROUND: f32 = 12_582_912.0;
     const SERIES: [f32; 7] =
-        [1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 2.402_265_1e-1, 6.931_471_8e-1, 1.0];
+        [1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 0.240_226_5, LN_2, 1.0];
     let bound = |x| simd.min_f32s(simd.max_f32s(x, simd.splat_f32s(-87.0)), simd.splat_f32s(87.0));
-    let power = simd.mul_f32s(bound(x), simd.splat_f32s(-std::f32::consts::LOG2_E));
+    let power = simd.mul_f32s(bound(x), simd.splat_f32s(-LOG2_E));
     let whole = simd.add_f32s(power, simd.splat_f32s(ROUND));
     let rest = simd.sub_f32s(power, simd.sub_f32s(whole, simd.splat_f32s(ROUND)));
     let mut sum = simd.splat_f32s(SERIES[0]);

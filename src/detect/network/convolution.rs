@@ -4,6 +4,7 @@
 //! packs a band of rows into a map per phase (even and odd rows and columns apart): then its loads are contiguous, too,
 //! and the same tile does it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use pulp::{Arch, Simd, WithSimd};
@@ -94,15 +95,67 @@ impl Convolution {
         output: &mut [f32],
         scratch: &mut Vec<f32>,
     ) {
-        arch.dispatch(Run { convolution: self, planes, added, output, scratch });
+        let target = Target { output, plane_len: self.output.plane_len(), first_row: 0 };
+        self.run_rows(arch, Part { planes, first_row: 0 }, 0..self.output.height, added, target, scratch);
     }
+
+    /// The same for some rows of the output, from a part of the input that has all they need.
+    pub fn run_rows(
+        &self,
+        arch: Arch,
+        from: Part<'_>,
+        rows: Range<usize>,
+        added: &[&[f32]],
+        target: Target<'_>,
+        scratch: &mut Vec<f32>,
+    ) {
+        arch.dispatch(Run { convolution: self, from, rows, added, target, scratch });
+    }
+
+    /// The shape of its output.
+    pub fn output(&self) -> &Grid {
+        &self.output
+    }
+
+    /// Channels of its output.
+    pub fn channels(&self) -> usize {
+        self.weights.outputs
+    }
+
+    /// The rows of its input that some of its output's need; None if it must have all of it.
+    pub fn needs(&self, rows: &Range<usize>) -> Option<Range<usize>> {
+        match &self.reading {
+            Reading::InPlace { .. } => None,
+            Reading::Packed(packing) => Some(packing.needs(rows, self.input.height)),
+        }
+    }
+}
+
+/// Planes from one of their rows on.
+#[derive(Clone, Copy)]
+pub struct Part<'a> {
+    /// One for each channel.
+    pub planes: &'a [&'a [f32]],
+    /// The map's row that stands in the place of the first.
+    pub first_row: usize,
+}
+
+/// Where outputs go: planes from one of their rows on.
+pub struct Target<'a> {
+    /// One plane after the other.
+    pub output: &'a mut [f32],
+    /// Samples of each.
+    pub plane_len: usize,
+    /// The map's row that stands in the place of the first.
+    pub first_row: usize,
 }
 
 struct Run<'a> {
     convolution: &'a Convolution,
-    planes: &'a [&'a [f32]],
+    from: Part<'a>,
+    rows: Range<usize>,
     added: &'a [&'a [f32]],
-    output: &'a mut [f32],
+    target: Target<'a>,
     scratch: &'a mut Vec<f32>,
 }
 
@@ -111,33 +164,38 @@ impl WithSimd for Run<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Convolution { reading, input, output, .. } = self.convolution;
-        let (stride, count) = (output.stride(), self.planes.len());
-        let rows = match reading {
+        let Self { convolution, from, rows, added, target, scratch } = self;
+        let Convolution { reading, input, output, .. } = convolution;
+        let (stride, count) = (output.stride(), from.planes.len());
+        let step = match reading {
             Reading::InPlace { .. } => output.height,
             Reading::Packed(packing) => {
                 (BAND_LEN / (count * packing.phases() * stride)).clamp(2, output.height.max(2))
             }
         };
-        for top in (0..output.height).step_by(rows) {
-            let rows = rows.min(output.height - top);
-            let (packed, offsets);
-            let (planes, offsets) = match reading {
-                Reading::InPlace { offsets } => (self.planes, offsets),
+        for top in rows.clone().step_by(step) {
+            let count_rows = step.min(rows.end - top);
+            let (packed, planes);
+            let offsets: Vec<usize> = match reading {
+                Reading::InPlace { offsets } => {
+                    planes = from.planes;
+                    offsets.iter().map(|offset| offset + top * stride).collect()
+                }
                 Reading::Packed(packing) => {
-                    let len = packing.plane_len(rows, stride);
-                    self.scratch.resize((count * len).max(self.scratch.len()), 0.0);
-                    for (plane, packed) in self.planes.iter().zip(self.scratch.chunks_exact_mut(len)) {
-                        packing.pack(input, plane, packed, top, rows, output);
+                    let len = packing.plane_len(count_rows, stride);
+                    scratch.resize((count * len).max(scratch.len()), 0.0);
+                    for (plane, packed) in from.planes.iter().zip(scratch.chunks_exact_mut(len)) {
+                        packing.pack((input, plane, from.first_row), packed, top..top + count_rows, output);
                     }
-                    packed = self.scratch.chunks_exact(len).take(count).collect::<Vec<&[f32]>>();
-                    offsets = packing.offsets(rows, stride);
-                    (&packed[..], &offsets)
+                    packed = scratch.chunks_exact(len).take(count).collect::<Vec<&[f32]>>();
+                    planes = &packed[..];
+                    packing.offsets(count_rows, stride)
                 }
             };
-            let (convolution, added, output) = (self.convolution, self.added, &mut *self.output);
-            let mut band = Band { convolution, planes, offsets, added, output, first: top * stride };
-            band.run(simd, rows * stride);
+            let target = Target { output: &mut *target.output, ..target };
+            let mut band =
+                Band { convolution, planes, offsets: &offsets, added, target, first: top * stride };
+            band.run(simd, count_rows * stride);
         }
     }
 }
@@ -149,7 +207,7 @@ struct Band<'a> {
     /// Of each tap, from the band's beginning.
     offsets: &'a [usize],
     added: &'a [&'a [f32]],
-    output: &'a mut [f32],
+    target: Target<'a>,
     /// Where the band begins in the long row of the output.
     first: usize,
 }
@@ -180,19 +238,20 @@ impl Band<'_> {
 
 /// `$body` once for each number, which is a constant in it.
 macro_rules! each {
-    ($name:ident in [$($at:literal)*] $body:block) => { $( { #[allow(non_upper_case_globals)] const $name: usize = $at; $body } )* };
+    ($name:ident in [$($at:literal)*] $body:block) => { $( { const $name: usize = $at; $body } )* };
 }
 
 /// A tile of `$rows` output channels by `$columns` vectors at `at` of the band, from output channel `first` on. Written
 /// out, so that its sums are registers whatever the optimiser's mood.
 macro_rules! tile {
     ($name:ident, $rows:literal $row_list:tt, $columns:literal $column_list:tt) => {
+        #[allow(non_upper_case_globals, reason = "rows and columns are constants of their loops")]
         #[inline(always)]
         fn $name<S: Simd>(simd: S, band: &mut Band<'_>, at: usize, first: usize) {
             let Convolution { weights, activation, output: grid, mask, .. } = band.convolution;
             let width = $columns * S::F32_LANES;
+            let bias = &weights.bias[first..][..$rows];
             let mut sums = [[simd.splat_f32s(0.0); $columns]; $rows];
-            let bias = &weights.bias[first..first + $rows];
             each!(row in $row_list { sums[row] = [simd.splat_f32s(bias[row]); $columns]; });
             let block_len = $rows * band.offsets.len() * band.planes.len();
             let mut taps = weights.packed[first / $rows * block_len..][..block_len].chunks_exact($rows);
@@ -200,7 +259,7 @@ macro_rules! tile {
                 let plane = &plane[at..];
                 for offset in band.offsets {
                     let Some(taps) = taps.next() else { return };
-                    let (pixels, _) = S::as_simd_f32s(&plane[*offset..*offset + width]);
+                    let (pixels, _) = S::as_simd_f32s(&plane[*offset..][..width]);
                     each!(row in $row_list {
                         let tap = simd.splat_f32s(taps[row]);
                         each!(column in $column_list {
@@ -210,14 +269,15 @@ macro_rules! tile {
                 }
             }
             let place = grid.origin() + band.first + at;
+            let stored = place - band.target.first_row * grid.stride();
             let (mask, _) = S::as_simd_f32s(&mask[band.first + at..][..width]);
-            let plane_len = grid.plane_len();
+            let plane_len = band.target.plane_len;
             let (low, high) = activation.clamp().unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
             let (low, high) = (simd.splat_f32s(low), simd.splat_f32s(high));
+            let mut targets = band.target.output.chunks_exact_mut(plane_len).take(weights.outputs).skip(first);
             each!(row in $row_list {
-                if first + row < weights.outputs {
-                    let target = &mut band.output[(first + row) * plane_len + place..][..width];
-                    let (target, _) = S::as_mut_simd_f32s(target);
+                if let Some(target) = targets.next() {
+                    let (target, _) = S::as_mut_simd_f32s(&mut target[stored..][..width]);
                     each!(column in $column_list {
                         let value = simd.min_f32s(simd.max_f32s(sums[row][column], low), high);
                         target[column] = simd.mul_f32s(value, mask[column]);
@@ -225,8 +285,9 @@ macro_rules! tile {
                 }
             });
             if activation.clamp().is_none() || !band.added.is_empty() {
-                for output in first..(first + $rows).min(weights.outputs) {
-                    let target = &mut band.output[output * plane_len + place..][..width];
+                let targets = band.target.output.chunks_exact_mut(plane_len).take(weights.outputs);
+                for (output, target) in targets.enumerate().skip(first).take($rows) {
+                    let target = &mut target[stored..][..width];
                     let added = band.added.get(output).map(|plane| &plane[place..][..width]);
                     finish(simd, *activation, target, mask, added);
                 }

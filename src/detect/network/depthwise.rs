@@ -82,7 +82,12 @@ impl WithSimd for Run<'_> {
             let plane = match reading {
                 Reading::InPlace { .. } => *plane,
                 Reading::Packed(packing) => {
-                    packing.pack(input, plane, &mut self.scratch[..packed_len], 0, output.height, output);
+                    packing.pack(
+                        (input, plane, 0),
+                        &mut self.scratch[..packed_len],
+                        0..output.height,
+                        output,
+                    );
                     &self.scratch[..packed_len]
                 }
             };

@@ -4,6 +4,7 @@
 //! into programs.
 
 mod activation;
+mod chain;
 mod convolution;
 mod depthwise;
 mod grid;

@@ -123,6 +123,59 @@ pub fn average(from: &Grid, planes: &[&[f32]], to: &Grid, output: &mut [f32]) {
     }
 }
 
+/// Each sample `scale` times in both directions, on straight lines between the middles of pixels (half-pixel centres).
+pub fn upsample_linear(
+    scale: [usize; 2],
+    from: &Grid,
+    planes: &[&[f32]],
+    to: &Grid,
+    output: &mut [f32],
+    scratch: &mut Vec<f32>,
+) {
+    /// The sample before a place, the one behind it, and the weight of that.
+    fn taps(scale: usize, len: usize) -> Vec<(usize, usize, f32)> {
+        let tap = |at: usize| {
+            let place = ((at as f32 + 0.5) / scale as f32 - 0.5).clamp(0.0, (len - 1) as f32);
+            let low = place as usize;
+            (low, (low + 1).min(len - 1), place - low as f32)
+        };
+        (0..len * scale).map(tap).collect()
+    }
+    let (rows, columns) = (taps(scale[0], from.height), taps(scale[1], from.width));
+    scratch.resize(from.width.max(scratch.len()), 0.0);
+    let blended = &mut scratch[..from.width];
+    for (plane, target) in planes.iter().zip(output.chunks_exact_mut(to.plane_len())) {
+        for (y, (low, high, weight)) in rows.iter().enumerate() {
+            let pairs = from.row(plane, *low).iter().zip(from.row(plane, *high));
+            blended.iter_mut().zip(pairs).for_each(|(to, (low, high))| *to = low + (high - low) * weight);
+            for (to, (low, high, weight)) in to.row_mut(target, y).iter_mut().zip(&columns) {
+                *to = blended[*low] + (blended[*high] - blended[*low]) * weight;
+            }
+        }
+    }
+}
+
+/// Every so many rows and columns, from an offset on.
+pub fn pick(
+    step: [usize; 2],
+    offset: [usize; 2],
+    from: &Grid,
+    planes: &[&[f32]],
+    to: &Grid,
+    output: &mut [f32],
+) {
+    for (plane, target) in planes.iter().zip(output.chunks_exact_mut(to.plane_len())) {
+        for y in 0..to.height {
+            let line = &from.row(plane, y * step[0] + offset[0])[offset[1]..];
+            let target = to.row_mut(target, y);
+            match step[1] {
+                1 => target.copy_from_slice(&line[..to.width]),
+                _ => target.iter_mut().zip(line.chunks(step[1])).for_each(|(to, from)| *to = from[0]),
+            }
+        }
+    }
+}
+
 /// The greatest value under a window that is moved over the map; what is outside does not count.
 pub fn pool_max(
     window: &Window,
@@ -132,22 +185,33 @@ pub fn pool_max(
     output: &mut [f32],
     scratch: &mut Vec<f32>,
 ) {
-    scratch.resize(from.width.max(scratch.len()), 0.0);
-    let reach = |axis: usize, at: usize, len: usize| {
-        let first = (at * window.stride[axis]).saturating_sub(window.before[axis]);
-        let end = (at * window.stride[axis] + window.kernel[axis]).saturating_sub(window.before[axis]);
-        first.min(len)..end.min(len)
-    };
+    let ([rows, columns], [step_y, step_x], [above, left]) = (window.kernel, window.stride, window.before);
+    // The greatest of each column, with room on both sides for the window.
+    let len = left + from.width + columns + step_x;
+    scratch.resize(len.max(scratch.len()), 0.0);
+    let greatest = &mut scratch[..len];
+    greatest.fill(f32::NEG_INFINITY);
+    let max = |to: &mut f32, from: f32| *to = if from > *to { from } else { *to };
     for (plane, target) in planes.iter().zip(output.chunks_exact_mut(to.plane_len())) {
         for y in 0..to.height {
-            let column_max = &mut scratch[..from.width];
-            column_max.fill(f32::NEG_INFINITY);
-            for row in reach(0, y, from.height) {
-                column_max.iter_mut().zip(from.row(plane, row)).for_each(|(max, x)| *max = max.max(*x));
+            let column = &mut greatest[left..][..from.width];
+            column.fill(f32::NEG_INFINITY);
+            let end = (y * step_y + rows).saturating_sub(above).min(from.height);
+            for row in (y * step_y).saturating_sub(above)..end {
+                column.iter_mut().zip(from.row(plane, row)).for_each(|(to, from)| max(to, *from));
             }
-            for (x, to) in to.row_mut(target, y).iter_mut().enumerate() {
-                let under = &column_max[reach(1, x, from.width)];
-                *to = under.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let target = to.row_mut(target, y);
+            target.fill(f32::NEG_INFINITY);
+            for reach in 0..columns {
+                let under = &greatest[reach..];
+                match step_x {
+                    1 => target.iter_mut().zip(under).for_each(|(to, from)| max(to, *from)),
+                    2 => target
+                        .iter_mut()
+                        .zip(under.as_chunks::<2>().0)
+                        .for_each(|(to, from)| max(to, from[0])),
+                    _ => target.iter_mut().zip(under.chunks(step_x)).for_each(|(to, from)| max(to, from[0])),
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use pulp::Arch;
 
 use super::activation::Activation;
+use super::chain::Chain;
 use super::convolution::Convolution;
 use super::depthwise::Depthwise;
 use super::grid::Grid;
@@ -29,10 +30,13 @@ type Places = Vec<(Stored, Range<usize>)>;
 #[derive(Debug)]
 pub(super) enum Kernel {
     Convolution(Convolution),
+    Chain(Chain),
     Depthwise(Depthwise),
     Activate(Activation, Arc<[f32]>),
     Combine(Combine, Arc<[f32]>),
     Upsample([usize; 2]),
+    UpsampleLinear([usize; 2]),
+    Pick { step: [usize; 2], offset: [usize; 2] },
     Average,
     PoolMax(Window),
     Copy,
@@ -64,6 +68,8 @@ pub struct Program {
 pub struct Arena {
     buffers: Vec<Vec<f32>>,
     scratch: Vec<f32>,
+    /// Of a chain: parts of the maps between its links.
+    bands: Vec<Vec<f32>>,
 }
 
 impl Program {
@@ -79,7 +85,7 @@ impl Program {
     /// Memory for one run at a time.
     pub fn arena(&self) -> Arena {
         let buffers = self.buffer_lens.iter().map(|len| vec![0.0; *len]).collect();
-        Arena { buffers, scratch: Vec::new() }
+        Arena { buffers, scratch: Vec::new(), bands: Vec::new() }
     }
 
     /// Runs all steps; `inputs` are the tensors that the sketch was given. What the arena held does not matter, as long as
@@ -111,7 +117,7 @@ impl Program {
     }
 
     fn step(&self, step: &Step, arena: &mut Arena, inputs: &[&[f32]]) {
-        let Arena { buffers, scratch } = arena;
+        let Arena { buffers, scratch, bands } = arena;
         // A step never reads what it writes.
         let mut written = std::mem::take(&mut buffers[step.buffer]);
         let output = &mut written[..step.channels * step.output.plane_len()];
@@ -119,6 +125,7 @@ impl Program {
         let second = step.inputs.get(1).map(|places| resolve(places, buffers, inputs)).unwrap_or_default();
         match &step.kernel {
             Kernel::Convolution(kernel) => kernel.run(self.arch, &first, &second, output, scratch),
+            Kernel::Chain(kernel) => kernel.run(self.arch, &first, output, scratch, bands),
             Kernel::Depthwise(kernel) => kernel.run(self.arch, &first, &second, output, scratch),
             Kernel::Activate(activation, mask) => {
                 planes::activate(self.arch, *activation, &step.output, mask, &first, output);
@@ -128,6 +135,12 @@ impl Program {
             }
             Kernel::Upsample(scale) => {
                 planes::upsample(*scale, &step.input_grid, &first, &step.output, output)
+            }
+            Kernel::UpsampleLinear(scale) => {
+                planes::upsample_linear(*scale, &step.input_grid, &first, &step.output, output, scratch);
+            }
+            Kernel::Pick { step: every, offset } => {
+                planes::pick(*every, *offset, &step.input_grid, &first, &step.output, output);
             }
             Kernel::Average => planes::average(&step.input_grid, &first, &step.output, output),
             Kernel::PoolMax(window) => {
@@ -151,11 +164,13 @@ impl Step {
     fn kind(&self) -> &'static str {
         match self.kernel {
             Kernel::Convolution(_) => "convolution",
+            Kernel::Chain(_) => "convolutions",
             Kernel::Depthwise(_) => "depthwise convolution",
             Kernel::Activate(..) => "activation",
             Kernel::Combine(Combine::Add, _) => "sum",
             Kernel::Combine(Combine::Multiply, _) => "product",
-            Kernel::Upsample(_) => "upsampling",
+            Kernel::Upsample(_) | Kernel::UpsampleLinear(_) => "upsampling",
+            Kernel::Pick { .. } => "selection",
             Kernel::Average => "mean",
             Kernel::PoolMax(_) => "maximum",
             Kernel::Copy => "copy",

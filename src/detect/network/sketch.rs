@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use pulp::Arch;
 
 use super::activation::Activation;
+use super::chain::Chain;
 use super::convolution::{Convolution, Weights};
 use super::depthwise::Depthwise;
 use super::grid::Grid;
@@ -18,6 +19,9 @@ use super::taps::Window;
 
 /// Zeros around a map that are worth their place: a window that reaches further is left to others.
 const MARGIN_MAX: usize = 4;
+
+/// Samples of a map that is worth not to be made whole: smaller ones stay in the cache anyway.
+const CHAINED_LEN_MIN: usize = 128 << 10;
 
 /// Index of a node in its sketch.
 pub type NodeId = usize;
@@ -59,6 +63,15 @@ pub enum Operation {
     Combine(Combine),
     /// Repeats rows and columns.
     Upsample([usize; 2]),
+    /// The same on straight lines between the middles of pixels.
+    UpsampleLinear([usize; 2]),
+    /// Every so many rows and columns, from an offset on.
+    Pick {
+        /// How many.
+        step: [usize; 2],
+        /// The first.
+        offset: [usize; 2],
+    },
     /// The mean of each plane.
     Average,
     /// The greatest value under a window.
@@ -242,6 +255,29 @@ impl Sketch {
         }
     }
 
+    /// Which nodes are links of a chain but not its last, and which that is: dense convolutions whose large output one
+    /// convolution with a stride reads, and nobody else.
+    fn chains(&self, outputs: &[Vec<Plane>], live: &[bool]) -> Vec<Option<NodeId>> {
+        let readers = self.readers(outputs);
+        let link = |at: NodeId| match &self.nodes[at] {
+            Node { operation: Operation::Convolution(filters), inputs, .. } => {
+                (live[at] && !filters.depthwise && inputs.len() == 1).then_some((filters, &inputs[0]))
+            }
+            _ => None,
+        };
+        let mut absorbed = vec![None; self.nodes.len()];
+        for at in (0..self.nodes.len()).rev() {
+            let Some((filters, input)) = link(at) else { continue };
+            let Some(before) = self.whole_of(input).filter(|before| readers[*before] == 1) else { continue };
+            let Node { channels, height, width, .. } = self.nodes[before];
+            let large = channels * height * width >= CHAINED_LEN_MIN;
+            if large && filters.window.stride != [1, 1] && link(before).is_some() {
+                absorbed[before] = Some(absorbed[at].unwrap_or(at));
+            }
+        }
+        absorbed
+    }
+
     /// Inputs are copied into maps with margins, unless all who read them can do without.
     fn give_margins(&mut self, outputs: &mut [Vec<Plane>]) {
         let live = self.live(outputs);
@@ -289,6 +325,8 @@ struct Emission<'a> {
     live: Vec<bool>,
     grids: Vec<Grid>,
     masks: HashMap<[usize; 2], Arc<[f32]>>,
+    /// The last link of the chain that a node is a link of, for all but the last.
+    absorbed: Vec<Option<NodeId>>,
     /// Where each node is stored.
     stored: Vec<Option<Stored>>,
     /// Grid and channels of each buffer, and until after which node it is taken.
@@ -310,26 +348,42 @@ impl<'a> Emission<'a> {
             _ => Grid { height: node.height, width: node.width, margin },
         };
         let grids = sketch.nodes.iter().map(grid).collect();
-        let stored = vec![None; sketch.nodes.len()];
-        Self { sketch, outputs, arch, cache, live, grids, masks: HashMap::new(), stored, buffers: Vec::new() }
+        let (stored, absorbed) = (vec![None; sketch.nodes.len()], sketch.chains(outputs, &live));
+        Self {
+            sketch,
+            outputs,
+            arch,
+            cache,
+            live,
+            grids,
+            masks: HashMap::new(),
+            absorbed,
+            stored,
+            buffers: Vec::new(),
+        }
     }
 
     fn program(mut self) -> Option<Program> {
         let mut steps = Vec::new();
         let mut inputs = 0;
-        let last_reads = self.last_reads();
-        for at in 0..self.sketch.nodes.len() {
+        for (at, last_read) in self.last_reads().into_iter().enumerate() {
             let node = &self.sketch.nodes[at];
             if matches!(node.operation, Operation::Input) {
                 self.stored[at] = Some(Stored::Input(inputs));
                 inputs += 1;
-            } else if self.live[at] {
-                let buffer = self.buffer(at, last_reads[at]);
+            } else if self.live[at] && self.absorbed[at].is_none() {
+                let links = self.links(at);
+                let node = &self.sketch.nodes[at];
+                let inputs = &self.sketch.nodes[links[0]].inputs;
+                let buffer = self.buffer(at, last_read);
                 self.stored[at] = Some(Stored::Buffer(buffer));
-                let places = node.inputs.iter().map(|list| self.places(list)).collect::<Option<_>>()?;
-                let input_grid = self.grids[node.inputs.last()?.first()?.node].clone();
+                let places = inputs.iter().map(|list| self.places(list)).collect::<Option<_>>()?;
+                let input_grid = self.grids[inputs.last()?.first()?.node].clone();
                 let output = self.grids[at].clone();
-                let kernel = self.kernel(at)?;
+                let kernel = match &links[..] {
+                    [only] => self.kernel(*only)?,
+                    links => self.chain(links)?,
+                };
                 let name = node.name.clone();
                 let channels = node.channels;
                 steps.push(Step { name, kernel, inputs: places, input_grid, buffer, output, channels });
@@ -348,7 +402,8 @@ impl<'a> Emission<'a> {
     fn last_reads(&self) -> Vec<NodeId> {
         let mut last = vec![0; self.sketch.nodes.len()];
         for (at, node) in self.sketch.nodes.iter().enumerate().filter(|(at, _)| self.live[*at]) {
-            node.inputs.iter().flatten().for_each(|plane| last[plane.node] = at);
+            let read = self.absorbed[at].unwrap_or(at);
+            node.inputs.iter().flatten().for_each(|plane| last[plane.node] = last[plane.node].max(read));
         }
         self.outputs.iter().flatten().for_each(|plane| last[plane.node] = NodeId::MAX);
         last
@@ -380,6 +435,20 @@ impl<'a> Emission<'a> {
             Some((self.stored[plane.node]?, plane.channel * len..(plane.channel + 1) * len))
         };
         planes.iter().map(place).collect()
+    }
+
+    /// The links of the chain that ends with node `at`, in order; usually it alone.
+    fn links(&self, at: NodeId) -> Vec<NodeId> {
+        (0..at).filter(|link| self.absorbed[*link] == Some(at)).chain([at]).collect()
+    }
+
+    fn chain(&mut self, links: &[NodeId]) -> Option<Kernel> {
+        let convolution = |link: &NodeId| match self.kernel(*link)? {
+            Kernel::Convolution(convolution) => Some(convolution),
+            _ => None,
+        };
+        let links: Vec<_> = links.iter().map(convolution).collect::<Option<_>>()?;
+        Chain::new(links).ok().map(Kernel::Chain)
     }
 
     fn mask(&mut self, grid: &Grid) -> Arc<[f32]> {
@@ -414,6 +483,8 @@ impl<'a> Emission<'a> {
             Operation::Activate(activation) => Kernel::Activate(*activation, mask),
             Operation::Combine(combine) => Kernel::Combine(*combine, mask),
             Operation::Upsample(scale) => Kernel::Upsample(*scale),
+            Operation::UpsampleLinear(scale) => Kernel::UpsampleLinear(*scale),
+            Operation::Pick { step, offset } => Kernel::Pick { step: *step, offset: *offset },
             Operation::Average => Kernel::Average,
             Operation::PoolMax(window) => Kernel::PoolMax(window.clone()),
             Operation::Copy => Kernel::Copy,

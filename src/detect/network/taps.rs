@@ -1,5 +1,7 @@
 //! Where the taps of a convolution find their samples.
 
+use std::ops::Range;
+
 use super::grid::{Grid, SLACK};
 
 /// The window that is moved over a map: sizes of rows, then columns.
@@ -125,24 +127,33 @@ impl Packing {
         self.window.reaches().map(offset).collect()
     }
 
-    /// Fills `packed` with what the output rows `top .. top + rows` need of `plane`.
+    /// The rows of an input of `height` rows that these rows of the output need.
+    pub fn needs(&self, rows: &Range<usize>, height: usize) -> Range<usize> {
+        let Window { kernel, stride, before } = &self.window;
+        let end = (rows.end * stride[0] + kernel[0]).saturating_sub(before[0] + stride[0]).min(height);
+        (rows.start * stride[0]).saturating_sub(before[0]).min(end)..end
+    }
+
+    /// Fills `packed` with what the output's rows need of a plane, of which `plane` begins with row `first_row`.
     #[inline(always)]
     pub fn pack(
         &self,
-        input: &Grid,
-        plane: &[f32],
+        (input, plane, first_row): (&Grid, &[f32], usize),
         packed: &mut [f32],
-        top: usize,
-        rows: usize,
+        rows: Range<usize>,
         output: &Grid,
     ) {
+        let needed = self.needs(&rows, input.height);
+        let (top, rows) = (rows.start, rows.len());
         let [step_y, step_x] = self.window.stride;
         let (stride, map_len) = (output.stride(), self.map_len(rows, output.stride()));
         for (phase_y, maps) in packed.chunks_exact_mut(step_x * map_len).take(step_y).enumerate() {
             maps.chunks_exact_mut(map_len).for_each(|map| map[..self.lead].fill(0.0));
             for row in 0..self.above + rows + self.below {
                 let y = ((top + row) * step_y + phase_y).checked_sub(self.above * step_y);
-                let samples = y.filter(|y| *y < input.height).map_or(&[][..], |y| input.row(plane, y));
+                // What no tap meets need not be there.
+                let there = y.filter(|y| needed.contains(y)).map(|y| input.row(plane, y - first_row));
+                let samples = there.unwrap_or_default();
                 let at = self.lead + row * stride;
                 if step_x == 2 {
                     let (even, odd) = maps.split_at_mut(map_len);

@@ -206,6 +206,8 @@ proptest! {
         };
         let (a, b, c) = (input(&mut sketch, shape), input(&mut sketch, shape), input(&mut sketch, factor.shape));
         let pooled = [channels, height.div_ceil(step), width.div_ceil(step)];
+        let picked = [channels, height / step, width.div_ceil(step + 1)];
+        prop_assume!(picked[1] > 0);
         let nodes = [
             (Operation::Activate(activation), vec![a.clone()], shape),
             (Operation::Combine(Combine::Add), vec![a.clone(), b.clone()], shape),
@@ -214,6 +216,8 @@ proptest! {
             (Operation::Upsample([scale, scale + 1]), vec![b.clone()], [channels, height * scale, width * (scale + 1)]),
             (Operation::Average, vec![b.clone()], [channels, 1, 1]),
             (Operation::PoolMax(window.clone()), vec![a.clone()], pooled),
+            (Operation::UpsampleLinear([scale, scale + 1]), vec![b.clone()], [channels, height * scale, width * (scale + 1)]),
+            (Operation::Pick { step: [step, step + 1], offset: [step - 1, 0] }, vec![b.clone()], picked),
         ];
         let nodes = nodes.map(|(operation, inputs, shape)| sketch.add("node", operation, inputs, shape));
         let mut outputs: Vec<Vec<Plane>> = nodes.iter().map(|node| sketch.whole(*node)).collect();
@@ -246,11 +250,24 @@ proptest! {
             let under = reach(y, 0, height).flat_map(|y| reach(x, 1, width).map(move |x| (y as isize, x as isize)));
             under.map(|(y, x)| maps.at(c, y, x)).fold(f32::NEG_INFINITY, f32::max)
         });
+        let lines = spread(&second, repeated.shape, &|maps, c, y, x| {
+            let middle = |at: usize, scale: usize, len: usize| {
+                let place = ((at as f64 + 0.5) / scale as f64 - 0.5).clamp(0.0, (len - 1) as f64);
+                (place as usize, (place as usize + 1).min(len - 1), place.fract())
+            };
+            let ((top, bottom, down), (left, right, across)) = (middle(y, scale, height), middle(x, scale + 1, width));
+            let at = |y: usize, x: usize| f64::from(maps.at(c, y as isize, x as isize));
+            let row = |y: usize| at(y, left) * (1.0 - across) + at(y, right) * across;
+            (row(top) * (1.0 - down) + row(bottom) * down) as f32
+        });
+        let every = spread(&second, picked, &|maps, c, y, x| {
+            maps.at(c, (y * step + step - 1) as isize, (x * (step + 1)) as isize)
+        });
         let reversed: Vec<f32> = sum.values.chunks_exact(height * width).rev()
             .chain(active.values.chunks_exact(height * width).rev()).flatten().copied().collect();
         let reversed = Maps { shape: [2 * channels, height, width], values: reversed };
         let expected =
-            [active, sum, by_factor(|a, b| a * b), by_factor(|a, b| a + b), repeated, mean, greatest, reversed];
+            [active, sum, by_factor(|a, b| a * b), by_factor(|a, b| a + b), repeated, mean, greatest, lines, every, reversed];
         for arch in archs() {
             let found = outputs_of(&sketch, arch, &outputs, &[&first, &second, &factor]);
             for ((at, found), expected) in found.iter().enumerate().zip(&expected) {
@@ -274,6 +291,37 @@ fn bands_join_without_a_seam() {
     let last = sketch.add("convolution", Operation::Convolution(filters), reads, expected.shape);
     for arch in archs() {
         let found = outputs_of(&sketch, arch, &[sketch.whole(last)], &[&left, &right]);
+        assert_close(&found[0], &expected, &format!("{arch:?}"));
+    }
+}
+
+/// Three convolutions whose maps are large enough to be made band by band, down to a last band of few rows.
+#[test]
+fn a_chain_is_its_links_one_after_the_other() {
+    let input = Maps::random([3, 211, 190], 1);
+    let window =
+        |side: usize, step: usize| Window { kernel: [side; 2], stride: [step; 2], before: [side / 2; 2] };
+    let links = [
+        filters(window(3, 1), 3, 9, false, Activation::Clamp { low: 0.0, high: 6.0 }, 2),
+        filters(window(5, 2), 9, 20, false, Activation::Silu, 3),
+        filters(window(3, 2), 20, 7, false, Activation::NONE, 4),
+    ];
+    let mut sketch = Sketch::default();
+    let mut last = sketch.add("input", Operation::Input, vec![], input.shape);
+    let mut expected = input.clone();
+    for link in links {
+        expected = convolved(&expected, &link);
+        let reads = vec![sketch.whole(last)];
+        last = sketch.add("link", Operation::Convolution(link), reads, expected.shape);
+    }
+    let output = [sketch.whole(last)];
+    let program = sketch.clone().compile(Arch::new(), &output, &WeightCache::default()).unwrap();
+    let mut kinds = Vec::new();
+    let mut note = |_: &str, kind: &'static str, _| kinds.push(kind);
+    program.run_timed(&mut program.arena(), &[&input.values], &Default::default, &mut note);
+    assert_eq!(kinds, ["copy", "convolutions"]);
+    for arch in archs() {
+        let found = outputs_of(&sketch, arch, &output, &[&input]);
         assert_close(&found[0], &expected, &format!("{arch:?}"));
     }
 }
