@@ -122,7 +122,7 @@ impl Analysis {
     fn plan(&self, frame: &Frame, tracks: &[Forecast]) -> Option<Plan> {
         let sizes = self.detector.input_sizes();
         let Some(planner) = &self.planner else {
-            return Some(Plan { looks: vec![Part::whole(sizes)], urgency: Urgency::Motion });
+            return Some(Plan::whole(sizes, Urgency::Motion));
         };
         let picture = (frame.picture.width(), frame.picture.height());
         planner.plan(&View { at: frame.at.monotonic, picture, sizes, tracks })

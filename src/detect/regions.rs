@@ -38,9 +38,19 @@ const WHOLE_EARLY: f32 = 0.7;
 /// Context around motion and tracks, as a part of their size, and in pixels at least.
 const MARGIN: f32 = 0.25;
 const MARGIN_PIXELS_MIN: f32 = 14.0;
+/// Between two looks at a camera there is at least so much time: what is new, and what is followed, is predicted over it,
+/// and needs come together in one look.
+const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(350);
+/// The same while somebody crosses a fair part of the picture in a second, in parts of the picture.
+const LOOK_INTERVAL_FAST: Duration = Duration::from_millis(200);
+const FAST: f32 = 0.15;
+/// What is followed, and what moves, is not shrunk below so many pixels (the root of its area): a network recognises it at
+/// that size; motion may be several subjects.
+const TRACK_SIDE_PIXELS_MIN: f32 = 40.0;
+const MOTION_SIDE_PIXELS_MIN: f32 = 64.0;
 /// A confirmed track is looked at when it has moved by this much of its size, but within these bounds.
-const DRIFT_MAX: f32 = 0.6;
-const TRACK_WAIT_SECONDS: (f32, f32) = (0.2, 0.8);
+const DRIFT_MAX: f32 = 0.8;
+const TRACK_WAIT_SECONDS: (f32, f32) = (0.35, 1.0);
 /// A track at rest in whose place something moves is looked at so often.
 const STIRRED_WAIT_SECONDS: f32 = 1.0;
 /// Motion that covers less of a track at rest is not in its place.
@@ -82,6 +92,8 @@ pub struct Plan {
     pub looks: Vec<Look>,
     /// The most urgent reason for them.
     pub urgency: Urgency,
+    /// Whether one of them shows the whole picture at the network's largest input.
+    pub is_whole: bool,
 }
 
 impl Plan {
@@ -90,9 +102,9 @@ impl Plan {
         self.looks.iter().map(Look::pixels).sum()
     }
 
-    /// Whether it shows the whole picture.
-    pub fn is_whole(&self) -> bool {
-        self.looks.iter().any(|look| look.crop == WHOLE)
+    /// One look at the whole picture, for which `sizes` are the network's inputs.
+    pub fn whole(sizes: &[InputSize], urgency: Urgency) -> Self {
+        Self { looks: vec![Look::whole(sizes)], urgency, is_whole: true }
     }
 
     /// Whether one of its looks shows all of `rect`.
@@ -118,6 +130,7 @@ pub struct View<'a> {
 #[derive(Debug, Clone)]
 pub struct Planner {
     whole_at: Option<Monotonic>,
+    looked_at: Option<Monotonic>,
     began_again: bool,
     patches: Vec<Patch>,
     cells: Cells,
@@ -153,7 +166,13 @@ struct Need {
 impl Planner {
     /// A planner that has looked at nothing yet.
     pub fn new() -> Self {
-        Self { whole_at: None, began_again: false, patches: Vec::new(), cells: Cells::default() }
+        Self {
+            whole_at: None,
+            looked_at: None,
+            began_again: false,
+            patches: Vec::new(),
+            cells: Cells::default(),
+        }
     }
 
     /// Takes in what the gate made of a frame; also of frames that nobody looks at. `tracks` are those expected on it.
@@ -181,10 +200,13 @@ impl Planner {
         }
         for patch in &mut fresh {
             patch.explained = explained(&patch.rect, tracks);
-            let earlier = self.patches.iter().filter(|old| old.rect.intersection(&patch.rect) > 0.0);
-            for old in earlier {
-                patch.since = patch.since.min(old.since);
-                patch.passed_over |= old.passed_over;
+        }
+        for old in &self.patches {
+            let overlap = |new: &Patch| new.rect.intersection(&old.rect);
+            let next = fresh.iter_mut().max_by(|a, b| overlap(a).total_cmp(&overlap(b)));
+            if let Some(next) = next.filter(|next| overlap(next) > 0.0) {
+                next.since = next.since.min(old.since);
+                next.passed_over |= old.passed_over;
             }
         }
         // What moved a moment ago, unlooked at, may stand there now; a track's old place is empty.
@@ -209,13 +231,14 @@ impl Planner {
         let needs = self.needs(view);
         let due = needs.iter().any(|need| need.due);
         let urgency = needs.iter().filter(|need| need.due).map(|need| need.urgency).max();
-        let whole = |urgency| Plan { looks: vec![Look::whole(view.sizes)], urgency };
         let waited = self.whole_at.map(|whole_at| view.at.since(whole_at) + EARLY);
         let interval = self.whole_interval(view);
         if waited.is_none_or(|waited| waited >= interval) {
-            return Some(whole(urgency.unwrap_or(Urgency::Still)));
+            return Some(Plan::whole(view.sizes, urgency.unwrap_or(Urgency::Still)));
         }
-        if !due {
+        let pause = if view.tracks.iter().any(crosses_soon) { LOOK_INTERVAL_FAST } else { LOOK_INTERVAL_MIN };
+        let rested = self.looked_at.is_none_or(|at| view.at.since(at) + EARLY >= pause);
+        if !due || !rested {
             return None;
         }
         let urgency = urgency.unwrap_or(Urgency::Motion);
@@ -223,15 +246,18 @@ impl Planner {
         let pixels: u64 = looks.iter().map(Look::pixels).sum();
         let is_soon = waited.is_some_and(|waited| waited >= interval.mul_f32(WHOLE_EARLY));
         if is_soon && 2 * pixels >= Look::whole(view.sizes).pixels() {
-            return Some(whole(urgency));
+            return Some(Plan::whole(view.sizes, urgency));
         }
-        Some(Plan { looks, urgency })
+        let whole = Look::whole(view.sizes);
+        let is_whole = looks.contains(&whole);
+        Some(Plan { looks, urgency, is_whole })
     }
 
     /// `plan` was carried out at `at`: `tracks` is what is there now, `cut` are boxes that a crop's edge has cut and that
     /// were not taken for anything.
     pub fn looked(&mut self, at: Monotonic, plan: &Plan, tracks: &[Forecast], cut: &[Rect]) {
-        if plan.is_whole() {
+        self.looked_at = Some(at);
+        if plan.is_whole {
             (self.whole_at, self.began_again) = (Some(at), false);
         }
         let (shown, left): (Vec<Patch>, Vec<Patch>) =
@@ -276,7 +302,7 @@ impl Planner {
                 rect: grown(&patch.rect, MARGIN, view),
                 due_at,
                 due: due_at <= view.at + EARLY,
-                shrink_max: 1.0,
+                shrink_max: groups::shrink_max(&patch.rect, MOTION_SIDE_PIXELS_MIN, view),
                 urgency: Urgency::Motion,
             }
         });
@@ -295,7 +321,7 @@ fn of_track(track: &Forecast, moving: &[Rect], view: &View) -> Option<Need> {
     let stirred = || moving.iter().any(|r| r.intersection(&track.rect) > STIRRED * track.rect.area());
     let (least, most) = TRACK_WAIT_SECONDS;
     let wait_seconds = if !track.confirmed {
-        0.0
+        LOOK_INTERVAL_FAST.as_secs_f32()
     } else if track.missed {
         least
     } else if !track.at_rest {
@@ -314,9 +340,14 @@ fn of_track(track: &Forecast, moving: &[Rect], view: &View) -> Option<Need> {
         rect: grown(&track.rect, margin + unsure, view),
         due_at,
         due: due_at <= view.at + EARLY,
-        shrink_max: if track.confirmed { groups::shrink_max(&track.rect, view) } else { 1.0 },
+        shrink_max: groups::shrink_max(&track.rect, TRACK_SIDE_PIXELS_MIN, view),
         urgency: Urgency::Tracks,
     })
+}
+
+/// Whether a track will be somewhere else a moment later.
+fn crosses_soon(track: &Forecast) -> bool {
+    !track.at_rest && track.speed * track.rect.area().sqrt() > FAST
 }
 
 /// Whether motion belongs to tracks that move.

@@ -239,7 +239,9 @@ impl Alive {
         thin(&mut track.path, settings.path_points_max);
         let age = at.since(track.first_seen).as_secs_f32();
         let often = self.hits >= settings.hits_min && age >= settings.confirm_seconds_min;
-        let apart = self.hits >= 2 && age >= settings.confirm_seconds_of_two;
+        let sum: f32 = self.votes.iter().sum();
+        let are_sure = sum >= settings.score_high * self.hits as f32;
+        let apart = self.hits >= 2 && are_sure && age >= settings.confirm_seconds_of_two;
         track.confirmed |= often || apart;
         if self.stay.0.iou(&track.rect) < settings.rest_iou_min {
             self.stay = (track.rect, at);

@@ -18,7 +18,7 @@ pub struct Settings {
     pub hits_min: u32,
     /// Over how many seconds at least they must be spread.
     pub confirm_seconds_min: f32,
-    /// Where looks are rare, two of them confirm a track if so many seconds lie between them.
+    /// Where looks are rare, two of them confirm a track if they are sure and so many seconds lie between them.
     pub confirm_seconds_of_two: f32,
     /// How long a confirmed track lives on without being seen. Only time counts in which somebody looked where it
     /// should have been.
@@ -53,7 +53,7 @@ impl Default for Settings {
             speed_max: 6.0,
             hits_min: 3,
             confirm_seconds_min: 0.25,
-            confirm_seconds_of_two: 0.8,
+            confirm_seconds_of_two: 0.35,
             lost_seconds_max: 2.5,
             unconfirmed_seconds_max: 0.8,
             miss_seconds_max: 1.0,

@@ -46,6 +46,14 @@ fn two_looks_far_apart_confirm_where_looks_are_rare() {
     let person = [seen(Label::Person, 0.9, upright(0.5, 0.5))];
     let confirmed = [0.0, 1.0].map(|t| tracker.update(at(t), EPOCH, &person)[0].confirmed);
     assert_eq!(confirmed, [false, true]);
+    let mut tracker = Tracker::new(Settings::default());
+    let weak = [seen(Label::Person, 0.2, upright(0.5, 0.5))];
+    assert!(!tracker.update(at(0.0), EPOCH, &person)[0].confirmed);
+    let tracks = tracker.update(at(0.6), EPOCH, &[seen(Label::Person, 0.5, upright(0.5, 0.5))]);
+    assert!(tracks[0].confirmed, "both are sure");
+    let mut tracker = Tracker::new(Settings::default());
+    tracker.update(at(0.0), EPOCH, &[seen(Label::Person, 0.5, upright(0.5, 0.5))]);
+    assert!(!tracker.update(at(0.6), EPOCH, &weak)[0].confirmed, "one of them is weak");
 }
 
 /// A confirmed car that has stood for two seconds.

@@ -13,10 +13,10 @@ const WHOLE_FROM: f32 = 0.8;
 const HARDLY_SHRUNK: f32 = 1.3;
 /// More needs than this are a whole look: they are everywhere.
 const NEEDS_MAX: usize = 24;
-/// What is followed is not shrunk below this many pixels (the root of its area).
-const SIDE_PIXELS_MIN: f32 = 64.0;
-/// Nor by more than this.
-const SHRINK_MAX: f32 = 2.0;
+/// Nothing is shrunk by more than this to fit into a smaller input.
+const SHRINK_MAX: f32 = 2.5;
+/// A part that has to be shrunk by more than this part of what a whole look shrinks is not worth its cost.
+const PART_OF_WHOLE: f32 = 0.7;
 /// Crops begin on even pixels, as chroma does: so much room is left for that.
 const ALIGN_PIXELS: f32 = 2.0;
 
@@ -74,10 +74,10 @@ pub(super) fn looks(needs: &[Need], view: &View) -> Vec<Look> {
     chosen
 }
 
-/// By how much a track may be shrunk and still be recognised.
-pub(super) fn shrink_max(rect: &Rect, view: &View) -> f32 {
+/// By how much `rect` may be shrunk, so that it keeps `side_pixels_min` (the root of its area).
+pub(super) fn shrink_max(rect: &Rect, side_pixels_min: f32, view: &View) -> f32 {
     let side = (rect.area() * view.picture.0 as f32 * view.picture.1 as f32).sqrt();
-    (side / SIDE_PIXELS_MIN).clamp(1.0, SHRINK_MAX)
+    (side / side_pixels_min).clamp(1.0, SHRINK_MAX)
 }
 
 fn flat((a, b, (joined, _)): (usize, usize, (Group, i64))) -> (usize, usize, Group) {
@@ -150,14 +150,11 @@ fn look_at(rect: &Rect, shrink_max: f32, view: &View) -> Look {
     let shrink = shrink(size);
     let width = (size.width as f32 * shrink).min(picture.0);
     let height = (size.height as f32 * shrink).min(picture.1);
-    let is_whole = width >= picture.0 && height >= picture.1;
-    if is_whole
-        || shrink >= HARDLY_SHRUNK.min(shrink_of_whole(view))
-            && enough.is_none()
-            && !is_much_less(shrink, view)
-    {
+    // Shrunk nearly as much as the whole picture, a part shows hardly more of itself and nothing else.
+    if enough.is_none() && shrink > PART_OF_WHOLE * shrink_of_whole(view) {
         return Look::whole(view.sizes);
     }
+    let is_all = width >= picture.0 && height >= picture.1;
     let from = |centre: f32, length: f32, whole: f32| {
         let start = (centre * whole - length / 2.0).clamp(0.0, whole - length);
         // At the far edge the crop ends with the picture.
@@ -165,11 +162,7 @@ fn look_at(rect: &Rect, shrink_max: f32, view: &View) -> Look {
     };
     let centre = rect.centre();
     let (x, y) = (from(centre.x, width, picture.0), from(centre.y, height, picture.1));
-    let crop = Rect::new(x / picture.0, y / picture.1, width / picture.0, height / picture.1);
+    let part = Rect::new(x / picture.0, y / picture.1, width / picture.0, height / picture.1);
+    let crop = if is_all { WHOLE } else { part };
     Look { crop, size: *size }
-}
-
-/// Whether a crop that is shrunk by `shrink` still shows clearly more than the whole picture at the same cost.
-fn is_much_less(shrink: f32, view: &View) -> bool {
-    shrink <= 0.7 * shrink_of_whole(view)
 }
