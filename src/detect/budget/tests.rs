@@ -195,7 +195,7 @@ proptest! {
         prop_assume!((0.02..1.0).contains(&rate));
         let mut budget = budget_for(&cameras, rate, 0.2);
         // Some want always, some every other second.
-        let wants = |camera: usize, now: u64| thirst >> camera & 1 == 0 || now / 1000 % 2 == 0;
+        let wants = |camera: usize, now: u64| thirst >> camera & 1 == 0 || (now / 1000).is_multiple_of(2);
         let millis = 10_000;
         let log = simulate(&mut budget, &cameras, 1, millis, wants);
         for (number, camera) in cameras.iter().enumerate().filter(|(number, _)| thirst >> number & 1 == 0) {
