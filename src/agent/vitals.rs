@@ -211,7 +211,7 @@ mod tests {
                 cpu,
                 short_cpu: Duration::from_millis(20 * short),
             };
-            Count { frames, moving, tally }
+            Count { frames, moving, inferences: looks, tally }
         };
         let id: CameraId = "gate".parse().unwrap();
         let vitals = of_camera(&id, &count(100, 50, 40, 10), &count(400, 125, 100, 130), 60.0);

@@ -69,6 +69,8 @@ pub struct Count {
     pub frames: u64,
     /// Those on which something moved.
     pub moving: u64,
+    /// Inferences of all looks; a look is one or two.
+    pub inferences: u64,
     /// What was wanted of the budget, and got.
     pub tally: Tally,
 }
@@ -180,7 +182,8 @@ impl Counts {
     pub(super) fn all(&self) -> BTreeMap<CameraId, Count> {
         let state = self.0.lock();
         let count = |(camera, desk): (&CameraId, &Desk)| {
-            let count = Count { tally: state.budget.tally(camera), frames: desk.frames, moving: desk.moving };
+            let Desk { frames, moving, inferences, .. } = *desk;
+            let count = Count { frames, moving, inferences, tally: state.budget.tally(camera) };
             (camera.clone(), count)
         };
         state.desks.iter().map(count).collect()
@@ -260,15 +263,16 @@ impl Shared {
         while let Some(mut job) = self.next_job() {
             let before = clock::thread_cpu();
             let outcome = catch_unwind(AssertUnwindSafe(|| look(&mut job, alerts)));
-            let pixels = outcome.unwrap_or_else(|_| {
+            let (inferences, pixels) = outcome.unwrap_or_else(|_| {
                 tracing::error!(camera = %job.camera, "the analysis of a frame panicked; the frame is skipped");
-                0
+                (0, 0)
             });
             let cpu = clock::thread_cpu().saturating_sub(before);
             let mut state = self.lock();
             state.budget.done(&job.camera, pixels, cpu);
             let Some(desk) = state.desks.get_mut(&job.camera) else { continue };
             desk.failing = job.failing;
+            desk.inferences += inferences;
             let queue = desk.take_glimpses();
             drop(state);
             self.glance(&job.camera, job.analysis, queue, alerts);
@@ -324,14 +328,14 @@ fn job_of(camera: &CameraId, desk: &mut Desk) -> Option<Job> {
     Some(Job { camera: camera.clone(), analysis, frame, lost, failing: desk.failing })
 }
 
-/// Looks at the job's frame, and passes on what its rules say. Gives the pixels of input.
-fn look(job: &mut Job, alerts: &AlertInput) -> u64 {
-    let mut pixels = 0;
+/// Looks at the job's frame, and passes on what its rules say. Gives how many inferences that took, and their pixels.
+fn look(job: &mut Job, alerts: &AlertInput) -> (u64, u64) {
+    let mut cost = (0, 0);
     if let Some(frame) = job.frame.take() {
         match job.analysis.look(&frame) {
             Ok(looked) => {
                 job.failing = false;
-                pixels = looked.pixels();
+                cost = (looked.parts.len() as u64, looked.pixels());
                 looked.events.into_iter().for_each(|event| alerts.send(event, Some(&frame.picture)));
             }
             Err(error) if !job.failing => {
@@ -344,5 +348,5 @@ fn look(job: &mut Job, alerts: &AlertInput) -> u64 {
     if let Some(at) = job.lost.take() {
         job.analysis.close_all(at).into_iter().for_each(|event| alerts.send(event, None));
     }
-    pixels
+    cost
 }

@@ -26,7 +26,7 @@ struct Used {
     gate: Duration,
     inference: Duration,
     rest: Duration,
-    looks: u64,
+    inferences: u64,
     short: u64,
     frames: u64,
 }
@@ -47,8 +47,9 @@ pub fn print(asked: &Asked) {
         std::thread::available_parallelism().map_or(1, usize::from)
     );
     println!(
-        "decode: the sub stream's session; gate: receiving its pictures, and the gate; rest: store, publisher\n\
-         {:<8}{:>7}  {:<12}{:>6}  {:>6}  {:>6}  {:>6}  {:>9}  {:>5}  looks a camera-second  short",
+        "decode: the sub stream's session; gate: receiving its pictures, and the gate; rest: store, publisher; short: looks \
+         a camera-second that the budget could not serve\n\
+         {:<8}{:>7}  {:<12}{:>6}  {:>6}  {:>6}  {:>6}  {:>9}  {:>5}  inferences a camera-second  short",
         "footage", "cameras", "looks", "total", "record", "decode", "gate", "inference", "rest"
     );
     for (footage, sub) in [("quiet", quiet(asked)), ("busy", busy(asked))] {
@@ -59,7 +60,7 @@ pub fn print(asked: &Asked) {
                 let minutes = f64::from(*count) * asked.seconds as f64 / 60.0;
                 let per = |cpu: Duration| cpu.as_secs_f64() / minutes;
                 println!(
-                    "{footage:<8}{count:>7}  {:<12}{:>6.2}  {:>6.2}  {:>6.2}  {:>6.2}  {:>9.2}  {:>5.2}  {:>21.2}  {:>5.2}",
+                    "{footage:<8}{count:>7}  {:<12}{:>6.2}  {:>6.2}  {:>6.2}  {:>6.2}  {:>9.2}  {:>5.2}  {:>26.2}  {:>5.2}",
                     if every_frame { "every frame" } else { "gated" },
                     per(used.total()),
                     per(used.record),
@@ -67,7 +68,7 @@ pub fn print(asked: &Asked) {
                     per(used.gate),
                     per(used.inference),
                     per(used.rest),
-                    used.looks as f64 / minutes / 60.0,
+                    used.inferences as f64 / minutes / 60.0,
                     used.short as f64 / minutes / 60.0,
                 );
                 let fps = used.frames as f64 / minutes / 60.0;
@@ -163,7 +164,7 @@ fn daemon(asked: &Asked, count: u32, main: &Path, sub: &Path, every_frame: bool)
         gate: end.gate - start.gate,
         inference: end.inference - start.inference,
         rest: end.rest - start.rest,
-        looks: end.looks - start.looks,
+        inferences: end.inferences - start.inferences,
         short: end.short - start.short,
         frames: end.frames - start.frames,
     }
@@ -207,7 +208,7 @@ fn measure(agent: &Agent, sessions: &[u32]) -> Used {
         *of += spent;
     }
     for count in agent.counts().values() {
-        used.looks += count.tally.looks;
+        used.inferences += count.inferences;
         used.short += count.tally.short;
         used.frames += count.frames;
     }

@@ -24,6 +24,7 @@ pub(super) struct Desk {
     pub(super) failing: bool,
     pub(super) frames: u64,
     pub(super) moving: u64,
+    pub(super) inferences: u64,
     glimpses: VecDeque<Glimpse>,
 }
 
@@ -36,6 +37,7 @@ impl Desk {
             failing: false,
             frames: 0,
             moving: 0,
+            inferences: 0,
             glimpses: VecDeque::new(),
         }
     }
