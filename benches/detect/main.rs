@@ -2,6 +2,7 @@
 //!
 //! - `gate`: the motion gate, condition by condition: what it covers of who moves, what it says of quiet streets, and
 //!   its CPU time a picture;
+//! - `idle`: what decoding key frames only saves while nothing moves on a 1080p stream;
 //! - `inference`: each network that is there, by the box's kernels, by tract alone and by onnxruntime, in turns;
 //! - `pipeline`: the gate, regions and the budget on real footage, against looking at every frame whole.
 //!
@@ -17,6 +18,7 @@ mod conditions;
 #[path = "../store/cpu.rs"]
 mod cpu;
 mod gate;
+mod idle;
 mod inference;
 mod pipeline;
 
@@ -35,12 +37,14 @@ fn main() {
     match part.as_deref() {
         None => {
             gate::print(None);
+            idle::run([].into_iter());
             inference::run([].into_iter());
             pipeline::run([].into_iter());
         }
         Some("gate") => gate::print(arguments.first().map(String::as_str)),
+        Some("idle") => idle::run(arguments.into_iter()),
         Some("inference") => inference::run(arguments.into_iter()),
         Some("pipeline") => pipeline::run(arguments.into_iter()),
-        Some(part) => panic!("there is no part {part}: name gate, inference or pipeline"),
+        Some(part) => panic!("there is no part {part}: name gate, idle, inference or pipeline"),
     }
 }

@@ -94,6 +94,7 @@ fn wardwatch(cameras: &Cameras, span: Duration) -> Used {
                 }),
                 record: true,
                 watch_fps_max: None,
+                idle_gap_max: None,
                 stall: Duration::from_secs(10),
             };
             supervise(stream, program.clone(), Box::new(IntoStore(store.clone())))

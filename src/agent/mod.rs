@@ -14,6 +14,7 @@ pub mod demo;
 mod disk;
 mod keeper;
 pub mod replay;
+mod vigil;
 mod vitals;
 mod watch;
 
@@ -28,7 +29,7 @@ pub use analysis::{Analysis, Glanced, Looked};
 
 use crate::clock::{self, SystemClock};
 use crate::config;
-use crate::detect::Factory;
+use crate::detect::{Factory, Gate, GateSettings};
 use crate::domain::fragment::Fragment;
 use crate::domain::ids::CameraId;
 use crate::domain::picture::Frame;
@@ -36,10 +37,11 @@ use crate::domain::status::StreamState;
 use crate::publish::Publisher;
 use crate::rules::RuleSettings;
 use crate::store::Store;
-use crate::video::{SessionProgram, StreamHandle, StreamReport, StreamSink, prepare, supervise};
+use crate::video::{Attention, SessionProgram, StreamHandle, StreamReport, StreamSink, prepare, supervise};
 use alerts::Alerts;
 use board::Board;
 use disk::Disk;
+use vigil::Vigil;
 use vitals::Pulse;
 pub use watch::Count;
 use watch::Watch;
@@ -182,6 +184,10 @@ impl Agent {
                 store: self.store.clone(),
                 watch: stream.watch_fps_max.map(|_| self.watch.input(id, &camera.masks)),
                 board: self.board.clone(),
+                vigil: stream.idle_gap_max.map(|_| {
+                    let masks = camera.masks.clone();
+                    Vigil::new(Gate::new(GateSettings { masks }))
+                }),
                 refused: false,
             };
             handles.push(supervise(stream.clone(), self.program.clone(), Box::new(sink)));
@@ -208,6 +214,8 @@ struct CameraSink {
     /// `None` for a stream that is only recorded.
     watch: Option<watch::Input>,
     board: Arc<Board>,
+    /// Where key frames alone may do.
+    vigil: Option<Vigil>,
     refused: bool,
 }
 
@@ -224,9 +232,16 @@ impl StreamSink for CameraSink {
     }
 
     fn frame(&mut self, frame: Frame) {
+        if let Some(vigil) = &mut self.vigil {
+            vigil.look(&frame);
+        }
         if let Some(watch) = &mut self.watch {
             watch.frame(frame);
         }
+    }
+
+    fn attention(&mut self) -> Attention {
+        self.vigil.as_ref().map_or(Attention::Awake, Vigil::attention)
     }
 
     fn report(&mut self, report: StreamReport) {

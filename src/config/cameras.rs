@@ -84,7 +84,11 @@ fn one(checker: &mut Checker, path: &str, id: &str, camera: file::Camera) -> Opt
 
 /// Looks at the sub stream where there is one, and leaves out a stream from which nothing is wanted.
 fn streams(id: &CameraId, camera: &file::Camera, main: Source, sub: Option<Source>) -> Vec<StreamSettings> {
+    // A key frame that comes a few milliseconds late still counts as in time.
+    let idle_gap_max = Duration::from_secs_f64(camera.idle_gap_seconds_max * 1.05);
+    let may_idle = sub.is_none() && !idle_gap_max.is_zero();
     let stream = |role, source, record, watch_fps_max| StreamSettings {
+        idle_gap_max: may_idle.then_some(idle_gap_max),
         camera: id.clone(),
         role,
         source,

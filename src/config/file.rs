@@ -244,6 +244,11 @@ pub struct Camera {
     #[serde(default = "default_looks_per_second_min")]
     #[schemars(range(min = 0, max = 30))]
     pub looks_per_second_min: f32,
+    /// Without a sub stream: while nothing moves, only key frames are decoded, if they come at least this often; with 0,
+    /// every frame is.
+    #[serde(default = "default_idle_gap_seconds_max")]
+    #[schemars(range(min = 0, max = 10))]
+    pub idle_gap_seconds_max: f64,
     /// Areas in which motion does not count (a clock burnt into the picture, a flag), each as its corners in order,
     /// [x, y] each: [0, 0] is the picture's top left corner, [1, 1] its bottom right one.
     #[serde(default)]
@@ -281,6 +286,10 @@ fn default_fps_max() -> f32 {
 
 fn default_looks_per_second_min() -> f32 {
     0.5
+}
+
+fn default_idle_gap_seconds_max() -> f64 {
+    2.0
 }
 
 fn default_stall_seconds() -> f64 {

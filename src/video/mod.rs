@@ -6,6 +6,7 @@
 //!
 //! Never here: what to do with a frame or a fragment.
 
+mod attention;
 mod parts;
 mod pipeline;
 mod record;
@@ -24,7 +25,7 @@ mod wire;
 pub use replay::{PictureReader, ReplayError, read_pictures};
 pub use sandbox::try_walls;
 pub use session::{prepare_child, run_child};
-pub use settings::{RtspSource, Source, StreamSettings, Transport};
+pub use settings::{Attention, RtspSource, Source, StreamSettings, Transport};
 pub use supervisor::{
     SessionProgram, StreamHandle, StreamReport, StreamSink, VideoError, prepare, supervise,
 };

@@ -4,13 +4,13 @@
 //! rtsp ─ appsrc ────────────────────────────────────┐
 //! rtspsrc ─ depay ────────────────────────┐         │
 //! filesrc ─ parsebin ─ identity(sync) ────┴─ parse ─┴┬─ queue ─ timestamper ─ isofmp4mux ─ appsink   (record)
-//!                                                    └─ queue ─ parse ─ decoder ─ convert ─ appsink  (watch)
+//!                                                    └─ queue ─ identity ─ parse ─ decoder ─ convert ─ appsink  (watch)
 //! ```
 //!
 //! `rtspsrc` reads cameras that want UDP or TLS, [`rtsp`] the others.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use gstreamer as gst;
@@ -19,7 +19,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
 use super::parts::{Failure, link, make, parser_of};
-use super::settings::{RtspSource, Source, StreamSettings, Transport};
+use super::settings::{Attention, RtspSource, Source, StreamSettings, Transport};
 use super::wire::FailureKind;
 use super::{record, rtsp, watch};
 use crate::clock;
@@ -41,6 +41,7 @@ pub(super) struct Shared {
     record_branch: OnceLock<record::Branch>,
     feed: OnceLock<Arc<rtsp::Feed>>,
     arrivals: Arc<rtsp::Arrivals>,
+    is_idle: AtomicBool,
 }
 
 impl Shared {
@@ -55,7 +56,17 @@ impl Shared {
             record_branch: OnceLock::new(),
             feed: OnceLock::new(),
             arrivals: Arc::default(),
+            is_idle: AtomicBool::new(false),
         }
+    }
+
+    /// How closely the daemon wants to look.
+    pub(super) fn attention(&self) -> Attention {
+        if self.is_idle.load(Ordering::Relaxed) { Attention::Idle } else { Attention::Awake }
+    }
+
+    pub(super) fn attend(&self, attention: Attention) {
+        self.is_idle.store(attention == Attention::Idle, Ordering::Relaxed);
     }
 
     /// How many samples have arrived.
@@ -339,7 +350,9 @@ impl Tail {
         }
         if let Some(fps_max) = self.stream.watch_fps_max {
             let deliver = self.deliver.clone();
-            watch::attach(pipeline, tee, codec, fps_max, arrivals, move |frame| deliver.frame(frame))?;
+            let idle = self.stream.idle_gap_max.map(|gap_max| (gap_max, self.shared.clone()));
+            let deliver = move |frame| deliver.frame(frame);
+            watch::attach(pipeline, tee, codec, watch::Wanted { fps_max, idle }, arrivals, deliver)?;
         }
         Ok(())
     }

@@ -1,10 +1,9 @@
 //! The child process of one session: `wardwatch session`, started by the supervisor and by nobody else.
 //!
-//! It reads one order from its standard input (a socket), puts up its walls, and reports back over the same socket
-//! until its stream breaks or the other end closes. It never tears its pipeline down: `set_state(Null)` can block for
+//! It reads one order from its standard input (a socket), puts up its walls, and reports back over the same socket,
+//! where it is also told how closely to look, until its stream breaks or the other end closes. It never tears its pipeline down: `set_state(Null)` can block for
 //! ever, and the supervisor kills the process anyway.
 
-use std::io::Read;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -21,7 +20,7 @@ use gstreamer::prelude::*;
 use super::parts::Failure;
 use super::pipeline::{self, Deliver, Shared};
 use super::record::MuxedFragment;
-use super::settings::{Source, StreamSettings};
+use super::settings::{Attention, Source, StreamSettings};
 use super::watch::Decoded;
 use super::wire::{self, FailureKind, Order, Report};
 use super::{REGISTRY_VARIABLE, sandbox};
@@ -117,10 +116,18 @@ fn readable(stream: &StreamSettings) -> Vec<PathBuf> {
     registry.into_iter().chain(of_source).collect()
 }
 
-/// The daemon never writes again after its order: whatever a read returns, it is the end. Wakes who waits for the bus.
-fn watch_for_stop(mut socket: UnixStream, stop: Arc<AtomicBool>, bus: gst::Bus) -> Result<(), Failure> {
+/// Takes up what the daemon wants after its order, until its end closes. Wakes who waits for the bus.
+fn watch_for_stop(
+    mut socket: UnixStream,
+    stop: Arc<AtomicBool>,
+    bus: gst::Bus,
+    shared: Arc<Shared>,
+) -> Result<(), Failure> {
     let body = move || {
-        let _ = socket.read(&mut [0; 1]);
+        // Whatever else a read returns, it is the end.
+        while let Ok(Some((attention, _))) = wire::read::<Attention>(&mut socket) {
+            shared.attend(attention);
+        }
         stop.store(true, Ordering::Relaxed);
         // Fails only on a bus that nobody reads any more.
         let _ = bus.post(gst::message::Application::new(gst::Structure::new_empty("stop")));
@@ -136,7 +143,7 @@ fn run(stream: &StreamSettings, socket: UnixStream, outgoing: &Outgoing) -> Resu
     let pipeline = ManuallyDrop::new(pipeline);
     let bus = pipeline.bus().ok_or_else(|| Failure::new(FailureKind::Bug, "the pipeline has no bus"))?;
     let stop = Arc::new(AtomicBool::new(false));
-    watch_for_stop(socket, stop.clone(), bus.clone())?;
+    watch_for_stop(socket, stop.clone(), bus.clone(), shared.clone())?;
     if pipeline.set_state(gst::State::Playing).is_err() {
         let failure = bus_failure(&bus, stream);
         return Err(

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::fragment::StreamRole;
 use crate::domain::ids::CameraId;
 use crate::domain::secret::Credentials;
@@ -51,6 +53,16 @@ pub enum Transport {
     Udp,
 }
 
+/// How closely a watched stream is looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Attention {
+    /// Nothing moves: key frames will do.
+    Idle,
+    /// Every frame is wanted, up to the highest rate.
+    #[default]
+    Awake,
+}
+
 /// One stream of one camera, and what is wanted of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamSettings {
@@ -64,6 +76,9 @@ pub struct StreamSettings {
     pub record: bool,
     /// The highest rate of decoded frames that is wanted; `None` for none: the stream is then never decoded.
     pub watch_fps_max: Option<f32>,
+    /// While [`Attention::Idle`] is wanted, only key frames are decoded, if they are no farther apart than this; `None`
+    /// to decode everything always.
+    pub idle_gap_max: Option<Duration>,
     /// How long a connected stream may stay without data before it counts as broken.
     pub stall: Duration,
 }

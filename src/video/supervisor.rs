@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::REGISTRY_VARIABLE;
-use super::settings::{Source, StreamSettings};
+use super::settings::{Attention, Source, StreamSettings};
 use super::wire::{self, Order, Report};
 use crate::backoff::{Backoff, scattered};
 use crate::channel;
@@ -140,6 +140,11 @@ pub trait StreamSink: Send + 'static {
     fn frame(&mut self, frame: Frame);
     /// The stream's state has changed.
     fn report(&mut self, report: StreamReport);
+    /// How closely the stream is to be looked at from now on. Asked after each message of the session, which sends one a
+    /// second at least; without effect where [`StreamSettings::idle_gap_max`] is not set.
+    fn attention(&mut self) -> Attention {
+        Attention::Awake
+    }
 }
 
 /// A supervised stream. Dropping it asks the stream to stop, and does not wait.
@@ -313,6 +318,7 @@ impl Supervisor {
         let mut init: Arc<[u8]> = Arc::from([]);
         let mut last_message = Instant::now();
         let mut stop_asked: Option<Instant> = None;
+        let mut told = Attention::default();
         let broken = |reason: String| End::Broken(ErrorKind::Transient, reason);
         // A session that stops in the middle of a message must not hold this thread.
         if let Err(error) = socket.set_read_timeout(Some(SILENCE_MAX)) {
@@ -341,10 +347,23 @@ impl Supervisor {
                     if let Err(reason) = self.pass_on(report, body, &mut init) {
                         return broken(format!("the session sent {reason}"));
                     }
+                    if self.stream.idle_gap_max.is_some() {
+                        self.tell(socket, &mut told);
+                    }
                 }
                 Ok(None) => return broken("the session died".to_owned()),
                 Err(error) => return broken(format!("the session died: {error}")),
             }
+        }
+    }
+
+    /// Tells the session how closely to look, where that is another way than it was told last.
+    fn tell(&mut self, mut socket: &UnixStream, told: &mut Attention) {
+        let wanted = self.sink.attention();
+        if wanted != *told {
+            *told = wanted;
+            // A session that does not read any more is found out by its silence.
+            let _ = wire::write(&mut socket, &wanted, &[]);
         }
     }
 

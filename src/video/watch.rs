@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -9,7 +10,9 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
+use super::attention;
 use super::parts::{Failure, arrival, make, parser_of};
+use super::pipeline::Shared;
 use super::rtsp::Arrivals;
 use super::wire::FailureKind;
 use crate::domain::fragment::Codec;
@@ -26,12 +29,20 @@ pub(super) struct Decoded {
     pub at: Stamp,
 }
 
-/// Adds the branch behind `tee`. `deliver` gets a picture at most `fps_max` times a second.
+/// What is wanted of a stream's pictures.
+pub(super) struct Wanted {
+    /// At most so many a second.
+    pub fps_max: f32,
+    /// Where key frames alone may do: how far apart they may be, and who says when.
+    pub idle: Option<(Duration, Arc<Shared>)>,
+}
+
+/// Adds the branch behind `tee`. `deliver` gets the pictures.
 pub(super) fn attach(
     pipeline: &gst::Pipeline,
     tee: &gst::Element,
     codec: Codec,
-    fps_max: f32,
+    wanted: Wanted,
     arrivals: Arc<Arrivals>,
     deliver: impl Fn(Decoded) + Send + Sync + 'static,
 ) -> Result<(), Failure> {
@@ -41,12 +52,19 @@ pub(super) fn attach(
     queue.set_property("max-size-time", QUEUE_NANOS_MAX);
     // A decoder that cannot keep up must not hold up the record branch behind the same tee.
     queue.set_property_from_str("leaky", "downstream");
-    skip_to_keyframe_after_a_leak(&queue)?;
+    // Samples come from the camera in lists, which probes for single ones do not see: behind this element there are none.
+    let single = make("identity")?;
+    single.set_property("signal-handoffs", false);
+    let pad = single.static_pad("src").ok_or_else(|| Failure::missing("identity"))?;
+    skip_to_keyframe_after_a_leak(&pad);
+    if let Some((gap_max, shared)) = wanted.idle {
+        attention::select(&pad, gap_max, shared);
+    }
     let parser = make(parser_of(codec))?;
     let decoder = decoder_for(&parser)?;
     let convert = make("videoconvert")?;
     let sink = picture_sink();
-    let pace = Pace::new(fps_max);
+    let pace = Pace::new(wanted.fps_max);
     let new_sample = move |sink: &gst_app::AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
         if let Some((pts, running_time)) = times_of(&sample)
@@ -58,7 +76,7 @@ pub(super) fn attach(
         Ok(gst::FlowSuccess::Ok)
     };
     sink.set_callbacks(gst_app::AppSinkCallbacks::builder().new_sample(new_sample).build());
-    let elements = [&queue, &parser, &decoder, &convert, sink.upcast_ref()];
+    let elements = [&queue, &single, &parser, &decoder, &convert, sink.upcast_ref()];
     pipeline.add_many(elements)?;
     gst::Element::link_many(elements)?;
     for element in elements.iter().rev() {
@@ -75,8 +93,7 @@ pub(super) fn picture_sink() -> gst_app::AppSink {
 }
 
 /// After the queue dropped samples, those that refer to them would decode to smears: wait for a keyframe.
-fn skip_to_keyframe_after_a_leak(queue: &gst::Element) -> Result<(), Failure> {
-    let pad = queue.static_pad("src").ok_or_else(|| Failure::missing("queue"))?;
+fn skip_to_keyframe_after_a_leak(pad: &gst::Pad) {
     let waiting = AtomicBool::new(false);
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, probe| {
         let Some(gst::PadProbeData::Buffer(buffer)) = &probe.data else { return gst::PadProbeReturn::Ok };
@@ -87,7 +104,6 @@ fn skip_to_keyframe_after_a_leak(queue: &gst::Element) -> Result<(), Failure> {
         }
         if waiting.load(Ordering::Relaxed) { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
     });
-    Ok(())
 }
 
 /// The highest-ranked decoder that can be opened here and gives pictures in system memory: a hardware decoder where

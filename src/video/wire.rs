@@ -25,14 +25,15 @@ const HEAD_BYTES_MAX: u32 = 64 * 1024;
 /// Longest body in bytes: a GOP of 20 s at 12 Mbit/s, or a picture of 4096x2304, fits with room to spare.
 const BODY_BYTES_MAX: u32 = 64 * 1024 * 1024;
 
-/// From the daemon: what the session is to do. The first and only message in that direction; its end of the socket
-/// closing means stop.
+/// From the daemon: what the session is to do. The first message in that direction; after it come changes of
+/// [`Attention`](super::settings::Attention), and its end of the socket closing means stop.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Order {
     pub camera: CameraId,
     pub role: StreamRole,
     pub record: bool,
     pub watch_fps_max: Option<f32>,
+    pub idle_gap_max: Option<Duration>,
     pub stall: Duration,
     source: SourceOrder,
 }
@@ -62,6 +63,7 @@ impl From<&StreamSettings> for Order {
             role: stream.role,
             record: stream.record,
             watch_fps_max: stream.watch_fps_max,
+            idle_gap_max: stream.idle_gap_max,
             stall: stream.stall,
             source,
         }
@@ -86,6 +88,7 @@ impl From<Order> for StreamSettings {
             source,
             record: order.record,
             watch_fps_max: order.watch_fps_max,
+            idle_gap_max: order.idle_gap_max,
             stall: order.stall,
         }
     }
@@ -199,6 +202,7 @@ mod tests {
             }),
             record: true,
             watch_fps_max: Some(5.0),
+            idle_gap_max: Some(Duration::from_secs(2)),
             stall: Duration::from_secs(10),
         }
     }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use wardwatch::domain::fragment::{Codec, Fragment};
+use wardwatch::domain::picture::Picture;
 use wardwatch::domain::secret::{Credentials, Secret};
 use wardwatch::domain::status::StreamState;
 use wardwatch::video::server::{Access, CameraServer, Feed};
-use wardwatch::video::{Source, StreamHandle, Transport, read_pictures, supervise};
+use wardwatch::video::{Attention, Source, StreamHandle, Transport, read_pictures, supervise};
 
 use crate::support::camera::{
     Delivered, bar_camera, bar_feed, session_program, session_program_with, stream,
@@ -85,6 +86,73 @@ fn frames_come_no_faster_than_asked() {
     let span = (frames[frames.len() - 1].pts.0 - frames[0].pts.0) as f64 / 1e9;
     let rate = (frames.len() - 1) as f64 / span;
     assert!(rate <= 5.6, "{rate} frames per second of the camera's own time");
+}
+
+/// Pixels of the middle row that are neither street nor bar, and those that are bar.
+fn smeared_and_bar(picture: &Picture) -> (usize, usize) {
+    let width = picture.width() as usize;
+    let row = &picture.luma()[picture.height() as usize / 2 * width..][..width];
+    let near = |luma: u8| row.iter().filter(|sample| sample.abs_diff(luma) <= 24).count();
+    (width - near(90) - near(220), near(220))
+}
+
+#[test]
+fn an_idle_stream_decodes_key_frames_and_catches_up_when_it_is_woken() {
+    let server = bar_camera(10);
+    let mut settings = stream("gate", &server.url("/main"));
+    settings.watch_fps_max = Some(30.0);
+    settings.idle_gap_max = Some(Duration::from_millis(2100));
+    let (delivered, handle) = start(settings);
+    let gaps = |from: usize| -> Vec<u64> {
+        let frames = delivered.frames();
+        let pts: Vec<u64> = frames.iter().skip(from).map(|frame| frame.pts.0 / 1_000_000).collect();
+        pts.windows(2).map(|pair| pair[1] - pair[0]).collect()
+    };
+    wait_until("ten frames", PATIENCE, || delivered.frames().len() >= 10);
+    assert!(gaps(0).iter().any(|gap| *gap <= 150), "awake at first: {:?}", gaps(0));
+    delivered.attend(Attention::Idle);
+    // The camera has a key frame every two seconds.
+    let is_idle = || gaps(0).iter().rev().take(2).all(|gap| *gap >= 1500);
+    wait_until("key frames only", PATIENCE, is_idle);
+    let before = delivered.frames().len();
+    delivered.attend(Attention::Awake);
+    wait_until("every frame again", PATIENCE, || delivered.frames().len() >= before + 20);
+    handle.stop();
+    let frames = delivered.frames();
+    let woken = frames.iter().position(|frame| frame.pts.0 > frames[before - 1].pts.0).unwrap();
+    let first_gap = (frames[woken].pts.0 - frames[before - 1].pts.0) / 1_000_000;
+    assert!(first_gap <= 2100, "the first frame after waking came after {first_gap} ms");
+    for (index, frame) in frames.iter().enumerate() {
+        let (smeared, bar) = smeared_and_bar(&frame.picture);
+        assert!(smeared <= 16 && bar <= 32, "frame {index}: {smeared} pixels smeared, a bar of {bar}");
+    }
+    let mut arrived: Vec<_> = frames.iter().map(|frame| frame.at.monotonic).collect();
+    assert!(arrived.is_sorted(), "frames that were kept come in order, with their own times");
+    arrived.dedup();
+    assert_eq!(arrived.len(), frames.len());
+    let fragments = delivered.fragments();
+    for pair in fragments.windows(2) {
+        let gap = pair[1].pts.0.abs_diff(pair[0].pts.0 + pair[0].duration.as_nanos() as u64);
+        assert!(gap < 20_000_000, "what is recorded does not know of it: {gap} ns apart");
+    }
+}
+
+#[test]
+fn key_frames_that_are_too_rare_leave_every_frame_decoded() {
+    let server = bar_camera(10);
+    let mut settings = stream("gate", &server.url("/main"));
+    settings.watch_fps_max = Some(30.0);
+    settings.idle_gap_max = Some(Duration::from_millis(1500));
+    let (delivered, handle) = start(settings);
+    delivered.attend(Attention::Idle);
+    wait_until("three GOPs", PATIENCE, || {
+        let frames = delivered.frames();
+        frames.last().is_some_and(|last| last.pts.0 - frames[0].pts.0 > 6_000_000_000)
+    });
+    handle.stop();
+    let frames = delivered.frames();
+    let rate = (frames.len() - 1) as f64 * 1e9 / (frames[frames.len() - 1].pts.0 - frames[0].pts.0) as f64;
+    assert!(rate > 5.0, "{rate} frames a second");
 }
 
 #[test]

@@ -9,7 +9,8 @@ use wardwatch::domain::picture::{Frame, Picture};
 use wardwatch::domain::status::StreamState;
 use wardwatch::video::server::{Access, CameraServer, Draw, Feed};
 use wardwatch::video::{
-    RtspSource, SessionProgram, Source, StreamReport, StreamSettings, StreamSink, Transport, prepare,
+    Attention, RtspSource, SessionProgram, Source, StreamReport, StreamSettings, StreamSink, Transport,
+    prepare,
 };
 
 /// The wardwatch binary of this build, with its plugin registry up to date.
@@ -56,6 +57,7 @@ pub fn stream(camera: &str, url: &str) -> StreamSettings {
         }),
         record: true,
         watch_fps_max: Some(5.0),
+        idle_gap_max: None,
         stall: Duration::from_secs(3),
     }
 }
@@ -76,9 +78,15 @@ struct Log {
     fragments: Vec<Fragment>,
     frames: Vec<Frame>,
     reports: Vec<StreamReport>,
+    attention: Attention,
 }
 
 impl Delivered {
+    /// From now on the stream is to be looked at like this.
+    pub fn attend(&self, attention: Attention) {
+        self.0.lock().unwrap().attention = attention;
+    }
+
     pub fn sink(&self) -> Box<dyn StreamSink> {
         Box::new(self.clone())
     }
@@ -114,5 +122,9 @@ impl StreamSink for Delivered {
 
     fn report(&mut self, report: StreamReport) {
         self.0.lock().unwrap().reports.push(report);
+    }
+
+    fn attention(&mut self) -> Attention {
+        self.0.lock().unwrap().attention
     }
 }
