@@ -46,7 +46,7 @@ impl Gate {
         Self { eye: Eye::new(settings.masks) }
     }
 
-    /// Takes a frame into the background, and says what moves. Costs a quarter of a millisecond at 640x360.
+    /// Takes a frame into the background, and says what moves. Costs about a third of a millisecond at 640x360.
     pub fn glance(&mut self, frame: &Frame) -> Glance {
         let sight = self.eye.look(frame);
         let moves = |thing: &Thing| thing.still_seconds < STILL_SECONDS_MAX;
