@@ -108,7 +108,8 @@ impl Analysis {
         let parts: Vec<Rect> = plan.looks.iter().map(|look| look.crop).collect();
         let tracks = self.tracker.look(at, frame.epoch, &parts, &detections);
         if let Some(planner) = &mut self.planner {
-            planner.looked(at, &plan, &self.tracker.forecast(at), &cut);
+            let found: Vec<Rect> = detections.iter().map(|detection| detection.rect).collect();
+            planner.looked(at, &plan, &self.tracker.forecast(at), &found, &cut);
         }
         let events = self.rules.step(&Look { at: frame.at, epoch: frame.epoch, tracks: &tracks });
         Ok(Looked { parts: plan.looks, detections, tracks, events })

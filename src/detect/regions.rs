@@ -253,9 +253,9 @@ impl Planner {
         Some(Plan { looks, urgency, is_whole })
     }
 
-    /// `plan` was carried out at `at`: `tracks` is what is there now, `cut` are boxes that a crop's edge has cut and that
-    /// were not taken for anything.
-    pub fn looked(&mut self, at: Monotonic, plan: &Plan, tracks: &[Forecast], cut: &[Rect]) {
+    /// `plan` was carried out at `at`: `tracks` is what is there now, `found` is what the network said, sure or not, `cut`
+    /// are boxes that a crop's edge has cut and that were not taken for anything.
+    pub fn looked(&mut self, at: Monotonic, plan: &Plan, tracks: &[Forecast], found: &[Rect], cut: &[Rect]) {
         self.looked_at = Some(at);
         if plan.is_whole {
             (self.whole_at, self.began_again) = (Some(at), false);
@@ -267,7 +267,11 @@ impl Planner {
             patch.passed_over |= self.cells.due_at(&patch.rect) <= at;
         }
         let unexplained: Vec<Rect> = shown.iter().filter(|patch| !patch.explained).map(|p| p.rect).collect();
-        let found: Vec<Rect> = tracks.iter().filter(|track| !track.at_rest).map(|track| track.rect).collect();
+        // What stands there anyway is no reason to look again; what is weak may be sure a moment later.
+        let at_rest: Vec<Forecast> = tracks.iter().filter(|track| track.at_rest).copied().collect();
+        let moving = tracks.iter().filter(|track| !track.at_rest).map(|track| track.rect);
+        let found = found.iter().filter(|rect| !known(rect, &at_rest)).copied();
+        let found: Vec<Rect> = moving.chain(found).collect();
         self.cells.looked(at, plan, &unexplained, &found);
         let cut = cut.iter().filter(|rect| rect.area() > 0.0 && !known(rect, tracks));
         let room = (2 * PATCHES_MAX).saturating_sub(self.patches.len());

@@ -43,7 +43,7 @@ fn fresh() -> Planner {
     let mut planner = Planner::new();
     let plan = planner.plan(&view(0.0, SUB, &[])).unwrap();
     assert!(plan.is_whole && plan.urgency == Urgency::Still);
-    planner.looked(at(0.0), &plan, &[], &[]);
+    planner.looked(at(0.0), &plan, &[], &[], &[]);
     planner
 }
 
@@ -57,7 +57,7 @@ fn a_still_picture_is_looked_at_every_few_seconds() {
         if let Some(plan) = planner.plan(&view(seconds, SUB, &[])) {
             assert!(plan.is_whole);
             looks.push(seconds);
-            planner.looked(at(seconds), &plan, &[], &[]);
+            planner.looked(at(seconds), &plan, &[], &[], &[]);
         }
     }
     assert_eq!(looks, [10.0, 20.0, 30.0, 40.0, 50.0, 60.0]);
@@ -74,7 +74,7 @@ fn a_gate_that_began_again_wants_the_whole_picture_but_not_all_the_time() {
         if let Some(plan) = planner.plan(&view(seconds, SUB, &[])) {
             assert!(plan.is_whole);
             looks += 1;
-            planner.looked(at(seconds), &plan, &[], &[]);
+            planner.looked(at(seconds), &plan, &[], &[], &[]);
         }
     }
     assert_eq!(looks, 5);
@@ -156,7 +156,7 @@ fn a_steady_track_is_not_looked_at_on_every_frame_and_explains_its_motion() {
         planner.glance(at(seconds), &motion(&[rect]), &tracks);
         if let Some(plan) = planner.plan(&view(seconds, SUB, &tracks)) {
             assert!(plan.covers(&rect));
-            planner.looked(at(seconds), &plan, &tracks, &[]);
+            planner.looked(at(seconds), &plan, &tracks, &[], &[]);
             looked = seconds;
             looks.push(i);
         }
@@ -174,13 +174,47 @@ fn motion_without_anything_to_see_is_looked_at_ever_more_rarely_and_news_at_once
         planner.glance(at(seconds), &motion(&[tree]), &[]);
         if let Some(plan) = planner.plan(&view(seconds, SUB, &[])) {
             crops += usize::from(!plan.is_whole);
-            planner.looked(at(seconds), &plan, &[], &[]);
+            planner.looked(at(seconds), &plan, &[], &[], &[]);
         }
     }
     assert!((5..=12).contains(&crops), "{crops} crops in 20 s");
+    let mut hopeful = planner.clone();
+    let weak = Rect::new(0.12, 0.12, 0.03, 0.1);
+    let plan = Plan::whole(&SIZES, Urgency::Motion);
+    for (planner, found) in [(&mut planner, &[][..]), (&mut hopeful, &[weak])] {
+        planner.glance(at(20.2), &motion(&[tree]), &[]);
+        planner.looked(at(20.2), &plan, &[], found, &[]);
+        planner.glance(at(20.6), &motion(&[tree]), &[]);
+    }
+    assert_eq!(planner.plan(&view(20.6, SUB, &[])), None);
+    assert!(hopeful.plan(&view(20.6, SUB, &[])).is_some(), "there was something, if weak");
     let person = Rect::new(0.6, 0.6, 0.04, 0.1);
-    planner.glance(at(20.4), &motion(&[tree, person]), &[]);
-    assert!(planner.plan(&view(20.4, SUB, &[])).unwrap().covers(&person));
+    planner.glance(at(20.6), &motion(&[tree, person]), &[]);
+    assert!(planner.plan(&view(20.6, SUB, &[])).unwrap().covers(&person));
+}
+
+#[test]
+fn what_was_passed_over_is_not_put_off_by_what_was_found_beside_it() {
+    let mut planner = fresh();
+    // Both in one cell, of which the look shows the tree only, in vain as always.
+    let (tree, beside) = (Rect::new(0.01, 0.01, 0.01, 0.01), Rect::new(0.04, 0.04, 0.01, 0.01));
+    let crop = Rect::new(0.0, 0.0, 0.03, 0.03);
+    let plan = Plan { looks: vec![Look { crop, size: SIZES[2] }], urgency: Urgency::Motion, is_whole: false };
+    for i in 1..=5 {
+        planner.glance(at(i as f32 * 0.4), &motion(&[tree]), &[]);
+        planner.looked(at(i as f32 * 0.4), &plan, &[], &[], &[]);
+    }
+    let due = |planner: &Planner, seconds: f32| {
+        let needs = planner.needs(&view(seconds, SUB, &[]));
+        needs.iter().filter(|need| need.due).count()
+    };
+    planner.glance(at(2.4), &motion(&[tree, beside]), &[]);
+    assert_eq!(due(&planner, 2.4), 0, "nothing was found here five times");
+    planner.glance(at(5.2), &motion(&[tree, beside]), &[]);
+    assert_eq!(due(&planner, 5.2), 2);
+    planner.looked(at(5.2), &plan, &[], &[], &[]);
+    planner.glance(at(5.6), &motion(&[tree, beside]), &[]);
+    assert_eq!(due(&planner, 5.6), 1, "the one that nobody has looked at");
 }
 
 #[test]
@@ -191,7 +225,7 @@ fn what_moved_unlooked_at_and_stands_now_is_looked_at() {
     planner.glance(at(0.4), &motion(&[]), &[]);
     let plan = planner.plan(&view(0.4, SUB, &[])).unwrap();
     assert!(plan.covers(&rect));
-    planner.looked(at(0.4), &plan, &[], &[]);
+    planner.looked(at(0.4), &plan, &[], &[], &[]);
     planner.glance(at(0.6), &motion(&[]), &[]);
     assert_eq!(planner.plan(&view(0.6, SUB, &[])), None);
 }
@@ -206,9 +240,9 @@ fn what_an_edge_cut_gets_a_larger_crop_unless_it_is_known() {
     };
     let cut = Rect::new(0.3, 0.1, 0.2, 0.2);
     let mut known = planner.clone();
-    known.looked(at(0.2), &plan, &[track(Rect::new(0.3, 0.1, 0.15, 0.2), 0.0)], &[cut]);
+    known.looked(at(0.2), &plan, &[track(Rect::new(0.3, 0.1, 0.15, 0.2), 0.0)], &[], &[cut]);
     assert_eq!(known.patches.len(), 0);
-    planner.looked(at(0.2), &plan, &[], &[cut]);
+    planner.looked(at(0.2), &plan, &[], &[], &[cut]);
     let plan = planner.plan(&view(0.6, SUB, &[])).unwrap();
     assert!(plan.covers(&cut) && !plan.is_whole, "{plan:?}");
 }
@@ -261,7 +295,7 @@ proptest! {
     ) {
         let mut planner = Planner::new();
         let start = Monotonic::from_nanos(4_000_000_000);
-        planner.looked(start, &Plan::whole(&sizes, Urgency::Still), &[], &[]);
+        planner.looked(start, &Plan::whole(&sizes, Urgency::Still), &[], &[], &[]);
         let now = start + Duration::from_secs_f32(later);
         planner.glance(now, &motion(&regions), &tracks);
         let view = View { at: now, picture, sizes: &sizes, tracks: &tracks };
@@ -304,7 +338,7 @@ proptest! {
     ) {
         let mut planner = Planner::new();
         let start = Monotonic::from_nanos(4_000_000_000);
-        planner.looked(start, &Plan::whole(&sizes, Urgency::Still), &[], &[]);
+        planner.looked(start, &Plan::whole(&sizes, Urgency::Still), &[], &[], &[]);
         let mut tracks = tracks;
         tracks.iter_mut().for_each(|track| track.looked_at = start);
         let mut now = start + Duration::from_secs(1);
@@ -330,7 +364,7 @@ proptest! {
                 for track in tracks.iter_mut().filter(|track| plan.covers(&track.rect)) {
                     track.looked_at = now;
                 }
-                planner.looked(now, &plan, &tracks, &[]);
+                planner.looked(now, &plan, &tracks, &[], &[]);
             }
             prop_assert!(open.is_empty() || looks <= frames_max, "{:?} after {} looks", open, looks);
             // What is due again by then is due later than what was not looked at yet.
