@@ -8,8 +8,9 @@ use crate::domain::time::Monotonic;
 
 const COLUMNS: usize = 16;
 const ROWS: usize = 9;
-/// Seconds until motion is looked at again, by how many looks in a row found nothing there.
-const WAIT_SECONDS: [f32; 6] = [0.0, 0.2, 0.4, 0.8, 1.6, 3.0];
+/// Seconds until motion is looked at again, by how many looks in a row found nothing there. Who passes behind the tree in
+/// the wind does so in two seconds.
+const WAIT_SECONDS: [f32; 5] = [0.0, 0.2, 0.4, 0.7, 1.0];
 /// A cell in which nothing moved for so long is like any other again.
 const FORGET: Duration = Duration::from_secs(20);
 /// Motion that covers less of a cell is not in it.
