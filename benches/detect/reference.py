@@ -16,6 +16,7 @@ network, input_path, output_path = sys.argv[1:]
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
 options.inter_op_num_threads = 1
+options.log_severity_level = 3
 session = onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
 [first] = session.get_inputs()
 tensor = np.fromfile(input_path, np.float32).reshape(first.shape)

@@ -143,7 +143,11 @@ struct Plane<'a> {
     step: usize,
     stride: usize,
     columns: Vec<Tap>,
+    /// The first column, if the others follow it one by one.
+    as_they_are: Option<usize>,
     rows: Vec<Tap>,
+    /// A row as it is.
+    row: Vec<f32>,
     /// The last two rows that were stretched, by their numbers.
     stretched: [(u32, Vec<f32>); 2],
 }
@@ -165,11 +169,18 @@ impl Planes {
         // A chroma sample lies in the middle of its four pixels.
         let plane = |samples, step, scale: f32, (columns, rows)| {
             let (full_width, full_height) = (w as f32 * scale, h as f32 * scale);
+            let row = vec![0.0; columns];
+            let stride = columns * step;
+            let columns = taps(crop.x * full_width, crop.w * full_width, width, columns);
+            let first = columns.first().map_or(0, |tap| tap.low as usize);
+            let follows = |(at, tap): (usize, &Tap)| tap.weight == 0.0 && tap.low as usize == first + at;
             Plane {
                 samples,
                 step,
-                stride: columns * step,
-                columns: taps(crop.x * full_width, crop.w * full_width, width, columns),
+                stride,
+                as_they_are: columns.iter().enumerate().all(follows).then_some(first),
+                columns,
+                row,
                 rows: taps(crop.y * full_height, crop.h * full_height, height, rows),
                 stretched: [(u32::MAX, vec![0.0; width]), (u32::MAX, vec![0.0; width])],
             }
@@ -193,31 +204,36 @@ impl Plane<'_> {
         }
         for (at, row) in [(0, low), (1, high)] {
             if self.stretched[at].0 != row {
-                let Self { samples, step, stride, columns, stretched, .. } = self;
-                stretch(&samples[row as usize * *stride..], *step, columns, &mut stretched[at].1);
-                stretched[at].0 = row;
+                self.stretch(at, row);
             }
         }
         Blend { rows: self.stretched.each_ref().map(|(_, row)| &row[..]), weight }
     }
+
+    /// Row number `row` of the picture into `stretched[at]`.
+    fn stretch(&mut self, at: usize, row: u32) {
+        let samples = &self.samples[row as usize * self.stride..];
+        let stretched = &mut self.stretched[at];
+        stretched.0 = row;
+        if let (Some(first), 1) = (self.as_they_are, self.step) {
+            stretched.1.iter_mut().zip(&samples[first..]).for_each(|(to, from)| *to = f32::from(*from));
+            return;
+        }
+        match self.step {
+            1 => self.row.iter_mut().zip(samples).for_each(|(to, from)| *to = f32::from(*from)),
+            step => {
+                self.row.iter_mut().zip(samples.chunks(step)).for_each(|(to, from)| *to = f32::from(from[0]))
+            }
+        }
+        for (to, tap) in stretched.1.iter_mut().zip(&self.columns) {
+            let (low, high) = (self.row[tap.low as usize], self.row[tap.high as usize]);
+            *to = low + (high - low) * tap.weight;
+        }
+    }
 }
 
-/// One row of samples to the width of `columns`.
-fn stretch(samples: &[u8], step: usize, columns: &[Tap], row: &mut [f32]) {
-    let first = columns.first().map_or(0, |tap| tap.low as usize);
-    let as_it_is = |(at, tap): (usize, &Tap)| tap.weight == 0.0 && tap.low as usize == first + at;
-    if step == 1 && columns.iter().enumerate().all(as_it_is) {
-        row.iter_mut().zip(&samples[first..]).for_each(|(to, from)| *to = f32::from(*from));
-        return;
-    }
-    for (to, tap) in row.iter_mut().zip(columns) {
-        let (low, high) = (samples[tap.low as usize * step], samples[tap.high as usize * step]);
-        let low = f32::from(low);
-        *to = low + (f32::from(high) - low) * tap.weight;
-    }
-}
-
-/// One row of all planes into the tensor's colours.
+/// One row of all planes into the tensor's colours. Nothing in it is a closure: those do not know the vectors' width, and become
+/// calls.
 struct Convert<'a> {
     convert: &'a [Channel; 3],
     samples: [Blend<'a>; 3],
@@ -230,21 +246,45 @@ impl WithSimd for Convert<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { convert, samples, outputs } = self;
+        let [y, u, v] = &samples;
         let lanes = S::F32_LANES;
-        let width = outputs[0].len();
         let [first, second, third] = outputs;
-        for at in (0..width).step_by(lanes) {
-            let piece = at..(at + lanes).min(width);
-            let load = |row: &[f32]| simd.partial_load_f32s(&row[piece.clone()]);
-            let blend = |plane: &Blend<'_>| {
-                let [above, below] = plane.rows.map(load);
-                simd.mul_add_f32s(simd.sub_f32s(below, above), simd.splat_f32s(plane.weight), above)
-            };
-            let yuv = [blend(&samples[0]), blend(&samples[1]), blend(&samples[2])];
-            simd.partial_store_f32s(&mut first[piece.clone()], convert[0].of(simd, yuv));
-            simd.partial_store_f32s(&mut second[piece.clone()], convert[1].of(simd, yuv));
-            simd.partial_store_f32s(&mut third[piece.clone()], convert[2].of(simd, yuv));
+        let (whole, len) = (first.len() / lanes * lanes, first.len());
+        for at in (0..whole).step_by(lanes) {
+            let place = at..at + lanes;
+            let yuv = [y.whole(simd, at), u.whole(simd, at), v.whole(simd, at)];
+            S::as_mut_simd_f32s(&mut first[place.clone()]).0[0] = convert[0].of(simd, yuv);
+            S::as_mut_simd_f32s(&mut second[place.clone()]).0[0] = convert[1].of(simd, yuv);
+            S::as_mut_simd_f32s(&mut third[place]).0[0] = convert[2].of(simd, yuv);
         }
+        if whole < len {
+            let yuv = [y.rest(simd, whole), u.rest(simd, whole), v.rest(simd, whole)];
+            simd.partial_store_f32s(&mut first[whole..], convert[0].of(simd, yuv));
+            simd.partial_store_f32s(&mut second[whole..], convert[1].of(simd, yuv));
+            simd.partial_store_f32s(&mut third[whole..], convert[2].of(simd, yuv));
+        }
+    }
+}
+
+impl Blend<'_> {
+    /// A vector of samples from `at` on.
+    #[inline(always)]
+    fn whole<S: Simd>(&self, simd: S, at: usize) -> S::f32s {
+        let above = S::as_simd_f32s(&self.rows[0][at..at + S::F32_LANES]).0[0];
+        let below = S::as_simd_f32s(&self.rows[1][at..at + S::F32_LANES]).0[0];
+        self.blend(simd, above, below)
+    }
+
+    /// The samples from `at` on, which are less than a vector.
+    #[inline(always)]
+    fn rest<S: Simd>(&self, simd: S, at: usize) -> S::f32s {
+        let above = simd.partial_load_f32s(&self.rows[0][at..]);
+        self.blend(simd, above, simd.partial_load_f32s(&self.rows[1][at..]))
+    }
+
+    #[inline(always)]
+    fn blend<S: Simd>(&self, simd: S, above: S::f32s, below: S::f32s) -> S::f32s {
+        simd.mul_add_f32s(simd.sub_f32s(below, above), simd.splat_f32s(self.weight), above)
     }
 }
 
@@ -259,10 +299,10 @@ struct Channel {
 impl Channel {
     #[inline(always)]
     fn of<S: Simd>(&self, simd: S, yuv: [S::f32s; 3]) -> S::f32s {
-        let mut colour = simd.splat_f32s(self.factors[3]);
-        for (samples, factor) in yuv.into_iter().zip(self.factors) {
-            colour = simd.mul_add_f32s(samples, simd.splat_f32s(factor), colour);
-        }
+        let [y, u, v, constant] = self.factors;
+        let colour = simd.mul_add_f32s(yuv[0], simd.splat_f32s(y), simd.splat_f32s(constant));
+        let colour = simd.mul_add_f32s(yuv[1], simd.splat_f32s(u), colour);
+        let colour = simd.mul_add_f32s(yuv[2], simd.splat_f32s(v), colour);
         let colour = simd.min_f32s(simd.max_f32s(colour, simd.splat_f32s(0.0)), simd.splat_f32s(255.0));
         simd.mul_add_f32s(colour, simd.splat_f32s(self.gain), simd.splat_f32s(self.offset))
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{WHOLE, millis, picture, thread_cpu_time};
-use crate::detect::{Cost, DetectError, InputSize, Model};
+use crate::detect::{Cost, DetectError, InputSize, Model, Settings};
 
 /// How many cameras the table is for.
 const CAMERAS: [u32; 4] = [1, 4, 8, 16];
@@ -18,14 +18,14 @@ const PROFILE_LINES: usize = 25;
 /// Arguments of `wardwatch model bench`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A manifest (.toml) or a known network (.onnx)
+    /// A manifest (.toml), a known network (.onnx), or street-nano
     path: PathBuf,
     /// Looks of each input size, one size after the other in each round
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
-    /// Cores that may be spent on looking; all but one if not given
-    #[arg(long, value_parser = cores)]
-    cores: Option<f64>,
+    /// The part of all cores that may be spent on looking, as `cpu_share_max` of the configuration
+    #[arg(long, value_parser = share, default_value_t = Settings::default().cpu_share_max)]
+    cpu_share_max: f32,
     /// What each operator costs, at the largest size
     #[arg(long)]
     profile: bool,
@@ -34,10 +34,10 @@ pub struct Args {
     json: bool,
 }
 
-fn cores(text: &str) -> anyhow::Result<f64> {
-    let cores: f64 = text.parse()?;
-    anyhow::ensure!(cores.is_finite() && cores > 0.0, "a number above 0, as 1.5");
-    Ok(cores)
+fn share(text: &str) -> anyhow::Result<f32> {
+    let share: f32 = text.parse()?;
+    anyhow::ensure!(share > 0.0 && share <= 1.0, "a number above 0 and at most 1");
+    Ok(share)
 }
 
 /// Runs the command.
@@ -53,7 +53,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         sizes,
         load_bytes: loaded.saturating_sub(before),
         run_bytes: ran.saturating_sub(loaded),
-        cores: args.cores.unwrap_or((available.max(2) - 1) as f64),
+        cores: available as f64 * f64::from(args.cpu_share_max),
         profile: if args.profile { profile(&model, args.runs)? } else { Vec::new() },
     };
     if args.json {
@@ -150,7 +150,7 @@ impl Report {
         let cost = |cost: &Cost| json!({ "node": cost.node, "operator": cost.operator, "cpu_ms": round(cost.spent.as_secs_f64() * 1e3, 3) });
         let mut report = json!({
             "name": self.name,
-            "cores": self.cores,
+            "cores": round(self.cores, 3),
             "sizes": self.sizes.iter().map(row).collect::<Vec<_>>(),
             "load_bytes": self.load_bytes,
             "run_bytes": self.run_bytes,
@@ -167,12 +167,15 @@ impl Report {
     }
 
     fn print(&self) {
-        println!("{}: CPU ms of a look at a 640x360 picture, and looks per second of each camera", self.name);
+        println!(
+            "{}: CPU ms of a look at a 640x360 picture, and how many cameras that is enough for",
+            self.name
+        );
         let cameras: Vec<String> =
             CAMERAS.iter().map(|cameras| format!("{:>8}", format!("{cameras} cam"))).collect();
         println!("{:>9}  {:^13}  {:^13} {}", "input", "prepare", "inference", cameras.concat());
         println!(
-            "{:>9}  {:>6} {:>6}  {:>6} {:>6}  with {} of the cores",
+            "{:>9}  {:>6} {:>6}  {:>6} {:>6}  looks per second of each, with {:.2} cores",
             "", "min", "median", "min", "median", self.cores
         );
         for size in &self.sizes {

@@ -84,8 +84,8 @@ fn one_plus_exp_of_negative<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     const ROUND: f32 = 12_582_912.0;
     const SERIES: [f32; 7] =
         [1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 0.240_226_5, LN_2, 1.0];
-    let bound = |x| simd.min_f32s(simd.max_f32s(x, simd.splat_f32s(-87.0)), simd.splat_f32s(87.0));
-    let power = simd.mul_f32s(bound(x), simd.splat_f32s(-LOG2_E));
+    let bounded = simd.min_f32s(simd.max_f32s(x, simd.splat_f32s(-87.0)), simd.splat_f32s(87.0));
+    let power = simd.mul_f32s(bounded, simd.splat_f32s(-LOG2_E));
     let whole = simd.add_f32s(power, simd.splat_f32s(ROUND));
     let rest = simd.sub_f32s(power, simd.sub_f32s(whole, simd.splat_f32s(ROUND)));
     let mut sum = simd.splat_f32s(SERIES[0]);
