@@ -33,7 +33,8 @@ fn main() {
         return cameras::serve(arguments.into_iter().skip(1));
     }
     let at = arguments.iter().position(|argument| argument == "--part");
-    let part = at.map(|at| arguments.drain(at..(at + 2).min(arguments.len())).next_back().unwrap_or_default());
+    let part =
+        at.map(|at| arguments.drain(at..(at + 2).min(arguments.len())).next_back().unwrap_or_default());
     match part.as_deref() {
         None => {
             gate::print(None);
