@@ -49,19 +49,16 @@ impl<'a> Lowering<'a> {
     /// Takes up `node`, whose inputs are here or come from outside. False if it is not understood; then nothing has changed.
     pub fn take(&mut self, node: &TypedNode) -> bool {
         let (nodes, imports) = (self.sketch.len(), self.imports.len());
-        let taken = self.lower(node);
-        match taken {
-            Some(value) => {
-                self.values.insert(node.id.into(), value);
+        let Some(value) = self.lower(node) else {
+            self.sketch.truncate(nodes);
+            for import in self.imports.drain(imports..) {
+                self.values.remove(&import);
             }
-            None => {
-                self.sketch.truncate(nodes);
-                for import in self.imports.drain(imports..) {
-                    self.values.remove(&import);
-                }
-            }
-        }
-        taken_up(&self.values, node)
+            return false;
+        };
+        self.worthwhile |= node.op_is::<Conv>();
+        self.values.insert(node.id.into(), value);
+        true
     }
 
     /// The planes of an outlet that was taken up.
@@ -173,7 +170,6 @@ impl<'a> Lowering<'a> {
         if weights.len() != outputs * inputs * window.taps() || biases.len() != *outputs {
             return None;
         }
-        self.worthwhile = true;
         let (weights, bias, activation) = (weights.into(), biases.into(), Activation::NONE);
         self.add(
             node,
@@ -375,10 +371,6 @@ fn picked(moved: &[f32], [height, width]: [usize; 2], [_, rows, columns]: [usize
     let same = moved.iter().enumerate().all(|(at, index)| *index as usize == expected(at));
     let fewer = [rows, columns] != [height, width];
     (inside && same && fewer && step_x > 0).then_some(Operation::Pick { step: [step_y, step_x], offset })
-}
-
-fn taken_up(values: &HashMap<OutletId, Value>, node: &TypedNode) -> bool {
-    values.contains_key(&node.id.into())
 }
 
 /// The window of a convolution or a pool over maps of `size`.
