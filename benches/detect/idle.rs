@@ -1,7 +1,6 @@
 //! A quiet 1080p main stream, recorded and watched: CPU time with every frame decoded, and with key frames only.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -15,7 +14,7 @@ use wardwatch::video::{
     prepare, supervise,
 };
 
-use crate::cameras::Cameras;
+use crate::cameras::{self, Cameras};
 use crate::cpu;
 
 /// Quiet for so long, key frames will do.
@@ -123,23 +122,8 @@ fn measured(url: String, idle_gap_max: Option<Duration>, span: Duration) -> (Dur
 
 /// Bars with a sensor's noise; made once, kept in the build's folder. `None` without ffmpeg.
 fn quiet_clip() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("quiet-1080p15-2M.mp4");
-    if path.exists() {
-        return Some(path);
-    }
-    let unfinished = path.with_extension("part.mp4");
-    let made = Command::new("ffmpeg")
-        .args(["-v", "error", "-y", "-f", "lavfi", "-i"])
-        .arg("smptehdbars=size=1920x1080:rate=15:duration=20,noise=alls=8:allf=t")
-        .args(["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", "15", "-bf", "0"])
-        .args(["-x264-params", "scenecut=0:nal-hrd=cbr", "-b:v", "2M", "-maxrate", "2M", "-minrate", "2M"])
-        .args(["-bufsize", "2M"])
-        .arg(&unfinished)
-        .status();
-    if !made.is_ok_and(|status| status.success()) {
-        eprintln!("left out: ffmpeg with libx264 is not there");
-        return None;
-    }
-    std::fs::rename(unfinished, &path).unwrap();
-    Some(path)
+    cameras::encoded(
+        "quiet-1080p15-2M.mp4",
+        "smptehdbars=size=1920x1080:rate=15:duration=20,noise=alls=8:allf=t",
+    )
 }

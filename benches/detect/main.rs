@@ -14,7 +14,7 @@
 #[path = "../store/cameras.rs"]
 mod cameras;
 mod conditions;
-#[allow(dead_code, reason = "shared with the store's bench, which measures memory too")]
+#[expect(dead_code, reason = "shared with the store's bench, which measures memory too")]
 #[path = "../store/cpu.rs"]
 mod cpu;
 mod gate;

@@ -62,7 +62,13 @@ pub fn serve(mut arguments: impl Iterator<Item = String>) {
 
 /// 1080p, 15 pictures and one GOP a second, 2 Mbit/s; made once, kept in the build's folder. `None` without ffmpeg.
 pub fn clip() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("camera-1080p15-2M.mp4");
+    encoded("camera-1080p15-2M.mp4", "testsrc2=size=1920x1080:rate=15:duration=20,noise=alls=12:allf=t")
+}
+
+/// What ffmpeg draws of `source` (a filter graph), as a camera of [`KBIT_PER_SECOND`] encodes it with a key frame a second; kept
+/// in the build's folder under `name`. `None` without ffmpeg.
+pub fn encoded(name: &str, source: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     if path.exists() {
         return Some(path);
     }
@@ -70,7 +76,7 @@ pub fn clip() -> Option<PathBuf> {
     let unfinished = path.with_extension("part.mp4");
     let made = Command::new("ffmpeg")
         .args(["-v", "error", "-y", "-f", "lavfi", "-i"])
-        .arg("testsrc2=size=1920x1080:rate=15:duration=20,noise=alls=12:allf=t")
+        .arg(source)
         .args(["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", "15", "-bf", "0"])
         .args(["-x264-params", "scenecut=0:nal-hrd=cbr", "-b:v", &rate, "-maxrate", &rate, "-minrate", &rate])
         .args(["-bufsize", &rate])

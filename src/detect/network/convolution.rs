@@ -245,7 +245,7 @@ macro_rules! each {
 /// out, so that its sums are registers whatever the optimiser's mood.
 macro_rules! tile {
     ($name:ident, $rows:literal $row_list:tt, $columns:literal $column_list:tt) => {
-        #[allow(non_upper_case_globals, reason = "rows and columns are constants of their loops")]
+        #[expect(non_upper_case_globals, reason = "rows and columns are constants of their loops")]
         #[inline(always)]
         fn $name<S: Simd>(simd: S, band: &mut Band<'_>, at: usize, first: usize) {
             let Convolution { weights, activation, output: grid, mask, .. } = band.convolution;
