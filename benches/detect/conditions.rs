@@ -214,7 +214,7 @@ impl Spoiler {
             Effect::Beam => beam(luma, second % 10.0),
         }
         self.add_noise(luma);
-        Picture::new(w as u32, h as u32, picture.format(), picture.colour(), samples.into()).unwrap()
+        Picture::new(w as u32, h as u32, picture.format(), picture.colour(), samples).unwrap()
     }
 
     fn add_noise(&mut self, luma: &mut [u8]) {

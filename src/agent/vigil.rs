@@ -58,7 +58,7 @@ mod tests {
                 samples[y * 640 + left + x] = 200;
             }
         }
-        let picture = Picture::new(640, 360, PixelFormat::I420, Colour::default(), samples.into()).unwrap();
+        let picture = Picture::new(640, 360, PixelFormat::I420, Colour::default(), samples).unwrap();
         let monotonic = Monotonic::from_nanos(1) + Duration::from_secs_f32(second);
         let at = Stamp { wall: WallTime::from_micros(0), monotonic, clock: ClockState::Unsynced };
         Frame { camera: "c1".parse().unwrap(), epoch: Epoch(1), pts: Pts(0), at, picture }

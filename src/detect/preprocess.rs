@@ -319,7 +319,7 @@ mod tests {
     fn grey(width: u32, height: u32, luma: impl Fn(u32, u32) -> u8) -> Picture {
         let mut samples: Vec<u8> = (0..width * height).map(|i| luma(i % width, i / width)).collect();
         samples.resize(Picture::byte_count(width, height), 128);
-        Picture::new(width, height, PixelFormat::I420, FULL, samples.into()).unwrap()
+        Picture::new(width, height, PixelFormat::I420, FULL, samples).unwrap()
     }
 
     fn run(picture: &Picture, crop: Rect, input: &Input) -> (Vec<f32>, Mapping) {
@@ -366,7 +366,7 @@ mod tests {
         let pictures =
             [(PixelFormat::I420, [90, 240]), (PixelFormat::Nv12, [90, 240])].map(|(format, uv)| {
                 let samples = [&luma[..], &uv[..]].concat();
-                Picture::new(2, 2, format, Colour::default(), samples.into()).unwrap()
+                Picture::new(2, 2, format, Colour::default(), samples).unwrap()
             });
         let input = Input {
             colour: ColourOrder::Bgr,

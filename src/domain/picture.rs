@@ -42,7 +42,7 @@ pub struct Picture {
     height: u32,
     format: PixelFormat,
     colour: Colour,
-    samples: Arc<[u8]>,
+    samples: Arc<Vec<u8>>,
 }
 
 /// A picture whose samples do not fill its planes.
@@ -62,19 +62,19 @@ impl Picture {
         w * h + 2 * w.div_ceil(2) * h.div_ceil(2)
     }
 
-    /// Wraps `samples`: all planes, tightly packed.
+    /// Wraps `samples`, without a copy: all planes, tightly packed.
     pub fn new(
         width: u32,
         height: u32,
         format: PixelFormat,
         colour: Colour,
-        samples: Arc<[u8]>,
+        samples: Vec<u8>,
     ) -> Result<Self, WrongLength> {
         let expected = Self::byte_count(width, height);
         if samples.len() != expected {
             return Err(WrongLength { width, height, expected, found: samples.len() });
         }
-        Ok(Self { width, height, format, colour, samples })
+        Ok(Self { width, height, format, colour, samples: Arc::new(samples) })
     }
 
     /// Width in pixels.
@@ -98,7 +98,7 @@ impl Picture {
     }
 
     /// All planes.
-    pub fn samples(&self) -> &Arc<[u8]> {
+    pub fn samples(&self) -> &[u8] {
         &self.samples
     }
 

@@ -95,7 +95,7 @@ impl Weather {
             }
         }
         let colour = Colour { bt709: false, full_range: true };
-        Picture::new(w as u32, h as u32, PixelFormat::I420, colour, samples.into())
+        Picture::new(w as u32, h as u32, PixelFormat::I420, colour, samples)
             .expect("the planes were made for this size")
     }
 }

@@ -289,7 +289,7 @@ mod tests {
 
     fn grey(width: u32, height: u32) -> Picture {
         let samples = vec![128; Picture::byte_count(width, height)];
-        Picture::new(width, height, PixelFormat::I420, Colour::default(), samples.into()).unwrap()
+        Picture::new(width, height, PixelFormat::I420, Colour::default(), samples).unwrap()
     }
 
     fn decode(thumbnail: &Thumbnail) -> RgbImage {
@@ -315,7 +315,7 @@ mod tests {
         for (width, height) in [(640, 360), (1920, 1080)] {
             let samples: Vec<u8> = (0..Picture::byte_count(width, height)).map(|_| noise()).collect();
             let picture =
-                Picture::new(width, height, PixelFormat::Nv12, Colour::default(), samples.into()).unwrap();
+                Picture::new(width, height, PixelFormat::Nv12, Colour::default(), samples).unwrap();
             let subjects: Vec<Mark> = (0..12).map(|i| mark(0.07 * i as f32, 0.3, 0.1, 0.3)).collect();
             decode(&render(&picture, &subjects, &caption()).unwrap());
         }

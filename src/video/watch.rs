@@ -174,7 +174,7 @@ pub(super) fn picture_of(sample: &gst::Sample) -> Option<Picture> {
         bt709: colorimetry.matrix() == gst_video::VideoColorMatrix::Bt709,
         full_range: colorimetry.range() == gst_video::VideoColorRange::Range0_255,
     };
-    Picture::new(width, height, format, colour, samples.into()).ok()
+    Picture::new(width, height, format, colour, samples).ok()
 }
 
 /// Thins frames to a highest rate, by their presentation times.

@@ -139,9 +139,8 @@ pub(super) fn write<T: Serialize>(to: &mut impl Write, head: &T, body: &[&[u8]])
     let (Ok(head_bytes), Ok(body_bytes)) = lengths else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "message too long"));
     };
-    to.write_all(&head_bytes.to_le_bytes())?;
-    to.write_all(&body_bytes.to_le_bytes())?;
-    to.write_all(&head)?;
+    // In one piece: each write wakes the peer.
+    to.write_all(&[&head_bytes.to_le_bytes(), &body_bytes.to_le_bytes(), &head[..]].concat())?;
     for part in body {
         to.write_all(part)?;
     }

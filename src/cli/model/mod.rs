@@ -227,7 +227,7 @@ fn picture() -> Picture {
     for (at, luma) in samples.iter_mut().take((width * height) as usize).enumerate() {
         *luma = (at * 7 % 251) as u8;
     }
-    Picture::new(width, height, PixelFormat::I420, Colour::default(), samples.into())
+    Picture::new(width, height, PixelFormat::I420, Colour::default(), samples)
         .expect("the samples were counted for this size")
 }
 

@@ -80,7 +80,7 @@ mod tests {
             let mut samples: Vec<u8> = (0..w * h).map(luma).collect();
             samples.resize(Picture::byte_count(width, height), 128);
             let picture =
-                Picture::new(width, height, PixelFormat::Nv12, Colour::default(), samples.into()).unwrap();
+                Picture::new(width, height, PixelFormat::Nv12, Colour::default(), samples).unwrap();
             let blocks = Blocks::of(&picture);
             assert_eq!(blocks.luma.len(), blocks.columns * blocks.rows);
             let side = w / blocks.columns;

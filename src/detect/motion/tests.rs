@@ -55,7 +55,7 @@ impl Street {
         }
         samples.resize(Picture::byte_count(WIDTH as u32, HEIGHT as u32), 128);
         let picture =
-            Picture::new(WIDTH as u32, HEIGHT as u32, PixelFormat::I420, Colour::default(), samples.into());
+            Picture::new(WIDTH as u32, HEIGHT as u32, PixelFormat::I420, Colour::default(), samples);
         let stamp = Stamp { wall: WallTime::from_micros(0), monotonic: self.at, clock: ClockState::Unsynced };
         let frame = Frame {
             camera: "c1".parse().unwrap(),
