@@ -14,6 +14,7 @@ mod model;
 mod motion;
 mod network;
 mod nms;
+mod optics;
 mod preprocess;
 pub mod regions;
 mod settings;
@@ -26,6 +27,7 @@ pub use heads::RawDetection;
 pub use manifest::{BUILT_IN, Manifest, Source, catalogue};
 pub use model::{Cost, InputSize, Kernels, Model, Outputs, Prepared};
 pub use motion::Motion;
+pub use optics::Optician;
 use regions::{Look, WHOLE};
 pub use settings::{DetectorChoice, Settings};
 

@@ -11,7 +11,7 @@ mod verdict;
 mod view;
 
 use background::{Background, Standing};
-use blocks::Blocks;
+pub(super) use blocks::Blocks;
 use components::Edges;
 
 use super::{DetectError, Detector};

@@ -9,6 +9,7 @@ pub mod fault;
 pub mod fragment;
 pub mod geometry;
 pub mod ids;
+pub mod optics;
 pub mod picture;
 pub mod secret;
 pub mod status;

@@ -314,8 +314,7 @@ mod tests {
         };
         for (width, height) in [(640, 360), (1920, 1080)] {
             let samples: Vec<u8> = (0..Picture::byte_count(width, height)).map(|_| noise()).collect();
-            let picture =
-                Picture::new(width, height, PixelFormat::Nv12, Colour::default(), samples).unwrap();
+            let picture = Picture::new(width, height, PixelFormat::Nv12, Colour::default(), samples).unwrap();
             let subjects: Vec<Mark> = (0..12).map(|i| mark(0.07 * i as f32, 0.3, 0.1, 0.3)).collect();
             decode(&render(&picture, &subjects, &caption()).unwrap());
         }

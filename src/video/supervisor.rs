@@ -390,8 +390,7 @@ impl Supervisor {
                 self.sink.fragment(fragment);
             }
             Report::Frame { width, height, format, colour, pts, at } => {
-                let picture =
-                    Picture::new(width, height, format, colour, body).map_err(|e| e.to_string())?;
+                let picture = Picture::new(width, height, format, colour, body).map_err(|e| e.to_string())?;
                 let (camera, epoch) = (self.stream.camera.clone(), self.epoch);
                 self.sink.frame(Frame { camera, epoch, pts, at, picture });
             }

@@ -1,11 +1,8 @@
 //! The motion gate on drawn streets: what it must cover, and when it must be quiet.
 
-#[path = "../../benches/detect/conditions.rs"]
-mod conditions;
-
 use std::collections::BTreeMap;
 
-use conditions::{Condition, Score, clock_mask, condition, coverage};
+use crate::conditions::{Condition, Score, clock_mask, condition, coverage};
 use wardwatch::detect::{Detector as _, Gate, GateSettings, Motion};
 
 const SECONDS: u32 = 40;

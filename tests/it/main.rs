@@ -6,12 +6,15 @@ mod agent;
 mod architecture;
 mod clips;
 mod clock;
+#[path = "../../benches/detect/conditions.rs"]
+mod conditions;
 mod config;
 mod detect;
 mod faults;
 mod gate;
 mod inspect;
 mod network;
+mod optics;
 mod publish;
 mod reconcile;
 mod retention;

@@ -9,20 +9,20 @@ const COLOUR_SAMPLES: (usize, usize) = (24, 14);
 
 /// A picture's luma, averaged over blocks of about a hundred-and-sixtieth of its width.
 #[derive(Debug)]
-pub(super) struct Blocks {
-    pub(super) columns: usize,
-    pub(super) rows: usize,
+pub(in crate::detect) struct Blocks {
+    pub(in crate::detect) columns: usize,
+    pub(in crate::detect) rows: usize,
     /// Size of a block as fractions of the picture.
-    pub(super) block: (f32, f32),
+    pub(in crate::detect) block: (f32, f32),
     /// Row by row.
-    pub(super) luma: Vec<f32>,
+    pub(in crate::detect) luma: Vec<f32>,
     /// How far its chroma is from grey, in codes, on average: 0 for infra-red, several by day.
-    pub(super) colour: f32,
+    pub(in crate::detect) colour: f32,
 }
 
 impl Blocks {
     /// Reads the luma plane once, and some hundreds of chroma samples.
-    pub(super) fn of(picture: &Picture) -> Self {
+    pub(in crate::detect) fn of(picture: &Picture) -> Self {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         // Sums of a block's column must fit 16 bits.
         let side = ((width + COLUMNS / 2) / COLUMNS).clamp(1, height.clamp(1, 256));
@@ -79,8 +79,7 @@ mod tests {
             let luma = |at: usize| (at * 7919 % 251) as u8;
             let mut samples: Vec<u8> = (0..w * h).map(luma).collect();
             samples.resize(Picture::byte_count(width, height), 128);
-            let picture =
-                Picture::new(width, height, PixelFormat::Nv12, Colour::default(), samples).unwrap();
+            let picture = Picture::new(width, height, PixelFormat::Nv12, Colour::default(), samples).unwrap();
             let blocks = Blocks::of(&picture);
             assert_eq!(blocks.luma.len(), blocks.columns * blocks.rows);
             let side = w / blocks.columns;
