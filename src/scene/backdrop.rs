@@ -14,6 +14,8 @@ use super::{KERB_X, YARD_Y};
 pub(super) struct Standing {
     pub(super) cut_out: CutOut,
     pub(super) at: (f32, f32),
+    /// Whether its upper part sways in the wind.
+    pub(super) sways: bool,
 }
 
 struct Painter<'a> {
@@ -67,6 +69,7 @@ impl Painter<'_> {
             (Light::Dusk, false) => ([86.0, 84.0, 132.0], [240.0, 164.0, 112.0]),
             (Light::Dusk, true) => ([92.0, 92.0, 112.0], [150.0, 134.0, 128.0]),
             (Light::Night, _) => ([10.0, 13.0, 26.0], [34.0, 34.0, 48.0]),
+            (Light::InfraRed, _) => ([9.0; 3], [22.0; 3]),
         };
         let sky = self.canvas.begin_subject();
         let (w, bands) = (self.canvas.width as f32, 48);
@@ -345,7 +348,13 @@ impl Painter<'_> {
 
     /// Cables along the left side, sagging from pole to pole.
     fn wires(&mut self) {
-        let rgb = if self.lighting.light == Light::Night { [12.0; 3] } else { [48.0, 48.0, 52.0] };
+        let rgb = if self.lighting.light == Light::Night {
+            [12.0; 3]
+        } else if self.lighting.infra_red() {
+            [70.0; 3]
+        } else {
+            [48.0, 48.0, 52.0]
+        };
         for (i, z) in [6.6, 6.9, 7.15, 7.5].into_iter().enumerate() {
             for span in 0..5 {
                 let (y0, y1) = (1.0 + span as f32 * 24.0, 25.0 + span as f32 * 24.0);
@@ -381,13 +390,13 @@ pub(super) fn standing(camera: &Camera, size: (usize, usize), seed: u64) -> Vec<
         for (x, y) in [(6.0, 33.0 + i as f32 * 13.0), (-6.2, 21.0 + i as f32 * 12.0)] {
             let mut canvas = Canvas::transparent(size.0, size.1);
             tree(&mut canvas, camera, (x, y), &mut rng);
-            all.push(Standing { cut_out: canvas.into_cut_out(), at: (x, y) });
+            all.push(Standing { cut_out: canvas.into_cut_out(), at: (x, y), sways: true });
         }
     }
     for at in lamp_feet() {
         let mut canvas = Canvas::transparent(size.0, size.1);
         lamp_post(&mut canvas, camera, at);
-        all.push(Standing { cut_out: canvas.into_cut_out(), at });
+        all.push(Standing { cut_out: canvas.into_cut_out(), at, sways: false });
     }
     all
 }

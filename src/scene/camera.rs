@@ -51,10 +51,11 @@ pub(super) struct Camera {
 const NEAR: f32 = 0.4;
 
 impl Camera {
-    pub(super) fn new(width: u32, height: u32) -> Self {
+    /// A camera that somebody has turned by so many degrees to the right.
+    pub(super) fn turned(width: u32, height: u32, degrees: f32) -> Self {
         Self {
             position: [4.2, 0.0, 5.6],
-            yaw: 8f32.to_radians().sin_cos(),
+            yaw: (8.0 - degrees).to_radians().sin_cos(),
             pitch: 14f32.to_radians().sin_cos(),
             focal: 0.79 * width as f32,
             middle: [width as f32 / 2.0, height as f32 / 2.0],
@@ -104,6 +105,11 @@ impl Camera {
         y + 1.3 * (x - self.position[0]).abs()
     }
 
+    /// The direction in which the picture's middle looks.
+    pub(super) fn axis(&self) -> V3 {
+        self.ray(self.middle)
+    }
+
     /// The direction in the world in which a pixel looks.
     pub(super) fn ray(&self, pixel: P2) -> V3 {
         let right = (pixel[0] - self.middle[0]) / self.focal;
@@ -121,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_ray_leads_back_to_the_point_it_came_from() {
-        let camera = Camera::new(640, 360);
+        let camera = Camera::turned(640, 360, 0.0);
         for point in [[0.0, 20.0, 0.0], [-7.0, 40.0, 1.5], [8.0, 15.0, 3.0]] {
             let (pixel, _) = camera.project(point).unwrap();
             let ray = camera.ray(pixel);

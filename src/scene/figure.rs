@@ -19,6 +19,8 @@ pub(super) struct Figure<'a> {
     /// Sine and cosine of the way it looks, from the street's y axis, clockwise.
     heading: (f32, f32),
     light: Rgb,
+    /// How far it leans to its right, as a part of its height.
+    pub(super) lean: f32,
     /// Parts of a higher layer cover those of a lower one.
     pub(super) layer: i8,
     parts: Vec<Part>,
@@ -32,7 +34,17 @@ impl<'a> Figure<'a> {
     pub(super) fn new(camera: &'a Camera, lighting: &'a Lighting, origin: V3, heading: f32) -> Self {
         let light = lighting.at([origin[0], origin[1], 1.0]);
         let (heading, layer) = (heading.sin_cos(), 0);
-        Self { camera, lighting, origin, heading, light, layer, parts: Vec::new(), lamps: Vec::new() }
+        Self {
+            camera,
+            lighting,
+            origin,
+            heading,
+            light,
+            lean: 0.0,
+            layer,
+            parts: Vec::new(),
+            lamps: Vec::new(),
+        }
     }
 
     fn turn(&self, v: V3) -> V3 {
@@ -42,11 +54,11 @@ impl<'a> Figure<'a> {
 
     /// A point of the body in the world.
     pub(super) fn world(&self, point: V3) -> V3 {
-        add(self.turn(point), self.origin)
+        add(self.turn([point[0] + self.lean * point[2], point[1], point[2]]), self.origin)
     }
 
     fn push(&mut self, polygon: Vec<P2>, rgb: Rgb, shade: f32, middle: V3) {
-        let light = self.light;
+        let (light, rgb) = (self.light, self.lighting.tone(rgb));
         let rgb = [0, 1, 2].map(|c| (rgb[c] * light[c] * shade).min(255.0));
         let depth = length(sub(middle, self.camera.position));
         self.parts.push(Part { polygon, rgb, layer: self.layer, depth });
@@ -153,8 +165,32 @@ impl<'a> Figure<'a> {
             && let Some((pixel, scale)) = self.camera.project(point)
         {
             let power = (0.5 + 0.5 * towards).min(1.0);
+            // A lamp that shines at a sensor in night mode floods its neighbours.
+            let (radius, rgb) = if self.lighting.infra_red() {
+                (radius * (1.0 + towards), [(rgb[0] + rgb[1]) * 0.6; 3])
+            } else {
+                (radius, rgb)
+            };
             self.lamps.push((pixel, (radius * scale).max(1.6), rgb.map(|c| c * power)));
         }
+    }
+
+    /// Something that throws the camera's infra-red light straight back: a plate, an eye.
+    pub(super) fn mirror(&mut self, at: V3, ahead: f32, radius: f32) {
+        if self.lighting.infra_red() {
+            let away = length(sub(self.world(at), self.camera.position));
+            let power = 230.0 / (1.0 + (away / 40.0) * (away / 40.0));
+            let lamps = self.lamps.len();
+            self.lamp(at, ahead, radius, [power; 3]);
+            for (_, radius, _) in &mut self.lamps[lamps..] {
+                *radius *= 0.6;
+            }
+        }
+    }
+
+    /// Whether its back is turned to the camera, rather than its front.
+    pub(super) fn shows_its_back(&self) -> bool {
+        dot(self.turn([0.0, 1.0, 0.0]), sub(self.camera.position, self.origin)) < 0.0
     }
 
     /// Its box on the canvas: left, top, right, bottom in pixels; `None` if it has no part before the lens.

@@ -24,6 +24,14 @@ pub(super) struct Lighting {
     ambient: Rgb,
     sun: Option<V3>,
     lamps: Vec<Lamp>,
+    infra_red: Option<Spot>,
+}
+
+/// The camera's own infra-red lamp: where it is, and where it shines.
+#[derive(Debug, Clone, Copy)]
+struct Spot {
+    at: V3,
+    way: V3,
 }
 
 /// Foot of every street lamp: x, y.
@@ -35,17 +43,23 @@ pub(super) fn lamp_feet() -> impl Iterator<Item = (f32, f32)> {
 }
 
 impl Lighting {
-    pub(super) fn new(light: Light, rain: bool) -> Self {
+    pub(super) fn new(light: Light, rain: bool, camera: &Camera) -> Self {
         let ambient = match (light, rain) {
             (Light::Day, false) => [0.80, 0.82, 0.86],
             (Light::Day, true) => [0.70, 0.74, 0.79],
             (Light::Dusk, _) => [0.50, 0.43, 0.46],
             (Light::Night, _) => [0.115, 0.13, 0.19],
+            (Light::InfraRed, _) => [0.10; 3],
         };
         let sun = (light == Light::Day && !rain).then(|| unit([-0.45, -0.35, 0.9]));
         let mut lamps = Vec::new();
         if light != Light::Day {
-            let strength = if light == Light::Night { 0.55 } else { 0.22 };
+            let strength = match light {
+                Light::Night => 0.55,
+                // Sodium and LED lamps give little of what the sensor sees now.
+                Light::InfraRed => 0.16,
+                _ => 0.22,
+            };
             lamps.extend(lamp_feet().map(|(x, y)| Lamp {
                 at: [x * 0.72, y, 7.4],
                 rgb: [1.0 * strength, 0.80 * strength, 0.52 * strength],
@@ -58,7 +72,9 @@ impl Lighting {
                 reach: 3.6,
             }));
         }
-        Self { light, rain, ambient, sun, lamps }
+        let infra_red =
+            (light == Light::InfraRed).then(|| Spot { at: camera.position, way: unit(camera.axis()) });
+        Self { light, rain, ambient, sun, lamps, infra_red }
     }
 
     /// Whether vehicles have their lights on.
@@ -81,7 +97,27 @@ impl Lighting {
                 *sum += c * power;
             }
         }
+        if let Some(spot) = &self.infra_red {
+            let power = spot.power(point);
+            light.iter_mut().for_each(|sum| *sum += power);
+        }
         light
+    }
+
+    /// Whether the picture is grey, and plates and eyes throw the camera's own light back.
+    pub(super) fn infra_red(&self) -> bool {
+        self.infra_red.is_some()
+    }
+
+    /// How a surface of this colour looks: cloth and paint reflect infra-red as they do not reflect light, so that bright
+    /// and dark partly change places.
+    pub(super) fn tone(&self, rgb: Rgb) -> Rgb {
+        if self.infra_red.is_none() {
+            return rgb;
+        }
+        let [r, g, b] = rgb;
+        let dyed = ((r * 0.11 + g * 0.23 + b * 0.37) / 9.0).sin();
+        [46.0 + 0.38 * r + 0.20 * g + 0.08 * b + 30.0 * dyed; 3]
     }
 
     /// Multiplier for a face that looks along `normal`: what the sun and the open sky add.
@@ -98,12 +134,26 @@ impl Lighting {
             return;
         }
         for (at, pixel) in rgb.chunks_exact_mut(3).enumerate().filter(|(at, _)| !sky[*at]) {
+            if self.infra_red() {
+                let toned = self.tone([f32::from(pixel[0]), f32::from(pixel[1]), f32::from(pixel[2])]);
+                pixel.fill(toned[0] as u8);
+            }
             let ray = camera.ray([(at % width) as f32 + 0.5, (at / width) as f32 + 0.5]);
             let light = self.at(street_point(camera.position, ray));
             for (value, k) in pixel.iter_mut().zip(light) {
                 *value = (f32::from(*value) * k) as u8;
             }
         }
+    }
+}
+
+impl Spot {
+    /// A lamp's beam is brighter in its middle and fades with the distance; exposure holds the near ground below white.
+    fn power(&self, point: V3) -> f32 {
+        let to = sub(point, self.at);
+        let away = length(to).max(1.0);
+        let aside = (1.0 - dot(to, self.way) / away).max(0.0);
+        (1.45 / (1.0 + (away / 17.0) * (away / 17.0))) * (-aside / 0.2).exp()
     }
 }
 

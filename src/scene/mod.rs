@@ -6,11 +6,15 @@
 
 mod backdrop;
 mod body;
+mod bustle;
 mod camera;
+mod effect;
 mod figure;
 mod light;
 mod raster;
+pub mod script;
 mod traffic;
+mod view;
 mod weather;
 
 use std::collections::BTreeMap;
@@ -23,12 +27,10 @@ use crate::domain::geometry::{Point, Polygon, Rect, Side, crossing};
 use crate::domain::picture::Picture;
 use crate::domain::zone::{Tripwire, Zone};
 
-use backdrop::Standing;
-use camera::{Camera, V3};
-use figure::Figure;
-use light::Lighting;
-use raster::{Canvas, Paint, hull};
-use traffic::{Actor, Body};
+pub use bustle::bustle;
+use script::{Effect, Script};
+use traffic::Actor;
+use view::{Air, View};
 use weather::Weather;
 
 /// Half the width of the carriageway in metres.
@@ -52,6 +54,8 @@ pub enum Light {
     Dusk,
     /// Street lamps, headlights, open shops.
     Night,
+    /// The camera's night mode: grey, lit by its own infra-red lamp.
+    InfraRed,
 }
 
 /// What is drawn. The same settings give the same frames, but for the last bit of a platform's sines.
@@ -75,6 +79,10 @@ pub struct Settings {
     pub density: f32,
     /// For how long the street is empty at first.
     pub quiet_seconds: f32,
+    /// Whether traffic comes with somebody who walks into the yard now and then.
+    pub intruders: bool,
+    /// What is staged beside the traffic.
+    pub script: Script,
 }
 
 /// The demonstration's scene: by day, 640x360, 10 frames per second.
@@ -90,6 +98,8 @@ impl Default for Settings {
             noise: 1.5,
             density: 1.0,
             quiet_seconds: 1.5,
+            intruders: true,
+            script: Script::default(),
         }
     }
 }
@@ -142,11 +152,9 @@ pub struct Expected {
 /// A street. Making one draws its background once: some fifty milliseconds at 640x360.
 pub struct Scene {
     settings: Settings,
-    camera: Camera,
-    lighting: Lighting,
+    /// By light and by the degrees that the camera is turned, the scene's own first.
+    views: Vec<(Light, f32, View)>,
     weather: Weather,
-    background: Vec<u8>,
-    standing: Vec<Standing>,
 }
 
 impl Scene {
@@ -157,14 +165,22 @@ impl Scene {
         settings.fps = if settings.fps > 0.01 { settings.fps } else { 0.01 };
         // NaN is nobody.
         settings.density = if settings.density > 0.0 { settings.density.min(4.0) } else { 0.0 };
-        let size = (settings.width as usize, settings.height as usize);
-        let camera = Camera::new(settings.width, settings.height);
-        let lighting = Lighting::new(settings.light, settings.rain);
-        let background = backdrop::paint(&camera, &lighting, size, settings.seed);
-        let mut standing = backdrop::standing(&camera, size, settings.seed);
-        standing.sort_by(|a, b| camera.order(b.at).total_cmp(&camera.order(a.at)));
-        let weather = Weather::new(settings.seed, settings.rain, settings.noise);
-        Self { settings, camera, lighting, weather, background, standing }
+        let weather = Weather::new(settings.seed, settings.noise);
+        let mut scene = Self { settings, views: Vec::new(), weather };
+        let lights = [
+            (true, scene.settings.light),
+            (scene.settings.script.ever(|effect| effect == Effect::InfraRed), Light::InfraRed),
+        ];
+        let turns = scene.settings.script.cues.iter().filter_map(|cue| match cue.effect {
+            Effect::Turned(degrees) => Some(degrees),
+            _ => None,
+        });
+        for degrees in std::iter::once(0.0).chain(turns).collect::<Vec<_>>() {
+            for (_, light) in lights.iter().filter(|(is_needed, _)| *is_needed) {
+                scene.views.push((*light, degrees, scene.view_of(*light, degrees)));
+            }
+        }
+        scene
     }
 
     /// What it was made of.
@@ -173,43 +189,67 @@ impl Scene {
     }
 
     /// Draws frame `index`, and says who is on it, farthest first. Frames can be drawn in any order.
+    ///
+    /// While the picture is frozen, the truth is that of the picture.
     pub fn frame(&self, index: u64) -> (Picture, Vec<Truth>) {
-        let (w, h) = (self.settings.width as usize, self.settings.height as usize);
-        let mut canvas = Canvas::new(w, h, self.background.clone());
-        let actors = self.actors(index);
-        for actor in &actors {
-            self.ground_light(&mut canvas, actor);
+        let index = self.unfrozen(index);
+        let Settings { seed, rain, ref script, .. } = self.settings;
+        let seconds = self.second(index) as f32;
+        let befalling: Vec<_> = script.befalls(seconds).collect();
+        let is = |wanted: Effect| befalling.iter().any(|now| now.effect == wanted);
+        let light = if is(Effect::InfraRed) { Light::InfraRed } else { self.settings.light };
+        let degrees = effect::turn(&befalling);
+        let kept = self.views.iter().find(|(l, d, _)| *l == light && *d == degrees);
+        let turning = if kept.is_none() { Some(self.view_of(light, degrees)) } else { None };
+        let view = kept.map(|(_, _, view)| view).or(turning.as_ref()).expect("one of the two is there");
+        let shift = effect::sway(&befalling, seconds, self.settings.width as usize);
+        let air = Air { wind: effect::wind(&befalling), seconds, shift };
+        let (mut canvas, mut truths) = view.draw(&self.actors(index), air);
+        let clear = effect::clear_part(&befalling);
+        truths.iter_mut().for_each(|truth| truth.visible *= clear);
+        if rain || is(Effect::Rain) {
+            self.weather.fall(&mut canvas, index);
         }
-        let mut standing = self.standing.iter().peekable();
-        let mut drawn = Vec::new();
-        for actor in &actors {
-            let order = self.camera.order((actor.x, actor.y));
-            while let Some(next) = standing.next_if(|s| self.camera.order(s.at) > order) {
-                self.stand(&mut canvas, next);
-            }
-            let figure = self.figure(actor);
-            let bounds = figure.bounds();
-            let subject = figure.draw(&mut canvas);
-            drawn.extend(bounds.map(|bounds| (actor, bounds, subject)));
-        }
-        standing.for_each(|next| self.stand(&mut canvas, next));
-        self.lamp_heads(&mut canvas);
-        let seen = |(actor, bounds, subject): (&Actor, _, _)| {
-            self.truth(actor, bounds)
-                .map(|(truth, inside)| Truth { visible: canvas.visible(subject) * inside, ..truth })
-        };
-        let truths = drawn.into_iter().filter_map(seen).collect();
-        self.weather.fall(&mut canvas, index);
-        (self.weather.picture(&canvas, index), truths)
+        effect::befall(&mut canvas, &befalling, shift, light, seed);
+        (self.weather.picture(&canvas, index, light == Light::InfraRed), truths)
+    }
+
+    /// Whether frame `index` never arrives.
+    pub fn is_lost(&self, index: u64) -> bool {
+        self.settings.script.befalls(self.second(index) as f32).any(|now| now.effect == Effect::Lost)
+    }
+
+    /// The point of the picture that shows a point of the ground, clamped to the picture.
+    pub fn ground(&self, x: f32, y: f32) -> Point {
+        let (w, h) = (self.settings.width as f32, self.settings.height as f32);
+        let pixel = self.view().camera.project([x, y, 0.0]).map_or([0.0, h], |(pixel, _)| pixel);
+        Point::new((pixel[0] / w).clamp(0.0, 1.0), (pixel[1] / h).clamp(0.0, 1.0))
+    }
+
+    /// The street as it is seen at the scene's own hour, in the direction that the camera was put up for.
+    fn view(&self) -> &View {
+        &self.views[0].2
+    }
+
+    fn view_of(&self, light: Light, degrees: f32) -> View {
+        let Settings { seed, width, height, rain, .. } = self.settings;
+        View::new(seed, (width, height), (light, rain), degrees)
+    }
+
+    fn second(&self, index: u64) -> f64 {
+        index as f64 / f64::from(self.settings.fps)
+    }
+
+    /// The frame that is shown instead of this one.
+    fn unfrozen(&self, index: u64) -> u64 {
+        let second = self.second(index) as f32;
+        let frozen = self.settings.script.befalls(second).find(|now| now.effect == Effect::Frozen);
+        frozen.map_or(index, |now| ((second - now.since) * self.settings.fps) as u64)
     }
 
     /// Where the scene's rules apply.
     pub fn places(&self) -> Places {
-        let (w, h) = (self.settings.width as f32, self.settings.height as f32);
-        let at = |x: f32, y: f32| {
-            let pixel = self.camera.project([x, y, 0.0]).map_or([0.0, h], |(pixel, _)| pixel);
-            Point::new((pixel[0] / w).clamp(0.0, 1.0), (pixel[1] / h).clamp(0.0, 1.0))
-        };
+        let at = |x: f32, y: f32| self.ground(x, y);
         let (near, far) = YARD_Y;
         let corners = vec![at(7.6, near), at(9.5, near), at(9.5, far), at(7.6, far)];
         let polygon = Polygon::new(corners).expect("the yard is on the picture");
@@ -257,118 +297,17 @@ impl Scene {
 
     /// Who is on a frame, without drawing it: `visible` leaves out what hides them.
     fn boxes(&self, index: u64) -> Vec<Truth> {
-        let truth = |actor: &Actor| {
-            let (truth, inside) = self.truth(actor, self.figure(actor).bounds()?)?;
-            Some(Truth { visible: inside, ..truth })
-        };
-        self.actors(index).iter().filter_map(truth).collect()
+        self.view().boxes(&self.actors(index))
     }
 
     /// Everyone at that frame's time, farthest first.
     fn actors(&self, index: u64) -> Vec<Actor> {
-        let Settings { seed, density, quiet_seconds, fps, .. } = self.settings;
-        let mut actors = traffic::actors(seed, density, quiet_seconds, index as f64 / f64::from(fps));
-        let order = |actor: &Actor| self.camera.order((actor.x, actor.y));
-        actors.sort_by(|a, b| order(b).total_cmp(&order(a)));
+        let Settings { seed, density, quiet_seconds, intruders, ref script, .. } = self.settings;
+        let second = self.second(index);
+        let mut actors = traffic::actors(seed, density, (quiet_seconds, intruders), second);
+        actors.extend(script.actors(second));
+        self.view().sort(&mut actors);
         actors
-    }
-
-    fn figure(&self, actor: &Actor) -> Figure<'_> {
-        let mut figure = Figure::new(&self.camera, &self.lighting, [actor.x, actor.y, 0.0], actor.heading);
-        let mut looks = actor.looks.clone();
-        let lit = self.lighting.headlights();
-        match actor.body {
-            Body::Person => body::person(&mut figure, &mut looks, actor.walked),
-            Body::TwoWheeler => body::two_wheeler(&mut figure, &mut looks, lit),
-            Body::Car => body::car(&mut figure, &mut looks, lit),
-            Body::Bus => body::bus(&mut figure, &mut looks, lit),
-            Body::Truck => body::truck(&mut figure, &mut looks, lit, actor.heading == 0.0),
-        }
-        figure
-    }
-
-    /// The truth of a body with these bounds in pixels, and what part of its box lies on the picture; `None` if that
-    /// is less than a few pixels.
-    fn truth(&self, actor: &Actor, (x0, y0, x1, y1): (f32, f32, f32, f32)) -> Option<(Truth, f32)> {
-        let (w, h) = (self.settings.width as f32, self.settings.height as f32);
-        let whole = Rect::from_corners(x0 / w, y0 / h, x1 / w, y1 / h);
-        let rect = whole.clamped();
-        let enough = rect.w * w >= 2.0 && rect.h * h >= 2.0;
-        let truth = Truth { id: actor.id, label: actor.body.label(), rect, visible: 0.0 };
-        enough.then(|| (truth, rect.area() / whole.area()))
-    }
-
-    fn stand(&self, canvas: &mut Canvas, standing: &Standing) {
-        let light = self.lighting.at([standing.at.0, standing.at.1, 1.5]);
-        canvas.lay(
-            &standing.cut_out,
-            light.map(|c| (c * if self.lighting.headlights() { 0.7 } else { 1.0 }).min(1.0)),
-        );
-    }
-
-    /// Shadow, and after dark the light that its headlamps throw.
-    fn ground_light(&self, canvas: &mut Canvas, actor: &Actor) {
-        let (half_width, half_length, height) = match actor.body {
-            Body::Person => (0.24, 0.20, 1.6),
-            Body::TwoWheeler => (0.28, 0.85, 1.3),
-            Body::Car => (0.92, 2.15, 1.3),
-            Body::Bus => (1.22, 4.4, 2.8),
-            Body::Truck => (1.02, 3.0, 2.4),
-        };
-        let foot = Figure::new(&self.camera, &self.lighting, [actor.x, actor.y, 0.0], actor.heading);
-        let corners = |sx: f32, sy: f32, grow: f32| {
-            foot.world([sx * (half_width + grow), sy * (half_length + grow), 0.0])
-        };
-        let signs = [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)];
-        let mut ground: Vec<V3> = signs.map(|(sx, sy)| corners(sx, sy, 0.02)).to_vec();
-        self.shade(canvas, &ground, 0.30);
-        if let Some([dx, dy]) = self.lighting.shadow() {
-            let tops: Vec<V3> = signs.map(|(sx, sy)| corners(sx * 0.8, sy * 0.8, 0.0)).to_vec();
-            ground.extend(tops.iter().map(|p| [p[0] + dx * height, p[1] + dy * height, 0.0]));
-            self.shade(canvas, &ground, 0.38);
-        } else {
-            let wide: Vec<V3> = signs.map(|(sx, sy)| corners(sx, sy, 0.16)).to_vec();
-            self.shade(canvas, &wide, 0.16);
-        }
-        if self.lighting.headlights() && actor.body != Body::Person {
-            self.headlight_cone(canvas, &foot, half_width, half_length);
-        }
-    }
-
-    /// Nested fans of light on the ground ahead, so that the edge is soft.
-    fn headlight_cone(&self, canvas: &mut Canvas, foot: &Figure, half_width: f32, half_length: f32) {
-        let power = if self.settings.light == Light::Night { 7.5 } else { 2.0 };
-        let fans = 12;
-        for fan in 0..fans {
-            let wide = fan as f32 / (fans - 1) as f32;
-            let (reach, spread) = (4.0 + 9.0 * wide, half_width * 0.7 + 1.7 * wide);
-            let mut cone = vec![[-half_width * 0.6, half_length, 0.0], [half_width * 0.6, half_length, 0.0]];
-            cone.extend((0..=8).map(|i| {
-                let (sin, cos) = (i as f32 * std::f32::consts::PI / 8.0).sin_cos();
-                [spread * cos, half_length + reach * (0.62 + 0.38 * sin), 0.0]
-            }));
-            let world: Vec<V3> = cone.into_iter().map(|p| foot.world(p)).collect();
-            let rgb = [power, power * 0.94, power * 0.76];
-            canvas.fill(&self.camera.polygon(&world), Paint::Light(rgb));
-        }
-    }
-
-    fn shade(&self, canvas: &mut Canvas, ground: &[V3], alpha: f32) {
-        let flat: Option<Vec<_>> = ground.iter().map(|p| self.camera.project(*p).map(|(at, _)| at)).collect();
-        if let Some(flat) = flat {
-            canvas.fill(&hull(flat), Paint::Over([16.0, 18.0, 26.0], alpha));
-        }
-    }
-
-    fn lamp_heads(&self, canvas: &mut Canvas) {
-        if self.lighting.headlights() {
-            for (x, y) in light::lamp_feet() {
-                if let Some((at, scale)) = self.camera.project([x * 0.72, y, 7.8]) {
-                    canvas.glow(at, (1.5 * scale).max(3.0), [200.0, 166.0, 110.0]);
-                    canvas.glow(at, (0.4 * scale).max(1.5), [255.0, 240.0, 210.0]);
-                }
-            }
-        }
     }
 }
 

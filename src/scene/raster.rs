@@ -161,6 +161,43 @@ impl Canvas {
         }
     }
 
+    /// The same with each row shifted to the right by `shift` pixels of its place in the cut-out, 0 at its bottom to 1 at
+    /// its top.
+    pub(super) fn lay_shifted(&mut self, cut_out: &CutOut, light: Rgb, shift: impl Fn(f32) -> f32) {
+        for row in 0..cut_out.height {
+            let by = shift(1.0 - row as f32 / cut_out.height.max(1) as f32);
+            let (whole, part) = (by.floor(), by - by.floor());
+            for column in 0..=cut_out.width {
+                // What was left of here, and what was here, each with its share.
+                let take = |column: usize, share: f32| {
+                    let inside = column < cut_out.width && share > 0.0;
+                    let from = row * cut_out.width + if inside { column } else { 0 };
+                    let alpha = if inside { f32::from(cut_out.alpha[from]) * share } else { 0.0 };
+                    (
+                        alpha,
+                        [0, 1, 2]
+                            .map(|c| f32::from(cut_out.rgb[from * 3 + c]) * if inside { share } else { 0.0 }),
+                    )
+                };
+                let (left, here) = (take(column.wrapping_sub(1), part), take(column, 1.0 - part));
+                let alpha = left.0 + here.0;
+                let x = (cut_out.left + column) as f32 + whole;
+                if alpha < 1.0 || x < 0.0 || x >= self.width as f32 {
+                    continue;
+                }
+                let at = (cut_out.top + row) * self.width + x as usize;
+                let rest = 1.0 - alpha / 255.0;
+                for c in 0..3 {
+                    let old = &mut self.rgb[at * 3 + c];
+                    *old = (f32::from(*old) * rest + (left.1[c] + here.1[c]) * light[c]) as u8;
+                }
+                if alpha > 127.0 {
+                    self.own(at);
+                }
+            }
+        }
+    }
+
     /// Lays a cut-out over the picture, its colours multiplied by `light`.
     pub(super) fn lay(&mut self, cut_out: &CutOut, light: Rgb) {
         for row in 0..cut_out.height {

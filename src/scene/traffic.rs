@@ -4,28 +4,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::domain::detection::Label;
-
-/// Which body a subject has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Body {
-    Person,
-    TwoWheeler,
-    Car,
-    Bus,
-    Truck,
-}
-
-impl Body {
-    pub(super) fn label(self) -> Label {
-        match self {
-            Self::Person => Label::Person,
-            Self::TwoWheeler => Label::TwoWheeler,
-            Self::Car => Label::Car,
-            Self::Bus | Self::Truck => Label::LargeVehicle,
-        }
-    }
-}
+use super::script::{Body, Pose, Riders};
 
 /// Someone in the street at one moment.
 #[derive(Debug, Clone)]
@@ -39,6 +18,11 @@ pub(super) struct Actor {
     pub(super) heading: f32,
     /// Metres walked since it came.
     pub(super) walked: f32,
+    pub(super) pose: Pose,
+    /// -1..=1: how far the small movements of somebody who stands have come.
+    pub(super) idle: f32,
+    /// Whether it has no lights on after dark.
+    pub(super) dark: bool,
     /// Draws the same looks for the same actor on every frame.
     pub(super) looks: ChaCha8Rng,
 }
@@ -112,7 +96,12 @@ fn dice(seed: u64, lane: u64, slot: u64) -> ChaCha8Rng {
 /// Everyone in the street at second `t`. Nobody starts before `quiet_seconds`.
 ///
 /// Double precision, so that motion is as smooth after a month as at first.
-pub(super) fn actors(seed: u64, density: f32, quiet_seconds: f32, t: f64) -> Vec<Actor> {
+pub(super) fn actors(
+    seed: u64,
+    density: f32,
+    (quiet_seconds, with_intruders): (f32, bool),
+    t: f64,
+) -> Vec<Actor> {
     let mut actors = Vec::new();
     for (number, lane) in (1..).zip(&LANES) {
         let life = match lane.wheels {
@@ -132,7 +121,7 @@ pub(super) fn actors(seed: u64, density: f32, quiet_seconds: f32, t: f64) -> Vec
             }
         }
     }
-    if density > 0.0 {
+    if density > 0.0 && with_intruders {
         actors.extend(intruders(seed, quiet_seconds, t));
     }
     actors
@@ -142,7 +131,7 @@ impl Lane {
     fn actor(&self, id: u64, age: f32, mut rng: ChaCha8Rng) -> Actor {
         let body = match self.wheels {
             Wheels::None => Body::Person,
-            Wheels::Two => Body::TwoWheeler,
+            Wheels::Two => Body::TwoWheeler(Riders::Chance),
             Wheels::Four => match rng.random_range(0..10) {
                 0..6 => Body::Car,
                 6..8 => Body::Bus,
@@ -161,6 +150,9 @@ impl Lane {
             y: if self.away { near + way } else { far - way },
             heading: if self.away { 0.0 } else { std::f32::consts::PI },
             walked: way,
+            pose: Pose::Walking,
+            idle: 0.0,
+            dark: false,
             looks: rng,
         }
     }
@@ -175,7 +167,18 @@ fn intruders(seed: u64, quiet_seconds: f32, t: f64) -> impl Iterator<Item = Acto
             slot as f64 * INTRUDER_EVERY_SECONDS + f64::from(quiet_seconds) + rng.random_range(0.3..2.0);
         let (x, y, heading, walked) = on_the_way((t - starts) as f32)?;
         let id = INTRUDER_LANE * IDS_PER_LANE + slot;
-        Some(Actor { id, body: Body::Person, x, y, heading, walked, looks: rng })
+        Some(Actor {
+            id,
+            body: Body::Person,
+            x,
+            y,
+            heading,
+            walked,
+            pose: Pose::Walking,
+            idle: 0.0,
+            dark: false,
+            looks: rng,
+        })
     })
 }
 
@@ -207,13 +210,13 @@ mod tests {
     fn nobody_runs_into_the_one_ahead() {
         for tenth in 0..1200 {
             let mut by_lane = std::collections::BTreeMap::<u64, Vec<(f32, Body)>>::new();
-            for actor in actors(3, 2.0, 1.0, f64::from(tenth) / 10.0) {
+            for actor in actors(3, 2.0, (1.0, true), f64::from(tenth) / 10.0) {
                 by_lane.entry(actor.id / IDS_PER_LANE).or_default().push((actor.y, actor.body));
             }
             for (lane, mut row) in by_lane.into_iter().filter(|(lane, _)| *lane <= 6) {
                 row.sort_by(|a, b| a.0.total_cmp(&b.0));
                 for pair in row.windows(2) {
-                    let room = if pair[0].1 == Body::TwoWheeler { 2.2 } else { 9.5 };
+                    let room = if matches!(pair[0].1, Body::TwoWheeler(_)) { 2.2 } else { 9.5 };
                     assert!(pair[1].0 - pair[0].0 > room, "lane {lane} at {tenth}: {pair:?}");
                 }
             }
@@ -222,7 +225,8 @@ mod tests {
 
     #[test]
     fn density_is_bounded_and_zero_is_empty() {
-        let at = |density| (0..60).map(|s| actors(1, density, 1.0, f64::from(s)).len()).max().unwrap();
+        let at =
+            |density| (0..60).map(|s| actors(1, density, (1.0, true), f64::from(s)).len()).max().unwrap();
         assert_eq!(at(0.0), 0);
         assert!(at(1.0) > 10);
         assert!(at(4.0) < 160, "{}", at(4.0));

@@ -12,13 +12,12 @@ const NOISE_LENGTH: usize = 16_381;
 /// What comes between the street and the picture.
 pub(super) struct Weather {
     seed: u64,
-    rain: bool,
     /// Luma noise in codes, to be read from any place on.
     noise: Vec<i8>,
 }
 
 impl Weather {
-    pub(super) fn new(seed: u64, rain: bool, noise: f32) -> Self {
+    pub(super) fn new(seed: u64, noise: f32) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(u64::MAX - 2);
         let mut gauss =
@@ -28,7 +27,7 @@ impl Weather {
         } else {
             Vec::new()
         };
-        Self { seed, rain, noise }
+        Self { seed, noise }
     }
 
     fn rng(&self, frame: u64) -> ChaCha8Rng {
@@ -39,9 +38,6 @@ impl Weather {
 
     /// Streaks of rain, others on every frame.
     pub(super) fn fall(&self, canvas: &mut Canvas, frame: u64) {
-        if !self.rain {
-            return;
-        }
         let mut rng = self.rng(frame ^ (1 << 63));
         let (w, h) = (canvas.width as f32, canvas.height as f32);
         for _ in 0..(canvas.width * canvas.height / 900) {
@@ -59,8 +55,8 @@ impl Weather {
         }
     }
 
-    /// The picture a camera would give: I420, full range, BT.601, with noise on the luma.
-    pub(super) fn picture(&self, canvas: &Canvas, frame: u64) -> Picture {
+    /// The picture a camera would give: I420, full range, BT.601, with noise on the luma; `is_grey` leaves the chroma out.
+    pub(super) fn picture(&self, canvas: &Canvas, frame: u64, is_grey: bool) -> Picture {
         let (w, h) = (canvas.width, canvas.height);
         let mut rng = self.rng(frame);
         let mut samples = vec![0u8; Picture::byte_count(w as u32, h as u32)];
@@ -79,7 +75,11 @@ impl Weather {
         }
         let (cw, ch) = (w.div_ceil(2), h.div_ceil(2));
         let (u_plane, v_plane) = chroma.split_at_mut(cw * ch);
-        for row in 0..ch {
+        if is_grey {
+            u_plane.fill(128);
+            v_plane.fill(128);
+        }
+        for row in 0..if is_grey { 0 } else { ch } {
             let (upper, lower) = (row * 2 * w, (row * 2 + 1).min(h - 1) * w);
             for column in 0..cw {
                 let (left, right) = (column * 2, (column * 2 + 1).min(w - 1));
