@@ -74,6 +74,8 @@ def main():
         first = kept["iteration"]
     folders = [(args.scenes, args.scenes_share)] + [(args.pseudo / name, share) for name, share in SHARES]
     total = args.iterations * args.batch
+    if args.scenes_share > 0 and not any(args.scenes.glob("images/*.jpg")):
+        parser.error(f"{args.scenes}/images has no pictures: name the folder that examples/scenes.rs wrote, or --scenes-share 0")
     pictures = Pictures(folders, args.seed, total, plain_from=int(0.85 * total))
     order = range(first * args.batch, total)
     loader = DataLoader(
