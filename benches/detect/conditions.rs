@@ -136,6 +136,7 @@ impl Condition {
             noise: 0.0,
             density: self.density,
             quiet_seconds: 3.0,
+            ..Settings::default()
         });
         let mut spoiler = Spoiler::new(self.effect, self.noise);
         let count = (seconds as f32 * self.fps) as u64;

@@ -138,9 +138,14 @@ impl AlertInput {
         let marks: Vec<Mark> = event.subjects.iter().map(mark).collect();
         let local = event.opened_at.wall.to_timestamp().to_zoned(self.timezone.clone());
         let when = local.strftime("%Y-%m-%d %H:%M:%S").to_string();
-        thumbnail::render(picture, &marks, &Caption { place: place.to_owned(), when })
-            .inspect_err(|error| tracing::error!(camera = %event.camera, "no thumbnail: {}", chain(error)))
-            .ok()
+        thumbnail::render(
+            picture,
+            &marks,
+            &thumbnail::Shroud::default(),
+            &Caption { place: place.to_owned(), when },
+        )
+        .inspect_err(|error| tracing::error!(camera = %event.camera, "no thumbnail: {}", chain(error)))
+        .ok()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The picture inside an alert: the subject in its surroundings, marked, with place and time, small enough for a thin
 //! link. Pure: no I/O. Called by `agent` for each event that opens.
 
+mod shroud;
 mod text;
 
 use ab_glyph::FontRef;
@@ -12,6 +13,8 @@ use crate::domain::alert::{THUMBNAIL_BYTES_MAX, Thumbnail};
 use crate::domain::fault::ErrorKind;
 use crate::domain::geometry::Rect;
 use crate::domain::picture::Picture;
+
+pub use shroud::Shroud;
 
 /// Width of every thumbnail in pixels.
 pub const WIDTH: u32 = 480;
@@ -73,10 +76,17 @@ impl ThumbnailError {
 /// Draws the thumbnail: [`WIDTH`] by [`HEIGHT`] JPEG of at most [`THUMBNAIL_BYTES_MAX`] bytes.
 ///
 /// The subjects stand in the middle of at least half of the picture's width; without subjects (boxes that are not
-/// finite or have no area do not count) the whole picture is shown. Takes some milliseconds of CPU.
-pub fn render(picture: &Picture, subjects: &[Mark], caption: &Caption) -> Result<Thumbnail, ThumbnailError> {
-    let whole = whole(picture)?;
+/// finite or have no area do not count) the whole picture is shown; `shroud` covers what is not to be seen. Takes some
+/// milliseconds of CPU.
+pub fn render(
+    picture: &Picture,
+    subjects: &[Mark],
+    shroud: &Shroud,
+    caption: &Caption,
+) -> Result<Thumbnail, ThumbnailError> {
+    let mut whole = whole(picture)?;
     let marks = drawable(subjects);
+    shroud.cover(&mut whole, &marks.iter().map(|mark| mark.rect).collect::<Vec<_>>());
     let (width, height) = whole.dimensions();
     let crop = crop(&marks, width as f32, height as f32);
     let view = cut(&whole, &crop);
@@ -316,7 +326,7 @@ mod tests {
             let samples: Vec<u8> = (0..Picture::byte_count(width, height)).map(|_| noise()).collect();
             let picture = Picture::new(width, height, PixelFormat::Nv12, Colour::default(), samples).unwrap();
             let subjects: Vec<Mark> = (0..12).map(|i| mark(0.07 * i as f32, 0.3, 0.1, 0.3)).collect();
-            decode(&render(&picture, &subjects, &caption()).unwrap());
+            decode(&render(&picture, &subjects, &Shroud::default(), &caption()).unwrap());
         }
     }
 
@@ -329,7 +339,7 @@ mod tests {
             assert!(view.w >= 320.0);
             let [x0, y0, x1, y1] = view.place(&subject.rect.clamped());
             assert!(x0 >= -0.1 && y0 >= -0.1 && x1 <= WIDTH as f32 + 0.1 && y1 <= VIEW_HEIGHT as f32 + 0.1);
-            let image = decode(&render(&grey(640, 360), &[subject], &caption()).unwrap());
+            let image = decode(&render(&grey(640, 360), &[subject], &Shroud::default(), &caption()).unwrap());
             let (cx, cy) = (((x0 + x1) / 2.0) as u32, ((y0 + y1) / 2.0) as u32);
             let column = (0..VIEW_HEIGHT).filter(|y| is_bright(image.get_pixel(cx.min(479), *y))).count();
             let row = (0..WIDTH).filter(|x| is_bright(image.get_pixel(*x, cy.min(VIEW_HEIGHT - 1)))).count();
@@ -347,10 +357,10 @@ mod tests {
             mark(0.0, 0.0, 1.0, 1.0),
         ];
         for (width, height) in [(1, 1), (7, 3), (3, 501), (641, 361), (352, 288), (360, 640)] {
-            decode(&render(&grey(width, height), &bad, &caption()).unwrap());
-            decode(&render(&grey(width, height), &[], &caption()).unwrap());
+            decode(&render(&grey(width, height), &bad, &Shroud::default(), &caption()).unwrap());
+            decode(&render(&grey(width, height), &[], &Shroud::default(), &caption()).unwrap());
         }
-        let empty = render(&grey(0, 0), &[], &caption()).unwrap_err();
+        let empty = render(&grey(0, 0), &[], &Shroud::default(), &caption()).unwrap_err();
         assert!(matches!(empty, ThumbnailError::Empty(0, 0)));
     }
 
@@ -361,7 +371,7 @@ mod tests {
         };
         let short = Caption { place: "x".into(), when: caption().when };
         let right = |caption: &Caption| {
-            let image = decode(&render(&grey(64, 36), &[], caption).unwrap());
+            let image = decode(&render(&grey(64, 36), &[], &Shroud::default(), caption).unwrap());
             imageops::crop_imm(&image, 350, VIEW_HEIGHT + 2, 125, 22).to_image()
         };
         let differing = right(&long)
