@@ -84,7 +84,7 @@ impl Analysis {
             glance.regions.iter().map(|region| region.rect).collect()
         };
         let tracks = self.tracker.glance(frame.at.monotonic, frame.epoch, &moving);
-        let events = self.rules.step(&Look { at: frame.at, epoch: frame.epoch, tracks: &tracks });
+        let events = self.rules.step(&Look { at: frame.at, epoch: frame.epoch, tracks: &tracks, optics: None });
         let forecast = self.tracker.forecast(frame.at.monotonic);
         if let Some(planner) = &mut self.planner {
             planner.glance(frame.at.monotonic, glance, &forecast);
@@ -111,7 +111,7 @@ impl Analysis {
             let found: Vec<Rect> = detections.iter().map(|detection| detection.rect).collect();
             planner.looked(at, &plan, &self.tracker.forecast(at), &found, &cut);
         }
-        let events = self.rules.step(&Look { at: frame.at, epoch: frame.epoch, tracks: &tracks });
+        let events = self.rules.step(&Look { at: frame.at, epoch: frame.epoch, tracks: &tracks, optics: None });
         Ok(Looked { parts: plan.looks, detections, tracks, events })
     }
 

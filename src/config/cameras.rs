@@ -10,6 +10,7 @@ use super::written::quoted;
 use crate::domain::alert::CameraRef;
 use crate::domain::fragment::StreamRole;
 use crate::domain::geometry::{Point, Polygon};
+use crate::domain::ground::{Ground, InvalidGround};
 use crate::domain::ids::CameraId;
 use crate::domain::secret::Credentials;
 use crate::domain::zone::{Tripwire, Zone};
@@ -23,6 +24,8 @@ pub(super) struct Checked {
     pub(super) zones: Vec<Zone>,
     /// Its tripwires.
     pub(super) tripwires: Vec<Tripwire>,
+    /// The ground under it.
+    pub(super) ground: Option<Ground>,
 }
 
 /// The cameras that are right, in the order of their ids.
@@ -32,8 +35,9 @@ pub(super) fn checked(checker: &mut Checker, cameras: BTreeMap<String, file::Cam
         let path = format!("camera.{}", quoted(&id));
         let zones = zones(checker, &path, &camera.zone);
         let tripwires = tripwires(checker, &path, &camera.tripwire);
+        let ground = camera.ground.as_ref().and_then(|ground| self::ground(checker, &path, ground));
         if let Some(settings) = one(checker, &path, &id, camera) {
-            checked.push(Checked { settings, zones, tripwires });
+            checked.push(Checked { settings, zones, tripwires, ground });
         }
     }
     checked
@@ -171,6 +175,22 @@ fn masks(checker: &mut Checker, camera: &str, masks: &[Vec<[f32; 2]>]) -> Vec<Po
         }
     }
     checked
+}
+
+fn ground(checker: &mut Checker, camera: &str, ground: &file::Ground) -> Option<Ground> {
+    let (picture, metres) = (ground.picture?, ground.metres?);
+    let error = match Ground::new(picture.map(Point::from), metres) {
+        Ok(ground) => return Some(ground),
+        Err(error) => error,
+    };
+    let (key, remedy) = match error {
+        InvalidGround::Picture => ("picture", "list the four in order around a quadrangle, no three of them in a line"),
+        InvalidGround::Metres => ("metres", "give the places of the four points of picture, in the same order"),
+        InvalidGround::SmallPicture => ("picture", "choose four points that are far apart"),
+        InvalidGround::SmallMetres => ("metres", "choose four points that are some metres apart, and give metres"),
+    };
+    checker.wrong(&format!("{camera}.ground.{key}"), error.to_string(), remedy);
+    None
 }
 
 fn zones(checker: &mut Checker, camera: &str, zones: &BTreeMap<String, file::Zone>) -> Vec<Zone> {

@@ -63,10 +63,32 @@ pub struct Identity {
     /// IANA name of the time zone in which schedules are meant.
     #[serde(default = "default_timezone")]
     pub timezone: String,
+    /// Dates that are holidays here: "2026-09-02". A schedule may name them as the day "holiday".
+    #[serde(default)]
+    pub holidays: Vec<String>,
+    /// When it is night, in local time: rules may have other numbers then.
+    #[serde(default)]
+    pub night: Night,
 }
 
 fn default_timezone() -> String {
     "Asia/Ho_Chi_Minh".to_owned()
+}
+
+/// When it is night, in local time.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Night {
+    /// When it begins: "18:00".
+    pub from: String,
+    /// When it ends: "05:30".
+    pub to: String,
+}
+
+impl Default for Night {
+    fn default() -> Self {
+        Self { from: "18:00".to_owned(), to: "05:30".to_owned() }
+    }
 }
 
 /// Where footage and alerts are kept.
@@ -258,6 +280,9 @@ pub struct Camera {
     #[serde(default = "default_stall_seconds")]
     #[schemars(range(min = 1, max = 600))]
     pub stall_seconds: f64,
+    /// Where the ground is, for rules that measure speed or density: four points on the picture and their places in
+    /// metres, in the same order around a quadrangle that lies flat on the ground.
+    pub ground: Option<Ground>,
     /// Areas of the picture, by id.
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "pattern": ID }))]
@@ -307,6 +332,20 @@ pub enum Transport {
     Udp,
 }
 
+/// Where the ground is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ground {
+    /// Four points on the picture, [x, y] each: [0, 0] is the picture's top left corner, [1, 1] its bottom right one.
+    #[schemars(inner(inner(range(min = 0, max = 1))))]
+    #[schemars(required)]
+    pub picture: Option<[[f32; 2]; 4]>,
+    /// Their places on the ground in metres, [x, y] each, counted from wherever it is convenient.
+    #[schemars(inner(inner(range(min = -10000, max = 10000))))]
+    #[schemars(required)]
+    pub metres: Option<[[f32; 2]; 4]>,
+}
+
 /// An area of the picture.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -337,7 +376,7 @@ pub struct Tripwire {
 
 /// A rule: what is looked for, where, and when.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(extend("unevaluatedProperties" = false))]
+#[schemars(extend("unevaluatedProperties" = false), transform = night_numbers)]
 pub struct Rule {
     /// What people call it; the id if left out.
     pub name: Option<String>,
@@ -345,11 +384,11 @@ pub struct Rule {
     #[schemars(length(min = 1))]
     #[schemars(required)]
     pub cameras: Option<Vec<String>>,
-    /// Id of the zone it applies to, on each of its cameras; the whole picture if left out.
+    /// Id of the zone it applies to, on each of its cameras; the whole picture if left out. Some kinds need one.
     pub zone: Option<String>,
     /// Id of the tripwire it applies to, on each of its cameras.
     pub tripwire: Option<String>,
-    /// What it is about; everything if left out.
+    /// What it is about; if left out, what its kind is about by itself, as a rule everything.
     #[serde(default)]
     pub labels: Vec<Label>,
     /// How much its alerts matter.
@@ -362,10 +401,34 @@ pub struct Rule {
     /// When it applies; always if left out.
     #[serde(default)]
     pub schedule: Vec<Window>,
+    /// Numbers of its kind that hold at night instead. [`night_numbers`] says which there are.
+    #[serde(default)]
+    #[schemars(skip)]
+    pub night: serde_json::Map<String, serde_json::Value>,
     /// What it looks for, and the numbers of that kind: every other key. [`rules::Kind`] reads them.
     #[serde(flatten)]
     #[schemars(with = "rules::Kind")]
     pub kind: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Each kind may have a table `night` with its own keys once more; one that is left out is as by day.
+fn night_numbers(schema: &mut schemars::Schema) {
+    let Some(kinds) = schema.get_mut("oneOf").and_then(|kinds| kinds.as_array_mut()) else { return };
+    for kind in kinds {
+        let Some(properties) = kind["properties"].as_object_mut() else { continue };
+        let mut numbers = properties.clone();
+        numbers.remove("kind");
+        for number in numbers.values_mut().filter_map(|number| number.as_object_mut()) {
+            number.remove("default");
+        }
+        let night = serde_json::json!({
+            "description": "Numbers that hold at night instead; what is left out is as by day.",
+            "type": "object",
+            "properties": numbers,
+            "additionalProperties": false,
+        });
+        properties.insert("night".to_owned(), night);
+    }
 }
 
 fn default_severity() -> Severity {
@@ -380,7 +443,8 @@ fn default_cool_down_seconds() -> f64 {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Window {
-    /// The days on which it starts; every day if left out.
+    /// The days on which it starts; every day, holidays too, if left out. A holiday is a day of its own: a window that
+    /// lists days of the week only does not start on one.
     #[serde(default)]
     pub days: Vec<Day>,
     /// When it starts: "22:00".
@@ -391,7 +455,7 @@ pub struct Window {
     pub to: Option<String>,
 }
 
-/// A day of the week.
+/// A kind of day.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Day {
@@ -409,4 +473,6 @@ pub enum Day {
     Sat,
     /// Sunday.
     Sun,
+    /// One of the box's holidays, whatever day of the week it is.
+    Holiday,
 }

@@ -3,64 +3,78 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::civil::{Time, Weekday};
-use jiff::tz::TimeZone;
-use serde_json::Value;
+use jiff::civil::Weekday;
+use serde_json::{Map, Value};
 
-use super::cameras;
-use super::file::{self, Day};
+use super::file;
+use super::{cameras, settings};
 use super::outside::Checker;
 use super::problem::choose;
 use super::written::quoted;
 use crate::detect::DetectorChoice;
 use crate::domain::detection::Label;
 use crate::domain::ids::RuleId;
-use crate::rules::{Kind, Place, RuleSettings, Schedule, Window};
+use crate::rules::{About, Day, Kind, Needs, Place, PlaceNeed, RuleSettings, Schedule, Window};
 
 /// The rules that are right, in the order of their ids and then of the cameras that they name.
 ///
-/// Without a time zone or a detector, what depends on them is not checked: they are problems themselves.
+/// Without a calendar or a detector, what depends on them is not checked: they are problems themselves.
 pub(super) fn checked(
     checker: &mut Checker,
     rules: BTreeMap<String, file::Rule>,
     cameras: &[cameras::Checked],
-    timezone: Option<&TimeZone>,
+    calendar: Option<&Schedule>,
     detector: Option<&DetectorChoice>,
 ) -> Vec<RuleSettings> {
     let mut checked = Vec::new();
     for (id, rule) in rules {
         let path = format!("rule.{}", quoted(&id));
         let rule_id = checker.id::<RuleId>(&path, &id);
-        let kind = kind(checker, &path, &rule);
-        check_labels(checker, &path, &rule, detector);
-        check_place_keys(checker, &path, kind.as_ref());
+        let (kind, night) = kinds(checker, &path, &rule);
+        let needs: Vec<Needs> = kind.iter().chain(&night).map(Kind::needs).collect();
+        check_labels(checker, &path, &rule, needs.first(), detector);
+        check_place_keys(checker, &path, &needs);
         let windows = windows(checker, &path, &rule.schedule);
         let named = rule.cameras.as_deref().unwrap_or_default();
         let places: Vec<_> = (0..named.len())
             .filter_map(|index| place(checker, &path, &rule, &named[..=index], cameras))
             .collect();
-        let (Some(rule_id), Some(kind), Some(timezone)) = (rule_id, kind, timezone) else { continue };
+        check_grounds(checker, &path, &needs, named, &places);
+        let (Some(rule_id), Some(kind), Some(calendar)) = (rule_id, kind, calendar) else { continue };
         checked.extend(places.into_iter().map(|(camera, place)| RuleSettings {
             id: rule_id.clone(),
             name: rule.name.clone().unwrap_or_else(|| id.clone()),
             camera: camera.settings.camera.id.clone(),
             labels: rule.labels.iter().copied().collect(),
             severity: rule.severity,
-            schedule: Schedule { timezone: timezone.clone(), windows: windows.clone() },
+            schedule: Schedule { windows: windows.clone(), ..calendar.clone() },
             cool_down: Duration::from_secs_f64(rule.cool_down_seconds),
             place,
+            ground: camera.ground,
             kind: kind.clone(),
+            night: night.clone(),
         }));
     }
     checked
 }
 
+/// The kind with the numbers of the day, and with those of the night where there are some.
+fn kinds(checker: &mut Checker, path: &str, rule: &file::Rule) -> (Option<Kind>, Option<Kind>) {
+    let day = kind(checker, path, &rule.kind);
+    if day.is_none() || rule.night.is_empty() {
+        return (day, None);
+    }
+    let mut numbers = rule.kind.clone();
+    numbers.extend(rule.night.clone());
+    (day, kind(checker, &format!("{path}.night"), &numbers))
+}
+
 /// A kind may refuse what no schema can say: then its own words say what.
-fn kind(checker: &mut Checker, path: &str, rule: &file::Rule) -> Option<Kind> {
-    if !rule.kind.contains_key("kind") {
+fn kind(checker: &mut Checker, path: &str, keys: &Map<String, Value>) -> Option<Kind> {
+    if !keys.contains_key("kind") {
         return None;
     }
-    match serde_json::from_value(Value::Object(rule.kind.clone())) {
+    match serde_json::from_value(Value::Object(keys.clone())) {
         Ok(kind) => Some(kind),
         Err(error) => {
             if !checker.written.is_wrong(path) {
@@ -71,34 +85,83 @@ fn kind(checker: &mut Checker, path: &str, rule: &file::Rule) -> Option<Kind> {
     }
 }
 
-/// A rule about what the detector never says would never fire.
-fn check_labels(checker: &mut Checker, path: &str, rule: &file::Rule, detector: Option<&DetectorChoice>) {
-    let never = detector == Some(&DetectorChoice::Motion)
-        && !rule.labels.is_empty()
-        && !rule.labels.contains(&Label::Moving);
-    if never {
+/// A rule about what the detector never says would never fire; one about the camera itself has no labels.
+fn check_labels(
+    checker: &mut Checker,
+    path: &str,
+    rule: &file::Rule,
+    needs: Option<&Needs>,
+    detector: Option<&DetectorChoice>,
+) {
+    let key = format!("{path}.labels");
+    if needs.is_some_and(|needs| needs.about == About::Camera) {
+        if checker.written.is_written(&key) {
+            checker.wrong(&key, "mean nothing to this kind of rule", "take them out");
+        }
+        return;
+    }
+    let by_itself = needs.map(Needs::labels).unwrap_or_default();
+    let labels = if rule.labels.is_empty() { by_itself } else { rule.labels.as_slice() };
+    if detector == Some(&DetectorChoice::Motion) && !labels.is_empty() && !labels.contains(&Label::Moving) {
         let what = "the motion detector says nothing but \"moving\", so the rule would never fire";
         let remedy = "write labels = [\"moving\"], or set detector.model to a network";
-        checker.wrong(&format!("{path}.labels"), what, remedy);
+        checker.wrong(&key, what, remedy);
     }
 }
 
-/// A tripwire rule needs a tripwire; any other applies to a zone, or everywhere.
-fn check_place_keys(checker: &mut Checker, path: &str, kind: Option<&Kind>) {
-    let Some(kind) = kind else { return };
-    let (zone, tripwire) = (format!("{path}.zone"), format!("{path}.tripwire"));
-    let (has_zone, has_tripwire) = (checker.written.is_written(&zone), checker.written.is_written(&tripwire));
-    if matches!(kind, Kind::Tripwire(_)) {
-        if !has_tripwire {
-            let remedy = "add tripwire: the id of a tripwire on the rule's cameras";
-            checker.wrong(&tripwire, "is missing, and this kind of rule needs it", remedy);
+/// Whether the rule names what its kind needs, and nothing else. `needs` are those of the day and of the night.
+fn check_place_keys(checker: &mut Checker, path: &str, needs: &[Needs]) {
+    let place = match needs.iter().map(|needs| needs.place).find(|place| *place != PlaceNeed::Anywhere) {
+        Some(place) => place,
+        None if needs.is_empty() => return,
+        None => PlaceNeed::Anywhere,
+    };
+    for (noun, wanted, is_missed) in [
+        ("zone", matches!(place, PlaceNeed::Anywhere | PlaceNeed::Zone), place == PlaceNeed::Zone),
+        ("tripwire", place == PlaceNeed::Tripwire, place == PlaceNeed::Tripwire),
+    ] {
+        let key = format!("{path}.{noun}");
+        let is_written = checker.written.is_written(&key);
+        if is_missed && !is_written {
+            let remedy = format!("add {noun}: the id of a {noun} on the rule's cameras");
+            checker.wrong(&key, "is missing, and this kind of rule needs it", remedy);
         }
-        if has_zone {
-            checker.wrong(&zone, "means nothing to this kind of rule", "take it out");
+        if is_written && !wanted {
+            let remedy = match place {
+                PlaceNeed::Anywhere | PlaceNeed::Zone => "take it out; zone says where this kind of rule applies",
+                PlaceNeed::Tripwire | PlaceNeed::Camera => "take it out",
+            };
+            checker.wrong(&key, "means nothing to this kind of rule", remedy);
         }
-    } else if has_tripwire {
-        let remedy = "take it out; zone says where this kind of rule applies";
-        checker.wrong(&tripwire, "means nothing to this kind of rule", remedy);
+    }
+}
+
+/// A rule that measures needs the ground under each of its cameras, as far as its zone reaches.
+fn check_grounds(
+    checker: &mut Checker,
+    path: &str,
+    needs: &[Needs],
+    named: &[String],
+    places: &[(&cameras::Checked, Place)],
+) {
+    let Some(reason) = needs.iter().find_map(|needs| needs.ground) else { return };
+    for (camera, place) in places {
+        let id = &camera.settings.camera.id;
+        let table = format!("camera.{}", quoted(id.as_str()));
+        let index = named.iter().position(|named| named == id.as_str()).unwrap_or(0);
+        match (&camera.ground, place) {
+            (None, _) if !checker.written.is_written(&format!("{table}.ground")) => {
+                let what = format!("camera \"{id}\" has no ground, and {reason}");
+                let remedy = format!("add ground to [{table}]: four points on its picture and their places in metres");
+                checker.wrong(&format!("{path}.cameras[{index}]"), what, remedy);
+            }
+            (Some(ground), Place::Zone(zone)) if ground.square_metres(&zone.polygon).is_none() => {
+                let what = format!("zone \"{}\" reaches up to the horizon of camera \"{id}\", and {reason}", zone.id);
+                let remedy = format!("end the zone nearer to the camera, or mend {table}.ground");
+                checker.wrong(&format!("{path}.zone"), what, remedy);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -160,29 +223,24 @@ fn exists(checker: &mut Checker, path: &str, noun: &str, name: &str, keys: &[&st
 /// The windows that are right.
 fn windows(checker: &mut Checker, path: &str, schedule: &[file::Window]) -> Vec<Window> {
     let mut time = |index: usize, key: &str, text: &Option<String>| {
-        let text = text.as_ref()?;
-        let time = Time::strptime("%H:%M", text).ok();
-        if time.is_none() {
-            let key = format!("{path}.schedule[{index}].{key}");
-            checker.wrong(&key, format!("{text:?} is no time of day"), "write \"00:00\" to \"23:59\"");
-        }
-        time
+        settings::time(checker, &format!("{path}.schedule[{index}].{key}"), text.as_ref()?)
     };
     let window = |(index, window): (usize, &file::Window)| {
         let (from, to) = (time(index, "from", &window.from), time(index, "to", &window.to));
-        Some(Window { days: window.days.iter().copied().map(weekday).collect(), from: from?, to: to? })
+        Some(Window { days: window.days.iter().copied().map(day).collect(), from: from?, to: to? })
     };
     schedule.iter().enumerate().filter_map(window).collect()
 }
 
-fn weekday(day: Day) -> Weekday {
-    match day {
-        Day::Mon => Weekday::Monday,
-        Day::Tue => Weekday::Tuesday,
-        Day::Wed => Weekday::Wednesday,
-        Day::Thu => Weekday::Thursday,
-        Day::Fri => Weekday::Friday,
-        Day::Sat => Weekday::Saturday,
-        Day::Sun => Weekday::Sunday,
-    }
+fn day(day: file::Day) -> Day {
+    Day::Weekday(match day {
+        file::Day::Mon => Weekday::Monday,
+        file::Day::Tue => Weekday::Tuesday,
+        file::Day::Wed => Weekday::Wednesday,
+        file::Day::Thu => Weekday::Thursday,
+        file::Day::Fri => Weekday::Friday,
+        file::Day::Sat => Weekday::Saturday,
+        file::Day::Sun => Weekday::Sunday,
+        file::Day::Holiday => return Day::Holiday,
+    })
 }

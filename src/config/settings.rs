@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
 use super::file::{self, File};
@@ -13,7 +14,7 @@ use super::{cameras, rules, shape, store};
 use crate::domain::alert::CameraRef;
 use crate::domain::geometry::Polygon;
 use crate::domain::ids::{BoxId, WardId};
-use crate::rules::RuleSettings;
+use crate::rules::{RuleSettings, Schedule, Window};
 use crate::{detect, publish, video};
 
 /// What the box is to do.
@@ -89,17 +90,17 @@ pub(super) fn load(path: &Path, credentials_directory: Option<&Path>) -> Result<
 /// `None` only if a problem has been noted.
 fn checked(checker: &mut Checker, file: File) -> Option<Settings> {
     let identity = file.identity.map(|identity| self::identity(checker, identity));
-    let (ward, box_id, timezone) = identity.unwrap_or_default();
+    let (ward, box_id, calendar) = identity.unwrap_or_default();
     let store = store::checked(checker, &file.store, &file.camera);
     let broker = file.broker.and_then(|broker| self::broker(checker, broker, ward.clone(), box_id.clone()));
     let detect = detector(checker, &file.detector);
     let cameras = cameras::checked(checker, file.camera);
     let detector = detect.as_ref().map(|detect| &detect.detector);
-    let rules = rules::checked(checker, file.rule, &cameras, timezone.as_ref(), detector);
+    let rules = rules::checked(checker, file.rule, &cameras, calendar.as_ref(), detector);
     Some(Settings {
         ward: ward?,
         box_id: box_id?,
-        timezone: timezone?,
+        timezone: calendar?.timezone,
         store: store?,
         broker: broker?,
         detect: detect?,
@@ -108,10 +109,11 @@ fn checked(checker: &mut Checker, file: File) -> Option<Settings> {
     })
 }
 
+/// Ward, box, and the calendar that schedules are meant in, without a window.
 fn identity(
     checker: &mut Checker,
     identity: file::Identity,
-) -> (Option<WardId>, Option<BoxId>, Option<TimeZone>) {
+) -> (Option<WardId>, Option<BoxId>, Option<Schedule>) {
     let ward = identity.ward.and_then(|ward| checker.id("box.ward", &ward));
     let box_id = identity.id.and_then(|id| checker.id("box.id", &id));
     let timezone = TimeZone::get(&identity.timezone).ok();
@@ -121,7 +123,37 @@ fn identity(
             "use an IANA name such as \"Asia/Ho_Chi_Minh\"; if that is not there either, install tzdata";
         checker.wrong("box.timezone", what, remedy);
     }
-    (ward, box_id, timezone)
+    let mut date = |(index, text): (usize, &String)| {
+        let date = Date::strptime("%Y-%m-%d", text).ok();
+        if date.is_none() {
+            let remedy = "write it as year, month and day: \"2026-09-02\"";
+            checker.wrong(&format!("box.holidays[{index}]"), format!("{text:?} is no date"), remedy);
+        }
+        date
+    };
+    let holidays = identity.holidays.iter().enumerate().filter_map(&mut date).collect();
+    let night = night(checker, &identity.night);
+    let calendar =
+        timezone.zip(night).map(|(timezone, night)| Schedule { timezone, holidays, night, windows: Vec::new() });
+    (ward, box_id, calendar)
+}
+
+fn night(checker: &mut Checker, night: &file::Night) -> Option<Window> {
+    let (from, to) = (time(checker, "box.night.from", &night.from), time(checker, "box.night.to", &night.to));
+    if from.is_some() && from == to {
+        checker.wrong("box.night", "ends when it begins", "give two different times of day");
+        return None;
+    }
+    Some(Window { days: Vec::new(), from: from?, to: to? })
+}
+
+/// A time of day, or a problem.
+pub(super) fn time(checker: &mut Checker, key: &str, text: &str) -> Option<Time> {
+    let time = Time::strptime("%H:%M", text).ok();
+    if time.is_none() {
+        checker.wrong(key, format!("{text:?} is no time of day"), "write \"00:00\" to \"23:59\"");
+    }
+    time
 }
 
 fn broker(

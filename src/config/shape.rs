@@ -57,6 +57,9 @@ impl<'a> Shape<'a> {
         if value.is_null() {
             return false;
         }
+        if schema.is_null() {
+            return true;
+        }
         let types = types(schema);
         if !types.is_empty() && !types.iter().any(|expected| is_of_type(value, expected)) {
             let what = format!("is {}, where {} is expected", name_of(value), expected(&types));
@@ -104,7 +107,14 @@ impl<'a> Shape<'a> {
     fn table(&self, written: &mut Written, path: &str, table: &mut Map<String, Value>, schema: &'a Value) {
         let variants = self.variants(written, path, table, schema);
         let parts: Vec<&Value> = std::iter::once(schema).chain(variants.iter().copied()).collect();
-        let properties: BTreeMap<&str, &Value> = parts.iter().flat_map(|part| properties(part)).collect();
+        let mut properties: BTreeMap<&str, &Value> = BTreeMap::new();
+        for (key, schema) in parts.iter().flat_map(|part| self::properties(part)) {
+            // While several variants are possible, what they mean differently by one key can be anything.
+            let meant = properties.insert(key, schema).is_none_or(|other| other == schema);
+            if !meant && variants.len() > 1 {
+                properties.insert(key, &Value::Null);
+            }
+        }
         let entries = schema.get("additionalProperties").filter(|entries| entries.is_object());
         table.retain(|key, value| {
             let path = join(path, key);

@@ -8,6 +8,7 @@ pub mod event;
 pub mod fault;
 pub mod fragment;
 pub mod geometry;
+pub mod ground;
 pub mod ids;
 pub mod optics;
 pub mod picture;

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::settings::{Place, RuleSettings};
-use super::{Condition, Ending};
+use super::settings::RuleSettings;
+use super::{Condition, Ending, Finding, Notes, View};
+use crate::domain::detection::Label;
 use crate::domain::event::{Event, Phase, RuleRef, Severity, Subject};
-use crate::domain::ids::{AlertId, CameraId, Epoch, TrackId, ZoneId};
+use crate::domain::ids::{AlertId, CameraId, Epoch, RuleId, TrackId};
+use crate::domain::optics::Optics;
 use crate::domain::time::{Monotonic, Stamp, WallTime};
 use crate::domain::track::Track;
 
@@ -24,6 +26,19 @@ pub struct Look<'a> {
     pub epoch: Epoch,
     /// All live tracks.
     pub tracks: &'a [Track],
+    /// How the camera itself sees, where that was measured on this frame.
+    pub optics: Option<&'a Optics>,
+}
+
+/// Why a rule did not fire on a look, for whoever tunes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The rule.
+    pub rule: RuleId,
+    /// The track that came near; `None` where it is about all of them, or about the camera.
+    pub track: Option<TrackId>,
+    /// What was lacking, with its numbers: `in "yard" for 0.6 s (1.0 s needed)`.
+    pub why: String,
 }
 
 /// All rules of one camera, and their open events.
@@ -31,11 +46,17 @@ pub struct RuleSet {
     camera: CameraId,
     epoch: Option<Epoch>,
     rules: Vec<Rule>,
+    explains: bool,
+    notes: Vec<Note>,
 }
 
 struct Rule {
     settings: RuleSettings,
-    condition: Box<dyn Condition>,
+    /// The settings' labels, or those that the kind is about by itself.
+    labels: BTreeSet<Label>,
+    day: Box<dyn Condition>,
+    /// Where a night has numbers of its own. Both see every look; the findings of one of them count.
+    night: Option<Box<dyn Condition>>,
     open: Option<Open>,
     silent_until: Option<Monotonic>,
 }
@@ -48,27 +69,58 @@ struct Open {
     last_finding: Stamp,
 }
 
+/// What a step of a rule is about.
+#[derive(Clone, Copy)]
+struct Moment<'a> {
+    at: Stamp,
+    epoch: Epoch,
+    tracks: &'a [Track],
+    camera: &'a CameraId,
+}
+
 impl RuleSet {
     /// The rules of `camera`; those of other cameras are left out.
     pub fn new(camera: CameraId, rules: Vec<RuleSettings>) -> Self {
         let rules = rules.into_iter().filter(|rule| rule.camera == camera).map(Rule::new).collect();
-        Self { camera, epoch: None, rules }
+        Self { camera, epoch: None, rules, explains: false, notes: Vec::new() }
+    }
+
+    /// From now on [`RuleSet::notes`] says after each step why rules did not fire. Nothing is noted otherwise.
+    pub fn explain(&mut self) {
+        self.explains = true;
+    }
+
+    /// Why rules did not fire on the last step, for tracks that came near.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
     }
 
     /// Takes a look in; gives the events that it opens or closes, an event's both phases under one id.
     ///
-    /// A frame at which nobody looked is a look as well, with the tracks as they are expected: time passes. Looks come in the order of their monotonic time. While an event is open, further subjects join it: they are
-    /// told when it closes.
+    /// A frame at which nobody looked is a look as well, with the tracks as they are expected: time passes. Looks come in
+    /// the order of their monotonic time. Whoever a condition holds for on the same look is in the opened event; while it
+    /// is open, further subjects join it: they are told when it closes.
     pub fn step(&mut self, look: &Look) -> Vec<Event> {
         let new_epoch = self.epoch.replace(look.epoch) != Some(look.epoch);
         let mut events = Vec::new();
+        self.notes.clear();
         for rule in &mut self.rules {
             if new_epoch {
-                rule.condition.forget();
+                rule.conditions().for_each(|condition| condition.forget());
             }
-            rule.step(look, &self.camera, &mut events);
+            let mut notes = Notes::new(self.explains);
+            events.extend(rule.step(look, &self.camera, &mut notes));
+            let note = |(track, why)| Note { rule: rule.settings.id.clone(), track, why };
+            self.notes.extend(notes.take().into_iter().map(note));
         }
         events
+    }
+
+    /// Told every few seconds while the camera gives no picture, also before its first one; gives the events that this
+    /// opens. They end with the next look.
+    pub fn absent(&mut self, at: Stamp) -> Vec<Event> {
+        let moment = Moment { at, epoch: self.epoch.unwrap_or_default(), tracks: &[], camera: &self.camera };
+        self.rules.iter_mut().filter_map(|rule| rule.absent(moment)).collect()
     }
 
     /// How much the most severe rule matters that applies at that time; `None` if none does.
@@ -77,77 +129,145 @@ impl RuleSet {
         active.map(|rule| rule.severity).max()
     }
 
-    /// Ends all open events at `at`: the stream is lost, or the box stops. What the rules remember of tracks is dropped.
+    /// Ends the open events at `at`: the stream is lost, or the box stops. What the rules remember of tracks is dropped.
+    /// What is about a picture that does not come stays open, whether the stream is lost once more or not.
     pub fn close_all(&mut self, at: Stamp) -> Vec<Event> {
         self.epoch = None;
-        self.rules.iter_mut().filter_map(|rule| rule.close(at)).collect()
+        let rules = self.rules.iter_mut().filter(|rule| rule.day.ending() != Ending::AtNextLook);
+        rules.filter_map(|rule| rule.close(at)).collect()
     }
 }
 
 impl Rule {
     fn new(settings: RuleSettings) -> Self {
-        let condition = settings.kind.condition();
-        Self { settings, condition, open: None, silent_until: None }
+        let by_itself = settings.kind.needs().labels();
+        let labels =
+            if settings.labels.is_empty() { by_itself.iter().copied().collect() } else { settings.labels.clone() };
+        let day = settings.kind.condition();
+        let night = settings.night.as_ref().map(|kind| kind.condition());
+        Self { settings, labels, day, night, open: None, silent_until: None }
     }
 
-    fn step(&mut self, look: &Look, camera: &CameraId, events: &mut Vec<Event>) {
-        let now = look.at.monotonic;
-        // The condition sees every look, so that it knows who was there when the schedule begins.
-        let findings = self.condition.step(now, &self.settings.place, look.tracks);
-        if let Some(ended) = self.ended(now) {
+    fn conditions(&mut self) -> impl Iterator<Item = &mut Box<dyn Condition>> {
+        [Some(&mut self.day), self.night.as_mut()].into_iter().flatten()
+    }
+
+    fn step(&mut self, look: &Look, camera: &CameraId, notes: &mut Notes) -> Vec<Event> {
+        let moment = Moment { at: look.at, epoch: look.epoch, tracks: look.tracks, camera };
+        // Conditions see every look, so that they know who was there when the schedule begins.
+        let findings = self.findings(look, notes);
+        let mut events = Vec::new();
+        if let Some(ended) = self.ended(look.at) {
             events.extend(self.close(ended));
         }
-        if !self.settings.schedule.covers(look.at.wall) {
-            return;
+        events.extend(self.take(moment, findings, notes));
+        events
+    }
+
+    fn findings(&mut self, look: &Look, notes: &mut Notes) -> Vec<Finding> {
+        let is_night = self.night.is_some() && self.settings.schedule.is_night(look.at.wall);
+        let view = View {
+            at: look.at.monotonic,
+            place: &self.settings.place,
+            labels: &self.labels,
+            tracks: look.tracks,
+            optics: look.optics,
+            ground: self.settings.ground.as_ref(),
+        };
+        let mut nobody = Notes::default();
+        let [of_day, of_night] = if is_night { [&mut nobody, notes] } else { [notes, &mut nobody] };
+        let day = self.day.step(&view, of_day);
+        let night = self.night.as_mut().map(|night| night.step(&view, of_night));
+        if is_night { night.unwrap_or_default() } else { day }
+    }
+
+    fn absent(&mut self, moment: Moment) -> Option<Event> {
+        let at = moment.at.monotonic;
+        let is_night = self.night.is_some() && self.settings.schedule.is_night(moment.at.wall);
+        let findings: Vec<Option<Finding>> = self.conditions().map(|condition| condition.absent(at)).collect();
+        let finding = findings.into_iter().nth(usize::from(is_night)).flatten()?;
+        self.take(moment, vec![finding], &mut Notes::default())
+    }
+
+    /// Has the findings of a step open an event, or join the open one.
+    fn take(&mut self, moment: Moment, mut findings: Vec<Finding>, notes: &mut Notes) -> Option<Event> {
+        findings.retain_mut(|finding| self.is_about(finding, moment.tracks));
+        let silent_for = self.silent_until.and_then(|until| {
+            let now = moment.at.monotonic;
+            (now < until && self.open.is_none()).then(|| until.since(now).as_secs_f32())
+        });
+        let refused = if findings.is_empty() {
+            return None;
+        } else if !self.settings.schedule.covers(moment.at.wall) {
+            Some("outside of the schedule".to_owned())
+        } else {
+            silent_for.map(|seconds| format!("within the cool-down, for {seconds:.1} s more"))
+        };
+        if let Some(why) = refused {
+            note(notes, &findings, moment.tracks, &why);
+            return None;
         }
-        for finding in findings {
-            let Some(track) = look.tracks.get(finding.index) else { continue };
-            let wanted = self.settings.labels.is_empty() || self.settings.labels.contains(&track.label);
-            if !wanted || !track.confirmed {
-                continue;
-            }
-            if let Some(open) = &mut self.open {
-                open.join(look, track);
-            } else if self.silent_until.is_none_or(|until| now >= until) {
-                let open = self.begin(look, camera, track, finding.why);
-                events.push(open.event.clone());
-                self.open = Some(open);
-            }
+        let opens = self.open.is_none();
+        if opens {
+            self.open = Some(self.begin(moment, &findings[0].why));
         }
+        let open = self.open.as_mut()?;
+        open.last_finding = moment.at;
+        for finding in &findings {
+            let here = finding.subjects.iter().filter_map(|index| moment.tracks.get(*index));
+            here.chain(&finding.gone).for_each(|track| open.join(moment.epoch, track));
+        }
+        opens.then(|| open.event.clone())
+    }
+
+    /// The last wall before somebody is woken: tracks that are not confirmed, or are not asked for, are left out, and
+    /// with them a finding that is about nobody else.
+    fn is_about(&self, finding: &mut Finding, tracks: &[Track]) -> bool {
+        if finding.subjects.is_empty() && finding.gone.is_empty() {
+            return true;
+        }
+        let wanted =
+            |track: &Track| track.confirmed && (self.labels.is_empty() || self.labels.contains(&track.label));
+        finding.subjects.retain(|index| tracks.get(*index).is_some_and(wanted));
+        finding.gone.retain(wanted);
+        !(finding.subjects.is_empty() && finding.gone.is_empty())
     }
 
     /// When the open event ended, if it is over.
-    fn ended(&self, now: Monotonic) -> Option<Stamp> {
+    fn ended(&self, now: Stamp) -> Option<Stamp> {
         let open = self.open.as_ref()?;
-        let over = match self.condition.ending() {
-            Ending::AfterQuiet(quiet) => now.since(open.last_finding.monotonic) >= quiet,
-            Ending::AfterCoolDown => now.since(open.event.opened_at.monotonic) >= self.settings.cool_down,
-        };
-        over.then_some(open.last_finding)
+        let since = |then: Stamp| now.monotonic.since(then.monotonic);
+        match self.day.ending() {
+            Ending::AfterQuiet(quiet) => (since(open.last_finding) >= quiet).then_some(open.last_finding),
+            Ending::AfterCoolDown => {
+                (since(open.event.opened_at) >= self.settings.cool_down).then_some(open.last_finding)
+            }
+            Ending::AtNextLook => Some(now),
+        }
     }
 
-    fn begin(&self, look: &Look, camera: &CameraId, track: &Track, why: String) -> Open {
+    fn begin(&self, moment: Moment, why: &str) -> Open {
         let RuleSettings { id, name, kind, place, severity, .. } = &self.settings;
         let event = Event {
-            id: AlertId::new(look.at.wall.as_unix_millis()),
+            id: AlertId::new(moment.at.wall.as_unix_millis()),
             phase: Phase::Opened,
-            camera: camera.clone(),
+            camera: moment.camera.clone(),
             rule: RuleRef { id: id.clone(), kind: kind.as_str().to_owned(), name: name.clone() },
             severity: *severity,
-            opened_at: look.at,
+            opened_at: moment.at,
             closed_at: None,
-            subjects: vec![subject(track)],
-            count: 1,
+            subjects: Vec::new(),
+            count: 0,
             zone: place.id().cloned(),
-            why,
+            why: why.to_owned(),
         };
-        Open { event, members: [(look.epoch, track.id)].into(), last_finding: look.at }
+        Open { event, members: BTreeSet::new(), last_finding: moment.at }
     }
 
     fn close(&mut self, at: Stamp) -> Option<Event> {
         let Open { event, .. } = self.open.take()?;
-        let silence = match self.condition.ending() {
-            Ending::AfterQuiet(_) => self.settings.cool_down,
+        let silence = match self.day.ending() {
+            Ending::AfterQuiet(_) | Ending::AtNextLook => self.settings.cool_down,
             Ending::AfterCoolDown => Duration::ZERO,
         };
         self.silent_until = Some(at.monotonic + silence);
@@ -157,16 +277,25 @@ impl Rule {
 
 impl Open {
     /// Counts a subject that is new to the event; raises the score of one that is not.
-    fn join(&mut self, look: &Look, track: &Track) {
-        self.last_finding = look.at;
+    fn join(&mut self, epoch: Epoch, track: &Track) {
         let event = &mut self.event;
-        if self.members.insert((look.epoch, track.id)) {
+        if self.members.insert((epoch, track.id)) {
             event.count += 1;
             if event.subjects.len() < SUBJECTS_MAX {
                 event.subjects.push(subject(track));
             }
         } else if let Some(known) = event.subjects.iter_mut().find(|s| s.track == track.id) {
             known.score = known.score.max(track.score);
+        }
+    }
+}
+
+fn note(notes: &mut Notes, findings: &[Finding], tracks: &[Track], why: &str) {
+    for finding in findings {
+        let here = finding.subjects.iter().filter_map(|index| tracks.get(*index));
+        here.chain(&finding.gone).for_each(|track| notes.say(track, || why.to_owned()));
+        if finding.subjects.is_empty() && finding.gone.is_empty() {
+            notes.say_of_all(|| why.to_owned());
         }
     }
 }
@@ -183,15 +312,5 @@ fn subject(track: &Track) -> Subject {
         score: track.score,
         rect: track.rect.clamped(),
         path: feet,
-    }
-}
-
-impl Place {
-    fn id(&self) -> Option<&ZoneId> {
-        match self {
-            Self::Everywhere => None,
-            Self::Zone(zone) => Some(&zone.id),
-            Self::Tripwire(tripwire) => Some(&tripwire.id),
-        }
     }
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jiff::civil::{Time, Weekday};
+use jiff::civil::{Date, Time, Weekday, time};
 use jiff::tz::TimeZone;
 
 use super::Kind;
 use crate::domain::detection::Label;
 use crate::domain::event::Severity;
-use crate::domain::ids::{CameraId, RuleId};
+use crate::domain::geometry::Point;
+use crate::domain::ground::Ground;
+use crate::domain::ids::{CameraId, RuleId, ZoneId};
 use crate::domain::time::WallTime;
 use crate::domain::zone::{Tripwire, Zone};
 
@@ -22,7 +24,7 @@ pub struct RuleSettings {
     pub name: String,
     /// The camera it looks at.
     pub camera: CameraId,
-    /// Which labels it is about; empty means all.
+    /// Which labels it is about; empty means those that its kind is about by itself.
     pub labels: BTreeSet<Label>,
     /// How much its alerts matter.
     pub severity: Severity,
@@ -33,8 +35,12 @@ pub struct RuleSettings {
     pub cool_down: Duration,
     /// Where it applies.
     pub place: Place,
+    /// The ground under its camera, where it is known.
+    pub ground: Option<Ground>,
     /// What it looks for, with the numbers of its kind.
     pub kind: Kind,
+    /// The same kind with the numbers that hold at night, where they are others.
+    pub night: Option<Kind>,
 }
 
 /// Where a rule applies.
@@ -48,11 +54,44 @@ pub enum Place {
     Tripwire(Tripwire),
 }
 
+impl Place {
+    /// Whether a foot stands in it.
+    pub(super) fn contains(&self, foot: Point) -> bool {
+        match self {
+            Self::Everywhere => true,
+            Self::Zone(zone) => zone.polygon.contains(foot),
+            // A line has no inside; the configuration does not let it come to this.
+            Self::Tripwire(_) => false,
+        }
+    }
+
+    /// For a person: `in "yard"`.
+    pub(super) fn phrase(&self) -> String {
+        match self {
+            Self::Everywhere => "on the picture".to_owned(),
+            Self::Zone(zone) => format!("in \"{}\"", zone.name),
+            Self::Tripwire(tripwire) => format!("at \"{}\"", tripwire.name),
+        }
+    }
+
+    pub(super) fn id(&self) -> Option<&ZoneId> {
+        match self {
+            Self::Everywhere => None,
+            Self::Zone(zone) => Some(&zone.id),
+            Self::Tripwire(tripwire) => Some(&tripwire.id),
+        }
+    }
+}
+
 /// When a rule applies: in any of its windows; always if it has none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
     /// The ward's time zone.
     pub timezone: TimeZone,
+    /// The ward's holidays.
+    pub holidays: BTreeSet<Date>,
+    /// When it is night, on every day.
+    pub night: Window,
     /// Windows of local time.
     pub windows: Vec<Window>,
 }
@@ -62,28 +101,55 @@ pub struct Schedule {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Window {
     /// The days it starts on; empty means every day.
-    pub days: Vec<Weekday>,
+    pub days: Vec<Day>,
     /// First minute inside.
     pub from: Time,
     /// First minute outside again.
     pub to: Time,
 }
 
+/// What kind of day a date is. A holiday is one of its own, whatever day of the week it falls on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Day {
+    /// Any but a holiday.
+    Weekday(Weekday),
+    /// One of the ward's holidays.
+    Holiday,
+}
+
 impl Schedule {
+    /// Always, without holidays, and with the usual night.
+    pub fn always(timezone: TimeZone) -> Self {
+        Self { timezone, holidays: BTreeSet::new(), night: Window::NIGHT, windows: Vec::new() }
+    }
+
     /// Whether the rule applies at that time.
     pub fn covers(&self, wall: WallTime) -> bool {
+        self.windows.is_empty() || self.windows.iter().any(|window| self.is_within(wall, window))
+    }
+
+    /// Whether it is night at that time.
+    pub fn is_night(&self, wall: WallTime) -> bool {
+        self.is_within(wall, &self.night)
+    }
+
+    fn is_within(&self, wall: WallTime, window: &Window) -> bool {
         let local = wall.to_timestamp().to_zoned(self.timezone.clone());
-        let (day, time) = (local.weekday(), local.time());
-        self.windows.is_empty() || self.windows.iter().any(|window| window.covers(day, time))
+        let starts_on = |date: Option<Date>| window.days.is_empty() || date.is_some_and(|date| window.days.contains(&self.day(date)));
+        let (today, time) = (Some(local.date()), local.time());
+        if window.from < window.to {
+            return starts_on(today) && (window.from..window.to).contains(&time);
+        }
+        let yesterday = local.date().yesterday().ok();
+        (starts_on(today) && time >= window.from) || (starts_on(yesterday) && time < window.to)
+    }
+
+    fn day(&self, date: Date) -> Day {
+        if self.holidays.contains(&date) { Day::Holiday } else { Day::Weekday(date.weekday()) }
     }
 }
 
 impl Window {
-    fn covers(&self, day: Weekday, time: Time) -> bool {
-        let starts_on = |day| self.days.is_empty() || self.days.contains(&day);
-        if self.from < self.to {
-            return starts_on(day) && (self.from..self.to).contains(&time);
-        }
-        (starts_on(day) && time >= self.from) || (starts_on(day.previous()) && time < self.to)
-    }
+    /// From dusk to dawn where days are about equally long all year.
+    pub const NIGHT: Self = Self { days: Vec::new(), from: time(18, 0, 0, 0), to: time(5, 30, 0, 0) };
 }

@@ -1,15 +1,12 @@
 //! `tripwire`: a subject crosses a directed line.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, Ending, Finding, Place};
+use super::follow::Followed;
+use super::{Condition, Ending, Finding, Needs, Notes, Place, PlaceNeed, View};
 use crate::domain::geometry::{Point, Side, crossing};
-use crate::domain::ids::TrackId;
-use crate::domain::time::Monotonic;
-use crate::domain::track::Track;
+use crate::domain::track::{PathPoint, Track};
 use crate::domain::zone::Tripwire;
 
 /// A foot nearer to the line than this part of the subject's box is neither on its left nor on its right: boxes tremble
@@ -22,6 +19,12 @@ const MARGIN: f32 = 0.1;
 pub struct Params {
     /// Which crossings count.
     pub direction: Direction,
+}
+
+impl Params {
+    pub(super) fn needs(&self) -> Needs {
+        Needs { place: PlaceNeed::Tripwire, ..Needs::ANYWHERE }
+    }
 }
 
 /// Which crossings count, looking along the line from its first point to its second.
@@ -51,62 +54,57 @@ impl Direction {
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
-    ways: BTreeMap<TrackId, Way>,
+    ways: Followed<Way>,
 }
 
 #[derive(Debug, Default)]
 struct Way {
-    /// The newest path point that was looked at, and the newest of them that was clear of the line.
-    examined: Option<Monotonic>,
+    /// The newest path point that was clear of the line.
     from: Option<Point>,
-    crossed: bool,
+    /// Which side the first wanted crossing arrived at, and whether it was told.
+    crossed: Option<Side>,
+    told: bool,
 }
 
 impl Watch {
     pub(super) fn new(params: Params) -> Self {
-        Self { params, ways: BTreeMap::new() }
+        Self { params, ways: Followed::new() }
     }
 }
 
 impl Way {
-    /// Follows the path on from where it was left; gives the side that a wanted crossing arrived at.
-    fn follow(&mut self, track: &Track, line: &Tripwire, direction: Direction) -> Option<Side> {
-        let examined = self.examined;
-        let margin = MARGIN * track.rect.w.max(track.rect.h);
-        let mut found = None;
-        for point in track.path.iter().filter(|p| examined.is_none_or(|at| p.at > at)) {
-            self.examined = Some(point.at);
-            if distance(line, point.foot) <= margin {
-                continue;
-            }
-            let before = self.from.replace(point.foot);
-            let arrives = before.and_then(|before| crossing(line.from, line.to, before, point.foot));
-            found = arrives.filter(|side| direction.wants(*side)).or(found);
+    fn follow(&mut self, point: &PathPoint, margin: f32, line: &Tripwire, direction: Direction) {
+        if distance(line, point.foot) <= margin {
+            return;
         }
-        found
+        let before = self.from.replace(point.foot);
+        let arrives = before.and_then(|before| crossing(line.from, line.to, before, point.foot));
+        self.crossed = self.crossed.or(arrives.filter(|side| direction.wants(*side)));
     }
 }
 
 impl Condition for Watch {
-    fn step(&mut self, _: Monotonic, place: &Place, tracks: &[Track]) -> Vec<Finding> {
-        self.ways.retain(|id, _| tracks.iter().any(|track| track.id == *id));
-        let Place::Tripwire(line) = place else { return Vec::new() };
+    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
+        self.ways.begin(view.at, view.tracks);
+        let Place::Tripwire(line) = view.place else { return Vec::new() };
         let mut findings = Vec::new();
-        // The way of an unconfirmed track is looked at once it is confirmed, from its beginning.
-        for (index, track) in tracks.iter().enumerate().filter(|(_, track)| track.confirmed) {
-            let way = self.ways.entry(track.id).or_default();
-            if let Some(arrives) = way.follow(track, line, self.params.direction)
-                && !way.crossed
-            {
-                way.crossed = true;
-                findings.push(Finding { index, why: why(track, line, arrives) });
+        for (index, track) in view.tracks.iter().enumerate() {
+            let (way, points) = self.ways.follow(track);
+            let margin = MARGIN * track.rect.w.max(track.rect.h);
+            for point in points {
+                way.follow(point, margin, line, self.params.direction);
             }
+            // A crossing before the confirmation is told with it.
+            let Some(arrives) = way.crossed.filter(|_| !way.told) else { continue };
+            let finding = view.finding(index, notes, || why(track, line, arrives));
+            way.told = finding.is_some() || track.confirmed;
+            findings.extend(finding);
         }
         findings
     }
 
     fn forget(&mut self) {
-        self.ways.clear();
+        self.ways.forget();
     }
 
     fn ending(&self) -> Ending {

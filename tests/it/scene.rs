@@ -121,10 +121,12 @@ fn rules(scene: &Scene) -> RuleSet {
         camera: CAMERA.parse().unwrap(),
         labels: BTreeSet::new(),
         severity: Severity::Warning,
-        schedule: Schedule { timezone: TimeZone::UTC, windows: Vec::new() },
+        schedule: Schedule::always(TimeZone::UTC),
         cool_down: Duration::ZERO,
         place,
+        ground: None,
         kind,
+        night: None,
     };
     let wire = |direction| Kind::Tripwire(tripwire::Params { direction });
     let yard = Kind::Intrusion(intrusion::Params { seconds_min: wardwatch::scene::INTRUSION_SECONDS });
@@ -161,7 +163,7 @@ fn told(
             detections.push(detection);
         }
         let tracks = tracker.update(at.monotonic, Epoch(1), &detections);
-        let mut events = rules.step(&Look { at, epoch: Epoch(1), tracks: &tracks });
+        let mut events = rules.step(&Look { at, epoch: Epoch(1), tracks: &tracks, optics: None });
         if frame + 1 == frames {
             events.extend(rules.close_all(at));
         }

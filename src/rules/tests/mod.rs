@@ -8,8 +8,8 @@ use crate::domain::detection::Label;
 use crate::domain::event::{Event, Phase, Severity};
 use crate::domain::geometry::{Point, Polygon, Rect};
 use crate::domain::ids::{Epoch, TrackId};
-use crate::domain::time::{ClockState, Stamp, WallTime};
-use crate::domain::track::PathPoint;
+use crate::domain::time::{ClockState, Monotonic, Stamp, WallTime};
+use crate::domain::track::{PathPoint, Track};
 use crate::domain::zone::{Tripwire, Zone};
 
 /// 2026-05-01 (a Friday), 22:00 in Ho Chi Minh City.
@@ -35,10 +35,12 @@ fn rule(kind: Kind, place: Place) -> RuleSettings {
         camera: "gate".parse().unwrap(),
         labels: Default::default(),
         severity: Severity::Warning,
-        schedule: Schedule { timezone: saigon(), windows: Vec::new() },
+        schedule: Schedule::always(saigon()),
         cool_down: Duration::from_secs(10),
         place,
+        ground: None,
         kind,
+        night: None,
     }
 }
 
@@ -83,7 +85,7 @@ impl Street {
             track.rect = Rect::new(x - 0.02, 0.4, 0.04, 0.1);
             track.path.push(PathPoint { at: at.monotonic, foot: Point::new(*x, 0.5) });
         }
-        self.rules.step(&Look { at, epoch: self.epoch, tracks: &self.tracks })
+        self.rules.step(&Look { at, epoch: self.epoch, tracks: &self.tracks, optics: None })
     }
 
     /// Looks five times a second.
@@ -190,14 +192,14 @@ fn after_an_event_the_rule_is_silent_for_its_cool_down() {
 #[test]
 fn the_schedule_is_in_local_time_and_goes_over_midnight() {
     let hours = |windows: Vec<Window>| {
-        let schedule = Schedule { timezone: saigon(), windows };
+        let schedule = Schedule { windows, ..Schedule::always(saigon()) };
         let hour = |hours_after_22: i32| {
             schedule.covers(WallTime::from_micros(EVENING_MICROS + i64::from(hours_after_22) * 3_600_000_000))
         };
         (-22..26).map(hour).collect::<Vec<bool>>()
     };
     let window = |days: &[Weekday], from, to| Window {
-        days: days.to_vec(),
+        days: days.iter().copied().map(Day::Weekday).collect(),
         from: time(from, 0, 0, 0),
         to: time(to, 0, 0, 0),
     };

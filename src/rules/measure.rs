@@ -1,0 +1,150 @@
+//! Distances on the picture as a rule means them: in lengths of whoever moves, so that near and far are treated alike.
+
+use std::time::Duration;
+
+use super::Place;
+use crate::domain::geometry::{Point, Polygon, Rect};
+use crate::domain::track::PathPoint;
+
+/// How much wider than high a picture is. Rules see fractions of it only; cameras are 16:9, or nearly so.
+pub(super) const WIDE: f32 = 16.0 / 9.0;
+/// A corner of a zone that is as near to the picture's edge as this lies on it.
+const BORDER: f32 = 0.005;
+
+/// How far apart two points are, in picture heights.
+pub(super) fn apart(a: Point, b: Point) -> f32 {
+    let [dx, dy] = way(a, b);
+    dx.hypot(dy)
+}
+
+/// From one point to another, in picture heights.
+pub(super) fn way(from: Point, to: Point) -> [f32; 2] {
+    [(to.x - from.x) * WIDE, to.y - from.y]
+}
+
+/// The angle between two ways, in degrees; 0 if one of them is none.
+pub(super) fn angle_degrees(a: [f32; 2], b: [f32; 2]) -> f32 {
+    let (cross, dot) = (a[0] * b[1] - a[1] * b[0], a[0] * b[0] + a[1] * b[1]);
+    cross.abs().atan2(dot).to_degrees()
+}
+
+/// How long a subject is: its box's longer side, in picture heights. Never zero.
+pub(super) fn length(rect: &Rect) -> f32 {
+    (rect.w * WIDE).max(rect.h).max(0.005)
+}
+
+/// Seconds, for sums.
+pub(super) fn seconds(span: Duration) -> f32 {
+    span.as_secs_f32()
+}
+
+/// Whether so much time is enough. A look's time is rounded to nanoseconds: half a millisecond is no reason to wait for
+/// the next one.
+pub(super) fn is_enough(seconds: f32, seconds_min: f32) -> bool {
+    seconds + 0.0005 >= seconds_min
+}
+
+/// How deep inside a place a foot stands, in picture heights; negative outside of it. Edges of a zone that lie on the edge
+/// of the picture are no edges: nobody can be seen beyond them.
+pub(super) fn depth(place: &Place, foot: Point) -> f32 {
+    match place {
+        Place::Everywhere => f32::INFINITY,
+        Place::Tripwire(_) => f32::NEG_INFINITY,
+        Place::Zone(zone) => {
+            let distance = edge_distance(&zone.polygon, foot);
+            if zone.polygon.contains(foot) { distance } else { -distance }
+        }
+    }
+}
+
+fn edge_distance(polygon: &Polygon, point: Point) -> f32 {
+    let on_border = |(a, b): &(Point, Point)| {
+        let near = |v: f32, w: f32, side: f32| (v - side).abs() <= BORDER && (w - side).abs() <= BORDER;
+        [0.0, 1.0].iter().any(|side| near(a.x, b.x, *side) || near(a.y, b.y, *side))
+    };
+    let inner = polygon.edges().filter(|edge| !on_border(edge));
+    inner.map(|(a, b)| segment_distance(a, b, point)).fold(f32::INFINITY, f32::min)
+}
+
+/// Of a point from the line between two others.
+fn segment_distance(a: Point, b: Point, point: Point) -> f32 {
+    let ([bx, by], [px, py]) = (way(a, b), way(a, point));
+    let square = bx * bx + by * by;
+    let along = if square > 0.0 { ((px * bx + py * by) / square).clamp(0.0, 1.0) } else { 0.0 };
+    (px - along * bx).hypot(py - along * by)
+}
+
+/// How somebody moves, to tell a movement from a leap: an identity that goes over to somebody else jumps further between
+/// two looks than it could have moved.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Gait {
+    last: Option<PathPoint>,
+    /// In own lengths a second; unknown at first and after a leap.
+    pace: Option<f32>,
+}
+
+impl Gait {
+    /// In own lengths a second; a motorbike that passes at 30 km/h makes 5.
+    const FIRST_PACE_MAX: f32 = 8.0;
+
+    /// Takes the next point of a path in; whether it was leapt to.
+    pub(super) fn leaps_to(&mut self, point: &PathPoint, length: f32) -> bool {
+        let Some(last) = self.last.replace(*point) else { return false };
+        let span = seconds(point.at.since(last.at)).max(0.02);
+        let lengths = apart(last.foot, point.foot) / length;
+        let pace_max = self.pace.map_or(Self::FIRST_PACE_MAX, |pace| 2.5 * pace + 1.0);
+        if lengths > 1.0 + pace_max * span {
+            self.pace = None;
+            return true;
+        }
+        let now = lengths / span;
+        self.pace = Some(self.pace.map_or(now, |pace| (pace + now) / 2.0));
+        false
+    }
+
+    /// In own lengths a second, smoothed.
+    pub(super) fn pace(&self) -> f32 {
+        self.pace.unwrap_or(0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Monotonic;
+    use crate::domain::zone::Zone;
+
+    #[test]
+    fn depth_does_not_see_the_edge_of_the_picture() {
+        let corners = [[0.5, 0.0], [1.0, 0.0], [1.0, 1.0], [0.5, 1.0]].map(Point::from);
+        let polygon = Polygon::new(corners.to_vec()).unwrap();
+        let zone = Place::Zone(Zone { id: "z".parse().unwrap(), name: "z".to_owned(), polygon });
+        let near = |a: f32, b: f32| (a - b).abs() < 1e-4;
+        assert!(near(depth(&zone, Point::new(0.99, 0.99)), 0.49 * WIDE));
+        assert!(near(depth(&zone, Point::new(0.4, 0.5)), -0.1 * WIDE));
+        assert_eq!(depth(&Place::Everywhere, Point::new(0.4, 0.5)), f32::INFINITY);
+    }
+
+    #[test]
+    fn a_leap_is_further_than_the_pace_allows() {
+        let point = |millis: u64, x: f32| PathPoint {
+            at: Monotonic::from_nanos(millis * 1_000_000),
+            foot: Point::new(x, 0.5),
+        };
+        let mut gait = Gait::default();
+        let leaps = [(0, 0.10), (200, 0.12), (400, 0.14), (1400, 0.24), (1600, 0.60), (1800, 0.62)]
+            .map(|(millis, x)| gait.leaps_to(&point(millis, x), 0.1));
+        assert_eq!(leaps, [false, false, false, false, true, false]);
+        assert!(gait.pace() > 1.0);
+    }
+
+    #[test]
+    fn angles() {
+        for (a, b, degrees) in
+            [([1.0, 0.0], [2.0, 0.0], 0.0), ([1.0, 0.0], [0.0, -3.0], 90.0), ([1.0, 0.0], [-1.0, 0.0], 180.0)]
+        {
+            assert!((angle_degrees(a, b) - degrees).abs() < 1e-3, "{a:?} {b:?}");
+        }
+        assert_eq!(angle_degrees([0.0, 0.0], [1.0, 0.0]), 0.0);
+    }
+}
