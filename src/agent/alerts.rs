@@ -9,16 +9,17 @@ use std::thread::JoinHandle;
 use jiff::tz::TimeZone;
 
 use super::keeper::Keeper;
+use super::portrait::{Shot, Told};
 use crate::channel;
 use crate::config;
 use crate::domain::alert::{Alert, AlertDraft, ClipRef, ModelRef, Thumbnail};
-use crate::domain::event::{Event, Phase};
+use crate::domain::detection::Label;
 use crate::domain::fault::chain;
+use crate::domain::geometry::Rect;
 use crate::domain::ids::{BoxId, CameraId, WardId};
-use crate::domain::picture::Picture;
 use crate::publish::{Outbox, Publisher};
 use crate::store::Store;
-use crate::thumbnail::{self, Caption, Mark};
+use crate::thumbnail::{self, Caption, Mark, Shroud};
 
 /// Alerts that may wait in front of the keeper before detection waits too.
 const WAITING_MAX: usize = 64;
@@ -101,15 +102,15 @@ impl Alerts {
 }
 
 impl AlertInput {
-    /// Makes an alert of `event`, with a thumbnail of the picture on which it opened.
-    pub(super) fn send(&self, event: Event, picture: Option<&Picture>) {
+    /// Makes an alert of what was told, with a thumbnail of its shot.
+    pub(super) fn send(&self, told: Told) {
+        let Told { event, shot } = told;
         let camera = self.cameras.lock().unwrap_or_else(PoisonError::into_inner).get(&event.camera).cloned();
         let Some(camera) = camera else {
             tracing::error!(camera = %event.camera, "an event of a camera that is not configured");
             return;
         };
-        let picture = picture.filter(|_| event.phase == Phase::Opened);
-        let thumbnail = picture.and_then(|picture| self.thumbnail(&event, &camera.camera.name, picture));
+        let thumbnail = shot.and_then(|shot| self.thumbnail(&camera, &shot));
         let clip = ClipRef {
             reference: event.id.to_string(),
             starts_at: event.opened_at.wall - camera.pre_roll,
@@ -130,22 +131,20 @@ impl AlertInput {
         }
     }
 
-    fn thumbnail(&self, event: &Event, place: &str, picture: &Picture) -> Option<Thumbnail> {
-        let mark = |subject: &crate::domain::event::Subject| Mark {
-            rect: subject.rect,
-            text: format!("{} {:.0}%", subject.label, subject.score * 100.0),
+    fn thumbnail(&self, camera: &config::Camera, shot: &Shot) -> Option<Thumbnail> {
+        let mark = |(label, score, rect): &(Label, f32, Rect)| Mark {
+            rect: *rect,
+            text: format!("{label} {:.0}%", score * 100.0),
         };
-        let marks: Vec<Mark> = event.subjects.iter().map(mark).collect();
-        let local = event.opened_at.wall.to_timestamp().to_zoned(self.timezone.clone());
+        let marks: Vec<Mark> = shot.subjects.iter().map(mark).collect();
+        let local = shot.at.to_timestamp().to_zoned(self.timezone.clone());
         let when = local.strftime("%Y-%m-%d %H:%M:%S").to_string();
-        thumbnail::render(
-            picture,
-            &marks,
-            &thumbnail::Shroud::default(),
-            &Caption { place: place.to_owned(), when },
-        )
-        .inspect_err(|error| tracing::error!(camera = %event.camera, "no thumbnail: {}", chain(error)))
-        .ok()
+        let caption = Caption { place: camera.camera.name.clone(), when };
+        thumbnail::render(&shot.picture, &marks, &Shroud::default(), &caption)
+            .inspect_err(
+                |error| tracing::error!(camera = %camera.camera.id, "no thumbnail: {}", chain(error)),
+            )
+            .ok()
     }
 }
 

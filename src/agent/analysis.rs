@@ -1,17 +1,18 @@
 //! One camera's analysis: what a glance says is worth a look; and the look, with detector, tracker and rules in a row. The
 //! daemon, `replay` and the benches run the same.
 
+use super::portrait::{Portraits, Told};
 use crate::detect::budget::{Urgency, Want};
 use crate::detect::regions::{Look as Part, Plan, Planner, View};
-use crate::detect::{DetectError, Detector, Glance, Sight};
+use crate::detect::{DetectError, Detector, Glance, Optician, Sight};
 use crate::domain::detection::Detection;
-use crate::domain::event::Event;
 use crate::domain::geometry::Rect;
-use crate::domain::ids::{CameraId, Epoch};
+use crate::domain::ids::{AlertId, CameraId, Epoch, TrackId};
+use crate::domain::optics::Optics;
 use crate::domain::picture::Frame;
 use crate::domain::time::Stamp;
 use crate::domain::track::{Forecast, Track};
-use crate::rules::{Look, RuleSet, RuleSettings};
+use crate::rules::{Look, Note, RuleSet, RuleSettings};
 use crate::track::{Tracker, merge_riders};
 
 /// What a glance at a frame brought.
@@ -22,7 +23,7 @@ pub struct Glanced {
     /// Who is there, as expected.
     pub tracks: Vec<Track>,
     /// What began or ended.
-    pub events: Vec<Event>,
+    pub events: Vec<Told>,
 }
 
 /// What one look at a frame brought.
@@ -35,7 +36,7 @@ pub struct Looked {
     /// Who is there.
     pub tracks: Vec<Track>,
     /// What began or ended.
-    pub events: Vec<Event>,
+    pub events: Vec<Told>,
 }
 
 impl Looked {
@@ -53,6 +54,10 @@ pub struct Analysis {
     epoch: Option<Epoch>,
     tracker: Tracker,
     rules: RuleSet,
+    portraits: Portraits,
+    /// Where a rule asks how the camera sees.
+    optician: Option<Optician>,
+    optics: Option<Optics>,
 }
 
 impl Analysis {
@@ -65,12 +70,32 @@ impl Analysis {
     ) -> Self {
         let tracker = Tracker::new(crate::track::Settings::default());
         let rules = RuleSet::new(camera, rules);
-        Self { detector, planner: is_gated.then(Planner::new), epoch: None, tracker, rules }
+        Self {
+            detector,
+            planner: is_gated.then(Planner::new),
+            epoch: None,
+            tracker,
+            optician: rules.wants_optics().then(Optician::default),
+            rules,
+            portraits: Portraits::default(),
+            optics: None,
+        }
+    }
+
+    /// From now on [`Analysis::notes`] says after each frame why rules did not fire.
+    pub fn explain(&mut self) {
+        self.rules.explain();
+    }
+
+    /// Why rules did not fire on the last frame.
+    pub fn notes(&self) -> &[Note] {
+        self.rules.notes()
     }
 
     /// Takes in what the gate made of a frame, whether anybody looks at it or not: tracks and rules live on. Costs little.
     pub fn glance(&mut self, frame: &Frame, glance: &Glance) -> Glanced {
         let severity = self.rules.severity_at(frame.at.wall);
+        self.optics = self.optician.as_mut().map(|optician| optician.look(frame));
         if self.planner.is_none() {
             let pixels = Part::whole(self.detector.input_sizes()).pixels();
             let want = Want { urgency: Urgency::Motion, severity, pixels };
@@ -84,7 +109,7 @@ impl Analysis {
             glance.regions.iter().map(|region| region.rect).collect()
         };
         let tracks = self.tracker.glance(frame.at.monotonic, frame.epoch, &moving);
-        let events = self.rules.step(&Look { at: frame.at, epoch: frame.epoch, tracks: &tracks, optics: None });
+        let events = self.step(frame, &tracks);
         let forecast = self.tracker.forecast(frame.at.monotonic);
         if let Some(planner) = &mut self.planner {
             planner.glance(frame.at.monotonic, glance, &forecast);
@@ -111,13 +136,37 @@ impl Analysis {
             let found: Vec<Rect> = detections.iter().map(|detection| detection.rect).collect();
             planner.looked(at, &plan, &self.tracker.forecast(at), &found, &cut);
         }
-        let events = self.rules.step(&Look { at: frame.at, epoch: frame.epoch, tracks: &tracks, optics: None });
+        let events = self.step(frame, &tracks);
         Ok(Looked { parts: plan.looks, detections, tracks, events })
     }
 
     /// Ends what is open: the picture is gone.
-    pub fn close_all(&mut self, at: Stamp) -> Vec<Event> {
-        self.rules.close_all(at)
+    pub fn close_all(&mut self, at: Stamp) -> Vec<Told> {
+        let events = self.rules.close_all(at);
+        self.portraits.tell(None, events, &[])
+    }
+
+    /// Told every few seconds while there is no picture.
+    pub fn absent(&mut self, at: Stamp) -> Vec<Told> {
+        let events = self.rules.absent(at);
+        self.portraits.tell(None, events, &[])
+    }
+
+    /// Whether [`Analysis::absent`] says anything.
+    pub fn wants_absence(&self) -> bool {
+        self.rules.wants_absence()
+    }
+
+    fn step(&mut self, frame: &Frame, tracks: &[Track]) -> Vec<Told> {
+        let optics = self.optics.as_ref();
+        let events = self.rules.step(&Look { at: frame.at, epoch: frame.epoch, tracks, optics });
+        let open: Vec<(AlertId, Vec<TrackId>)> = self
+            .rules
+            .open()
+            .map(|event| (event.id, event.subjects.iter().map(|subject| subject.track).collect()))
+            .collect();
+        self.portraits.look(frame, open.iter().map(|(id, members)| (*id, members.as_slice())), tracks);
+        self.portraits.tell(Some(frame), events, tracks)
     }
 
     fn plan(&self, frame: &Frame, tracks: &[Forecast]) -> Option<Plan> {

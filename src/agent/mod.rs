@@ -13,6 +13,7 @@ mod board;
 pub mod demo;
 mod disk;
 mod keeper;
+mod portrait;
 pub mod replay;
 mod vigil;
 mod vitals;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 pub use analysis::{Analysis, Glanced, Looked};
+pub use portrait::{Shot, Told};
 
 use crate::clock::{self, SystemClock};
 use crate::config;

@@ -49,7 +49,7 @@ pub struct Line<'a> {
     /// Who is there.
     pub tracks: &'a [Track],
     /// What began or ended.
-    pub events: &'a [Event],
+    pub events: Vec<&'a Event>,
 }
 
 /// What a replay came to.
@@ -103,15 +103,17 @@ impl Replay<'_> {
             last = self.stamp(since_start);
             let frame = Frame { camera: self.camera.clone(), epoch: Epoch(1), pts, at: last, picture };
             let seen = frame_through(&frame, gate.as_mut(), &mut analysis, &mut totals)?;
-            totals.opened += seen.events.iter().filter(|event| event.closed_at.is_none()).count() as u64;
-            let (detections, tracks, events) = (&seen.detections, &seen.tracks, &seen.events);
+            totals.opened += seen.events.iter().filter(|told| told.event.closed_at.is_none()).count() as u64;
+            let (detections, tracks) = (&seen.detections, &seen.tracks);
+            let events = seen.events.iter().map(|told| &told.event).collect();
             let looks = seen.parts.iter().map(|part: &Look| part.crop).collect();
             each(&Line { seconds, looks, detections, tracks, events }, Some(&frame.picture))?;
         }
-        let events = analysis.close_all(last);
+        let told = analysis.close_all(last);
+        let events: Vec<&Event> = told.iter().map(|told| &told.event).collect();
         if !events.is_empty() {
             let seconds = last.monotonic.since(Monotonic::default()).as_secs_f64();
-            each(&Line { seconds, looks: Vec::new(), detections: &[], tracks: &[], events: &events }, None)?;
+            each(&Line { seconds, looks: Vec::new(), detections: &[], tracks: &[], events }, None)?;
         }
         Ok(totals)
     }

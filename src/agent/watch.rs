@@ -26,6 +26,9 @@ use desk::{Desk, Glimpse};
 /// So many seconds of its share a box may save up for a moment of more demand.
 const BURST_SECONDS: f64 = 1.0;
 
+/// A camera without a picture is thought of so often.
+const ABSENCE_INTERVAL: Duration = Duration::from_secs(5);
+
 /// The worker threads.
 pub(super) struct Watch {
     shared: Arc<Shared>,
@@ -51,6 +54,8 @@ struct Job {
     analysis: Box<Analysis>,
     frame: Option<Frame>,
     lost: Option<Stamp>,
+    /// There has been no picture for a while.
+    absent: Option<Stamp>,
     failing: bool,
 }
 
@@ -81,7 +86,7 @@ impl Input {
         let glance = self.gate.as_mut().map(|gate| gate.glance(&frame)).unwrap_or_default();
         let mut state = self.shared.lock();
         let Some(desk) = state.desks.get_mut(&self.camera) else { return };
-        desk.count(&glance);
+        desk.count(&glance, frame.at.monotonic);
         let Some(analysis) = desk.analysis.take() else {
             // It is being looked at: who does that takes this in afterwards.
             desk.put(frame, glance);
@@ -140,7 +145,7 @@ impl Watch {
         let analysis = Analysis::new(camera.clone(), self.detectors.for_camera(masks), rules, is_gated);
         let mut state = self.shared.lock();
         state.budget.add(camera.clone(), looks_per_second_min);
-        state.desks.insert(camera, Desk::new(analysis));
+        state.desks.insert(camera, Desk::new(analysis, clock::monotonic()));
     }
 
     /// Ends what is open on this camera and forgets it. Waits for the look that is under way.
@@ -153,7 +158,7 @@ impl Watch {
         state.budget.remove(camera);
         drop(state);
         if let Some(mut analysis) = desk.and_then(|desk| desk.analysis) {
-            analysis.close_all(at).into_iter().for_each(|event| self.alerts.send(event, None));
+            analysis.close_all(at).into_iter().for_each(|told| self.alerts.send(told));
         }
     }
 
@@ -233,7 +238,7 @@ impl Shared {
                 let glanced = catch_unwind(AssertUnwindSafe(|| analysis.glance(&frame, &glance)));
                 let want = match glanced {
                     Ok(glanced) => {
-                        glanced.events.into_iter().for_each(|event| alerts.send(event, Some(&frame.picture)));
+                        glanced.events.into_iter().for_each(|told| alerts.send(told));
                         glanced.want
                     }
                     Err(_) => {
@@ -297,8 +302,16 @@ impl Shared {
                     return Some(job);
                 }
             }
-            let is_free = |camera: &CameraId| desks.get(camera).is_some_and(|desk| desk.analysis.is_some());
             let now = clock::monotonic();
+            let mut absent =
+                desks.iter_mut().filter(|(_, desk)| desk.absent_from().is_some_and(|then| then <= now));
+            if let Some((camera, desk)) = absent.next() {
+                desk.heard_at = now;
+                if let Some(job) = job_of(camera, desk) {
+                    return Some(Job { absent: Some(clock::Clock::now(&clock::SystemClock)), ..job });
+                }
+            }
+            let is_free = |camera: &CameraId| desks.get(camera).is_some_and(|desk| desk.analysis.is_some());
             let patience = match budget.next(now, is_free) {
                 Turn::Look(camera) => {
                     if let Some(job) = desks.get_mut(&camera).and_then(|desk| job_of(&camera, desk)) {
@@ -310,6 +323,8 @@ impl Shared {
                 Turn::At(then) => Some(then.since(now)),
                 Turn::Nobody => None,
             };
+            let absent = desks.values().filter_map(Desk::absent_from).min().map(|then| then.since(now));
+            let patience = [patience, absent].into_iter().flatten().min();
             state = match patience {
                 Some(patience) => {
                     let waited = self.changed.wait_timeout(state, patience);
@@ -325,7 +340,7 @@ impl Shared {
 fn job_of(camera: &CameraId, desk: &mut Desk) -> Option<Job> {
     let analysis = desk.analysis.take()?;
     let (frame, lost) = (desk.frame.take(), desk.lost.take());
-    Some(Job { camera: camera.clone(), analysis, frame, lost, failing: desk.failing })
+    Some(Job { camera: camera.clone(), analysis, frame, lost, absent: None, failing: desk.failing })
 }
 
 /// Looks at the job's frame, and passes on what its rules say. Gives how many inferences that took, and their pixels.
@@ -336,7 +351,7 @@ fn look(job: &mut Job, alerts: &AlertInput) -> (u64, u64) {
             Ok(looked) => {
                 job.failing = false;
                 cost = (looked.parts.len() as u64, looked.pixels());
-                looked.events.into_iter().for_each(|event| alerts.send(event, Some(&frame.picture)));
+                looked.events.into_iter().for_each(|told| alerts.send(told));
             }
             Err(error) if !job.failing => {
                 job.failing = true;
@@ -346,7 +361,10 @@ fn look(job: &mut Job, alerts: &AlertInput) -> (u64, u64) {
         }
     }
     if let Some(at) = job.lost.take() {
-        job.analysis.close_all(at).into_iter().for_each(|event| alerts.send(event, None));
+        job.analysis.close_all(at).into_iter().for_each(|told| alerts.send(told));
+    }
+    if let Some(at) = job.absent.take() {
+        job.analysis.absent(at).into_iter().for_each(|told| alerts.send(told));
     }
     cost
 }

@@ -74,7 +74,7 @@ pub struct Subject {
     /// Where it was when the rule fired: `[x, y, w, h]` as fractions of the picture.
     #[serde(rename = "box")]
     pub rect: Rect,
-    /// Its foot points up to then, oldest first, at most 32.
+    /// Its foot points until the alert was told, oldest first, at most 32.
     pub path: Vec<Point>,
 }
 

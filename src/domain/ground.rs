@@ -56,7 +56,12 @@ impl Ground {
         let middle = [0, 1].map(|axis| from.iter().map(|corner| corner[axis]).sum::<f64>() / 4.0);
         let side = applied(&matrix, middle)[2];
         let matrix = matrix.map(|row| row.map(|value| value / side));
-        matrix.iter().flatten().all(|value| value.is_finite()).then_some(Self { matrix }).ok_or(InvalidGround::Picture)
+        matrix
+            .iter()
+            .flatten()
+            .all(|value| value.is_finite())
+            .then_some(Self { matrix })
+            .ok_or(InvalidGround::Picture)
     }
 
     /// Where a point of the picture is on the ground, in metres; `None` at and above the horizon.

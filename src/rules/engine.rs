@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::settings::RuleSettings;
-use super::{Condition, Ending, Finding, Notes, View};
+use super::{About, Condition, Ending, Finding, Notes, View};
 use crate::domain::detection::Label;
 use crate::domain::event::{Event, Phase, RuleRef, Severity, Subject};
+use crate::domain::geometry::Point;
 use crate::domain::ids::{AlertId, CameraId, Epoch, RuleId, TrackId};
 use crate::domain::optics::Optics;
 use crate::domain::time::{Monotonic, Stamp, WallTime};
@@ -123,6 +124,21 @@ impl RuleSet {
         self.rules.iter_mut().filter_map(|rule| rule.absent(moment)).collect()
     }
 
+    /// Which events are open, and who takes part in each as far as it is named.
+    pub fn open(&self) -> impl Iterator<Item = &Event> {
+        self.rules.iter().filter_map(|rule| rule.open.as_ref()).map(|open| &open.event)
+    }
+
+    /// Whether one of its rules asks how the camera sees.
+    pub fn wants_optics(&self) -> bool {
+        self.rules.iter().any(|rule| rule.settings.kind.needs().about == About::Camera)
+    }
+
+    /// Whether one of its rules is about a picture that does not come.
+    pub fn wants_absence(&self) -> bool {
+        self.rules.iter().any(|rule| rule.day.ending() == Ending::AtNextLook)
+    }
+
     /// How much the most severe rule matters that applies at that time; `None` if none does.
     pub fn severity_at(&self, wall: WallTime) -> Option<Severity> {
         let active = self.rules.iter().map(|rule| &rule.settings).filter(|rule| rule.schedule.covers(wall));
@@ -141,8 +157,11 @@ impl RuleSet {
 impl Rule {
     fn new(settings: RuleSettings) -> Self {
         let by_itself = settings.kind.needs().labels();
-        let labels =
-            if settings.labels.is_empty() { by_itself.iter().copied().collect() } else { settings.labels.clone() };
+        let labels = if settings.labels.is_empty() {
+            by_itself.iter().copied().collect()
+        } else {
+            settings.labels.clone()
+        };
         let day = settings.kind.condition();
         let night = settings.night.as_ref().map(|kind| kind.condition());
         Self { settings, labels, day, night, open: None, silent_until: None }
@@ -157,6 +176,9 @@ impl Rule {
         // Conditions see every look, so that they know who was there when the schedule begins.
         let findings = self.findings(look, notes);
         let mut events = Vec::new();
+        if let Some(open) = &mut self.open {
+            open.follow(look);
+        }
         if let Some(ended) = self.ended(look.at) {
             events.extend(self.close(ended));
         }
@@ -184,7 +206,8 @@ impl Rule {
     fn absent(&mut self, moment: Moment) -> Option<Event> {
         let at = moment.at.monotonic;
         let is_night = self.night.is_some() && self.settings.schedule.is_night(moment.at.wall);
-        let findings: Vec<Option<Finding>> = self.conditions().map(|condition| condition.absent(at)).collect();
+        let findings: Vec<Option<Finding>> =
+            self.conditions().map(|condition| condition.absent(at)).collect();
         let finding = findings.into_iter().nth(usize::from(is_night)).flatten()?;
         self.take(moment, vec![finding], &mut Notes::default())
     }
@@ -276,6 +299,17 @@ impl Rule {
 }
 
 impl Open {
+    /// The paths of its subjects go on.
+    fn follow(&mut self, look: &Look) {
+        for subject in &mut self.event.subjects {
+            let is_member = self.members.contains(&(look.epoch, subject.track));
+            let track = look.tracks.iter().find(|track| is_member && track.id == subject.track);
+            if let Some(track) = track.filter(|track| track.last_seen == look.at.monotonic) {
+                subject.path = path(track);
+            }
+        }
+    }
+
     /// Counts a subject that is new to the event; raises the score of one that is not.
     fn join(&mut self, epoch: Epoch, track: &Track) {
         let event = &mut self.event;
@@ -301,16 +335,19 @@ fn note(notes: &mut Notes, findings: &[Finding], tracks: &[Track], why: &str) {
 }
 
 fn subject(track: &Track) -> Subject {
-    let path = &track.path;
-    // Evenly over the path, its newest point included.
-    let step = path.len().div_ceil(PATH_POINTS_MAX).max(1);
-    let mut feet: Vec<_> = path.iter().rev().step_by(step).map(|point| point.foot).collect();
-    feet.reverse();
     Subject {
         track: track.id,
         label: track.label,
         score: track.score,
         rect: track.rect.clamped(),
-        path: feet,
+        path: path(track),
     }
+}
+
+/// Evenly over the track's path, its newest point included.
+fn path(track: &Track) -> Vec<Point> {
+    let step = track.path.len().div_ceil(PATH_POINTS_MAX).max(1);
+    let mut feet: Vec<Point> = track.path.iter().rev().step_by(step).map(|point| point.foot).collect();
+    feet.reverse();
+    feet
 }

@@ -135,7 +135,9 @@ impl Schedule {
 
     fn is_within(&self, wall: WallTime, window: &Window) -> bool {
         let local = wall.to_timestamp().to_zoned(self.timezone.clone());
-        let starts_on = |date: Option<Date>| window.days.is_empty() || date.is_some_and(|date| window.days.contains(&self.day(date)));
+        let starts_on = |date: Option<Date>| {
+            window.days.is_empty() || date.is_some_and(|date| window.days.contains(&self.day(date)))
+        };
         let (today, time) = (Some(local.date()), local.time());
         if window.from < window.to {
             return starts_on(today) && (window.from..window.to).contains(&time);

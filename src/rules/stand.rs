@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn trembling_and_a_moment_aside_are_standing() {
-        let (stand, left) = stand(&[(0.0, 0.5), (1.0, 0.51), (2.0, 0.53), (2.5, 0.53), (3.0, 0.5), (9.0, 0.49)]);
+        let (stand, left) =
+            stand(&[(0.0, 0.5), (1.0, 0.51), (2.0, 0.53), (2.5, 0.53), (3.0, 0.5), (9.0, 0.49)]);
         assert_eq!((stand.seconds(), left), (9.0, None));
     }
 

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use super::super::analysis::Analysis;
+use super::ABSENCE_INTERVAL;
 use crate::detect::Glance;
 use crate::domain::picture::Frame;
-use crate::domain::time::Stamp;
+use crate::domain::time::{Monotonic, Stamp};
 
 /// Frames that wait for a look to end, so that their motion is not forgotten; beyond them the oldest goes.
 const GLIMPSES_MAX: usize = 8;
@@ -22,6 +23,8 @@ pub(super) struct Desk {
     /// The picture went away at this time, after what was seen before.
     pub(super) lost: Option<Stamp>,
     pub(super) failing: bool,
+    /// When the last frame came, or somebody thought of its being away.
+    pub(super) heard_at: Monotonic,
     pub(super) frames: u64,
     pub(super) moving: u64,
     pub(super) inferences: u64,
@@ -29,9 +32,10 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(analysis: Analysis) -> Self {
+    pub(super) fn new(analysis: Analysis, now: Monotonic) -> Self {
         Self {
             analysis: Some(Box::new(analysis)),
+            heard_at: now,
             frame: None,
             lost: None,
             failing: false,
@@ -42,7 +46,14 @@ impl Desk {
         }
     }
 
-    pub(super) fn count(&mut self, glance: &Glance) {
+    /// From when on its camera is one without a picture; `None` while somebody has the analysis, or where no rule asks.
+    pub(super) fn absent_from(&self) -> Option<Monotonic> {
+        let is_asked = self.analysis.as_ref().is_some_and(|analysis| analysis.wants_absence());
+        is_asked.then(|| self.heard_at + ABSENCE_INTERVAL)
+    }
+
+    pub(super) fn count(&mut self, glance: &Glance, at: Monotonic) {
+        self.heard_at = at;
         self.frames += 1;
         self.moving += u64::from(!glance.regions.is_empty());
     }
