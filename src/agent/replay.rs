@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::analysis::{Analysis, Looked};
+use super::portrait::Told;
 use crate::clock;
 use crate::detect::regions::Look;
 use crate::detect::{self, Factory, Gate};
@@ -16,7 +17,7 @@ use crate::domain::ids::{CameraId, Epoch};
 use crate::domain::picture::{Frame, Picture};
 use crate::domain::time::{ClockState, Monotonic, Stamp, WallTime};
 use crate::domain::track::Track;
-use crate::rules::RuleSettings;
+use crate::rules::{Note, RuleSettings};
 use crate::video;
 
 /// What to replay, and how.
@@ -35,9 +36,11 @@ pub struct Replay<'a> {
     pub fps: f32,
     /// The wall time of the file's first picture, for schedules.
     pub starts_at: WallTime,
+    /// Whether to say why rules did not fire.
+    pub explains: bool,
 }
 
-/// What was found on one frame; a line of JSON.
+/// What was found on one frame; as JSON, a line without notes and shots.
 #[derive(Debug, Serialize)]
 pub struct Line<'a> {
     /// Time since the file's start, in seconds.
@@ -50,6 +53,12 @@ pub struct Line<'a> {
     pub tracks: &'a [Track],
     /// What began or ended.
     pub events: Vec<&'a Event>,
+    /// The same with the frames that show it.
+    #[serde(skip)]
+    pub told: &'a [Told],
+    /// Why rules did not fire, if that was asked.
+    #[serde(skip)]
+    pub notes: &'a [Note],
 }
 
 /// What a replay came to.
@@ -86,6 +95,9 @@ impl Replay<'_> {
         let is_gated = gate.is_some();
         let mut analysis =
             Analysis::new(self.camera.clone(), factory.for_camera(&self.masks), self.rules.clone(), is_gated);
+        if self.explains {
+            analysis.explain();
+        }
         let mut reader = video::read_pictures(self.file)?;
         let mut totals = Totals::default();
         let mut due = 0.0;
@@ -107,13 +119,15 @@ impl Replay<'_> {
             let (detections, tracks) = (&seen.detections, &seen.tracks);
             let events = seen.events.iter().map(|told| &told.event).collect();
             let looks = seen.parts.iter().map(|part: &Look| part.crop).collect();
-            each(&Line { seconds, looks, detections, tracks, events }, Some(&frame.picture))?;
+            let (told, notes) = (&seen.events, analysis.notes());
+            each(&Line { seconds, looks, detections, tracks, events, told, notes }, Some(&frame.picture))?;
         }
         let told = analysis.close_all(last);
         let events: Vec<&Event> = told.iter().map(|told| &told.event).collect();
         if !events.is_empty() {
             let seconds = last.monotonic.since(Monotonic::default()).as_secs_f64();
-            each(&Line { seconds, looks: Vec::new(), detections: &[], tracks: &[], events }, None)?;
+            let (told, looks) = (&told, Vec::new());
+            each(&Line { seconds, looks, detections: &[], tracks: &[], events, told, notes: &[] }, None)?;
         }
         Ok(totals)
     }

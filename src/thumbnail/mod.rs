@@ -25,6 +25,10 @@ const VIEW_HEIGHT: u32 = HEIGHT - CAPTION_HEIGHT;
 /// How much of the picture's width is shown at least, so that one sees where the camera looks.
 const CONTEXT_MIN: f32 = 0.5;
 
+/// A sheet shows so many thumbnails at most, so many in a row.
+pub const SHEET_MAX: usize = 100;
+const SHEET_COLUMNS: usize = 4;
+
 const DARK: Rgb<u8> = Rgb([14, 16, 20]);
 const BRIGHT: Rgb<u8> = Rgb([255, 214, 10]);
 const WHITE: Rgb<u8> = Rgb([245, 245, 242]);
@@ -122,6 +126,25 @@ pub fn annotate(picture: &Picture, subjects: &[Mark]) -> Result<Vec<u8>, Thumbna
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, 85).encode_image(&image).map_err(ThumbnailError::Encode)?;
     Ok(bytes)
+}
+
+/// Several thumbnails on one JPEG, four in a row; at most [`SHEET_MAX`], the first ones. `None` without any.
+pub fn sheet(thumbnails: &[&Thumbnail]) -> Result<Option<Vec<u8>>, ThumbnailError> {
+    let shown = thumbnails.len().min(SHEET_MAX);
+    let columns = shown.min(SHEET_COLUMNS) as u32;
+    let rows = shown.div_ceil(SHEET_COLUMNS) as u32;
+    if shown == 0 {
+        return Ok(None);
+    }
+    let mut image = RgbImage::from_pixel(columns * WIDTH, rows * HEIGHT, DARK);
+    for (number, thumbnail) in thumbnails.iter().take(shown).enumerate() {
+        let part = image::load_from_memory(&thumbnail.0).map_err(ThumbnailError::Encode)?.to_rgb8();
+        let (column, row) = ((number % SHEET_COLUMNS) as u32, (number / SHEET_COLUMNS) as u32);
+        imageops::replace(&mut image, &part, i64::from(column * WIDTH), i64::from(row * HEIGHT));
+    }
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, 85).encode_image(&image).map_err(ThumbnailError::Encode)?;
+    Ok(Some(bytes))
 }
 
 fn whole(picture: &Picture) -> Result<RgbImage, ThumbnailError> {

@@ -379,7 +379,7 @@ fn the_demonstration_shows_alerts_and_its_footage_replays() {
         .arg(&segments.last().unwrap().path)
         .arg("--config")
         .arg(output.join("wardwatch.toml"))
-        .args(["--camera", "le-loi", "--fps", "10", "--jpegs"])
+        .args(["--json", "--camera", "le-loi", "--fps", "10", "--jpegs"])
         .arg(folder.path().join("jpegs"))
         .output()
         .unwrap();

@@ -1,4 +1,9 @@
-//! `wardwatch replay`: the analysis of a file, as fast as the machine can.
+//! `wardwatch replay`: the analysis of a file, as fast as the machine can, for whoever tunes rules: what began and ended and
+//! why, why not, drawn and against a truth.
+
+mod page;
+mod report;
+mod truth;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,12 +16,14 @@ use crate::agent::replay::{Line, Replay};
 use crate::clock;
 use crate::config;
 use crate::detect::{self, DetectorChoice};
+use crate::domain::alert::Thumbnail;
 use crate::domain::geometry::Polygon;
 use crate::domain::ids::CameraId;
 use crate::domain::picture::Picture;
 use crate::domain::time::WallTime;
 use crate::rules::RuleSettings;
 use crate::thumbnail::{self, Mark};
+use report::Report;
 
 /// Arguments of `wardwatch replay`.
 #[derive(Debug, clap::Args)]
@@ -45,9 +52,24 @@ pub(super) struct Args {
     /// Wall time of the file's start, for schedules (RFC 3339). Default: now.
     #[arg(long)]
     starts_at: Option<jiff::Timestamp>,
+    /// Print a line of JSON for every frame (looks, detections, tracks, events) instead of the events in words.
+    #[arg(long)]
+    json: bool,
+    /// Say why rules did not fire for those who came near.
+    #[arg(long)]
+    why_not: bool,
     /// Write each frame here as a JPEG, with its tracks drawn in.
     #[arg(long, value_name = "FOLDER")]
     jpegs: Option<PathBuf>,
+    /// Write the thumbnails of all events here, on one JPEG.
+    #[arg(long, value_name = "FILE")]
+    sheet: Option<PathBuf>,
+    /// Write a page for the browser here: a timeline of rules and tracks, events with thumbnails and reasons.
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
+    /// Hold the events against what must be said, as `cargo run --example scenario` writes it; exit code 3 if they differ.
+    #[arg(long, value_name = "FILE", requires = "config")]
+    truth: Option<PathBuf>,
 }
 
 fn positive(text: &str) -> Result<f32, String> {
@@ -57,15 +79,27 @@ fn positive(text: &str) -> Result<f32, String> {
     }
 }
 
-/// Prints a line of JSON for every frame: looks, detections, tracks, events.
+/// Prints what began and ended, in words or as JSON; writes what else is asked for.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let Asked { detect, camera, masks, rules } = settings(args)?;
+    let truth = args.truth.as_deref().map(truth::Truth::read).transpose()?;
+    let mut report = Report::new(rules.iter().map(|rule| (rule.id.clone(), rule.name.clone())));
     if let Some(folder) = &args.jpegs {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
     let starts_at = args.starts_at.map_or_else(clock::wall, WallTime::from_timestamp);
-    let replay = Replay { file: &args.file, detect: &detect, camera, masks, rules, fps: args.fps, starts_at };
+    let explains = args.why_not || args.page.is_some();
+    let replay = Replay {
+        file: &args.file,
+        detect: &detect,
+        camera,
+        masks,
+        rules,
+        fps: args.fps,
+        starts_at,
+        explains,
+    };
     let bar = ProgressBar::new(0).with_style(
         ProgressStyle::with_template("{wide_bar} {percent:>3}% {elapsed} (about {eta} left)")
             .context("the progress bar's template")?,
@@ -78,16 +112,29 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             bar.set_position(millis(played));
         },
         |line, picture| {
-            serde_json::to_writer(&mut output, line)?;
-            output.write_all(b"\n")?;
+            if args.json {
+                serde_json::to_writer(&mut output, line)?;
+                output.write_all(b"\n")?;
+            } else {
+                output.write_all(report::words(line).as_bytes())?;
+            }
+            report.take(line)?;
             match (&args.jpegs, picture) {
                 (Some(folder), Some(picture)) => write_jpeg(folder, line, picture),
                 _ => Ok(()),
             }
         },
     )?;
-    output.flush()?;
     bar.finish_and_clear();
+    if args.why_not && !args.json {
+        output.write_all(report.why_not().as_bytes())?;
+    }
+    let verdict = truth.map(|truth| truth.verdict(&report.openings()));
+    if let Some(verdict) = &verdict {
+        output.write_all(verdict.text.as_bytes())?;
+    }
+    output.flush()?;
+    write_drawn(args, &report)?;
     eprintln!(
         "{} pictures, {} taken, {} looked at in {} inferences of {:.1} megapixels, {} events",
         totals.pictures,
@@ -97,7 +144,27 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         totals.pixels as f64 / 1e6,
         totals.opened
     );
-    Ok(ExitCode::SUCCESS)
+    let is_right = verdict.is_none_or(|verdict| verdict.is_right);
+    Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::from(super::FOUND) })
+}
+
+/// The sheet and the page.
+fn write_drawn(args: &Args, report: &Report) -> anyhow::Result<()> {
+    let write = |path: &Path, bytes: &[u8]| {
+        std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+    };
+    if let Some(path) = &args.sheet {
+        let thumbnails: Vec<&Thumbnail> = report.thumbnails().collect();
+        match thumbnail::sheet(&thumbnails)? {
+            Some(jpeg) => write(path, &jpeg)?,
+            None => eprintln!("no event has a picture: {} is not written", path.display()),
+        }
+    }
+    if let Some(path) = &args.page {
+        let name = args.file.file_name().unwrap_or_default().to_string_lossy();
+        write(path, page::page(&name, report).as_bytes())?;
+    }
+    Ok(())
 }
 
 /// With what the file is looked at.
