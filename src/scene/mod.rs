@@ -13,6 +13,7 @@ mod figure;
 mod light;
 mod raster;
 pub mod script;
+pub mod suite;
 mod traffic;
 mod view;
 mod weather;
