@@ -11,6 +11,7 @@ mod camera;
 mod effect;
 mod figure;
 mod light;
+pub mod quiet;
 mod raster;
 pub mod script;
 pub mod suite;
@@ -225,6 +226,12 @@ impl Scene {
         let (w, h) = (self.settings.width as f32, self.settings.height as f32);
         let pixel = self.view().camera.project([x, y, 0.0]).map_or([0.0, h], |(pixel, _)| pixel);
         Point::new((pixel[0] / w).clamp(0.0, 1.0), (pixel[1] / h).clamp(0.0, 1.0))
+    }
+
+    /// The street without anybody, rain or noise.
+    fn background(&self) -> Picture {
+        let (canvas, _) = self.view().draw(&[], Air::default());
+        self.weather.picture(&canvas, 0, self.settings.light == Light::InfraRed)
     }
 
     /// The street as it is seen at the scene's own hour, in the direction that the camera was put up for.

@@ -1,0 +1,90 @@
+//! Contact sheets, to see what a scenario shows.
+
+use std::path::Path;
+
+use image::codecs::jpeg::JpegEncoder;
+use wardwatch::domain::detection::Label;
+use wardwatch::domain::geometry::Point;
+use wardwatch::scene::Scene;
+use wardwatch::scene::suite::Scenario;
+
+use super::play::known;
+
+const COLUMNS: usize = 4;
+const TILES: usize = 16;
+
+/// Writes `folder/NAME.jpg` of each: pictures evenly over its time, zones white, truths in their label's colour.
+pub fn write(scenarios: &[Scenario], folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    for scenario in scenarios {
+        let file = folder.join(format!("{}.jpg", scenario.name));
+        let (sheet, width, height) = sheet(scenario);
+        let mut jpeg = Vec::new();
+        JpegEncoder::new_with_quality(&mut jpeg, 85)
+            .encode(&sheet, width as u32, height as u32, image::ExtendedColorType::Rgb8)
+            .unwrap();
+        std::fs::write(&file, jpeg).unwrap();
+        println!("{:<36} {}", scenario.name, scenario.shows);
+    }
+}
+
+fn sheet(scenario: &Scenario) -> (Vec<u8>, usize, usize) {
+    let scene = Scene::new(scenario.settings.clone());
+    let (w, h) = (scene.settings().width as usize, scene.settings().height as usize);
+    let outlines = outlines(scenario, &scene);
+    let (width, height) = (w * COLUMNS, h * TILES / COLUMNS);
+    let mut sheet = vec![0u8; width * height * 3];
+    let frames = f64::from(scenario.seconds * scene.settings().fps);
+    for tile in 0..TILES {
+        let index = (frames * (tile as f64 + 0.5) / TILES as f64) as u64;
+        let (picture, truths) = scene.frame(index);
+        let mut rgb = picture.to_rgb();
+        for (a, b) in &outlines {
+            line(&mut rgb, (w, h), *a, *b, [255, 255, 255]);
+        }
+        for truth in truths {
+            let colour = match truth.label {
+                Label::Person => [255, 60, 60],
+                Label::TwoWheeler => [60, 255, 60],
+                Label::Car => [80, 140, 255],
+                Label::LargeVehicle | Label::Moving => [255, 210, 60],
+            };
+            let (r, at) = (truth.rect, Point::new);
+            let corners = [at(r.x, r.y), at(r.right(), r.y), at(r.right(), r.bottom()), at(r.x, r.bottom())];
+            for i in 0..4 {
+                line(&mut rgb, (w, h), corners[i], corners[(i + 1) % 4], colour);
+            }
+        }
+        let (left, top) = (tile % COLUMNS * w, tile / COLUMNS * h);
+        for (y, row) in rgb.chunks_exact(w * 3).enumerate() {
+            let at = ((top + y) * width + left) * 3;
+            sheet[at..at + w * 3].copy_from_slice(row);
+        }
+    }
+    (sheet, width, height)
+}
+
+/// Of the zones and lines that this build's rules look at.
+fn outlines(scenario: &Scenario, scene: &Scene) -> Vec<(Point, Point)> {
+    use wardwatch::rules::Place;
+    // A rule that is not known is about a zone all the same: one that every build knows stands for it.
+    let stand_ins: Vec<_> =
+        scenario.rules.iter().cloned().map(wardwatch::scene::suite::Rule::place_only).collect();
+    let (rules, _) = known(scene, &stand_ins);
+    let edges = |place: Place| match place {
+        Place::Zone(zone) => zone.polygon.edges().collect(),
+        Place::Tripwire(wire) => vec![(wire.from, wire.to)],
+        _ => Vec::new(),
+    };
+    rules.into_iter().flat_map(|rule| edges(rule.place)).collect()
+}
+
+fn line(rgb: &mut [u8], (w, h): (usize, usize), a: Point, b: Point, colour: [u8; 3]) {
+    let steps = ((b.x - a.x) * w as f32).abs().max(((b.y - a.y) * h as f32).abs()).ceil().max(1.0);
+    for step in 0..=steps as usize {
+        let part = step as f32 / steps;
+        let (x, y) = (a.x + (b.x - a.x) * part, a.y + (b.y - a.y) * part);
+        let (x, y) = (((x * w as f32) as usize).min(w - 1), ((y * h as f32) as usize).min(h - 1));
+        rgb[(y * w + x) * 3..][..3].copy_from_slice(&colour);
+    }
+}

@@ -1,0 +1,95 @@
+//! What the street's rules say: of staged scenes with their truth, and of a street in which nothing happens. Figures are for
+//! reading, not for passing.
+//!
+//! - scenarios (`wardwatch::scene::suite`) through gate, detector, tracker and rules, at 5 fps of 640x360 in virtual time,
+//!   as a box with time for every look: hits, misses and false alarms by rule kind and by scenario, with the seconds from
+//!   evidence to event;
+//! - `--quiet HOURS`: an empty street from midnight on, all rule kinds at usual settings: alerts, inferences, false alarms
+//!   a camera-day. `--threads N`: so many parts of those hours at once;
+//! - `--draw FOLDER`: contact sheets of the scenarios with their zones and truths, instead of playing them;
+//! - `--seen`: what the detector finds on their pictures, instead of playing them.
+//!
+//! `cargo bench --profile dev --bench rules -- [--only NAME] [--model PATH] [--verbose] [...]`: `--only` takes the beginning
+//! of a name. `street-nano` looks where no model is named; `motion` is the built-in motion detector.
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on says where")]
+#![allow(clippy::print_stdout, reason = "it prints a table")]
+
+mod draw;
+mod play;
+mod quiet;
+mod seen;
+mod table;
+
+use wardwatch::detect::{BUILT_IN, DetectorChoice, Factory, Settings};
+use wardwatch::scene::suite::{Scenario, scenarios};
+
+/// What was asked for on the command line.
+pub struct Asked {
+    only: String,
+    model: String,
+    draw: Option<String>,
+    quiet_hours: Option<f64>,
+    from_hour: f64,
+    threads: usize,
+    seen: bool,
+    verbose: bool,
+}
+
+impl Asked {
+    fn read(mut arguments: impl Iterator<Item = String>) -> Self {
+        let mut asked = Self {
+            only: String::new(),
+            model: BUILT_IN.to_owned(),
+            draw: None,
+            quiet_hours: None,
+            from_hour: 0.0,
+            threads: 2,
+            seen: false,
+            verbose: false,
+        };
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} takes a value"));
+            match argument.as_str() {
+                "--bench" => {}
+                "--only" => asked.only = value(),
+                "--model" => asked.model = value(),
+                "--draw" => asked.draw = Some(value()),
+                "--quiet" => asked.quiet_hours = Some(value().parse().unwrap()),
+                "--from-hour" => asked.from_hour = value().parse().unwrap(),
+                "--threads" => asked.threads = value().parse().unwrap(),
+                "--seen" => asked.seen = true,
+                "--verbose" => asked.verbose = true,
+                other => panic!("{other} is not known: see the top of benches/rules/main.rs"),
+            }
+        }
+        asked
+    }
+
+    /// Makes detectors.
+    fn factory(&self) -> Factory {
+        Factory::new(&Settings::new(DetectorChoice::named(&self.model))).unwrap()
+    }
+
+    fn scenarios(&self) -> Vec<Scenario> {
+        scenarios().into_iter().filter(|scenario| scenario.name.starts_with(&self.only)).collect()
+    }
+}
+
+fn main() {
+    let asked = Asked::read(std::env::args().skip(1));
+    if let Some(hours) = asked.quiet_hours {
+        return quiet::print(&asked, hours);
+    }
+    if let Some(folder) = &asked.draw {
+        return draw::write(&asked.scenarios(), folder.as_ref());
+    }
+    if asked.seen {
+        return seen::print(&asked);
+    }
+    let factory = asked.factory();
+    let mut table = table::Table::new(asked.verbose);
+    for scenario in asked.scenarios() {
+        table.add(&scenario, play::play(&scenario, &factory));
+    }
+    table.print_kinds();
+}

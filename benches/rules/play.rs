@@ -1,0 +1,148 @@
+//! One scenario through gate and analysis, in virtual time.
+
+use std::time::Duration;
+
+use wardwatch::agent::Analysis;
+use wardwatch::config;
+use wardwatch::detect::{Factory, Gate};
+use wardwatch::domain::event::{Event, Phase};
+use wardwatch::domain::ids::Epoch;
+use wardwatch::domain::picture::{Frame, Picture};
+use wardwatch::domain::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
+use wardwatch::rules::RuleSettings;
+use wardwatch::scene::Scene;
+use wardwatch::scene::suite::{Rule, Scenario, configuration};
+
+/// A stream that is silent for so long is lost, as the configuration has it.
+const STALL_SECONDS: f64 = 10.0;
+
+/// What was said of a scenario.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// What opened: the second, and the event.
+    pub opened: Vec<(f64, Event)>,
+    /// Rules that this build does not know: ids, and why.
+    pub unknown: Vec<(String, String)>,
+    pub frames: u64,
+    pub inferences: u64,
+}
+
+/// Gate and analysis of one camera.
+pub struct Watcher {
+    gate: Option<Gate>,
+    analysis: Analysis,
+    pub inferences: u64,
+}
+
+impl Watcher {
+    pub fn new(factory: &Factory, rules: Vec<RuleSettings>) -> Self {
+        let gate = factory.gate_for_camera(&[]);
+        let is_gated = gate.is_some();
+        let analysis = Analysis::new(camera(), factory.for_camera(&[]), rules, is_gated);
+        Self { gate, analysis, inferences: 0 }
+    }
+
+    /// What begins or ends on this frame.
+    pub fn frame(&mut self, frame: &Frame) -> Vec<Event> {
+        let glance = self.gate.as_mut().map(|gate| gate.glance(frame)).unwrap_or_default();
+        let glanced = self.analysis.glance(frame, &glance);
+        let mut events = glanced.events;
+        if glanced.want.is_some() {
+            let looked = self.analysis.look(frame).unwrap();
+            self.inferences += looked.parts.len() as u64;
+            events.extend(looked.events);
+        }
+        events
+    }
+
+    /// The stream is gone.
+    pub fn lost(&mut self, at: Stamp) -> Vec<Event> {
+        self.analysis.close_all(at)
+    }
+}
+
+fn camera() -> wardwatch::domain::ids::CameraId {
+    "street".parse().unwrap()
+}
+
+/// The stamp of a second.
+pub fn stamp(second: f64) -> Stamp {
+    let span = Duration::from_secs_f64(second);
+    Stamp {
+        wall: WallTime::from_micros(1_777_593_600_000_000) + span,
+        monotonic: Monotonic::from_nanos(1_000_000_000) + span,
+        clock: ClockState::Synced,
+    }
+}
+
+/// The frame of a second, in the stream's `epoch`.
+pub fn frame(second: f64, epoch: u32, picture: Picture) -> Frame {
+    let pts = Pts((second * 1e9) as u64);
+    Frame { camera: camera(), epoch: Epoch(epoch), pts, at: stamp(second), picture }
+}
+
+/// Those of the rules that this build knows, checked; and why it does not know the others.
+pub fn known(scene: &Scene, rules: &[Rule]) -> (Vec<RuleSettings>, Vec<(String, String)>) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wardwatch.toml");
+    let load = |rules: &[&Rule]| {
+        std::fs::write(&file, configuration(scene, rules)).unwrap();
+        config::load(&file).map_err(|problems| problems.to_string())
+    };
+    // The configuration itself must be right, or every rule would seem unknown.
+    load(&[]).unwrap_or_else(|problems| panic!("the suite's configuration is wrong: {problems}"));
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    for rule in rules {
+        match load(&[rule]) {
+            Ok(settings) => known.extend(settings.rules),
+            Err(problems) => unknown.push((rule.id.clone(), problems)),
+        }
+    }
+    (known, unknown)
+}
+
+/// Plays it. Pictures are drawn on a thread of their own, a few ahead.
+pub fn play(scenario: &Scenario, factory: &Factory) -> Said {
+    let scene = Scene::new(scenario.settings.clone());
+    let (rules, unknown) = known(&scene, &scenario.rules);
+    let mut said = Said { unknown, ..Said::default() };
+    if rules.is_empty() {
+        return said;
+    }
+    let fps = f64::from(scene.settings().fps);
+    said.frames = (f64::from(scenario.seconds) * fps) as u64;
+    let frames = said.frames;
+    let mut watcher = Watcher::new(factory, rules);
+    let scene = &scene;
+    std::thread::scope(|scope| {
+        let (sender, pictures) = std::sync::mpsc::sync_channel(8);
+        scope.spawn(move || {
+            for index in 0..frames {
+                let picture = (!scene.is_lost(index)).then(|| scene.frame(index).0);
+                if sender.send((index, picture)).is_err() {
+                    return;
+                }
+            }
+        });
+        let (mut epoch, mut last_seen, mut is_lost) = (1, 0.0, false);
+        for (index, picture) in pictures {
+            let second = index as f64 / fps;
+            let events = match picture {
+                Some(picture) => {
+                    epoch += u32::from(std::mem::take(&mut is_lost));
+                    last_seen = second;
+                    watcher.frame(&frame(second, epoch, picture))
+                }
+                None if second - last_seen >= STALL_SECONDS && !is_lost => {
+                    is_lost = true;
+                    watcher.lost(stamp(second))
+                }
+                None => Vec::new(),
+            };
+            let opened = events.into_iter().filter(|event| event.phase == Phase::Opened);
+            said.opened.extend(opened.map(|event| (second, event)));
+        }
+    });
+    said.inferences = watcher.inferences;
+    said
+}
