@@ -52,12 +52,12 @@ impl Watcher {
             self.inferences += looked.parts.len() as u64;
             events.extend(looked.events);
         }
-        events
+        events.into_iter().map(|told| told.event).collect()
     }
 
     /// The stream is gone.
     pub fn lost(&mut self, at: Stamp) -> Vec<Event> {
-        self.analysis.close_all(at)
+        self.analysis.close_all(at).into_iter().map(|told| told.event).collect()
     }
 }
 
