@@ -184,10 +184,16 @@ fn ground(checker: &mut Checker, camera: &str, ground: &file::Ground) -> Option<
         Err(error) => error,
     };
     let (key, remedy) = match error {
-        InvalidGround::Picture => ("picture", "list the four in order around a quadrangle, no three of them in a line"),
-        InvalidGround::Metres => ("metres", "give the places of the four points of picture, in the same order"),
+        InvalidGround::Picture => {
+            ("picture", "list the four in order around a quadrangle, no three of them in a line")
+        }
+        InvalidGround::Metres => {
+            ("metres", "give the places of the four points of picture, in the same order")
+        }
         InvalidGround::SmallPicture => ("picture", "choose four points that are far apart"),
-        InvalidGround::SmallMetres => ("metres", "choose four points that are some metres apart, and give metres"),
+        InvalidGround::SmallMetres => {
+            ("metres", "choose four points that are some metres apart, and give metres")
+        }
     };
     checker.wrong(&format!("{camera}.ground.{key}"), error.to_string(), remedy);
     None

@@ -7,10 +7,10 @@ use jiff::civil::Weekday;
 use serde_json::{Map, Value};
 
 use super::file;
-use super::{cameras, settings};
 use super::outside::Checker;
 use super::problem::choose;
 use super::written::quoted;
+use super::{cameras, settings};
 use crate::detect::DetectorChoice;
 use crate::domain::detection::Label;
 use crate::domain::ids::RuleId;
@@ -128,7 +128,9 @@ fn check_place_keys(checker: &mut Checker, path: &str, needs: &[Needs]) {
         }
         if is_written && !wanted {
             let remedy = match place {
-                PlaceNeed::Anywhere | PlaceNeed::Zone => "take it out; zone says where this kind of rule applies",
+                PlaceNeed::Anywhere | PlaceNeed::Zone => {
+                    "take it out; zone says where this kind of rule applies"
+                }
                 PlaceNeed::Tripwire | PlaceNeed::Camera => "take it out",
             };
             checker.wrong(&key, "means nothing to this kind of rule", remedy);
@@ -152,11 +154,15 @@ fn check_grounds(
         match (&camera.ground, place) {
             (None, _) if !checker.written.is_written(&format!("{table}.ground")) => {
                 let what = format!("camera \"{id}\" has no ground, and {reason}");
-                let remedy = format!("add ground to [{table}]: four points on its picture and their places in metres");
+                let remedy =
+                    format!("add ground to [{table}]: four points on its picture and their places in metres");
                 checker.wrong(&format!("{path}.cameras[{index}]"), what, remedy);
             }
             (Some(ground), Place::Zone(zone)) if ground.square_metres(&zone.polygon).is_none() => {
-                let what = format!("zone \"{}\" reaches up to the horizon of camera \"{id}\", and {reason}", zone.id);
+                let what = format!(
+                    "zone \"{}\" reaches up to the horizon of camera \"{id}\", and {reason}",
+                    zone.id
+                );
                 let remedy = format!("end the zone nearer to the camera, or mend {table}.ground");
                 checker.wrong(&format!("{path}.zone"), what, remedy);
             }

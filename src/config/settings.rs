@@ -133,8 +133,12 @@ fn identity(
     };
     let holidays = identity.holidays.iter().enumerate().filter_map(&mut date).collect();
     let night = night(checker, &identity.night);
-    let calendar =
-        timezone.zip(night).map(|(timezone, night)| Schedule { timezone, holidays, night, windows: Vec::new() });
+    let calendar = timezone.zip(night).map(|(timezone, night)| Schedule {
+        timezone,
+        holidays,
+        night,
+        windows: Vec::new(),
+    });
     (ward, box_id, calendar)
 }
 

@@ -97,19 +97,22 @@ impl<T: Default> Followed<T> {
         Self { succeeds: Some(succeeds), ..Self::new() }
     }
 
-    /// Begins a look: drops what is remembered of tracks that are gone.
-    pub(super) fn begin(&mut self, at: Monotonic, tracks: &[Track]) {
+    /// Begins a look: gives up what is remembered of tracks that are gone, to their heirs where there are such.
+    pub(super) fn begin(&mut self, at: Monotonic, tracks: &[Track]) -> Vec<(TrackId, T)> {
         let lives = |id: &TrackId| tracks.iter().any(|track| track.id == *id);
         let gone: Vec<TrackId> = self.memories.keys().filter(|id| !lives(id)).copied().collect();
+        let mut given_up = Vec::new();
         for id in gone {
-            let Some(memory) = self.memories.remove(&id) else { continue };
-            if self.succeeds.is_some() {
-                self.lost.push_back((memory.sight, memory.state));
+            let Some(Memory { sight, state, .. }) = self.memories.remove(&id) else { continue };
+            match self.succeeds {
+                Some(_) => self.lost.push_back((sight, state)),
+                None => given_up.push((id, state)),
             }
         }
         let surplus = self.lost.len().saturating_sub(LOST_MAX);
         self.lost.drain(..surplus);
         self.lost.retain(|(sight, _)| measure::seconds(at.since(sight.at)) <= LOST_SECONDS_MAX);
+        given_up
     }
 
     /// What is remembered of a track, and the points of its path since it was last followed.

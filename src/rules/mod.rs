@@ -65,4 +65,24 @@ kinds! {
     Intrusion = intrusion, "intrusion";
     /// A subject that crosses a line.
     Tripwire = tripwire, "tripwire";
+    /// A subject that comes into a zone in which nobody may be.
+    RedZoneEntry = red_zone_entry, "red_zone_entry";
+    /// A vehicle that goes against a lane's direction.
+    WrongWay = wrong_way, "wrong_way";
+    /// Somebody who hangs about in a zone, or beside parked two-wheelers.
+    Loitering = loitering, "loitering";
+    /// Many at once in a zone.
+    Crowd = crowd, "crowd";
+    /// A vehicle that stands where none may, other than in a traffic jam.
+    StoppedVehicle = stopped_vehicle, "stopped_vehicle";
+    /// Several two-wheelers that race through a zone together.
+    SpeedingGroup = speeding_group, "speeding_group";
+    /// Something that came, and stands with nobody near it.
+    LeftBehind = left_behind, "left_behind";
+    /// Something that had stood for a while, and leaves.
+    TakenAway = taken_away, "taken_away";
+    /// The camera is covered or sprayed, blacked out, out of focus, moved, or frozen.
+    CameraSabotage = camera_sabotage, "camera_sabotage";
+    /// The camera gives no picture.
+    CameraOffline = camera_offline, "camera_offline";
 }

@@ -56,6 +56,11 @@ impl Stand {
         self.spot.replace(fresh)
     }
 
+    /// It is back in a place that it seemed to have left: it stood there all the time.
+    pub(super) fn resume(&mut self, spot: Spot, at: Monotonic) {
+        *self = Self { spot: Some(Spot { latest: at, ..spot }), away_since: None };
+    }
+
     /// Where it stands, or was last.
     pub(super) fn spot(&self) -> Option<&Spot> {
         self.spot.as_ref()

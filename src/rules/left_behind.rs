@@ -1,0 +1,183 @@
+//! `left_behind`: something came, and has stood for a while with nobody near it.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::follow::{Followed, Sight};
+use super::measure::{self, Gait};
+use super::stand::Stand;
+use super::{Condition, Ending, Finding, Needs, Notes, View};
+use crate::domain::detection::Label;
+use crate::domain::geometry::Point;
+use crate::domain::time::Monotonic;
+use crate::domain::track::{PathPoint, Track};
+
+/// Who has moved by so many of its lengths has come from elsewhere.
+const LENGTHS_MOVED: f32 = 1.0;
+/// A two-wheeler that has not stood for so long moves, and somebody rides it.
+const MOVING_SECONDS: f32 = 2.0;
+/// Somebody who is near for less than this passes by: that time does not count, and what was before does.
+const PASSING_SECONDS: f32 = 3.0;
+/// Between two looks not more than this counts: nobody knows what was in between.
+const STEP_SECONDS_MAX: f32 = 5.0;
+/// Who was last seen longer ago than this is not known to be near.
+const SEEN_SECONDS: f32 = 2.0;
+/// A newcomer is what stood there and was lost, so near to it and so much later at most; or what was lost on its way.
+const HEIR_LENGTHS_STANDING: f32 = 0.5;
+const HEIR_SECONDS_STANDING: f32 = 600.0;
+const HEIR_LENGTHS_MOVING: f32 = 1.5;
+const HEIR_SECONDS_MOVING: f32 = 3.0;
+
+/// Numbers of a `left_behind` rule.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Params {
+    /// How long it must have stood with nobody near it, in seconds.
+    #[schemars(range(min = 1, max = 86400))]
+    pub seconds_min: f32,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { seconds_min: 120.0 }
+    }
+}
+
+impl Params {
+    pub(super) fn needs(&self) -> Needs {
+        Needs::anywhere(&[Label::TwoWheeler])
+    }
+}
+
+/// What stands where, whether it was seen to come, and for how long it has been alone.
+#[derive(Debug)]
+pub(super) struct Watch {
+    params: Params,
+    things: Followed<Thing>,
+    stepped_at: Option<Monotonic>,
+}
+
+#[derive(Debug, Default)]
+struct Thing {
+    gait: Gait,
+    stand: Stand,
+    /// Where it stands or was last, to within its length; first where it was seen first.
+    home: Option<Point>,
+    has_come: bool,
+    alone_seconds: f32,
+    near_since: Option<Monotonic>,
+    told: bool,
+}
+
+impl Thing {
+    fn examine(&mut self, point: &PathPoint, length: f32) {
+        let leapt = self.gait.leaps_to(point, length);
+        self.stand.examine(point, length);
+        let home = *self.home.get_or_insert(point.foot);
+        let foot = self.stand.spot().map_or(point.foot, |spot| spot.foot);
+        if leapt || measure::apart(home, foot) >= LENGTHS_MOVED * length {
+            // An identity that goes over to something else has not been seen to come.
+            (self.home, self.has_come) = (Some(foot), !leapt);
+            (self.alone_seconds, self.near_since, self.told) = (0.0, None, false);
+        }
+    }
+
+    /// Lets time pass beside somebody, or alone.
+    fn wait(&mut self, at: Monotonic, step: f32, has_company: bool) {
+        let stands = self.stand.spot().is_some_and(|spot| {
+            spot.latest > spot.since && measure::seconds(at.since(spot.latest)) <= STEP_SECONDS_MAX
+        });
+        if has_company {
+            let since = *self.near_since.get_or_insert(at);
+            if measure::seconds(at.since(since)) >= PASSING_SECONDS {
+                self.alone_seconds = 0.0;
+            }
+        } else {
+            self.near_since = None;
+            self.alone_seconds += if stands { step } else { 0.0 };
+        }
+    }
+}
+
+fn succeeds(thing: &Thing, lost: &Sight, newcomer: &Sight) -> bool {
+    let (seconds, lengths) = (newcomer.seconds_after(lost), newcomer.lengths_from(lost));
+    if thing.stand.seconds() >= MOVING_SECONDS {
+        return seconds <= HEIR_SECONDS_STANDING && lengths <= HEIR_LENGTHS_STANDING;
+    }
+    let on_its_way = (lost.pace * seconds).min(2.0 * HEIR_LENGTHS_MOVING);
+    seconds <= HEIR_SECONDS_MOVING && lengths <= HEIR_LENGTHS_MOVING + on_its_way
+}
+
+impl Watch {
+    pub(super) fn new(params: Params) -> Self {
+        Self { params, things: Followed::with_heirs(succeeds), stepped_at: None }
+    }
+
+    /// Whether somebody is within the thing's length of it: on foot, or riding.
+    fn has_company(&self, view: &View, thing: &Track, foot: Point) -> bool {
+        let length = measure::length(&thing.rect);
+        let is_near = |other: &&Track| {
+            let is_somebody = match other.label {
+                Label::Person => true,
+                Label::TwoWheeler | Label::Moving => {
+                    let stand = self.things.get(other.id).map(|other| other.stand.seconds());
+                    stand.is_none_or(|seconds| seconds < MOVING_SECONDS)
+                }
+                Label::Car | Label::LargeVehicle => false,
+            };
+            other.id != thing.id
+                && is_somebody
+                && measure::seconds(view.at.since(other.last_seen)) <= SEEN_SECONDS
+                && measure::apart(other.rect.foot(), foot) <= length
+        };
+        view.tracks.iter().any(|other| is_near(&other))
+    }
+}
+
+impl Condition for Watch {
+    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
+        let step = self.stepped_at.replace(view.at).map_or(0.0, |before| measure::seconds(view.at.since(before)));
+        let step = step.min(STEP_SECONDS_MAX);
+        self.things.begin(view.at, view.tracks);
+        for track in view.tracks {
+            let length = measure::length(&track.rect);
+            let (thing, points) = self.things.follow(track);
+            points.iter().for_each(|point| thing.examine(point, length));
+        }
+        let seconds_min = self.params.seconds_min;
+        let mut findings = Vec::new();
+        for (index, track) in view.tracks.iter().enumerate().filter(|(_, track)| view.wants(track)) {
+            let foot = self.things.get(track.id).and_then(|thing| thing.stand.spot()).map(|spot| spot.foot);
+            let Some(foot) = foot.filter(|foot| view.place.contains(*foot)) else { continue };
+            let has_company = self.has_company(view, track, foot);
+            let Some(thing) = self.things.get_mut(track.id) else { continue };
+            thing.wait(view.at, step, has_company);
+            let seconds = thing.alone_seconds;
+            let numbers =
+                || format!("alone {} for {seconds:.0} s ({seconds_min:.0} s needed)", view.place.phrase());
+            if thing.told || seconds < 1.0 {
+                continue;
+            }
+            if !thing.has_come {
+                notes.say(track, || format!("{}, but it was not seen to come", numbers()));
+            } else if !measure::is_enough(seconds, seconds_min) {
+                notes.say(track, numbers);
+            } else {
+                let why = || format!("{} was left {}", track.label, numbers());
+                let finding = view.finding(index, notes, why);
+                thing.told = finding.is_some();
+                findings.extend(finding);
+            }
+        }
+        findings
+    }
+
+    fn forget(&mut self) {
+        self.things.forget();
+        self.stepped_at = None;
+    }
+
+    fn ending(&self) -> Ending {
+        Ending::AfterCoolDown
+    }
+}

@@ -1,0 +1,175 @@
+//! `loitering`: somebody hangs about in a zone, or beside parked two-wheelers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::follow::{Followed, Sight};
+use super::measure;
+use super::stand::Stand;
+use super::{Condition, Ending, Finding, Needs, Notes, View};
+use crate::domain::detection::Label;
+use crate::domain::geometry::Point;
+use crate::domain::ids::TrackId;
+use crate::domain::time::Monotonic;
+use crate::domain::track::PathPoint;
+
+/// Who was last seen longer ago than this is not known to be there.
+const SEEN_SECONDS: f32 = 1.5;
+/// A two-wheeler that has stood for so long is parked; it stays so while somebody hides it for not longer than this.
+const PARKED_SECONDS: f32 = 20.0;
+const HIDDEN_SECONDS: f32 = 60.0;
+/// A new track is who was lost before if it begins within so many lengths and seconds, and who was lost was about to stay:
+/// slower than a walk, in lengths a second. Passers-by follow each other as closely.
+const HEIR_LENGTHS: f32 = 1.25;
+const HEIR_SECONDS: f32 = 6.0;
+const HEIR_PACE: f32 = 0.4;
+
+/// Numbers of a `loitering` rule.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Params {
+    /// How long somebody must have been there, in seconds.
+    #[schemars(range(min = 1, max = 86400))]
+    pub seconds_min: f32,
+    /// Who is away for not more than so many seconds has not left: the time before counts on.
+    #[schemars(range(min = 0, max = 3600))]
+    pub away_seconds_max: f32,
+    /// Only time within a two-wheeler's length of a parked two-wheeler counts.
+    pub beside_parked: bool,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { seconds_min: 60.0, away_seconds_max: 10.0, beside_parked: false }
+    }
+}
+
+impl Params {
+    pub(super) fn needs(&self) -> Needs {
+        Needs::anywhere(&[Label::Person])
+    }
+}
+
+/// Who has been there for how long, and what is parked.
+#[derive(Debug)]
+pub(super) struct Watch {
+    params: Params,
+    dwells: Followed<Dwell>,
+    stands: Followed<Stand>,
+    parked: BTreeMap<TrackId, Parked>,
+}
+
+#[derive(Debug, Default)]
+struct Dwell {
+    seconds: f32,
+    /// The latest point of its path, and whether time there counted.
+    last: Option<(Monotonic, bool)>,
+    /// When it last was where time counts.
+    there_at: Option<Monotonic>,
+}
+
+#[derive(Debug)]
+struct Parked {
+    foot: Point,
+    length: f32,
+    seen_at: Monotonic,
+}
+
+impl Dwell {
+    fn examine(&mut self, point: &PathPoint, counts: bool, away_seconds_max: f32) {
+        let before = self.last.replace((point.at, counts));
+        let away = |at: Monotonic| measure::seconds(point.at.since(at));
+        if self.there_at.is_some_and(|at| away(at) > away_seconds_max) {
+            (self.seconds, self.there_at) = (0.0, None);
+        } else if let Some((at, true)) = before
+            && counts
+        {
+            self.seconds += away(at);
+        }
+        if counts {
+            self.there_at = Some(point.at);
+        }
+    }
+}
+
+/// Standing or nearly so when it was lost, and found again beside that place.
+fn succeeds(_: &Dwell, lost: &Sight, newcomer: &Sight) -> bool {
+    lost.pace <= HEIR_PACE
+        && newcomer.seconds_after(lost) <= HEIR_SECONDS
+        && newcomer.lengths_from(lost) <= HEIR_LENGTHS
+}
+
+impl Watch {
+    pub(super) fn new(params: Params) -> Self {
+        let (dwells, stands) = (Followed::with_heirs(succeeds), Followed::new());
+        Self { params, dwells, stands, parked: BTreeMap::new() }
+    }
+
+    /// Brings up to date what is parked.
+    fn see_parked(&mut self, view: &View) {
+        self.stands.begin(view.at, view.tracks);
+        for track in view.tracks.iter().filter(|track| track.label == Label::TwoWheeler) {
+            let length = measure::length(&track.rect);
+            let (stand, points) = self.stands.follow(track);
+            for point in points {
+                stand.examine(point, length);
+            }
+            match stand.spot().filter(|spot| spot.seconds() >= PARKED_SECONDS && track.confirmed) {
+                Some(spot) => {
+                    self.parked.insert(track.id, Parked { foot: spot.foot, length, seen_at: spot.latest });
+                }
+                None => drop(self.parked.remove(&track.id)),
+            }
+        }
+        self.parked.retain(|_, parked| measure::seconds(view.at.since(parked.seen_at)) <= HIDDEN_SECONDS);
+    }
+
+    fn is_beside_parked(parked: &BTreeMap<TrackId, Parked>, foot: Point) -> bool {
+        parked.values().any(|parked| measure::apart(parked.foot, foot) <= parked.length)
+    }
+}
+
+impl Condition for Watch {
+    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
+        if self.params.beside_parked {
+            self.see_parked(view);
+        }
+        self.dwells.begin(view.at, view.tracks);
+        let Params { seconds_min, away_seconds_max, beside_parked } = self.params;
+        let mut findings = Vec::new();
+        for (index, track) in view.tracks.iter().enumerate() {
+            let (dwell, points) = self.dwells.follow(track);
+            for point in points {
+                let counts = view.place.contains(point.foot)
+                    && (!beside_parked || Self::is_beside_parked(&self.parked, point.foot));
+                dwell.examine(point, counts, away_seconds_max);
+            }
+            let seen = |at: Monotonic| measure::seconds(view.at.since(at)) <= SEEN_SECONDS;
+            if !dwell.there_at.is_some_and(seen) {
+                continue;
+            }
+            let (seconds, place) = (dwell.seconds, view.place.phrase());
+            let beside = if beside_parked { " beside a parked two-wheeler" } else { "" };
+            let numbers = || format!("{place}{beside} for {seconds:.0} s ({seconds_min:.0} s needed)");
+            if measure::is_enough(seconds, seconds_min) {
+                findings.extend(view.finding(index, notes, || format!("{} {}", track.label, numbers())));
+            } else if view.wants(track) {
+                notes.say(track, numbers);
+            }
+        }
+        findings
+    }
+
+    fn forget(&mut self) {
+        self.dwells.forget();
+        self.stands.forget();
+        self.parked.clear();
+    }
+
+    fn ending(&self) -> Ending {
+        Ending::AfterQuiet(Duration::from_secs_f32(self.params.away_seconds_max.max(3.0)))
+    }
+}

@@ -1,0 +1,143 @@
+//! `stopped_vehicle`: a vehicle stands where none may, and not because all do.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::follow::{Followed, Sight};
+use super::measure;
+use super::stand::{Spot, Stand};
+use super::{Condition, Ending, Finding, Needs, Notes, View};
+use crate::domain::detection::Label;
+use crate::domain::track::Track;
+
+/// Somebody who has stood for so long is part of a jam, if not for much longer than the vehicle itself: what was parked
+/// there long before is none.
+const JAM_SECONDS: f32 = 3.0;
+const JAM_SECONDS_EARLIER_MAX: f32 = 180.0;
+/// A jam reaches so many lengths of the vehicle beyond the zone.
+const AROUND_LENGTHS: f32 = 4.0;
+/// A standing vehicle that was lost is a new track at its place, so much later at most.
+const HEIR_LENGTHS: f32 = 0.5;
+const HEIR_SECONDS: f32 = 120.0;
+/// The event is over when nothing stood there for this long.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// Numbers of a `stopped_vehicle` rule.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Params {
+    /// How long a vehicle must have stood, in seconds.
+    #[schemars(range(min = 1, max = 86400))]
+    pub seconds_min: f32,
+    /// While at least so many other vehicles in the zone or around it stand too, there is a traffic jam, and the rule
+    /// waits.
+    #[schemars(range(min = 1, max = 100))]
+    pub jam_vehicles_min: u32,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { seconds_min: 60.0, jam_vehicles_min: 3 }
+    }
+}
+
+impl Params {
+    pub(super) fn needs(&self) -> Needs {
+        Needs::zone(&[Label::Car, Label::LargeVehicle])
+    }
+}
+
+/// What stands where.
+#[derive(Debug)]
+pub(super) struct Watch {
+    params: Params,
+    stands: Followed<Stop>,
+}
+
+#[derive(Debug, Default)]
+struct Stop {
+    stand: Stand,
+    /// It was found to stand: a jam that forms around it later changes nothing.
+    told: bool,
+}
+
+fn succeeds(stop: &Stop, lost: &Sight, newcomer: &Sight) -> bool {
+    stop.stand.seconds() >= JAM_SECONDS
+        && newcomer.seconds_after(lost) <= HEIR_SECONDS
+        && newcomer.lengths_from(lost) <= HEIR_LENGTHS
+}
+
+impl Watch {
+    pub(super) fn new(params: Params) -> Self {
+        Self { params, stands: Followed::with_heirs(succeeds) }
+    }
+
+    /// How many others stand as if in a jam with `track`, which stands at `spot`.
+    fn others(&self, view: &View, track: &Track, spot: &Spot) -> u32 {
+        let length = measure::length(&track.rect);
+        let stands_too = |other: &&Track| {
+            let Some(there) = self.stands.get(other.id).and_then(|stop| stop.stand.spot()) else { return false };
+            let is_vehicle = matches!(other.label, Label::TwoWheeler | Label::Car | Label::LargeVehicle | Label::Moving);
+            other.id != track.id
+                && is_vehicle
+                && other.confirmed
+                && there.seconds() >= JAM_SECONDS
+                && measure::seconds(spot.since.since(there.since)) <= JAM_SECONDS_EARLIER_MAX
+                && (view.place.contains(there.foot)
+                    || measure::apart(there.foot, spot.foot) <= AROUND_LENGTHS * length)
+        };
+        view.tracks.iter().filter(stands_too).count() as u32
+    }
+}
+
+impl Condition for Watch {
+    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
+        self.stands.begin(view.at, view.tracks);
+        for track in view.tracks {
+            let length = measure::length(&track.rect);
+            let (stop, points) = self.stands.follow(track);
+            for point in points {
+                stop.told &= stop.stand.examine(point, length).is_none();
+            }
+        }
+        let Params { seconds_min, jam_vehicles_min } = self.params;
+        let mut findings = Vec::new();
+        for (index, track) in view.tracks.iter().enumerate() {
+            let Some(stop) = self.stands.get(track.id) else { continue };
+            let Some(spot) = stop.stand.spot().filter(|spot| view.place.contains(spot.foot)).copied() else {
+                continue;
+            };
+            let seconds = spot.seconds();
+            let numbers = || format!("stands {} for {seconds:.0} s ({seconds_min:.0} s needed)", view.place.phrase());
+            if !measure::is_enough(seconds, seconds_min) {
+                if seconds >= JAM_SECONDS && view.wants(track) {
+                    notes.say(track, numbers);
+                }
+                continue;
+            }
+            let others = if stop.told { 0 } else { self.others(view, track, &spot) };
+            if others >= jam_vehicles_min {
+                notes.say(track, || {
+                    format!("{}, in a jam: {others} others stand too ({jam_vehicles_min} make a jam)", numbers())
+                });
+                continue;
+            }
+            let finding = view.finding(index, notes, || format!("{} {}", track.label, numbers()));
+            if let Some(stop) = self.stands.get_mut(track.id).filter(|_| finding.is_some()) {
+                stop.told = true;
+            }
+            findings.extend(finding);
+        }
+        findings
+    }
+
+    fn forget(&mut self) {
+        self.stands.forget();
+    }
+
+    fn ending(&self) -> Ending {
+        Ending::AfterQuiet(QUIET)
+    }
+}

@@ -1,0 +1,313 @@
+//! `taken_away`: something that had stood for a while leaves.
+//!
+//! A parked thing is hidden again and again, and whoever hides it may take over its track. So a leaving is told only after
+//! its place has been in view for a while with nothing standing there any more.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::follow::{Followed, is_like};
+use super::measure::{self, Gait};
+use super::stand::{Spot, Stand};
+use super::{Condition, Ending, Finding, Needs, Notes, View};
+use crate::domain::detection::Label;
+use crate::domain::geometry::{Point, Rect};
+use crate::domain::ids::TrackId;
+use crate::domain::time::Monotonic;
+use crate::domain::track::{PathPoint, Track};
+
+/// What is so many lengths away from its place has left it.
+const LENGTHS_AWAY: f32 = 1.0;
+/// What is found so near to a place stands there.
+const LENGTHS_THERE: f32 = 0.35;
+/// For so long its place must be in view and empty; and so much later at the latest, it is not known what happened.
+const EMPTY_SECONDS: f32 = 3.0;
+const PENDING_SECONDS_MAX: f32 = 60.0;
+/// It has left if it gets away within this; what takes longer was shifted, and stands elsewhere now.
+const LEAVING_SECONDS_MAX: f32 = 20.0;
+/// Somebody larger hides a place if their box covers so much of the box that was there.
+const HIDDEN_PART: f32 = 0.3;
+/// Who was last seen longer ago than this is not known to hide anything.
+const SEEN_SECONDS: f32 = 2.0;
+/// A neighbour has stood for so long when the thing leaves.
+const NEIGHBOUR: Duration = Duration::from_secs(2);
+/// Where the track was lost, this was it: a new track that began so near to its place and about when it was last seen, at
+/// first slower than this, in lengths a second, and got away by so many lengths.
+const STARTER_LENGTHS: f32 = 0.7;
+const STARTER_SECONDS_BEFORE: f32 = 1.0;
+const STARTER_SECONDS_AFTER: f32 = 4.0;
+const STARTER_PACE_MAX: f32 = 1.25;
+const STARTER_LENGTHS_AWAY: f32 = 1.5;
+/// How many leavings and starters are remembered, and starters for how long.
+const REMEMBERED_MAX: usize = 32;
+const STARTER_SECONDS_MAX: f32 = 60.0;
+
+/// Numbers of a `taken_away` rule.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Params {
+    /// How long it must have stood before, in seconds.
+    #[schemars(range(min = 1, max = 86400))]
+    pub stood_seconds_min: f32,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { stood_seconds_min: 60.0 }
+    }
+}
+
+impl Params {
+    pub(super) fn needs(&self) -> Needs {
+        Needs::anywhere(&[Label::TwoWheeler])
+    }
+}
+
+/// What stands, what is leaving, and what has left but for the proof.
+#[derive(Debug)]
+pub(super) struct Watch {
+    params: Params,
+    things: Followed<Thing>,
+    pending: VecDeque<Leaving>,
+    starters: VecDeque<Starter>,
+    /// What stood when its track was lost, a while ago.
+    lost: VecDeque<(Spot, Track)>,
+}
+
+#[derive(Debug, Default)]
+struct Thing {
+    gait: Gait,
+    stand: Stand,
+    /// As of the latest look at which it was in its place.
+    last: Option<Track>,
+    leaving: Option<(Spot, Monotonic)>,
+    /// Where its track began; `None` once it was a starter, or cannot be one.
+    begun: Option<PathPoint>,
+    is_known: bool,
+}
+
+/// Something that is away from where it had stood.
+#[derive(Debug)]
+struct Leaving {
+    spot: Spot,
+    /// Its box there.
+    rect: Rect,
+    label: Label,
+    /// Who left, as of when it was away; and when.
+    track: Track,
+    at: Monotonic,
+    /// Since when its place has been in view and empty.
+    empty_since: Monotonic,
+    /// Its track was lost, and another one began beside its place.
+    as_another: bool,
+}
+
+/// A track that began slowly somewhere and got away from there.
+#[derive(Debug)]
+struct Starter {
+    from: PathPoint,
+    track: Track,
+}
+
+impl Thing {
+    /// Takes a point in; where it stood and since when it has been leaving, once it is away.
+    fn examine(&mut self, point: &PathPoint, length: f32, stood_seconds_min: f32) -> Option<(Spot, Monotonic)> {
+        if self.gait.leaps_to(point, length) {
+            // The identity went over to something else: nothing can be said of either.
+            *self = Self { gait: self.gait, is_known: true, ..Self::default() };
+        }
+        if !std::mem::replace(&mut self.is_known, true) {
+            self.begun = Some(*point);
+        }
+        let left = self.stand.examine(point, length).filter(|spot| spot.seconds() >= stood_seconds_min);
+        self.leaving = left.map(|spot| (spot, point.at)).or(self.leaving);
+        let (spot, since) = self.leaving?;
+        let lengths = measure::apart(spot.foot, point.foot) / length;
+        if lengths >= LENGTHS_AWAY {
+            return self.leaving.take();
+        }
+        let is_back = lengths <= LENGTHS_THERE;
+        if is_back {
+            self.stand.resume(spot, point.at);
+        }
+        if is_back || measure::seconds(point.at.since(since)) > LEAVING_SECONDS_MAX {
+            self.leaving = None;
+        }
+        None
+    }
+
+    /// Where it began, once it has got away from there, having started slowly.
+    fn has_started(&mut self, point: &PathPoint, length: f32) -> Option<PathPoint> {
+        let begun = self.begun?;
+        let (lengths, seconds) =
+            (measure::apart(begun.foot, point.foot) / length, measure::seconds(point.at.since(begun.at)));
+        let is_too_fast = lengths < STARTER_LENGTHS && lengths > 0.3 && lengths > STARTER_PACE_MAX * seconds;
+        if is_too_fast || seconds > STARTER_SECONDS_MAX {
+            self.begun = None;
+        }
+        // Over its first length and a half it has sped up: from rest that takes twice as long as at full pace.
+        let is_away = lengths >= STARTER_LENGTHS_AWAY;
+        is_away.then(|| self.begun.take()).flatten().filter(|_| lengths <= 2.0 * STARTER_PACE_MAX * seconds)
+    }
+}
+
+impl Watch {
+    pub(super) fn new(params: Params) -> Self {
+        Self { params, things: Followed::new(), pending: VecDeque::new(), starters: VecDeque::new(), lost: VecDeque::new() }
+    }
+
+    /// Follows everybody; who is away from a place where they had stood waits for the proof.
+    fn follow(&mut self, view: &View) {
+        let stood_seconds_min = self.params.stood_seconds_min;
+        for track in view.tracks {
+            let length = measure::length(&track.rect);
+            let (thing, points) = self.things.follow(track);
+            for point in points {
+                if let Some((spot, _)) = thing.examine(point, length, stood_seconds_min) {
+                    let stood = thing.last.as_ref().map_or(track.rect, |last| last.rect);
+                    let leaving = Leaving::new(spot, stood, track, view.at, false);
+                    self.pending.push_back(leaving);
+                }
+                if let Some(from) = thing.has_started(point, length) {
+                    self.starters.push_back(Starter { from, track: track.clone() });
+                }
+            }
+            let is_in_place = !thing.stand.is_away() && thing.leaving.is_none();
+            if is_in_place && thing.stand.seconds() >= stood_seconds_min && !points.is_empty() {
+                thing.last = Some(track.clone());
+            }
+        }
+        self.starters.retain(|starter| measure::seconds(view.at.since(starter.from.at)) <= STARTER_SECONDS_MAX);
+        trim(&mut self.starters);
+    }
+
+    /// Where the track of something that stood is gone, it may have left as another one.
+    fn look_for_starters(&mut self, at: Monotonic, gone: Vec<(TrackId, Thing)>) {
+        let stood = gone.into_iter().filter_map(|(_, thing)| Some((*thing.stand.spot()?, thing.last?)));
+        self.lost.extend(stood);
+        self.lost.retain(|(spot, last)| {
+            let length = measure::length(&last.rect);
+            let is_it = |Starter { from, track }: &&Starter| {
+                is_like(track.label, last.label)
+                    && track.id != last.id
+                    && measure::apart(from.foot, spot.foot) <= STARTER_LENGTHS * length
+                    && measure::seconds(spot.latest.since(from.at)) <= STARTER_SECONDS_BEFORE
+                    && measure::seconds(from.at.since(spot.latest)) <= STARTER_SECONDS_AFTER
+            };
+            let starter = self.starters.iter().find(is_it);
+            self.pending.extend(starter.map(|starter| Leaving::new(*spot, last.rect, &starter.track, at, true)));
+            starter.is_none() && measure::seconds(at.since(spot.latest)) <= LEAVING_SECONDS_MAX
+        });
+        trim(&mut self.lost);
+        trim(&mut self.pending);
+    }
+
+    /// Whether something stands where the leaving thing stood: the thing itself, then, under whatever id.
+    fn is_back(&self, leaving: &Leaving, view: &View) -> bool {
+        let length = measure::length(&leaving.rect);
+        let is_it = |track: &Track| {
+            is_like(track.label, leaving.label)
+                && track.last_seen >= leaving.at
+                && measure::apart(track.rect.foot(), leaving.spot.foot) <= LENGTHS_THERE * length
+                && !self.stood_beside(leaving, track)
+        };
+        view.tracks.iter().any(is_it)
+    }
+
+    /// Whether somebody stands or goes in front of its place.
+    fn is_hidden(&self, leaving: &Leaving, view: &View) -> bool {
+        let area = leaving.rect.area().max(f32::MIN_POSITIVE);
+        let hides = |track: &Track| {
+            track.id != leaving.track.id
+                && measure::seconds(view.at.since(track.last_seen)) <= SEEN_SECONDS
+                && track.rect.intersection(&leaving.rect) >= HIDDEN_PART * area
+                && track.rect.foot().y >= leaving.spot.foot.y
+                && !self.stood_beside(leaving, track)
+        };
+        view.tracks.iter().any(hides)
+    }
+
+    /// Whether it stood there before the thing left: a neighbour in a row of parked ones, which did not hide it.
+    fn stood_beside(&self, leaving: &Leaving, track: &Track) -> bool {
+        let spot = self.things.get(track.id).and_then(|thing| thing.stand.spot());
+        let stood = |spot: &Spot| spot.since + NEIGHBOUR <= leaving.spot.latest;
+        track.id != leaving.track.id && spot.is_some_and(stood)
+    }
+}
+
+impl Leaving {
+    fn new(spot: Spot, rect: Rect, track: &Track, at: Monotonic, as_another: bool) -> Self {
+        Self { spot, rect, label: track.label, track: track.clone(), at, empty_since: at, as_another }
+    }
+
+    fn why(&self, view: &View, stood_seconds_min: f32) -> String {
+        let how = if self.as_another {
+            "is gone, and one that began beside its place went off"
+        } else {
+            "was taken away"
+        };
+        let (label, place, seconds) = (self.label, view.place.phrase(), self.spot.seconds());
+        format!("{label} that had stood {place} for {seconds:.0} s ({stood_seconds_min:.0} s needed) {how}")
+    }
+}
+
+impl Condition for Watch {
+    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
+        let gone = self.things.begin(view.at, view.tracks);
+        self.follow(view);
+        self.look_for_starters(view.at, gone);
+        let mut findings = Vec::new();
+        let mut waiting = VecDeque::new();
+        while let Some(mut leaving) = self.pending.pop_front() {
+            let place: Point = leaving.spot.foot;
+            let is_ours = view.place.contains(place) && view.wants(&leaving.track) && leaving.track.confirmed;
+            if !is_ours || measure::seconds(view.at.since(leaving.at)) > PENDING_SECONDS_MAX {
+                continue;
+            }
+            if self.is_back(&leaving, view) {
+                notes.say(&leaving.track, || "moved away, but something stands in its place as before".to_owned());
+                continue;
+            }
+            if self.is_hidden(&leaving, view) {
+                leaving.empty_since = view.at;
+            }
+            let seconds = measure::seconds(view.at.since(leaving.empty_since));
+            if !measure::is_enough(seconds, EMPTY_SECONDS) {
+                notes.say(&leaving.track, || {
+                    format!("moved away; its place has been seen empty for {seconds:.1} s ({EMPTY_SECONDS:.1} s needed)")
+                });
+                waiting.push_back(leaving);
+                continue;
+            }
+            let why = leaving.why(view, self.params.stood_seconds_min);
+            let is_it = |track: &Track| track.id == leaving.track.id && track.confirmed && view.wants(track);
+            let here = view.tracks.iter().position(is_it);
+            findings.push(match here {
+                Some(index) => Finding { subjects: vec![index], gone: Vec::new(), why },
+                None => Finding { subjects: Vec::new(), gone: vec![leaving.track], why },
+            });
+        }
+        self.pending = waiting;
+        findings
+    }
+
+    fn forget(&mut self) {
+        self.things.forget();
+        self.pending.clear();
+        self.starters.clear();
+        self.lost.clear();
+    }
+
+    fn ending(&self) -> Ending {
+        Ending::AfterCoolDown
+    }
+}
+
+/// The oldest go.
+fn trim<T>(remembered: &mut VecDeque<T>) {
+    let surplus = remembered.len().saturating_sub(REMEMBERED_MAX);
+    remembered.drain(..surplus);
+}

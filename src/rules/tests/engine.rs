@@ -1,0 +1,118 @@
+use super::*;
+
+#[test]
+fn unconfirmed_tracks_and_other_labels_do_not_count() {
+    let mut settings = intrusion();
+    settings.labels = [Label::Car].into();
+    assert_eq!(Street::new(settings).walk(0.0, 5.0, |_| vec![(1, 0.7)]), []);
+    let mut street = Street::new(intrusion());
+    street.look(0.0, &[(1, 0.7)]);
+    street.tracks[0].confirmed = false;
+    assert_eq!(street.walk(0.2, 5.0, |_| vec![(1, 0.7)]), []);
+    street.tracks[0].confirmed = true;
+    assert_eq!(told(&street.look(5.0, &[(1, 0.7)])), [(Phase::Opened, 1)]);
+}
+
+#[test]
+fn further_subjects_join_the_open_event() {
+    let mut street = Street::new(intrusion());
+    let events = street.walk(0.0, 12.0, |t| match t {
+        t if t < 3.0 => vec![(1, 0.7)],
+        t if t < 7.0 => vec![(2, 0.8), (3, 0.9)],
+        _ => vec![],
+    });
+    assert_eq!(told(&events), [(Phase::Opened, 1), (Phase::Closed, 3)]);
+    let ids: Vec<u64> = events[1].subjects.iter().map(|s| s.track.0).collect();
+    assert_eq!(ids, [1, 2, 3]);
+    let mut street = Street::new(intrusion());
+    let crowd = street.walk(0.0, 8.0, |t| if t < 3.0 { (0..40).map(|i| (i, 0.7)).collect() } else { vec![] });
+    assert_eq!((crowd[1].count, crowd[1].subjects.len()), (40, 16));
+}
+
+#[test]
+fn after_an_event_the_rule_is_silent_for_its_cool_down() {
+    let mut street = Street::new(intrusion());
+    // In until 3, back at 8 for good: closed as of 3.4 or so, silent for 10 s.
+    let events = street.walk(0.0, 20.0, |t| vec![(1, if (3.0..8.0).contains(&t) { 0.2 } else { 0.7 })]);
+    assert_eq!(told(&events), [(Phase::Opened, 1), (Phase::Closed, 1), (Phase::Opened, 1)]);
+    let again = events[2].opened_at.monotonic.since(events[1].closed_at.unwrap().monotonic);
+    assert!((10.0..10.3).contains(&again.as_secs_f32()), "{again:?}");
+    assert_ne!(events[2].id, events[0].id);
+}
+
+#[test]
+fn a_lost_stream_closes_what_is_open_and_its_tracks_are_forgotten() {
+    let mut street = Street::new(intrusion());
+    let opened = street.walk(0.0, 2.0, |_| vec![(1, 0.7)]);
+    let closed = street.rules.close_all(stamp(2.0));
+    assert_eq!(told(&closed), [(Phase::Closed, 1)]);
+    assert_eq!((closed[0].id, closed[0].closed_at), (opened[0].id, Some(stamp(2.0))));
+    assert_eq!(street.rules.close_all(stamp(3.0)), []);
+    // In the next epoch id 1 is somebody else, whose second counts from its own beginning.
+    (street.epoch, street.tracks) = (Epoch(2), Vec::new());
+    let events = street.walk(20.0, 22.0, |_| vec![(1, 0.7)]);
+    assert_eq!((events.len(), events[0].opened_at), (1, stamp(21.0)));
+}
+
+#[test]
+fn rules_of_other_cameras_are_not_ours() {
+    let mut settings = intrusion();
+    settings.camera = "bridge".parse().unwrap();
+    assert_eq!(Street::new(settings).walk(0.0, 5.0, |_| vec![(1, 0.7)]), []);
+}
+
+#[test]
+fn whoever_is_found_on_one_look_is_in_the_opened_event() {
+    let events = Street::new(intrusion()).walk(0.0, 3.0, |_| vec![(1, 0.7), (2, 0.8), (3, 0.2)]);
+    assert_eq!(told(&events), [(Phase::Opened, 2)]);
+    assert_eq!(events[0].subjects.iter().map(|subject| subject.track.0).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn who_is_lost_and_found_again_under_a_new_id_is_one_incident() {
+    // Lost after 4 s, found beside it 2 or 6 s later: while the event is open, or within the cool-down.
+    for gap in [2.0, 6.0] {
+        let mut street = Street::new(intrusion());
+        let mut events = street.play(0.0, 4.0, &[0.2], |_| vec![person(1, 0.7, 0.5)]);
+        events.extend(street.play(4.0, 4.0 + gap, &[0.2], |_| vec![]));
+        events.extend(street.play(4.0 + gap, 12.0, &[0.2], |_| vec![person(2, 0.72, 0.5)]));
+        let opened = events.iter().filter(|event| event.phase == Phase::Opened).count();
+        assert_eq!(opened, 1, "after {gap} s");
+    }
+    let mut street = Street::new(tripwire(Default::default()));
+    let crosses = |t: f32| vec![person((t / 3.0) as u64, 0.5 - 0.08 * (t * 1.5).cos(), 0.5)];
+    assert_eq!(told(&street.play(0.0, 9.0, &[0.2], crosses)), [(Phase::Opened, 1)]);
+}
+
+#[test]
+fn notes_say_why_a_rule_did_not_fire() {
+    let notes = |settings: RuleSettings, seen: &dyn Fn(f32) -> Vec<(u64, f32)>, to: f32| {
+        let mut street = Street::new(settings);
+        street.rules.explain();
+        street.walk(0.0, to, seen);
+        street.rules.notes().iter().map(|note| note.why.clone()).collect::<Vec<_>>()
+    };
+    let stays = |_: f32| vec![(1, 0.7)];
+    assert_eq!(notes(intrusion(), &stays, 0.8), ["in \"Sân\" for 0.6 s (1.0 s needed)"]);
+    assert_eq!(notes(intrusion(), &|_| vec![(1, 0.3)], 3.0), Vec::<String>::new(), "nobody came near");
+    let cars = RuleSettings { labels: [Label::Car].into(), ..intrusion() };
+    assert_eq!(notes(cars, &stays, 3.0), ["label person is not asked for"]);
+    let mut closed = intrusion();
+    closed.schedule.windows =
+        vec![Window { days: vec![], from: jiff::civil::time(1, 0, 0, 0), to: jiff::civil::time(2, 0, 0, 0) }];
+    assert_eq!(notes(closed, &stays, 3.0), ["outside of the schedule"]);
+    let again = |t: f32| if (2.0..7.0).contains(&t) { vec![(1, 0.1)] } else { vec![(1, 0.7)] };
+    let cool = notes(intrusion(), &again, 9.0);
+    assert_eq!(cool.len(), 1);
+    assert!(cool[0].starts_with("within the cool-down, for "), "{cool:?}");
+    let mut street = Street::new(intrusion());
+    street.rules.explain();
+    street.look(0.0, &[(1, 0.7)]);
+    street.tracks[0].confirmed = false;
+    street.walk(0.2, 2.0, stays);
+    let note = Note { rule: "r".parse().unwrap(), track: Some(TrackId(1)), why: "not confirmed".to_owned() };
+    assert_eq!(street.rules.notes(), [note]);
+    let mut street = Street::new(intrusion());
+    street.walk(0.0, 0.8, stays);
+    assert_eq!(street.rules.notes(), [], "nobody asked");
+}

@@ -1,0 +1,46 @@
+use super::*;
+
+#[test]
+fn a_crossing_counts_once_and_only_in_the_wanted_direction() {
+    use crate::rules::tripwire::Direction::{Both, LeftToRight, RightToLeft};
+    let eastwards = |t: f32| vec![(1, 0.2 + 0.15 * t)];
+    for (direction, fires) in [(Both, true), (LeftToRight, true), (RightToLeft, false)] {
+        let events = Street::new(tripwire(direction)).walk(0.0, 4.0, eastwards);
+        assert_eq!(events.len(), usize::from(fires), "{direction:?}");
+    }
+    let mut street = Street::new(tripwire(Both));
+    let events = street.walk(0.0, 8.0, |t| vec![(1, if (t as i32) % 2 == 0 { 0.4 } else { 0.6 })]);
+    assert_eq!(told(&events), [(Phase::Opened, 1)], "to and fro is one crossing");
+    assert_eq!(events[0].why, "person (score 0.80) crossed \"Vạch\" from left to right");
+    let wide = Street::new(tripwire(Both)).walk(0.0, 0.4, |t| vec![(1, if t < 0.1 { 0.0 } else { 1.0 })]);
+    assert_eq!(wide.len(), 1, "one long step");
+    let stop = Street::new(tripwire(Both))
+        .walk(0.0, 0.6, |t| vec![(1, [0.4, 0.5, 0.6][(t * 5.0).round() as usize])]);
+    assert_eq!(stop.len(), 1, "with a foot on the line itself");
+    let back = Street::new(tripwire(Both))
+        .walk(0.0, 0.6, |t| vec![(1, [0.4, 0.5, 0.4][(t * 5.0).round() as usize])]);
+    assert_eq!(back, [], "touched and turned back");
+    let mut trembling = Street::new(tripwire(Both));
+    assert_eq!(trembling.walk(0.0, 3.0, |t| vec![(1, 0.5 + 0.008 * (t * 37.0).sin())]), []);
+}
+
+#[test]
+fn a_crossing_before_the_confirmation_is_told_with_it() {
+    let mut street = Street::new(tripwire(Default::default()));
+    street.look(0.0, &[(1, 0.4)]);
+    street.tracks[0].confirmed = false;
+    assert_eq!(street.look(0.2, &[(1, 0.6)]), []);
+    street.tracks[0].confirmed = true;
+    assert_eq!(told(&street.look(0.4, &[(1, 0.7)])), [(Phase::Opened, 1)]);
+}
+
+#[test]
+fn crossings_within_the_cool_down_are_one_event_and_the_next_opens_at_once() {
+    let mut street = Street::new(tripwire(Default::default()));
+    // One crosses at every third second, from 1 on.
+    let events = street
+        .walk(0.0, 14.0, |t| (0..5).map(|i| (i, if t < 1.0 + 3.0 * i as f32 { 0.4 } else { 0.6 })).collect());
+    assert_eq!(told(&events), [(Phase::Opened, 1), (Phase::Closed, 4), (Phase::Opened, 1)]);
+    assert_eq!(events[1].closed_at, Some(stamp(10.0)), "the last crossing of four");
+    assert_eq!(events[2].opened_at, stamp(13.0));
+}

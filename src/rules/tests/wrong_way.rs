@@ -1,0 +1,71 @@
+use super::*;
+use crate::rules::wrong_way::{Arrow, Params};
+
+/// Traffic goes to the right.
+fn lane() -> RuleSettings {
+    rule(Kind::WrongWay(Params::new(Arrow::try_from([[0.2, 0.5], [0.8, 0.5]]).unwrap())), middle())
+}
+
+#[test]
+fn against_the_direction_is_told_and_along_it_is_not() {
+    // A bike is 0.16 picture heights long, 0.09 of its width.
+    let ride = |speed: f32| move |t: f32| vec![bike(1, 0.5 + speed * (t - 4.0) + tremble(t, 1), 0.5)];
+    assert_eq!(opened(&lane(), 8.0, ride(-0.08)), [1, 1, 1]);
+    assert_eq!(opened(&lane(), 8.0, ride(0.08)), [0, 0, 0]);
+    let event = &Street::new(lane()).play(0.0, 8.0, &[0.5], |t| vec![bike(1, 0.82 - 0.08 * t, 0.5)])[0];
+    let why = "two-wheeler in \"Sân\" went 2.7 of its lengths in 3.0 s (2.5 in 1.0 s needed), 180 degrees off the \
+               direction (120 needed)";
+    assert_eq!(event.why, why);
+}
+
+#[test]
+fn across_is_not_against_and_a_person_may_walk_as_they_like() {
+    let across = |t: f32| vec![bike(1, 0.5 - 0.02 * t, 0.25 + 0.1 * t)];
+    assert_eq!(opened(&lane(), 6.0, across), [0, 0, 0]);
+    let walk = |t: f32| vec![person(1, 0.78 - 0.05 * t, 0.5)];
+    assert_eq!(opened(&lane(), 12.0, walk), [0, 0, 0]);
+}
+
+#[test]
+fn a_turn_within_a_small_place_and_trembling_are_no_way() {
+    let turn = |t: f32| {
+        let x = if t < 4.0 { 0.3 + 0.06 * t } else { 0.54 - 0.06 * (t - 4.0).min(2.5) };
+        vec![bike(1, x, if t < 4.0 { 0.5 } else { 0.55 })]
+    };
+    assert_eq!(opened(&lane(), 30.0, turn), [0, 0, 0]);
+    let parked = |t: f32| vec![bike(1, 0.5 + 4.0 * tremble(t, 1), 0.5)];
+    assert_eq!(opened(&lane(), 60.0, parked), [0, 0, 0]);
+}
+
+#[test]
+fn a_leap_of_an_identity_is_no_movement() {
+    // Parked on the right; the id goes over to one parked on the left, and back, and so on.
+    let leaping =
+        |t: f32| vec![bike(1, if (t / 5.0) as u64 % 2 == 0 { 0.7 } else { 0.3 } + tremble(t, 1), 0.5)];
+    assert_eq!(opened(&lane(), 60.0, leaping), [0, 0, 0]);
+}
+
+#[test]
+fn one_that_is_lost_and_found_again_is_one_event() {
+    let ride = |t: f32| vec![bike(if t < 3.0 { 1 } else { 2 }, 0.85 - 0.06 * t, 0.5)];
+    assert!(opened(&lane(), 10.0, ride).iter().all(|count| *count <= 1));
+    let long = |t: f32| vec![bike(if t < 6.0 { 1 } else { 2 }, 0.82 - 0.05 * t, 0.5)];
+    assert_eq!(opened(&lane(), 12.0, long), [1, 1, 1]);
+}
+
+#[test]
+fn a_way_before_the_confirmation_is_told_with_it() {
+    let mut street = Street::new(lane());
+    for step in 0..8 {
+        street.look(step as f32 * 0.5, &[(1, 0.75 - 0.04 * step as f32)]);
+        (street.tracks[0].confirmed, street.tracks[0].label) = (false, Label::TwoWheeler);
+    }
+    street.tracks[0].confirmed = true;
+    assert_eq!(told(&street.look(4.0, &[(1, 0.43)])), [(Phase::Opened, 1)]);
+}
+
+#[test]
+fn a_direction_without_a_length_is_refused() {
+    assert!(Arrow::try_from([[0.5, 0.5], [0.5, 0.5]]).is_err());
+    assert!(Arrow::try_from([[0.5, f32::NAN], [0.5, 0.5]]).is_err());
+}
