@@ -16,6 +16,9 @@ use wardwatch::scene::suite::{Rule, Scenario, configuration};
 /// A stream that is silent for so long is lost, as the configuration has it.
 const STALL_SECONDS: f64 = 10.0;
 
+/// A camera without a picture is thought of from then on.
+const ABSENCE_SECONDS: f64 = 5.0;
+
 /// What was said of a scenario.
 #[derive(Debug, Default)]
 pub struct Said {
@@ -53,6 +56,11 @@ impl Watcher {
             events.extend(looked.events);
         }
         events.into_iter().map(|told| told.event).collect()
+    }
+
+    /// There is no picture.
+    pub fn absent(&mut self, at: Stamp) -> Vec<Event> {
+        self.analysis.absent(at).into_iter().map(|told| told.event).collect()
     }
 
     /// The stream is gone.
@@ -137,6 +145,7 @@ pub fn play(scenario: &Scenario, factory: &Factory) -> Said {
                     is_lost = true;
                     watcher.lost(stamp(second))
                 }
+                None if second - last_seen >= ABSENCE_SECONDS => watcher.absent(stamp(second)),
                 None => Vec::new(),
             };
             let opened = events.into_iter().filter(|event| event.phase == Phase::Opened);

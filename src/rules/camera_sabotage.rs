@@ -14,12 +14,12 @@ use crate::domain::optics::Optics;
 use crate::domain::time::Monotonic;
 
 /// Before so many seconds nothing can be said against what was learnt.
-const LEARNT_SECONDS_MIN: f32 = 30.0;
+const LEARNT_SECONDS_MIN: f32 = 12.0;
 /// With so many of the learnt edges in their place all is well; with fewer than this, something is wrong; once it is, it
 /// goes on up to the third.
-const IN_PLACE_WELL: f32 = 0.5;
-const IN_PLACE_WRONG: f32 = 0.2;
-const IN_PLACE_STILL_WRONG: f32 = 0.4;
+const IN_PLACE_WELL: f32 = 0.55;
+const IN_PLACE_WRONG: f32 = 0.4;
+const IN_PLACE_STILL_WRONG: f32 = 0.5;
 /// Edges of less than this part of the learnt energy are wrong too, unless all is well with their places: out of focus, the
 /// strongest ones still are about where they were.
 const SHARPNESS_WRONG: f32 = 0.25;
