@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::config::{self, Problems, Settings};
 use crate::detect::DetectorChoice;
-use crate::rules::{Place, RuleSettings};
+use crate::rules::{About, Place, RuleSettings};
 use crate::video::{Source, StreamSettings};
 
 /// Check the configuration, and say what the box would do with it.
@@ -57,6 +57,7 @@ struct Summary {
     #[serde(rename = "box")]
     box_id: String,
     timezone: String,
+    holidays: usize,
     store: StoreSummary,
     broker: BrokerSummary,
     detector: DetectorSummary,
@@ -109,11 +110,16 @@ struct StreamSummary {
 struct RuleSummary {
     id: String,
     name: String,
+    kind: &'static str,
     camera: String,
-    place: String,
+    /// Nothing where it is about the camera itself.
+    place: Option<String>,
+    /// Empty for everything.
     labels: Vec<&'static str>,
     severity: &'static str,
     windows: usize,
+    /// Other numbers hold at night.
+    night: bool,
 }
 
 impl Summary {
@@ -123,6 +129,7 @@ impl Summary {
             ward: settings.ward.to_string(),
             box_id: settings.box_id.to_string(),
             timezone: settings.timezone.iana_name().unwrap_or("UTC").to_owned(),
+            holidays: settings.holidays.len(),
             store: StoreSummary {
                 directory: store.directory.clone(),
                 clip_bytes_max: store.clip_bytes_max,
@@ -160,7 +167,10 @@ impl Summary {
         let user = broker.user.as_ref().map_or(String::new(), |user| format!(", as {user}"));
         let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
         let mut lines = vec![
-            format!("box       {} in ward {}, time zone {}", self.box_id, self.ward, self.timezone),
+            format!(
+                "box       {} in ward {}, time zone {}, {} holiday(s)",
+                self.box_id, self.ward, self.timezone, self.holidays
+            ),
             format!(
                 "store     {}, at most {:.1} GiB of footage, {:.1} GiB stay free; footage is kept for {} days, of \
                  alerts for {}",
@@ -230,31 +240,43 @@ impl StreamSummary {
 
 impl RuleSummary {
     fn of(rule: &RuleSettings) -> Self {
+        let needs = rule.kind.needs();
+        let is_of_camera = needs.about == About::Camera;
+        let by_itself = needs.labels().iter();
+        let labels = if rule.labels.is_empty() { by_itself.collect() } else { Vec::from_iter(&rule.labels) };
+        let place = match &rule.place {
+            Place::Everywhere => "everywhere".to_owned(),
+            Place::Zone(zone) => format!("zone {}", zone.id),
+            Place::Tripwire(tripwire) => format!("tripwire {}", tripwire.id),
+        };
         Self {
             id: rule.id.to_string(),
             name: rule.name.clone(),
+            kind: rule.kind.as_str(),
             camera: rule.camera.to_string(),
-            place: match &rule.place {
-                Place::Everywhere => "everywhere".to_owned(),
-                Place::Zone(zone) => format!("zone {}", zone.id),
-                Place::Tripwire(tripwire) => format!("tripwire {}", tripwire.id),
-            },
-            labels: rule.labels.iter().map(|label| label.as_str()).collect(),
+            place: (!is_of_camera).then_some(place),
+            labels: labels.into_iter().map(|label| label.as_str()).collect(),
             severity: rule.severity.as_str(),
             windows: rule.schedule.windows.len(),
+            night: rule.night.is_some(),
         }
     }
 
     fn text(&self) -> String {
-        let labels = if self.labels.is_empty() { "everything".to_owned() } else { self.labels.join(", ") };
+        let about = match &self.place {
+            None => String::new(),
+            Some(place) if self.labels.is_empty() => format!(", {place}: everything"),
+            Some(place) => format!(", {place}: {}", self.labels.join(", ")),
+        };
         let when = match self.windows {
             0 => "always".to_owned(),
             1 => "in 1 window".to_owned(),
             several => format!("in {several} windows"),
         };
+        let night = if self.night { ", other numbers at night" } else { "" };
         format!(
-            "{} ({}) on {}, {}: {labels}, {when}, {}",
-            self.id, self.name, self.camera, self.place, self.severity
+            "{} ({}): {} on {}{about}, {when}{night}, {}",
+            self.id, self.name, self.kind, self.camera, self.severity
         )
     }
 }

@@ -282,6 +282,8 @@ pub struct Camera {
     pub stall_seconds: f64,
     /// Where the ground is, for rules that measure speed or density: four points on the picture and their places in
     /// metres, in the same order around a quadrangle that lies flat on the ground.
+    #[serde(default)]
+    #[schemars(with = "Ground")]
     pub ground: Option<Ground>,
     /// Areas of the picture, by id.
     #[serde(default)]

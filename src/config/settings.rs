@@ -1,5 +1,6 @@
 //! The configuration, checked and typed: from what is written to every module's own settings.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct Settings {
     pub box_id: BoxId,
     /// In which schedules are meant.
     pub timezone: TimeZone,
+    /// The ward's holidays, as schedules know them.
+    pub holidays: BTreeSet<Date>,
     /// Where footage and alerts are kept.
     pub store: crate::store::Settings,
     /// The ward post's broker.
@@ -100,6 +103,7 @@ fn checked(checker: &mut Checker, file: File) -> Option<Settings> {
     Some(Settings {
         ward: ward?,
         box_id: box_id?,
+        holidays: calendar.as_ref()?.holidays.clone(),
         timezone: calendar?.timezone,
         store: store?,
         broker: broker?,

@@ -139,9 +139,12 @@ impl RuleSet {
         self.rules.iter().any(|rule| rule.day.ending() == Ending::AtNextLook)
     }
 
-    /// How much the most severe rule matters that applies at that time; `None` if none does.
+    /// How much the most severe rule matters that applies at that time and is about what is on the picture; `None` if none
+    /// does. Rules about the camera itself need nobody to look.
     pub fn severity_at(&self, wall: WallTime) -> Option<Severity> {
-        let active = self.rules.iter().map(|rule| &rule.settings).filter(|rule| rule.schedule.covers(wall));
+        let looks = |rule: &&RuleSettings| rule.kind.needs().about != About::Camera;
+        let rules = self.rules.iter().map(|rule| &rule.settings).filter(looks);
+        let active = rules.filter(|rule| rule.schedule.covers(wall));
         active.map(|rule| rule.severity).max()
     }
 

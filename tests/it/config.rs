@@ -1,5 +1,6 @@
 //! The configuration from real files: what is right, and every way to be wrong.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use wardwatch::cli::check;
 use wardwatch::config::{self, Problem, Settings};
 use wardwatch::detect::DetectorChoice;
 use wardwatch::domain::fragment::StreamRole;
-use wardwatch::rules::Place;
+use wardwatch::rules::{Day, Kind, Place, crowd, intrusion, wrong_way};
 use wardwatch::video::{RtspSource, Source, Transport};
 
 const PASSWORD: &str = "hunter2";
@@ -148,7 +149,7 @@ macro_rules! cases {
 fn wrong_shapes_are_found() {
     cases! {
         "[box]" => "[box]\nwrad = 1 #!": "box.wrad", "no such key", "did you mean ward?";
-        "[box]" => "[box]\nzzz = 1 #!": "box.zzz", "no such key", "use one of: id, timezone, ward";
+        "[box]" => "[box]\nzzz = 1 #!": "box.zzz", "no such key", "use one of: holidays, id, night, timezone, ward";
         "[box]" => "[cameras] #!\n[box]": "cameras", "no such key", "did you mean camera?";
         "ward = \"ben-nghe\"" => "ward = 7 #!": "box.ward", "is a number, where text is expected", "in quotes";
         "[box]\nward = \"ben-nghe\"" => "[box] #!": "box.ward", "is missing", "add ward: The ward:";
@@ -320,6 +321,94 @@ fn rules_that_name_what_is_not_there_are_found() {
 }
 
 #[test]
+fn what_a_kind_of_rule_lacks_or_cannot_use_is_found() {
+    cases! {
+        "[rule.night]\nkind = \"intrusion\"\ncameras = [\"gate\"]\nzone = \"yard\"" =>
+            "[rule.night] #!\nkind = \"red_zone_entry\"\ncameras = [\"gate\"]":
+            "rule.night.zone", "is missing, and this kind of rule needs it", "add zone: the id of a zone";
+        "kind = \"intrusion\"\ncameras = [\"gate\"]\nzone" =>
+            "kind = \"speeding_group\"\nlabels = [\"moving\"]\ncameras = [\"gate\"] #!\nzone":
+            "rule.night.cameras[0]", "camera \"gate\" has no ground, and speed is measured by it", "four points on its picture";
+        "kind = \"intrusion\"\ncameras = [\"gate\"]\nzone" =>
+            "kind = \"crowd\"\nper_100_square_metres_min = 5\nlabels = [\"moving\"]\ncameras = [\"gate\"] #!\nzone":
+            "rule.night.cameras[0]", "has no ground, and per_100_square_metres_min is counted by it", "add ground";
+        "[rule.night]\nkind = \"intrusion\"" => "[rule.night] #!\nkind = \"loitering\"":
+            "rule.night.labels", "would never fire", "labels = [\"moving\"]";
+        "[rule.night]\nkind = \"intrusion\"" =>
+            "[rule.night] #!\nkind = \"wrong_way\"\nlabels = [\"moving\"]":
+            "rule.night.direction", "is missing", "an arrow on the picture";
+        "kind = \"intrusion\"" =>
+            "kind = \"wrong_way\"\nlabels = [\"moving\"]\ndirection = [[0.5, 0.5], [0.5, 1.5]] #!":
+            "rule.night.direction[1][1]", "1.5 is out of range", "at most 1";
+        "kind = \"tripwire\"\ncameras = [\"gate\"]\ntripwire = \"stop\"" =>
+            "kind = \"camera_offline\"\ncameras = [\"gate\"]\ntripwire = \"stop\" #!":
+            "rule.line.tripwire", "means nothing to this kind", "take it out";
+        "kind = \"tripwire\"\ncameras = [\"gate\"]\ntripwire = \"stop\"" =>
+            "kind = \"camera_sabotage\"\ncameras = [\"gate\"]\nlabels = [\"moving\"] #!":
+            "rule.line.labels", "mean nothing to this kind", "take them out";
+        "[rule.line]" => "[rule.night.night]\nseconds_mn = 3 #!\n[rule.line]":
+            "rule.night.night.seconds_mn", "no such key", "did you mean seconds_min?";
+        "[rule.line]" => "[rule.night.night]\nseconds_min = -3 #!\n[rule.line]":
+            "rule.night.night.seconds_min", "-3 is out of range", "at least 0";
+        "kind = \"intrusion\"" => "kind = \"intrusoin\" #!\ndirection = [[0, 0], [1, 1]]":
+            "rule.night.kind", "there is no kind", "did you mean intrusion?";
+    }
+}
+
+#[test]
+fn wrong_calendars_and_grounds_are_found() {
+    cases! {
+        "id = \"box-1\"" => "id = \"box-1\"\nholidays = [\"2026-09-02\",\n\"2026-13-01\"] #!":
+            "box.holidays[1]", "\"2026-13-01\" is no date", "2026-09-02";
+        "id = \"box-1\"" => "id = \"box-1\"\nnight = { from = \"18h\" } #!":
+            "box.night.from", "no time of day", "23:59";
+        "id = \"box-1\"" => "id = \"box-1\"\nnight = { from = \"18:00\", to = \"18:00\" } #!":
+            "box.night", "ends when it begins", "two different times";
+        "transport = \"tcp\"" =>
+            "ground = { picture = [[0.2, 0.9], [0.6, 0.4], [0.8, 0.9], [0.4, 0.4]], metres = [[0, 0], [6, 0], [6, 9], [0, 9]] } #!":
+            "camera.gate.ground.picture", "are not the corners of a quadrangle", "in order around";
+        "transport = \"tcp\"" =>
+            "ground = { picture = [[0.2, 0.9], [0.8, 0.9], [0.6, 0.4], [0.4, 0.4]], metres = [[0, 0], [6, 0], [9, 0], [0, 9]] } #!":
+            "camera.gate.ground.metres", "are not the corners of a quadrangle", "in the same order";
+        "transport = \"tcp\"" =>
+            "ground = { picture = [[0.2, 0.9], [0.8, 0.9], [0.6, 0.4]], metres = [[0, 0], [6, 0], [6, 9], [0, 9]] } #!":
+            "camera.gate.ground.picture", "has 3 entries", "exactly 4";
+        "transport = \"tcp\"" => "ground = { picture = [[0.2, 0.9], [0.8, 0.9], [0.6, 0.4], [0.4, 0.4]] } #!":
+            "camera.gate.ground.metres", "is missing", "add metres";
+    }
+    let ground = "ground = { picture = [[0.2, 0.9], [0.8, 0.9], [0.6, 0.4], [0.4, 0.4]], metres = [[0, 0], [6, 0], [6, 20], [0, 20]] }";
+    let rule = "kind = \"speeding_group\"\nlabels = [\"moving\"]";
+    let text = changed("transport = \"tcp\"", ground).replacen("kind = \"intrusion\"", rule, 1);
+    let problems = Folder::with(&text).problems();
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    assert_eq!(problems[0].key, "rule.night.zone");
+    assert!(problems[0].what.contains("reaches up to the horizon"), "{}", problems[0]);
+}
+
+#[test]
+fn night_holidays_and_ground_become_settings() {
+    let ground = "ground = { picture = [[0.2, 0.9], [0.8, 0.9], [0.6, 0.4], [0.4, 0.4]], metres = [[0, 0], [6, 0], [6, 20], [0, 20]] }";
+    let text = changed("transport = \"tcp\"", ground)
+        .replacen("[rule.line]", "[rule.night.night]\nseconds_min = 3\n[rule.line]", 1)
+        .replacen(
+            "id = \"box-1\"",
+            "id = \"box-1\"\nholidays = [\"2026-09-02\"]\nnight = { from = \"19:00\" }",
+            1,
+        )
+        .replacen("days = [\"mon\"]", "days = [\"mon\", \"holiday\"]", 1);
+    let settings = Folder::with(&text).load().unwrap();
+    let [line, night] = settings.rules.as_slice() else { panic!("two rules") };
+    assert_eq!((line.night.is_none(), line.ground.is_some()), (true, true));
+    assert_eq!(night.kind, Kind::Intrusion(intrusion::Params { seconds_min: 1.0 }));
+    assert_eq!(night.night, Some(Kind::Intrusion(intrusion::Params { seconds_min: 3.0 })));
+    assert_eq!(night.schedule.windows[0].days[1], Day::Holiday);
+    assert_eq!(night.schedule.holidays.iter().map(ToString::to_string).collect::<Vec<_>>(), ["2026-09-02"]);
+    let hours =
+        (night.schedule.night.from.hour(), night.schedule.night.to.hour(), night.schedule.night.to.minute());
+    assert_eq!(hours, (19, 5, 30));
+}
+
+#[test]
 fn a_wrong_zone_is_not_also_a_missing_one() {
     let text = changed("points = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]", "points = [[0.1, 0.1]]");
     let keys: Vec<_> = Folder::with(&text).problems().into_iter().map(|problem| problem.key).collect();
@@ -443,7 +532,7 @@ fn everything_that_is_wrong_in_two_files_is_reported_in_order() {
     folder.write(
         "conf.d/rules.toml",
         "[rule.one]\nkind = \"tripwire\"\ncameras = [\"gaet\"]\n\
-         schedule = [{ from = \"x\", to = \"05:00\" }]\n[rule.two]\nkind = \"crowd\"\ncameras = \"gate\"\n",
+         schedule = [{ from = \"x\", to = \"05:00\" }]\n[rule.two]\nkind = \"crwod\"\ncameras = \"gate\"\n",
         0o644,
     );
     let problems = folder.problems();
@@ -535,10 +624,26 @@ fn the_example_is_valid_as_shipped_and_with_everything_switched_on() {
     let shipped = example_folder(EXAMPLE).load().unwrap();
     let mut all = example_folder(&uncommented()).load().unwrap();
     assert_eq!((shipped.cameras.len(), all.cameras.len()), (1, 2));
-    assert_eq!((shipped.rules.len(), all.rules.len()), (1, 2));
-    // Where the example says that a line shows what holds anyway, it does.
-    all.rules.remove(1);
+    // Where the example says that a line shows what holds anyway, it does: also the numbers of each kind.
+    let kinds: BTreeSet<&str> = all.rules.iter().map(|rule| rule.kind.as_str()).collect();
+    assert_eq!((shipped.rules.len(), all.rules.len(), kinds.len()), (1, 12, 12));
+    for rule in &all.rules {
+        let same = match &rule.kind {
+            Kind::WrongWay(params) => *params == wrong_way::Params::new(params.direction),
+            Kind::Crowd(params) => {
+                *params == crowd::Params { per_100_square_metres_min: Some(20.0), ..crowd::Params::default() }
+            }
+            kind => {
+                let usual = serde_json::json!({ "kind": kind.as_str() });
+                *kind == serde_json::from_value::<Kind>(usual).unwrap()
+            }
+        };
+        assert!(same, "{} shows other numbers than those that hold: {:?}", rule.id, rule.kind);
+        assert_eq!(rule.night.is_some(), rule.id.as_str() == "parking");
+    }
+    all.rules.retain(|rule| rule.id == shipped.rules[0].id);
     assert_eq!(shipped.rules, all.rules);
+    assert_eq!((shipped.holidays.len(), &shipped.holidays), (3, &all.holidays));
     assert_eq!((shipped.timezone, shipped.broker.keep_alive), (all.timezone, all.broker.keep_alive));
     assert_eq!(all.store.camera_bytes_max.values().collect::<Vec<_>>(), [&(20 << 30)]);
     all.store.camera_bytes_max.clear();
@@ -618,6 +723,11 @@ fn the_example_names_every_key() {
         assert!(all.iter().any(|known| known == key), "{key} in {all:?}");
     }
     let example: toml::Value = toml::from_str(&uncommented()).unwrap();
+    // A night's numbers are those of the kind once more.
+    let (of_night, all): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|key| key.starts_with(".rule.*.night."));
+    assert!(of_night.iter().all(|key| all.contains(&key.replace(".night.", "."))), "{of_night:?}");
+    assert!(of_night.len() > 20, "{of_night:?}");
     let unnamed: Vec<_> =
         all.iter().filter(|key| !is_named(&example, &key[1..].split('.').collect::<Vec<_>>())).collect();
     assert!(unnamed.is_empty(), "deploy/etc/wardwatch/wardwatch.toml does not name {unnamed:?}");

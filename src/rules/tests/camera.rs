@@ -152,3 +152,11 @@ fn a_short_gap_and_other_rules_say_nothing() {
     street.walk(0.0, 3.0, |_| vec![(1, 0.7)]);
     assert_eq!(street.rules.absent(stamp(100.0)), []);
 }
+
+#[test]
+fn rules_about_the_camera_itself_ask_for_no_looks() {
+    let severity = |rules| RuleSet::new("gate".parse().unwrap(), rules).severity_at(stamp(0.0).wall);
+    let critical = RuleSettings { severity: Severity::Critical, ..offline() };
+    assert_eq!(severity(vec![critical.clone(), sabotage()]), None);
+    assert_eq!(severity(vec![critical, intrusion()]), Some(Severity::Warning));
+}
