@@ -74,19 +74,29 @@ pub(super) struct Watch {
     pending: VecDeque<Leaving>,
     starters: VecDeque<Starter>,
     /// What stood when its track was lost, a while ago.
-    lost: VecDeque<(Spot, Track)>,
+    lost: VecDeque<Stood>,
 }
 
 #[derive(Debug, Default)]
 struct Thing {
     gait: Gait,
     stand: Stand,
-    /// As of the latest look at which it was in its place.
-    last: Option<Track>,
+    /// As of the latest look at which it was in its place, once it has stood for long enough.
+    stood: Option<Stood>,
     leaving: Option<(Spot, Monotonic)>,
     /// Where its track began; `None` once it was a starter, or cannot be one.
     begun: Option<PathPoint>,
     is_known: bool,
+}
+
+/// What stood somewhere.
+#[derive(Debug, Clone, Copy)]
+struct Stood {
+    id: TrackId,
+    label: Label,
+    spot: Spot,
+    /// Its box there.
+    rect: Rect,
 }
 
 /// Something that is away from where it had stood.
@@ -113,8 +123,8 @@ struct Starter {
 }
 
 impl Thing {
-    /// Takes a point in; where it stood and since when it has been leaving, once it is away.
-    fn examine(&mut self, point: &PathPoint, length: f32, stood_seconds_min: f32) -> Option<(Spot, Monotonic)> {
+    /// Takes a point in; where it had stood, once it is away from there.
+    fn examine(&mut self, point: &PathPoint, length: f32, stood_seconds_min: f32) -> Option<Spot> {
         if self.gait.leaps_to(point, length) {
             // The identity went over to something else: nothing can be said of either.
             *self = Self { gait: self.gait, is_known: true, ..Self::default() };
@@ -127,7 +137,7 @@ impl Thing {
         let (spot, since) = self.leaving?;
         let lengths = measure::apart(spot.foot, point.foot) / length;
         if lengths >= LENGTHS_AWAY {
-            return self.leaving.take();
+            return self.leaving.take().map(|(spot, _)| spot);
         }
         let is_back = lengths <= LENGTHS_THERE;
         if is_back {
@@ -166,18 +176,18 @@ impl Watch {
             let length = measure::length(&track.rect);
             let (thing, points) = self.things.follow(track);
             for point in points {
-                if let Some((spot, _)) = thing.examine(point, length, stood_seconds_min) {
-                    let stood = thing.last.as_ref().map_or(track.rect, |last| last.rect);
-                    let leaving = Leaving::new(spot, stood, track, view.at, false);
-                    self.pending.push_back(leaving);
+                if let Some(spot) = thing.examine(point, length, stood_seconds_min) {
+                    let rect = thing.stood.take().map_or(track.rect, |stood| stood.rect);
+                    self.pending.push_back(Leaving::new(spot, rect, track, view.at, false));
                 }
                 if let Some(from) = thing.has_started(point, length) {
                     self.starters.push_back(Starter { from, track: track.clone() });
                 }
             }
-            let is_in_place = !thing.stand.is_away() && thing.leaving.is_none();
-            if is_in_place && thing.stand.seconds() >= stood_seconds_min && !points.is_empty() {
-                thing.last = Some(track.clone());
+            let spot = thing.stand.spot().filter(|_| !thing.stand.is_away() && thing.leaving.is_none());
+            if let Some(spot) = spot.filter(|spot| spot.seconds() >= stood_seconds_min) {
+                let Track { id, label, rect, .. } = *track;
+                thing.stood = Some(Stood { id, label, spot: *spot, rect });
             }
         }
         self.starters.retain(|starter| measure::seconds(view.at.since(starter.from.at)) <= STARTER_SECONDS_MAX);
@@ -186,19 +196,19 @@ impl Watch {
 
     /// Where the track of something that stood is gone, it may have left as another one.
     fn look_for_starters(&mut self, at: Monotonic, gone: Vec<(TrackId, Thing)>) {
-        let stood = gone.into_iter().filter_map(|(_, thing)| Some((*thing.stand.spot()?, thing.last?)));
-        self.lost.extend(stood);
-        self.lost.retain(|(spot, last)| {
-            let length = measure::length(&last.rect);
+        self.lost.extend(gone.into_iter().filter_map(|(_, thing)| thing.stood));
+        self.lost.retain(|stood| {
+            let (length, spot) = (measure::length(&stood.rect), &stood.spot);
             let is_it = |Starter { from, track }: &&Starter| {
-                is_like(track.label, last.label)
-                    && track.id != last.id
+                is_like(track.label, stood.label)
+                    && track.id != stood.id
                     && measure::apart(from.foot, spot.foot) <= STARTER_LENGTHS * length
                     && measure::seconds(spot.latest.since(from.at)) <= STARTER_SECONDS_BEFORE
                     && measure::seconds(from.at.since(spot.latest)) <= STARTER_SECONDS_AFTER
             };
             let starter = self.starters.iter().find(is_it);
-            self.pending.extend(starter.map(|starter| Leaving::new(*spot, last.rect, &starter.track, at, true)));
+            self.pending
+                .extend(starter.map(|starter| Leaving::new(*spot, stood.rect, &starter.track, at, true)));
             starter.is_none() && measure::seconds(at.since(spot.latest)) <= LEAVING_SECONDS_MAX
         });
         trim(&mut self.lost);

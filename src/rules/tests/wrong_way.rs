@@ -40,8 +40,9 @@ fn a_turn_within_a_small_place_and_trembling_are_no_way() {
 #[test]
 fn a_leap_of_an_identity_is_no_movement() {
     // Parked on the right; the id goes over to one parked on the left, and back, and so on.
-    let leaping =
-        |t: f32| vec![bike(1, if (t / 5.0) as u64 % 2 == 0 { 0.7 } else { 0.3 } + tremble(t, 1), 0.5)];
+    let leaping = |t: f32| {
+        vec![bike(1, if ((t / 5.0) as u64).is_multiple_of(2) { 0.7 } else { 0.3 } + tremble(t, 1), 0.5)]
+    };
     assert_eq!(opened(&lane(), 60.0, leaping), [0, 0, 0]);
 }
 
