@@ -89,7 +89,7 @@ fn main() {
     let factory = asked.factory();
     let mut table = table::Table::new(asked.verbose);
     for scenario in asked.scenarios() {
-        table.add(&scenario, play::play(&scenario, &factory));
+        table.add(&scenario, play::play(&scenario, &factory, asked.verbose));
     }
     table.print_kinds();
 }

@@ -1,5 +1,6 @@
 //! One scenario through gate and analysis, in virtual time.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use wardwatch::agent::Analysis;
@@ -26,6 +27,8 @@ pub struct Said {
     pub opened: Vec<(f64, Event)>,
     /// Rules that this build does not know: ids, and why.
     pub unknown: Vec<(String, String)>,
+    /// Why rules did not fire: the last reason for each rule and track, and its second.
+    pub notes: BTreeMap<(String, String), (f64, String)>,
     pub frames: u64,
     pub inferences: u64,
 }
@@ -110,7 +113,7 @@ pub fn known(scene: &Scene, rules: &[Rule]) -> (Vec<RuleSettings>, Vec<(String, 
 }
 
 /// Plays it. Pictures are drawn on a thread of their own, a few ahead.
-pub fn play(scenario: &Scenario, factory: &Factory) -> Said {
+pub fn play(scenario: &Scenario, factory: &Factory, explains: bool) -> Said {
     let scene = Scene::new(scenario.settings.clone());
     let (rules, unknown) = known(&scene, &scenario.rules);
     let mut said = Said { unknown, ..Said::default() };
@@ -121,6 +124,9 @@ pub fn play(scenario: &Scenario, factory: &Factory) -> Said {
     said.frames = (f64::from(scenario.seconds) * fps) as u64;
     let frames = said.frames;
     let mut watcher = Watcher::new(factory, rules);
+    if explains {
+        watcher.analysis.explain();
+    }
     let scene = &scene;
     std::thread::scope(|scope| {
         let (sender, pictures) = std::sync::mpsc::sync_channel(8);
@@ -149,6 +155,10 @@ pub fn play(scenario: &Scenario, factory: &Factory) -> Said {
                 None => Vec::new(),
             };
             let opened = events.into_iter().filter(|event| event.phase == Phase::Opened);
+            for note in watcher.analysis.notes() {
+                let who = note.track.map_or_else(String::new, |track| track.to_string());
+                said.notes.insert((note.rule.to_string(), who), (second, note.why.clone()));
+            }
             said.opened.extend(opened.map(|event| (second, event)));
         }
     });

@@ -32,7 +32,7 @@ impl Table {
 
     /// Judges a scenario.
     pub fn add(&mut self, scenario: &Scenario, said: Said) {
-        let Said { mut opened, unknown, frames, inferences } = said;
+        let Said { mut opened, unknown, notes, frames, inferences } = said;
         let mut words = Vec::new();
         for rule in &scenario.rules {
             let kind = self.kinds.entry(rule.kind.clone()).or_default();
@@ -84,6 +84,9 @@ impl Table {
         }
         let words = if words.is_empty() { "silent, as it must be".to_owned() } else { words.join("; ") };
         println!("{:<36} {frames:>6}  {inferences:>6}  {words}", scenario.name);
+        for ((rule, track), (second, why)) in notes {
+            println!("  {rule} {track} at {second:.1}: {why}");
+        }
     }
 
     /// A line for each rule kind.
