@@ -5,6 +5,8 @@
 # make bench  what the record path costs, beside what other programs need   CAMERAS=1,4,8,16 BENCH_SECONDS=30
 # make bench-detect  what looking costs and misses: networks beside onnxruntime (from PyPI), the pipeline on the clips of ../shared
 #                    RUNS=20   CAMERAS=1,4,8 BENCH_SECONDS=30   MODEL=path
+# make bench-rules   what the street's rules say of staged scenes, and in how many hours of a quiet street: hits, misses, false alarms
+#                    QUIET_HOURS=24   ONLY=sabotage   MODEL=path
 # All install what is missing (scripts/packages*.debian) and need a Rust toolchain.
 
 CARGO ?= cargo
@@ -22,7 +24,7 @@ RUNS ?= 20
 # make a network's kernels three times slower.
 SHIPPED := $(foreach set,opt-level=3 debug-assertions=false overflow-checks=false,--config profile.dev.package.wardwatch.$(set))
 
-.PHONY: demo test faults bench bench-detect setup format lint documentation run-tests schemas
+.PHONY: demo test faults bench bench-detect bench-rules setup format lint documentation run-tests schemas
 
 demo: setup
 	$(CARGO) build --bin wardwatch $(SHIPPED)
@@ -60,6 +62,13 @@ bench-detect:
 	$(BENCH_DETECT) --part inference --runs $(RUNS)
 	$(BENCH_DETECT) --part pipeline --seconds $(BENCH_SECONDS) \
 		$(if $(filter 1$(comma)4$(comma)8$(comma)16,$(CAMERAS)),,--cameras $(CAMERAS)) $(if $(MODEL),--model "$(MODEL)")
+
+# What the street's rules say of staged scenes and of a quiet street. QUIET_HOURS=24  ONLY=the beginning of a scenario's name
+QUIET_HOURS ?= 24
+BENCH_RULES := $(CARGO) bench --locked --profile dev $(SHIPPED) --bench rules --
+bench-rules: setup
+	$(BENCH_RULES) $(if $(ONLY),--only "$(ONLY)") $(if $(MODEL),--model "$(MODEL)")
+	$(BENCH_RULES) --quiet $(QUIET_HOURS) $(if $(MODEL),--model "$(MODEL)")
 
 setup:
 	@scripts/setup

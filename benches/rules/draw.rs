@@ -6,6 +6,7 @@ use image::codecs::jpeg::JpegEncoder;
 use wardwatch::domain::detection::Label;
 use wardwatch::domain::geometry::Point;
 use wardwatch::scene::Scene;
+use wardwatch::scene::quiet::Quiet;
 use wardwatch::scene::suite::Scenario;
 
 use super::play::known;
@@ -18,22 +19,56 @@ pub fn write(scenarios: &[Scenario], folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     for scenario in scenarios {
         let file = folder.join(format!("{}.jpg", scenario.name));
-        let (sheet, width, height) = sheet(scenario);
-        let mut jpeg = Vec::new();
-        JpegEncoder::new_with_quality(&mut jpeg, 85)
-            .encode(&sheet, width as u32, height as u32, image::ExtendedColorType::Rgb8)
-            .unwrap();
-        std::fs::write(&file, jpeg).unwrap();
+        sheet(scenario).write(&file);
         println!("{:<36} {}", scenario.name, scenario.shows);
     }
 }
 
-fn sheet(scenario: &Scenario) -> (Vec<u8>, usize, usize) {
+/// Writes `folder/quiet.jpg`: the quiet street, evenly over a day.
+pub fn write_quiet(quiet: &Quiet, folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    let tile = |tile: usize| quiet.picture((tile as f64 + 0.7) as u64 * 27_000 + 900 * tile as u64);
+    let (w, h) = (tile(0).width() as usize, tile(0).height() as usize);
+    let mut sheet = Sheet::new(w, h);
+    (0..TILES).for_each(|number| sheet.put(number, &tile(number).to_rgb()));
+    sheet.write(&folder.join("quiet.jpg"));
+}
+
+/// Pictures side by side.
+struct Sheet {
+    tile: (usize, usize),
+    rgb: Vec<u8>,
+}
+
+impl Sheet {
+    fn new(w: usize, h: usize) -> Self {
+        Self { tile: (w, h), rgb: vec![0; w * h * TILES * 3] }
+    }
+
+    fn put(&mut self, number: usize, rgb: &[u8]) {
+        let (w, h) = self.tile;
+        let (left, top) = (number % COLUMNS * w, number / COLUMNS * h);
+        for (y, row) in rgb.chunks_exact(w * 3).enumerate() {
+            let at = ((top + y) * w * COLUMNS + left) * 3;
+            self.rgb[at..at + w * 3].copy_from_slice(row);
+        }
+    }
+
+    fn write(&self, file: &Path) {
+        let (w, h) = (self.tile.0 * COLUMNS, self.tile.1 * TILES / COLUMNS);
+        let mut jpeg = Vec::new();
+        JpegEncoder::new_with_quality(&mut jpeg, 85)
+            .encode(&self.rgb, w as u32, h as u32, image::ExtendedColorType::Rgb8)
+            .unwrap();
+        std::fs::write(file, jpeg).unwrap();
+    }
+}
+
+fn sheet(scenario: &Scenario) -> Sheet {
     let scene = Scene::new(scenario.settings.clone());
     let (w, h) = (scene.settings().width as usize, scene.settings().height as usize);
     let outlines = outlines(scenario, &scene);
-    let (width, height) = (w * COLUMNS, h * TILES / COLUMNS);
-    let mut sheet = vec![0u8; width * height * 3];
+    let mut sheet = Sheet::new(w, h);
     let frames = f64::from(scenario.seconds * scene.settings().fps);
     for tile in 0..TILES {
         let index = (frames * (tile as f64 + 0.5) / TILES as f64) as u64;
@@ -55,13 +90,9 @@ fn sheet(scenario: &Scenario) -> (Vec<u8>, usize, usize) {
                 line(&mut rgb, (w, h), corners[i], corners[(i + 1) % 4], colour);
             }
         }
-        let (left, top) = (tile % COLUMNS * w, tile / COLUMNS * h);
-        for (y, row) in rgb.chunks_exact(w * 3).enumerate() {
-            let at = ((top + y) * width + left) * 3;
-            sheet[at..at + w * 3].copy_from_slice(row);
-        }
+        sheet.put(tile, &rgb);
     }
-    (sheet, width, height)
+    sheet
 }
 
 /// Of the zones and lines that this build's rules look at.

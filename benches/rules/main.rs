@@ -5,8 +5,9 @@
 //!   as a box with time for every look: hits, misses and false alarms by rule kind and by scenario, with the seconds from
 //!   evidence to event;
 //! - `--quiet HOURS`: an empty street from midnight on, all rule kinds at usual settings: alerts, inferences, false alarms
-//!   a camera-day. `--threads N`: so many parts of those hours at once;
-//! - `--draw FOLDER`: contact sheets of the scenarios with their zones and truths, instead of playing them;
+//!   a camera-day. `--from-hour H`: from then on. `--threads N`: so many parts of those hours at once;
+//! - `--draw FOLDER`: contact sheets of the scenarios with their zones and truths, instead of playing them; with `--quiet`,
+//!   of the quiet street;
 //! - `--seen`: what the detector finds on their pictures, instead of playing them.
 //!
 //! `cargo bench --profile dev --bench rules -- [--only NAME] [--model PATH] [--verbose] [...]`: `--only` takes the beginning
@@ -77,11 +78,11 @@ impl Asked {
 
 fn main() {
     let asked = Asked::read(std::env::args().skip(1));
-    if let Some(hours) = asked.quiet_hours {
-        return quiet::print(&asked, hours);
-    }
-    if let Some(folder) = &asked.draw {
-        return draw::write(&asked.scenarios(), folder.as_ref());
+    match (&asked.draw, asked.quiet_hours) {
+        (Some(folder), Some(_)) => return draw::write_quiet(&quiet::street(), folder.as_ref()),
+        (Some(folder), None) => return draw::write(&asked.scenarios(), folder.as_ref()),
+        (None, Some(hours)) => return quiet::print(&asked, hours),
+        (None, None) => {}
     }
     if asked.seen {
         return seen::print(&asked);

@@ -115,10 +115,16 @@ pub fn known(scene: &Scene, rules: &[Rule]) -> (Vec<RuleSettings>, Vec<(String, 
 /// Plays it. Pictures are drawn on a thread of their own, a few ahead.
 pub fn play(scenario: &Scenario, factory: &Factory, explains: bool) -> Said {
     let scene = Scene::new(scenario.settings.clone());
-    let (rules, unknown) = known(&scene, &scenario.rules);
+    let (mut rules, unknown) = known(&scene, &scenario.rules);
     let mut said = Said { unknown, ..Said::default() };
     if rules.is_empty() {
         return said;
+    }
+    if !scenario.rules.iter().any(|rule| rule.kind == "camera_sabotage") {
+        // Whatever happens on a street, it is no sabotage.
+        let keys = vec!["seconds_min = 5".to_owned()];
+        let rule = Rule { id: "always".to_owned(), kind: "camera_sabotage".to_owned(), keys };
+        rules.extend(known(&scene, &[rule]).0);
     }
     let fps = f64::from(scene.settings().fps);
     said.frames = (f64::from(scenario.seconds) * fps) as u64;

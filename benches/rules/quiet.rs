@@ -24,11 +24,19 @@ struct Hours {
     looking: Duration,
 }
 
+fn settings() -> Settings {
+    Settings { seed: 9_000_001, fps: FPS, density: 0.0, ..Settings::default() }
+}
+
+/// The street.
+pub fn street() -> Quiet {
+    Quiet::new(settings())
+}
+
 /// Runs `hours` from the hour asked for, in as many parts at once as there are threads.
 pub fn print(asked: &Asked, hours: f64) {
-    let settings = Settings { seed: 9_000_001, fps: FPS, ..Settings::default() };
-    let quiet = Quiet::new(settings.clone());
-    let (rules, unknown) = known(&Scene::new(Settings { density: 0.0, ..settings }), &usual_rules());
+    let quiet = street();
+    let (rules, unknown) = known(&Scene::new(settings()), &usual_rules());
     let names: Vec<_> = rules.iter().map(|rule| rule.kind.as_str()).collect();
     println!(
         "an empty street at {FPS} fps, {hours} h from {:.1} h on; rules: {}",

@@ -178,6 +178,8 @@ pub struct Part {
     body: Body,
     looks: u64,
     keys: Vec<Key>,
+    /// Whether it was told where to face when it comes; else it faces where it goes first.
+    faces: bool,
     stays: bool,
     dark: bool,
 }
@@ -190,8 +192,8 @@ const FIRST_ID: u64 = 1_000_000_000;
 impl Part {
     /// Somebody who comes at `second` at (`x`, `y`). The same `looks` look the same.
     pub fn new(body: Body, looks: u64, second: f32, (x, y): (f32, f32)) -> Self {
-        let key = Key { second, x, y, heading: f32::NAN, pose: Pose::Walking, gait: Gait::Even };
-        Self { body, looks, keys: vec![key], stays: false, dark: false }
+        let key = Key { second, x, y, heading: 0.0, pose: Pose::Walking, gait: Gait::Even };
+        Self { body, looks, keys: vec![key], faces: false, stays: false, dark: false }
     }
 
     /// Something that stands at (`x`, `y`) all the time, heading so many degrees clockwise from "away from the camera",
@@ -233,6 +235,7 @@ impl Part {
         let (last, heading) = (self.last(), degrees.to_radians());
         if self.keys.len() == 1 {
             self.keys[0].heading = heading;
+            self.faces = true;
         } else {
             self.keys.push(Key { second: last.second + TURN_SECONDS, heading, gait: Gait::Even, ..last });
         }
@@ -283,7 +286,7 @@ impl Part {
         let second = last.second + dx.hypot(dy) / speed.max(0.01);
         let heading = dx.atan2(dy);
         let pose = if matches!(last.pose, Pose::Carrying(_)) { last.pose } else { Pose::Walking };
-        if self.keys.len() == 1 && self.keys[0].heading.is_nan() {
+        if self.keys.len() == 1 && !self.faces {
             self.keys[0].heading = heading;
         }
         self.keys.push(Key { second, x, y, heading, pose, gait });
@@ -297,7 +300,7 @@ impl Part {
             return None;
         }
         let next = self.keys.iter().position(|key| key.second > t);
-        let Some(next) = next else { return Some(Key { heading: zero_if_nan(last.heading), ..last }) };
+        let Some(next) = next else { return Some(last) };
         let (a, b) = (self.keys[next - 1], self.keys[next]);
         let part = (t - a.second) / (b.second - a.second);
         let way = match b.gait {
@@ -306,7 +309,7 @@ impl Part {
             Gait::Starts => part * part,
         };
         let turned = ((t - a.second) / TURN_SECONDS).min(1.0);
-        let (from, to) = (zero_if_nan(a.heading), zero_if_nan(b.heading));
+        let (from, to) = (a.heading, b.heading);
         // The shorter way round.
         let by = (to - from + std::f32::consts::PI).rem_euclid(std::f32::consts::TAU) - std::f32::consts::PI;
         let (x, y) = (a.x + (b.x - a.x) * way, a.y + (b.y - a.y) * way);
@@ -339,10 +342,6 @@ impl Part {
             looks: ChaCha8Rng::seed_from_u64(self.looks),
         })
     }
-}
-
-fn zero_if_nan(value: f32) -> f32 {
-    if value.is_nan() { 0.0 } else { value }
 }
 
 impl Script {

@@ -1,3 +1,4 @@
+use super::script::{Body, Part, Riders, Thing};
 use super::*;
 
 fn small(settings: Settings) -> Scene {
@@ -90,4 +91,121 @@ fn any_size_can_be_drawn() {
         assert_eq!((picture.width(), picture.height()), (width.max(16), height.max(16)));
         scene.places();
     }
+}
+
+fn staged(script: Script) -> Scene {
+    small(Settings { density: 0.0, noise: 0.0, fps: 5.0, script, ..Settings::default() })
+}
+
+fn parked_two_wheeler() -> Script {
+    Script::default().with(Part::parked(Body::TwoWheeler(Riders::None), 3, (7.0, 14.0), 60.0))
+}
+
+/// How rough a picture's luma is: the mean difference of neighbours.
+fn roughness(picture: &Picture) -> f64 {
+    let luma = picture.luma();
+    luma.windows(2).map(|pair| f64::from(pair[0].abs_diff(pair[1]))).sum::<f64>() / luma.len() as f64
+}
+
+#[test]
+fn what_is_parked_stays_and_what_is_no_subject_has_no_truth() {
+    let thing = Part::parked(Body::Thing(Thing::Carton), 4, (6.5, 16.0), 0.0);
+    let scene = staged(parked_two_wheeler().with(thing));
+    let (first, truths) = scene.frame(0);
+    assert_eq!(truths.iter().map(|truth| truth.label).collect::<Vec<_>>(), [Label::TwoWheeler]);
+    assert!(truths[0].visible > 0.95 && truths[0].id == Script::id(0));
+    assert!(scene.frame(400) == (first.clone(), truths));
+    assert!(staged(parked_two_wheeler()).frame(0).0 != first, "the carton is on the picture");
+}
+
+#[test]
+fn a_body_fills_its_box_from_every_side() {
+    for body in
+        [Body::TwoWheeler(Riders::None), Body::TwoWheeler(Riders::Two), Body::Car, Body::Truck, Body::Lorry]
+    {
+        for degrees in [0.0, 45.0, 90.0, 180.0, 250.0] {
+            let scene = staged(Script::default().with(Part::parked(body, 9, (1.0, 22.0), degrees)));
+            let (rgb, empty) = (scene.frame(0).0.to_rgb(), staged(Script::default()).frame(0).0.to_rgb());
+            let truth = scene.frame(0).1[0];
+            let (x0, y0) = ((truth.rect.x * 320.0) as usize, (truth.rect.y * 180.0) as usize);
+            let (w, h) = ((truth.rect.w * 320.0) as usize, (truth.rect.h * 180.0) as usize);
+            let differs = |x: usize, y: usize| {
+                (0..3).any(|c| rgb[(y * 320 + x) * 3 + c].abs_diff(empty[(y * 320 + x) * 3 + c]) > 8)
+            };
+            // Each quarter of the box, so that none is larger than what is in it.
+            for (left, top) in [(0, 0), (w / 2, 0), (0, h / 2), (w / 2, h / 2)] {
+                let changed = (0..h / 2).flat_map(|y| (0..w / 2).map(move |x| (x0 + left + x, y0 + top + y)));
+                let changed = changed.filter(|(x, y)| differs(*x, *y)).count();
+                assert!(changed * 8 > (w / 2) * (h / 2), "{body:?} at {degrees}: {changed} of {w}x{h}");
+            }
+        }
+    }
+}
+
+#[test]
+fn night_mode_is_grey_from_its_second_on() {
+    let scene = staged(parked_two_wheeler().cue(Effect::InfraRed, 4.0, 100.0));
+    let is_grey = |index: u64| {
+        let (picture, _) = scene.frame(index);
+        let (u, v) = picture.chroma().planes();
+        u.iter().chain(v).all(|sample| *sample == 128)
+    };
+    assert_eq!([0, 19, 20, 60].map(is_grey), [false, false, true, true]);
+}
+
+#[test]
+fn a_swaying_pole_takes_the_truth_along() {
+    let (still, scene) =
+        (staged(parked_two_wheeler()), staged(parked_two_wheeler().cue(Effect::Shake(6.0), -9.0, 99.0)));
+    let at = still.frame(0).1[0].rect;
+    let mut most = 0.0f32;
+    for index in 0..40 {
+        let (picture, truths) = scene.frame(index);
+        let (dx, dy) = ((truths[0].rect.x - at.x) * 320.0, (truths[0].rect.y - at.y) * 180.0);
+        assert!(dx.abs() <= 3.01 && dy.abs() <= 1.81, "{dx}, {dy}");
+        most = most.max(dx.abs());
+        // The picture is where the truth says it is: moved back, it is the still one but for its edges.
+        let (moved, plain) = (picture.luma(), still.frame(0).0);
+        let (dx, dy) = (dx.round() as isize, dy.round() as isize);
+        let apart = |sx: isize, sy: isize| -> f64 {
+            let pixels = (20..160isize).flat_map(|y| (20..300isize).map(move |x| (x, y)));
+            let off = |(x, y): (isize, isize)| {
+                let (here, there) =
+                    (plain.luma()[(y * 320 + x) as usize], moved[((y + sy) * 320 + x + sx) as usize]);
+                f64::from(here.abs_diff(there))
+            };
+            pixels.map(off).sum()
+        };
+        assert!(apart(dx, dy) <= apart(-dx, -dy), "frame {index}: shifted by {dx}, {dy}");
+    }
+    assert!(most > 2.0, "{most}");
+}
+
+#[test]
+fn sabotage_takes_the_picture_away() {
+    let with = |effect| staged(parked_two_wheeler().cue(effect, 4.0, 40.0));
+    let before = roughness(&with(Effect::Black).frame(0).0);
+    for effect in [Effect::Covered, Effect::Sprayed, Effect::Defocused(9.0), Effect::Black] {
+        let scene = with(effect);
+        assert!(scene.frame(0) == staged(parked_two_wheeler()).frame(0));
+        let (picture, truths) = scene.frame(100);
+        assert!(roughness(&picture) * 2.0 < before, "{effect:?}: {} of {before}", roughness(&picture));
+        let is_hidden = truths.iter().all(|truth| truth.visible < 0.2);
+        assert!(is_hidden || matches!(effect, Effect::Defocused(_)), "{effect:?}: {truths:?}");
+        assert!(scene.frame(201).0 == staged(parked_two_wheeler()).frame(201).0, "it is over");
+    }
+    let turned = with(Effect::Turned(25.0));
+    assert!(turned.frame(100).1.first().map(|truth| truth.rect) != turned.frame(0).1.first().map(|t| t.rect));
+    assert!(turned.frame(201).0 == turned.frame(0).0, "turned back");
+}
+
+#[test]
+fn a_frozen_picture_is_one_picture_and_lost_frames_are_named() {
+    let settings = Settings { fps: 5.0, quiet_seconds: 0.0, ..Settings::default() };
+    let script = Script::default().cue(Effect::Frozen, 10.0, 14.0).cue(Effect::Lost, 20.0, 21.0);
+    let scene = small(Settings { script, ..settings });
+    assert!(scene.frame(50) == scene.frame(69) && scene.frame(50).0 != scene.frame(70).0);
+    assert!(scene.frame(48).0 != scene.frame(49).0);
+    let lost: Vec<u64> = (0..200).filter(|index| scene.is_lost(*index)).collect();
+    assert_eq!(lost, [100, 101, 102, 103, 104]);
 }

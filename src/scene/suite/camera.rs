@@ -64,7 +64,7 @@ fn no_sabotage() -> Vec<Scenario> {
     };
     let lorry = Part::new(Body::Lorry, 260, 15.0, (2.2, -14.0))
         .goes((2.2, 2.0), 6.0)
-        .brakes((2.6, 9.5), 5.0)
+        .brakes((3.3, 7.6), 5.0)
         .waits(12.0, Pose::Walking)
         .starts((2.2, 20.0), 5.0)
         .goes((1.8, 90.0), 8.0);
