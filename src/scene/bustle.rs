@@ -6,6 +6,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::script::{Body, Effect, Part, Pose, Riders, Script, Thing};
 
+/// Adds parts of one sort.
+type Step = fn(&mut ChaCha8Rng, &mut Vec<Part>);
+
 /// For so many seconds people cross and pass.
 const SECONDS: f32 = 45.0;
 
@@ -16,7 +19,7 @@ const SECONDS: f32 = 45.0;
 pub fn bustle(seed: u64) -> Script {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xb057);
     let mut parts = Vec::new();
-    let steps: [(f64, fn(&mut ChaCha8Rng, &mut Vec<Part>)); 10] = [
+    let steps: [(f64, Step); 10] = [
         (0.65, rows),
         (0.45, at_the_kerb),
         (0.20, stopped_bus),

@@ -85,7 +85,7 @@ pub(super) fn clear_part(befalling: &[Befalling]) -> f32 {
 fn brighten(canvas: &mut Canvas, gain: f32) {
     let gain = (gain * 256.0) as u32;
     for value in &mut canvas.rgb {
-        *value = (u32::from(*value) * gain >> 8).min(255) as u8;
+        *value = ((u32::from(*value) * gain) >> 8).min(255) as u8;
     }
 }
 

@@ -169,7 +169,7 @@ impl Quiet {
             .collect();
         for row in luma.chunks_exact_mut(width) {
             for (sample, gain) in row.iter_mut().zip(&gains) {
-                *sample = (u32::from(*sample) * u32::from(*gain) >> 8).min(255) as u8;
+                *sample = ((u32::from(*sample) * u32::from(*gain)) >> 8).min(255) as u8;
             }
         }
     }
@@ -212,7 +212,7 @@ fn crowns(width: u32, height: u32) -> Vec<Crown> {
         let (left, top) = ((at[0] - half_w).max(1.0), (at[1] - half_h).max(1.0));
         let (right, bottom) =
             ((at[0] + half_w).min(width as f32 - 2.0), (at[1] + half_h).min(height as f32 - 2.0));
-        (right > left + 4.0 && bottom > top + 4.0).then(|| Crown {
+        (right > left + 4.0 && bottom > top + 4.0).then_some(Crown {
             left: left as usize,
             top: top as usize,
             width: (right - left) as usize,
@@ -262,7 +262,7 @@ fn beam(luma: &mut [u8], width: usize, part: f32) {
     for (y, row) in luma.chunks_exact_mut(width).enumerate() {
         for (x, sample) in row.iter_mut().enumerate() {
             let gain = (wall.0[x] * wall.1[y] + ground.0[x] * ground.1[y]) >> 8;
-            *sample = (u32::from(*sample) * (256 + gain) >> 8).min(255) as u8;
+            *sample = ((u32::from(*sample) * (256 + gain)) >> 8).min(255) as u8;
         }
     }
 }

@@ -187,9 +187,9 @@ impl Canvas {
                 }
                 let at = (cut_out.top + row) * self.width + x as usize;
                 let rest = 1.0 - alpha / 255.0;
-                for c in 0..3 {
-                    let old = &mut self.rgb[at * 3 + c];
-                    *old = (f32::from(*old) * rest + (left.1[c] + here.1[c]) * light[c]) as u8;
+                let over = [0, 1, 2].map(|c| (left.1[c] + here.1[c]) * light[c]);
+                for (old, new) in self.rgb[at * 3..at * 3 + 3].iter_mut().zip(over) {
+                    *old = (f32::from(*old) * rest + new) as u8;
                 }
                 if alpha > 127.0 {
                     self.own(at);
