@@ -19,7 +19,7 @@ use crate::domain::track::PathPoint;
 /// Who was last seen longer ago than this is not known to be there.
 const SEEN_SECONDS: f32 = 1.5;
 /// A two-wheeler that has stood for so long is parked; it stays so while somebody hides it for not longer than this.
-const PARKED_SECONDS: f32 = 20.0;
+const PARKED_SECONDS: f32 = 5.0;
 const HIDDEN_SECONDS: f32 = 60.0;
 /// A new track is who was lost before if it begins within so many lengths and seconds, and who was lost was about to stay:
 /// slower than a walk, in lengths a second. Passers-by follow each other as closely.

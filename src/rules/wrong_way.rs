@@ -36,7 +36,7 @@ pub struct Params {
 }
 
 fn default_lengths_min() -> f32 {
-    2.5
+    1.2
 }
 
 fn default_seconds_min() -> f32 {

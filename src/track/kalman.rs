@@ -9,6 +9,12 @@ const FIRST_SPEED: f32 = 4.0;
 const ACCELERATION: f32 = 3.0;
 /// Sizes change more slowly than places.
 const GROWTH: f32 = 0.25;
+/// Below the first speed (sizes a second) what moves is the detector's trembling, and the box stays where it is; from the
+/// second one on it goes on as measured.
+const TREMBLE: f32 = 0.15;
+const GOING: f32 = 0.45;
+/// What a box was seen to grow by is believed for so many seconds.
+const GROWTH_SECONDS: f32 = 0.6;
 
 /// Place and speed of one coordinate with their covariance.
 #[derive(Debug, Clone, Copy)]
@@ -28,10 +34,11 @@ impl Axis {
 
     /// White noise of acceleration over `seconds` (Bar-Shalom et al., "Estimation with Applications to Tracking and
     /// Navigation", 6.2.2).
-    fn predict(&mut self, seconds: f32, scale: f32, agility: f32) {
+    /// `way` is how many of these seconds its speed is believed for.
+    fn predict(&mut self, seconds: f32, way: f32, scale: f32, agility: f32) {
         let q = (ACCELERATION * agility * scale).powi(2);
         let t = seconds;
-        self.place += self.speed * t;
+        self.place += self.speed * way;
         self.pp += 2.0 * t * self.pv + t * t * self.vv + q * t * t * t / 3.0;
         self.pv += t * self.vv + q * t * t / 2.0;
         self.vv += q * t;
@@ -80,10 +87,14 @@ impl Motion {
         // Beyond a few seconds the covariances say no more than "anywhere".
         let seconds = seconds.clamp(0.0, 10.0);
         let (sx, sy) = scales(self.w.place, self.h.place);
-        self.x.predict(seconds, sx, 1.0);
-        self.y.predict(seconds, sy, 1.0);
-        self.w.predict(seconds, sx, GROWTH);
-        self.h.predict(seconds, sy, GROWTH);
+        let way = seconds * ((self.pace() - TREMBLE) / (GOING - TREMBLE)).clamp(0.0, 1.0);
+        self.x.predict(seconds, way, sx, 1.0);
+        self.y.predict(seconds, way, sy, 1.0);
+        let fades = (-seconds / GROWTH_SECONDS).exp();
+        for (axis, scale) in [(&mut self.w, sx), (&mut self.h, sy)] {
+            axis.predict(seconds, GROWTH_SECONDS * (1.0 - fades), scale, GROWTH);
+            axis.speed *= fades;
+        }
         self.w.place = self.w.place.clamp(1e-4, 1.0);
         self.h.place = self.h.place.clamp(1e-4, 1.0);
     }

@@ -59,7 +59,7 @@ impl Default for Settings {
             miss_seconds_max: 1.0,
             unlooked_seconds_max: 12.0,
             rest_seconds_min: 1.5,
-            rest_iou_min: 0.7,
+            rest_iou_min: 0.6,
             path_points_max: 64,
             tracks_max: 128,
             detections_max: 200,

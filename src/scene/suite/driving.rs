@@ -6,7 +6,7 @@ use crate::scene::script::{Body, Effect, Part, Pose, Riders};
 
 const WRONG: &str =
     "zone = \"right-side\"; direction = AWAY; labels = [\"two-wheeler\", \"car\", \"large-vehicle\"]";
-const STOPPED: &str = "zone = \"right-side\"; seconds_min = 8; jam_vehicles_min = 4";
+const STOPPED: &str = "zone = \"right-side\"; seconds_min = 8; jam_vehicles_min = 3";
 const RACE: &str = "zone = \"road\"; count_min = 4; kmh_min = 55";
 
 fn bike(looks: u64, second: f32, from: (f32, f32)) -> Part {
