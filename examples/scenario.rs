@@ -63,7 +63,14 @@ fn film(scene: &Scene, seconds: f32, path: &std::path::Path) -> anyhow::Result<(
     let settings = scene.settings();
     let mut encoder = Command::new("ffmpeg")
         .args(["-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "yuvj420p"])
-        .args(["-s", &format!("{}x{}", settings.width, settings.height), "-r", &settings.fps.to_string(), "-i", "-"])
+        .args([
+            "-s",
+            &format!("{}x{}", settings.width, settings.height),
+            "-r",
+            &settings.fps.to_string(),
+            "-i",
+            "-",
+        ])
         .args(["-c:v", "libx264", "-preset", "fast", "-crf", "18", "-bf", "0"])
         .arg(path)
         .stdin(Stdio::piped())

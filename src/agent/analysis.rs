@@ -13,7 +13,7 @@ use crate::domain::picture::Frame;
 use crate::domain::time::Stamp;
 use crate::domain::track::{Forecast, Track};
 use crate::rules::{Look, Note, RuleSet, RuleSettings};
-use crate::track::{Tracker, merge_riders};
+use crate::track::{Tracker, drop_riders, merge_riders};
 
 /// What a glance at a frame brought.
 #[derive(Debug, Clone)]
@@ -129,7 +129,11 @@ impl Analysis {
             return Ok(Looked { parts: Vec::new(), detections: Vec::new(), tracks, events: Vec::new() });
         };
         let Sight { detections, cut } = self.detector.look(frame, &plan.looks)?;
-        let detections = merge_riders(&detections);
+        let detections = if self.detector.includes_riders() {
+            drop_riders(&detections)
+        } else {
+            merge_riders(&detections)
+        };
         let parts: Vec<Rect> = plan.looks.iter().map(|look| look.crop).collect();
         let tracks = self.tracker.look(at, frame.epoch, &parts, &detections);
         if let Some(planner) = &mut self.planner {

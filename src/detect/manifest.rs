@@ -55,6 +55,20 @@ pub struct Manifest {
     /// Of two boxes of one label that overlap by more than this (IoU), the surer stays.
     #[serde(default = "nms_iou")]
     pub nms_iou: f32,
+    /// How riders are seen.
+    #[serde(default)]
+    pub riders: Riders,
+}
+
+/// Whether a network sees riders and machines as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+pub enum Riders {
+    /// A person and a two-wheeler, as in COCO.
+    #[default]
+    Apart,
+    /// The two-wheeler's box goes around both.
+    Included,
 }
 
 fn nms_iou() -> f32 {

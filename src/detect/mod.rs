@@ -55,6 +55,11 @@ pub trait Detector: Send {
         &[]
     }
 
+    /// Whether a rider and what he rides are one detection.
+    fn includes_riders(&self) -> bool {
+        false
+    }
+
     /// Which detector this is, for alerts.
     fn model(&self) -> ModelRef;
 }
@@ -150,6 +155,10 @@ impl Detector for Network {
 
     fn input_sizes(&self) -> &[InputSize] {
         self.model.input_sizes()
+    }
+
+    fn includes_riders(&self) -> bool {
+        self.model.manifest().riders == manifest::Riders::Included
     }
 
     fn model(&self) -> ModelRef {

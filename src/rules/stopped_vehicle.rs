@@ -10,6 +10,7 @@ use super::measure;
 use super::stand::{Spot, Stand};
 use super::{Condition, Ending, Finding, Needs, Notes, View};
 use crate::domain::detection::Label;
+use crate::domain::time::Monotonic;
 use crate::domain::track::Track;
 
 /// Somebody who has stood for so long is part of a jam, if not for much longer than the vehicle itself: what was parked
@@ -59,6 +60,8 @@ pub(super) struct Watch {
 #[derive(Debug, Default)]
 struct Stop {
     stand: Stand,
+    /// When it was found to stand in a jam for the last time: where that dissolves, it may be the last to drive on.
+    jammed_at: Option<Monotonic>,
     /// It was found to stand: a jam that forms around it later changes nothing.
     told: bool,
 }
@@ -99,7 +102,9 @@ impl Condition for Watch {
             let length = measure::length(&track.rect);
             let (stop, points) = self.stands.follow(track);
             for point in points {
-                stop.told &= stop.stand.examine(point, length).is_none();
+                if stop.stand.examine(point, length).is_some() {
+                    (stop.told, stop.jammed_at) = (false, None);
+                }
             }
         }
         let Params { seconds_min, jam_vehicles_min } = self.params;
@@ -119,9 +124,17 @@ impl Condition for Watch {
             }
             let others = if stop.told { 0 } else { self.others(view, track, &spot) };
             if others >= jam_vehicles_min {
+                if let Some(stop) = self.stands.get_mut(track.id) {
+                    stop.jammed_at = Some(view.at);
+                }
                 notes.say(track, || {
                     format!("{}, in a jam: {others} others stand too ({jam_vehicles_min} make a jam)", numbers())
                 });
+                continue;
+            }
+            let since_jam = stop.jammed_at.filter(|_| !stop.told).map(|at| measure::seconds(view.at.since(at)));
+            if let Some(seconds) = since_jam.filter(|seconds| !measure::is_enough(*seconds, seconds_min)) {
+                notes.say(track, || format!("{}, in a jam {seconds:.0} s ago", numbers()));
                 continue;
             }
             let finding = view.finding(index, notes, || format!("{} {}", track.label, numbers()));

@@ -14,6 +14,9 @@ use crate::domain::track::PathPoint;
 /// Out of the zone for longer than this, a way through it has ended.
 const GAP_SECONDS: f32 = 1.0;
 
+/// Who makes fewer of its own lengths a second is pushed, or rolls back.
+const PACE_MIN: f32 = 0.2;
+
 /// Numbers of a `wrong_way` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -161,6 +164,7 @@ impl Params {
     fn is_met_by(&self, against: &Against) -> bool {
         against.lengths >= self.lengths_min
             && measure::is_enough(against.seconds, self.seconds_min)
+            && against.lengths >= PACE_MIN * against.seconds
             && against.degrees >= self.angle_degrees_min
     }
 

@@ -25,6 +25,18 @@ pub fn merge_riders(detections: &[Detection]) -> Vec<Detection> {
     merged
 }
 
+/// For networks whose two-wheelers include their riders: leaves out persons that are riders once more. Somebody who stands or
+/// bends beside a machine is higher than it, or not within its box.
+pub fn drop_riders(detections: &[Detection]) -> Vec<Detection> {
+    let rides = |person: &Detection| {
+        detections.iter().filter(|d| d.label == Label::TwoWheeler).any(|mount| {
+            let inside = person.rect.intersection(&mount.rect) / person.rect.area();
+            inside > 0.85 && mount.rect.h > 1.05 * person.rect.h
+        })
+    };
+    detections.iter().filter(|d| d.label != Label::Person || !rides(d)).copied().collect()
+}
+
 /// A rider is above his mount's middle line, ends within it, and is of its size. Someone who walks before or behind it
 /// stands lower, higher, or beside.
 fn sits_on(rider: &Rect, mount: &Rect) -> bool {
@@ -43,6 +55,17 @@ mod tests {
 
     fn seen(label: Label, x: f32, y: f32, w: f32, h: f32) -> Detection {
         Detection { label, score: 0.8, rect: Rect::new(x, y, w, h) }
+    }
+
+    #[test]
+    fn a_rider_in_his_two_wheelers_box_is_dropped_and_who_stands_beside_it_is_not() {
+        let both = seen(Label::TwoWheeler, 0.40, 0.42, 0.08, 0.20);
+        let rider = seen(Label::Person, 0.41, 0.43, 0.06, 0.15);
+        assert_eq!(drop_riders(&[rider, both]), [both]);
+        let parked = seen(Label::TwoWheeler, 0.40, 0.50, 0.10, 0.12);
+        let beside = seen(Label::Person, 0.42, 0.44, 0.05, 0.18);
+        let crouched = seen(Label::Person, 0.46, 0.52, 0.05, 0.11);
+        assert_eq!(drop_riders(&[parked, beside, crouched]), [parked, beside, crouched]);
     }
 
     #[test]

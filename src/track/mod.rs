@@ -22,7 +22,7 @@ use crate::domain::track::{Forecast, PathPoint, Track};
 
 use association::Stage;
 use kalman::Motion;
-pub use merge::merge_riders;
+pub use merge::{drop_riders, merge_riders};
 pub use settings::Settings;
 
 /// The tracks of one camera.
@@ -149,7 +149,7 @@ impl Tracker {
         at
     }
 
-    /// Clean, riders merged with what they ride, best first.
+    /// Clean, best first.
     fn usable(&self, detections: &[Detection]) -> Vec<Detection> {
         let mut usable: Vec<Detection> = detections
             .iter()
@@ -159,7 +159,7 @@ impl Tracker {
             .collect();
         usable.sort_by(|a, b| b.score.total_cmp(&a.score));
         usable.truncate(self.settings.detections_max);
-        merge_riders(&usable)
+        usable
     }
 
     /// Continues tracks stage by stage; gives the detections that none of them wanted.

@@ -4,7 +4,7 @@ use super::Scenario;
 use crate::scene::Light;
 use crate::scene::script::{Body, Effect, Part, Pose};
 
-const SABOTAGE: &str = "seconds_min = 4";
+const SABOTAGE: &str = "seconds_min = 4; frozen_seconds_min = 8";
 
 pub(super) fn scenarios() -> Vec<Scenario> {
     let mut all = sabotage();
@@ -50,7 +50,7 @@ fn sabotage() -> Vec<Scenario> {
             25.6,
         ),
         done("sabotage-black", "the picture is black", Light::Day, Effect::Black, 24.0),
-        done("sabotage-frozen", "the picture stands still", Light::Day, Effect::Frozen, 24.0),
+        done("sabotage-frozen", "the picture stands still", Light::Day, Effect::Frozen, 28.0),
     ]
 }
 
@@ -106,11 +106,11 @@ fn offline() -> Vec<Scenario> {
         Scenario::new(name, shows, 60.0).traffic(0.5).cue(Effect::Lost, 15.0, until).rule(
             "offline",
             "camera_offline",
-            "",
+            "seconds_min = 15",
         )
     };
     vec![
-        lost("offline-long", "no picture comes for half a minute", 45.0).fires("offline", 25.0, 15.0),
+        lost("offline-long", "no picture comes for half a minute", 45.0).fires("offline", 30.0, 7.0),
         lost("offline-blink", "no picture comes for two seconds", 17.0),
     ]
 }
