@@ -43,11 +43,11 @@ const MARGIN_PIXELS_MIN: f32 = 14.0;
 const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(350);
 /// The same while somebody crosses a fair part of the picture in a second, in parts of the picture.
 const LOOK_INTERVAL_FAST: Duration = Duration::from_millis(200);
-const FAST: f32 = 0.15;
+const FAST: f32 = 0.25;
 /// What is followed, and what moves, is not shrunk below so many pixels (the root of its area): a network recognises it at
 /// that size; motion may be several subjects.
-const TRACK_SIDE_PIXELS_MIN: f32 = 40.0;
-const MOTION_SIDE_PIXELS_MIN: f32 = 64.0;
+const TRACK_SIDE_PIXELS_MIN: f32 = 28.0;
+const MOTION_SIDE_PIXELS_MIN: f32 = 48.0;
 /// A confirmed track is looked at when it has moved by this much of its size, but within these bounds.
 const DRIFT_MAX: f32 = 0.8;
 const TRACK_WAIT_SECONDS: (f32, f32) = (0.35, 1.0);

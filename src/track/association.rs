@@ -5,6 +5,13 @@ use super::{Alive, assignment};
 use crate::domain::detection::{Detection, Label};
 use crate::domain::time::Monotonic;
 
+/// What a change of label costs, as a part of the worst that is allowed: who bends over a two-wheeler is not the
+/// two-wheeler, as long as both are seen.
+const OTHER_LABEL: f32 = 0.3;
+
+/// What stands, in a row of others perhaps, is not continued by who bends over it: least overlap (IoU) with a box at rest.
+const RESTING_IOU_MIN: f32 = 0.4;
+
 /// The stages, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -29,13 +36,19 @@ pub(super) fn pairs(
         if !compatible(track.track.label, detection.label) {
             return f32::INFINITY;
         }
-        match stage {
+        let is_at_rest = track.is_at_rest(settings);
+        let same = if track.track.label == detection.label { 0.0 } else { OTHER_LABEL };
+        let cost = match stage {
             // Scaled so that the least overlap allowed costs 1.
             Stage::Sure | Stage::Weak => {
+                let overlap_min = if is_at_rest { overlap_min.max(RESTING_IOU_MIN) } else { overlap_min };
                 (1.0 - track.motion.rect().iou(&detection.rect)) / (1.0 - overlap_min).max(1e-3)
             }
+            // What stands does not leap.
+            Stage::Near if is_at_rest => f32::INFINITY,
             Stage::Near => distance(track, at, detection, settings),
-        }
+        };
+        cost + same
     };
     let costs: Vec<f32> = tracks.iter().flat_map(|t| detections.iter().map(|d| cost(t, d))).collect();
     let columns = assignment::assign(&costs, tracks.len(), detections.len(), 1.0);

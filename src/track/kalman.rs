@@ -82,12 +82,14 @@ impl Motion {
         }
     }
 
-    /// Moves on by `seconds`.
-    pub(super) fn predict(&mut self, seconds: f32) {
+    /// Moves on by `seconds`. `travelled` is how fast it got anywhere lately, in sizes a second, where that is known: who only
+    /// trembles does not go on trembling in one direction.
+    pub(super) fn predict(&mut self, seconds: f32, travelled: Option<f32>) {
         // Beyond a few seconds the covariances say no more than "anywhere".
         let seconds = seconds.clamp(0.0, 10.0);
         let (sx, sy) = scales(self.w.place, self.h.place);
-        let way = seconds * ((self.pace() - TREMBLE) / (GOING - TREMBLE)).clamp(0.0, 1.0);
+        let pace = travelled.map_or(self.pace(), |travelled| travelled.min(self.pace()));
+        let way = seconds * ((pace - TREMBLE) / (GOING - TREMBLE)).clamp(0.0, 1.0);
         self.x.predict(seconds, way, sx, 1.0);
         self.y.predict(seconds, way, sy, 1.0);
         let fades = (-seconds / GROWTH_SECONDS).exp();
@@ -145,12 +147,12 @@ mod tests {
         let mut t = 0.0;
         for step in [0.2, 0.1, 0.5, 0.2, 0.35, 0.2, 0.2] {
             t += step;
-            motion.predict(step);
+            motion.predict(step, None);
             motion.correct(&at(t));
         }
         let velocity = motion.velocity();
         assert!((velocity.x - 0.2).abs() < 0.01 && (velocity.y + 0.05).abs() < 0.01, "{velocity:?}");
-        motion.predict(0.5);
+        motion.predict(0.5, None);
         assert!(motion.rect().iou(&at(t + 0.5)) > 0.85);
     }
 }

@@ -31,7 +31,7 @@ pub fn drop_riders(detections: &[Detection]) -> Vec<Detection> {
     let rides = |person: &Detection| {
         detections.iter().filter(|d| d.label == Label::TwoWheeler).any(|mount| {
             let inside = person.rect.intersection(&mount.rect) / person.rect.area();
-            inside > 0.85 && mount.rect.h > 1.05 * person.rect.h
+            inside > 0.75 && mount.rect.h > person.rect.h
         })
     };
     detections.iter().filter(|d| d.label != Label::Person || !rides(d)).copied().collect()

@@ -58,6 +58,8 @@ struct Alive {
 
 /// The whole picture, as a look.
 const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
+/// Over at least so long it is seen whether somebody gets anywhere.
+const TRAVELLED_SECONDS: f32 = 0.9;
 /// Motion that covers less than this part of a box at rest is not its own.
 const STIRRED: f32 = 0.03;
 
@@ -142,7 +144,7 @@ impl Tracker {
             if is_still {
                 alive.hold(at, &self.settings);
             } else {
-                alive.motion.predict(seconds);
+                alive.motion.predict(seconds, alive.travelled());
                 alive.track.rect = alive.motion.rect().clamped();
             }
         }
@@ -248,6 +250,19 @@ impl Alive {
         }
     }
 
+    /// How fast it got from where it was a second ago, or a little longer, to where it was seen last, in sizes a second;
+    /// `None` before that time has passed.
+    fn travelled(&self) -> Option<f32> {
+        let path = &self.track.path;
+        let last = path.last()?;
+        let then =
+            path.iter().rev().find(|point| last.at.since(point.at).as_secs_f32() >= TRAVELLED_SECONDS)?;
+        let (w, h) = self.size();
+        let (sx, sy) = (w.max(0.5 * h).max(1e-4), h.max(0.5 * w).max(1e-4));
+        let sizes = ((last.foot.x - then.foot.x) / sx).hypot((last.foot.y - then.foot.y) / sy);
+        Some(sizes / last.at.since(then.at).as_secs_f32())
+    }
+
     /// A look at its place did not find it.
     fn miss(&mut self, at: Monotonic, settings: &Settings) {
         let since = at.since(self.looked_at).as_secs_f32();
@@ -286,7 +301,7 @@ impl Alive {
 
     fn forecast(&self, seconds: f32, settings: &Settings) -> Forecast {
         let mut motion = self.motion.clone();
-        motion.predict(seconds);
+        motion.predict(seconds, self.travelled());
         Forecast {
             id: self.track.id,
             rect: motion.rect().clamped(),

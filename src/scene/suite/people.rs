@@ -52,12 +52,12 @@ fn loiterers() -> Vec<Scenario> {
 fn beside_parked() -> Vec<Scenario> {
     let row = || {
         (0..5).map(|i| {
-            let at = (7.4, 13.2 + 1.0 * i as f32);
+            let at = (7.8, 13.2 + 1.3 * i as f32);
             Part::parked(Body::TwoWheeler(Riders::None), 140 + i, at, 75.0 - 6.0 * i as f32)
         })
     };
     let thief = |looks| {
-        let part = person(looks, 6.0, (6.4, 5.0)).goes((6.5, 14.6), 1.7).facing(80.0).waits(4.0, Pose::Bent);
+        let part = person(looks, 6.0, (6.2, 5.0)).goes((6.2, 14.6), 1.7).facing(80.0).waits(4.0, Pose::Bent);
         part.waits(8.0, Pose::Crouched).waits(4.0, Pose::Standing).goes((6.3, 70.0), 1.4)
     };
     vec![
