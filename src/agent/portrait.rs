@@ -193,7 +193,7 @@ mod tests {
         let small = track(1, 1, Rect::new(0.4, 0.4, 0.1, 0.2));
         let opened = event(Phase::Opened, &small);
         let mut portraits = Portraits::default();
-        let told = portraits.tell(Some(&frame(1, 40)), vec![opened.clone()], &[small.clone()]);
+        let told = portraits.tell(Some(&frame(1, 40)), vec![opened.clone()], std::slice::from_ref(&small));
         assert_eq!(told[0].shot.as_ref().unwrap().at, stamp(1).wall, "the opening shows its own frame");
         for (second, codes, rect) in later {
             let seen = track(1, *second, *rect);

@@ -149,7 +149,7 @@ impl Picture {
             }
         }
         samples.extend_from_slice(&v_plane);
-        Self::new(width, height, PixelFormat::I420, Colour { bt709: false, full_range: true }, samples.into())
+        Self::new(width, height, PixelFormat::I420, Colour { bt709: false, full_range: true }, samples)
     }
 
     /// Converts to packed 8-bit RGB, `width * height * 3` bytes, row by row (nearest chroma).
@@ -278,11 +278,10 @@ mod tests {
 
     #[test]
     fn odd_sizes_round_their_chroma_up() {
-        let picture =
-            Picture::new(3, 3, PixelFormat::I420, Colour::default(), vec![128; 9 + 8].into()).unwrap();
+        let picture = Picture::new(3, 3, PixelFormat::I420, Colour::default(), vec![128; 9 + 8]).unwrap();
         assert_eq!((picture.chroma().width(), picture.chroma().height()), (2, 2));
         assert_eq!(picture.to_rgb().len(), 27);
-        assert!(Picture::new(3, 3, PixelFormat::I420, Colour::default(), vec![0; 9].into()).is_err());
+        assert!(Picture::new(3, 3, PixelFormat::I420, Colour::default(), vec![0; 9]).is_err());
     }
 
     #[test]
@@ -291,7 +290,7 @@ mod tests {
         let i420 = [&luma[..], &[90], &[170]].concat();
         let nv12 = [&luma[..], &[90, 170]].concat();
         let rgb = |format, samples: Vec<u8>| {
-            Picture::new(2, 2, format, Colour::default(), samples.into()).unwrap().to_rgb()
+            Picture::new(2, 2, format, Colour::default(), samples).unwrap().to_rgb()
         };
         assert_eq!(rgb(PixelFormat::I420, i420), rgb(PixelFormat::Nv12, nv12));
     }

@@ -152,7 +152,7 @@ fn what_stops_stays_for_a_minute_and_is_absorbed_in_the_end() {
 #[test]
 fn small_and_odd_pictures_are_looked_at_too() {
     for (width, height) in [(1u32, 1u32), (40, 30), (161, 3), (2, 400), (1921, 1081)] {
-        let samples = vec![90; Picture::byte_count(width, height)].into();
+        let samples = vec![90; Picture::byte_count(width, height)];
         let picture = Picture::new(width, height, PixelFormat::Nv12, Colour::default(), samples).unwrap();
         let blocks = Blocks::of(&picture);
         let mut background =
