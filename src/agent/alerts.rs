@@ -140,7 +140,9 @@ impl AlertInput {
         let local = shot.at.to_timestamp().to_zoned(self.timezone.clone());
         let when = local.strftime("%Y-%m-%d %H:%M:%S").to_string();
         let caption = Caption { place: camera.camera.name.clone(), when };
-        thumbnail::render(&shot.picture, &marks, &Shroud::default(), &caption)
+        let bystanders = if camera.hide_bystanders { shot.bystanders.as_slice() } else { &[] };
+        let shroud = Shroud { masks: &camera.privacy_masks, bystanders };
+        thumbnail::render(&shot.picture, &marks, &shroud, &caption)
             .inspect_err(
                 |error| tracing::error!(camera = %camera.camera.id, "no thumbnail: {}", chain(error)),
             )

@@ -51,7 +51,8 @@ fn one(checker: &mut Checker, path: &str, id: &str, camera: file::Camera) -> Opt
         (false, true) => checker.wrong(&lon, "has no lat beside it", "add lat, or take lon out"),
         _ => {}
     }
-    let masks = masks(checker, path, &camera.masks);
+    let masks = polygons(checker, &format!("{path}.masks"), &camera.masks);
+    let privacy_masks = polygons(checker, &format!("{path}.privacy_masks"), &camera.privacy_masks);
     let credentials = checker.credentials(path, camera.user.clone(), camera.password_file.as_deref());
     let mut source = |key, text| source(checker, path, key, text, &camera, &credentials);
     let main = camera.main.as_ref().and_then(|text| source("main", text));
@@ -83,6 +84,8 @@ fn one(checker: &mut Checker, path: &str, id: &str, camera: file::Camera) -> Opt
         post_roll: Duration::from_secs_f64(camera.post_roll_seconds),
         looks_per_second_min: camera.looks_per_second_min,
         masks,
+        privacy_masks,
+        hide_bystanders: camera.hide_bystanders,
     })
 }
 
@@ -159,7 +162,7 @@ fn check_source_keys(checker: &mut Checker, path: &str, camera: &file::Camera) {
     }
 }
 
-fn masks(checker: &mut Checker, camera: &str, masks: &[Vec<[f32; 2]>]) -> Vec<Polygon> {
+fn polygons(checker: &mut Checker, path: &str, masks: &[Vec<[f32; 2]>]) -> Vec<Polygon> {
     let mut checked = Vec::new();
     for (index, points) in masks.iter().enumerate() {
         // Already noted where the shape was checked.
@@ -170,7 +173,7 @@ fn masks(checker: &mut Checker, camera: &str, masks: &[Vec<[f32; 2]>]) -> Vec<Po
             Ok(polygon) => checked.push(polygon),
             Err(error) => {
                 let remedy = "list at least 3 corners in order around the mask, as [x, y] from 0 to 1";
-                checker.wrong(&format!("{camera}.masks[{index}]"), error.to_string(), remedy);
+                checker.wrong(&format!("{path}[{index}]"), error.to_string(), remedy);
             }
         }
     }

@@ -276,6 +276,13 @@ pub struct Camera {
     #[serde(default)]
     #[schemars(inner(length(min = 3), inner(inner(range(min = 0, max = 1)))))]
     pub masks: Vec<Vec<[f32; 2]>>,
+    /// Areas that no thumbnail shows (a window, a doorway), drawn as masks are. Footage is recorded as the camera sends it.
+    #[serde(default)]
+    #[schemars(inner(length(min = 3), inner(inner(range(min = 0, max = 1)))))]
+    pub privacy_masks: Vec<Vec<[f32; 2]>>,
+    /// Show persons that an alert is not about in coarse blocks on its thumbnail.
+    #[serde(default)]
+    pub hide_bystanders: bool,
     /// A stream that is silent for this many seconds is connected to anew.
     #[serde(default = "default_stall_seconds")]
     #[schemars(range(min = 1, max = 600))]

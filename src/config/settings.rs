@@ -57,6 +57,10 @@ pub struct Camera {
     pub looks_per_second_min: f32,
     /// Where motion does not count.
     pub masks: Vec<Polygon>,
+    /// What no thumbnail shows.
+    pub privacy_masks: Vec<Polygon>,
+    /// Whether thumbnails show persons that the alert is not about in coarse blocks.
+    pub hide_bystanders: bool,
 }
 
 /// Reads and checks `path` and `conf.d/*.toml` beside it. Reads files, password files among them, and changes nothing:
