@@ -18,12 +18,12 @@ const LEARNT_SECONDS_MIN: f32 = 12.0;
 /// With so many of the learnt edges in their place all is well; with fewer than this, something is wrong; once it is, it
 /// goes on up to the third.
 const IN_PLACE_WELL: f32 = 0.55;
-const IN_PLACE_WRONG: f32 = 0.4;
-const IN_PLACE_STILL_WRONG: f32 = 0.5;
-/// Edges of less than this part of the learnt energy are wrong too, unless all is well with their places: out of focus, the
-/// strongest ones still are about where they were.
-const SHARPNESS_WRONG: f32 = 0.25;
-const SHARPNESS_STILL_WRONG: f32 = 0.35;
+const IN_PLACE_WRONG: f32 = 0.2;
+const IN_PLACE_STILL_WRONG: f32 = 0.4;
+/// Edges of less than this part of the learnt strength are wrong with more of them in place: out of focus, the strongest
+/// ones still are about where they were, while the lorry that stops in front has sharp edges of its own.
+const BLUNT_WRONG: (f32, f32) = (0.5, 0.42);
+const BLUNT_STILL_WRONG: (f32, f32) = (0.6, 0.5);
 /// From well to wrong within so many seconds, somebody did it; what takes longer is dusk, fog or dirt.
 const SUDDEN_SECONDS: f32 = 20.0;
 /// With edges of so much of the learnt energy, somewhere else, the camera has been moved; with fewer, it sees nothing sharp.
@@ -93,11 +93,11 @@ impl Watch {
         if optics.in_place >= IN_PLACE_WELL {
             self.well = Some((at, optics.luma_deviation));
         }
-        let (in_place, sharpness) = match self.wrong {
-            Some(_) => (IN_PLACE_STILL_WRONG, SHARPNESS_STILL_WRONG),
-            None => (IN_PLACE_WRONG, SHARPNESS_WRONG),
+        let (in_place, blunt) = match self.wrong {
+            Some(_) => (IN_PLACE_STILL_WRONG, BLUNT_STILL_WRONG),
+            None => (IN_PLACE_WRONG, BLUNT_WRONG),
         };
-        let is_blurred = optics.sharpness < sharpness && optics.in_place < IN_PLACE_WELL;
+        let is_blurred = optics.sharpness < blunt.0 && optics.in_place < blunt.1;
         if optics.in_place >= in_place && !is_blurred {
             self.wrong = None;
             return None;
