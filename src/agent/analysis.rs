@@ -5,15 +5,19 @@ use super::portrait::{Portraits, Told};
 use crate::detect::budget::{Urgency, Want};
 use crate::detect::regions::{Look as Part, Plan, Planner, View};
 use crate::detect::{DetectError, Detector, Glance, Optician, Sight};
-use crate::domain::detection::Detection;
+use crate::domain::detection::{Detection, Label};
 use crate::domain::geometry::Rect;
 use crate::domain::ids::{AlertId, CameraId, Epoch, TrackId};
 use crate::domain::optics::Optics;
 use crate::domain::picture::Frame;
+use crate::domain::remnant::Remnant;
 use crate::domain::time::Stamp;
 use crate::domain::track::{Forecast, Track};
 use crate::rules::{Look, Note, RuleSet, RuleSettings};
 use crate::track::{Tracker, drop_riders, merge_riders};
+
+/// What stands there is a track's if its box covers this part of it.
+const TRACK_PART: f32 = 0.5;
 
 /// What a glance at a frame brought.
 #[derive(Debug, Clone)]
@@ -58,6 +62,8 @@ pub struct Analysis {
     /// Where a rule asks how the camera sees.
     optician: Option<Optician>,
     optics: Option<Optics>,
+    /// What the latest glance saw standing.
+    standing: Vec<Remnant>,
 }
 
 impl Analysis {
@@ -79,6 +85,7 @@ impl Analysis {
             rules,
             portraits: Portraits::default(),
             optics: None,
+            standing: Vec::new(),
         }
     }
 
@@ -102,6 +109,7 @@ impl Analysis {
             return Glanced { want: Some(want), tracks: Vec::new(), events: Vec::new() };
         }
         self.begin(frame.epoch);
+        self.standing.clone_from(&glance.standing);
         let moving: Vec<Rect> = if glance.began_again {
             // What the gate does not know has not been seen to be still.
             vec![crate::detect::regions::WHOLE]
@@ -163,7 +171,10 @@ impl Analysis {
 
     fn step(&mut self, frame: &Frame, tracks: &[Track]) -> Vec<Told> {
         let optics = self.optics.as_ref();
-        let events = self.rules.step(&Look { at: frame.at, epoch: frame.epoch, tracks, optics });
+        let standing: Vec<Remnant> =
+            self.standing.iter().filter(|remnant| !is_somebodys(remnant, tracks)).copied().collect();
+        let standing = standing.as_slice();
+        let events = self.rules.step(&Look { at: frame.at, epoch: frame.epoch, tracks, standing, optics });
         let open: Vec<(AlertId, Vec<TrackId>)> = self
             .rules
             .open()
@@ -188,4 +199,13 @@ impl Analysis {
             self.planner = self.planner.take().map(|_| Planner::new());
         }
     }
+}
+
+/// Whether a track accounts for it.
+fn is_somebodys(remnant: &Remnant, tracks: &[Track]) -> bool {
+    let covers = |track: &Track| {
+        track.label != Label::Moving
+            && track.rect.intersection(&remnant.rect) >= TRACK_PART * remnant.rect.area()
+    };
+    tracks.iter().any(covers)
 }

@@ -3,6 +3,7 @@
 use super::motion::{Eye, Thing};
 use crate::domain::geometry::{Polygon, Rect};
 use crate::domain::picture::Frame;
+use crate::domain::remnant::Remnant;
 
 /// What stands out but has not changed for so long is not worth a look any more: whole-frame looks have seen it.
 const STILL_SECONDS_MAX: f32 = 10.0;
@@ -29,6 +30,9 @@ pub struct Glance {
     /// What moves, or did within the last seconds, surest first. Empty where nothing does, and while the background is
     /// being learnt.
     pub regions: Vec<MotionRegion>,
+    /// What has come to stand within the last while, stands still, and is in view: things, somebody who does not stir, and
+    /// what a shadow or a light has become.
+    pub standing: Vec<Remnant>,
     /// The background was learnt anew (first frame, new epoch, light or camera changed): what `regions` leaves out may
     /// have changed all the same, so that the whole frame is worth a look.
     pub began_again: bool,
@@ -52,6 +56,6 @@ impl Gate {
         let moves = |thing: &Thing| thing.still_seconds < STILL_SECONDS_MAX;
         let region = |thing: Thing| MotionRegion { rect: thing.rect, score: thing.score };
         let regions = sight.things.into_iter().filter(moves).map(region).collect();
-        Glance { regions, began_again: sight.began_again }
+        Glance { regions, standing: sight.remnants, began_again: sight.began_again }
     }
 }

@@ -7,18 +7,21 @@
 mod background;
 mod blocks;
 mod components;
+mod remnants;
 mod verdict;
 mod view;
 
 use background::{Background, Standing};
 pub(super) use blocks::Blocks;
 use components::Edges;
+use remnants::Remnants;
 
 use super::{DetectError, Detector};
 use crate::domain::alert::ModelRef;
 use crate::domain::detection::{Detection, Label};
 use crate::domain::geometry::{Point, Polygon, Rect};
 use crate::domain::picture::Frame;
+use crate::domain::remnant::Remnant;
 
 /// Smallest thing, in blocks that stand out.
 const BLOCKS_MIN: usize = 4;
@@ -49,6 +52,8 @@ pub(super) struct Thing {
 pub(super) struct Sight {
     /// Surest first.
     pub(super) things: Vec<Thing>,
+    /// What has come to stand and is in view, whether it still stands out or the background has taken it in.
+    pub(super) remnants: Vec<Remnant>,
     /// The background was learnt anew.
     pub(super) began_again: bool,
 }
@@ -60,12 +65,13 @@ pub(super) struct Eye {
     background: Option<Background>,
     /// Where something stood out on the last frame, and how long ago that is when the next one comes.
     before: Vec<Edges>,
+    remnants: Remnants,
 }
 
 impl Eye {
     /// What lies in `masks` does not count.
     pub(super) fn new(masks: Vec<Polygon>) -> Self {
-        Self { masks, background: None, before: Vec::new() }
+        Self { masks, ..Self::default() }
     }
 
     /// Takes a frame in. A first frame, a new epoch and one after a long gap begin again.
@@ -78,11 +84,17 @@ impl Eye {
                 let masked = masked(&self.masks, &blocks);
                 self.background = Some(Background::new(blocks, masked, frame.epoch, at));
                 self.before.clear();
-                return Sight { things: Vec::new(), began_again: true };
+                self.remnants.forget();
+                return Sight { began_again: true, ..Sight::default() };
             }
         };
         let elapsed_seconds = background.seconds_since_last(at);
         let seen = background.look(&blocks, at);
+        if seen.began_again {
+            self.remnants.forget();
+        }
+        let remnants = self.remnants.look(&blocks, background, &seen.standing, elapsed_seconds);
+        let remnants = remnants.map(|Thing { rect, score, still_seconds }| Remnant { rect, score, still_seconds }).collect();
         let is_near = |edges: &Edges| {
             self.before.iter().any(|before| {
                 let (across, down) = components::gaps(*edges, *before);
@@ -99,7 +111,7 @@ impl Eye {
             seen.standing.iter().filter(is_believed).map(|standing| thing(standing, blocks.block)).collect();
         things.sort_by(|a, b| b.score.total_cmp(&a.score));
         self.before = seen.standing.iter().map(|standing| standing.component.edges).collect();
-        Sight { things, began_again: seen.began_again }
+        Sight { things, remnants, began_again: seen.began_again }
     }
 }
 

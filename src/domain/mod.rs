@@ -12,6 +12,7 @@ pub mod ground;
 pub mod ids;
 pub mod optics;
 pub mod picture;
+pub mod remnant;
 pub mod secret;
 pub mod status;
 pub mod time;

@@ -8,6 +8,7 @@ use crate::domain::detection::Label;
 use crate::domain::ground::Ground;
 use crate::domain::ids::TrackId;
 use crate::domain::optics::Optics;
+use crate::domain::remnant::Remnant;
 use crate::domain::time::Monotonic;
 use crate::domain::track::Track;
 
@@ -43,6 +44,8 @@ pub struct View<'a> {
     pub labels: &'a BTreeSet<Label>,
     /// All live tracks, confirmed or not.
     pub tracks: &'a [Track],
+    /// What has come to stand and is no track's: things that no network has a class for.
+    pub standing: &'a [Remnant],
     /// How the camera itself sees, where that is measured.
     pub optics: Option<&'a Optics>,
     /// The ground under the camera, where it is known.

@@ -10,6 +10,7 @@ use crate::domain::event::{Event, Phase, RuleRef, Severity, Subject};
 use crate::domain::geometry::Point;
 use crate::domain::ids::{AlertId, CameraId, Epoch, RuleId, TrackId};
 use crate::domain::optics::Optics;
+use crate::domain::remnant::Remnant;
 use crate::domain::time::{Monotonic, Stamp, WallTime};
 use crate::domain::track::Track;
 
@@ -27,6 +28,8 @@ pub struct Look<'a> {
     pub epoch: Epoch,
     /// All live tracks.
     pub tracks: &'a [Track],
+    /// What has come to stand and is no track's.
+    pub standing: &'a [Remnant],
     /// How the camera itself sees, where that was measured on this frame.
     pub optics: Option<&'a Optics>,
 }
@@ -196,6 +199,7 @@ impl Rule {
             place: &self.settings.place,
             labels: &self.labels,
             tracks: look.tracks,
+            standing: look.standing,
             optics: look.optics,
             ground: self.settings.ground.as_ref(),
         };

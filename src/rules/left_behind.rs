@@ -1,10 +1,12 @@
-//! `left_behind`: something came, and has stood for a while with nobody near it.
+//! `left_behind`: something came, and has stood for a while with nobody near it: a two-wheeler, or a thing that no network
+//! has a class for (a bag, a carton), which is a subject of label `moving`.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::follow::{Followed, Sight};
 use super::measure::{self, Gait};
+use super::put_down::{Origin, PutDown};
 use super::stand::Stand;
 use super::{Condition, Ending, Finding, Needs, Notes, View};
 use crate::domain::detection::Label;
@@ -45,7 +47,7 @@ impl Default for Params {
 
 impl Params {
     pub(super) fn needs(&self) -> Needs {
-        Needs::anywhere(&[Label::TwoWheeler])
+        Needs::anywhere(&[Label::TwoWheeler, Label::Moving])
     }
 }
 
@@ -54,6 +56,7 @@ impl Params {
 pub(super) struct Watch {
     params: Params,
     things: Followed<Thing>,
+    put_down: PutDown,
     stepped_at: Option<Monotonic>,
 }
 
@@ -110,27 +113,68 @@ fn succeeds(thing: &Thing, lost: &Sight, newcomer: &Sight) -> bool {
 
 impl Watch {
     pub(super) fn new(params: Params) -> Self {
-        Self { params, things: Followed::with_heirs(succeeds), stepped_at: None }
+        Self { params, things: Followed::with_heirs(succeeds), put_down: PutDown::default(), stepped_at: None }
     }
 
-    /// Whether somebody is within the thing's length of it: on foot, or riding.
+    /// Whether it is somebody who may be company: on foot, or riding; and seen lately.
+    fn is_somebody(&self, at: Monotonic, other: &Track) -> bool {
+        let is_somebody = match other.label {
+            Label::Person => true,
+            Label::TwoWheeler | Label::Moving => {
+                let stand = self.things.get(other.id).map(|other| other.stand.seconds());
+                stand.is_none_or(|seconds| seconds < MOVING_SECONDS)
+            }
+            Label::Car | Label::LargeVehicle => false,
+        };
+        is_somebody && measure::seconds(at.since(other.last_seen)) <= SEEN_SECONDS
+    }
+
+    /// Whether somebody is within the thing's length of it.
     fn has_company(&self, view: &View, thing: &Track, foot: Point) -> bool {
         let length = measure::length(&thing.rect);
         let is_near = |other: &&Track| {
-            let is_somebody = match other.label {
-                Label::Person => true,
-                Label::TwoWheeler | Label::Moving => {
-                    let stand = self.things.get(other.id).map(|other| other.stand.seconds());
-                    stand.is_none_or(|seconds| seconds < MOVING_SECONDS)
-                }
-                Label::Car | Label::LargeVehicle => false,
-            };
             other.id != thing.id
-                && is_somebody
-                && measure::seconds(view.at.since(other.last_seen)) <= SEEN_SECONDS
+                && self.is_somebody(view.at, other)
                 && measure::apart(other.rect.foot(), foot) <= length
         };
         view.tracks.iter().any(|other| is_near(&other))
+    }
+
+    /// Findings about what is no track's.
+    fn step_things(&mut self, view: &View, step: f32, notes: &mut Notes) -> Vec<Finding> {
+        if !view.labels.is_empty() && !view.labels.contains(&Label::Moving) {
+            return Vec::new();
+        }
+        let mut put_down = std::mem::take(&mut self.put_down);
+        put_down.look(view, step, |track| self.is_somebody(view.at, track));
+        let seconds_min = self.params.seconds_min;
+        let mut findings = Vec::new();
+        for thing in put_down.things().filter(|thing| view.place.contains(thing.foot())) {
+            let seconds = thing.alone_seconds();
+            if thing.told || !thing.is_in_view(view) || seconds < 1.0 {
+                continue;
+            }
+            let track = thing.as_track();
+            let numbers =
+                || format!("alone {} for {seconds:.0} s ({seconds_min:.0} s needed)", view.place.phrase());
+            match thing.origin() {
+                Origin::Nobodys => notes.say(&track, || format!("{}, but nobody was there when it came", numbers())),
+                Origin::Ghost => {
+                    notes.say(&track, || format!("{}, but it is what something parked has left", numbers()));
+                }
+                Origin::Attended => {
+                    notes.say(&track, || format!("{}, but nobody was seen to leave it", numbers()));
+                }
+                Origin::Left if !measure::is_enough(seconds, seconds_min) => notes.say(&track, numbers),
+                Origin::Left => {
+                    thing.told = true;
+                    let why = format!("something was put down and left {}", numbers());
+                    findings.push(Finding { subjects: Vec::new(), gone: vec![track], why });
+                }
+            }
+        }
+        self.put_down = put_down;
+        findings
     }
 }
 
@@ -145,7 +189,7 @@ impl Condition for Watch {
             points.iter().for_each(|point| thing.examine(point, length));
         }
         let seconds_min = self.params.seconds_min;
-        let mut findings = Vec::new();
+        let mut findings = self.step_things(view, step, notes);
         for (index, track) in view.tracks.iter().enumerate().filter(|(_, track)| view.wants(track)) {
             let foot = self.things.get(track.id).and_then(|thing| thing.stand.spot()).map(|spot| spot.foot);
             let Some(foot) = foot.filter(|foot| view.place.contains(*foot)) else { continue };
@@ -174,6 +218,7 @@ impl Condition for Watch {
 
     fn forget(&mut self) {
         self.things.forget();
+        self.put_down.forget();
         self.stepped_at = None;
     }
 

@@ -136,6 +136,16 @@ impl Background {
         at.since(self.last).as_secs_f32()
     }
 
+    /// What is seen when nothing moves, block by block.
+    pub(super) fn mean(&self) -> &[f32] {
+        &self.mean
+    }
+
+    /// Whether a block stood out on the last picture, if only weakly.
+    pub(super) fn stands_out(&self, at: usize) -> bool {
+        self.differences[at].abs() >= WEAK * self.thresholds[at]
+    }
+
     /// Takes a picture in, and says what stands out of it.
     pub(super) fn look(&mut self, blocks: &Blocks, at: Monotonic) -> Seen {
         let elapsed_seconds = at.since(self.last).as_secs_f32();

@@ -26,7 +26,7 @@ fn whys(to: f32, optics: impl Fn(f32) -> Optics) -> [Vec<String>; 3] {
         let (mut now, mut whys, mut gaps) = (0.0, Vec::new(), gaps.iter().cycle());
         while now < to {
             let optics = optics(now);
-            let look = Look { at: stamp(now), epoch: Epoch(1), tracks: &[], optics: Some(&optics) };
+            let look = Look { at: stamp(now), epoch: Epoch(1), tracks: &[], standing: &[], optics: Some(&optics) };
             let events = street.rules.step(&look);
             assert!(events.iter().all(|event| (event.count, event.subjects.len()) == (0, 0)));
             whys.extend(
@@ -96,7 +96,7 @@ fn night_rain_infra_red_and_lorries_are_no_sabotage() {
 fn rare_measurements_are_not_enough_and_none_are_no_end() {
     let mut street = Street::new(sabotage());
     let mut step = |now: f32, optics: Option<&Optics>| {
-        street.rules.step(&Look { at: stamp(now), epoch: Epoch(1), tracks: &[], optics })
+        street.rules.step(&Look { at: stamp(now), epoch: Epoch(1), tracks: &[], standing: &[], optics })
     };
     step(0.0, Some(&WELL));
     assert_eq!(step(1.0, Some(&COVERED)), []);

@@ -110,7 +110,7 @@ impl Street {
             track.rect = Rect::new(x - 0.02, 0.4, 0.04, 0.1);
             track.path.push(PathPoint { at: at.monotonic, foot: Point::new(*x, 0.5) });
         }
-        self.rules.step(&Look { at, epoch: self.epoch, tracks: &self.tracks, optics: None })
+        self.rules.step(&Look { at, epoch: self.epoch, tracks: &self.tracks, standing: &[], optics: None })
     }
 
     /// At `seconds`, a tracker sees exactly these: tracks are confirmed by their third look or after 0.35 s, and given up
@@ -143,7 +143,7 @@ impl Street {
             }
         }
         self.tracks.retain(|track| at.monotonic.since(track.last_seen).as_secs_f32() <= 2.5);
-        self.rules.step(&Look { at, epoch: self.epoch, tracks: &self.tracks, optics: None })
+        self.rules.step(&Look { at, epoch: self.epoch, tracks: &self.tracks, standing: &[], optics: None })
     }
 
     /// Sees what `seen` says, from `from` until before `to`, with these seconds between looks over and over.

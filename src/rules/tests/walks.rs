@@ -113,6 +113,7 @@ proptest! {
                     place: &place,
                     labels: &labels,
                     tracks: &street.tracks,
+                    standing: &[],
                     optics: Some(&optics),
                     ground: None,
                 };
