@@ -209,3 +209,31 @@ fn is_somebodys(remnant: &Remnant, tracks: &[Track]) -> bool {
     };
     tracks.iter().any(covers)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::geometry::Point;
+    use crate::domain::time::Monotonic;
+
+    #[test]
+    fn what_a_track_covers_is_its_own() {
+        let track = |label, rect| Track {
+            id: TrackId(1),
+            label,
+            score: 0.8,
+            rect,
+            velocity: Point::new(0.0, 0.0),
+            confirmed: true,
+            first_seen: Monotonic::default(),
+            last_seen: Monotonic::default(),
+            path: Vec::new(),
+        };
+        let remnant = Remnant { rect: Rect::new(0.5, 0.5, 0.1, 0.1), score: 0.8, still_seconds: 3.0 };
+        let over = Rect::new(0.54, 0.3, 0.2, 0.4);
+        let beside = Rect::new(0.58, 0.3, 0.2, 0.4);
+        assert!(is_somebodys(&remnant, &[track(Label::Person, beside), track(Label::Car, over)]));
+        assert!(!is_somebodys(&remnant, &[track(Label::Person, beside)]));
+        assert!(!is_somebodys(&remnant, &[track(Label::Moving, over)]), "which says nothing of what it is");
+    }
+}

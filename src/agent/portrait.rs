@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::detection::Label;
-use crate::domain::event::{Event, Phase};
+use crate::domain::event::{Event, Phase, Subject};
 use crate::domain::geometry::Rect;
 use crate::domain::ids::{AlertId, TrackId};
 use crate::domain::picture::{Frame, Picture};
@@ -81,7 +81,15 @@ impl Portraits {
         let shot = match event.phase {
             Phase::Opened => {
                 let members: Vec<TrackId> = event.subjects.iter().map(|subject| subject.track).collect();
-                let shot = frame.map(|frame| Shot::of(frame, &members, tracks));
+                let mut shot = frame.map(|frame| Shot::of(frame, &members, tracks));
+                // What stands and is no track's is where the rule saw it.
+                let is_thing = |subject: &&Subject| {
+                    subject.label == Label::Moving && !tracks.iter().any(|track| track.id == subject.track)
+                };
+                let things = event.subjects.iter().filter(is_thing);
+                if let Some(shot) = &mut shot {
+                    shot.subjects.extend(things.map(|subject| (subject.label, subject.score, subject.rect)));
+                }
                 if let Some(shot) = shot.clone() {
                     self.open.insert(event.id, Portrait { sent: shot.quality, best: shot });
                 }
@@ -137,7 +145,7 @@ fn quality(picture: &Picture, track: &Track) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::event::{RuleRef, Severity, Subject};
+    use crate::domain::event::{RuleRef, Severity};
     use crate::domain::geometry::Point;
     use crate::domain::ids::Epoch;
     use crate::domain::picture::{Colour, PixelFormat};
@@ -217,6 +225,19 @@ mod tests {
         );
         assert_eq!(shown_at(&[(2, 40, Rect::new(0.4, 0.4, 0.11, 0.21))]), None, "hardly better is not sent");
         assert_eq!(shown_at(&[]), None);
+    }
+
+    #[test]
+    fn a_thing_that_is_no_track_is_shown_where_it_stands() {
+        let passer = track(1, 1, Rect::new(0.1, 0.1, 0.1, 0.2));
+        let thing = track(9, 1, Rect::new(0.5, 0.5, 0.1, 0.1));
+        let shown = |label| {
+            let opened = event(Phase::Opened, &Track { label, ..thing.clone() });
+            let told = Portraits::default().tell(Some(&frame(1, 40)), vec![opened], &[passer.clone()]);
+            told[0].shot.as_ref().unwrap().subjects.iter().map(|subject| subject.2).collect::<Vec<Rect>>()
+        };
+        assert_eq!(shown(Label::Moving), [thing.rect]);
+        assert_eq!(shown(Label::TwoWheeler), [], "who is gone is not where they were");
     }
 
     #[test]

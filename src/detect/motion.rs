@@ -94,7 +94,9 @@ impl Eye {
             self.remnants.forget();
         }
         let remnants = self.remnants.look(&blocks, background, &seen.standing, elapsed_seconds);
-        let remnants = remnants.map(|Thing { rect, score, still_seconds }| Remnant { rect, score, still_seconds }).collect();
+        let remnants = remnants
+            .map(|Thing { rect, score, still_seconds }| Remnant { rect, score, still_seconds })
+            .collect();
         let is_near = |edges: &Edges| {
             self.before.iter().any(|before| {
                 let (across, down) = components::gaps(*edges, *before);

@@ -151,7 +151,8 @@ impl Watch {
         let mut findings = Vec::new();
         for thing in put_down.things().filter(|thing| view.place.contains(thing.foot())) {
             let seconds = thing.alone_seconds();
-            if thing.told || !thing.is_in_view(view) || seconds < 1.0 {
+            let is_alone = thing.is_in_view(view) && !thing.has_somebody_near();
+            if thing.told || !is_alone || seconds < 1.0 {
                 continue;
             }
             let track = thing.as_track();

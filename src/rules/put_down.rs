@@ -19,12 +19,13 @@ const BRINGER_LENGTHS: f32 = 1.5;
 const BRINGER_SECONDS: f32 = 8.0;
 /// Who is this far away has gone from it.
 const GONE_LENGTHS: f32 = 1.5;
-/// Somebody within this, in own lengths, is with it. The ground is foreshortened: what is above or below on the picture is
+/// Somebody within this, in own lengths, is near it. The ground is foreshortened: what is above or below on the picture is
 /// further away than it seems.
 const NEAR_LENGTHS: f32 = 1.0;
 const FORESHORTENED: f32 = 2.0;
-/// Who stays with it for so long does not pass by.
-const PASSING_SECONDS: f32 = 3.0;
+/// Who has stayed within this, in own lengths, for so long does not pass by.
+const STAYING_LENGTHS: f32 = 0.5;
+const STAYING_SECONDS: f32 = 3.0;
 /// Out of view for so long while nobody is in front of it, it was taken up; out of view for so long, nobody knows.
 const TAKEN_UP_SECONDS: f32 = 2.0;
 const HIDDEN_SECONDS_MAX: f32 = 60.0;
@@ -76,8 +77,8 @@ pub(super) struct Thing {
     visitors: Vec<TrackId>,
     /// One of them went away from it.
     was_left: bool,
-    /// Who is with it, and since when.
-    company: BTreeMap<TrackId, Monotonic>,
+    /// Who is near it, and since when they have stayed where.
+    company: BTreeMap<TrackId, PathPoint>,
     alone_seconds: f32,
     pub(super) told: bool,
 }
@@ -114,6 +115,12 @@ pub(super) enum Origin {
 }
 
 impl PutDown {
+    /// How much is remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.things.len() + self.presences.len() + self.rests.len() + self.left.len()
+    }
+
     /// Takes a look in. `step_seconds` is what counts of the time since the last one; `is_somebody` says who is company: on
     /// foot, or riding.
     pub(super) fn look(&mut self, view: &View, step_seconds: f32, is_somebody: impl Fn(&Track) -> bool) {
@@ -258,7 +265,12 @@ impl Thing {
         self.rect.foot()
     }
 
-    /// For how long nobody has been with it.
+    /// Whether somebody is near it, if only to pass by.
+    pub(super) fn has_somebody_near(&self) -> bool {
+        !self.company.is_empty()
+    }
+
+    /// For how long nobody has stayed with it.
     pub(super) fn alone_seconds(&self) -> f32 {
         self.alone_seconds
     }
@@ -300,19 +312,23 @@ impl Thing {
             self.was_left |= self.visitors.contains(&track.id) && Presence::of(track).is_away(foot);
         }
         let near = |track: &&Track| {
-            let [across, down] = measure::way(foot, track.rect.foot());
-            let lengths = across.hypot(FORESHORTENED * down) / measure::length(&track.rect);
-            lengths <= NEAR_LENGTHS && is_somebody(track)
+            lengths_on_ground(foot, track.rect.foot(), track) <= NEAR_LENGTHS && is_somebody(track)
         };
-        let near: Vec<TrackId> = view.tracks.iter().filter(near).map(|track| track.id).collect();
-        self.company.retain(|id, _| near.contains(id));
-        for id in &near {
-            self.company.entry(*id).or_insert(view.at);
+        let near: Vec<&Track> = view.tracks.iter().filter(near).collect();
+        self.company.retain(|id, _| near.iter().any(|track| track.id == *id));
+        let mut has_company = false;
+        for track in near {
+            let here = PathPoint { at: view.at, foot: track.rect.foot() };
+            let stays = self.company.entry(track.id).or_insert(here);
+            if lengths_on_ground(stays.foot, here.foot, track) > STAYING_LENGTHS {
+                *stays = here;
+            }
+            has_company |= measure::seconds(view.at.since(stays.at)) >= STAYING_SECONDS;
         }
-        let stays = |since: &Monotonic| measure::seconds(view.at.since(*since)) >= PASSING_SECONDS;
-        if self.company.values().any(stays) {
+        // Who passes by is no company: that time counts once they are gone.
+        if has_company {
             self.alone_seconds = 0.0;
-        } else if near.is_empty() && self.is_in_view(view) {
+        } else if self.is_in_view(view) {
             self.alone_seconds += step_seconds;
         }
     }
@@ -325,6 +341,72 @@ impl Thing {
     }
 }
 
+/// How far apart two feet are, in lengths of `track`.
+fn lengths_on_ground(a: Point, b: Point, track: &Track) -> f32 {
+    let [across, down] = measure::way(a, b);
+    across.hypot(FORESHORTENED * down) / measure::length(&track.rect)
+}
+
 fn lives(id: TrackId, view: &View) -> bool {
     view.tracks.iter().any(|track| track.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rules::Place;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn memory_is_bounded_and_ids_are_no_tracks(
+            places in proptest::collection::vec((0.0f32..1.0, 0.0f32..1.0, 0.0f32..9.0, 1u64..400), 300),
+        ) {
+            let mut put_down = PutDown::default();
+            let (mut at, mut ids) = (Monotonic::from_nanos(1_000_000_000), BTreeSet::new());
+            for chunk in places.chunks(6) {
+                at = at + Duration::from_millis(700);
+                let tracks: Vec<Track> = chunk.iter().map(|(x, y, _, id)| somebody(*id, *x, *y, at)).collect();
+                let standing: Vec<Remnant> = chunk.iter().map(|(x, y, still, _)| thing(*x, *y, *still)).collect();
+                let labels = BTreeSet::new();
+                let view = View {
+                    at, place: &Place::Everywhere, labels: &labels, tracks: &tracks, standing: &standing, optics: None, ground: None,
+                };
+                put_down.look(&view, 0.7, |_| true);
+                let living: BTreeSet<TrackId> = tracks.iter().map(|track| track.id).collect();
+                prop_assert!(put_down.len() <= THINGS_MAX + PRESENCES_MAX + RESTS_MAX + living.len());
+                let now: Vec<TrackId> = put_down.things().map(|thing| thing.id).collect();
+                prop_assert!(now.iter().all(|id| id.0 > u64::from(u32::MAX) && id.0 <= ID_MAX));
+                ids.extend(now);
+            }
+            prop_assert_eq!(put_down.ids_given, ids.len() as u64, "none is given twice");
+        }
+    }
+
+    fn somebody(id: u64, x: f32, y: f32, at: Monotonic) -> Track {
+        let rect = Rect::new(x - 0.02, y - 0.2, 0.04, 0.2);
+        let path = vec![PathPoint { at, foot: rect.foot() }];
+        let velocity = Point::new(0.0, 0.0);
+        Track {
+            id: TrackId(id),
+            label: Label::Person,
+            score: 0.8,
+            rect,
+            velocity,
+            confirmed: true,
+            first_seen: at,
+            last_seen: at,
+            path,
+        }
+    }
+
+    fn thing(x: f32, y: f32, still_seconds: f32) -> Remnant {
+        Remnant { rect: Rect::new(x, y, 0.04, 0.05), score: 0.8, still_seconds }
+    }
 }

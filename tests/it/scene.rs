@@ -163,7 +163,8 @@ fn told(
             detections.push(detection);
         }
         let tracks = tracker.update(at.monotonic, Epoch(1), &detections);
-        let mut events = rules.step(&Look { at, epoch: Epoch(1), tracks: &tracks, standing: &[], optics: None });
+        let mut events =
+            rules.step(&Look { at, epoch: Epoch(1), tracks: &tracks, standing: &[], optics: None });
         if frame + 1 == frames {
             events.extend(rules.close_all(at));
         }

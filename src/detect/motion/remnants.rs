@@ -7,12 +7,12 @@
 use super::background::{Background, Standing};
 use super::blocks::Blocks;
 use super::components::Edges;
-use super::Thing;
+use super::{BLOCKS_MIN, Thing};
 
 /// What has not changed for so long has come to stand.
 const STILL_SECONDS_MIN: f32 = 2.5;
 /// How much it must stand out in the mean; 1 is the threshold. What is larger than this part of the picture is no thing.
-const EXCESS_MIN: f32 = 1.2;
+const EXCESS_MIN: f32 = 1.25;
 const PART_MAX: f32 = 0.15;
 /// So many are remembered.
 const REMNANTS_MAX: usize = 32;
@@ -83,6 +83,7 @@ impl Remnants {
         });
         for standing in standing {
             let is_thing = standing.still_seconds >= STILL_SECONDS_MIN
+                && standing.component.blocks >= BLOCKS_MIN
                 && standing.component.excess_mean >= EXCESS_MIN
                 && standing.component.members.len() as f32 <= PART_MAX * blocks.luma.len() as f32;
             let is_known = || self.known.iter().any(|known| is_same(known.edges, standing.component.edges));
@@ -126,7 +127,7 @@ impl Known {
     }
 
     fn look(&mut self, luma: &[f32], background: &Background) -> Look {
-        self.follow_light(luma, background);
+        let is_free = self.follow_light(luma, background);
         let (mut along, mut square, mut total) = (0.0, 0.0, 0.0);
         for (at, before, with) in &self.members {
             let (way, now) = (with - before, luma[*at] / self.gain - before);
@@ -141,22 +142,24 @@ impl Known {
             Look::Hidden
         } else if (THERE.0..THERE.1).contains(&part) {
             Look::There
-        } else if (-GONE_MAX..GONE_MAX).contains(&part) {
+        } else if is_free && (-GONE_MAX..GONE_MAX).contains(&part) {
             Look::Gone
         } else {
             Look::Hidden
         }
     }
 
-    /// By how much the blocks around it, where nobody stands, are brighter than they were.
-    fn follow_light(&mut self, luma: &[f32], background: &Background) {
+    /// By how much the blocks around it, where nobody stands, are brighter than they were; whether there are enough of those.
+    /// Who hides it hides what is around it, too.
+    fn follow_light(&mut self, luma: &[f32], background: &Background) -> bool {
         let free = self.around.iter().filter(|(at, _)| !background.stands_out(*at));
-        let (count, now, then) = free.fold((0, 0.0, 0.0), |(count, now, then), (at, was)| {
-            (count + 1, now + luma[*at], then + was)
-        });
-        if count >= AROUND_MIN && 2 * count >= self.around.len() && then > 0.0 {
+        let (count, now, then) = free
+            .fold((0, 0.0, 0.0), |(count, now, then), (at, was)| (count + 1, now + luma[*at], then + was));
+        let is_free = count >= AROUND_MIN && 2 * count >= self.around.len() && then > 0.0;
+        if is_free {
             self.gain = (now / then).clamp(GAIN.0, GAIN.1);
         }
+        is_free
     }
 }
 

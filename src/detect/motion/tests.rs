@@ -39,6 +39,17 @@ impl Street {
 
     /// The next frame, `millis` later, with boxes (in pixels: x, y, w, h, luma) on it.
     fn see(&mut self, millis: u64, things: &[(usize, usize, usize, usize, f32)]) -> Vec<Detection> {
+        let frame = self.frame(millis, things);
+        self.motion.detect(&frame).unwrap()
+    }
+
+    /// What stands on the next frame.
+    fn standing(&mut self, millis: u64, things: &[(usize, usize, usize, usize, f32)]) -> Vec<Remnant> {
+        let frame = self.frame(millis, things);
+        self.motion.eye.look(&frame).remnants
+    }
+
+    fn frame(&mut self, millis: u64, things: &[(usize, usize, usize, usize, f32)]) -> Frame {
         self.at = self.at + Duration::from_millis(millis);
         let mut samples = Vec::with_capacity(Picture::byte_count(WIDTH as u32, HEIGHT as u32));
         for y in 0..HEIGHT {
@@ -57,14 +68,13 @@ impl Street {
         let picture =
             Picture::new(WIDTH as u32, HEIGHT as u32, PixelFormat::I420, Colour::default(), samples);
         let stamp = Stamp { wall: WallTime::from_micros(0), monotonic: self.at, clock: ClockState::Unsynced };
-        let frame = Frame {
+        Frame {
             camera: "c1".parse().unwrap(),
             epoch: self.epoch,
             pts: Pts(0),
             at: stamp,
             picture: picture.unwrap(),
-        };
-        self.motion.detect(&frame).unwrap()
+        }
     }
 
     fn settled(noise: f32) -> Self {
@@ -147,6 +157,63 @@ fn what_stops_stays_for_a_minute_and_is_absorbed_in_the_end() {
     }
     let gone = (60..600).find(|_| street.see(1000, &[car]).is_empty());
     assert!(gone.is_some(), "a parked car is no motion for ever");
+}
+
+const CARTON: (usize, usize, usize, usize, f32) = (300, 200, 32, 28, 220.0);
+
+/// For so many seconds, whether the carton's place was said to be taken, once a second.
+fn is_standing(
+    street: &mut Street,
+    seconds: usize,
+    things: &[(usize, usize, usize, usize, f32)],
+) -> Vec<bool> {
+    let stands = |remnants: &[Remnant]| remnants.iter().any(|remnant| remnant.rect.iou(&rect(CARTON)) > 0.5);
+    (0..seconds)
+        .map(|_| (0..5).map(|_| stands(&street.standing(200, things))).fold(false, |_, now| now))
+        .collect()
+}
+
+#[test]
+fn what_was_put_down_stands_there_also_when_the_background_has_taken_it_in() {
+    let mut street = Street::settled(5.0);
+    assert_eq!(is_standing(&mut street, 5, &[CARTON]), [false, false, true, true, true]);
+    assert!(!is_standing(&mut street, 300, &[CARTON]).contains(&false));
+    assert!(street.see(200, &[CARTON]).is_empty(), "nothing stands out any more");
+    // Somebody stands in front of it, it is out of view, and then it is there as before.
+    let person = (290, 150, 60, 100, 20.0);
+    assert_eq!(is_standing(&mut street, 8, &[person]), [false; 8]);
+    assert_eq!(is_standing(&mut street, 8, &[CARTON]), [true; 8]);
+    let known = street.standing(200, &[CARTON]);
+    assert!(known.iter().any(|remnant| remnant.still_seconds > 300.0), "{known:?}");
+    // Somebody takes it up.
+    assert_eq!(is_standing(&mut street, 4, &[person]), [false; 4]);
+    assert_eq!(is_standing(&mut street, 30, &[]), [false; 30], "what it leaves is no thing");
+}
+
+#[test]
+fn what_stands_is_known_in_another_light_and_taken_up_early_it_is_gone() {
+    let mut street = Street::settled(5.0);
+    is_standing(&mut street, 10, &[CARTON]);
+    for gain in [0.8, 1.1, 0.7] {
+        street.gain = gain;
+        assert!(!is_standing(&mut street, 6, &[CARTON])[2..].contains(&false), "gain {gain}");
+    }
+    assert_eq!(is_standing(&mut street, 20, &[]), [false; 20]);
+    street.epoch = Epoch(2);
+    assert_eq!(
+        is_standing(&mut street, 10, &[CARTON]),
+        [false; 10],
+        "a new picture begins with what is on it"
+    );
+}
+
+#[test]
+fn who_moves_and_what_is_large_does_not_stand() {
+    let mut street = Street::settled(5.0);
+    for step in 0..60 {
+        let moves = (100 + step * 6, 150, 24, 60, 20.0);
+        assert_eq!(street.standing(200, &[moves, (20, 20, 400, 110, 200.0)]), [], "step {step}");
+    }
 }
 
 #[test]

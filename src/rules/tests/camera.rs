@@ -26,7 +26,8 @@ fn whys(to: f32, optics: impl Fn(f32) -> Optics) -> [Vec<String>; 3] {
         let (mut now, mut whys, mut gaps) = (0.0, Vec::new(), gaps.iter().cycle());
         while now < to {
             let optics = optics(now);
-            let look = Look { at: stamp(now), epoch: Epoch(1), tracks: &[], standing: &[], optics: Some(&optics) };
+            let look =
+                Look { at: stamp(now), epoch: Epoch(1), tracks: &[], standing: &[], optics: Some(&optics) };
             let events = street.rules.step(&look);
             assert!(events.iter().all(|event| (event.count, event.subjects.len()) == (0, 0)));
             whys.extend(

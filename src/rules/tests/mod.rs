@@ -25,6 +25,7 @@ use crate::domain::detection::Label;
 use crate::domain::event::{Event, Phase, Severity};
 use crate::domain::geometry::{Point, Polygon, Rect};
 use crate::domain::ids::{Epoch, TrackId};
+use crate::domain::remnant::Remnant;
 use crate::domain::time::{ClockState, Monotonic, Stamp, WallTime};
 use crate::domain::track::{PathPoint, Track};
 use crate::domain::zone::{Tripwire, Zone};
@@ -89,12 +90,13 @@ struct Street {
     rules: RuleSet,
     epoch: Epoch,
     tracks: Vec<Track>,
+    standing: Vec<Remnant>,
 }
 
 impl Street {
     fn new(settings: RuleSettings) -> Self {
         let rules = RuleSet::new("gate".parse().unwrap(), vec![settings]);
-        Self { rules, epoch: Epoch(1), tracks: Vec::new() }
+        Self { rules, epoch: Epoch(1), tracks: Vec::new(), standing: Vec::new() }
     }
 
     /// At `seconds`, everyone named is seen with its foot at (x, 0.5); who is not named is not seen.
@@ -110,7 +112,13 @@ impl Street {
             track.rect = Rect::new(x - 0.02, 0.4, 0.04, 0.1);
             track.path.push(PathPoint { at: at.monotonic, foot: Point::new(*x, 0.5) });
         }
-        self.rules.step(&Look { at, epoch: self.epoch, tracks: &self.tracks, standing: &[], optics: None })
+        self.rules.step(&Look {
+            at,
+            epoch: self.epoch,
+            tracks: &self.tracks,
+            standing: &self.standing,
+            optics: None,
+        })
     }
 
     /// At `seconds`, a tracker sees exactly these: tracks are confirmed by their third look or after 0.35 s, and given up
@@ -143,7 +151,13 @@ impl Street {
             }
         }
         self.tracks.retain(|track| at.monotonic.since(track.last_seen).as_secs_f32() <= 2.5);
-        self.rules.step(&Look { at, epoch: self.epoch, tracks: &self.tracks, standing: &[], optics: None })
+        self.rules.step(&Look {
+            at,
+            epoch: self.epoch,
+            tracks: &self.tracks,
+            standing: &self.standing,
+            optics: None,
+        })
     }
 
     /// Sees what `seen` says, from `from` until before `to`, with these seconds between looks over and over.

@@ -108,12 +108,13 @@ proptest! {
             let mut street = Street::new(rule(kind.clone(), place.clone()));
             for (now, seen) in walked(&steps) {
                 street.see(now, &seen);
+                let thing = Remnant { rect: Rect::new(0.4, 0.4, 0.03, 0.04), score: 0.8, still_seconds: now };
                 let view = View {
                     at: stamp(now).monotonic,
                     place: &place,
                     labels: &labels,
                     tracks: &street.tracks,
-                    standing: &[],
+                    standing: &[thing],
                     optics: Some(&optics),
                     ground: None,
                 };
