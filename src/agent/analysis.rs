@@ -11,7 +11,7 @@ use crate::domain::ids::{AlertId, CameraId, Epoch, TrackId};
 use crate::domain::optics::Optics;
 use crate::domain::picture::Frame;
 use crate::domain::remnant::Remnant;
-use crate::domain::time::Stamp;
+use crate::domain::time::{Monotonic, Stamp};
 use crate::domain::track::{Forecast, Track};
 use crate::rules::{Look, Note, RuleSet, RuleSettings};
 use crate::track::{Tracker, drop_riders, merge_riders};
@@ -171,8 +171,9 @@ impl Analysis {
 
     fn step(&mut self, frame: &Frame, tracks: &[Track]) -> Vec<Told> {
         let optics = self.optics.as_ref();
+        let at = frame.at.monotonic;
         let standing: Vec<Remnant> =
-            self.standing.iter().filter(|remnant| !is_somebodys(remnant, tracks)).copied().collect();
+            self.standing.iter().filter(|remnant| !is_somebodys(remnant, tracks, at)).copied().collect();
         let standing = standing.as_slice();
         let events = self.rules.step(&Look { at: frame.at, epoch: frame.epoch, tracks, standing, optics });
         let open: Vec<(AlertId, Vec<TrackId>)> = self
@@ -202,10 +203,11 @@ impl Analysis {
 }
 
 /// Whether a track accounts for it.
-fn is_somebodys(remnant: &Remnant, tracks: &[Track]) -> bool {
+fn is_somebodys(remnant: &Remnant, tracks: &[Track], at: Monotonic) -> bool {
     let covers = |track: &Track| {
         track.label != Label::Moving
             && track.rect.intersection(&remnant.rect) >= TRACK_PART * remnant.rect.area()
+            && !remnant.is_taken_for(track, at)
     };
     tracks.iter().any(covers)
 }
@@ -214,26 +216,34 @@ fn is_somebodys(remnant: &Remnant, tracks: &[Track]) -> bool {
 mod tests {
     use super::*;
     use crate::domain::geometry::Point;
-    use crate::domain::time::Monotonic;
+    use crate::domain::track::PathPoint;
 
     #[test]
-    fn what_a_track_covers_is_its_own() {
-        let track = |label, rect| Track {
+    fn what_a_track_covers_is_its_own_unless_it_began_as_that() {
+        let at = |seconds: u64| Monotonic::from_nanos(seconds * 1_000_000_000);
+        let track = |label, first_seen, rect: Rect, began: Point| Track {
             id: TrackId(1),
             label,
             score: 0.8,
             rect,
             velocity: Point::new(0.0, 0.0),
             confirmed: true,
-            first_seen: Monotonic::default(),
-            last_seen: Monotonic::default(),
-            path: Vec::new(),
+            first_seen: at(first_seen),
+            last_seen: at(20),
+            path: vec![
+                PathPoint { at: at(first_seen), foot: began },
+                PathPoint { at: at(20), foot: rect.foot() },
+            ],
         };
-        let remnant = Remnant { rect: Rect::new(0.5, 0.5, 0.1, 0.1), score: 0.8, still_seconds: 3.0 };
-        let over = Rect::new(0.54, 0.3, 0.2, 0.4);
+        let remnant = Remnant { rect: Rect::new(0.5, 0.5, 0.1, 0.1), score: 0.8, still_seconds: 10.0 };
+        let over = Rect::new(0.48, 0.3, 0.12, 0.32);
         let beside = Rect::new(0.58, 0.3, 0.2, 0.4);
-        assert!(is_somebodys(&remnant, &[track(Label::Person, beside), track(Label::Car, over)]));
-        assert!(!is_somebodys(&remnant, &[track(Label::Person, beside)]));
-        assert!(!is_somebodys(&remnant, &[track(Label::Moving, over)]), "which says nothing of what it is");
+        let (here, elsewhere) = (over.foot(), Point::new(0.1, 0.6));
+        let is_its = |track: Track| is_somebodys(&remnant, &[track], at(20));
+        assert!(is_its(track(Label::Person, 15, over, elsewhere)), "he went there");
+        assert!(is_its(track(Label::Car, 8, over, here)), "it was there before");
+        assert!(!is_its(track(Label::Person, 15, beside, elsewhere)));
+        assert!(!is_its(track(Label::Person, 15, over, here)), "a thing that is taken for somebody");
+        assert!(!is_its(track(Label::Moving, 8, over, here)), "which says nothing of what it is");
     }
 }

@@ -311,8 +311,12 @@ impl Thing {
         for track in view.tracks.iter().filter(|track| track.last_seen == view.at) {
             self.was_left |= self.visitors.contains(&track.id) && Presence::of(track).is_away(foot);
         }
+        let Self { rect, score, .. } = *self;
+        let remnant = Remnant { rect, score, still_seconds: measure::seconds(view.at.since(self.came)) };
         let near = |track: &&Track| {
-            lengths_on_ground(foot, track.rect.foot(), track) <= NEAR_LENGTHS && is_somebody(track)
+            !remnant.is_taken_for(track, view.at)
+                && lengths_on_ground(foot, track.rect.foot(), track) <= NEAR_LENGTHS
+                && is_somebody(track)
         };
         let near: Vec<&Track> = view.tracks.iter().filter(near).collect();
         self.company.retain(|id, _| near.iter().any(|track| track.id == *id));
