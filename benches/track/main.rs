@@ -1,0 +1,90 @@
+//! How well subjects are followed: `make bench-track`. Figures are for reading, not for passing.
+//!
+//! - streets (`scenes`): drawn traffic with its truth, at 5 fps of 640x360 in virtual time, through the detector and the
+//!   tracker, fed with every frame whole (`every`) and as the box looks, with gate and regions (`gated`); and ByteTrack as
+//!   `supervision` has it, fed with the same detections as `every` (`ByteTrack`). IDF1, MOTA, HOTA (`trackeval`) and
+//!   identity switches of all three, by street. A truth of which less than 0.4 can be seen, or that is less than 10 pixels
+//!   high, is not asked for, and what is tracked there is not scored;
+//! - `--count`: vehicles over a line on the clips of `../shared`, beside what was counted by hand (`counts.md`).
+//!
+//! `cargo bench --profile dev --bench track -- [--model PATH] [--only NAME] [--keep FOLDER] [--count [--verbose]]`:
+//! `--only` takes the beginning of a name; `--keep` leaves the streets' truths, detections and tracks there, as text.
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on says where")]
+#![allow(clippy::print_stdout, reason = "it prints a table")]
+#![allow(clippy::print_stderr, reason = "it says what it leaves out")]
+
+mod mot;
+mod play;
+mod scenes;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use wardwatch::detect::{BUILT_IN, DetectorChoice, Factory, Settings};
+
+/// What was asked for on the command line.
+struct Asked {
+    model: String,
+    only: String,
+    keep: Option<PathBuf>,
+    count: bool,
+    verbose: bool,
+}
+
+impl Asked {
+    fn read(mut arguments: impl Iterator<Item = String>) -> Self {
+        let mut asked = Self {
+            model: BUILT_IN.to_owned(),
+            only: String::new(),
+            keep: None,
+            count: false,
+            verbose: false,
+        };
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} takes a value"));
+            match argument.as_str() {
+                "--bench" => {}
+                "--model" => asked.model = value(),
+                "--only" => asked.only = value(),
+                "--keep" => asked.keep = Some(value().into()),
+                "--count" => asked.count = true,
+                "--verbose" => asked.verbose = true,
+                other => panic!("{other} is not known: see the top of benches/track/main.rs"),
+            }
+        }
+        asked
+    }
+}
+
+fn main() {
+    let asked = Asked::read(std::env::args().skip(1));
+    let factory = Factory::new(&Settings::new(DetectorChoice::named(&asked.model))).unwrap();
+    println!("model {}", asked.model);
+    let passing = tempfile::tempdir().unwrap();
+    let folder = asked.keep.as_deref().unwrap_or(passing.path());
+    let (mut frames, mut inferences) = (0, 0);
+    for street in scenes::streets().iter().filter(|street| street.name.starts_with(&asked.only)) {
+        let (texts, cost) = play::play(street, &factory);
+        texts.write(&folder.join(&street.name));
+        (frames, inferences) = (frames + cost.frames, inferences + cost.gated_inferences);
+    }
+    println!("{frames} frames; gated: {inferences} inferences");
+    score(folder);
+}
+
+/// Has the reference track and score. Says why not where Python or a package cannot be had.
+fn score(folder: &Path) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/track");
+    let python = Command::new(root.join("../../scripts/python"))
+        .arg(root.join("requirements.txt"))
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    if !python.status.success() {
+        eprintln!("no scores without Python's packages: scripts/python: {}", python.status);
+        return;
+    }
+    let python = String::from_utf8(python.stdout).unwrap();
+    let scored = Command::new(python.trim()).arg(root.join("reference.py")).arg(folder).status().unwrap();
+    assert!(scored.success(), "benches/track/reference.py: {scored}");
+}

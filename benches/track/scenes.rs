@@ -1,0 +1,59 @@
+//! The streets that are played: traffic along the street, and what goes across it.
+
+use wardwatch::scene::script::{Body, Part, Pose, Riders, Script};
+use wardwatch::scene::{Light, Settings};
+
+/// How long each is played.
+pub const SECONDS: f32 = 60.0;
+/// Looks a second.
+pub const FPS: f32 = 5.0;
+
+/// A street by its name.
+pub struct Street {
+    pub name: String,
+    pub settings: Settings,
+}
+
+/// By day and by night, from lively to crowded; then with a bus that halts before those who cross.
+pub fn streets() -> Vec<Street> {
+    let mut streets = Vec::new();
+    for (light, word) in [(Light::Day, "day"), (Light::Night, "night")] {
+        for (density, seed) in [(1.0, 11), (2.0, 12), (3.0, 13)] {
+            let name = format!("{word}-{density:.0}");
+            streets.push(street(name, light, density, seed, crossing(seed)));
+        }
+        streets.push(street(format!("{word}-bus"), light, 1.5, 14, crossing(14).with(bus(14))));
+    }
+    streets
+}
+
+fn street(name: String, light: Light, density: f32, seed: u64, script: Script) -> Street {
+    // One seed by day, another by night.
+    let seed = seed + if light == Light::Night { 20 } else { 0 };
+    let settings = Settings { seed, fps: FPS, light, density, script, ..Settings::default() };
+    Street { name, settings }
+}
+
+/// Motorbikes across the street from both sides, several at a time and at distances that hide one behind another.
+fn crossing(seed: u64) -> Script {
+    let mut script = Script::default();
+    for number in 0..28u64 {
+        let second = 1.0 + 2.0 * number as f32;
+        let far = 12.0 + ((number * 7 + seed * 3) % 23) as f32;
+        let speed = 3.0 + ((number * 5 + seed) % 4) as f32 * 0.6;
+        let (from, to) = if (number + seed) % 2 == 0 { (-9.0, 9.0) } else { (9.0, -9.0) };
+        let rider = Part::new(Body::TwoWheeler(Riders::Chance), 100 * seed + number, second, (from, far));
+        script = script.with(rider.goes((to, far + 1.5), speed));
+    }
+    script
+}
+
+/// Halts in the middle of the street for twenty seconds, in everybody's way.
+fn bus(seed: u64) -> Part {
+    Part::new(Body::Bus, seed, 4.0, (1.2, -8.0))
+        .goes((1.2, 10.0), 7.0)
+        .brakes((1.2, 17.0), 7.0)
+        .waits(20.0, Pose::Walking)
+        .starts((1.2, 27.0), 7.0)
+        .goes((1.2, 95.0), 7.0)
+}
