@@ -7,6 +7,8 @@
 #                    RUNS=20   CAMERAS=1,4,8 BENCH_SECONDS=30   MODEL=path
 # make bench-rules   what the street's rules say of staged scenes, and in how many hours of a quiet street: hits, misses, false alarms
 #                    QUIET_HOURS=24   ONLY=sabotage   MODEL=path
+# make bench-track  how well subjects are followed on crowded drawn streets, beside ByteTrack (from PyPI), and counted on the clips of ../shared
+#                    MODEL=path
 # All install what is missing (scripts/packages*.debian) and need a Rust toolchain.
 
 CARGO ?= cargo
@@ -24,7 +26,7 @@ RUNS ?= 20
 # make a network's kernels three times slower.
 SHIPPED := $(foreach set,opt-level=3 debug-assertions=false overflow-checks=false,--config profile.dev.package.wardwatch.$(set))
 
-.PHONY: demo test faults bench bench-detect bench-rules setup format lint documentation run-tests schemas
+.PHONY: demo test faults bench bench-detect bench-rules bench-track setup format lint documentation run-tests schemas
 
 demo: setup
 	$(CARGO) build --bin wardwatch $(SHIPPED)
@@ -69,6 +71,11 @@ BENCH_RULES := $(CARGO) bench --locked --profile dev $(SHIPPED) --bench rules --
 bench-rules: setup
 	$(BENCH_RULES) $(if $(ONLY),--only "$(ONLY)") $(if $(MODEL),--model "$(MODEL)")
 	$(BENCH_RULES) --quiet $(QUIET_HOURS) $(if $(MODEL),--model "$(MODEL)")
+
+BENCH_TRACK := CARGO_TARGET_DIR=$(TARGET) $(CARGO) bench --locked --profile dev $(SHIPPED) --bench track --
+bench-track: setup
+	$(BENCH_TRACK) $(if $(MODEL),--model "$(MODEL)")
+	$(BENCH_TRACK) --count $(if $(MODEL),--model "$(MODEL)")
 
 setup:
 	@scripts/setup

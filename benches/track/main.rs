@@ -13,6 +13,7 @@
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 #![allow(clippy::print_stderr, reason = "it says what it leaves out")]
 
+mod count;
 mod mot;
 mod play;
 mod scenes;
@@ -60,6 +61,9 @@ fn main() {
     let asked = Asked::read(std::env::args().skip(1));
     let factory = Factory::new(&Settings::new(DetectorChoice::named(&asked.model))).unwrap();
     println!("model {}", asked.model);
+    if asked.count {
+        return count::print(&factory, asked.verbose);
+    }
     let passing = tempfile::tempdir().unwrap();
     let folder = asked.keep.as_deref().unwrap_or(passing.path());
     let (mut frames, mut inferences) = (0, 0);

@@ -92,10 +92,9 @@ def sequence(truths, tracked, frames):
         numbers = [track_ids.setdefault(n, len(track_ids)) for n in found[kept, ID]]
         parts["tracker_ids"].append(np.array(numbers, int))
         parts["similarity_scores"].append(similar[np.ix_(asked, kept)])
-    count = lambda key: sum(len(ids) for ids in parts[key])
     return parts | {
-        "num_gt_dets": count("gt_ids"),
-        "num_tracker_dets": count("tracker_ids"),
+        "num_gt_dets": sum(len(ids) for ids in parts["gt_ids"]),
+        "num_tracker_dets": sum(len(ids) for ids in parts["tracker_ids"]),
         "num_gt_ids": len(truth_ids),
         "num_tracker_ids": len(track_ids),
         "num_timesteps": frames,
