@@ -87,7 +87,12 @@ fn distance(track: &Alive, at: Monotonic, detection: &Detection, settings: &Sett
     let (predicted, seen) = (track.motion.rect().centre(), detection.rect.centre());
     let sizes = ((seen.x - predicted.x) / sx).hypot((seen.y - predicted.y) / sy);
     let waited = at.since(track.track.last_seen).as_secs_f32().min(1.0);
-    // From its second look on the prediction knows the speed; what is left is its error.
-    let speed = if track.hits == 1 { settings.speed_max } else { settings.speed_max / 12.0 };
+    // The prediction learns the speed from look to look; what is left is its error.
+    let speed = settings.speed_max
+        * match track.hits {
+            1 => 1.0,
+            2..=3 => 0.25,
+            _ => 1.0 / 12.0,
+        };
     sizes / (0.3 + speed * waited)
 }

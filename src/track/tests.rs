@@ -219,7 +219,7 @@ fn a_second_box_of_somebody_starts_no_track() {
         for i in 0..10 {
             let one = seen(Label::TwoWheeler, 0.9, upright(x, y));
             let two = seen(Label::TwoWheeler, score, upright(x + apart, y));
-            tracker.update(at(i as f32 * 0.2), EPOCH, if i < 4 { &[one] } else { &[one, two] });
+            tracker.update(at(i as f32 * 0.2), EPOCH, &[one, two][..if i < 4 { 1 } else { 2 }]);
         }
         tracker.forecast(at(1.8)).len()
     };
