@@ -233,7 +233,8 @@ mod tests {
         let thing = track(9, 1, Rect::new(0.5, 0.5, 0.1, 0.1));
         let shown = |label| {
             let opened = event(Phase::Opened, &Track { label, ..thing.clone() });
-            let told = Portraits::default().tell(Some(&frame(1, 40)), vec![opened], std::slice::from_ref(&passer));
+            let told =
+                Portraits::default().tell(Some(&frame(1, 40)), vec![opened], std::slice::from_ref(&passer));
             told[0].shot.as_ref().unwrap().subjects.iter().map(|subject| subject.2).collect::<Vec<Rect>>()
         };
         assert_eq!(shown(Label::Moving), [thing.rect]);

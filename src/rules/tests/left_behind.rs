@@ -124,7 +124,10 @@ fn what_is_taken_up_again_or_has_company_is_not_left() {
     assert_eq!(put_down(72.0, carrier, again), [0, 0, 0], "put down anew, its time begins anew");
     let attended = |t: f32| vec![carrier(t), vec![person(2, 0.53, 0.52)]].concat();
     assert_eq!(put_down(200.0, attended, carton), [0, 0, 0], "somebody stays with it");
-    let returns = |t: f32| [carrier(t), if t > 40.0 { vec![person(3, 0.52, 0.5)] } else { vec![] }].concat();
+    let returns = |t: f32| {
+        let owner = (t > 38.0).then(|| person(3, 0.2 + 0.1 * (t - 38.0).min(3.2), 0.5));
+        carrier(t).into_iter().chain(owner).collect()
+    };
     assert_eq!(put_down(200.0, returns, carton), [0, 0, 0], "he has come back");
 }
 
