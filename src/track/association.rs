@@ -12,7 +12,7 @@ const OTHER_LABEL: f32 = 0.3;
 /// What stands, in a row of others perhaps, is not continued by who bends over it: least overlap (IoU) with a box at rest.
 const RESTING_IOU_MIN: f32 = 0.4;
 
-/// The stages; of each track first those that are confirmed, in this order, then the others.
+/// The stages, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Sure detections by overlap with the predicted box.
@@ -22,10 +22,6 @@ pub(super) enum Stage {
     /// Sure detections by the distance of their centres.
     Near,
 }
-
-/// What a second without being seen costs, and for how many of them.
-const LATE: f32 = 0.2;
-const LATE_SECONDS_MAX: f32 = 2.5;
 
 /// Pairs of track and detection by index.
 pub(super) fn pairs(
@@ -43,16 +39,10 @@ pub(super) fn pairs(
         let is_at_rest = track.is_at_rest(settings);
         let same = if track.track.label == detection.label { 0.0 } else { OTHER_LABEL };
         let cost = match stage {
+            // Scaled so that the least overlap allowed costs 1.
             Stage::Sure | Stage::Weak => {
-                let overlap = track.motion.rect().iou(&detection.rect);
-                if is_at_rest && overlap < RESTING_IOU_MIN {
-                    return f32::INFINITY;
-                }
-                // Of two boxes on one subject the surer one; among weak ones, scores say little.
-                let worth = if stage == Stage::Sure { overlap * detection.score } else { overlap };
-                let waited = at.since(track.track.last_seen).as_secs_f32();
-                // Scaled so that the least worth allowed costs 1. Who was seen last comes first.
-                (1.0 - worth) / (1.0 - overlap_min).max(1e-3) + LATE * waited.min(LATE_SECONDS_MAX)
+                let overlap_min = if is_at_rest { overlap_min.max(RESTING_IOU_MIN) } else { overlap_min };
+                (1.0 - track.motion.rect().iou(&detection.rect)) / (1.0 - overlap_min).max(1e-3)
             }
             // What stands does not leap.
             Stage::Near if is_at_rest => f32::INFINITY,
@@ -87,12 +77,7 @@ fn distance(track: &Alive, at: Monotonic, detection: &Detection, settings: &Sett
     let (predicted, seen) = (track.motion.rect().centre(), detection.rect.centre());
     let sizes = ((seen.x - predicted.x) / sx).hypot((seen.y - predicted.y) / sy);
     let waited = at.since(track.track.last_seen).as_secs_f32().min(1.0);
-    // The prediction learns the speed from look to look; what is left is its error.
-    let speed = settings.speed_max
-        * match track.hits {
-            1 => 1.0,
-            2..=3 => 0.25,
-            _ => 1.0 / 12.0,
-        };
+    // From its second look on the prediction knows the speed; what is left is its error.
+    let speed = if track.hits == 1 { settings.speed_max } else { settings.speed_max / 4.0 };
     sizes / (0.3 + speed * waited)
 }

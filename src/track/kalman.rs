@@ -2,17 +2,11 @@
 
 use crate::domain::geometry::{Point, Rect};
 
-/// All in units of the box's size: how exact a detection is that is as sure as can be, and by how much less one of score 0;
-/// how fast a new subject may be, how much it accelerates per second. Twice what street-nano's boxes err by on drawn
-/// streets: its errors last for several looks, which the filter takes for independent.
+/// All in units of the box's size: how exact a detection is, how fast a new subject may be, how much it accelerates
+/// per second.
 const MEASURED: f32 = 0.06;
-const UNSURE: f32 = 0.32;
 const FIRST_SPEED: f32 = 4.0;
-const ACCELERATION: f32 = 0.7;
-/// No box is more exact than a pixel of a sub stream, of 640 in a row and 360 rows; heights are a little less exact.
-const PIXEL: (f32, f32) = (1.0 / 640.0, 0.85 / 360.0);
-/// Widths and heights are so much less exact than places.
-const SIZE: f32 = 1.3;
+const ACCELERATION: f32 = 3.0;
 /// Sizes change more slowly than places.
 const GROWTH: f32 = 0.25;
 /// Below the first speed (sizes a second) what moves is the detector's trembling, and the box stays where it is; from the
@@ -33,8 +27,9 @@ struct Axis {
 }
 
 impl Axis {
-    fn new(place: f32, scale: f32, agility: f32, noise: f32) -> Self {
-        Self { place, speed: 0.0, pp: noise * noise, pv: 0.0, vv: (FIRST_SPEED * agility * scale).powi(2) }
+    fn new(place: f32, scale: f32, agility: f32) -> Self {
+        let pp = (MEASURED * scale).powi(2);
+        Self { place, speed: 0.0, pp, pv: 0.0, vv: (FIRST_SPEED * agility * scale).powi(2) }
     }
 
     /// White noise of acceleration over `seconds` (Bar-Shalom et al., "Estimation with Applications to Tracking and
@@ -49,9 +44,8 @@ impl Axis {
         self.vv += q * t;
     }
 
-    /// `noise` is the standard deviation of what was measured.
-    fn correct(&mut self, measured: f32, noise: f32) {
-        let noise = noise * noise;
+    fn correct(&mut self, measured: f32, scale: f32) {
+        let noise = (MEASURED * scale).powi(2);
         let (gain_place, gain_speed) = (self.pp / (self.pp + noise), self.pv / (self.pp + noise));
         let surprise = measured - self.place;
         self.place += gain_place * surprise;
@@ -76,23 +70,15 @@ fn scales(w: f32, h: f32) -> (f32, f32) {
     (w.max(0.5 * h).max(1e-4), h.max(0.5 * w).max(1e-4))
 }
 
-/// Standard deviations of a detection's place: sure ones are exact.
-fn noises(rect: &Rect, score: f32) -> (f32, f32) {
-    let (sx, sy) = scales(rect.w, rect.h);
-    let part = (UNSURE * (1.0 - score)).max(MEASURED);
-    ((part * sx).hypot(PIXEL.0), (part * sy).hypot(PIXEL.1))
-}
-
 impl Motion {
-    pub(super) fn new(rect: &Rect, score: f32) -> Self {
-        let (nx, ny) = noises(rect, score);
+    pub(super) fn new(rect: &Rect) -> Self {
         let (sx, sy) = scales(rect.w, rect.h);
         let centre = rect.centre();
         Self {
-            x: Axis::new(centre.x, sx, 1.0, nx),
-            y: Axis::new(centre.y, sy, 1.0, ny),
-            w: Axis::new(rect.w, sx, GROWTH, SIZE * nx),
-            h: Axis::new(rect.h, sy, GROWTH, SIZE * ny),
+            x: Axis::new(centre.x, sx, 1.0),
+            y: Axis::new(centre.y, sy, 1.0),
+            w: Axis::new(rect.w, sx, GROWTH),
+            h: Axis::new(rect.h, sy, GROWTH),
         }
     }
 
@@ -115,14 +101,14 @@ impl Motion {
         self.h.place = self.h.place.clamp(1e-4, 1.0);
     }
 
-    /// Takes a detection of this score into account.
-    pub(super) fn correct(&mut self, rect: &Rect, score: f32) {
-        let (nx, ny) = noises(rect, score);
+    /// Takes a detection into account.
+    pub(super) fn correct(&mut self, rect: &Rect) {
+        let (sx, sy) = scales(rect.w, rect.h);
         let centre = rect.centre();
-        self.x.correct(centre.x, nx);
-        self.y.correct(centre.y, ny);
-        self.w.correct(rect.w, SIZE * nx);
-        self.h.correct(rect.h, SIZE * ny);
+        self.x.correct(centre.x, sx);
+        self.y.correct(centre.y, sy);
+        self.w.correct(rect.w, sx);
+        self.h.correct(rect.h, sy);
     }
 
     /// It stands: what is left of its speed was noise.
@@ -157,33 +143,16 @@ mod tests {
     #[test]
     fn it_learns_a_steady_speed_from_uneven_looks() {
         let at = |t: f32| Rect::new(0.1 + 0.2 * t, 0.5 - 0.05 * t, 0.05, 0.1);
-        let mut motion = Motion::new(&at(0.0), 0.9);
+        let mut motion = Motion::new(&at(0.0));
         let mut t = 0.0;
         for step in [0.2, 0.1, 0.5, 0.2, 0.35, 0.2, 0.2] {
             t += step;
             motion.predict(step, None);
-            motion.correct(&at(t), 0.9);
+            motion.correct(&at(t));
         }
         let velocity = motion.velocity();
         assert!((velocity.x - 0.2).abs() < 0.01 && (velocity.y + 0.05).abs() < 0.01, "{velocity:?}");
         motion.predict(0.5, None);
         assert!(motion.rect().iou(&at(t + 0.5)) > 0.85);
-    }
-
-    #[test]
-    fn an_unsure_box_moves_it_less() {
-        let first = Rect::new(0.4, 0.4, 0.05, 0.1);
-        let beside = Rect::new(0.42, 0.4, 0.05, 0.1);
-        let moved = |score: f32| {
-            let mut motion = Motion::new(&first, 0.9);
-            (0..5).for_each(|_| {
-                motion.predict(0.2, None);
-                motion.correct(&first, 0.9);
-            });
-            motion.predict(0.2, None);
-            motion.correct(&beside, score);
-            motion.rect().x - first.x
-        };
-        assert!(moved(0.9) > 1.5 * moved(0.3) && moved(0.3) > 0.0, "{} {}", moved(0.9), moved(0.3));
     }
 }

@@ -8,7 +8,7 @@ pub struct Settings {
     pub score_high: f32,
     /// From this score on a detection may continue a track. 0..=1.
     pub score_low: f32,
-    /// Least overlap (IoU) of a sure detection with the predicted box, times its score.
+    /// Least overlap (IoU) of a sure detection with the predicted box.
     pub iou_min: f32,
     /// Least overlap (IoU) of a weak detection with the predicted box.
     pub iou_weak_min: f32,
@@ -48,7 +48,7 @@ impl Default for Settings {
         Self {
             score_high: 0.45,
             score_low: 0.15,
-            iou_min: 0.1,
+            iou_min: 0.15,
             iou_weak_min: 0.35,
             speed_max: 6.0,
             hits_min: 3,
