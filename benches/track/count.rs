@@ -12,7 +12,7 @@ use wardwatch::domain::time::Monotonic;
 use wardwatch::domain::track::Track;
 use wardwatch::video;
 
-use super::play::{Box, Every, frame};
+use super::play::{Every, Gated, frame};
 use super::scenes::FPS;
 
 /// A clip of `../shared`, the line on it, and how many vehicles cross it by hand (`counts.md`).
@@ -46,7 +46,7 @@ pub fn print(factory: &Factory, verbose: bool) {
             println!("{:<36} left out: {} is not there", clip.name, path.display());
             continue;
         }
-        let (mut every, mut gated) = (Every::new(factory), Box::new(factory));
+        let (mut every, mut gated) = (Every::new(factory), Gated::new(factory));
         let (mut by_every, mut by_gated) = (Counter::default(), Counter::default());
         for frame in frames(&path) {
             by_every.take(clip, &every.frame(&frame).1);

@@ -24,7 +24,7 @@ pub struct Cost {
 }
 
 /// Gate and analysis of one camera, without rules.
-pub struct Box {
+pub struct Gated {
     gate: Option<Gate>,
     analysis: Analysis,
     /// Where the latest look at its place did not find it.
@@ -32,7 +32,7 @@ pub struct Box {
     pub inferences: u64,
 }
 
-impl Box {
+impl Gated {
     pub fn new(factory: &Factory) -> Self {
         let gate = factory.gate_for_camera(&[]);
         let is_gated = gate.is_some();
@@ -87,7 +87,7 @@ pub fn frame(second: f64, picture: Picture) -> Frame {
 
 /// A detector and a tracker that see every frame whole.
 pub struct Every {
-    detector: std::boxed::Box<dyn Detector>,
+    detector: Box<dyn Detector>,
     tracker: Tracker,
 }
 
@@ -108,7 +108,7 @@ impl Every {
 pub fn play(street: &Street, factory: &Factory) -> (Texts, Cost) {
     let scene = Scene::new(street.settings.clone());
     let frames = (SECONDS * FPS) as u64;
-    let (mut every, mut gated) = (Every::new(factory), Box::new(factory));
+    let (mut every, mut gated) = (Every::new(factory), Gated::new(factory));
     let mut texts = Texts::default();
     std::thread::scope(|scope| {
         let (sender, pictures) = std::sync::mpsc::sync_channel(8);
