@@ -29,7 +29,7 @@ use cells::Cells;
 pub const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
 
 /// How often the whole picture is looked at: while something is there, and while nothing is.
-const WHOLE_INTERVAL: Duration = Duration::from_secs(5);
+const WHOLE_INTERVAL: Duration = Duration::from_secs(6);
 const WHOLE_INTERVAL_EMPTY: Duration = Duration::from_secs(10);
 /// After the gate began again, but not more often than this.
 const WHOLE_INTERVAL_MIN: Duration = Duration::from_secs(1);
@@ -37,7 +37,7 @@ const WHOLE_INTERVAL_MIN: Duration = Duration::from_secs(1);
 const WHOLE_EARLY: f32 = 0.7;
 /// Context around motion and tracks, as a part of their size, and in pixels at least.
 const MARGIN: f32 = 0.25;
-const MARGIN_PIXELS_MIN: f32 = 14.0;
+const MARGIN_PIXELS_MIN: f32 = 18.0;
 /// Between two looks at a camera there is at least so much time: what is new, and what is followed, is predicted over it,
 /// and needs come together in one look.
 const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(350);
@@ -47,7 +47,7 @@ const FAST: f32 = 0.25;
 /// What is followed, and what moves, is not shrunk below so many pixels (the root of its area): a network recognises it at
 /// that size; motion may be several subjects.
 const TRACK_SIDE_PIXELS_MIN: f32 = 28.0;
-const MOTION_SIDE_PIXELS_MIN: f32 = 48.0;
+const MOTION_SIDE_PIXELS_MIN: f32 = 44.0;
 /// A confirmed track is looked at when it has moved by this much of its size, but within these bounds.
 const DRIFT_MAX: f32 = 0.8;
 const TRACK_WAIT_SECONDS: (f32, f32) = (0.35, 1.0);
