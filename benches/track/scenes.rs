@@ -41,7 +41,7 @@ fn crossing(seed: u64) -> Script {
         let second = 1.0 + 2.0 * number as f32;
         let far = 12.0 + ((number * 7 + seed * 3) % 23) as f32;
         let speed = 3.0 + ((number * 5 + seed) % 4) as f32 * 0.6;
-        let (from, to) = if (number + seed) % 2 == 0 { (-9.0, 9.0) } else { (9.0, -9.0) };
+        let (from, to) = if (number + seed).is_multiple_of(2) { (-9.0, 9.0) } else { (9.0, -9.0) };
         let rider = Part::new(Body::TwoWheeler(Riders::Chance), 100 * seed + number, second, (from, far));
         script = script.with(rider.goes((to, far + 1.5), speed));
     }

@@ -152,7 +152,7 @@ fn told(
     let (mut told, mut seen) = (BTreeSet::new(), BTreeMap::<u64, Vec<u64>>::new());
     // Foot points name their truth and frame: no two are the same.
     let mut feet = Vec::<(Point, u64, u64)>::new();
-    let mut open = BTreeSet::new();
+    let (mut open, mut joined) = (BTreeSet::new(), BTreeSet::new());
     for frame in 0..frames {
         let at = stamp(frame, fps);
         let (_, truths) = scene.frame(frame);
@@ -165,24 +165,22 @@ fn told(
         let tracks = tracker.update(at.monotonic, Epoch(1), &detections);
         let mut events =
             rules.step(&Look { at, epoch: Epoch(1), tracks: &tracks, standing: &[], optics: None });
+        for event in rules.open() {
+            let rule = RULES.into_iter().find(|name| *name == event.rule.id.as_str()).unwrap();
+            for subject in event.subjects.iter().filter(|subject| joined.insert((event.id, subject.track))) {
+                let foot = subject.path.last().unwrap();
+                let (_, frame, truth) =
+                    *feet.iter().min_by(|a, b| apart(a.0, *foot).total_cmp(&apart(b.0, *foot))).unwrap();
+                assert!(told.insert((rule, frame, truth)), "{rule} tells twice of {truth}");
+            }
+        }
         if frame + 1 == frames {
             events.extend(rules.close_all(at));
         }
-        for Event { id, phase, rule, subjects, .. } in events {
+        for Event { id, phase, .. } in events {
             match phase {
                 Phase::Opened => assert!(open.insert(id), "an id is used twice"),
-                Phase::Closed => {
-                    assert!(open.remove(&id), "an event opens before it closes");
-                    let rule = RULES.into_iter().find(|name| *name == rule.id.as_str()).unwrap();
-                    for subject in subjects {
-                        let foot = subject.path.last().unwrap();
-                        let (_, frame, truth) = *feet
-                            .iter()
-                            .min_by(|a, b| apart(a.0, *foot).total_cmp(&apart(b.0, *foot)))
-                            .unwrap();
-                        assert!(told.insert((rule, frame, truth)), "{rule} tells twice of {truth}");
-                    }
-                }
+                Phase::Closed => assert!(open.remove(&id), "an event opens before it closes"),
             }
         }
     }

@@ -67,7 +67,8 @@ fn timeline(html: &mut String, report: &Report) {
         let _ = write!(
             html,
             "<line class=\"axis\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{ROW}\" y2=\"{height:.0}\"/>\
-             <text x=\"{at:.1}\" y=\"15\" text-anchor=\"middle\">{}</text>",
+             <text x=\"{at:.1}\" y=\"15\" text-anchor=\"{}\">{}</text>",
+            if tick == 10 { "end" } else { "middle" },
             clock(seconds * f64::from(tick) / 10.0)
         );
     }

@@ -134,7 +134,7 @@ fn parked_things_wait_for_the_whole_look_unless_stirred() {
     let tracks = [parked];
     planner.glance(at(2.0), &motion(&[]), &tracks);
     assert_eq!(planner.plan(&view(2.0, SUB, &tracks)), None);
-    let whole = planner.plan(&view(5.0, SUB, &tracks)).unwrap();
+    let whole = planner.plan(&view(6.0, SUB, &tracks)).unwrap();
     assert!(whole.is_whole && whole.urgency == Urgency::Still);
     planner.glance(at(2.0), &motion(&[Rect::new(0.32, 0.52, 0.03, 0.06)]), &tracks);
     let plan = planner.plan(&view(2.0, SUB, &tracks)).unwrap();

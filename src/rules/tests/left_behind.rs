@@ -120,9 +120,9 @@ fn what_somebody_puts_down_is_told_once() {
 fn what_is_taken_up_again_or_has_company_is_not_left() {
     let taken_up = |t: f32| carton(t).filter(|_| t < 30.0);
     assert_eq!(put_down(200.0, carrier, taken_up), [0, 0, 0]);
-    let again = |t: f32| carton(t).filter(|_| t < 30.0 || t > 36.0);
+    let again = |t: f32| carton(t).filter(|_| !(30.0..=36.0).contains(&t));
     assert_eq!(put_down(72.0, carrier, again), [0, 0, 0], "put down anew, its time begins anew");
-    let attended = |t: f32| vec![carrier(t), vec![person(2, 0.53, 0.52)]].concat();
+    let attended = |t: f32| [carrier(t), vec![person(2, 0.53, 0.52)]].concat();
     assert_eq!(put_down(200.0, attended, carton), [0, 0, 0], "somebody stays with it");
     let returns = |t: f32| {
         let owner = (t > 38.0).then(|| person(3, 0.2 + 0.1 * (t - 38.0).min(3.2), 0.5));
