@@ -7,8 +7,8 @@
 //!   high, is not asked for, and what is tracked there is not scored;
 //! - `--count`: vehicles over a line on the clips of `../shared`, beside what was counted by hand (`counts.md`).
 //!
-//! `cargo bench --profile dev --bench track -- [--model PATH] [--only NAME] [--keep FOLDER] [--count [--verbose]]`:
-//! `--only` takes the beginning of a name; `--keep` leaves the streets' truths, detections and tracks there, as text.
+//! `cargo bench --profile dev --bench track -- [--model PATH] [--only NAME] [--seed N] [--keep FOLDER] [--count [--verbose]]`:
+//! `--only` takes the beginning of a name; the tracker's numbers were chosen on the streets of seed 0, others are unseen; `--keep` leaves the streets' truths, detections and tracks there, as text.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on says where")]
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 #![allow(clippy::print_stderr, reason = "it says what it leaves out")]
@@ -27,6 +27,7 @@ use wardwatch::detect::{BUILT_IN, DetectorChoice, Factory, Settings};
 struct Asked {
     model: String,
     only: String,
+    seed: u64,
     keep: Option<PathBuf>,
     count: bool,
     verbose: bool,
@@ -37,6 +38,7 @@ impl Asked {
         let mut asked = Self {
             model: BUILT_IN.to_owned(),
             only: String::new(),
+            seed: 0,
             keep: None,
             count: false,
             verbose: false,
@@ -47,6 +49,7 @@ impl Asked {
                 "--bench" => {}
                 "--model" => asked.model = value(),
                 "--only" => asked.only = value(),
+                "--seed" => asked.seed = value().parse().unwrap(),
                 "--keep" => asked.keep = Some(value().into()),
                 "--count" => asked.count = true,
                 "--verbose" => asked.verbose = true,
@@ -67,7 +70,7 @@ fn main() {
     let passing = tempfile::tempdir().unwrap();
     let folder = asked.keep.as_deref().unwrap_or(passing.path());
     let (mut frames, mut inferences) = (0, 0);
-    for street in scenes::streets().iter().filter(|street| street.name.starts_with(&asked.only)) {
+    for street in scenes::streets(asked.seed).iter().filter(|street| street.name.starts_with(&asked.only)) {
         let (texts, cost) = play::play(street, &factory);
         texts.write(&folder.join(&street.name));
         (frames, inferences) = (frames + cost.frames, inferences + cost.gated_inferences);

@@ -14,15 +14,24 @@ pub struct Street {
     pub settings: Settings,
 }
 
-/// By day and by night, from lively to crowded; then with a bus that halts before those who cross.
-pub fn streets() -> Vec<Street> {
+/// By day and by night, from lively to crowded; then with a bus that halts before those who cross. Another `seed` has others
+/// come at other times.
+pub fn streets(seed: u64) -> Vec<Street> {
+    let first = seed;
     let mut streets = Vec::new();
     for (light, word) in [(Light::Day, "day"), (Light::Night, "night")] {
         for (density, seed) in [(1.0, 11), (2.0, 12), (3.0, 13)] {
+            let seed = first + seed;
             let name = format!("{word}-{density:.0}");
             streets.push(street(name, light, density, seed, crossing(seed)));
         }
-        streets.push(street(format!("{word}-bus"), light, 1.5, 14, crossing(14).with(bus(14))));
+        streets.push(street(
+            format!("{word}-bus"),
+            light,
+            1.5,
+            first + 14,
+            crossing(first + 14).with(bus(first + 14)),
+        ));
     }
     streets
 }
