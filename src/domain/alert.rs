@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Phase, RuleRef, Severity, Subject};
-use super::ids::{AlertId, BoxId, CameraId, WardId, ZoneId};
+use super::ids::{AlertId, BoxId, CameraId, OutboxId, WardId, ZoneId};
 use super::time::{ClockState, WallTime};
 
 /// The value of `schema` in every alert message of this version.
@@ -102,6 +102,9 @@ pub struct Alert {
     /// Counts the box's messages from 1, without holes. 0: the box's disk has not taken this message yet; it comes
     /// again with its number once it has.
     pub seq: u64,
+    /// Which outbox counts: `seq` says a place within it.
+    #[serde(default)]
+    pub outbox: OutboxId,
     /// Whether the event has begun or is over.
     pub phase: Phase,
     /// The ward.
@@ -167,6 +170,7 @@ impl AlertDraft {
             schema: SCHEMA.to_owned(),
             id: event.id,
             seq,
+            outbox: OutboxId::default(),
             phase: event.phase,
             ward: self.ward,
             box_id: self.box_id,

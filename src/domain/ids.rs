@@ -120,6 +120,27 @@ impl FromStr for AlertId {
     }
 }
 
+/// One outbox: a box's count of its messages. A store that is made anew, on a new disk say, has another, so that nobody
+/// takes its number 7 for the old number 7.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
+#[schemars(with = "Uuid")]
+pub struct OutboxId(pub Uuid);
+
+impl fmt::Display for OutboxId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for OutboxId {
+    type Err = uuid::Error;
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse().map(Self)
+    }
+}
+
 /// A track, unique within its camera and epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct TrackId(pub u64);

@@ -2,6 +2,7 @@
 //!
 //! A module meets its siblings only through these types, on channels that `agent` wires.
 
+pub mod ack;
 pub mod alert;
 pub mod detection;
 pub mod event;
