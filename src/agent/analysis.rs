@@ -191,7 +191,8 @@ impl Analysis {
             return Some(Plan::whole(sizes, Urgency::Motion));
         };
         let picture = (frame.picture.width(), frame.picture.height());
-        planner.plan(&View { at: frame.at.monotonic, picture, sizes, tracks })
+        let speed_matters = self.rules.wants_speed();
+        planner.plan(&View { at: frame.at.monotonic, picture, sizes, tracks, speed_matters })
     }
 
     /// A new session's picture may be another one.

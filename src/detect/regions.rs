@@ -41,9 +41,11 @@ const MARGIN_PIXELS_MIN: f32 = 18.0;
 /// Between two looks at a camera there is at least so much time: what is new, and what is followed, is predicted over it,
 /// and needs come together in one look.
 const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(350);
-/// The same while somebody crosses a fair part of the picture in a second, in parts of the picture.
+/// The same while somebody crosses a fair part of the picture in a second, in parts of the picture; or, where speed matters,
+/// more than so many of its own sizes: groups that race are told apart only where looks follow each other closely.
 const LOOK_INTERVAL_FAST: Duration = Duration::from_millis(200);
 const FAST: f32 = 0.25;
+const PACE_FAST: f32 = 1.5;
 /// What is followed, and what moves, is not shrunk below so many pixels (the root of its area): a network recognises it at
 /// that size; motion may be several subjects.
 const TRACK_SIDE_PIXELS_MIN: f32 = 28.0;
@@ -124,6 +126,17 @@ pub struct View<'a> {
     pub sizes: &'a [InputSize],
     /// Where the tracks are expected at that time.
     pub tracks: &'a [Forecast],
+    /// Whether a rule asks how fast somebody is.
+    pub speed_matters: bool,
+}
+
+impl View<'_> {
+    /// Whether a track will be somewhere else a moment later.
+    fn is_hurried(&self, track: &Forecast) -> bool {
+        let crosses = track.speed * track.rect.area().sqrt() > FAST;
+        let races = self.speed_matters && track.confirmed && track.speed > PACE_FAST;
+        !track.at_rest && (crosses || races)
+    }
 }
 
 /// Remembers what has moved and was not looked at, on one camera.
@@ -236,7 +249,8 @@ impl Planner {
         if waited.is_none_or(|waited| waited >= interval) {
             return Some(Plan::whole(view.sizes, urgency.unwrap_or(Urgency::Still)));
         }
-        let pause = if view.tracks.iter().any(crosses_soon) { LOOK_INTERVAL_FAST } else { LOOK_INTERVAL_MIN };
+        let is_hurried = |track: &Forecast| view.is_hurried(track);
+        let pause = if view.tracks.iter().any(is_hurried) { LOOK_INTERVAL_FAST } else { LOOK_INTERVAL_MIN };
         let rested = self.looked_at.is_none_or(|at| view.at.since(at) + EARLY >= pause);
         if !due || !rested {
             return None;
@@ -329,6 +343,7 @@ fn of_track(track: &Forecast, moving: &[Rect], view: &View) -> Option<Need> {
     } else if track.missed {
         least
     } else if !track.at_rest {
+        let least = if view.is_hurried(track) { LOOK_INTERVAL_FAST.as_secs_f32() } else { least };
         (DRIFT_MAX / track.speed.max(1e-3)).clamp(least, most)
     } else if stirred() {
         STIRRED_WAIT_SECONDS
@@ -347,11 +362,6 @@ fn of_track(track: &Forecast, moving: &[Rect], view: &View) -> Option<Need> {
         shrink_max: groups::shrink_max(&track.rect, TRACK_SIDE_PIXELS_MIN, view),
         urgency: Urgency::Tracks,
     })
-}
-
-/// Whether a track will be somewhere else a moment later.
-fn crosses_soon(track: &Forecast) -> bool {
-    !track.at_rest && track.speed * track.rect.area().sqrt() > FAST
 }
 
 /// Whether motion belongs to tracks that move.

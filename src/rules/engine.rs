@@ -137,6 +137,11 @@ impl RuleSet {
         self.rules.iter().any(|rule| rule.settings.kind.needs().about == About::Camera)
     }
 
+    /// Whether one of its rules asks how fast somebody is.
+    pub fn wants_speed(&self) -> bool {
+        self.rules.iter().any(|rule| rule.settings.kind.needs().ground.is_some())
+    }
+
     /// Whether one of its rules is about a picture that does not come.
     pub fn wants_absence(&self) -> bool {
         self.rules.iter().any(|rule| rule.day.ending() == Ending::AtNextLook)

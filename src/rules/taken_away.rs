@@ -215,8 +215,8 @@ impl Watch {
         trim(&mut self.pending);
     }
 
-    /// Whether something stands where the leaving thing stood: the thing itself, then, under whatever id.
-    fn is_back(&self, leaving: &Leaving, view: &View) -> bool {
+    /// What stands where the leaving thing stood: the thing itself, then, under whatever id.
+    fn stands_there(&self, leaving: &Leaving, view: &View) -> Option<TrackId> {
         let length = measure::length(&leaving.rect);
         let is_it = |track: &Track| {
             is_like(track.label, leaving.label)
@@ -224,7 +224,22 @@ impl Watch {
                 && measure::apart(track.rect.foot(), leaving.spot.foot) <= LENGTHS_THERE * length
                 && !self.stood_beside(leaving, track)
         };
-        view.tracks.iter().any(is_it)
+        view.tracks.iter().find(|track| is_it(track)).map(|track| track.id)
+    }
+
+    /// What stands in its place now stood beside it before: while they were close, identities changed, and it is that one's
+    /// place which is empty. Says whether it was so.
+    fn is_exchanged(&mut self, leaving: &mut Leaving, id: TrackId, at: Monotonic) -> bool {
+        let Some(thing) = self.things.get_mut(id) else { return false };
+        let beside = LENGTHS_THERE * measure::length(&leaving.rect);
+        let elsewhere =
+            |stood: &mut Stood| measure::apart(stood.spot.foot, leaving.spot.foot) > beside && stood.id == id;
+        let Some(stood) = thing.stood.take_if(elsewhere) else { return false };
+        thing.leaving = None;
+        thing.stand.resume(leaving.spot, at);
+        (leaving.spot, leaving.rect, leaving.label) = (stood.spot, stood.rect, stood.label);
+        (leaving.at, leaving.empty_since) = (at, at);
+        true
     }
 
     /// Whether somebody stands or goes in front of its place.
@@ -277,7 +292,9 @@ impl Condition for Watch {
             if !is_ours || measure::seconds(view.at.since(leaving.at)) > PENDING_SECONDS_MAX {
                 continue;
             }
-            if self.is_back(&leaving, view) {
+            if let Some(id) = self.stands_there(&leaving, view)
+                && !self.is_exchanged(&mut leaving, id, view.at)
+            {
                 notes.say(&leaving.track, || "moved away, but something stands in its place as before".to_owned());
                 continue;
             }

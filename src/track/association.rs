@@ -10,9 +10,10 @@ use crate::domain::time::Monotonic;
 const OTHER_LABEL: f32 = 0.3;
 
 /// What stands, in a row of others perhaps, is not continued by who bends over it: least overlap (IoU) with a box at rest.
+/// Somebody who stands walks on at any time.
 const RESTING_IOU_MIN: f32 = 0.4;
 
-/// The stages, in this order.
+/// The stages, in this order; the first two for confirmed tracks, then for the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Sure detections by overlap with the predicted box.
@@ -22,6 +23,10 @@ pub(super) enum Stage {
     /// Sure detections by the distance of their centres.
     Near,
 }
+
+/// What a second without being seen costs among tracks that want the same box, and for how many of them.
+const LATE: f32 = 0.3;
+const LATE_SECONDS_MAX: f32 = 2.5;
 
 /// Pairs of track and detection by index.
 pub(super) fn pairs(
@@ -37,18 +42,26 @@ pub(super) fn pairs(
             return f32::INFINITY;
         }
         let is_at_rest = track.is_at_rest(settings);
-        let same = if track.track.label == detection.label { 0.0 } else { OTHER_LABEL };
-        let cost = match stage {
-            // Scaled so that the least overlap allowed costs 1.
+        let other_label = if track.track.label == detection.label { 0.0 } else { OTHER_LABEL };
+        match stage {
             Stage::Sure | Stage::Weak => {
-                let overlap_min = if is_at_rest { overlap_min.max(RESTING_IOU_MIN) } else { overlap_min };
-                (1.0 - track.motion.rect().iou(&detection.rect)) / (1.0 - overlap_min).max(1e-3)
+                let overlap = track.motion.rect().iou(&detection.rect);
+                let stays = is_at_rest && track.track.label != Label::Person;
+                if stays && overlap < RESTING_IOU_MIN {
+                    return f32::INFINITY;
+                }
+                // Of two boxes on one subject the surer one; among weak ones, scores say little.
+                let worth = if stage == Stage::Sure { overlap * detection.score } else { overlap };
+                // Scaled so that the least worth allowed costs 1.
+                let cost = (1.0 - worth) / (1.0 - overlap_min).max(1e-3) + other_label;
+                // Who was seen last comes first.
+                let waited = at.since(track.track.last_seen).as_secs_f32().min(LATE_SECONDS_MAX);
+                if cost > 1.0 { cost } else { (cost + LATE * waited) / (1.0 + LATE * LATE_SECONDS_MAX) }
             }
             // What stands does not leap.
             Stage::Near if is_at_rest => f32::INFINITY,
-            Stage::Near => distance(track, at, detection, settings),
-        };
-        cost + same
+            Stage::Near => distance(track, at, detection, settings) + other_label,
+        }
     };
     let costs: Vec<f32> = tracks.iter().flat_map(|t| detections.iter().map(|d| cost(t, d))).collect();
     let columns = assignment::assign(&costs, tracks.len(), detections.len(), 1.0);
@@ -77,7 +90,7 @@ fn distance(track: &Alive, at: Monotonic, detection: &Detection, settings: &Sett
     let (predicted, seen) = (track.motion.rect().centre(), detection.rect.centre());
     let sizes = ((seen.x - predicted.x) / sx).hypot((seen.y - predicted.y) / sy);
     let waited = at.since(track.track.last_seen).as_secs_f32().min(1.0);
-    // From its second look on the prediction knows the speed; what is left is its error.
+    // From its second look on the prediction knows the speed; what is left is its error. An unsure box must be nearer.
     let speed = if track.hits == 1 { settings.speed_max } else { settings.speed_max / 4.0 };
-    sizes / (0.3 + speed * waited)
+    sizes / (0.3 + speed * waited * detection.score.powf(1.0))
 }

@@ -62,6 +62,11 @@ const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
 const TRAVELLED_SECONDS: f32 = 0.9;
 /// Motion that covers less than this part of a box at rest is not its own.
 const STIRRED: f32 = 0.03;
+/// A box that overlaps a track seen on the same look by more than this is a second one of the same subject, the sooner if
+/// it is less sure than this.
+const SECOND_OVERLAP: f32 = 0.5;
+const SECOND_OVERLAP_UNSURE: f32 = 0.25;
+const SECOND_SCORE: f32 = 0.6;
 
 impl Tracker {
     /// A tracker that has seen nothing yet.
@@ -102,7 +107,7 @@ impl Tracker {
         }
         let score_high = self.settings.score_high;
         for detection in left.iter().filter(|d| d.score >= score_high) {
-            if self.alive.len() < self.settings.tracks_max {
+            if self.alive.len() < self.settings.tracks_max && !self.is_second_box(detection) {
                 self.start(at, detection);
             }
         }
@@ -164,11 +169,24 @@ impl Tracker {
         usable
     }
 
-    /// Continues tracks stage by stage; gives the detections that none of them wanted.
+    /// Whether it is probably a second box of somebody who was seen on this look. Two who stand close are both sure.
+    fn is_second_box(&self, detection: &Detection) -> bool {
+        let overlap = if detection.score < SECOND_SCORE { SECOND_OVERLAP_UNSURE } else { SECOND_OVERLAP };
+        let mut known = self.alive.iter().filter(|alive| alive.seen && alive.track.confirmed);
+        known.any(|alive| alive.track.rect.iou(&detection.rect) > overlap)
+    }
+
+    /// Continues tracks stage by stage: [`Stage`]. Gives the detections that none of them wanted.
     fn associate(&mut self, at: Monotonic, detections: &[Detection]) -> Vec<Detection> {
         let mut left = detections.to_vec();
-        for stage in [Stage::Sure, Stage::Weak, Stage::Near] {
-            let waiting: Vec<usize> = (0..self.alive.len()).filter(|i| !self.alive[*i].seen).collect();
+        // Who is confirmed chooses first by overlap; by distance alone all choose together.
+        let overlapping = [Stage::Sure, Stage::Weak];
+        let stages = [true, false].into_iter().flat_map(|c| overlapping.map(|stage| (stage, Some(c))));
+        for (stage, confirmed) in stages.chain([(Stage::Near, None)]) {
+            let is_waiting = |alive: &Alive| {
+                !alive.seen && confirmed.is_none_or(|confirmed| alive.track.confirmed == confirmed)
+            };
+            let waiting: Vec<usize> = (0..self.alive.len()).filter(|i| is_waiting(&self.alive[*i])).collect();
             let (offered, rest): (Vec<Detection>, Vec<Detection>) = left
                 .into_iter()
                 .partition(|d| (d.score >= self.settings.score_high) != (stage == Stage::Weak));
@@ -198,7 +216,7 @@ impl Tracker {
             path: Vec::new(),
         };
         self.next_id += 1;
-        let motion = Motion::new(&detection.rect);
+        let motion = Motion::new(&detection.rect, detection.score);
         let mut alive = Alive {
             motion,
             votes: [0.0; Label::ALL.len()],
@@ -219,7 +237,7 @@ impl Tracker {
 impl Alive {
     /// Continues with a detection.
     fn see(&mut self, at: Monotonic, detection: &Detection, settings: &Settings) {
-        self.motion.correct(&detection.rect);
+        self.motion.correct(&detection.rect, detection.score);
         self.note(at, detection, settings);
     }
 

@@ -212,6 +212,61 @@ fn two_who_cross_keep_their_ids() {
 }
 
 #[test]
+fn a_second_box_of_somebody_starts_no_track() {
+    let (x, y) = (0.5, 0.5);
+    let beside = |apart: f32, score: f32| {
+        let mut tracker = Tracker::new(Settings::default());
+        for i in 0..10 {
+            let one = seen(Label::TwoWheeler, 0.9, upright(x, y));
+            let two = seen(Label::TwoWheeler, score, upright(x + apart, y));
+            tracker.update(at(i as f32 * 0.2), EPOCH, &[one, two][..if i < 4 { 1 } else { 2 }]);
+        }
+        tracker.forecast(at(1.8)).len()
+    };
+    // IoU 0.43 of two boxes 0.016 apart, 0.60 of two 0.01 apart, 0.14 of two 0.03 apart.
+    assert_eq!(beside(0.016, 0.5), 1, "a box that is less sure is a second one");
+    assert_eq!(beside(0.016, 0.8), 2, "two who stand close are both sure");
+    assert_eq!(beside(0.01, 0.8), 1, "nobody stands so close");
+    assert_eq!(beside(0.03, 0.5), 2);
+}
+
+#[test]
+fn a_newcomer_takes_nobodys_detection() {
+    let mut tracker = Tracker::new(Settings::default());
+    let rider = |t: f32| seen(Label::TwoWheeler, 0.8, upright(0.2 + 0.1 * t, 0.5));
+    for i in 0..6 {
+        tracker.update(at(i as f32 * 0.2), EPOCH, &[rider(i as f32 * 0.2)]);
+    }
+    // Somebody is seen once beside it, where the rider's next box is nearly.
+    let newcomer = seen(Label::TwoWheeler, 0.8, upright(0.2 + 0.1 * 1.2 + 0.035, 0.5));
+    tracker.update(at(1.2), EPOCH, &[rider(1.2), newcomer]);
+    let late = seen(Label::TwoWheeler, 0.8, upright(0.2 + 0.1 * 1.4 + 0.012, 0.5));
+    let tracks = tracker.update(at(1.4), EPOCH, &[late]);
+    let seen_now: Vec<TrackId> = tracks.iter().filter(|t| t.last_seen == at(1.4)).map(|t| t.id).collect();
+    assert_eq!(seen_now, [TrackId(1)], "who is confirmed chooses first");
+}
+
+#[test]
+fn a_rider_keeps_his_id_behind_a_bus() {
+    let mut tracker = Tracker::new(Settings::default());
+    let mut ids = std::collections::BTreeSet::new();
+    for i in 0..30 {
+        let t = i as f32 * 0.2;
+        let bus = seen(Label::LargeVehicle, 0.9, Rect::new(0.35, 0.3, 0.2, 0.4));
+        let rider = seen(Label::TwoWheeler, 0.8, upright(0.1 + 0.12 * t, 0.52));
+        let is_hidden = (0.33..0.57).contains(&rider.rect.centre().x);
+        let tracks = if is_hidden {
+            tracker.update(at(t), EPOCH, &[bus])
+        } else {
+            tracker.update(at(t), EPOCH, &[bus, rider])
+        };
+        let here = tracks.iter().filter(|track| track.label == Label::TwoWheeler && track.last_seen == at(t));
+        ids.extend(here.map(|track| track.id));
+    }
+    assert_eq!(ids.len(), 1, "{ids:?}: hidden for two seconds");
+}
+
+#[test]
 fn a_fast_small_subject_is_followed_though_its_boxes_never_overlap() {
     let mut tracker = Tracker::new(Settings::default());
     for i in 0..10 {

@@ -18,7 +18,7 @@ fn at(seconds: f32) -> Monotonic {
 }
 
 fn view(seconds: f32, picture: (u32, u32), tracks: &[Forecast]) -> View<'_> {
-    View { at: at(seconds), picture, sizes: &SIZES, tracks }
+    View { at: at(seconds), picture, sizes: &SIZES, tracks, speed_matters: false }
 }
 
 fn motion(rects: &[Rect]) -> Glance {
@@ -142,6 +142,27 @@ fn parked_things_wait_for_the_whole_look_unless_stirred() {
     let missed = Forecast { missed: true, ..parked };
     planner.glance(at(2.2), &motion(&[]), &[missed]);
     assert!(fresh().plan(&view(0.4, SUB, &[missed])).is_some(), "missed once: looked at again at once");
+}
+
+#[test]
+fn who_races_is_looked_at_on_every_frame_where_speed_matters() {
+    let looks = |speed_matters: bool| {
+        let (mut planner, mut looked, mut looks) = (fresh(), 0.0, 0);
+        for i in 1..=10 {
+            let seconds = i as f32 * 0.2;
+            // Far away: many sizes a second, and little of the picture.
+            let rect = Rect::new(0.3 + 0.02 * seconds, 0.2, 0.01, 0.04);
+            let tracks = [Forecast { speed: 4.5, ..track(rect, looked) }];
+            planner.glance(at(seconds), &motion(&[rect]), &tracks);
+            let view = View { speed_matters, ..view(seconds, SUB, &tracks) };
+            if let Some(plan) = planner.plan(&view) {
+                planner.looked(at(seconds), &plan, &tracks, &[], &[]);
+                (looked, looks) = (seconds, looks + 1);
+            }
+        }
+        looks
+    };
+    assert_eq!((looks(true), looks(false)), (10, 5));
 }
 
 #[test]
@@ -298,7 +319,7 @@ proptest! {
         planner.looked(start, &Plan::whole(&sizes, Urgency::Still), &[], &[], &[]);
         let now = start + Duration::from_secs_f32(later);
         planner.glance(now, &motion(&regions), &tracks);
-        let view = View { at: now, picture, sizes: &sizes, tracks: &tracks };
+        let view = View { at: now, picture, sizes: &sizes, tracks: &tracks, speed_matters: false };
         let needs = planner.needs(&view);
         let Some(plan) = planner.plan(&view) else {
             prop_assert!(needs.iter().all(|need| !need.due), "{:?}", needs);
@@ -344,7 +365,7 @@ proptest! {
         let mut now = start + Duration::from_secs(1);
         planner.glance(now, &motion(&regions), &tracks);
         let mut open: Vec<Rect> = {
-            let view = View { at: now, picture, sizes: &sizes, tracks: &tracks };
+            let view = View { at: now, picture, sizes: &sizes, tracks: &tracks, speed_matters: false };
             let is_due = |track: &&Forecast| of_track(track, &regions, &view).is_some_and(|need| need.due);
             let tracks = tracks.iter().filter(is_due).map(|track| track.rect);
             let regions = regions.iter().filter(|rect| rect.area() > 0.0 && !explained(rect, view.tracks));
@@ -356,7 +377,7 @@ proptest! {
             if open.is_empty() {
                 break;
             }
-            let view = View { at: now, picture, sizes: &sizes, tracks: &tracks };
+            let view = View { at: now, picture, sizes: &sizes, tracks: &tracks, speed_matters: false };
             // Some frames nobody looks at: they are remembered.
             if served >> frame & 1 == 1 && let Some(plan) = planner.plan(&view) {
                 looks += 1;

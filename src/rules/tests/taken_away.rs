@@ -63,6 +63,22 @@ fn a_passer_by_who_takes_over_its_track_has_not_taken_it() {
 }
 
 #[test]
+fn a_neighbour_that_takes_its_place_on_the_way_has_not_stayed_in_its_own() {
+    // Two stand beside each other; while one is ridden past the other, they exchange their ids.
+    let row = |stays: bool| {
+        move |t: f32| {
+            let beside = if t < 51.0 { 2 } else { 1 };
+            let off = if t < 51.0 { 1 } else { 2 };
+            let parked = bike(beside, 0.56 + tremble(t, 3), 0.5);
+            let left = (t >= 51.0 && stays).then(|| bike(3, 0.5 + tremble(t, 1), 0.5));
+            goes(off, 50.0)(t).into_iter().chain([parked]).chain(left).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(opened(&self::row(), 80.0, row(false)), [1, 1, 1]);
+    assert_eq!(opened(&self::row(), 80.0, row(true)), [0, 0, 0], "something stands in both places");
+}
+
+#[test]
 fn lost_while_another_track_begins_beside_it_and_goes_off() {
     let restarted = |t: f32| {
         let parked = (t < 50.0).then(|| bike(1, 0.5 + tremble(t, 1), 0.5));
