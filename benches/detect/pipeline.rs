@@ -1,12 +1,14 @@
 //! The whole of looking, with gate, regions and budget, against a network that sees every frame whole.
 //!
 //! - `offline`: clips in virtual time, the same every time: recall of tracks, inferences, pixels of input, CPU time;
-//! - `live`: the daemon over RTSP cameras that another process serves, in CPU time.
+//! - `live`: the daemon over RTSP cameras that another process serves, in CPU time;
+//! - `latency`: the same with rules that speak often: from a frame to its alert's row.
 //!
-//! `cargo bench --bench detect -- --part pipeline [offline] [live] [--model PATH] [--cameras 1,4,8] [--seconds 20]
+//! `cargo bench --bench detect -- --part pipeline [offline] [live] [latency] [--model PATH] [--cameras 1,4,8] [--seconds 20]
 //! [--clips FOLDER] [--sizes a.toml,b.toml]`. `--sizes` are further networks that stand for smaller input sizes of the
 //! model, offline, where it has none of its own.
 
+mod latency;
 mod live;
 mod offline;
 mod recall;
@@ -75,5 +77,8 @@ pub fn run(arguments: impl Iterator<Item = String>) {
     }
     if asked.wants("live") {
         live::print(&asked);
+    }
+    if asked.wants("latency") {
+        latency::print(&asked);
     }
 }

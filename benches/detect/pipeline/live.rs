@@ -16,7 +16,7 @@ use crate::cameras::{self, Cameras};
 use crate::cpu;
 
 /// How long everything may take to run evenly before it is measured: a gate has learnt its background by then.
-const SETTLE: Duration = Duration::from_secs(12);
+pub(super) const SETTLE: Duration = Duration::from_secs(12);
 
 /// CPU time over a span, and what it was for.
 #[derive(Default)]
@@ -95,7 +95,7 @@ fn quiet(asked: &Asked) -> Option<PathBuf> {
 }
 
 /// Two busy streets, one after the other.
-fn busy(asked: &Asked) -> Option<PathBuf> {
+pub(super) fn busy(asked: &Asked) -> Option<PathBuf> {
     let clips = [asked.clips.join("opencv4nodejs_traffic.mp4"), asked.clips.join("ahmetozlu_street.mp4")];
     let clips: Vec<&Path> = clips.iter().map(PathBuf::as_path).collect();
     sub_stream("busy", &["-i"], &clips, "")
@@ -170,15 +170,20 @@ fn daemon(asked: &Asked, count: u32, main: &Path, sub: &Path, every_frame: bool)
     }
 }
 
-fn configuration(asked: &Asked, cameras: impl Iterator<Item = (String, String)>) -> String {
+/// The box without cameras.
+pub(super) fn box_configuration(asked: &Asked) -> String {
     let model = asked.model.canonicalize().unwrap();
     // Nobody listens there: what the publisher does without a broker is little.
-    let mut text = format!(
+    format!(
         "[box]\nward = \"bench\"\nid = \"bench\"\n[store]\ndirectory = \"store\"\nclip_bytes_max = \"4 GiB\"\n\
          free_bytes_min = 0\n[broker]\nurl = \"mqtt://127.0.0.1:9\"\n[detector]\nmodel = \"{}\"\nscore_min = {}\n",
         model.display(),
         asked.score_min
-    );
+    )
+}
+
+fn configuration(asked: &Asked, cameras: impl Iterator<Item = (String, String)>) -> String {
+    let mut text = box_configuration(asked);
     for (number, (main, sub)) in cameras.enumerate() {
         write!(
             text,
