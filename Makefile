@@ -85,7 +85,8 @@ format:
 
 lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
-	$(CARGO) clippy --locked --no-default-features --lib --bins -- -D warnings
+	$(CARGO) clippy --locked --no-default-features --features box --lib --bins -- -D warnings
+	$(CARGO) clippy --locked --no-default-features --features post --lib --bins -- -D warnings
 
 documentation:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items

@@ -11,20 +11,38 @@
 //!
 //! Three planes meet only at named types of [`domain`]: encoded video (`Fragment`), pictures (`Frame`) and words
 //! (`Event`, `Alert`). Modules never import their siblings; `agent` wires them. ARCHITECTURE.md is the map.
+//!
+//! Two programs, each behind its feature: `wardwatch` on the box (`box`), and `wardpost`, which keeps the alerts at the
+//! ward post (`post`).
 
 pub mod backoff;
 pub mod channel;
 pub mod clock;
 pub mod domain;
+pub mod tls;
 
-pub mod agent;
 pub mod cli;
+#[cfg(feature = "post")]
+pub mod post;
+
+// What a box is made of: none of it is in a ward post's program.
+#[cfg(feature = "box")]
+pub mod agent;
+#[cfg(feature = "box")]
 pub mod config;
+#[cfg(feature = "box")]
 pub mod detect;
+#[cfg(feature = "box")]
 pub mod publish;
+#[cfg(feature = "box")]
 pub mod rules;
+#[cfg(feature = "box")]
 pub mod scene;
+#[cfg(feature = "box")]
 pub mod store;
+#[cfg(feature = "box")]
 pub mod thumbnail;
+#[cfg(feature = "box")]
 pub mod track;
+#[cfg(feature = "box")]
 pub mod video;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    wardwatch::cli::main()
+    wardwatch::cli::wardwatch::main()
 }

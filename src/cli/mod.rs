@@ -1,91 +1,26 @@
-//! The command line: one file per subcommand, nothing but argument parsing and printing.
+//! The command lines: one folder per program, one file per subcommand, nothing but argument parsing and printing. Here
+//! is what both programs share.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
 
-pub mod check;
-mod clips;
-#[cfg(feature = "demo")]
-mod demo;
-mod model;
-mod replay;
-mod run;
-mod session;
-mod store;
+mod time;
+#[cfg(feature = "post")]
+pub mod wardpost;
+#[cfg(feature = "box")]
+pub mod wardwatch;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
-
-use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Exit code: what was asked cannot be done.
 pub const CANNOT: u8 = 1;
 /// Exit code: something wrong was found.
 pub const FOUND: u8 = 3;
 
-/// Records street cameras untouched, looks at them, and alerts the ward post.
-#[derive(Debug, Parser)]
-#[command(name = "wardwatch", version, propagate_version = true, max_term_width = 110)]
-struct Line {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Runs the box: records, looks, and sends alerts.
-    Run(run::Args),
-    /// Checks the configuration and says what the box would do.
-    Check(check::Args),
-    /// Analyses a video file as fast as the machine can; prints JSON lines.
-    Replay(replay::Args),
-    /// Lists and exports footage, and says who did.
-    Clips(clips::Args),
-    /// Lists, checks and measures detection models.
-    Model(model::Args),
-    /// Says what is wrong with the footage and its index, and mends it.
-    Store(store::Args),
-    /// Shows everything at once on this machine: cameras, box, broker, alerts.
-    #[cfg(feature = "demo")]
-    Demo(demo::Args),
-    /// Prints the completions of a shell.
-    Completions {
-        /// Which shell.
-        shell: clap_complete::Shell,
-    },
-    #[command(hide = true)]
-    Session(session::Args),
-}
-
-/// Runs what the command line asks for. Errors are printed with their causes; the result is the process's exit code.
-pub fn main() -> ExitCode {
-    let line = Line::parse();
-    start_log(&line.command);
-    let only_prints = match &line.command {
-        Command::Check(_) | Command::Model(_) | Command::Replay(_) | Command::Completions { .. } => true,
-        Command::Clips(args) => args.only_prints(),
-        Command::Store(args) => args.only_reads(),
-        _ => false,
-    };
-    if only_prints {
-        end_at_a_closed_pipe();
-    }
-    let result = match line.command {
-        Command::Run(args) => run::run(&args),
-        Command::Check(args) => check::run(args),
-        Command::Replay(args) => replay::run(&args),
-        Command::Clips(args) => clips::run(&args),
-        Command::Model(args) => model::run(args),
-        Command::Store(args) => store::run(&args),
-        #[cfg(feature = "demo")]
-        Command::Demo(args) => demo::run(&args),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Line::command(), "wardwatch", &mut std::io::stdout());
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Session(args) => Ok(session::run(&args)),
-    };
-    result.unwrap_or_else(|error: anyhow::Error| {
-        eprintln!("wardwatch: {error:#}");
+/// The process's exit code; an error is printed with its causes.
+fn exit_code(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        eprintln!("{program}: {error:#}");
         ExitCode::from(CANNOT)
     })
 }
@@ -99,15 +34,30 @@ fn end_at_a_closed_pipe() {
     }
 }
 
-/// Log lines go to standard error, as journald wants them; RUST_LOG chooses which. The daemon tells of what changes,
-/// the other commands only of what is wrong.
-fn start_log(command: &Command) {
-    let default = match command {
-        Command::Run(_) => "info,tract=warn,rumqttc=warn",
-        _ => "warn,tract=error,rumqttc=error",
-    };
+/// Log lines go to standard error, as journald wants them; RUST_LOG chooses which, and `default` where it is not set.
+fn start_log(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     log.with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
+}
+
+/// Who asks: as they say, or as sudo or the login name them; with the user id, which nobody can make up.
+fn who(said: Option<&str>) -> String {
+    let from_environment = || ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|key| std::env::var(key).ok());
+    let name = said.map(str::to_owned).or_else(from_environment).unwrap_or_else(|| "somebody".to_owned());
+    format!("{name} (user id {})", rustix::process::getuid().as_raw())
+}
+
+/// Prints rows with their columns under each other; the first row is the head.
+fn print_table(rows: &[Vec<String>]) {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
 }

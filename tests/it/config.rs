@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
-use wardwatch::cli::check;
+use wardwatch::cli::wardwatch::check;
 use wardwatch::config::{self, Problem, Settings};
 use wardwatch::detect::DetectorChoice;
 use wardwatch::domain::fragment::StreamRole;

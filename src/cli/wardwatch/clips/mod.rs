@@ -4,7 +4,6 @@ mod export;
 mod hold;
 mod list;
 mod log;
-mod time;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,6 +12,7 @@ use anyhow::bail;
 use clap::Subcommand;
 use jiff::tz::TimeZone;
 
+use crate::cli::{print_table, time, who};
 use crate::config;
 use crate::domain::ids::{BoxId, CameraId};
 use crate::store::Catalogue;
@@ -129,13 +129,6 @@ fn not_blank(text: &str) -> Result<String, String> {
     }
 }
 
-/// Who asks: as they say, or as sudo or the login name them; with the user id, which nobody can make up.
-fn who(said: Option<&str>) -> String {
-    let from_environment = || ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|key| std::env::var(key).ok());
-    let name = said.map(str::to_owned).or_else(from_environment).unwrap_or_else(|| "somebody".to_owned());
-    format!("{name} (user id {})", rustix::process::getuid().as_raw())
-}
-
 /// A number of bytes for a person.
 fn size(bytes: u64) -> String {
     match bytes {
@@ -149,17 +142,4 @@ fn size(bytes: u64) -> String {
 fn span(seconds: f64) -> String {
     let whole = seconds.round() as u64;
     format!("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60)
-}
-
-/// Prints rows with their columns under each other; the first row is the head.
-fn print_table(rows: &[Vec<String>]) {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    for row in rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
-    }
 }

@@ -24,8 +24,7 @@ pub(super) fn parse(text: &str, timezone: &TimeZone, now: WallTime) -> anyhow::R
     let zoned: Option<Zoned> = local.and_then(|local| local.to_zoned(timezone.clone()).ok());
     let zoned = zoned.ok_or_else(|| {
         anyhow::anyhow!(
-            "{text:?} is not a time; write {today}T22:14:03+07:00, \"{today} 22:14\" in the box's time zone, or 22:14 \
-             for today"
+            "{text:?} is not a time; write {today}T22:14:03+07:00, \"{today} 22:14\" in local time, or 22:14 for today"
         )
     })?;
     Ok(WallTime::from_timestamp(zoned.timestamp()))

@@ -1,0 +1,86 @@
+//! The command line of `wardwatch`, the box: one file per subcommand.
+
+pub mod check;
+mod clips;
+#[cfg(feature = "demo")]
+mod demo;
+mod model;
+mod replay;
+mod run;
+mod session;
+mod store;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use super::{FOUND, end_at_a_closed_pipe, exit_code, start_log};
+
+/// Records street cameras untouched, looks at them, and alerts the ward post.
+#[derive(Debug, Parser)]
+#[command(name = "wardwatch", version, propagate_version = true, max_term_width = 110)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the box: records, looks, and sends alerts.
+    Run(run::Args),
+    /// Checks the configuration and says what the box would do.
+    Check(check::Args),
+    /// Analyses a video file as fast as the machine can; prints JSON lines.
+    Replay(replay::Args),
+    /// Lists and exports footage, and says who did.
+    Clips(clips::Args),
+    /// Lists, checks and measures detection models.
+    Model(model::Args),
+    /// Says what is wrong with the footage and its index, and mends it.
+    Store(store::Args),
+    /// Shows everything at once on this machine: cameras, box, broker, alerts.
+    #[cfg(feature = "demo")]
+    Demo(demo::Args),
+    /// Prints the completions of a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    #[command(hide = true)]
+    Session(session::Args),
+}
+
+/// Runs what the command line asks for. Errors are printed with their causes; the result is the process's exit code.
+pub fn main() -> ExitCode {
+    let line = Line::parse();
+    // The daemon tells of what changes, the other commands only of what is wrong.
+    start_log(match &line.command {
+        Command::Run(_) => "info,tract=warn,rumqttc=warn",
+        _ => "warn,tract=error,rumqttc=error",
+    });
+    let only_prints = match &line.command {
+        Command::Check(_) | Command::Model(_) | Command::Replay(_) | Command::Completions { .. } => true,
+        Command::Clips(args) => args.only_prints(),
+        Command::Store(args) => args.only_reads(),
+        _ => false,
+    };
+    if only_prints {
+        end_at_a_closed_pipe();
+    }
+    let result = match line.command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::run(args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Clips(args) => clips::run(&args),
+        Command::Model(args) => model::run(args),
+        Command::Store(args) => store::run(&args),
+        #[cfg(feature = "demo")]
+        Command::Demo(args) => demo::run(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Line::command(), "wardwatch", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Session(args) => Ok(session::run(&args)),
+    };
+    exit_code("wardwatch", result)
+}

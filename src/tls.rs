@@ -1,0 +1,97 @@
+//! Certificates and keys into a TLS configuration: a leaf, since a box and a ward post prove themselves to their broker
+//! in the same way. Reads files, and opens no connection.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+
+const CA: &str = "a PEM file with the certificate of the authority that signed the broker's";
+const KEY: &str = "a PEM file with the private key, without a password";
+
+/// Which files to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Files<'a> {
+    /// PEM file of the authority that signed the broker's certificate.
+    pub ca_file: &'a Path,
+    /// PEM files of the own certificate chain and private key, for mutual TLS.
+    pub identity: Option<(&'a Path, &'a Path)>,
+    /// What the chain is, for a person: "a PEM file with this box's certificate chain".
+    pub chain: &'static str,
+}
+
+/// What is wrong with a certificate or a key.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A certificate or key file does not read.
+    #[error("{key} {}: {reason}; give the path of {wanted}", path.display())]
+    File {
+        /// The key in the configuration: `ca_file`, `cert_file`, `key_file`.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+        /// What would be right.
+        wanted: &'static str,
+    },
+    /// Certificate and key do not go together, or are of a kind that is not supported.
+    #[error("cert_file and key_file cannot be used: {0}; give a certificate and its own key")]
+    Identity(rustls::Error),
+}
+
+/// TLS 1.2 and 1.3 with ring. Trusts what is in `ca_file` and nothing else.
+///
+/// # Errors
+/// A file does not read, or certificate and key do not fit.
+pub fn client_config(files: Files<'_>) -> Result<Arc<ClientConfig>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates("ca_file", files.ca_file, CA)? {
+        roots
+            .add(certificate)
+            .map_err(|error| file_error("ca_file", files.ca_file, CA)(error.to_string()))?;
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring does TLS 1.2 and 1.3")
+        .with_root_certificates(roots);
+    let config = match files.identity {
+        None => builder.with_no_client_auth(),
+        Some((cert_file, key_file)) => {
+            let chain = certificates("cert_file", cert_file, files.chain)?;
+            builder.with_client_auth_cert(chain, private_key(key_file)?).map_err(TlsError::Identity)?
+        }
+    };
+    Ok(Arc::new(config))
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let wrong = |reason| file_error("key_file", path, KEY)(reason);
+    let pem = fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| wrong(format!("no private key: {error}")))
+}
+
+fn certificates(
+    key: &'static str,
+    path: &Path,
+    wanted: &'static str,
+) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let wrong = |reason| file_error(key, path, wanted)(reason);
+    let pem = fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| wrong(error.to_string()))?;
+    if certificates.is_empty() { Err(wrong("no certificate in it".to_owned())) } else { Ok(certificates) }
+}
+
+fn file_error(
+    key: &'static str,
+    path: &Path,
+    wanted: &'static str,
+) -> impl FnOnce(String) -> TlsError + use<> {
+    let path = path.to_owned();
+    move |reason| TlsError::File { key, path, reason, wanted }
+}
