@@ -1,4 +1,4 @@
-//! Times as a person writes and reads them.
+//! Times as a person writes them.
 
 use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
@@ -28,16 +28,6 @@ pub(super) fn parse(text: &str, timezone: &TimeZone, now: WallTime) -> anyhow::R
         )
     })?;
     Ok(WallTime::from_timestamp(zoned.timestamp()))
-}
-
-/// Local date and time.
-pub(super) fn text(at: WallTime, timezone: &TimeZone) -> String {
-    at.to_timestamp().to_zoned(timezone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-/// Local time.
-pub(super) fn time_text(at: WallTime, timezone: &TimeZone) -> String {
-    at.to_timestamp().to_zoned(timezone.clone()).strftime("%H:%M:%S").to_string()
 }
 
 #[cfg(test)]

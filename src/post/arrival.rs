@@ -257,7 +257,11 @@ mod tests {
             ("wardwatch/v1/ben-nghe/box-1/vitals", good.to_string().into_bytes(), "wardwatch.vitals/1"),
         ] {
             let said = refusal(topic, &payload);
-            assert!(said.contains(why), "{topic} {}: {said}", String::from_utf8_lossy(&payload[..payload.len().min(80)]));
+            assert!(
+                said.contains(why),
+                "{topic} {}: {said}",
+                String::from_utf8_lossy(&payload[..payload.len().min(80)])
+            );
         }
     }
 

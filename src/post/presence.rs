@@ -86,7 +86,12 @@ impl Watched {
     }
 
     /// Time passes. `listening_since`: since when the post could have heard it. Returns what has to be reported.
-    pub fn pass(&mut self, now: Monotonic, listening_since: Monotonic, silent_after: Duration) -> Option<Reported> {
+    pub fn pass(
+        &mut self,
+        now: Monotonic,
+        listening_since: Monotonic,
+        silent_after: Duration,
+    ) -> Option<Reported> {
         let since = self.heard_at.map_or(listening_since, |heard_at| heard_at.max(listening_since));
         if self.reported != Reported::Here || now.since(since) < silent_after {
             return None;

@@ -4,6 +4,7 @@ mod export;
 mod hold;
 mod list;
 mod log;
+mod time;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,7 +13,7 @@ use anyhow::bail;
 use clap::Subcommand;
 use jiff::tz::TimeZone;
 
-use crate::cli::{print_table, time, who};
+use crate::cli::{print_table, who};
 use crate::config;
 use crate::domain::ids::{BoxId, CameraId};
 use crate::store::Catalogue;

@@ -1,0 +1,54 @@
+//! `wardpost status`: how the boxes are.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::{FOUND, ShowingArgs, print_table};
+use crate::domain::status::Presence;
+use crate::post::presence::Reported;
+use crate::post::storage::BoxState;
+
+/// Arguments of `wardpost status`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print one JSON object instead: `boxes`, `refused`, `last_refused`. Times are in UTC.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    showing: ShowingArgs,
+}
+
+/// Prints a table, or JSON; 3 where a box is gone, or an alert is missing.
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let (storage, presentation) = args.showing.open(false)?;
+    let boxes = storage.boxes()?;
+    let (refused, last_refused) = storage.refused()?;
+    if args.json {
+        let boxes = boxes.iter().map(json).collect::<Vec<_>>();
+        let all = json!({ "boxes": boxes, "refused": refused, "last_refused": last_refused });
+        println!("{}", serde_json::to_string_pretty(&all)?);
+    } else {
+        let rows = boxes.iter().map(|known| presentation.box_row(known));
+        print_table(&std::iter::once(presentation.box_head()).chain(rows).collect::<Vec<_>>());
+        println!("\n{}", presentation.times_are_in());
+        if let Some(last) = last_refused {
+            eprintln!("wardpost: {refused} refused messages are kept; the last: {}", last.escape_debug());
+        }
+    }
+    let is_well = |known: &BoxState| known.reported == Reported::Here && known.numbers.missing == 0;
+    Ok(if boxes.iter().all(is_well) { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
+}
+
+fn json(known: &BoxState) -> Value {
+    let status = known.status.as_ref();
+    json!({
+        "ward": known.sender.ward, "box": known.sender.box_id, "outbox": known.outbox,
+        "state": known.reported.as_str(), "state_since": known.reported_at,
+        "says_online": status.map(|status| status.presence == Presence::Online),
+        "version": status.map(|status| &status.version), "heard_at": known.heard_at,
+        "alerts": known.alerts, "last_alert_at": known.alert_at,
+        "contiguous": known.numbers.contiguous, "highest": known.numbers.highest, "missing": known.numbers.missing,
+        "duplicates": known.duplicates, "conflicts": known.conflicts, "refused": known.refused,
+    })
+}

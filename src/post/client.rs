@@ -1,0 +1,298 @@
+//! The only file of the post that names the MQTT client: one connection, from its beginning to its end.
+//!
+//! The client's own memory of a broken connection is not trusted: each connection has a client of its own. The broker's
+//! is used instead: the session is a lasting one under a fixed name, and a message is acknowledged to the broker only
+//! when [`Client::acknowledge`] is called, so that it keeps what came while the post was down, or was not stored.
+
+use std::time::Duration;
+
+use rumqttc::{AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, MqttOptions};
+use rumqttc::{
+    NetworkOptions, Publish, QoS, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
+};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
+
+use super::arrival::{Message, PAYLOAD_BYTES_MAX, REFUSED_BYTES_MAX};
+use super::settings::Broker;
+use crate::clock;
+use crate::domain::fault::{ErrorKind, chain};
+use crate::domain::ids::WardId;
+use crate::tls::{self, TlsError};
+
+/// What MQTT allows: a client that cannot read a message leaves the connection, and gets the same one on the next.
+/// What is too large is cut as it is read, and refused then.
+const INCOMING_BYTES_MAX: usize = 268_435_455;
+/// The post itself sends nothing large.
+const OUTGOING_BYTES_MAX: usize = 1024 * 1024;
+/// Within this a connection stands, and a packet has left.
+const NETWORK_TIMEOUT: Duration = Duration::from_secs(10);
+/// A broker that acknowledges nothing for so long is left.
+const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// So many messages of the post may be unacknowledged.
+const UNDER_WAY_MAX: usize = 32;
+/// The client's own limit, which must not be reached: it would hold back acknowledgements too.
+const CLIENT_INFLIGHT: u16 = 64;
+/// Requests that wait for the client; more than a batch ever makes.
+const REQUESTS_MAX: usize = 4096;
+/// Messages that are read and not yet taken. When that many wait, nothing more is read.
+const EVENTS_MAX: usize = 128;
+/// How long a farewell may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LinkError {
+    #[error("broker.{0}")]
+    Tls(#[from] TlsError),
+    #[error(
+        "the broker {broker} refuses {who}; check broker.user and broker.password_file against the broker's password file"
+    )]
+    Refused { broker: String, who: String },
+    #[error(
+        "the broker {broker} refuses the client id {client_id}; check broker.client_id and the broker's access list"
+    )]
+    ClientId { broker: String, client_id: String },
+    #[error("the broker {broker} refuses to subscribe to {topics}; check the broker's access list")]
+    Subscription { broker: String, topics: String },
+    #[error("the broker {broker} cannot be reached: {reason}")]
+    Link { broker: String, reason: String },
+    #[error("the broker {broker} has acknowledged nothing for {seconds} s")]
+    Unacknowledged { broker: String, seconds: u64 },
+}
+
+impl LinkError {
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Tls(_) | Self::Refused { .. } | Self::ClientId { .. } | Self::Subscription { .. } => {
+                ErrorKind::Config
+            }
+            Self::Link { .. } | Self::Unacknowledged { .. } => ErrorKind::Transient,
+        }
+    }
+}
+
+/// What happens on a connection.
+pub(super) enum Occurrence {
+    /// A message, and what it is acknowledged with.
+    Message(Message, Receipt),
+    /// The broker will send what it has and what comes.
+    Subscribed,
+    /// Nothing that anybody waits for.
+    Other,
+}
+
+/// Acknowledges one message to the broker, on the connection on which it came.
+pub(super) struct Receipt(Publish);
+
+/// A connection to the broker.
+pub(super) struct Client {
+    client: AsyncClient,
+    events: mpsc::Receiver<Result<Read, ConnectionError>>,
+    _driver: AbortOnDrop,
+    broker: Broker,
+    topics: Vec<String>,
+    under_way: usize,
+    /// When the broker acknowledged something last, or the first message after silence left.
+    progress_at: Instant,
+}
+
+/// An event, with a payload of bounded size.
+enum Read {
+    Message(Message, Receipt),
+    SubAck(Vec<SubscribeReasonCode>),
+    PubAck,
+    Other,
+}
+
+impl Client {
+    /// Connects and asks for a ward's messages, or those of all.
+    pub async fn connect(broker: &Broker, ward: Option<&WardId>) -> Result<Self, LinkError> {
+        let (client, mut eventloop) = AsyncClient::new(options(broker)?, REQUESTS_MAX);
+        let mut network = NetworkOptions::new();
+        network.set_tcp_nodelay(true);
+        network.set_connection_timeout(NETWORK_TIMEOUT.as_secs());
+        eventloop.set_network_options(network);
+        // The first thing that it yields is the broker's welcome.
+        eventloop.poll().await.map_err(|error| diagnose(&error, broker))?;
+        let ward = ward.map_or("+", WardId::as_str);
+        let topic = |name: &str| format!("wardwatch/v1/{ward}/+/{name}");
+        let wanted = [("alert", QoS::AtLeastOnce), ("status", QoS::AtLeastOnce), ("vitals", QoS::AtMostOnce)];
+        let topics: Vec<String> = wanted.iter().map(|(name, _)| topic(name)).collect();
+        let filters = wanted.iter().map(|(name, qos)| SubscribeFilter::new(topic(name), *qos));
+        // Also where the session stands: the broker may have lost it, and sends what is retained again.
+        let _ = client.try_subscribe_many(filters);
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        // In a task of its own, since `poll` must not be abandoned half-way: it would lose what it took.
+        let driver = tokio::spawn(drive(eventloop, sender));
+        Ok(Self {
+            client,
+            events,
+            _driver: AbortOnDrop(driver.abort_handle()),
+            broker: broker.clone(),
+            topics,
+            under_way: 0,
+            progress_at: Instant::now(),
+        })
+    }
+
+    /// Waits for what happens next; may be abandoned.
+    pub async fn next(&mut self) -> Result<Occurrence, LinkError> {
+        let give_up_at = self.progress_at + ACKNOWLEDGE_TIMEOUT;
+        tokio::select! {
+            read = self.events.recv() => self.occurred(read),
+            () = sleep_until(give_up_at), if self.under_way > 0 => Err(LinkError::Unacknowledged {
+                broker: address(&self.broker),
+                seconds: ACKNOWLEDGE_TIMEOUT.as_secs(),
+            }),
+        }
+    }
+
+    /// What has happened already, if anything.
+    pub fn try_next(&mut self) -> Result<Option<Occurrence>, LinkError> {
+        match self.events.try_recv() {
+            Ok(read) => self.occurred(Some(read)).map(Some),
+            Err(mpsc::error::TryRecvError::Empty) => Ok(None),
+            Err(mpsc::error::TryRecvError::Disconnected) => self.occurred(None).map(Some),
+        }
+    }
+
+    /// The broker may forget this message.
+    pub fn acknowledge(&self, receipt: &Receipt) -> Result<(), LinkError> {
+        self.client.try_ack(&receipt.0).map_err(|_| self.ended())
+    }
+
+    /// Whether the broker has acknowledged enough to be sent more.
+    pub fn has_room(&self) -> bool {
+        self.under_way < UNDER_WAY_MAX
+    }
+
+    /// Publishes with QoS 1, retained.
+    pub fn publish_retained(&mut self, topic: &str, payload: Vec<u8>) -> Result<(), LinkError> {
+        if self.under_way == 0 {
+            self.progress_at = Instant::now();
+        }
+        self.client.try_publish(topic, QoS::AtLeastOnce, true, payload).map_err(|_| self.ended())?;
+        self.under_way += 1;
+        Ok(())
+    }
+
+    /// Sends what waits, and closes the connection.
+    pub async fn say_goodbye(mut self) {
+        let _ = self.client.try_disconnect();
+        let drain = async { while let Some(Ok(_)) = self.events.recv().await {} };
+        let _ = tokio::time::timeout(GOODBYE, drain).await;
+    }
+
+    fn occurred(&mut self, read: Option<Result<Read, ConnectionError>>) -> Result<Occurrence, LinkError> {
+        match read {
+            Some(Ok(Read::Message(message, receipt))) => return Ok(Occurrence::Message(message, receipt)),
+            Some(Ok(Read::SubAck(codes))) => {
+                let refused = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Failure);
+                if codes.iter().any(refused) {
+                    let topics = self.topics.join(", ");
+                    return Err(LinkError::Subscription { broker: address(&self.broker), topics });
+                }
+                return Ok(Occurrence::Subscribed);
+            }
+            Some(Ok(Read::PubAck)) => {
+                self.under_way = self.under_way.saturating_sub(1);
+                self.progress_at = Instant::now();
+            }
+            Some(Ok(Read::Other)) => {}
+            Some(Err(error)) => return Err(diagnose(&error, &self.broker)),
+            None => return Err(self.ended()),
+        }
+        Ok(Occurrence::Other)
+    }
+
+    /// The client takes nothing any more.
+    fn ended(&self) -> LinkError {
+        LinkError::Link { broker: address(&self.broker), reason: "the connection is at its end".to_owned() }
+    }
+}
+
+fn options(broker: &Broker) -> Result<MqttOptions, LinkError> {
+    let mut options = MqttOptions::new(&broker.client_id, &broker.host, broker.port);
+    options
+        .set_clean_session(false)
+        .set_manual_acks(true)
+        .set_keep_alive(broker.keep_alive)
+        .set_max_packet_size(INCOMING_BYTES_MAX, OUTGOING_BYTES_MAX)
+        .set_inflight(CLIENT_INFLIGHT);
+    if let Some(credentials) = &broker.credentials {
+        options.set_credentials(&credentials.user, credentials.password.reveal());
+    }
+    if let Some(tls) = &broker.tls {
+        // Read anew each time: certificates are renewed while the post runs.
+        options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls::client_config(
+            tls.files(),
+        )?)));
+    }
+    Ok(options)
+}
+
+/// Polls the connection until it ends.
+async fn drive(mut eventloop: EventLoop, sender: mpsc::Sender<Result<Read, ConnectionError>>) {
+    loop {
+        let read = eventloop.poll().await.map(read);
+        let is_over = read.is_err();
+        if sender.send(read).await.is_err() || is_over {
+            return;
+        }
+    }
+}
+
+fn read(event: Event) -> Read {
+    match event {
+        Event::Incoming(Incoming::Publish(mut publish)) => {
+            let whole = std::mem::take(&mut publish.payload);
+            let kept = if whole.len() > PAYLOAD_BYTES_MAX { REFUSED_BYTES_MAX } else { whole.len() };
+            let message = Message {
+                topic: publish.topic.clone(),
+                payload: whole[..kept].to_vec(),
+                bytes: whole.len(),
+                retained: publish.retain,
+                at: clock::wall(),
+            };
+            Read::Message(message, Receipt(publish))
+        }
+        Event::Incoming(Incoming::SubAck(ack)) => Read::SubAck(ack.return_codes),
+        Event::Incoming(Incoming::PubAck(_)) => Read::PubAck,
+        _ => Read::Other,
+    }
+}
+
+fn diagnose(error: &ConnectionError, broker: &Broker) -> LinkError {
+    let at = address(broker);
+    let ConnectionError::ConnectionRefused(code) = error else {
+        return LinkError::Link { broker: at, reason: chain(error) };
+    };
+    match code {
+        ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
+            let who = match &broker.credentials {
+                Some(credentials) => format!("user \"{}\" with this password", credentials.user),
+                None => "a connection without user and password".to_owned(),
+            };
+            LinkError::Refused { broker: at, who }
+        }
+        ConnectReturnCode::BadClientId => {
+            LinkError::ClientId { broker: at, client_id: broker.client_id.clone() }
+        }
+        other => LinkError::Link { broker: at, reason: format!("it refuses the connection: {other:?}") },
+    }
+}
+
+/// Host and port, for a person.
+pub(super) fn address(broker: &Broker) -> String {
+    format!("{}:{}", broker.host, broker.port)
+}
+
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,304 @@
+//! What is stored, as text for people: in Vietnamese or English, in local time. Pure: no terminal, no clock, no database.
+//!
+//! What a box sends is shown without control characters: nothing in an alert can steer a terminal.
+
+mod words;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+pub use words::Language;
+
+use super::presence::Reported;
+use super::storage::{BoxState, Hole, StoredAlert, StoredNotice};
+use crate::domain::alert::{Alert, NOT_KEPT};
+use crate::domain::detection::Label;
+use crate::domain::event::{Phase, Severity};
+use crate::domain::time::{ClockState, WallTime};
+use words::{Word, counted, rule_kind, word};
+
+/// An alert that came later than this after what it tells says when it came.
+const LATE: Duration = Duration::from_secs(60);
+
+/// How things are shown.
+#[derive(Debug, Clone)]
+pub struct Presentation {
+    /// In which language.
+    pub language: Language,
+    /// In which time zone.
+    pub timezone: TimeZone,
+    /// Whether severity has a colour (ANSI), for a terminal.
+    pub colours: bool,
+}
+
+impl Presentation {
+    /// An alert on one line: when, how severe, where, which rule, who, why, which alert.
+    pub fn line(&self, stored: &StoredAlert) -> String {
+        let alert = &stored.alert;
+        let mut line = format!(
+            "{}  {}  {}  {}",
+            self.time(told_at(alert)),
+            self.severity(alert.severity),
+            self.place(stored),
+            self.rule(alert)
+        );
+        let subjects = self.subjects(alert);
+        if !subjects.is_empty() {
+            let _ = write!(line, ", {subjects}");
+        }
+        if let (Phase::Closed, Some(closed_at)) = (alert.phase, alert.closed_at) {
+            let _ = write!(line, ", {} {}", self.word(Word::Over), span(closed_at.since(alert.opened_at)));
+        }
+        let _ = write!(line, ": {}", clean(&alert.why));
+        if let Some(remark) = self.remark(stored) {
+            let _ = write!(line, "  ({remark})");
+        }
+        let _ = write!(line, "  {}", alert.id);
+        line
+    }
+
+    /// A notice on one line.
+    pub fn notice(&self, notice: &StoredNotice) -> String {
+        let said = match notice.kind.as_str() {
+            "here" => Word::IsBack,
+            "offline" => Word::IsOffline,
+            "silent" => Word::IsSilent,
+            "link-lost" => Word::LinkLost,
+            "link-back" => Word::LinkBack,
+            other => return format!("{}  ---  {}", self.time(notice.at), clean(other)),
+        };
+        let is_good = matches!(said, Word::IsBack | Word::LinkBack);
+        let who = notice
+            .sender
+            .as_ref()
+            .map_or(String::new(), |sender| format!("{} {sender} ", self.word(Word::Box)));
+        let detail = notice.detail.as_ref().map_or(String::new(), |detail| format!(" ({})", clean(detail)));
+        let text = format!("--- {who}{}{detail} ---", self.word(said));
+        format!("{}  {}", self.time(notice.at), self.coloured(if is_good { "32" } else { "1;35" }, text))
+    }
+
+    /// Everything about an alert, a line each.
+    pub fn whole(&self, stored: &StoredAlert) -> String {
+        let alert = &stored.alert;
+        let mut lines = vec![
+            (Word::Alert, format!("{} ({})", alert.id, alert.phase.as_str())),
+            (Word::SeverityHead, self.severity(alert.severity)),
+            (Word::Place, self.place(stored)),
+        ];
+        if let (Some(lat), Some(lon)) = (alert.camera.lat, alert.camera.lon) {
+            let heading = alert.camera.heading.map_or(String::new(), |heading| format!(", {heading:.0}°"));
+            lines.push((Word::Position, format!("{lat:.6}, {lon:.6}{heading}")));
+        }
+        let clock = match alert.clock {
+            ClockState::Unsynced => format!("  ({})", self.word(Word::ClockUnsynced)),
+            ClockState::Synced | ClockState::Holdover => String::new(),
+        };
+        let none = || self.word(Word::None).to_owned();
+        let subjects = self.subjects(alert);
+        let footage_ends = alert
+            .clip
+            .ends_at
+            .map_or(String::new(), |at| format!(" {} {}", self.word(Word::FootageEnds), self.time(at)));
+        let footage =
+            format!("{} ({}{footage_ends})", clean(&alert.clip.reference), self.time(alert.clip.starts_at));
+        let number = match alert.seq {
+            NOT_KEPT => self.word(Word::NotNumbered).to_owned(),
+            seq => format!("{seq} ({} {})", self.word(Word::Outbox), alert.outbox),
+        };
+        lines.extend([
+            (Word::Rule, format!("{} [{}]", self.rule(alert), alert.rule.id)),
+            (Word::Began, format!("{}{clock}", self.time(alert.opened_at))),
+            (Word::Ended, alert.closed_at.map_or(self.word(Word::StillOpen).to_owned(), |at| self.time(at))),
+            (Word::Received, self.time(stored.received_at)),
+            (Word::Who, if subjects.is_empty() { none() } else { subjects }),
+            (Word::Why, clean(&alert.why)),
+            (Word::Detector, clean(&alert.model.name)),
+            (Word::Footage, footage),
+            (Word::Number, number),
+            (Word::Repeats, stored.repeats.to_string()),
+        ]);
+        if stored.thumbnail.is_none() {
+            lines.push((Word::Thumbnail, none()));
+        }
+        let width = lines.iter().map(|(name, _)| self.word(*name).chars().count()).max().unwrap_or(0);
+        let line = |(name, text): (Word, String)| format!("{:<width$}  {text}\n", self.word(name));
+        lines.into_iter().map(line).collect()
+    }
+
+    /// The head of a table of alerts.
+    pub fn list_head(&self) -> Vec<String> {
+        let head = [Word::Time, Word::SeverityHead, Word::Place, Word::Rule, Word::Who, Word::Alert];
+        head.map(|head| self.word(head).to_owned()).to_vec()
+    }
+
+    /// An alert as a row of that table.
+    pub fn list_row(&self, stored: &StoredAlert) -> Vec<String> {
+        let alert = &stored.alert;
+        vec![
+            self.time(alert.opened_at),
+            self.word(Word::Severity(alert.severity)).to_owned(),
+            self.place(stored),
+            self.rule(alert),
+            self.subjects(alert),
+            alert.id.to_string(),
+        ]
+    }
+
+    /// The head of a table of boxes.
+    pub fn box_head(&self) -> Vec<String> {
+        let head = [
+            Word::Box,
+            Word::State,
+            Word::Heard,
+            Word::LastAlert,
+            Word::Contiguous,
+            Word::Highest,
+            Word::Missing,
+            Word::Duplicates,
+            Word::Conflicts,
+            Word::Refused,
+        ];
+        head.map(|head| self.word(head).to_owned()).to_vec()
+    }
+
+    /// A box as a row of that table.
+    pub fn box_row(&self, known: &BoxState) -> Vec<String> {
+        let time = |at: Option<WallTime>| at.map_or("-".to_owned(), |at| self.time(at));
+        let state = match (known.reported, known.reported_at) {
+            (Reported::Here, _) => self.word(Word::Here).to_owned(),
+            (gone, since) => {
+                let gone =
+                    self.word(if gone == Reported::Offline { Word::IsOffline } else { Word::IsSilent });
+                format!("{gone}, {} {}", self.word(Word::Since), time(since))
+            }
+        };
+        let numbers = known.numbers;
+        let counts = [
+            numbers.contiguous,
+            numbers.highest,
+            numbers.missing,
+            known.duplicates,
+            known.conflicts,
+            known.refused,
+        ];
+        let words = [known.sender.to_string(), state, time(known.heard_at), time(known.alert_at)];
+        words.into_iter().chain(counts.map(|count| count.to_string())).collect()
+    }
+
+    /// A hole on one line.
+    pub fn hole(&self, hole: &Hole) -> String {
+        let (first, last) = (hole.gap.first, hole.gap.last);
+        let numbers = if first == last { first.to_string() } else { format!("{first}-{last}") };
+        let former = if hole.is_former { format!(" {}", self.word(Word::Former)) } else { String::new() };
+        let (outbox, missing) = (self.word(Word::Outbox), self.word(Word::Missing));
+        format!("{}  {missing} {numbers}  {outbox} {}{former}", hole.sender, hole.outbox)
+    }
+
+    /// That there are no alerts.
+    pub fn no_alerts(&self) -> &'static str {
+        self.word(Word::NoAlerts)
+    }
+
+    /// That there are no holes.
+    pub fn nothing_missing(&self) -> &'static str {
+        self.word(Word::NothingMissing)
+    }
+
+    /// In which time zone times are.
+    pub fn times_are_in(&self) -> String {
+        let zone = self.timezone.iana_name().unwrap_or("UTC");
+        format!("{} {zone}", self.word(Word::TimesAreIn))
+    }
+
+    /// Local date and time, as the language writes them.
+    pub fn time(&self, at: WallTime) -> String {
+        let format = match self.language {
+            Language::Vietnamese => "%d/%m/%Y %H:%M:%S",
+            Language::English => "%Y-%m-%d %H:%M:%S",
+        };
+        at.to_timestamp().to_zoned(self.timezone.clone()).strftime(format).to_string()
+    }
+
+    fn place(&self, stored: &StoredAlert) -> String {
+        let camera = &stored.alert.camera;
+        format!("{} [{}/{}]", clean(&camera.name), stored.sender, camera.id)
+    }
+
+    fn rule(&self, alert: &Alert) -> String {
+        format!("{} ({})", clean(&alert.rule.name), clean(&rule_kind(self.language, &alert.rule.kind)))
+    }
+
+    /// How many of what; empty where nobody took part.
+    fn subjects(&self, alert: &Alert) -> String {
+        let of = |label: Label| alert.subjects.iter().filter(|subject| subject.label == label).count() as u32;
+        let labels: Vec<(Label, u32)> =
+            Label::ALL.into_iter().map(|label| (label, of(label))).filter(|(_, count)| *count > 0).collect();
+        match &labels[..] {
+            [] if alert.count > 1 => alert.count.to_string(),
+            [] => String::new(),
+            // More may have taken part than are listed.
+            [(label, _)] => counted(self.language, alert.count, *label),
+            several => {
+                let several = several.iter().map(|(label, count)| counted(self.language, *count, *label));
+                several.collect::<Vec<_>>().join(" + ")
+            }
+        }
+    }
+
+    /// Why its time should not be taken as it stands.
+    fn remark(&self, stored: &StoredAlert) -> Option<String> {
+        let received = || format!("{} {}", self.word(Word::Received), self.time(stored.received_at));
+        let told_at = told_at(&stored.alert);
+        if stored.alert.clock == ClockState::Unsynced {
+            Some(format!("{}, {}", self.word(Word::ClockUnsynced), received()))
+        } else if stored.received_at.since(told_at).max(told_at.since(stored.received_at)) > LATE {
+            Some(received())
+        } else {
+            None
+        }
+    }
+
+    fn severity(&self, severity: Severity) -> String {
+        let colour = match severity {
+            Severity::Notice => "36",
+            Severity::Warning => "33",
+            Severity::Critical => "1;31",
+        };
+        self.coloured(colour, self.word(Word::Severity(severity)).to_owned())
+    }
+
+    fn coloured(&self, colour: &str, text: String) -> String {
+        if self.colours { format!("\x1b[{colour}m{text}\x1b[0m") } else { text }
+    }
+
+    fn word(&self, one: Word) -> &'static str {
+        word(self.language, one)
+    }
+}
+
+/// When that happened what the message tells.
+fn told_at(alert: &Alert) -> WallTime {
+    alert.closed_at.unwrap_or(alert.opened_at)
+}
+
+/// Seconds, or minutes and seconds.
+fn span(span: Duration) -> String {
+    match span.as_secs() {
+        0..60 => format!("{:.1} s", span.as_secs_f64()),
+        seconds => format!("{}:{:02} min", seconds / 60, seconds % 60),
+    }
+}
+
+/// Without what steers a terminal, or the direction of the text around it.
+fn clean(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests;

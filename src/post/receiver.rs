@@ -1,0 +1,419 @@
+//! From the broker into the database, and back to the boxes what lies there.
+//!
+//! In this order, always: a message comes, a transaction with it commits, the broker is told that it may forget it, the
+//! box is told that it may. What waits is stored together, so that a hundred boxes share a commit. Owns one thread, the
+//! only one that writes arrivals. A disk that takes nothing stops everything here: nothing is acknowledged, and box and
+//! broker keep what they have.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use super::arrival::{Arrival, Content, Message, Sender};
+use super::client::{Client, LinkError, Occurrence, Receipt, address};
+use super::presence::{Reported, Sign, Watched};
+use super::settings::Settings;
+use super::storage::{Batch, Notice, NoticeKind, Storage, StorageError, Taken};
+use crate::backoff::{Backoff, scattered};
+use crate::clock;
+use crate::domain::ack::Ack;
+use crate::domain::fault::{ErrorKind, chain};
+use crate::domain::ids::WardId;
+use crate::domain::time::Monotonic;
+
+/// So many messages go into one transaction at most.
+const BATCH_MAX: usize = 64;
+/// Shortest and longest wait between connections.
+const RECONNECT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+/// Longest wait where somebody has to change something first.
+const CONFIG_WAIT: Duration = Duration::from_secs(30);
+/// How soon a disk that took nothing is tried again.
+const DISK_RETRY: Duration = Duration::from_secs(1);
+/// A broker that is away for longer is a notice of its own.
+const LINK_PATIENCE: Duration = Duration::from_secs(20);
+/// How often silence is looked for.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
+/// How often what is too old is looked for.
+const EXPIRE_EVERY: Duration = Duration::from_secs(600);
+/// Looks at thumbnails are remembered for two years, and no shorter than alerts.
+const LOOKS_KEPT: Duration = Duration::from_secs(2 * 365 * 24 * 3600);
+/// Alerts age by at most so much beyond the last one that came: a clock that leaps ahead removes nothing at once.
+const AGE_LEAP_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Why the receiver does not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiverError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The receiver's thread cannot be started.
+    #[error("cannot start the receiver's thread: {0}")]
+    Thread(io::Error),
+    /// The receiver's thread panicked.
+    #[error("the receiver's thread panicked; the log says where")]
+    Panicked,
+}
+
+/// Receives on a thread of its own.
+#[derive(Debug)]
+pub struct Receiver {
+    stop: watch::Sender<bool>,
+    thread: JoinHandle<Result<(), ReceiverError>>,
+}
+
+impl Receiver {
+    /// Opens the database and starts to connect, and goes on for ever. `ended` is called when it cannot go on, or was
+    /// stopped.
+    ///
+    /// # Errors
+    /// The database cannot be opened; there is no thread to be had.
+    pub fn start(settings: Settings, ended: impl FnOnce() + Send + 'static) -> Result<Self, ReceiverError> {
+        let storage = Storage::open(&settings.database)?;
+        let link = Link::new(settings, storage)?;
+        let (stop, stopped) = watch::channel(false);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(ReceiverError::Thread)?;
+        let work = move || {
+            let result = runtime.block_on(link.run(stopped));
+            // A name that is being resolved is not waited for.
+            runtime.shutdown_background();
+            ended();
+            result
+        };
+        let thread =
+            std::thread::Builder::new().name("receive".into()).spawn(work).map_err(ReceiverError::Thread)?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Stores and acknowledges what is in hand, and ends.
+    ///
+    /// # Errors
+    /// Why it had ended before.
+    pub fn stop(self) -> Result<(), ReceiverError> {
+        self.stop.send_replace(true);
+        self.thread.join().unwrap_or(Err(ReceiverError::Panicked))
+    }
+}
+
+/// What lasts beyond a connection.
+struct Link {
+    settings: Settings,
+    /// Absent only while a blocking thread has it.
+    storage: Option<Storage>,
+    watched: BTreeMap<Sender, Watched>,
+    /// Since when the broker's messages can be heard.
+    listening_since: Option<Monotonic>,
+    deaf_since: Instant,
+    /// Whether it has been told that nothing can be heard.
+    told_deaf: bool,
+    /// What is still to be told to boxes, the oldest first, one of each.
+    due: VecDeque<(String, Ack)>,
+    expire_at: Instant,
+    backoff: Backoff,
+    /// The last complaint about the link, and about the disk, as they were logged.
+    said: [String; 2],
+}
+
+/// Why a connection is over.
+enum End {
+    Stopped,
+    Link(LinkError),
+    Storage(ReceiverError),
+}
+
+impl From<LinkError> for End {
+    fn from(error: LinkError) -> Self {
+        Self::Link(error)
+    }
+}
+
+impl From<ReceiverError> for End {
+    fn from(error: ReceiverError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl Link {
+    fn new(settings: Settings, storage: Storage) -> Result<Self, ReceiverError> {
+        let known = storage.boxes()?.into_iter();
+        let watched = known.map(|known| (known.sender, Watched::new(known.reported))).collect();
+        Ok(Self {
+            settings,
+            storage: Some(storage),
+            watched,
+            listening_since: None,
+            deaf_since: Instant::now(),
+            told_deaf: false,
+            due: VecDeque::new(),
+            expire_at: Instant::now(),
+            backoff: Backoff::new(RECONNECT.0, RECONNECT.1),
+            said: [String::new(), String::new()],
+        })
+    }
+
+    /// Connects again and again, until it is told to stop.
+    async fn run(mut self, mut stopped: watch::Receiver<bool>) -> Result<(), ReceiverError> {
+        loop {
+            let error = match self.connection(&mut stopped).await {
+                End::Stopped => return Ok(()),
+                End::Storage(error) => return Err(error),
+                End::Link(error) => error,
+            };
+            if self.listening_since.take().is_some() {
+                self.deaf_since = Instant::now();
+            }
+            let text = chain(&error);
+            if text != self.said[0] {
+                tracing::warn!("{text}");
+                self.said[0].clone_from(&text);
+            }
+            if !self.told_deaf && self.deaf_since.elapsed() >= LINK_PATIENCE {
+                self.told_deaf = true;
+                self.tell(NoticeKind::LinkLost, Some(text), &mut stopped).await?;
+            }
+            let is_config = error.kind() == ErrorKind::Config;
+            let pause = if is_config { scattered(CONFIG_WAIT) } else { self.backoff.next_wait() };
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = until(&mut stopped) => return Ok(()),
+            }
+        }
+    }
+
+    /// One connection, from its beginning to its end.
+    async fn connection(&mut self, stopped: &mut watch::Receiver<bool>) -> End {
+        let connecting = Client::connect(&self.settings.broker, self.settings.ward.as_ref());
+        let client = tokio::select! {
+            client = connecting => client,
+            () = until(stopped) => return End::Stopped,
+        };
+        let mut client = match client {
+            Ok(client) => client,
+            Err(error) => return End::Link(error),
+        };
+        match self.serve(&mut client, stopped).await {
+            Ok(()) => {
+                client.say_goodbye().await;
+                End::Stopped
+            }
+            Err(end) => end,
+        }
+    }
+
+    /// Stores and acknowledges until the connection ends; `Ok` when it was told to stop.
+    async fn serve(&mut self, client: &mut Client, stopped: &mut watch::Receiver<bool>) -> Result<(), End> {
+        // Whatever the last connection still knew of them: this is what is stored.
+        let acks = self.storage().acks().map_err(ReceiverError::from)?;
+        self.due.clear();
+        acks.into_iter().for_each(|(ward, ack)| self.owe(&ward, ack));
+        let mut tick = interval(LOOK_AROUND);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !*stopped.borrow_and_update() {
+            self.send_acks(client)?;
+            tokio::select! {
+                occurred = client.next() => self.gather(occurred?, client, stopped).await?,
+                _ = tick.tick() => self.look_around(stopped).await?,
+                () = until(stopped) => {}
+            }
+        }
+        self.send_acks(client)?;
+        Ok(())
+    }
+
+    /// What has come, and what else is there already: stored, and only then acknowledged.
+    async fn gather(
+        &mut self,
+        first: Occurrence,
+        client: &mut Client,
+        stopped: &mut watch::Receiver<bool>,
+    ) -> Result<(), End> {
+        let (mut batch, mut receipts) = (Batch::default(), Vec::<Receipt>::new());
+        let mut next = Some(first);
+        while let Some(occurred) = next {
+            match occurred {
+                Occurrence::Message(message, receipt) => {
+                    self.arrived(message, &mut batch);
+                    receipts.push(receipt);
+                }
+                Occurrence::Subscribed => self.subscribed(&mut batch),
+                Occurrence::Other => {}
+            }
+            // An error shows itself again once this batch is stored.
+            next = if receipts.len() < BATCH_MAX { client.try_next().unwrap_or(None) } else { None };
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let taken = self.store(batch, stopped).await?;
+        for receipt in &receipts {
+            client.acknowledge(receipt)?;
+        }
+        taken.acks.into_iter().for_each(|(ward, ack)| self.owe(&ward, ack));
+        Ok(())
+    }
+
+    fn arrived(&mut self, message: Message, batch: &mut Batch) {
+        let arrival = Arrival::read(message);
+        let sign = match &arrival.content {
+            Content::Alert(_) => Some(Sign::Alert),
+            Content::Vitals => Some(Sign::Vitals),
+            Content::Status(status) => {
+                Some(Sign::Status { presence: status.presence, retained: arrival.retained })
+            }
+            Content::Refused(refused) => {
+                tracing::warn!("refused a message on {:?}: {}", refused.topic, refused.why);
+                None
+            }
+        };
+        if let (Some(sender), Some(sign)) = (&arrival.sender, sign) {
+            let watched = self.watched.entry(sender.clone()).or_default();
+            if let Some(reported) = watched.sign(sign, clock::monotonic()) {
+                batch.notices.push(about(sender, reported, None));
+            }
+        }
+        batch.arrivals.push(arrival);
+    }
+
+    fn subscribed(&mut self, batch: &mut Batch) {
+        tracing::info!("connected to the broker {}", address(&self.settings.broker));
+        self.said[0].clear();
+        self.backoff.reset();
+        self.listening_since = Some(clock::monotonic());
+        if std::mem::take(&mut self.told_deaf) {
+            batch.notices.push(Notice { at: clock::wall(), kind: NoticeKind::LinkBack, detail: None });
+        }
+    }
+
+    /// Looks for boxes that have gone silent, and for what is too old.
+    async fn look_around(&mut self, stopped: &mut watch::Receiver<bool>) -> Result<(), ReceiverError> {
+        let mut batch = Batch::default();
+        if let Some(listening_since) = self.listening_since {
+            let (now, limit) = (clock::monotonic(), self.settings.silent_after);
+            for (sender, watched) in &mut self.watched {
+                if let Some(reported) = watched.pass(now, listening_since, limit) {
+                    let detail = format!("nothing for {} s", limit.as_secs());
+                    batch.notices.push(about(sender, reported, Some(detail)));
+                }
+            }
+        }
+        if !batch.is_empty() {
+            self.store(batch, stopped).await?;
+        }
+        if Instant::now() >= self.expire_at {
+            let has_more = self.expire().await?;
+            self.expire_at = Instant::now() + if has_more { LOOK_AROUND } else { EXPIRE_EVERY };
+        }
+        Ok(())
+    }
+
+    async fn tell(
+        &mut self,
+        kind: NoticeKind,
+        detail: Option<String>,
+        stopped: &mut watch::Receiver<bool>,
+    ) -> Result<(), ReceiverError> {
+        let notices = vec![Notice { at: clock::wall(), kind, detail }];
+        self.store(Batch { arrivals: Vec::new(), notices }, stopped).await.map(drop)
+    }
+
+    /// Stores a batch; as long as the disk does not take it, tries again. Told to stop, it gives up, and nothing of the
+    /// batch is stored or acknowledged.
+    async fn store(
+        &mut self,
+        batch: Batch,
+        stopped: &mut watch::Receiver<bool>,
+    ) -> Result<Taken, ReceiverError> {
+        let mut batch = batch;
+        loop {
+            let mut storage = self.lend();
+            let work = spawn_blocking(move || {
+                let taken = storage.take(&batch);
+                (storage, batch, taken)
+            });
+            let (storage, again, taken) = work.await.map_err(|_| ReceiverError::Panicked)?;
+            self.storage = Some(storage);
+            let error = match taken {
+                Ok(taken) => {
+                    if !std::mem::take(&mut self.said[1]).is_empty() {
+                        tracing::info!("the database takes alerts again");
+                    }
+                    return Ok(taken);
+                }
+                Err(error) if matches!(error.kind(), ErrorKind::Transient | ErrorKind::Exhausted) => error,
+                Err(error) => return Err(error.into()),
+            };
+            let text = chain(&error);
+            if text != self.said[1] {
+                tracing::error!("{text}; nothing is acknowledged, and it is tried again");
+                self.said[1].clone_from(&text);
+            }
+            tokio::select! {
+                () = sleep(DISK_RETRY) => batch = again,
+                () = until(stopped) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Removes a part of what is too old. Returns whether there is more.
+    async fn expire(&mut self) -> Result<bool, ReceiverError> {
+        let mut storage = self.lend();
+        let keep = self.settings.keep;
+        let work = spawn_blocking(move || {
+            let expired = storage.last_received().and_then(|last| {
+                let now = last.map_or(clock::wall(), |last| clock::wall().min(last + AGE_LEAP_MAX));
+                storage.expire(now - keep, now - keep.max(LOOKS_KEPT))
+            });
+            (storage, expired)
+        });
+        let (storage, expired) = work.await.map_err(|_| ReceiverError::Panicked)?;
+        self.storage = Some(storage);
+        Ok(expired.unwrap_or_else(|error| {
+            tracing::warn!("{}", chain(&error));
+            false
+        }))
+    }
+
+    /// The latest is enough: what an earlier one said and has not left is replaced.
+    fn owe(&mut self, ward: &WardId, ack: Ack) {
+        let topic = format!("wardwatch/v1/{ward}/{}/ack", ack.box_id);
+        match self.due.iter_mut().find(|(other, _)| *other == topic) {
+            Some((_, waiting)) => *waiting = ack,
+            None => self.due.push_back((topic, ack)),
+        }
+    }
+
+    fn send_acks(&mut self, client: &mut Client) -> Result<(), LinkError> {
+        while client.has_room() {
+            let Some((topic, ack)) = self.due.pop_front() else { return Ok(()) };
+            client.publish_retained(&topic, serde_json::to_vec(&ack).expect("an acknowledgement is JSON"))?;
+        }
+        Ok(())
+    }
+
+    fn storage(&self) -> &Storage {
+        self.storage.as_ref().expect("who has it gives it back before anything else happens")
+    }
+
+    fn lend(&mut self) -> Storage {
+        self.storage.take().expect("who has it gives it back before anything else happens")
+    }
+}
+
+fn about(sender: &Sender, reported: Reported, detail: Option<String>) -> Notice {
+    match reported {
+        Reported::Here => tracing::info!("{sender} is back"),
+        Reported::Offline => tracing::warn!("{sender} says that it is gone, or its connection broke"),
+        Reported::Silent => tracing::warn!("{sender} is silent"),
+    }
+    Notice { at: clock::wall(), kind: NoticeKind::Box(sender.clone(), reported), detail }
+}
+
+async fn until(stopped: &mut watch::Receiver<bool>) {
+    // An error: the receiver is gone, which is a stop as well.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}

@@ -1,0 +1,47 @@
+//! Made-up alerts.
+
+use serde_json::json;
+
+use crate::domain::alert::Alert;
+use crate::domain::ids::AlertId;
+use crate::domain::time::WallTime;
+use crate::post::arrival::{Arrival, Message, Sender};
+
+/// A box of ward `ben-nghe`.
+pub fn sender(box_id: &str) -> Sender {
+    Sender { ward: "ben-nghe".parse().unwrap(), box_id: box_id.parse().unwrap() }
+}
+
+/// An alert that has opened, with a thumbnail of three bytes.
+pub fn alert(box_id: &str, seq: u64) -> Alert {
+    serde_json::from_value(json!({
+        "schema": "wardwatch.alert/1", "id": AlertId::new(1_777_673_643_120), "seq": seq,
+        "phase": "opened", "ward": "ben-nghe", "box": box_id,
+        "camera": { "id": "gate", "name": "Cổng chợ", "lat": 10.7769, "lon": 106.7009 },
+        "rule": { "id": "night", "kind": "intrusion", "name": "Đêm" },
+        "severity": "warning", "opened_at": "2026-05-01T22:14:03.120Z", "clock": "synced",
+        "subjects": [{ "track": 4, "label": "two-wheeler", "score": 0.9, "box": [0.1, 0.2, 0.3, 0.4], "path": [] }],
+        "count": 1, "zone": "yard", "why": "two-wheeler in \"yard\" for 2.4 s (2.0 s needed)",
+        "model": { "name": "street-nano" },
+        "clip": { "ref": "clip-1", "starts_at": "2026-05-01T22:13:58.120Z" },
+        "thumbnail": "/9j/",
+    }))
+    .unwrap()
+}
+
+/// Its message, as the broker hands it over.
+pub fn message(alert: &Alert) -> Message {
+    let payload = serde_json::to_vec(alert).unwrap();
+    Message {
+        topic: format!("wardwatch/v1/{}/{}/alert", alert.ward, alert.box_id),
+        bytes: payload.len(),
+        payload,
+        retained: false,
+        at: WallTime::from_micros(1_777_673_644_000_000),
+    }
+}
+
+/// Its arrival.
+pub fn arrival(alert: &Alert) -> Arrival {
+    Arrival::read(message(alert))
+}

@@ -1,0 +1,382 @@
+//! Arrivals into the database: one batch, one transaction.
+
+use rusqlite::{Connection, OptionalExtension as _, Result, Transaction, TransactionBehavior, params};
+use serde_json::Value;
+
+use super::{Storage, StorageError, runs, sql};
+use crate::domain::ack::Ack;
+use crate::domain::alert::NOT_KEPT;
+use crate::domain::ids::{OutboxId, WardId};
+use crate::domain::status::Status;
+use crate::domain::time::WallTime;
+use crate::post::arrival::{Arrival, ArrivedAlert, Content, Refused, Sender};
+use crate::post::presence::Reported;
+
+/// So many refused messages are kept, the newest.
+pub const REFUSED_MAX: i64 = 1000;
+/// So many rows go in one transaction, so that arrivals never wait long.
+const EXPIRED_MAX: i64 = 500;
+
+/// What one transaction takes.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// In the order of their coming.
+    pub arrivals: Vec<Arrival>,
+    /// What else is to be told.
+    pub notices: Vec<Notice>,
+}
+
+impl Batch {
+    /// Whether there is nothing to take.
+    pub fn is_empty(&self) -> bool {
+        self.arrivals.is_empty() && self.notices.is_empty()
+    }
+}
+
+/// Something that has to be told beside the alerts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// When it was found.
+    pub at: WallTime,
+    /// What it is.
+    pub kind: NoticeKind,
+    /// Why, where that is known; not translated.
+    pub detail: Option<String>,
+}
+
+/// What a notice is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoticeKind {
+    /// A box is gone, or back.
+    Box(Sender, Reported),
+    /// The post has lost the broker: nothing arrives.
+    LinkLost,
+    /// It is connected again.
+    LinkBack,
+}
+
+/// What became of a batch; all of it is on the disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Alerts that were new.
+    pub stored: u64,
+    /// Alerts that were there already.
+    pub duplicates: u64,
+    /// Alerts whose number another message has, or that differ from what was there.
+    pub conflicts: u64,
+    /// What to tell the boxes, the box that spoke last at the end; one of each box.
+    pub acks: Vec<(WardId, Ack)>,
+}
+
+impl Storage {
+    /// Takes all of a batch, or nothing of it. When this returns, it is on the disk.
+    ///
+    /// # Errors
+    /// The disk is full or fails, or the database is damaged: the same batch can be given again.
+    pub fn take(&mut self, batch: &Batch) -> std::result::Result<Taken, StorageError> {
+        let failed = self.failed("store what arrived in");
+        take(&mut self.connection, batch).map_err(failed)
+    }
+
+    /// What to tell every box, as it is on the disk.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn acks(&self) -> std::result::Result<Vec<(WardId, Ack)>, StorageError> {
+        let mut acks = Vec::new();
+        for known in self.boxes()? {
+            if let Some(outbox) = known.outbox {
+                let ack = runs::ack(&self.connection, &known.sender, outbox);
+                acks.push((known.sender.ward.clone(), ack.map_err(self.failed("read"))?));
+            }
+        }
+        Ok(acks)
+    }
+
+    /// Removes what was received before `before`: alerts with their thumbnails, notices; and looks that are older than
+    /// `looks_before`. Which numbers were stored stays. Returns whether there is more to remove.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn expire(
+        &mut self,
+        before: WallTime,
+        looks_before: WallTime,
+    ) -> std::result::Result<bool, StorageError> {
+        let failed = self.failed("remove old alerts from");
+        expire(&mut self.connection, before, looks_before).map_err(failed)
+    }
+}
+
+fn take(connection: &mut Connection, batch: &Batch) -> Result<Taken> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut taken = Taken::default();
+    let mut touched: Vec<(Sender, OutboxId)> = Vec::new();
+    for arrival in &batch.arrivals {
+        if let Content::Refused(refused) = &arrival.content {
+            refuse(&transaction, arrival.sender.as_ref(), refused, arrival.at)?;
+            continue;
+        }
+        let Some(sender) = &arrival.sender else { continue };
+        hear(&transaction, sender, arrival)?;
+        match &arrival.content {
+            Content::Alert(arrived) => {
+                take_alert(&transaction, sender, arrived, arrival.at, &mut taken)?;
+                if arrived.alert.seq != NOT_KEPT {
+                    touched.retain(|(other, _)| other != sender);
+                    touched.push((sender.clone(), arrived.alert.outbox));
+                }
+            }
+            Content::Status(status) => put_status(&transaction, sender, status)?,
+            Content::Vitals | Content::Refused(_) => {}
+        }
+    }
+    for notice in &batch.notices {
+        put_notice(&transaction, notice)?;
+    }
+    for (sender, outbox) in touched {
+        let ack = runs::ack(&transaction, &sender, outbox)?;
+        transaction
+            .prepare_cached("UPDATE box SET outbox = ?3 WHERE ward = ?1 AND id = ?2")?
+            .execute(params![sender.ward.as_str(), sender.box_id.as_str(), outbox.to_string()])?;
+        taken.acks.push((sender.ward, ack));
+    }
+    transaction.commit()?;
+    Ok(taken)
+}
+
+/// What is there of a message that comes again.
+struct Present {
+    number: i64,
+    seq: i64,
+    outbox: String,
+    message: String,
+}
+
+fn take_alert(
+    transaction: &Transaction<'_>,
+    sender: &Sender,
+    arrived: &ArrivedAlert,
+    at: WallTime,
+    taken: &mut Taken,
+) -> Result<()> {
+    let alert = &arrived.alert;
+    let (outbox, seq) = (alert.outbox.to_string(), sql(alert.seq));
+    let is_numbered = alert.seq != NOT_KEPT;
+    let is_taken = is_numbered && runs::contains(transaction, sender, alert.outbox, alert.seq)?;
+    let mut conflict = None;
+    match present(transaction, sender, arrived)? {
+        None => {
+            insert(transaction, sender, arrived, at)?;
+            taken.stored += 1;
+            if is_taken {
+                conflict = Some("another message has its number");
+            }
+        }
+        Some(present) => {
+            let same_place = present.seq == seq && present.outbox == outbox;
+            if is_numbered && !same_place && (present.seq == 0 || present.outbox != outbox) {
+                // Announced before, or sent again out of a store that was made anew.
+                transaction
+                    .prepare_cached("UPDATE alert SET outbox = ?2, seq = ?3 WHERE number = ?1")?
+                    .execute(params![present.number, outbox, seq])?;
+            }
+            if present.seq != 0 || !is_numbered {
+                taken.duplicates += 1;
+                transaction
+                    .prepare_cached("UPDATE alert SET repeats = repeats + 1 WHERE number = ?1")?
+                    .execute([present.number])?;
+                count(transaction, sender, "duplicates")?;
+            }
+            if is_taken && !same_place {
+                conflict = Some("another message has its number");
+            }
+            if !says_the_same(&present.message, &arrived.message) {
+                conflict =
+                    Some("it says something else than the message of the same id and phase that is stored");
+                keep_other(transaction, sender, arrived, at)?;
+            }
+        }
+    }
+    if let Some(why) = conflict {
+        tracing::warn!(
+            "{sender}: alert {} ({}), number {seq}: {why}; both are kept",
+            alert.id,
+            alert.phase.as_str()
+        );
+        taken.conflicts += 1;
+        count(transaction, sender, "conflicts")?;
+    }
+    if is_numbered {
+        runs::add(transaction, sender, alert.outbox, alert.seq)?;
+    }
+    Ok(())
+}
+
+fn present(
+    transaction: &Transaction<'_>,
+    sender: &Sender,
+    arrived: &ArrivedAlert,
+) -> Result<Option<Present>> {
+    let alert = &arrived.alert;
+    let mut select = transaction.prepare_cached(
+        "SELECT number, seq, outbox, message FROM alert WHERE id = ?1 AND phase = ?2 AND ward = ?3 AND box = ?4",
+    )?;
+    let of =
+        params![alert.id.to_string(), alert.phase.as_str(), sender.ward.as_str(), sender.box_id.as_str()];
+    let row = |row: &rusqlite::Row<'_>| {
+        Ok(Present { number: row.get(0)?, seq: row.get(1)?, outbox: row.get(2)?, message: row.get(3)? })
+    };
+    select.query_row(of, row).optional()
+}
+
+fn insert(
+    transaction: &Transaction<'_>,
+    sender: &Sender,
+    arrived: &ArrivedAlert,
+    at: WallTime,
+) -> Result<()> {
+    let alert = &arrived.alert;
+    transaction
+        .prepare_cached(
+            "INSERT INTO alert (ward, box, id, phase, outbox, seq, camera, severity, received_us, message)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
+        .execute(params![
+            sender.ward.as_str(),
+            sender.box_id.as_str(),
+            alert.id.to_string(),
+            alert.phase.as_str(),
+            alert.outbox.to_string(),
+            sql(alert.seq),
+            alert.camera.id.as_str(),
+            alert.severity.as_str(),
+            at.as_micros(),
+            arrived.message.to_string(),
+        ])?;
+    if let Some(thumbnail) = &alert.thumbnail {
+        transaction
+            .prepare_cached("INSERT INTO thumbnail (alert, jpeg) VALUES (?1, ?2)")?
+            .execute(params![transaction.last_insert_rowid(), thumbnail.0])?;
+    }
+    Ok(())
+}
+
+/// But for its place, which may change.
+fn says_the_same(stored: &str, arrived: &Value) -> bool {
+    let without_place = |mut value: Value| {
+        if let Some(fields) = value.as_object_mut() {
+            fields.remove("seq");
+            fields.remove("outbox");
+        }
+        value
+    };
+    serde_json::from_str(stored).is_ok_and(|stored| without_place(stored) == without_place(arrived.clone()))
+}
+
+/// The first message of an id and phase is the alert; another one lies beside it.
+fn keep_other(
+    transaction: &Transaction<'_>,
+    sender: &Sender,
+    arrived: &ArrivedAlert,
+    at: WallTime,
+) -> Result<()> {
+    let payload = arrived.message.to_string().into_bytes();
+    let other = Refused {
+        topic: format!("wardwatch/v1/{sender}/alert"),
+        why: "differs from the stored message of the same id and phase".to_owned(),
+        bytes: payload.len(),
+        payload,
+    };
+    put_refused(transaction, &other, at)
+}
+
+/// The box is known, and when it was heard.
+fn hear(transaction: &Transaction<'_>, sender: &Sender, arrival: &Arrival) -> Result<()> {
+    let heard_us = (!arrival.retained).then_some(arrival.at.as_micros());
+    transaction
+        .prepare_cached(
+            "INSERT INTO box (ward, id, heard_us) VALUES (?1, ?2, ?3)
+             ON CONFLICT (ward, id) DO UPDATE SET heard_us = coalesce(excluded.heard_us, heard_us)",
+        )?
+        .execute(params![sender.ward.as_str(), sender.box_id.as_str(), heard_us])?;
+    Ok(())
+}
+
+fn put_status(transaction: &Transaction<'_>, sender: &Sender, status: &Status) -> Result<()> {
+    let text = serde_json::to_string(status).unwrap_or_default();
+    transaction
+        .prepare_cached("UPDATE box SET status = ?3 WHERE ward = ?1 AND id = ?2")?
+        .execute(params![sender.ward.as_str(), sender.box_id.as_str(), text])?;
+    Ok(())
+}
+
+fn count(transaction: &Transaction<'_>, sender: &Sender, column: &'static str) -> Result<()> {
+    transaction
+        .prepare_cached(&format!("UPDATE box SET {column} = {column} + 1 WHERE ward = ?1 AND id = ?2"))?
+        .execute(params![sender.ward.as_str(), sender.box_id.as_str()])?;
+    Ok(())
+}
+
+fn put_notice(transaction: &Transaction<'_>, notice: &Notice) -> Result<()> {
+    let (kind, sender) = match &notice.kind {
+        NoticeKind::Box(sender, reported) => (reported.as_str(), Some(sender)),
+        NoticeKind::LinkLost => ("link-lost", None),
+        NoticeKind::LinkBack => ("link-back", None),
+    };
+    let at_us = notice.at.as_micros();
+    let (ward, id) = (sender.map(|sender| sender.ward.as_str()), sender.map(|sender| sender.box_id.as_str()));
+    transaction
+        .prepare_cached("INSERT INTO notice (at_us, kind, ward, box, detail) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![at_us, kind, ward, id, notice.detail])?;
+    transaction
+        .prepare_cached("UPDATE box SET reported = ?3, reported_us = ?4 WHERE ward = ?1 AND id = ?2")?
+        .execute(params![ward, id, kind, at_us])?;
+    Ok(())
+}
+
+fn refuse(
+    transaction: &Transaction<'_>,
+    sender: Option<&Sender>,
+    refused: &Refused,
+    at: WallTime,
+) -> Result<()> {
+    if let Some(sender) = sender {
+        count(transaction, sender, "refused")?;
+    }
+    put_refused(transaction, refused, at)
+}
+
+fn put_refused(transaction: &Transaction<'_>, refused: &Refused, at: WallTime) -> Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO refused (at_us, topic, why, bytes, payload) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            at.as_micros(),
+            refused.topic,
+            refused.why,
+            sql(refused.bytes as u64),
+            refused.payload
+        ])?;
+    transaction
+        .prepare_cached("DELETE FROM refused WHERE number <= ?1")?
+        .execute([transaction.last_insert_rowid() - REFUSED_MAX])?;
+    Ok(())
+}
+
+fn expire(connection: &mut Connection, before: WallTime, looks_before: WallTime) -> Result<bool> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let removed = transaction.execute(
+        "DELETE FROM alert WHERE number IN
+         (SELECT number FROM alert WHERE received_us < ?1 ORDER BY received_us LIMIT ?2)",
+        [before.as_micros(), EXPIRED_MAX],
+    )?;
+    transaction.execute("DELETE FROM notice WHERE at_us < ?1", [before.as_micros()])?;
+    transaction.execute("DELETE FROM access WHERE at_us < ?1", [looks_before.as_micros()])?;
+    transaction.commit()?;
+    Ok(removed as i64 == EXPIRED_MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! Scenarios of taking arrivals, and the whole of it against a naive post.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::domain::alert::Alert;
+use crate::domain::event::Phase;
+use crate::domain::ids::AlertId;
+use crate::post::arrival::Message;
+use crate::post::storage::testing::{alert, arrival, sender};
+use crate::post::storage::{Filter, Look};
+
+fn open() -> (Storage, TempDir) {
+    let place = tempfile::tempdir().unwrap();
+    (Storage::open(&place.path().join("post.sqlite")).unwrap(), place)
+}
+
+fn batch(alerts: &[Alert]) -> Batch {
+    Batch { arrivals: alerts.iter().map(arrival).collect(), notices: Vec::new() }
+}
+
+fn shown(storage: &Storage) -> Vec<(AlertId, u64)> {
+    storage
+        .alerts(&Filter::default())
+        .unwrap()
+        .iter()
+        .map(|stored| (stored.alert.id, stored.alert.seq))
+        .collect()
+}
+
+#[test]
+fn an_alert_is_stored_once_with_its_thumbnail_and_acknowledged_each_time() {
+    let (mut storage, _place) = open();
+    let first = alert("box-1", 1);
+    let taken = storage.take(&batch(std::slice::from_ref(&first))).unwrap();
+    assert_eq!((taken.stored, taken.duplicates, taken.acks[0].1.contiguous), (1, 0, 1));
+    let again = storage.take(&batch(&[first.clone(), first.clone()])).unwrap();
+    assert_eq!((again.stored, again.duplicates, again.acks), (0, 2, taken.acks));
+    let stored = &storage.alerts(&Filter::default()).unwrap()[0];
+    assert_eq!(Alert { thumbnail: first.thumbnail.clone(), ..stored.alert.clone() }, first);
+    assert_eq!((stored.repeats, &stored.sender), (2, &sender("box-1")));
+    let look = Look { who: "an officer".into(), command: "show", at: WallTime::from_micros(9) };
+    let jpeg = storage.thumbnail(stored.thumbnail.unwrap(), &look).unwrap();
+    assert_eq!(jpeg, first.thumbnail.map(|thumbnail| thumbnail.0));
+    let accesses = storage.accesses().unwrap();
+    assert_eq!((accesses.len(), accesses[0].alert.clone()), (1, first.id.to_string()));
+    assert_eq!(storage.thumbnail(99, &look).unwrap(), None);
+    assert_eq!(storage.accesses().unwrap().len(), 1, "nobody saw anything");
+}
+
+#[test]
+fn an_alert_that_was_announced_gets_its_number_later_and_is_shown_once() {
+    let (mut storage, _place) = open();
+    let announced = alert("box-1", NOT_KEPT);
+    let taken = storage.take(&batch(std::slice::from_ref(&announced))).unwrap();
+    assert_eq!((taken.stored, taken.acks.len()), (1, 0), "it has no number to acknowledge");
+    let outbox = OutboxId(uuid::Uuid::from_u128(3));
+    let numbered = Alert { seq: 1, outbox, ..announced.clone() };
+    let taken = storage.take(&batch(std::slice::from_ref(&numbered))).unwrap();
+    assert_eq!((taken.stored, taken.duplicates, taken.conflicts), (0, 0, 0));
+    assert_eq!((taken.acks[0].1.contiguous, taken.acks[0].1.outbox), (1, outbox));
+    assert_eq!(shown(&storage), [(announced.id, 1)]);
+    // The announcement once more, late.
+    assert_eq!(storage.take(&batch(&[announced])).unwrap().duplicates, 1);
+    assert_eq!(shown(&storage), [(numbered.id, 1)]);
+}
+
+#[test]
+fn messages_that_contradict_each_other_are_all_kept() {
+    let (mut storage, _place) = open();
+    let (first, other) = (alert("box-1", 1), alert("box-1", 1));
+    let taken = storage.take(&batch(&[first.clone(), other.clone()])).unwrap();
+    assert_eq!((taken.stored, taken.conflicts), (2, 1));
+    let reworded = Alert { why: "something else".into(), ..first.clone() };
+    let taken = storage.take(&batch(&[reworded])).unwrap();
+    assert_eq!((taken.stored, taken.conflicts), (0, 1));
+    let (kept, why) = storage.refused().unwrap();
+    assert!(kept == 1 && why.unwrap().contains("differs"));
+    assert_eq!(storage.boxes().unwrap()[0].conflicts, 2);
+    assert_eq!(storage.take(&batch(&[first, other])).unwrap().conflicts, 0, "known by now");
+}
+
+#[test]
+fn a_new_outbox_counts_from_one_and_old_alerts_in_it_are_not_shown_again() {
+    let (mut storage, _place) = open();
+    let old = [alert("box-1", 1), alert("box-1", 2)];
+    storage.take(&batch(&old)).unwrap();
+    let outbox = OutboxId(uuid::Uuid::from_u128(9));
+    let again = Alert { seq: 1, outbox, ..old[1].clone() };
+    let taken = storage.take(&batch(std::slice::from_ref(&again))).unwrap();
+    assert_eq!((taken.stored, taken.conflicts), (0, 0));
+    assert_eq!((taken.acks[0].1.outbox, taken.acks[0].1.highest), (outbox, 1));
+    assert_eq!(storage.take(&batch(&[again])).unwrap().conflicts, 0);
+    let holes = storage.holes().unwrap();
+    assert!(holes.is_empty(), "{holes:?}");
+    assert_eq!(storage.acks().unwrap()[0].1.outbox, outbox);
+}
+
+#[test]
+fn boxes_of_the_same_name_in_two_wards_are_two() {
+    let (mut storage, _place) = open();
+    let here = alert("box-1", 1);
+    let there = Alert { ward: "elsewhere".parse().unwrap(), ..here.clone() };
+    let taken = storage.take(&batch(&[here, there])).unwrap();
+    assert_eq!((taken.stored, taken.acks.len(), storage.boxes().unwrap().len()), (2, 2, 2));
+}
+
+#[test]
+fn the_refused_are_bounded_and_counted_to_their_box() {
+    let (mut storage, _place) = open();
+    storage.take(&batch(&[alert("box-1", 1)])).unwrap();
+    let garbage = |number: usize| {
+        Arrival::read(Message {
+            topic: "wardwatch/v1/ben-nghe/box-1/alert".into(),
+            payload: format!("garbage {number}").into_bytes(),
+            bytes: 9,
+            retained: false,
+            at: WallTime::from_micros(1),
+        })
+    };
+    let arrivals = (0..1010).map(garbage).collect();
+    let taken = storage.take(&Batch { arrivals, notices: Vec::new() }).unwrap();
+    assert_eq!(taken, Taken::default());
+    assert_eq!(storage.refused().unwrap().0, 1000);
+    assert_eq!(storage.boxes().unwrap()[0].refused, 1010);
+}
+
+#[test]
+fn old_alerts_go_with_their_thumbnails_and_their_numbers_stay() {
+    let (mut storage, _place) = open();
+    let alerts: Vec<Alert> = (1..=700).map(|seq| alert("box-1", seq)).collect();
+    storage.take(&batch(&alerts)).unwrap();
+    let last = storage.last_received().unwrap().unwrap();
+    assert!(!storage.expire(last, last).unwrap(), "none is older than the last one");
+    let later = WallTime::from_micros(last.as_micros() + 1);
+    assert!(storage.expire(later, last).unwrap(), "a part of them at once");
+    assert!(!storage.expire(later, last).unwrap());
+    assert!(shown(&storage).is_empty());
+    let thumbnails: i64 =
+        storage.connection.query_row("SELECT count(*) FROM thumbnail", [], |row| row.get(0)).unwrap();
+    assert_eq!(thumbnails, 0);
+    assert_eq!(storage.acks().unwrap()[0].1.contiguous, 700);
+    storage.take(&batch(&[alert("box-1", 701)])).unwrap();
+    assert_eq!(storage.alerts(&Filter::default()).unwrap()[0].number, 701, "no number is given twice");
+}
+
+#[test]
+fn filters_say_what_is_listed() {
+    let (mut storage, _place) = open();
+    let critical = Alert { severity: crate::domain::event::Severity::Critical, ..alert("box-2", 1) };
+    let opened = alert("box-1", 1);
+    let closed = Alert {
+        phase: Phase::Closed,
+        seq: 2,
+        closed_at: Some(WallTime::from_micros(5)),
+        thumbnail: None,
+        ..opened.clone()
+    };
+    storage.take(&batch(&[opened.clone(), critical.clone(), closed])).unwrap();
+    let listed = |filter: Filter| {
+        let alerts = storage.alerts(&filter).unwrap();
+        alerts.iter().map(|stored| (stored.number, stored.thumbnail)).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(Filter::default()), [(1, Some(1)), (2, Some(2)), (3, Some(1))]);
+    assert_eq!(listed(Filter { once_each: true, ..Filter::default() }), [(2, Some(2)), (3, Some(1))]);
+    assert_eq!(listed(Filter { limit: Some(1), ..Filter::default() }), [(3, Some(1))]);
+    assert_eq!(listed(Filter { limit: Some(1), after_number: Some(1), ..Filter::default() }), [(2, Some(2))]);
+    assert_eq!(listed(Filter { severity_min: Some(critical.severity), ..Filter::default() }), [(2, Some(2))]);
+    assert_eq!(
+        listed(Filter { box_id: Some(opened.box_id), ..Filter::default() }),
+        [(1, Some(1)), (3, Some(1))]
+    );
+    assert_eq!(listed(Filter { camera: Some("other".parse().unwrap()), ..Filter::default() }), []);
+    assert_eq!(listed(Filter { id: Some(critical.id), ..Filter::default() }), [(2, Some(2))]);
+    let received = WallTime::from_micros(1_777_673_644_000_001);
+    assert_eq!(listed(Filter { since: Some(received), ..Filter::default() }), []);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever order and repetition, in whatever batches: each message once, each number acknowledged, and the database
+    /// that is opened again says the same.
+    #[test]
+    fn everything_is_there_once(
+        coming in proptest::collection::vec((0usize..3, 0usize..20, any::<bool>()), 1..80),
+        size in 1usize..10,
+    ) {
+        let (mut storage, place) = open();
+        let made: Vec<Vec<Alert>> =
+            ["box-1", "box-2", "box-3"].iter().map(|id| (1..=20).map(|seq| alert(id, seq)).collect()).collect();
+        let mut numbers: BTreeMap<usize, BTreeSet<u64>> = BTreeMap::new();
+        let mut ids = BTreeSet::new();
+        let mut alerts = Vec::new();
+        for (which, at, is_announced) in coming {
+            let full = &made[which][at];
+            ids.insert(full.id);
+            if is_announced {
+                alerts.push(Alert { seq: NOT_KEPT, ..full.clone() });
+            } else {
+                numbers.entry(which).or_default().insert(full.seq);
+                alerts.push(full.clone());
+            }
+        }
+        for part in alerts.chunks(size) {
+            prop_assert_eq!(storage.take(&batch(part)).unwrap().conflicts, 0);
+        }
+        drop(storage);
+        let storage = Storage::open(&place.path().join("post.sqlite")).unwrap();
+        let stored = shown(&storage);
+        prop_assert_eq!(stored.len(), ids.len());
+        prop_assert_eq!(stored.iter().map(|(id, _)| *id).collect::<BTreeSet<_>>(), ids);
+        let acks = storage.acks().unwrap();
+        prop_assert_eq!(acks.len(), numbers.len());
+        for ((_, ack), naive) in acks.iter().zip(numbers.values()) {
+            let covered: BTreeSet<u64> = (0..30).filter(|seq| ack.covers(*seq)).collect();
+            prop_assert_eq!(&covered, naive);
+        }
+    }
+}
