@@ -15,6 +15,7 @@ mod gate;
 mod inspect;
 mod network;
 mod optics;
+mod post;
 mod publish;
 mod reconcile;
 mod retention;

@@ -1,0 +1,170 @@
+//! What people see: `tail`, `list`, `show`, `status`.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+
+use wardwatch::domain::alert::Alert;
+use wardwatch::domain::event::Severity;
+use wardwatch::domain::status::Presence;
+use wardwatch::post::Storage;
+
+use super::station::{LONG, Station, alert, end_of, publish_status, send};
+use super::{broker, wait_until};
+
+/// `wardpost tail`; killed when dropped.
+struct Tail {
+    process: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Tail {
+    fn start(station: &Station, more: &[&str]) -> Self {
+        let mut process = station.command("tail").args(more).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (collected, output) = (Arc::clone(&lines), BufReader::new(process.stdout.take().unwrap()));
+        std::thread::spawn(move || {
+            output.lines().map_while(Result::ok).for_each(|line| collected.lock().unwrap().push(line));
+        });
+        Self { process, lines }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    fn wait_for(&self, count: usize) -> Vec<String> {
+        wait_until("tail has shown them", LONG, || self.lines().len() >= count);
+        self.lines()
+    }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn tail_shows_what_is_there_and_what_comes_once_each() {
+    let broker = broker();
+    let station = Station::start(&broker, &["--silent-after", "3600"]);
+    let before: Vec<Alert> = (1..=4).map(|seq| alert("box-1", 1, seq)).collect();
+    send(&broker, &before);
+    station.wait_for_stored(4);
+    let folder = station.place.path().join("pictures");
+    let (vietnamese, english) = (
+        Tail::start(&station, &["--last", "2", "--thumbnails", folder.to_str().unwrap()]),
+        Tail::start(&station, &["--last", "0", "--lang", "en"]),
+    );
+    vietnamese.wait_for(2);
+    // The broker tells the time: from here on, what is sent is new to both.
+    publish_status(&broker, "box-2", Presence::Online);
+    publish_status(&broker, "box-2", Presence::Offline);
+    english.wait_for(1);
+    let critical = Alert { severity: Severity::Critical, ..alert("box-1", 1, 5) };
+    send(&broker, &[critical.clone(), critical.clone(), end_of(&critical, 6)]);
+    let shown = vietnamese.wait_for(5);
+    assert!(
+        shown[0].contains(&before[2].id.to_string()) && shown[1].contains(&before[3].id.to_string()),
+        "{shown:?}"
+    );
+    assert!(
+        shown[0].contains("CẢNH BÁO  Cổng [ben-nghe/box-1/gate]  Đêm (xâm nhập): person in"),
+        "{shown:?}"
+    );
+    assert!(shown[2].contains("thiết bị ben-nghe/box-2 đã ngắt kết nối"), "{shown:?}");
+    assert!(shown[3].contains("KHẨN CẤP") && shown[4].contains("kết thúc sau 1:15 min"), "{shown:?}");
+    let english = english.wait_for(3);
+    assert!(english[0].contains("box ben-nghe/box-2 is offline"), "{english:?}");
+    assert!(english[1].contains("CRITICAL") && english[2].contains("over after 1:15 min"), "{english:?}");
+    assert!(shown.iter().chain(&english).all(|line| !line.contains('\x1b')), "no colours in a pipe");
+
+    let picture = |alert: &Alert| folder.join(format!("ben-nghe-box-1-{}.jpg", alert.id));
+    let written = std::fs::read(picture(&critical)).unwrap();
+    assert_eq!(Some(written), critical.thumbnail.clone().map(|thumbnail| thumbnail.0));
+    assert!(!picture(&before[0]).exists(), "it was not shown");
+    let looks = Storage::open_beside(&station.database()).unwrap().accesses().unwrap();
+    assert_eq!(looks.len(), 3);
+    assert!(looks.iter().all(|look| look.command == "tail" && look.who.contains("user id")), "{looks:?}");
+    assert_eq!((vietnamese.lines().len(), station.stored().len()), (5, 6));
+}
+
+#[test]
+fn list_and_show_find_what_is_asked_for() {
+    let broker = broker();
+    let station = Station::start(&broker, &[]);
+    assert!(String::from_utf8(station.run("list", &[]).stdout).unwrap().contains("không có cảnh báo"));
+    let first = alert("box-1", 1, 1);
+    let notice = Alert { severity: Severity::Notice, thumbnail: None, ..alert("box-2", 2, 1) };
+    send(&broker, &[first.clone(), end_of(&first, 2), notice.clone()]);
+    station.wait_for_stored(3);
+    let ids = |more: &[&str]| {
+        let listed = station.json("list", &[&["--json"], more].concat());
+        let id = |one: &serde_json::Value| one["message"]["id"].as_str().unwrap().to_owned();
+        listed.as_array().unwrap().iter().map(id).collect::<Vec<_>>()
+    };
+    let (first_id, notice_id) = (first.id.to_string(), notice.id.to_string());
+    assert_eq!(ids(&[]), [first_id.clone(), notice_id.clone()], "one line for both phases");
+    assert_eq!(ids(&["--severity", "warning"]), [first_id.clone()]);
+    assert_eq!(ids(&["--box", "box-2"]), [notice_id.clone()]);
+    assert_eq!(ids(&["--camera", "gate", "--limit", "1"]), [notice_id.clone()]);
+    assert!(
+        ids(&["--since", "2999-01-01 00:00"]).is_empty() && ids(&["--since", "2020-01-01 00:00"]).len() == 2
+    );
+    let table = String::from_utf8(station.run("list", &[]).stdout).unwrap();
+    assert!(
+        table.contains("LƯU Ý") && table.contains("Asia/Ho_Chi_Minh") && table.contains("mức độ"),
+        "{table}"
+    );
+
+    let shown = String::from_utf8(station.run("show", &[&first_id, "--lang", "vi"]).stdout).unwrap();
+    assert!(
+        shown.contains("lý do") && shown.contains("kết thúc") && !shown.contains("đang diễn ra"),
+        "{shown}"
+    );
+    let picture = station.place.path().join("picture.jpg");
+    let json = station.json("show", &[&first_id, "--json", "--thumbnail", picture.to_str().unwrap()]);
+    assert_eq!((json.as_array().unwrap().len(), &json[1]["message"]["phase"]), (2, &"closed".into()));
+    assert_eq!(std::fs::read(&picture).unwrap(), first.thumbnail.unwrap().0);
+    let looks = Storage::open_beside(&station.database()).unwrap().accesses().unwrap();
+    assert_eq!(
+        (looks.len(), looks[0].alert.as_str(), looks[0].command.as_str()),
+        (1, first_id.as_str(), "show")
+    );
+
+    for (line, said) in [
+        (&[notice_id.as_str(), "--thumbnail", "/tmp/never"][..], "has no thumbnail"),
+        (&["0196bd3f-8a10-7000-8000-000000000000"], "wardpost list"),
+    ] {
+        let output = station.run("show", line);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(said));
+    }
+    assert_eq!(station.run("show", &["no-id"]).status.code(), Some(2));
+    let missing = Station::prepare(&broker, &[]).run("list", &[]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("wardpost serve"));
+}
+
+#[test]
+fn status_says_how_the_boxes_are() {
+    let broker = broker();
+    let station = Station::start(&broker, &[]);
+    send(&broker, &[alert("box-1", 1, 2)]);
+    station.wait_for_stored(1);
+    let output = station.run("status", &["--lang", "en"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "number 1 is missing: {text}");
+    let row: Vec<&str> =
+        text.lines().nth(1).unwrap().split("  ").filter(|cell| !cell.is_empty()).map(str::trim).collect();
+    assert_eq!(
+        (row[0], row[1], &row[4..]),
+        ("ben-nghe/box-1", "online", &["0", "2", "1", "0", "0", "0"][..]),
+        "{text}"
+    );
+    send(&broker, &[alert("box-1", 1, 1)]);
+    station.wait_for_stored(2);
+    assert_eq!(station.run("status", &[]).status.code(), Some(0));
+}
