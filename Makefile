@@ -9,6 +9,7 @@
 #                    QUIET_HOURS=24   ONLY=sabotage   MODEL=path
 # make bench-track  how well subjects are followed on crowded drawn streets, beside ByteTrack (from PyPI), and counted on the clips of ../shared
 #                    MODEL=path
+# make bench-alerts  how long alerts take from boxes to the ward post's disk and back   BOXES=1,10,100 BENCH_SECONDS=30 RATE=1
 # All install what is missing (scripts/packages*.debian) and need a Rust toolchain.
 
 CARGO ?= cargo
@@ -26,7 +27,7 @@ RUNS ?= 20
 # make a network's kernels three times slower.
 SHIPPED := $(foreach set,opt-level=3 debug-assertions=false overflow-checks=false,--config profile.dev.package.wardwatch.$(set))
 
-.PHONY: demo test faults bench bench-detect bench-rules bench-track setup format lint documentation run-tests schemas
+.PHONY: demo test faults bench bench-detect bench-rules bench-track bench-alerts setup format lint documentation run-tests schemas
 
 demo: setup
 	$(CARGO) build --bin wardwatch $(SHIPPED)
@@ -76,6 +77,13 @@ BENCH_TRACK := CARGO_TARGET_DIR=$(TARGET) $(CARGO) bench --locked --profile dev 
 bench-track: setup
 	$(BENCH_TRACK) $(if $(MODEL),--model "$(MODEL)")
 	$(BENCH_TRACK) --count $(if $(MODEL),--model "$(MODEL)")
+
+# RATE: alerts a second of each box; 0 for as fast as they are acknowledged.
+BOXES ?= 1,10,100
+RATE ?= 1
+bench-alerts: setup
+	$(CARGO) bench --locked --profile dev $(SHIPPED) --no-default-features --features post --bench alerts -- \
+		--boxes $(BOXES) --seconds $(BENCH_SECONDS) --rate $(RATE)
 
 setup:
 	@scripts/setup

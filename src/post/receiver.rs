@@ -233,8 +233,8 @@ impl Link {
         stopped: &mut watch::Receiver<bool>,
     ) -> Result<(), End> {
         let (mut batch, mut receipts) = (Batch::default(), Vec::<Receipt>::new());
-        let mut next = Some(first);
-        while let Some(occurred) = next {
+        let (mut next, mut broken) = (Some(first), None);
+        while let Some(occurred) = next.take() {
             match occurred {
                 Occurrence::Message(message, receipt) => {
                     self.arrived(message, &mut batch);
@@ -243,13 +243,18 @@ impl Link {
                 Occurrence::Subscribed => self.subscribed(&mut batch),
                 Occurrence::Other => {}
             }
-            // An error shows itself again once this batch is stored.
-            next = if receipts.len() < BATCH_MAX { client.try_next().unwrap_or(None) } else { None };
+            if receipts.len() < BATCH_MAX {
+                next = client.try_next().unwrap_or_else(|error| {
+                    broken = Some(error);
+                    None
+                });
+            }
         }
-        if batch.is_empty() {
-            return Ok(());
+        let taken = if batch.is_empty() { Taken::default() } else { self.store(batch, stopped).await? };
+        if let Some(error) = broken {
+            // The next connection tells the boxes; the broker sends what it was not told of once more.
+            return Err(error.into());
         }
-        let taken = self.store(batch, stopped).await?;
         for receipt in &receipts {
             client.acknowledge(receipt)?;
         }

@@ -107,9 +107,9 @@ fn list_and_show_find_what_is_asked_for() {
     };
     let (first_id, notice_id) = (first.id.to_string(), notice.id.to_string());
     assert_eq!(ids(&[]), [first_id.clone(), notice_id.clone()], "one line for both phases");
-    assert_eq!(ids(&["--severity", "warning"]), [first_id.clone()]);
-    assert_eq!(ids(&["--box", "box-2"]), [notice_id.clone()]);
-    assert_eq!(ids(&["--camera", "gate", "--limit", "1"]), [notice_id.clone()]);
+    assert_eq!(ids(&["--severity", "warning"]), [first_id.as_str()]);
+    assert_eq!(ids(&["--box", "box-2"]), [notice_id.as_str()]);
+    assert_eq!(ids(&["--camera", "gate", "--limit", "1"]), [notice_id.as_str()]);
     assert!(
         ids(&["--since", "2999-01-01 00:00"]).is_empty() && ids(&["--since", "2020-01-01 00:00"]).len() == 2
     );
