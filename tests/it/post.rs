@@ -234,6 +234,23 @@ fn a_database_that_takes_nothing_acknowledges_nothing() {
 }
 
 #[test]
+fn the_broker_keeps_what_was_in_hand_and_not_stored_when_the_post_is_killed() {
+    let broker = broker();
+    let subscriber = broker.subscriber(ACKS);
+    let mut station = Station::start(&broker, &[]);
+    let mut other = rusqlite::Connection::open(station.database()).unwrap();
+    let blocking = other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    send(&broker, &numbers("box-1", 1, 1..=3));
+    wait_until("it has them in hand", LONG, || station.log().contains("nothing is acknowledged"));
+    station.kill();
+    blocking.rollback().unwrap();
+    assert!(station.stored().is_empty());
+    station.serve();
+    wait_for_ack(&subscriber, "box-1", 3, 3);
+    station.wait_for_stored(3);
+}
+
+#[test]
 fn a_box_that_goes_silent_is_reported_once_and_so_is_its_return() {
     let broker = broker();
     let mut station = Station::start(&broker, &["--silent-after", "2"]);
