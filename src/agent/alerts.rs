@@ -12,6 +12,7 @@ use super::keeper::Keeper;
 use super::portrait::{Shot, Told};
 use crate::channel;
 use crate::config;
+use crate::domain::ack::Ack;
 use crate::domain::alert::{Alert, AlertDraft, ClipRef, ModelRef, Thumbnail};
 use crate::domain::detection::Label;
 use crate::domain::fault::chain;
@@ -154,11 +155,27 @@ impl AlertInput {
 pub(super) struct StoreOutbox(pub(super) Store);
 
 impl Outbox for StoreOutbox {
-    fn next(&self, after_seq: u64, limit: usize) -> Result<Vec<Alert>, String> {
-        self.0.outbox(after_seq, limit).map_err(|error| chain(&error))
+    fn last(&self) -> Result<u64, String> {
+        self.0.last_waiting().map_err(|error| chain(&error))
+    }
+
+    fn waiting(&self, after_seq: u64, limit: usize) -> Result<Vec<u64>, String> {
+        self.0.waiting(after_seq, limit).map_err(|error| chain(&error))
+    }
+
+    fn alert(&self, seq: u64) -> Result<Option<Alert>, String> {
+        self.0.waiting_alert(seq).map_err(|error| chain(&error))
     }
 
     fn delivered(&self, seq: u64) {
         self.0.delivered(seq);
+    }
+
+    fn acknowledged(&self, ack: Ack) -> Result<bool, String> {
+        let is_present = self.0.outbox_id().map_err(|error| chain(&error))? == ack.outbox;
+        if is_present {
+            self.0.acknowledged(ack);
+        }
+        Ok(is_present)
     }
 }

@@ -130,6 +130,7 @@ impl StatusSource for Board {
             store: Some(self.lock().store.clone()),
             outbox_depth,
             oldest_unacknowledged,
+            outbox: self.store.outbox_status().ok(),
             clock: SystemClock.now().clock,
         }
     }

@@ -248,7 +248,7 @@ impl Street {
             "# Written by `wardwatch demo`; try it with `wardwatch check --config` and change it.\n\
              [box]\nward = \"ben-nghe\"\nid = \"demo\"\n\n\
              [store]\ndirectory = \"store\"\nclip_bytes_max = \"1 GiB\"\nfree_bytes_min = 0\nsegment_seconds = 20\n\n\
-             [broker]\nurl = \"mqtt://127.0.0.1:{port}\"\n\n\
+             [broker]\nurl = \"mqtt://127.0.0.1:{port}\"\nacknowledge = \"broker\"\n\n\
              [detector]\nmodel = \"{model}\"\n{}",
             self.cameras
         ))

@@ -156,7 +156,13 @@ impl Keeper {
         }
         for pending in self.pending.iter_mut().filter(|pending| !pending.is_announced) {
             pending.is_announced = true;
-            self.publisher.announce(pending.draft.as_ref().clone().into_alert(NOT_KEPT));
+            self.publisher.announce(
+                pending
+                    .draft
+                    .as_ref()
+                    .clone()
+                    .into_alert(self.store.outbox_id().unwrap_or_default(), NOT_KEPT),
+            );
         }
     }
 

@@ -105,6 +105,9 @@ pub struct Store {
     /// An alert, with its footage, goes when it is this many days old. At least clip_days_max.
     #[schemars(range(min = 1, max = 3660))]
     pub alert_days_max: f64,
+    /// What waits for the ward post stays below this, by giving up pictures: those of the oldest notices first, of critical
+    /// alerts last. The alerts themselves always wait. At least 1 MiB.
+    pub outbox_bytes_max: ByteCount,
     /// So much of the disk stays free, as bytes or with a unit: footage makes way for whoever else needs room.
     pub free_bytes_min: ByteCount,
     /// So many more files the disk can take: footage makes way.
@@ -124,6 +127,7 @@ impl Default for Store {
             clip_bytes_max: ByteCount::Text("100 GiB".to_owned()),
             clip_days_max: 30.0,
             alert_days_max: 90.0,
+            outbox_bytes_max: ByteCount::Text("256 MiB".to_owned()),
             free_bytes_min: ByteCount::Text("1 GiB".to_owned()),
             free_inodes_min: 10_000,
             segment_seconds: 60.0,
@@ -150,6 +154,17 @@ fn number_or_text(schema: &mut schemars::Schema) {
     schema.insert("minimum".to_owned(), 0.into());
 }
 
+/// Who has to have an alert.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Acknowledge {
+    /// The ward post's wardpost.
+    #[default]
+    Post,
+    /// The broker.
+    Broker,
+}
+
 /// The ward post's MQTT broker.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -168,6 +183,10 @@ pub struct Broker {
     pub user: Option<String>,
     /// File that holds the password and nothing else; not readable by everybody.
     pub password_file: Option<String>,
+    /// Who has to have an alert before the box is done with it: the ward post (wardpost), or the broker, where the ward
+    /// post is another program. A broker that is killed loses alerts that it had.
+    #[serde(default)]
+    pub acknowledge: Acknowledge,
     /// The connection is checked after this many silent seconds.
     #[serde(default = "default_keep_alive_seconds")]
     #[schemars(range(min = 1, max = 3600))]

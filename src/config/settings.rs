@@ -202,6 +202,10 @@ fn broker(
         port: address.port.unwrap_or(if secure { 8883 } else { 1883 }),
         tls,
         credentials,
+        acknowledge: match broker.acknowledge {
+            file::Acknowledge::Post => publish::Acknowledge::Post,
+            file::Acknowledge::Broker => publish::Acknowledge::Broker,
+        },
         keep_alive: Duration::from_secs_f64(broker.keep_alive_seconds),
     })
 }

@@ -10,6 +10,8 @@ use crate::store::Settings;
 
 /// The least room for footage: less holds no event of one camera.
 const CLIP_BYTES_MIN: u64 = 64 << 20;
+/// Room for a few dozen pictures.
+const OUTBOX_BYTES_MIN: u64 = 1 << 20;
 
 /// The store's settings; `None` only if a problem has been noted.
 pub(super) fn checked(
@@ -24,6 +26,10 @@ pub(super) fn checked(
     }
     let clip_bytes_max = clip_bytes(checker, "store.clip_bytes_max", &store.clip_bytes_max);
     let free_bytes_min = bytes(checker, "store.free_bytes_min", &store.free_bytes_min);
+    let outbox_bytes_max = bytes(checker, "store.outbox_bytes_max", &store.outbox_bytes_max);
+    if outbox_bytes_max.is_some_and(|bytes| bytes < OUTBOX_BYTES_MIN) {
+        checker.wrong("store.outbox_bytes_max", "is too little", "use at least \"1 MiB\"");
+    }
     if store.alert_days_max < store.clip_days_max {
         let what = format!("{} days is less than clip_days_max", store.alert_days_max);
         let remedy = format!("use at least {}: alerts keep footage longer, not shorter", store.clip_days_max);
@@ -48,6 +54,7 @@ pub(super) fn checked(
         camera_bytes_max,
         clip_age_max: days(store.clip_days_max),
         alert_age_max: days(store.alert_days_max),
+        outbox_bytes_max: outbox_bytes_max?,
         free_bytes_min: free_bytes_min?,
         free_inodes_min: store.free_inodes_min,
         segment: Duration::from_secs_f64(store.segment_seconds),

@@ -15,8 +15,9 @@ pub const SCHEMA: &str = "wardwatch.alert/1";
 /// The largest thumbnail in bytes, before base64.
 pub const THUMBNAIL_BYTES_MAX: usize = 24 * 1024;
 
-/// `seq` of a message that the box has not been able to keep yet. The same message comes again, with its place, once
-/// the box's disk takes it; a receiver has it already by `id` and `phase`.
+/// `seq` of a message that goes ahead of itself: the box has not been able to keep it yet, or its picture would take long.
+/// The same message comes again with its place; a receiver has it already by `id` and `phase`, but perhaps not the
+/// picture.
 pub const NOT_KEPT: u64 = 0;
 
 /// The camera, as an alert names it.
@@ -99,8 +100,8 @@ pub struct Alert {
     pub schema: String,
     /// The alert's id, the same when it opens and when it closes.
     pub id: AlertId,
-    /// Counts the box's messages from 1, without holes. 0: the box's disk has not taken this message yet; it comes
-    /// again with its number once it has.
+    /// Counts the box's messages from 1, without holes. 0: the box's disk has not taken this message yet, or the link is
+    /// slow and this goes ahead of the picture; it comes again with its number.
     pub seq: u64,
     /// Which outbox counts: `seq` says a place within it.
     #[serde(default)]
@@ -138,7 +139,8 @@ pub struct Alert {
     pub model: ModelRef,
     /// The footage.
     pub clip: ClipRef,
-    /// The subject as a picture; only when it opens, and absent where no frame could be had.
+    /// The subject as a picture; only when it opens, and absent where no frame could be had. What comes again with its
+    /// number may have a picture that it did not have the first time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thumbnail: Option<Thumbnail>,
 }
@@ -163,14 +165,14 @@ pub struct AlertDraft {
 }
 
 impl AlertDraft {
-    /// The message, at place `seq`.
-    pub fn into_alert(self, seq: u64) -> Alert {
+    /// The message, at place `seq` of `outbox`.
+    pub fn into_alert(self, outbox: OutboxId, seq: u64) -> Alert {
         let event = self.event;
         Alert {
             schema: SCHEMA.to_owned(),
             id: event.id,
             seq,
-            outbox: OutboxId::default(),
+            outbox,
             phase: event.phase,
             ward: self.ward,
             box_id: self.box_id,
@@ -241,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_message_reads_back_and_ignores_unknown_fields() {
-        let alert = draft().into_alert(7);
+        let alert = draft().into_alert(OutboxId::default(), 7);
         let mut value = serde_json::to_value(&alert).unwrap();
         assert_eq!(value["thumbnail"], "/9j/");
         assert_eq!(value["clock"], "holdover");

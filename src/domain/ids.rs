@@ -128,6 +128,13 @@ impl FromStr for AlertId {
 #[schemars(with = "Uuid")]
 pub struct OutboxId(pub Uuid);
 
+impl OutboxId {
+    /// One that no other outbox has: a random UUID (RFC 9562, version 4).
+    pub fn random() -> Self {
+        Self(uuid::Builder::from_random_bytes(rand::random()).into_uuid())
+    }
+}
+
 impl fmt::Display for OutboxId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

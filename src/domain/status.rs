@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{BoxId, CameraId, WardId};
+use super::ack::Gap;
+use super::ids::{BoxId, CameraId, OutboxId, WardId};
 use super::time::{ClockState, WallTime};
 
 /// The value of `schema` in every status message of this version.
@@ -74,6 +75,22 @@ pub struct StoreStatus {
     pub since: WallTime,
 }
 
+/// The longest list of abandoned numbers in a status message; the lowest ones are told first.
+pub const ABANDONED_MAX: usize = 256;
+
+/// The outbox in the status message: what the post needs to know about the holes that it sees.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OutboxStatus {
+    /// Which outbox `seq` counts in now.
+    pub id: OutboxId,
+    /// Numbers that no message of this outbox will ever have, in order and apart, at most [`ABANDONED_MAX`]: what a
+    /// damaged disk took, and what was sent before the outbox had this id.
+    pub abandoned: Vec<Gap>,
+    /// How many messages lost their picture while they waited, since the outbox was full.
+    #[serde(default)]
+    pub thumbnails_shed: u64,
+}
+
 /// The message on topic `wardwatch/v1/{ward}/{box}/status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
@@ -102,6 +119,9 @@ pub struct Status {
     /// When the oldest of them opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest_unacknowledged: Option<WallTime>,
+    /// The outbox itself; absent from boxes that do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbox: Option<OutboxStatus>,
     /// How far the box's times can be trusted.
     pub clock: ClockState,
 }

@@ -4,7 +4,6 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
-use rumqttc::{ConnectReturnCode, ConnectionError};
 use rustls::{AlertDescription, CertificateError};
 
 use super::settings::Settings;
@@ -28,9 +27,6 @@ pub enum PublishError {
     /// Certificate and key do not go together, or are of a kind that is not supported.
     #[error("broker.cert_file and broker.key_file cannot be used: {0}; give a certificate and its own key")]
     Identity(rustls::Error),
-    /// The MQTT client cannot do this.
-    #[error("broker.url: TLS to the IPv6 address {0} is not supported; give the broker's host name")]
-    Ipv6WithTls(String),
     /// The broker refuses user or password.
     #[error(
         "the broker {broker} refuses {who}; check broker.user and broker.password_file against the broker's \
@@ -103,13 +99,23 @@ pub enum PublishError {
     Thread(io::Error),
 }
 
+/// Why a broker does not welcome the box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// User, password or certificate are not right.
+    Credentials,
+    /// The client id is not.
+    ClientId,
+    /// Something else.
+    Other(String),
+}
+
 impl PublishError {
     /// What to do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::File { .. }
             | Self::Identity(_)
-            | Self::Ipv6WithTls(_)
             | Self::Refused { .. }
             | Self::ClientId { .. }
             | Self::BoxCertificate { .. }
@@ -122,11 +128,8 @@ impl PublishError {
     }
 
     /// What a connection's end means.
-    pub(super) fn diagnose(error: &ConnectionError, settings: &Settings) -> Self {
+    pub(super) fn diagnose(error: &(dyn Error + 'static), settings: &Settings) -> Self {
         let broker = settings.address();
-        if let ConnectionError::ConnectionRefused(code) = error {
-            return Self::refused(*code, settings);
-        }
         match tls_cause(error) {
             Some(rustls::Error::InvalidCertificate(reason)) => Self::broker_certificate(reason, settings),
             Some(rustls::Error::AlertReceived(alert)) if is_about_our_certificate(*alert) => {
@@ -137,18 +140,19 @@ impl PublishError {
         }
     }
 
-    fn refused(code: ConnectReturnCode, settings: &Settings) -> Self {
+    /// What a broker's refusal means.
+    pub(super) fn refused(refusal: Refusal, settings: &Settings) -> Self {
         let broker = settings.address();
-        match code {
-            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
+        match refusal {
+            Refusal::Credentials => {
                 let who = match &settings.credentials {
                     Some(credentials) => format!("user \"{}\" with this password", credentials.user),
                     None => "a connection without user and password".to_owned(),
                 };
                 Self::Refused { broker, who }
             }
-            ConnectReturnCode::BadClientId => Self::ClientId { broker, box_id: settings.box_id.to_string() },
-            other => Self::Link { broker, reason: format!("it refuses the connection: {other:?}") },
+            Refusal::ClientId => Self::ClientId { broker, box_id: settings.box_id.to_string() },
+            Refusal::Other(why) => Self::Link { broker, reason: format!("it refuses the connection: {why}") },
         }
     }
 

@@ -1,13 +1,17 @@
 //! Alerts, status and vitals to the broker: the only user of the MQTT client.
 //!
-//! Pulls alerts from an [`Outbox`] and tells it what the broker has acknowledged; keeps the retained status and the
-//! will. Alerts that the box cannot keep for now are announced out of memory. Owns one thread and at most one
+//! Pulls alerts from an [`Outbox`] and tells it what the post has acknowledged; keeps the retained status and the will. Alerts that the box cannot keep for now are announced out of memory. Owns one thread and at most one
 //! connection. It never stores anything, and never decides what is sent.
 //! `agent` starts it and implements both traits.
 
+mod client;
 mod error;
 mod flights;
+mod ledger;
 mod link;
+mod pace;
+mod rumqtt;
+mod session;
 mod settings;
 mod tls;
 mod topic;
@@ -20,12 +24,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use error::PublishError;
-pub use settings::{Identity, Settings, Tls};
+pub use settings::{Acknowledge, Identity, Settings, Tls};
 pub use topic::Topics;
 pub use unkept::UNKEPT_MAX;
 
 use crate::channel::{self, OldestDropped};
 use crate::clock;
+use crate::domain::ack::Ack;
 use crate::domain::alert::Alert;
 use crate::domain::event::Phase;
 use crate::domain::ids::AlertId;
@@ -38,14 +43,23 @@ use unkept::Unkept;
 /// So many vitals wait for a connection: old ones tell little.
 const VITALS_MAX: usize = 3;
 
-/// Where alerts wait until they are delivered.
+/// Where alerts wait until they are delivered. What returns a result may block; an error is logged and tried again.
 pub trait Outbox: Send + Sync + 'static {
-    /// Alerts that are not delivered, with `seq` above `after_seq`, in order; at most `limit`. May block; an error is
-    /// logged and tried again.
-    fn next(&self, after_seq: u64, limit: usize) -> Result<Vec<Alert>, String>;
+    /// The highest number that waits; 0 where none does.
+    fn last(&self) -> Result<u64, String>;
 
-    /// The broker has this alert. Must not block.
+    /// The numbers above `after_seq` that wait, in order; at most `limit`.
+    fn waiting(&self, after_seq: u64, limit: usize) -> Result<Vec<u64>, String>;
+
+    /// The alert with this number; `None` where it does not wait any more.
+    fn alert(&self, seq: u64) -> Result<Option<Alert>, String>;
+
+    /// The broker has this alert, which is enough ([`Acknowledge::Broker`]). Must not block.
     fn delivered(&self, seq: u64);
+
+    /// The post has stored what this says, which is about this box and consistent. `false` where it speaks of another
+    /// outbox than the present one, and changes nothing.
+    fn acknowledged(&self, ack: Ack) -> Result<bool, String>;
 }
 
 /// Tells how the box is doing.
@@ -85,7 +99,6 @@ impl Publisher {
         outbox: Arc<dyn Outbox>,
         status: Arc<dyn StatusSource>,
     ) -> Result<Self, PublishError> {
-        settings.client_host()?;
         settings.tls.as_ref().map(tls::client_config).transpose()?;
 
         let state = LinkState { connected: false, since: clock::wall(), last_error: None, published: 0 };

@@ -1,10 +1,8 @@
 //! Which broker, and who the box is to it.
 
-use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::error::PublishError;
 use crate::domain::ids::{BoxId, WardId};
 use crate::domain::secret::Credentials;
 
@@ -23,6 +21,8 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// User name and password, where the broker asks for them.
     pub credentials: Option<Credentials>,
+    /// Who has to have an alert before it leaves the outbox.
+    pub acknowledge: Acknowledge,
     /// Longest silence on the connection before it is checked.
     pub keep_alive: Duration,
 }
@@ -32,16 +32,15 @@ impl Settings {
     pub(super) fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
+}
 
-    /// The host as the MQTT client wants it: it appends `:PORT` and resolves that, and hands the host to TLS as it is.
-    pub(super) fn client_host(&self) -> Result<String, PublishError> {
-        let bare = self.host.trim_start_matches('[').trim_end_matches(']');
-        match (bare.parse::<Ipv6Addr>(), &self.tls) {
-            (Ok(_), Some(_)) => Err(PublishError::Ipv6WithTls(bare.to_owned())),
-            (Ok(address), None) => Ok(format!("[{address}]")),
-            (Err(_), _) => Ok(self.host.clone()),
-        }
-    }
+/// Who has to have an alert before it leaves the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acknowledge {
+    /// The post, which says so on topic `ack`: nothing that the broker loses is lost.
+    Post,
+    /// The broker, where the post does not say what it has.
+    Broker,
 }
 
 /// How the broker proves itself, and how the box does.

@@ -2,7 +2,7 @@
 
 use crate::domain::ids::{BoxId, WardId};
 
-/// Where a box publishes.
+/// Where a box publishes, and what it reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topics {
     /// Alert messages; QoS 1, not retained.
@@ -11,13 +11,15 @@ pub struct Topics {
     pub status: String,
     /// The box's vitals; QoS 0, not retained.
     pub vitals: String,
+    /// What the post has stored; QoS 1, retained. The box reads it.
+    pub ack: String,
 }
 
 impl Topics {
     /// The topics of a box.
     pub fn new(ward: &WardId, box_id: &BoxId) -> Self {
         let topic = |name: &str| format!("wardwatch/v1/{ward}/{box_id}/{name}");
-        Self { alert: topic("alert"), status: topic("status"), vitals: topic("vitals") }
+        Self { alert: topic("alert"), status: topic("status"), vitals: topic("vitals"), ack: topic("ack") }
     }
 }
 
@@ -31,5 +33,6 @@ mod tests {
         assert_eq!(topics.alert, "wardwatch/v1/ben-nghe/box-1/alert");
         assert_eq!(topics.status, "wardwatch/v1/ben-nghe/box-1/status");
         assert_eq!(topics.vitals, "wardwatch/v1/ben-nghe/box-1/vitals");
+        assert_eq!(topics.ack, "wardwatch/v1/ben-nghe/box-1/ack");
     }
 }

@@ -4,6 +4,7 @@
 //! nothing and moves nothing.
 
 mod footage;
+mod outbox;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,11 +16,9 @@ pub use footage::FootageSpan;
 pub(super) use footage::{ClipFragment, SegmentFootage};
 
 use super::error::StoreError;
-use super::index::{Parsed, parse_alert, signed, unsigned};
+use super::index::{Parsed, unsigned};
 use super::migrate;
-use crate::domain::alert::Alert;
 use crate::domain::event::Severity;
-use crate::domain::fault::chain;
 use crate::domain::fragment::Codec;
 use crate::domain::ids::{AlertId, CameraId, Epoch, RuleId};
 use crate::domain::time::{ClockState, WallTime};
@@ -216,38 +215,6 @@ impl Catalogue {
         let (camera, from, to, limit) = filter.columns();
         let filter = params![camera, from, to, limit];
         self.rows("read the segments", &sql, filter, |row| segment(&self.clips, row))
-    }
-
-    /// Alerts that are not delivered, with `seq` above `after_seq`, in order; at most `limit`. One that does not read
-    /// back is logged and left out; it does not hold up the others.
-    pub fn outbox(&self, after_seq: u64, limit: usize) -> Result<Vec<Alert>, StoreError> {
-        const OUTBOX: &str = "SELECT seq, message, thumbnail FROM outbox JOIN alert USING (seq)
-                              WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let waiting = self.rows("read the outbox", OUTBOX, params![signed(after_seq), limit], |row| {
-            Ok((unsigned(row.get(0)?), (row.get(1)?, row.get(2)?)))
-        })?;
-        let parse = |(seq, columns)| match parse_alert(seq, columns) {
-            Ok(alert) => Some(alert),
-            Err(error) => {
-                tracing::error!("{}", chain(&error));
-                None
-            }
-        };
-        Ok(waiting.into_iter().filter_map(parse).collect())
-    }
-
-    /// How many alerts are not delivered, and when the oldest of them opened.
-    pub fn outbox_depth(&self) -> Result<(u64, Option<WallTime>), StoreError> {
-        const DEPTH: &str = "
-            SELECT (SELECT count(*) FROM outbox),
-                   (SELECT opened_wall_us FROM event JOIN alert ON alert.event = event.id
-                    WHERE seq = (SELECT min(seq) FROM outbox))";
-        let depth = self.rows("read the outbox", DEPTH, [], |row| {
-            let oldest: Option<i64> = row.get(1)?;
-            Ok((unsigned(row.get(0)?), oldest.map(WallTime::from_micros)))
-        })?;
-        Ok(depth.first().copied().unwrap_or_default())
     }
 
     fn rows<T>(

@@ -20,7 +20,7 @@ use super::settings::Settings;
 use super::tree::{self, Difference};
 use crate::clock;
 use crate::domain::fault::{ErrorKind, chain};
-use crate::domain::ids::CameraId;
+use crate::domain::ids::{CameraId, OutboxId};
 use crate::domain::time::WallTime;
 
 /// How long what looks wrong has before it is looked at again: a row follows its bytes within a sync interval, and goes
@@ -391,7 +391,7 @@ fn check_alerts(
         while let Some(row) = rows.next().map_err(failed())? {
             let seq = unsigned(row.get(0).map_err(failed())?);
             let message: String = row.get(1).map_err(failed())?;
-            if let Err(error) = parse_alert(seq, (message, None)) {
+            if let Err(error) = parse_alert(OutboxId::default(), seq, (message, None)) {
                 let remedy = "nothing brings it back; the post is not told of it";
                 findings.push(finding(Wrong::Message, seq.to_string(), chain(&error), remedy));
             }

@@ -45,10 +45,10 @@ pub use reconcile::Reconciled;
 pub use settings::Settings;
 
 use crate::clock::{self, Clock};
+use crate::domain::ack::Ack;
 use crate::domain::alert::{Alert, AlertDraft};
 use crate::domain::fragment::Fragment;
 use queue::Queue;
-use rebuild::Opened;
 use reconcile::Look;
 use writer::Writer;
 
@@ -132,8 +132,8 @@ impl Store {
         let lock = lock(&settings.directory)?;
 
         let boot_id = clock::boot_id();
-        let Opened { index, known, pins, reconciled } =
-            rebuild::open(&settings.directory, &boot_id, Look::NotEnded)?;
+        let opened = rebuild::open(&settings.directory, &boot_id, Look::NotEnded)?;
+        let reconciled = opened.reconciled.clone();
         // The names of the index and of clips/, where they are new.
         File::open(&settings.directory)
             .and_then(|directory| directory.sync_all())
@@ -148,9 +148,9 @@ impl Store {
             settings,
             boot_id,
             clock,
-            index,
+            opened,
             Arc::clone(&catalogue),
-            (known, pins),
+            Arc::clone(&queue),
             Arc::clone(&vitals),
         )?;
         let thread = spawn(writer, Arc::clone(&queue), lock)?;
@@ -164,7 +164,7 @@ impl Store {
 
     /// Stores an event, its alert and the outbox row in one transaction, and gives the alert its `seq`.
     ///
-    /// Blocks until that is on the disk, before any fragment that waits. The alert is returned as the outbox will
+    /// Blocks until that is on the disk, before any fragment that waits; on a slow disk behind one file's fdatasync. The alert is returned as the outbox will
     /// return it. A message that is there already (same id, same phase) is returned as it was stored. An error leaves
     /// nothing behind, no hole in `seq` either; try again.
     pub fn put_alert(&self, draft: AlertDraft) -> Result<Alert, StoreError> {
@@ -181,6 +181,13 @@ impl Store {
     /// Takes an alert out of the outbox, soon. Never waits for the disk; a crash before that delivers it once more.
     pub fn delivered(&self, seq: u64) {
         self.inner.queue.push_delivered(seq);
+    }
+
+    /// Takes out of the outbox what the post has stored, soon. Never waits for the disk. What is said of another outbox
+    /// than the present one, or of numbers that were never given, changes nothing. The caller has seen that it is about
+    /// this box, and consistent.
+    pub fn acknowledged(&self, ack: Ack) {
+        self.inner.queue.push_acknowledged(ack);
     }
 
     /// How the store is doing.
@@ -230,7 +237,7 @@ fn spawn(writer: Writer, queue: Arc<Queue>, lock: File) -> Result<JoinHandle<()>
         let _lock = lock;
         // A panic would leave callers of `put_alert` waiting for ever.
         let _abandon = Abandon(&queue);
-        writer.run(&queue);
+        writer.run();
     };
     std::thread::Builder::new().name("store".into()).spawn(work).map_err(StoreError::Thread)
 }

@@ -6,6 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::error::StoreError;
+use crate::domain::ack::Ack;
 use crate::domain::alert::{Alert, AlertDraft};
 use crate::domain::fragment::Fragment;
 
@@ -22,6 +23,8 @@ pub(super) type Reply = SyncSender<Result<Alert, StoreError>>;
 pub(super) enum Job {
     /// Store an alert and answer.
     Alert(Box<AlertDraft>, Reply),
+    /// The post has stored what this says.
+    Acknowledged(Ack),
     /// These alerts have been delivered.
     Delivered(Vec<u64>),
     /// Append to the camera's segment.
@@ -50,6 +53,8 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct Waiting {
     alerts: VecDeque<(Box<AlertDraft>, Reply)>,
+    /// The latest one says all there is to say.
+    acknowledged: Option<Ack>,
     delivered: Vec<u64>,
     fragments: VecDeque<Fragment>,
     bytes: usize,
@@ -86,6 +91,19 @@ impl Queue {
             waiting.delivered.push(seq);
             self.filled.notify_one();
         }
+    }
+
+    /// Notes what the post has stored; nothing happens on a closed queue: the alerts are then sent once more.
+    pub fn push_acknowledged(&self, ack: Ack) {
+        if let Ok(mut waiting) = self.open() {
+            waiting.acknowledged = Some(ack);
+            self.filled.notify_one();
+        }
+    }
+
+    /// An alert that waits, if there is one.
+    pub fn take_alert(&self) -> Option<(Box<AlertDraft>, Reply)> {
+        self.lock().alerts.pop_front()
     }
 
     /// The next thing to do, waiting for one until `deadline` (without one, for ever).
@@ -140,6 +158,9 @@ impl Waiting {
     fn next(&mut self) -> Option<Job> {
         if let Some((draft, reply)) = self.alerts.pop_front() {
             return Some(Job::Alert(draft, reply));
+        }
+        if let Some(ack) = self.acknowledged.take() {
+            return Some(Job::Acknowledged(ack));
         }
         if !self.delivered.is_empty() {
             return Some(Job::Delivered(std::mem::take(&mut self.delivered)));

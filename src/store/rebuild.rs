@@ -2,13 +2,13 @@
 //! of events and alerts is brought over from the damaged one.
 //!
 //! The new index is made beside the old one and takes its place when it is complete, so that a power cut in the middle
-//! starts over and loses nothing. Numbers that the old index may have given to alerts are not given again.
+//! starts over and loses nothing. Where the old index does not say which numbers it gave to alerts, it is another outbox
+//! that counts from then on.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::error::StoreError;
@@ -16,7 +16,6 @@ use super::index::{Index, KnownSegment, PinRow};
 use super::reconcile::{Look, Reconciled, reconcile};
 use super::salvage::{self, Salvaged};
 use super::tree;
-use crate::clock;
 use crate::domain::fault::{ErrorKind, chain};
 
 /// How many damaged indexes are kept. They hold thumbnails, which are not to be kept for ever.
@@ -90,29 +89,15 @@ fn open_and_reconcile(directory: &Path, boot_id: &str, look: Look) -> Result<Ope
 fn salvage_into(directory: &Path, fresh: &Path, boot_id: &str) -> Result<Salvaged, StoreError> {
     let path = super::index_path(directory);
     let (mut index, _) = Index::open(fresh, boot_id.to_owned())?;
-    let unused_seq = newest_seconds(directory)?;
     let old = match fs::metadata(&path) {
         Ok(metadata) if metadata.len() > 0 => Index::open_damaged(&path).ok(),
         _ => None,
     };
     let salvaged = index
-        .fill(|transaction| salvage::salvage(old.as_ref(), transaction, unused_seq))
+        .fill(|transaction| salvage::salvage(old.as_ref(), transaction))
         .map_err(StoreError::index("salvage alerts into", fresh))?;
     index.close()?;
     Ok(salvaged)
-}
-
-/// Seconds since 1970: the later of now and the newest footage. More alerts than one a second, from the first day on,
-/// no box has sent.
-fn newest_seconds(directory: &Path) -> Result<u64, StoreError> {
-    let files = tree::compare(&super::clips_path(directory), &[])?.unknown;
-    let times = files.iter().filter(|path| tree::is_segment_name(path)).filter_map(|path| {
-        let (time, _) = path.file_name()?.to_str()?.split_once('-')?;
-        // 20260501T221403.120Z
-        let timestamp: Timestamp = time.parse().ok()?;
-        u64::try_from(timestamp.as_second()).ok()
-    });
-    Ok(times.max().unwrap_or(0).max(clock::wall().as_unix_millis() / 1000))
 }
 
 fn fresh_path(directory: &Path) -> PathBuf {

@@ -1,13 +1,15 @@
 //! Reads out of a damaged index what still reads: events, alerts, the outbox and the last number given.
 //!
 //! Row by row, from both ends and then one by one: a bad page costs the rows on it. What cannot be known is taken the
-//! safe way: an alert that may not have been delivered is delivered again, and a number that may have been used is not.
+//! safe way: an alert that may not have been delivered is delivered again, and where nobody can say which numbers were
+//! given, it is another outbox that counts.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_iter};
+use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
 
-use super::index::{signed, unsigned};
+use super::index::{begin_outbox, unsigned};
 use crate::domain::alert::Alert;
+use crate::domain::ids::OutboxId;
 use crate::domain::time::WallTime;
 
 /// How many keys between two readable ends are tried one by one.
@@ -20,17 +22,14 @@ pub(super) struct Salvaged {
     pub alerts: u64,
 }
 
-/// Brings what reads of `old` into the empty index behind `new`. Where `old` does not say which number it gave last,
-/// numbers go on behind `unused_seq`; the numbers that no message has any more are noted.
+/// Brings what reads of `old` into the empty index behind `new`. Where `old` says which outbox it was and which number
+/// it gave last, both go on; if not, it is another outbox, whose numbers go on behind those that were brought over. The
+/// numbers that no message has any more are noted.
 ///
 /// # Errors
 /// Those of the new index; none of the old one's.
-pub(super) fn salvage(
-    old: Option<&Connection>,
-    new: &Transaction<'_>,
-    unused_seq: u64,
-) -> rusqlite::Result<Salvaged> {
-    let mut last_known = None;
+pub(super) fn salvage(old: Option<&Connection>, new: &Transaction<'_>) -> rusqlite::Result<Salvaged> {
+    let mut known = None;
     if let Some(old) = old {
         let copy = Copy { old, new };
         copy.both_ends("event", "id")?;
@@ -39,11 +38,15 @@ pub(super) fn salvage(
         copy.events_of_alerts()?;
         copy.outbox()?;
         copy.both_ends("seq_gap", "first")?;
-        last_known = copy.last_seq()?;
+        known = copy.identity().zip(copy.read_sequence());
     }
     let last_kept: Option<i64> = new.query_row("SELECT max(seq) FROM alert", [], |row| row.get(0))?;
-    let last = last_known.unwrap_or_else(|| signed(unused_seq).max(last_kept.unwrap_or(0)));
+    let last = known.as_ref().map_or(0, |(_, last)| *last).max(last_kept.unwrap_or(0));
     new.execute("UPDATE sequence SET last = ?1", [last])?;
+    match known {
+        Some((identity, _)) => identity.keep(new)?,
+        None => drop(begin_outbox(new)?),
+    }
     note_gaps(new, last)?;
     let alerts: i64 = new.query_row("SELECT count(*) FROM alert", [], |row| row.get(0))?;
     Ok(Salvaged { alerts: unsigned(alerts) })
@@ -162,21 +165,36 @@ impl Copy<'_> {
         Ok(())
     }
 
-    /// The last number that was given, where the old index still says so: in its own place, or by its last alert.
-    fn last_seq(&self) -> rusqlite::Result<Option<i64>> {
-        let last_alert: rusqlite::Result<Option<i64>> = self
-            .old
-            .query_row("SELECT seq FROM alert ORDER BY seq DESC LIMIT 1", [], |row| row.get(0))
-            .optional();
-        let last_kept: Option<i64> =
-            self.new.query_row("SELECT max(seq) FROM alert", [], |row| row.get(0))?;
-        let said = self.read_sequence().or(last_alert.ok().flatten());
-        Ok(said.map(|said| said.max(last_kept.unwrap_or(0))))
+    /// Which outbox it was, where the old index still says so.
+    fn identity(&self) -> Option<Identity> {
+        const IDENTITY: &str = "SELECT id, since, thumbnails_shed FROM outbox_identity WHERE one = 1";
+        let read = |row: &Row<'_>| {
+            Ok(Identity { id: row.get(0)?, since: row.get(1)?, thumbnails_shed: row.get(2)? })
+        };
+        let identity = self.old.query_row(IDENTITY, [], read).ok()?;
+        identity.id.parse::<OutboxId>().is_ok().then_some(identity)
     }
 
     fn read_sequence(&self) -> Option<i64> {
         let last = self.old.query_row("SELECT last FROM sequence WHERE one = 1", [], |row| row.get(0));
         last.ok().filter(|last| *last >= 0)
+    }
+}
+
+/// The row of `outbox_identity`.
+struct Identity {
+    id: String,
+    since: i64,
+    thumbnails_shed: i64,
+}
+
+impl Identity {
+    fn keep(&self, new: &Transaction<'_>) -> rusqlite::Result<()> {
+        new.execute(
+            "UPDATE outbox_identity SET id = ?1, since = ?2, thumbnails_shed = ?3",
+            params![self.id, self.since, self.thumbnails_shed],
+        )
+        .map(drop)
     }
 }
 

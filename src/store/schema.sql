@@ -96,3 +96,11 @@ CREATE TABLE sequence (
 ) STRICT;
 
 INSERT INTO sequence (one, last) VALUES (1, 0);
+
+-- Which outbox `seq` counts in. Another one where it is not known which numbers were given.
+CREATE TABLE outbox_identity (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    id TEXT NOT NULL,                       -- a random UUID
+    since INTEGER NOT NULL,                 -- what was given up to here was sent under another id, or under none
+    thumbnails_shed INTEGER NOT NULL DEFAULT 0 -- how many messages lost their picture, since the outbox was full
+) STRICT;

@@ -31,6 +31,9 @@ pub struct Settings {
     /// An alert pins its footage until so long after it closed; then the footage is like any other. The alert itself
     /// goes from the index as well, if it has been delivered; one that has not never goes.
     pub alert_age_max: Duration,
+    /// What waits for the post stays below this many bytes, as long as there are pictures to take out of it: those of the
+    /// oldest notices first, then of warnings, then of critical alerts. Messages themselves never go.
+    pub outbox_bytes_max: u64,
     /// So many bytes of the disk stay free for everything else on it, the index among it: where somebody else fills
     /// it, footage goes, and when none is left that may go, nothing new is recorded.
     pub free_bytes_min: u64,
@@ -51,6 +54,7 @@ impl Settings {
             camera_bytes_max: BTreeMap::new(),
             clip_age_max: 30 * DAY,
             alert_age_max: 90 * DAY,
+            outbox_bytes_max: 256 << 20,
             free_bytes_min: 1 << 30,
             free_inodes_min: 10_000,
             segment: Duration::from_secs(60),

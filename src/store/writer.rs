@@ -4,7 +4,8 @@
 //! transaction. What retention removes goes the other way round, file first: removing a row takes room in the WAL,
 //! which a full disk has not, and a row without a file is mended at the next start.
 //!
-//! Alerts go before everything else, and nothing that is done for footage takes long in one go.
+//! Alerts go before everything else, and nothing that is done for footage takes long in one go: on a slow disk an alert
+//! waits for one fdatasync, not for those of all cameras.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -15,14 +16,15 @@ use super::StoreVitals;
 use super::catalogue::Catalogue;
 use super::error::StoreError;
 use super::fault::Fault;
-use super::index::{Batch, Index, KnownSegment, PinRow};
+use super::index::{Acknowledged, Batch, Index};
 use super::queue::{Job, Queue};
-use super::rebuild;
+use super::rebuild::{self, Opened};
 use super::reconcile::Look;
 use super::room::Room;
 use super::segment::{BOXES_BYTES_MAX, Segment};
 use super::settings::Settings;
 use crate::clock::Clock;
+use crate::domain::ack::Ack;
 use crate::domain::alert::{Alert, AlertDraft};
 use crate::domain::fault::{ErrorKind, chain};
 use crate::domain::fragment::Fragment;
@@ -37,6 +39,8 @@ const RECLAIMS_MAX: u32 = 4;
 const UNINDEXED_MAX: usize = 2000;
 /// How many old alerts are removed from the index in one transaction.
 const FORGOTTEN_MAX: usize = 200;
+/// How many pictures go out of a full outbox before the writer looks for alerts again.
+const SHED_MAX: usize = 32;
 /// How many files are removed before the writer looks for alerts again.
 const REMOVALS_MAX: usize = 8;
 /// A camera that has delivered nothing for this long, and a segment's length, has gone.
@@ -50,6 +54,7 @@ pub(super) struct Writer {
     clips: PathBuf,
     boot_id: String,
     clock: Arc<dyn Clock>,
+    queue: Arc<Queue>,
     /// `None` while a damaged one cannot be built anew.
     index: Option<Index>,
     /// Reads the same index, and has to be told of another one.
@@ -67,6 +72,10 @@ pub(super) struct Writer {
     batch: Batch,
     /// Delivered alerts whose outbox rows could not be removed yet.
     delivered: Vec<u64>,
+    /// What the post has said, where the rows could not be removed yet.
+    acknowledged: Option<Ack>,
+    /// What was wrong with the last acknowledgement, as it was logged.
+    doubted: Option<Acknowledged>,
     sync_at: Option<Instant>,
     write_fault: Fault,
     sync_fault: Fault,
@@ -75,25 +84,26 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// A writer over `known` segments, oldest first, and what alerts pin of them.
+    /// A writer over what was opened, for what comes through `queue`.
     pub fn new(
         settings: Settings,
         boot_id: String,
         clock: Arc<dyn Clock>,
-        index: Index,
+        opened: Opened,
         catalogue: Arc<Catalogue>,
-        (known, pins): (Vec<KnownSegment>, Vec<PinRow>),
+        queue: Arc<Queue>,
         vitals: Arc<Mutex<StoreVitals>>,
     ) -> Result<Self, StoreError> {
         let clips = super::clips_path(&settings.directory);
-        let next_id = index.next_segment_id()?;
-        let room = Room::new(settings.clone(), known, pins);
+        let next_id = opened.index.next_segment_id()?;
+        let room = Room::new(settings.clone(), opened.known, opened.pins);
         let writer = Self {
             settings,
             clips,
             boot_id,
             clock,
-            index: Some(index),
+            queue,
+            index: Some(opened.index),
             catalogue,
             in_doubt: true,
             vitals,
@@ -104,6 +114,8 @@ impl Writer {
             ended: Vec::new(),
             batch: Batch::default(),
             delivered: Vec::new(),
+            acknowledged: None,
+            doubted: None,
             sync_at: None,
             write_fault: Fault::new("clip files cannot be written"),
             sync_fault: Fault::new("clip files cannot be synced"),
@@ -115,12 +127,16 @@ impl Writer {
     }
 
     /// Works until the queue is closed and empty; then everything is synced and indexed.
-    pub fn run(mut self, queue: &Queue) {
+    pub fn run(mut self) {
         loop {
-            match queue.take(Some(self.wakes_at())) {
+            match self.queue.take(Some(self.wakes_at())) {
                 Job::Alert(draft, reply) => {
                     // Whoever asked may have given up.
                     let _ = reply.send(self.put_alert(*draft));
+                }
+                Job::Acknowledged(ack) => {
+                    self.acknowledged = Some(ack);
+                    self.remove_acknowledged();
                 }
                 Job::Delivered(seqs) => {
                     self.delivered.extend(seqs);
@@ -134,6 +150,7 @@ impl Writer {
                 Job::Nothing => self.room.step(REMOVALS_MAX),
                 Job::Close => break,
             }
+            self.shed();
             self.sweep();
             self.note_removed();
             if self.sync_at.is_some_and(|at| at <= Instant::now()) {
@@ -165,7 +182,8 @@ impl Writer {
     /// When there is something to do although nothing comes.
     fn wakes_at(&self) -> Instant {
         let now = Instant::now();
-        if self.room.has_work() { now } else { self.sync_at.unwrap_or(now + WAKE) }
+        let must_work = self.room.has_work() || (self.must_shed() && self.index_fault.said.is_none());
+        if must_work { now } else { self.sync_at.unwrap_or(now + WAKE) }
     }
 
     /// Looks for what has grown old, about once a minute.
@@ -192,6 +210,42 @@ impl Writer {
         if self.change_index(|index| index.delivered(&delivered)).is_err() {
             self.delivered = delivered;
             self.sync_later();
+        }
+    }
+
+    /// Takes out of the outbox what the post has stored; nonsense is said once.
+    fn remove_acknowledged(&mut self) {
+        let Some(ack) = self.acknowledged.take() else { return };
+        match self.change_index(|index| index.acknowledged(&ack)) {
+            Err(_) => {
+                self.acknowledged = Some(ack);
+                self.sync_later();
+            }
+            Ok(Acknowledged::Done) => self.doubted = None,
+            Ok(doubt) if self.doubted.replace(doubt) == Some(doubt) => {}
+            Ok(Acknowledged::OfAnother) => {
+                tracing::info!(
+                    "the post acknowledges what is in outbox {}, which is another one",
+                    ack.outbox
+                );
+            }
+            Ok(Acknowledged::OfNothing) => {
+                tracing::error!("the post acknowledges number {}, which was never given", ack.highest);
+            }
+        }
+    }
+
+    fn must_shed(&self) -> bool {
+        let bytes_max = self.settings.outbox_bytes_max;
+        self.index.as_ref().is_some_and(|index| index.must_shed(bytes_max))
+    }
+
+    /// Takes pictures out of an outbox that is too large; a few at a time.
+    fn shed(&mut self) {
+        if self.must_shed() {
+            let bytes_max = self.settings.outbox_bytes_max;
+            // A fault is noted, and it is tried again with the next thing that is done.
+            let _ = self.change_index(|index| index.shed(bytes_max, SHED_MAX));
         }
     }
 
@@ -244,7 +298,7 @@ impl Writer {
 
     /// Builds the index anew from the clip files. What waits for its rows is found in the files.
     fn rebuild_index(&mut self) -> Result<(), StoreError> {
-        self.sync_files();
+        self.sync_files(false);
         let cameras: Vec<CameraId> = self.writing.keys().cloned().collect();
         for camera in cameras {
             self.end_segment(&camera);
@@ -356,7 +410,7 @@ impl Writer {
     /// Brings what was appended to the disk, then into the index. What fails is tried again an interval later.
     fn sync(&mut self) {
         self.sync_at = None;
-        self.sync_files();
+        self.sync_files(true);
         if self.index.is_none() {
             let rebuilt = self.rebuild_index();
             self.index_fault.note(rebuilt.as_ref().err());
@@ -367,6 +421,7 @@ impl Writer {
         if !self.delivered.is_empty() {
             self.remove_delivered();
         }
+        self.remove_acknowledged();
         if !self.batch.is_empty() || !self.delivered.is_empty() {
             self.sync_later();
         }
@@ -391,13 +446,23 @@ impl Writer {
         }
     }
 
-    fn sync_files(&mut self) {
+    /// One file after the other, and alerts in between where they are `let_in`: on a slow disk each may take seconds.
+    fn sync_files(&mut self, let_in: bool) {
         let (mut failed, mut first_error) = (Vec::new(), None);
-        let unsynced = self.writing.values_mut().chain(&mut self.ended);
-        for segment in unsynced.filter(|segment| segment.bytes > segment.indexed_bytes) {
+        let unsynced = |segment: &&mut Segment| segment.bytes > segment.indexed_bytes;
+        let segments = self.writing.values_mut().chain(&mut self.ended).filter(unsynced);
+        let ids: Vec<i64> = segments.map(|segment| segment.id).collect();
+        for id in ids {
+            // An alert may have had the index built anew, which syncs and ends everything.
+            let mut segments = self.writing.values_mut().chain(&mut self.ended);
+            let Some(segment) = segments.find(|segment| segment.id == id) else { continue };
             if let Err(error) = segment.sync() {
-                failed.push(segment.id);
+                failed.push(id);
                 first_error.get_or_insert(error);
+            }
+            while let_in && let Some((draft, reply)) = self.queue.take_alert() {
+                // Whoever asked may have given up.
+                let _ = reply.send(self.put_alert(*draft));
             }
         }
         self.sync_fault.note(first_error.as_ref());

@@ -91,7 +91,8 @@ impl Drop for Daemon {
 fn config(broker: u16, cameras: &[(&str, u16)]) -> String {
     let mut text = format!(
         "[box]\nward = \"ben-nghe\"\nid = \"box-1\"\n[store]\ndirectory = \"store\"\nclip_bytes_max = \"1 GiB\"\n\
-         free_bytes_min = 0\nsegment_seconds = 5\n[broker]\nurl = \"mqtt://127.0.0.1:{broker}\"\n"
+         free_bytes_min = 0\nsegment_seconds = 5\n[broker]\nurl = \"mqtt://127.0.0.1:{broker}\"\n\
+         acknowledge = \"broker\"\n"
     );
     let wire = Scene::new(Settings::default()).places().tripwire;
     for (id, port) in cameras {

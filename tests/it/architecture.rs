@@ -27,6 +27,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("pulp", "detect"),
     ("rusqlite", "store"),
     ("rumqttc", "publish"),
+    ("rumqttc_next", "publish"),
     ("rustls", "tls"),
     ("tokio", "publish"),
     ("ab_glyph", "thumbnail"),

@@ -1,5 +1,8 @@
 //! Scenarios of `publish`, against Mosquitto and a real store.
 
+mod link;
+mod post;
+
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,37 +12,55 @@ use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
+use wardwatch::domain::ack::Ack;
 use wardwatch::domain::alert::{Alert, NOT_KEPT};
 use wardwatch::domain::fault::ErrorKind;
+use wardwatch::domain::ids::OutboxId;
 use wardwatch::domain::secret::{Credentials, Secret};
 use wardwatch::domain::status::{self, CameraStatus, Presence, Status, StreamState};
 use wardwatch::domain::time::{ClockState, WallTime};
-use wardwatch::publish::{Identity, LinkState, Outbox, Publisher, Settings, StatusSource, Tls};
+use wardwatch::publish::{Acknowledge, Identity, LinkState, Outbox, Publisher, Settings, StatusSource, Tls};
 use wardwatch::store::Store;
 
 use crate::support::broker::{BrokerOptions, BrokerTls, Message, Subscriber, TestBroker};
 use crate::support::sample::opened;
 use crate::support::wait_until;
 
-const LONG: Duration = Duration::from_secs(30);
-const ALERT: &str = "wardwatch/v1/ben-nghe/box-1/alert";
+pub const LONG: Duration = Duration::from_secs(30);
+pub const ALERT: &str = "wardwatch/v1/ben-nghe/box-1/alert";
 const STATUS: &str = "wardwatch/v1/ben-nghe/box-1/status";
 
-struct StoreOutbox(Store);
+pub struct StoreOutbox(pub Store);
 
 impl Outbox for StoreOutbox {
-    fn next(&self, after_seq: u64, limit: usize) -> Result<Vec<Alert>, String> {
-        self.0.outbox(after_seq, limit).map_err(|error| error.to_string())
+    fn last(&self) -> Result<u64, String> {
+        self.0.last_waiting().map_err(|error| error.to_string())
+    }
+
+    fn waiting(&self, after_seq: u64, limit: usize) -> Result<Vec<u64>, String> {
+        self.0.waiting(after_seq, limit).map_err(|error| error.to_string())
+    }
+
+    fn alert(&self, seq: u64) -> Result<Option<Alert>, String> {
+        self.0.waiting_alert(seq).map_err(|error| error.to_string())
     }
 
     fn delivered(&self, seq: u64) {
         self.0.delivered(seq);
     }
+
+    fn acknowledged(&self, ack: Ack) -> Result<bool, String> {
+        let is_present = self.0.outbox_id().map_err(|error| error.to_string())? == ack.outbox;
+        if is_present {
+            self.0.acknowledged(ack);
+        }
+        Ok(is_present)
+    }
 }
 
 /// A box whose status says how often it was asked.
 #[derive(Default)]
-struct Telling(AtomicU64);
+pub struct Telling(AtomicU64);
 
 impl StatusSource for Telling {
     fn status(&self) -> Status {
@@ -60,20 +81,21 @@ impl StatusSource for Telling {
             store: None,
             outbox_depth: self.0.fetch_add(1, Ordering::Relaxed),
             oldest_unacknowledged: None,
+            outbox: None,
             clock: ClockState::Synced,
         }
     }
 }
 
 /// A store with its publisher.
-struct Sender {
-    publisher: Publisher,
-    store: Store,
+pub struct Sender {
+    pub publisher: Publisher,
+    pub store: Store,
     _place: TempDir,
 }
 
 impl Sender {
-    fn start(settings: Settings) -> Self {
+    pub fn start(settings: Settings) -> Self {
         let place = TempDir::new().unwrap();
         let store = crate::store::open(crate::store::settings(place.path()));
         let outbox = Arc::new(StoreOutbox(store.clone()));
@@ -81,13 +103,13 @@ impl Sender {
         Self { publisher, store, _place: place }
     }
 
-    fn put(&self, seconds: u64) -> Alert {
+    pub fn put(&self, seconds: u64) -> Alert {
         let alert = self.store.put_alert(opened("gate", Duration::from_secs(seconds))).unwrap();
         self.publisher.wake();
         alert
     }
 
-    fn wait_for_connection(&self) {
+    pub fn wait_for_connection(&self) {
         wait_until("it is connected", LONG, || {
             let state = self.state();
             assert_eq!(state.last_error, None);
@@ -101,16 +123,17 @@ impl Sender {
         self.state().last_error.unwrap()
     }
 
-    fn state(&self) -> LinkState {
+    pub fn state(&self) -> LinkState {
         self.publisher.state()
     }
 
-    fn depth(&self) -> u64 {
+    pub fn depth(&self) -> u64 {
         self.store.outbox_depth().unwrap().0
     }
 }
 
-fn settings(port: u16) -> Settings {
+/// Of a box that is content with the broker's word.
+pub fn settings(port: u16) -> Settings {
     Settings {
         ward: "ben-nghe".parse().unwrap(),
         box_id: "box-1".parse().unwrap(),
@@ -118,6 +141,7 @@ fn settings(port: u16) -> Settings {
         port,
         tls: None,
         credentials: None,
+        acknowledge: Acknowledge::Broker,
         keep_alive: Duration::from_secs(5),
     }
 }
@@ -144,8 +168,9 @@ fn an_announced_alert_arrives_at_once_and_again_after_a_lost_connection_until_it
     broker.save();
     broker.kill();
     wait_until("the connection is lost", LONG, || !sender.state().connected);
-    let unkept: Vec<Alert> =
-        (0..3).map(|n| opened("gate", Duration::from_secs(n)).into_alert(NOT_KEPT)).collect();
+    let unkept: Vec<Alert> = (0..3)
+        .map(|n| opened("gate", Duration::from_secs(n)).into_alert(OutboxId::default(), NOT_KEPT))
+        .collect();
     for alert in &unkept {
         sender.publisher.announce(alert.clone());
         sender.publisher.announce(alert.clone());
@@ -299,7 +324,8 @@ fn a_box_that_vanishes_is_offline_by_its_will() {
 fn a_wrong_password_names_what_to_change_and_is_not_hammered() {
     let credentials =
         |password: &str| Some(Credentials { user: "box-1".into(), password: Secret::new(password.into()) });
-    let options = BrokerOptions { password: Some(("box-1".into(), "right".into())), tls: None };
+    let options =
+        BrokerOptions { password: Some(("box-1".into(), "right".into())), ..BrokerOptions::default() };
     let broker = TestBroker::start(&options);
 
     let sender = Sender::start(Settings { credentials: credentials("wrong"), ..settings(broker.port) });
@@ -323,13 +349,13 @@ fn a_wrong_password_names_what_to_change_and_is_not_hammered() {
 }
 
 /// An authority and what it signed; PEM files.
-struct Authority {
+pub struct Authority {
     place: TempDir,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let place = TempDir::new().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -340,7 +366,7 @@ impl Authority {
         Self { place, issuer: Issuer::new(params, key) }
     }
 
-    fn ca_file(&self) -> PathBuf {
+    pub fn ca_file(&self) -> PathBuf {
         self.place.path().join("ca.pem")
     }
 
@@ -356,10 +382,10 @@ impl Authority {
         (file(".pem"), file(".key"))
     }
 
-    fn broker(&self, names: &[&str], client_ca_file: Option<PathBuf>) -> TestBroker {
+    pub fn broker(&self, names: &[&str], client_ca_file: Option<PathBuf>) -> TestBroker {
         let (cert_file, key_file) = self.sign(names);
         let tls = Some(BrokerTls { cert_file, key_file, client_ca_file });
-        TestBroker::start(&BrokerOptions { password: None, tls })
+        TestBroker::start(&BrokerOptions { tls, ..BrokerOptions::default() })
     }
 }
 
@@ -379,6 +405,23 @@ fn alerts_travel_over_tls_by_name_and_by_address() {
         wait_until("the alert has come", LONG, || alerts(&subscriber).len() == count);
         sender.publisher.stop(LONG);
     }
+}
+
+#[test]
+fn alerts_travel_over_tls_to_an_ipv6_address() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        eprintln!("skipped: this machine has no IPv6");
+        return;
+    }
+    let authority = Authority::new();
+    let (cert_file, key_file) = authority.sign(&["::1"]);
+    let tls = Some(BrokerTls { cert_file, key_file, client_ca_file: None });
+    let broker = TestBroker::start(&BrokerOptions { tls, address: Some("::1"), ..BrokerOptions::default() });
+    let subscriber = broker.subscriber(ALERT);
+    let sender =
+        Sender::start(Settings { host: "[::1]".into(), ..trusting(&authority.ca_file(), broker.port) });
+    sender.put(0);
+    wait_until("the alert has come", LONG, || alerts(&subscriber).len() == 1);
 }
 
 #[test]

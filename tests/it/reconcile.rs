@@ -1,6 +1,6 @@
 //! Scenarios of `store`: index and clip files that disagree, and indexes that are lost or damaged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
-use wardwatch::clock;
 use wardwatch::domain::alert::Alert;
 use wardwatch::domain::fragment::Fragment;
 use wardwatch::domain::ids::Epoch;
@@ -285,20 +284,23 @@ pub fn full_store(directory: &Path) -> Vec<Alert> {
 fn a_lost_index_is_built_anew_from_the_files() {
     for is_empty in [false, true] {
         let place = TempDir::new().unwrap();
-        full_store(place.path());
+        let outboxes: Vec<_> = full_store(place.path()).iter().map(|alert| alert.outbox).collect();
         let before = (rows(place.path(), "segment"), rows(place.path(), "fragment"));
         fs::remove_file(place.path().join("index.sqlite")).unwrap();
         if is_empty {
             fs::write(place.path().join("index.sqlite"), b"").unwrap();
         }
-        let now = clock::wall().as_unix_millis() / 1000;
         let store = open(settings(place.path()));
+        assert!(
+            !outboxes.contains(&store.outbox_id().unwrap()),
+            "another outbox, since nobody knows its last number"
+        );
         let done = store.vitals().reconciled;
         assert!(done.rebuilt && done.damaged_index.is_none(), "{done}");
         assert_eq!((done.indexed_fragments, done.failed_files, done.cut_files), (24, 0, 0), "{done}");
         assert_eq!(before, (rows(place.path(), "segment"), rows(place.path(), "fragment")));
-        let seq = store.put_alert(opened("gate", LONG)).unwrap().seq;
-        assert!((now + 1..now + 1000).contains(&seq), "{seq}: no number that was used before");
+        assert_eq!(store.put_alert(opened("gate", LONG)).unwrap().seq, 1);
+        assert_eq!(store.outbox_status().unwrap().abandoned, []);
         drop(store);
         assert!(reopened(place.path()).is_clean());
         assert_eq!(check(place.path(), Depth::Deep), []);
@@ -354,7 +356,7 @@ fn no_page_of_the_index_is_worth_a_box() {
     let pages = fs::metadata(origin.path().join("index.sqlite")).unwrap().len() / 4096;
     let footage = clip_files(origin.path()).len();
     assert!(pages > 40, "{pages}");
-    let (mut rebuilt, mut complete) = (0, 0);
+    let (mut rebuilt, mut complete, mut same_outbox) = (0, 0, 0);
     // Thumbnails fill most pages: of those in the middle every ninth will do.
     for page in (0..pages).filter(|page| *page < 16 || page % 9 == 0 || *page + 3 > pages) {
         let place = TempDir::new().unwrap();
@@ -380,17 +382,26 @@ fn no_page_of_the_index_is_worth_a_box() {
         complete += u32::from(outbox.len() >= 6);
         for alert in outbox {
             let original = &alerts[&alert.seq];
-            let as_stored = Alert { thumbnail: alert.thumbnail.clone(), ..original.clone() };
+            let (thumbnail, outbox) = (alert.thumbnail.clone(), store.outbox_id().unwrap());
+            let as_stored = Alert { thumbnail, outbox, ..original.clone() };
             assert_eq!(alert, as_stored, "page {page}");
         }
-        let next = store.put_alert(opened("gate", LONG * 5)).unwrap().seq;
-        assert!(next > 20, "page {page}: {next} was used before");
+        let next = store.put_alert(opened("gate", LONG * 5)).unwrap();
+        let is_same = next.outbox == alerts[&1].outbox;
+        same_outbox += u32::from(done.rebuilt && is_same);
+        assert!(next.seq > 20 || !is_same, "page {page}: {} was used before", next.seq);
+        // What the post will never get, and what it will, are all there is.
+        let mut told: BTreeSet<u64> = store.outbox(0, 100).unwrap().iter().map(|alert| alert.seq).collect();
+        let abandoned = store.outbox_status().unwrap().abandoned;
+        told.extend(abandoned.iter().flat_map(|gap| gap.first..=gap.last));
+        assert!(is_same || told.into_iter().eq(1..=next.seq), "page {page}: {abandoned:?}");
         store.close();
         assert_agrees(place.path());
         assert_eq!(check(place.path(), Depth::Deep), [], "page {page}");
     }
     assert!(rebuilt >= 4, "{rebuilt} rebuilt at once");
     assert!(complete > 10, "{complete} with all undelivered alerts");
+    assert!(same_outbox > 0, "none went on counting in the same outbox");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::config::{self, Problems, Settings};
 use crate::detect::DetectorChoice;
+use crate::publish::Acknowledge;
 use crate::rules::{About, Place, RuleSettings};
 use crate::video::{Source, StreamSettings};
 
@@ -81,6 +82,7 @@ struct BrokerSummary {
     tls: bool,
     certificate: bool,
     user: Option<String>,
+    acknowledge: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -143,6 +145,10 @@ impl Summary {
                 tls: broker.tls.is_some(),
                 certificate: broker.tls.as_ref().is_some_and(|tls| tls.identity.is_some()),
                 user: broker.credentials.as_ref().map(|credentials| credentials.user.clone()),
+                acknowledge: match broker.acknowledge {
+                    Acknowledge::Post => "post",
+                    Acknowledge::Broker => "broker",
+                },
             },
             detector: DetectorSummary {
                 model: match &detect.detector {
@@ -180,7 +186,10 @@ impl Summary {
                 store.clip_days_max,
                 store.alert_days_max
             ),
-            format!("broker    {} port {}, {tls}{user}", broker.host, broker.port),
+            format!(
+                "broker    {} port {}, {tls}{user}; an alert is done with once the {} has it",
+                broker.host, broker.port, broker.acknowledge
+            ),
             format!(
                 "detector  {}, score at least {}, {} worker(s)",
                 detector.model, detector.score_min, detector.workers

@@ -1,11 +1,11 @@
-//! Events, alerts and the outbox: every statement that changes them.
+//! Events and alerts: every statement that changes them.
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{Index, Parsed, signed, unsigned};
 use crate::domain::alert::{Alert, AlertDraft, Thumbnail};
 use crate::domain::event::Event;
-use crate::domain::ids::{AlertId, CameraId};
+use crate::domain::ids::{AlertId, CameraId, OutboxId};
 use crate::domain::time::{ClockState, WallTime};
 use crate::store::error::StoreError;
 
@@ -36,30 +36,19 @@ impl Index {
     /// A message that is there already (same id, same phase) is returned as it was stored.
     pub fn put_alert(&mut self, draft: AlertDraft, stored_at: WallTime) -> Result<Alert, StoreError> {
         let (failed, boot_id) = (self.failed("store an alert"), self.boot_id.clone());
-        let seq = self
+        let outbox = self.waiting.id;
+        let (seq, bytes) = self
             .in_transaction(|transaction| {
                 if let Some(seq) = seq_of(transaction, &draft.event)? {
-                    return Ok(seq);
+                    return Ok((seq, 0));
                 }
                 upsert_event(transaction, &draft, &boot_id)?;
-                insert_alert(transaction, draft, stored_at)
+                insert_alert(transaction, draft, outbox, stored_at)
             })
             .map_err(failed)?;
+        self.waiting.grow(bytes);
         let read = read_alert(&self.connection, seq).map_err(self.failed("read an alert"))?;
-        parse_alert(seq, read)
-    }
-
-    /// Takes delivered alerts out of the outbox.
-    pub fn delivered(&mut self, seqs: &[u64]) -> Result<(), StoreError> {
-        let failed = self.failed("mark alerts as delivered");
-        self.in_transaction(|transaction| {
-            let mut delete = transaction.prepare_cached("DELETE FROM outbox WHERE seq = ?1")?;
-            for seq in seqs {
-                delete.execute([signed(*seq)])?;
-            }
-            Ok(())
-        })
-        .map_err(failed)
+        parse_alert(outbox, seq, read)
     }
 
     /// What all events pin.
@@ -117,7 +106,7 @@ fn forget_event(transaction: &Transaction, event: &str) -> rusqlite::Result<bool
 }
 
 /// An alert as it lies in the index: the message and the thumbnail.
-type AlertColumns = (String, Option<Vec<u8>>);
+pub(in crate::store) type AlertColumns = (String, Option<Vec<u8>>);
 
 /// One alert's columns.
 fn read_alert(connection: &Connection, seq: u64) -> rusqlite::Result<AlertColumns> {
@@ -126,14 +115,15 @@ fn read_alert(connection: &Connection, seq: u64) -> rusqlite::Result<AlertColumn
         .query_row([signed(seq)], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-/// The alert in its columns.
+/// The alert in its columns, as a message of `outbox`: whatever it was called when the message was stored.
 pub(in crate::store) fn parse_alert(
+    outbox: OutboxId,
     seq: u64,
     (message, thumbnail): AlertColumns,
 ) -> Result<Alert, StoreError> {
     let mut alert: Alert =
         serde_json::from_str(&message).map_err(|source| StoreError::Message { seq, source })?;
-    alert.thumbnail = thumbnail.map(Thumbnail);
+    (alert.outbox, alert.thumbnail) = (outbox, thumbnail.map(Thumbnail));
     Ok(alert)
 }
 
@@ -178,14 +168,21 @@ fn upsert_event(transaction: &Transaction, draft: &AlertDraft, boot_id: &str) ->
         .map(drop)
 }
 
-fn insert_alert(transaction: &Transaction, draft: AlertDraft, stored_at: WallTime) -> rusqlite::Result<u64> {
+/// Returns its place, and how many bytes now wait in the outbox for it.
+fn insert_alert(
+    transaction: &Transaction,
+    draft: AlertDraft,
+    outbox: OutboxId,
+    stored_at: WallTime,
+) -> rusqlite::Result<(u64, u64)> {
     let seq: i64 = transaction
         .prepare_cached("UPDATE sequence SET last = last + 1 RETURNING last")?
         .query_row([], |row| row.get(0))?;
-    let mut alert = draft.into_alert(unsigned(seq));
+    let mut alert = draft.into_alert(outbox, unsigned(seq));
     let thumbnail = alert.thumbnail.take().map(|thumbnail| thumbnail.0);
     let message = serde_json::to_string(&alert)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    let bytes = message.len() + thumbnail.as_ref().map_or(0, Vec::len);
     transaction
         .prepare_cached(
             "INSERT INTO alert (seq, event, phase, message, thumbnail, stored_wall_us)
@@ -200,5 +197,5 @@ fn insert_alert(transaction: &Transaction, draft: AlertDraft, stored_at: WallTim
             stored_at.as_micros(),
         ])?;
     transaction.prepare_cached("INSERT INTO outbox (seq) VALUES (?1)")?.execute([seq])?;
-    Ok(unsigned(seq))
+    Ok((unsigned(seq), bytes as u64))
 }

@@ -1,7 +1,8 @@
 //! The writer's side of the index: every statement that changes it. Here the segments, in [`alerts`] the alerts, in
-//! [`times`] what is put right once the clock is.
+//! [`outbox`] what of them waits, in [`times`] what is put right once the clock is.
 
 mod alerts;
+mod outbox;
 mod times;
 
 use std::collections::HashMap;
@@ -13,7 +14,9 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, Trans
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-pub(super) use alerts::{PinRow, parse_alert};
+pub(super) use alerts::{AlertColumns, PinRow, parse_alert};
+use outbox::Waiting;
+pub(super) use outbox::{Acknowledged, begin as begin_outbox};
 pub(super) use times::PutRight;
 
 use super::container::{Found, SegmentHeader};
@@ -34,6 +37,7 @@ pub(super) struct Index {
     connection: Connection,
     path: PathBuf,
     boot_id: String,
+    waiting: Waiting,
 }
 
 /// A row of `segment`, as it starts.
@@ -185,7 +189,8 @@ impl Index {
         }
         let mut connection = connect(path).map_err(StoreError::index("open the index", path))?;
         let is_new = migrate::migrate(&mut connection, path)?;
-        Ok((Self { connection, path: path.to_owned(), boot_id }, is_new))
+        let waiting = Waiting::read(&connection).map_err(StoreError::index("read the outbox of", path))?;
+        Ok((Self { connection, path: path.to_owned(), boot_id, waiting }, is_new))
     }
 
     /// Opens to read only; changes nothing.
@@ -195,7 +200,8 @@ impl Index {
             .and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection))
             .map_err(StoreError::index("open the index", path))?;
         migrate::check(&connection, path)?;
-        Ok(Self { connection, path: path.to_owned(), boot_id: String::new() })
+        let (boot_id, waiting) = (String::new(), Waiting::default());
+        Ok(Self { connection, path: path.to_owned(), boot_id, waiting })
     }
 
     /// Opens what may be left of an index, to read.
@@ -219,7 +225,8 @@ impl Index {
         const ENDS: &str = "
             SELECT (SELECT last FROM sequence WHERE one = 1), (SELECT max(seq) FROM alert),
                    (SELECT min(seq) FROM alert), (SELECT min(seq) FROM outbox), (SELECT max(id) FROM event),
-                   (SELECT max(segment) FROM fragment), (SELECT max(path) FROM segment)";
+                   (SELECT max(segment) FROM fragment), (SELECT max(path) FROM segment),
+                   (SELECT id FROM outbox_identity)";
         self.connection.query_row(ENDS, [], |_| Ok(())).map_err(self.failed("read the ends of the tables"))
     }
 

@@ -1,7 +1,7 @@
 //! A real broker: Mosquitto, with the configuration that a test asks for.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -21,6 +21,10 @@ pub struct BrokerOptions {
     pub password: Option<(String, String)>,
     /// TLS.
     pub tls: Option<BrokerTls>,
+    /// It keeps nothing over a restart.
+    pub forgets: bool,
+    /// Where boxes connect; 127.0.0.1 if it is not given.
+    pub address: Option<&'static str>,
 }
 
 /// The broker's side of TLS; PEM files.
@@ -37,7 +41,9 @@ pub struct BrokerTls {
 pub struct TestBroker {
     /// Where boxes connect.
     pub port: u16,
-    inside_port: u16,
+    /// Where posts connect.
+    pub inside_port: u16,
+    address: &'static str,
     place: TempDir,
     process: Option<Child>,
 }
@@ -49,7 +55,8 @@ impl TestBroker {
         let [port, inside_port] = free_ports();
         let config = config(place.path(), port, inside_port, options);
         fs::write(place.path().join("mosquitto.conf"), config).unwrap();
-        Self { port, inside_port, place, process: None }
+        let address = options.address.unwrap_or("127.0.0.1");
+        Self { port, inside_port, address, place, process: None }
     }
 
     /// Starts one and waits until it answers.
@@ -69,10 +76,8 @@ impl TestBroker {
             .spawn()
             .expect("mosquitto is installed");
         self.process = Some(process);
-        let ports = [self.port, self.inside_port];
-        wait_until("mosquitto answers", START, || {
-            ports.iter().all(|port| TcpStream::connect(("127.0.0.1", *port)).is_ok())
-        });
+        let ends = [(self.address, self.port), ("127.0.0.1", self.inside_port)];
+        wait_until("mosquitto answers", START, || ends.iter().all(|end| TcpStream::connect(end).is_ok()));
     }
 
     /// kill -9.
@@ -111,6 +116,28 @@ impl TestBroker {
             log.lines().any(|line| line.contains("Sending SUBACK to") && line.ends_with(&subscriber.id))
         });
         subscriber
+    }
+
+    /// Publishes a message, retained.
+    pub fn publish(&self, topic: &str, payload: &[u8]) {
+        let mut process = Command::new("mosquitto_pub")
+            .args([
+                "-h",
+                "127.0.0.1",
+                "-p",
+                &self.inside_port.to_string(),
+                "-q",
+                "1",
+                "-r",
+                "-t",
+                topic,
+                "-s",
+            ])
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("mosquitto_pub is installed");
+        process.stdin.take().unwrap().write_all(payload).unwrap();
+        assert!(process.wait().unwrap().success());
     }
 
     /// How often boxes have tried to connect.
@@ -209,14 +236,14 @@ fn config(place: &Path, port: u16, inside_port: u16, options: &BrokerOptions) ->
         // As root it would become a user that cannot read the folder.
         "user root".to_owned(),
         "per_listener_settings true".to_owned(),
-        "persistence true".to_owned(),
+        format!("persistence {}", !options.forgets),
         format!("persistence_location {}/", place.display()),
         "max_queued_messages 10000".to_owned(),
         format!("log_dest file {}", place.join("log").display()),
         "log_type all".to_owned(),
         format!("listener {inside_port} 127.0.0.1"),
         "allow_anonymous true".to_owned(),
-        format!("listener {port} 127.0.0.1"),
+        format!("listener {port} {}", options.address.unwrap_or("127.0.0.1")),
         format!("allow_anonymous {}", options.password.is_none()),
     ];
     if let Some((user, password)) = &options.password {

@@ -2,6 +2,8 @@
 
 pub mod broker;
 pub mod camera;
+pub mod post;
+pub mod proxy;
 pub mod sample;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,345 @@
+//! Which alerts of the outbox have been sent and still lie in it, and when each is sent again.
+//!
+//! It outlives connections, so that a link that breaks every minute, or a post that is away, does not have the box send
+//! its outbox again and again. Pure: it asks no clock. What it forgets (a restart) is sent once more.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::domain::ack::Ack;
+
+/// So many may be sent and not acknowledged by the post; the backlog waits beyond that. New alerts do not.
+const ROWS_MAX: usize = 256;
+/// So many are remembered; new alerts beyond that are sent again as backlog.
+const REMEMBERED_MAX: usize = 65_536;
+/// How long the post has after the broker's acknowledgement, the first time. Doubles.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The same for what there is reason to believe lost. Doubles.
+const DOUBT: Duration = Duration::from_secs(5);
+/// The longest wait of either.
+const PATIENCE_MAX: Duration = Duration::from_secs(600);
+/// While nothing is heard of the post, only so many of the oldest are sent again.
+const PROBES: usize = 8;
+/// Rows beyond so many are not looked at: the oldest come first.
+const LOOKED_AT: usize = 512;
+/// A message whose connection broke so often while it was under way is told of without its picture first.
+const HERALDED_TRIES: u32 = 3;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    rows: BTreeMap<u64, Row>,
+    /// When the post last acknowledged anything.
+    heard_at: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    state: State,
+    /// When it was handed over last, or, once the broker has it, when the broker said so.
+    sent_at: Instant,
+    /// How often it was sent.
+    tries: u32,
+    is_heralded: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Under way.
+    Aloft,
+    /// The connection broke while it was under way.
+    Cut,
+    /// The broker has it.
+    Landed,
+    /// The broker had it, on a connection that is over.
+    Doubtful,
+    /// The post says that it does not have it.
+    Missed,
+}
+
+impl Ledger {
+    /// A new connection stands: what the last one took is in doubt.
+    pub fn connected(&mut self) {
+        for row in self.rows.values_mut() {
+            row.state = match row.state {
+                State::Aloft => State::Cut,
+                State::Landed => State::Doubtful,
+                state => state,
+            };
+        }
+    }
+
+    /// Handed to the client.
+    pub fn sent(&mut self, seq: u64, now: Instant) {
+        let is_full = self.rows.len() >= REMEMBERED_MAX;
+        match self.rows.get_mut(&seq) {
+            Some(row) => {
+                (row.state, row.sent_at, row.tries) = (State::Aloft, now, row.tries.saturating_add(1))
+            }
+            None if is_full => {}
+            None => {
+                let row = Row { state: State::Aloft, sent_at: now, tries: 1, is_heralded: false };
+                self.rows.insert(seq, row);
+            }
+        }
+    }
+
+    /// The broker has it.
+    pub fn landed(&mut self, seq: u64, now: Instant) {
+        if let Some(row) = self.rows.get_mut(&seq) {
+            (row.state, row.sent_at) = (State::Landed, now);
+        }
+    }
+
+    /// It was told of without its picture; all of it follows later.
+    pub fn postponed(&mut self, seq: u64, now: Instant) {
+        let new = Row { state: State::Cut, sent_at: now, tries: HERALDED_TRIES, is_heralded: false };
+        let row = self.rows.entry(seq).or_insert(new);
+        (row.state, row.sent_at, row.tries) = (State::Cut, now, row.tries.max(HERALDED_TRIES));
+    }
+
+    /// The client gave it up on a connection that goes on.
+    pub fn dropped(&mut self, seq: u64) {
+        if let Some(row) = self.rows.get_mut(&seq) {
+            row.state = State::Cut;
+        }
+    }
+
+    /// What goes ahead of it has arrived.
+    pub fn heralded(&mut self, seq: u64) {
+        if let Some(row) = self.rows.get_mut(&seq) {
+            row.is_heralded = true;
+        }
+    }
+
+    /// It does not lie in the outbox any more.
+    pub fn forget(&mut self, seq: u64) {
+        self.rows.remove(&seq);
+    }
+
+    /// The post says what it has; `is_new` unless the broker had kept that from before.
+    pub fn acknowledged(&mut self, ack: &Ack, is_new: bool, now: Instant) {
+        self.rows.retain(|seq, row| {
+            if ack.covers(*seq) {
+                return false;
+            }
+            if *seq <= ack.highest && matches!(row.state, State::Landed | State::Doubtful) {
+                row.state = State::Missed;
+            }
+            true
+        });
+        if is_new {
+            self.heard_at = Some(now);
+        }
+    }
+
+    /// Whether it has been sent.
+    pub fn holds(&self, seq: u64) -> bool {
+        self.rows.contains_key(&seq)
+    }
+
+    /// Whether the backlog has to wait.
+    pub fn is_full(&self) -> bool {
+        self.rows.len() >= ROWS_MAX
+    }
+
+    /// Whether all but its picture has arrived.
+    pub fn is_heralded(&self, seq: u64) -> bool {
+        self.rows.get(&seq).is_some_and(|row| row.is_heralded)
+    }
+
+    /// Whether all but its picture has to go ahead of this one.
+    pub fn wants_herald(&self, seq: u64) -> bool {
+        let row = self.rows.get(&seq);
+        row.is_some_and(|row| row.state == State::Cut && row.tries >= HERALDED_TRIES && !row.is_heralded)
+    }
+
+    /// Whether something is under way.
+    pub fn has_aloft(&self) -> bool {
+        self.rows.values().any(|row| row.state == State::Aloft)
+    }
+
+    /// The oldest one that is to be sent again now.
+    pub fn due(&self, now: Instant) -> Option<u64> {
+        self.waits().find(|(_, at)| *at <= now).map(|(seq, _)| seq)
+    }
+
+    /// When the next one will be, if not now.
+    pub fn next_due(&self, now: Instant) -> Option<Instant> {
+        self.waits().map(|(_, at)| at).filter(|at| *at > now).min()
+    }
+
+    /// What may be sent again, and when, oldest first.
+    fn waits(&self) -> impl Iterator<Item = (u64, Instant)> {
+        let mut probes = 0;
+        self.rows.iter().take(LOOKED_AT).filter_map(move |(seq, row)| {
+            let needs_the_post = matches!(row.state, State::Landed | State::Doubtful);
+            let is_heard = self.heard_at.is_some_and(|at| at > row.sent_at);
+            if needs_the_post && !is_heard {
+                probes += 1;
+                if probes > PROBES {
+                    return None;
+                }
+            }
+            Some((*seq, row.sent_at + row.wait()?))
+        })
+    }
+}
+
+impl Row {
+    /// How long after `sent_at` it is sent again; `None` while it is under way.
+    fn wait(&self) -> Option<Duration> {
+        let doubled = |first: Duration, times: u32| {
+            first.saturating_mul(1u32.checked_shl(times).unwrap_or(u32::MAX)).min(PATIENCE_MAX)
+        };
+        let again = self.tries.saturating_sub(1).min(16);
+        match self.state {
+            State::Aloft => None,
+            // A broken connection is most often nobody's fault; that of one message in the end.
+            State::Cut if self.tries < HERALDED_TRIES => Some(Duration::ZERO),
+            State::Cut => Some(doubled(DOUBT, (self.tries - HERALDED_TRIES).min(16))),
+            State::Landed => Some(doubled(PATIENCE, again)),
+            State::Doubtful | State::Missed => Some(doubled(DOUBT, again)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::ids::OutboxId;
+
+    fn ack(runs: &[(u64, u64)]) -> Ack {
+        Ack::of("box-1".parse().unwrap(), OutboxId::default(), runs.iter().copied())
+    }
+
+    /// Sends all that is due at `now`, and has the broker take it.
+    fn send_due(ledger: &mut Ledger, now: Instant) -> Vec<u64> {
+        let mut sent = Vec::new();
+        while let Some(seq) = ledger.due(now) {
+            ledger.sent(seq, now);
+            ledger.landed(seq, now);
+            sent.push(seq);
+        }
+        sent
+    }
+
+    fn landed(seqs: std::ops::RangeInclusive<u64>, now: Instant) -> Ledger {
+        let mut ledger = Ledger::default();
+        for seq in seqs {
+            ledger.sent(seq, now);
+            assert_eq!(ledger.due(now + PATIENCE_MAX), if seq == 1 { None } else { Some(1) });
+            ledger.landed(seq, now);
+        }
+        ledger
+    }
+
+    #[test]
+    fn a_post_that_is_away_has_a_few_sent_again_ever_more_rarely() {
+        let start = Instant::now();
+        let mut ledger = landed(1..=200, start);
+        let mut sends = 0;
+        for second in 1..=24 * 3600 {
+            let again = send_due(&mut ledger, start + Duration::from_secs(second));
+            assert!(again.iter().all(|seq| *seq <= PROBES as u64), "{again:?}");
+            sends += again.len();
+            if second < 30 {
+                assert_eq!(sends, 0);
+            }
+        }
+        assert!((8 * 144..8 * 152).contains(&sends), "{sends} in a day");
+    }
+
+    #[test]
+    fn what_the_post_missed_goes_at_once_but_not_again_and_again() {
+        let start = Instant::now();
+        let mut ledger = landed(1..=100, start);
+        let now = start + Duration::from_secs(6);
+        ledger.acknowledged(&ack(&[(1, 10), (41, 90)]), true, now);
+        assert_eq!(send_due(&mut ledger, now), (11..=40).collect::<Vec<_>>());
+        // What lies above may be on its way still.
+        assert_eq!(ledger.next_due(now), Some(start + PATIENCE));
+        let mut sends = 0;
+        for second in 7..=600 {
+            let now = start + Duration::from_secs(second);
+            ledger.acknowledged(&ack(&[(1, 10), (12, 100)]), true, now);
+            let again = send_due(&mut ledger, now);
+            assert!(again.iter().all(|seq| *seq == 11), "{again:?}");
+            sends += again.len();
+        }
+        assert!((5..8).contains(&sends), "{sends} times in ten minutes");
+    }
+
+    #[test]
+    fn a_new_connection_puts_in_doubt_what_the_last_one_took() {
+        let start = Instant::now();
+        let mut ledger = landed(1..=40, start);
+        ledger.sent(41, start);
+        ledger.connected();
+        assert_eq!(ledger.due(start), Some(41), "it never landed");
+        let now = start + DOUBT;
+        ledger.landed(41, now);
+        assert_eq!(send_due(&mut ledger, now), (1..=8).collect::<Vec<_>>(), "until the post is heard");
+        ledger.acknowledged(&ack(&[(1, 8)]), true, now + Duration::from_secs(1));
+        assert_eq!(send_due(&mut ledger, now + Duration::from_secs(1)), (9..=40).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_breaks_its_connection_lets_others_pass_and_is_told_of_without_its_picture() {
+        let (mut ledger, now) = (Ledger::default(), Instant::now());
+        for round in 0..3 {
+            assert!(!ledger.wants_herald(1), "{round}");
+            ledger.sent(1, now);
+            ledger.connected();
+            assert_eq!(ledger.due(now), (round < 2).then_some(1), "{round}");
+        }
+        assert!(ledger.wants_herald(1));
+        assert_eq!(ledger.next_due(now), Some(now + DOUBT));
+        ledger.heralded(1);
+        assert!(!ledger.wants_herald(1));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+        /// Whatever broker and connections do: with a post that answers, everything arrives in the end.
+        #[test]
+        fn everything_arrives(losses in proptest::collection::vec(0u8..10, 0..400)) {
+            let start = Instant::now();
+            let mut losses = losses.into_iter();
+            let (mut ledger, mut stored) = (Ledger::default(), std::collections::BTreeSet::new());
+            (1..=50).for_each(|seq| ledger.sent(seq, start));
+            for second in 1..=20_000 {
+                let now = start + Duration::from_secs(second);
+                if ledger.rows.is_empty() {
+                    break;
+                }
+                let aloft = (1..=50).filter(|seq| ledger.rows.get(seq).is_some_and(|row| row.state == State::Aloft));
+                for seq in aloft.collect::<Vec<_>>() {
+                    match losses.next().unwrap_or(9) {
+                        0..3 => ledger.connected(),
+                        3..6 => ledger.landed(seq, now),
+                        _ => {
+                            ledger.landed(seq, now);
+                            stored.insert(seq);
+                        }
+                    }
+                }
+                let mut runs: Vec<(u64, u64)> = Vec::new();
+                for &seq in &stored {
+                    match runs.last_mut() {
+                        Some(run) if run.1 + 1 == seq => run.1 = seq,
+                        _ => runs.push((seq, seq)),
+                    }
+                }
+                ledger.acknowledged(&ack(&runs), true, now);
+                while let Some(seq) = ledger.due(now) {
+                    ledger.sent(seq, now);
+                }
+            }
+            prop_assert_eq!(stored.len(), 50);
+            prop_assert!(ledger.rows.is_empty());
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! How much of what can wait is under way at once: as much as the link takes within about a second.
+//!
+//! What can wait is the backlog, what is sent again, and on a slow link pictures. It shares the link with alerts that are
+//! new, which queue behind whatever the kernel has already taken; so the acknowledgements' delay says how much that may
+//! be, and no configured rate has to be right for every link. As LEDBAT (RFC 6817) does for bytes.
+
+use std::time::Duration;
+
+use super::flights::{ALERTS_MAX, Aloft};
+
+/// The rest of the flights is for new alerts.
+const WINDOW_MAX: usize = ALERTS_MAX - 4;
+/// Acknowledged sooner: there is room for one more.
+const QUICK: Duration = Duration::from_secs(1);
+/// Acknowledged later: half is enough.
+const LATE: Duration = Duration::from_secs(2);
+/// A message of a new alert with its picture takes more than two seconds on a link below this.
+const SLOW_BYTES_PER_SECOND: f64 = 16.0 * 1024.0;
+/// Less says more of the link's delay than of its rate.
+const SAMPLE_BYTES_MIN: usize = 8 * 1024;
+/// So many connections in a row that broke before they brought a picture through: pictures are what breaks them.
+const FRUITLESS_MAX: u32 = 2;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Pace {
+    window: usize,
+    /// As the last messages had it; stays from one connection to the next.
+    bytes_per_second: Option<f64>,
+    /// Connections that broke under an alert since the last picture came through.
+    fruitless: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { window: 1, bytes_per_second: None, fruitless: 0 }
+    }
+}
+
+impl Pace {
+    /// A new connection begins with one message.
+    pub fn connected(&mut self) {
+        self.window = 1;
+    }
+
+    /// The connection broke while an alert was under way.
+    pub fn broke(&mut self) {
+        self.fruitless = self.fruitless.saturating_add(1);
+    }
+
+    /// The broker has acknowledged a message.
+    pub fn landed(&mut self, aloft: &Aloft, took: Duration) {
+        if aloft.bytes >= SAMPLE_BYTES_MIN {
+            self.fruitless = 0;
+        }
+        if took < QUICK {
+            self.window = (self.window + 1).min(WINDOW_MAX);
+        } else if took > LATE {
+            self.window = (self.window / 2).max(1);
+        }
+        if aloft.bytes_aloft >= SAMPLE_BYTES_MIN {
+            let rate = aloft.bytes_aloft as f64 / took.as_secs_f64().max(0.001);
+            self.bytes_per_second = Some(self.bytes_per_second.map_or(rate, |before| (before + rate) / 2.0));
+        }
+    }
+
+    /// How many messages that can wait may be under way.
+    pub fn window(&self) -> usize {
+        self.window
+    }
+
+    /// Whether pictures break connections, it seems: everything is told of before the first one is tried.
+    pub fn is_broken(&self) -> bool {
+        self.fruitless >= FRUITLESS_MAX
+    }
+
+    /// Whether a new alert is told of first, and its picture follows.
+    pub fn is_slow(&self) -> bool {
+        self.bytes_per_second.is_some_and(|rate| rate < SLOW_BYTES_PER_SECOND)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::super::flights::{Flight, Flights};
+    use super::*;
+
+    const ALERT_BYTES: usize = 34_000;
+
+    /// Sends alerts for `seconds` over a link of this rate and delay. Returns how many arrived, and the longest time
+    /// that a new alert would have waited for what was before it.
+    fn send(pace: &mut Pace, bytes_per_second: f64, delay: Duration, seconds: f64) -> (u32, Duration) {
+        let start = Instant::now();
+        let (mut flights, mut under_way) = (Flights::default(), std::collections::VecDeque::new());
+        let (mut now, mut link_free, mut arrived, mut longest) = (0.0, 0.0_f64, 0, 0.0_f64);
+        let at = |seconds: f64| start + Duration::from_secs_f64(seconds);
+        while now < seconds {
+            while under_way.len() < pace.window() {
+                let token = flights.token();
+                flights.started(token, Flight::Alert { seq: token, is_paced: true }, ALERT_BYTES, at(now));
+                link_free = link_free.max(now) + ALERT_BYTES as f64 / bytes_per_second;
+                under_way.push_back((token, link_free + delay.as_secs_f64()));
+            }
+            longest = longest.max(link_free - now);
+            let (token, lands) = under_way.pop_front().unwrap();
+            now = lands;
+            let aloft = flights.ended(token).unwrap();
+            pace.landed(&aloft, at(now) - aloft.since);
+            arrived += 1;
+        }
+        (arrived, Duration::from_secs_f64(longest))
+    }
+
+    #[test]
+    fn a_new_alert_waits_for_one_picture_on_a_slow_link() {
+        let mut pace = Pace::default();
+        let (_, wait) = send(&mut pace, 8000.0, Duration::from_millis(600), 120.0);
+        assert!(pace.is_slow() && pace.window() == 1);
+        assert!(wait < Duration::from_millis(4500), "{wait:?}");
+    }
+
+    #[test]
+    fn a_link_with_room_is_used() {
+        let mut pace = Pace::default();
+        let (arrived, _) = send(&mut pace, 5e6, Duration::from_millis(60), 10.0);
+        assert!(arrived > 500 && !pace.is_slow(), "{arrived} in 10 s");
+        // 1 Mbit/s, and half of a second both ways.
+        let mut pace = Pace::default();
+        let (arrived, wait) = send(&mut pace, 125e3, Duration::from_millis(500), 60.0);
+        assert!(arrived > 180 && wait < Duration::from_secs(3), "{arrived} in 60 s, {wait:?}");
+    }
+
+    #[test]
+    fn a_link_that_becomes_slow_is_noticed() {
+        let mut pace = Pace::default();
+        send(&mut pace, 5e6, Duration::from_millis(60), 5.0);
+        assert_eq!(pace.window(), WINDOW_MAX);
+        send(&mut pace, 8000.0, Duration::from_millis(600), 120.0);
+        assert!(pace.is_slow() && pace.window() == 1);
+    }
+}

@@ -1,0 +1,165 @@
+//! The MQTT client in use: `rumqttc-v4-next`, MQTT 3.1.1, which every broker of version 5 speaks as well.
+//!
+//! Each message has a notice of its own, so that nobody counts packet ids. The event loop is polled by a task of its
+//! own: a poll that is given up in its middle would lose what it took.
+
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use rumqttc_next::{
+    AsyncClient, Broker, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, LastWill,
+};
+use rumqttc_next::{MqttOptions, NetworkOptions, Outgoing, PublishOptions, QoS, SubscribeReasonCode};
+use rumqttc_next::{TlsConfiguration, Transport, default_socket_connect};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::client::{Client, Message, Occurrence, PAYLOAD_BYTES_MAX, Token};
+use super::error::{PublishError, Refusal};
+use super::settings::Settings;
+use super::tls;
+
+/// What a packet may be: a payload, topic and headers. The client's own limit of 10 KiB does not hold a thumbnail.
+const PACKET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 1024;
+/// Within this a connection stands, and a packet has left: 64 KiB at 64 kbit/s take 8 s.
+const NETWORK_TIMEOUT: Duration = Duration::from_secs(30);
+/// More than is ever under way, so that the client does not run out of packet ids, or of room.
+const ROOM: u16 = 64;
+/// The client pings after so long without a packet of its own, and vitals leave once a minute: a longer silence would
+/// never come, and a dead connection never be noticed.
+const KEEP_ALIVE_SECONDS_MAX: u64 = 45;
+
+/// See the module.
+pub(super) struct Rumqtt {
+    client: AsyncClient,
+    occurrences: mpsc::Receiver<Occurrence>,
+    tell: mpsc::Sender<Occurrence>,
+    _driver: AbortOnDrop,
+}
+
+impl Client for Rumqtt {
+    async fn connect(settings: &Settings, will: Message) -> Result<Self, PublishError> {
+        let (client, mut eventloop) =
+            AsyncClient::builder(options(settings, will)?).capacity(usize::from(ROOM)).build();
+        let mut network = NetworkOptions::new();
+        network.set_tcp_nodelay(true);
+        network.set_connection_timeout(NETWORK_TIMEOUT.as_secs());
+        eventloop.set_network_options(network);
+        // The first thing that it yields is the broker's welcome.
+        eventloop.poll().await.map_err(|error| diagnose(&error, settings))?;
+        let (tell, occurrences) = mpsc::channel(usize::from(ROOM));
+        let driver = tokio::spawn(drive(eventloop, tell.clone(), settings.clone()));
+        Ok(Self { client, occurrences, tell, _driver: AbortOnDrop(driver.abort_handle()) })
+    }
+
+    fn subscribe(&mut self, topic: &str) {
+        // Fails only when the connection is at its end, which is told.
+        let _ = self.client.try_subscribe(topic, QoS::AtLeastOnce);
+    }
+
+    fn publish(&mut self, message: Message, token: Option<Token>) -> bool {
+        let Message { topic, payload, retain } = message;
+        let Some(token) = token else {
+            let once = PublishOptions::at_most_once().retain(retain);
+            return self.client.try_publish(topic, payload, once).is_ok();
+        };
+        let options = PublishOptions::at_least_once().retain(retain);
+        let Ok(notice) = self.client.try_publish_tracked(topic, payload, options) else { return false };
+        let tell = self.tell.clone();
+        tokio::spawn(async move {
+            let outcome = match notice.wait_completion_async().await {
+                Ok(()) => Occurrence::Acknowledged(token),
+                Err(_) => Occurrence::Dropped(token),
+            };
+            // Nobody listens any more: the connection is over.
+            let _ = tell.send(outcome).await;
+        });
+        true
+    }
+
+    async fn next(&mut self) -> Occurrence {
+        self.occurrences.recv().await.expect("this side holds a sender, too")
+    }
+
+    fn disconnect(&mut self) {
+        let _ = self.client.try_disconnect();
+    }
+}
+
+fn options(settings: &Settings, will: Message) -> Result<MqttOptions, PublishError> {
+    let bare = settings.host.trim_start_matches('[').trim_end_matches(']');
+    let broker = Broker::tcp(bare, settings.port);
+    let mut options = MqttOptions::new(settings.box_id.as_str(), broker);
+    let keep_alive = settings.keep_alive.as_secs().clamp(1, KEEP_ALIVE_SECONDS_MAX);
+    options
+        .set_clean_session(true)
+        .set_keep_alive(u16::try_from(keep_alive).expect("clamped"))
+        .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX)
+        .set_inflight(ROOM)
+        .set_last_will(LastWill::new(will.topic, will.payload, QoS::AtLeastOnce, will.retain));
+    if let Some(credentials) = &settings.credentials {
+        options.set_credentials(&credentials.user, credentials.password.reveal().to_owned());
+    }
+    if let Some(tls) = &settings.tls {
+        let config = TlsConfiguration::Rustls(tls::client_config(tls)?);
+        options.set_transport(Transport::tls_with_config(config));
+    }
+    if let Ok(address) = bare.parse::<Ipv6Addr>() {
+        // The client would resolve `::1:8883`; the certificate is checked against the bare address.
+        let address = format!("[{address}]:{}", settings.port);
+        options.set_socket_connector(move |_, network| default_socket_connect(address.clone(), network));
+    }
+    Ok(options)
+}
+
+/// Polls the connection until it ends.
+async fn drive(mut eventloop: EventLoop, tell: mpsc::Sender<Occurrence>, settings: Settings) {
+    loop {
+        let occurrence = match eventloop.poll().await {
+            Ok(Event::Incoming(Incoming::Publish(message))) => {
+                Occurrence::Arrived { payload: message.payload.to_vec(), is_retained: message.retain }
+            }
+            Ok(Event::Incoming(Incoming::SubAck(answer))) => {
+                let is_granted = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));
+                Occurrence::Subscribed(answer.return_codes.iter().all(is_granted))
+            }
+            Ok(Event::Outgoing(Outgoing::Disconnect)) => {
+                Occurrence::Ended(diagnose(&ConnectionError::RequestsDone, &settings))
+            }
+            Ok(_) => continue,
+            Err(error) => Occurrence::Ended(diagnose(&error, &settings)),
+        };
+        let is_over = matches!(occurrence, Occurrence::Ended(_));
+        if is_over {
+            // What was acknowledged until now is told first.
+            drop(eventloop);
+            tokio::task::yield_now().await;
+            let _ = tell.send(occurrence).await;
+            return;
+        }
+        if tell.send(occurrence).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What a connection's end means.
+fn diagnose(error: &ConnectionError, settings: &Settings) -> PublishError {
+    let ConnectionError::ConnectionRefused(code) = error else {
+        return PublishError::diagnose(error, settings);
+    };
+    let refusal = match code {
+        ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => Refusal::Credentials,
+        ConnectReturnCode::BadClientId => Refusal::ClientId,
+        other => Refusal::Other(format!("{other:?}")),
+    };
+    PublishError::refused(refusal, settings)
+}
+
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

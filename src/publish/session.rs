@@ -1,0 +1,454 @@
+//! What travels on one connection.
+//!
+//! In this order: alerts that only memory holds; alerts that are new; then what can wait, [paced](super::pace): on
+//! a slow link the new alerts' pictures, what is to be sent again, and the backlog, oldest first. An alert leaves the
+//! outbox when the post's acknowledgement covers it, or, where the post does not acknowledge, on its PUBACK.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep_until, timeout};
+
+use super::Outbox;
+use super::client::{Client, Message, Occurrence, PAYLOAD_BYTES_MAX, Token};
+use super::error::PublishError;
+use super::flights::{ALERTS_MAX, Flight, Flights};
+use super::link::{Link, Standing, Stop, Wanted};
+use super::settings::Acknowledge;
+use crate::domain::ack::{self, Ack};
+use crate::domain::alert::{Alert, NOT_KEPT};
+use crate::domain::status::{Presence, Status};
+
+/// A broker that acknowledges nothing for so long is left.
+const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How soon an outbox that cannot be read is tried again.
+const OUTBOX_RETRY: Duration = Duration::from_secs(1);
+/// How many numbers are read from the outbox at once.
+const READ_MAX: usize = 256;
+
+/// See the module.
+pub(super) struct Session<'a, C: Client> {
+    link: &'a Link,
+    standing: &'a mut Standing,
+    client: C,
+    flights: Flights,
+    /// New alerts that are not sent yet.
+    fresh: Numbers,
+    /// New alerts that are told of, and whose pictures follow.
+    heralded: VecDeque<u64>,
+    /// Alerts that are older than the connection; `None` until it is known which these are.
+    backlog: Option<Numbers>,
+    /// The last announced alert that was handed to the client.
+    announced: u64,
+    /// When an outbox that could not be read is tried again.
+    retry_at: Option<Instant>,
+    /// Why, as it was logged.
+    outbox_error: String,
+    status_is_due: bool,
+    /// When something was acknowledged last, or the first message after silence left.
+    progress_at: Instant,
+}
+
+/// A part of the outbox, read bit by bit.
+#[derive(Debug, Default)]
+struct Numbers {
+    /// Read, and not sent yet.
+    read: VecDeque<u64>,
+    /// The last one that was read.
+    cursor: u64,
+    /// The last one that belongs here.
+    end: u64,
+    /// Whether there may be more above `cursor`.
+    more: bool,
+}
+
+/// What to send next.
+enum Next {
+    Announced(u64, Box<Alert>),
+    Fresh(u64),
+    Paced(u64),
+}
+
+impl<'a, C: Client> Session<'a, C> {
+    pub fn new(link: &'a Link, standing: &'a mut Standing, client: C) -> Self {
+        Self {
+            link,
+            standing,
+            client,
+            flights: Flights::default(),
+            fresh: Numbers { end: u64::MAX, ..Numbers::default() },
+            heralded: VecDeque::new(),
+            backlog: None,
+            announced: 0,
+            retry_at: None,
+            outbox_error: String::new(),
+            status_is_due: true,
+            progress_at: Instant::now(),
+        }
+    }
+
+    /// Sends what there is to send until the connection ends; `Ok` when it was told to stop.
+    pub async fn serve(mut self, wanted: &mut watch::Receiver<Wanted>) -> Result<(), PublishError> {
+        let mut seen = *wanted.borrow_and_update();
+        if self.link.settings.acknowledge == Acknowledge::Post {
+            self.client.subscribe(&self.link.topics.ack);
+        }
+        loop {
+            match seen.stop {
+                Stop::No => {}
+                Stop::Abruptly => return Ok(()),
+                Stop::Within(grace) => {
+                    // The will says the same where this fails.
+                    let _ = timeout(grace, self.say_goodbye()).await;
+                    return Ok(());
+                }
+            }
+            self.send_status(false).await?;
+            self.send_alerts().await;
+            self.send_vitals();
+            let give_up_at = self.progress_at + ACKNOWLEDGE_TIMEOUT;
+            let look_at = self.look_at();
+            tokio::select! {
+                occurrence = self.client.next() => self.on(occurrence).await?,
+                changed = wanted.changed() => {
+                    let now = *wanted.borrow_and_update();
+                    self.fresh.more |= now.alerts != seen.alerts;
+                    self.status_is_due |= now.status != seen.status;
+                    seen = now;
+                    if changed.is_err() {
+                        return Ok(());
+                    }
+                }
+                () = sleep_until(look_at.unwrap_or(give_up_at).into()), if look_at.is_some() => {
+                    self.retry_at = self.retry_at.filter(|at| *at > Instant::now());
+                }
+                () = sleep_until(give_up_at.into()), if !self.flights.is_empty() => {
+                    let (broker, seconds) = (self.link.settings.address(), ACKNOWLEDGE_TIMEOUT.as_secs());
+                    return Err(PublishError::Unacknowledged { broker, seconds });
+                }
+            }
+        }
+    }
+
+    /// When there is something to do although nothing happens.
+    fn look_at(&self) -> Option<Instant> {
+        let due = self.standing.ledger.next_due(Instant::now());
+        [self.retry_at, due].into_iter().flatten().min()
+    }
+
+    async fn on(&mut self, occurrence: Occurrence) -> Result<(), PublishError> {
+        match occurrence {
+            Occurrence::Acknowledged(token) => self.on_acknowledged(token),
+            Occurrence::Dropped(token) => {
+                if let Some(Flight::Alert { seq, .. }) = self.flights.ended(token).map(|aloft| aloft.flight) {
+                    self.standing.ledger.dropped(seq);
+                }
+            }
+            Occurrence::Arrived { payload, is_retained } => self.on_ack(&payload, is_retained).await,
+            Occurrence::Subscribed(true) => {}
+            Occurrence::Subscribed(false) => self.doubt(format!(
+                "the broker does not let this box read {}: no alert will leave the outbox; check the broker's access list",
+                self.link.topics.ack
+            )),
+            Occurrence::Ended(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// The broker has a message.
+    fn on_acknowledged(&mut self, token: Token) {
+        let now = Instant::now();
+        self.progress_at = now;
+        let Some(aloft) = self.flights.ended(token) else { return };
+        if aloft.flight != Flight::Status {
+            self.standing.pace.landed(&aloft, now - aloft.since);
+            if !self.standing.pace.is_broken() {
+                self.standing.backoff.reset();
+            }
+        }
+        match aloft.flight {
+            Flight::Alert { seq, .. } => {
+                self.link.state().published += 1;
+                match self.link.settings.acknowledge {
+                    Acknowledge::Post => self.standing.ledger.landed(seq, now),
+                    Acknowledge::Broker => {
+                        self.standing.ledger.forget(seq);
+                        self.link.outbox.delivered(seq);
+                    }
+                }
+            }
+            Flight::Herald { seq } => self.standing.ledger.heralded(seq),
+            Flight::Announced { number } => self.link.unkept.acknowledged(number),
+            Flight::Status => {}
+        }
+    }
+
+    /// The post says what it has stored; what is not for this box or makes no sense is ignored, and said once.
+    async fn on_ack(&mut self, payload: &[u8], is_retained: bool) {
+        let ack = match read_ack(payload, self.link) {
+            Ok(ack) => ack,
+            Err(doubt) => return self.doubt(doubt),
+        };
+        let (outbox, told) = (Arc::clone(&self.link.outbox), ack.clone());
+        let taken = spawn_blocking(move || outbox.acknowledged(told)).await;
+        match taken.unwrap_or_else(|error| Err(error.to_string())) {
+            Ok(true) => {
+                self.standing.doubt.clear();
+                self.standing.ledger.acknowledged(&ack, !is_retained, Instant::now());
+            }
+            // What the broker kept from before is most likely of the time before.
+            Ok(false) => {
+                let doubt =
+                    format!("the post acknowledges alerts of outbox {}, which is not this box's", ack.outbox);
+                // The status names the present one.
+                self.status_is_due |= doubt != self.standing.doubt;
+                self.doubt(doubt);
+            }
+            Err(error) => self.doubt(format!("the post's acknowledgement is not taken: {error}")),
+        }
+    }
+
+    fn doubt(&mut self, doubt: String) {
+        if doubt != self.standing.doubt {
+            tracing::warn!("{doubt}");
+            self.standing.doubt = doubt;
+        }
+    }
+
+    /// Publishes the status if it has changed. One at a time: the latest is what counts.
+    async fn send_status(&mut self, is_last: bool) -> Result<(), PublishError> {
+        if !is_last && (!self.status_is_due || self.flights.has_status()) {
+            return Ok(());
+        }
+        self.status_is_due = false;
+        let status = self.link.read_status().await?;
+        let payload = payload(&if is_last { offline(status) } else { online(status) });
+        let topic = self.link.topics.status.clone();
+        self.send(Message { topic, payload, retain: true }, Flight::Status);
+        Ok(())
+    }
+
+    /// Hands over as many alerts as may be under way.
+    async fn send_alerts(&mut self) {
+        while self.flights.alerts() < ALERTS_MAX && self.retry_at.is_none() {
+            let sent = match self.next_alert().await {
+                Ok(None) => return,
+                Ok(Some(Next::Announced(number, alert))) => {
+                    self.announced = number;
+                    let alert = if self.standing.pace.is_slow() { herald(&alert) } else { *alert };
+                    self.send_alert(&alert, Flight::Announced { number });
+                    Ok(())
+                }
+                Ok(Some(Next::Fresh(seq))) => self.send_fresh(seq).await,
+                Ok(Some(Next::Paced(seq))) => self.send_paced(seq).await,
+                Err(error) => Err(error),
+            };
+            match sent {
+                Ok(()) => self.outbox_error.clear(),
+                Err(error) => self.outbox_failed(error),
+            }
+        }
+    }
+
+    async fn next_alert(&mut self) -> Result<Option<Next>, String> {
+        if let Some((number, alert)) = self.link.unkept.next(self.announced) {
+            return Ok(Some(Next::Announced(number, Box::new(alert))));
+        }
+        if self.backlog.is_none() {
+            // What comes from here on is new.
+            let end = self.ask(|outbox| outbox.last()).await?;
+            self.backlog = Some(Numbers { end, more: end > 0, ..Numbers::default() });
+            self.fresh.cursor = end;
+        }
+        if let Some(seq) = next(&mut self.fresh, &self.link.outbox).await? {
+            return Ok(Some(Next::Fresh(seq)));
+        }
+        let window = self.standing.pace.window();
+        if self.flights.paced() < window
+            && let Some(seq) = self.heralded.pop_front()
+        {
+            return Ok(Some(Next::Paced(seq)));
+        }
+        // The rest does not even begin while others are under way that fill the link.
+        if self.flights.alerts() >= window {
+            return Ok(None);
+        }
+        if let Some(seq) = self.standing.ledger.due(Instant::now()) {
+            return Ok(Some(Next::Paced(seq)));
+        }
+        while !self.standing.ledger.is_full()
+            && let Some(backlog) = &mut self.backlog
+            && let Some(seq) = next(backlog, &self.link.outbox).await?
+        {
+            if !self.standing.ledger.holds(seq) {
+                return Ok(Some(Next::Paced(seq)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A new alert goes at once; where the link is slow, all but its picture does, and the picture with it later.
+    async fn send_fresh(&mut self, seq: u64) -> Result<(), String> {
+        let Some(alert) = self.read(seq).await? else { return Ok(()) };
+        if self.standing.pace.is_broken() {
+            self.send_apart(seq, &alert);
+        } else if self.standing.pace.is_slow() && alert.thumbnail.is_some() {
+            self.send_alert(&herald(&alert), Flight::Herald { seq });
+            self.heralded.push_back(seq);
+        } else {
+            self.send_alert(&alert, Flight::Alert { seq, is_paced: false });
+        }
+        Ok(())
+    }
+
+    /// What can wait goes; one that breaks connections is told of first.
+    async fn send_paced(&mut self, seq: u64) -> Result<(), String> {
+        let Some(alert) = self.read(seq).await? else {
+            self.standing.ledger.forget(seq);
+            return Ok(());
+        };
+        if self.standing.pace.is_broken() && !self.standing.ledger.is_heralded(seq) {
+            self.send_apart(seq, &alert);
+            return Ok(());
+        }
+        if self.standing.ledger.wants_herald(seq) && alert.thumbnail.is_some() {
+            self.send_alert(&herald(&alert), Flight::Herald { seq });
+        }
+        self.send_alert(&alert, Flight::Alert { seq, is_paced: true });
+        Ok(())
+    }
+
+    /// On a link whose connections break under pictures: all of a small alert, and of others what is small, the rest
+    /// later.
+    fn send_apart(&mut self, seq: u64, alert: &Alert) {
+        if alert.thumbnail.is_none() {
+            self.send_alert(alert, Flight::Alert { seq, is_paced: true });
+        } else {
+            self.send_alert(&herald(alert), Flight::Herald { seq });
+            self.standing.ledger.postponed(seq, Instant::now());
+        }
+    }
+
+    async fn read(&mut self, seq: u64) -> Result<Option<Alert>, String> {
+        self.ask(move |outbox| outbox.alert(seq)).await
+    }
+
+    /// What the client has no room for is lost, as vitals may be.
+    fn send_vitals(&mut self) {
+        while let Some(vitals) = self.link.vitals.take() {
+            let topic = self.link.topics.vitals.clone();
+            self.client.publish(Message { topic, payload: payload(&vitals), retain: false }, None);
+        }
+    }
+
+    fn outbox_failed(&mut self, error: String) {
+        if error != self.outbox_error {
+            tracing::warn!("the outbox cannot be read: {error}");
+        }
+        self.outbox_error = error;
+        self.retry_at = Some(Instant::now() + OUTBOX_RETRY);
+    }
+
+    fn send_alert(&mut self, alert: &Alert, flight: Flight) {
+        let payload = payload(alert);
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            // Sent, it would end the connection, and no alert after it would ever leave.
+            tracing::error!("alert {} has {} bytes and is not sent", alert.id, payload.len());
+            return;
+        }
+        if let Flight::Alert { seq, .. } = flight {
+            self.standing.ledger.sent(seq, Instant::now());
+        }
+        let topic = self.link.topics.alert.clone();
+        self.send(Message { topic, payload, retain: false }, flight);
+    }
+
+    fn send(&mut self, message: Message, flight: Flight) {
+        let now = Instant::now();
+        if self.flights.is_empty() {
+            self.progress_at = now;
+        }
+        let (token, bytes) = (self.flights.token(), message.payload.len());
+        // Fails only when the connection is at its end, which is told.
+        if self.client.publish(message, Some(token)) {
+            self.flights.started(token, flight, bytes, now);
+        }
+    }
+
+    /// Says that the box goes, and closes the connection as MQTT wants it: without a will.
+    async fn say_goodbye(&mut self) -> Result<(), PublishError> {
+        self.send_status(true).await?;
+        while !self.flights.is_empty() {
+            let occurrence = self.client.next().await;
+            self.on(occurrence).await?;
+        }
+        self.client.disconnect();
+        while !matches!(self.client.next().await, Occurrence::Ended(_)) {}
+        Ok(())
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn Outbox) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
+        ask(&self.link.outbox, question).await
+    }
+}
+
+async fn ask<T: Send + 'static>(
+    outbox: &Arc<dyn Outbox>,
+    question: impl FnOnce(&dyn Outbox) -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    let outbox = Arc::clone(outbox);
+    spawn_blocking(move || question(&*outbox)).await.unwrap_or_else(|error| Err(error.to_string()))
+}
+
+/// The next number of this part of the outbox, reading some where none is at hand.
+async fn next(numbers: &mut Numbers, outbox: &Arc<dyn Outbox>) -> Result<Option<u64>, String> {
+    if numbers.read.is_empty() && numbers.more {
+        let cursor = numbers.cursor;
+        let read = ask(outbox, move |outbox| outbox.waiting(cursor, READ_MAX)).await?;
+        numbers.more = read.last().is_some_and(|last| *last < numbers.end);
+        numbers.cursor = read.last().copied().unwrap_or(cursor);
+        numbers.read.extend(read.into_iter().filter(|seq| *seq <= numbers.end));
+    }
+    Ok(numbers.read.pop_front())
+}
+
+/// An acknowledgement for this box that makes sense, or what is wrong with it.
+fn read_ack(payload: &[u8], link: &Link) -> Result<Ack, String> {
+    let topic = &link.topics.ack;
+    let ack: Ack =
+        serde_json::from_slice(payload).map_err(|error| format!("{topic} does not read: {error}"))?;
+    if ack.schema != ack::SCHEMA {
+        Err(format!("{topic} has schema \"{}\", and this version reads {}", ack.schema, ack::SCHEMA))
+    } else if ack.box_id != link.settings.box_id {
+        Err(format!("{topic} is about box {}", ack.box_id))
+    } else if !ack.is_consistent() {
+        Err(format!("{topic} contradicts itself"))
+    } else {
+        Ok(ack)
+    }
+}
+
+/// All of an alert but its picture. It comes again with its number.
+fn herald(alert: &Alert) -> Alert {
+    Alert { seq: NOT_KEPT, thumbnail: None, ..alert.clone() }
+}
+
+fn online(status: Status) -> Status {
+    Status { presence: Presence::Online, ..status }
+}
+
+/// What is said of a box that is not there.
+pub(super) fn offline(status: Status) -> Status {
+    Status { presence: Presence::Offline, cameras: Vec::new(), store: None, ..status }
+}
+
+/// A message as it travels.
+pub(super) fn payload(message: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(message).expect("messages are JSON")
+}

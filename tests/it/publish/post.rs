@@ -1,0 +1,168 @@
+//! With a post that acknowledges: an alert is done with once the post has it, and not before.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wardwatch::domain::ack::Ack;
+use wardwatch::domain::alert::Alert;
+use wardwatch::domain::ids::OutboxId;
+use wardwatch::publish::{Acknowledge, Settings};
+
+use super::{ALERT, LONG, Sender, alerts, settings};
+use crate::support::broker::{BrokerOptions, TestBroker};
+use crate::support::post::{Memory, StandInPost};
+use crate::support::proxy::{Proxy, Weather};
+use crate::support::wait_until;
+
+/// Of a box that waits for the post's word.
+pub fn of_post(port: u16) -> Settings {
+    Settings { acknowledge: Acknowledge::Post, ..settings(port) }
+}
+
+fn all(count: u64) -> BTreeSet<u64> {
+    (1..=count).collect()
+}
+
+#[test]
+fn an_alert_waits_until_the_post_has_it() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let memory = Arc::new(Memory::default());
+    // Its session stands, and it is away.
+    drop(StandInPost::start(broker.inside_port, &memory));
+    let sender = Sender::start(of_post(broker.port));
+    let outbox = sender.store.outbox_id().unwrap();
+    assert_ne!(outbox, OutboxId::default());
+    let put: Vec<Alert> = (0..5).map(|number| sender.put(number)).collect();
+    assert!(put.iter().all(|alert| alert.outbox == outbox));
+    wait_until("the broker has them", LONG, || sender.state().published == 5);
+    assert_eq!(sender.depth(), 5);
+
+    let post = StandInPost::start(broker.inside_port, &memory);
+    wait_until("the outbox is empty", LONG, || sender.depth() == 0);
+    assert_eq!(post.memory.stored(), all(5));
+    assert!(post.memory.arrivals().iter().all(|arrival| arrival.has_thumbnail), "alerts of 33 KiB");
+}
+
+/// The broker is killed while alerts flow, and comes back without what it had acknowledged.
+fn kill_broker(forgets: bool) {
+    const COUNT: u64 = 200;
+    let mut broker = TestBroker::start(&BrokerOptions { forgets, ..BrokerOptions::default() });
+    let post = StandInPost::start(broker.inside_port, &Arc::new(Memory::default()));
+    if !forgets {
+        broker.save();
+    }
+    let sender = Sender::start(of_post(broker.port));
+    let (mut published, mut stored) = (0, 0);
+    std::thread::scope(|scope| {
+        let producer = scope.spawn(|| (0..COUNT).for_each(|number| drop(sender.put(number))));
+        for part in [50, 120] {
+            wait_until("a part is published", LONG, || sender.state().published >= part);
+            // What is under way to the post goes with it.
+            broker.stall();
+            (published, stored) = (sender.state().published, post.memory.stored().len());
+            broker.kill();
+            broker.run();
+        }
+        producer.join().unwrap();
+    });
+    wait_until("the outbox is empty", 2 * LONG, || sender.depth() == 0);
+    assert_eq!(post.memory.stored(), all(COUNT));
+    let arrivals = post.memory.arrivals().len();
+    eprintln!(
+        "forgets: {forgets}; at the second kill the broker had acknowledged {published} and delivered {stored}; {arrivals} arrivals of {COUNT}"
+    );
+    assert!(arrivals < 3 * COUNT as usize, "{arrivals} arrivals");
+}
+
+#[test]
+fn what_a_killed_broker_loses_is_sent_again() {
+    kill_broker(false);
+}
+
+#[test]
+fn what_a_killed_broker_without_persistence_loses_is_sent_again() {
+    kill_broker(true);
+}
+
+#[test]
+fn a_post_that_is_away_does_not_have_the_backlog_sent_again_and_again() {
+    const COUNT: u64 = 400;
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let memory = Arc::new(Memory::default());
+    drop(StandInPost::start(broker.inside_port, &memory));
+    let proxy = Proxy::start(1, Weather::default());
+    let sender = Sender::start(of_post(proxy.port));
+    (0..COUNT).for_each(|number| drop(sender.put(number)));
+    proxy.set_target(broker.port);
+    wait_until("the broker has what it may have", LONG, || sender.state().published >= 256);
+    let mut before = proxy.bytes_from_box();
+    for round in 0..3 {
+        proxy.cut();
+        wait_until("it is noticed", LONG, || !sender.state().connected);
+        wait_until("it stands again", LONG, || sender.state().connected);
+        // A new alert goes all the same, behind what a new connection sends first.
+        let published = sender.state().published;
+        sender.put(1000 + round);
+        wait_until("the new one is there", LONG, || sender.state().published > published);
+        let sent = proxy.bytes_from_box() - before;
+        assert!(sent < 12 * 40_000, "{sent} bytes on connection {round}");
+        before = proxy.bytes_from_box();
+    }
+    assert_eq!(sender.depth(), COUNT + 3);
+
+    let post = StandInPost::start(broker.inside_port, &memory);
+    wait_until("the outbox is empty", 2 * LONG, || sender.depth() == 0);
+    assert_eq!(post.memory.stored(), all(COUNT + 3));
+    let arrivals = post.memory.arrivals().len();
+    assert!(arrivals < COUNT as usize + 300, "{arrivals} arrivals");
+}
+
+#[test]
+fn what_makes_no_sense_or_is_for_another_ends_nothing() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let sender = Sender::start(of_post(broker.port));
+    let (id, box_id) = (sender.store.outbox_id().unwrap(), "box-1".parse().unwrap());
+    let subscriber = broker.subscriber(ALERT);
+    (0..4).for_each(|number| drop(sender.put(number)));
+    wait_until("the broker has them", LONG, || sender.state().published == 4);
+    let good = Ack::of(box_id, id, [(1, 3)]);
+    let wrong = [
+        Ack { outbox: OutboxId::random(), ..good.clone() },
+        Ack { box_id: "box-2".parse().unwrap(), ..good.clone() },
+        Ack { schema: "wardwatch.ack/2".into(), ..good.clone() },
+        Ack { highest: 4, ..good.clone() },
+        Ack::of(good.box_id.clone(), id, [(1, 5)]),
+    ];
+    let topic = "wardwatch/v1/ben-nghe/box-1/ack";
+    broker.publish(topic, b"{}");
+    for ack in &wrong {
+        broker.publish(topic, &serde_json::to_vec(ack).unwrap());
+    }
+    // One connection, one order: once this one counts, the others have been read.
+    broker.publish(topic, &serde_json::to_vec(&Ack::of(good.box_id.clone(), id, [(2, 2)])).unwrap());
+    wait_until("the good one counts", LONG, || sender.depth() == 3);
+    // It said that the first one is missing; the two others may be on their way.
+    wait_until("the missing one comes again", LONG, || alerts(&subscriber).len() >= 5);
+    assert_eq!(alerts(&subscriber).iter().skip(4).map(|alert| alert.seq).collect::<Vec<_>>(), [1]);
+    broker.publish(topic, &serde_json::to_vec(&good).unwrap());
+    wait_until("runs count", LONG, || sender.depth() == 1);
+    assert_eq!(sender.store.outbox(0, 9).unwrap()[0].seq, 4);
+}
+
+#[test]
+fn a_retained_acknowledgement_counts_at_the_next_start() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let post = StandInPost::start(broker.inside_port, &Arc::new(Memory::default()));
+    let proxy = Proxy::start(broker.port, Weather::default());
+    let sender = Sender::start(of_post(proxy.port));
+    sender.wait_for_connection();
+    // The alert gets through, and the post's word does not come back.
+    proxy.set(Weather { is_deaf: true, ..Weather::default() });
+    sender.put(0);
+    wait_until("the post has it", LONG, || post.memory.stored() == all(1));
+    assert_eq!(sender.depth(), 1);
+    proxy.set(Weather::default());
+    proxy.cut();
+    wait_until("the outbox is empty", Duration::from_secs(20), || sender.depth() == 0);
+}
