@@ -172,10 +172,6 @@ impl Outbox for StoreOutbox {
     }
 
     fn acknowledged(&self, ack: Ack) -> Result<bool, String> {
-        let is_present = self.0.outbox_id().map_err(|error| chain(&error))? == ack.outbox;
-        if is_present {
-            self.0.acknowledged(ack);
-        }
-        Ok(is_present)
+        self.0.acknowledged(ack).map_err(|error| chain(&error))
     }
 }

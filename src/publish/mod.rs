@@ -58,7 +58,7 @@ pub trait Outbox: Send + Sync + 'static {
     fn delivered(&self, seq: u64);
 
     /// The post has stored what this says, which is about this box and consistent. `false` where it speaks of another
-    /// outbox than the present one, and changes nothing.
+    /// outbox than the present one, or of numbers that were never given, and changes nothing.
     fn acknowledged(&self, ack: Ack) -> Result<bool, String>;
 }
 

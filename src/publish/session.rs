@@ -26,6 +26,8 @@ use crate::domain::status::{Presence, Status};
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How soon an outbox that cannot be read is tried again.
 const OUTBOX_RETRY: Duration = Duration::from_secs(1);
+/// How often the whole outbox is gone over for what was neither sent nor acknowledged: a store that was rebuilt, say.
+const RESCAN: Duration = Duration::from_secs(600);
 /// How many numbers are read from the outbox at once.
 const READ_MAX: usize = 256;
 
@@ -41,6 +43,8 @@ pub(super) struct Session<'a, C: Client> {
     heralded: VecDeque<u64>,
     /// Alerts that are older than the connection; `None` until it is known which these are.
     backlog: Option<Numbers>,
+    /// When the outbox is gone over again.
+    rescan_at: Instant,
     /// The last announced alert that was handed to the client.
     announced: u64,
     /// When an outbox that could not be read is tried again.
@@ -82,6 +86,7 @@ impl<'a, C: Client> Session<'a, C> {
             fresh: Numbers { end: u64::MAX, ..Numbers::default() },
             heralded: VecDeque::new(),
             backlog: None,
+            rescan_at: Instant::now() + RESCAN,
             announced: 0,
             retry_at: None,
             outbox_error: String::new(),
@@ -136,7 +141,7 @@ impl<'a, C: Client> Session<'a, C> {
     /// When there is something to do although nothing happens.
     fn look_at(&self) -> Option<Instant> {
         let due = self.standing.ledger.next_due(Instant::now());
-        [self.retry_at, due].into_iter().flatten().min()
+        [self.retry_at, due, Some(self.rescan_at)].into_iter().flatten().min()
     }
 
     async fn on(&mut self, occurrence: Occurrence) -> Result<(), PublishError> {
@@ -201,8 +206,10 @@ impl<'a, C: Client> Session<'a, C> {
             }
             // What the broker kept from before is most likely of the time before.
             Ok(false) => {
-                let doubt =
-                    format!("the post acknowledges alerts of outbox {}, which is not this box's", ack.outbox);
+                let doubt = format!(
+                    "the post acknowledges alerts up to {} of outbox {}, which this box never sent",
+                    ack.highest, ack.outbox
+                );
                 // The status names the present one.
                 self.status_is_due |= doubt != self.standing.doubt;
                 self.doubt(doubt);
@@ -262,6 +269,10 @@ impl<'a, C: Client> Session<'a, C> {
             let end = self.ask(|outbox| outbox.last()).await?;
             self.backlog = Some(Numbers { end, more: end > 0, ..Numbers::default() });
             self.fresh.cursor = end;
+        }
+        if self.rescan_at <= Instant::now() {
+            self.backlog = Some(Numbers { end: self.fresh.cursor, more: true, ..Numbers::default() });
+            self.rescan_at = Instant::now() + RESCAN;
         }
         if let Some(seq) = next(&mut self.fresh, &self.link.outbox).await? {
             return Ok(Some(Next::Fresh(seq)));

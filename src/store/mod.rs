@@ -183,11 +183,15 @@ impl Store {
         self.inner.queue.push_delivered(seq);
     }
 
-    /// Takes out of the outbox what the post has stored, soon. Never waits for the disk. What is said of another outbox
-    /// than the present one, or of numbers that were never given, changes nothing. The caller has seen that it is about
-    /// this box, and consistent.
-    pub fn acknowledged(&self, ack: Ack) {
-        self.inner.queue.push_acknowledged(ack);
+    /// Takes out of the outbox what the post has stored, soon. `false` where it speaks of another outbox than the present
+    /// one, or of numbers that were never given: then it changes nothing. The caller has seen that it is about this box,
+    /// and consistent. Reads the index, and does not wait for the writer.
+    pub fn acknowledged(&self, ack: Ack) -> Result<bool, StoreError> {
+        let makes_sense = self.outbox_id()? == ack.outbox && ack.highest <= self.last_given()?;
+        if makes_sense {
+            self.inner.queue.push_acknowledged(ack);
+        }
+        Ok(makes_sense)
     }
 
     /// How the store is doing.

@@ -16,6 +16,7 @@ mod inspect;
 mod network;
 mod optics;
 mod post;
+mod outbox;
 mod publish;
 mod reconcile;
 mod retention;

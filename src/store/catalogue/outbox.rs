@@ -54,6 +54,12 @@ impl Catalogue {
             .map_or(OutboxId::default(), |id| id.0))
     }
 
+    /// The last number that was given to a message.
+    pub fn last_given(&self) -> Result<u64, StoreError> {
+        let last = self.rows("read the last number", "SELECT last FROM sequence", [], |row| row.get(0));
+        Ok(last?.pop().map_or(0, unsigned))
+    }
+
     /// What the post is told of the outbox.
     pub fn outbox_status(&self) -> Result<OutboxStatus, StoreError> {
         // Of what was given before the outbox had its id, only what still waits will come.

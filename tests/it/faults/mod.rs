@@ -5,10 +5,12 @@
 //! minutes (`make faults`), otherwise for seconds. `figure:` lines are what `make faults` collects.
 
 mod block_log;
+mod courier;
 mod disk;
 mod kill;
 mod load;
 mod mounts;
+mod outage;
 mod pipeline;
 mod power;
 mod promise;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use wardwatch::domain::alert::AlertDraft;
+use wardwatch::domain::event::Phase;
 use wardwatch::publish::Settings;
 
 use super::post::of_post;
@@ -64,7 +66,8 @@ fn a_link_that_breaks_under_every_picture_still_tells_of_everything() {
     let drafts: Vec<_> = (0..6).map(|number| opened("gate", Duration::from_secs(number))).collect();
     for draft in &drafts {
         sender.store.put_alert(draft.clone()).unwrap();
-        sender.store.put_alert(closed(draft, Duration::from_secs(60))).unwrap();
+        let closing = AlertDraft { thumbnail: None, ..closed(draft, Duration::from_secs(60)) };
+        sender.store.put_alert(closing).unwrap();
     }
     sender.publisher.wake();
     wait_until("all is told of", 3 * LONG, || {
