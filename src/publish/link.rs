@@ -94,7 +94,8 @@ impl Link {
         };
         loop {
             let begun = Instant::now();
-            let Err(error) = self.connection::<Rumqtt>(&mut wanted, &mut standing).await else { return };
+            let ended = self.connection::<Rumqtt>(&mut wanted, &mut standing).await;
+            let Err(error) = ended else { return };
             if begun.elapsed() > GOOD {
                 standing.backoff.reset();
             }

@@ -14,6 +14,10 @@ const WINDOW_MAX: usize = ALERTS_MAX - 4;
 const QUICK: Duration = Duration::from_secs(1);
 /// Acknowledged later: half is enough.
 const LATE: Duration = Duration::from_secs(2);
+/// A message with a picture, about.
+const PICTURE_BYTES: f64 = 34_000.0;
+/// As long as no picture has shown what the link is like.
+const UNKNOWN_MAX: f64 = 2.0;
 /// A message of a new alert with its picture takes more than two seconds on a link below this.
 const SLOW_BYTES_PER_SECOND: f64 = 16.0 * 1024.0;
 /// Less says more of the link's delay than of its rate.
@@ -64,9 +68,12 @@ impl Pace {
         }
     }
 
-    /// How many messages that can wait may be under way.
+    /// How many messages that can wait may be under way: as the acknowledgements' delay has it, but no more pictures than
+    /// the link takes in two seconds. Small messages are acknowledged soon on a slow link, too.
     pub fn window(&self) -> usize {
-        self.window
+        let fits =
+            self.bytes_per_second.map_or(UNKNOWN_MAX, |rate| rate * LATE.as_secs_f64() / PICTURE_BYTES);
+        self.window.min(fits as usize).max(1)
     }
 
     /// Whether pictures break connections, it seems: everything is told of before the first one is tried.
@@ -130,6 +137,19 @@ mod tests {
         let mut pace = Pace::default();
         let (arrived, wait) = send(&mut pace, 125e3, Duration::from_millis(500), 60.0);
         assert!(arrived > 180 && wait < Duration::from_secs(3), "{arrived} in 60 s, {wait:?}");
+    }
+
+    #[test]
+    fn small_messages_do_not_make_a_slow_link_look_fast() {
+        let mut pace = Pace::default();
+        send(&mut pace, 8000.0, Duration::from_millis(300), 30.0);
+        let (mut flights, now) = (Flights::default(), Instant::now());
+        for _ in 0..20 {
+            let token = flights.token();
+            flights.started(token, Flight::Herald { seq: token }, 700, now);
+            pace.landed(&flights.ended(token).unwrap(), Duration::from_millis(400));
+        }
+        assert!(pace.is_slow() && pace.window() == 1);
     }
 
     #[test]

@@ -80,14 +80,14 @@ fn a_link_that_breaks_under_every_picture_still_tells_of_everything() {
                 .collect::<std::collections::HashSet<_>>()
                 .len()
         };
-        is_told(wardwatch::domain::event::Phase::Opened) == 6 && post.memory.stored().len() == 6
+        is_told(Phase::Opened) == 6 && post.memory.stored().len() == 6
     });
     assert_eq!(
         post.memory.stored().into_iter().collect::<Vec<_>>(),
         [2, 4, 6, 8, 10, 12],
         "closing messages are small"
     );
-    assert_eq!(sender.depth(), 6, "with its picture, an alert waits for a better link");
+    wait_until("with its picture, an alert waits for a better link", LONG, || sender.depth() == 6);
     eprintln!("{} connections", proxy.connections());
 
     proxy.set(Weather::default());

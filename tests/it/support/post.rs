@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rumqttc_next::{Client, Event, Incoming, MqttOptions, PublishOptions, QoS, RecvTimeoutError};
 use wardwatch::domain::ack::Ack;
@@ -15,7 +15,6 @@ use wardwatch::domain::ids::{AlertId, OutboxId};
 /// An alert message as it came.
 #[derive(Debug, Clone)]
 pub struct Arrival {
-    pub at: Instant,
     pub seq: u64,
     pub id: AlertId,
     pub phase: Phase,
@@ -44,7 +43,7 @@ impl Memory {
     pub fn store(&self, alert: &Alert) {
         let Alert { seq, id, phase, outbox, .. } = *alert;
         let has_thumbnail = alert.thumbnail.is_some();
-        let arrival = Arrival { at: Instant::now(), seq, id, phase, has_thumbnail };
+        let arrival = Arrival { seq, id, phase, has_thumbnail };
         self.arrivals.lock().unwrap().push(arrival);
         if seq != NOT_KEPT {
             self.stored.lock().unwrap().entry(outbox).or_default().insert(seq);

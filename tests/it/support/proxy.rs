@@ -145,19 +145,24 @@ impl Shared {
         let shared = Arc::clone(self);
         std::thread::spawn(move || {
             let mut random = StdRng::seed_from_u64(seed);
+            let mut link_free = Instant::now();
             for (left, segment) in arriving {
                 let mut weather = *shared.weather.lock().unwrap();
                 while weather.is_stalled && !shared.is_over.load(Ordering::Relaxed) {
                     std::thread::sleep(Duration::from_millis(20));
                     weather = *shared.weather.lock().unwrap();
                 }
-                if let Some(rate) = weather.bytes_per_second {
-                    std::thread::sleep(Duration::from_secs_f64(segment.len() as f64 / f64::from(rate)));
-                }
-                if random.random_ratio(weather.loss_percent, 100) {
-                    std::thread::sleep(weather.delay * 2);
-                }
-                std::thread::sleep((left + weather.delay).saturating_duration_since(Instant::now()));
+                // The link carries on behind a lost segment, and what has come behind it waits for it.
+                let airtime =
+                    weather.bytes_per_second.map_or(0.0, |rate| segment.len() as f64 / f64::from(rate));
+                link_free = link_free.max(left) + Duration::from_secs_f64(airtime);
+                let again = if random.random_ratio(weather.loss_percent, 100) {
+                    weather.delay * 2
+                } else {
+                    Duration::ZERO
+                };
+                let arrives = link_free + weather.delay + again;
+                std::thread::sleep(arrives.saturating_duration_since(Instant::now()));
                 let is_lost = weather.is_deaf && !is_from_box;
                 if !is_lost && to.write_all(&segment).is_err() {
                     break;
