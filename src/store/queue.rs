@@ -101,9 +101,9 @@ impl Queue {
         }
     }
 
-    /// An alert that waits, if there is one.
-    pub fn take_alert(&self) -> Option<(Box<AlertDraft>, Reply)> {
-        self.lock().alerts.pop_front()
+    /// The alerts that wait now.
+    pub fn take_alerts(&self) -> VecDeque<(Box<AlertDraft>, Reply)> {
+        std::mem::take(&mut self.lock().alerts)
     }
 
     /// The next thing to do, waiting for one until `deadline` (without one, for ever).

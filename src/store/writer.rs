@@ -7,7 +7,7 @@
 //! Alerts go before everything else, and nothing that is done for footage takes long in one go: on a slow disk an alert
 //! waits for one fdatasync, not for those of all cameras.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -460,7 +460,8 @@ impl Writer {
                 failed.push(id);
                 first_error.get_or_insert(error);
             }
-            while let_in && let Some((draft, reply)) = self.queue.take_alert() {
+            let waiting = if let_in { self.queue.take_alerts() } else { VecDeque::new() };
+            for (draft, reply) in waiting {
                 // Whoever asked may have given up.
                 let _ = reply.send(self.put_alert(*draft));
             }
