@@ -312,6 +312,7 @@ fn tls_and_a_password_go_through_and_the_password_is_nowhere_to_be_read() {
     let broker = TestBroker::start(&BrokerOptions {
         password: Some(("post".into(), "hunter2".into())),
         tls: Some(BrokerTls { cert_file: file("cert.pem"), key_file: file("key.pem"), client_ca_file: None }),
+        ..BrokerOptions::default()
     });
     let url = format!("mqtts://localhost:{}", broker.port);
     let (ca, password) = (file("cert.pem"), file("password"));

@@ -162,10 +162,10 @@ pub fn wait_for_ack(subscriber: &Subscriber, box_id: &str, contiguous: u64, high
 
 /// An alert of a box of ward ben-nghe that opens now, of that outbox and number.
 pub fn alert(box_id: &str, outbox: u128, seq: u64) -> Alert {
-    let mut alert = opened("gate", Duration::ZERO).into_alert(seq);
+    let mut alert = opened("gate", Duration::ZERO).into_alert(OutboxId(uuid::Uuid::from_u128(outbox)), seq);
     alert.id = AlertId::new(wardwatch::clock::wall().as_unix_millis());
     alert.opened_at = wardwatch::clock::wall();
-    (alert.box_id, alert.outbox) = (box_id.parse().unwrap(), OutboxId(uuid::Uuid::from_u128(outbox)));
+    alert.box_id = box_id.parse().unwrap();
     alert
 }
 
@@ -234,6 +234,7 @@ pub fn publish_status(broker: &TestBroker, box_id: &str, presence: Presence) {
         store: None,
         outbox_depth: 0,
         oldest_unacknowledged: None,
+        outbox: None,
         clock: ClockState::Synced,
     };
     let topic = format!("wardwatch/v1/ben-nghe/{box_id}/status");
