@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rand::RngCore as _;
-use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, QoS};
+use rumqttc_next::{AsyncClient, Event, Incoming, MqttOptions, PublishOptions, QoS};
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use wardwatch::clock;
@@ -44,9 +44,9 @@ pub fn run(port: u16, count: u32, span: Duration, rate: f64) -> Vec<Sent> {
 
 async fn one(port: u16, number: u32, count: u32, span: Duration, rate: f64) -> Vec<Sent> {
     let name = format!("box-{number}");
-    let mut options = MqttOptions::new(&name, "127.0.0.1", port);
+    let mut options = MqttOptions::new(&name, ("127.0.0.1", port));
     options.set_max_packet_size(1 << 20, 1 << 20).set_inflight(100);
-    let (client, mut eventloop) = AsyncClient::new(options, 1000);
+    let (client, mut eventloop) = AsyncClient::builder(options).capacity(1000).build();
     client.subscribe(format!("wardwatch/v1/bench/{name}/ack"), QoS::AtLeastOnce).await.unwrap();
     while !matches!(eventloop.poll().await.unwrap(), Event::Incoming(Incoming::SubAck(_))) {}
 
@@ -80,7 +80,7 @@ async fn one(port: u16, number: u32, count: u32, span: Duration, rate: f64) -> V
                 let alert = alert(&name, sent.len() as u64 + 1);
                 let payload = serde_json::to_vec(&alert).unwrap();
                 let topic = format!("wardwatch/v1/bench/{name}/alert");
-                client.publish(topic, QoS::AtLeastOnce, false, payload).await.unwrap();
+                client.publish(topic, payload, PublishOptions::at_least_once()).await.unwrap();
                 let at_us = alert.opened_at.as_micros();
                 sent.push(Sent { id: alert.id.to_string(), at_us, started, acknowledged: None });
             }

@@ -4,12 +4,12 @@
 //! is used instead: the session is a lasting one under a fixed name, and a message is acknowledged to the broker only
 //! when [`Client::acknowledge`] is called, so that it keeps what came while the post was down, or was not stored.
 
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use rumqttc::{AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, MqttOptions};
-use rumqttc::{
-    NetworkOptions, Publish, QoS, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
-};
+use rumqttc_next::{AckMode, AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming};
+use rumqttc_next::{MqttOptions, NetworkOptions, Publish, PublishOptions, QoS, SubscribeFilter};
+use rumqttc_next::{SubscribeReasonCode, TlsConfiguration, Transport, default_socket_connect};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
@@ -109,7 +109,7 @@ enum Read {
 impl Client {
     /// Connects and asks for a ward's messages, or those of all.
     pub async fn connect(broker: &Broker, ward: Option<&WardId>) -> Result<Self, LinkError> {
-        let (client, mut eventloop) = AsyncClient::new(options(broker)?, REQUESTS_MAX);
+        let (client, mut eventloop) = AsyncClient::builder(options(broker)?).capacity(REQUESTS_MAX).build();
         let mut network = NetworkOptions::new();
         network.set_tcp_nodelay(true);
         network.set_connection_timeout(NETWORK_TIMEOUT.as_secs());
@@ -173,7 +173,8 @@ impl Client {
         if self.under_way == 0 {
             self.progress_at = Instant::now();
         }
-        self.client.try_publish(topic, QoS::AtLeastOnce, true, payload).map_err(|_| self.ended())?;
+        let retained = PublishOptions::at_least_once().retain(true);
+        self.client.try_publish(topic, payload, retained).map_err(|_| self.ended())?;
         self.under_way += 1;
         Ok(())
     }
@@ -214,21 +215,27 @@ impl Client {
 }
 
 fn options(broker: &Broker) -> Result<MqttOptions, LinkError> {
-    let mut options = MqttOptions::new(&broker.client_id, &broker.host, broker.port);
+    let bare = broker.host.trim_start_matches('[').trim_end_matches(']');
+    let mut options = MqttOptions::new(&broker.client_id, (bare, broker.port));
     options
         .set_clean_session(false)
-        .set_manual_acks(true)
-        .set_keep_alive(broker.keep_alive)
+        .set_ack_mode(AckMode::Manual)
+        .set_keep_alive(u16::try_from(broker.keep_alive.as_secs()).unwrap_or(u16::MAX))
         .set_max_packet_size(INCOMING_BYTES_MAX, OUTGOING_BYTES_MAX)
         .set_inflight(CLIENT_INFLIGHT);
     if let Some(credentials) = &broker.credentials {
-        options.set_credentials(&credentials.user, credentials.password.reveal());
+        options.set_credentials(&credentials.user, credentials.password.reveal().to_owned());
     }
     if let Some(tls) = &broker.tls {
         // Read anew each time: certificates are renewed while the post runs.
         options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls::client_config(
             tls.files(),
         )?)));
+    }
+    if let Ok(address) = bare.parse::<Ipv6Addr>() {
+        // The client would resolve `::1:8883`; the certificate is checked against the bare address.
+        let address = format!("[{address}]:{}", broker.port);
+        options.set_socket_connector(move |_, network| default_socket_connect(address.clone(), network));
     }
     Ok(options)
 }
@@ -250,7 +257,7 @@ fn read(event: Event) -> Read {
             let whole = std::mem::take(&mut publish.payload);
             let kept = if whole.len() > PAYLOAD_BYTES_MAX { REFUSED_BYTES_MAX } else { whole.len() };
             let message = Message {
-                topic: publish.topic.clone(),
+                topic: String::from_utf8_lossy(&publish.topic).into_owned(),
                 payload: whole[..kept].to_vec(),
                 bytes: whole.len(),
                 retained: publish.retain,

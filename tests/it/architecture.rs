@@ -26,7 +26,6 @@ const OWNERS: &[(&str, &str)] = &[
     ("tract_onnx", "detect"),
     ("pulp", "detect"),
     ("rusqlite", "store"),
-    ("rumqttc", "publish"),
     ("rumqttc_next", "publish"),
     ("rustls", "tls"),
     ("tokio", "publish"),
@@ -41,7 +40,7 @@ const OWNERS: &[(&str, &str)] = &[
 /// Libraries that a second module, or a folder or file of one, may name, with the reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("rusqlite", "post/storage", "the ward post's database is none of a box's store"),
-    ("rumqttc", "post/client.rs", "the ward post's side of the same topics"),
+    ("rumqttc_next", "post/client.rs", "the ward post's side of the same topics"),
     ("tokio", "post/client.rs", "the MQTT client runs on it"),
     ("tokio", "post/receiver.rs", "the MQTT client runs on it"),
     ("toml", "post/settings.rs", "the ward post's configuration is a file of its own"),
