@@ -114,6 +114,8 @@ struct Link {
     /// What is still to be told to boxes, the oldest first, one of each.
     due: VecDeque<(String, Ack)>,
     expire_at: Instant,
+    /// As the database had it when it was last asked what others have changed, and the last settlement then.
+    seen: (i64, u64),
     backoff: Backoff,
     /// The last complaint about the link, and about the disk, as they were logged.
     said: [String; 2],
@@ -151,6 +153,7 @@ impl Link {
             told_deaf: false,
             due: VecDeque::new(),
             expire_at: Instant::now(),
+            seen: (0, 0),
             backoff: Backoff::new(RECONNECT.0, RECONNECT.1),
             said: [String::new(), String::new()],
         })
@@ -207,6 +210,7 @@ impl Link {
 
     /// Stores and acknowledges until the connection ends; `Ok` when it was told to stop.
     async fn serve(&mut self, client: &mut Client, stopped: &mut watch::Receiver<bool>) -> Result<(), End> {
+        self.seen.1 = self.last_settlement()?;
         // Whatever the last connection still knew of them: this is what is stored.
         let acks = self.storage().acks().map_err(ReceiverError::from)?;
         self.due.clear();
@@ -309,11 +313,33 @@ impl Link {
         if !batch.is_empty() {
             self.store(batch, stopped).await?;
         }
+        self.tell_what_was_settled()?;
         if Instant::now() >= self.expire_at {
             let has_more = self.expire().await?;
             self.expire_at = Instant::now() + if has_more { LOOK_AROUND } else { EXPIRE_EVERY };
         }
         Ok(())
+    }
+
+    /// Boxes whose holes a person has closed are not asked any more.
+    fn tell_what_was_settled(&mut self) -> Result<(), ReceiverError> {
+        let change = self.storage().change()?;
+        if std::mem::replace(&mut self.seen.0, change) == change {
+            return Ok(());
+        }
+        let settled = self.storage().settlements(self.seen.1)?;
+        let Some(last) = settled.last() else { return Ok(()) };
+        self.seen.1 = last.number;
+        for (ward, ack) in self.storage().acks()? {
+            if settled.iter().any(|one| one.sender.ward == ward && one.sender.box_id == ack.box_id) {
+                self.owe(&ward, ack);
+            }
+        }
+        Ok(())
+    }
+
+    fn last_settlement(&self) -> Result<u64, ReceiverError> {
+        Ok(self.storage().settlements(self.seen.1)?.last().map_or(self.seen.1, |one| one.number))
     }
 
     async fn tell(

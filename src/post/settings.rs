@@ -253,7 +253,7 @@ impl Written {
         let (host, port, is_tls) = address(url)
             .map_err(|what| problems.push(format!("broker.url (--broker) \"{url}\": {what}")))
             .ok()?;
-        let tls = self.tls(&host, is_tls, problems);
+        let tls = self.tls(is_tls, problems);
         let credentials = self.credentials(problems);
         let default = || ward.map_or("wardpost".to_owned(), |ward| format!("wardpost-{ward}"));
         let client_id = written.client_id.clone().unwrap_or_else(default);
@@ -271,7 +271,7 @@ impl Written {
         Some(Broker { host, port, tls, credentials, client_id, keep_alive })
     }
 
-    fn tls(&self, host: &str, is_tls: bool, problems: &mut Vec<String>) -> Option<Tls> {
+    fn tls(&self, is_tls: bool, problems: &mut Vec<String>) -> Option<Tls> {
         let written = &self.broker;
         if !is_tls {
             if written.ca_file.is_some() || written.cert_file.is_some() || written.key_file.is_some() {
@@ -281,9 +281,6 @@ impl Written {
                 );
             }
             return None;
-        }
-        if host.starts_with('[') {
-            problems.push(format!("broker.url (--broker): TLS to the IPv6 address {host} is not supported; give the broker's name"));
         }
         let Some(ca_file) = &written.ca_file else {
             problems.push("broker.ca_file (--ca) is missing; mqtts needs the PEM file of the authority that signed the broker's certificate".to_owned());

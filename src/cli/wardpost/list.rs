@@ -28,7 +28,7 @@ pub(super) struct Args {
     /// At most so many, the last ones.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// List instead which numbers are missing; exit code 3 where some are that may still come.
+    /// List instead which numbers are missing or lost; exit code 3 where some are missing that may still come.
     #[arg(long, conflicts_with_all = ["camera", "severity", "since", "limit"])]
     missing: bool,
     /// Print a JSON array instead; times are in UTC.
@@ -58,7 +58,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             (false, true) => println!("{}", presentation.nothing_missing()),
             (false, false) => holes.iter().for_each(|hole| println!("{}", presentation.hole(hole))),
         }
-        let is_wrong = holes.iter().any(|hole| !hole.is_former);
+        let is_wrong = holes.iter().any(|hole| !hole.is_former && !hole.is_lost);
         return Ok(if is_wrong { ExitCode::from(FOUND) } else { ExitCode::SUCCESS });
     }
     let since = args
@@ -99,6 +99,7 @@ pub(super) fn json(stored: &StoredAlert) -> Value {
 fn hole_json(hole: &Hole) -> Value {
     json!({
         "ward": hole.sender.ward, "box": hole.sender.box_id, "outbox": hole.outbox, "former": hole.is_former,
+        "lost": hole.is_lost,
         "first": hole.gap.first, "last": hole.gap.last,
     })
 }

@@ -3,6 +3,7 @@
 mod inline;
 mod list;
 mod serve;
+mod settle;
 mod show;
 mod status;
 mod tail;
@@ -10,7 +11,7 @@ mod tail;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use jiff::tz::TimeZone;
 
 use super::{FOUND, end_at_a_closed_pipe, exit_code, print_table, start_log, time, who};
@@ -40,6 +41,13 @@ enum Command {
     Show(show::Args),
     /// Says how the boxes are: who is silent, what is missing. Exit code 3 where something is.
     Status(status::Args),
+    /// Says of an outbox that what is missing of it will never come: nobody is asked for it any more.
+    Settle(settle::Args),
+    /// Prints the completions of a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Runs what the command line asks for. Errors are printed with their causes; the result is the process's exit code.
@@ -59,6 +67,11 @@ pub fn main() -> ExitCode {
         Command::List(args) => list::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Settle(args) => settle::run(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Line::command(), "wardpost", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
     };
     exit_code("wardpost", result)
 }

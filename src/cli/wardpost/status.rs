@@ -49,6 +49,8 @@ fn json(known: &BoxState) -> Value {
         "version": status.map(|status| &status.version), "heard_at": known.heard_at,
         "alerts": known.alerts, "last_alert_at": known.alert_at,
         "contiguous": known.numbers.contiguous, "highest": known.numbers.highest, "missing": known.numbers.missing,
+        "lost": known.numbers.lost,
+        "thumbnails_shed": status.and_then(|status| status.outbox.as_ref()).map(|outbox| outbox.thumbnails_shed),
         "duplicates": known.duplicates, "conflicts": known.conflicts, "refused": known.refused,
     })
 }

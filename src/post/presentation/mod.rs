@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 pub use words::Language;
 
 use super::presence::Reported;
-use super::storage::{BoxState, Hole, StoredAlert, StoredNotice};
+use super::storage::{BoxState, Hole, LateThumbnail, StoredAlert, StoredNotice};
 use crate::domain::alert::{Alert, NOT_KEPT};
 use crate::domain::detection::Label;
 use crate::domain::event::{Phase, Severity};
@@ -57,6 +57,12 @@ impl Presentation {
         }
         let _ = write!(line, "  {}", alert.id);
         line
+    }
+
+    /// That an alert's thumbnail has come after it, on one line.
+    pub fn late_thumbnail(&self, late: &LateThumbnail) -> String {
+        let (at, place) = (self.time(late.at), self.place(&late.stored));
+        format!("{at}  ... {place}  {}  {}", self.word(Word::PictureCame), late.stored.alert.id)
     }
 
     /// A notice on one line.
@@ -156,6 +162,7 @@ impl Presentation {
             Word::Contiguous,
             Word::Highest,
             Word::Missing,
+            Word::Lost,
             Word::Duplicates,
             Word::Conflicts,
             Word::Refused,
@@ -179,6 +186,7 @@ impl Presentation {
             numbers.contiguous,
             numbers.highest,
             numbers.missing,
+            numbers.lost,
             known.duplicates,
             known.conflicts,
             known.refused,
@@ -192,8 +200,9 @@ impl Presentation {
         let (first, last) = (hole.gap.first, hole.gap.last);
         let numbers = if first == last { first.to_string() } else { format!("{first}-{last}") };
         let former = if hole.is_former { format!(" {}", self.word(Word::Former)) } else { String::new() };
-        let (outbox, missing) = (self.word(Word::Outbox), self.word(Word::Missing));
-        format!("{}  {missing} {numbers}  {outbox} {}{former}", hole.sender, hole.outbox)
+        let outbox = self.word(Word::Outbox);
+        let fate = self.word(if hole.is_lost { Word::Lost } else { Word::Missing });
+        format!("{}  {fate} {numbers}  {outbox} {}{former}", hole.sender, hole.outbox)
     }
 
     /// That there are no alerts.

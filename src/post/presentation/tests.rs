@@ -131,11 +131,22 @@ fn notices_and_holes_are_lines_of_their_own() {
         sender: sender("box-1"),
         outbox: Default::default(),
         is_former: true,
+        is_lost: false,
         gap: Gap { first: 3, last: 5 },
     };
     assert_eq!(
         presentation(Language::English).hole(&hole),
         "ben-nghe/box-1  missing 3-5  outbox 00000000-0000-0000-0000-000000000000 (former outbox)"
+    );
+    let lost = Hole { is_lost: true, is_former: false, gap: Gap { first: 7, last: 7 }, ..hole };
+    assert_eq!(
+        presentation(Language::Vietnamese).hole(&lost),
+        "ben-nghe/box-1  mất hẳn 7  hộp thư đi 00000000-0000-0000-0000-000000000000"
+    );
+    let late = LateThumbnail { number: 1, at, stored: stored() };
+    assert_eq!(
+        presentation(Language::English).late_thumbnail(&late),
+        format!("2026-05-02 05:14:03  ... Cổng chợ [ben-nghe/box-1/gate]  its picture has come  {ID}")
     );
 }
 

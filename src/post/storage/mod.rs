@@ -1,5 +1,5 @@
-//! The ward post's database: alerts, their thumbnails, which numbers of which outbox are there, boxes, notices, what was
-//! refused, and who looked. One process writes arrivals ([`Storage::open`]); any number may read beside it
+//! The ward post's database: alerts, their thumbnails, which numbers of which outbox are there or lost, boxes,
+//! notices, what was refused, and who looked. One process writes arrivals ([`Storage::open`]); any number may read beside it
 //! ([`Storage::open_beside`]).
 //!
 //! SQLite in WAL mode with synchronous=FULL: what [`Storage::take`] has returned for outlives a power cut. Everything
@@ -7,6 +7,7 @@
 
 mod error;
 mod looks;
+mod lost;
 mod reading;
 mod runs;
 #[cfg(test)]
@@ -21,7 +22,8 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 pub use error::StorageError;
 pub use looks::{Access, Look};
-pub use reading::{BoxState, Filter, Hole, StoredAlert, StoredNotice};
+pub use lost::{Settlement, Verdict};
+pub use reading::{BoxState, Filter, Hole, LateThumbnail, StoredAlert, StoredNotice};
 pub use writing::{Batch, Notice, NoticeKind, REFUSED_MAX, Taken};
 
 /// How long a statement waits for another connection that writes.

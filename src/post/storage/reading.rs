@@ -4,7 +4,8 @@ use rusqlite::{Row, params};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Storage, StorageError, runs, sql};
+use super::runs::{Runs, between};
+use super::{Storage, StorageError, sql};
 use crate::domain::ack::Gap;
 use crate::domain::alert::Alert;
 use crate::domain::event::Severity;
@@ -69,7 +70,18 @@ pub struct StoredNotice {
     pub detail: Option<String>,
 }
 
-/// Numbers of an outbox that are missing.
+/// A thumbnail that came after its alert.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LateThumbnail {
+    /// Its place in the order of these.
+    pub number: u64,
+    /// When it came, on the post's clock.
+    pub at: WallTime,
+    /// Whose it is.
+    pub stored: StoredAlert,
+}
+
+/// Numbers of an outbox that are missing, or lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hole {
     /// The box.
@@ -78,6 +90,8 @@ pub struct Hole {
     pub outbox: OutboxId,
     /// Whether the box counts in another one by now: then they will hardly come.
     pub is_former: bool,
+    /// Whether it was said of them that they never come.
+    pub is_lost: bool,
     /// Which ones.
     pub gap: Gap,
 }
@@ -111,23 +125,25 @@ pub struct BoxState {
     pub refused: u64,
 }
 
-/// Which numbers of an outbox are stored.
+/// What became of the numbers of an outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Numbers {
-    /// Everything from 1 to this one.
+    /// Everything from 1 to this one is stored, or lost.
     pub contiguous: u64,
     /// The highest.
     pub highest: u64,
-    /// How many below it are missing.
+    /// How many below it are missing, and may still come.
     pub missing: u64,
+    /// How many never come.
+    pub lost: u64,
 }
 
 impl Numbers {
-    fn of(runs: &[(u64, u64)]) -> Self {
-        let contiguous = runs.first().filter(|(first, _)| *first == 1).map_or(0, |(_, last)| *last);
-        let highest = runs.last().map_or(0, |(_, last)| *last);
-        let stored: u64 = runs.iter().map(|(first, last)| last - first + 1).sum();
-        Self { contiguous, highest, missing: highest - stored }
+    fn of(covered: &[(u64, u64)], lost: &[(u64, u64)]) -> Self {
+        let count = |runs: &[(u64, u64)]| runs.iter().map(|(first, last)| last - first + 1).sum::<u64>();
+        let contiguous = covered.first().filter(|(first, _)| *first == 1).map_or(0, |(_, last)| *last);
+        let highest = covered.last().map_or(0, |(_, last)| *last);
+        Self { contiguous, highest, missing: highest - count(covered), lost: count(lost) }
     }
 }
 
@@ -213,6 +229,44 @@ impl Storage {
         Ok(notices)
     }
 
+    /// Thumbnails that came later than their alert, after the one numbered so, in order; at most `limit`, the first ones.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn late_thumbnails(&self, after_number: u64, limit: usize) -> Result<Vec<LateThumbnail>, StorageError> {
+        let failed = self.failed("read late thumbnails of");
+        let mut select = self
+            .connection
+            .prepare_cached(
+                "SELECT number, at_us, alert FROM late_thumbnail WHERE number > ?1 ORDER BY number LIMIT ?2",
+            )
+            .map_err(&failed)?;
+        let row = |row: &Row<'_>| {
+            let count = |at: usize| row.get::<_, i64>(at).map(i64::unsigned_abs);
+            Ok((count(0)?, WallTime::from_micros(row.get(1)?), count(2)?))
+        };
+        let rows = select.query_map([sql(after_number), sql(limit as u64)], row).map_err(&failed)?;
+        let rows = rows.collect::<rusqlite::Result<Vec<_>>>().map_err(&failed)?;
+        let mut late = Vec::new();
+        for (number, at, alert) in rows {
+            let of = Filter { after_number: Some(alert - 1), limit: Some(1), ..Filter::default() };
+            // It may have been removed meanwhile.
+            let stored = self.alerts(&of)?.into_iter().find(|stored| stored.number == alert);
+            late.extend(stored.map(|stored| LateThumbnail { number, at, stored }));
+        }
+        Ok(late)
+    }
+
+    /// The number of the last of them.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn last_late_thumbnail(&self) -> Result<u64, StorageError> {
+        let newest = |row: &Row<'_>| row.get::<_, Option<i64>>(0);
+        let read = self.connection.query_row("SELECT max(number) FROM late_thumbnail", [], newest);
+        Ok(read.map_err(self.failed("read"))?.map_or(0, i64::unsigned_abs))
+    }
+
     /// Every box that was ever heard of.
     ///
     /// # Errors
@@ -233,7 +287,7 @@ impl Storage {
         rows.into_iter().map(|row| self.box_state(row)).collect()
     }
 
-    /// Everything that is missing, former outboxes too.
+    /// Everything that is missing or lost, former outboxes too.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -255,14 +309,14 @@ impl Storage {
             let (ward, id, outbox) = row.map_err(&failed)?;
             let (sender, outbox) = (self.sender(&ward, &id)?, self.outbox(&outbox)?);
             let is_former = !present.contains(&(sender.clone(), Some(outbox)));
-            let mut next = 1;
-            for (first, last) in runs::list(&self.connection, &sender, outbox, usize::MAX).map_err(&failed)? {
-                if first > next {
-                    let gap = Gap { first: next, last: first - 1 };
-                    holes.push(Hole { sender: sender.clone(), outbox, is_former, gap });
-                }
-                next = last + 1;
-            }
+            let covered = Runs::covered(&sender, outbox).list(&self.connection, usize::MAX).map_err(&failed)?;
+            let lost = Runs::lost(&sender, outbox).list(&self.connection, usize::MAX).map_err(&failed)?;
+            let lost = lost.into_iter().map(|(first, last)| (Gap { first, last }, true));
+            let missing = between(&covered).into_iter().map(|gap| (gap, false));
+            let mut gaps: Vec<(Gap, bool)> = missing.chain(lost).collect();
+            gaps.sort_by_key(|(gap, _)| gap.first);
+            let hole = |(gap, is_lost)| Hole { sender: sender.clone(), outbox, is_former, is_lost, gap };
+            holes.extend(gaps.into_iter().map(hole));
         }
         Ok(holes)
     }
@@ -310,8 +364,15 @@ impl Storage {
     fn box_state(&self, row: BoxRow) -> Result<BoxState, StorageError> {
         let sender = self.sender(&row.ward, &row.id)?;
         let outbox = row.outbox.map(|outbox| self.outbox(&outbox)).transpose()?;
-        let runs = outbox.map(|outbox| runs::list(&self.connection, &sender, outbox, usize::MAX)).transpose();
-        let runs = runs.map_err(self.failed("read the numbers of"))?.unwrap_or_default();
+        let list = |runs: Runs<'_>| {
+            runs.list(&self.connection, usize::MAX).map_err(self.failed("read the numbers of"))
+        };
+        let numbers = match outbox {
+            Some(outbox) => {
+                Numbers::of(&list(Runs::covered(&sender, outbox))?, &list(Runs::lost(&sender, outbox))?)
+            }
+            None => Numbers::default(),
+        };
         Ok(BoxState {
             outbox,
             heard_at: row.heard_us.map(WallTime::from_micros),
@@ -319,7 +380,7 @@ impl Storage {
             reported_at: row.reported_us.map(WallTime::from_micros),
             // One that does not read was written by another version.
             status: row.status.and_then(|status| serde_json::from_str(&status).ok()),
-            numbers: Numbers::of(&runs),
+            numbers,
             alerts: row.alerts,
             alert_at: row.alert_us.map(WallTime::from_micros),
             duplicates: row.counts[0],
@@ -334,7 +395,7 @@ impl Storage {
         Ok(Sender { ward: ward.parse().map_err(wrong)?, box_id: id.parse().map_err(wrong)? })
     }
 
-    fn outbox(&self, text: &str) -> Result<OutboxId, StorageError> {
+    pub(super) fn outbox(&self, text: &str) -> Result<OutboxId, StorageError> {
         text.parse().map_err(|error| self.damaged(format!("outbox {text}: {error}")))
     }
 

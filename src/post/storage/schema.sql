@@ -38,7 +38,15 @@ CREATE TABLE thumbnail (
     jpeg BLOB NOT NULL
 ) STRICT;
 
--- Which numbers of an outbox are stored, as runs that neither touch nor overlap.
+-- Thumbnails that came after their alert, in the order of their coming, so that readers can follow them.
+CREATE TABLE late_thumbnail (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_us INTEGER NOT NULL,
+    alert INTEGER NOT NULL UNIQUE REFERENCES alert (number) ON DELETE CASCADE
+) STRICT;
+
+-- Which numbers of an outbox nobody has to send any more, as runs that neither touch nor overlap: what is stored, and
+-- what is lost.
 CREATE TABLE run (
     ward TEXT NOT NULL,
     box TEXT NOT NULL,
@@ -47,6 +55,29 @@ CREATE TABLE run (
     last INTEGER NOT NULL,
     PRIMARY KEY (ward, box, outbox, first)
 ) STRICT, WITHOUT ROWID;
+
+-- Which of these no message has, nor will ever have; as runs, too.
+CREATE TABLE lost (
+    ward TEXT NOT NULL,
+    box TEXT NOT NULL,
+    outbox TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (ward, box, outbox, first)
+) STRICT, WITHOUT ROWID;
+
+-- Who said so, and why; nothing of it is ever changed.
+CREATE TABLE settlement (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_us INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    why TEXT NOT NULL,
+    ward TEXT NOT NULL,
+    box TEXT NOT NULL,
+    outbox TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL
+) STRICT;
 
 -- What has to be told beside the alerts: boxes that go and come back, the link to the broker.
 CREATE TABLE notice (

@@ -3,9 +3,10 @@
 use rusqlite::{Connection, OptionalExtension as _, Result, Transaction, TransactionBehavior, params};
 use serde_json::Value;
 
-use super::{Storage, StorageError, runs, sql};
-use crate::domain::ack::Ack;
-use crate::domain::alert::NOT_KEPT;
+use super::runs::Runs;
+use super::{Storage, StorageError, lost, runs, sql};
+use crate::domain::ack::{Ack, Gap};
+use crate::domain::alert::{NOT_KEPT, Thumbnail};
 use crate::domain::ids::{OutboxId, WardId};
 use crate::domain::status::Status;
 use crate::domain::time::WallTime;
@@ -127,7 +128,15 @@ fn take(connection: &mut Connection, batch: &Batch) -> Result<Taken> {
                     touched.push((sender.clone(), arrived.alert.outbox));
                 }
             }
-            Content::Status(status) => put_status(&transaction, sender, status)?,
+            Content::Status(status) => {
+                put_status(&transaction, sender, status)?;
+                if let Some(outbox) = &status.outbox
+                    && lost::abandon(&transaction, sender, outbox, arrival.at)?
+                {
+                    touched.retain(|(other, _)| other != sender);
+                    touched.push((sender.clone(), outbox.id));
+                }
+            }
             Content::Vitals | Content::Refused(_) => {}
         }
     }
@@ -151,6 +160,7 @@ struct Present {
     seq: i64,
     outbox: String,
     message: String,
+    has_thumbnail: bool,
 }
 
 fn take_alert(
@@ -163,7 +173,9 @@ fn take_alert(
     let alert = &arrived.alert;
     let (outbox, seq) = (alert.outbox.to_string(), sql(alert.seq));
     let is_numbered = alert.seq != NOT_KEPT;
-    let is_taken = is_numbered && runs::contains(transaction, sender, alert.outbox, alert.seq)?;
+    let (covered, lost) = (Runs::covered(sender, alert.outbox), Runs::lost(sender, alert.outbox));
+    let is_lost = is_numbered && lost.contains(transaction, alert.seq)?;
+    let is_taken = is_numbered && !is_lost && covered.contains(transaction, alert.seq)?;
     let mut conflict = None;
     match present(transaction, sender, arrived)? {
         None => {
@@ -181,7 +193,12 @@ fn take_alert(
                     .prepare_cached("UPDATE alert SET outbox = ?2, seq = ?3 WHERE number = ?1")?
                     .execute(params![present.number, outbox, seq])?;
             }
-            if present.seq != 0 || !is_numbered {
+            let late_thumbnail = alert.thumbnail.as_ref().filter(|_| !present.has_thumbnail);
+            if let Some(thumbnail) = late_thumbnail {
+                add_thumbnail(transaction, present.number, thumbnail, at)?;
+            }
+            let brings_its_number = is_numbered && present.seq == 0;
+            if !brings_its_number && late_thumbnail.is_none() {
                 taken.duplicates += 1;
                 transaction
                     .prepare_cached("UPDATE alert SET repeats = repeats + 1 WHERE number = ?1")?
@@ -208,7 +225,10 @@ fn take_alert(
         count(transaction, sender, "conflicts")?;
     }
     if is_numbered {
-        runs::add(transaction, sender, alert.outbox, alert.seq)?;
+        covered.add(transaction, Gap { first: alert.seq, last: alert.seq })?;
+        if is_lost {
+            lost.remove(transaction, alert.seq)?;
+        }
     }
     Ok(())
 }
@@ -220,12 +240,19 @@ fn present(
 ) -> Result<Option<Present>> {
     let alert = &arrived.alert;
     let mut select = transaction.prepare_cached(
-        "SELECT number, seq, outbox, message FROM alert WHERE id = ?1 AND phase = ?2 AND ward = ?3 AND box = ?4",
+        "SELECT number, seq, outbox, message, EXISTS (SELECT 1 FROM thumbnail t WHERE t.alert = a.number)
+         FROM alert a WHERE id = ?1 AND phase = ?2 AND ward = ?3 AND box = ?4",
     )?;
     let of =
         params![alert.id.to_string(), alert.phase.as_str(), sender.ward.as_str(), sender.box_id.as_str()];
     let row = |row: &rusqlite::Row<'_>| {
-        Ok(Present { number: row.get(0)?, seq: row.get(1)?, outbox: row.get(2)?, message: row.get(3)? })
+        Ok(Present {
+            number: row.get(0)?,
+            seq: row.get(1)?,
+            outbox: row.get(2)?,
+            message: row.get(3)?,
+            has_thumbnail: row.get(4)?,
+        })
     };
     select.query_row(of, row).optional()
 }
@@ -255,10 +282,29 @@ fn insert(
             arrived.message.to_string(),
         ])?;
     if let Some(thumbnail) = &alert.thumbnail {
-        transaction
-            .prepare_cached("INSERT INTO thumbnail (alert, jpeg) VALUES (?1, ?2)")?
-            .execute(params![transaction.last_insert_rowid(), thumbnail.0])?;
+        put_thumbnail(transaction, transaction.last_insert_rowid(), thumbnail)?;
     }
+    Ok(())
+}
+
+/// To an alert that came without.
+fn add_thumbnail(
+    transaction: &Transaction<'_>,
+    number: i64,
+    thumbnail: &Thumbnail,
+    at: WallTime,
+) -> Result<()> {
+    put_thumbnail(transaction, number, thumbnail)?;
+    transaction
+        .prepare_cached("INSERT INTO late_thumbnail (at_us, alert) VALUES (?1, ?2)")?
+        .execute([at.as_micros(), number])?;
+    Ok(())
+}
+
+fn put_thumbnail(transaction: &Transaction<'_>, number: i64, thumbnail: &Thumbnail) -> Result<()> {
+    transaction
+        .prepare_cached("INSERT INTO thumbnail (alert, jpeg) VALUES (?1, ?2)")?
+        .execute(params![number, thumbnail.0])?;
     Ok(())
 }
 
