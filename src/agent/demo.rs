@@ -1,4 +1,5 @@
-//! The demonstration: a real broker, cameras, the box, and a subscriber, all on this machine's loopback.
+//! The demonstration: a real broker, cameras and the box, all on this machine's loopback. Who listens at the other end is
+//! the caller's: a [`Subscriber`], or a ward post, which this module knows nothing of.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
@@ -19,6 +20,7 @@ use crate::detect::{BUILT_IN, DetectorChoice};
 use crate::domain::alert::Alert;
 use crate::domain::geometry::Point;
 use crate::domain::time::WallTime;
+use crate::publish::Acknowledge;
 use crate::scene::{self, Light, Scene};
 use crate::store::Store;
 use crate::video::server::{Access, CameraServer, Feed};
@@ -46,6 +48,15 @@ pub struct Arrival {
     pub at: WallTime,
 }
 
+/// A broker that listens, in an empty folder. Whoever wants to hear of all alerts connects to it now.
+pub struct Stage {
+    /// Where everything is written, as an absolute path.
+    pub output: PathBuf,
+    /// The broker's port on loopback.
+    pub port: u16,
+    broker: Process,
+}
+
 /// The running demonstration. Ends everything that it started when it is dropped.
 pub struct Running {
     /// The configuration that the box runs with.
@@ -55,35 +66,40 @@ pub struct Running {
     /// URLs of the cameras' streams.
     pub urls: Vec<String>,
     agent: Option<Agent>,
-    arrivals: Receiver<Arrival>,
     _servers: Vec<CameraServer>,
-    subscriber: Process,
     broker: Process,
 }
 
+/// Mosquitto's own client, as a ward post without a program: it has what the broker sends. Ends when it is dropped.
+pub struct Subscriber {
+    process: Process,
+    arrivals: Receiver<Arrival>,
+}
+
 impl Demo {
-    /// Starts it all. `program` runs the sessions, if not this binary itself.
-    pub fn start(&self, program: Option<PathBuf>) -> anyhow::Result<Running> {
+    /// Empties the folder and starts the broker.
+    pub fn open(&self) -> anyhow::Result<Stage> {
         let output = self.prepare_output()?;
         let port = free_port()?;
         let broker = start_broker(&output, port)?;
-        let (subscriber, arrivals) = subscribe(port)?;
+        Ok(Stage { output, port, broker })
+    }
+
+    /// Starts cameras and box. `program` runs the sessions, if not this binary itself.
+    pub fn start(
+        &self,
+        stage: Stage,
+        acknowledge: Acknowledge,
+        program: Option<PathBuf>,
+    ) -> anyhow::Result<Running> {
+        let Stage { output, port, broker } = stage;
         let server = CameraServer::start(0, &Access::default())?;
         let street = Street::mount(&server, self.video.as_deref())?;
         let config = output.join("wardwatch.toml");
-        std::fs::write(&config, street.config(port, self.model.as_deref())?)
+        std::fs::write(&config, street.config(port, acknowledge, self.model.as_deref())?)
             .with_context(|| format!("cannot write {}", config.display()))?;
         let agent = Agent::start(config::load(&config)?, program)?;
-        Ok(Running {
-            config,
-            port,
-            urls: street.urls,
-            agent: Some(agent),
-            arrivals,
-            _servers: vec![server],
-            subscriber,
-            broker,
-        })
+        Ok(Running { config, port, urls: street.urls, agent: Some(agent), _servers: vec![server], broker })
     }
 
     /// The output folder, empty, as an absolute path. Only a folder of an earlier demonstration is emptied.
@@ -100,43 +116,48 @@ impl Demo {
     }
 }
 
-impl Running {
-    /// The next alert at the subscriber, if one comes within `patience`.
-    pub fn next_arrival(&mut self, patience: Duration) -> anyhow::Result<Option<Arrival>> {
+impl Subscriber {
+    /// One line of output for each alert.
+    pub fn start(stage: &Stage) -> anyhow::Result<Self> {
+        subscribe(stage.port)
+    }
+
+    /// The next alert, if one comes within `patience`.
+    pub fn next(&mut self, patience: Duration) -> anyhow::Result<Option<Arrival>> {
         match self.arrivals.recv_timeout(patience) {
             Ok(arrival) => Ok(Some(arrival)),
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => Ok(None),
             Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => {
-                bail!("the subscriber has ended: {}", self.subscriber.state())
+                bail!("the subscriber has ended: {}", self.process.state())
             }
         }
     }
+}
 
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        self.process.kill();
+    }
+}
+
+impl Running {
     /// The box's store, while it runs.
     pub fn store(&self) -> Option<&Store> {
         self.agent.as_ref().map(Agent::store)
     }
 
-    /// Stops the box; gives what still arrives of the alerts that this closes.
-    pub fn stop(mut self) -> anyhow::Result<Vec<Arrival>> {
+    /// Stops the box, which sends the alerts that this closes. The broker goes on.
+    pub fn stop_box(&mut self) {
         if let Some(agent) = self.agent.take() {
             agent.stop();
         }
-        let mut last = Vec::new();
-        while let Some(arrival) = self.next_arrival(Duration::from_millis(500))? {
-            last.push(arrival);
-        }
-        Ok(last)
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         // The box before its cameras and its broker, whose ends it would only log.
-        if let Some(agent) = self.agent.take() {
-            agent.stop();
-        }
-        self.subscriber.kill();
+        self.stop_box();
         self.broker.kill();
     }
 }
@@ -239,7 +260,11 @@ impl Street {
         Ok(())
     }
 
-    fn config(&self, port: u16, model: Option<&str>) -> anyhow::Result<String> {
+    fn config(&self, port: u16, acknowledge: Acknowledge, model: Option<&str>) -> anyhow::Result<String> {
+        let acknowledge = match acknowledge {
+            Acknowledge::Post => "post",
+            Acknowledge::Broker => "broker",
+        };
         let model = match model.unwrap_or(BUILT_IN) {
             name if DetectorChoice::is_built_in(name) => name.to_owned(),
             path => std::path::absolute(path)?.display().to_string(),
@@ -248,7 +273,7 @@ impl Street {
             "# Written by `wardwatch demo`; try it with `wardwatch check --config` and change it.\n\
              [box]\nward = \"ben-nghe\"\nid = \"demo\"\n\n\
              [store]\ndirectory = \"store\"\nclip_bytes_max = \"1 GiB\"\nfree_bytes_min = 0\nsegment_seconds = 20\n\n\
-             [broker]\nurl = \"mqtt://127.0.0.1:{port}\"\nacknowledge = \"broker\"\n\n\
+             [broker]\nurl = \"mqtt://127.0.0.1:{port}\"\nacknowledge = \"{acknowledge}\"\n\n\
              [detector]\nmodel = \"{model}\"\n{}",
             self.cameras
         ))
@@ -278,8 +303,7 @@ fn start_broker(output: &Path, port: u16) -> anyhow::Result<Process> {
     Ok(broker)
 }
 
-/// What a ward post does, with Mosquitto's own client: one line for each alert.
-fn subscribe(port: u16) -> anyhow::Result<(Process, Receiver<Arrival>)> {
+fn subscribe(port: u16) -> anyhow::Result<Subscriber> {
     let mut command = Command::new("mosquitto_sub");
     command.args(["-h", "127.0.0.1", "-p", &port.to_string(), "-q", "1", "-t", "wardwatch/v1/+/+/alert"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
@@ -301,7 +325,7 @@ fn subscribe(port: u16) -> anyhow::Result<(Process, Receiver<Arrival>)> {
         }
     };
     std::thread::Builder::new().name("subscriber".into()).spawn(body)?;
-    Ok((Process(child), arrivals))
+    Ok(Subscriber { process: Process(child), arrivals })
 }
 
 /// A child process that ends with its owner.

@@ -1,7 +1,7 @@
 //! Scenarios of `wardpost`: the program itself, against Mosquitto and a real database.
 
 mod commands;
-mod station;
+pub mod station;
 
 use std::collections::BTreeSet;
 use std::fs;

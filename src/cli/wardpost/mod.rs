@@ -1,12 +1,13 @@
 //! The command line of `wardpost`, the ward post: one file per subcommand.
 
+pub(super) mod follow;
 mod inline;
 mod list;
 mod serve;
 mod settle;
 mod show;
 mod status;
-mod tail;
+pub(super) mod tail;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -115,19 +116,21 @@ impl ShowingArgs {
     /// The database, and how to show what is in it.
     fn open(&self, colours: bool) -> anyhow::Result<(Storage, Presentation)> {
         let showing = self.config.written()?.showing()?;
-        let locale = || {
-            let set = |key: &&str| std::env::var(key).ok().filter(|name| !name.is_empty());
-            let name = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(set);
-            Language::of_locale(&name.unwrap_or_default())
-        };
-        let language = self.lang.or(showing.language).unwrap_or_else(locale);
+        let language = self.lang.or(showing.language).unwrap_or_else(language_of_the_locale);
         let timezone = showing.timezone.unwrap_or_else(TimeZone::system);
         let storage = Storage::open_beside(&showing.database)?;
         Ok((storage, Presentation { language, timezone, colours }))
     }
 }
 
+/// As the environment says.
+pub(super) fn language_of_the_locale() -> Language {
+    let set = |key: &&str| std::env::var(key).ok().filter(|name| !name.is_empty());
+    let name = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(set);
+    Language::of_locale(&name.unwrap_or_default())
+}
+
 /// A look at a thumbnail, now, by whoever runs this.
-fn look(command: &'static str) -> Look {
+pub(super) fn look(command: &'static str) -> Look {
     Look { who: who(None), command, at: clock::wall() }
 }

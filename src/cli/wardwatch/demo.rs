@@ -1,15 +1,24 @@
-//! `wardwatch demo`: everything at once on this machine, and each alert as it arrives.
+//! `wardwatch demo`: everything at once on this machine, and each alert as it arrives: at a ward post, where this program
+//! was built with one, and else at a plain subscriber.
+
+#[cfg(feature = "post")]
+mod post;
+#[cfg(not(feature = "post"))]
+mod subscriber;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+#[cfg(feature = "post")]
+use post::Listener;
+#[cfg(not(feature = "post"))]
+use subscriber::Listener;
 
-use crate::agent::demo::{Arrival, Demo, Running};
+use crate::agent::demo::{Demo, Running};
 use crate::domain::event::Phase;
 use crate::domain::ids::CameraId;
 use crate::store::{ClipFilter, ClipSegment};
@@ -37,74 +46,51 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         signal_hook::flag::register(signal, stopping.clone())?;
     }
     let demo = Demo { video: args.video.clone(), model: args.model.clone(), output: args.output.clone() };
-    let mut running = demo.start(None)?;
-    let thumbnails = args.output.join("thumbnails");
+    let stage = demo.open()?;
+    let thumbnails = stage.output.join("thumbnails");
     std::fs::create_dir_all(&thumbnails)?;
-    introduce(&running, args.seconds);
+    let mut listener = Listener::start(&stage, thumbnails)?;
+    let mut running = demo.start(stage, Listener::ACKNOWLEDGE, None)?;
+    introduce(&running, &listener, args.seconds);
 
     let mut tally = Tally::default();
     let end = Instant::now() + Duration::from_secs(args.seconds);
     while Instant::now() < end && !stopping.load(Ordering::Relaxed) {
-        if let Some(arrival) = running.next_arrival(Duration::from_millis(200))? {
-            tally.count(&arrival);
-            println!("{}", describe(&arrival, &thumbnails)?);
-        }
+        listener.wait(Duration::from_millis(200))?.iter().for_each(|told| tally.count(told));
     }
     let clips =
         running.store().map(|store| store.segments(&ClipFilter::default())).transpose()?.unwrap_or_default();
-    for arrival in running.stop()? {
-        tally.count(&arrival);
-        println!("{}", describe(&arrival, &thumbnails)?);
+    running.stop_box();
+    // What still comes of the alerts that this closes.
+    loop {
+        let last = listener.wait(Duration::from_millis(500))?;
+        if last.is_empty() {
+            break;
+        }
+        last.iter().for_each(|told| tally.count(told));
     }
+    listener.stop()?;
     tally.print(&clips, args);
     // A demonstration that shows nothing has failed.
     Ok(if tally.opened == 0 { ExitCode::from(super::FOUND) } else { ExitCode::SUCCESS })
 }
 
-fn introduce(running: &Running, seconds: u64) {
+fn introduce(running: &Running, listener: &Listener, seconds: u64) {
     println!("cameras  {}", running.urls.join("\n         "));
     println!("broker   mqtt://127.0.0.1:{}", running.port);
     println!("         mosquitto_sub -p {} -t 'wardwatch/#' -v   shows every message", running.port);
     println!("box      wardwatch run --config {}", running.config.display());
+    println!("post     {}", listener.introduce());
     println!(
         "\nThe box records and looks for {seconds} s; each line is an alert as it arrives (Ctrl-C ends it).\n"
     );
 }
 
-/// One line for a person, and the thumbnail in a file.
-fn describe(arrival: &Arrival, thumbnails: &Path) -> anyhow::Result<String> {
-    let alert = &arrival.alert;
-    let time = alert
-        .opened_at
-        .to_timestamp()
-        .to_zoned(jiff::tz::TimeZone::system())
-        .strftime("%H:%M:%S")
-        .to_string();
-    let subject = alert
-        .subjects
-        .first()
-        .map_or_else(String::new, |subject| format!("{} {:.0}%", subject.label, subject.score * 100.0));
-    let head = format!("{time}  {:<10} {:<9} {:<16}", alert.camera.id, alert.rule.kind, alert.rule.name);
-    if alert.phase == Phase::Closed {
-        let lasted = alert.closed_at.map_or(Duration::ZERO, |closed| closed.since(alert.opened_at));
-        return Ok(format!("{head} over after {:.1} s, {} subject(s)", lasted.as_secs_f32(), alert.count));
-    }
-    let picture = match &alert.thumbnail {
-        Some(thumbnail) => {
-            let path =
-                thumbnails.join(format!("{:03}-{}-{}.jpg", alert.seq, alert.camera.id, alert.rule.kind));
-            std::fs::write(&path, &thumbnail.0)
-                .with_context(|| format!("cannot write {}", path.display()))?;
-            path.display().to_string()
-        }
-        None => "no thumbnail".to_owned(),
-    };
-    Ok(format!("{head} {subject:<18} {:>4} ms  {picture}", latency(arrival).as_millis()))
-}
-
-/// From the frame's arrival at the box to the message's at the subscriber.
-fn latency(arrival: &Arrival) -> Duration {
-    arrival.at.since(arrival.alert.opened_at)
+/// An alert message that has arrived, and is printed.
+struct Told {
+    phase: Phase,
+    /// From the frame's arrival at the box to the message's where it is listened.
+    latency: Duration,
 }
 
 #[derive(Default)]
@@ -115,11 +101,11 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, arrival: &Arrival) {
-        match arrival.alert.phase {
+    fn count(&mut self, told: &Told) {
+        match told.phase {
             Phase::Opened => {
                 self.opened += 1;
-                self.latencies.push(latency(arrival));
+                self.latencies.push(told.latency);
             }
             Phase::Closed => self.closed += 1,
         }
@@ -132,7 +118,7 @@ impl Tally {
             let index = ((self.latencies.len() as f64 * share).ceil() as usize).saturating_sub(1);
             self.latencies.get(index).map_or(0, Duration::as_millis)
         };
-        println!("latency  frame to message: p50 {} ms, p95 {} ms", at(0.50), at(0.95));
+        println!("latency  frame to {}: p50 {} ms, p95 {} ms", Listener::GOAL, at(0.50), at(0.95));
         let mut by_camera: BTreeMap<&CameraId, (usize, u64)> = BTreeMap::new();
         for clip in clips {
             let entry = by_camera.entry(&clip.camera).or_default();

@@ -107,7 +107,8 @@ pub(super) fn abandon(
     said: &OutboxStatus,
     at: WallTime,
 ) -> Result<bool> {
-    let verdict = Verdict { who: sender.to_string(), why: "the box has abandoned these numbers".to_owned(), at };
+    let verdict =
+        Verdict { who: sender.to_string(), why: "the box has abandoned these numbers".to_owned(), at };
     let mut is_new = counts_in(transaction, sender)? != Some(said.id.to_string());
     // Not one that SQLite cannot count to.
     let makes_sense =
@@ -121,7 +122,8 @@ pub(super) fn abandon(
 /// In which outbox the box counts, as far as is known.
 fn counts_in(connection: &Connection, sender: &Sender) -> Result<Option<String>> {
     let mut select = connection.prepare_cached("SELECT outbox FROM box WHERE ward = ?1 AND id = ?2")?;
-    let known = select.query_row([sender.ward.as_str(), sender.box_id.as_str()], |row| row.get(0)).optional()?;
+    let known =
+        select.query_row([sender.ward.as_str(), sender.box_id.as_str()], |row| row.get(0)).optional()?;
     Ok(known.flatten())
 }
 

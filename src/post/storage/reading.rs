@@ -233,7 +233,11 @@ impl Storage {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn late_thumbnails(&self, after_number: u64, limit: usize) -> Result<Vec<LateThumbnail>, StorageError> {
+    pub fn late_thumbnails(
+        &self,
+        after_number: u64,
+        limit: usize,
+    ) -> Result<Vec<LateThumbnail>, StorageError> {
         let failed = self.failed("read late thumbnails of");
         let mut select = self
             .connection
@@ -309,7 +313,8 @@ impl Storage {
             let (ward, id, outbox) = row.map_err(&failed)?;
             let (sender, outbox) = (self.sender(&ward, &id)?, self.outbox(&outbox)?);
             let is_former = !present.contains(&(sender.clone(), Some(outbox)));
-            let covered = Runs::covered(&sender, outbox).list(&self.connection, usize::MAX).map_err(&failed)?;
+            let covered =
+                Runs::covered(&sender, outbox).list(&self.connection, usize::MAX).map_err(&failed)?;
             let lost = Runs::lost(&sender, outbox).list(&self.connection, usize::MAX).map_err(&failed)?;
             let lost = lost.into_iter().map(|(first, last)| (Gap { first, last }, true));
             let missing = between(&covered).into_iter().map(|gap| (gap, false));

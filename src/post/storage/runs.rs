@@ -81,7 +81,9 @@ impl<'a> Runs<'a> {
         ))?;
         let (ward, id, outbox) = self.key();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        select.query_map(params![ward, id, outbox, limit], |row| Ok((number(row, 0)?, number(row, 1)?)))?.collect()
+        select
+            .query_map(params![ward, id, outbox, limit], |row| Ok((number(row, 0)?, number(row, 1)?)))?
+            .collect()
     }
 
     /// The parts of a gap that are not in it.

@@ -1,9 +1,10 @@
-//! Made-up alerts.
+//! Made-up alerts and statuses.
 
 use serde_json::json;
 
 use crate::domain::alert::Alert;
 use crate::domain::ids::AlertId;
+use crate::domain::status::OutboxStatus;
 use crate::domain::time::WallTime;
 use crate::post::arrival::{Arrival, Message, Sender};
 
@@ -44,4 +45,21 @@ pub fn message(alert: &Alert) -> Message {
 /// Its arrival.
 pub fn arrival(alert: &Alert) -> Arrival {
     Arrival::read(message(alert))
+}
+
+/// A box of ward `ben-nghe` says how it is.
+pub fn status(box_id: &str, outbox: Option<OutboxStatus>) -> Arrival {
+    let status = json!({
+        "schema": "wardwatch.status/1", "presence": "online", "ward": "ben-nghe", "box": box_id, "version": "0.1.0",
+        "boot_id": "boot", "started_at": "2026-05-01T22:14:03.120Z", "cameras": [], "outbox_depth": 0,
+        "outbox": outbox, "clock": "synced",
+    });
+    let payload = status.to_string().into_bytes();
+    Arrival::read(Message {
+        topic: format!("wardwatch/v1/ben-nghe/{box_id}/status"),
+        bytes: payload.len(),
+        payload,
+        retained: false,
+        at: WallTime::from_micros(1_777_673_644_000_000),
+    })
 }

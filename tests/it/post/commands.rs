@@ -4,12 +4,15 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 
-use wardwatch::domain::alert::Alert;
+use wardwatch::domain::ack::Gap;
+use wardwatch::domain::alert::{Alert, NOT_KEPT};
 use wardwatch::domain::event::Severity;
-use wardwatch::domain::status::Presence;
+use wardwatch::domain::ids::OutboxId;
+use wardwatch::domain::status::{OutboxStatus, Presence};
 use wardwatch::post::Storage;
 
-use super::station::{LONG, Station, alert, end_of, publish_status, send};
+use super::station::wait_for_ack;
+use super::station::{ACKS, LONG, Station, alert, end_of, numbers, publish_outbox, publish_status, send};
 use super::{broker, wait_until};
 
 /// `wardpost tail`; killed when dropped.
@@ -161,10 +164,107 @@ fn status_says_how_the_boxes_are() {
         text.lines().nth(1).unwrap().split("  ").filter(|cell| !cell.is_empty()).map(str::trim).collect();
     assert_eq!(
         (row[0], row[1], &row[4..]),
-        ("ben-nghe/box-1", "online", &["0", "2", "1", "0", "0", "0"][..]),
+        ("ben-nghe/box-1", "online", &["0", "2", "1", "0", "0", "0", "0"][..]),
         "{text}"
     );
     send(&broker, &[alert("box-1", 1, 1)]);
     station.wait_for_stored(2);
     assert_eq!(station.run("status", &[]).status.code(), Some(0));
+}
+
+#[test]
+fn a_picture_that_comes_later_is_written_when_it_comes_and_the_alert_is_told_once() {
+    let broker = broker();
+    let station = Station::start(&broker, &[]);
+    let folder = station.place.path().join("pictures");
+    let tail = Tail::start(&station, &["--lang", "en", "--thumbnails", folder.to_str().unwrap()]);
+    let whole = alert("box-1", 1, 1);
+    let picture = folder.join(format!("ben-nghe-box-1-{}.jpg", whole.id));
+    send(&broker, &[Alert { seq: NOT_KEPT, thumbnail: None, ..whole.clone() }]);
+    let told = tail.wait_for(1);
+    assert!(told[0].contains("WARNING") && !picture.exists(), "{told:?}");
+    send(&broker, &[whole.clone(), alert("box-1", 1, 2)]);
+    let told = tail.wait_for(3);
+    assert!(told[1].contains("its picture has come") && told[1].contains(&whole.id.to_string()), "{told:?}");
+    assert!(told[2].contains("WARNING") && told.len() == 3, "{told:?}");
+    assert_eq!(std::fs::read(&picture).unwrap(), whole.thumbnail.unwrap().0);
+    let known = station.known("box-1");
+    assert!(known["duplicates"] == 0 && known["conflicts"] == 0 && known["contiguous"] == 2, "{known}");
+    // Who begins to look now sees each with its picture, and of no latecomer.
+    let after = Tail::start(&station, &["--json"]);
+    let told = after.wait_for(2);
+    assert!(told.iter().all(|line| line.contains("\"has_thumbnail\":true")), "{told:?}");
+}
+
+#[test]
+fn numbers_that_a_box_has_abandoned_are_closed_and_told_as_lost() {
+    let broker = broker();
+    let subscriber = broker.subscriber(ACKS);
+    let station = Station::start(&broker, &[]);
+    send(&broker, &numbers("box-1", 1, [1, 4, 6]));
+    wait_for_ack(&subscriber, "box-1", 1, 6);
+    let id = OutboxId(uuid::Uuid::from_u128(1));
+    let abandoned = vec![Gap { first: 2, last: 3 }];
+    let outbox = OutboxStatus { id, abandoned, thumbnails_shed: 4 };
+    publish_outbox(&broker, "box-1", Presence::Online, Some(outbox));
+    wait_for_ack(&subscriber, "box-1", 4, 6);
+    let known = station.known("box-1");
+    assert!(known["missing"] == 1 && known["lost"] == 2 && known["thumbnails_shed"] == 4, "{known}");
+    let output = station.run("list", &["--missing", "--lang", "en"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("lost for ever 2-3") && text.contains("missing 5"), "{text}");
+    assert_eq!(output.status.code(), Some(3), "one may still come");
+    send(&broker, &numbers("box-1", 1, [5]));
+    wait_for_ack(&subscriber, "box-1", 6, 6);
+    assert_eq!(station.run("list", &["--missing"]).status.code(), Some(0));
+    assert_eq!(station.run("status", &[]).status.code(), Some(0));
+}
+
+#[test]
+fn a_person_settles_what_nobody_will_ever_send() {
+    let broker = broker();
+    let subscriber = broker.subscriber(ACKS);
+    let station = Station::start(&broker, &[]);
+    send(&broker, &numbers("box-1", 1, [2, 5]));
+    wait_for_ack(&subscriber, "box-1", 0, 5);
+    assert_eq!(station.run("status", &[]).status.code(), Some(3));
+    let outbox = OutboxId(uuid::Uuid::from_u128(1)).to_string();
+    let settle = |line: &[&str]| station.run("settle", line);
+    assert_eq!(settle(&["box-1", &outbox]).status.code(), Some(2), "it wants a reason");
+    let other = OutboxId(uuid::Uuid::from_u128(2)).to_string();
+    for (line, said) in [
+        (["box-7", &outbox, "--why", "a test"], "no box box-7"),
+        (["elsewhere/box-1", &outbox, "--why", "a test"], "no box box-1"),
+        (["box-1", &other, "--why", "a test"], "nothing was ever stored of an outbox"),
+    ] {
+        let output = settle(&line);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && stderr.contains(said), "{line:?}: {stderr}");
+    }
+    let output = settle(&["ben-nghe/box-1", &outbox, "--why", "its disk burnt", "--who", "Lan"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.contains("1 to 1") && said.contains("3 to 4"), "{said}");
+    // The daemon tells the box by itself.
+    wait_for_ack(&subscriber, "box-1", 5, 5);
+    assert_eq!(station.run("status", &[]).status.code(), Some(0));
+    let settled = Storage::open_beside(&station.database()).unwrap().settlements(0).unwrap();
+    assert!(
+        settled.len() == 2
+            && settled
+                .iter()
+                .all(|one| one.verdict.why == "its disk burnt" && one.verdict.who.contains("Lan")),
+        "{settled:?}"
+    );
+    assert!(settle(&["box-1", &outbox, "--why", "again"]).status.success(), "there is nothing to do");
+    // One that was given up comes after all.
+    send(&broker, &numbers("box-1", 1, [3]));
+    wait_until("it is stored", LONG, || station.known("box-1")["lost"] == 2);
+    assert_eq!(station.known("box-1")["conflicts"], 0);
+}
+
+#[test]
+fn completions_name_the_commands() {
+    let mut line = std::process::Command::new(env!("CARGO_BIN_EXE_wardpost"));
+    let said = String::from_utf8(line.args(["completions", "bash"]).output().unwrap().stdout).unwrap();
+    assert!(["serve", "tail", "settle"].iter().all(|one| said.contains(one)), "{said}");
 }

@@ -12,7 +12,7 @@ use wardwatch::domain::ack::Ack;
 use wardwatch::domain::alert::Alert;
 use wardwatch::domain::event::Phase;
 use wardwatch::domain::ids::{AlertId, OutboxId};
-use wardwatch::domain::status::{self, Presence, Status};
+use wardwatch::domain::status::{self, OutboxStatus, Presence, Status};
 use wardwatch::domain::time::{ClockState, WallTime};
 use wardwatch::domain::vitals::{self, DiskVitals, MemoryVitals, Vitals};
 
@@ -222,6 +222,11 @@ pub fn publish(broker: &TestBroker, topic: &str, payload: &[u8], more: &[&str]) 
 
 /// A box says that it is there, or that it goes.
 pub fn publish_status(broker: &TestBroker, box_id: &str, presence: Presence) {
+    publish_outbox(broker, box_id, presence, None);
+}
+
+/// The same, and how its outbox is.
+pub fn publish_outbox(broker: &TestBroker, box_id: &str, presence: Presence, outbox: Option<OutboxStatus>) {
     let status = Status {
         schema: status::SCHEMA.to_owned(),
         presence,
@@ -234,7 +239,7 @@ pub fn publish_status(broker: &TestBroker, box_id: &str, presence: Presence) {
         store: None,
         outbox_depth: 0,
         oldest_unacknowledged: None,
-        outbox: None,
+        outbox,
         clock: ClockState::Synced,
     };
     let topic = format!("wardwatch/v1/ben-nghe/{box_id}/status");

@@ -9,9 +9,10 @@ use super::*;
 use crate::domain::alert::Alert;
 use crate::domain::event::Phase;
 use crate::domain::ids::AlertId;
+use crate::domain::status::OutboxStatus;
 use crate::post::arrival::Message;
-use crate::post::storage::testing::{alert, arrival, sender};
-use crate::post::storage::{Filter, Look};
+use crate::post::storage::testing::{alert, arrival, sender, status};
+use crate::post::storage::{Filter, Look, Verdict};
 
 fn open() -> (Storage, TempDir) {
     let place = tempfile::tempdir().unwrap();
@@ -66,6 +67,100 @@ fn an_alert_that_was_announced_gets_its_number_later_and_is_shown_once() {
     // The announcement once more, late.
     assert_eq!(storage.take(&batch(&[announced])).unwrap().duplicates, 1);
     assert_eq!(shown(&storage), [(numbered.id, 1)]);
+}
+
+#[test]
+fn a_picture_that_comes_later_is_added_once() {
+    let (mut storage, _place) = open();
+    let whole = alert("box-1", 1);
+    let herald = Alert { seq: NOT_KEPT, thumbnail: None, ..whole.clone() };
+    storage.take(&batch(std::slice::from_ref(&herald))).unwrap();
+    assert_eq!(storage.alerts(&Filter::default()).unwrap()[0].thumbnail, None);
+    let taken = storage.take(&batch(std::slice::from_ref(&whole))).unwrap();
+    assert_eq!((taken.stored, taken.duplicates, taken.conflicts, taken.acks[0].1.contiguous), (0, 0, 0, 1));
+    let late = storage.late_thumbnails(0, 9).unwrap();
+    assert_eq!((late.len(), late[0].stored.thumbnail, late[0].stored.alert.seq), (1, Some(1), 1));
+    assert_eq!((late[0].number, storage.last_late_thumbnail().unwrap()), (1, 1));
+    let look = Look { who: "an officer".into(), command: "tail", at: WallTime::from_micros(9) };
+    assert_eq!(storage.thumbnail(1, &look).unwrap(), whole.thumbnail.clone().map(|thumbnail| thumbnail.0));
+    // Once more, with another picture: the first one stays.
+    let other = Alert { thumbnail: Some(Thumbnail(vec![7])), ..whole.clone() };
+    let taken = storage.take(&batch(&[other, herald])).unwrap();
+    assert_eq!((taken.duplicates, taken.conflicts), (2, 0));
+    assert_eq!(storage.thumbnail(1, &look).unwrap(), whole.thumbnail.map(|thumbnail| thumbnail.0));
+    assert!(storage.late_thumbnails(1, 9).unwrap().is_empty());
+}
+
+#[test]
+fn a_picture_that_comes_after_the_number_is_no_repetition_either() {
+    let (mut storage, _place) = open();
+    let whole = alert("box-1", 1);
+    let bare = Alert { thumbnail: None, ..whole.clone() };
+    let taken = storage.take(&batch(&[bare, whole])).unwrap();
+    assert_eq!((taken.stored, taken.duplicates, taken.conflicts), (1, 0, 0));
+    assert_eq!(storage.late_thumbnails(0, 9).unwrap().len(), 1);
+    let later = WallTime::from_micros(i64::MAX);
+    storage.expire(later, later).unwrap();
+    assert!(storage.late_thumbnails(0, 9).unwrap().is_empty(), "it goes with its alert");
+}
+
+/// The status of a box whose outbox has lost these.
+fn abandoning(outbox: OutboxId, gaps: &[(u64, u64)]) -> Batch {
+    let abandoned = gaps.iter().map(|(first, last)| Gap { first: *first, last: *last }).collect();
+    let outbox = OutboxStatus { id: outbox, abandoned, thumbnails_shed: 0 };
+    Batch { arrivals: vec![status("box-1", Some(outbox))], notices: Vec::new() }
+}
+
+#[test]
+fn what_a_box_has_abandoned_is_asked_for_no_more_and_is_told_apart_from_what_is_missing() {
+    let (mut storage, _place) = open();
+    let outbox = alert("box-1", 1).outbox;
+    let stored = [2, 5, 9].map(|seq| alert("box-1", seq));
+    storage.take(&batch(&stored)).unwrap();
+    let taken = storage.take(&abandoning(outbox, &[(1, 1), (4, 6), (0, 0), (9, 3), (7, u64::MAX)])).unwrap();
+    let ack = &taken.acks[0].1;
+    assert_eq!((ack.contiguous, ack.highest), (2, 9));
+    assert_eq!(ack.gaps, [Gap { first: 3, last: 3 }, Gap { first: 7, last: 8 }], "nonsense is passed over");
+    let numbers = storage.boxes().unwrap()[0].numbers;
+    assert_eq!((numbers.missing, numbers.lost), (3, 3), "the fifth is there, whatever the box says");
+    let holes: Vec<(u64, u64, bool)> =
+        storage.holes().unwrap().iter().map(|hole| (hole.gap.first, hole.gap.last, hole.is_lost)).collect();
+    assert_eq!(holes, [(1, 1, true), (3, 3, false), (4, 4, true), (6, 6, true), (7, 8, false)]);
+    assert!(storage.take(&abandoning(outbox, &[(1, 1), (4, 6)])).unwrap().acks.is_empty(), "nothing is new");
+    assert_eq!(storage.settlements(0).unwrap().len(), 3);
+
+    // It comes after all.
+    let taken = storage.take(&batch(&[alert("box-1", 4)])).unwrap();
+    assert_eq!((taken.stored, taken.conflicts), (1, 0));
+    assert_eq!(storage.boxes().unwrap()[0].numbers.lost, 2);
+    assert_eq!(storage.take(&batch(&[alert("box-1", 4)])).unwrap().conflicts, 1, "now it is taken");
+}
+
+#[test]
+fn an_outbox_that_begins_with_abandoned_numbers_is_told_so_before_its_first_alert() {
+    let (mut storage, _place) = open();
+    let outbox = OutboxId(uuid::Uuid::from_u128(4));
+    storage.take(&batch(&[alert("box-1", 1)])).unwrap();
+    let taken = storage.take(&abandoning(outbox, &[(1, 40)])).unwrap();
+    assert_eq!((taken.acks[0].1.outbox, taken.acks[0].1.contiguous), (outbox, 40));
+    let known = &storage.boxes().unwrap()[0];
+    assert_eq!((known.outbox, known.numbers.missing, known.numbers.lost), (Some(outbox), 0, 40));
+}
+
+#[test]
+fn a_person_settles_an_outbox_and_is_remembered() {
+    let (mut storage, _place) = open();
+    let outbox = alert("box-1", 1).outbox;
+    storage.take(&batch(&[alert("box-1", 3), alert("box-1", 5)])).unwrap();
+    let verdict = Verdict { who: "Lan".into(), why: "its disk burnt".into(), at: WallTime::from_micros(7) };
+    let closed = storage.settle(&sender("box-1"), outbox, &verdict).unwrap();
+    assert_eq!(closed, [Gap { first: 1, last: 2 }, Gap { first: 4, last: 4 }]);
+    assert_eq!(storage.settle(&sender("box-1"), outbox, &verdict).unwrap(), []);
+    let settled = storage.settlements(0).unwrap();
+    assert!(settled.len() == 2 && settled.iter().all(|one| one.verdict == verdict), "{settled:?}");
+    assert_eq!(storage.settlements(1).unwrap()[0].gap, Gap { first: 4, last: 4 });
+    assert_eq!(storage.boxes().unwrap()[0].numbers.missing, 0);
+    assert_eq!(storage.acks().unwrap()[0].1.contiguous, 5);
 }
 
 #[test]
@@ -186,7 +281,7 @@ proptest! {
     /// that is opened again says the same.
     #[test]
     fn everything_is_there_once(
-        coming in proptest::collection::vec((0usize..3, 0usize..20, any::<bool>()), 1..80),
+        coming in proptest::collection::vec((0usize..3, 0usize..20, any::<bool>(), any::<bool>()), 1..80),
         size in 1usize..10,
     ) {
         let (mut storage, place) = open();
@@ -194,16 +289,22 @@ proptest! {
             ["box-1", "box-2", "box-3"].iter().map(|id| (1..=20).map(|seq| alert(id, seq)).collect()).collect();
         let mut numbers: BTreeMap<usize, BTreeSet<u64>> = BTreeMap::new();
         let mut ids = BTreeSet::new();
+        let mut pictured = BTreeSet::new();
         let mut alerts = Vec::new();
-        for (which, at, is_announced) in coming {
-            let full = &made[which][at];
-            ids.insert(full.id);
+        for (which, at, is_announced, has_picture) in coming {
+            let mut one = made[which][at].clone();
+            ids.insert(one.id);
             if is_announced {
-                alerts.push(Alert { seq: NOT_KEPT, ..full.clone() });
+                one.seq = NOT_KEPT;
             } else {
-                numbers.entry(which).or_default().insert(full.seq);
-                alerts.push(full.clone());
+                numbers.entry(which).or_default().insert(one.seq);
             }
+            if has_picture {
+                pictured.insert(one.id);
+            } else {
+                one.thumbnail = None;
+            }
+            alerts.push(one);
         }
         for part in alerts.chunks(size) {
             prop_assert_eq!(storage.take(&batch(part)).unwrap().conflicts, 0);
@@ -213,6 +314,9 @@ proptest! {
         let stored = shown(&storage);
         prop_assert_eq!(stored.len(), ids.len());
         prop_assert_eq!(stored.iter().map(|(id, _)| *id).collect::<BTreeSet<_>>(), ids);
+        let with_picture = storage.alerts(&Filter::default()).unwrap().into_iter();
+        let with_picture = with_picture.filter(|one| one.thumbnail == Some(one.number)).map(|one| one.alert.id);
+        prop_assert_eq!(with_picture.collect::<BTreeSet<_>>(), pictured);
         let acks = storage.acks().unwrap();
         prop_assert_eq!(acks.len(), numbers.len());
         for ((_, ack), naive) in acks.iter().zip(numbers.values()) {

@@ -1,0 +1,97 @@
+//! What comes into the database, in order: alerts, notices, late thumbnails; each once.
+
+use std::collections::BTreeSet;
+
+use crate::domain::time::WallTime;
+use crate::post::storage::{Filter, LateThumbnail, StoredAlert, StoredNotice};
+use crate::post::{Storage, StorageError};
+
+/// So many of each are read at once.
+const READ_MAX: usize = 200;
+
+/// How far somebody has read.
+#[derive(Debug, Default)]
+pub(in crate::cli) struct Follower {
+    /// The last alert, the last notice and the last late thumbnail.
+    alert: u64,
+    notice: u64,
+    late: u64,
+    /// Alerts that were read together with their thumbnails, late or not: these are not told of again.
+    pictured: BTreeSet<u64>,
+}
+
+/// Something that came.
+pub(in crate::cli) enum Entry {
+    Alert(Box<StoredAlert>),
+    Notice(StoredNotice),
+    Late(Box<LateThumbnail>),
+}
+
+impl Entry {
+    fn at(&self) -> WallTime {
+        match self {
+            Self::Alert(stored) => stored.received_at,
+            Self::Notice(notice) => notice.at,
+            Self::Late(late) => late.at,
+        }
+    }
+}
+
+impl Follower {
+    /// Begins with the last `last` alerts and notices, and gives these.
+    pub fn begin(storage: &Storage, last: usize) -> Result<(Self, Vec<Entry>), StorageError> {
+        let newest = |limit: usize| Filter { limit: Some(limit), ..Filter::default() };
+        // Late thumbnails first: one that comes meanwhile is told, or its alert is here with it.
+        let late = storage.last_late_thumbnail()?;
+        let alert = storage.alerts(&newest(1))?.last().map_or(0, |stored| stored.number);
+        let notice = storage.notices(0, 1)?.last().map_or(0, |notice| notice.number);
+        let mut entries = entries(storage.alerts(&newest(last))?, storage.notices(0, last)?, Vec::new());
+        // What came meanwhile comes next.
+        entries.retain(|entry| match entry {
+            Entry::Alert(stored) => stored.number <= alert,
+            Entry::Notice(one) => one.number <= notice,
+            Entry::Late(_) => true,
+        });
+        let surplus = entries.len().saturating_sub(last);
+        entries.drain(..surplus);
+        let pictured = entries.iter().filter_map(|entry| match entry {
+            Entry::Alert(stored) if has_its_own(stored) => Some(stored.number),
+            _ => None,
+        });
+        let pictured = pictured.collect();
+        Ok((Self { alert, notice, late, pictured }, entries))
+    }
+
+    /// What has come since, or a part of it; `None` where nothing has.
+    pub fn read(&mut self, storage: &Storage) -> Result<Option<Vec<Entry>>, StorageError> {
+        let filter = Filter { after_number: Some(self.alert), limit: Some(READ_MAX), ..Filter::default() };
+        let alerts = storage.alerts(&filter)?;
+        let notices = storage.notices(self.notice, READ_MAX)?;
+        // After the alerts: what is late to one of these is here, too.
+        let late = storage.late_thumbnails(self.late, READ_MAX)?;
+        if alerts.is_empty() && notices.is_empty() && late.is_empty() {
+            self.pictured.clear();
+            return Ok(None);
+        }
+        self.alert = alerts.last().map_or(self.alert, |stored| stored.number);
+        self.notice = notices.last().map_or(self.notice, |notice| notice.number);
+        self.late = late.last().map_or(self.late, |late| late.number);
+        self.pictured.extend(alerts.iter().filter(|stored| has_its_own(stored)).map(|stored| stored.number));
+        let is_news = |late: &LateThumbnail| !self.pictured.contains(&late.stored.number);
+        Ok(Some(entries(alerts, notices, late.into_iter().filter(is_news).collect())))
+    }
+}
+
+/// Whether the message itself has a thumbnail: an alert's end has that of its beginning.
+pub(in crate::cli) fn has_its_own(stored: &StoredAlert) -> bool {
+    stored.thumbnail == Some(stored.number)
+}
+
+/// In the order of their coming.
+fn entries(alerts: Vec<StoredAlert>, notices: Vec<StoredNotice>, late: Vec<LateThumbnail>) -> Vec<Entry> {
+    let alerts = alerts.into_iter().map(|stored| Entry::Alert(Box::new(stored)));
+    let late = late.into_iter().map(|late| Entry::Late(Box::new(late)));
+    let mut entries: Vec<Entry> = alerts.chain(notices.into_iter().map(Entry::Notice)).chain(late).collect();
+    entries.sort_by_key(Entry::at);
+    entries
+}
