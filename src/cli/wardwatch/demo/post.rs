@@ -12,6 +12,7 @@ use crate::cli::wardpost::follow::{Entry, Follower, has_its_own};
 use crate::cli::wardpost::tail::thumbnail_file;
 use crate::cli::wardpost::{language_of_the_locale, look};
 use crate::clock;
+use crate::domain::event::Phase;
 use crate::domain::time::WallTime;
 use crate::post::presentation::Presentation;
 use crate::post::settings::{Written, WrittenBroker, WrittenPost};
@@ -104,9 +105,12 @@ impl Listener {
             Entry::Alert(stored) => {
                 let alert = &stored.alert;
                 println!("{}", self.presentation.line(stored));
-                let latency = stored_at.since(alert.closed_at.unwrap_or(alert.opened_at));
+                // Of an end, most would be what the rule waits for.
+                let latency = stored_at.since(alert.opened_at);
+                if alert.phase == Phase::Opened {
+                    println!("    on the post's disk after {} ms", latency.as_millis());
+                }
                 self.keep_thumbnail(stored)?;
-                println!("    on the post's disk after {} ms", latency.as_millis());
                 return Ok(Some(Told { phase: alert.phase, latency }));
             }
         }
