@@ -1,4 +1,4 @@
-# make demo   shows everything at once on this machine: cameras, box, broker, alerts
+# make demo   shows everything at once on this machine: cameras, box, broker, ward post, alerts
 #             VIDEO=path  your own video   MODEL=path  a detection network   SECONDS=60
 # make test   format, lints, documentation and all tests
 # make faults kill -9, power cuts, full and failing disks: the whole suite, minutes long, as root; prints its figures

@@ -70,7 +70,7 @@ impl Storage {
         Ok(storage)
     }
 
-    /// Opens a database that is there, to read it and to log looks.
+    /// Opens a database that is there: to read it, to log looks, to settle outboxes.
     ///
     /// # Errors
     /// There is none; a newer wardpost made it.
