@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use wardwatch::agent::Analysis;
 use wardwatch::detect::{Detector, Factory, Gate};
+use wardwatch::domain::appearance::Appearance;
 use wardwatch::domain::geometry::Rect;
 use wardwatch::domain::ids::{CameraId, Epoch, TrackId};
 use wardwatch::domain::picture::{Frame, Picture};
@@ -99,7 +100,10 @@ impl Every {
     /// What was detected, and who is there on this frame: all tracks.
     pub fn frame(&mut self, frame: &Frame) -> (Vec<wardwatch::domain::detection::Detection>, Vec<Track>) {
         let detections = merge_riders(&self.detector.detect(frame).unwrap());
-        let tracks = self.tracker.update(frame.at.monotonic, frame.epoch, &detections);
+        let appearances: Vec<Appearance> =
+            detections.iter().map(|detection| Appearance::of(&frame.picture, &detection.rect)).collect();
+        let whole = Rect::new(0.0, 0.0, 1.0, 1.0);
+        let tracks = self.tracker.look(frame.at.monotonic, frame.epoch, &[whole], &detections, &appearances);
         (detections, tracks)
     }
 }

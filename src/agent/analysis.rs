@@ -5,11 +5,12 @@ use super::portrait::{Portraits, Told};
 use crate::detect::budget::{Urgency, Want};
 use crate::detect::regions::{Look as Part, Plan, Planner, View};
 use crate::detect::{DetectError, Detector, Glance, Optician, Sight};
+use crate::domain::appearance::Appearance;
 use crate::domain::detection::{Detection, Label};
 use crate::domain::geometry::Rect;
 use crate::domain::ids::{AlertId, CameraId, Epoch, TrackId};
 use crate::domain::optics::Optics;
-use crate::domain::picture::Frame;
+use crate::domain::picture::{Frame, Picture};
 use crate::domain::remnant::Remnant;
 use crate::domain::time::{Monotonic, Stamp};
 use crate::domain::track::{Forecast, Track};
@@ -143,7 +144,8 @@ impl Analysis {
             merge_riders(&detections)
         };
         let parts: Vec<Rect> = plan.looks.iter().map(|look| look.crop).collect();
-        let tracks = self.tracker.look(at, frame.epoch, &parts, &detections);
+        let appearances = appearances(&frame.picture, &detections);
+        let tracks = self.tracker.look(at, frame.epoch, &parts, &detections, &appearances);
         if let Some(planner) = &mut self.planner {
             let found: Vec<Rect> = detections.iter().map(|detection| detection.rect).collect();
             planner.looked(at, &plan, &self.tracker.forecast(at), &found, &cut);
@@ -201,6 +203,11 @@ impl Analysis {
             self.planner = self.planner.take().map(|_| Planner::new());
         }
     }
+}
+
+/// How those look who were detected.
+fn appearances(picture: &Picture, detections: &[Detection]) -> Vec<Appearance> {
+    detections.iter().map(|detection| Appearance::of(picture, &detection.rect)).collect()
 }
 
 /// Whether a track accounts for it.

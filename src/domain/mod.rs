@@ -4,6 +4,7 @@
 
 pub mod ack;
 pub mod alert;
+pub mod appearance;
 pub mod detection;
 pub mod event;
 pub mod fault;

@@ -1,7 +1,7 @@
 //! Which detection continues which track.
 
 use super::settings::Settings;
-use super::{Alive, assignment};
+use super::{Alive, Candidate, assignment};
 use crate::domain::detection::{Detection, Label};
 use crate::domain::time::Monotonic;
 
@@ -24,7 +24,12 @@ pub(super) enum Stage {
     Near,
 }
 
-/// What a second without being seen costs among tracks that want the same box, and for how many of them.
+/// Among tracks that may have the same box, the one that looks like it comes first; it bars nobody, since who turns looks
+/// different. By overlap, and by distance.
+const UNLIKE: f32 = 1.5;
+const UNLIKE_NEAR: f32 = 0.6;
+
+/// What a second without being seen costs among them, and for how many seconds.
 const LATE: f32 = 0.3;
 const LATE_SECONDS_MAX: f32 = 2.5;
 
@@ -33,16 +38,18 @@ pub(super) fn pairs(
     stage: Stage,
     at: Monotonic,
     tracks: &[&Alive],
-    detections: &[Detection],
+    candidates: &[Candidate],
     settings: &Settings,
 ) -> Vec<(usize, usize)> {
     let overlap_min = if stage == Stage::Weak { settings.iou_weak_min } else { settings.iou_min };
-    let cost = |track: &Alive, detection: &Detection| {
+    let cost = |track: &Alive, candidate: &Candidate| {
+        let detection = &candidate.detection;
         if !compatible(track.track.label, detection.label) {
             return f32::INFINITY;
         }
         let is_at_rest = track.is_at_rest(settings);
         let other_label = if track.track.label == detection.label { 0.0 } else { OTHER_LABEL };
+        let unlike = unlike(track, candidate);
         match stage {
             Stage::Sure | Stage::Weak => {
                 let overlap = track.motion.rect().iou(&detection.rect);
@@ -54,18 +61,29 @@ pub(super) fn pairs(
                 let worth = if stage == Stage::Sure { overlap * detection.score } else { overlap };
                 // Scaled so that the least worth allowed costs 1.
                 let cost = (1.0 - worth) / (1.0 - overlap_min).max(1e-3) + other_label;
-                // Who was seen last comes first.
                 let waited = at.since(track.track.last_seen).as_secs_f32().min(LATE_SECONDS_MAX);
-                if cost > 1.0 { cost } else { (cost + LATE * waited) / (1.0 + LATE * LATE_SECONDS_MAX) }
+                let worst = 1.0 + LATE * LATE_SECONDS_MAX + UNLIKE;
+                if cost > 1.0 { cost } else { (cost + LATE * waited + UNLIKE * unlike) / worst }
             }
             // What stands does not leap.
             Stage::Near if is_at_rest => f32::INFINITY,
-            Stage::Near => distance(track, at, detection, settings) + other_label,
+            Stage::Near => {
+                let cost = distance(track, at, detection, settings) + other_label;
+                if cost > 1.0 { cost } else { (cost + UNLIKE_NEAR * unlike) / (1.0 + UNLIKE_NEAR) }
+            }
         }
     };
-    let costs: Vec<f32> = tracks.iter().flat_map(|t| detections.iter().map(|d| cost(t, d))).collect();
-    let columns = assignment::assign(&costs, tracks.len(), detections.len(), 1.0);
+    let costs: Vec<f32> = tracks.iter().flat_map(|t| candidates.iter().map(|c| cost(t, c))).collect();
+    let columns = assignment::assign(&costs, tracks.len(), candidates.len(), 1.0);
     columns.into_iter().enumerate().filter_map(|(row, column)| Some((row, column?))).collect()
+}
+
+/// How little both look alike, 0..=1; in between where nobody knows.
+fn unlike(track: &Alive, candidate: &Candidate) -> f32 {
+    match (&track.appearance, &candidate.appearance) {
+        (Some(own), Some(other)) => own.apart(other),
+        _ => 0.5,
+    }
 }
 
 /// Networks confuse the labels within each group.

@@ -14,6 +14,7 @@ mod kalman;
 mod merge;
 mod settings;
 
+use crate::domain::appearance::Appearance;
 use crate::domain::detection::{Detection, Label};
 use crate::domain::geometry::{Point, Rect};
 use crate::domain::ids::{Epoch, TrackId};
@@ -53,7 +54,17 @@ struct Alive {
     held: bool,
     /// Where it is staying, and since when.
     stay: (Rect, Monotonic),
+    appearance: Option<Appearance>,
     track: Track,
+}
+
+/// A detection, and how it looks if that is known.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    detection: Detection,
+    appearance: Option<Appearance>,
+    /// Another one lies over it, or beneath it.
+    shared: bool,
 }
 
 /// The whole picture, as a look.
@@ -67,6 +78,9 @@ const STIRRED: f32 = 0.03;
 const SECOND_OVERLAP: f32 = 0.5;
 const SECOND_OVERLAP_UNSURE: f32 = 0.25;
 const SECOND_SCORE: f32 = 0.6;
+/// A box of which more than this lies in another one's shows others too; from the rest an appearance is learnt so fast.
+const SHARED: f32 = 0.3;
+const LEARN: f32 = 0.3;
 
 impl Tracker {
     /// A tracker that has seen nothing yet.
@@ -76,12 +90,13 @@ impl Tracker {
 
     /// Takes in a look at the whole picture: [`Tracker::look`].
     pub fn update(&mut self, at: Monotonic, epoch: Epoch, detections: &[Detection]) -> Vec<Track> {
-        self.look(at, epoch, &[WHOLE], detections)
+        self.look(at, epoch, &[WHOLE], detections, &[])
     }
 
     /// Takes the detections of one look at time `at`, which saw the parts `looked_at` of the picture, and gives all
     /// tracks that live after it: confirmed or not, seen on this look (`last_seen == at`) or only predicted. A track
-    /// whose expected box does not lie within one of these parts is not missed there.
+    /// whose expected box does not lie within one of these parts is not missed there. `appearances` are those of the
+    /// detections, in their order; where there are fewer, the others' is not known.
     ///
     /// A new epoch drops all tracks; ids go on counting. Detections that are not finite, have no area on the picture,
     /// or score below [`Settings::score_low`] are ignored; at most [`Settings::detections_max`] are used, best first.
@@ -91,6 +106,7 @@ impl Tracker {
         epoch: Epoch,
         looked_at: &[Rect],
         detections: &[Detection],
+        appearances: &[Appearance],
     ) -> Vec<Track> {
         let at = self.advance(at, epoch, None);
         let expected: Vec<bool> = self
@@ -98,17 +114,17 @@ impl Tracker {
             .iter()
             .map(|alive| looked_at.iter().any(|part| lies_in(&alive.track.rect, part)))
             .collect();
-        let detections = self.usable(detections);
-        let left = self.associate(at, &detections);
+        let candidates = self.candidates(detections, appearances);
+        let left = self.associate(at, candidates);
         for (alive, _) in
             self.alive.iter_mut().zip(expected).filter(|(alive, expected)| *expected && !alive.seen)
         {
             alive.miss(at, &self.settings);
         }
         let score_high = self.settings.score_high;
-        for detection in left.iter().filter(|d| d.score >= score_high) {
-            if self.alive.len() < self.settings.tracks_max && !self.is_second_box(detection) {
-                self.start(at, detection);
+        for candidate in left.iter().filter(|c| c.detection.score >= score_high) {
+            if self.alive.len() < self.settings.tracks_max && !self.is_second_box(&candidate.detection) {
+                self.start(at, candidate);
             }
         }
         self.alive.retain(|alive| alive.lives(at, &self.settings));
@@ -157,16 +173,27 @@ impl Tracker {
     }
 
     /// Clean, best first.
-    fn usable(&self, detections: &[Detection]) -> Vec<Detection> {
-        let mut usable: Vec<Detection> = detections
+    fn candidates(&self, detections: &[Detection], appearances: &[Appearance]) -> Vec<Candidate> {
+        let appearances = appearances.iter().copied().map(Some).chain(std::iter::repeat(None));
+        let mut candidates: Vec<Candidate> = detections
             .iter()
-            .filter(|d| d.score.is_finite() && <[f32; 4]>::from(d.rect).iter().all(|v| v.is_finite()))
-            .map(|d| Detection { rect: d.rect.clamped(), score: d.score.min(1.0), ..*d })
-            .filter(|d| d.score >= self.settings.score_low && d.rect.w > 0.0 && d.rect.h > 0.0)
+            .zip(appearances)
+            .filter(|(d, _)| d.score.is_finite() && <[f32; 4]>::from(d.rect).iter().all(|v| v.is_finite()))
+            .map(|(d, appearance)| Candidate {
+                detection: Detection { rect: d.rect.clamped(), score: d.score.min(1.0), ..*d },
+                appearance,
+                shared: false,
+            })
+            .filter(|c| c.detection.score >= self.settings.score_low && c.detection.rect.area() > 0.0)
             .collect();
-        usable.sort_by(|a, b| b.score.total_cmp(&a.score));
-        usable.truncate(self.settings.detections_max);
-        usable
+        candidates.sort_by(|a, b| b.detection.score.total_cmp(&a.detection.score));
+        candidates.truncate(self.settings.detections_max);
+        let rects: Vec<Rect> = candidates.iter().map(|c| c.detection.rect).collect();
+        for (index, candidate) in candidates.iter_mut().enumerate() {
+            let shares = |other: &Rect| other.intersection(&rects[index]) > SHARED * rects[index].area();
+            candidate.shared = rects.iter().enumerate().any(|(i, other)| i != index && shares(other));
+        }
+        candidates
     }
 
     /// Whether it is probably a second box of somebody who was seen on this look. Two who stand close are both sure.
@@ -177,8 +204,8 @@ impl Tracker {
     }
 
     /// Continues tracks stage by stage: [`Stage`]. Gives the detections that none of them wanted.
-    fn associate(&mut self, at: Monotonic, detections: &[Detection]) -> Vec<Detection> {
-        let mut left = detections.to_vec();
+    fn associate(&mut self, at: Monotonic, candidates: Vec<Candidate>) -> Vec<Candidate> {
+        let mut left = candidates;
         // Who is confirmed chooses first by overlap; by distance alone all choose together.
         let overlapping = [Stage::Sure, Stage::Weak];
         let stages = [true, false].into_iter().flat_map(|c| overlapping.map(|stage| (stage, Some(c))));
@@ -187,9 +214,9 @@ impl Tracker {
                 !alive.seen && confirmed.is_none_or(|confirmed| alive.track.confirmed == confirmed)
             };
             let waiting: Vec<usize> = (0..self.alive.len()).filter(|i| is_waiting(&self.alive[*i])).collect();
-            let (offered, rest): (Vec<Detection>, Vec<Detection>) = left
+            let (offered, rest): (Vec<Candidate>, Vec<Candidate>) = left
                 .into_iter()
-                .partition(|d| (d.score >= self.settings.score_high) != (stage == Stage::Weak));
+                .partition(|c| (c.detection.score >= self.settings.score_high) != (stage == Stage::Weak));
             let tracks: Vec<&Alive> = waiting.iter().map(|i| &self.alive[*i]).collect();
             let pairs = association::pairs(stage, at, &tracks, &offered, &self.settings);
             let mut taken = vec![false; offered.len()];
@@ -203,7 +230,8 @@ impl Tracker {
         left
     }
 
-    fn start(&mut self, at: Monotonic, detection: &Detection) {
+    fn start(&mut self, at: Monotonic, candidate: &Candidate) {
+        let detection = &candidate.detection;
         let track = Track {
             id: TrackId(self.next_id),
             label: detection.label,
@@ -227,22 +255,29 @@ impl Tracker {
             known_at: at,
             held: false,
             stay: (detection.rect, at),
+            appearance: None,
             track,
         };
-        alive.note(at, detection, &self.settings);
+        alive.note(at, candidate, &self.settings);
         self.alive.push(alive);
     }
 }
 
 impl Alive {
     /// Continues with a detection.
-    fn see(&mut self, at: Monotonic, detection: &Detection, settings: &Settings) {
-        self.motion.correct(&detection.rect, detection.score);
-        self.note(at, detection, settings);
+    fn see(&mut self, at: Monotonic, candidate: &Candidate, settings: &Settings) {
+        self.motion.correct(&candidate.detection.rect, candidate.detection.score);
+        self.note(at, candidate, settings);
     }
 
-    fn note(&mut self, at: Monotonic, detection: &Detection, settings: &Settings) {
+    fn note(&mut self, at: Monotonic, candidate: &Candidate, settings: &Settings) {
+        let detection = &candidate.detection;
         self.hits += 1;
+        match (&mut self.appearance, candidate.appearance) {
+            (Some(own), Some(now)) if !candidate.shared => own.approach(&now, LEARN),
+            (Some(_), _) => {}
+            (own, now) => *own = now,
+        }
         (self.seen, self.missed_seconds, self.held) = (true, 0.0, false);
         (self.looked_at, self.known_at) = (at, at);
         for (vote, label) in self.votes.iter_mut().zip(Label::ALL) {

@@ -12,7 +12,8 @@ pub struct Settings {
     pub iou_min: f32,
     /// Least overlap (IoU) of a weak detection with the predicted box.
     pub iou_weak_min: f32,
-    /// How fast a subject may be at its second look, in box sizes per second. A motorbike passing at 30 km/h makes 5.
+    /// How fast a subject may be at its second look, in box sizes per second, if the detector is as sure as can be; less as it is
+    /// less sure. A motorbike passing at 30 km/h makes 5.
     pub speed_max: f32,
     /// How many looks confirm a track.
     pub hits_min: u32,

@@ -3,6 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::picture::{Colour, Picture, PixelFormat};
 
 const EPOCH: Epoch = Epoch(1);
 
@@ -76,12 +77,12 @@ fn what_nobody_looked_at_is_neither_missed_nor_confirmed() {
     tracker.update(at(0.0), EPOCH, &person);
     for i in 1..20 {
         let part = if i % 2 == 0 { &elsewhere } else { &beside };
-        let tracks = tracker.look(at(i as f32 * 0.2), EPOCH, part, &[]);
+        let tracks = tracker.look(at(i as f32 * 0.2), EPOCH, part, &[], &[]);
         assert_eq!((tracks.len(), tracks[0].confirmed), (1, false), "look {i}");
         assert!(!tracker.forecast(at(i as f32 * 0.2))[0].missed);
     }
     let there = [Rect::new(0.2, 0.3, 0.3, 0.4)];
-    let left = [4.0, 4.2, 4.4].map(|t| tracker.look(at(t), EPOCH, &there, &[]).len());
+    let left = [4.0, 4.2, 4.4].map(|t| tracker.look(at(t), EPOCH, &there, &[], &[]).len());
     assert_eq!(left, [0, 0, 0], "a second without it, and it was not confirmed");
 }
 
@@ -324,7 +325,7 @@ proptest! {
             now = now + Duration::from_millis(millis);
             let tracks = match parts {
                 Some(moving) if detections.is_empty() => tracker.glance(now, Epoch(epoch), &moving),
-                Some(parts) => tracker.look(now, Epoch(epoch), &parts, &detections),
+                Some(parts) => tracker.look(now, Epoch(epoch), &parts, &detections, &[]),
                 None => tracker.update(now, Epoch(epoch), &detections),
             };
             for forecast in tracker.forecast(now + Duration::from_millis(millis)) {
@@ -362,9 +363,37 @@ proptest! {
             if !(0.06..0.94).contains(&x) || !(0.06..0.94).contains(&y) {
                 break;
             }
-            let tracks = tracker.update(now, EPOCH, &[seen(Label::TwoWheeler, 0.7, upright(x, y))]);
+            let tracks = tracker.update(now, EPOCH, &[seen(Label::TwoWheeler, 0.9, upright(x, y))]);
             prop_assert_eq!(tracks.len(), 1);
             prop_assert_eq!(tracks[0].id, TrackId(1));
         }
     }
+}
+
+/// Two of a size stand close, and have exchanged their places between two looks: their colours tell.
+#[test]
+fn who_passes_in_front_is_told_by_colours() {
+    let of = |luma: u8, chroma: u8| {
+        let samples = [vec![luma; 64 * 36], vec![chroma; 64 * 36 / 2]].concat();
+        let picture = Picture::new(64, 36, PixelFormat::I420, Colour::default(), samples).unwrap();
+        Appearance::of(&picture, &WHOLE)
+    };
+    let (dark, light) = (of(60, 170), of(200, 90));
+    // Left and right one at the end.
+    let play = |before: &[Appearance], after: &[Appearance]| {
+        let mut tracker = Tracker::new(Settings::default());
+        let boxes = [0.49, 0.51].map(|x| seen(Label::Person, 0.9, upright(x, 0.5)));
+        for i in 0..5 {
+            tracker.look(at(i as f32 * 0.2), EPOCH, &[WHOLE], &boxes, before);
+        }
+        let tracks = tracker.look(at(1.0), EPOCH, &[WHOLE], &boxes, after);
+        boxes.map(|seen| {
+            let is_it =
+                |track: &&Track| (track.path.last().unwrap().foot.x - seen.rect.foot().x).abs() < 1e-4;
+            tracks.iter().find(is_it).map(|track| track.id.0)
+        })
+    };
+    assert_eq!(play(&[dark, light], &[dark, light]), [Some(1), Some(2)]);
+    assert_eq!(play(&[dark, light], &[light, dark]), [Some(2), Some(1)]);
+    assert_eq!(play(&[], &[]), [Some(1), Some(2)]);
 }
