@@ -1,12 +1,16 @@
 //! Certificates and keys into a TLS configuration: a leaf, since a box and a ward post prove themselves to their broker
 //! in the same way. Reads files, and opens no connection.
 
+mod subject;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::client::verify_server_name;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, RootCertStore};
 
 const CA: &str = "a PEM file with the certificate of the authority that signed the broker's";
@@ -66,6 +70,24 @@ pub fn client_config(files: Files<'_>) -> Result<Arc<ClientConfig>, TlsError> {
         }
     };
     Ok(Arc::new(config))
+}
+
+/// Whom the first certificate in `cert_file` is for, where it is not `name`: its common name, which brokers take for the
+/// user's name, or "nobody". `None` where it is for `name`, by common name or by DNS name.
+///
+/// # Errors
+/// The file does not read.
+pub fn names_another(cert_file: &Path, wanted: &'static str, name: &str) -> Result<Option<String>, TlsError> {
+    let chain = certificates("cert_file", cert_file, wanted)?;
+    let common_name = subject::common_name(&chain[0]);
+    let is_dns_name = || {
+        let parsed = ParsedCertificate::try_from(&chain[0]).ok()?;
+        verify_server_name(&parsed, &ServerName::try_from(name).ok()?).ok()
+    };
+    if common_name.as_deref() == Some(name) || is_dns_name().is_some() {
+        return Ok(None);
+    }
+    Ok(Some(common_name.unwrap_or_else(|| "nobody".to_owned())))
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {

@@ -10,6 +10,7 @@
 
 mod cameras;
 mod file;
+mod identity;
 mod outside;
 mod problem;
 mod rules;
@@ -20,6 +21,7 @@ mod written;
 
 use std::path::{Path, PathBuf};
 
+pub use identity::{Identity, identity};
 pub use problem::{Problem, Problems};
 pub use settings::{Camera, Settings};
 pub use shape::json_schema;

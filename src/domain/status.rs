@@ -125,3 +125,24 @@ pub struct Status {
     /// How far the box's times can be trusted.
     pub clock: ClockState,
 }
+
+/// The JSON Schema of [`Status`], pretty-printed; `deploy/status.schema.json` is this text.
+pub fn json_schema() -> String {
+    let schema = schemars::schema_for!(Status);
+    serde_json::to_string_pretty(&schema).expect("a schema is JSON") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checked_in_schema_is_this_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/status.schema.json");
+        if std::env::var_os("WARDWATCH_WRITE_SCHEMAS").is_some() {
+            std::fs::write(path, json_schema()).unwrap();
+        }
+        let checked_in = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(json_schema() == checked_in, "deploy/status.schema.json is out of date: run `make schemas`");
+    }
+}

@@ -115,10 +115,12 @@ impl Link {
         wanted: &mut watch::Receiver<Wanted>,
         standing: &mut Standing,
     ) -> Result<(), PublishError> {
-        let will = payload(&offline(self.read_status().await?));
+        let status = self.read_status().await?;
+        let clock = status.clock;
+        let will = payload(&offline(status));
         let will = Message { topic: self.topics.status.clone(), payload: will, retain: true };
         let client = tokio::select! {
-            connected = C::connect(&self.settings, will) => connected?,
+            connected = C::connect(&self.settings, will) => connected.map_err(|error| error.seen_at(clock))?,
             () = stopped(wanted) => return Ok(()),
         };
         self.connected(&mut standing.said);

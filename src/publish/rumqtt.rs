@@ -46,7 +46,7 @@ impl Client for Rumqtt {
         network.set_connection_timeout(NETWORK_TIMEOUT.as_secs());
         eventloop.set_network_options(network);
         // The first thing that it yields is the broker's welcome.
-        eventloop.poll().await.map_err(|error| diagnose(&error, settings))?;
+        eventloop.poll().await.map_err(|error| diagnose(&error, settings).before_the_welcome(&error, settings))?;
         let (tell, occurrences) = mpsc::channel(usize::from(ROOM));
         let driver = tokio::spawn(drive(eventloop, tell.clone(), settings.clone()));
         Ok(Self { client, occurrences, tell, _driver: AbortOnDrop(driver.abort_handle()) })
@@ -101,6 +101,9 @@ fn options(settings: &Settings, will: Message) -> Result<MqttOptions, PublishErr
         options.set_credentials(&credentials.user, credentials.password.reveal().to_owned());
     }
     if let Some(tls) = &settings.tls {
+        if let Some(own) = &tls.identity {
+            tls::check_name(&own.cert_file, &settings.box_id)?;
+        }
         let config = TlsConfiguration::Rustls(tls::client_config(tls)?);
         options.set_transport(Transport::tls_with_config(config));
     }

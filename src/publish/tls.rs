@@ -1,22 +1,42 @@
 //! The box's certificates and keys, in the configuration's words.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
 
 use super::error::PublishError;
 use super::settings::Tls;
+use crate::domain::ids::BoxId;
 use crate::tls::{self, Files, TlsError};
+
+const CHAIN: &str = "a PEM file with this box's certificate chain";
 
 /// TLS 1.2 and 1.3 with ring. Trusts what is in `ca_file` and nothing else.
 pub(super) fn client_config(tls: &Tls) -> Result<Arc<ClientConfig>, PublishError> {
     let files = Files {
         ca_file: &tls.ca_file,
         identity: tls.identity.as_ref().map(|own| (own.cert_file.as_path(), own.key_file.as_path())),
-        chain: "a PEM file with this box's certificate chain",
+        chain: CHAIN,
     };
-    tls::client_config(files).map_err(|error| match error {
+    tls::client_config(files).map_err(of_the_box)
+}
+
+/// A box that comes under another's name would be let in as that one: it does not try.
+pub(super) fn check_name(cert_file: &Path, box_id: &BoxId) -> Result<(), PublishError> {
+    match tls::names_another(cert_file, CHAIN, box_id.as_str()).map_err(of_the_box)? {
+        None => Ok(()),
+        Some(name) => Err(PublishError::OtherBox {
+            path: cert_file.to_owned(),
+            name,
+            box_id: box_id.to_string(),
+        }),
+    }
+}
+
+fn of_the_box(error: TlsError) -> PublishError {
+    match error {
         TlsError::File { key, path, reason, wanted } => PublishError::File { key, path, reason, wanted },
         TlsError::Identity(error) => PublishError::Identity(error),
-    })
+    }
 }

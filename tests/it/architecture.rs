@@ -35,6 +35,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("clap", "cli"),
     ("indicatif", "cli"),
     ("signal_hook", "cli"),
+    ("rcgen", "cli"),
 ];
 
 /// Libraries that a second module, or a folder or file of one, may name, with the reason.
@@ -46,6 +47,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("toml", "post/settings.rs", "the ward post's configuration is a file of its own"),
     ("rustls", "publish", "what a connection's end says of certificates"),
     ("toml", "detect", "a model's manifest is TOML too"),
+    ("rcgen", "tls", "certificates for the tests of what reads them"),
     ("tokio", "video", "retina, which reads cameras, runs on it"),
 ];
 

@@ -4,6 +4,7 @@ pub mod check;
 mod clips;
 #[cfg(feature = "demo")]
 mod demo;
+mod keygen;
 mod model;
 mod replay;
 mod run;
@@ -38,6 +39,8 @@ enum Command {
     Model(model::Args),
     /// Says what is wrong with the footage and its index, and mends it.
     Store(store::Args),
+    /// Makes this box's private key, and the request for its certificate.
+    Keygen(keygen::Args),
     /// Shows everything at once on this machine: cameras, box, broker, alerts.
     #[cfg(feature = "demo")]
     Demo(demo::Args),
@@ -74,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Clips(args) => clips::run(&args),
         Command::Model(args) => model::run(args),
         Command::Store(args) => store::run(&args),
+        Command::Keygen(args) => keygen::run(&args),
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args),
         Command::Completions { shell } => {

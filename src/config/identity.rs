@@ -1,0 +1,49 @@
+//! Who the box is to its broker, out of a configuration that is not whole yet: the certificate that it names is still to
+//! be signed, the broker's address may be an example's.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::problem::{Problem, Problems};
+use super::written::Written;
+use crate::domain::ids::BoxId;
+
+/// What a configuration says of the box's certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Identity {
+    /// `box.id`.
+    pub box_id: Option<BoxId>,
+    /// `broker.cert_file`; systemd credentials are left out: nobody can write them from here.
+    pub cert_file: Option<PathBuf>,
+    /// `broker.key_file`, likewise.
+    pub key_file: Option<PathBuf>,
+}
+
+/// Reads `path` and `conf.d/*.toml` beside it, and checks no more than what it tells.
+///
+/// # Errors
+/// Files that do not read or are not TOML, or an id that is none.
+pub fn identity(path: &Path) -> Result<Identity, Problems> {
+    let mut written = Written::read(path);
+    let text = |written: &Written, table: &str, key: &str| {
+        written.root.get(table)?.get(key).and_then(Value::as_str).map(str::to_owned)
+    };
+    let box_id = text(&written, "box", "id").and_then(|id| {
+        let parsed = id.parse().ok();
+        if parsed.is_none() {
+            written.wrong("box.id", format!("{id:?} is not a valid id"), "use 1 to 32 of a-z, 0-9 and -");
+        }
+        parsed
+    });
+    let file = |key: &str| {
+        let text = text(&written, "broker", key).filter(|text| !text.starts_with("credential:"))?;
+        Some(written.folder(&format!("broker.{key}")).join(text))
+    };
+    let found = Identity { box_id, cert_file: file("cert_file"), key_file: file("key_file") };
+    let mut problems = written.into_problems();
+    // What else is wrong is for `wardwatch check`.
+    let matters = |problem: &Problem| problem.key.is_empty() || problem.key == "box.id";
+    problems.0.retain(matters);
+    if problems.0.is_empty() { Ok(found) } else { Err(problems) }
+}
