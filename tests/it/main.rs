@@ -4,6 +4,9 @@
 
 mod agent;
 mod architecture;
+mod asyncapi;
+mod brokers;
+mod certificates;
 mod clips;
 mod clock;
 #[path = "../../benches/detect/conditions.rs"]

@@ -42,8 +42,13 @@ impl Station {
 
     /// Not yet started.
     pub fn prepare(broker: &TestBroker, more: &[&str]) -> Self {
+        Self::at(broker.port, more)
+    }
+
+    /// Not yet started, for a broker of any kind.
+    pub fn at(port: u16, more: &[&str]) -> Self {
         let more = more.iter().map(|one| (*one).to_owned()).collect();
-        Self { place: TempDir::new().unwrap(), serve: None, more, port: broker.port }
+        Self { place: TempDir::new().unwrap(), serve: None, more, port }
     }
 
     /// Starts the daemon, again if need be.

@@ -2,6 +2,7 @@
 
 pub mod broker;
 pub mod camera;
+pub mod ceremony;
 pub mod post;
 pub mod proxy;
 pub mod sample;

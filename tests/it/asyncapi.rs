@@ -1,0 +1,142 @@
+//! `deploy/asyncapi.yaml` says what the code does: its references lead somewhere, its topics are the code's, and its
+//! examples hold to the schemas and are read by the types.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use wardwatch::domain::ack::Ack;
+use wardwatch::domain::alert::Alert;
+use wardwatch::domain::status::Status;
+use wardwatch::domain::vitals::Vitals;
+use wardwatch::publish::Topics;
+
+fn deploy() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")
+}
+
+fn document() -> Value {
+    let text = std::fs::read_to_string(deploy().join("asyncapi.yaml")).unwrap();
+    let mut document: serde_yaml_ng::Value = serde_yaml_ng::from_str(&text).unwrap();
+    document.apply_merge().unwrap();
+    serde_json::to_value(document).unwrap()
+}
+
+/// Every `$ref` below a node.
+fn references(node: &Value, found: &mut Vec<String>) {
+    match node {
+        Value::Object(fields) => {
+            found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            fields.values().for_each(|field| references(field, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+        _ => {}
+    }
+}
+
+fn resolved<'d>(document: &'d Value, node: &'d Value) -> &'d Value {
+    let mut node = node;
+    while let Some(reference) = node.get("$ref").and_then(Value::as_str) {
+        node = document.pointer(reference.strip_prefix('#').unwrap()).unwrap();
+    }
+    node
+}
+
+#[test]
+fn every_reference_leads_to_a_node_or_a_file() {
+    let document = document();
+    assert_eq!(document["asyncapi"], "3.0.0");
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 20, "{found:?}");
+    let is_lost = |reference: &&String| match reference.strip_prefix('#') {
+        Some(pointer) => document.pointer(pointer).is_none(),
+        None => !deploy().join(reference).is_file(),
+    };
+    let lost: Vec<_> = found.iter().filter(is_lost).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+    // AsyncAPI 3.0: an operation's messages are those of its channel, and there only.
+    for (name, operation) in document["operations"].as_object().unwrap() {
+        let channel = operation["channel"]["$ref"].as_str().unwrap();
+        for message in operation["messages"].as_array().unwrap() {
+            assert!(message["$ref"].as_str().unwrap().starts_with(&format!("{channel}/messages/")), "{name}");
+        }
+    }
+}
+
+#[test]
+fn topics_and_their_quality_of_service_are_the_codes() {
+    let document = document();
+    let topics = Topics::new(&"ben-nghe".parse().unwrap(), &"box-1".parse().unwrap());
+    let channels = document["channels"].as_object().unwrap();
+    let addresses: BTreeMap<&str, String> = channels
+        .iter()
+        .map(|(name, channel)| {
+            let address = channel["address"].as_str().unwrap().replace("{ward}", "ben-nghe").replace("{box}", "box-1");
+            (name.as_str(), address)
+        })
+        .collect();
+    let expected = [
+        ("alert", topics.alert),
+        ("status", topics.status),
+        ("vitals", topics.vitals),
+        ("ack", topics.ack),
+    ];
+    assert_eq!(addresses, BTreeMap::from(expected));
+    for channel in channels.values() {
+        let names: Vec<_> = channel["parameters"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(names, ["box", "ward"]);
+    }
+
+    let operations: BTreeMap<_, _> = document["operations"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|operation| {
+            let mqtt = resolved(&document, &operation["bindings"]["mqtt"]);
+            let channel = operation["channel"]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+            let retain = mqtt["retain"].as_bool().unwrap();
+            (channel, (operation["action"].as_str().unwrap(), mqtt["qos"].as_u64().unwrap(), retain))
+        })
+        .collect();
+    let expected = [
+        ("ack", ("receive", 1, true)),
+        ("alert", ("send", 1, false)),
+        ("status", ("send", 1, true)),
+        ("vitals", ("send", 0, false)),
+    ];
+    assert_eq!(operations, BTreeMap::from(expected));
+}
+
+#[test]
+fn examples_hold_to_the_schemas_and_are_read() {
+    let document = document();
+    let mut seen = 0;
+    for (name, message) in document["components"]["messages"].as_object().unwrap() {
+        let file = deploy().join(message["payload"]["schema"]["$ref"].as_str().unwrap());
+        let schema: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        assert!(!validator.is_valid(&serde_json::json!({})), "{name}: the schema asks for something");
+        for example in message["examples"].as_array().unwrap() {
+            let payload = &example["payload"];
+            let problems: Vec<_> = validator.iter_errors(payload).map(|problem| problem.to_string()).collect();
+            assert!(problems.is_empty(), "{name}, {}: {problems:?}", example["name"]);
+            let back = match name.as_str() {
+                "alert" => serde_json::to_value(read::<Alert>(payload)),
+                "status" => serde_json::to_value(read::<Status>(payload)),
+                "vitals" => serde_json::to_value(read::<Vitals>(payload)),
+                "ack" => serde_json::to_value(read::<Ack>(payload)),
+                other => panic!("{other} is no message"),
+            };
+            // Every field of the example is one that the code knows; numbers may lose digits.
+            let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+            assert_eq!(keys(&back.unwrap()), keys(payload), "{name}, {}", example["name"]);
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 6);
+}
+
+fn read<T: serde::de::DeserializeOwned>(payload: &Value) -> T {
+    serde_json::from_value(payload.clone()).unwrap()
+}
