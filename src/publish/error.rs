@@ -112,7 +112,7 @@ pub enum PublishError {
     },
     /// What answers wants TLS, most likely.
     #[error(
-        "{broker} hangs up on a connection without TLS; if that port wants TLS, write mqtts:// in broker.url and add \
+        "{broker} does not like a connection without TLS; if that port wants TLS, write mqtts:// in broker.url and add \
          broker.ca_file ({reason})"
     )]
     NotPlain {
@@ -224,13 +224,19 @@ impl PublishError {
         }
     }
 
-    /// The same of a connection that never came about: what hangs up then does not like how it is spoken to.
-    pub(super) fn before_the_welcome(self, error: &(dyn Error + 'static), settings: &Settings) -> Self {
+    /// The same of a connection that never came about: what hangs up then, or answers in no MQTT, does not like how it
+    /// is spoken to.
+    pub(super) fn before_the_welcome(
+        self,
+        error: &(dyn Error + 'static),
+        is_no_mqtt: bool,
+        settings: &Settings,
+    ) -> Self {
         match self {
             Self::Link { broker, .. } if settings.tls.is_some() && is_end_of_handshake(error) => {
                 Self::SilentInTls { broker }
             }
-            Self::Link { broker, reason } if has_hung_up(error) => match settings.tls {
+            Self::Link { broker, reason } if is_no_mqtt || has_hung_up(error) => match settings.tls {
                 Some(_) => Self::Unwelcome { broker, reason },
                 None => Self::NotPlain { broker, reason },
             },
@@ -262,7 +268,8 @@ impl PublishError {
                 return out_of_time(format!("was valid until {}", shown(*not_after)), true, *time);
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                "write in broker.url a name that the certificate has, or give the broker another one".to_owned()
+                "write in broker.url a name that the certificate has, or give the broker another one"
+                    .to_owned()
             }
             _ => {
                 let file =
@@ -277,7 +284,8 @@ impl PublishError {
 /// A time of a certificate, for a person.
 fn shown(time: UnixTime) -> String {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_second(seconds).map_or_else(|_| "the end of time".to_owned(), |time| time.to_string())
+    jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| "the end of time".to_owned(), |time| time.to_string())
 }
 
 fn says(clock: ClockState, now: &str) -> String {
@@ -340,7 +348,8 @@ fn has_hung_up(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
 
     let kinds = [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof];
-    below(error).any(|error| error.downcast_ref::<io::Error>().is_some_and(|error| kinds.contains(&error.kind())))
+    below(error)
+        .any(|error| error.downcast_ref::<io::Error>().is_some_and(|error| kinds.contains(&error.kind())))
 }
 
 /// Whether it did so before TLS stood. tokio-rustls says it in words alone.

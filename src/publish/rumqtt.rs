@@ -9,7 +9,9 @@ use std::time::Duration;
 use rumqttc_next::{
     AsyncClient, Broker, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, LastWill,
 };
-use rumqttc_next::{MqttOptions, NetworkOptions, Outgoing, PublishOptions, QoS, SubscribeReasonCode};
+use rumqttc_next::{
+    MqttOptions, NetworkOptions, Outgoing, PublishOptions, QoS, StateError, SubscribeReasonCode,
+};
 use rumqttc_next::{TlsConfiguration, Transport, default_socket_connect};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -46,7 +48,13 @@ impl Client for Rumqtt {
         network.set_connection_timeout(NETWORK_TIMEOUT.as_secs());
         eventloop.set_network_options(network);
         // The first thing that it yields is the broker's welcome.
-        eventloop.poll().await.map_err(|error| diagnose(&error, settings).before_the_welcome(&error, settings))?;
+        eventloop.poll().await.map_err(|error| {
+            let is_no_mqtt = matches!(
+                error,
+                ConnectionError::MqttState(StateError::Deserialization(_) | StateError::ConnectionAborted)
+            );
+            diagnose(&error, settings).before_the_welcome(&error, is_no_mqtt, settings)
+        })?;
         let (tell, occurrences) = mpsc::channel(usize::from(ROOM));
         let driver = tokio::spawn(drive(eventloop, tell.clone(), settings.clone()));
         Ok(Self { client, occurrences, tell, _driver: AbortOnDrop(driver.abort_handle()) })

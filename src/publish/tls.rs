@@ -26,11 +26,9 @@ pub(super) fn client_config(tls: &Tls) -> Result<Arc<ClientConfig>, PublishError
 pub(super) fn check_name(cert_file: &Path, box_id: &BoxId) -> Result<(), PublishError> {
     match tls::names_another(cert_file, CHAIN, box_id.as_str()).map_err(of_the_box)? {
         None => Ok(()),
-        Some(name) => Err(PublishError::OtherBox {
-            path: cert_file.to_owned(),
-            name,
-            box_id: box_id.to_string(),
-        }),
+        Some(name) => {
+            Err(PublishError::OtherBox { path: cert_file.to_owned(), name, box_id: box_id.to_string() })
+        }
     }
 }
 

@@ -72,16 +72,13 @@ fn topics_and_their_quality_of_service_are_the_codes() {
     let addresses: BTreeMap<&str, String> = channels
         .iter()
         .map(|(name, channel)| {
-            let address = channel["address"].as_str().unwrap().replace("{ward}", "ben-nghe").replace("{box}", "box-1");
+            let address =
+                channel["address"].as_str().unwrap().replace("{ward}", "ben-nghe").replace("{box}", "box-1");
             (name.as_str(), address)
         })
         .collect();
-    let expected = [
-        ("alert", topics.alert),
-        ("status", topics.status),
-        ("vitals", topics.vitals),
-        ("ack", topics.ack),
-    ];
+    let expected =
+        [("alert", topics.alert), ("status", topics.status), ("vitals", topics.vitals), ("ack", topics.ack)];
     assert_eq!(addresses, BTreeMap::from(expected));
     for channel in channels.values() {
         let names: Vec<_> = channel["parameters"].as_object().unwrap().keys().map(String::as_str).collect();
@@ -119,7 +116,8 @@ fn examples_hold_to_the_schemas_and_are_read() {
         assert!(!validator.is_valid(&serde_json::json!({})), "{name}: the schema asks for something");
         for example in message["examples"].as_array().unwrap() {
             let payload = &example["payload"];
-            let problems: Vec<_> = validator.iter_errors(payload).map(|problem| problem.to_string()).collect();
+            let problems: Vec<_> =
+                validator.iter_errors(payload).map(|problem| problem.to_string()).collect();
             assert!(problems.is_empty(), "{name}, {}: {problems:?}", example["name"]);
             let back = match name.as_str() {
                 "alert" => serde_json::to_value(read::<Alert>(payload)),

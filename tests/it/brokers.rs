@@ -102,11 +102,13 @@ fn a_box_speaks_for_itself_alone_and_reads_its_own_acknowledgements_alone() {
     let publish = |own: &Identity, topic: &str| broker.publish(&ceremony, own, topic, topic);
 
     // What a box may write, and what it may not; what comes last may.
-    let post = Listener::start(&ceremony, &ceremony.post(), broker.port, "wardwatch/v1/#");
+    let post = Listener::start(&ceremony, &ceremony.post(), &broker, "wardwatch/v1/#");
     for forbidden in ["alert", "status", "vitals", "ack"].map(|name| topic("box-2", name)) {
         publish(&first, &forbidden);
     }
-    for forbidden in ["wardwatch/v1/ben-nghe/box-1/ack", "wardwatch/v1/ben-nghe/box-1/more", "other", "$SYS/x"] {
+    for forbidden in
+        ["wardwatch/v1/ben-nghe/box-1/ack", "wardwatch/v1/ben-nghe/box-1/more", "other", "$SYS/x"]
+    {
         publish(&first, forbidden);
     }
     let allowed = ["vitals", "status", "alert"].map(|name| topic("box-1", name));
@@ -123,7 +125,7 @@ fn a_box_speaks_for_itself_alone_and_reads_its_own_acknowledgements_alone() {
         publish(&ceremony.post(), &topic(name, "ack"));
     }
     publish(&ceremony.post(), &topic("box-1", "alert"));
-    let box_1 = Listener::start(&ceremony, &first, broker.port, "#");
+    let box_1 = Listener::start(&ceremony, &first, &broker, "#");
     box_1.wait_for(&topic("box-1", "ack"));
     for name in ["box-2", "box-1"] {
         publish(&second, &topic(name, "alert"));

@@ -107,7 +107,8 @@ impl Authority {
             .unwrap();
         let chain = vec![CertificateDer::from_pem_file(&identity.cert_file).unwrap()];
         let key = PrivateKeyDer::from_pem_file(&identity.key_file).unwrap();
-        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config =
+            ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         Arc::new(config.with_client_cert_verifier(verifier).with_single_cert(chain, key).unwrap())
     }
 }
@@ -246,19 +247,82 @@ fn cases(authority: &Authority, other: &Authority) -> Vec<Case> {
         says: &[],
     };
     vec![
-        Case { name: "the broker's: of an unknown authority", ca_file: Some(other.ca_file()), says: &["broker.ca_file"], ..fine() },
-        Case { name: "the broker's: for another name", host: "127.0.0.1", says: &["broker.url", "localhost"], ..fine() },
-        Case { name: "the broker's: expired", broker: broker(Over, 3), says: &["until 2021-01-01", "renew it"], ..fine() },
-        Case { name: "the broker's: expired, clock unsynced", broker: broker(Over, 3), clock: Unsynced, says: &["until 2021-01-01", "time server"], ..fine() },
-        Case { name: "the broker's: not yet valid", broker: broker(ToCome, 4), says: &["from 2089-01-01", "valid already"], ..fine() },
-        Case { name: "the broker's: not yet valid, clock unsynced", broker: broker(ToCome, 4), clock: Unsynced, says: &["from 2089-01-01", "nothing has set", "time server"], ..fine() },
-        Case { name: "the box's: revoked", own: Some(authority.sign("box-1", Now, REVOKED)), says: &["revoked", "keygen --force"], ..fine() },
-        Case { name: "the box's: expired", own: Some(authority.sign("box-1", Over, 5)), says: &["CertificateExpired", "signed again"], ..fine() },
-        Case { name: "the box's: of an unknown authority", own: Some(other.sign("box-1", Now, 6)), says: &["broker.cert_file", "trusts the authority"], ..fine() },
+        Case {
+            name: "the broker's: of an unknown authority",
+            ca_file: Some(other.ca_file()),
+            says: &["broker.ca_file"],
+            ..fine()
+        },
+        Case {
+            name: "the broker's: for another name",
+            host: "127.0.0.1",
+            says: &["broker.url", "localhost"],
+            ..fine()
+        },
+        Case {
+            name: "the broker's: expired",
+            broker: broker(Over, 3),
+            says: &["until 2021-01-01", "renew it"],
+            ..fine()
+        },
+        Case {
+            name: "the broker's: expired, clock unsynced",
+            broker: broker(Over, 3),
+            clock: Unsynced,
+            says: &["until 2021-01-01", "time server"],
+            ..fine()
+        },
+        Case {
+            name: "the broker's: not yet valid",
+            broker: broker(ToCome, 4),
+            says: &["from 2089-01-01", "valid already"],
+            ..fine()
+        },
+        Case {
+            name: "the broker's: not yet valid, clock unsynced",
+            broker: broker(ToCome, 4),
+            clock: Unsynced,
+            says: &["from 2089-01-01", "nothing has set", "time server"],
+            ..fine()
+        },
+        Case {
+            name: "the box's: revoked",
+            own: Some(authority.sign("box-1", Now, REVOKED)),
+            says: &["revoked", "keygen --force"],
+            ..fine()
+        },
+        Case {
+            name: "the box's: expired",
+            own: Some(authority.sign("box-1", Over, 5)),
+            says: &["CertificateExpired", "signed again"],
+            ..fine()
+        },
+        Case {
+            name: "the box's: of an unknown authority",
+            own: Some(other.sign("box-1", Now, 6)),
+            says: &["broker.cert_file", "trusts the authority"],
+            ..fine()
+        },
         Case { name: "the box's: none", own: None, says: &["broker.cert_file", "keygen"], ..fine() },
-        Case { name: "the box's: another box's", own: Some(authority.sign("box-2", Now, 7)), says: &["\"box-2\"", "\"box-1\"", "keygen"], ..fine() },
-        Case { name: "TLS to a port without", broker: None, says: &["answers in TLS", "broker.url"], ..fine() },
-        Case { name: "no TLS to a port with", ca_file: None, own: None, says: &["mqtts://", "broker.ca_file"], ..fine() },
+        Case {
+            name: "the box's: another box's",
+            own: Some(authority.sign("box-2", Now, 7)),
+            says: &["\"box-2\"", "\"box-1\"", "keygen"],
+            ..fine()
+        },
+        Case {
+            name: "TLS to a port without",
+            broker: None,
+            says: &["answers in TLS", "broker.url"],
+            ..fine()
+        },
+        Case {
+            name: "no TLS to a port with",
+            ca_file: None,
+            own: None,
+            says: &["mqtts://", "broker.ca_file"],
+            ..fine()
+        },
     ]
 }
 
@@ -273,7 +337,12 @@ fn who_does_not_fit_is_told_nothing_and_the_message_says_what_to_change() {
         let (name, is_plain) = (case.name, case.ca_file.is_none());
         // Without TLS there is no handshake to fail first: all of it is application data.
         let bytes = if is_plain { told.outside.len() } else { told.inside.len() };
-        writeln!(matrix, "{name:<48} {bytes:>4} bytes of MQTT in {} connections\n    {said}", told.connections).unwrap();
+        writeln!(
+            matrix,
+            "{name:<48} {bytes:>4} bytes of MQTT in {} connections\n    {said}",
+            told.connections
+        )
+        .unwrap();
         for words in case.says {
             assert!(said.contains(words), "{name}: {words} is missing in: {said}");
         }
@@ -281,7 +350,10 @@ fn who_does_not_fit_is_told_nothing_and_the_message_says_what_to_change() {
         assert!(!contains(&told.outside, b"wardwatch.alert/1"), "{name}: an alert on the wire");
         if is_plain {
             // CONNECT with the will, and nothing after it: the welcome never comes.
-            assert!(told.outside[0] == 0x10 && contains(&told.outside, b"\"presence\":\"offline\""), "{name}");
+            assert!(
+                told.outside[0] == 0x10 && contains(&told.outside, b"\"presence\":\"offline\""),
+                "{name}"
+            );
             assert!(!contains(&told.outside, b"\"gate\""), "{name}: cameras are told");
         } else {
             assert_eq!(bytes, 0, "{name}");
@@ -321,7 +393,8 @@ fn the_openssl_program_reads_what_keygen_makes() {
     let place = TempDir::new().unwrap();
     let identity = crate::support::ceremony::keygen("box-1", place.path());
     let openssl = |arguments: &[&str], file: &Path| {
-        let output = std::process::Command::new("openssl").args(arguments).arg("-in").arg(file).output().unwrap();
+        let output =
+            std::process::Command::new("openssl").args(arguments).arg("-in").arg(file).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
     };
@@ -331,10 +404,9 @@ fn the_openssl_program_reads_what_keygen_makes() {
     for part in ["verify OK", "CN = box-1", "DNS:box-1", "ecdsa-with-SHA256"] {
         assert!(request.contains(part), "{part}: {request}");
     }
-    let public = |arguments: &[&str], file: &Path| openssl(arguments, file);
     assert_eq!(
-        public(&["pkey", "-pubout"], &identity.key_file).lines().nth(1),
-        public(&["req", "-noout", "-pubkey"], &place.path().join("box.csr")).lines().nth(1),
+        openssl(&["pkey", "-pubout"], &identity.key_file).lines().nth(1),
+        openssl(&["req", "-noout", "-pubkey"], &place.path().join("box.csr")).lines().nth(1),
         "the request is that key's"
     );
 }

@@ -51,7 +51,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let places = Places::of(args, &identity);
     let Some(box_id) = args.box_id.clone().or(identity.box_id) else {
-        bail!("{} does not say which box this is: write id under [box], or give --box ID", args.config.display());
+        bail!(
+            "{} does not say which box this is: write id under [box], or give --box ID",
+            args.config.display()
+        );
     };
     let key = if !args.force && places.key.exists() {
         if places.request.exists() {
@@ -94,7 +97,8 @@ impl Places {
     }
 
     fn what_next(&self, box_id: &BoxId) -> String {
-        let [key, request, certificate] = [&self.key, &self.request, &self.certificate].map(|path| path.display());
+        let [key, request, certificate] =
+            [&self.key, &self.request, &self.certificate].map(|path| path.display());
         format!(
             "key      {key}\n         stays on this box, and must be readable by the daemon's user alone\n\
              request  {request}\n         for box {box_id}, to be signed by the ward post's authority\n\n\
@@ -120,7 +124,7 @@ fn request(box_id: &BoxId, key: &KeyPair) -> anyhow::Result<String> {
     let mut params = CertificateParams::new(vec![box_id.to_string()])?;
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, box_id.as_str());
-    Ok(params.serialize_request(key).and_then(|request| request.pem()).context("cannot make the request")?)
+    params.serialize_request(key).and_then(|request| request.pem()).context("cannot make the request")
 }
 
 /// Writes a file of which a power cut leaves all or nothing; on the disk when it returns. Folders that are missing are
@@ -156,9 +160,11 @@ fn write_whole(path: &Path, content: &[u8], mode: u32, replace: bool) -> anyhow:
 }
 
 fn remove(path: &Path) -> io::Result<()> {
-    fs::remove_file(path).or_else(|error| {
-        if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
-    })
+    fs::remove_file(path).or_else(
+        |error| {
+            if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+        },
+    )
 }
 
 #[cfg(test)]

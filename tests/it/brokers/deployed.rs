@@ -38,10 +38,13 @@ impl Deployed {
         let folder = ceremony.folder();
         fs::write(ceremony.file("acl"), include_str!("../../../deploy/mosquitto/acl")).unwrap();
         let file = include_str!("../../../deploy/mosquitto/wardwatch.conf");
-        let file = substituted(file, &[
-            ("listener 8883", &format!("listener {port} 127.0.0.1")),
-            ("/etc/mosquitto/wardwatch/", &format!("{}/", folder.display())),
-        ]);
+        let file = substituted(
+            file,
+            &[
+                ("listener 8883", &format!("listener {port} 127.0.0.1")),
+                ("/etc/mosquitto/wardwatch/", &format!("{}/", folder.display())),
+            ],
+        );
         fs::create_dir(at.join("conf.d")).unwrap();
         fs::write(at.join("conf.d/wardwatch.conf"), file).unwrap();
         let main = format!(
@@ -63,13 +66,16 @@ impl Deployed {
         let program = installed("nats-server", &["/usr/sbin/nats-server", "/usr/bin/nats-server"])?;
         let (place, [port, inside]) = (TempDir::new().unwrap(), free_ports());
         let at = place.path().to_owned();
-        let file = substituted(include_str!("../../../deploy/nats/nats-server.conf"), &[
-            ("port: 8883", &format!("port: {port}")),
-            ("host: \"0.0.0.0\"", "host: \"127.0.0.1\""),
-            ("127.0.0.1:4222", &format!("127.0.0.1:{inside}")),
-            ("/var/lib/nats", &at.join("store").display().to_string()),
-            ("/etc/nats/wardwatch", &ceremony.folder().display().to_string()),
-        ]);
+        let file = substituted(
+            include_str!("../../../deploy/nats/nats-server.conf"),
+            &[
+                ("port: 8883", &format!("port: {port}")),
+                ("host: \"0.0.0.0\"", "host: \"127.0.0.1\""),
+                ("127.0.0.1:4222", &format!("127.0.0.1:{inside}")),
+                ("/var/lib/nats", &at.join("store").display().to_string()),
+                ("/etc/nats/wardwatch", &ceremony.folder().display().to_string()),
+            ],
+        );
         fs::write(at.join("nats-server.conf"), file).unwrap();
         let command = move || {
             let mut command = Command::new(&program);
@@ -86,15 +92,19 @@ impl Deployed {
         let at = place.path().to_owned();
         let folder = ceremony.folder().display().to_string();
         let definitions = at.join("definitions.json");
-        let file = substituted(include_str!("../../../deploy/rabbitmq/rabbitmq.conf"), &[
-            ("ssl.default = 8883", &format!("ssl.default = 127.0.0.1:{port}")),
-            ("127.0.0.1:5672", &format!("127.0.0.1:{inside}")),
-            ("/etc/rabbitmq/wardwatch", &folder),
-            ("/etc/rabbitmq/definitions.json", &definitions.display().to_string()),
-        ]);
+        let file = substituted(
+            include_str!("../../../deploy/rabbitmq/rabbitmq.conf"),
+            &[
+                ("ssl.default = 8883", &format!("ssl.default = 127.0.0.1:{port}")),
+                ("127.0.0.1:5672", &format!("127.0.0.1:{inside}")),
+                ("/etc/rabbitmq/wardwatch", &folder),
+                ("/etc/rabbitmq/definitions.json", &definitions.display().to_string()),
+            ],
+        );
         fs::write(at.join("rabbitmq.conf"), file).unwrap();
         fs::write(&definitions, include_str!("../../../deploy/rabbitmq/definitions.json")).unwrap();
-        fs::write(at.join("enabled_plugins"), include_str!("../../../deploy/rabbitmq/enabled_plugins")).unwrap();
+        fs::write(at.join("enabled_plugins"), include_str!("../../../deploy/rabbitmq/enabled_plugins"))
+            .unwrap();
         let helper = Command::new("epmd")
             .args(["-address", "127.0.0.1", "-port", &names.to_string()])
             .stdout(Stdio::null())
@@ -189,28 +199,23 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens below a topic. What is retained there comes first.
-    pub fn start(ceremony: &Ceremony, own: &Identity, port: u16, topic: &str) -> Self {
+    /// Listens below a topic. What is retained there comes first. Of Mosquitto alone, whose log says when it listens.
+    pub fn start(ceremony: &Ceremony, own: &Identity, broker: &Deployed, topic: &str) -> Self {
+        let listening = || broker.log().matches("Sending SUBACK to").count();
+        let before = listening();
         let mut command = Command::new("mosquitto_sub");
-        let mut process = proving(&mut command, ceremony, own, port)
-            .args(["-i", "liar", "-c", "-q", "1", "-t", topic, "-F", "%t", "-d"])
+        let mut process = proving(&mut command, ceremony, own, broker.port)
+            .args(["-i", "liar", "-q", "1", "-t", topic, "-F", "%t"])
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let (heard, is_listening) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(false)));
-        let (of_thread, listening) = (Arc::clone(&heard), Arc::clone(&is_listening));
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let of_thread = Arc::clone(&heard);
         std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if line.starts_with("Subscribed") {
-                    *listening.lock().unwrap() = true;
-                } else if line.starts_with("wardwatch/") || line.starts_with("other") {
-                    of_thread.lock().unwrap().push(line);
-                }
-            }
+            lines.map_while(Result::ok).for_each(|line| of_thread.lock().unwrap().push(line));
         });
-        wait_until("the subscription stands", LONG, || *is_listening.lock().unwrap());
+        wait_until("the subscription stands", LONG, || listening() > before);
         Self { process, heard }
     }
 

@@ -54,7 +54,8 @@ impl Ceremony {
 
     /// A box with a key of its own and the authority's certificate.
     pub fn new_box(&self, box_id: &str) -> Identity {
-        let out = self.place.path().join(box_id);
+        let serial = fs::read_to_string(self.file("serial")).unwrap();
+        let out = self.place.path().join(format!("{box_id}-{}", serial.trim()));
         let identity = keygen(box_id, &out);
         fs::copy(out.join("box.csr"), self.file("box.csr")).unwrap();
         run(&section("Each box"), &self.folder());
