@@ -70,6 +70,21 @@ impl Station {
         }
     }
 
+    /// SIGSTOP: connections stay, and nothing is done.
+    pub fn stall(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Ends a stall.
+    pub fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.serve.as_ref().expect("it runs").id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
     /// SIGTERM; it ends in order.
     pub fn stop(&mut self) {
         let mut serve = self.serve.take().unwrap();

@@ -88,6 +88,17 @@ impl TestBroker {
         }
     }
 
+    /// What it has written to its disk is gone; for one that was killed.
+    pub fn forget(&self) {
+        let _ = fs::remove_file(self.place.path().join("mosquitto.db"));
+    }
+
+    /// How many alert messages boxes have handed to it, repetitions too.
+    pub fn alerts_taken(&self) -> usize {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        log.lines().filter(|line| line.contains("Received PUBLISH from box-") && line.contains("/alert'")).count()
+    }
+
     /// Writes sessions and messages to the disk, as they are now.
     pub fn save(&self) {
         let database = self.place.path().join("mosquitto.db");

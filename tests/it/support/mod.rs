@@ -5,6 +5,7 @@ pub mod camera;
 pub mod ceremony;
 pub mod post;
 pub mod proxy;
+pub mod relay;
 pub mod sample;
 
 use std::path::{Path, PathBuf};

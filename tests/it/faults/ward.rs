@@ -1,0 +1,248 @@
+//! A ward: boxes, a broker, a post, all of them real, and everything that can happen to them.
+//!
+//! Each box is a process with a store and a publisher; its link leads through a proxy to Mosquitto; `wardpost serve`
+//! with its database hangs behind a relay that knows MQTT. Faults come at random moments from a seed that is printed;
+//! `WARDWATCH_SEED` repeats one. Then everything is left alone until all outboxes are empty, and [`judge`] compares.
+
+pub mod boxes;
+pub mod judge;
+mod schedule;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use tempfile::TempDir;
+use wardwatch::post::Storage;
+
+use super::{figure, rounds};
+use crate::post::station::{ACKS, Station, last_ack};
+use crate::support::broker::{BrokerOptions, Subscriber, TestBroker};
+use crate::support::proxy::{Proxy, Weather};
+use crate::support::relay::{Mischief, Relay};
+use crate::support::wait_until;
+use boxes::{BoxProcess, Orders};
+use judge::Verdict;
+use schedule::{Fault, Kind, draw};
+
+const SCENARIO: &str = "boxes, broker and post under faults";
+const THIN: Weather = Weather {
+    bytes_per_second: Some(16_000),
+    delay: Duration::from_millis(150),
+    loss_percent: 10,
+    cut_after: None,
+    is_stalled: false,
+    is_deaf: false,
+};
+
+/// Everything that runs.
+struct Ward {
+    broker: TestBroker,
+    relay: Relay,
+    station: Station,
+    subscriber: Subscriber,
+    boxes: Vec<(BoxProcess, Proxy)>,
+    /// How many acknowledgements were held against the database of a post that had just been killed.
+    acks_checked: usize,
+    _place: TempDir,
+}
+
+impl Ward {
+    fn start(boxes: usize, every_ms: u64) -> Self {
+        let place = TempDir::new().unwrap();
+        let broker = TestBroker::start(&BrokerOptions::default());
+        let subscriber = broker.subscriber(ACKS);
+        let relay = Relay::start(broker.inside_port);
+        let config = place.path().join("wardpost.toml");
+        let url = format!("mqtt://127.0.0.1:{}", relay.port);
+        std::fs::write(&config, format!("[broker]\nurl = \"{url}\"\nkeep_alive_seconds = 3\n")).unwrap();
+        let with = ["--config", config.to_str().unwrap(), "--broker", &url];
+        let station = Station::start(&broker, &with);
+        broker.save();
+        let one = |number: usize| {
+            let proxy = Proxy::start(broker.port, Weather::default());
+            let orders = Orders {
+                box_id: format!("box-{number}"),
+                host: "127.0.0.1".to_owned(),
+                port: proxy.port,
+                keep_alive_seconds: 3,
+                every_ms,
+                directory: place.path().join(format!("box-{number}")),
+                within: Vec::new(),
+            };
+            (BoxProcess::start(orders), proxy)
+        };
+        let boxes = (1..=boxes).map(one).collect();
+        Self { broker, relay, station, subscriber, boxes, acks_checked: 0, _place: place }
+    }
+
+    fn begin(&mut self, fault: &Fault, random: &mut StdRng) {
+        let (one, proxy) = &mut self.boxes[fault.which];
+        match fault.kind {
+            Kind::BrokerKilled => {
+                // Half of them long after it last wrote anything to its disk.
+                if random.random_bool(0.5) {
+                    self.broker.save();
+                }
+                self.broker.kill();
+            }
+            Kind::BrokerKilledAndForgets => {
+                self.broker.kill();
+                self.broker.forget();
+            }
+            Kind::BrokerStalled => self.broker.stall(),
+            Kind::LinkCut => proxy.cut(),
+            Kind::LinkStalled => proxy.set(Weather { is_stalled: true, ..Weather::default() }),
+            Kind::LinkThin => proxy.set(THIN),
+            Kind::LinkDeaf => proxy.set(Weather { is_deaf: true, ..Weather::default() }),
+            Kind::BoxKilled => one.kill(),
+            Kind::PostKilled => {
+                self.station.kill();
+                self.check_acks();
+            }
+            Kind::PostStalled => self.station.stall(),
+            Kind::PostCut => self.relay.cut(),
+            Kind::DeliveredTwice => self.relay.set(Mischief {
+                twice_percent: 30,
+                held_max: Duration::from_secs(1),
+                ..Mischief::default()
+            }),
+            Kind::DeliveredLate => self.relay.set(Mischief {
+                held_percent: 30,
+                held_max: Duration::from_secs(2),
+                ..Mischief::default()
+            }),
+        }
+    }
+
+    fn end(&mut self, fault: &Fault) {
+        let (one, proxy) = &mut self.boxes[fault.which];
+        match fault.kind {
+            Kind::BrokerKilled | Kind::BrokerKilledAndForgets => self.broker.run(),
+            Kind::BrokerStalled => self.broker.go_on(),
+            Kind::LinkCut | Kind::PostCut => {}
+            Kind::LinkStalled | Kind::LinkThin => proxy.set(Weather::default()),
+            Kind::LinkDeaf => {
+                // A link of TCP does not lose a part of what it carries and go on.
+                proxy.set(Weather::default());
+                proxy.cut();
+            }
+            Kind::BoxKilled => one.run(),
+            Kind::PostKilled => self.station.serve(),
+            Kind::PostStalled => self.station.go_on(),
+            Kind::DeliveredTwice | Kind::DeliveredLate => self.relay.set(Mischief::default()),
+        }
+    }
+
+    /// Whatever a box was told lies on the post's disk.
+    fn check_acks(&mut self) {
+        let stored: BTreeMap<String, _> = Storage::open_beside(&self.station.database())
+            .and_then(|storage| storage.acks())
+            .unwrap()
+            .into_iter()
+            .map(|(_, ack)| (ack.box_id.to_string(), ack))
+            .collect();
+        for (one, _) in &self.boxes {
+            let Some(told) = last_ack(&self.subscriber, &one.orders.box_id) else { continue };
+            let there = &stored[&one.orders.box_id];
+            let lies_there = |seq: u64| !told.covers(seq) || there.covers(seq);
+            assert!(there.outbox == told.outbox && (1..=told.highest).all(lies_there), "{told:?} {there:?}");
+            self.acks_checked += 1;
+        }
+    }
+
+    fn kept(&self) -> usize {
+        self.boxes.iter().map(|(one, _)| one.kept_count()).sum()
+    }
+
+    /// Nobody does anything any more, and all outboxes become empty.
+    fn settle(&mut self, patience: Duration) {
+        self.boxes.iter_mut().for_each(|(one, _)| one.enough());
+        wait_until("all outboxes are empty", patience, || {
+            self.boxes.iter().all(|(one, _)| one.is_empty())
+        });
+    }
+}
+
+/// The faults' beginnings and ends, in the order of their time.
+fn moments(faults: &[Fault]) -> Vec<(Duration, bool, &Fault)> {
+    let both = |fault| [(Fault::clone(fault).from, true, fault), (Fault::clone(fault).until, false, fault)];
+    let mut moments: Vec<_> = faults.iter().flat_map(both).collect();
+    moments.sort_by_key(|(at, is_begin, _)| (*at, *is_begin));
+    moments
+}
+
+#[test]
+fn every_alert_that_a_box_has_kept_is_stored_once_at_the_post() {
+    let seed = std::env::var("WARDWATCH_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed: u64 = seed.unwrap_or_else(|| rand::rng().random());
+    figure(SCENARIO, "seed", seed);
+    let mut random = StdRng::seed_from_u64(seed);
+    let (boxes, alerts) = (rounds(4, 8) as usize, rounds(300, 6000) as usize);
+    let span = Duration::from_secs(rounds(14, 240).into());
+    let lasts = Duration::from_millis(rounds(1200, 8000).into());
+    let faults = draw(&mut random, rounds(13, 52) as usize, span, lasts, boxes);
+
+    let mut ward = Ward::start(boxes, rounds(80, 220).into());
+    let begun = Instant::now();
+    for (at, is_begin, fault) in moments(&faults) {
+        wait_until("its moment has come", 2 * span, || begun.elapsed() >= at);
+        if is_begin {
+            eprintln!("{:6.1} s {} {:.1} s", at.as_secs_f64(), fault.kind.words(), (fault.until - at).as_secs_f64());
+            ward.begin(fault, &mut random);
+        } else {
+            ward.end(fault);
+        }
+    }
+    wait_until("enough is kept", 4 * span, || ward.kept() >= alerts);
+    let alone = Instant::now();
+    ward.settle(Duration::from_secs(rounds(60, 300).into()));
+    figure(SCENARIO, "outboxes empty after the last fault", format!("{:.1} s", alone.elapsed().as_secs_f64()));
+    report(&mut ward, &faults);
+}
+
+/// Prints what came of it, and fails where a promise is broken.
+fn report(ward: &mut Ward, faults: &[Fault]) {
+    let mut verdict = Verdict::default();
+    let stored = judge::stored(&ward.station.database());
+    let fresh = ward.broker.subscriber(ACKS);
+    wait_until("what is retained has come", Duration::from_secs(20), || {
+        fresh.messages().len() >= ward.boxes.len()
+    });
+    for (one, _) in &mut ward.boxes {
+        one.kill();
+        let store = crate::store::open(crate::store::settings(&one.orders.directory));
+        let (last, outbox) = (store.last_given().unwrap(), store.outbox_id().unwrap());
+        assert_eq!(store.outbox_depth().unwrap().0, 0);
+        verdict.of(&one.kept(), &stored[&one.orders.box_id], last);
+        let ack = last_ack(&fresh, &one.orders.box_id).unwrap();
+        assert_eq!((ack.contiguous, ack.highest, ack.outbox), (last, last, outbox), "what is retained");
+    }
+    let (repetitions, conflicts, refused) = judge::counted(&ward.station.database());
+    let (twice, late) = ward.relay.counts();
+    figure(SCENARIO, "boxes", ward.boxes.len());
+    figure(SCENARIO, "faults", faults.len());
+    for kind in Kind::ALL {
+        let count = faults.iter().filter(|fault| fault.kind == kind).count();
+        figure(SCENARIO, &format!("  {}", kind.words()), count);
+    }
+    figure(SCENARIO, "alert messages kept by boxes", verdict.kept);
+    figure(SCENARIO, "stored at the post", verdict.stored);
+    figure(SCENARIO, "lost", verdict.lost);
+    figure(SCENARIO, "stored twice", verdict.twice);
+    figure(SCENARIO, "numbers missing", verdict.holes);
+    figure(SCENARIO, "messages or pictures that are others", verdict.wrong);
+    figure(SCENARIO, "pictures missing", verdict.without_picture);
+    figure(SCENARIO, "stored after a later one of its box", verdict.out_of_order);
+    figure(SCENARIO, "messages that the broker took from boxes", ward.broker.alerts_taken());
+    figure(SCENARIO, "delivered again, held back by the relay", format!("{twice}, {late}"));
+    figure(SCENARIO, "repetitions that the post has counted", repetitions);
+    figure(SCENARIO, "acknowledgements right at kill -9 of the post", ward.acks_checked);
+    let slowest = verdict.slowest_us as f64 / 1e6;
+    figure(SCENARIO, "kept to stored, longest", format!("{slowest:.1} s"));
+    assert!(verdict.is_good() && (conflicts, refused) == (0, 0), "{verdict:?} {conflicts} {refused}");
+    assert_eq!(verdict.without_picture, 0, "pictures");
+    assert!(Storage::open_beside(&ward.station.database()).unwrap().holes().unwrap().is_empty());
+}
+

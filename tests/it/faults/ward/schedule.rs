@@ -1,0 +1,108 @@
+//! Which faults happen when. Pure.
+
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
+use rand::{Rng, RngCore as _};
+
+/// What can happen between a rule and the duty officer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    BrokerKilled,
+    BrokerKilledAndForgets,
+    BrokerStalled,
+    LinkCut,
+    LinkStalled,
+    LinkThin,
+    LinkDeaf,
+    BoxKilled,
+    PostKilled,
+    PostStalled,
+    PostCut,
+    DeliveredTwice,
+    DeliveredLate,
+}
+
+impl Kind {
+    pub const ALL: [Self; 13] = [
+        Self::BrokerKilled,
+        Self::BrokerKilledAndForgets,
+        Self::BrokerStalled,
+        Self::LinkCut,
+        Self::LinkStalled,
+        Self::LinkThin,
+        Self::LinkDeaf,
+        Self::BoxKilled,
+        Self::PostKilled,
+        Self::PostStalled,
+        Self::PostCut,
+        Self::DeliveredTwice,
+        Self::DeliveredLate,
+    ];
+
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::BrokerKilled => "broker kill -9, with persistence",
+            Self::BrokerKilledAndForgets => "broker kill -9, nothing kept",
+            Self::BrokerStalled => "broker SIGSTOP",
+            Self::LinkCut => "a box's link cut",
+            Self::LinkStalled => "a box's link stalled",
+            Self::LinkThin => "a box's link slow, far and lossy",
+            Self::LinkDeaf => "a box's link carries nothing back",
+            Self::BoxKilled => "box kill -9",
+            Self::PostKilled => "post kill -9",
+            Self::PostStalled => "post SIGSTOP",
+            Self::PostCut => "post's link cut",
+            Self::DeliveredTwice => "alerts delivered twice",
+            Self::DeliveredLate => "alerts delivered late, out of order",
+        }
+    }
+
+    /// What it happens to: two faults at once do not happen to the same.
+    fn target(self, which: usize) -> (u8, usize) {
+        match self {
+            Self::BrokerKilled | Self::BrokerKilledAndForgets | Self::BrokerStalled => (0, 0),
+            Self::LinkCut | Self::LinkStalled | Self::LinkThin | Self::LinkDeaf => (1, which),
+            Self::BoxKilled => (2, which),
+            Self::PostKilled | Self::PostStalled | Self::PostCut => (3, 0),
+            Self::DeliveredTwice | Self::DeliveredLate => (4, 0),
+        }
+    }
+}
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    pub kind: Kind,
+    /// The box that it happens to, where it happens to one.
+    pub which: usize,
+    /// Since the beginning.
+    pub from: Duration,
+    pub until: Duration,
+}
+
+/// All kinds equally often, at random moments of `span`, each for `lasts` at most.
+pub fn draw(random: &mut StdRng, count: usize, span: Duration, lasts: Duration, boxes: usize) -> Vec<Fault> {
+    let mut kinds: Vec<Kind> = Kind::ALL.into_iter().cycle().take(count).collect();
+    kinds.shuffle(random);
+    let mut faults: Vec<Fault> = Vec::new();
+    for kind in kinds {
+        // As often as it takes to find a free moment.
+        for _ in 0..1000 {
+            let which = random.next_u32() as usize % boxes;
+            let from = span.mul_f64(random.random());
+            let until = from + lasts.mul_f64(random.random_range(0.1..=1.0));
+            let meets = |other: &Fault| {
+                let same = other.kind.target(other.which) == kind.target(which);
+                same && from <= other.until && other.from <= until
+            };
+            if !faults.iter().any(meets) {
+                faults.push(Fault { kind, which, from, until });
+                break;
+            }
+        }
+    }
+    assert_eq!(faults.len(), count, "there is no room for so many");
+    faults
+}
