@@ -1,5 +1,7 @@
 //! The whole box: `wardwatch run` and `wardwatch demo` as their users start them.
 
+mod ports;
+
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

@@ -14,6 +14,7 @@ mod outage;
 mod pipeline;
 mod power;
 mod promise;
+mod thin;
 mod ward;
 
 /// How often something is done: `few` times, or `full` times when everything was asked for.

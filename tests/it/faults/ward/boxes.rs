@@ -187,6 +187,7 @@ fn tell(line: &str) {
 #[ignore = "run by the fault scenarios"]
 fn child_that_keeps_and_sends() {
     let Ok(orders) = std::env::var(ORDERS) else { return };
+    let parent = std::os::unix::process::parent_id();
     let words: Vec<&str> = orders.splitn(6, ' ').collect();
     let [box_id, host, port, keep_alive, every_ms, directory] = words[..] else { panic!("{orders}") };
     println!();
@@ -217,12 +218,13 @@ fn child_that_keeps_and_sends() {
         tell_of(&alert);
         std::thread::sleep(Duration::from_millis(random.random_range(0..=2 * every_ms)));
     }
-    while store.outbox_depth().unwrap().0 > 0 {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    tell("empty .\n");
-    loop {
-        std::thread::park();
+    let (mut is_told, pause) = (false, Duration::from_millis(50));
+    while std::os::unix::process::parent_id() == parent {
+        if !is_told && store.outbox_depth().unwrap().0 == 0 {
+            tell("empty .\n");
+            is_told = true;
+        }
+        std::thread::sleep(pause);
     }
 }
 

@@ -35,8 +35,8 @@ pub struct Verdict {
     pub without_picture: usize,
     /// Stored after one that the same box kept later.
     pub out_of_order: usize,
-    /// Longest time from the box's disk to the post; microseconds.
-    pub slowest_us: i64,
+    /// How long each took from the box's disk to the post, in microseconds, and which number it has.
+    pub took: Vec<(i64, u64)>,
 }
 
 /// Of each box, in the order of storing.
@@ -95,7 +95,7 @@ impl Verdict {
                 Some(there) => {
                     self.without_picture += usize::from(there.picture == 0 && one.picture != 0);
                     self.wrong += usize::from(there.picture != 0 && there.picture != one.picture);
-                    self.slowest_us = self.slowest_us.max(there.received_us - one.at_us);
+                    self.took.push((there.received_us - one.at_us, one.seq));
                 }
             }
         }
@@ -136,7 +136,7 @@ fn the_judge_sees_what_is_lost_and_what_is_there_twice() {
         verdict
     };
     let good = verdict(&[there(3, "a3"), there(1, "a1"), there(2, "a2")]);
-    assert!(good.is_good() && good.out_of_order == 2 && good.slowest_us == 5, "{good:?}");
+    assert!(good.is_good() && good.out_of_order == 2 && good.took == [(5, 1), (5, 2)], "{good:?}");
     let lost = verdict(&[there(1, "a1"), there(3, "a3")]);
     assert_eq!((lost.lost, lost.holes), (1, 1));
     let hole = verdict(&[there(1, "a1"), there(2, "a2")]);
