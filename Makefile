@@ -2,6 +2,8 @@
 #             VIDEO=path  your own video   MODEL=path  a detection network   SECONDS=60
 # make test   format, lints, documentation and all tests
 # make faults kill -9, power cuts, full and failing disks: the whole suite, minutes long, as root; prints its figures
+# make faults-alerts  boxes, broker and ward post, all real, under kill -9, stalls and links that break: nothing lost, nothing twice;
+#             seven days without a broker; 64 kbit/s with loss. Minutes long, as root; prints its figures   WARDWATCH_SEED=1
 # make bench  what the record path costs, beside what other programs need   CAMERAS=1,4,8,16 BENCH_SECONDS=30
 # make bench-detect  what looking costs and misses: networks beside onnxruntime (from PyPI), the pipeline on the clips of ../shared
 #                    RUNS=20   CAMERAS=1,4,8 BENCH_SECONDS=30   MODEL=path
@@ -27,7 +29,7 @@ RUNS ?= 20
 # make a network's kernels three times slower.
 SHIPPED := $(foreach set,opt-level=3 debug-assertions=false overflow-checks=false,--config profile.dev.package.wardwatch.$(set))
 
-.PHONY: demo test faults bench bench-detect bench-rules bench-track bench-alerts setup format lint documentation run-tests schemas
+.PHONY: demo test faults faults-alerts bench bench-detect bench-rules bench-track bench-alerts setup format lint documentation run-tests schemas
 
 demo: setup
 	$(CARGO) build --bin wardwatch $(SHIPPED)
@@ -44,14 +46,17 @@ test: setup
 # One after the other: they measure.
 FAULTS := faults:: clips::player:: reconcile::startup_of_a_large_index reconcile::a_rebuild_of_many_files \
 	retention::a_full_disk_for_a_day_of_eight_cameras
-faults:
+FAULTS_ALERTS := faults::ward:: faults::outage:: faults::thin:: faults::courier:: agent::ports::
+faults: WHICH = $(FAULTS) $(foreach other,$(filter faults::%,$(FAULTS_ALERTS)),--skip $(other))
+faults-alerts: WHICH = $(FAULTS_ALERTS)
+faults faults-alerts:
 	@scripts/setup packages.debian packages.faults.debian
 	@WARDWATCH_FAULTS=full WARDWATCH_TEST_SEGMENTS=500000 \
-		$(CARGO) test --locked --test it -- $(FAULTS) --nocapture --test-threads=1 2>&1 \
-		| tee $(TARGET)/faults.log | sed -un 's/^\(test [^ ]*\) .*/\1/p'
-	@awk -F': ' -f scripts/figures.awk $(TARGET)/faults.log
-	@grep -q '^test result: ok' $(TARGET)/faults.log \
-		|| { tail -n 40 $(TARGET)/faults.log; echo "faults: a promise is broken; more in $(TARGET)/faults.log" >&2; exit 1; }
+		$(CARGO) test --locked --test it -- $(WHICH) --nocapture --test-threads=1 2>&1 \
+		| tee $(TARGET)/$@.log | sed -un 's/^\(test [^ ]*\) .*/\1/p'
+	@awk -F': ' -f scripts/figures.awk $(TARGET)/$@.log
+	@grep -q '^test result: ok' $(TARGET)/$@.log \
+		|| { tail -n 40 $(TARGET)/$@.log; echo "$@: a promise is broken; more in $(TARGET)/$@.log" >&2; exit 1; }
 
 # With the tests' own profile: the dependencies are optimised in it, and are not built a second time.
 bench:
@@ -82,7 +87,7 @@ bench-track: setup
 BOXES ?= 1,10,100
 RATE ?= 1
 bench-alerts: setup
-	$(CARGO) bench --locked --profile dev $(SHIPPED) --no-default-features --features post --bench alerts -- \
+	$(CARGO) bench --locked --profile dev $(SHIPPED) --bench alerts -- \
 		--boxes $(BOXES) --seconds $(BENCH_SECONDS) --rate $(RATE)
 
 setup:

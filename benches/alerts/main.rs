@@ -4,6 +4,8 @@
 //! Mosquitto, `wardpost serve` and `wardpost tail` run as processes of their own; each simulated box is an MQTT client
 //! that publishes alerts with a thumbnail, at a rate, and reads its acknowledgements. All on one clock.
 //!
+//! The last line is of a real box: its store, on this disk, and its publisher.
+//!
 //! - `received`: from the alert's stamp until the post has it in hand;
 //! - `stored`: until the box knows that it is on the post's disk, so the way back included;
 //! - `shown`: until `wardpost tail` has printed its line.
@@ -15,12 +17,29 @@
 
 mod boxes;
 mod station;
+#[cfg(feature = "box")]
+mod whole;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use boxes::Sent;
 use station::Station;
+
+/// What a thumbnail of a real box has in bytes, before base64: as [`boxes`] has it.
+#[cfg(feature = "box")]
+const THUMBNAIL_BYTES: usize = 16 * 1024;
+/// How long the last acknowledgements are waited for.
+#[cfg(feature = "box")]
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An alert that was sent.
+struct Timed {
+    id: String,
+    /// When it opened; microseconds since 1970.
+    at_us: i64,
+    /// How long until the box knew that the post has it.
+    acknowledged: Option<Duration>,
+}
 
 /// What was asked for on the command line.
 struct Asked {
@@ -65,17 +84,31 @@ fn main() {
         let station = Station::start();
         let cpu_before = station.cpu();
         let sent = boxes::run(station.port, count, Duration::from_secs(asked.seconds), asked.rate);
+        let sent: Vec<Timed> = sent
+            .into_iter()
+            .map(|sent| Timed { id: sent.id, at_us: sent.at_us, acknowledged: sent.acknowledged })
+            .collect();
         let cpu = station.cpu().saturating_sub(cpu_before);
-        print_run(count, &sent, &station, cpu);
+        print_run(&count.to_string(), &sent, &station, cpu);
+    }
+    #[cfg(feature = "box")]
+    {
+        println!("through the box's own store and publisher:");
+        let station = Station::start();
+        let cpu_before = station.cpu();
+        let rate = if asked.rate > 0.0 { asked.rate } else { 20.0 };
+        let sent = whole::run(station.port, Duration::from_secs(asked.seconds), rate);
+        let cpu = station.cpu().saturating_sub(cpu_before);
+        print_run("1", &sent, &station, cpu);
     }
 }
 
-fn print_run(count: u32, sent: &[Sent], station: &Station, cpu: Duration) {
+fn print_run(count: &str, sent: &[Timed], station: &Station, cpu: Duration) {
     let received = station.received();
     station.wait_for_shown(received.len());
     let shown: HashMap<String, i64> = station.shown();
     let micros_until = |ends: &HashMap<String, i64>| -> Vec<f64> {
-        let span = |sent: &Sent| ends.get(&sent.id).map(|at| (at - sent.at_us) as f64 / 1e3);
+        let span = |sent: &Timed| ends.get(&sent.id).map(|at| (at - sent.at_us) as f64 / 1e3);
         sent.iter().filter_map(span).collect()
     };
     let stored: Vec<f64> =
@@ -88,7 +121,7 @@ fn print_run(count: u32, sent: &[Sent], station: &Station, cpu: Duration) {
     for (at, (name, spans)) in spans.into_iter().enumerate() {
         let mut row = match at {
             0 => {
-                vec![count.to_string(), sent.len().to_string(), format!("{per_second:.1}"), lost.to_string()]
+                vec![count.to_owned(), sent.len().to_string(), format!("{per_second:.1}"), lost.to_string()]
             }
             _ => vec![String::new(); 4],
         };

@@ -30,6 +30,8 @@ use crate::domain::vitals::Vitals;
 
 /// Shortest and longest wait between connections.
 const RECONNECT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// Longest wait while a new alert wants to leave: one that comes in a long outage costs a try.
+const ALERT_WAIT: Duration = Duration::from_secs(5);
 /// Longest wait where somebody has to change something first: not a hot loop of wrong passwords.
 const CONFIG_WAIT: Duration = Duration::from_secs(60);
 /// A connection that stood for so long was a good one, also if there was nothing to say.
@@ -93,7 +95,7 @@ impl Link {
             said: String::new(),
         };
         loop {
-            let begun = Instant::now();
+            let (begun, alerts) = (Instant::now(), wanted.borrow().alerts);
             let ended = self.connection::<Rumqtt>(&mut wanted, &mut standing).await;
             let Err(error) = ended else { return };
             if begun.elapsed() > GOOD {
@@ -101,9 +103,14 @@ impl Link {
             }
             self.disconnected(&error, &mut standing.said);
             let is_config = error.kind() == ErrorKind::Config;
-            let pause = if is_config { scattered(CONFIG_WAIT) } else { standing.backoff.next_wait() };
+            let pauses = if is_config {
+                [scattered(CONFIG_WAIT); 2]
+            } else {
+                [standing.backoff.next_wait(), scattered(ALERT_WAIT)]
+            };
+            let mut changes = wanted.clone();
             tokio::select! {
-                () = sleep(pause) => {}
+                () = pause(pauses, alerts, &mut changes) => {}
                 () = stopped(&mut wanted) => return,
             }
         }
@@ -165,7 +172,49 @@ impl Link {
     }
 }
 
+/// Waits for the first time, or no longer than the second if there are, or come, more than so many alerts; both from now
+/// on.
+async fn pause([longest, with_alert]: [Duration; 2], alerts: u64, wanted: &mut watch::Receiver<Wanted>) {
+    let begun = Instant::now();
+    tokio::select! {
+        () = sleep(longest) => {}
+        // An error: the publisher is gone, which who calls this sees.
+        _ = wanted.wait_for(|wanted| wanted.alerts != alerts) => {
+            sleep(longest.min(with_alert).saturating_sub(begun.elapsed())).await;
+        }
+    }
+}
+
 async fn stopped(wanted: &mut watch::Receiver<Wanted>) {
     // An error: the publisher is gone, which is a stop as well.
     let _ = wanted.wait_for(|wanted| wanted.stop != Stop::No).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_alert_does_not_wait_for_a_long_pause_nor_end_a_short_one() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let long = Duration::from_secs(600);
+        let took = |pauses, has_alert: bool| {
+            let (tell, mut wanted) = watch::channel(Wanted { alerts: 7, ..Wanted::default() });
+            let begun = Instant::now();
+            runtime.block_on(async {
+                let alert = async {
+                    sleep(Duration::from_millis(20)).await;
+                    tell.send_modify(
+                        |wanted| if has_alert { wanted.alerts += 1 } else { wanted.vitals += 1 },
+                    );
+                };
+                tokio::join!(pause(pauses, 7, &mut wanted), alert);
+            });
+            begun.elapsed().as_millis()
+        };
+        assert!((100..5000).contains(&took([long, Duration::from_millis(100)], true)));
+        assert!((20..5000).contains(&took([long, Duration::from_millis(1)], true)));
+        assert!((300..5000).contains(&took([Duration::from_millis(300), Duration::from_millis(1)], false)));
+        assert!((50..5000).contains(&took([Duration::from_millis(50), long], true)));
+    }
 }

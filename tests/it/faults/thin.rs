@@ -75,7 +75,9 @@ impl ThinLink {
             let _ = relay.kill();
             let _ = relay.wait();
         }
-        for line in [["link", "del", TUNNEL], ["link", "del", VETH], ["netns", "del", AIR], ["netns", "del", OF_BOX]] {
+        for line in
+            [["link", "del", TUNNEL], ["link", "del", VETH], ["netns", "del", AIR], ["netns", "del", OF_BOX]]
+        {
             let _ = run("ip", &line);
         }
     }

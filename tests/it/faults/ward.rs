@@ -159,9 +159,7 @@ impl Ward {
     /// Nobody does anything any more, and all outboxes become empty.
     fn settle(&mut self, patience: Duration) {
         self.boxes.iter_mut().for_each(|(one, _)| one.enough());
-        wait_until("all outboxes are empty", patience, || {
-            self.boxes.iter().all(|(one, _)| one.is_empty())
-        });
+        wait_until("all outboxes are empty", patience, || self.boxes.iter().all(|(one, _)| one.is_empty()));
     }
 }
 
@@ -189,7 +187,12 @@ fn every_alert_that_a_box_has_kept_is_stored_once_at_the_post() {
     for (at, is_begin, fault) in moments(&faults) {
         wait_until("its moment has come", 2 * span, || begun.elapsed() >= at);
         if is_begin {
-            eprintln!("{} {} {:6.1} s {} {:.1} s", wardwatch::clock::wall().as_micros(), fault.which + 1, at.as_secs_f64(), fault.kind.words(), (fault.until - at).as_secs_f64());
+            eprintln!(
+                "{:6.1} s {} {:.1} s",
+                at.as_secs_f64(),
+                fault.kind.words(),
+                (fault.until - at).as_secs_f64()
+            );
             ward.begin(fault, &mut random);
         } else {
             ward.end(fault);
@@ -198,7 +201,11 @@ fn every_alert_that_a_box_has_kept_is_stored_once_at_the_post() {
     wait_until("enough is kept", 4 * span, || ward.kept() >= alerts);
     let alone = Instant::now();
     ward.settle(Duration::from_secs(rounds(60, 300).into()));
-    figure(SCENARIO, "outboxes empty after the last fault", format!("{:.1} s", alone.elapsed().as_secs_f64()));
+    figure(
+        SCENARIO,
+        "outboxes empty after the last fault",
+        format!("{:.1} s", alone.elapsed().as_secs_f64()),
+    );
     report(&mut ward, &faults);
 }
 
@@ -215,11 +222,7 @@ fn report(ward: &mut Ward, faults: &[Fault]) {
         let store = crate::store::open(crate::store::settings(&one.orders.directory));
         let (last, outbox) = (store.last_given().unwrap(), store.outbox_id().unwrap());
         assert_eq!(store.outbox_depth().unwrap().0, 0);
-        let before = verdict.took.len();
         verdict.of(&one.kept(), &stored[&one.orders.box_id], last);
-        let slow = verdict.took[before..].iter().filter(|(us, _)| *us > 15_000_000).collect::<Vec<_>>();
-        if !slow.is_empty() { eprintln!("{}: {slow:?}", one.orders.box_id);
-          for (_, seq) in slow.iter().step_by(8) { let k = one.kept().into_iter().find(|k| k.seq == *seq).unwrap(); eprintln!("  {seq} kept at {}", k.at_us); } }
         let ack = last_ack(&fresh, &one.orders.box_id).unwrap();
         assert_eq!((ack.contiguous, ack.highest, ack.outbox), (last, last, outbox), "what is retained");
     }
@@ -251,4 +254,3 @@ fn report(ward: &mut Ward, faults: &[Fault]) {
     assert_eq!(verdict.without_picture, 0, "pictures");
     assert!(Storage::open_beside(&ward.station.database()).unwrap().holes().unwrap().is_empty());
 }
-

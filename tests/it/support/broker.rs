@@ -96,7 +96,9 @@ impl TestBroker {
     /// How many alert messages boxes have handed to it, repetitions too.
     pub fn alerts_taken(&self) -> usize {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
-        log.lines().filter(|line| line.contains("Received PUBLISH from box-") && line.contains("/alert'")).count()
+        log.lines()
+            .filter(|line| line.contains("Received PUBLISH from box-") && line.contains("/alert'"))
+            .count()
     }
 
     /// Writes sessions and messages to the disk, as they are now.

@@ -116,13 +116,7 @@ pub fn counted(database: &Path) -> (i64, i64, i64) {
 
 #[test]
 fn the_judge_sees_what_is_lost_and_what_is_there_twice() {
-    let kept = |seq: u64| Kept {
-        seq,
-        id: format!("a{seq}"),
-        phase: "opened".into(),
-        at_us: 0,
-        picture: 7,
-    };
+    let kept = |seq: u64| Kept { seq, id: format!("a{seq}"), phase: "opened".into(), at_us: 0, picture: 7 };
     let there = |seq: u64, id: &str| Stored {
         seq,
         id: id.to_owned(),
