@@ -38,8 +38,10 @@ struct Row {
     state: State,
     /// When it was handed over last, or, once the broker has it, when the broker said so.
     sent_at: Instant,
-    /// How often it was sent.
+    /// How often it was sent since the broker last had it.
     tries: u32,
+    /// How often the broker had it.
+    landings: u32,
     is_heralded: bool,
 }
 
@@ -78,7 +80,8 @@ impl Ledger {
             }
             None if is_full => {}
             None => {
-                let row = Row { state: State::Aloft, sent_at: now, tries: 1, is_heralded: false };
+                let row =
+                    Row { state: State::Aloft, sent_at: now, tries: 1, landings: 0, is_heralded: false };
                 self.rows.insert(seq, row);
             }
         }
@@ -87,13 +90,15 @@ impl Ledger {
     /// The broker has it.
     pub fn landed(&mut self, seq: u64, now: Instant) {
         if let Some(row) = self.rows.get_mut(&seq) {
-            (row.state, row.sent_at) = (State::Landed, now);
+            (row.state, row.sent_at, row.tries) = (State::Landed, now, 0);
+            row.landings = row.landings.saturating_add(1);
         }
     }
 
     /// It was told of without its picture; all of it follows later.
     pub fn postponed(&mut self, seq: u64, now: Instant) {
-        let new = Row { state: State::Cut, sent_at: now, tries: HERALDED_TRIES, is_heralded: false };
+        let new =
+            Row { state: State::Cut, sent_at: now, tries: HERALDED_TRIES, landings: 0, is_heralded: false };
         let row = self.rows.entry(seq).or_insert(new);
         (row.state, row.sent_at, row.tries) = (State::Cut, now, row.tries.max(HERALDED_TRIES));
     }
@@ -192,7 +197,8 @@ impl Row {
         let doubled = |first: Duration, times: u32| {
             first.saturating_mul(1u32.checked_shl(times).unwrap_or(u32::MAX)).min(PATIENCE_MAX)
         };
-        let again = self.tries.saturating_sub(1).min(16);
+        // Broken connections say nothing about the way from the broker to the post.
+        let again = self.landings.saturating_sub(1).min(16);
         match self.state {
             State::Aloft => None,
             // A broken connection is most often nobody's fault; that of one message in the end.
@@ -299,6 +305,23 @@ mod tests {
         assert_eq!(ledger.next_due(now), Some(now + DOUBT));
         ledger.heralded(1);
         assert!(!ledger.wants_herald(1));
+    }
+
+    #[test]
+    fn what_broke_connections_is_not_waited_for_longer_once_it_landed_and_was_lost() {
+        let start = Instant::now();
+        let mut ledger = Ledger::default();
+        for _ in 0..6 {
+            ledger.sent(1, start);
+            ledger.connected();
+        }
+        ledger.sent(1, start);
+        ledger.landed(1, start);
+        ledger.acknowledged(&ack(&[(2, 2)]), true, start);
+        assert_eq!((ledger.due(start), ledger.next_due(start)), (None, Some(start + DOUBT)));
+        ledger.sent(1, start);
+        ledger.connected();
+        assert_eq!(ledger.due(start), Some(1), "it does not break every connection");
     }
 
     proptest! {
