@@ -210,6 +210,9 @@ mod tests {
                     tell.send_modify(
                         |wanted| if has_alert { wanted.alerts += 1 } else { wanted.vitals += 1 },
                     );
+                    // Nobody may hold the lock meanwhile.
+                    sleep(Duration::from_millis(20)).await;
+                    tell.send_modify(|wanted| wanted.vitals += 1);
                 };
                 tokio::join!(pause(pauses, 7, &mut wanted), alert);
             });
