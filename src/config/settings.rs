@@ -189,6 +189,14 @@ fn broker(
         let remedy = "add ca_file: the PEM file of the authority that signed the broker's certificate";
         checker.wrong("broker.ca_file", "is missing, and the broker is not trusted without it", remedy);
     }
+    if !secure && !is_this_machine(address.host) {
+        let remedy = "use mqtts:// and ca_file; mqtt:// is for a broker on this machine (127.0.0.1)";
+        checker.wrong(
+            "broker.url",
+            "sends alerts to another machine for everybody on the way to read",
+            remedy,
+        );
+    }
     for key in ["broker.ca_file", "broker.cert_file", "broker.key_file"] {
         if !secure && checker.written.is_written(key) {
             checker.wrong(key, "means nothing with mqtt://", "use mqtts://, or take it out");
@@ -208,6 +216,12 @@ fn broker(
         },
         keep_alive: Duration::from_secs_f64(broker.keep_alive_seconds),
     })
+}
+
+/// By its address, or the one name that always means it.
+fn is_this_machine(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn broker_identity(checker: &mut Checker, broker: &file::Broker) -> Option<publish::Identity> {

@@ -106,8 +106,13 @@ impl<'a, C: Client> Session<'a, C> {
                 Stop::No => {}
                 Stop::Abruptly => return Ok(()),
                 Stop::Within(grace) => {
+                    let farewell = async {
+                        // What ended with the box was put into the outbox a moment ago.
+                        self.send_alerts().await;
+                        self.say_goodbye().await
+                    };
                     // The will says the same where this fails.
-                    let _ = timeout(grace, self.say_goodbye()).await;
+                    let _ = timeout(grace, farewell).await;
                     return Ok(());
                 }
             }

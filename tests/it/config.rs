@@ -279,9 +279,11 @@ fn wrong_addresses_files_and_secrets_are_found() {
         "transport = \"tcp\"" => "user = 7 #!\npassword_file = \"secrets/password\"":
             "camera.gate.user", "is a number", "in quotes";
         "url = \"mqtt://127.0.0.1:1883\"" => "url = \"amqp://post\" #!": "broker.url", "amqp://", "mqtts://";
-        "url = \"mqtt://127.0.0.1:1883\"" => "url = \"mqtt://post/topic\" #!": "broker.url", "has a path", "host";
-        "url = \"mqtt://127.0.0.1:1883\"" => "url = \"mqtt://box:hunter2@post\" #!":
+        "url = \"mqtt://127.0.0.1:1883\"" => "url = \"mqtt://127.0.0.1/topic\" #!": "broker.url", "has a path", "host";
+        "url = \"mqtt://127.0.0.1:1883\"" => "url = \"mqtt://box:hunter2@127.0.0.1\" #!":
             "broker.url", "has a user or a password in it", "password_file";
+        "url = \"mqtt://127.0.0.1:1883\"" => "url = \"mqtt://post.example\" #!":
+            "broker.url", "another machine", "use mqtts://";
         "[broker]\nurl = \"mqtt://127.0.0.1:1883\"" => "[broker] #!\nurl = \"mqtts://post\"":
             "broker.ca_file", "is missing", "PEM file of the authority";
         "url = \"mqtt://127.0.0.1:1883\"" => "url = \"mqtt://127.0.0.1\"\nca_file = \"ca.pem\" #!":
