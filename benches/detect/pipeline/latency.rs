@@ -11,11 +11,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
-use wardwatch::agent::Agent;
 use wardwatch::config;
 
 use super::Asked;
-use super::live::{SETTLE, busy};
+use super::live::{box_configuration, busy, settled};
 use crate::cameras::{self, Cameras};
 
 /// How often the index is asked for new rows.
@@ -64,13 +63,7 @@ fn daemon(asked: &Asked, count: u32, main: &Path, sub: &Path) -> Vec<i64> {
     let path = place.path().join("wardwatch.toml");
     fs::write(&path, configuration(asked, mains.urls().zip(subs.urls()))).unwrap();
     let settings = config::load(&path).unwrap();
-    let agent = Agent::start(settings, Some(env!("CARGO_BIN_EXE_wardwatch").into())).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while agent.counts().values().filter(|count| count.frames > 0).count() < count as usize {
-        assert!(Instant::now() < deadline, "not every camera is looked at");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    std::thread::sleep(SETTLE);
+    let agent = settled(settings, count);
     let index = place.path().join("store/index.sqlite");
     let index = Connection::open_with_flags(index, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let mut rows = index
@@ -100,7 +93,7 @@ fn daemon(asked: &Asked, count: u32, main: &Path, sub: &Path) -> Vec<i64> {
 
 /// Rules that speak often: a line across the street, and who is seen anywhere.
 fn configuration(asked: &Asked, cameras: impl Iterator<Item = (String, String)>) -> String {
-    let mut text = super::live::box_configuration(asked);
+    let mut text = box_configuration(asked);
     for (number, (main, sub)) in cameras.enumerate() {
         write!(
             text,

@@ -16,7 +16,7 @@ use crate::cameras::{self, Cameras};
 use crate::cpu;
 
 /// How long everything may take to run evenly before it is measured: a gate has learnt its background by then.
-pub(super) const SETTLE: Duration = Duration::from_secs(12);
+const SETTLE: Duration = Duration::from_secs(12);
 
 /// CPU time over a span, and what it was for.
 #[derive(Default)]
@@ -145,13 +145,7 @@ fn daemon(asked: &Asked, count: u32, main: &Path, sub: &Path, every_frame: bool)
     let mut settings = config::load(&path).unwrap();
     settings.detect.every_frame = every_frame;
     let before = cpu::children(std::process::id());
-    let agent = Agent::start(settings, Some(env!("CARGO_BIN_EXE_wardwatch").into())).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while agent.counts().values().filter(|count| count.frames > 0).count() < count as usize {
-        assert!(Instant::now() < deadline, "not every camera is looked at");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    std::thread::sleep(SETTLE);
+    let agent = settled(settings, count);
     let mut sessions = cpu::children(std::process::id());
     sessions.retain(|pid| !before.contains(pid));
     let start = measure(&agent, &sessions);
@@ -168,6 +162,18 @@ fn daemon(asked: &Asked, count: u32, main: &Path, sub: &Path, every_frame: bool)
         short: end.short - start.short,
         frames: end.frames - start.frames,
     }
+}
+
+/// The daemon, once all of its cameras are looked at and everything runs evenly.
+pub(super) fn settled(settings: config::Settings, count: u32) -> Agent {
+    let agent = Agent::start(settings, Some(env!("CARGO_BIN_EXE_wardwatch").into())).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while agent.counts().values().filter(|count| count.frames > 0).count() < count as usize {
+        assert!(Instant::now() < deadline, "not every camera is looked at");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    std::thread::sleep(SETTLE);
+    agent
 }
 
 /// The box without cameras.
