@@ -1,4 +1,4 @@
-//! Alerts, status and vitals to the broker: the only user of the MQTT client.
+//! Alerts, status and vitals to the broker: the only user of the MQTT client on a box.
 //!
 //! Pulls alerts from an [`Outbox`] and tells it what the post has acknowledged; keeps the retained status and the will. Alerts that the box cannot keep for now are announced out of memory. Owns one thread and at most one
 //! connection. It never stores anything, and never decides what is sent.

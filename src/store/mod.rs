@@ -1,4 +1,4 @@
-//! The clip store: the only user of SQLite and of the clip files.
+//! The clip store: the only user of SQLite on a box and of the clip files.
 //!
 //! Owns `index.sqlite`, `clips/` and `holds/`: footage in a ring of segment files below a limit, what of it is held as
 //! evidence, events, alerts and the outbox. One thread writes ([`Store`]); reading goes beside it, from other processes
