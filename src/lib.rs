@@ -19,9 +19,11 @@ pub mod backoff;
 pub mod channel;
 pub mod clock;
 pub mod domain;
+pub mod progress;
 pub mod tls;
 
 pub mod cli;
+pub mod health;
 #[cfg(feature = "post")]
 pub mod post;
 

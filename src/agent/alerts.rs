@@ -18,6 +18,7 @@ use crate::domain::detection::Label;
 use crate::domain::fault::chain;
 use crate::domain::geometry::Rect;
 use crate::domain::ids::{BoxId, CameraId, WardId};
+use crate::progress;
 use crate::publish::{Outbox, Publisher};
 use crate::store::Store;
 use crate::thumbnail::{self, Caption, Mark, Shroud};
@@ -127,7 +128,8 @@ impl AlertInput {
             clip,
             thumbnail,
         };
-        if self.queue.send(Waiting::Alert(Box::new(draft))).is_err() {
+        // Whoever saw it waits for the disk, where that does not keep up.
+        if progress::wait(|| self.queue.send(Waiting::Alert(Box::new(draft)))).is_err() {
             tracing::error!("an alert came after the end");
         }
     }

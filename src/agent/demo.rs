@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use super::Agent;
+use super::{Agent, Surroundings};
 use crate::channel;
 use crate::clock;
 use crate::config;
@@ -98,7 +98,8 @@ impl Demo {
         let config = output.join("wardwatch.toml");
         std::fs::write(&config, street.config(port, acknowledge, self.model.as_deref())?)
             .with_context(|| format!("cannot write {}", config.display()))?;
-        let agent = Agent::start(config::load(&config)?, program)?;
+        let agent =
+            Agent::start(config::load(&config)?, Surroundings { program, ..Surroundings::default() })?;
         Ok(Running { config, port, urls: street.urls, agent: Some(agent), _servers: vec![server], broker })
     }
 

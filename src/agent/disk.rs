@@ -5,9 +5,11 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::WORK_MAX;
 use super::board::Board;
 use crate::channel;
 use crate::domain::status::StoreState;
+use crate::progress;
 use crate::store::{Store, StoreVitals};
 
 /// How often the store is looked at.
@@ -27,7 +29,8 @@ impl Disk {
         let (end, ended) = channel::blocking(1);
         let body = move || {
             let mut look = Look::default();
-            while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            let _unit = progress::begin("the look at the store", WORK_MAX);
+            while progress::wait(|| ended.recv_timeout(INTERVAL)) == Err(RecvTimeoutError::Timeout) {
                 let (state, reason) = look.at(&store.vitals());
                 board.store_is(state, reason);
             }

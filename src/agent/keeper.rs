@@ -10,9 +10,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
+use super::WORK_MAX;
 use super::alerts::Waiting;
 use crate::domain::alert::{Alert, AlertDraft, NOT_KEPT};
 use crate::domain::fault::{ErrorKind, chain};
+use crate::progress;
 use crate::publish::Publisher;
 use crate::store::{Store, StoringAlert};
 
@@ -49,7 +51,8 @@ impl Keeper {
 
     /// Works until the queue has ended, and everything is kept or given up.
     pub(super) fn run(mut self, queue: &Receiver<Waiting>) {
-        while let Some(waiting) = self.next(queue) {
+        let _unit = progress::begin("the keeping of alerts", WORK_MAX);
+        while let Some(waiting) = progress::wait(|| self.next(queue)) {
             match waiting {
                 Some(Waiting::Alert(draft)) => {
                     self.pending.push_back(Pending { draft, storing: None, is_announced: false });
@@ -110,6 +113,7 @@ impl Keeper {
         };
         // While there is trouble, others that come must not wait behind this one to be announced.
         let patience = if self.trouble.is_none() { PATIENCE } else { Duration::ZERO };
+        progress::advance();
         let answer = storing.map(|storing| match storing.wait(patience) {
             None => {
                 oldest.storing = Some(storing);

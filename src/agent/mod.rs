@@ -51,6 +51,18 @@ use watch::Watch;
 /// How long the last alerts may take to leave when the daemon stops; what is left waits in the outbox.
 const PUBLISH_GRACE: Duration = Duration::from_secs(2);
 
+/// How long one of its threads may be at work on one thing before it counts as standing still.
+const WORK_MAX: Duration = Duration::from_secs(60);
+
+/// Where a box runs, beside what is configured.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// The program whose subcommand `session` reads a stream; this one, where it is not said.
+    pub program: Option<PathBuf>,
+    /// Where the box's state and metrics are written for whoever is at the box (`health::state`); nowhere.
+    pub runtime_directory: Option<PathBuf>,
+}
+
 /// The running box.
 pub struct Agent {
     settings: config::Settings,
@@ -70,13 +82,13 @@ impl Agent {
     ///
     /// Errors are what somebody has to mend before the box can run at all: a model that does not load, a folder that
     /// cannot be written, a GStreamer without plugins. A camera or a broker that is away is no error.
-    pub fn start(settings: config::Settings, program: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub fn start(settings: config::Settings, surroundings: Surroundings) -> anyhow::Result<Self> {
         let detectors = Arc::new(Factory::new(&settings.detect).context("the detector cannot start")?);
         let store = Store::open(settings.store.clone(), Arc::new(SystemClock))
             .context("the store cannot be opened")?;
         let registry = settings.store.directory.join("gstreamer-registry.bin");
         let mut session = SessionProgram::current(registry);
-        if let Some(program) = program {
+        if let Some(program) = surroundings.program {
             session.program = program;
         }
         prepare(&session)?;
@@ -88,7 +100,15 @@ impl Agent {
         let disk = Disk::start(store.clone(), board.clone())?;
         let alerts = Alerts::start(&settings, store.clone(), publisher.clone(), detectors.model())?;
         let watch = Watch::start(&settings.detect, detectors.clone(), &alerts)?;
-        let pulse = Pulse::start(&settings, store.clone(), watch.counts(), publisher.clone())?;
+        let directory = surroundings.runtime_directory;
+        let pulse = Pulse::start(
+            &settings,
+            store.clone(),
+            watch.counts(),
+            publisher.clone(),
+            board.clone(),
+            directory,
+        )?;
         let mut agent = Self {
             program: session,
             store,

@@ -1,25 +1,31 @@
-//! The box's vitals, once a minute to the post, and its temperature to the budget.
+//! The box's vitals, once a minute to the post; its state, for whoever is at the box; its temperature to the budget.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::WORK_MAX;
+use super::board::Board;
 use super::watch::{Count, Counts};
 use crate::channel;
 use crate::clock;
 use crate::config;
 use crate::domain::ids::{BoxId, CameraId, WardId};
+use crate::domain::status::StreamState;
 use crate::domain::time::Monotonic;
 use crate::domain::vitals::{CameraVitals, DiskVitals, MemoryVitals, SCHEMA, Vitals};
-use crate::publish::Publisher;
+use crate::health::service;
+use crate::health::state::{self, BrokerState, CameraCounts, State, StoreCounts};
+use crate::progress;
+use crate::publish::{Publisher, StatusSource as _};
 use crate::store::Store;
 
-/// How often the temperature is taken.
-const TICK: Duration = Duration::from_secs(5);
+/// How often the temperature is taken, and the state written.
+const TICK: Duration = Duration::from_secs(state::INTERVAL_SECONDS);
 /// So many of them are between two messages; the first one goes out after one.
 const TICKS: u64 = 12;
 
@@ -29,6 +35,8 @@ pub(super) struct Pulse {
     end: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
     publisher: Arc<Mutex<Option<Arc<Publisher>>>>,
+    /// Where the state is written.
+    directory: Option<PathBuf>,
 }
 
 /// What the thread needs.
@@ -38,6 +46,12 @@ struct Taker {
     store: Store,
     counts: Counts,
     last: (Monotonic, BTreeMap<CameraId, Count>),
+    broker: String,
+    board: Arc<Board>,
+    /// What the post was told last.
+    vitals: Option<Vitals>,
+    /// Why the state could not be written, as it was logged.
+    trouble: Option<String>,
 }
 
 impl Pulse {
@@ -46,6 +60,8 @@ impl Pulse {
         store: Store,
         counts: Counts,
         publisher: Arc<Publisher>,
+        board: Arc<Board>,
+        directory: Option<PathBuf>,
     ) -> std::io::Result<Self> {
         let (end, ended) = channel::blocking(1);
         let publisher = Arc::new(Mutex::new(Some(publisher)));
@@ -56,24 +72,36 @@ impl Pulse {
             store,
             counts,
             last: (clock::monotonic(), BTreeMap::new()),
+            broker: format!("{}:{}", settings.broker.host, settings.broker.port),
+            board,
+            vitals: None,
+            trouble: None,
         };
+        let state_directory = directory.clone();
         let body = move || {
             let mut tick = 0;
-            while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+            let _unit = progress::begin("the vitals", WORK_MAX);
+            while progress::wait(|| ended.recv_timeout(TICK)) == Err(RecvTimeoutError::Timeout) {
                 let celsius = warmest(Path::new("/sys/class/thermal"));
                 let throttle = taker.counts.feel(celsius);
                 if tick % TICKS == 0 {
                     let vitals = taker.take(celsius, throttle);
                     say_shortfall(&vitals);
+                    taker.vitals = Some(vitals.clone());
                     if let Some(publisher) = &*told.lock().unwrap_or_else(PoisonError::into_inner) {
                         publisher.vitals(vitals);
                     }
                 }
                 tick += 1;
+                service::status(&taker.summary());
+                let publisher = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                if let (Some(directory), Some(publisher)) = (&state_directory, publisher) {
+                    taker.write_state(directory, &publisher);
+                }
             }
         };
         let thread = std::thread::Builder::new().name("vitals".into()).spawn(body)?;
-        Ok(Self { end: Some(end), thread: Some(thread), publisher })
+        Ok(Self { end: Some(end), thread: Some(thread), publisher, directory })
     }
 
     pub(super) fn stop(&mut self) {
@@ -81,6 +109,9 @@ impl Pulse {
         *self.publisher.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the vitals' thread had panicked");
+        }
+        if let Some(directory) = &self.directory {
+            state::remove(directory);
         }
     }
 }
@@ -114,6 +145,55 @@ impl Taker {
             throttle,
             cameras: self.last.1.iter().map(camera).collect(),
         }
+    }
+
+    /// One line for `systemctl status`.
+    fn summary(&self) -> String {
+        let status = self.board.status();
+        let live = status.cameras.iter().filter(|camera| camera.state == StreamState::Live).count();
+        format!("{live} of {} cameras live, {} alerts wait", status.cameras.len(), status.outbox_depth)
+    }
+
+    fn write_state(&mut self, directory: &Path, publisher: &Publisher) {
+        let (link, store) = (publisher.state(), self.store.vitals());
+        let state = State {
+            schema: state::SCHEMA.to_owned(),
+            written_at: clock::wall(),
+            pid: std::process::id(),
+            status: self.board.status(),
+            vitals: self.vitals.clone(),
+            broker: BrokerState {
+                address: self.broker.clone(),
+                connected: link.connected,
+                since: link.since,
+                reason: link.last_error,
+                published_total: link.published,
+            },
+            store: StoreCounts {
+                segments: store.segments,
+                pinned_bytes: store.pinned_bytes,
+                queue_bytes: store.queue_bytes,
+                lost_fragments_total: store.lost_fragments + store.refused_fragments,
+                removed_segments_total: store.removed_segments,
+            },
+            cameras: self.counts.all().iter().map(|(id, count)| counts_of(id, count)).collect(),
+        };
+        let trouble = state::write(directory, &state).err().map(|error| error.to_string());
+        if let Some(trouble) = trouble.as_ref().filter(|_| trouble != self.trouble) {
+            tracing::warn!("the box's state cannot be written to {}: {trouble}", directory.display());
+        }
+        self.trouble = trouble;
+    }
+}
+
+fn counts_of(id: &CameraId, count: &Count) -> CameraCounts {
+    CameraCounts {
+        id: id.clone(),
+        frames_total: count.frames,
+        moving_frames_total: count.moving,
+        looks_total: count.tally.looks,
+        inference_seconds_total: count.tally.cpu.as_secs_f64(),
+        shortfall_looks_total: count.tally.short,
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::WORK_MAX;
 use super::alerts::{AlertInput, Alerts};
 use super::analysis::Analysis;
 use crate::clock;
@@ -20,6 +21,7 @@ use crate::domain::geometry::Polygon;
 use crate::domain::ids::CameraId;
 use crate::domain::picture::Frame;
 use crate::domain::time::Stamp;
+use crate::progress;
 use crate::rules::RuleSettings;
 use desk::{Desk, Glimpse};
 
@@ -265,7 +267,8 @@ impl Shared {
     }
 
     fn work(&self, alerts: &AlertInput) {
-        while let Some(mut job) = self.next_job() {
+        let _unit = progress::begin("a look at a frame", WORK_MAX);
+        while let Some(mut job) = progress::wait(|| self.next_job()) {
             let before = clock::thread_cpu();
             let outcome = catch_unwind(AssertUnwindSafe(|| look(&mut job, alerts)));
             let (inferences, pixels) = outcome.unwrap_or_else(|_| {

@@ -9,8 +9,14 @@ pub mod wardpost;
 #[cfg(feature = "box")]
 pub mod wardwatch;
 
+use std::fmt;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
+
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
 
 /// Exit code: what was asked cannot be done.
 pub const CANNOT: u8 = 1;
@@ -39,7 +45,39 @@ fn start_log(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    log.with_ansi(std::io::stderr().is_terminal()).with_target(false).init();
+    let is_terminal = std::io::stderr().is_terminal();
+    let log = log.with_ansi(is_terminal).with_target(false);
+    if std::env::var_os("JOURNAL_STREAM").is_some() && !is_terminal {
+        log.without_time().map_event_format(Journal).init();
+    } else {
+        log.init();
+    }
+}
+
+/// Lines for journald, which has times of its own: each begins with its priority, as sd-daemon(3) says.
+struct Journal<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for Journal<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let priority = match *event.metadata().level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            Level::DEBUG | Level::TRACE => 7,
+        };
+        write!(writer, "<{priority}>")?;
+        self.0.format_event(context, writer, event)
+    }
 }
 
 /// Who asks: as they say, or as sudo or the login name them; with the user id, which nobody can make up.

@@ -6,6 +6,7 @@
 //! broker keep what they have.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
 use std::io;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -25,6 +26,7 @@ use crate::domain::ack::Ack;
 use crate::domain::fault::{ErrorKind, chain};
 use crate::domain::ids::WardId;
 use crate::domain::time::Monotonic;
+use crate::progress;
 
 /// So many messages go into one transaction at most.
 const BATCH_MAX: usize = 64;
@@ -44,6 +46,9 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(600);
 const LOOKS_KEPT: Duration = Duration::from_secs(2 * 365 * 24 * 3600);
 /// Alerts age by at most so much beyond the last one that came: a clock that leaps ahead removes nothing at once.
 const AGE_LEAP_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// How long its thread may be at work on one thing before it counts as standing still.
+const WORK_MAX: Duration = Duration::from_secs(60);
 
 /// Why the receiver does not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +84,13 @@ impl Receiver {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(ReceiverError::Thread)?;
         let work = move || {
-            let result = runtime.block_on(link.run(stopped));
+            let _unit = progress::begin("the receiver", WORK_MAX);
+            let result = runtime.block_on(async {
+                tokio::select! {
+                    result = link.run(stopped) => result,
+                    never = turning() => match never {},
+                }
+            });
             // A name that is being resolved is not waited for.
             runtime.shutdown_background();
             ended();
@@ -97,6 +108,14 @@ impl Receiver {
     pub fn stop(self) -> Result<(), ReceiverError> {
         self.stop.send_replace(true);
         self.thread.join().unwrap_or(Err(ReceiverError::Panicked))
+    }
+}
+
+/// Says again and again that the runtime turns: whatever it waits for, it waits for without blocking its thread.
+async fn turning() -> Infallible {
+    loop {
+        progress::advance();
+        sleep(WORK_MAX / 6).await;
     }
 }
 

@@ -17,6 +17,7 @@ mod tls;
 mod topic;
 mod unkept;
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -37,11 +38,15 @@ use crate::domain::ids::AlertId;
 use crate::domain::status::Status;
 use crate::domain::time::WallTime;
 use crate::domain::vitals::Vitals;
+use crate::progress;
 use link::{Link, Stop, Wanted};
 use unkept::Unkept;
 
 /// So many vitals wait for a connection: old ones tell little.
 const VITALS_MAX: usize = 3;
+
+/// How long the publisher's thread may be at work on one thing before it counts as standing still.
+const WORK_MAX: Duration = Duration::from_secs(60);
 
 /// Where alerts wait until they are delivered. What returns a result may block; an error is logged and tried again.
 pub trait Outbox: Send + Sync + 'static {
@@ -121,7 +126,13 @@ impl Publisher {
             .build()
             .map_err(PublishError::Thread)?;
         let work = move || {
-            runtime.block_on(link.run(changes));
+            let _unit = progress::begin("the publisher", WORK_MAX);
+            runtime.block_on(async {
+                tokio::select! {
+                    () = link.run(changes) => {}
+                    never = turning() => match never {},
+                }
+            });
             // A name that is being resolved is not waited for.
             runtime.shutdown_background();
         };
@@ -180,6 +191,14 @@ impl Publisher {
         if thread.join().is_err() {
             tracing::error!("the publisher's thread panicked");
         }
+    }
+}
+
+/// Says again and again that the runtime turns: whatever it waits for, it waits for without blocking its thread.
+async fn turning() -> Infallible {
+    loop {
+        progress::advance();
+        tokio::time::sleep(WORK_MAX / 6).await;
     }
 }
 

@@ -48,6 +48,7 @@ use crate::clock::{self, Clock};
 use crate::domain::ack::Ack;
 use crate::domain::alert::{Alert, AlertDraft};
 use crate::domain::fragment::Fragment;
+use crate::progress;
 use queue::Queue;
 use reconcile::Look;
 use writer::Writer;
@@ -235,12 +236,16 @@ impl Drop for Inner {
     }
 }
 
+/// How long the disk may take for one thing before the store counts as standing still.
+const WORK_MAX: Duration = Duration::from_secs(180);
+
 /// Starts the writer's thread, which holds `lock` for as long as it lives.
 fn spawn(writer: Writer, queue: Arc<Queue>, lock: File) -> Result<JoinHandle<()>, StoreError> {
     let work = move || {
         let _lock = lock;
         // A panic would leave callers of `put_alert` waiting for ever.
         let _abandon = Abandon(&queue);
+        let _unit = progress::begin("the store", WORK_MAX);
         writer.run();
     };
     std::thread::Builder::new().name("store".into()).spawn(work).map_err(StoreError::Thread)

@@ -30,6 +30,7 @@ use crate::domain::fault::{ErrorKind, chain};
 use crate::domain::fragment::Fragment;
 use crate::domain::ids::CameraId;
 use crate::domain::time::{ClockState, Stamp};
+use crate::progress;
 
 /// How much more than needed is freed on a full disk, so that it is not full again with the next write.
 const RECLAIM_BYTES: u64 = 1024 * 1024;
@@ -129,7 +130,8 @@ impl Writer {
     /// Works until the queue is closed and empty; then everything is synced and indexed.
     pub fn run(mut self) {
         loop {
-            match self.queue.take(Some(self.wakes_at())) {
+            let wakes_at = Some(self.wakes_at());
+            match progress::wait(|| self.queue.take(wakes_at)) {
                 Job::Alert(draft, reply) => {
                     // Whoever asked may have given up.
                     let _ = reply.send(self.put_alert(*draft));

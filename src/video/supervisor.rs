@@ -25,6 +25,7 @@ use crate::domain::fragment::{Fragment, StreamFacts, StreamRole};
 use crate::domain::ids::{CameraId, Epoch};
 use crate::domain::picture::{Frame, Picture};
 use crate::domain::status::StreamState;
+use crate::progress;
 
 /// Waits between sessions that break for reasons that pass.
 const SESSION_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -40,6 +41,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const SILENCE_MAX: Duration = Duration::from_secs(8);
 /// How often a silent session's stop and silence are looked at. One that works reports more often.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a name may take to be resolved, or a killed session to be gone, before the stream counts as standing still.
+const WORK_MAX: Duration = Duration::from_secs(120);
 /// How long a session may take to hand out its last fragment when it is stopped.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 
@@ -229,6 +232,7 @@ struct Supervisor {
 
 impl Supervisor {
     fn run(&mut self) {
+        let _unit = progress::begin(format!("{} of {}", self.stream.role, self.stream.camera), WORK_MAX);
         while !self.stopping.load(Ordering::Relaxed) && self.wait_for_port() {
             self.epoch.0 += 1;
             self.facts = None;
@@ -325,6 +329,7 @@ impl Supervisor {
             return broken(format!("its socket: {error}"));
         }
         loop {
+            progress::advance();
             if stop_asked.is_none() && self.stopping.load(Ordering::Relaxed) {
                 stop_asked = Some(Instant::now());
                 let _ = socket.shutdown(std::net::Shutdown::Write);
@@ -424,7 +429,7 @@ impl Supervisor {
     /// Waits, unless the stream is to stop.
     fn pause(&self, wait: Duration) {
         // Woken, at the end of the wait, or without a handle any more: the caller looks at `stopping`.
-        let _ = self.woken.recv_timeout(wait);
+        let _ = progress::wait(|| self.woken.recv_timeout(wait));
     }
 }
 

@@ -4,12 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Leaves: every module may look at them, and they look at nothing but leaves above them.
-const LEAVES: &[(&str, &[&str])] =
-    &[("domain", &[]), ("clock", &["domain"]), ("channel", &[]), ("backoff", &[]), ("tls", &[])];
+const LEAVES: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("clock", &["domain"]),
+    ("channel", &[]),
+    ("backoff", &[]),
+    ("progress", &[]),
+    ("tls", &[]),
+];
 
 /// Siblings: they look at leaves only.
 const SIBLINGS: &[&str] =
-    &["detect", "post", "publish", "rules", "scene", "store", "thumbnail", "track", "video"];
+    &["detect", "health", "post", "publish", "rules", "scene", "store", "thumbnail", "track", "video"];
 
 /// The outside world's libraries, each with the only module that names it.
 const OWNERS: &[(&str, &str)] = &[
@@ -34,6 +40,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("toml", "config"),
     ("clap", "cli"),
     ("indicatif", "cli"),
+    ("sd_notify", "health"),
     ("signal_hook", "cli"),
     ("rcgen", "cli"),
 ];

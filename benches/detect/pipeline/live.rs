@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use wardwatch::agent::Agent;
+use wardwatch::agent::{Agent, Surroundings};
 use wardwatch::config;
 
 use super::Asked;
@@ -166,7 +166,9 @@ fn daemon(asked: &Asked, count: u32, main: &Path, sub: &Path, every_frame: bool)
 
 /// The daemon, once all of its cameras are looked at and everything runs evenly.
 pub(super) fn settled(settings: config::Settings, count: u32) -> Agent {
-    let agent = Agent::start(settings, Some(env!("CARGO_BIN_EXE_wardwatch").into())).unwrap();
+    let program = Some(env!("CARGO_BIN_EXE_wardwatch").into());
+    let surroundings = Surroundings { program, ..Surroundings::default() };
+    let agent = Agent::start(settings, surroundings).unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     while agent.counts().values().filter(|count| count.frames > 0).count() < count as usize {
         assert!(Instant::now() < deadline, "not every camera is looked at");

@@ -8,6 +8,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::ConfigArgs;
+use crate::health::service::{self, Watchdog};
 use crate::post::Receiver;
 use crate::post::settings::{Written, WrittenBroker, WrittenPost};
 
@@ -56,7 +57,10 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let handle = signals.handle();
     // A receiver that cannot go on ends the wait.
     let receiver = Receiver::start(settings, move || handle.close())?;
+    let _watchdog = Watchdog::start().context("cannot start the watchdog's thread")?;
+    service::ready("alerts are received and stored");
     signals.forever().next();
+    service::stopping();
     receiver.stop()?;
     Ok(ExitCode::SUCCESS)
 }

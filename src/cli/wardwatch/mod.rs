@@ -9,6 +9,7 @@ mod model;
 mod replay;
 mod run;
 mod session;
+mod status;
 mod store;
 
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ enum Command {
     Run(run::Args),
     /// Checks the configuration and says what the box would do.
     Check(check::Args),
+    /// Says how the running box is doing.
+    Status(status::Args),
     /// Analyses a video file as fast as the machine can; prints JSON lines.
     Replay(replay::Args),
     /// Lists and exports footage, and says who did.
@@ -62,7 +65,11 @@ pub fn main() -> ExitCode {
         _ => "warn,tract=error,rumqttc=error",
     });
     let only_prints = match &line.command {
-        Command::Check(_) | Command::Model(_) | Command::Replay(_) | Command::Completions { .. } => true,
+        Command::Check(_)
+        | Command::Status(_)
+        | Command::Model(_)
+        | Command::Replay(_)
+        | Command::Completions { .. } => true,
         Command::Clips(args) => args.only_prints(),
         Command::Store(args) => args.only_reads(),
         _ => false,
@@ -73,6 +80,7 @@ pub fn main() -> ExitCode {
     let result = match line.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(args),
+        Command::Status(args) => status::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Clips(args) => clips::run(&args),
         Command::Model(args) => model::run(args),

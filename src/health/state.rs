@@ -1,0 +1,261 @@
+//! The box's state for whoever is at the box: one small file, written anew every few seconds by the daemon and read by
+//! `wardwatch status`. It lies where nothing survives a power cut (`/run`), so that it never speaks of an earlier run.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::metrics;
+use crate::domain::ids::CameraId;
+use crate::domain::status::Status;
+use crate::domain::time::WallTime;
+use crate::domain::vitals::Vitals;
+
+/// The value of `schema` in every state of this version.
+pub const SCHEMA: &str = "wardwatch.state/1";
+/// Where a service's state is, unless said otherwise.
+pub const DEFAULT_DIRECTORY: &str = "/run/wardwatch";
+/// How often it is written, in seconds; one that is three times as old was left behind by a daemon that hangs or is dead.
+pub const INTERVAL_SECONDS: u64 = 5;
+
+/// The state's file in a runtime directory.
+const STATE: &str = "status.json";
+/// The metrics' file beside it.
+const METRICS: &str = "wardwatch.prom";
+
+/// How the box is doing. Totals count since the daemon started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// When it was written.
+    pub written_at: WallTime,
+    /// The daemon's process.
+    pub pid: u32,
+    /// As the post is told.
+    pub status: Status,
+    /// The same, over the last minute; none in the first seconds.
+    pub vitals: Option<Vitals>,
+    /// The connection to the broker.
+    pub broker: BrokerState,
+    /// Footage.
+    pub store: StoreCounts,
+    /// The cameras that are looked at.
+    pub cameras: Vec<CameraCounts>,
+}
+
+/// The connection to the broker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrokerState {
+    /// HOST:PORT.
+    pub address: String,
+    /// Whether it stands.
+    pub connected: bool,
+    /// Since when it stands, or does not.
+    pub since: WallTime,
+    /// Why it does not, for a person.
+    pub reason: Option<String>,
+    /// Alerts that the broker has acknowledged.
+    pub published_total: u64,
+}
+
+/// Footage and what waits for the disk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreCounts {
+    /// Clip files.
+    pub segments: u64,
+    /// Bytes of them that alerts need.
+    pub pinned_bytes: u64,
+    /// Bytes that wait for the disk.
+    pub queue_bytes: u64,
+    /// Fragments that the disk did not take, or that found no room to wait for it.
+    pub lost_fragments_total: u64,
+    /// Clip files that retention removed.
+    pub removed_segments_total: u64,
+}
+
+/// What a camera's frames came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CameraCounts {
+    /// Which one.
+    pub id: CameraId,
+    /// Frames that came to be looked at.
+    pub frames_total: u64,
+    /// Those on which something moved.
+    pub moving_frames_total: u64,
+    /// Looks of the detector.
+    pub looks_total: u64,
+    /// CPU seconds of the looks.
+    pub inference_seconds_total: f64,
+    /// Looks that were wanted and could not be served.
+    pub shortfall_looks_total: u64,
+}
+
+/// Why a state cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// There is none: the daemon does not run, or keeps it elsewhere.
+    #[error("there is no {}: the daemon does not run, or was started without --runtime-directory", path.display())]
+    Absent {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// It cannot be read.
+    #[error("{}: {source}", path.display())]
+    Unreadable {
+        /// Where it is.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is none of this version.
+    #[error("{} was written by another version of wardwatch: {source}", path.display())]
+    Foreign {
+        /// Where it is.
+        path: PathBuf,
+        /// What does not fit.
+        source: serde_json::Error,
+    },
+}
+
+/// Writes state and metrics into `directory`, each whole or not at all; others than the daemon may read them.
+///
+/// # Errors
+/// What the system said; the files that were there before stay.
+pub fn write(directory: &Path, state: &State) -> io::Result<()> {
+    let text = serde_json::to_string(state).map_err(io::Error::other)?;
+    replace(&directory.join(STATE), &text)?;
+    replace(&directory.join(METRICS), &metrics::text(state))
+}
+
+/// Takes both away: the daemon stops.
+pub fn remove(directory: &Path) {
+    for name in [STATE, METRICS] {
+        if let Err(error) = fs::remove_file(directory.join(name))
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::debug!("{}: {error}", directory.join(name).display());
+        }
+    }
+}
+
+/// Reads the state in `directory`.
+///
+/// # Errors
+/// There is none, or none that this version understands.
+pub fn read(directory: &Path) -> Result<State, StateError> {
+    let path = directory.join(STATE);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(source) if source.kind() == io::ErrorKind::NotFound => return Err(StateError::Absent { path }),
+        Err(source) => return Err(StateError::Unreadable { path, source }),
+    };
+    serde_json::from_str(&text).map_err(|source| StateError::Foreign { path, source })
+}
+
+/// Nobody ever reads half of it. Nothing is synced: it is not to outlive a power cut.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let unfinished = path.with_extension("new");
+    let mut file = File::create(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    drop(file);
+    fs::rename(&unfinished, path)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::domain::status::{CameraStatus, Presence, StoreState, StoreStatus, StreamState};
+    use crate::domain::time::ClockState;
+    use crate::domain::vitals::{DiskVitals, MemoryVitals};
+
+    pub(in super::super) fn example() -> State {
+        let at = WallTime::from_micros(1_700_000_000_000_000);
+        let id = |text: &str| text.parse().unwrap();
+        let camera = |name: &str, state, reason: Option<&str>| CameraStatus {
+            id: name.parse().unwrap(),
+            state,
+            reason: reason.map(str::to_owned),
+            since: at,
+        };
+        State {
+            schema: SCHEMA.to_owned(),
+            written_at: at,
+            pid: 42,
+            status: Status {
+                schema: crate::domain::status::SCHEMA.to_owned(),
+                presence: Presence::Online,
+                ward: "ben-nghe".parse().unwrap(),
+                box_id: "box-1".parse().unwrap(),
+                version: "0.1.0".to_owned(),
+                boot_id: "b".to_owned(),
+                started_at: at,
+                cameras: vec![
+                    camera("gate", StreamState::Live, None),
+                    camera("yard", StreamState::BackingOff, Some("cannot reach it")),
+                ],
+                store: Some(StoreStatus { state: StoreState::Keeping, reason: None, since: at }),
+                outbox_depth: 3,
+                oldest_unacknowledged: Some(at),
+                outbox: None,
+                clock: ClockState::Synced,
+            },
+            vitals: Some(Vitals {
+                schema: crate::domain::vitals::SCHEMA.to_owned(),
+                ward: "ben-nghe".parse().unwrap(),
+                box_id: "box-1".parse().unwrap(),
+                at,
+                seconds: 60.0,
+                disk: DiskVitals {
+                    free_bytes: Some(5 << 30),
+                    clip_bytes: 7 << 30,
+                    held_bytes: 0,
+                    lost_fragments: 1,
+                },
+                temperature_celsius: Some(61.5),
+                memory: MemoryVitals {
+                    total_bytes: Some(1 << 30),
+                    available_bytes: Some(1 << 29),
+                    daemon_bytes: Some(60 << 20),
+                },
+                throttle: 1.0,
+                cameras: Vec::new(),
+            }),
+            broker: BrokerState {
+                address: "post.example:8883".to_owned(),
+                connected: true,
+                since: at,
+                reason: None,
+                published_total: 17,
+            },
+            store: StoreCounts { segments: 9, lost_fragments_total: 1, ..StoreCounts::default() },
+            cameras: vec![CameraCounts {
+                id: id("gate"),
+                frames_total: 500,
+                moving_frames_total: 20,
+                looks_total: 30,
+                inference_seconds_total: 0.75,
+                shortfall_looks_total: 2,
+            }],
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_what_is_not_there_is_said() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = example();
+        assert!(matches!(read(directory.path()), Err(StateError::Absent { .. })));
+        write(directory.path(), &state).unwrap();
+        write(directory.path(), &state).unwrap();
+        assert_eq!(read(directory.path()).unwrap(), state);
+        let names = || fs::read_dir(directory.path()).unwrap().count();
+        assert_eq!(names(), 2, "nothing half-written stays");
+        fs::write(directory.path().join(STATE), "{\"schema\":").unwrap();
+        let error = read(directory.path()).unwrap_err();
+        assert!(matches!(error, StateError::Foreign { .. }) && error.to_string().contains("another version"));
+        remove(directory.path());
+        assert_eq!(names(), 0);
+    }
+}
