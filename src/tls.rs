@@ -1,12 +1,13 @@
 //! Certificates and keys into a TLS configuration: a leaf, since a box and a ward post prove themselves to their broker
 //! in the same way. Reads files, and opens no connection.
 
-mod subject;
+mod certificate;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rustls::client::verify_server_name;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -79,7 +80,7 @@ pub fn client_config(files: Files<'_>) -> Result<Arc<ClientConfig>, TlsError> {
 /// The file does not read.
 pub fn names_another(cert_file: &Path, wanted: &'static str, name: &str) -> Result<Option<String>, TlsError> {
     let chain = certificates("cert_file", cert_file, wanted)?;
-    let common_name = subject::common_name(&chain[0]);
+    let common_name = certificate::common_name(&chain[0]);
     let is_dns_name = || {
         let parsed = ParsedCertificate::try_from(&chain[0]).ok()?;
         verify_server_name(&parsed, &ServerName::try_from(name).ok()?).ok()
@@ -88,6 +89,15 @@ pub fn names_another(cert_file: &Path, wanted: &'static str, name: &str) -> Resu
         return Ok(None);
     }
     Ok(Some(common_name.unwrap_or_else(|| "nobody".to_owned())))
+}
+
+/// Until when the first certificate in `cert_file` is valid; `None` where that cannot be read out of it.
+///
+/// # Errors
+/// The file does not read.
+pub fn ends_at(cert_file: &Path, wanted: &'static str) -> Result<Option<Timestamp>, TlsError> {
+    let chain = certificates("cert_file", cert_file, wanted)?;
+    Ok(certificate::ends_at(&chain[0]))
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {

@@ -12,6 +12,7 @@ mod board;
 #[cfg(feature = "demo")]
 pub mod demo;
 mod disk;
+pub mod doctor;
 mod keeper;
 mod portrait;
 pub mod replay;

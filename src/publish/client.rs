@@ -47,7 +47,7 @@ pub(super) enum Occurrence {
 pub(super) trait Client: Sized {
     /// Connects, and returns once the broker welcomes; `will` is what the broker says if the connection breaks. Files of
     /// the settings are read anew. Dropped in its middle, it leaves nothing behind.
-    async fn connect(settings: &Settings, will: Message) -> Result<Self, PublishError>;
+    async fn connect(settings: &Settings, will: Option<Message>) -> Result<Self, PublishError>;
 
     /// Asks for the messages of a topic, QoS 1.
     fn subscribe(&mut self, topic: &str);

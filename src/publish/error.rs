@@ -48,6 +48,14 @@ pub enum PublishError {
         /// The client id.
         box_id: String,
     },
+    /// The broker does not grant the subscription to what the post acknowledges.
+    #[error(
+        "the broker does not let this box read {topic}: no alert will leave the outbox; check the broker's access list"
+    )]
+    Deaf {
+        /// The topic.
+        topic: String,
+    },
     /// The broker's certificate is not trusted.
     #[error("the certificate of the broker {broker} is not trusted: {reason}; {remedy}")]
     BrokerCertificate {
@@ -176,6 +184,7 @@ impl PublishError {
             | Self::Refused { .. }
             | Self::ClientId { .. }
             | Self::OtherBox { .. }
+            | Self::Deaf { .. }
             | Self::BrokerCertificate { .. }
             | Self::BoxCertificate { .. }
             | Self::NotTls { .. } => ErrorKind::Config,

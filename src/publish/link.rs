@@ -127,7 +127,7 @@ impl Link {
         let will = payload(&offline(status));
         let will = Message { topic: self.topics.status.clone(), payload: will, retain: true };
         let client = tokio::select! {
-            connected = C::connect(&self.settings, will) => connected.map_err(|error| error.seen_at(clock))?,
+            connected = C::connect(&self.settings, Some(will)) => connected.map_err(|error| error.seen_at(clock))?,
             () = stopped(wanted) => return Ok(()),
         };
         self.connected(&mut standing.said);

@@ -10,6 +10,7 @@ mod flights;
 mod ledger;
 mod link;
 mod pace;
+mod probe;
 mod rumqtt;
 mod session;
 mod settings;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use error::PublishError;
+pub use probe::{certificate_ends_at, try_connection};
 pub use settings::{Acknowledge, Identity, Settings, Tls};
 pub use topic::Topics;
 pub use unkept::UNKEPT_MAX;

@@ -40,7 +40,7 @@ pub(super) struct Rumqtt {
 }
 
 impl Client for Rumqtt {
-    async fn connect(settings: &Settings, will: Message) -> Result<Self, PublishError> {
+    async fn connect(settings: &Settings, will: Option<Message>) -> Result<Self, PublishError> {
         let (client, mut eventloop) =
             AsyncClient::builder(options(settings, will)?).capacity(usize::from(ROOM)).build();
         let mut network = NetworkOptions::new();
@@ -94,7 +94,7 @@ impl Client for Rumqtt {
     }
 }
 
-fn options(settings: &Settings, will: Message) -> Result<MqttOptions, PublishError> {
+fn options(settings: &Settings, will: Option<Message>) -> Result<MqttOptions, PublishError> {
     let bare = settings.host.trim_start_matches('[').trim_end_matches(']');
     let broker = Broker::tcp(bare, settings.port);
     let mut options = MqttOptions::new(settings.box_id.as_str(), broker);
@@ -103,8 +103,10 @@ fn options(settings: &Settings, will: Message) -> Result<MqttOptions, PublishErr
         .set_clean_session(true)
         .set_keep_alive(u16::try_from(keep_alive).expect("clamped"))
         .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX)
-        .set_inflight(ROOM)
-        .set_last_will(LastWill::new(will.topic, will.payload, QoS::AtLeastOnce, will.retain));
+        .set_inflight(ROOM);
+    if let Some(will) = will {
+        options.set_last_will(LastWill::new(will.topic, will.payload, QoS::AtLeastOnce, will.retain));
+    }
     if let Some(credentials) = &settings.credentials {
         options.set_credentials(&credentials.user, credentials.password.reveal().to_owned());
     }

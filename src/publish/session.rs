@@ -159,10 +159,10 @@ impl<'a, C: Client> Session<'a, C> {
             }
             Occurrence::Arrived { payload, is_retained } => self.on_ack(&payload, is_retained).await,
             Occurrence::Subscribed(true) => {}
-            Occurrence::Subscribed(false) => self.doubt(format!(
-                "the broker does not let this box read {}: no alert will leave the outbox; check the broker's access list",
-                self.link.topics.ack
-            )),
+            Occurrence::Subscribed(false) => {
+                let topic = self.link.topics.ack.clone();
+                self.doubt(PublishError::Deaf { topic }.to_string());
+            }
             Occurrence::Ended(error) => return Err(error),
         }
         Ok(())

@@ -8,6 +8,7 @@ use rustls::ClientConfig;
 use super::error::PublishError;
 use super::settings::Tls;
 use crate::domain::ids::BoxId;
+use crate::domain::time::WallTime;
 use crate::tls::{self, Files, TlsError};
 
 const CHAIN: &str = "a PEM file with this box's certificate chain";
@@ -30,6 +31,11 @@ pub(super) fn check_name(cert_file: &Path, box_id: &BoxId) -> Result<(), Publish
             Err(PublishError::OtherBox { path: cert_file.to_owned(), name, box_id: box_id.to_string() })
         }
     }
+}
+
+/// Until when the certificate in `cert_file` is valid; `None` where that cannot be read out of it.
+pub(super) fn ends_at(cert_file: &Path) -> Result<Option<WallTime>, PublishError> {
+    Ok(tls::ends_at(cert_file, CHAIN).map_err(of_the_box)?.map(WallTime::from_timestamp))
 }
 
 fn of_the_box(error: TlsError) -> PublishError {

@@ -4,6 +4,7 @@ pub mod check;
 mod clips;
 #[cfg(feature = "demo")]
 mod demo;
+mod doctor;
 mod keygen;
 mod model;
 mod replay;
@@ -32,6 +33,8 @@ enum Command {
     Run(run::Args),
     /// Checks the configuration and says what the box would do.
     Check(check::Args),
+    /// Looks whether this box is ready: configuration, model, cameras, disk, clock, broker.
+    Doctor(doctor::Args),
     /// Says how the running box is doing.
     Status(status::Args),
     /// Analyses a video file as fast as the machine can; prints JSON lines.
@@ -80,6 +83,7 @@ pub fn main() -> ExitCode {
     let result = match line.command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Clips(args) => clips::run(&args),

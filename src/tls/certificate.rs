@@ -1,8 +1,15 @@
-//! Whom a certificate is for: the first common name of its subject (RFC 5280 4.1.2.6), which brokers take for the user's
-//! name. rustls has no use for it and does not read it; this reads so much of the DER (X.690) as lies before it.
+//! Whom a certificate is for, and until when: the first common name of its subject (RFC 5280 4.1.2.6), which brokers take
+//! for the user's name, and its validity (4.1.2.5). rustls says neither; this reads so much of the DER (X.690) as lies
+//! before them.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 
 const INTEGER: u8 = 0x02;
 const OBJECT_ID: u8 = 0x06;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 /// `version`, which the oldest certificates leave out.
@@ -12,15 +19,8 @@ const COMMON_NAME: [u8; 3] = [0x55, 0x04, 0x03];
 
 /// The first common name in the subject of a certificate in DER; `None` where it has none, or is no certificate.
 pub(super) fn common_name(certificate: &[u8]) -> Option<String> {
-    let (mut certificate, _) = expect(SEQUENCE, certificate)?;
-    let mut fields = take(SEQUENCE, &mut certificate)?;
-    if fields.first() == Some(&VERSION) {
-        take(VERSION, &mut fields)?;
-    }
-    // Serial number, signature, issuer, validity.
-    for tag in [INTEGER, SEQUENCE, SEQUENCE, SEQUENCE] {
-        take(tag, &mut fields)?;
-    }
+    let mut fields = after_the_issuer(certificate)?;
+    take(SEQUENCE, &mut fields)?;
     let mut subject = take(SEQUENCE, &mut fields)?;
     while !subject.is_empty() {
         let mut names = take(SET, &mut subject)?;
@@ -33,6 +33,37 @@ pub(super) fn common_name(certificate: &[u8]) -> Option<String> {
         }
     }
     None
+}
+
+/// The last moment at which a certificate in DER is valid; `None` where it is no certificate.
+pub(super) fn ends_at(certificate: &[u8]) -> Option<Timestamp> {
+    let mut fields = after_the_issuer(certificate)?;
+    let validity = take(SEQUENCE, &mut fields)?;
+    let (_, _, not_after) = element(validity)?;
+    let (tag, text, _) = element(not_after)?;
+    let text = str::from_utf8(text).ok()?;
+    // "50" is 1950, "49" is 2049 (4.1.2.5.1).
+    let text = match tag {
+        UTC_TIME => format!("{}{text}", if text.get(..2)? >= "50" { "19" } else { "20" }),
+        GENERALIZED_TIME => text.to_owned(),
+        _ => return None,
+    };
+    let at = DateTime::strptime("%Y%m%d%H%M%SZ", text).ok()?;
+    Some(at.to_zoned(TimeZone::UTC).ok()?.timestamp())
+}
+
+/// What of a certificate follows its issuer: validity, subject, ...
+fn after_the_issuer(certificate: &[u8]) -> Option<&[u8]> {
+    let (mut certificate, _) = expect(SEQUENCE, certificate)?;
+    let mut fields = take(SEQUENCE, &mut certificate)?;
+    if fields.first() == Some(&VERSION) {
+        take(VERSION, &mut fields)?;
+    }
+    // Serial number, signature, issuer.
+    for tag in [INTEGER, SEQUENCE, SEQUENCE] {
+        take(tag, &mut fields)?;
+    }
+    Some(fields)
 }
 
 /// The content of the next element, which is cut off.
@@ -94,15 +125,28 @@ mod tests {
         assert!((0..whole.len()).all(|length| common_name(&whole[..length]).is_none()));
     }
 
+    #[test]
+    fn the_end_is_read_in_both_ways_of_writing_a_time() {
+        for (year, text) in [(2031, "2031-05-01T00:00:00Z"), (2061, "2061-05-01T00:00:00Z")] {
+            let mut params = CertificateParams::default();
+            params.not_after = rcgen::date_time_ymd(year, 5, 1);
+            let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+            assert_eq!(ends_at(certificate.der()), Some(text.parse().unwrap()));
+        }
+        assert_eq!(ends_at(b"no certificate"), None);
+    }
+
     proptest! {
         /// Whatever is in the file.
         #[test]
         fn anything_reads(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0usize..300, with: u8) {
             common_name(&bytes);
+            ends_at(&bytes);
             let mut certificate = certificate(&[(DnType::CommonName, "box-1")]);
             let at = at % certificate.len();
             certificate[at] = with;
             common_name(&certificate);
+            ends_at(&certificate);
         }
     }
 }

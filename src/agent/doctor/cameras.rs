@@ -1,0 +1,224 @@
+//! Whether each camera gives a picture, which one, and how much that is a second.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::{Duration, Instant};
+
+use super::Finding;
+use crate::agent::Surroundings;
+use crate::channel;
+use crate::config;
+use crate::domain::fragment::{Fragment, StreamFacts};
+use crate::domain::picture::Frame;
+use crate::domain::status::StreamState;
+use crate::health::state::State;
+use crate::video::{SessionProgram, StreamReport, StreamSettings, StreamSink, prepare, supervise};
+
+/// Above this distance of key frames a power cut costs more than it should.
+const GOP_MAX: Duration = Duration::from_secs(4);
+/// What a session may say before anybody listens.
+const HEARD_MAX: usize = 256;
+
+/// What the daemon says of its cameras; it does not tell how many bytes they send.
+pub(super) fn as_told(
+    settings: &config::Settings,
+    state: &State,
+    say: &mut dyn FnMut(Finding),
+) -> Option<f64> {
+    for camera in &settings.cameras {
+        let id = &camera.camera.id;
+        let about = format!("camera {id}");
+        let told = state.status.cameras.iter().find(|told| told.id == *id);
+        say(match told {
+            Some(told) if matches!(told.state, StreamState::Live | StreamState::Ended) => {
+                Finding::pass(about, format!("live since {}, as the daemon says", told.since))
+            }
+            Some(told) => {
+                let why = told.reason.as_deref().unwrap_or("no picture yet");
+                Finding::fail(about, why, "see `wardwatch status`")
+            }
+            None => Finding::fail(about, "the daemon does not know it", "systemctl reload wardwatch"),
+        });
+    }
+    None
+}
+
+/// Connects to all streams at once. Gives what they send together, in bytes a second, where all that are recorded sent
+/// something.
+pub(super) fn connect(
+    settings: &config::Settings,
+    surroundings: &Surroundings,
+    patience: Duration,
+    say: &mut dyn FnMut(Finding),
+) -> Option<f64> {
+    let registry = std::env::temp_dir().join(format!("wardwatch-doctor-{}.bin", std::process::id()));
+    let mut program = SessionProgram::current(registry.clone());
+    if let Some(given) = &surroundings.program {
+        program.program.clone_from(given);
+    }
+    let sum = match prepare(&program) {
+        Ok(()) => listen(settings, &program, patience, say),
+        Err(error) => {
+            say(Finding::fail("cameras", error.to_string(), "install what is missing"));
+            None
+        }
+    };
+    // Fails where it was never written.
+    let _ = std::fs::remove_file(registry);
+    sum
+}
+
+fn listen(
+    settings: &config::Settings,
+    program: &SessionProgram,
+    patience: Duration,
+    say: &mut dyn FnMut(Finding),
+) -> Option<f64> {
+    let streams: Vec<StreamSettings> =
+        settings.cameras.iter().flat_map(|camera| camera.streams.iter().cloned()).collect();
+    let (tell, heard) = channel::blocking(HEARD_MAX);
+    let start = |(number, stream): (usize, &StreamSettings)| {
+        supervise(stream.clone(), program.clone(), Box::new(Ear { number, tell: tell.clone() }))
+    };
+    let handles: Vec<_> = streams.iter().enumerate().map(start).collect();
+    let outcomes = collect(&streams, &heard, Instant::now() + patience);
+    drop(heard);
+    handles.iter().for_each(crate::video::StreamHandle::ask_to_stop);
+    handles.into_iter().for_each(crate::video::StreamHandle::stop);
+
+    let mut sum = Some(0.0);
+    for (stream, outcome) in streams.iter().zip(&outcomes) {
+        say(outcome.finding(stream, patience));
+        if stream.record {
+            sum = sum.zip(outcome.bytes_per_second()).map(|(sum, rate)| sum + rate);
+        }
+    }
+    sum
+}
+
+/// What one stream had to say.
+#[derive(Debug, Default)]
+struct Outcome {
+    facts: Option<StreamFacts>,
+    reason: Option<String>,
+    is_misconfigured: bool,
+    /// Of the fragments: how many GOPs' bytes, over how long.
+    fragments: u64,
+    bytes: u64,
+    duration: Duration,
+    frames: u64,
+}
+
+impl Outcome {
+    /// Nothing more has to be waited for.
+    fn is_complete(&self, stream: &StreamSettings) -> bool {
+        let is_recorded = !stream.record || self.fragments >= 2;
+        let is_seen = stream.watch_fps_max.is_none() || self.frames > 0;
+        self.is_misconfigured || (self.facts.is_some() && is_recorded && is_seen)
+    }
+
+    fn bytes_per_second(&self) -> Option<f64> {
+        (self.fragments > 0 && !self.duration.is_zero())
+            .then(|| self.bytes as f64 / self.duration.as_secs_f64())
+    }
+
+    fn finding(&self, stream: &StreamSettings, patience: Duration) -> Finding {
+        let about = format!("camera {} ({})", stream.camera, stream.role);
+        let Some(facts) = &self.facts else {
+            let silent = || format!("nothing came for {} s", patience.as_secs());
+            let what = self.reason.clone().unwrap_or_else(silent);
+            return Finding::fail(
+                about,
+                what,
+                "is it on, the address right, and may this user see the stream?",
+            );
+        };
+        let picture = format!("{:?} {}x{}", facts.codec, facts.width, facts.height).to_lowercase();
+        if stream.watch_fps_max.is_some() && self.frames == 0 {
+            let remedy =
+                "is a decoder for it installed (gstreamer1.0-libav)? does the camera send key frames?";
+            return Finding::fail(about, format!("{picture}, and no picture of it could be decoded"), remedy);
+        }
+        let Some(rate) = self.bytes_per_second() else {
+            return if stream.record {
+                let remedy = "does the camera send key frames? set its key frame interval to 1 or 2 s";
+                Finding::fail(
+                    about,
+                    format!("{picture}, and no fragment within {} s", patience.as_secs()),
+                    remedy,
+                )
+            } else {
+                Finding::pass(about, picture)
+            };
+        };
+        let gop = self.duration / u32::try_from(self.fragments).unwrap_or(1).max(1);
+        let what = format!("{picture}, {:.1} Mbit/s, fragments of {:.1} s", rate * 8e-6, gop.as_secs_f64());
+        if gop > GOP_MAX {
+            return Finding::mind(
+                about,
+                what,
+                "a power cut costs so much: set the key frame interval to 1 or 2 s",
+            );
+        }
+        Finding::pass(about, what)
+    }
+}
+
+fn collect(streams: &[StreamSettings], heard: &Receiver<(usize, Heard)>, until: Instant) -> Vec<Outcome> {
+    let mut outcomes: BTreeMap<usize, Outcome> =
+        (0..streams.len()).map(|at| (at, Outcome::default())).collect();
+    while outcomes.iter().any(|(number, outcome)| !outcome.is_complete(&streams[*number])) {
+        let left = until.saturating_duration_since(Instant::now());
+        let Ok((number, said)) = heard.recv_timeout(left) else { break };
+        let outcome = outcomes.entry(number).or_default();
+        match said {
+            Heard::Report(report) => {
+                outcome.facts = report.facts.or(outcome.facts.take());
+                outcome.is_misconfigured = report.state == StreamState::Misconfigured;
+                outcome.reason = report.reason.or(outcome.reason.take());
+            }
+            Heard::Fragment(bytes, duration) => {
+                outcome.fragments += 1;
+                outcome.bytes += bytes;
+                outcome.duration += duration;
+            }
+            Heard::Frame => outcome.frames += 1,
+        }
+    }
+    outcomes.into_values().collect()
+}
+
+/// What comes from a stream.
+enum Heard {
+    Report(StreamReport),
+    /// Bytes, and how long they last.
+    Fragment(u64, Duration),
+    Frame,
+}
+
+/// Passes on that something came.
+struct Ear {
+    number: usize,
+    tell: SyncSender<(usize, Heard)>,
+}
+
+impl Ear {
+    fn say(&self, heard: Heard) {
+        // What nobody waits for any more.
+        let _ = self.tell.try_send((self.number, heard));
+    }
+}
+
+impl StreamSink for Ear {
+    fn fragment(&mut self, fragment: Fragment) {
+        self.say(Heard::Fragment(fragment.bytes.len() as u64, fragment.duration));
+    }
+
+    fn frame(&mut self, _: Frame) {
+        self.say(Heard::Frame);
+    }
+
+    fn report(&mut self, report: StreamReport) {
+        self.say(Heard::Report(report));
+    }
+}

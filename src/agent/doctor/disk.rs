@@ -1,0 +1,186 @@
+//! Whether the store's disk is there, large and fast enough.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::Finding;
+use crate::store::Settings;
+
+/// What is written to see how fast the disk is.
+const BYTES: usize = 16 << 20;
+/// So many small syncs show how long one takes.
+const SYNCS: usize = 20;
+/// What a camera sends where it was not measured: 2 Mbit/s.
+const CAMERA_BYTES_PER_SECOND: f64 = 250_000.0;
+/// A disk should take so many times what the cameras send: others use it, and cards grow slow.
+const SPARE: f64 = 4.0;
+/// A sync that takes longer delays every alert by as much.
+const SYNC_MAX: Duration = Duration::from_millis(500);
+
+pub(super) fn examine(
+    settings: &Settings,
+    cameras: usize,
+    bytes_per_second: Option<f64>,
+    say: &mut dyn FnMut(Finding),
+) {
+    let folder = existing(&settings.directory);
+    let need = bytes_per_second.unwrap_or(cameras as f64 * CAMERA_BYTES_PER_SECOND);
+    match rustix::fs::statvfs(&folder) {
+        Ok(disk) => {
+            let (total, free) = (disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize);
+            say(space(settings, &folder, total, free, need));
+        }
+        Err(error) => {
+            say(Finding::fail(
+                "disk space",
+                format!("{}: {error}", folder.display()),
+                "is the disk mounted?",
+            ));
+        }
+    }
+    match measure(&folder) {
+        Ok(speed) => say(speed.finding(&folder, need)),
+        Err(error) => {
+            let remedy = "is the disk mounted for writing, and does the daemon's user own the folder?";
+            say(Finding::fail("disk speed", format!("{}: {error}", folder.display()), remedy));
+        }
+    }
+}
+
+/// `directory`, or the nearest folder above it that exists: it is made at the first start.
+fn existing(directory: &Path) -> PathBuf {
+    let above = directory.ancestors().find(|above| above.is_dir());
+    above.unwrap_or(Path::new("/")).to_owned()
+}
+
+fn space(settings: &Settings, folder: &Path, total: u64, free: u64, need: f64) -> Finding {
+    let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
+    let room = settings.clip_bytes_max.min(total.saturating_sub(settings.free_bytes_min));
+    let days = if need > 0.0 { room as f64 / need / 86_400.0 } else { f64::INFINITY };
+    let lasts = settings.clip_age_max.as_secs_f64() / 86_400.0;
+    let what = format!(
+        "{}: {:.1} of {:.1} GiB free; footage may have {:.1} GiB, which is {:.1} days of it",
+        folder.display(),
+        gib(free),
+        gib(total),
+        gib(room),
+        days.min(lasts)
+    );
+    if total <= settings.free_bytes_min || days < 1.0 {
+        return Finding::fail(
+            "disk space",
+            what,
+            "a larger disk, or store.free_bytes_min and clip_bytes_max by it",
+        );
+    }
+    if settings.clip_bytes_max > total.saturating_sub(settings.free_bytes_min) {
+        let remedy = "store.clip_bytes_max is more than the disk holds: what counts is free_bytes_min";
+        return Finding::mind("disk space", what, remedy);
+    }
+    Finding::pass("disk space", what)
+}
+
+/// How fast a disk is.
+#[derive(Debug, Clone, Copy)]
+struct Speed {
+    bytes_per_second: f64,
+    /// The longest of some small ones.
+    sync: Duration,
+}
+
+impl Speed {
+    fn finding(self, folder: &Path, need: f64) -> Finding {
+        let mb = |bytes: f64| bytes / 1e6;
+        let what = format!(
+            "{}: {:.0} MB/s written and synced, a sync takes up to {} ms; the cameras send {:.1} MB/s",
+            folder.display(),
+            mb(self.bytes_per_second),
+            self.sync.as_millis(),
+            mb(need)
+        );
+        if self.bytes_per_second < need {
+            return Finding::fail(
+                "disk speed",
+                what,
+                "footage will be lost: a faster disk, or fewer bits a second",
+            );
+        }
+        if self.bytes_per_second < SPARE * need || self.sync > SYNC_MAX {
+            return Finding::mind(
+                "disk speed",
+                what,
+                "it works while nothing else uses the disk; cards wear out",
+            );
+        }
+        Finding::pass("disk speed", what)
+    }
+}
+
+/// Writes a file, and removes it.
+fn measure(folder: &Path) -> io::Result<Speed> {
+    let path = folder.join(format!(".wardwatch-doctor-{}", std::process::id()));
+    let speed = write(&path);
+    let removed = fs::remove_file(&path);
+    let speed = speed?;
+    removed?;
+    Ok(speed)
+}
+
+fn write(path: &Path) -> io::Result<Speed> {
+    let mut file = File::create_new(path)?;
+    // No two blocks are the same: some disks would notice.
+    let block: Vec<u8> =
+        (0..1u32 << 18).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let begun = Instant::now();
+    for _ in 0..BYTES / block.len() {
+        file.write_all(&block)?;
+    }
+    file.sync_data()?;
+    let bytes_per_second = BYTES as f64 / begun.elapsed().as_secs_f64().max(1e-6);
+    let mut sync = Duration::ZERO;
+    for _ in 0..SYNCS {
+        file.write_all(&block[..4096])?;
+        let begun = Instant::now();
+        file.sync_data()?;
+        sync = sync.max(begun.elapsed());
+    }
+    Ok(Speed { bytes_per_second, sync })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::*;
+
+    #[test]
+    fn a_disk_is_judged_by_what_the_cameras_need() {
+        let verdict = |bytes_per_second, millis| {
+            let speed = Speed { bytes_per_second, sync: Duration::from_millis(millis) };
+            speed.finding(Path::new("/"), 2e6).verdict
+        };
+        assert_eq!(verdict(20e6, 10), Verdict::Pass);
+        assert_eq!(verdict(20e6, 900), Verdict::Mind);
+        assert_eq!(verdict(5e6, 10), Verdict::Mind);
+        assert_eq!(verdict(1e6, 10), Verdict::Fail);
+
+        let mut settings = Settings::new("/nowhere".into());
+        let verdict = |settings: &Settings, total| space(settings, Path::new("/"), total, total, 1e6).verdict;
+        assert_eq!(verdict(&settings, 1 << 30), Verdict::Fail, "nothing is left beside what stays free");
+        assert_eq!(verdict(&settings, 50 << 30), Verdict::Fail, "half a day");
+        assert_eq!(verdict(&settings, 95 << 30), Verdict::Mind, "less than the limit");
+        assert_eq!(verdict(&settings, 200 << 30), Verdict::Pass);
+        settings.clip_bytes_max = 10 << 30;
+        assert_eq!(verdict(&settings, 200 << 30), Verdict::Fail, "three hours");
+    }
+
+    #[test]
+    fn a_disk_is_measured_and_nothing_stays_on_it() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(existing(&folder.path().join("a/b")), folder.path());
+        assert!(measure(folder.path()).unwrap().bytes_per_second > 0.0);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert!(measure(&folder.path().join("missing")).is_err());
+    }
+}

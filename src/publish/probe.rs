@@ -1,0 +1,66 @@
+//! Whether the broker would take this box: for who sets it up. Sends nothing but the connection itself.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::client::{Client as _, Occurrence};
+use super::error::PublishError;
+use super::rumqtt::Rumqtt;
+use super::settings::{Acknowledge, Settings};
+use super::tls;
+use super::topic::Topics;
+use crate::clock::{Clock as _, SystemClock};
+use crate::domain::time::WallTime;
+
+/// How long the broker may take for an answer.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Connects as the box, asks for what the post acknowledges where that counts, and takes leave; blocks for that. A daemon
+/// that is connected at the same time loses its connection, and comes back.
+///
+/// # Errors
+/// What the publisher would say of such a connection.
+pub fn try_connection(settings: &Settings) -> Result<(), PublishError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(PublishError::Thread)?;
+    let outcome = runtime.block_on(converse(settings));
+    // A name that is being resolved is not waited for.
+    runtime.shutdown_background();
+    outcome.map_err(|error| error.seen_at(SystemClock.now().clock))
+}
+
+/// Until when the box's own certificate is valid; `None` where it has none, or that cannot be read out of it.
+///
+/// # Errors
+/// The file does not read.
+pub fn certificate_ends_at(settings: &Settings) -> Result<Option<WallTime>, PublishError> {
+    let own = settings.tls.as_ref().and_then(|tls| tls.identity.as_ref());
+    own.map_or(Ok(None), |own| tls::ends_at(&own.cert_file))
+}
+
+async fn converse(settings: &Settings) -> Result<(), PublishError> {
+    let silent = || PublishError::Unacknowledged { broker: settings.address(), seconds: PATIENCE.as_secs() };
+    let connecting = timeout(PATIENCE, Rumqtt::connect(settings, None)).await;
+    let mut client = connecting.map_err(|_| silent())??;
+    if settings.acknowledge == Acknowledge::Post {
+        let topic = Topics::new(&settings.ward, &settings.box_id).ack;
+        client.subscribe(&topic);
+        let answer = async {
+            loop {
+                match client.next().await {
+                    Occurrence::Subscribed(true) => return Ok(()),
+                    Occurrence::Subscribed(false) => return Err(PublishError::Deaf { topic }),
+                    Occurrence::Ended(error) => return Err(error),
+                    Occurrence::Arrived { .. } | Occurrence::Acknowledged(_) | Occurrence::Dropped(_) => {}
+                }
+            }
+        };
+        timeout(PATIENCE, answer).await.map_err(|_| silent())??;
+    }
+    client.disconnect();
+    let left = async { while !matches!(client.next().await, Occurrence::Ended(_)) {} };
+    // The broker has said what was asked; how it takes the leave is no matter.
+    let _ = timeout(Duration::from_secs(2), left).await;
+    Ok(())
+}
