@@ -26,7 +26,8 @@ pub const FOUND: u8 = 3;
 /// The process's exit code; an error is printed with its causes.
 fn exit_code(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
-        eprintln!("{program}: {error:#}");
+        let priority = if is_for_the_journal() { "<3>" } else { "" };
+        eprintln!("{priority}{program}: {error:#}");
         ExitCode::from(CANNOT)
     })
 }
@@ -45,13 +46,17 @@ fn start_log(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let is_terminal = std::io::stderr().is_terminal();
-    let log = log.with_ansi(is_terminal).with_target(false);
-    if std::env::var_os("JOURNAL_STREAM").is_some() && !is_terminal {
+    let log = log.with_ansi(std::io::stderr().is_terminal()).with_target(false);
+    if is_for_the_journal() {
         log.without_time().map_event_format(Journal).init();
     } else {
         log.init();
     }
+}
+
+/// Whether standard error goes to journald.
+fn is_for_the_journal() -> bool {
+    std::env::var_os("JOURNAL_STREAM").is_some() && !std::io::stderr().is_terminal()
 }
 
 /// Lines for journald, which has times of its own: each begins with its priority, as sd-daemon(3) says.

@@ -1,8 +1,9 @@
 //! The box's state for whoever is at the box: one small file, written anew every few seconds by the daemon and read by
 //! `wardwatch status`. It lies where nothing survives a power cut (`/run`), so that it never speaks of an earlier run.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -155,10 +156,12 @@ pub fn read(directory: &Path) -> Result<State, StateError> {
     serde_json::from_str(&text).map_err(|source| StateError::Foreign { path, source })
 }
 
-/// Nobody ever reads half of it. Nothing is synced: it is not to outlive a power cut.
+/// Nobody ever reads half of it, and everybody may read it, whatever the service's umask says: it speaks of no secret.
+/// Nothing is synced: it is not to outlive a power cut.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let unfinished = path.with_extension("new");
     let mut file = File::create(&unfinished)?;
+    file.set_permissions(Permissions::from_mode(0o644))?;
     file.write_all(text.as_bytes())?;
     drop(file);
     fs::rename(&unfinished, path)
@@ -252,6 +255,9 @@ pub(super) mod tests {
         assert_eq!(read(directory.path()).unwrap(), state);
         let names = || fs::read_dir(directory.path()).unwrap().count();
         assert_eq!(names(), 2, "nothing half-written stays");
+        for file in fs::read_dir(directory.path()).unwrap() {
+            assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o644);
+        }
         fs::write(directory.path().join(STATE), "{\"schema\":").unwrap();
         let error = read(directory.path()).unwrap_err();
         assert!(matches!(error, StateError::Foreign { .. }) && error.to_string().contains("another version"));

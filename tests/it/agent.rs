@@ -1,6 +1,7 @@
 //! The whole box: `wardwatch run` and `wardwatch demo` as their users start them.
 
 mod ports;
+mod service;
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -50,15 +51,17 @@ struct Daemon {
 
 impl Daemon {
     fn start(config: &str) -> Self {
+        Self::start_with(config, |_| {})
+    }
+
+    fn start_with(config: &str, prepare: impl FnOnce(&mut Command)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("wardwatch.toml"), config).unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
-        let process = Command::new(env!("CARGO_BIN_EXE_wardwatch"))
-            .args(["run", "--config"])
-            .arg(folder.path().join("wardwatch.toml"))
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wardwatch"));
+        command.args(["run", "--config"]).arg(folder.path().join("wardwatch.toml")).stderr(log);
+        prepare(&mut command);
+        let process = command.spawn().unwrap();
         Self { folder, process }
     }
 

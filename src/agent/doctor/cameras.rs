@@ -126,12 +126,11 @@ impl Outcome {
         let about = format!("camera {} ({})", stream.camera, stream.role);
         let Some(facts) = &self.facts else {
             let silent = || format!("nothing came for {} s", patience.as_secs());
-            let what = self.reason.clone().unwrap_or_else(silent);
-            return Finding::fail(
-                about,
-                what,
-                "is it on, the address right, and may this user see the stream?",
-            );
+            let reason = self.reason.clone().unwrap_or_else(silent);
+            // Most reasons end with what to do.
+            let usual = "is it on, the address right, and may this user see the stream?";
+            let (what, remedy) = reason.rsplit_once("; ").unwrap_or((&reason, usual));
+            return Finding::fail(about, what, remedy);
         };
         let picture = format!("{:?} {}x{}", facts.codec, facts.width, facts.height).to_lowercase();
         if stream.watch_fps_max.is_some() && self.frames == 0 {

@@ -29,8 +29,10 @@ pub(super) fn examine(
     let need = bytes_per_second.unwrap_or(cameras as f64 * CAMERA_BYTES_PER_SECOND);
     match rustix::fs::statvfs(&folder) {
         Ok(disk) => {
-            let (total, free) = (disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize);
-            say(space(settings, &folder, total, free, need));
+            // What footage has taken already is room for footage.
+            let taken = bytes_below(&settings.directory.join("clips"));
+            let left = disk.f_bavail.saturating_mul(disk.f_frsize).saturating_add(taken);
+            say(space(settings, &folder, left, need));
         }
         Err(error) => {
             say(Finding::fail(
@@ -55,27 +57,34 @@ fn existing(directory: &Path) -> PathBuf {
     above.unwrap_or(Path::new("/")).to_owned()
 }
 
-fn space(settings: &Settings, folder: &Path, total: u64, free: u64, need: f64) -> Finding {
-    let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
-    let room = settings.clip_bytes_max.min(total.saturating_sub(settings.free_bytes_min));
-    let days = if need > 0.0 { room as f64 / need / 86_400.0 } else { f64::INFINITY };
-    let lasts = settings.clip_age_max.as_secs_f64() / 86_400.0;
-    let what = format!(
-        "{}: {:.1} of {:.1} GiB free; footage may have {:.1} GiB, which is {:.1} days of it",
-        folder.display(),
-        gib(free),
-        gib(total),
-        gib(room),
-        days.min(lasts)
-    );
-    if total <= settings.free_bytes_min || days < 1.0 {
+/// Of all files below a folder; what cannot be read counts nothing.
+fn bytes_below(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    };
+    entries.map(bytes).sum()
+}
+
+/// `left`: what the disk would have free without footage; `need`: what the cameras send in a second. In bytes.
+fn space(settings: &Settings, folder: &Path, left: u64, need: f64) -> Finding {
+    let available = left.saturating_sub(settings.free_bytes_min);
+    let room = settings.clip_bytes_max.min(available);
+    let hours = if need > 0.0 { room as f64 / need / 3600.0 } else { f64::INFINITY };
+    let lasts = hours.min(settings.clip_age_max.as_secs_f64() / 3600.0);
+    let lasts = if lasts < 48.0 { format!("{lasts:.0} hours") } else { format!("{:.0} days", lasts / 24.0) };
+    let gib = room as f64 / (1u64 << 30) as f64;
+    let what = format!("{}: footage may have {gib:.1} GiB, which is {lasts} of it", folder.display());
+    if hours < 24.0 {
         return Finding::fail(
             "disk space",
             what,
             "a larger disk, or store.free_bytes_min and clip_bytes_max by it",
         );
     }
-    if settings.clip_bytes_max > total.saturating_sub(settings.free_bytes_min) {
+    if settings.clip_bytes_max > available {
         let remedy = "store.clip_bytes_max is more than the disk holds: what counts is free_bytes_min";
         return Finding::mind("disk space", what, remedy);
     }
@@ -94,7 +103,7 @@ impl Speed {
     fn finding(self, folder: &Path, need: f64) -> Finding {
         let mb = |bytes: f64| bytes / 1e6;
         let what = format!(
-            "{}: {:.0} MB/s written and synced, a sync takes up to {} ms; the cameras send {:.1} MB/s",
+            "{}: {:.0} MB/s written and synced, a sync takes up to {} ms; the cameras need {:.1} MB/s",
             folder.display(),
             mb(self.bytes_per_second),
             self.sync.as_millis(),
@@ -166,7 +175,7 @@ mod tests {
         assert_eq!(verdict(1e6, 10), Verdict::Fail);
 
         let mut settings = Settings::new("/nowhere".into());
-        let verdict = |settings: &Settings, total| space(settings, Path::new("/"), total, total, 1e6).verdict;
+        let verdict = |settings: &Settings, left| space(settings, Path::new("/"), left, 1e6).verdict;
         assert_eq!(verdict(&settings, 1 << 30), Verdict::Fail, "nothing is left beside what stays free");
         assert_eq!(verdict(&settings, 50 << 30), Verdict::Fail, "half a day");
         assert_eq!(verdict(&settings, 95 << 30), Verdict::Mind, "less than the limit");
@@ -179,6 +188,10 @@ mod tests {
     fn a_disk_is_measured_and_nothing_stays_on_it() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(existing(&folder.path().join("a/b")), folder.path());
+        fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        fs::write(folder.path().join("a/b/c"), [0; 300]).unwrap();
+        assert_eq!(bytes_below(folder.path()), 300);
+        fs::remove_dir_all(folder.path().join("a")).unwrap();
         assert!(measure(folder.path()).unwrap().bytes_per_second > 0.0);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         assert!(measure(&folder.path().join("missing")).is_err());

@@ -62,9 +62,10 @@ enum Command {
 /// Runs what the command line asks for. Errors are printed with their causes; the result is the process's exit code.
 pub fn main() -> ExitCode {
     let line = Line::parse();
-    // The daemon tells of what changes, the other commands only of what is wrong.
+    // The daemon tells of what changes, the other commands only of what is wrong, and the doctor finds that itself.
     start_log(match &line.command {
         Command::Run(_) => "info,tract=warn,rumqttc=warn",
+        Command::Doctor(_) => "off",
         _ => "warn,tract=error,rumqttc=error",
     });
     let only_prints = match &line.command {
