@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::{Daemon, PATIENCE, config, street_camera};
@@ -30,7 +30,7 @@ impl Manager {
     }
 
     /// The runtime directory that it makes.
-    fn runtime_directory(&self) -> std::path::PathBuf {
+    fn runtime_directory(&self) -> PathBuf {
         self.folder.path().join("run")
     }
 
@@ -185,7 +185,7 @@ fn the_doctor_says_what_is_well_and_what_to_do_about_the_rest() {
     assert_eq!(found("configuration").0, "fail");
 }
 
-/// A thread that hangs in a system call, as on a dead disk: with strace(1), which delays it.
+/// A thread that hangs in a system call, as on a dead disk: held there by a strace(1) that is stopped itself.
 #[test]
 fn a_thread_that_hangs_starves_the_watchdog() {
     if std::env::var_os("WARDWATCH_FAULTS").is_none() || Command::new("strace").arg("-V").output().is_err() {
@@ -197,21 +197,29 @@ fn a_thread_that_hangs_starves_the_watchdog() {
     let daemon = manager.start(&config(broker.port, &[]));
     wait_until("it is ready", PATIENCE, || manager.count("WATCHDOG=1") > 1);
     let threads = std::fs::read_dir(format!("/proc/{}/task", daemon.process.id())).unwrap();
-    let is_vitals = |path: &std::path::PathBuf| {
-        std::fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == "vitals")
-    };
+    let is_vitals =
+        |path: &PathBuf| std::fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == "vitals");
     let thread = threads.map(|thread| thread.unwrap().path()).find(is_vitals).unwrap();
+    let log = daemon.path("strace");
     let mut strace = Command::new("strace")
-        .args(["-qq", "-o", "/dev/null", "-e", "inject=openat:delay_enter=600s", "-p"])
+        .args(["-qq", "-e", "trace=openat", "-o"])
+        .arg(&log)
+        .arg("-p")
         .arg(thread.file_name().unwrap())
         .spawn()
         .unwrap();
+    wait_until("its calls are seen", PATIENCE, || std::fs::metadata(&log).is_ok_and(|log| log.len() > 0));
+    kill_process(Pid::from_child(&strace), Signal::STOP).unwrap();
     wait_until("the journal says who hangs", 2 * PATIENCE, || {
         daemon.log().contains("the vitals has got nowhere for")
     });
     let fed = manager.count("WATCHDOG=1");
-    std::thread::sleep(Duration::from_secs(3));
+    let until = Instant::now() + Duration::from_secs(3);
+    wait_until("systemd's patience is at its end", PATIENCE, || Instant::now() > until);
     assert_eq!(manager.count("WATCHDOG=1"), fed, "systemd would restart it");
+
+    kill_process(Pid::from_child(&strace), Signal::CONT).unwrap();
     strace.kill().unwrap();
     strace.wait().unwrap();
+    wait_until("it gets on, and is fed again", PATIENCE, || manager.count("WATCHDOG=1") > fed);
 }
