@@ -7,6 +7,7 @@
 pub mod boxes;
 pub mod judge;
 mod schedule;
+mod tail;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ use crate::support::wait_until;
 use boxes::{BoxProcess, Orders};
 use judge::Verdict;
 use schedule::{Fault, Kind, draw};
+use tail::{Happened, Tail};
 
 const SCENARIO: &str = "boxes, broker and post under faults";
 const THIN: Weather = Weather {
@@ -183,10 +185,13 @@ fn every_alert_that_a_box_has_kept_is_stored_once_at_the_post() {
     let faults = draw(&mut random, rounds(13, 52) as usize, span, lasts, boxes);
 
     let mut ward = Ward::start(boxes, rounds(80, 220).into());
-    let begun = Instant::now();
+    let (begun, mut happened) = (Instant::now(), Vec::new());
     for (at, is_begin, fault) in moments(&faults) {
         wait_until("its moment has come", 2 * span, || begun.elapsed() >= at);
+        let now_us = wardwatch::clock::wall().as_micros();
         if is_begin {
+            let (kind, which) = (fault.kind, fault.which);
+            happened.push(Happened { kind, which, from_us: now_us, until_us: now_us });
             eprintln!(
                 "{:6.1} s {} {:.1} s",
                 at.as_secs_f64(),
@@ -196,6 +201,11 @@ fn every_alert_that_a_box_has_kept_is_stored_once_at_the_post() {
             ward.begin(fault, &mut random);
         } else {
             ward.end(fault);
+            let begun = happened.iter_mut().rfind(|one| (one.kind, one.which) == (fault.kind, fault.which));
+            begun.unwrap().until_us = match fault.kind {
+                Kind::LinkCut | Kind::PostCut => continue,
+                _ => wardwatch::clock::wall().as_micros(),
+            };
         }
     }
     wait_until("enough is kept", 4 * span, || ward.kept() >= alerts);
@@ -206,23 +216,23 @@ fn every_alert_that_a_box_has_kept_is_stored_once_at_the_post() {
         "outboxes empty after the last fault",
         format!("{:.1} s", alone.elapsed().as_secs_f64()),
     );
-    report(&mut ward, &faults);
+    report(&mut ward, &happened);
 }
 
 /// Prints what came of it, and fails where a promise is broken.
-fn report(ward: &mut Ward, faults: &[Fault]) {
+fn report(ward: &mut Ward, faults: &[Happened]) {
     let mut verdict = Verdict::default();
     let stored = judge::stored(&ward.station.database());
     let fresh = ward.broker.subscriber(ACKS);
     wait_until("what is retained has come", Duration::from_secs(20), || {
         fresh.messages().len() >= ward.boxes.len()
     });
-    for (one, _) in &mut ward.boxes {
+    for (which, (one, _)) in ward.boxes.iter_mut().enumerate() {
         one.kill();
         let store = crate::store::open(crate::store::settings(&one.orders.directory));
         let (last, outbox) = (store.last_given().unwrap(), store.outbox_id().unwrap());
         assert_eq!(store.outbox_depth().unwrap().0, 0);
-        verdict.of(&one.kept(), &stored[&one.orders.box_id], last);
+        verdict.of(which, &one.kept(), &stored[&one.orders.box_id], last);
         let ack = last_ack(&fresh, &one.orders.box_id).unwrap();
         assert_eq!((ack.contiguous, ack.highest, ack.outbox), (last, last, outbox), "what is retained");
     }
@@ -246,11 +256,24 @@ fn report(ward: &mut Ward, faults: &[Fault]) {
     figure(SCENARIO, "delivered again, held back by the relay", format!("{twice}, {late}"));
     figure(SCENARIO, "repetitions that the post has counted", repetitions);
     figure(SCENARIO, "acknowledgements right at kill -9 of the post", ward.acks_checked);
-    verdict.took.sort_unstable();
-    let at = |share: f64| verdict.took[((verdict.took.len() - 1) as f64 * share) as usize].0 as f64 / 1e6;
-    let took = format!("p50 {:.3} s, p99 {:.1} s, longest {:.1} s", at(0.5), at(0.99), at(1.0));
-    figure(SCENARIO, "kept to stored", took);
+    let tail = Tail::of(&verdict.journeys, faults, ward.boxes.len());
+    for (what, value) in tail.figures() {
+        figure(SCENARIO, what, value);
+    }
+    slowest(&mut verdict, faults);
     assert!(verdict.is_good() && (conflicts, refused) == (0, 0), "{verdict:?} {conflicts} {refused}");
     assert_eq!(verdict.without_picture, 0, "pictures");
     assert!(Storage::open_beside(&ward.station.database()).unwrap().holes().unwrap().is_empty());
+}
+
+/// The slowest messages, and what was in their way; for who looks into the log.
+fn slowest(verdict: &mut Verdict, faults: &[Happened]) {
+    verdict.journeys.sort_unstable_by_key(|journey| -journey.took_us());
+    for journey in verdict.journeys.iter().take(10) {
+        let ago = |us: i64| (us - journey.kept_us) as f64 / 1e6;
+        eprintln!("box {} number {} took {:.1} s", journey.which + 1, journey.seq, ago(journey.stored_us));
+        for fault in faults.iter().filter(|fault| fault.meets(journey)) {
+            eprintln!("    {:6.1} to {:6.1} s {}", ago(fault.from_us), ago(fault.until_us), fault.kind.words());
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::boxes::{Kept, print_of};
+use super::tail::Journey;
 
 /// A numbered or announced message as the post has it.
 #[derive(Debug)]
@@ -35,8 +36,8 @@ pub struct Verdict {
     pub without_picture: usize,
     /// Stored after one that the same box kept later.
     pub out_of_order: usize,
-    /// How long each took from the box's disk to the post, in microseconds, and which number it has.
-    pub took: Vec<(i64, u64)>,
+    /// All that arrived.
+    pub journeys: Vec<Journey>,
 }
 
 /// Of each box, in the order of storing.
@@ -69,8 +70,8 @@ pub fn stored(database: &Path) -> BTreeMap<String, Vec<Stored>> {
 }
 
 impl Verdict {
-    /// Adds what there is of one box, which has given the numbers up to `last`.
-    pub fn of(&mut self, kept: &[Kept], stored: &[Stored], last: u64) {
+    /// Adds what there is of box number `which`, which has given the numbers up to `last`.
+    pub fn of(&mut self, which: usize, kept: &[Kept], stored: &[Stored], last: u64) {
         let mut by_seq = HashMap::<u64, &Stored>::new();
         let mut by_name = HashMap::<(&str, &str), usize>::new();
         let mut highest = 0;
@@ -95,7 +96,8 @@ impl Verdict {
                 Some(there) => {
                     self.without_picture += usize::from(there.picture == 0 && one.picture != 0);
                     self.wrong += usize::from(there.picture != 0 && there.picture != one.picture);
-                    self.took.push((there.received_us - one.at_us, one.seq));
+                    let (kept_us, stored_us) = (one.at_us, there.received_us);
+                    self.journeys.push(Journey { which, seq: one.seq, kept_us, stored_us });
                 }
             }
         }
@@ -126,11 +128,11 @@ fn the_judge_sees_what_is_lost_and_what_is_there_twice() {
     };
     let verdict = |stored: &[Stored]| {
         let mut verdict = Verdict::default();
-        verdict.of(&[kept(1), kept(2)], stored, 3);
+        verdict.of(0, &[kept(1), kept(2)], stored, 3);
         verdict
     };
     let good = verdict(&[there(3, "a3"), there(1, "a1"), there(2, "a2")]);
-    assert!(good.is_good() && good.out_of_order == 2 && good.took == [(5, 1), (5, 2)], "{good:?}");
+    assert!(good.is_good() && good.out_of_order == 2 && good.journeys.iter().all(|one| one.took_us() == 5), "{good:?}");
     let lost = verdict(&[there(1, "a1"), there(3, "a3")]);
     assert_eq!((lost.lost, lost.holes), (1, 1));
     let hole = verdict(&[there(1, "a1"), there(2, "a2")]);

@@ -59,6 +59,19 @@ impl Kind {
         }
     }
 
+    /// Whether it happens to one box, or to all.
+    pub fn is_of_one_box(self) -> bool {
+        matches!(self.target(0).0, 1 | 2)
+    }
+
+    /// Whether nothing reaches the post as long as it lasts.
+    pub fn shuts(self) -> bool {
+        !matches!(
+            self,
+            Self::LinkCut | Self::LinkThin | Self::PostCut | Self::DeliveredTwice | Self::DeliveredLate
+        )
+    }
+
     /// What it happens to: two faults at once do not happen to the same.
     fn target(self, which: usize) -> (u8, usize) {
         match self {
