@@ -30,8 +30,8 @@ use crate::progress;
 
 /// So many messages go into one transaction at most.
 const BATCH_MAX: usize = 64;
-/// Shortest and longest wait between connections.
-const RECONNECT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+/// Shortest and longest wait between connections: alerts wait for the post alone meanwhile, and it is one client.
+const RECONNECT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
 /// Longest wait where somebody has to change something first.
 const CONFIG_WAIT: Duration = Duration::from_secs(30);
 /// How soon a disk that took nothing is tried again.

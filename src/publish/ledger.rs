@@ -14,7 +14,8 @@ const ROWS_MAX: usize = 256;
 const REMEMBERED_MAX: usize = 65_536;
 /// How long the post has after the broker's acknowledgement, the first time. Doubles.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The same for what there is reason to believe lost. Doubles.
+/// The same for what there is reason to believe lost, and for what the post, once it speaks again, has not got: its
+/// session at the broker may be gone, and with it what waited there. Doubles.
 const DOUBT: Duration = Duration::from_secs(5);
 /// The longest wait of either.
 const PATIENCE_MAX: Duration = Duration::from_secs(600);
@@ -42,6 +43,8 @@ struct Row {
     tries: u32,
     /// How often the broker had it.
     landings: u32,
+    /// How often the post, on this connection, had later ones and not this one.
+    misses: u32,
     is_heralded: bool,
 }
 
@@ -60,9 +63,11 @@ enum State {
 }
 
 impl Ledger {
-    /// A new connection stands: what the last one took is in doubt.
+    /// A new connection stands: what the last one took is in doubt. That the post missed something before is nobody's
+    /// fault but the broken connection's, or the broker's that was restarted.
     pub fn connected(&mut self) {
         for row in self.rows.values_mut() {
+            row.misses = 0;
             row.state = match row.state {
                 State::Aloft => State::Cut,
                 State::Landed => State::Doubtful,
@@ -80,8 +85,14 @@ impl Ledger {
             }
             None if is_full => {}
             None => {
-                let row =
-                    Row { state: State::Aloft, sent_at: now, tries: 1, landings: 0, is_heralded: false };
+                let row = Row {
+                    state: State::Aloft,
+                    sent_at: now,
+                    tries: 1,
+                    landings: 0,
+                    misses: 0,
+                    is_heralded: false,
+                };
                 self.rows.insert(seq, row);
             }
         }
@@ -97,8 +108,14 @@ impl Ledger {
 
     /// It was told of without its picture; all of it follows later.
     pub fn postponed(&mut self, seq: u64, now: Instant) {
-        let new =
-            Row { state: State::Cut, sent_at: now, tries: HERALDED_TRIES, landings: 0, is_heralded: false };
+        let new = Row {
+            state: State::Cut,
+            sent_at: now,
+            tries: HERALDED_TRIES,
+            landings: 0,
+            misses: 0,
+            is_heralded: false,
+        };
         let row = self.rows.entry(seq).or_insert(new);
         (row.state, row.sent_at, row.tries) = (State::Cut, now, row.tries.max(HERALDED_TRIES));
     }
@@ -129,7 +146,7 @@ impl Ledger {
                 return false;
             }
             if *seq <= ack.highest && matches!(row.state, State::Landed | State::Doubtful) {
-                row.state = State::Missed;
+                (row.state, row.misses) = (State::Missed, row.misses.saturating_add(1));
             }
             true
         });
@@ -186,7 +203,9 @@ impl Ledger {
                     return None;
                 }
             }
-            Some((*seq, row.sent_at + row.wait()?))
+            let at = row.sent_at + row.wait()?;
+            let spoken_at = self.heard_at.filter(|at| row.state == State::Landed && *at > row.sent_at);
+            Some((*seq, spoken_at.map_or(at, |spoken_at| at.min(spoken_at + row.doubt()))))
         })
     }
 }
@@ -194,20 +213,30 @@ impl Ledger {
 impl Row {
     /// How long after `sent_at` it is sent again; `None` while it is under way.
     fn wait(&self) -> Option<Duration> {
-        let doubled = |first: Duration, times: u32| {
-            first.saturating_mul(1u32.checked_shl(times).unwrap_or(u32::MAX)).min(PATIENCE_MAX)
-        };
-        // Broken connections say nothing about the way from the broker to the post.
-        let again = self.landings.saturating_sub(1).min(16);
         match self.state {
             State::Aloft => None,
             // A broken connection is most often nobody's fault; that of one message in the end.
             State::Cut if self.tries < HERALDED_TRIES => Some(Duration::ZERO),
             State::Cut => Some(doubled(DOUBT, (self.tries - HERALDED_TRIES).min(16))),
-            State::Landed => Some(doubled(PATIENCE, again)),
-            State::Doubtful | State::Missed => Some(doubled(DOUBT, again)),
+            State::Landed => Some(doubled(PATIENCE, self.again())),
+            State::Doubtful => Some(self.doubt()),
+            State::Missed => Some(doubled(DOUBT, self.misses.saturating_sub(1).min(16))),
         }
     }
+
+    /// How long the post has for what it has not got, although it could.
+    fn doubt(&self) -> Duration {
+        doubled(DOUBT, self.again())
+    }
+
+    /// How often the broker had it in vain. Broken connections say nothing about the way from there to the post.
+    fn again(&self) -> u32 {
+        self.landings.saturating_sub(1).min(16)
+    }
+}
+
+fn doubled(first: Duration, times: u32) -> Duration {
+    first.saturating_mul(1u32.checked_shl(times).unwrap_or(u32::MAX)).min(PATIENCE_MAX)
 }
 
 #[cfg(test)]
@@ -265,8 +294,8 @@ mod tests {
         let now = start + Duration::from_secs(6);
         ledger.acknowledged(&ack(&[(1, 10), (41, 90)]), true, now);
         assert_eq!(send_due(&mut ledger, now), (11..=40).collect::<Vec<_>>());
-        // What lies above may be on its way still.
-        assert_eq!(ledger.next_due(now), Some(start + PATIENCE));
+        // What lies above may be on its way still, but not for long where others are not.
+        assert_eq!(ledger.next_due(now), Some(now + DOUBT));
         let mut sends = 0;
         for second in 7..=600 {
             let now = start + Duration::from_secs(second);
@@ -290,6 +319,40 @@ mod tests {
         assert_eq!(send_due(&mut ledger, now), (1..=8).collect::<Vec<_>>(), "until the post is heard");
         ledger.acknowledged(&ack(&[(1, 8)]), true, now + Duration::from_secs(1));
         assert_eq!(send_due(&mut ledger, now + Duration::from_secs(1)), (9..=40).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_a_post_that_speaks_again_has_not_got_does_not_wait_as_if_it_were_away() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut ledger = landed(1..=40, start);
+        // Back, with a broker that has forgotten it: it says what it had.
+        ledger.acknowledged(&ack(&[(1, 10)]), true, at(12));
+        assert_eq!((ledger.due(at(16)), ledger.due(at(17))), (None, Some(11)));
+        // Or it works off what waited at the broker, and each word gives it time.
+        for second in 13..=20 {
+            ledger.acknowledged(&ack(&[(1, second)]), true, at(second));
+            assert_eq!(ledger.due(at(second + 4)), None);
+        }
+        assert_eq!(send_due(&mut ledger, at(25)), (21..=40).collect::<Vec<_>>());
+        // What was retained is no news.
+        let mut ledger = landed(1..=40, start);
+        ledger.acknowledged(&ack(&[(1, 10)]), false, at(12));
+        assert_eq!(ledger.due(at(29)), None);
+    }
+
+    #[test]
+    fn what_a_broker_lost_again_and_again_does_not_wait_longer_each_time() {
+        let start = Instant::now();
+        let mut ledger = landed(1..=3, start);
+        for round in 1..=6 {
+            // The broker is killed, and forgets; the post is back after the box, and has what came then.
+            ledger.connected();
+            let now = start + Duration::from_secs(100 * round);
+            assert_eq!(send_due(&mut ledger, now), [1, 2, 3]);
+            ledger.acknowledged(&ack(&[(4, 4)]), true, now + Duration::from_secs(2));
+            assert_eq!(ledger.next_due(now), Some(now + DOUBT), "{round}");
+        }
     }
 
     #[test]

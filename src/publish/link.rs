@@ -29,9 +29,9 @@ use crate::domain::status::Status;
 use crate::domain::vitals::Vitals;
 
 /// Shortest and longest wait between connections.
-const RECONNECT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+const RECONNECT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 /// Longest wait while a new alert wants to leave: one that comes in a long outage costs a try.
-const ALERT_WAIT: Duration = Duration::from_secs(5);
+const ALERT_WAIT: Duration = Duration::from_secs(2);
 /// Longest wait where somebody has to change something first: not a hot loop of wrong passwords.
 const CONFIG_WAIT: Duration = Duration::from_secs(60);
 /// A connection that stood for so long was a good one, also if there was nothing to say.

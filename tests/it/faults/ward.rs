@@ -273,7 +273,12 @@ fn slowest(verdict: &mut Verdict, faults: &[Happened]) {
         let ago = |us: i64| (us - journey.kept_us) as f64 / 1e6;
         eprintln!("box {} number {} took {:.1} s", journey.which + 1, journey.seq, ago(journey.stored_us));
         for fault in faults.iter().filter(|fault| fault.meets(journey)) {
-            eprintln!("    {:6.1} to {:6.1} s {}", ago(fault.from_us), ago(fault.until_us), fault.kind.words());
+            eprintln!(
+                "    {:6.1} to {:6.1} s {}",
+                ago(fault.from_us),
+                ago(fault.until_us),
+                fault.kind.words()
+            );
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wardwatch::domain::ack::Ack;
 use wardwatch::domain::alert::Alert;
@@ -165,4 +165,24 @@ fn a_retained_acknowledgement_counts_at_the_next_start() {
     proxy.set(Weather::default());
     proxy.cut();
     wait_until("the outbox is empty", Duration::from_secs(20), || sender.depth() == 0);
+}
+
+#[test]
+fn what_a_broker_took_for_a_post_that_it_had_forgotten_comes_again_soon_after_the_post() {
+    let mut broker = TestBroker::start(&BrokerOptions { forgets: true, ..BrokerOptions::default() });
+    let memory = Arc::new(Memory::default());
+    let post = StandInPost::start(broker.inside_port, &memory);
+    let sender = Sender::start(of_post(broker.port));
+    sender.put(0);
+    wait_until("the first one is done with", LONG, || sender.depth() == 0);
+    drop(post);
+    broker.kill();
+    broker.run();
+    sender.put(1);
+    wait_until("the broker has the second one", LONG, || sender.state().published == 2);
+    // Nobody is subscribed: it is lost. Nothing newer follows by which the post could know.
+    let _post = StandInPost::start(broker.inside_port, &memory);
+    let back = Instant::now();
+    wait_until("the second one is done with", LONG, || sender.depth() == 0);
+    assert!(back.elapsed() < Duration::from_secs(12), "{:?}", back.elapsed());
 }

@@ -132,7 +132,10 @@ fn the_judge_sees_what_is_lost_and_what_is_there_twice() {
         verdict
     };
     let good = verdict(&[there(3, "a3"), there(1, "a1"), there(2, "a2")]);
-    assert!(good.is_good() && good.out_of_order == 2 && good.journeys.iter().all(|one| one.took_us() == 5), "{good:?}");
+    assert!(
+        good.is_good() && good.out_of_order == 2 && good.journeys.iter().all(|one| one.took_us() == 5),
+        "{good:?}"
+    );
     let lost = verdict(&[there(1, "a1"), there(3, "a3")]);
     assert_eq!((lost.lost, lost.holes), (1, 1));
     let hole = verdict(&[there(1, "a1"), there(2, "a2")]);

@@ -76,11 +76,6 @@ impl Tail {
             ("longest that a box's way was shut", format!("{shut_longest:.1} s")),
         ]
     }
-
-    /// What was left after the last fault's end, of the slowest one; seconds.
-    pub fn after_longest_seconds(&self) -> f64 {
-        self.after.iter().max().map_or(0.0, |us| *us as f64 / 1e6)
-    }
 }
 
 impl Happened {
@@ -125,14 +120,16 @@ fn shares(us: &[i64]) -> String {
 #[test]
 fn a_journey_is_told_apart_by_what_was_in_its_way() {
     let s = 1_000_000;
-    let fault = |kind, which, from: i64, until: i64| Happened { kind, which, from_us: from * s, until_us: until * s };
+    let fault =
+        |kind, which, from: i64, until: i64| Happened { kind, which, from_us: from * s, until_us: until * s };
     let faults = [
         fault(Kind::BrokerKilled, 0, 100, 108),
         fault(Kind::LinkStalled, 1, 106, 112),
         fault(Kind::PostStalled, 0, 112, 113),
         fault(Kind::DeliveredLate, 0, 113, 120),
     ];
-    let journey = |which, kept: i64, stored: i64| Journey { which, seq: 1, kept_us: kept * s, stored_us: stored * s };
+    let journey =
+        |which, kept: i64, stored: i64| Journey { which, seq: 1, kept_us: kept * s, stored_us: stored * s };
     let of = |journey| {
         let tail = Tail::of(&[journey], &faults, 2);
         assert_eq!(tail.shut_longest, 13 * s, "box 1, whose way was shut by three in a row");
