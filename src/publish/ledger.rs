@@ -181,6 +181,12 @@ impl Ledger {
         self.rows.values().any(|row| row.state == State::Aloft)
     }
 
+    /// Whether the post may be about to acknowledge something: what is under way, or has landed since then.
+    pub fn is_owed(&self, since: Instant) -> bool {
+        let is_owed = |row: &Row| matches!(row.state, State::Aloft | State::Landed) && row.sent_at >= since;
+        self.rows.values().any(is_owed)
+    }
+
     /// The oldest one that is to be sent again now.
     pub fn due(&self, now: Instant) -> Option<u64> {
         self.waits().find(|(_, at)| *at <= now).map(|(seq, _)| seq)
@@ -353,6 +359,23 @@ mod tests {
             ledger.acknowledged(&ack(&[(4, 4)]), true, now + Duration::from_secs(2));
             assert_eq!(ledger.next_due(now), Some(now + DOUBT), "{round}");
         }
+    }
+
+    #[test]
+    fn a_post_owes_its_word_for_what_has_just_left() {
+        let (mut ledger, now) = (Ledger::default(), Instant::now());
+        let later = now + Duration::from_secs(3);
+        assert!(!ledger.is_owed(now));
+        ledger.sent(1, now);
+        assert!(ledger.is_owed(now));
+        ledger.landed(1, now);
+        assert!(ledger.is_owed(now) && !ledger.is_owed(later), "it had its time");
+        ledger.sent(2, later);
+        ledger.connected();
+        assert!(!ledger.is_owed(now), "nobody knows whether the broker has it");
+        ledger.sent(3, later);
+        ledger.acknowledged(&ack(&[(1, 3)]), true, later);
+        assert!(!ledger.is_owed(now));
     }
 
     #[test]

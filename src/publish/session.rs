@@ -28,6 +28,8 @@ const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(60);
 const OUTBOX_RETRY: Duration = Duration::from_secs(1);
 /// How often the whole outbox is gone over for what was neither sent nor acknowledged: a store that was rebuilt, say.
 const RESCAN: Duration = Duration::from_secs(600);
+/// So much of the time for a farewell may be waited for acknowledgements; the rest is for the farewell itself.
+const GRACE_TO_WAIT: f32 = 0.75;
 /// How many numbers are read from the outbox at once.
 const READ_MAX: usize = 256;
 
@@ -52,6 +54,8 @@ pub(super) struct Session<'a, C: Client> {
     /// Why, as it was logged.
     outbox_error: String,
     status_is_due: bool,
+    /// Whether the box goes: nothing is begun that can wait.
+    is_leaving: bool,
     /// When something was acknowledged last, or the first message after silence left.
     progress_at: Instant,
 }
@@ -91,6 +95,7 @@ impl<'a, C: Client> Session<'a, C> {
             retry_at: None,
             outbox_error: String::new(),
             status_is_due: true,
+            is_leaving: false,
             progress_at: Instant::now(),
         }
     }
@@ -106,13 +111,8 @@ impl<'a, C: Client> Session<'a, C> {
                 Stop::No => {}
                 Stop::Abruptly => return Ok(()),
                 Stop::Within(grace) => {
-                    let farewell = async {
-                        // What ended with the box was put into the outbox a moment ago.
-                        self.send_alerts().await;
-                        self.say_goodbye().await
-                    };
                     // The will says the same where this fails.
-                    let _ = timeout(grace, farewell).await;
+                    let _ = timeout(grace, self.leave(grace)).await;
                     return Ok(());
                 }
             }
@@ -282,6 +282,9 @@ impl<'a, C: Client> Session<'a, C> {
         if let Some(seq) = next(&mut self.fresh, &self.link.outbox).await? {
             return Ok(Some(Next::Fresh(seq)));
         }
+        if self.is_leaving {
+            return Ok(None);
+        }
         let window = self.standing.pace.window();
         if self.flights.paced() < window
             && let Some(seq) = self.heralded.pop_front()
@@ -392,6 +395,24 @@ impl<'a, C: Client> Session<'a, C> {
         if self.client.publish(message, Some(token)) {
             self.flights.started(token, flight, bytes, now);
         }
+    }
+
+    /// Sends what is new, and goes once whoever has to have it has it: what is acknowledged now is not sent again at the
+    /// next start. A post that has said nothing of what it had for as long as `grace` is not waited for.
+    async fn leave(&mut self, grace: Duration) -> Result<(), PublishError> {
+        self.is_leaving = true;
+        let now = Instant::now();
+        let (since, until) = (now.checked_sub(grace).unwrap_or(now), now + grace.mul_f32(GRACE_TO_WAIT));
+        // What ended with the box was put into the outbox a moment ago.
+        self.send_alerts().await;
+        while !self.flights.is_empty() || self.standing.ledger.is_owed(since) {
+            tokio::select! {
+                occurrence = self.client.next() => self.on(occurrence).await?,
+                () = sleep_until(until.into()) => break,
+            }
+            self.send_alerts().await;
+        }
+        self.say_goodbye().await
     }
 
     /// Says that the box goes, and closes the connection as MQTT wants it: without a will.

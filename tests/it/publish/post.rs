@@ -186,3 +186,36 @@ fn what_a_broker_took_for_a_post_that_it_had_forgotten_comes_again_soon_after_th
     wait_until("the second one is done with", LONG, || sender.depth() == 0);
     assert!(back.elapsed() < Duration::from_secs(12), "{:?}", back.elapsed());
 }
+
+#[test]
+fn a_box_that_stops_waits_for_the_word_of_a_post_that_is_there() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let memory = Arc::new(Memory::default());
+    let post = StandInPost::start(broker.inside_port, &memory);
+    let grace = Duration::from_secs(8);
+    let sender = Sender::start(of_post(broker.port));
+    sender.put(0);
+    wait_until("all stands", LONG, || sender.depth() == 0);
+    // More than may be under way at once.
+    (1..40).for_each(|number| drop(sender.put(number)));
+    let (store, stopped) = (sender.store.clone(), Instant::now());
+    sender.publisher.stop(grace);
+    assert!(stopped.elapsed() < grace / 2, "{:?}", stopped.elapsed());
+    wait_until("the store has taken the post's word", grace / 2, || store.outbox_depth().unwrap().0 == 0);
+    assert_eq!(post.memory.arrivals().len(), 40);
+
+    // A post that is away is waited for, but not until there is no time left to say good-bye.
+    drop(post);
+    let status = broker.subscriber("wardwatch/v1/ben-nghe/box-1/status");
+    let sender = Sender::start(of_post(broker.port));
+    sender.wait_for_connection();
+    sender.put(0);
+    wait_until("the broker has it", LONG, || sender.state().published == 1);
+    let (grace, stopped) = (Duration::from_secs(2), Instant::now());
+    sender.publisher.stop(grace);
+    assert!((grace / 2..grace).contains(&stopped.elapsed()), "{:?}", stopped.elapsed());
+    let is_gone =
+        || status.messages().iter().any(|one| String::from_utf8_lossy(&one.payload).contains("offline"));
+    wait_until("it has said that it goes", LONG, is_gone);
+    assert!(broker.goodbyes("box-1") == 2, "and not by its will");
+}

@@ -153,6 +153,12 @@ impl TestBroker {
         assert!(process.wait().unwrap().success());
     }
 
+    /// How often this client has closed its connection as MQTT wants it: without a will.
+    pub fn goodbyes(&self, client: &str) -> usize {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        log.lines().filter(|line| line.contains("Received DISCONNECT from") && line.ends_with(client)).count()
+    }
+
     /// How often boxes have tried to connect.
     pub fn connections(&self) -> usize {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
