@@ -3,6 +3,7 @@
 pub(super) mod follow;
 mod inline;
 mod list;
+mod log;
 mod serve;
 mod settle;
 mod show;
@@ -44,6 +45,8 @@ enum Command {
     Status(status::Args),
     /// Says of an outbox that what is missing of it will never come: nobody is asked for it any more.
     Settle(settle::Args),
+    /// Says who looked at which thumbnail, and who settled what, when and why.
+    Log(log::Args),
     /// Prints the completions of a shell.
     Completions {
         /// Which shell.
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Show(args) => show::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Settle(args) => settle::run(&args),
+        Command::Log(args) => log::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Line::command(), "wardpost", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -12,7 +12,8 @@ use jiff::tz::TimeZone;
 pub use words::Language;
 
 use super::presence::Reported;
-use super::storage::{BoxState, Hole, LateThumbnail, StoredAlert, StoredNotice};
+use super::storage::{Access, BoxState, Hole, LateThumbnail, Settlement, StoredAlert, StoredNotice};
+use crate::domain::ack::Gap;
 use crate::domain::alert::{Alert, NOT_KEPT};
 use crate::domain::detection::Label;
 use crate::domain::event::{Phase, Severity};
@@ -197,12 +198,41 @@ impl Presentation {
 
     /// A hole on one line.
     pub fn hole(&self, hole: &Hole) -> String {
-        let (first, last) = (hole.gap.first, hole.gap.last);
-        let numbers = if first == last { first.to_string() } else { format!("{first}-{last}") };
+        let numbers = numbers(hole.gap);
         let former = if hole.is_former { format!(" {}", self.word(Word::Former)) } else { String::new() };
         let outbox = self.word(Word::Outbox);
         let fate = self.word(if hole.is_lost { Word::Lost } else { Word::Missing });
         format!("{}  {fate} {numbers}  {outbox} {}{former}", hole.sender, hole.outbox)
+    }
+
+    /// Heads of [`Presentation::look_row`] and [`Presentation::settlement_row`].
+    pub fn log_head(&self) -> Vec<String> {
+        [Word::Time, Word::ByWhom, Word::What].map(|one| self.word(one).to_owned()).into()
+    }
+
+    /// A look at a thumbnail.
+    pub fn look_row(&self, look: &Access) -> Vec<String> {
+        let (looked_at, command) = (self.word(Word::LookedAt), &look.command);
+        let what = format!("{looked_at} {} {} ({command})", look.sender, look.alert);
+        vec![self.time(look.at), clean(&look.who), what]
+    }
+
+    /// What somebody said is lost.
+    pub fn settlement_row(&self, one: &Settlement) -> Vec<String> {
+        let numbers = numbers(one.gap);
+        let (settled, outbox) = (self.word(Word::Settled), self.word(Word::Outbox));
+        let what = format!(
+            "{settled}: {} {numbers}  {outbox} {}: {}",
+            one.sender,
+            one.outbox,
+            clean(&one.verdict.why)
+        );
+        vec![self.time(one.verdict.at), clean(&one.verdict.who), what]
+    }
+
+    /// That nobody looked, and nothing was settled.
+    pub fn nothing_logged(&self) -> &'static str {
+        self.word(Word::NothingLogged)
     }
 
     /// That there are no alerts.
@@ -285,6 +315,12 @@ impl Presentation {
     fn word(&self, one: Word) -> &'static str {
         word(self.language, one)
     }
+}
+
+/// `7`, or `7-9`.
+fn numbers(gap: Gap) -> String {
+    let Gap { first, last } = gap;
+    if first == last { first.to_string() } else { format!("{first}-{last}") }
 }
 
 /// When that happened what the message tells.

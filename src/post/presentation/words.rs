@@ -87,6 +87,11 @@ pub(super) enum Word {
     NothingMissing,
     Former,
     TimesAreIn,
+    ByWhom,
+    What,
+    LookedAt,
+    Settled,
+    NothingLogged,
 }
 
 /// The word in a language.
@@ -146,6 +151,11 @@ const fn both(word: Word) -> (&'static str, &'static str) {
         Word::Duplicates => ("trùng", "duplicates"),
         Word::Conflicts => ("mâu thuẫn", "conflicts"),
         Word::Refused => ("bị từ chối", "refused"),
+        Word::ByWhom => ("người thực hiện", "by whom"),
+        Word::What => ("việc", "what"),
+        Word::LookedAt => ("xem ảnh", "looked at the thumbnail"),
+        Word::Settled => ("xác nhận mất hẳn", "settled as lost for ever"),
+        Word::NothingLogged => ("nhật ký trống", "nothing is logged"),
         Word::Here => ("hoạt động", "online"),
         Word::Since => ("từ", "since"),
         Word::NoAlerts => ("không có cảnh báo", "no alerts"),

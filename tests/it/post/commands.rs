@@ -255,6 +255,20 @@ fn a_person_settles_what_nobody_will_ever_send() {
                 .all(|one| one.verdict.why == "its disk burnt" && one.verdict.who.contains("Lan")),
         "{settled:?}"
     );
+    let lines: Vec<String> =
+        text_of(station.run("log", &["--lang", "en"])).lines().map(str::to_owned).collect();
+    assert!(
+        lines.len() == 5 && lines[1].contains("settled as lost for ever: ben-nghe/box-1 1 "),
+        "{lines:?}"
+    );
+    assert!(
+        lines[2].contains("Lan") && lines[2].contains("3-4") && lines[2].contains("its disk burnt"),
+        "{lines:?}"
+    );
+    let log = station.json("log", &["--json"]);
+    let last = &log["settlements"][1];
+    assert!(last["first"] == 3 && last["last"] == 4 && last["outbox"] == outbox.as_str(), "{log}");
+    assert!(last["why"] == "its disk burnt" && log["looks"] == serde_json::json!([]), "{log}");
     assert!(settle(&["box-1", &outbox, "--why", "again"]).status.success(), "there is nothing to do");
     // One that was given up comes after all.
     send(&broker, &numbers("box-1", 1, [3]));
@@ -263,8 +277,32 @@ fn a_person_settles_what_nobody_will_ever_send() {
 }
 
 #[test]
+fn the_log_says_who_looked_at_which_thumbnail() {
+    let broker = broker();
+    let station = Station::start(&broker, &[]);
+    let seen = alert("box-1", 1, 1);
+    send(&broker, &[seen.clone(), alert("box-1", 1, 2)]);
+    station.wait_for_stored(2);
+    assert!(text_of(station.run("log", &["--lang", "en"])).contains("nothing is logged"));
+    let (id, file) = (seen.id.to_string(), station.place.path().join("seen.jpg"));
+    assert!(station.run("show", &[&id, "--thumbnail", file.to_str().unwrap()]).status.success());
+    let text = text_of(station.run("log", &["--lang", "en"]));
+    let line = text.lines().nth(1).unwrap();
+    assert!(line.contains(&id) && line.contains("user id") && line.contains("ben-nghe/box-1"), "{text}");
+    let log = station.json("log", &["--json"]);
+    assert!(log["looks"].as_array().unwrap().len() == 1 && log["looks"][0]["alert"] == id.as_str(), "{log}");
+    assert_eq!(log["looks"][0]["command"], "show");
+    assert_eq!(log["settlements"], serde_json::json!([]));
+}
+
+fn text_of(output: std::process::Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
 fn completions_name_the_commands() {
     let mut line = std::process::Command::new(env!("CARGO_BIN_EXE_wardpost"));
     let said = String::from_utf8(line.args(["completions", "bash"]).output().unwrap().stdout).unwrap();
-    assert!(["serve", "tail", "settle"].iter().all(|one| said.contains(one)), "{said}");
+    assert!(["serve", "tail", "settle", "log"].iter().all(|one| said.contains(one)), "{said}");
 }
