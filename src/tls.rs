@@ -1,7 +1,8 @@
-//! Certificates and keys into a TLS configuration: a leaf, since a box and a ward post prove themselves to their broker
-//! in the same way. Reads files, and opens no connection.
+//! Certificates and keys into a TLS configuration, and what a connection's end says of them: a leaf, since a box and a
+//! ward post prove themselves to their broker in the same way. Reads files, and opens no connection.
 
 mod certificate;
+mod handshake;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, RootCertStore};
+
+pub use handshake::{Attempt, HandshakeError, Party};
 
 const CA: &str = "a PEM file with the certificate of the authority that signed the broker's";
 const KEY: &str = "a PEM file with the private key, without a password";

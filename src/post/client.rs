@@ -9,17 +9,17 @@ use std::time::Duration;
 
 use rumqttc_next::{AckMode, AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming};
 use rumqttc_next::{MqttOptions, NetworkOptions, Publish, PublishOptions, QoS, SubscribeFilter};
-use rumqttc_next::{SubscribeReasonCode, TlsConfiguration, Transport, default_socket_connect};
+use rumqttc_next::{StateError, SubscribeReasonCode, TlsConfiguration, Transport, default_socket_connect};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
 use super::arrival::{Message, PAYLOAD_BYTES_MAX, REFUSED_BYTES_MAX};
 use super::settings::Broker;
-use crate::clock;
+use crate::clock::{self, Clock as _, SystemClock};
 use crate::domain::fault::{ErrorKind, chain};
 use crate::domain::ids::WardId;
-use crate::tls::{self, TlsError};
+use crate::tls::{self, Attempt, HandshakeError, Party, TlsError};
 
 /// What MQTT allows: a client that cannot read a message leaves the connection, and gets the same one on the next.
 /// What is too large is cut as it is read, and refused then.
@@ -46,6 +46,8 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub(super) enum LinkError {
     #[error("broker.{0}")]
     Tls(#[from] TlsError),
+    #[error(transparent)]
+    Handshake(HandshakeError),
     #[error(
         "the broker {broker} refuses {who}; check broker.user and broker.password_file against the broker's password file"
     )]
@@ -68,6 +70,7 @@ impl LinkError {
             Self::Tls(_) | Self::Refused { .. } | Self::ClientId { .. } | Self::Subscription { .. } => {
                 ErrorKind::Config
             }
+            Self::Handshake(error) => error.kind(),
             Self::Link { .. } | Self::Unacknowledged { .. } => ErrorKind::Transient,
         }
     }
@@ -115,7 +118,7 @@ impl Client {
         network.set_connection_timeout(NETWORK_TIMEOUT.as_secs());
         eventloop.set_network_options(network);
         // The first thing that it yields is the broker's welcome.
-        eventloop.poll().await.map_err(|error| diagnose(&error, broker))?;
+        eventloop.poll().await.map_err(|error| before_the_welcome(&error, broker))?;
         let ward = ward.map_or("+", WardId::as_str);
         let topic = |name: &str| format!("wardwatch/v1/{ward}/+/{name}");
         let wanted = [("alert", QoS::AtLeastOnce), ("status", QoS::AtLeastOnce), ("vitals", QoS::AtMostOnce)];
@@ -271,10 +274,33 @@ fn read(event: Event) -> Read {
     }
 }
 
+/// What it means that no welcome came.
+fn before_the_welcome(error: &ConnectionError, broker: &Broker) -> LinkError {
+    let is_no_mqtt = matches!(
+        error,
+        ConnectionError::MqttState(StateError::Deserialization(_) | StateError::ConnectionAborted)
+    );
+    if matches!(error, ConnectionError::ConnectionRefused(_)) {
+        return diagnose(error, broker);
+    }
+    match HandshakeError::before_the_welcome(error, is_no_mqtt, &attempt(broker, &address(broker))) {
+        Some(error) => LinkError::Handshake(error.seen_at(SystemClock.now().clock)),
+        None => diagnose(error, broker),
+    }
+}
+
+fn attempt<'a>(broker: &'a Broker, at: &'a str) -> Attempt<'a> {
+    let ca_file = broker.tls.as_ref().map(|tls| tls.ca_file.as_path());
+    Attempt { party: Party::Post, broker: at, ca_file }
+}
+
 fn diagnose(error: &ConnectionError, broker: &Broker) -> LinkError {
     let at = address(broker);
     let ConnectionError::ConnectionRefused(code) = error else {
-        return LinkError::Link { broker: at, reason: chain(error) };
+        return match HandshakeError::of(error, &attempt(broker, &at)) {
+            Some(error) => LinkError::Handshake(error.seen_at(SystemClock.now().clock)),
+            None => LinkError::Link { broker: at, reason: chain(error) },
+        };
     };
     match code {
         ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {

@@ -53,7 +53,10 @@ impl Client for Rumqtt {
                 error,
                 ConnectionError::MqttState(StateError::Deserialization(_) | StateError::ConnectionAborted)
             );
-            diagnose(&error, settings).before_the_welcome(&error, is_no_mqtt, settings)
+            match error {
+                ConnectionError::ConnectionRefused(_) => diagnose(&error, settings),
+                _ => PublishError::before_the_welcome(&error, is_no_mqtt, settings),
+            }
         })?;
         let (tell, occurrences) = mpsc::channel(usize::from(ROOM));
         let driver = tokio::spawn(drive(eventloop, tell.clone(), settings.clone()));

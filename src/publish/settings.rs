@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::domain::ids::{BoxId, WardId};
 use crate::domain::secret::Credentials;
+use crate::tls::{Attempt, Party};
 
 /// Settings of the publisher.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +32,12 @@ impl Settings {
     /// Host and port, for a person.
     pub(super) fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)
+    }
+
+    /// A connection to `broker`, which is [`Settings::address`], for what is said of its failure.
+    pub(super) fn attempt<'a>(&'a self, broker: &'a str) -> Attempt<'a> {
+        let ca_file = self.tls.as_ref().map(|tls| tls.ca_file.as_path());
+        Attempt { party: Party::Box, broker, ca_file }
     }
 }
 

@@ -22,6 +22,7 @@ use wardwatch::domain::time::ClockState;
 use wardwatch::publish::{Acknowledge, Identity, Publisher, Settings, StatusSource, Tls};
 use wardwatch::store::Store;
 
+use crate::post::station::Station;
 use crate::publish::{LONG, StoreOutbox, Telling, settings};
 use crate::support::sample::opened;
 use crate::support::wait_until;
@@ -362,6 +363,52 @@ fn who_does_not_fit_is_told_nothing_and_the_message_says_what_to_change() {
         assert_eq!(told.connections == 0, name.ends_with("another box's"), "{name}");
     }
     eprintln!("{matrix}");
+}
+
+/// What a ward post logs after it tried.
+fn said_by_a_post(case: &Case, port: u16) -> String {
+    let scheme = if case.ca_file.is_some() { "mqtts" } else { "mqtt" };
+    let mut line = vec!["--broker".to_owned(), format!("{scheme}://{}:{port}", case.host)];
+    let mut name = |option: &str, file: &Path| line.extend([option.to_owned(), file.display().to_string()]);
+    if let Some(ca_file) = &case.ca_file {
+        name("--ca", ca_file);
+    }
+    if let Some(own) = &case.own {
+        name("--cert", &own.cert_file);
+        name("--key", &own.key_file);
+    }
+    let mut station = Station::at(port, &line.iter().map(String::as_str).collect::<Vec<_>>());
+    station.serve();
+    wait_until("it says why", LONG, || station.log().contains(" WARN "));
+    station.log().lines().find(|line| line.contains(" WARN ")).unwrap().to_owned()
+}
+
+#[test]
+fn a_post_that_does_not_fit_says_what_to_change_in_the_same_words() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    // A post is asked for no name of its own, and nobody tells its clock's state from here.
+    let is_for_a_post =
+        |case: &Case| !case.name.ends_with("another box's") && case.clock == ClockState::Synced;
+    let is_of_a_box = |words: &str| words.contains("keygen");
+    let is_of_the_clock = |words: &str| words == "renew it" || words == "valid already";
+    let mut seen = 0;
+    for case in cases(&authority, &other).into_iter().filter(is_for_a_post) {
+        let recorder = Recorder::start(case.broker.as_ref().map(|identity| authority.server(identity)));
+        let said = said_by_a_post(&case, recorder.port);
+        eprintln!("{}\n    {said}", case.name);
+        for words in case.says.iter().filter(|words| !is_of_a_box(words) && !is_of_the_clock(words)) {
+            assert!(said.contains(words), "{}: {words} is missing in: {said}", case.name);
+        }
+        assert!(said.contains(&recorder.port.to_string()), "{}: {said}", case.name);
+        assert!(!said.contains(" box") && !said.contains("keygen"), "{}: {said}", case.name);
+        assert!(
+            case.ca_file.is_none() || recorder.told().inside.is_empty(),
+            "{}: MQTT was spoken",
+            case.name
+        );
+        seen += 1;
+    }
+    assert_eq!(seen, 10);
 }
 
 /// The same server hears who fits: it is no deaf ear that finds nothing.

@@ -15,6 +15,7 @@ use wardwatch::domain::ids::OutboxId;
 use wardwatch::domain::status::Presence;
 use wardwatch::post::Storage;
 
+use crate::publish::Authority;
 use crate::support::broker::{BrokerOptions, BrokerTls, TestBroker};
 use crate::support::wait_until;
 use station::{ACKS, LONG, Sending, Station, alert, last_ack, numbers, publish, publish_status};
@@ -352,4 +353,27 @@ fn old_alerts_are_removed_and_their_numbers_stay() {
     station.serve();
     wait_until("the old ones are gone", LONG, || station.stored().len() == 1);
     assert_eq!(station.known("box-1")["contiguous"], 3);
+}
+
+#[test]
+fn alerts_come_over_tls_by_name_and_by_address_of_either_kind() {
+    let authority = Authority::new();
+    let hosts = [("127.0.0.1", "localhost"), ("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")];
+    for (address, host) in hosts {
+        if std::net::TcpListener::bind((address, 0)).is_err() {
+            eprintln!("skipped: this machine has no {address}");
+            continue;
+        }
+        let (cert_file, key_file) = authority.sign(&["localhost", address]);
+        let tls = Some(BrokerTls { cert_file, key_file, client_ca_file: None });
+        let options = BrokerOptions { tls, address: Some(address), ..BrokerOptions::default() };
+        let broker = TestBroker::start(&options);
+        let url = format!("mqtts://{host}:{}", broker.port);
+        let ca_file = authority.ca_file();
+        let station = Station::start(&broker, &["--broker", &url, "--ca", ca_file.to_str().unwrap()]);
+        let mut sending = Sending::start(broker.inside_port, "box-1");
+        sending.put(&alert("box-1", 1, 1));
+        sending.end();
+        station.wait_for_stored(1);
+    }
 }

@@ -367,7 +367,7 @@ impl Authority {
     }
 
     /// Certificate and key for `names`.
-    fn sign(&self, names: &[&str]) -> (PathBuf, PathBuf) {
+    pub fn sign(&self, names: &[&str]) -> (PathBuf, PathBuf) {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let file = |end: &str| self.place.path().join(format!("{}{end}", names[0]));
         let key = KeyPair::generate().unwrap();
