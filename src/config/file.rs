@@ -34,6 +34,9 @@ pub struct File {
     /// The ward post's MQTT broker.
     #[schemars(required)]
     pub broker: Option<Broker>,
+    /// Home Assistant at the ward post, where there is one.
+    #[serde(default)]
+    pub home_assistant: HomeAssistant,
     /// What looks at the pictures.
     #[serde(default)]
     pub detector: Detector,
@@ -191,6 +194,24 @@ pub struct Broker {
     #[serde(default = "default_keep_alive_seconds")]
     #[schemars(range(min = 1, max = 3600))]
     pub keep_alive_seconds: f64,
+}
+
+/// Home Assistant at the ward post, where there is one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct HomeAssistant {
+    /// Whether the box tells it, through the broker, what there is to see of it (MQTT discovery): whether each camera is
+    /// live, how many alerts wait, and each alert without its picture.
+    pub discovery: bool,
+    /// First level of the topics on which it listens for that. 1 to 64 of A-Z, a-z, 0-9, _ and -.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
+    pub topic_prefix: String,
+}
+
+impl Default for HomeAssistant {
+    fn default() -> Self {
+        Self { discovery: false, topic_prefix: "homeassistant".to_owned() }
+    }
 }
 
 fn default_keep_alive_seconds() -> f64 {

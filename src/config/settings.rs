@@ -18,6 +18,9 @@ use crate::domain::ids::{BoxId, WardId};
 use crate::rules::{RuleSettings, Schedule, Window};
 use crate::{detect, publish, video};
 
+/// Beside the store's own files: where Home Assistant was told of the box.
+const TOLD_FILE: &str = "home-assistant-topics";
+
 /// What the box is to do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -100,6 +103,11 @@ fn checked(checker: &mut Checker, file: File) -> Option<Settings> {
     let (ward, box_id, calendar) = identity.unwrap_or_default();
     let store = store::checked(checker, &file.store, &file.camera);
     let broker = file.broker.and_then(|broker| self::broker(checker, broker, ward.clone(), box_id.clone()));
+    let prefix = home_assistant(checker, file.home_assistant);
+    let broker = broker.zip(store.as_ref()).map(|(mut broker, store)| {
+        broker.home_assistant = publish::HomeAssistant { prefix, file: store.directory.join(TOLD_FILE) };
+        broker
+    });
     let detect = detector(checker, &file.detector);
     let cameras = cameras::checked(checker, file.camera);
     let detector = detect.as_ref().map(|detect| &detect.detector);
@@ -215,7 +223,20 @@ fn broker(
             file::Acknowledge::Broker => publish::Acknowledge::Broker,
         },
         keep_alive: Duration::from_secs_f64(broker.keep_alive_seconds),
+        home_assistant: publish::HomeAssistant::default(),
     })
+}
+
+/// The first level of its topics, where it is told of the box.
+fn home_assistant(checker: &mut Checker, asked: file::HomeAssistant) -> Option<String> {
+    let prefix = asked.topic_prefix;
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !(1..=64).contains(&prefix.len()) || !prefix.chars().all(fits) {
+        let what = format!("{prefix:?} is no level of a topic");
+        let remedy = "use 1 to 64 of A-Z, a-z, 0-9, _ and -; Home Assistant's own is \"homeassistant\"";
+        checker.wrong("home_assistant.topic_prefix", what, remedy);
+    }
+    asked.discovery.then_some(prefix)
 }
 
 /// By its address, or the one name that always means it.

@@ -30,6 +30,23 @@ pub(super) enum Flight {
     },
     /// A status message.
     Status,
+    /// What Home Assistant is told.
+    Discovery,
+    /// What it was told is taken back.
+    Withdrawal {
+        /// Its number for [`super::discovery::Discovery::forgotten`].
+        number: usize,
+    },
+}
+
+impl Flight {
+    /// Whether it tells of an alert.
+    pub fn is_alert(&self) -> bool {
+        match self {
+            Self::Alert { .. } | Self::Herald { .. } | Self::Announced { .. } => true,
+            Self::Status | Self::Discovery | Self::Withdrawal { .. } => false,
+        }
+    }
 }
 
 /// A message under way, and how it left.
@@ -70,7 +87,7 @@ impl Flights {
 
     /// How many alerts are under way.
     pub fn alerts(&self) -> usize {
-        self.all().filter(|flight| *flight != Flight::Status).count()
+        self.all().filter(Flight::is_alert).count()
     }
 
     /// How many of them are paced.

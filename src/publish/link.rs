@@ -78,6 +78,8 @@ pub(super) struct Standing {
     pub backoff: Backoff,
     pub ledger: Ledger,
     pub pace: Pace,
+    /// How many connections in a row have told Home Assistant something that the broker has not acknowledged.
+    pub untaken: u32,
     /// What was wrong with the post's last acknowledgement, as it was logged.
     pub doubt: String,
     /// Why there was no connection, as it was logged.
@@ -91,6 +93,7 @@ impl Link {
             backoff: Backoff::new(RECONNECT.0, RECONNECT.1),
             ledger: Ledger::default(),
             pace: Pace::default(),
+            untaken: 0,
             doubt: String::new(),
             said: String::new(),
         };
@@ -133,7 +136,7 @@ impl Link {
         self.connected(&mut standing.said);
         standing.ledger.connected();
         standing.pace.connected();
-        let ended = Session::new(self, standing, client).serve(wanted).await;
+        let ended = Session::begin(self, standing, client).await.serve(wanted).await;
         if standing.ledger.has_aloft() {
             standing.pace.broke();
         }

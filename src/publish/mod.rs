@@ -1,10 +1,11 @@
 //! Alerts, status and vitals to the broker: the only user of the MQTT client on a box.
 //!
 //! Pulls alerts from an [`Outbox`] and tells it what the post has acknowledged; keeps the retained status and the will. Alerts that the box cannot keep for now are announced out of memory. Owns one thread and at most one
-//! connection. It never stores anything, and never decides what is sent.
+//! connection. It stores nothing but where Home Assistant was told of the box, and never decides what is sent.
 //! `agent` starts it and implements both traits.
 
 mod client;
+mod discovery;
 mod error;
 mod flights;
 mod ledger;
@@ -27,7 +28,7 @@ use tokio::sync::watch;
 
 pub use error::PublishError;
 pub use probe::{certificate_ends_at, try_connection};
-pub use settings::{Acknowledge, Identity, Settings, Tls};
+pub use settings::{Acknowledge, HomeAssistant, Identity, Settings, Tls};
 pub use topic::Topics;
 pub use unkept::UNKEPT_MAX;
 

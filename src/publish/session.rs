@@ -14,6 +14,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::Outbox;
 use super::client::{Client, Message, Occurrence, PAYLOAD_BYTES_MAX, Token};
+use super::discovery::Discovery;
 use super::error::PublishError;
 use super::flights::{ALERTS_MAX, Flight, Flights};
 use super::link::{Link, Standing, Stop, Wanted};
@@ -30,6 +31,9 @@ const OUTBOX_RETRY: Duration = Duration::from_secs(1);
 const RESCAN: Duration = Duration::from_secs(600);
 /// So much of the time for a farewell may be waited for acknowledgements; the rest is for the farewell itself.
 const GRACE_TO_WAIT: f32 = 0.75;
+/// So many connections may end over what Home Assistant is told; then it is told on each so many-th alone.
+const UNTAKEN_MAX: u32 = 3;
+const UNTAKEN_RETRY: u32 = 16;
 /// How many numbers are read from the outbox at once.
 const READ_MAX: usize = 256;
 
@@ -56,6 +60,10 @@ pub(super) struct Session<'a, C: Client> {
     status_is_due: bool,
     /// Whether the box goes: nothing is begun that can wait.
     is_leaving: bool,
+    /// What Home Assistant is told; `None` where the broker seems not to take it.
+    discovery: Option<Discovery>,
+    /// Whether it was told something on this connection.
+    has_told: bool,
     /// When something was acknowledged last, or the first message after silence left.
     progress_at: Instant,
 }
@@ -81,8 +89,22 @@ enum Next {
 }
 
 impl<'a, C: Client> Session<'a, C> {
-    pub fn new(link: &'a Link, standing: &'a mut Standing, client: C) -> Self {
+    pub async fn begin(link: &'a Link, standing: &'a mut Standing, client: C) -> Self {
+        // A broker that ends the connection over it must not keep alerts from leaving.
+        let is_taken = standing.untaken < UNTAKEN_MAX || standing.untaken.is_multiple_of(UNTAKEN_RETRY);
+        if !is_taken {
+            if standing.untaken == UNTAKEN_MAX {
+                tracing::warn!(
+                    "the broker ended {UNTAKEN_MAX} connections on which Home Assistant was told of this box: alerts go on \
+                     without it; check the broker's access list, or set home_assistant.discovery = false"
+                );
+            }
+            standing.untaken = standing.untaken.saturating_add(1);
+        }
+        let discovery = if is_taken { Discovery::begin(&link.settings, &link.topics).await } else { None };
         Self {
+            discovery,
+            has_told: false,
             link,
             standing,
             client,
@@ -103,6 +125,10 @@ impl<'a, C: Client> Session<'a, C> {
     /// Sends what there is to send until the connection ends; `Ok` when it was told to stop.
     pub async fn serve(mut self, wanted: &mut watch::Receiver<Wanted>) -> Result<(), PublishError> {
         let mut seen = *wanted.borrow_and_update();
+        let withdrawals = self.discovery.as_ref().map(Discovery::withdrawals).unwrap_or_default();
+        for (number, message) in withdrawals {
+            self.tell_home_assistant(message, Flight::Withdrawal { number });
+        }
         if self.link.settings.acknowledge == Acknowledge::Post {
             self.client.subscribe(&self.link.topics.ack);
         }
@@ -151,7 +177,7 @@ impl<'a, C: Client> Session<'a, C> {
 
     async fn on(&mut self, occurrence: Occurrence) -> Result<(), PublishError> {
         match occurrence {
-            Occurrence::Acknowledged(token) => self.on_acknowledged(token),
+            Occurrence::Acknowledged(token) => self.on_acknowledged(token).await,
             Occurrence::Dropped(token) => {
                 if let Some(Flight::Alert { seq, .. }) = self.flights.ended(token).map(|aloft| aloft.flight) {
                     self.standing.ledger.dropped(seq);
@@ -169,11 +195,11 @@ impl<'a, C: Client> Session<'a, C> {
     }
 
     /// The broker has a message.
-    fn on_acknowledged(&mut self, token: Token) {
+    async fn on_acknowledged(&mut self, token: Token) {
         let now = Instant::now();
         self.progress_at = now;
         let Some(aloft) = self.flights.ended(token) else { return };
-        if aloft.flight != Flight::Status {
+        if aloft.flight.is_alert() {
             self.standing.pace.landed(&aloft, now - aloft.since);
             if !self.standing.pace.is_broken() {
                 self.standing.backoff.reset();
@@ -192,6 +218,13 @@ impl<'a, C: Client> Session<'a, C> {
             }
             Flight::Herald { seq } => self.standing.ledger.heralded(seq),
             Flight::Announced { number } => self.link.unkept.acknowledged(number),
+            Flight::Withdrawal { number } => {
+                self.standing.untaken = 0;
+                if let Some(discovery) = &self.discovery {
+                    discovery.forgotten(number).await;
+                }
+            }
+            Flight::Discovery => self.standing.untaken = 0,
             Flight::Status => {}
         }
     }
@@ -237,6 +270,12 @@ impl<'a, C: Client> Session<'a, C> {
         }
         self.status_is_due = false;
         let status = self.link.read_status().await?;
+        if !is_last
+            && let Some(discovery) = &mut self.discovery
+            && let Some(message) = discovery.message(&status).await
+        {
+            self.tell_home_assistant(message, Flight::Discovery);
+        }
         let payload = payload(&if is_last { offline(status) } else { online(status) });
         let topic = self.link.topics.status.clone();
         self.send(Message { topic, payload, retain: true }, Flight::Status);
@@ -383,6 +422,13 @@ impl<'a, C: Client> Session<'a, C> {
         }
         let topic = self.link.topics.alert.clone();
         self.send(Message { topic, payload, retain: false }, flight);
+    }
+
+    fn tell_home_assistant(&mut self, message: Message, flight: Flight) {
+        if !std::mem::replace(&mut self.has_told, true) {
+            self.standing.untaken = self.standing.untaken.saturating_add(1);
+        }
+        self.send(message, flight);
     }
 
     fn send(&mut self, message: Message, flight: Flight) {

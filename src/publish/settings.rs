@@ -26,6 +26,17 @@ pub struct Settings {
     pub acknowledge: Acknowledge,
     /// Longest silence on the connection before it is checked.
     pub keep_alive: Duration,
+    /// What Home Assistant is told.
+    pub home_assistant: HomeAssistant,
+}
+
+/// Whether Home Assistant is told what this box is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HomeAssistant {
+    /// First level of the topics of its discovery; `None` where it is not told.
+    pub prefix: Option<String>,
+    /// Where the box remembers on which topics it was told, so that they are cleared once it is not any more.
+    pub file: PathBuf,
 }
 
 impl Settings {

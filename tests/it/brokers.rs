@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use wardwatch::domain::ids::OutboxId;
-use wardwatch::publish::{Acknowledge, Identity, Settings, Tls};
+use wardwatch::publish::{Acknowledge, HomeAssistant, Identity, Settings, Tls};
 
 use crate::post::station::Station;
 use crate::publish::{LONG, Sender, settings};
@@ -85,6 +85,31 @@ fn rabbitmq_killed_in_the_middle_loses_nothing() {
     stream(broker, &ceremony);
 }
 
+/// RabbitMQ ends the connection of who writes where it may not.
+#[test]
+fn a_broker_that_forbids_home_assistants_topic_takes_alerts_all_the_same() {
+    let ceremony = Ceremony::held();
+    let Some(mut broker) = Deployed::rabbitmq(&ceremony) else { return };
+    let identity = ceremony.new_box("box-1");
+    broker.run();
+    let station = post(&ceremony, broker.port);
+    let sender = |prefix: &str| {
+        let home_assistant =
+            HomeAssistant { prefix: Some(prefix.to_owned()), file: station.place.path().join(prefix) };
+        Sender::start(Settings { home_assistant, ..boxed(&ceremony, identity.clone(), broker.port) })
+    };
+    let allowed = sender("homeassistant");
+    wait_until("it is remembered", 2 * LONG, || station.place.path().join("homeassistant").exists());
+    allowed.put(0);
+    wait_until("the post has it", 2 * LONG, || allowed.depth() == 0);
+    assert_eq!(allowed.state().last_error, None);
+    drop(allowed);
+    let forbidden = sender("elsewhere");
+    forbidden.put(0);
+    wait_until("the post has it", 4 * LONG, || forbidden.depth() == 0);
+    station.wait_for_stored(2);
+}
+
 #[test]
 fn nats_killed_in_the_middle_loses_nothing() {
     let ceremony = Ceremony::held();
@@ -111,6 +136,11 @@ fn a_box_speaks_for_itself_alone_and_reads_its_own_acknowledgements_alone() {
     {
         publish(&first, forbidden);
     }
+    for forbidden in ["device/wardwatch/box-2/config", "device/wardwatch/box-1/other", "sensor/box-1/config"]
+    {
+        publish(&first, &format!("homeassistant/{forbidden}"));
+    }
+    publish(&first, "homeassistant/device/wardwatch/box-1/config");
     let allowed = ["vitals", "status", "alert"].map(|name| topic("box-1", name));
     allowed.iter().for_each(|topic| publish(&first, topic));
     publish(&second, &topic("box-2", "alert"));
@@ -134,6 +164,11 @@ fn a_box_speaks_for_itself_alone_and_reads_its_own_acknowledgements_alone() {
     wait_until("its own comes again", LONG, || box_1.heard().len() >= 2);
     assert!(box_1.heard().iter().all(|heard| *heard == topic("box-1", "ack")), "{:?}", box_1.heard());
     assert!(broker.log().contains("Denied PUBLISH from box-1"), "{}", broker.log());
+    // Of what Home Assistant is told, a box says what it is itself, and nothing else.
+    let log = broker.log();
+    let of_home_assistant = |line: &&str| line.contains("Denied PUBLISH") && line.contains("'homeassistant/");
+    let denied: Vec<&str> = log.lines().filter(of_home_assistant).collect();
+    assert!(denied.len() == 3 && !denied.iter().any(|line| line.contains("box-1/config'") && line.contains("/device/wardwatch/box-1/config")), "{denied:?}");
     // Names are those of the certificates, whatever a client calls itself.
     assert!(!broker.log().contains("as liar"), "{}", broker.log());
 }

@@ -241,6 +241,8 @@ fn wrong_values_are_found() {
             "camera.gate.masks[1]", "crosses itself", "in order around the mask";
         "to = [0.8, 0.7]" => "to = [0.2, 0.7] #!":
             "camera.gate.tripwire.stop.to", "is where the tripwire starts", "two different points";
+        "[detector]\n" => "[home_assistant]\ntopic_prefix = \"home/#\" #!\n[detector]\n":
+            "home_assistant.topic_prefix", "\"home/#\" is no level of a topic", "\"homeassistant\"";
         "from = \"22:00\"" => "from = \"25:00\" #!\n": "rule.night.schedule[0].from", "no time of day", "23:59";
     }
 }
@@ -426,6 +428,7 @@ fn the_good_one_becomes_settings() {
     assert!(settings.store.directory.ends_with("store") && settings.store.directory.is_absolute());
     assert_eq!((settings.broker.host.as_str(), settings.broker.port), ("127.0.0.1", 1883));
     assert_eq!(settings.broker.tls, None);
+    assert_eq!(settings.broker.home_assistant.prefix, None, "off unless somebody asks for it");
     assert_eq!(settings.detect.detector, DetectorChoice::Motion);
     assert!(settings.detect.workers >= 1);
     let [camera] = settings.cameras.as_slice() else { panic!("one camera") };
@@ -437,6 +440,19 @@ fn the_good_one_becomes_settings() {
     assert!(matches!(&line.place, Place::Tripwire(wire) if wire.id.as_str() == "stop"));
     assert!(matches!(&night.place, Place::Zone(zone) if zone.id.as_str() == "yard"));
     assert_eq!(night.schedule.windows.len(), 1);
+}
+
+#[test]
+fn home_assistant_is_told_where_somebody_asks_for_it() {
+    let with = |table: &str| {
+        let settings =
+            Folder::with(&changed("[detector]\n", &format!("{table}[detector]\n"))).load().unwrap();
+        assert!(settings.broker.home_assistant.file.starts_with(&settings.store.directory));
+        settings.broker.home_assistant.prefix
+    };
+    assert_eq!(with("[home_assistant]\ndiscovery = true\n").as_deref(), Some("homeassistant"));
+    assert_eq!(with("[home_assistant]\ndiscovery = true\ntopic_prefix = \"ha\"\n").as_deref(), Some("ha"));
+    assert_eq!(with("[home_assistant]\ntopic_prefix = \"ha\"\n"), None);
 }
 
 #[test]

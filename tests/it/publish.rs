@@ -1,5 +1,6 @@
 //! Scenarios of `publish`, against Mosquitto and a real store.
 
+mod home_assistant;
 mod link;
 pub mod post;
 
@@ -19,7 +20,9 @@ use wardwatch::domain::ids::OutboxId;
 use wardwatch::domain::secret::{Credentials, Secret};
 use wardwatch::domain::status::{self, CameraStatus, Presence, Status, StreamState};
 use wardwatch::domain::time::{ClockState, WallTime};
-use wardwatch::publish::{Acknowledge, Identity, LinkState, Outbox, Publisher, Settings, StatusSource, Tls};
+use wardwatch::publish::{
+    Acknowledge, HomeAssistant, Identity, LinkState, Outbox, Publisher, Settings, StatusSource, Tls,
+};
 use wardwatch::store::Store;
 
 use crate::support::broker::{BrokerOptions, BrokerTls, Message, Subscriber, TestBroker};
@@ -139,6 +142,7 @@ pub fn settings(port: u16) -> Settings {
         credentials: None,
         acknowledge: Acknowledge::Broker,
         keep_alive: Duration::from_secs(5),
+        home_assistant: HomeAssistant::default(),
     }
 }
 

@@ -1,0 +1,86 @@
+//! What Home Assistant is told through the broker, and that it is taken back.
+
+use serde_json::Value;
+use tempfile::TempDir;
+use wardwatch::publish::{HomeAssistant, Settings};
+
+use super::{LONG, Sender, settings};
+use crate::support::broker::{BrokerOptions, Message, TestBroker};
+use crate::support::wait_until;
+
+const TOPIC: &str = "homeassistant/device/wardwatch/box-1/config";
+
+/// What the broker keeps for Home Assistant.
+fn kept(broker: &TestBroker, prefix: &str) -> Vec<Message> {
+    let subscriber = broker.subscriber(&format!("{prefix}/#"));
+    // What is retained comes before what is published after it.
+    let marker = format!("{prefix}/marker");
+    broker.publish(&marker, b"x");
+    wait_until("all that is retained has come", LONG, || {
+        subscriber.messages().iter().any(|message| message.topic == marker)
+    });
+    let messages = subscriber.messages();
+    messages.into_iter().filter(|message| message.topic != marker && !message.payload.is_empty()).collect()
+}
+
+#[test]
+fn home_assistant_is_told_of_the_box_until_it_is_switched_off() {
+    let (broker, place) = (TestBroker::start(&BrokerOptions::default()), TempDir::new().unwrap());
+    let file = place.path().join("topics");
+    let with = |prefix: Option<&str>| Settings {
+        home_assistant: HomeAssistant { prefix: prefix.map(str::to_owned), file: file.clone() },
+        ..settings(broker.port)
+    };
+    let sender = Sender::start(with(Some("homeassistant")));
+    wait_until("it is told", LONG, || !kept(&broker, "homeassistant").is_empty());
+    let told = kept(&broker, "homeassistant");
+    assert!(told.len() == 1 && told[0].topic == TOPIC && told[0].retained, "{told:?}");
+    let config: Value = serde_json::from_slice(&told[0].payload).unwrap();
+    let status = "wardwatch/v1/ben-nghe/box-1/status";
+    assert_eq!(config["device"]["identifiers"][0], "wardwatch-ben-nghe-box-1");
+    assert_eq!(config["origin"]["name"], "wardwatch");
+    let availability = &config["availability"][0];
+    assert!(availability["topic"] == status && availability["payload_available"] == "online", "{config:#}");
+    let parts = config["components"].as_object().unwrap();
+    assert_eq!(parts.keys().collect::<Vec<_>>(), ["alert", "camera-gate", "outbox"]);
+    let camera = &parts["camera-gate"];
+    assert!(camera["platform"] == "binary_sensor" && camera["device_class"] == "connectivity", "{camera:#}");
+    assert!(camera["state_topic"] == status && camera["value_template"].as_str().unwrap().contains("'gate'"));
+    let alert = &parts["alert"];
+    assert_eq!((&alert["platform"], &alert["state_topic"]), (&"event".into(), &super::ALERT.into()));
+    assert!(
+        parts
+            .values()
+            .all(|part| part["unique_id"].as_str().unwrap().starts_with("wardwatch-ben-nghe-box-1-"))
+    );
+    let text = String::from_utf8_lossy(&told[0].payload).into_owned();
+    assert!(!text.contains("thumbnail") && !text.contains("image"), "no picture: {text}");
+
+    // Elsewhere, and not in the old place any more.
+    sender.publisher.stop(LONG);
+    let sender = Sender::start(with(Some("ha")));
+    wait_until("it is told elsewhere", LONG, || kept(&broker, "ha").len() == 1);
+    wait_until("the old place is cleared", LONG, || kept(&broker, "homeassistant").is_empty());
+    sender.publisher.stop(LONG);
+
+    // Off.
+    let sender = Sender::start(with(None));
+    wait_until("it is cleared", LONG, || kept(&broker, "ha").is_empty());
+    wait_until("nothing is left to remember", LONG, || !file.exists());
+    sender.publisher.stop(LONG);
+}
+
+#[test]
+fn without_being_asked_nothing_is_told() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let everything = broker.subscriber("#");
+    let sender = Sender::start(settings(broker.port));
+    sender.put(0);
+    wait_until("the alert is out", LONG, || sender.state().published == 1);
+    wait_until("it has come", LONG, || {
+        everything.messages().iter().any(|message| message.topic == super::ALERT)
+    });
+    let others =
+        everything.messages().into_iter().filter(|message| !message.topic.starts_with("wardwatch/v1/"));
+    assert_eq!(others.count(), 0);
+}
