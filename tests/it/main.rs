@@ -27,4 +27,5 @@ mod scene;
 mod store;
 mod street;
 mod support;
+mod units;
 mod video;

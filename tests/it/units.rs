@@ -1,0 +1,98 @@
+//! The units in systemd/: systemd understands every line of them, and what they leave open stays within its bound.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+const UNITS: &[(&str, &str)] =
+    &[("wardwatch", env!("CARGO_BIN_EXE_wardwatch")), ("wardpost", env!("CARGO_BIN_EXE_wardpost"))];
+/// Ten times the exposure that `systemd-analyze security` may find.
+const EXPOSURE_MAX: &str = "15";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd")
+}
+
+/// A folder with both units, their programs where this build has them.
+fn units() -> TempDir {
+    let place = TempDir::new().unwrap();
+    for (name, program) in UNITS {
+        let unit = fs::read_to_string(folder().join(format!("{name}.service"))).unwrap();
+        let here = unit.replace(&format!("/usr/bin/{name} "), &format!("{program} "));
+        assert_ne!(here, unit, "{name} is started from /usr/bin");
+        fs::write(place.path().join(format!("{name}.service")), here).unwrap();
+    }
+    place
+}
+
+/// Both outputs of systemd-analyze, or `None` where there is none.
+fn analyze(place: &Path, arguments: &[&str], unit: &str) -> Option<(bool, String, String)> {
+    let mut command = Command::new("systemd-analyze");
+    let output = match command.args(arguments).arg(place.join(format!("{unit}.service"))).output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("skipped: there is no systemd-analyze here");
+            return None;
+        }
+        output => output.unwrap(),
+    };
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Some((output.status.success(), text(output.stdout), text(output.stderr)))
+}
+
+/// What systemd complains of; it succeeds all the same with a key that it does not know.
+fn complaints(place: &Path, unit: &str) -> Option<String> {
+    analyze(place, &["verify", "--man=no"], unit).map(|(_, _, complaints)| complaints)
+}
+
+#[test]
+fn systemd_understands_every_line_of_the_units() {
+    let place = units();
+    for (unit, _) in UNITS {
+        let Some(complaints) = complaints(place.path(), unit) else { return };
+        assert_eq!(complaints, "", "{unit}");
+    }
+    let path = place.path().join("wardwatch.service");
+    let misspelt = fs::read_to_string(&path).unwrap().replace("WatchdogSec=", "WatchDogSec=");
+    fs::write(&path, misspelt).unwrap();
+    assert!(complaints(place.path(), "wardwatch").unwrap().contains("WatchDogSec"));
+}
+
+#[test]
+fn systemd_understands_every_line_of_the_examples() {
+    let mut tried = 0;
+    for example in fs::read_dir(folder().join("examples")).unwrap() {
+        let example = example.unwrap().path();
+        let place = units();
+        let drop_ins = place.path().join("wardwatch.service.d");
+        fs::create_dir(&drop_ins).unwrap();
+        let copy = drop_ins.join(example.file_name().unwrap());
+        fs::copy(&example, &copy).unwrap();
+        let Some(found) = complaints(place.path(), "wardwatch") else { return };
+        assert_eq!(found, "", "{}", example.display());
+        // It is read at all.
+        fs::write(&copy, fs::read_to_string(&copy).unwrap() + "\nNoSuchKey=1\n").unwrap();
+        assert!(complaints(place.path(), "wardwatch").unwrap().contains("NoSuchKey"));
+        tried += 1;
+    }
+    assert!(tried > 1, "{tried} examples");
+}
+
+#[test]
+fn what_the_units_leave_open_stays_within_its_bound() {
+    let place = units();
+    let threshold = format!("--threshold={EXPOSURE_MAX}");
+    let security = ["security", "--offline=true", "--no-pager", &threshold];
+    for (unit, _) in UNITS {
+        let Some((is_within, found, _)) = analyze(place.path(), &security, unit) else { return };
+        let overall = found.lines().find_map(|line| line.split_once("level for ")).map(|(_, rest)| rest);
+        eprintln!("figure: units: exposure: {}", overall.unwrap_or_default());
+        assert!(is_within && overall.is_some(), "{found}");
+    }
+    let path = place.path().join("wardpost.service");
+    let open = fs::read_to_string(&path).unwrap().replace("User=wardpost", "User=root");
+    fs::write(&path, open).unwrap();
+    let (is_within, found, _) = analyze(place.path(), &security, "wardpost").unwrap();
+    assert!(!is_within, "{found}");
+}
