@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use super::written::Written;
 use crate::domain::secret::{Credentials, Secret};
 
+/// `LoadCredential=secrets:/etc/wardwatch/secrets` of the unit hands over every file of that folder under its name with
+/// this before it.
+const UNIT_PREFIX: &str = "secrets_";
+
 /// The configuration as written, and what else is needed to check it.
 pub(super) struct Checker<'a> {
     /// Where problems go.
@@ -94,6 +98,10 @@ impl Checker<'_> {
                 None
             }
             Some(directory) => Some(directory.join(name)),
+            // By hand, as root: from where the unit loads it.
+            None if name.starts_with(UNIT_PREFIX) && !name.contains('/') => {
+                Some(self.written.base().join("secrets").join(&name[UNIT_PREFIX.len()..]))
+            }
             None => {
                 let remedy = format!(
                     "add LoadCredential={name}:FILE to the unit; to check by hand, set CREDENTIALS_DIRECTORY"

@@ -70,6 +70,11 @@ impl Written {
         self.files[self.place(path).file].parent().unwrap_or(Path::new(""))
     }
 
+    /// The folder of the configuration itself, whichever file writes a key.
+    pub(super) fn base(&self) -> &Path {
+        self.files[0].parent().unwrap_or(Path::new(""))
+    }
+
     /// Whether the key at `path` is written, be it right or wrong.
     pub(super) fn is_written(&self, path: &str) -> bool {
         self.places.contains_key(path)

@@ -494,6 +494,21 @@ fn streams_and_secrets_become_settings() {
 }
 
 #[test]
+fn what_the_unit_hands_over_is_found_by_hand_too() {
+    let folder = Folder::with(&changed("transport = \"tcp\"", "user = \"admin\"\npassword_file = \"secrets/password\""));
+    folder.write(
+        "conf.d/10-yard.toml",
+        "[camera.yard]\nmain = \"rtsp://h/1\"\nuser = \"admin\"\npassword_file = \"credential:secrets_password\"\n",
+        0o644,
+    );
+    let settings = folder.load().unwrap();
+    let Source::Rtsp(RtspSource { credentials, .. }) = &settings.cameras[1].streams[0].source else {
+        panic!("RTSP")
+    };
+    assert_eq!(credentials.as_ref().unwrap().password.reveal(), PASSWORD);
+}
+
+#[test]
 fn conf_d_adds_to_the_file_and_counts_paths_from_its_own_folder() {
     let folder = Folder::with(&changed("[camera.gate.zone.yard]", "[camera.gate.zone.kerb]"));
     folder.write(
