@@ -16,6 +16,7 @@ mod detect;
 mod faults;
 mod gate;
 mod inspect;
+mod manual;
 mod network;
 mod optics;
 mod outbox;

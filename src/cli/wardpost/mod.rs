@@ -54,6 +54,11 @@ enum Command {
     },
 }
 
+/// The command line as clap has it, for manual pages and completions.
+pub fn command() -> clap::Command {
+    Line::command()
+}
+
 /// Runs what the command line asks for. Errors are printed with their causes; the result is the process's exit code.
 pub fn main() -> ExitCode {
     let line = Line::parse();
@@ -74,7 +79,7 @@ pub fn main() -> ExitCode {
         Command::Settle(args) => settle::run(&args),
         Command::Log(args) => log::run(&args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Line::command(), "wardpost", &mut std::io::stdout());
+            clap_complete::generate(shell, &mut command(), "wardpost", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
     };

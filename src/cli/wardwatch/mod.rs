@@ -59,6 +59,11 @@ enum Command {
     Session(session::Args),
 }
 
+/// The command line as clap has it, for manual pages and completions.
+pub fn command() -> clap::Command {
+    Line::command()
+}
+
 /// Runs what the command line asks for. Errors are printed with their causes; the result is the process's exit code.
 pub fn main() -> ExitCode {
     let line = Line::parse();
@@ -94,7 +99,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Line::command(), "wardwatch", &mut std::io::stdout());
+            clap_complete::generate(shell, &mut command(), "wardwatch", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
         Command::Session(args) => Ok(session::run(&args)),

@@ -1,0 +1,127 @@
+//! Manual pages and completions, as they are checked in and packaged: what the commands say of themselves.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Command;
+use clap_complete::Shell;
+
+/// What follows the generated sections of a program's own page.
+const OF_WARDWATCH: &str = r#".SH "EXIT STATUS"
+0: fine. 1: it cannot be done; the reason and the remedy are on standard error. 2: usage. 3: something wrong was found.
+.SH FILES
+.TP
+/etc/wardwatch/wardwatch.toml, /etc/wardwatch/conf.d/*.toml
+the configuration; /usr/share/wardwatch/wardwatch.toml explains every key
+.TP
+/etc/wardwatch/secrets/
+passwords and the box's key; FILE in it is written "credential:secrets_FILE" in the configuration
+.TP
+/var/lib/wardwatch/
+footage, its index, what is held as evidence, and the log of who looked
+.SH "SEE ALSO"
+systemctl(1), journalctl(1), /usr/share/doc/wardwatch/README.md
+"#;
+const OF_WARDPOST: &str = r#".SH "EXIT STATUS"
+0: fine. 1: it cannot be done; the reason and the remedy are on standard error. 2: usage. 3: something wrong was found.
+.SH FILES
+.TP
+/etc/wardwatch/wardpost.toml
+the configuration; /usr/share/wardwatch/wardpost.toml explains every key
+.TP
+/etc/wardwatch/post-secrets/
+passwords and the post's key; FILE in it is written "credential:secrets_FILE" in the configuration
+.TP
+/var/lib/wardpost/
+alerts, their pictures, and the log of who looked
+.SH "SEE ALSO"
+systemctl(1), journalctl(1), /usr/share/doc/wardpost/README.md
+"#;
+
+/// A program's command line as a package has it: without the demonstration, and without what is hidden.
+fn shipped(command: &Command) -> Command {
+    let name = command.get_name().to_owned();
+    let about = command.get_about().cloned().unwrap_or_default();
+    let shown = command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "demo");
+    // A version in them would make all of them out of date with each release.
+    let mut shipped = Command::new(name).version("").about(about).subcommands(shown.cloned());
+    shipped.build();
+    shipped
+}
+
+/// The page of `command` and those of its subcommands, by file name.
+fn pages(command: &Command, name: &str, more: &str, into: &mut BTreeMap<String, Vec<u8>>) {
+    let command = command.clone().display_name(name.to_owned());
+    let man = clap_mangen::Man::new(command.clone()).title(name.to_uppercase()).source("wardwatch");
+    let mut page = Vec::new();
+    man.render_title(&mut page).unwrap();
+    man.render_name_section(&mut page).unwrap();
+    man.render_synopsis_section(&mut page).unwrap();
+    man.render_description_section(&mut page).unwrap();
+    if command.get_arguments().next().is_some() {
+        man.render_options_section(&mut page).unwrap();
+    }
+    if command.has_subcommands() {
+        man.render_subcommands_section(&mut page).unwrap();
+    }
+    page.extend(more.bytes());
+    into.insert(format!("man/{name}.1"), page);
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+        pages(sub, &format!("{name}-{}", sub.get_name()), "", into);
+    }
+}
+
+/// Everything that is checked in below deploy/.
+fn generated() -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let programs = [
+        (wardwatch::cli::wardwatch::command(), OF_WARDWATCH),
+        (wardwatch::cli::wardpost::command(), OF_WARDPOST),
+    ];
+    for (command, more) in programs {
+        let command = shipped(&command);
+        let name = command.get_name().to_owned();
+        pages(&command, &name, more, &mut files);
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut command.clone(), &name, &mut text);
+            files.insert(format!("completions/{name}.{shell}"), text);
+        }
+    }
+    files
+}
+
+fn deploy() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")
+}
+
+/// What is in `man` and `completions`.
+fn checked_in() -> BTreeMap<String, Vec<u8>> {
+    let entries = ["man", "completions"].into_iter().flat_map(|folder| {
+        let entries = fs::read_dir(deploy().join(folder)).into_iter().flatten().flatten();
+        entries.map(move |entry| (format!("{folder}/{}", entry.file_name().display()), entry.path()))
+    });
+    entries.map(|(name, path)| (name, fs::read(path).unwrap())).collect()
+}
+
+#[test]
+fn the_checked_in_schema_of_pages_and_completions_is_this_one() {
+    let generated = generated();
+    if std::env::var_os("WARDWATCH_WRITE_SCHEMAS").is_some() {
+        for folder in ["man", "completions"] {
+            let _ = fs::remove_dir_all(deploy().join(folder));
+            fs::create_dir_all(deploy().join(folder)).unwrap();
+        }
+        for (name, text) in &generated {
+            fs::write(deploy().join(name), text).unwrap();
+        }
+    }
+    let checked_in = checked_in();
+    let other = |name: &&String| generated.get(*name) != checked_in.get(*name);
+    let differ: Vec<_> = generated.keys().chain(checked_in.keys()).filter(other).collect();
+    assert!(differ.is_empty(), "out of date in deploy/: {differ:?}; run `make schemas`");
+    assert!(generated.contains_key("man/wardwatch-clips-export.1"), "{:?}", generated.keys());
+    assert!(!generated.contains_key("man/wardwatch-demo.1"), "a box has no demonstration");
+}
+
