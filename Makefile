@@ -12,6 +12,10 @@
 # make bench-track  how well subjects are followed on crowded drawn streets, beside ByteTrack (from PyPI), and counted on the clips of ../shared
 #                    MODEL=path
 # make bench-alerts  how long alerts take from boxes to the ward post's disk and back   BOXES=1,10,100 BENCH_SECONDS=30 RATE=1
+# make deb     packages of box and post for Debian 12 and 13, in $(TARGET)/dist/ARCH/   ARCH=amd64|arm64|armhf
+#              BINARIES=folder  of programs that are built already
+# make test-system  the packages in Debian 12 and 13: installed, booted, hung, killed, upgraded, downgraded, purged, with a camera and a
+#              ward post outside. Minutes long, as root; prints its figures
 # All install what is missing (scripts/packages*.debian) and need a Rust toolchain.
 
 CARGO ?= cargo
@@ -29,7 +33,8 @@ RUNS ?= 20
 # make a network's kernels three times slower.
 SHIPPED := $(foreach set,opt-level=3 debug-assertions=false overflow-checks=false,--config profile.dev.package.wardwatch.$(set))
 
-.PHONY: demo test faults faults-alerts bench bench-detect bench-rules bench-track bench-alerts setup format lint documentation run-tests schemas
+.PHONY: demo test faults faults-alerts bench bench-detect bench-rules bench-track bench-alerts setup format lint documentation run-tests schemas \
+	deb test-system
 
 demo: setup
 	$(CARGO) build --bin wardwatch $(SHIPPED)
@@ -89,6 +94,21 @@ RATE ?= 1
 bench-alerts: setup
 	$(CARGO) bench --locked --profile dev $(SHIPPED) --bench alerts -- \
 		--boxes $(BOXES) --seconds $(BENCH_SECONDS) --rate $(RATE)
+
+# Packages. Debian's name of the architecture; the programs are those of `make ARCH`, unless BINARIES has them.
+ARCH ?= $(shell dpkg --print-architecture)
+BINARIES ?= $(TARGET)/dist/$(ARCH)
+deb: $(if $(filter file,$(origin BINARIES)),$(ARCH))
+	scripts/deb/build $(ARCH) $(BINARIES)
+
+# As root. Roots of Debian are made once, below $(TARGET)/system.
+test-system: deb
+	@scripts/setup packages.debian packages.system.debian
+	@WARDWATCH_SYSTEM=$(abspath $(BINARIES)) $(CARGO) test --locked --test it -- system:: --nocapture --test-threads=1 2>&1 \
+		| tee $(TARGET)/$@.log | sed -un 's/^\(test [^ ]*\) .*/\1/p'
+	@awk -F': ' -f scripts/figures.awk $(TARGET)/$@.log
+	@grep -q '^test result: ok' $(TARGET)/$@.log \
+		|| { tail -n 40 $(TARGET)/$@.log; echo "$@: a promise is broken; more in $(TARGET)/$@.log" >&2; exit 1; }
 
 setup:
 	@scripts/setup
