@@ -38,7 +38,12 @@ fn street(seed: u64) -> (Feed, Scene) {
 }
 
 fn street_camera(port: u16, seed: u64) -> CameraServer {
-    let server = CameraServer::start(port, &Access::default()).unwrap();
+    street_camera_for(port, seed, &Access::default())
+}
+
+/// The same, for whom `access` says.
+pub fn street_camera_for(port: u16, seed: u64, access: &Access) -> CameraServer {
+    let server = CameraServer::start(port, access).unwrap();
     server.mount("/main", street(seed).0).unwrap();
     server
 }

@@ -28,5 +28,6 @@ mod scene;
 mod store;
 mod street;
 mod support;
+mod system;
 mod units;
 mod video;

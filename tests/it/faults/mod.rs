@@ -15,7 +15,7 @@ mod pipeline;
 mod power;
 mod promise;
 mod thin;
-mod ward;
+pub mod ward;
 
 /// How often something is done: `few` times, or `full` times when everything was asked for.
 fn rounds(few: u32, full: u32) -> u32 {

@@ -57,10 +57,15 @@ impl Ceremony {
         let serial = fs::read_to_string(self.file("serial")).unwrap();
         let out = self.place.path().join(format!("{box_id}-{}", serial.trim()));
         let identity = keygen(box_id, &out);
-        fs::copy(out.join("box.csr"), self.file("box.csr")).unwrap();
-        run(&section("Each box"), &self.folder());
-        fs::rename(self.file("box-cert.pem"), &identity.cert_file).unwrap();
+        self.sign(&out.join("box.csr"), &identity.cert_file);
         identity
+    }
+
+    /// The certificate for a box's request.
+    pub fn sign(&self, request: &Path, certificate: &Path) {
+        fs::copy(request, self.file("box.csr")).unwrap();
+        run(&section("Each box"), &self.folder());
+        fs::copy(self.file("box-cert.pem"), certificate).unwrap();
     }
 
     /// Revokes a box's certificate; the broker does not know yet.

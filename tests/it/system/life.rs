@@ -1,0 +1,316 @@
+//! A box's life on a booted Debian: commissioned as deploy/README.md says, hung, killed, reloaded, upgraded, taken back, removed.
+//! Camera, broker and ward post are outside of it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use wardwatch::domain::secret::{Credentials, Secret};
+use wardwatch::scene::{Scene, Settings};
+use wardwatch::store::Catalogue;
+use wardwatch::video::server::{Access, CameraServer};
+
+use super::booted::{Booted, Forward, OUTSIDE};
+use super::machine::Machine;
+use super::{RELEASES, VERSIONS, architecture, figure, pack, packages};
+use crate::agent::street_camera_for;
+use crate::faults::ward::judge;
+use crate::post::station::Station;
+use crate::support::broker::{BrokerOptions, BrokerTls, TestBroker};
+use crate::support::ceremony::Ceremony;
+use crate::support::wait_until;
+
+const UNIT: &str = include_str!("../../../systemd/wardwatch.service");
+const PASSWORD: &str = "hunter2";
+const PATIENCE: Duration = Duration::from_secs(120);
+/// From a daemon that stands still to one that runs again, beside `WatchdogSec`.
+pub const RESTART_MAX: Duration = Duration::from_secs(5);
+const KILLS: u32 = 5;
+
+/// A box inside, and the rest of the ward outside.
+struct Life {
+    scenario: String,
+    booted: Booted,
+    station: Station,
+    ceremony: Ceremony,
+    broker: TestBroker,
+    camera: Option<CameraServer>,
+    forward: Forward,
+}
+
+fn access() -> Access {
+    let credentials = Credentials { user: "viewer".into(), password: Secret::new(PASSWORD.to_owned()) };
+    Access { credentials: Some(credentials), ..Access::default() }
+}
+
+impl Life {
+    /// The package is installed, the box is booted, and knows nothing yet.
+    fn begin(packages: &Path, (release, name): (&str, &str)) -> Self {
+        let debs = TempDir::new().unwrap();
+        VERSIONS.iter().for_each(|version| pack(packages, version, debs.path()));
+        let machine = Machine::of(release);
+        machine.install(debs.path(), &format!("./wardwatch_{}_*.deb", VERSIONS[0]));
+        let booted = Booted::boot(machine);
+        let ceremony = Ceremony::held();
+        let tls = BrokerTls {
+            cert_file: ceremony.file("broker-cert.pem"),
+            key_file: ceremony.file("broker-key.pem"),
+            client_ca_file: Some(ceremony.ca_file()),
+        };
+        let options = BrokerOptions { tls: Some(tls), address: Some(OUTSIDE), ..BrokerOptions::default() };
+        let broker = TestBroker::start(&options);
+        let mut station = Station::at(broker.inside_port, &[]);
+        station.serve();
+        station.wait_for_connections(1);
+        let camera = street_camera_for(0, 1, &access());
+        let forward = Forward::to(camera.port());
+        let scenario = format!("{name}, booted");
+        Self { scenario, booted, station, ceremony, broker, camera: Some(camera), forward }
+    }
+
+    fn figure(&self, what: &str, value: impl std::fmt::Display) {
+        figure(&self.scenario, what, value);
+    }
+
+    /// A path of the box, from outside.
+    fn path(&self, inside: &str) -> PathBuf {
+        self.booted.machine.path(inside)
+    }
+
+    fn configuration(&self) -> String {
+        let wire = Scene::new(Settings::default()).places().tripwire;
+        format!(
+            "[box]\nward = \"ben-nghe\"\nid = \"box-1\"\n[store]\nclip_bytes_max = \"1 GiB\"\nfree_bytes_min = 0\n\
+             segment_seconds = 5\n[broker]\nurl = \"mqtts://post.example:{}\"\nca_file = \"ca.pem\"\n\
+             cert_file = \"box-cert.pem\"\nkey_file = \"credential:secrets_box-key.pem\"\n\
+             [camera.gate]\nname = \"Cổng\"\nmain = \"rtsp://{OUTSIDE}:{}/main\"\nuser = \"viewer\"\n\
+             password_file = \"credential:secrets_camera-gate\"\nstall_seconds = 5\n\
+             [camera.gate.tripwire.street]\nfrom = [{}, {}]\nto = [{}, {}]\n[rule.street]\nkind = \"tripwire\"\n\
+             cameras = [\"gate\"]\ntripwire = \"street\"\ncool_down_seconds = 1\n",
+            self.broker.port, self.forward.port, wire.from.x, wire.from.y, wire.to.x, wire.to.y
+        )
+    }
+
+    /// What an installer does, up to the first alert.
+    fn commission(&self) {
+        let booted = &self.booted;
+        assert_eq!(booted.property("wardwatch", "ConditionResult"), "no", "there is no configuration yet");
+        assert_eq!(booted.sh("systemctl --failed --plain --no-legend"), "");
+        fs::write(self.path("/etc/wardwatch/wardwatch.toml"), self.configuration()).unwrap();
+        fs::copy(self.ceremony.ca_file(), self.path("/etc/wardwatch/ca.pem")).unwrap();
+        booted.sh(&format!("echo {OUTSIDE} post.example >>/etc/hosts"));
+        booted.sh(&format!("umask 077; echo {PASSWORD} >/etc/wardwatch/secrets/camera-gate"));
+        booted.sh("wardwatch keygen");
+        self.ceremony
+            .sign(&self.path("/etc/wardwatch/box.csr"), &self.path("/etc/wardwatch/box-cert.pem"));
+        booted.sh("wardwatch check");
+        let begun = Instant::now();
+        booted.sh("systemctl start wardwatch");
+        self.figure("systemctl start to ready", seconds(begun));
+        wait_until("the first alert is at the post", PATIENCE, || !self.station.stored().is_empty());
+        self.figure("systemctl start to the first alert at the post", seconds(begun));
+    }
+
+    /// What the unit promises of the running daemon.
+    fn look_around(&self) {
+        let booted = &self.booted;
+        assert_eq!(booted.sh("ss -Hltnu"), "", "nothing listens");
+        assert_eq!(booted.sh("stat -c '%a %U' /run/wardwatch /var/lib/wardwatch"), "755 wardwatch\n700 wardwatch");
+        assert_eq!(booted.sh("stat -c %a /run/wardwatch/status.json /run/wardwatch/wardwatch.prom"), "644\n644");
+        booted.sh("wardwatch status | grep -q gate");
+        let has_all_walls = booted.try_sh("wardwatch session --try-walls").is_ok();
+        self.figure("this kernel has all walls of a session", has_all_walls);
+        assert_eq!(!has_all_walls, booted.log("wardwatch").contains("weaker walls"), "the unit takes none away");
+        let daemon = booted.property("wardwatch", "MainPID");
+        let of_daemon = format!("nsenter --target {daemon} --mount --setuid $(id -u wardwatch) --setgid $(id -g wardwatch)");
+        for refused in ["cat /etc/wardwatch/secrets/camera-gate", "touch /etc/wardwatch/x", "touch /usr/x", "ls /home/x"] {
+            assert!(booted.try_sh(&format!("{of_daemon} {refused}")).is_err(), "{refused}");
+        }
+        booted.sh(&format!("{of_daemon} touch /var/lib/wardwatch/x && rm /var/lib/wardwatch/x"));
+    }
+
+    /// SIGSTOP of the daemon; its sessions do not outlive it.
+    fn hang(&self) {
+        let booted = &self.booted;
+        let daemon = booted.property("wardwatch", "MainPID");
+        let sessions = booted.sh(&format!("cat /proc/{daemon}/task/*/children"));
+        assert!(!sessions.trim().is_empty());
+        let took = booted.hang("wardwatch", watchdog() + RESTART_MAX).as_secs_f64();
+        self.figure("SIGSTOP to a new daemon", format!("{took:.1} s (WatchdogSec {})", watchdog().as_secs()));
+        for session in sessions.split_whitespace() {
+            let name = booted.try_sh(&format!("cat /proc/{session}/cmdline")).unwrap_or_default();
+            assert!(!name.contains("session"), "session {session} outlives its daemon");
+        }
+        self.more_alerts();
+    }
+
+    /// kill -9, again and again.
+    fn kill(&self) {
+        let booted = &self.booted;
+        let mut longest = Duration::ZERO;
+        for round in 0..KILLS {
+            self.more_alerts();
+            let before = booted.property("wardwatch", "MainPID");
+            std::thread::sleep(Duration::from_millis(370) * round);
+            let killed = Instant::now();
+            booted.sh(&format!("kill -KILL {before}"));
+            wait_until("the daemon that was killed is replaced", PATIENCE, || {
+                booted.property("wardwatch", "MainPID") != before && booted.is_active("wardwatch")
+            });
+            longest = longest.max(killed.elapsed());
+        }
+        self.figure(&format!("kill -9 to ready, longest of {KILLS}"), format!("{:.1} s", longest.as_secs_f64()));
+    }
+
+    /// A changed configuration is taken up, one with problems is not, and the daemon is the same all the while.
+    fn reload(&self) {
+        let (booted, path) = (&self.booted, self.path("/etc/wardwatch/wardwatch.toml"));
+        let daemon = booted.property("wardwatch", "MainPID");
+        let good = fs::read_to_string(&path).unwrap();
+        for (text, said) in [
+            (good.replace("Cổng", "Cổng chợ"), "the configuration is taken up"),
+            (good.replace("[store]", "[stoer]"), "the configuration is not taken up"),
+        ] {
+            fs::write(&path, text).unwrap();
+            let before = booted.log("wardwatch").matches(said).count();
+            booted.sh("systemctl reload wardwatch");
+            wait_until(said, PATIENCE, || booted.log("wardwatch").matches(said).count() > before);
+        }
+        fs::write(&path, good).unwrap();
+        booted.sh("systemctl reload wardwatch");
+        wait_until("it runs on", PATIENCE, || booted.is_active("wardwatch"));
+        assert_eq!(booted.property("wardwatch", "MainPID"), daemon);
+    }
+
+    /// Another version, higher or lower: one restart, and nothing of the operator's or the index's is lost.
+    fn change_to(&self, version: &str) {
+        let booted = &self.booted;
+        let started = || booted.log("wardwatch").matches("Started wardwatch.service").count();
+        let edited = || booted.sh("cd /etc; find wardwatch systemd/system -type f | sort | xargs sha256sum");
+        let index = || {
+            let catalogue = self.catalogue();
+            (catalogue.outbox_id().unwrap(), catalogue.last_given().unwrap())
+        };
+        let before = (started(), edited(), index());
+        booted.sh(&format!("dpkg --force-downgrade -i /debs/wardwatch_{version}_{}.deb 2>&1", architecture()));
+        wait_until("it runs again", PATIENCE, || booted.is_active("wardwatch"));
+        assert_eq!(booted.sh("dpkg-query -W -f '${Version}' wardwatch"), version);
+        assert_eq!((started(), edited()), (before.0 + 1, before.1), "one restart, everything as it was edited");
+        let after = index();
+        assert!(after.0 == before.2.0 && after.1 >= before.2.1, "{after:?} {:?}", before.2);
+        self.more_alerts();
+    }
+
+    /// An index that needs a newer program: the daemon says so, changes nothing, and starts once that is mended.
+    fn newer_index(&self) {
+        let booted = &self.booted;
+        booted.sh("systemctl stop wardwatch");
+        let set = |version: i64| {
+            let index = rusqlite::Connection::open(self.path("/var/lib/wardwatch/index.sqlite")).unwrap();
+            index.pragma_update(None, "user_version", version).unwrap();
+        };
+        set(99);
+        assert!(booted.try_sh("systemctl start wardwatch").is_err());
+        wait_until("it says why", PATIENCE, || booted.log("wardwatch").contains("has version 99"));
+        booted.sh("systemctl stop wardwatch");
+        set(1);
+        booted.sh("chown -R wardwatch: /var/lib/wardwatch; systemctl start wardwatch");
+        self.more_alerts();
+    }
+
+    /// The camera goes, what waits is sent, and every number that was given is at the post.
+    fn judge(&mut self) {
+        self.camera = None;
+        wait_until("the outbox is empty", PATIENCE, || {
+            let catalogue = self.catalogue();
+            let (given, stored) = (catalogue.last_given().unwrap(), self.numbers());
+            catalogue.outbox_depth().unwrap().0 == 0 && stored.len() as u64 >= given
+        });
+        let (given, stored) = (self.catalogue().last_given().unwrap(), self.numbers());
+        let lost = (1..=given).filter(|seq| !stored.contains(seq)).count();
+        self.figure("alert messages that the box has numbered", given);
+        self.figure("lost", lost);
+        assert!(given > 20 && lost == 0 && stored.len() as u64 == given, "{given} {stored:?}");
+    }
+
+    fn numbers(&self) -> BTreeSet<u64> {
+        let stored = judge::stored(&self.station.database());
+        stored.get("box-1").into_iter().flatten().map(|message| message.seq).filter(|seq| *seq > 0).collect()
+    }
+
+    /// remove keeps everything, purge keeps only evidence.
+    fn remove(&self) {
+        let booted = &self.booted;
+        let (first, _) = self.station.stored().remove(0);
+        booted.sh(&format!("wardwatch clips hold {first} --reason 'case 12'"));
+        let files = || -> Vec<String> {
+            let found = booted.sh("cd /var/lib/wardwatch/clips; find * -type f | sort");
+            found.lines().map(str::to_owned).collect()
+        };
+        let all = files();
+        booted.sh("dpkg --remove wardwatch");
+        assert!(booted.property("wardwatch", "ActiveState") != "active");
+        booted.sh("test -e /etc/wardwatch/secrets/box-key.pem -a -e /var/lib/wardwatch/index.sqlite");
+        assert!(files().len() >= all.len());
+
+        let said = booted.sh("dpkg --purge wardwatch 2>&1");
+        assert!(said.contains("held as evidence"), "{said}");
+        let hold = booted.sh("cat /var/lib/wardwatch/holds/*.json");
+        let hold: serde_json::Value = serde_json::from_str(&hold).unwrap();
+        let held: Vec<&str> = hold["paths"].as_array().unwrap().iter().filter_map(|path| path.as_str()).collect();
+        let left = files();
+        self.figure("footage files before purge, held, after it", format!("{}, {}, {}", all.len(), held.len(), left.len()));
+        assert!(!held.is_empty() && held.iter().all(|path| left.iter().any(|file| file == path)), "{held:?} {left:?}");
+        assert!(left.len() <= held.len() + 2 && left.len() < all.len() / 2, "{left:?}");
+        let entries = booted.sh("ls /var/lib/wardwatch; ls -d /etc/wardwatch /etc/systemd/system/wardwatch* 2>&1 || true");
+        let entries: Vec<&str> = entries.lines().filter(|line| !line.contains("cannot access")).collect();
+        assert_eq!(entries, ["access.jsonl", "clips", "holds"]);
+    }
+
+    /// Two more than there are now.
+    fn more_alerts(&self) {
+        let before = self.station.stored().len();
+        wait_until("more alerts are at the post", PATIENCE, || self.station.stored().len() >= before + 2);
+    }
+
+    fn catalogue(&self) -> Catalogue {
+        Catalogue::open(&self.path("/var/lib/wardwatch")).unwrap()
+    }
+}
+
+fn seconds(since: Instant) -> String {
+    format!("{:.1} s", since.elapsed().as_secs_f64())
+}
+
+/// `WatchdogSec` of the units.
+pub fn watchdog() -> Duration {
+    let seconds = UNIT.lines().find_map(|line| line.strip_prefix("WatchdogSec=")).unwrap();
+    Duration::from_secs(seconds.parse().unwrap())
+}
+
+fn live(release: (&str, &str)) {
+    let Some(packages) = packages() else { return };
+    let mut life = Life::begin(&packages, release);
+    life.commission();
+    life.look_around();
+    life.hang();
+    life.kill();
+    life.reload();
+    life.change_to(VERSIONS[1]);
+    life.change_to(VERSIONS[0]);
+    life.newer_index();
+    life.judge();
+    life.remove();
+}
+
+#[test]
+fn a_box_lives_on_debian_12() {
+    live(RELEASES[0]);
+}
+
+#[test]
+fn a_box_lives_on_debian_13() {
+    live(RELEASES[1]);
+}

@@ -1,0 +1,53 @@
+//! The packages on Debian 12 and 13: roots made by mmdebstrap, booted by systemd-nspawn with a network of their own.
+//!
+//! Only with `WARDWATCH_SYSTEM`, the folder of programs and packages that `make deb` fills (`make test-system`). As root.
+//! `figure:` lines are what `make test-system` collects.
+
+mod booted;
+mod life;
+mod machine;
+mod post_life;
+mod roots;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Debian's releases that the packages are for, and the version of each.
+const RELEASES: [(&str, &str); 2] = [("bookworm", "Debian 12"), ("trixie", "Debian 13")];
+
+/// Programs and packages; prints why a test is skipped without them.
+fn packages() -> Option<PathBuf> {
+    let folder = std::env::var_os("WARDWATCH_SYSTEM").map(PathBuf::from);
+    if folder.is_none() {
+        eprintln!("skipped: packages on Debian are tried by `make test-system`");
+    }
+    folder
+}
+
+/// Prints what was measured, for `make test-system` to collect.
+fn figure(scenario: &str, what: &str, value: impl std::fmt::Display) {
+    eprintln!("figure: {scenario}: {what}: {value}");
+}
+
+/// This machine's architecture by Debian's name.
+fn architecture() -> String {
+    output(Command::new("dpkg").arg("--print-architecture")).trim().to_owned()
+}
+
+/// The version that stands in Cargo.toml, and one that is higher.
+const VERSIONS: [&str; 2] = [env!("CARGO_PKG_VERSION"), "99.0.0"];
+
+/// Packs the programs in `packages` as `version` into `out`.
+fn pack(packages: &Path, version: &str, out: &Path) {
+    let build = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/deb/build");
+    output(Command::new(build).arg(architecture()).arg(packages).arg(version).arg(out));
+}
+
+/// What a command that succeeds prints.
+fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{command:?}: {}\n{said}\n{}", output.status, text(&output.stderr));
+    said
+}
