@@ -40,12 +40,13 @@ systemctl(1), journalctl(1), /usr/share/doc/wardpost/README.md
 "#;
 
 /// A program's command line as a package has it: without the demonstration, and without what is hidden.
-fn shipped(command: &Command) -> Command {
-    let name = command.get_name().to_owned();
+fn shipped(name: &'static str, command: &Command) -> Command {
     let about = command.get_about().cloned().unwrap_or_default();
     let shown = command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "demo");
     // A version in them would make all of them out of date with each release.
-    let mut shipped = Command::new(name).version("").about(about).subcommands(shown.cloned());
+    let subcommands = shown.cloned().map(|sub| sub.disable_help_subcommand(true));
+    let shipped = Command::new(name).version("").about(about).disable_help_subcommand(true);
+    let mut shipped = shipped.subcommands(subcommands);
     shipped.build();
     shipped
 }
@@ -67,7 +68,7 @@ fn pages(command: &Command, name: &str, more: &str, into: &mut BTreeMap<String, 
     }
     page.extend(more.bytes());
     into.insert(format!("man/{name}.1"), page);
-    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+    for sub in command.get_subcommands() {
         pages(sub, &format!("{name}-{}", sub.get_name()), "", into);
     }
 }
@@ -76,16 +77,15 @@ fn pages(command: &Command, name: &str, more: &str, into: &mut BTreeMap<String, 
 fn generated() -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let programs = [
-        (wardwatch::cli::wardwatch::command(), OF_WARDWATCH),
-        (wardwatch::cli::wardpost::command(), OF_WARDPOST),
+        ("wardwatch", wardwatch::cli::wardwatch::command(), OF_WARDWATCH),
+        ("wardpost", wardwatch::cli::wardpost::command(), OF_WARDPOST),
     ];
-    for (command, more) in programs {
-        let command = shipped(&command);
-        let name = command.get_name().to_owned();
-        pages(&command, &name, more, &mut files);
+    for (name, command, more) in programs {
+        let command = shipped(name, &command);
+        pages(&command, name, more, &mut files);
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
             let mut text = Vec::new();
-            clap_complete::generate(shell, &mut command.clone(), &name, &mut text);
+            clap_complete::generate(shell, &mut command.clone(), name, &mut text);
             files.insert(format!("completions/{name}.{shell}"), text);
         }
     }

@@ -91,8 +91,9 @@ fn what_the_units_leave_open_stays_within_its_bound() {
         assert!(is_within && overall.is_some(), "{found}");
     }
     let path = place.path().join("wardpost.service");
-    let open = fs::read_to_string(&path).unwrap().replace("User=wardpost", "User=root");
-    fs::write(&path, open).unwrap();
+    let unit = fs::read_to_string(&path).unwrap();
+    let open: Vec<_> = unit.lines().filter(|line| !line.starts_with("SystemCallFilter=")).collect();
+    fs::write(&path, open.join("\n")).unwrap();
     let (is_within, found, _) = analyze(place.path(), &security, "wardpost").unwrap();
     assert!(!is_within, "{found}");
 }

@@ -37,10 +37,11 @@ fn architecture() -> String {
 /// The version that stands in Cargo.toml, and one that is higher.
 const VERSIONS: [&str; 2] = [env!("CARGO_PKG_VERSION"), "99.0.0"];
 
-/// Packs the programs in `packages` as `version` into `out`.
+/// Packs the programs in `packages` as `version` into `out`, quickly.
 fn pack(packages: &Path, version: &str, out: &Path) {
     let build = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/deb/build");
-    output(Command::new(build).arg(architecture()).arg(packages).arg(version).arg(out));
+    let mut command = Command::new(build);
+    output(command.arg(architecture()).arg(packages).arg(version).arg(out).env("DEB_COMPRESSION", "gzip"));
 }
 
 /// What a command that succeeds prints.

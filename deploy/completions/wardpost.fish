@@ -1,0 +1,93 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_wardpost_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_wardpost_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_wardpost_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_wardpost_using_subcommand
+    set -l cmd (__fish_wardpost_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c wardpost -n "__fish_wardpost_needs_command" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_needs_command" -s V -l version -d 'Print version'
+complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "serve" -d 'Receives alerts from the broker, stores them, and acknowledges them to the boxes'
+complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "tail" -d 'Shows alerts as they arrive'
+complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "list" -d 'Lists stored alerts, or which are missing'
+complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "show" -d 'Shows one alert whole'
+complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "status" -d 'Says how the boxes are: who is silent, what is missing. Exit code 3 where something is'
+complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "settle" -d 'Says of an outbox that what is missing of it will never come: nobody is asked for it any more'
+complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "completions" -d 'Prints the completions of a shell'
+complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l broker -d 'The broker: mqtts://HOST:PORT, or mqtt://HOST:PORT for one on the same machine' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l ca -d 'PEM file of the authority that signed the broker\'s certificate' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l cert -d 'PEM file of this post\'s certificate chain' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l key -d 'PEM file of its private key' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l user -d 'User name at the broker' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l password-file -d 'File that holds nothing but the password' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l client-id -d 'Name of the post\'s session at the broker [default: wardpost-WARD]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l ward -d 'The ward whose boxes are heard; + for all [default: +]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l silent-after -d 'A box from which nothing comes for so many seconds is reported [default: 300]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l keep-days -d 'Alerts are removed after so many days [default: 90]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l last -d 'Begin with so many that are stored already' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l thumbnails -d 'Write each thumbnail into this folder, as JPEG' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l lang -d 'The language: vi or en [default: as the configuration or LANG says]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l inline -d 'Show thumbnails in the terminal: kitty, iTerm2 and those that understand the same'
+complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l json -d 'Print JSON lines instead; times are in UTC'
+complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l box -d 'Of this box only' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l camera -d 'Of this camera only' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l severity -d 'As severe as this, or more: notice, warning, critical' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l since -d 'What was received since: 2026-05-01T22:14:03+07:00, "2026-05-01 22:14" in local time, or 22:14 for today' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l limit -d 'At most so many, the last ones' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l lang -d 'The language: vi or en [default: as the configuration or LANG says]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l missing -d 'List instead which numbers are missing or lost; exit code 3 where some are missing that may still come'
+complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l json -d 'Print a JSON array instead; times are in UTC'
+complete -c wardpost -n "__fish_wardpost_using_subcommand list" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l thumbnail -d 'Write its thumbnail into this file, as JPEG; the access log says who did' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l lang -d 'The language: vi or en [default: as the configuration or LANG says]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l json -d 'Print a JSON array of its messages instead; times are in UTC'
+complete -c wardpost -n "__fish_wardpost_using_subcommand show" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l lang -d 'The language: vi or en [default: as the configuration or LANG says]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l json -d 'Print one JSON object instead: `boxes`, `refused`, `last_refused`. Times are in UTC'
+complete -c wardpost -n "__fish_wardpost_using_subcommand status" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l why -d 'Why nobody will ever send what is missing. It is kept, with the time and who says so' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l who -d 'Who says so [default: who is logged in]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand help; and not __fish_seen_subcommand_from serve tail list show status settle completions help" -f -a "serve" -d 'Receives alerts from the broker, stores them, and acknowledges them to the boxes'
+complete -c wardpost -n "__fish_wardpost_using_subcommand help; and not __fish_seen_subcommand_from serve tail list show status settle completions help" -f -a "tail" -d 'Shows alerts as they arrive'
+complete -c wardpost -n "__fish_wardpost_using_subcommand help; and not __fish_seen_subcommand_from serve tail list show status settle completions help" -f -a "list" -d 'Lists stored alerts, or which are missing'
+complete -c wardpost -n "__fish_wardpost_using_subcommand help; and not __fish_seen_subcommand_from serve tail list show status settle completions help" -f -a "show" -d 'Shows one alert whole'
+complete -c wardpost -n "__fish_wardpost_using_subcommand help; and not __fish_seen_subcommand_from serve tail list show status settle completions help" -f -a "status" -d 'Says how the boxes are: who is silent, what is missing. Exit code 3 where something is'
+complete -c wardpost -n "__fish_wardpost_using_subcommand help; and not __fish_seen_subcommand_from serve tail list show status settle completions help" -f -a "settle" -d 'Says of an outbox that what is missing of it will never come: nobody is asked for it any more'
+complete -c wardpost -n "__fish_wardpost_using_subcommand help; and not __fish_seen_subcommand_from serve tail list show status settle completions help" -f -a "completions" -d 'Prints the completions of a shell'
+complete -c wardpost -n "__fish_wardpost_using_subcommand help; and not __fish_seen_subcommand_from serve tail list show status settle completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

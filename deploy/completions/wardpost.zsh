@@ -1,0 +1,280 @@
+#compdef wardpost
+
+autoload -U is-at-least
+
+_wardpost() {
+    typeset -A opt_args
+    typeset -a _arguments_options
+    local ret=1
+
+    if is-at-least 5.2; then
+        _arguments_options=(-s -S -C)
+    else
+        _arguments_options=(-s -C)
+    fi
+
+    local context curcontext="$curcontext" state line
+    _arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+":: :_wardpost_commands" \
+"*::: :->wardpost" \
+&& ret=0
+    case $state in
+    (wardpost)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardpost-command-$line[1]:"
+        case $line[1] in
+            (serve)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
+'--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
+'--broker=[The broker\: mqtts\://HOST\:PORT, or mqtt\://HOST\:PORT for one on the same machine]:URL:_default' \
+'--ca=[PEM file of the authority that signed the broker'\''s certificate]:PATH:_files' \
+'--cert=[PEM file of this post'\''s certificate chain]:PATH:_files' \
+'--key=[PEM file of its private key]:PATH:_files' \
+'--user=[User name at the broker]:NAME:_default' \
+'--password-file=[File that holds nothing but the password]:PATH:_files' \
+'--client-id=[Name of the post'\''s session at the broker \[default\: wardpost-WARD\]]:NAME:_default' \
+'--ward=[The ward whose boxes are heard; + for all \[default\: +\]]:WARD:_default' \
+'--silent-after=[A box from which nothing comes for so many seconds is reported \[default\: 300\]]:SECONDS:_default' \
+'--keep-days=[Alerts are removed after so many days \[default\: 90\]]:DAYS:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(tail)
+_arguments "${_arguments_options[@]}" : \
+'--last=[Begin with so many that are stored already]:N:_default' \
+'--thumbnails=[Write each thumbnail into this folder, as JPEG]:FOLDER:_files' \
+'--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
+'--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
+'--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
+'--inline[Show thumbnails in the terminal\: kitty, iTerm2 and those that understand the same]' \
+'--json[Print JSON lines instead; times are in UTC]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(list)
+_arguments "${_arguments_options[@]}" : \
+'--box=[Of this box only]:ID:_default' \
+'--camera=[Of this camera only]:ID:_default' \
+'--severity=[As severe as this, or more\: notice, warning, critical]:SEVERITY:_default' \
+'--since=[What was received since\: 2026-05-01T22\:14\:03+07\:00, "2026-05-01 22\:14" in local time, or 22\:14 for today]:TIME:_default' \
+'--limit=[At most so many, the last ones]:N:_default' \
+'--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
+'--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
+'--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
+'(--camera --severity --since --limit)--missing[List instead which numbers are missing or lost; exit code 3 where some are missing that may still come]' \
+'--json[Print a JSON array instead; times are in UTC]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+'--thumbnail=[Write its thumbnail into this file, as JPEG; the access log says who did]:FILE:_files' \
+'--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
+'--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
+'--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
+'--json[Print a JSON array of its messages instead; times are in UTC]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':alert -- The alert\: `wardpost list` names them:_default' \
+&& ret=0
+;;
+(status)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
+'--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
+'--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
+'--json[Print one JSON object instead\: \`boxes\`, \`refused\`, \`last_refused\`. Times are in UTC]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(settle)
+_arguments "${_arguments_options[@]}" : \
+'--why=[Why nobody will ever send what is missing. It is kept, with the time and who says so]:TEXT:_default' \
+'--who=[Who says so \[default\: who is logged in\]]:NAME:_default' \
+'--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
+'--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+':named -- The box\: its id, or WARD/BOX where two wards have one of this name:_default' \
+':outbox -- Its outbox\: `wardpost list --missing` names it:_default' \
+&& ret=0
+;;
+(completions)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+':shell -- Which shell:(bash elvish fish powershell zsh)' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardpost__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardpost-help-command-$line[1]:"
+        case $line[1] in
+            (serve)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(tail)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(list)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(status)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(settle)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(completions)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+}
+
+(( $+functions[_wardpost_commands] )) ||
+_wardpost_commands() {
+    local commands; commands=(
+'serve:Receives alerts from the broker, stores them, and acknowledges them to the boxes' \
+'tail:Shows alerts as they arrive' \
+'list:Lists stored alerts, or which are missing' \
+'show:Shows one alert whole' \
+'status:Says how the boxes are\: who is silent, what is missing. Exit code 3 where something is' \
+'settle:Says of an outbox that what is missing of it will never come\: nobody is asked for it any more' \
+'completions:Prints the completions of a shell' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardpost commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__completions_commands] )) ||
+_wardpost__subcmd__completions_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost completions commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__help_commands] )) ||
+_wardpost__subcmd__help_commands() {
+    local commands; commands=(
+'serve:Receives alerts from the broker, stores them, and acknowledges them to the boxes' \
+'tail:Shows alerts as they arrive' \
+'list:Lists stored alerts, or which are missing' \
+'show:Shows one alert whole' \
+'status:Says how the boxes are\: who is silent, what is missing. Exit code 3 where something is' \
+'settle:Says of an outbox that what is missing of it will never come\: nobody is asked for it any more' \
+'completions:Prints the completions of a shell' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardpost help commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__help__subcmd__completions_commands] )) ||
+_wardpost__subcmd__help__subcmd__completions_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost help completions commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__help__subcmd__help_commands] )) ||
+_wardpost__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost help help commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__help__subcmd__list_commands] )) ||
+_wardpost__subcmd__help__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost help list commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__help__subcmd__serve_commands] )) ||
+_wardpost__subcmd__help__subcmd__serve_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost help serve commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__help__subcmd__settle_commands] )) ||
+_wardpost__subcmd__help__subcmd__settle_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost help settle commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__help__subcmd__show_commands] )) ||
+_wardpost__subcmd__help__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost help show commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__help__subcmd__status_commands] )) ||
+_wardpost__subcmd__help__subcmd__status_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost help status commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__help__subcmd__tail_commands] )) ||
+_wardpost__subcmd__help__subcmd__tail_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost help tail commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__list_commands] )) ||
+_wardpost__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost list commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__serve_commands] )) ||
+_wardpost__subcmd__serve_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost serve commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__settle_commands] )) ||
+_wardpost__subcmd__settle_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost settle commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__show_commands] )) ||
+_wardpost__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost show commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__status_commands] )) ||
+_wardpost__subcmd__status_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost status commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__tail_commands] )) ||
+_wardpost__subcmd__tail_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost tail commands' commands "$@"
+}
+
+if [ "$funcstack[1]" = "_wardpost" ]; then
+    _wardpost "$@"
+else
+    compdef _wardpost wardpost
+fi

@@ -1,0 +1,962 @@
+#compdef wardwatch
+
+autoload -U is-at-least
+
+_wardwatch() {
+    typeset -A opt_args
+    typeset -a _arguments_options
+    local ret=1
+
+    if is-at-least 5.2; then
+        _arguments_options=(-s -S -C)
+    else
+        _arguments_options=(-s -C)
+    fi
+
+    local context curcontext="$curcontext" state line
+    _arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+":: :_wardwatch_commands" \
+"*::: :->wardwatch" \
+&& ret=0
+    case $state in
+    (wardwatch)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardwatch-command-$line[1]:"
+        case $line[1] in
+            (run)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration; \`conf.d/*.toml\` beside it is read too]:CONFIG:_files' \
+'--runtime-directory=[Folder for the box'\''s state, which \`wardwatch status\` reads, and its metrics\: one whose files do not outlive a restart of the machine. systemd names it by itself. Without one, neither is written]:FOLDER:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(check)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration; conf.d/*.toml beside it is read as well]:PATH:_files' \
+'--json[Print one JSON object instead\: \`problems\`, or \`summary\`]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(status)
+_arguments "${_arguments_options[@]}" : \
+'--runtime-directory=[The folder that \`wardwatch run\` was given as --runtime-directory]:FOLDER:_files' \
+'--json[Print one JSON object instead\: what the daemon wrote, \`age_seconds\`, and \`troubles\`. Times are in UTC]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(replay)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Take detector and rules from this configuration; --camera says whose]:CONFIG:_files' \
+'--camera=[The configured camera that the file stands for]:CAMERA:_default' \
+'--model=[The detector\: street-nano (the default), motion, a manifest, or a known network'\''s .onnx file]:MODEL:_default' \
+'--score-min=[Drop detections below this score]:SCORE_MIN:_default' \
+'--fps=[Frames per second of the file'\''s time]:FPS:_default' \
+'--starts-at=[Wall time of the file'\''s start, for schedules (RFC 3339). Default\: now]:STARTS_AT:_default' \
+'--jpegs=[Write each frame here as a JPEG, with its tracks drawn in]:FOLDER:_files' \
+'--sheet=[Write the thumbnails of all events here, on one JPEG]:FILE:_files' \
+'--page=[Write a page for the browser here\: a timeline of rules and tracks, events with thumbnails and reasons]:FILE:_files' \
+'--truth=[Hold the events against what must be said, as \`cargo run --example scenario\` writes it; exit code 3 if they differ]:FILE:_files' \
+'--every-frame[Have a network see every frame whole, instead of what the motion gate lets through\: what the box'\''s way of looking is measured against]' \
+'--json[Print a line of JSON for every frame (looks, detections, tracks, events) instead of the events in words]' \
+'--why-not[Say why rules did not fire for those who came near]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':file -- A video file:_files' \
+&& ret=0
+;;
+(clips)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_wardwatch__subcmd__clips_commands" \
+"*::: :->clips" \
+&& ret=0
+
+    case $state in
+    (clips)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardwatch-clips-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+'*--camera=[This camera only; may be given several times]:ID:_default' \
+'--from=[What ends after this\: 2026-05-01T22\:14\:03+07\:00, "2026-05-01 22\:14" in the box'\''s time zone, or 22\:14 for today]:TIME:_default' \
+'--to=[What starts before this]:TIME:_default' \
+'--limit=[At most so many, the youngest; with --footage of each camera]:N:_default' \
+'--config=[The configuration of the box; names the store and the time zone]:PATH:_files' \
+'(--config)--directory=[The store itself, for a disk out of another box; times are in this machine'\''s time zone then]:FOLDER:_files' \
+'()--footage[List all footage of each camera instead, and where it is missing]' \
+'--json[Print a JSON array instead; times are in UTC]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::alert -- This alert only:_default' \
+&& ret=0
+;;
+(export)
+_arguments "${_arguments_options[@]}" : \
+'*--camera=[The footage of this camera from --from to --to; may be given several times]:ID:_default' \
+'--from=[2026-05-01T22\:14\:03+07\:00, "2026-05-01 22\:14" in the box'\''s time zone, or 22\:14 for today]:TIME:_default' \
+'--to=[Until when, in the same way]:TIME:_default' \
+'--output=[An existing folder; nothing in it is written over]:FOLDER:_files' \
+'--reason=[Why; it stands in the access log and in the files]:TEXT:_default' \
+'--who=[On whose behalf; default\: who is logged in]:NAME:_default' \
+'--config=[The configuration of the box; names the store and the time zone]:PATH:_files' \
+'(--config)--directory=[The store itself, for a disk out of another box; times are in this machine'\''s time zone then]:FOLDER:_files' \
+'--json[Print one JSON object instead; times are in UTC]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::alert -- The footage of these alerts, from pre-roll to post-roll; `clips list` names them:_default' \
+&& ret=0
+;;
+(hold)
+_arguments "${_arguments_options[@]}" : \
+'--camera=[The camera whose footage is held]:ID:_default' \
+'--from=[2026-05-01T22\:14\:03+07\:00, "2026-05-01 22\:14" in the box'\''s time zone, or 22\:14 for today]:TIME:_default' \
+'--to=[Until when, in the same way; may be in the future]:TIME:_default' \
+'--reason=[Why\: a case number, an order, a name. It stands in the access log]:TEXT:_default' \
+'--who=[On whose behalf; default\: who is logged in]:NAME:_default' \
+'--config=[The configuration of the box; names the store and the time zone]:PATH:_files' \
+'(--config)--directory=[The store itself, for a disk out of another box; times are in this machine'\''s time zone then]:FOLDER:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::alert -- The alert whose footage is held, from pre-roll to post-roll:_default' \
+&& ret=0
+;;
+(holds)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration of the box; names the store and the time zone]:PATH:_files' \
+'(--config)--directory=[The store itself, for a disk out of another box; times are in this machine'\''s time zone then]:FOLDER:_files' \
+'--json[Print one JSON object instead\: \`holds\` and \`damaged\`]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(release)
+_arguments "${_arguments_options[@]}" : \
+'--reason=[Why\: a case number, an order, a name. It stands in the access log]:TEXT:_default' \
+'--who=[On whose behalf; default\: who is logged in]:NAME:_default' \
+'--config=[The configuration of the box; names the store and the time zone]:PATH:_files' \
+'(--config)--directory=[The store itself, for a disk out of another box; times are in this machine'\''s time zone then]:FOLDER:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+':hold -- The hold\: `wardwatch clips holds` names them:_default' \
+&& ret=0
+;;
+(log)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration of the box; names the store and the time zone]:PATH:_files' \
+'(--config)--directory=[The store itself, for a disk out of another box; times are in this machine'\''s time zone then]:FOLDER:_files' \
+'--verify[Only say whether the log was changed since it was written; exit code 3 if so]' \
+'--json[Print one JSON object instead\: \`entries\`, \`broken_at_line\`, \`torn_lines\`. Times are in UTC]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardwatch__subcmd__clips__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardwatch-clips-help-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(export)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(hold)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(holds)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(release)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(log)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
+(model)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_wardwatch__subcmd__model_commands" \
+"*::: :->model" \
+&& ret=0
+
+    case $state in
+    (model)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardwatch-model-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+'--json[As JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(check)
+_arguments "${_arguments_options[@]}" : \
+'--json[As JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':path -- A manifest (.toml), a known network (.onnx), or street-nano:_files' \
+&& ret=0
+;;
+(bench)
+_arguments "${_arguments_options[@]}" : \
+'--runs=[Looks of each input size, one size after the other in each round]:RUNS:_default' \
+'--cpu-share-max=[The part of all cores that may be spent on looking, as \`cpu_share_max\` of the configuration]:CPU_SHARE_MAX:_default' \
+'--profile[What each operator costs, at the largest size]' \
+'--json[As JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':path -- A manifest (.toml), a known network (.onnx), or street-nano:_files' \
+&& ret=0
+;;
+(eval)
+_arguments "${_arguments_options[@]}" : \
+'*--map=[What the folder'\''s class ids mean to the box, as 0=two-wheeler,1=car; without, they are the network'\''s own]:MAP:_default' \
+'*--as-one=[Labels that count as one, as car,large-vehicle]:AS_ONE:_default' \
+'--json[As JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':model -- A manifest (.toml), a known network (.onnx), or street-nano:_files' \
+':folder -- Folder with images/NAME.jpg and labels/NAME.txt (class x y width height, the last four 0 to 1); unclear/NAME.txt, the same lines, for what may be seen or not:_files' \
+&& ret=0
+;;
+(compare)
+_arguments "${_arguments_options[@]}" : \
+'--fps=[Pictures per second of footage]:FPS:_default' \
+'--reference-score-min=[What the reference must be sure of, 0 to 1]:REFERENCE_SCORE_MIN:_default' \
+'--score-min=[What the network must be sure of, 0 to 1]:SCORE_MIN:_default' \
+'--json[As JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':model -- A manifest (.toml), a known network (.onnx), or street-nano:_files' \
+':reference -- The network that is taken for right, the same:_files' \
+'*::videos -- Video files:_files' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardwatch__subcmd__model__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardwatch-model-help-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(check)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(bench)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(eval)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(compare)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
+(store)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_wardwatch__subcmd__store_commands" \
+"*::: :->store" \
+&& ret=0
+
+    case $state in
+    (store)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardwatch-store-command-$line[1]:"
+        case $line[1] in
+            (check)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration that names the store]:PATH:_files' \
+'(--config)--directory=[The store'\''s folder, whatever the configuration says]:PATH:_files' \
+'--deep[Read every byte\: hold all footage against its sha256, and let SQLite check the whole index]' \
+'--json[Print one JSON object instead\: \`findings\`]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(repair)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration that names the store]:PATH:_files' \
+'(--config)--directory=[The store'\''s folder, whatever the configuration says]:PATH:_files' \
+'--json[Print one JSON object instead\: \`done\` and \`findings\`]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardwatch__subcmd__store__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardwatch-store-help-command-$line[1]:"
+        case $line[1] in
+            (check)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(repair)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
+(keygen)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration that says which box this is, and where its key and certificate go]:PATH:_files' \
+'--box=[The box'\''s id, whatever the configuration says]:ID:_default' \
+'--out=[Folder for key, request and certificate \[default\: where broker.key_file and broker.cert_file are\]]:FOLDER:_files' \
+'--force[Make a new key also where there is one. The certificate that goes with the old one is of no use any more]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(completions)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+':shell -- Which shell:(bash elvish fish powershell zsh)' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardwatch__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardwatch-help-command-$line[1]:"
+        case $line[1] in
+            (run)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(check)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(status)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(replay)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(clips)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardwatch__subcmd__help__subcmd__clips_commands" \
+"*::: :->clips" \
+&& ret=0
+
+    case $state in
+    (clips)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardwatch-help-clips-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(export)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(hold)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(holds)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(release)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(log)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(model)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardwatch__subcmd__help__subcmd__model_commands" \
+"*::: :->model" \
+&& ret=0
+
+    case $state in
+    (model)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardwatch-help-model-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(check)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(bench)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(eval)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(compare)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(store)
+_arguments "${_arguments_options[@]}" : \
+":: :_wardwatch__subcmd__help__subcmd__store_commands" \
+"*::: :->store" \
+&& ret=0
+
+    case $state in
+    (store)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardwatch-help-store-command-$line[1]:"
+        case $line[1] in
+            (check)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(repair)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(keygen)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(completions)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+}
+
+(( $+functions[_wardwatch_commands] )) ||
+_wardwatch_commands() {
+    local commands; commands=(
+'run:Runs the box\: records, looks, and sends alerts' \
+'check:Checks the configuration and says what the box would do' \
+'status:Says how the running box is doing' \
+'replay:Analyses a video file as fast as the machine can; prints JSON lines' \
+'clips:Lists and exports footage, and says who did' \
+'model:Lists, checks and measures detection models' \
+'store:Says what is wrong with the footage and its index, and mends it' \
+'keygen:Makes this box'\''s private key, and the request for its certificate' \
+'completions:Prints the completions of a shell' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardwatch commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__check_commands] )) ||
+_wardwatch__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch check commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__clips_commands] )) ||
+_wardwatch__subcmd__clips_commands() {
+    local commands; commands=(
+'list:Lists alerts with what there is of their footage, or with --footage all footage' \
+'export:Writes footage as MP4 files that play everywhere; the access log says who did and why' \
+'hold:Keeps footage as evidence\: nothing of it is removed until it is released. The daemon may run meanwhile' \
+'holds:Lists what is held' \
+'release:Ends a hold' \
+'log:Prints the access log\: who exported, held or released what, and why' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardwatch clips commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__clips__subcmd__export_commands] )) ||
+_wardwatch__subcmd__clips__subcmd__export_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch clips export commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__clips__subcmd__help_commands] )) ||
+_wardwatch__subcmd__clips__subcmd__help_commands() {
+    local commands; commands=(
+'list:Lists alerts with what there is of their footage, or with --footage all footage' \
+'export:Writes footage as MP4 files that play everywhere; the access log says who did and why' \
+'hold:Keeps footage as evidence\: nothing of it is removed until it is released. The daemon may run meanwhile' \
+'holds:Lists what is held' \
+'release:Ends a hold' \
+'log:Prints the access log\: who exported, held or released what, and why' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardwatch clips help commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__clips__subcmd__help__subcmd__export_commands] )) ||
+_wardwatch__subcmd__clips__subcmd__help__subcmd__export_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch clips help export commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__clips__subcmd__help__subcmd__help_commands] )) ||
+_wardwatch__subcmd__clips__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch clips help help commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__clips__subcmd__help__subcmd__hold_commands] )) ||
+_wardwatch__subcmd__clips__subcmd__help__subcmd__hold_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch clips help hold commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__clips__subcmd__help__subcmd__holds_commands] )) ||
+_wardwatch__subcmd__clips__subcmd__help__subcmd__holds_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch clips help holds commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__clips__subcmd__help__subcmd__list_commands] )) ||
+_wardwatch__subcmd__clips__subcmd__help__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch clips help list commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__clips__subcmd__help__subcmd__log_commands] )) ||
+_wardwatch__subcmd__clips__subcmd__help__subcmd__log_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch clips help log commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__clips__subcmd__help__subcmd__release_commands] )) ||
+_wardwatch__subcmd__clips__subcmd__help__subcmd__release_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch clips help release commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__clips__subcmd__hold_commands] )) ||
+_wardwatch__subcmd__clips__subcmd__hold_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch clips hold commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__clips__subcmd__holds_commands] )) ||
+_wardwatch__subcmd__clips__subcmd__holds_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch clips holds commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__clips__subcmd__list_commands] )) ||
+_wardwatch__subcmd__clips__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch clips list commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__clips__subcmd__log_commands] )) ||
+_wardwatch__subcmd__clips__subcmd__log_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch clips log commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__clips__subcmd__release_commands] )) ||
+_wardwatch__subcmd__clips__subcmd__release_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch clips release commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__completions_commands] )) ||
+_wardwatch__subcmd__completions_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch completions commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help_commands] )) ||
+_wardwatch__subcmd__help_commands() {
+    local commands; commands=(
+'run:Runs the box\: records, looks, and sends alerts' \
+'check:Checks the configuration and says what the box would do' \
+'status:Says how the running box is doing' \
+'replay:Analyses a video file as fast as the machine can; prints JSON lines' \
+'clips:Lists and exports footage, and says who did' \
+'model:Lists, checks and measures detection models' \
+'store:Says what is wrong with the footage and its index, and mends it' \
+'keygen:Makes this box'\''s private key, and the request for its certificate' \
+'completions:Prints the completions of a shell' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardwatch help commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__check_commands] )) ||
+_wardwatch__subcmd__help__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help check commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__clips_commands] )) ||
+_wardwatch__subcmd__help__subcmd__clips_commands() {
+    local commands; commands=(
+'list:Lists alerts with what there is of their footage, or with --footage all footage' \
+'export:Writes footage as MP4 files that play everywhere; the access log says who did and why' \
+'hold:Keeps footage as evidence\: nothing of it is removed until it is released. The daemon may run meanwhile' \
+'holds:Lists what is held' \
+'release:Ends a hold' \
+'log:Prints the access log\: who exported, held or released what, and why' \
+    )
+    _describe -t commands 'wardwatch help clips commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__clips__subcmd__export_commands] )) ||
+_wardwatch__subcmd__help__subcmd__clips__subcmd__export_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help clips export commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__clips__subcmd__hold_commands] )) ||
+_wardwatch__subcmd__help__subcmd__clips__subcmd__hold_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help clips hold commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__clips__subcmd__holds_commands] )) ||
+_wardwatch__subcmd__help__subcmd__clips__subcmd__holds_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help clips holds commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__clips__subcmd__list_commands] )) ||
+_wardwatch__subcmd__help__subcmd__clips__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help clips list commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__clips__subcmd__log_commands] )) ||
+_wardwatch__subcmd__help__subcmd__clips__subcmd__log_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help clips log commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__clips__subcmd__release_commands] )) ||
+_wardwatch__subcmd__help__subcmd__clips__subcmd__release_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help clips release commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__completions_commands] )) ||
+_wardwatch__subcmd__help__subcmd__completions_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help completions commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__help_commands] )) ||
+_wardwatch__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help help commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__keygen_commands] )) ||
+_wardwatch__subcmd__help__subcmd__keygen_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help keygen commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__model_commands] )) ||
+_wardwatch__subcmd__help__subcmd__model_commands() {
+    local commands; commands=(
+'list:List the networks that are known by their file alone' \
+'check:Load a network, hold it against its manifest, run it once; exit 3 if something is wrong with it' \
+'bench:Measure what a network costs on this machine, and how many cameras it can serve' \
+'eval:Measure a network'\''s average precision on a folder of labelled pictures' \
+'compare:Measure how much of what a reference network sees on footage a network sees, too' \
+    )
+    _describe -t commands 'wardwatch help model commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__model__subcmd__bench_commands] )) ||
+_wardwatch__subcmd__help__subcmd__model__subcmd__bench_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help model bench commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__model__subcmd__check_commands] )) ||
+_wardwatch__subcmd__help__subcmd__model__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help model check commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__model__subcmd__compare_commands] )) ||
+_wardwatch__subcmd__help__subcmd__model__subcmd__compare_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help model compare commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__model__subcmd__eval_commands] )) ||
+_wardwatch__subcmd__help__subcmd__model__subcmd__eval_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help model eval commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__model__subcmd__list_commands] )) ||
+_wardwatch__subcmd__help__subcmd__model__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help model list commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__replay_commands] )) ||
+_wardwatch__subcmd__help__subcmd__replay_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help replay commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__run_commands] )) ||
+_wardwatch__subcmd__help__subcmd__run_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help run commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__status_commands] )) ||
+_wardwatch__subcmd__help__subcmd__status_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help status commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__store_commands] )) ||
+_wardwatch__subcmd__help__subcmd__store_commands() {
+    local commands; commands=(
+'check:Looks the store over and says what is wrong. Changes nothing; the daemon may run' \
+'repair:Mends what can be mended, and looks at every byte. The daemon must be stopped. Footage is never removed' \
+    )
+    _describe -t commands 'wardwatch help store commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__store__subcmd__check_commands] )) ||
+_wardwatch__subcmd__help__subcmd__store__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help store check commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__help__subcmd__store__subcmd__repair_commands] )) ||
+_wardwatch__subcmd__help__subcmd__store__subcmd__repair_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch help store repair commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__keygen_commands] )) ||
+_wardwatch__subcmd__keygen_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch keygen commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__model_commands] )) ||
+_wardwatch__subcmd__model_commands() {
+    local commands; commands=(
+'list:List the networks that are known by their file alone' \
+'check:Load a network, hold it against its manifest, run it once; exit 3 if something is wrong with it' \
+'bench:Measure what a network costs on this machine, and how many cameras it can serve' \
+'eval:Measure a network'\''s average precision on a folder of labelled pictures' \
+'compare:Measure how much of what a reference network sees on footage a network sees, too' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardwatch model commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__model__subcmd__bench_commands] )) ||
+_wardwatch__subcmd__model__subcmd__bench_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch model bench commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__model__subcmd__check_commands] )) ||
+_wardwatch__subcmd__model__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch model check commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__model__subcmd__compare_commands] )) ||
+_wardwatch__subcmd__model__subcmd__compare_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch model compare commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__model__subcmd__eval_commands] )) ||
+_wardwatch__subcmd__model__subcmd__eval_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch model eval commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__model__subcmd__help_commands] )) ||
+_wardwatch__subcmd__model__subcmd__help_commands() {
+    local commands; commands=(
+'list:List the networks that are known by their file alone' \
+'check:Load a network, hold it against its manifest, run it once; exit 3 if something is wrong with it' \
+'bench:Measure what a network costs on this machine, and how many cameras it can serve' \
+'eval:Measure a network'\''s average precision on a folder of labelled pictures' \
+'compare:Measure how much of what a reference network sees on footage a network sees, too' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardwatch model help commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__model__subcmd__help__subcmd__bench_commands] )) ||
+_wardwatch__subcmd__model__subcmd__help__subcmd__bench_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch model help bench commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__model__subcmd__help__subcmd__check_commands] )) ||
+_wardwatch__subcmd__model__subcmd__help__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch model help check commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__model__subcmd__help__subcmd__compare_commands] )) ||
+_wardwatch__subcmd__model__subcmd__help__subcmd__compare_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch model help compare commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__model__subcmd__help__subcmd__eval_commands] )) ||
+_wardwatch__subcmd__model__subcmd__help__subcmd__eval_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch model help eval commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__model__subcmd__help__subcmd__help_commands] )) ||
+_wardwatch__subcmd__model__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch model help help commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__model__subcmd__help__subcmd__list_commands] )) ||
+_wardwatch__subcmd__model__subcmd__help__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch model help list commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__model__subcmd__list_commands] )) ||
+_wardwatch__subcmd__model__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch model list commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__replay_commands] )) ||
+_wardwatch__subcmd__replay_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch replay commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__run_commands] )) ||
+_wardwatch__subcmd__run_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch run commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__status_commands] )) ||
+_wardwatch__subcmd__status_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch status commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__store_commands] )) ||
+_wardwatch__subcmd__store_commands() {
+    local commands; commands=(
+'check:Looks the store over and says what is wrong. Changes nothing; the daemon may run' \
+'repair:Mends what can be mended, and looks at every byte. The daemon must be stopped. Footage is never removed' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardwatch store commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__store__subcmd__check_commands] )) ||
+_wardwatch__subcmd__store__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch store check commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__store__subcmd__help_commands] )) ||
+_wardwatch__subcmd__store__subcmd__help_commands() {
+    local commands; commands=(
+'check:Looks the store over and says what is wrong. Changes nothing; the daemon may run' \
+'repair:Mends what can be mended, and looks at every byte. The daemon must be stopped. Footage is never removed' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'wardwatch store help commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__store__subcmd__help__subcmd__check_commands] )) ||
+_wardwatch__subcmd__store__subcmd__help__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch store help check commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__store__subcmd__help__subcmd__help_commands] )) ||
+_wardwatch__subcmd__store__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch store help help commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__store__subcmd__help__subcmd__repair_commands] )) ||
+_wardwatch__subcmd__store__subcmd__help__subcmd__repair_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch store help repair commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__store__subcmd__repair_commands] )) ||
+_wardwatch__subcmd__store__subcmd__repair_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch store repair commands' commands "$@"
+}
+
+if [ "$funcstack[1]" = "_wardwatch" ]; then
+    _wardwatch "$@"
+else
+    compdef _wardwatch wardwatch
+fi
