@@ -13,8 +13,8 @@ use super::output;
 use crate::support::wait_until;
 
 /// This machine's end of the link. One at a time: `make test-system` runs one test after the other.
-pub const OUTSIDE: &str = "10.231.7.1";
-const INSIDE: &str = "10.231.7.2";
+pub const OUTSIDE: &str = "10.231.8.1";
+const INSIDE: &str = "10.231.8.2";
 const NAMESPACE: &str = "wardwatch-system";
 const START: Duration = Duration::from_secs(120);
 

@@ -88,7 +88,7 @@ impl Life {
              [camera.gate]\nname = \"Cổng\"\nmain = \"rtsp://{OUTSIDE}:{}/main\"\nuser = \"viewer\"\n\
              password_file = \"credential:secrets_camera-gate\"\nstall_seconds = 5\n\
              [camera.gate.tripwire.street]\nfrom = [{}, {}]\nto = [{}, {}]\n[rule.street]\nkind = \"tripwire\"\n\
-             cameras = [\"gate\"]\ntripwire = \"street\"\ncool_down_seconds = 1\n",
+             cameras = [\"gate\"]\ntripwire = \"street\"\ncool_down_seconds = 1\n[detector]\nmodel = \"motion\"\n",
             self.broker.port, self.forward.port, wire.from.x, wire.from.y, wire.to.x, wire.to.y
         )
     }
