@@ -33,7 +33,6 @@ complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "show" -d 'Shows o
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "status" -d 'Says how the boxes are: who is silent, what is missing. Exit code 3 where something is'
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "settle" -d 'Says of an outbox that what is missing of it will never come: nobody is asked for it any more'
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "completions" -d 'Prints the completions of a shell'
-complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l broker -d 'The broker: mqtts://HOST:PORT, or mqtt://HOST:PORT for one on the same machine' -r
@@ -83,11 +82,3 @@ complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l config -d '
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c wardpost -n "__fish_wardpost_using_subcommand help; and not __fish_seen_subcommand_from serve tail list show status settle completions help" -f -a "serve" -d 'Receives alerts from the broker, stores them, and acknowledges them to the boxes'
-complete -c wardpost -n "__fish_wardpost_using_subcommand help; and not __fish_seen_subcommand_from serve tail list show status settle completions help" -f -a "tail" -d 'Shows alerts as they arrive'
-complete -c wardpost -n "__fish_wardpost_using_subcommand help; and not __fish_seen_subcommand_from serve tail list show status settle completions help" -f -a "list" -d 'Lists stored alerts, or which are missing'
-complete -c wardpost -n "__fish_wardpost_using_subcommand help; and not __fish_seen_subcommand_from serve tail list show status settle completions help" -f -a "show" -d 'Shows one alert whole'
-complete -c wardpost -n "__fish_wardpost_using_subcommand help; and not __fish_seen_subcommand_from serve tail list show status settle completions help" -f -a "status" -d 'Says how the boxes are: who is silent, what is missing. Exit code 3 where something is'
-complete -c wardpost -n "__fish_wardpost_using_subcommand help; and not __fish_seen_subcommand_from serve tail list show status settle completions help" -f -a "settle" -d 'Says of an outbox that what is missing of it will never come: nobody is asked for it any more'
-complete -c wardpost -n "__fish_wardpost_using_subcommand help; and not __fish_seen_subcommand_from serve tail list show status settle completions help" -f -a "completions" -d 'Prints the completions of a shell'
-complete -c wardpost -n "__fish_wardpost_using_subcommand help; and not __fish_seen_subcommand_from serve tail list show status settle completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -116,54 +116,6 @@ _arguments "${_arguments_options[@]}" : \
 ':shell -- Which shell:(bash elvish fish powershell zsh)' \
 && ret=0
 ;;
-(help)
-_arguments "${_arguments_options[@]}" : \
-":: :_wardpost__subcmd__help_commands" \
-"*::: :->help" \
-&& ret=0
-
-    case $state in
-    (help)
-        words=($line[1] "${words[@]}")
-        (( CURRENT += 1 ))
-        curcontext="${curcontext%:*:*}:wardpost-help-command-$line[1]:"
-        case $line[1] in
-            (serve)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(tail)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(list)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(show)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(status)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(settle)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(completions)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(help)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-        esac
-    ;;
-esac
-;;
         esac
     ;;
 esac
@@ -179,7 +131,6 @@ _wardpost_commands() {
 'status:Says how the boxes are\: who is silent, what is missing. Exit code 3 where something is' \
 'settle:Says of an outbox that what is missing of it will never come\: nobody is asked for it any more' \
 'completions:Prints the completions of a shell' \
-'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'wardpost commands' commands "$@"
 }
@@ -187,60 +138,6 @@ _wardpost_commands() {
 _wardpost__subcmd__completions_commands() {
     local commands; commands=()
     _describe -t commands 'wardpost completions commands' commands "$@"
-}
-(( $+functions[_wardpost__subcmd__help_commands] )) ||
-_wardpost__subcmd__help_commands() {
-    local commands; commands=(
-'serve:Receives alerts from the broker, stores them, and acknowledges them to the boxes' \
-'tail:Shows alerts as they arrive' \
-'list:Lists stored alerts, or which are missing' \
-'show:Shows one alert whole' \
-'status:Says how the boxes are\: who is silent, what is missing. Exit code 3 where something is' \
-'settle:Says of an outbox that what is missing of it will never come\: nobody is asked for it any more' \
-'completions:Prints the completions of a shell' \
-'help:Print this message or the help of the given subcommand(s)' \
-    )
-    _describe -t commands 'wardpost help commands' commands "$@"
-}
-(( $+functions[_wardpost__subcmd__help__subcmd__completions_commands] )) ||
-_wardpost__subcmd__help__subcmd__completions_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardpost help completions commands' commands "$@"
-}
-(( $+functions[_wardpost__subcmd__help__subcmd__help_commands] )) ||
-_wardpost__subcmd__help__subcmd__help_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardpost help help commands' commands "$@"
-}
-(( $+functions[_wardpost__subcmd__help__subcmd__list_commands] )) ||
-_wardpost__subcmd__help__subcmd__list_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardpost help list commands' commands "$@"
-}
-(( $+functions[_wardpost__subcmd__help__subcmd__serve_commands] )) ||
-_wardpost__subcmd__help__subcmd__serve_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardpost help serve commands' commands "$@"
-}
-(( $+functions[_wardpost__subcmd__help__subcmd__settle_commands] )) ||
-_wardpost__subcmd__help__subcmd__settle_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardpost help settle commands' commands "$@"
-}
-(( $+functions[_wardpost__subcmd__help__subcmd__show_commands] )) ||
-_wardpost__subcmd__help__subcmd__show_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardpost help show commands' commands "$@"
-}
-(( $+functions[_wardpost__subcmd__help__subcmd__status_commands] )) ||
-_wardpost__subcmd__help__subcmd__status_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardpost help status commands' commands "$@"
-}
-(( $+functions[_wardpost__subcmd__help__subcmd__tail_commands] )) ||
-_wardpost__subcmd__help__subcmd__tail_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardpost help tail commands' commands "$@"
 }
 (( $+functions[_wardpost__subcmd__list_commands] )) ||
 _wardpost__subcmd__list_commands() {

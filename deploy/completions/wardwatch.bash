@@ -25,8 +25,8 @@ _wardwatch() {
             wardwatch,completions)
                 cmd="wardwatch__subcmd__completions"
                 ;;
-            wardwatch,help)
-                cmd="wardwatch__subcmd__help"
+            wardwatch,doctor)
+                cmd="wardwatch__subcmd__doctor"
                 ;;
             wardwatch,keygen)
                 cmd="wardwatch__subcmd__keygen"
@@ -49,9 +49,6 @@ _wardwatch() {
             wardwatch__subcmd__clips,export)
                 cmd="wardwatch__subcmd__clips__subcmd__export"
                 ;;
-            wardwatch__subcmd__clips,help)
-                cmd="wardwatch__subcmd__clips__subcmd__help"
-                ;;
             wardwatch__subcmd__clips,hold)
                 cmd="wardwatch__subcmd__clips__subcmd__hold"
                 ;;
@@ -67,96 +64,6 @@ _wardwatch() {
             wardwatch__subcmd__clips,release)
                 cmd="wardwatch__subcmd__clips__subcmd__release"
                 ;;
-            wardwatch__subcmd__clips__subcmd__help,export)
-                cmd="wardwatch__subcmd__clips__subcmd__help__subcmd__export"
-                ;;
-            wardwatch__subcmd__clips__subcmd__help,help)
-                cmd="wardwatch__subcmd__clips__subcmd__help__subcmd__help"
-                ;;
-            wardwatch__subcmd__clips__subcmd__help,hold)
-                cmd="wardwatch__subcmd__clips__subcmd__help__subcmd__hold"
-                ;;
-            wardwatch__subcmd__clips__subcmd__help,holds)
-                cmd="wardwatch__subcmd__clips__subcmd__help__subcmd__holds"
-                ;;
-            wardwatch__subcmd__clips__subcmd__help,list)
-                cmd="wardwatch__subcmd__clips__subcmd__help__subcmd__list"
-                ;;
-            wardwatch__subcmd__clips__subcmd__help,log)
-                cmd="wardwatch__subcmd__clips__subcmd__help__subcmd__log"
-                ;;
-            wardwatch__subcmd__clips__subcmd__help,release)
-                cmd="wardwatch__subcmd__clips__subcmd__help__subcmd__release"
-                ;;
-            wardwatch__subcmd__help,check)
-                cmd="wardwatch__subcmd__help__subcmd__check"
-                ;;
-            wardwatch__subcmd__help,clips)
-                cmd="wardwatch__subcmd__help__subcmd__clips"
-                ;;
-            wardwatch__subcmd__help,completions)
-                cmd="wardwatch__subcmd__help__subcmd__completions"
-                ;;
-            wardwatch__subcmd__help,help)
-                cmd="wardwatch__subcmd__help__subcmd__help"
-                ;;
-            wardwatch__subcmd__help,keygen)
-                cmd="wardwatch__subcmd__help__subcmd__keygen"
-                ;;
-            wardwatch__subcmd__help,model)
-                cmd="wardwatch__subcmd__help__subcmd__model"
-                ;;
-            wardwatch__subcmd__help,replay)
-                cmd="wardwatch__subcmd__help__subcmd__replay"
-                ;;
-            wardwatch__subcmd__help,run)
-                cmd="wardwatch__subcmd__help__subcmd__run"
-                ;;
-            wardwatch__subcmd__help,status)
-                cmd="wardwatch__subcmd__help__subcmd__status"
-                ;;
-            wardwatch__subcmd__help,store)
-                cmd="wardwatch__subcmd__help__subcmd__store"
-                ;;
-            wardwatch__subcmd__help__subcmd__clips,export)
-                cmd="wardwatch__subcmd__help__subcmd__clips__subcmd__export"
-                ;;
-            wardwatch__subcmd__help__subcmd__clips,hold)
-                cmd="wardwatch__subcmd__help__subcmd__clips__subcmd__hold"
-                ;;
-            wardwatch__subcmd__help__subcmd__clips,holds)
-                cmd="wardwatch__subcmd__help__subcmd__clips__subcmd__holds"
-                ;;
-            wardwatch__subcmd__help__subcmd__clips,list)
-                cmd="wardwatch__subcmd__help__subcmd__clips__subcmd__list"
-                ;;
-            wardwatch__subcmd__help__subcmd__clips,log)
-                cmd="wardwatch__subcmd__help__subcmd__clips__subcmd__log"
-                ;;
-            wardwatch__subcmd__help__subcmd__clips,release)
-                cmd="wardwatch__subcmd__help__subcmd__clips__subcmd__release"
-                ;;
-            wardwatch__subcmd__help__subcmd__model,bench)
-                cmd="wardwatch__subcmd__help__subcmd__model__subcmd__bench"
-                ;;
-            wardwatch__subcmd__help__subcmd__model,check)
-                cmd="wardwatch__subcmd__help__subcmd__model__subcmd__check"
-                ;;
-            wardwatch__subcmd__help__subcmd__model,compare)
-                cmd="wardwatch__subcmd__help__subcmd__model__subcmd__compare"
-                ;;
-            wardwatch__subcmd__help__subcmd__model,eval)
-                cmd="wardwatch__subcmd__help__subcmd__model__subcmd__eval"
-                ;;
-            wardwatch__subcmd__help__subcmd__model,list)
-                cmd="wardwatch__subcmd__help__subcmd__model__subcmd__list"
-                ;;
-            wardwatch__subcmd__help__subcmd__store,check)
-                cmd="wardwatch__subcmd__help__subcmd__store__subcmd__check"
-                ;;
-            wardwatch__subcmd__help__subcmd__store,repair)
-                cmd="wardwatch__subcmd__help__subcmd__store__subcmd__repair"
-                ;;
             wardwatch__subcmd__model,bench)
                 cmd="wardwatch__subcmd__model__subcmd__bench"
                 ;;
@@ -169,47 +76,14 @@ _wardwatch() {
             wardwatch__subcmd__model,eval)
                 cmd="wardwatch__subcmd__model__subcmd__eval"
                 ;;
-            wardwatch__subcmd__model,help)
-                cmd="wardwatch__subcmd__model__subcmd__help"
-                ;;
             wardwatch__subcmd__model,list)
                 cmd="wardwatch__subcmd__model__subcmd__list"
-                ;;
-            wardwatch__subcmd__model__subcmd__help,bench)
-                cmd="wardwatch__subcmd__model__subcmd__help__subcmd__bench"
-                ;;
-            wardwatch__subcmd__model__subcmd__help,check)
-                cmd="wardwatch__subcmd__model__subcmd__help__subcmd__check"
-                ;;
-            wardwatch__subcmd__model__subcmd__help,compare)
-                cmd="wardwatch__subcmd__model__subcmd__help__subcmd__compare"
-                ;;
-            wardwatch__subcmd__model__subcmd__help,eval)
-                cmd="wardwatch__subcmd__model__subcmd__help__subcmd__eval"
-                ;;
-            wardwatch__subcmd__model__subcmd__help,help)
-                cmd="wardwatch__subcmd__model__subcmd__help__subcmd__help"
-                ;;
-            wardwatch__subcmd__model__subcmd__help,list)
-                cmd="wardwatch__subcmd__model__subcmd__help__subcmd__list"
                 ;;
             wardwatch__subcmd__store,check)
                 cmd="wardwatch__subcmd__store__subcmd__check"
                 ;;
-            wardwatch__subcmd__store,help)
-                cmd="wardwatch__subcmd__store__subcmd__help"
-                ;;
             wardwatch__subcmd__store,repair)
                 cmd="wardwatch__subcmd__store__subcmd__repair"
-                ;;
-            wardwatch__subcmd__store__subcmd__help,check)
-                cmd="wardwatch__subcmd__store__subcmd__help__subcmd__check"
-                ;;
-            wardwatch__subcmd__store__subcmd__help,help)
-                cmd="wardwatch__subcmd__store__subcmd__help__subcmd__help"
-                ;;
-            wardwatch__subcmd__store__subcmd__help,repair)
-                cmd="wardwatch__subcmd__store__subcmd__help__subcmd__repair"
                 ;;
             *)
                 ;;
@@ -218,7 +92,7 @@ _wardwatch() {
 
     case "${cmd}" in
         wardwatch)
-            opts="-h -V --help --version run check status replay clips model store keygen completions help"
+            opts="-h -V --help --version run check doctor status replay clips model store keygen completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -250,7 +124,7 @@ _wardwatch() {
             return 0
             ;;
         wardwatch__subcmd__clips)
-            opts="-h --help list export hold holds release log help"
+            opts="-h --help list export hold holds release log"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -302,118 +176,6 @@ _wardwatch() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__clips__subcmd__help)
-            opts="list export hold holds release log help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__clips__subcmd__help__subcmd__export)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__clips__subcmd__help__subcmd__help)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__clips__subcmd__help__subcmd__hold)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__clips__subcmd__help__subcmd__holds)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__clips__subcmd__help__subcmd__list)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__clips__subcmd__help__subcmd__log)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__clips__subcmd__help__subcmd__release)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -589,335 +351,25 @@ _wardwatch() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        wardwatch__subcmd__help)
-            opts="run check status replay clips model store keygen completions help"
+        wardwatch__subcmd__doctor)
+            opts="-h --config --runtime-directory --patience --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                *)
-                    COMPREPLY=()
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
                     ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__check)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
+                --runtime-directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
                     ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__clips)
-            opts="list export hold holds release log"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
+                --patience)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
                     ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__clips__subcmd__export)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__clips__subcmd__hold)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__clips__subcmd__holds)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__clips__subcmd__list)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__clips__subcmd__log)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__clips__subcmd__release)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__completions)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__help)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__keygen)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__model)
-            opts="list check bench eval compare"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__model__subcmd__bench)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__model__subcmd__check)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__model__subcmd__compare)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__model__subcmd__eval)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__model__subcmd__list)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__replay)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__run)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__status)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__store)
-            opts="check repair"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__store__subcmd__check)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__help__subcmd__store__subcmd__repair)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -952,7 +404,7 @@ _wardwatch() {
             return 0
             ;;
         wardwatch__subcmd__model)
-            opts="-h --help list check bench eval compare help"
+            opts="-h --help list check bench eval compare"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1042,104 +494,6 @@ _wardwatch() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__model__subcmd__help)
-            opts="list check bench eval compare help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__model__subcmd__help__subcmd__bench)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__model__subcmd__help__subcmd__check)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__model__subcmd__help__subcmd__compare)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__model__subcmd__help__subcmd__eval)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__model__subcmd__help__subcmd__help)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__model__subcmd__help__subcmd__list)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -1256,7 +610,7 @@ _wardwatch() {
             return 0
             ;;
         wardwatch__subcmd__store)
-            opts="-h --help check repair help"
+            opts="-h --help check repair"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1284,62 +638,6 @@ _wardwatch() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__store__subcmd__help)
-            opts="check repair help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__store__subcmd__help__subcmd__check)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__store__subcmd__help__subcmd__help)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        wardwatch__subcmd__store__subcmd__help__subcmd__repair)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

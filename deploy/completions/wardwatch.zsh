@@ -44,6 +44,16 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration; conf.d/*.toml beside it is read as well]:PATH:_files' \
+'--runtime-directory=[The folder that \`wardwatch run\` was given as --runtime-directory\: a daemon that runs is asked there]:FOLDER:_files' \
+'--patience=[How long a camera may take to send what is needed]:SECONDS:_default' \
+'--json[Print one JSON array instead\: \`about\`, \`verdict\` (pass, mind, fail), \`what\`, \`remedy\`]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (status)
 _arguments "${_arguments_options[@]}" : \
 '--runtime-directory=[The folder that \`wardwatch run\` was given as --runtime-directory]:FOLDER:_files' \
@@ -161,50 +171,6 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
-(help)
-_arguments "${_arguments_options[@]}" : \
-":: :_wardwatch__subcmd__clips__subcmd__help_commands" \
-"*::: :->help" \
-&& ret=0
-
-    case $state in
-    (help)
-        words=($line[1] "${words[@]}")
-        (( CURRENT += 1 ))
-        curcontext="${curcontext%:*:*}:wardwatch-clips-help-command-$line[1]:"
-        case $line[1] in
-            (list)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(export)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(hold)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(holds)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(release)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(log)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(help)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-        esac
-    ;;
-esac
-;;
         esac
     ;;
 esac
@@ -273,46 +239,6 @@ _arguments "${_arguments_options[@]}" : \
 '*::videos -- Video files:_files' \
 && ret=0
 ;;
-(help)
-_arguments "${_arguments_options[@]}" : \
-":: :_wardwatch__subcmd__model__subcmd__help_commands" \
-"*::: :->help" \
-&& ret=0
-
-    case $state in
-    (help)
-        words=($line[1] "${words[@]}")
-        (( CURRENT += 1 ))
-        curcontext="${curcontext%:*:*}:wardwatch-model-help-command-$line[1]:"
-        case $line[1] in
-            (list)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(check)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(bench)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(eval)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(compare)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(help)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-        esac
-    ;;
-esac
-;;
         esac
     ;;
 esac
@@ -350,34 +276,6 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
-(help)
-_arguments "${_arguments_options[@]}" : \
-":: :_wardwatch__subcmd__store__subcmd__help_commands" \
-"*::: :->help" \
-&& ret=0
-
-    case $state in
-    (help)
-        words=($line[1] "${words[@]}")
-        (( CURRENT += 1 ))
-        curcontext="${curcontext%:*:*}:wardwatch-store-help-command-$line[1]:"
-        case $line[1] in
-            (check)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(repair)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(help)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-        esac
-    ;;
-esac
-;;
         esac
     ;;
 esac
@@ -399,150 +297,6 @@ _arguments "${_arguments_options[@]}" : \
 ':shell -- Which shell:(bash elvish fish powershell zsh)' \
 && ret=0
 ;;
-(help)
-_arguments "${_arguments_options[@]}" : \
-":: :_wardwatch__subcmd__help_commands" \
-"*::: :->help" \
-&& ret=0
-
-    case $state in
-    (help)
-        words=($line[1] "${words[@]}")
-        (( CURRENT += 1 ))
-        curcontext="${curcontext%:*:*}:wardwatch-help-command-$line[1]:"
-        case $line[1] in
-            (run)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(check)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(status)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(replay)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(clips)
-_arguments "${_arguments_options[@]}" : \
-":: :_wardwatch__subcmd__help__subcmd__clips_commands" \
-"*::: :->clips" \
-&& ret=0
-
-    case $state in
-    (clips)
-        words=($line[1] "${words[@]}")
-        (( CURRENT += 1 ))
-        curcontext="${curcontext%:*:*}:wardwatch-help-clips-command-$line[1]:"
-        case $line[1] in
-            (list)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(export)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(hold)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(holds)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(release)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(log)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-        esac
-    ;;
-esac
-;;
-(model)
-_arguments "${_arguments_options[@]}" : \
-":: :_wardwatch__subcmd__help__subcmd__model_commands" \
-"*::: :->model" \
-&& ret=0
-
-    case $state in
-    (model)
-        words=($line[1] "${words[@]}")
-        (( CURRENT += 1 ))
-        curcontext="${curcontext%:*:*}:wardwatch-help-model-command-$line[1]:"
-        case $line[1] in
-            (list)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(check)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(bench)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(eval)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(compare)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-        esac
-    ;;
-esac
-;;
-(store)
-_arguments "${_arguments_options[@]}" : \
-":: :_wardwatch__subcmd__help__subcmd__store_commands" \
-"*::: :->store" \
-&& ret=0
-
-    case $state in
-    (store)
-        words=($line[1] "${words[@]}")
-        (( CURRENT += 1 ))
-        curcontext="${curcontext%:*:*}:wardwatch-help-store-command-$line[1]:"
-        case $line[1] in
-            (check)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(repair)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-        esac
-    ;;
-esac
-;;
-(keygen)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(completions)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(help)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-        esac
-    ;;
-esac
-;;
         esac
     ;;
 esac
@@ -553,6 +307,7 @@ _wardwatch_commands() {
     local commands; commands=(
 'run:Runs the box\: records, looks, and sends alerts' \
 'check:Checks the configuration and says what the box would do' \
+'doctor:Looks whether this box is ready\: configuration, model, cameras, disk, clock, broker' \
 'status:Says how the running box is doing' \
 'replay:Analyses a video file as fast as the machine can; prints JSON lines' \
 'clips:Lists and exports footage, and says who did' \
@@ -560,7 +315,6 @@ _wardwatch_commands() {
 'store:Says what is wrong with the footage and its index, and mends it' \
 'keygen:Makes this box'\''s private key, and the request for its certificate' \
 'completions:Prints the completions of a shell' \
-'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'wardwatch commands' commands "$@"
 }
@@ -578,7 +332,6 @@ _wardwatch__subcmd__clips_commands() {
 'holds:Lists what is held' \
 'release:Ends a hold' \
 'log:Prints the access log\: who exported, held or released what, and why' \
-'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'wardwatch clips commands' commands "$@"
 }
@@ -586,54 +339,6 @@ _wardwatch__subcmd__clips_commands() {
 _wardwatch__subcmd__clips__subcmd__export_commands() {
     local commands; commands=()
     _describe -t commands 'wardwatch clips export commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__clips__subcmd__help_commands] )) ||
-_wardwatch__subcmd__clips__subcmd__help_commands() {
-    local commands; commands=(
-'list:Lists alerts with what there is of their footage, or with --footage all footage' \
-'export:Writes footage as MP4 files that play everywhere; the access log says who did and why' \
-'hold:Keeps footage as evidence\: nothing of it is removed until it is released. The daemon may run meanwhile' \
-'holds:Lists what is held' \
-'release:Ends a hold' \
-'log:Prints the access log\: who exported, held or released what, and why' \
-'help:Print this message or the help of the given subcommand(s)' \
-    )
-    _describe -t commands 'wardwatch clips help commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__clips__subcmd__help__subcmd__export_commands] )) ||
-_wardwatch__subcmd__clips__subcmd__help__subcmd__export_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch clips help export commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__clips__subcmd__help__subcmd__help_commands] )) ||
-_wardwatch__subcmd__clips__subcmd__help__subcmd__help_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch clips help help commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__clips__subcmd__help__subcmd__hold_commands] )) ||
-_wardwatch__subcmd__clips__subcmd__help__subcmd__hold_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch clips help hold commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__clips__subcmd__help__subcmd__holds_commands] )) ||
-_wardwatch__subcmd__clips__subcmd__help__subcmd__holds_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch clips help holds commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__clips__subcmd__help__subcmd__list_commands] )) ||
-_wardwatch__subcmd__clips__subcmd__help__subcmd__list_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch clips help list commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__clips__subcmd__help__subcmd__log_commands] )) ||
-_wardwatch__subcmd__clips__subcmd__help__subcmd__log_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch clips help log commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__clips__subcmd__help__subcmd__release_commands] )) ||
-_wardwatch__subcmd__clips__subcmd__help__subcmd__release_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch clips help release commands' commands "$@"
 }
 (( $+functions[_wardwatch__subcmd__clips__subcmd__hold_commands] )) ||
 _wardwatch__subcmd__clips__subcmd__hold_commands() {
@@ -665,152 +370,10 @@ _wardwatch__subcmd__completions_commands() {
     local commands; commands=()
     _describe -t commands 'wardwatch completions commands' commands "$@"
 }
-(( $+functions[_wardwatch__subcmd__help_commands] )) ||
-_wardwatch__subcmd__help_commands() {
-    local commands; commands=(
-'run:Runs the box\: records, looks, and sends alerts' \
-'check:Checks the configuration and says what the box would do' \
-'status:Says how the running box is doing' \
-'replay:Analyses a video file as fast as the machine can; prints JSON lines' \
-'clips:Lists and exports footage, and says who did' \
-'model:Lists, checks and measures detection models' \
-'store:Says what is wrong with the footage and its index, and mends it' \
-'keygen:Makes this box'\''s private key, and the request for its certificate' \
-'completions:Prints the completions of a shell' \
-'help:Print this message or the help of the given subcommand(s)' \
-    )
-    _describe -t commands 'wardwatch help commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__check_commands] )) ||
-_wardwatch__subcmd__help__subcmd__check_commands() {
+(( $+functions[_wardwatch__subcmd__doctor_commands] )) ||
+_wardwatch__subcmd__doctor_commands() {
     local commands; commands=()
-    _describe -t commands 'wardwatch help check commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__clips_commands] )) ||
-_wardwatch__subcmd__help__subcmd__clips_commands() {
-    local commands; commands=(
-'list:Lists alerts with what there is of their footage, or with --footage all footage' \
-'export:Writes footage as MP4 files that play everywhere; the access log says who did and why' \
-'hold:Keeps footage as evidence\: nothing of it is removed until it is released. The daemon may run meanwhile' \
-'holds:Lists what is held' \
-'release:Ends a hold' \
-'log:Prints the access log\: who exported, held or released what, and why' \
-    )
-    _describe -t commands 'wardwatch help clips commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__clips__subcmd__export_commands] )) ||
-_wardwatch__subcmd__help__subcmd__clips__subcmd__export_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch help clips export commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__clips__subcmd__hold_commands] )) ||
-_wardwatch__subcmd__help__subcmd__clips__subcmd__hold_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch help clips hold commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__clips__subcmd__holds_commands] )) ||
-_wardwatch__subcmd__help__subcmd__clips__subcmd__holds_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch help clips holds commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__clips__subcmd__list_commands] )) ||
-_wardwatch__subcmd__help__subcmd__clips__subcmd__list_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch help clips list commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__clips__subcmd__log_commands] )) ||
-_wardwatch__subcmd__help__subcmd__clips__subcmd__log_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch help clips log commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__clips__subcmd__release_commands] )) ||
-_wardwatch__subcmd__help__subcmd__clips__subcmd__release_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch help clips release commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__completions_commands] )) ||
-_wardwatch__subcmd__help__subcmd__completions_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch help completions commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__help_commands] )) ||
-_wardwatch__subcmd__help__subcmd__help_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch help help commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__keygen_commands] )) ||
-_wardwatch__subcmd__help__subcmd__keygen_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch help keygen commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__model_commands] )) ||
-_wardwatch__subcmd__help__subcmd__model_commands() {
-    local commands; commands=(
-'list:List the networks that are known by their file alone' \
-'check:Load a network, hold it against its manifest, run it once; exit 3 if something is wrong with it' \
-'bench:Measure what a network costs on this machine, and how many cameras it can serve' \
-'eval:Measure a network'\''s average precision on a folder of labelled pictures' \
-'compare:Measure how much of what a reference network sees on footage a network sees, too' \
-    )
-    _describe -t commands 'wardwatch help model commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__model__subcmd__bench_commands] )) ||
-_wardwatch__subcmd__help__subcmd__model__subcmd__bench_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch help model bench commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__model__subcmd__check_commands] )) ||
-_wardwatch__subcmd__help__subcmd__model__subcmd__check_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch help model check commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__model__subcmd__compare_commands] )) ||
-_wardwatch__subcmd__help__subcmd__model__subcmd__compare_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch help model compare commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__model__subcmd__eval_commands] )) ||
-_wardwatch__subcmd__help__subcmd__model__subcmd__eval_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch help model eval commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__model__subcmd__list_commands] )) ||
-_wardwatch__subcmd__help__subcmd__model__subcmd__list_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch help model list commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__replay_commands] )) ||
-_wardwatch__subcmd__help__subcmd__replay_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch help replay commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__run_commands] )) ||
-_wardwatch__subcmd__help__subcmd__run_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch help run commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__status_commands] )) ||
-_wardwatch__subcmd__help__subcmd__status_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch help status commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__store_commands] )) ||
-_wardwatch__subcmd__help__subcmd__store_commands() {
-    local commands; commands=(
-'check:Looks the store over and says what is wrong. Changes nothing; the daemon may run' \
-'repair:Mends what can be mended, and looks at every byte. The daemon must be stopped. Footage is never removed' \
-    )
-    _describe -t commands 'wardwatch help store commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__store__subcmd__check_commands] )) ||
-_wardwatch__subcmd__help__subcmd__store__subcmd__check_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch help store check commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__help__subcmd__store__subcmd__repair_commands] )) ||
-_wardwatch__subcmd__help__subcmd__store__subcmd__repair_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch help store repair commands' commands "$@"
+    _describe -t commands 'wardwatch doctor commands' commands "$@"
 }
 (( $+functions[_wardwatch__subcmd__keygen_commands] )) ||
 _wardwatch__subcmd__keygen_commands() {
@@ -825,7 +388,6 @@ _wardwatch__subcmd__model_commands() {
 'bench:Measure what a network costs on this machine, and how many cameras it can serve' \
 'eval:Measure a network'\''s average precision on a folder of labelled pictures' \
 'compare:Measure how much of what a reference network sees on footage a network sees, too' \
-'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'wardwatch model commands' commands "$@"
 }
@@ -848,48 +410,6 @@ _wardwatch__subcmd__model__subcmd__compare_commands() {
 _wardwatch__subcmd__model__subcmd__eval_commands() {
     local commands; commands=()
     _describe -t commands 'wardwatch model eval commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__model__subcmd__help_commands] )) ||
-_wardwatch__subcmd__model__subcmd__help_commands() {
-    local commands; commands=(
-'list:List the networks that are known by their file alone' \
-'check:Load a network, hold it against its manifest, run it once; exit 3 if something is wrong with it' \
-'bench:Measure what a network costs on this machine, and how many cameras it can serve' \
-'eval:Measure a network'\''s average precision on a folder of labelled pictures' \
-'compare:Measure how much of what a reference network sees on footage a network sees, too' \
-'help:Print this message or the help of the given subcommand(s)' \
-    )
-    _describe -t commands 'wardwatch model help commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__model__subcmd__help__subcmd__bench_commands] )) ||
-_wardwatch__subcmd__model__subcmd__help__subcmd__bench_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch model help bench commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__model__subcmd__help__subcmd__check_commands] )) ||
-_wardwatch__subcmd__model__subcmd__help__subcmd__check_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch model help check commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__model__subcmd__help__subcmd__compare_commands] )) ||
-_wardwatch__subcmd__model__subcmd__help__subcmd__compare_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch model help compare commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__model__subcmd__help__subcmd__eval_commands] )) ||
-_wardwatch__subcmd__model__subcmd__help__subcmd__eval_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch model help eval commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__model__subcmd__help__subcmd__help_commands] )) ||
-_wardwatch__subcmd__model__subcmd__help__subcmd__help_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch model help help commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__model__subcmd__help__subcmd__list_commands] )) ||
-_wardwatch__subcmd__model__subcmd__help__subcmd__list_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch model help list commands' commands "$@"
 }
 (( $+functions[_wardwatch__subcmd__model__subcmd__list_commands] )) ||
 _wardwatch__subcmd__model__subcmd__list_commands() {
@@ -916,7 +436,6 @@ _wardwatch__subcmd__store_commands() {
     local commands; commands=(
 'check:Looks the store over and says what is wrong. Changes nothing; the daemon may run' \
 'repair:Mends what can be mended, and looks at every byte. The daemon must be stopped. Footage is never removed' \
-'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'wardwatch store commands' commands "$@"
 }
@@ -924,30 +443,6 @@ _wardwatch__subcmd__store_commands() {
 _wardwatch__subcmd__store__subcmd__check_commands() {
     local commands; commands=()
     _describe -t commands 'wardwatch store check commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__store__subcmd__help_commands] )) ||
-_wardwatch__subcmd__store__subcmd__help_commands() {
-    local commands; commands=(
-'check:Looks the store over and says what is wrong. Changes nothing; the daemon may run' \
-'repair:Mends what can be mended, and looks at every byte. The daemon must be stopped. Footage is never removed' \
-'help:Print this message or the help of the given subcommand(s)' \
-    )
-    _describe -t commands 'wardwatch store help commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__store__subcmd__help__subcmd__check_commands] )) ||
-_wardwatch__subcmd__store__subcmd__help__subcmd__check_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch store help check commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__store__subcmd__help__subcmd__help_commands] )) ||
-_wardwatch__subcmd__store__subcmd__help__subcmd__help_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch store help help commands' commands "$@"
-}
-(( $+functions[_wardwatch__subcmd__store__subcmd__help__subcmd__repair_commands] )) ||
-_wardwatch__subcmd__store__subcmd__help__subcmd__repair_commands() {
-    local commands; commands=()
-    _describe -t commands 'wardwatch store help repair commands' commands "$@"
 }
 (( $+functions[_wardwatch__subcmd__store__subcmd__repair_commands] )) ||
 _wardwatch__subcmd__store__subcmd__repair_commands() {

@@ -495,7 +495,10 @@ fn streams_and_secrets_become_settings() {
 
 #[test]
 fn what_the_unit_hands_over_is_found_by_hand_too() {
-    let folder = Folder::with(&changed("transport = \"tcp\"", "user = \"admin\"\npassword_file = \"secrets/password\""));
+    let folder = Folder::with(&changed(
+        "transport = \"tcp\"",
+        "user = \"admin\"\npassword_file = \"secrets/password\"",
+    ));
     folder.write(
         "conf.d/10-yard.toml",
         "[camera.yard]\nmain = \"rtsp://h/1\"\nuser = \"admin\"\npassword_file = \"credential:secrets_password\"\n",

@@ -124,4 +124,3 @@ fn the_checked_in_schema_of_pages_and_completions_is_this_one() {
     assert!(generated.contains_key("man/wardwatch-clips-export.1"), "{:?}", generated.keys());
     assert!(!generated.contains_key("man/wardwatch-demo.1"), "a box has no demonstration");
 }
-

@@ -105,7 +105,8 @@ impl Drop for Booted {
     fn drop(&mut self) {
         if std::thread::panicking() {
             for unit in ["wardwatch", "wardpost"] {
-                let log = self.try_sh(&format!("journalctl --no-pager -u {unit} | tail -n 60")).unwrap_or_default();
+                let log =
+                    self.try_sh(&format!("journalctl --no-pager -u {unit} | tail -n 60")).unwrap_or_default();
                 eprintln!("--- {unit}\n{log}");
             }
         }

@@ -103,8 +103,7 @@ impl Life {
         booted.sh(&format!("echo {OUTSIDE} post.example >>/etc/hosts"));
         booted.sh(&format!("umask 077; echo {PASSWORD} >/etc/wardwatch/secrets/camera-gate"));
         booted.sh("wardwatch keygen");
-        self.ceremony
-            .sign(&self.path("/etc/wardwatch/box.csr"), &self.path("/etc/wardwatch/box-cert.pem"));
+        self.ceremony.sign(&self.path("/etc/wardwatch/box.csr"), &self.path("/etc/wardwatch/box-cert.pem"));
         booted.sh("wardwatch check");
         let begun = Instant::now();
         booted.sh("systemctl start wardwatch");
@@ -117,15 +116,30 @@ impl Life {
     fn look_around(&self) {
         let booted = &self.booted;
         assert_eq!(booted.sh("ss -Hltnu"), "", "nothing listens");
-        assert_eq!(booted.sh("stat -c '%a %U' /run/wardwatch /var/lib/wardwatch"), "755 wardwatch\n700 wardwatch");
-        assert_eq!(booted.sh("stat -c %a /run/wardwatch/status.json /run/wardwatch/wardwatch.prom"), "644\n644");
-        booted.sh("wardwatch status | grep -q gate");
+        assert_eq!(
+            booted.sh("stat -c '%a %U' /run/wardwatch /var/lib/wardwatch"),
+            "755 wardwatch\n700 wardwatch"
+        );
+        let state = "stat -c %a /run/wardwatch/status.json /run/wardwatch/wardwatch.prom";
+        wait_until("state and metrics are there", PATIENCE, || booted.try_sh(state).is_ok());
+        assert_eq!(booted.sh(state), "644\n644");
+        wait_until("it says how it is doing", PATIENCE, || {
+            booted.try_sh("setpriv --reuid=nobody --clear-groups wardwatch status | grep gate").is_ok()
+        });
         let has_all_walls = booted.try_sh("wardwatch session --try-walls").is_ok();
         self.figure("this kernel has all walls of a session", has_all_walls);
-        assert_eq!(!has_all_walls, booted.log("wardwatch").contains("weaker walls"), "the unit takes none away");
+        assert_eq!(
+            !has_all_walls,
+            booted.log("wardwatch").contains("weaker walls"),
+            "the unit takes none away"
+        );
         let daemon = booted.property("wardwatch", "MainPID");
-        let of_daemon = format!("nsenter --target {daemon} --mount --setuid $(id -u wardwatch) --setgid $(id -g wardwatch)");
-        for refused in ["cat /etc/wardwatch/secrets/camera-gate", "touch /etc/wardwatch/x", "touch /usr/x", "ls /home/x"] {
+        let of_daemon = format!(
+            "nsenter --target {daemon} --mount --setuid $(id -u wardwatch) --setgid $(id -g wardwatch)"
+        );
+        for refused in
+            ["cat /etc/wardwatch/secrets/camera-gate", "touch /etc/wardwatch/x", "touch /usr/x", "ls /home/x"]
+        {
             assert!(booted.try_sh(&format!("{of_daemon} {refused}")).is_err(), "{refused}");
         }
         booted.sh(&format!("{of_daemon} touch /var/lib/wardwatch/x && rm /var/lib/wardwatch/x"));
@@ -161,7 +175,10 @@ impl Life {
             });
             longest = longest.max(killed.elapsed());
         }
-        self.figure(&format!("kill -9 to ready, longest of {KILLS}"), format!("{:.1} s", longest.as_secs_f64()));
+        self.figure(
+            &format!("kill -9 to ready, longest of {KILLS}"),
+            format!("{:.1} s", longest.as_secs_f64()),
+        );
     }
 
     /// A changed configuration is taken up, one with problems is not, and the daemon is the same all the while.
@@ -194,10 +211,15 @@ impl Life {
             (catalogue.outbox_id().unwrap(), catalogue.last_given().unwrap())
         };
         let before = (started(), edited(), index());
-        booted.sh(&format!("dpkg --force-downgrade -i /debs/wardwatch_{version}_{}.deb 2>&1", architecture()));
+        booted
+            .sh(&format!("dpkg --force-downgrade -i /debs/wardwatch_{version}_{}.deb 2>&1", architecture()));
         wait_until("it runs again", PATIENCE, || booted.is_active("wardwatch"));
         assert_eq!(booted.sh("dpkg-query -W -f '${Version}' wardwatch"), version);
-        assert_eq!((started(), edited()), (before.0 + 1, before.1), "one restart, everything as it was edited");
+        assert_eq!(
+            (started(), edited()),
+            (before.0 + 1, before.1),
+            "one restart, everything as it was edited"
+        );
         let after = index();
         assert!(after.0 == before.2.0 && after.1 >= before.2.1, "{after:?} {:?}", before.2);
         self.more_alerts();
@@ -223,16 +245,19 @@ impl Life {
     /// The camera goes, what waits is sent, and every number that was given is at the post.
     fn judge(&mut self) {
         self.camera = None;
-        wait_until("the outbox is empty", PATIENCE, || {
+        wait_until("the camera is missed", PATIENCE, || {
+            self.booted.try_sh("wardwatch status | grep -q 'gate: away'").is_ok()
+        });
+        let (mut given, mut stored) = (0, BTreeSet::new());
+        wait_until("the outbox is empty, and all is at the post", PATIENCE, || {
             let catalogue = self.catalogue();
-            let (given, stored) = (catalogue.last_given().unwrap(), self.numbers());
+            (given, stored) = (catalogue.last_given().unwrap(), self.numbers());
             catalogue.outbox_depth().unwrap().0 == 0 && stored.len() as u64 >= given
         });
-        let (given, stored) = (self.catalogue().last_given().unwrap(), self.numbers());
         let lost = (1..=given).filter(|seq| !stored.contains(seq)).count();
         self.figure("alert messages that the box has numbered", given);
         self.figure("lost", lost);
-        assert!(given > 20 && lost == 0 && stored.len() as u64 == given, "{given} {stored:?}");
+        assert!(given > 10 && lost == 0 && stored.len() as u64 == given, "{given} {stored:?}");
     }
 
     fn numbers(&self) -> BTreeSet<u64> {
@@ -259,12 +284,20 @@ impl Life {
         assert!(said.contains("held as evidence"), "{said}");
         let hold = booted.sh("cat /var/lib/wardwatch/holds/*.json");
         let hold: serde_json::Value = serde_json::from_str(&hold).unwrap();
-        let held: Vec<&str> = hold["paths"].as_array().unwrap().iter().filter_map(|path| path.as_str()).collect();
+        let held: Vec<&str> =
+            hold["paths"].as_array().unwrap().iter().filter_map(|path| path.as_str()).collect();
         let left = files();
-        self.figure("footage files before purge, held, after it", format!("{}, {}, {}", all.len(), held.len(), left.len()));
-        assert!(!held.is_empty() && held.iter().all(|path| left.iter().any(|file| file == path)), "{held:?} {left:?}");
+        self.figure(
+            "footage files before purge, held, after it",
+            format!("{}, {}, {}", all.len(), held.len(), left.len()),
+        );
+        assert!(
+            !held.is_empty() && held.iter().all(|path| left.iter().any(|file| file == path)),
+            "{held:?} {left:?}"
+        );
         assert!(left.len() <= held.len() + 2 && left.len() < all.len() / 2, "{left:?}");
-        let entries = booted.sh("ls /var/lib/wardwatch; ls -d /etc/wardwatch /etc/systemd/system/wardwatch* 2>&1 || true");
+        let entries = booted
+            .sh("ls /var/lib/wardwatch; ls -d /etc/wardwatch /etc/systemd/system/wardwatch* 2>&1 || true");
         let entries: Vec<&str> = entries.lines().filter(|line| !line.contains("cannot access")).collect();
         assert_eq!(entries, ["access.jsonl", "clips", "holds"]);
     }

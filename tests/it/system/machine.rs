@@ -63,7 +63,7 @@ impl Machine {
     }
 
     /// Runs a script in it, not booted, with this machine's network and no input.
-    pub fn offline(&self, script: &str) -> Output {
+    fn offline(&self, script: &str) -> Output {
         let mut command = self.nspawn();
         command.args(["--resolv-conf=replace-host", "--setenv=DEBIAN_FRONTEND=noninteractive"]);
         command.arg(format!("--bind={}:/var/cache/apt/archives", cache().join("archives").display()));

@@ -64,6 +64,7 @@ fn a_post_lives_on_debian_13() {
     }
     arrives(7);
     booted.sh("dpkg --purge wardpost");
-    let left = booted.sh("ls -d /etc/wardwatch /var/lib/wardpost /etc/systemd/system/wardpost* 2>/dev/null || true");
+    let left =
+        booted.sh("ls -d /etc/wardwatch /var/lib/wardpost /etc/systemd/system/wardpost* 2>/dev/null || true");
     assert_eq!(left, "");
 }

@@ -26,12 +26,11 @@ fn packages_install_and_go_on_both_releases() {
         // Every library is there, and every element that a session needs.
         machine.sh("wardwatch --version; wardpost --version; wardwatch session --prepare");
         machine.sh("! ldd /usr/bin/wardwatch /usr/bin/wardpost | grep 'not found'");
-        machine.sh("wardwatch check --config /usr/share/wardwatch/wardwatch.toml 2>&1 | grep -q 'post-ca.pem'");
-        let complaints = machine.offline(
-            "systemd-analyze verify --man=no wardwatch.service wardpost.service; \
-             systemd-sysusers --dry-run wardwatch.conf wardpost.conf >/dev/null",
-        );
-        assert_eq!(String::from_utf8_lossy(&complaints.stderr), "", "{name}");
+        machine
+            .sh("wardwatch check --config /usr/share/wardwatch/wardwatch.toml 2>&1 | grep -q 'post-ca.pem'");
+        let complaints =
+            machine.sh("systemd-analyze verify --man=no wardwatch.service wardpost.service 2>&1");
+        assert_eq!(complaints, "", "{name}");
         for unit in ["wardwatch", "wardpost"] {
             let security = format!(
                 "systemd-analyze security --offline=true --no-pager --threshold=15 {unit}.service | tail -n 1"
@@ -60,13 +59,16 @@ fn packages_are_the_same_bytes_each_time() {
         let name = format!("{program}_{}_{}.deb", VERSIONS[0], architecture());
         let [first, second] = both.each_ref().map(|out| std::fs::read(out.path().join(&name)).unwrap());
         assert!(first == second, "{name} differs");
-        let lintian = Command::new("lintian").args(["--fail-on=error"]).arg(both[0].path().join(&name)).output();
+        let lintian =
+            Command::new("lintian").args(["--fail-on=error"]).arg(both[0].path().join(&name)).output();
         let lintian = lintian.unwrap();
         let said = String::from_utf8_lossy(&lintian.stdout);
         assert!(lintian.status.success(), "{said}");
     }
-    let control = output(Command::new("dpkg-deb").arg("-f").arg(
-        both[0].path().join(format!("wardwatch_{}_{}.deb", VERSIONS[0], architecture())),
-    ));
+    let control = output(Command::new("dpkg-deb").arg("-f").arg(both[0].path().join(format!(
+        "wardwatch_{}_{}.deb",
+        VERSIONS[0],
+        architecture()
+    ))));
     assert!(control.contains("gstreamer1.0-libav"), "{control}");
 }
