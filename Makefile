@@ -12,11 +12,18 @@
 # make bench-track  how well subjects are followed on crowded drawn streets, beside ByteTrack (from PyPI), and counted on the clips of ../shared
 #                    MODEL=path
 # make bench-alerts  how long alerts take from boxes to the ward post's disk and back   BOXES=1,10,100 BENCH_SECONDS=30 RATE=1
+# make amd64  what is shipped, for Debian 12: TARGET/dist/ARCH/wardwatch (the box) and wardpost (the ward post), with TARGET
+# make arm64  the folder of $CARGO_TARGET_DIR or target/. amd64 is built by this machine's toolchain and wants Debian 12;
+# make armhf  the others by Debian's cross compilers and Rust, without a container, on Debian 12 (x86-64, root for setting up).
+#             All hold the sizes against deploy/sizes.txt
+# make cross-arm64, cross-armhf  the same with `cross` and a container engine (cross.toml): TARGET/cross-container/TRIPLE/dist/
+# make test-arm64  tests, network and demonstration as ARM programs in a Debian 12 of ARM, under QEMU; root   PARTS="detector demo"
+# make test-armhf  the same of 32 bits
 # make deb     packages of box and post for Debian 12 and 13, in $(TARGET)/dist/ARCH/   ARCH=amd64|arm64|armhf
 #              BINARIES=folder  of programs that are built already
 # make test-system  the packages in Debian 12 and 13: installed, booted, hung, killed, upgraded, downgraded, purged, with a camera and a
 #              ward post outside. Minutes long, as root; prints its figures
-# All install what is missing (scripts/packages*.debian) and need a Rust toolchain.
+# All install what is missing (scripts/packages*.debian) and need a Rust toolchain, but for cross builds, which install Debian's.
 
 CARGO ?= cargo
 SECONDS ?= 60
@@ -34,7 +41,7 @@ RUNS ?= 20
 SHIPPED := $(foreach set,opt-level=3 debug-assertions=false overflow-checks=false,--config profile.dev.package.wardwatch.$(set))
 
 .PHONY: demo test faults faults-alerts bench bench-detect bench-rules bench-track bench-alerts setup format lint documentation run-tests schemas \
-	deb test-system
+	amd64 arm64 armhf cross-arm64 cross-armhf test-arm64 test-armhf deb test-system
 
 demo: setup
 	$(CARGO) build --bin wardwatch $(SHIPPED)
@@ -94,6 +101,23 @@ RATE ?= 1
 bench-alerts: setup
 	$(CARGO) bench --locked --profile dev $(SHIPPED) --bench alerts -- \
 		--boxes $(BOXES) --seconds $(BENCH_SECONDS) --rate $(RATE)
+
+amd64: setup
+	scripts/cross/build amd64
+
+arm64 armhf:
+	scripts/cross/build $@
+
+# Tests of the architecture: which, scripts/cross/test says.
+test-arm64 test-armhf:
+	scripts/cross/test $(@:test-%=%) $(PARTS)
+
+CROSS = CROSS_CONFIG=cross.toml CARGO_TARGET_DIR=$(TARGET)/cross-container cross build --locked --profile dist --no-default-features
+cross-arm64: TRIPLE = aarch64-unknown-linux-gnu
+cross-armhf: TRIPLE = armv7-unknown-linux-gnueabihf
+cross-arm64 cross-armhf:
+	$(CROSS) --target $(TRIPLE) --features box --bin wardwatch
+	$(CROSS) --target $(TRIPLE) --features post --bin wardpost
 
 # Packages. Debian's name of the architecture; the programs are those of `make ARCH`, unless BINARIES has them.
 ARCH ?= $(shell dpkg --print-architecture)

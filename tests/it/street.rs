@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use wardwatch::detect::{BUILT_IN, DetectorChoice, Factory, Model, Settings, eval};
 use wardwatch::domain::detection::Label;
+use wardwatch::domain::geometry::Rect;
 use wardwatch::domain::ids::Epoch;
 use wardwatch::domain::picture::{Frame, Picture};
 use wardwatch::domain::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
@@ -64,4 +67,73 @@ fn the_built_in_network_sees_the_labelled_junction() {
     let ap_50: Vec<_> = report.classes.iter().map(|class| (class.label.as_str(), class.ap_50)).collect();
     let [("two-wheeler", two), ("car or large-vehicle", four)] = ap_50[..] else { panic!("{ap_50:?}") };
     assert!(two >= 0.60 && four >= 0.75, "two-wheelers {two:.3}, four-wheelers {four:.3}");
+}
+
+/// What the built-in network finds on one drawn picture, down to a score of 0.3.
+#[derive(Debug, Serialize, Deserialize)]
+struct Golden {
+    seed: u64,
+    index: u64,
+    light: Light,
+    rain: bool,
+    /// Of the picture's samples.
+    sha256: String,
+    detections: Vec<Found>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Found {
+    label: String,
+    score: f32,
+    #[serde(rename = "box")]
+    rect: Rect,
+}
+
+/// The two are one detection: processors add in different orders, and some round less often.
+fn same(a: &Found, b: &Found) -> bool {
+    a.label == b.label && a.rect.iou(&b.rect) >= 0.98 && (a.score - b.score).abs() <= 0.01
+}
+
+/// One file for x86, ARM of 64 bits and ARM of 32: what is trained and tuned on one of them holds on the others.
+/// `WARDWATCH_WRITE_GOLDENS=1` writes it anew, after the network has changed.
+#[test]
+fn the_built_in_network_sees_the_same_on_every_processor() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/detect/street-nano.json");
+    let model = Model::load(Path::new(BUILT_IN)).unwrap();
+    let labels = &model.manifest().labels;
+    let see = |(seed, index, light, rain): (u64, u64, Light, bool)| {
+        let scene = Scene::new(scene::Settings { seed, light, rain, ..scene::Settings::default() });
+        let (picture, _) = scene.frame(index);
+        let found = model.detect(&picture, Rect::new(0.0, 0.0, 1.0, 1.0), 0.3).unwrap();
+        let found =
+            found.iter().map(|raw| (labels[raw.class as usize].as_str().to_owned(), raw.score, raw.rect));
+        let detections = found.map(|(label, score, rect)| Found { label, score, rect }).collect();
+        let sha256 = Sha256::digest(picture.samples()).iter().map(|byte| format!("{byte:02x}")).collect();
+        Golden { seed, index, light, rain, sha256, detections }
+    };
+    if std::env::var_os("WARDWATCH_WRITE_GOLDENS").is_some() {
+        let places = [
+            (900_001, 160, Light::Day, false),
+            (900_002, 260, Light::Night, true),
+            (900_003, 360, Light::Dusk, false),
+            (900_004, 410, Light::InfraRed, false),
+        ];
+        let goldens: Vec<_> = places.map(see).into();
+        std::fs::write(&path, serde_json::to_string_pretty(&goldens).unwrap() + "\n").unwrap();
+    }
+    let goldens: Vec<Golden> = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let mut compared = 0;
+    for golden in goldens {
+        let now = see((golden.seed, golden.index, golden.light, golden.rain));
+        assert_eq!(now.sha256, golden.sha256, "{} {}: another picture", golden.seed, golden.index);
+        for (ours, theirs) in [(&now, &golden), (&golden, &now)] {
+            // What is near the threshold may be on either side of it.
+            for one in ours.detections.iter().filter(|one| one.score >= 0.32) {
+                compared += 1;
+                let found = theirs.detections.iter().any(|other| same(one, other));
+                assert!(found, "{} {}: {one:?} is not in {theirs:?}", golden.seed, golden.index);
+            }
+        }
+    }
+    assert!(compared > 40, "{compared}");
 }
