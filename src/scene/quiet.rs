@@ -184,7 +184,7 @@ impl Quiet {
         let width = self.template.width() as usize;
         let mut dice = Dice(self.settings.seed ^ index.wrapping_mul(0xA24B_AED4_963E_E407));
         for row in luma.chunks_exact_mut(width) {
-            let start = (dice.next() % NOISE_LENGTH as u64) as usize;
+            let start = dice.below(NOISE_LENGTH);
             for (sample, noise) in row.iter_mut().zip(&noise[start..start + width]) {
                 *sample = sample.saturating_add_signed(*noise);
             }
@@ -270,8 +270,8 @@ fn beam(luma: &mut [u8], width: usize, part: f32) {
 fn streaks(luma: &mut [u8], width: usize, mut dice: Dice) {
     let height = luma.len() / width;
     for _ in 0..luma.len() / 900 {
-        let (x, y) = (dice.next() as usize % width, dice.next() as usize % height);
-        let (long, bright) = (4 + dice.next() as usize % (height / 18).max(1), 8 + (dice.next() % 22) as u8);
+        let (x, y) = (dice.below(width), dice.below(height));
+        let (long, bright) = (4 + dice.below((height / 18).max(1)), 8 + (dice.next() % 22) as u8);
         for step in 0..long.min(height - y) {
             let sample = &mut luma[(y + step) * width + (x + step / 6).min(width - 1)];
             *sample = sample.saturating_add(bright);
@@ -290,6 +290,11 @@ impl Dice {
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
+    }
+
+    /// 0..`end`, the same however wide an address is.
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
     }
 
     /// 0..1.
