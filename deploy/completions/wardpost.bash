@@ -22,6 +22,9 @@ _wardpost() {
             wardpost,list)
                 cmd="wardpost__subcmd__list"
                 ;;
+            wardpost,log)
+                cmd="wardpost__subcmd__log"
+                ;;
             wardpost,serve)
                 cmd="wardpost__subcmd__serve"
                 ;;
@@ -44,7 +47,7 @@ _wardpost() {
 
     case "${cmd}" in
         wardpost)
-            opts="-h -V --help --version serve tail list show status settle completions"
+            opts="-h -V --help --version serve tail list show status settle log completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -98,6 +101,32 @@ _wardpost() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lang)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardpost__subcmd__log)
+            opts="-h --json --config --database --lang --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

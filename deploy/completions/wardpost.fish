@@ -32,6 +32,7 @@ complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "list" -d 'Lists s
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "show" -d 'Shows one alert whole'
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "status" -d 'Says how the boxes are: who is silent, what is missing. Exit code 3 where something is'
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "settle" -d 'Says of an outbox that what is missing of it will never come: nobody is asked for it any more'
+complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "log" -d 'Says who looked at which thumbnail, and who settled what, when and why'
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "completions" -d 'Prints the completions of a shell'
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
@@ -81,4 +82,9 @@ complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l who -d 'Who
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l lang -d 'The language: vi or en [default: as the configuration or LANG says]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l json -d 'Print one JSON object instead: `looks`, `settlements`, the first one first. Times are in UTC'
+complete -c wardpost -n "__fish_wardpost_using_subcommand log" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand completions" -s h -l help -d 'Print help'

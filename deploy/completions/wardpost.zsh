@@ -109,6 +109,16 @@ _arguments "${_arguments_options[@]}" : \
 ':outbox -- Its outbox\: `wardpost list --missing` names it:_default' \
 && ret=0
 ;;
+(log)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
+'--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
+'--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
+'--json[Print one JSON object instead\: \`looks\`, \`settlements\`, the first one first. Times are in UTC]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
@@ -130,6 +140,7 @@ _wardpost_commands() {
 'show:Shows one alert whole' \
 'status:Says how the boxes are\: who is silent, what is missing. Exit code 3 where something is' \
 'settle:Says of an outbox that what is missing of it will never come\: nobody is asked for it any more' \
+'log:Says who looked at which thumbnail, and who settled what, when and why' \
 'completions:Prints the completions of a shell' \
     )
     _describe -t commands 'wardpost commands' commands "$@"
@@ -143,6 +154,11 @@ _wardpost__subcmd__completions_commands() {
 _wardpost__subcmd__list_commands() {
     local commands; commands=()
     _describe -t commands 'wardpost list commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__log_commands] )) ||
+_wardpost__subcmd__log_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost log commands' commands "$@"
 }
 (( $+functions[_wardpost__subcmd__serve_commands] )) ||
 _wardpost__subcmd__serve_commands() {
