@@ -202,6 +202,8 @@ fn a_thread_that_hangs_starves_the_watchdog() {
         mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).is_ok()
     });
     wait_until("the journal says who hangs", 2 * PATIENCE, || {
+        // Who speaks to a manager that does not listen is held up.
+        manager.count("");
         daemon.log().contains("the vitals has got nowhere for")
     });
     let fed = manager.count("WATCHDOG=1");
