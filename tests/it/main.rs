@@ -22,6 +22,7 @@ mod optics;
 mod outbox;
 mod post;
 mod publish;
+mod purge;
 mod reconcile;
 mod retention;
 mod scene;

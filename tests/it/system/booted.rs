@@ -33,6 +33,8 @@ impl Booted {
         let log = File::create(machine.root.path().with_extension("log")).unwrap();
         let mut command = machine.nspawn();
         command.args(["--boot", &format!("--network-namespace-path=/run/netns/{NAMESPACE}")]);
+        // Which systemd-nspawn 252 does not know, and refuses.
+        command.arg("--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self");
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let nspawn = command.spawn().expect("systemd-nspawn is installed");
         let children = format!("/proc/{0}/task/{0}/children", nspawn.id());
