@@ -41,7 +41,9 @@ const VERSIONS: [&str; 2] = [env!("CARGO_PKG_VERSION"), "99.0.0"];
 fn pack(packages: &Path, version: &str, out: &Path) {
     let build = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/deb/build");
     let mut command = Command::new(build);
-    output(command.arg(architecture()).arg(packages).arg(version).arg(out).env("DEB_COMPRESSION", "gzip"));
+    command.arg(architecture()).arg(packages).arg(version).arg(out);
+    // Not the last commit's time, which somebody may change meanwhile.
+    output(command.env("DEB_COMPRESSION", "gzip").env("SOURCE_DATE_EPOCH", "1767225600"));
 }
 
 /// What a command that succeeds prints.
