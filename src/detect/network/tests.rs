@@ -7,10 +7,11 @@ use super::*;
 
 /// Instruction sets that this machine can run.
 fn archs() -> Vec<Arch> {
-    let mut archs = vec![Arch::Scalar, Arch::new()];
     #[cfg(target_arch = "x86_64")]
-    archs.extend(pulp::x86::V3::try_new().map(Arch::V3));
-    archs
+    let older = pulp::x86::V3::try_new().map(Arch::V3);
+    #[cfg(not(target_arch = "x86_64"))]
+    let older = None;
+    [Arch::Scalar, Arch::new()].into_iter().chain(older).collect()
 }
 
 /// Maps of one value, dense.
