@@ -86,7 +86,11 @@ pub fn wait<T>(what: impl FnOnce() -> T) -> T {
 
 /// The units that stand still now.
 pub fn standstills() -> Vec<Standstill> {
-    let now = moment();
+    standstills_at(moment())
+}
+
+/// The units that would stand still at `now`, as [`moment`] gives it.
+fn standstills_at(now: u64) -> Vec<Standstill> {
     let still = |entry: &Arc<Entry>| {
         let silent = match entry.since.load(Ordering::Relaxed) {
             WAITING => return None,
@@ -142,35 +146,33 @@ fn register() -> MutexGuard<'static, Vec<Arc<Entry>>> {
 mod tests {
     use super::*;
 
+    /// Two hours from now, if nobody says anything meanwhile.
+    fn later(unit: &str) -> Option<Standstill> {
+        standstills_at(moment() + 7_200_000).into_iter().find(|still| still.unit == unit)
+    }
+
     fn of(unit: &str) -> Option<Standstill> {
         standstills().into_iter().find(|still| still.unit == unit)
     }
 
     #[test]
     fn who_works_too_long_stands_still_and_who_waits_does_not() {
-        let pause = || std::thread::sleep(Duration::from_millis(20));
-        let unit = begin("slow", Duration::from_millis(5));
-        pause();
-        assert!(of("slow").is_some_and(|still| still.silent.is_some_and(|silent| silent.as_millis() >= 15)));
-        advance();
-        let patient = begin("patient", Duration::from_secs(3600));
-        wait(|| {
-            pause();
-            assert_eq!(of("patient"), None);
-        });
-        assert_eq!(of("patient"), None);
-        drop(patient);
-        // The outer unit is the thread's again.
-        wait(|| {
-            pause();
-            assert_eq!(of("slow"), None);
-        });
-        pause();
-        assert!(of("slow").is_some());
-        drop(unit);
+        let hour = Duration::from_secs(3600);
+        let unit = begin("slow", hour);
         assert_eq!(of("slow"), None);
+        assert!(later("slow").is_some_and(|still| still.silent.is_some_and(|silent| silent > hour)));
+        let inner = begin("patient", hour);
+        wait(|| assert_eq!(later("patient"), None));
+        assert!(later("patient").is_some(), "the wait is over");
+        drop(inner);
+        assert_eq!(later("patient"), None);
+        // The outer unit is the thread's again.
+        wait(|| assert_eq!(later("slow"), None));
+        assert!(later("slow").is_some());
+        drop(unit);
+        assert_eq!(later("slow"), None);
         advance();
-        assert_eq!(of("slow"), None, "a thread without a unit says nothing");
+        assert_eq!(later("slow"), None, "a thread without a unit says nothing");
     }
 
     #[test]
