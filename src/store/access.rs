@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::StoreError;
+use super::owner;
 use crate::domain::ids::{AlertId, CameraId};
 use crate::domain::time::{ClockState, WallTime};
 
@@ -83,6 +84,7 @@ pub fn append(directory: &Path, entry: &AccessEntry) -> Result<(), StoreError> {
     let mut options = OpenOptions::new();
     let mut log =
         options.read(true).append(true).create(true).open(&path).map_err(failed("open the access log"))?;
+    owner::hand_over(directory, &path);
     log.lock().map_err(failed("lock the access log"))?;
     let (previous, torn) = last_line(&mut log).map_err(failed("read the access log"))?;
     let line = Line { schema: SCHEMA.to_owned(), previous, entry: entry.clone() };

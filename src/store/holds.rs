@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::access::{self, AccessClip, AccessEntry, AccessKind};
 use super::catalogue::Catalogue;
 use super::error::StoreError;
+use super::owner;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::fault::chain;
 use crate::domain::ids::{AlertId, CameraId};
@@ -113,6 +114,7 @@ pub fn hold(directory: &Path, new: NewHold) -> Result<Hold, StoreError> {
     fs::create_dir_all(&folder)
         .and_then(|()| File::open(directory)?.sync_all())
         .map_err(StoreError::clip("make the folder", &folder))?;
+    owner::hand_over(directory, &folder);
     let now = SystemClock.now();
     let hold = Hold {
         schema: SCHEMA.to_owned(),
@@ -128,6 +130,7 @@ pub fn hold(directory: &Path, new: NewHold) -> Result<Hold, StoreError> {
         who: new.who,
     };
     let temporary = write_temporary(&folder, &hold)?;
+    owner::hand_over(directory, &temporary);
     let placed = log(directory, &hold, AccessKind::Held, &hold.who, &hold.reason)
         .and_then(|()| place(&folder, &temporary, &file(&folder, &hold.id)));
     if placed.is_err() {

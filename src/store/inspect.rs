@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::container::{self, Start, Walk};
 use super::error::StoreError;
 use super::index::{Index, IndexedFragment, KnownSegment, parse_alert, unsigned};
+use super::owner;
 use super::rebuild::{self, Opened};
 use super::reconcile::{Look, Reconciled};
 use super::settings::Settings;
@@ -168,6 +169,13 @@ pub fn repair(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Result
         return Err(StoreError::clip("read the folder", directory)(source));
     }
     let _lock = super::lock(directory)?;
+    let repaired = mend(settings, progress);
+    owner::hand_over_all(directory);
+    repaired
+}
+
+fn mend(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Result<Repaired, StoreError> {
+    let directory = &settings.directory;
     let boot_id = clock::boot_id();
     let Opened { index, mut reconciled, .. } = rebuild::open(directory, &boot_id, Look::All)?;
     let is_sound = rebuild::is_sound(index.connection());

@@ -16,6 +16,7 @@ pub mod holds;
 mod index;
 pub mod inspect;
 mod migrate;
+mod owner;
 mod pins;
 mod queue;
 mod rebuild;

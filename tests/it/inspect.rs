@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 use wardwatch::clock;
+use wardwatch::domain::time::WallTime;
 use wardwatch::store::Store;
+use wardwatch::store::holds::{self, NewHold};
 use wardwatch::store::inspect::{Depth, Finding, Wrong};
 
 use crate::reconcile::{check, cut, execute, filled, full_store, rows};
@@ -112,6 +114,57 @@ fn repair_mends_and_says_what_it_did() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report, serde_json::json!({ "done": "nothing to mend", "findings": [] }));
     assert_agrees(place.path());
+}
+
+#[test]
+fn what_root_makes_in_a_store_is_its_owners() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root makes files that are not the owner's");
+        return;
+    }
+    let place = TempDir::new().unwrap();
+    let outside = place.path().join("outside");
+    fs::write(&outside, "").unwrap();
+    let store = place.path().join("store");
+    full_store(&store);
+    let files = clip_files(&store);
+    fs::write(files[0].with_file_name("strange.mp4"), "no clip").unwrap();
+    fs::remove_file(store.join("index.sqlite")).unwrap();
+    std::os::unix::fs::symlink(&outside, store.join("link")).unwrap();
+    let of = |path: &Path| fs::symlink_metadata(path).map(|found| (found.uid(), found.gid())).unwrap();
+    let daemon = (65_534, 65_533);
+    for path in everything_in(&store) {
+        std::os::unix::fs::lchown(&path, Some(daemon.0), Some(daemon.1)).unwrap();
+    }
+    let repaired = store_command(&store, &["repair"]);
+    assert!(repaired.status.success() || repaired.status.code() == Some(3), "{repaired:?}");
+    let new = NewHold {
+        camera: "gate".parse().unwrap(),
+        from: WallTime::from_micros(0),
+        to: WallTime::from_micros(1),
+        alert: None,
+        reason: "a search".to_owned(),
+        who: "root".to_owned(),
+    };
+    holds::hold(&store, new).unwrap();
+    let made = everything_in(&store);
+    for name in ["index.sqlite", "access.jsonl", "holds", "aside"] {
+        assert!(made.contains(&store.join(name)), "{name} was made");
+    }
+    made.iter().for_each(|path| assert_eq!(of(path), daemon, "{}", path.display()));
+    assert_eq!(of(&outside).0, 0, "links are not followed");
+}
+
+/// The folder and all that is in it.
+fn everything_in(folder: &Path) -> Vec<PathBuf> {
+    let mut found = vec![folder.to_owned()];
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        match entry.file_type().unwrap().is_dir() {
+            true => found.extend(everything_in(&entry.path())),
+            false => found.push(entry.path()),
+        }
+    }
+    found
 }
 
 #[test]
