@@ -7,6 +7,7 @@
 //! Never here: what to do with a frame or a fragment.
 
 mod attention;
+mod order;
 mod parts;
 mod pipeline;
 mod record;

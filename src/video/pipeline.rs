@@ -7,7 +7,7 @@
 //!                                                    └─ queue ─ identity ─ parse ─ decoder ─ convert ─ appsink  (watch)
 //! ```
 //!
-//! `rtspsrc` reads cameras that want UDP or TLS, [`rtsp`] the others.
+//! `rtspsrc` reads cameras that want UDP or TLS, [`rtsp`] the others. [`order`](super::order) mends what timestampers say.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

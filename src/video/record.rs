@@ -7,6 +7,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
+use super::order;
 use super::parts::{Failure, arrival, make};
 use super::rtsp::Arrivals;
 use crate::domain::fragment::Codec;
@@ -52,6 +53,7 @@ pub(super) fn attach(
         Codec::H264 => "h264timestamper",
         Codec::H265 => "h265timestamper",
     })?;
+    order::mend(&timestamper);
     let mux = make("isofmp4mux")?;
     mux.set_property("fragment-duration", FRAGMENT_NANOS);
     // Without it the muxer takes one sample at a time from who brings them, with a wake-up each.

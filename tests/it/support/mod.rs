@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use wardwatch::clock::Clock;
+use wardwatch::domain::fragment::Codec;
 use wardwatch::domain::time::Stamp;
 
 /// Waits until `condition` holds; panics with `what` after `deadline`.
@@ -42,12 +43,22 @@ pub fn shared(what: &str) -> Option<PathBuf> {
     None
 }
 
-/// Digests of a file's coded pictures in decoding order, without parameter sets and other extras.
+/// Digests of an H.264 file's coded pictures in decoding order, without parameter sets and other extras.
 pub fn slices(path: &Path) -> Vec<String> {
+    slices_of(path, Codec::H264)
+}
+
+/// The same of a file of that codec.
+pub fn slices_of(path: &Path, codec: Codec) -> Vec<String> {
+    let kinds = match codec {
+        Codec::H264 => "1-5",
+        Codec::H265 => "0-31",
+    };
     let output = Command::new("ffmpeg")
         .args(["-v", "error", "-i"])
         .arg(path)
-        .args(["-an", "-c:v", "copy", "-bsf:v", "filter_units=pass_types=1-5", "-f", "framemd5", "-"])
+        .args(["-an", "-c:v", "copy", "-bsf:v", &format!("filter_units=pass_types={kinds}")])
+        .args(["-f", "framemd5", "-"])
         .output()
         .unwrap();
     let complaints = String::from_utf8_lossy(&output.stderr);
