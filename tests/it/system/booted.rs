@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use super::machine::Machine;
 use super::output;
+use crate::support::broker::{BrokerOptions, BrokerTls, TestBroker};
+use crate::support::ceremony::Ceremony;
 use crate::support::wait_until;
 
 /// This machine's end of the link. One at a time: `make test-system` runs one test after the other.
@@ -17,6 +19,16 @@ pub const OUTSIDE: &str = "10.231.8.1";
 const INSIDE: &str = "10.231.8.2";
 const NAMESPACE: &str = "wardwatch-system";
 const START: Duration = Duration::from_secs(120);
+
+/// Only clients of that authority may connect, from the box and from here.
+pub fn broker_outside(ceremony: &Ceremony) -> TestBroker {
+    let tls = BrokerTls {
+        cert_file: ceremony.file("broker-cert.pem"),
+        key_file: ceremony.file("broker-key.pem"),
+        client_ca_file: Some(ceremony.ca_file()),
+    };
+    TestBroker::start(&BrokerOptions { tls: Some(tls), address: Some(OUTSIDE), ..BrokerOptions::default() })
+}
 
 /// See the module. Dropped, it goes as if its power were cut.
 pub struct Booted {

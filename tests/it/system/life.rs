@@ -12,13 +12,13 @@ use wardwatch::scene::{Scene, Settings};
 use wardwatch::store::Catalogue;
 use wardwatch::video::server::{Access, CameraServer};
 
-use super::booted::{Booted, Forward, OUTSIDE};
+use super::booted::{Booted, Forward, OUTSIDE, broker_outside};
 use super::machine::Machine;
 use super::{RELEASES, VERSIONS, architecture, figure, pack, packages};
 use crate::agent::street_camera_for;
 use crate::faults::ward::judge;
 use crate::post::station::Station;
-use crate::support::broker::{BrokerOptions, BrokerTls, TestBroker};
+use crate::support::broker::TestBroker;
 use crate::support::ceremony::Ceremony;
 use crate::support::wait_until;
 
@@ -54,13 +54,7 @@ impl Life {
         machine.install(debs.path(), &format!("./wardwatch_{}_*.deb", VERSIONS[0]));
         let booted = Booted::boot(machine);
         let ceremony = Ceremony::held();
-        let tls = BrokerTls {
-            cert_file: ceremony.file("broker-cert.pem"),
-            key_file: ceremony.file("broker-key.pem"),
-            client_ca_file: Some(ceremony.ca_file()),
-        };
-        let options = BrokerOptions { tls: Some(tls), address: Some(OUTSIDE), ..BrokerOptions::default() };
-        let broker = TestBroker::start(&options);
+        let broker = broker_outside(&ceremony);
         let mut station = Station::at(broker.inside_port, &[]);
         station.serve();
         station.wait_for_connections(1);
@@ -105,11 +99,39 @@ impl Life {
         booted.sh("wardwatch keygen");
         self.ceremony.sign(&self.path("/etc/wardwatch/box.csr"), &self.path("/etc/wardwatch/box-cert.pem"));
         booted.sh("wardwatch check");
+        self.examine();
         let begun = Instant::now();
         booted.sh("systemctl start wardwatch");
         self.figure("systemctl start to ready", seconds(begun));
         wait_until("the first alert is at the post", PATIENCE, || !self.station.stored().is_empty());
         self.figure("systemctl start to the first alert at the post", seconds(begun));
+    }
+
+    /// What the doctor says of camera and broker before the daemon runs, and of a camera's password that is wrong. What it
+    /// says of clock and disk depends on this machine.
+    fn examine(&self) {
+        let say = |findings: &str| -> Vec<(String, String)> {
+            let findings: Vec<serde_json::Value> = serde_json::from_str(findings).unwrap();
+            let text = |finding: &serde_json::Value, key: &str| finding[key].as_str().unwrap().to_owned();
+            findings.iter().map(|finding| (text(finding, "about"), text(finding, "verdict"))).collect()
+        };
+        let doctor = || say(&self.booted.sh("wardwatch doctor --json || test $? = 3"));
+        let of = |found: &[(String, String)], about: &str| -> Vec<String> {
+            let about = found.iter().filter(|(what, _)| what.starts_with(about));
+            about.map(|(_, verdict)| verdict.clone()).collect()
+        };
+        let well = doctor();
+        for about in ["configuration", "model", "camera gate", "broker"] {
+            let verdicts = of(&well, about);
+            assert!(!verdicts.is_empty() && !verdicts.contains(&"fail".to_owned()), "{about}: {well:?}");
+        }
+        let secret = self.path("/etc/wardwatch/secrets/camera-gate");
+        fs::write(&secret, "wrong").unwrap();
+        let ill = doctor();
+        assert!(of(&ill, "camera gate").contains(&"fail".to_owned()), "{ill:?}");
+        fs::write(&secret, PASSWORD).unwrap();
+        let said = well.iter().map(|(about, verdict)| format!("{about} {verdict}")).collect::<Vec<_>>();
+        self.figure("doctor before the daemon's first start", said.join(", "));
     }
 
     /// What the unit promises of the running daemon.

@@ -4,12 +4,11 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use super::booted::{Booted, OUTSIDE};
+use super::booted::{Booted, OUTSIDE, broker_outside};
 use super::life::{RESTART_MAX, watchdog};
 use super::machine::Machine;
 use super::{RELEASES, VERSIONS, architecture, figure, pack, packages};
 use crate::post::station::{LONG, Sending, numbers};
-use crate::support::broker::{BrokerOptions, BrokerTls, TestBroker};
 use crate::support::ceremony::Ceremony;
 use crate::support::wait_until;
 
@@ -23,13 +22,7 @@ fn a_post_lives_on_debian_13() {
     machine.install(debs.path(), &format!("./wardpost_{}_*.deb", VERSIONS[0]));
     let booted = Booted::boot(machine);
     let ceremony = Ceremony::held();
-    let tls = BrokerTls {
-        cert_file: ceremony.file("broker-cert.pem"),
-        key_file: ceremony.file("broker-key.pem"),
-        client_ca_file: Some(ceremony.ca_file()),
-    };
-    let options = BrokerOptions { tls: Some(tls), address: Some(OUTSIDE), ..BrokerOptions::default() };
-    let broker = TestBroker::start(&options);
+    let broker = broker_outside(&ceremony);
 
     let inside = |path: &str| booted.machine.path(path);
     let config = format!(
