@@ -12,6 +12,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::glib;
@@ -30,12 +31,19 @@ use crate::domain::time::Monotonic;
 const TCP_TIMEOUT_MICROS: u64 = 5_000_000;
 /// How long packets may wait for those that were sent before them, in milliseconds.
 const JITTER_MS: u32 = 200;
+/// A GOP that is longer than this, or larger, is not waited for. The longest that cameras offer is about 80 s.
+const UNFINISHED_MAX: Duration = Duration::from_secs(120);
+const UNFINISHED_BYTES_MAX: u64 = 48 * 1024 * 1024;
 
 /// Where the pipeline's threads leave what they find; shared with the session's main loop.
 pub(super) struct Shared {
     started: Monotonic,
     samples: AtomicU64,
     last_sample: AtomicU64,
+    /// Since when samples wait for a keyframe to become a fragment, and their bytes.
+    unfinished_since: AtomicU64,
+    unfinished_bytes: AtomicU64,
+    is_delivering: AtomicBool,
     facts: Mutex<Option<StreamFacts>>,
     failure: Mutex<Option<Failure>>,
     record_branch: OnceLock<record::Branch>,
@@ -51,6 +59,9 @@ impl Shared {
             started,
             samples: AtomicU64::new(0),
             last_sample: AtomicU64::new(started.as_nanos()),
+            unfinished_since: AtomicU64::new(started.as_nanos()),
+            unfinished_bytes: AtomicU64::new(0),
+            is_delivering: AtomicBool::new(false),
             facts: Mutex::new(None),
             failure: Mutex::new(None),
             record_branch: OnceLock::new(),
@@ -93,9 +104,25 @@ impl Shared {
         *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts);
     }
 
-    pub(super) fn sample_arrived(&self, at: Monotonic) {
+    pub(super) fn sample_arrived(&self, at: Monotonic, bytes: usize) {
         self.samples.fetch_add(1, Ordering::Relaxed);
         self.last_sample.store(at.as_nanos(), Ordering::Relaxed);
+        self.unfinished_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    fn fragment_finished(&self, at: Monotonic) {
+        self.unfinished_since.store(at.as_nanos(), Ordering::Relaxed);
+        self.unfinished_bytes.store(0, Ordering::Relaxed);
+        self.is_delivering.store(false, Ordering::Relaxed);
+    }
+
+    /// For how long and with how many bytes samples have waited for a keyframe, where that is too much to be kept in memory.
+    pub(super) fn overdue(&self, now: Monotonic) -> Option<(Duration, u64)> {
+        let since = Monotonic::from_nanos(self.unfinished_since.load(Ordering::Relaxed));
+        let (span, bytes) = (now.since(since), self.unfinished_bytes.load(Ordering::Relaxed));
+        let is_too_much = span > UNFINISHED_MAX && bytes > 0 || bytes > UNFINISHED_BYTES_MAX;
+        // While the daemon is behind, it is not the camera that keeps them waiting.
+        (is_too_much && !self.is_delivering.load(Ordering::Relaxed)).then_some((span, bytes))
     }
 
     /// Where the samples come in, if the source is one of ours.
@@ -343,7 +370,12 @@ impl Tail {
         let arrivals = self.shared.arrivals();
         if self.stream.record {
             let (deliver, arrivals) = (self.deliver.clone(), arrivals.clone());
-            let deliver = move |fragment| deliver.fragment(fragment);
+            let shared = self.shared.clone();
+            let deliver = move |fragment| {
+                shared.is_delivering.store(true, Ordering::Relaxed);
+                deliver.fragment(fragment);
+                shared.fragment_finished(clock::monotonic());
+            };
             let branch = record::attach(pipeline, tee, codec, queued, arrivals, deliver)?;
             // The cell is filled once: a second video pad is swallowed.
             let _ = self.shared.record_branch.set(branch);
@@ -364,8 +396,8 @@ impl Tail {
         let mask = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
         pad.add_probe(mask, move |_, probe| {
             match &probe.data {
-                Some(gst::PadProbeData::Buffer(_)) => {
-                    shared.sample_arrived(clock::monotonic());
+                Some(gst::PadProbeData::Buffer(buffer)) => {
+                    shared.sample_arrived(clock::monotonic(), buffer.size());
                 }
                 Some(gst::PadProbeData::Event(event)) => {
                     if let gst::EventView::Caps(caps) = event.view() {

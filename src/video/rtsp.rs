@@ -112,8 +112,9 @@ async fn try_read(rtsp: &RtspSource, tail: &Tail) -> Result<(), Broken> {
             }
         }
         if let Some(feed) = &feed {
+            let bytes = frame.data().len();
             feed.push(frame, now)?;
-            tail.shared.sample_arrived(now);
+            tail.shared.sample_arrived(now, bytes);
         }
     }
     Ok(())

@@ -203,7 +203,22 @@ fn follow(
         if now.since(shared.last_sample()) > stream.stall {
             return Err(stalled(stream, shared.samples()));
         }
+        if stream.record
+            && let Some((span, bytes)) = shared.overdue(now)
+        {
+            return Err(without_keyframe(span, bytes));
+        }
     }
+}
+
+/// Ends the session, and with it the fragment; a camera begins the next one with a keyframe.
+fn without_keyframe(span: Duration, bytes: u64) -> Failure {
+    let text = format!(
+        "no key frame for {} s and {} MB: set the camera's key frame interval to 1 or 2 s",
+        span.as_secs(),
+        bytes / 1_000_000
+    );
+    Failure::new(FailureKind::Transient, text)
 }
 
 fn stalled(stream: &StreamSettings, samples: u64) -> Failure {

@@ -207,6 +207,55 @@ fn a_frozen_camera_counts_as_broken() {
     handle.stop();
 }
 
+/// An encoder that refreshes pictures bit by bit sends a keyframe at the start alone: a fragment would never end.
+#[test]
+fn a_camera_without_keyframes_is_recorded_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let film = folder.path().join("noise.mp4");
+    let made = std::process::Command::new("ffmpeg")
+        .args([
+            "-v",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            "nullsrc=size=640x360:rate=10:duration=15,noise=alls=100:allf=t",
+        ])
+        .args([
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-qp",
+            "1",
+            "-x264-params",
+            "keyint=infinite:scenecut=0",
+        ])
+        .args(["-pix_fmt", "yuv420p"])
+        .arg(&film)
+        .status();
+    if !made.is_ok_and(|made| made.success()) {
+        eprintln!("skipped: ffmpeg with libx264 is not there");
+        return;
+    }
+    let bytes = std::fs::metadata(&film).unwrap().len();
+    assert!(bytes > 60_000_000, "{bytes} bytes in a GOP");
+    let server = CameraServer::start(0, &Access::default()).unwrap();
+    server.mount("/main", Feed::File(film)).unwrap();
+    let mut settings = stream("gate", &server.url("/main"));
+    settings.watch_fps_max = None;
+    let (delivered, handle) = start(settings);
+    wait_until("the fragment ends with its session", PATIENCE, || !delivered.fragments().is_empty());
+    let fragment = delivered.fragments().remove(0);
+    assert!(fragment.bytes.len() > 48 * 1024 * 1024 && fragment.samples > 50, "{} samples", fragment.samples);
+    wait_until("why is told", PATIENCE, || {
+        let is_told = |reason: &String| reason.contains("no key frame") && reason.contains("interval");
+        delivered.reports().iter().any(|report| report.reason.as_ref().is_some_and(is_told))
+    });
+    wait_until("the next session", PATIENCE, || delivered.is(StreamState::Live, ""));
+    handle.stop();
+}
+
 #[test]
 fn garbage_in_the_stream_ends_at_most_its_own_session() {
     let server = CameraServer::start(0, &Access::default()).unwrap();

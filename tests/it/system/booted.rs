@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::machine::Machine;
-use super::output;
+use super::{emulation, output};
 use crate::support::broker::{BrokerOptions, BrokerTls, TestBroker};
 use crate::support::ceremony::Ceremony;
 use crate::support::wait_until;
@@ -18,7 +18,9 @@ use crate::support::wait_until;
 pub const OUTSIDE: &str = "10.231.8.1";
 const INSIDE: &str = "10.231.8.2";
 const NAMESPACE: &str = "wardwatch-system";
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_secs(600);
+/// A drop-in of all units that goes with the power.
+const DROP_IN: &str = "/run/systemd/system/service.d/emulated.conf";
 
 /// Only clients of that authority may connect, from the box and from here.
 pub fn broker_outside(ceremony: &Ceremony) -> TestBroker {
@@ -56,6 +58,13 @@ impl Booted {
             !booted.first.is_empty()
                 && matches!(booted.try_sh("systemctl is-system-running"), Ok(said) if said.starts_with("running"))
         });
+        if !emulation().is_empty() {
+            let variables = emulation().join(" ");
+            booted.sh(&format!(
+                "mkdir -p $(dirname {DROP_IN}); printf '[Service]\\nEnvironment=%s\\n' '{variables}' >{DROP_IN}; \
+                 systemctl daemon-reload"
+            ));
+        }
         booted
     }
 
@@ -64,6 +73,7 @@ impl Booted {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.first, "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"]);
         command.args(["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive"]);
+        command.args(emulation());
         command.args(["sh", "-ec", script]).stdin(Stdio::null()).output().unwrap()
     }
 

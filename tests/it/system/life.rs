@@ -24,7 +24,8 @@ use crate::support::wait_until;
 
 const UNIT: &str = include_str!("../../../systemd/wardwatch.service");
 const PASSWORD: &str = "hunter2";
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Long, for a processor that is emulated.
+const PATIENCE: Duration = Duration::from_secs(600);
 /// From a daemon that stands still to one that runs again, beside `WatchdogSec`.
 pub const RESTART_MAX: Duration = Duration::from_secs(5);
 const KILLS: u32 = 5;

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-use super::output;
+use super::{architecture, emulation, output};
 
 /// What a box has before anything of ours is installed.
 const INCLUDED: &str = "systemd,systemd-sysv,dbus,iproute2,procps,ca-certificates,init-system-helpers";
@@ -26,11 +26,12 @@ fn cache() -> PathBuf {
 
 /// The release's root as an archive; made when it is not there.
 fn base(release: &str) -> PathBuf {
-    let base = cache().join(format!("{release}.tar"));
+    let architecture = architecture();
+    let base = cache().join(format!("{release}-{architecture}.tar"));
     if !base.exists() {
         let new = base.with_extension("new.tar");
-        let include = format!("--include={INCLUDED}");
-        output(Command::new("mmdebstrap").args(["--variant=minbase", &include, release]).arg(&new));
+        let options = [format!("--include={INCLUDED}"), format!("--architectures={architecture}")];
+        output(Command::new("mmdebstrap").arg("--variant=minbase").args(options).arg(release).arg(&new));
         fs::rename(new, &base).unwrap();
     }
     base
@@ -58,6 +59,7 @@ impl Machine {
     pub fn nspawn(&self) -> Command {
         let mut command = Command::new("systemd-nspawn");
         command.args(["--quiet", "--register=no", "--keep-unit", "--console=pipe", "--machine", &self.name]);
+        command.args(emulation().iter().map(|variable| format!("--setenv={variable}")));
         command.arg("-D").arg(self.root.path());
         command
     }

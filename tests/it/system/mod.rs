@@ -30,8 +30,19 @@ fn figure(scenario: &str, what: &str, value: impl std::fmt::Display) {
 }
 
 /// This machine's architecture by Debian's name.
-fn architecture() -> String {
+fn native() -> String {
     output(Command::new("dpkg").arg("--print-architecture")).trim().to_owned()
+}
+
+/// That of the packages, from `WARDWATCH_SYSTEM_ARCH`: another one than this machine's runs under QEMU.
+fn architecture() -> String {
+    std::env::var("WARDWATCH_SYSTEM_ARCH").unwrap_or_else(|_| native())
+}
+
+/// What programs need in their environment under QEMU, as `scripts/cross/inside` has it; nothing without it.
+fn emulation() -> &'static [&'static str] {
+    const ARM64: &[&str] = &["QEMU_CPU=cortex-a53", "TRACT_CPU_AARCH64_KIND=a53", "GST_REGISTRY_FORK=no"];
+    if architecture() == native() { &[] } else { ARM64 }
 }
 
 /// The version that stands in Cargo.toml, and one that is higher.
