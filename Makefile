@@ -22,7 +22,7 @@
 # make deb     packages of box and post for Debian 12 and 13, in $(TARGET)/dist/ARCH/   ARCH=amd64|arm64|armhf
 #              BINARIES=folder  of programs that are built already
 # make test-system  the packages in Debian 12 and 13: installed, booted, hung, killed, upgraded, downgraded, purged, with a camera and a
-#              ward post outside. Minutes long, as root; prints its figures   ARCH=arm64: a box of it on Debian 13, under QEMU
+#              ward post outside. Minutes long, as root; prints its figures   ARCH=arm64: a box of it on Debian 12, under QEMU
 # All install what is missing (scripts/packages*.debian) and need a Rust toolchain, but for cross builds, which install Debian's.
 
 CARGO ?= cargo
@@ -132,7 +132,7 @@ test-system: deb
 	@scripts/setup packages.debian packages.system.debian $(if $(FOREIGN),packages.cross.debian)
 	@$(if $(FOREIGN),scripts/cross/emulation $(ARCH))
 	@WARDWATCH_SYSTEM=$(abspath $(BINARIES)) WARDWATCH_SYSTEM_ARCH=$(ARCH) \
-		$(CARGO) test --locked --test it -- system::$(if $(FOREIGN),life::a_box_lives_on_debian_13) --nocapture --test-threads=1 2>&1 \
+		$(CARGO) test --locked --test it -- system::$(if $(FOREIGN),life::a_box_lives_on_debian_12) --nocapture --test-threads=1 2>&1 \
 		| tee $(TARGET)/$@.log | sed -un 's/^\(test [^ ]*\) .*/\1/p'
 	@awk -F': ' -f scripts/figures.awk $(TARGET)/$@.log
 	@grep -q '^test result: ok' $(TARGET)/$@.log \

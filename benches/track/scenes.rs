@@ -15,8 +15,8 @@ pub struct Street {
 }
 
 /// By day and by night, from lively to crowded; then with a bus that halts before those who cross. Another `seed` has others
-/// come at other times.
-pub fn streets(seed: u64) -> Vec<Street> {
+/// come at other times. Pictures have `size` pixels.
+pub fn streets(seed: u64, size: (u32, u32)) -> Vec<Street> {
     let first = seed;
     let mut streets = Vec::new();
     for (light, word) in [(Light::Day, "day"), (Light::Night, "night")] {
@@ -32,6 +32,9 @@ pub fn streets(seed: u64) -> Vec<Street> {
             first + 14,
             crossing(first + 14).with(bus(first + 14)),
         ));
+    }
+    for street in &mut streets {
+        (street.settings.width, street.settings.height) = size;
     }
     streets
 }

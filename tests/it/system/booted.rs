@@ -19,8 +19,6 @@ pub const OUTSIDE: &str = "10.231.8.1";
 const INSIDE: &str = "10.231.8.2";
 const NAMESPACE: &str = "wardwatch-system";
 const START: Duration = Duration::from_secs(600);
-/// A drop-in of all units that goes with the power.
-const DROP_IN: &str = "/run/systemd/system/service.d/emulated.conf";
 
 /// Only clients of that authority may connect, from the box and from here.
 pub fn broker_outside(ceremony: &Ceremony) -> TestBroker {
@@ -55,16 +53,13 @@ impl Booted {
         let mut booted = Self { machine, nspawn, first: String::new() };
         wait_until("systemd has started", START, || {
             booted.first = fs::read_to_string(&children).unwrap_or_default().trim().to_owned();
-            !booted.first.is_empty()
-                && matches!(booted.try_sh("systemctl is-system-running"), Ok(said) if said.starts_with("running"))
+            if booted.first.is_empty() {
+                return false;
+            }
+            let said = booted.output("systemctl is-system-running").stdout;
+            // Under QEMU some units of Debian's own cannot start.
+            said.starts_with(b"running") || !emulation().is_empty() && said.starts_with(b"degraded")
         });
-        if !emulation().is_empty() {
-            let variables = emulation().join(" ");
-            booted.sh(&format!(
-                "mkdir -p $(dirname {DROP_IN}); printf '[Service]\\nEnvironment=%s\\n' '{variables}' >{DROP_IN}; \
-                 systemctl daemon-reload"
-            ));
-        }
         booted
     }
 

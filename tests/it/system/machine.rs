@@ -37,6 +37,24 @@ fn base(release: &str) -> PathBuf {
     base
 }
 
+/// What systemd cannot do under QEMU is done in another way there: credentials are copied, and nobody has users of its own.
+fn emulate(root: &Path) {
+    let drop_in = root.join("usr/local/lib/systemd/system/wardwatch.service.d");
+    fs::create_dir_all(&drop_in).unwrap();
+    let (variables, copy) = (emulation().join(" "), "/usr/local/lib/copy-credentials");
+    fs::write(
+        drop_in.join("emulated.conf"),
+        format!(
+            "[Service]\nEnvironment={variables} CREDENTIALS_DIRECTORY=/run/emulated\nLoadCredential=\n\
+             PrivateUsers=no\nExecStartPre=+/bin/sh {copy}\n"
+        ),
+    )
+    .unwrap();
+    let script = "mkdir -p -m 755 /run/emulated && cd /etc/wardwatch/secrets || exit\nfor file in *; do\n\
+                  install -o wardwatch -m 400 \"$file\" \"/run/emulated/secrets_$file\"\ndone\n";
+    fs::write(root.join(copy.trim_start_matches('/')), script).unwrap();
+}
+
 impl Machine {
     /// `release` as it is installed, without anything of ours.
     pub fn of(release: &str) -> Self {
@@ -45,6 +63,9 @@ impl Machine {
         output(Command::new("tar").arg("-xpf").arg(base).arg("-C").arg(root.path()));
         // An id of its own is made at the first boot.
         fs::write(root.path().join("etc/machine-id"), "").unwrap();
+        if !emulation().is_empty() {
+            emulate(root.path());
+        }
         let name = format!("ww-{}", root.path().file_name().unwrap().display()).to_lowercase();
         let name = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
         Self { root, name }
