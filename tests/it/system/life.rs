@@ -158,6 +158,10 @@ impl Life {
             booted.log("wardwatch").contains("weaker walls"),
             "the unit takes none away"
         );
+        if !emulation().is_empty() {
+            // QEMU has threads, and the kernel lets only a process without any into another's mounts.
+            return;
+        }
         let daemon = booted.property("wardwatch", "MainPID");
         let of_daemon = format!(
             "nsenter --target {daemon} --mount --setuid $(id -u wardwatch) --setgid $(id -g wardwatch)"
