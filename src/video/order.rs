@@ -69,7 +69,8 @@ impl Times {
         Self { depth, step, ahead: BinaryHeap::new(), first: pts, last: None }
     }
 
-    /// The decoding time of the sample with this presentation time: not after it, and not before the last one's.
+    /// The decoding time of the sample with this presentation time: not before the last one's, and not after it unless the
+    /// camera reorders further than it says; the muxer takes that, too.
     fn next(&mut self, pts: gst::ClockTime) -> gst::ClockTime {
         self.ahead.push(Reverse(pts));
         let waiting = self.ahead.len() as u64;
@@ -81,7 +82,6 @@ impl Times {
         if waiting > self.depth {
             self.ahead.pop();
         }
-        // A camera that reorders further than it says: the muxer takes a picture that is due before it is decoded.
         *self.last.insert(self.last.map_or(due, |last| last.max(due)))
     }
 }

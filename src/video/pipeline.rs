@@ -117,10 +117,10 @@ impl Shared {
     }
 
     /// For how long and with how many bytes samples have waited for a keyframe, where that is too much to be kept in memory.
-    pub(super) fn overdue(&self, now: Monotonic) -> Option<(Duration, u64)> {
+    pub(super) fn overdue(&self) -> Option<(Duration, u64)> {
         let since = Monotonic::from_nanos(self.unfinished_since.load(Ordering::Relaxed));
-        let (span, bytes) = (now.since(since), self.unfinished_bytes.load(Ordering::Relaxed));
-        let is_too_much = span > UNFINISHED_MAX && bytes > 0 || bytes > UNFINISHED_BYTES_MAX;
+        let (span, bytes) = (self.last_sample().since(since), self.unfinished_bytes.load(Ordering::Relaxed));
+        let is_too_much = span > UNFINISHED_MAX || bytes > UNFINISHED_BYTES_MAX;
         // While the daemon is behind, it is not the camera that keeps them waiting.
         (is_too_much && !self.is_delivering.load(Ordering::Relaxed)).then_some((span, bytes))
     }

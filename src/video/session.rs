@@ -204,7 +204,7 @@ fn follow(
             return Err(stalled(stream, shared.samples()));
         }
         if stream.record
-            && let Some((span, bytes)) = shared.overdue(now)
+            && let Some((span, bytes)) = shared.overdue()
         {
             return Err(without_keyframe(span, bytes));
         }
