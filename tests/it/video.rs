@@ -212,26 +212,10 @@ fn a_frozen_camera_counts_as_broken() {
 fn a_camera_without_keyframes_is_recorded_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let film = folder.path().join("noise.mp4");
+    let noise = "-v error -f lavfi -i nullsrc=size=640x360:rate=10:duration=15,noise=alls=100:allf=t -pix_fmt yuv420p";
+    let one_gop = "-c:v libx264 -preset ultrafast -qp 1 -x264-params keyint=infinite:scenecut=0";
     let made = std::process::Command::new("ffmpeg")
-        .args([
-            "-v",
-            "error",
-            "-f",
-            "lavfi",
-            "-i",
-            "nullsrc=size=640x360:rate=10:duration=15,noise=alls=100:allf=t",
-        ])
-        .args([
-            "-c:v",
-            "libx264",
-            "-preset",
-            "ultrafast",
-            "-qp",
-            "1",
-            "-x264-params",
-            "keyint=infinite:scenecut=0",
-        ])
-        .args(["-pix_fmt", "yuv420p"])
+        .args(noise.split(' ').chain(one_gop.split(' ')))
         .arg(&film)
         .status();
     if !made.is_ok_and(|made| made.success()) {
