@@ -12,6 +12,12 @@ use crate::domain::zone::Tripwire;
 /// A foot nearer to the line than this part of the subject's box is neither on its left nor on its right: boxes tremble
 /// by some hundredths of their size from look to look.
 const MARGIN: f32 = 0.1;
+/// Who is first seen nearer to the line than that, behind what hid him, has come over it if his first foot was not beyond the
+/// line by more than this part of the margin, and once he is clear of it by so many margins.
+const FIRST_BEYOND: f32 = 0.25;
+const ARRIVED_MARGINS: f32 = 2.0;
+/// No step of his may be more than this part of that way: a box that grows from half a body to a whole one is no step.
+const STEP_MAX: f32 = 0.7;
 
 /// Numbers of a `tripwire` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema, Default)]
@@ -61,9 +67,36 @@ pub(super) struct Watch {
 struct Way {
     /// The newest path point that was clear of the line.
     from: Option<Point>,
+    /// While there is none.
+    start: Option<Start>,
     /// Which side the first wanted crossing arrived at, and whether it was told.
     crossed: Option<Side>,
     told: bool,
+}
+
+/// The way of somebody who has only been seen near the line so far.
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    first: Point,
+    last: Point,
+    /// The longest step across the line.
+    step: f32,
+}
+
+impl Start {
+    /// From where he came, if the foot is at `now` and he came over the line, or has kept to one side: his way so far, gone
+    /// back by a half. `None` if that is too early to say.
+    fn came_from(&self, now: Point, margin: f32, line: &Tripwire) -> Option<Option<Point>> {
+        let away = distance(line, now);
+        let came = -across(line, self.first) * across(line, now).signum();
+        let is_way = (-FIRST_BEYOND * margin..=margin).contains(&came);
+        let is_gone = away >= ARRIVED_MARGINS * margin && self.step <= STEP_MAX * (came + away);
+        if is_way && !is_gone {
+            return None;
+        }
+        let back = |first: f32, now: f32| first + (first - now) / 2.0;
+        Some(is_way.then(|| Point::new(back(self.first.x, now.x), back(self.first.y, now.y))))
+    }
 }
 
 impl Watch {
@@ -74,6 +107,16 @@ impl Watch {
 
 impl Way {
     fn follow(&mut self, point: &PathPoint, margin: f32, line: &Tripwire, direction: Direction) {
+        if self.from.is_none() {
+            let new = Start { first: point.foot, last: point.foot, step: 0.0 };
+            let start = self.start.get_or_insert(new);
+            let last = std::mem::replace(&mut start.last, point.foot);
+            start.step = start.step.max((across(line, point.foot) - across(line, last)).abs());
+            match start.came_from(point.foot, margin, line) {
+                None => return,
+                Some(from) => self.from = from,
+            }
+        }
         if distance(line, point.foot) <= margin {
             return;
         }
@@ -114,9 +157,14 @@ impl Condition for Watch {
 
 /// Of a point from the line, extended at its ends.
 fn distance(line: &Tripwire, point: Point) -> f32 {
+    across(line, point).abs()
+}
+
+/// The same, negative on one side.
+fn across(line: &Tripwire, point: Point) -> f32 {
     let (dx, dy) = (line.to.x - line.from.x, line.to.y - line.from.y);
     let cross = dx * (point.y - line.from.y) - dy * (point.x - line.from.x);
-    cross.abs() / dx.hypot(dy).max(f32::MIN_POSITIVE)
+    cross / dx.hypot(dy).max(f32::MIN_POSITIVE)
 }
 
 fn why(track: &Track, line: &Tripwire, arrives: Side) -> String {

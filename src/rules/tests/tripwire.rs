@@ -25,6 +25,24 @@ fn a_crossing_counts_once_and_only_in_the_wanted_direction() {
 }
 
 #[test]
+fn who_is_first_seen_on_the_line_and_walks_off_has_crossed_it() {
+    use crate::rules::tripwire::Direction::{Both, LeftToRight, RightToLeft};
+    let events = |direction, first: f32, step: f32| {
+        Street::new(tripwire(direction)).walk(0.0, 2.0, |t| vec![(1, first + step * (t * 5.0).round())])
+    };
+    // The margin of this body is some hundredths of the picture's width.
+    for first in [0.49, 0.5, 0.502] {
+        assert_eq!(events(Both, first, 0.015).len(), 1, "{first}");
+        assert_eq!(events(LeftToRight, first, 0.015).len(), 1, "{first}");
+        assert_eq!(events(RightToLeft, first, 0.015), [], "{first}");
+    }
+    assert_eq!(events(Both, 0.515, 0.015), [], "it came from this side");
+    assert_eq!(events(Both, 0.5, 0.0), [], "it stands on the line");
+    let grows = |t: f32| vec![(1, if t < 0.3 { 0.498 } else { 0.56 })];
+    assert_eq!(Street::new(tripwire(Both)).walk(0.0, 3.0, grows), [], "half a body, then all of it");
+}
+
+#[test]
 fn a_crossing_before_the_confirmation_is_told_with_it() {
     let mut street = Street::new(tripwire(Default::default()));
     street.look(0.0, &[(1, 0.4)]);
