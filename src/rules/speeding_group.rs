@@ -34,6 +34,9 @@ const FAST_MAX: usize = 64;
 /// How many points of a path are kept to measure from.
 const POINTS_MAX: usize = 32;
 
+/// Who is as fast and is called a person sits on something that the detector missed.
+const FAST_LABELS: &[Label] = &[Label::TwoWheeler, Label::Person];
+
 /// Numbers of a `speeding_group` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -57,7 +60,7 @@ impl Default for Params {
 
 impl Params {
     pub(super) fn needs(&self) -> Needs {
-        Needs { ground: Some("speed is measured by it"), ..Needs::zone(&[Label::TwoWheeler]) }
+        Needs { ground: Some("speed is measured by it"), ..Needs::zone(FAST_LABELS) }
     }
 }
 

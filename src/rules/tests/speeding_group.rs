@@ -34,6 +34,16 @@ fn three_who_race_together_are_one_event_with_all_of_them() {
 }
 
 #[test]
+fn who_is_called_a_person_and_is_so_fast_rides() {
+    let people = |t: f32| {
+        group(75.0, 0.7)(t).into_iter().map(|seen| Seen { label: Label::Person, ..seen }).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&Street::new(road()).play(0.0, 30.0, &[0.2], people))[0], (Phase::Opened, 3));
+    let bikes = RuleSettings { labels: [Label::TwoWheeler].into(), ..road() };
+    assert_eq!(opened(&bikes, 30.0, people), [0, 0, 0], "unless the rule names others");
+}
+
+#[test]
 fn slow_ones_few_ones_and_far_between_ones_are_none() {
     assert_eq!(opened(&road(), 30.0, group(55.0, 0.7)), [0, 0, 0]);
     assert_eq!(opened(&road(), 40.0, group(75.0, 6.0)), [0, 0, 0]);
