@@ -3,10 +3,18 @@
 use crate::domain::detection::{Detection, Label};
 use crate::domain::geometry::Rect;
 
+/// Boxes of two labels that overlap by more than this (IoU) are around the same subject.
+const ALIAS_IOU: f32 = 0.65;
+/// What is called a car and is higher than wide is a two-wheeler, seen from before or behind. In parts of the picture's sides:
+/// a quarter higher than wide on a picture of 16:9, more on others.
+const NARROW: f32 = 2.2;
+
 /// Joins each person who sits on a two-wheeler (or stands in its place) with it: one two-wheeler in the box around
-/// both. Whatever else there is stays as it is; the order is kept.
+/// both. Of two boxes of one two-wheeler, with its rider and without, the larger stays, and of two names of one vehicle the
+/// surer. Whatever else there is stays as it is; the order is kept.
 pub fn merge_riders(detections: &[Detection]) -> Vec<Detection> {
-    let mut merged = detections.to_vec();
+    let detections = &without_parts(&without_aliases(detections));
+    let mut merged = detections.clone();
     let mut ridden = vec![false; merged.len()];
     for (person, gone) in ridden.iter_mut().enumerate().filter(|(i, _)| detections[*i].label == Label::Person)
     {
@@ -23,6 +31,56 @@ pub fn merge_riders(detections: &[Detection]) -> Vec<Detection> {
     let mut gone = ridden.into_iter();
     merged.retain(|_| !gone.next().unwrap_or(false));
     merged
+}
+
+/// Calls narrow cars two-wheelers, and leaves out what is a surer box's subject under another name. A rider is no other name
+/// of what he rides.
+fn without_aliases(detections: &[Detection]) -> Vec<Detection> {
+    let named = |d: &Detection| {
+        let is_narrow = d.label == Label::Car && d.rect.h > NARROW * d.rect.w;
+        Detection { label: if is_narrow { Label::TwoWheeler } else { d.label }, ..*d }
+    };
+    let named: Vec<Detection> = detections.iter().map(named).collect();
+    let is_ridden =
+        |a: Label, b: Label| [a, b].contains(&Label::Person) && [a, b].contains(&Label::TwoWheeler);
+    let is_alias = |d: &Detection| {
+        let same = |other: &Detection| {
+            other.label != d.label && !is_ridden(d.label, other.label) && d.rect.iou(&other.rect) > ALIAS_IOU
+        };
+        named.iter().any(|other| other.score > d.score && same(other))
+    };
+    named.iter().filter(|d| !is_alias(d)).copied().collect()
+}
+
+/// Leaves out two-wheelers that are the lower part of another one, which is as sure as the surer of both then.
+fn without_parts(detections: &[Detection]) -> Vec<Detection> {
+    let mut wholes = detections.to_vec();
+    let mut is_part = vec![false; wholes.len()];
+    let mounts = || (0..detections.len()).filter(|i| detections[*i].label == Label::TwoWheeler);
+    for part in mounts() {
+        let rect = &detections[part].rect;
+        let is_whole = |other: &usize| {
+            let other = &detections[*other].rect;
+            other.area() > rect.area() && is_lower_part(rect, other)
+        };
+        let whole = mounts()
+            .filter(is_whole)
+            .max_by(|a, b| detections[*a].rect.area().total_cmp(&detections[*b].rect.area()));
+        if let Some(whole) = whole {
+            is_part[part] = true;
+            wholes[whole].score = wholes[whole].score.max(detections[part].score);
+        }
+    }
+    let mut is_part = is_part.into_iter();
+    wholes.retain(|_| !is_part.next().unwrap_or(false));
+    wholes
+}
+
+/// Lies within `whole`, and stands where that stands.
+fn is_lower_part(part: &Rect, whole: &Rect) -> bool {
+    part.intersection(whole) > 0.7 * part.area()
+        && (part.centre().x - whole.centre().x).abs() < 0.3 * whole.w.max(part.w)
+        && (part.bottom() - whole.bottom()).abs() < 0.15 * whole.h
 }
 
 /// For networks whose two-wheelers include their riders: leaves out persons that are riders once more. Somebody who stands or
@@ -80,6 +138,27 @@ mod tests {
         let same_place = seen(Label::Person, 0.40, 0.50, 0.08, 0.12);
         let merged = merge_riders(&[bike, same_place]);
         assert!(merged.len() == 1 && merged[0].rect.iou(&bike.rect) > 0.99, "{merged:?}");
+    }
+
+    #[test]
+    fn of_two_boxes_of_one_two_wheeler_the_larger_stays_with_the_better_score() {
+        let whole = Detection { score: 0.3, ..seen(Label::TwoWheeler, 0.40, 0.40, 0.06, 0.24) };
+        let machine = seen(Label::TwoWheeler, 0.405, 0.52, 0.055, 0.12);
+        assert_eq!(merge_riders(&[machine, whole]), [Detection { score: 0.8, ..whole }]);
+        let neighbour = seen(Label::TwoWheeler, 0.45, 0.52, 0.055, 0.12);
+        let behind = seen(Label::TwoWheeler, 0.40, 0.36, 0.05, 0.10);
+        assert_eq!(merge_riders(&[whole, neighbour, behind]), [whole, neighbour, behind]);
+    }
+
+    #[test]
+    fn one_vehicle_has_one_name_and_a_narrow_car_is_a_two_wheeler() {
+        let bus = Detection { score: 0.6, ..seen(Label::LargeVehicle, 0.2, 0.3, 0.2, 0.3) };
+        let car = Detection { score: 0.5, ..seen(Label::Car, 0.2, 0.32, 0.2, 0.28) };
+        assert_eq!(merge_riders(&[bus, car]), [bus]);
+        let beside = seen(Label::Car, 0.35, 0.32, 0.2, 0.28);
+        assert_eq!(merge_riders(&[bus, beside]), [bus, beside]);
+        let narrow = seen(Label::Car, 0.7, 0.3, 0.04, 0.12);
+        assert_eq!(merge_riders(&[narrow]), [Detection { label: Label::TwoWheeler, ..narrow }]);
     }
 
     #[test]
