@@ -55,10 +55,17 @@ pub struct Manifest {
     /// Of two boxes of one label that overlap by more than this (IoU), the surer stays.
     #[serde(default = "nms_iou")]
     pub nms_iou: f32,
+    /// From this score on a box of this network is sure: it becomes [`SCORE_SURE`]. How high a network scores what it sees
+    /// well depends on how it was trained.
+    #[serde(default = "score_sure")]
+    pub score_sure: f32,
     /// How riders are seen.
     #[serde(default)]
     pub riders: Riders,
 }
+
+/// The score from which on a detection is sure, whichever network it comes from.
+pub const SCORE_SURE: f32 = 0.45;
 
 /// Whether a network sees riders and machines as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
@@ -73,6 +80,10 @@ pub enum Riders {
 
 fn nms_iou() -> f32 {
     0.5
+}
+
+fn score_sure() -> f32 {
+    SCORE_SURE
 }
 
 /// How a network's input tensor is made from a picture.
@@ -224,6 +235,12 @@ impl Manifest {
         self.labels.iter().map(|label| self.classes.get(label).copied()).collect()
     }
 
+    /// The power to which its scores are taken, so that [`Manifest::score_sure`] becomes [`SCORE_SURE`], 0 stays 0 and 1
+    /// stays 1.
+    pub fn score_power(&self) -> f32 {
+        SCORE_SURE.ln() / self.score_sure.ln()
+    }
+
     fn problem(&self) -> Option<(&str, String)> {
         let hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         if self.sha256.len() != 64 || !self.sha256.bytes().all(hexadecimal) {
@@ -253,6 +270,9 @@ impl Manifest {
         }
         if !(self.nms_iou > 0.0 && self.nms_iou <= 1.0) {
             return Some(("nms_iou", format!("{} must be above 0 and at most 1", self.nms_iou)));
+        }
+        if !(0.05..=0.95).contains(&self.score_sure) {
+            return Some(("score_sure", format!("{} must be from 0.05 to 0.95", self.score_sure)));
         }
         self.input.problem().or_else(|| self.head.decoder().problem()).or_else(|| self.smaller_problem())
     }
@@ -380,6 +400,15 @@ mod tests {
     }
 
     #[test]
+    fn a_network_is_sure_from_its_own_score_on() {
+        for (_, manifest) in catalogue() {
+            assert!((manifest.score_sure.powf(manifest.score_power()) - SCORE_SURE).abs() < 1e-6);
+        }
+        let built_in = Manifest::resolve(Path::new(BUILT_IN)).unwrap().manifest;
+        assert_eq!(built_in.score_power(), 1.0, "its scores are as they are");
+    }
+
+    #[test]
     fn messages_name_the_line_or_key_and_what_would_be_right() {
         let message = changed("nms_iou = 0.65", "nms_oui = 0.65");
         assert!(message.starts_with("m.toml, line 6: `nms_oui = 0.65`: unknown field"), "{message}");
@@ -398,6 +427,8 @@ mod tests {
         assert!(message.contains("two-wheeler"), "{message}");
         let message = changed("nms_iou = 0.65", "nms_iou = 65");
         assert_eq!(message, "m.toml: nms_iou: 65 must be above 0 and at most 1");
+        let message = changed("nms_iou = 0.65", "score_sure = 1.0");
+        assert_eq!(message, "m.toml: score_sure: 1 must be from 0.05 to 0.95");
         assert!(changed("std = [1.0, 1.0, 1.0]", "std = [1.0, 0.0, 1.0]").contains("input.std"));
         assert!(changed("width = 416", "width = 0").contains("input.width: 0 must be from 8 to 4096"));
         let smaller = |sizes| changed("width = 416", &format!("width = 416\nsmaller = {sizes}"));

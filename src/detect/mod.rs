@@ -135,9 +135,11 @@ impl Detector for Network {
 
     fn look(&mut self, frame: &Frame, looks: &[Look]) -> Result<Sight, DetectError> {
         let (mut whole, mut cut) = (Vec::new(), Vec::new());
+        let power = self.model.manifest().score_power();
         for look in looks {
             let prepared = self.model.prepare(&frame.picture, look.crop, look.size)?;
-            for found in self.model.infer(prepared, self.score_min)? {
+            for found in self.model.infer(prepared, self.score_min.powf(1.0 / power))? {
+                let found = RawDetection { score: found.score.powf(power), ..found };
                 match beyond(&found.rect, &look.crop) {
                     None => whole.push(found),
                     Some(needed) if found.score >= CUT_SCORE_MIN => cut.push((found.class, needed)),
