@@ -45,7 +45,7 @@ const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(350);
 /// more than so many of its own sizes: groups that race are told apart only where looks follow each other closely.
 const LOOK_INTERVAL_FAST: Duration = Duration::from_millis(200);
 const FAST: f32 = 0.25;
-const PACE_FAST: f32 = 1.5;
+const PACE_FAST: f32 = 0.8;
 /// What is followed, and what moves, is not shrunk below so many pixels (the root of its area): a network recognises it at
 /// that size; motion may be several subjects.
 const TRACK_SIDE_PIXELS_MIN: f32 = 28.0;
@@ -134,7 +134,7 @@ impl View<'_> {
     /// Whether a track will be somewhere else a moment later.
     fn is_hurried(&self, track: &Forecast) -> bool {
         let crosses = track.speed * track.rect.area().sqrt() > FAST;
-        let races = self.speed_matters && track.confirmed && track.speed > PACE_FAST;
+        let races = self.speed_matters && (!track.confirmed || track.speed > PACE_FAST);
         !track.at_rest && (crosses || races)
     }
 }

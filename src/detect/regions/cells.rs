@@ -12,7 +12,7 @@ const ROWS: usize = 9;
 /// the wind does so in two seconds.
 const WAIT_SECONDS: [f32; 5] = [0.0, 0.2, 0.4, 0.7, 1.0];
 /// A cell in which nothing moved for so long is like any other again.
-const FORGET: Duration = Duration::from_secs(20);
+const FORGET: Duration = Duration::from_secs(4);
 /// Motion that covers less of a cell is not in it.
 const TOUCHED: f32 = 0.15;
 

@@ -17,6 +17,8 @@ const NEEDS_MAX: usize = 24;
 const SHRINK_MAX: f32 = 2.5;
 /// A part that has to be shrunk by more than this part of what a whole look shrinks is not worth its cost.
 const PART_OF_WHOLE: f32 = 0.7;
+/// The picture's pixels are enlarged by this at most: beyond, they show no more.
+const ENLARGE_MAX: f32 = 2.0;
 /// Crops begin on even pixels, as chroma does: so much room is left for that.
 const ALIGN_PIXELS: f32 = 2.0;
 
@@ -31,6 +33,9 @@ struct Group {
 
 /// One or two looks at what is due, and at what else they can show at no further cost.
 pub(super) fn looks(needs: &[Need], view: &View) -> Vec<Look> {
+    if let Some(look) = enlarged(needs, view) {
+        return vec![look];
+    }
     let whole = vec![Look::whole(view.sizes)];
     let due = needs.iter().filter(|need| need.due);
     let mut groups: Vec<Group> =
@@ -133,7 +138,7 @@ fn shrink_of_whole(view: &View) -> f32 {
     (view.picture.0 as f32 / size.width as f32).max(view.picture.1 as f32 / size.height as f32)
 }
 
-/// The cheapest look that shows `rect`, not shrunk by more than `shrink_max` if there is one; never enlarged, unless the
+/// The cheapest look that shows `rect`, not shrunk by more than `shrink_max` if there is one; not enlarged, unless the
 /// whole picture is smaller than the input.
 fn look_at(rect: &Rect, shrink_max: f32, view: &View) -> Look {
     let picture = (view.picture.0.max(1) as f32, view.picture.1.max(1) as f32);
@@ -155,6 +160,27 @@ fn look_at(rect: &Rect, shrink_max: f32, view: &View) -> Look {
         return Look::whole(view.sizes);
     }
     let is_all = width >= picture.0 && height >= picture.1;
+    let crop = if is_all { WHOLE } else { around(rect, (width, height), picture) };
+    Look { crop, size: *size }
+}
+
+/// For a network of one size, every look at which costs the same: what is due, as large as one look can show it. `None` where
+/// that is no larger than on a whole look.
+fn enlarged(needs: &[Need], view: &View) -> Option<Look> {
+    let &[size] = view.sizes else { return None };
+    let due = needs.iter().filter(|need| need.due).map(|need| need.rect);
+    let rect = due.reduce(|all, rect| all.union(&rect))?;
+    let picture = (view.picture.0.max(1) as f32, view.picture.1.max(1) as f32);
+    let sides = [(rect.w * picture.0, size.width), (rect.h * picture.1, size.height)];
+    let shrink = sides.map(|(needed, side)| (needed + ALIGN_PIXELS) / side as f32);
+    let shrink = shrink.into_iter().fold(1.0 / ENLARGE_MAX, f32::max);
+    let part = (size.width as f32 * shrink, size.height as f32 * shrink);
+    let is_part = part.0 <= PART_OF_WHOLE * picture.0 && part.1 <= PART_OF_WHOLE * picture.1;
+    (is_part && shrink <= 1.0).then(|| Look { crop: around(&rect, part, picture), size })
+}
+
+/// So many pixels of the picture around the middle of `rect`, moved into the picture.
+fn around(rect: &Rect, (width, height): (f32, f32), picture: (f32, f32)) -> Rect {
     let from = |centre: f32, length: f32, whole: f32| {
         let start = (centre * whole - length / 2.0).clamp(0.0, whole - length);
         // At the far edge the crop ends with the picture.
@@ -162,7 +188,5 @@ fn look_at(rect: &Rect, shrink_max: f32, view: &View) -> Look {
     };
     let centre = rect.centre();
     let (x, y) = (from(centre.x, width, picture.0), from(centre.y, height, picture.1));
-    let part = Rect::new(x / picture.0, y / picture.1, width / picture.0, height / picture.1);
-    let crop = if is_all { WHOLE } else { part };
-    Look { crop, size: *size }
+    Rect::new(x / picture.0, y / picture.1, width / picture.0, height / picture.1)
 }
