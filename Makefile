@@ -8,7 +8,7 @@
 # make bench-detect  what looking costs and misses: networks beside onnxruntime (from PyPI), the pipeline on the clips of ../shared
 #                    RUNS=20   CAMERAS=1,4,8 BENCH_SECONDS=30   MODEL=path
 # make bench-rules   what the street's rules say of staged scenes, and in how many hours of a quiet street: hits, misses, false alarms
-#                    QUIET_HOURS=24   ONLY=sabotage   MODEL=path
+#                    QUIET_HOURS=24   ONLY=sabotage   MODEL=path   PHOTOGRAPHS=../shared/datasets
 # make bench-track  how well subjects are followed on crowded drawn streets, beside ByteTrack (from PyPI), and counted on the clips of ../shared
 #                    MODEL=path
 # make bench-alerts  how long alerts take from boxes to the ward post's disk and back   BOXES=1,10,100 BENCH_SECONDS=30 RATE=1
@@ -85,10 +85,12 @@ bench-detect:
 		$(if $(filter 1$(comma)4$(comma)8$(comma)16,$(CAMERAS)),,--cameras $(CAMERAS)) $(if $(MODEL),--model "$(MODEL)")
 
 # What the street's rules say of staged scenes and of a quiet street. QUIET_HOURS=24  ONLY=the beginning of a scenario's name
+# PHOTOGRAPHS: a folder of datasets; subjects cut out of them take the place of drawn ones in the scenes.
 QUIET_HOURS ?= 24
-BENCH_RULES := $(CARGO) bench --locked --profile dev $(SHIPPED) --bench rules --
+BENCH_RULES := CARGO_TARGET_DIR=$(TARGET) $(CARGO) bench --locked --profile dev $(SHIPPED) --bench rules --
 bench-rules: setup
-	$(BENCH_RULES) $(if $(ONLY),--only "$(ONLY)") $(if $(MODEL),--model "$(MODEL)")
+	$(BENCH_RULES) $(if $(ONLY),--only "$(ONLY)") $(if $(MODEL),--model "$(MODEL)") \
+		$(if $(PHOTOGRAPHS),--photographs "$(PHOTOGRAPHS)")
 	$(BENCH_RULES) --quiet $(QUIET_HOURS) $(if $(MODEL),--model "$(MODEL)")
 
 BENCH_TRACK := CARGO_TARGET_DIR=$(TARGET) $(CARGO) bench --locked --profile dev $(SHIPPED) --bench track --

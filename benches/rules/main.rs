@@ -10,18 +10,25 @@
 //!   of the quiet street;
 //! - `--seen`: what the detector finds on their pictures, instead of playing them.
 //!
+//! `--photographs FOLDER` shows two-wheelers, lorries and buses as photographs, for networks that were trained on such: cut
+//! out of the datasets in that folder (of `../shared`) with Python and OpenCV.
+//!
 //! `cargo bench --profile dev --bench rules -- [--only NAME] [--model PATH] [--verbose] [...]`: `--only` takes the beginning
-//! of a name. `street-nano` looks where no model is named; `motion` is the built-in motion detector.
+//! of a name; `--size WxH` plays in pictures of so many pixels; `--verbose` says why rules did not fire, `--trace` what every look found. `street-nano` looks where no model is named; `motion` is the built-in motion detector.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on says where")]
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 
 mod draw;
+mod photographs;
 mod play;
 mod quiet;
 mod seen;
 mod table;
 
+use std::sync::Arc;
+
 use wardwatch::detect::{BUILT_IN, DetectorChoice, Factory, Settings};
+use wardwatch::scene::photograph::Photographs;
 use wardwatch::scene::suite::{Scenario, scenarios};
 
 /// What was asked for on the command line.
@@ -34,6 +41,9 @@ pub struct Asked {
     threads: usize,
     seen: bool,
     verbose: bool,
+    trace: bool,
+    size: Option<(u32, u32)>,
+    photographs: Option<Arc<Photographs>>,
 }
 
 impl Asked {
@@ -47,6 +57,9 @@ impl Asked {
             threads: 2,
             seen: false,
             verbose: false,
+            trace: false,
+            size: None,
+            photographs: None,
         };
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().unwrap_or_else(|| panic!("{argument} takes a value"));
@@ -59,6 +72,15 @@ impl Asked {
                 "--from-hour" => asked.from_hour = value().parse().unwrap(),
                 "--threads" => asked.threads = value().parse().unwrap(),
                 "--seen" => asked.seen = true,
+                "--photographs" => {
+                    asked.photographs = Some(Arc::new(photographs::cut(value().as_ref())));
+                }
+                "--size" => {
+                    let sides = value();
+                    let (width, height) = sides.split_once('x').expect("--size WxH");
+                    asked.size = Some((width.parse().unwrap(), height.parse().unwrap()));
+                }
+                "--trace" => asked.trace = true,
                 "--verbose" => asked.verbose = true,
                 other => panic!("{other} is not known: see the top of benches/rules/main.rs"),
             }
@@ -72,7 +94,14 @@ impl Asked {
     }
 
     fn scenarios(&self) -> Vec<Scenario> {
-        scenarios().into_iter().filter(|scenario| scenario.name.starts_with(&self.only)).collect()
+        let mut scenarios = scenarios();
+        scenarios.retain(|scenario| scenario.name.starts_with(&self.only));
+        for scenario in &mut scenarios {
+            let settings = &mut scenario.settings;
+            settings.photographs = self.photographs.clone();
+            (settings.width, settings.height) = self.size.unwrap_or((settings.width, settings.height));
+        }
+        scenarios
     }
 }
 
@@ -90,7 +119,7 @@ fn main() {
     let factory = asked.factory();
     let mut table = table::Table::new(asked.verbose);
     for scenario in asked.scenarios() {
-        table.add(&scenario, play::play(&scenario, &factory, asked.verbose));
+        table.add(&scenario, play::play(&scenario, &factory, (asked.verbose, asked.trace)));
     }
     table.print_kinds();
 }

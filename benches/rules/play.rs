@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use wardwatch::agent::Analysis;
+use wardwatch::agent::{Analysis, Looked};
 use wardwatch::config;
 use wardwatch::detect::{Factory, Gate};
 use wardwatch::domain::event::{Event, Phase};
+use wardwatch::domain::geometry::Rect;
 use wardwatch::domain::ids::Epoch;
 use wardwatch::domain::picture::{Frame, Picture};
 use wardwatch::domain::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
@@ -38,6 +39,8 @@ pub struct Watcher {
     gate: Option<Gate>,
     analysis: Analysis,
     pub inferences: u64,
+    /// Prints every look.
+    pub traces: bool,
 }
 
 impl Watcher {
@@ -45,7 +48,7 @@ impl Watcher {
         let gate = factory.gate_for_camera(&[]);
         let is_gated = gate.is_some();
         let analysis = Analysis::new(camera(), factory.for_camera(&[]), rules, is_gated);
-        Self { gate, analysis, inferences: 0 }
+        Self { gate, analysis, inferences: 0, traces: false }
     }
 
     /// What begins or ends on this frame.
@@ -56,6 +59,9 @@ impl Watcher {
         if glanced.want.is_some() {
             let looked = self.analysis.look(frame).unwrap();
             self.inferences += looked.parts.len() as u64;
+            if self.traces {
+                trace(frame, &looked);
+            }
             events.extend(looked.events);
         }
         events.into_iter().map(|told| told.event).collect()
@@ -69,6 +75,24 @@ impl Watcher {
     /// The stream is gone.
     pub fn lost(&mut self, at: Stamp) -> Vec<Event> {
         self.analysis.close_all(at).into_iter().map(|told| told.event).collect()
+    }
+}
+
+/// In pixels of 640x360: what was looked at, what was found, who is there (`+`: confirmed; `?`: not seen on this look).
+fn trace(frame: &Frame, looked: &Looked) {
+    let written = |rect: &Rect| {
+        let [x, y, w, h] = [rect.x * 640.0, rect.y * 360.0, rect.w * 640.0, rect.h * 360.0];
+        format!("{x:.0},{y:.0} {w:.0}x{h:.0}")
+    };
+    let parts: Vec<_> = looked.parts.iter().map(|part| written(&part.crop)).collect();
+    println!("  {:>6.1} looks at {}", frame.pts.0 as f64 / 1e9, parts.join("; "));
+    for found in &looked.detections {
+        println!("           found {} {:.2} at {}", found.label, found.score, written(&found.rect));
+    }
+    for track in &looked.tracks {
+        let mark = if track.confirmed { "+" } else { " " };
+        let seen = if track.last_seen == frame.at.monotonic { " " } else { "?" };
+        println!("           {mark}{seen} {} {} at {}", track.id, track.label, written(&track.rect));
     }
 }
 
@@ -113,7 +137,7 @@ pub fn known(scene: &Scene, rules: &[Rule]) -> (Vec<RuleSettings>, Vec<(String, 
 }
 
 /// Plays it. Pictures are drawn on a thread of their own, a few ahead.
-pub fn play(scenario: &Scenario, factory: &Factory, explains: bool) -> Said {
+pub fn play(scenario: &Scenario, factory: &Factory, (explains, traces): (bool, bool)) -> Said {
     let scene = Scene::new(scenario.settings.clone());
     let (mut rules, unknown) = known(&scene, &scenario.rules);
     let mut said = Said { unknown, ..Said::default() };
@@ -130,6 +154,7 @@ pub fn play(scenario: &Scenario, factory: &Factory, explains: bool) -> Said {
     said.frames = (f64::from(scenario.seconds) * fps) as u64;
     let frames = said.frames;
     let mut watcher = Watcher::new(factory, rules);
+    watcher.traces = traces;
     if explains {
         watcher.analysis.explain();
     }

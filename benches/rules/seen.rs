@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wardwatch::domain::detection::Label;
+use wardwatch::domain::detection::{Detection, Label};
 use wardwatch::scene::script::{Body, Riders, Script};
 use wardwatch::scene::suite::Scenario;
 use wardwatch::scene::{Light, Scene, Truth};
@@ -17,7 +17,7 @@ const HEIGHT_MIN: f32 = 16.0;
 /// Prints, by light and by subject, how many were asked for and how many found (overlap 0.5).
 pub fn print(asked: &Asked) {
     let mut detector = asked.factory().for_camera(&[]);
-    let mut found = BTreeMap::<(String, String), (u32, u32)>::new();
+    let mut found = BTreeMap::<(String, String), (u32, u32, u32)>::new();
     let (mut said, mut in_vain) = (0, 0);
     for scenario in asked.scenarios() {
         let scene = Scene::new(scenario.settings.clone());
@@ -28,18 +28,21 @@ pub fn print(asked: &Asked) {
             let sure: Vec<_> = detections.iter().filter(|d| d.score >= 0.35).collect();
             for truth in truths.iter().filter(|t| t.visible >= VISIBLE_MIN && t.rect.h * 360.0 >= HEIGHT_MIN)
             {
-                let hit = sure.iter().any(|d| d.label == truth.label && d.rect.iou(&truth.rect) >= 0.5);
+                let is_on = |d: &Detection| d.rect.iou(&truth.rect) >= 0.5;
+                let hit = sure.iter().any(|d| d.label == truth.label && is_on(d));
+                let misnamed = !hit && sure.iter().any(|d| is_on(d));
                 let key = (format!("{:?}", light(&scenario, second as f32)), sort(&scenario, truth));
                 let count = found.entry(key).or_default();
-                *count = (count.0 + 1, count.1 + u32::from(hit));
+                *count = (count.0 + 1, count.1 + u32::from(hit), count.2 + u32::from(misnamed));
             }
             said += sure.len();
             in_vain += sure.iter().filter(|d| !truths.iter().any(|t| t.rect.iou(&d.rect) >= 0.4)).count();
         }
     }
-    println!("{:<10} {:<28} asked  found", "light", "subject");
-    for ((light, sort), (asked, hits)) in found {
-        println!("{light:<10} {sort:<28} {asked:>5}  {:>4.0}%", f64::from(hits) * 100.0 / f64::from(asked));
+    println!("{:<10} {:<28} asked  found  under another name", "light", "subject");
+    for ((light, sort), (asked, hits, misnamed)) in found {
+        let part = |count: u32| f64::from(count) * 100.0 / f64::from(asked);
+        println!("{light:<10} {sort:<28} {asked:>5}  {:>4.0}%  {:>4.0}%", part(hits), part(misnamed));
     }
     println!("{in_vain} of {said} boxes are on nobody");
 }

@@ -2,6 +2,7 @@
 
 use super::camera::{Camera, V3, add, cross, dot, length, lerp, sub, unit};
 use super::light::Lighting;
+use super::photograph::Print;
 use super::raster::{Canvas, P2, Paint, Rgb, bounds, hull};
 
 struct Part {
@@ -26,6 +27,9 @@ pub(super) struct Figure<'a> {
     parts: Vec<Part>,
     lamps: Vec<(P2, f32, Rgb)>,
 }
+
+/// Left, top, right, bottom in pixels; what is out of the picture included.
+pub(super) type Bounds = (f32, f32, f32, f32);
 
 /// Corners of a face, in order around it, the normal pointing to where they run anticlockwise.
 pub(super) type Quad = [V3; 4];
@@ -194,21 +198,39 @@ impl<'a> Figure<'a> {
     }
 
     /// Its box on the canvas: left, top, right, bottom in pixels; `None` if it has no part before the lens.
-    pub(super) fn bounds(&self) -> Option<(f32, f32, f32, f32)> {
+    pub(super) fn bounds(&self) -> Option<Bounds> {
         let boxes = self.parts.iter().filter(|p| p.polygon.len() > 2).map(|p| bounds(&p.polygon));
         boxes.reduce(|a, b| (a.0.min(b.0), a.1.min(b.1), a.2.max(b.2), a.3.max(b.3)))
     }
 
-    /// Draws it, farthest part first; its pixels belong to a new subject, whose number is given.
-    pub(super) fn draw(mut self, canvas: &mut Canvas) -> u16 {
+    /// From where it is seen: 0 from behind, a quarter turn if it goes to the right, half a turn from before.
+    pub(super) fn turned(&self) -> f32 {
+        let (sin, cos) = self.heading;
+        let ray = sub(self.origin, self.camera.position);
+        (sin * ray[1] - cos * ray[0]).atan2(cos * ray[1] + sin * ray[0])
+    }
+
+    /// Draws it, farthest part first, or `print` within these bounds; its pixels belong to a new subject, whose number is
+    /// given.
+    pub(super) fn draw(mut self, canvas: &mut Canvas, print: Option<(Print, Bounds)>) -> u16 {
         self.parts.sort_by(|a, b| a.layer.cmp(&b.layer).then(b.depth.total_cmp(&a.depth)));
         let subject = canvas.begin_subject();
-        for part in &self.parts {
-            canvas.fill(&part.polygon, Paint::Over(part.rgb, 1.0));
+        if let Some((print, bounds)) = print {
+            let tone = |rgb| {
+                let rgb = self.lighting.grey(rgb);
+                [0, 1, 2].map(|c| (rgb[c] * self.light[c]).min(255.0))
+            };
+            print.lay(canvas, bounds, tone);
+        } else {
+            for part in &self.parts {
+                canvas.fill(&part.polygon, Paint::Over(part.rgb, 1.0));
+            }
         }
         canvas.end_subject();
+        // A photograph has its own bright lamps.
+        let part = if print.is_some() { 0.3 } else { 1.0 };
         for (at, radius, rgb) in &self.lamps {
-            canvas.glow(*at, *radius, *rgb);
+            canvas.glow(*at, *radius * part, *rgb);
         }
         subject
     }

@@ -120,6 +120,11 @@ impl Lighting {
         [46.0 + 0.38 * r + 0.20 * g + 0.08 * b + 30.0 * dyed; 3]
     }
 
+    /// The same for a photograph, whose shades must not change places.
+    pub(super) fn grey(&self, [r, g, b]: Rgb) -> Rgb {
+        if self.infra_red() { [20.0 + 0.38 * r + 0.34 * g + 0.16 * b; 3] } else { [r, g, b] }
+    }
+
     /// Multiplier for a face that looks along `normal`: what the sun and the open sky add.
     pub(super) fn face(&self, normal: V3) -> f32 {
         match self.sun {

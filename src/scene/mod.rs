@@ -11,6 +11,7 @@ mod camera;
 mod effect;
 mod figure;
 mod light;
+pub mod photograph;
 pub mod quiet;
 mod raster;
 pub mod script;
@@ -21,6 +22,7 @@ mod weather;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +32,7 @@ use crate::domain::picture::Picture;
 use crate::domain::zone::{Tripwire, Zone};
 
 pub use bustle::bustle;
+use photograph::Photographs;
 use script::{Effect, Script};
 use traffic::Actor;
 use view::{Air, View};
@@ -85,6 +88,8 @@ pub struct Settings {
     pub intruders: bool,
     /// What is staged beside the traffic.
     pub script: Script,
+    /// Who is shown as a photograph, not drawn.
+    pub photographs: Option<Arc<Photographs>>,
 }
 
 /// The demonstration's scene: by day, 640x360, 10 frames per second.
@@ -102,6 +107,7 @@ impl Default for Settings {
             quiet_seconds: 1.5,
             intruders: true,
             script: Script::default(),
+            photographs: None,
         }
     }
 }
@@ -240,8 +246,7 @@ impl Scene {
     }
 
     fn view_of(&self, light: Light, degrees: f32) -> View {
-        let Settings { seed, width, height, rain, .. } = self.settings;
-        View::new(seed, (width, height), (light, rain), degrees)
+        View::new(&self.settings, light, degrees)
     }
 
     fn second(&self, index: u64) -> f64 {

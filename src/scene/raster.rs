@@ -118,6 +118,11 @@ impl Canvas {
         self.coverage = coverage;
     }
 
+    /// Covers one pixel, with this opacity.
+    pub(super) fn cover(&mut self, x: usize, y: usize, rgb: Rgb, opacity: f32) {
+        self.blend(y * self.width + x, 1.0, Paint::Over(rgb, opacity));
+    }
+
     fn blend(&mut self, at: usize, cover: f32, paint: Paint) {
         let pixel = &mut self.rgb[at * 3..at * 3 + 3];
         match paint {

@@ -143,6 +143,48 @@ fn a_body_fills_its_box_from_every_side() {
 }
 
 #[test]
+fn a_photograph_stands_where_the_figure_would_and_the_truth_is_around_it() {
+    use photograph::{Aspect, Photograph, Photographs, Sitter};
+    assert_eq!(Photograph::new(3, vec![0; 10]), None, "no whole rows");
+    // Its left half is red, its right half blue.
+    let rows =
+        (0..40).flat_map(|_| (0..24).flat_map(|x| if x < 12 { [250, 0, 0, 255] } else { [0, 0, 250, 255] }));
+    let mut photographs = Photographs::default();
+    photographs.add(Sitter::TwoWheeler, Aspect::Right, Photograph::new(24, rows.collect()).unwrap());
+    let photographs = Some(Arc::new(photographs));
+    let seen = |degrees: f32, photographs: &Option<Arc<Photographs>>| {
+        let script =
+            Script::default().with(Part::parked(Body::TwoWheeler(Riders::One), 3, (3.0, 16.0), degrees));
+        let scene = small(Settings {
+            density: 0.0,
+            noise: 0.0,
+            fps: 5.0,
+            script,
+            photographs: photographs.clone(),
+            ..Settings::default()
+        });
+        let (picture, truths) = scene.frame(0);
+        (picture.to_rgb(), truths[0])
+    };
+    for (degrees, left_is_red) in [(90.0, true), (270.0, false)] {
+        let (rgb, truth) = seen(degrees, &photographs);
+        let drawn = seen(degrees, &None).1;
+        assert!(
+            (truth.rect.h - drawn.rect.h).abs() < 1e-4
+                && (truth.rect.foot().x - drawn.rect.foot().x).abs() < 0.01
+        );
+        assert!(truth.visible > 0.95, "{truth:?}");
+        let red = |part: f32| {
+            let (x, y) = (truth.rect.x + part * truth.rect.w, truth.rect.centre().y);
+            let at = ((y * 180.0) as usize * 320 + (x * 320.0) as usize) * 3;
+            rgb[at] > rgb[at + 2]
+        };
+        assert_eq!((red(0.2), red(0.8)), (left_is_red, !left_is_red), "at {degrees}");
+    }
+    assert!(seen(0.0, &photographs) == seen(0.0, &None), "there is none from behind: it is drawn");
+}
+
+#[test]
 fn night_mode_is_grey_from_its_second_on() {
     let scene = staged(parked_two_wheeler().cue(Effect::InfraRed, 4.0, 100.0));
     let is_grey = |index: u64| {

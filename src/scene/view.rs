@@ -1,14 +1,17 @@
 //! What the camera sees of the street at one hour and in one direction: the background that is drawn once, and the way
 //! from actors to a canvas with their truth.
 
+use std::sync::Arc;
+
 use super::backdrop::{self, Standing};
 use super::camera::{Camera, V3};
-use super::figure::Figure;
+use super::figure::{Bounds, Figure};
 use super::light::{self, Lighting};
+use super::photograph::{Photographs, Print};
 use super::raster::{Canvas, Paint, hull};
 use super::script::Body;
 use super::traffic::Actor;
-use super::{Light, Truth, body};
+use super::{Light, Settings, Truth, body};
 use crate::domain::geometry::Rect;
 
 /// The street without anybody, and who lights and sees it.
@@ -18,6 +21,7 @@ pub(super) struct View {
     pub(super) background: Vec<u8>,
     standing: Vec<Standing>,
     size: (usize, usize),
+    photographs: Option<Arc<Photographs>>,
 }
 
 /// What moves with the second and belongs to nobody.
@@ -31,19 +35,16 @@ pub(super) struct Air {
 }
 
 impl View {
-    pub(super) fn new(
-        seed: u64,
-        (width, height): (u32, u32),
-        (light, rain): (Light, bool),
-        degrees: f32,
-    ) -> Self {
+    /// The scene's street at this hour, the camera turned to the right by so many degrees.
+    pub(super) fn new(settings: &Settings, light: Light, degrees: f32) -> Self {
+        let &Settings { seed, width, height, rain, .. } = settings;
         let size = (width as usize, height as usize);
         let camera = Camera::turned(width, height, degrees);
         let lighting = Lighting::new(light, rain, &camera);
         let background = backdrop::paint(&camera, &lighting, size, seed);
         let mut standing = backdrop::standing(&camera, size, seed);
         standing.sort_by(|a, b| camera.order(b.at).total_cmp(&camera.order(a.at)));
-        Self { camera, lighting, background, standing, size }
+        Self { camera, lighting, background, standing, size, photographs: settings.photographs.clone() }
     }
 
     /// The street with these actors, the farthest first, and who of them is seen.
@@ -60,8 +61,9 @@ impl View {
                 self.stand(&mut canvas, next, air);
             }
             let figure = self.figure(actor);
-            let bounds = figure.bounds();
-            let subject = figure.draw(&mut canvas);
+            let print = self.print(actor, &figure);
+            let bounds = print.map(|(_, bounds)| bounds).or(figure.bounds());
+            let subject = figure.draw(&mut canvas, print);
             drawn.extend(bounds.map(|bounds| (actor, bounds, subject)));
         }
         standing.for_each(|next| self.stand(&mut canvas, next, air));
@@ -77,7 +79,9 @@ impl View {
     /// Who of these is on the picture, without drawing: `visible` leaves out what hides them.
     pub(super) fn boxes(&self, actors: &[Actor]) -> Vec<Truth> {
         let truth = |actor: &Actor| {
-            let (truth, inside) = self.truth(actor, self.figure(actor).bounds()?, [0.0; 2])?;
+            let figure = self.figure(actor);
+            let bounds = self.print(actor, &figure).map(|(_, bounds)| bounds).or(figure.bounds())?;
+            let (truth, inside) = self.truth(actor, bounds, [0.0; 2])?;
             Some(Truth { visible: inside, ..truth })
         };
         actors.iter().filter_map(truth).collect()
@@ -87,6 +91,12 @@ impl View {
     pub(super) fn sort(&self, actors: &mut [Actor]) {
         let order = |actor: &Actor| self.camera.order((actor.x, actor.y));
         actors.sort_by(|a, b| order(b).total_cmp(&order(a)));
+    }
+
+    /// The photograph that is shown instead of a figure, and where.
+    fn print(&self, actor: &Actor, figure: &Figure) -> Option<(Print<'_>, Bounds)> {
+        let print = self.photographs.as_ref()?.of(actor, figure.turned())?;
+        Some((print, print.place(figure.bounds()?)))
     }
 
     fn figure(&self, actor: &Actor) -> Figure<'_> {
@@ -107,12 +117,7 @@ impl View {
 
     /// The truth of a body with these bounds in pixels, and what part of its box lies on the picture; `None` if that
     /// is less than a few pixels, or if there is no word for it.
-    fn truth(
-        &self,
-        actor: &Actor,
-        (x0, y0, x1, y1): (f32, f32, f32, f32),
-        [dx, dy]: [f32; 2],
-    ) -> Option<(Truth, f32)> {
+    fn truth(&self, actor: &Actor, (x0, y0, x1, y1): Bounds, [dx, dy]: [f32; 2]) -> Option<(Truth, f32)> {
         let (w, h) = (self.size.0 as f32, self.size.1 as f32);
         let whole = Rect::from_corners((x0 + dx) / w, (y0 + dy) / h, (x1 + dx) / w, (y1 + dy) / h);
         let rect = whole.clamped();

@@ -124,7 +124,7 @@ fn crowds() -> Vec<Scenario> {
             .light(light)
             .parts(gathering(10, 16.0))
             .rule("crowd", "crowd", CROWD)
-            .fires("crowd", 15.5, 8.0)
+            .fires("crowd", 14.7, 8.0)
     };
     vec![
         gathers("crowd-day", "ten people gather in the street", Light::Day),

@@ -85,7 +85,7 @@ fn taken() -> Vec<Scenario> {
     let takes = |name, shows, light| {
         Scenario::new(name, shows, 50.0)
             .light(light)
-            .parts([parked(230, (7.3, 13.0)), parked(231, (7.2, 18.2))])
+            .parts([parked(230, (8.5, 13.4)), parked(231, (7.9, 19.0))])
             .parts(stolen(240, 28.0))
             .rule("taken", "taken_away", TAKEN)
             .fires("taken", 29.0, 12.0)
