@@ -1,7 +1,8 @@
 //! Where to look: from what moves and what is followed to one or two crops, or the whole picture, or nothing. Pure.
 //!
 //! A crop has the shape of one of the network's input sizes, and as many pixels where that is possible: nothing is
-//! enlarged, and what is far away is not shrunk out of sight. What stays large enough may be shrunk. Needs are joined
+//! enlarged, and what is far away is not shrunk out of sight; only a network of one size, for which every look costs the
+//! same, sees what is due enlarged. What stays large enough may be shrunk. Needs are joined
 //! where one crop costs no more than two (cost is pixels of input); a frame never costs more than the whole picture. What
 //! does not fit is remembered, and the longest due goes first next time.
 //!
