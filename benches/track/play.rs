@@ -12,7 +12,7 @@ use wardwatch::domain::picture::{Frame, Picture};
 use wardwatch::domain::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
 use wardwatch::domain::track::Track;
 use wardwatch::scene::Scene;
-use wardwatch::track::{Settings, Tracker, merge_riders};
+use wardwatch::track::{Settings, Tracker, subjects};
 
 use super::mot::Texts;
 use super::scenes::{FPS, SECONDS, Street};
@@ -99,7 +99,7 @@ impl Every {
 
     /// What was detected, and who is there on this frame: all tracks.
     pub fn frame(&mut self, frame: &Frame) -> (Vec<wardwatch::domain::detection::Detection>, Vec<Track>) {
-        let detections = merge_riders(&self.detector.detect(frame).unwrap());
+        let detections = subjects(&self.detector.detect(frame).unwrap(), self.detector.includes_riders());
         let appearances: Vec<Appearance> =
             detections.iter().map(|detection| Appearance::of(&frame.picture, &detection.rect)).collect();
         let whole = Rect::new(0.0, 0.0, 1.0, 1.0);

@@ -15,7 +15,7 @@ use crate::domain::remnant::Remnant;
 use crate::domain::time::{Monotonic, Stamp};
 use crate::domain::track::{Forecast, Track};
 use crate::rules::{Look, Note, RuleSet, RuleSettings};
-use crate::track::{Tracker, drop_riders, merge_riders};
+use crate::track::{Tracker, subjects};
 
 /// What stands there is a track's if its box covers this part of it.
 const TRACK_PART: f32 = 0.5;
@@ -138,11 +138,7 @@ impl Analysis {
             return Ok(Looked { parts: Vec::new(), detections: Vec::new(), tracks, events: Vec::new() });
         };
         let Sight { detections, cut } = self.detector.look(frame, &plan.looks)?;
-        let detections = if self.detector.includes_riders() {
-            drop_riders(&detections)
-        } else {
-            merge_riders(&detections)
-        };
+        let detections = subjects(&detections, self.detector.includes_riders());
         let parts: Vec<Rect> = plan.looks.iter().map(|look| look.crop).collect();
         let appearances = appearances(&frame.picture, &detections);
         let tracks = self.tracker.look(at, frame.epoch, &parts, &detections, &appearances);

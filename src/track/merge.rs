@@ -9,10 +9,15 @@ const ALIAS_IOU: f32 = 0.65;
 /// a quarter higher than wide on a picture of 16:9, more on others.
 const NARROW: f32 = 2.2;
 
+/// One detection for each subject, out of what a network says whose two-wheelers include their riders, or do not.
+pub fn subjects(detections: &[Detection], riders_included: bool) -> Vec<Detection> {
+    if riders_included { drop_riders(detections) } else { merge_riders(detections) }
+}
+
 /// Joins each person who sits on a two-wheeler (or stands in its place) with it: one two-wheeler in the box around
 /// both. Of two boxes of one two-wheeler, with its rider and without, the larger stays, and of two names of one vehicle the
 /// surer. Whatever else there is stays as it is; the order is kept.
-pub fn merge_riders(detections: &[Detection]) -> Vec<Detection> {
+fn merge_riders(detections: &[Detection]) -> Vec<Detection> {
     let detections = &without_parts(&without_aliases(detections));
     let mut merged = detections.clone();
     let mut ridden = vec![false; merged.len()];
@@ -85,7 +90,7 @@ fn is_lower_part(part: &Rect, whole: &Rect) -> bool {
 
 /// For networks whose two-wheelers include their riders: leaves out persons that are riders once more. Somebody who stands or
 /// bends beside a machine is higher than it, or not within its box.
-pub fn drop_riders(detections: &[Detection]) -> Vec<Detection> {
+fn drop_riders(detections: &[Detection]) -> Vec<Detection> {
     let rides = |person: &Detection| {
         detections.iter().filter(|d| d.label == Label::TwoWheeler).any(|mount| {
             let inside = person.rect.intersection(&mount.rect) / person.rect.area();

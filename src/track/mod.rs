@@ -23,7 +23,7 @@ use crate::domain::track::{Forecast, PathPoint, Track};
 
 use association::Stage;
 use kalman::Motion;
-pub use merge::{drop_riders, merge_riders};
+pub use merge::subjects;
 pub use settings::Settings;
 
 /// The tracks of one camera.

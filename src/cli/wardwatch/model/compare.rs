@@ -7,11 +7,11 @@ use anyhow::bail;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::detect::eval::Agreement;
-use crate::detect::{DetectorChoice, Factory, Settings};
+use crate::detect::{DetectError, DetectorChoice, Factory, Settings};
 use crate::domain::ids::Epoch;
 use crate::domain::picture::{Frame, Picture};
 use crate::domain::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
-use crate::track::merge_riders;
+use crate::track::subjects;
 use crate::video;
 
 /// Both see every picture whole; riders and machines are merged as on the box. A network is a path and a least score.
@@ -43,7 +43,11 @@ pub(super) fn run(
             }
             due = (due + 1.0 / fps).max(seconds);
             let frame = frame(pts, picture);
-            agreement.add(&merge_riders(&truth.detect(&frame)?), &merge_riders(&found.detect(&frame)?));
+            let [truths, found] = [&mut truth, &mut found].map(|detector| {
+                let detections = detector.detect(&frame)?;
+                Ok::<_, DetectError>(subjects(&detections, detector.includes_riders()))
+            });
+            agreement.add(&truths?, &found?);
             bar.inc(1);
         }
     }
