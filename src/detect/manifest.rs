@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::error::DetectError;
 use super::heads::Head;
 use crate::domain::alert::ModelRef;
-use crate::domain::detection::Label;
+use crate::domain::detection::{Label, SCORE_SURE};
 
 /// The network that is part of the program, by its name: the default of a fresh box.
 pub const BUILT_IN: &str = "street-nano";
@@ -63,9 +63,6 @@ pub struct Manifest {
     #[serde(default)]
     pub riders: Riders,
 }
-
-/// The score from which on a detection is sure, whichever network it comes from.
-pub const SCORE_SURE: f32 = 0.45;
 
 /// Whether a network sees riders and machines as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]

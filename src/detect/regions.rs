@@ -43,7 +43,8 @@ const MARGIN_PIXELS_MIN: f32 = 18.0;
 /// and needs come together in one look.
 const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(350);
 /// The same while somebody crosses a fair part of the picture in a second, in parts of the picture; or, where speed matters,
-/// more than so many of its own sizes: groups that race are told apart only where looks follow each other closely.
+/// more than so many of its own sizes, or nobody knows yet how many: groups that race are told apart only where looks follow
+/// each other closely.
 const LOOK_INTERVAL_FAST: Duration = Duration::from_millis(200);
 const FAST: f32 = 0.25;
 const PACE_FAST: f32 = 0.8;

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::geometry::Rect;
 
+/// The score from which on a detection is sure, whichever network it comes from.
+pub const SCORE_SURE: f32 = 0.45;
+
 /// What a subject is. Networks' own labels are mapped to these by the model's manifest; the rest is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

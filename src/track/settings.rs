@@ -1,5 +1,7 @@
 //! Numbers of the tracker.
 
+use crate::domain::detection::SCORE_SURE;
+
 /// How detections become tracks. Sizes and distances are in units of the subject's own box, so that near and far
 /// subjects are treated alike.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +49,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            score_high: 0.45,
+            score_high: SCORE_SURE,
             score_low: 0.15,
             iou_min: 0.15,
             iou_weak_min: 0.35,
