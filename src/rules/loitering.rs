@@ -11,10 +11,10 @@ use super::measure;
 use super::stand::Stand;
 use super::{Condition, Ending, Finding, Needs, Notes, View};
 use crate::domain::detection::Label;
-use crate::domain::geometry::Point;
+use crate::domain::geometry::{Point, Rect};
 use crate::domain::ids::TrackId;
 use crate::domain::time::Monotonic;
-use crate::domain::track::PathPoint;
+use crate::domain::track::{PathPoint, Track};
 
 /// Who was last seen longer ago than this is not known to be there.
 const SEEN_SECONDS: f32 = 1.5;
@@ -26,6 +26,10 @@ const HIDDEN_SECONDS: f32 = 60.0;
 const HEIR_LENGTHS: f32 = 1.25;
 const HEIR_SECONDS: f32 = 6.0;
 const HEIR_PACE: f32 = 0.4;
+/// Who lies within a parked two-wheeler by so much of their box is a part of it, unless they have moved by so many of their
+/// lengths: some networks see somebody in a saddle and a mirror, for hours.
+const PART: f32 = 0.6;
+const LENGTHS_MOVED: f32 = 0.75;
 
 /// Numbers of a `loitering` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -69,16 +73,25 @@ struct Dwell {
     last: Option<(Monotonic, bool)>,
     /// When it last was where time counts.
     there_at: Option<Monotonic>,
+    /// Where it was first.
+    began: Option<Point>,
+    has_moved: bool,
 }
 
 #[derive(Debug)]
 struct Parked {
+    rect: Rect,
     foot: Point,
     length: f32,
     seen_at: Monotonic,
 }
 
 impl Dwell {
+    fn moves_to(&mut self, foot: Point, length: f32) {
+        let began = *self.began.get_or_insert(foot);
+        self.has_moved |= measure::apart(began, foot) >= LENGTHS_MOVED * length;
+    }
+
     fn examine(&mut self, point: &PathPoint, counts: bool, away_seconds_max: f32) {
         let before = self.last.replace((point.at, counts));
         let away = |at: Monotonic| measure::seconds(point.at.since(at));
@@ -119,12 +132,18 @@ impl Watch {
             }
             match stand.spot().filter(|spot| spot.seconds() >= PARKED_SECONDS && track.confirmed) {
                 Some(spot) => {
-                    self.parked.insert(track.id, Parked { foot: spot.foot, length, seen_at: spot.latest });
+                    self.parked.insert(track.id, Parked { rect: track.rect, foot: spot.foot, length, seen_at: spot.latest });
                 }
                 None => drop(self.parked.remove(&track.id)),
             }
         }
         self.parked.retain(|_, parked| measure::seconds(view.at.since(parked.seen_at)) <= HIDDEN_SECONDS);
+    }
+
+    /// Whether it may be no more than a part of what is parked.
+    fn is_part(parked: &BTreeMap<TrackId, Parked>, track: &Track) -> bool {
+        let part = PART * track.rect.area();
+        parked.iter().any(|(id, parked)| *id != track.id && parked.rect.intersection(&track.rect) >= part)
     }
 
     fn is_beside_parked(parked: &BTreeMap<TrackId, Parked>, foot: Point) -> bool {
@@ -134,16 +153,17 @@ impl Watch {
 
 impl Condition for Watch {
     fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
-        if self.params.beside_parked {
-            self.see_parked(view);
-        }
+        self.see_parked(view);
         self.dwells.begin(view.at, view.tracks);
         let Params { seconds_min, away_seconds_max, beside_parked } = self.params;
         let mut findings = Vec::new();
         for (index, track) in view.tracks.iter().enumerate() {
             let (dwell, points) = self.dwells.follow(track);
+            let is_part = Self::is_part(&self.parked, track);
             for point in points {
-                let counts = view.place.contains(point.foot)
+                dwell.moves_to(point.foot, measure::length(&track.rect));
+                let counts = (dwell.has_moved || !is_part)
+                    && view.place.contains(point.foot)
                     && (!beside_parked || Self::is_beside_parked(&self.parked, point.foot));
                 dwell.examine(point, counts, away_seconds_max);
             }

@@ -194,8 +194,9 @@ impl Watch {
         trim(&mut self.starters);
     }
 
-    /// Where the track of something that stood is gone, it may have left as another one.
-    fn look_for_starters(&mut self, at: Monotonic, gone: Vec<(TrackId, Thing)>) {
+    /// Where the track of something that stood is gone, it may stand there as another one, or have left as another one.
+    fn look_for_starters(&mut self, view: &View, gone: Vec<(TrackId, Thing)>) {
+        let at = view.at;
         self.lost.extend(gone.into_iter().filter_map(|(_, thing)| thing.stood));
         self.lost.retain(|stood| {
             let (length, spot) = (measure::length(&stood.rect), &stood.spot);
@@ -206,6 +207,13 @@ impl Watch {
                     && measure::seconds(spot.latest.since(from.at)) <= STARTER_SECONDS_BEFORE
                     && measure::seconds(from.at.since(spot.latest)) <= STARTER_SECONDS_AFTER
             };
+            for track in view.tracks.iter().filter(|track| is_found_again(stood, track)) {
+                // What stood there itself is a neighbour.
+                if let Some(thing) = self.things.get_mut(track.id).filter(|thing| thing.stood.is_none()) {
+                    thing.stand.resume(*spot, at);
+                    return false;
+                }
+            }
             let starter = self.starters.iter().find(is_it);
             self.pending
                 .extend(starter.map(|starter| Leaving::new(*spot, stood.rect, &starter.track, at, true)));
@@ -283,7 +291,7 @@ impl Condition for Watch {
     fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
         let gone = self.things.begin(view.at, view.tracks);
         self.follow(view);
-        self.look_for_starters(view.at, gone);
+        self.look_for_starters(view, gone);
         let mut findings = Vec::new();
         let mut waiting = VecDeque::new();
         while let Some(mut leaving) = self.pending.pop_front() {
@@ -331,6 +339,14 @@ impl Condition for Watch {
     fn ending(&self) -> Ending {
         Ending::AfterCoolDown
     }
+}
+
+/// Whether this track may be what stood there, found again under a new id, or taken for who hid it.
+fn is_found_again(stood: &Stood, track: &Track) -> bool {
+    let length = measure::length(&stood.rect);
+    track.last_seen > stood.spot.latest
+        && is_like(track.label, stood.label)
+        && measure::apart(track.rect.foot(), stood.spot.foot) <= LENGTHS_THERE * length
 }
 
 /// The oldest go.

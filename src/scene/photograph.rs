@@ -113,8 +113,12 @@ impl Photographs {
     /// should; always the same. `None`: there is none of his kind, and he is drawn.
     pub(super) fn of(&self, actor: &Actor, turned: f32) -> Option<Print<'_>> {
         let sitter = match actor.body {
-            Body::Person if actor.pose == Pose::Crouched => Sitter::Crouched,
-            Body::Person => Sitter::Person,
+            Body::Person => match actor.pose {
+                Pose::Crouched => Sitter::Crouched,
+                Pose::Walking | Pose::Standing | Pose::Bent => Sitter::Person,
+                // What is carried would be carried by nobody.
+                Pose::Carrying(_) => return None,
+            },
             Body::TwoWheeler(Riders::None) => Sitter::Parked,
             Body::TwoWheeler(_) => Sitter::TwoWheeler,
             Body::Car => Sitter::Car,

@@ -8,6 +8,9 @@ use crate::domain::time::Monotonic;
 /// What a change of label costs, as a part of the worst that is allowed: who bends over a two-wheeler is not the
 /// two-wheeler, as long as both are seen.
 const OTHER_LABEL: f32 = 0.3;
+/// Who is faster than this, in own sizes a second, is on wheels, whatever the detector calls them by turns: a rider, a
+/// two-wheeler, a person.
+const ON_WHEELS: f32 = 2.0;
 
 /// What stands, in a row of others perhaps, is not continued by who bends over it: least overlap (IoU) with a box at rest.
 /// Somebody who stands walks on at any time.
@@ -48,7 +51,8 @@ pub(super) fn pairs(
             return f32::INFINITY;
         }
         let is_at_rest = track.is_at_rest(settings);
-        let other_label = if track.track.label == detection.label { 0.0 } else { OTHER_LABEL };
+        let is_other = track.track.label != detection.label && track.motion.pace() < ON_WHEELS;
+        let other_label = if is_other { OTHER_LABEL } else { 0.0 };
         let unlike = unlike(track, candidate);
         match stage {
             Stage::Sure | Stage::Weak => {
