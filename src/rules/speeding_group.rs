@@ -18,7 +18,7 @@ use crate::domain::time::Monotonic;
 use crate::domain::track::{PathPoint, Track};
 
 /// Speed is measured over at least and at most so long.
-const MEASURED_SECONDS_MIN: f32 = 0.7;
+const MEASURED_SECONDS_MIN: f32 = 0.55;
 const MEASURED_SECONDS_MAX: f32 = 2.0;
 /// A foot point is this part of its box's height too high or too low; what that makes on the ground is taken off the way.
 const FOOT_ERROR: f32 = 0.08;

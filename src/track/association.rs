@@ -36,6 +36,10 @@ const UNLIKE_NEAR: f32 = 0.6;
 const LATE: f32 = 0.3;
 const LATE_SECONDS_MAX: f32 = 2.5;
 
+/// Who is fast gets faster as it comes nearer, by about so much of the square of its pace (sizes a second, each second) more
+/// than was predicted.
+const NEARING: f32 = 0.12;
+
 /// Pairs of track and detection by index.
 pub(super) fn pairs(
     stage: Stage,
@@ -91,7 +95,7 @@ fn unlike(track: &Alive, candidate: &Candidate) -> f32 {
 }
 
 /// Networks confuse the labels within each group.
-fn compatible(a: Label, b: Label) -> bool {
+pub(super) fn compatible(a: Label, b: Label) -> bool {
     let group = |label| match label {
         Label::Person | Label::TwoWheeler => 0,
         Label::Car | Label::LargeVehicle => 1,
@@ -113,6 +117,11 @@ fn distance(track: &Alive, at: Monotonic, detection: &Detection, settings: &Sett
     let sizes = ((seen.x - predicted.x) / sx).hypot((seen.y - predicted.y) / sy);
     let waited = at.since(track.track.last_seen).as_secs_f32().min(1.0);
     // From its second look on the prediction knows the speed; what is left is its error. An unsure box must be nearer.
-    let speed = if track.hits == 1 { settings.speed_max } else { settings.speed_max / 4.0 };
-    sizes / (0.3 + speed * waited * detection.score.powf(1.0))
+    let pace = track.motion.pace();
+    let speed = if track.hits == 1 {
+        settings.speed_max
+    } else {
+        (settings.speed_max / 4.0 + NEARING * pace * pace).min(settings.speed_max)
+    };
+    sizes / (0.3 + speed * waited * detection.score)
 }

@@ -132,6 +132,12 @@ impl Motion {
         self.h.correct(rect.h, SIZE * ny);
     }
 
+    /// What has just begun goes at this pace: sizes a second across and down.
+    pub(super) fn start(&mut self, [x, y]: [f32; 2]) {
+        let (sx, sy) = scales(self.w.place, self.h.place);
+        (self.x.speed, self.y.speed) = (x * sx, y * sy);
+    }
+
     /// It stands: what is left of its speed was noise.
     pub(super) fn rest(&mut self) {
         for axis in [&mut self.x, &mut self.y, &mut self.w, &mut self.h] {
@@ -149,8 +155,14 @@ impl Motion {
 
     /// Speed of the centre in sizes of the box a second.
     pub(super) fn pace(&self) -> f32 {
+        let [x, y] = self.paces();
+        x.hypot(y)
+    }
+
+    /// The same across and down.
+    pub(super) fn paces(&self) -> [f32; 2] {
         let (sx, sy) = scales(self.w.place, self.h.place);
-        (self.x.speed / sx).hypot(self.y.speed / sy)
+        [self.x.speed / sx, self.y.speed / sy]
     }
 
     /// The box; may reach beyond the picture.

@@ -8,6 +8,8 @@ const ALIAS_IOU: f32 = 0.65;
 /// What is called a car and is higher than wide is a two-wheeler, seen from before or behind. In parts of the picture's sides:
 /// a quarter higher than wide on a picture of 16:9, more on others.
 const NARROW: f32 = 2.2;
+/// Riders who are so sure, as a part of how sure a box around several is, stand for themselves.
+const GROUP_SCORE: f32 = 0.6;
 
 /// One detection for each subject, out of what a network says whose two-wheelers include their riders, or do not.
 pub fn subjects(detections: &[Detection], riders_included: bool) -> Vec<Detection> {
@@ -18,24 +20,52 @@ pub fn subjects(detections: &[Detection], riders_included: bool) -> Vec<Detectio
 /// both. Of two boxes of one two-wheeler, with its rider and without, the larger stays, and of two names of one vehicle the
 /// surer. Whatever else there is stays as it is; the order is kept.
 fn merge_riders(detections: &[Detection]) -> Vec<Detection> {
-    let detections = &without_parts(&without_aliases(detections));
+    let detections = &without_parts(&without_groups(&without_aliases(detections)));
     let mut merged = detections.clone();
     let mut ridden = vec![false; merged.len()];
+    // The surest rider of each says how far both reach.
+    let mut riders = vec![None; merged.len()];
     for (person, gone) in ridden.iter_mut().enumerate().filter(|(i, _)| detections[*i].label == Label::Person)
     {
-        let rider = detections[person].rect;
+        let rider = detections[person];
         let mounts = detections.iter().enumerate().filter(|(_, d)| d.label == Label::TwoWheeler);
         let best = mounts
-            .filter(|(_, mount)| sits_on(&rider, &mount.rect))
-            .max_by(|a, b| rider.intersection(&a.1.rect).total_cmp(&rider.intersection(&b.1.rect)));
+            .filter(|(_, mount)| sits_on(&rider.rect, &mount.rect))
+            .max_by(|a, b| rider.rect.intersection(&a.1.rect).total_cmp(&rider.rect.intersection(&b.1.rect)));
         if let Some((mount, _)) = best {
-            merged[mount].rect = merged[mount].rect.union(&rider);
+            let surest = riders[mount].get_or_insert(rider);
+            if rider.score > surest.score {
+                *surest = rider;
+            }
             *gone = true;
         }
+    }
+    for (mount, rider) in merged.iter_mut().zip(&riders) {
+        mount.rect = rider.map_or(mount.rect, |rider| mount.rect.union(&rider.rect));
     }
     let mut gone = ridden.into_iter();
     merged.retain(|_| !gone.next().unwrap_or(false));
     merged
+}
+
+/// Leaves out two-wheelers that are several, one behind another: each rider who was found in that box stands on other ground.
+fn without_groups(detections: &[Detection]) -> Vec<Detection> {
+    let is_group = |whole: &Detection| {
+        let is_one = |d: &&Detection| {
+            d.label == Label::Person
+                && d.score >= GROUP_SCORE * whole.score
+                && d.rect.intersection(&whole.rect) > 0.7 * d.rect.area()
+                && d.rect.h > 0.4 * whole.rect.h
+                && d.rect.w < 0.75 * whole.rect.w
+        };
+        let ones: Vec<&Rect> = detections.iter().filter(is_one).map(|d| &d.rect).collect();
+        let are_apart = |a: &Rect, b: &Rect| {
+            (a.bottom() - b.bottom()).abs() > 0.3 * whole.rect.h
+                && a.intersection(b) < 0.2 * a.area().min(b.area())
+        };
+        ones.iter().any(|a| ones.iter().any(|b| are_apart(a, b)))
+    };
+    detections.iter().filter(|d| d.label != Label::TwoWheeler || !is_group(d)).copied().collect()
 }
 
 /// Calls narrow cars two-wheelers, and leaves out what is a surer box's subject under another name. A rider is no other name

@@ -69,6 +69,11 @@ struct Candidate {
 
 /// The whole picture, as a look.
 const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
+/// Who streams past: from so many sizes a second on, no further away than so many sizes; they agree if so much of their paces
+/// is left of their sum.
+const FLOW_PACE: f32 = 1.0;
+const FLOW_SIZES: f32 = 4.0;
+const FLOW_AGREE: f32 = 0.8;
 /// Over at least so long it is seen whether somebody gets anywhere.
 const TRAVELLED_SECONDS: f32 = 0.9;
 /// Motion that covers less than this part of a box at rest is not its own.
@@ -78,6 +83,7 @@ const STIRRED: f32 = 0.03;
 const SECOND_OVERLAP: f32 = 0.5;
 const SECOND_OVERLAP_UNSURE: f32 = 0.25;
 const SECOND_SCORE: f32 = 0.6;
+const WITHIN: f32 = 0.6;
 /// A box of which more than this lies in another one's shows others too; from the rest an appearance is learnt so fast.
 const SHARED: f32 = 0.3;
 const LEARN: f32 = 0.3;
@@ -200,7 +206,13 @@ impl Tracker {
     fn is_second_box(&self, detection: &Detection) -> bool {
         let overlap = if detection.score < SECOND_SCORE { SECOND_OVERLAP_UNSURE } else { SECOND_OVERLAP };
         let mut known = self.alive.iter().filter(|alive| alive.seen && alive.track.confirmed);
-        known.any(|alive| alive.track.rect.iou(&detection.rect) > overlap)
+        known.any(|alive| {
+            let rect = &alive.track.rect;
+            let is_within = detection.label == Label::TwoWheeler
+                && alive.track.label == Label::TwoWheeler
+                && rect.intersection(&detection.rect) > WITHIN * detection.rect.area();
+            is_within || rect.iou(&detection.rect) > overlap
+        })
     }
 
     /// Continues tracks stage by stage: [`Stage`]. Gives the detections that none of them wanted.
@@ -230,6 +242,33 @@ impl Tracker {
         left
     }
 
+    /// How fast whoever begins there probably is, in sizes a second across and down: as those who stream past there, if they
+    /// agree. Sizes a second go by the size, since both go by the inverse of the distance.
+    fn flow(&self, detection: &Detection) -> Option<[f32; 2]> {
+        let Rect { w, h, .. } = detection.rect;
+        let centre = detection.rect.centre();
+        let mut sum = [0.0f32; 3];
+        let mut paces = 0.0;
+        for alive in self.alive.iter().filter(|alive| {
+            alive.seen && alive.track.confirmed && association::compatible(alive.track.label, detection.label)
+        }) {
+            let [px, py] = alive.motion.paces();
+            let pace = px.hypot(py);
+            let (aw, ah) = alive.size();
+            let there = alive.motion.rect().centre();
+            let (sx, sy) = (w.max(0.5 * h).max(aw), h.max(0.5 * w).max(ah));
+            let apart = ((there.x - centre.x) / sx).hypot((there.y - centre.y) / sy);
+            if pace < FLOW_PACE || apart > FLOW_SIZES {
+                continue;
+            }
+            let larger = (w * h / (aw * ah).max(1e-9)).sqrt().clamp(0.33, 3.0);
+            sum = [sum[0] + px * larger, sum[1] + py * larger, sum[2] + 1.0];
+            paces += pace * larger;
+        }
+        let [x, y, count] = sum;
+        (count > 0.0 && x.hypot(y) >= FLOW_AGREE * paces).then_some([x / count, y / count])
+    }
+
     fn start(&mut self, at: Monotonic, candidate: &Candidate) {
         let detection = &candidate.detection;
         let track = Track {
@@ -244,7 +283,10 @@ impl Tracker {
             path: Vec::new(),
         };
         self.next_id += 1;
-        let motion = Motion::new(&detection.rect, detection.score);
+        let mut motion = Motion::new(&detection.rect, detection.score);
+        if let Some(pace) = self.flow(detection) {
+            motion.start(pace);
+        }
         let mut alive = Alive {
             motion,
             votes: [0.0; Label::ALL.len()],
