@@ -76,7 +76,7 @@ pub(super) struct Motion {
 }
 
 /// Uncertainties go by the box's larger side, so that thin boxes are not held to their width.
-fn scales(w: f32, h: f32) -> (f32, f32) {
+pub(super) fn scales(w: f32, h: f32) -> (f32, f32) {
     (w.max(0.5 * h).max(1e-4), h.max(0.5 * w).max(1e-4))
 }
 

@@ -8,8 +8,14 @@ const ALIAS_IOU: f32 = 0.65;
 /// What is called a car and is higher than wide is a two-wheeler, seen from before or behind. In parts of the picture's sides:
 /// a quarter higher than wide on a picture of 16:9, more on others.
 const NARROW: f32 = 2.2;
-/// Riders who are so sure, as a part of how sure a box around several is, stand for themselves.
+/// Riders who are so sure, as a part of how sure a box around several is, stand for themselves: who lie within it by so much,
+/// are so high and no wider, as parts of it; and whose feet are so far apart, while no more of either lies in the other.
 const GROUP_SCORE: f32 = 0.6;
+const GROUP_WITHIN: f32 = 0.7;
+const GROUP_HEIGHT: f32 = 0.4;
+const GROUP_WIDTH: f32 = 0.75;
+const GROUP_FEET: f32 = 0.3;
+const GROUP_SHARED: f32 = 0.2;
 
 /// One detection for each subject, out of what a network says whose two-wheelers include their riders, or do not.
 pub fn subjects(detections: &[Detection], riders_included: bool) -> Vec<Detection> {
@@ -54,14 +60,14 @@ fn without_groups(detections: &[Detection]) -> Vec<Detection> {
         let is_one = |d: &&Detection| {
             d.label == Label::Person
                 && d.score >= GROUP_SCORE * whole.score
-                && d.rect.intersection(&whole.rect) > 0.7 * d.rect.area()
-                && d.rect.h > 0.4 * whole.rect.h
-                && d.rect.w < 0.75 * whole.rect.w
+                && d.rect.intersection(&whole.rect) > GROUP_WITHIN * d.rect.area()
+                && d.rect.h > GROUP_HEIGHT * whole.rect.h
+                && d.rect.w < GROUP_WIDTH * whole.rect.w
         };
         let ones: Vec<&Rect> = detections.iter().filter(is_one).map(|d| &d.rect).collect();
         let are_apart = |a: &Rect, b: &Rect| {
-            (a.bottom() - b.bottom()).abs() > 0.3 * whole.rect.h
-                && a.intersection(b) < 0.2 * a.area().min(b.area())
+            (a.bottom() - b.bottom()).abs() > GROUP_FEET * whole.rect.h
+                && a.intersection(b) < GROUP_SHARED * a.area().min(b.area())
         };
         ones.iter().any(|a| ones.iter().any(|b| are_apart(a, b)))
     };
@@ -183,6 +189,30 @@ mod tests {
         let neighbour = seen(Label::TwoWheeler, 0.45, 0.52, 0.055, 0.12);
         let behind = seen(Label::TwoWheeler, 0.40, 0.36, 0.05, 0.10);
         assert_eq!(merge_riders(&[whole, neighbour, behind]), [whole, neighbour, behind]);
+    }
+
+    #[test]
+    fn a_box_around_two_who_ride_behind_each_other_is_neither() {
+        let around = seen(Label::TwoWheeler, 0.40, 0.40, 0.08, 0.24);
+        let before = seen(Label::Person, 0.40, 0.48, 0.05, 0.16);
+        let behind = seen(Label::Person, 0.45, 0.40, 0.03, 0.11);
+        assert_eq!(merge_riders(&[around, before, behind]), [before, behind]);
+        let unsure = Detection { score: 0.4, ..behind };
+        assert_eq!(merge_riders(&[around, before, unsure]).len(), 2, "it may be nothing");
+        // Who sit beside each other on one, seen from its side, sit on the same ground.
+        let (driver, passenger) =
+            (seen(Label::Person, 0.40, 0.40, 0.035, 0.14), seen(Label::Person, 0.44, 0.40, 0.035, 0.14));
+        let merged = merge_riders(&[around, driver, passenger]);
+        assert!(merged.len() == 1 && merged[0].rect.iou(&around.rect) > 0.99, "{merged:?}");
+    }
+
+    #[test]
+    fn the_surest_rider_says_how_far_both_reach() {
+        let machine = seen(Label::TwoWheeler, 0.40, 0.50, 0.06, 0.12);
+        let rider = seen(Label::Person, 0.405, 0.42, 0.05, 0.14);
+        let taller = Detection { score: 0.3, ..seen(Label::Person, 0.405, 0.34, 0.05, 0.22) };
+        let merged = merge_riders(&[taller, machine, rider]);
+        assert!(merged.len() == 1 && (merged[0].rect.y - 0.42).abs() < 1e-6, "{merged:?}");
     }
 
     #[test]

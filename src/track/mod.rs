@@ -69,10 +69,11 @@ struct Candidate {
 
 /// The whole picture, as a look.
 const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
-/// Who streams past: from so many sizes a second on, no further away than so many sizes; they agree if so much of their paces
-/// is left of their sum.
+/// Who streams past somebody new: faster than so many sizes a second, no further away than so many sizes, no more often
+/// larger or smaller; and they agree if so much of their paces is left of their sum.
 const FLOW_PACE: f32 = 1.0;
 const FLOW_SIZES: f32 = 4.0;
+const FLOW_LARGER: f32 = 3.0;
 const FLOW_AGREE: f32 = 0.8;
 /// Over at least so long it is seen whether somebody gets anywhere.
 const TRAVELLED_SECONDS: f32 = 0.9;
@@ -83,7 +84,9 @@ const STIRRED: f32 = 0.03;
 const SECOND_OVERLAP: f32 = 0.5;
 const SECOND_OVERLAP_UNSURE: f32 = 0.25;
 const SECOND_SCORE: f32 = 0.6;
-const WITHIN: f32 = 0.6;
+/// A two-wheeler of which so much lies within another one, and which is lower than this part of it, is that without its rider.
+const PART: f32 = 0.6;
+const PART_HEIGHT: f32 = 0.8;
 /// A box of which more than this lies in another one's shows others too; from the rest an appearance is learnt so fast.
 const SHARED: f32 = 0.3;
 const LEARN: f32 = 0.3;
@@ -208,10 +211,11 @@ impl Tracker {
         let mut known = self.alive.iter().filter(|alive| alive.seen && alive.track.confirmed);
         known.any(|alive| {
             let rect = &alive.track.rect;
-            let is_within = detection.label == Label::TwoWheeler
+            let is_part = detection.label == Label::TwoWheeler
                 && alive.track.label == Label::TwoWheeler
-                && rect.intersection(&detection.rect) > WITHIN * detection.rect.area();
-            is_within || rect.iou(&detection.rect) > overlap
+                && detection.rect.h < PART_HEIGHT * rect.h
+                && rect.intersection(&detection.rect) > PART * detection.rect.area();
+            is_part || rect.iou(&detection.rect) > overlap
         })
     }
 
@@ -242,31 +246,31 @@ impl Tracker {
         left
     }
 
-    /// How fast whoever begins there probably is, in sizes a second across and down: as those who stream past there, if they
-    /// agree. Sizes a second go by the size, since both go by the inverse of the distance.
+    /// How fast whoever begins there probably is, in sizes a second across and down: as those who stream past beside it, if
+    /// they agree.
     fn flow(&self, detection: &Detection) -> Option<[f32; 2]> {
-        let Rect { w, h, .. } = detection.rect;
         let centre = detection.rect.centre();
-        let mut sum = [0.0f32; 3];
-        let mut paces = 0.0;
-        for alive in self.alive.iter().filter(|alive| {
-            alive.seen && alive.track.confirmed && association::compatible(alive.track.label, detection.label)
-        }) {
-            let [px, py] = alive.motion.paces();
-            let pace = px.hypot(py);
-            let (aw, ah) = alive.size();
+        let streams = |alive: &&Alive| {
+            alive.seen
+                && alive.track.confirmed
+                && alive.motion.pace() >= FLOW_PACE
+                && association::compatible(alive.track.label, detection.label)
+        };
+        let (mut sum, mut paces, mut count) = ([0.0, 0.0], 0.0, 0.0);
+        for alive in self.alive.iter().filter(streams) {
+            let Rect { w, h, .. } = alive.motion.rect();
+            let (sx, sy) = kalman::scales(w.max(detection.rect.w), h.max(detection.rect.h));
             let there = alive.motion.rect().centre();
-            let (sx, sy) = (w.max(0.5 * h).max(aw), h.max(0.5 * w).max(ah));
-            let apart = ((there.x - centre.x) / sx).hypot((there.y - centre.y) / sy);
-            if pace < FLOW_PACE || apart > FLOW_SIZES {
-                continue;
+            if ((there.x - centre.x) / sx).hypot((there.y - centre.y) / sy) <= FLOW_SIZES {
+                // Who is twice as near is twice as large, and makes twice as many of its sizes a second.
+                let larger =
+                    (detection.rect.area() / (w * h).max(1e-9)).sqrt().clamp(1.0 / FLOW_LARGER, FLOW_LARGER);
+                let [x, y] = alive.motion.paces().map(|pace| pace * larger);
+                (sum, paces, count) = ([sum[0] + x, sum[1] + y], paces + x.hypot(y), count + 1.0);
             }
-            let larger = (w * h / (aw * ah).max(1e-9)).sqrt().clamp(0.33, 3.0);
-            sum = [sum[0] + px * larger, sum[1] + py * larger, sum[2] + 1.0];
-            paces += pace * larger;
         }
-        let [x, y, count] = sum;
-        (count > 0.0 && x.hypot(y) >= FLOW_AGREE * paces).then_some([x / count, y / count])
+        let agree = count > 0.0 && sum[0].hypot(sum[1]) >= FLOW_AGREE * paces;
+        agree.then(|| sum.map(|pace| pace / count))
     }
 
     fn start(&mut self, at: Monotonic, candidate: &Candidate) {

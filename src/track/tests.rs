@@ -229,6 +229,59 @@ fn a_second_box_of_somebody_starts_no_track() {
     assert_eq!(beside(0.016, 0.8), 2, "two who stand close are both sure");
     assert_eq!(beside(0.01, 0.8), 1, "nobody stands so close");
     assert_eq!(beside(0.03, 0.5), 2);
+    // A machine without its rider, a little wider than both.
+    let machine = |y: f32| {
+        let mut tracker = Tracker::new(Settings::default());
+        for i in 0..10 {
+            let one = seen(Label::TwoWheeler, 0.9, upright(0.5, 0.5));
+            let two = seen(Label::TwoWheeler, 0.9, Rect::new(0.477, y, 0.046, 0.07));
+            tracker.update(at(i as f32 * 0.2), EPOCH, &[one, two][..if i < 4 { 1 } else { 2 }]);
+        }
+        tracker.forecast(at(1.8)).len()
+    };
+    assert_eq!(machine(0.49), 1);
+    assert_eq!(machine(0.53), 2, "it stands before it");
+}
+
+#[test]
+fn who_begins_in_a_stream_goes_as_the_stream_does() {
+    // Six riders half a second apart go to the right by 1.2 widths a look; each is first seen at its own place, so that after
+    // one look the next one is nearer to where it was than itself.
+    let rider = |t: f32| seen(Label::TwoWheeler, 0.8, upright(0.06 + 0.24 * t, 0.5));
+    let ids = |streams: bool| {
+        let mut tracker = Tracker::new(Settings::default());
+        let mut kept = 0;
+        for i in 0..14 {
+            let t = i as f32 * 0.2;
+            let first = streams.then(|| rider(t));
+            // From the seventh look on two more are seen, each a little behind.
+            let followers = (i >= 7).then(|| [rider(t - 0.24), rider(t - 0.48)]);
+            let all: Vec<Detection> = first.into_iter().chain(followers.into_iter().flatten()).collect();
+            let tracks = tracker.update(at(t), EPOCH, &all);
+            kept = tracks
+                .iter()
+                .filter(|track| track.last_seen == at(t) && track.first_seen <= at(1.41))
+                .count();
+        }
+        (kept, tracker.next_id - 1)
+    };
+    assert_eq!(ids(true), (3, 3));
+    let (kept, begun) = ids(false);
+    assert!(kept < 2 || begun > 2, "nothing says where to: {kept} of 2, {begun} begun");
+}
+
+#[test]
+fn who_is_on_wheels_goes_on_whatever_it_is_called() {
+    let mut tracker = Tracker::new(Settings::default());
+    for i in 0..10 {
+        let t = i as f32 * 0.2;
+        let label = if i >= 4 && i % 2 == 0 { Label::Person } else { Label::TwoWheeler };
+        // Look by look 1.5 widths further; from the fifth on half a width too far and too short by turns.
+        let aside = [0.0, if i % 2 == 0 { 0.02 } else { -0.02 }][usize::from(i >= 4)];
+        let rect = upright(0.1 + 0.3 * t + aside, 0.5);
+        let tracks = tracker.update(at(t), EPOCH, &[seen(label, 0.8, rect)]);
+        assert_eq!((tracks.len(), tracks[0].id), (1, TrackId(1)), "look {i}");
+    }
 }
 
 #[test]

@@ -78,3 +78,18 @@ fn beside_parked_counts_only_beside_what_is_parked() {
     };
     assert_eq!(opened(&settings, 70.0, hidden), [1, 1, 1]);
 }
+
+#[test]
+fn somebody_seen_in_a_parked_machine_from_the_first_is_a_part_of_it() {
+    let settings = rule(Kind::Loitering(Params { seconds_min: 30.0, ..Params::default() }), middle());
+    let within = |x: f32, t: f32| {
+        let rect = Rect::new(x - 0.015 + tremble(t, 1), 0.39, 0.03, 0.11);
+        Seen { id: 1, label: Label::Person, rect }
+    };
+    let stays = |t: f32| vec![bike(9, 0.5 + tremble(t, 9), 0.5), within(0.5, t)];
+    assert_eq!(opened(&settings, 90.0, stays), [0, 0, 0]);
+    let comes = |t: f32| vec![bike(9, 0.5 + tremble(t, 9), 0.5), within((0.3 + 0.04 * t).min(0.5), t)];
+    assert_eq!(opened(&settings, 90.0, comes), [1, 1, 1]);
+    let alone = |t: f32| vec![within(0.5, t)];
+    assert_eq!(opened(&settings, 90.0, alone), [1, 1, 1], "there is nothing parked");
+}

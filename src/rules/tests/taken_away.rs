@@ -109,3 +109,19 @@ fn a_neighbour_in_the_row_is_not_it() {
     let beside = |t: f32| goes(1, 50.0)(t).into_iter().chain([bike(2, 0.525 + tremble(t, 2), 0.5)]).collect();
     assert_eq!(opened(&row(), 75.0, beside), [1, 1, 1]);
 }
+
+#[test]
+fn what_is_found_again_in_its_place_has_stood_there() {
+    // Whoever bends over it takes its track along; a few seconds after it is seen again it is ridden off.
+    let found = |lost: f32, again: f32| {
+        move |t: f32| {
+            let parked = (t < lost).then(|| bike(1, 0.5 + tremble(t, 1), 0.5));
+            let thief = (lost..again).contains(&t).then(|| person(2, 0.49, 0.5));
+            let off = (t >= again).then(|| goes(3, again + 6.0)(t)).flatten();
+            parked.into_iter().chain(thief).chain(off).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(opened(&row(), 90.0, found(45.0, 52.0)), [1, 1, 1]);
+    assert_eq!(opened(&row(), 70.0, found(20.0, 27.0)), [0, 0, 0], "it had not stood for long enough");
+    assert_eq!(opened(&row(), 110.0, found(45.0, 70.0)), [0, 0, 0], "nobody knows whether it is the same");
+}
