@@ -95,7 +95,7 @@ fn unlike(track: &Alive, candidate: &Candidate) -> f32 {
 }
 
 /// Networks confuse the labels within each group.
-pub(super) fn compatible(a: Label, b: Label) -> bool {
+fn compatible(a: Label, b: Label) -> bool {
     let group = |label| match label {
         Label::Person | Label::TwoWheeler => 0,
         Label::Car | Label::LargeVehicle => 1,
