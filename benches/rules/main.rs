@@ -10,8 +10,8 @@
 //!   of the quiet street;
 //! - `--seen`: what the detector finds on their pictures, instead of playing them.
 //!
-//! `--photographs FOLDER` shows two-wheelers, lorries and buses as photographs, for networks that were trained on such: cut
-//! out of the datasets in that folder (of `../shared`) with Python and OpenCV.
+//! `--photographs FOLDER` shows people, two-wheelers, lorries and buses as photographs, for networks that were trained on
+//! such: cut out of the datasets in that folder (of `../shared`) with Python and OpenCV.
 //!
 //! `cargo bench --profile dev --bench rules -- [--only NAME] [--model PATH] [--verbose] [...]`: `--only` takes the beginning
 //! of a name; `--size WxH` plays in pictures of so many pixels; `--verbose` says why rules did not fire, `--trace` what every look found. `street-nano` looks where no model is named; `motion` is the built-in motion detector.

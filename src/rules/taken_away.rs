@@ -32,6 +32,8 @@ const LEAVING_SECONDS_MAX: f32 = 20.0;
 const HIDDEN_PART: f32 = 0.3;
 /// Who was last seen longer ago than this is not known to hide anything.
 const SEEN_SECONDS: f32 = 2.0;
+/// What stands where a lost one had stood is that, found again, once it has stood for so long.
+const FOUND_SECONDS: f32 = 2.0;
 /// A neighbour has stood for so long when the thing leaves.
 const NEIGHBOUR: Duration = Duration::from_secs(2);
 /// Where the track was lost, this was it: a new track that began so near to its place and about when it was last seen, at
@@ -208,8 +210,11 @@ impl Watch {
                     && measure::seconds(from.at.since(spot.latest)) <= STARTER_SECONDS_AFTER
             };
             for track in view.tracks.iter().filter(|track| is_found_again(stood, track)) {
-                // What stood there itself is a neighbour.
-                if let Some(thing) = self.things.get_mut(track.id).filter(|thing| thing.stood.is_none()) {
+                // What had stood for long is a neighbour, and what does not stand passes by.
+                let is_it = |thing: &&mut Thing| {
+                    thing.stood.is_none() && measure::is_enough(thing.stand.seconds(), FOUND_SECONDS)
+                };
+                if let Some(thing) = self.things.get_mut(track.id).filter(is_it) {
                     thing.stand.resume(*spot, at);
                     return false;
                 }

@@ -245,8 +245,8 @@ fn a_second_box_of_somebody_starts_no_track() {
 
 #[test]
 fn who_begins_in_a_stream_goes_as_the_stream_does() {
-    // Six riders half a second apart go to the right by 1.2 widths a look; each is first seen at its own place, so that after
-    // one look the next one is nearer to where it was than itself.
+    // Riders go to the right by 1.2 widths a look, and are as far behind each other: after a look, each is where the one before
+    // him was.
     let rider = |t: f32| seen(Label::TwoWheeler, 0.8, upright(0.06 + 0.24 * t, 0.5));
     let ids = |streams: bool| {
         let mut tracker = Tracker::new(Settings::default());

@@ -124,4 +124,12 @@ fn what_is_found_again_in_its_place_has_stood_there() {
     assert_eq!(opened(&row(), 90.0, found(45.0, 52.0)), [1, 1, 1]);
     assert_eq!(opened(&row(), 70.0, found(20.0, 27.0)), [0, 0, 0], "it had not stood for long enough");
     assert_eq!(opened(&row(), 110.0, found(45.0, 70.0)), [0, 0, 0], "nobody knows whether it is the same");
+    // Lost for good, and somebody rides past its place: nobody knows that it has left.
+    let passes = |t: f32| {
+        let parked = (t < 45.0).then(|| bike(1, 0.5 + tremble(t, 1), 0.5));
+        let x = 0.1 + 0.1 * (t - 48.0);
+        let rider = (0.1..0.95).contains(&x).then(|| bike(3, x, 0.5));
+        parked.into_iter().chain(rider).collect::<Vec<_>>()
+    };
+    assert_eq!(opened(&row(), 90.0, passes), [0, 0, 0]);
 }
