@@ -72,7 +72,7 @@ const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
 /// Who streams past somebody new: faster than so many sizes a second, and no further away than so many sizes. Nobody counts as
 /// more than so many times larger or smaller. They agree if so much of their paces is left of their sum.
 const FLOW_PACE: f32 = 1.0;
-const FLOW_SIZES: f32 = 4.0;
+const FLOW_SIZES: f32 = 3.0;
 const FLOW_LARGER: f32 = 3.0;
 const FLOW_AGREE: f32 = 0.8;
 /// Over at least so long it is seen whether somebody gets anywhere.
@@ -84,9 +84,11 @@ const STIRRED: f32 = 0.03;
 const SECOND_OVERLAP: f32 = 0.5;
 const SECOND_OVERLAP_UNSURE: f32 = 0.25;
 const SECOND_SCORE: f32 = 0.6;
-/// A two-wheeler of which so much lies within another one, and which is lower than this part of it, is that without its rider.
+/// A two-wheeler of which so much lies within another one, which is lower than this part of it, and stands where it stands, but
+/// for this part of its height, is that without its rider.
 const PART: f32 = 0.6;
 const PART_HEIGHT: f32 = 0.8;
+const PART_FOOT: f32 = 0.2;
 /// A box of which more than this lies in another one's shows others too; from the rest an appearance is learnt so fast.
 const SHARED: f32 = 0.3;
 const LEARN: f32 = 0.3;
@@ -214,6 +216,7 @@ impl Tracker {
             let is_part = detection.label == Label::TwoWheeler
                 && alive.track.label == Label::TwoWheeler
                 && detection.rect.h < PART_HEIGHT * rect.h
+                && (detection.rect.bottom() - rect.bottom()).abs() < PART_FOOT * rect.h
                 && rect.intersection(&detection.rect) > PART * detection.rect.area();
             is_part || rect.iou(&detection.rect) > overlap
         })
