@@ -72,7 +72,7 @@ const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
 /// Who streams past somebody new: faster than so many sizes a second, and no further away than so many sizes. Nobody counts as
 /// more than so many times larger or smaller. They agree if so much of their paces is left of their sum.
 const FLOW_PACE: f32 = 1.0;
-const FLOW_SIZES: f32 = 3.0;
+const FLOW_SIZES: f32 = 2.0;
 const FLOW_LARGER: f32 = 3.0;
 const FLOW_AGREE: f32 = 0.8;
 /// Over at least so long it is seen whether somebody gets anywhere.
