@@ -9,6 +9,8 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use wardwatch::detect::{Kernels, Manifest, Model, Source};
 
+use crate::python::python;
+
 /// Prints a line for each network of the project and of `../shared/models`: `[--runs 20]`.
 pub fn run(mut arguments: impl Iterator<Item = String>) {
     let mut runs = 20;
@@ -18,7 +20,8 @@ pub fn run(mut arguments: impl Iterator<Item = String>) {
             unknown => panic!("{unknown}: give --runs COUNT"),
         }
     }
-    let python = python();
+    let python =
+        python("detect").inspect_err(|why| eprintln!("without onnxruntime, which cannot be had: {why}")).ok();
     println!(
         "one inference, CPU ms (min, median of {runs}), one thread, in turns; difference: largest of any output"
     );
@@ -104,23 +107,6 @@ fn networks() -> Vec<Source> {
             }
         });
     own.chain(known).collect()
-}
-
-/// The interpreter that has onnxruntime; None, and why, if it cannot be had.
-fn python() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let made = Command::new(root.join("scripts/python"))
-        .arg(root.join("benches/detect/requirements.txt"))
-        .stderr(Stdio::inherit())
-        .output();
-    match made {
-        Ok(made) if made.status.success() => Some(String::from_utf8(made.stdout).unwrap().trim().into()),
-        failed => {
-            let why = failed.map_or_else(|error| error.to_string(), |made| made.status.to_string());
-            eprintln!("without onnxruntime, which cannot be had: scripts/python: {why}");
-            None
-        }
-    }
 }
 
 /// onnxruntime in a process of its own.

@@ -21,6 +21,7 @@ mod gate;
 mod idle;
 mod inference;
 mod pipeline;
+mod python;
 
 /// Bit rate of each camera's main stream.
 const KBIT_PER_SECOND: usize = 2000;

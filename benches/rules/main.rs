@@ -14,13 +14,16 @@
 //! such: cut out of the datasets in that folder (of `../shared`) with Python and OpenCV.
 //!
 //! `cargo bench --profile dev --bench rules -- [--only NAME] [--model PATH] [--verbose] [...]`: `--only` takes the beginning
-//! of a name; `--size WxH` plays in pictures of so many pixels; `--verbose` says why rules did not fire, `--trace` what every look found. `street-nano` looks where no model is named; `motion` is the built-in motion detector.
+//! of a name; `--size WxH` plays in pictures of so many pixels; `--verbose` says why rules did not fire, `--trace` what every
+//! look found. `street-nano` looks where no model is named; `motion` is the built-in motion detector.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on says where")]
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 
 mod draw;
 mod photographs;
 mod play;
+#[path = "../detect/python.rs"]
+mod python;
 mod quiet;
 mod seen;
 mod table;

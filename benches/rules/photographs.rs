@@ -1,22 +1,19 @@
 //! Subjects cut out of photographs: `photographs.txt` says which of a folder of datasets, `photographs.py` cuts.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use wardwatch::scene::photograph::{Aspect, Photograph, Photographs, Sitter};
+
+use crate::python::python;
 
 /// Those of the datasets in `folder`.
 pub fn cut(folder: &Path) -> Photographs {
     let bench = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/rules");
-    let python = Command::new(bench.join("../../scripts/python"))
-        .arg(bench.join("requirements.txt"))
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
-    assert!(python.status.success(), "no photographs without Python's packages: {}", python.status);
-    let python = String::from_utf8(python.stdout).unwrap();
+    let python =
+        python("rules").unwrap_or_else(|why| panic!("no photographs without Python's packages: {why}"));
     let passing = tempfile::tempdir().unwrap();
-    let status = Command::new(python.trim())
+    let status = Command::new(python)
         .arg(bench.join("photographs.py"))
         .args([&bench.join("photographs.txt"), folder, passing.path()])
         .status()

@@ -7,9 +7,10 @@
 //!   high, is not asked for, and what is tracked there is not scored;
 //! - `--count`: vehicles over a line on the clips of `../shared`, beside what was counted by hand (`counts.md`).
 //!
-//! `cargo bench --profile dev --bench track -- [--model PATH] [--only NAME] [--seed N] [--size WxH] [--keep FOLDER] [--count [--verbose]]`:
-//! `--size` is the pictures', 640x360 unless said;
-//! `--only` takes the beginning of a name; the tracker's numbers were chosen on the streets of seed 0, others are unseen; `--keep` leaves the streets' truths, detections and tracks there, as text.
+//! `cargo bench --profile dev --bench track -- [--model PATH] [--only NAME] [--seed N] [--size WxH] [--keep FOLDER]
+//! [--count [--verbose]]`: `--size` is the pictures', 640x360 unless said; `--only` takes the beginning of a name; the
+//! tracker's numbers were chosen on the streets of seed 0, others are unseen; `--keep` leaves the streets' truths, detections
+//! and tracks there, as text.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on says where")]
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 #![allow(clippy::print_stderr, reason = "it says what it leaves out")]
@@ -17,10 +18,12 @@
 mod count;
 mod mot;
 mod play;
+#[path = "../detect/python.rs"]
+mod python;
 mod scenes;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use wardwatch::detect::{BUILT_IN, DetectorChoice, Factory, Settings};
 
@@ -93,16 +96,10 @@ fn main() {
 /// Has the reference track and score. Says why not where Python or a package cannot be had.
 fn score(folder: &Path) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/track");
-    let python = Command::new(root.join("../../scripts/python"))
-        .arg(root.join("requirements.txt"))
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
-    if !python.status.success() {
-        eprintln!("no scores without Python's packages: scripts/python: {}", python.status);
-        return;
-    }
-    let python = String::from_utf8(python.stdout).unwrap();
-    let scored = Command::new(python.trim()).arg(root.join("reference.py")).arg(folder).status().unwrap();
+    let python = match python::python("track") {
+        Ok(python) => python,
+        Err(why) => return eprintln!("no scores without Python's packages: {why}"),
+    };
+    let scored = Command::new(python).arg(root.join("reference.py")).arg(folder).status().unwrap();
     assert!(scored.success(), "benches/track/reference.py: {scored}");
 }

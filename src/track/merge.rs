@@ -22,9 +22,10 @@ pub fn subjects(detections: &[Detection], riders_included: bool) -> Vec<Detectio
     if riders_included { drop_riders(detections) } else { merge_riders(detections) }
 }
 
-/// Joins each person who sits on a two-wheeler (or stands in its place) with it: one two-wheeler in the box around
-/// both. Of two boxes of one two-wheeler, with its rider and without, the larger stays, and of two names of one vehicle the
-/// surer. Whatever else there is stays as it is; the order is kept.
+/// Joins those who sit on a two-wheeler (or stand in its place) with it: one two-wheeler in the box around it and the
+/// surest of them; the others go into it. A box around several who ride behind each other gives way to them. Of two boxes
+/// of one two-wheeler, with its rider and without, the larger stays, and of two names of one vehicle the surer. Whatever
+/// else there is stays as it is; the order is kept.
 fn merge_riders(detections: &[Detection]) -> Vec<Detection> {
     let detections = &without_parts(&without_groups(&without_aliases(detections)));
     let mut merged = detections.clone();

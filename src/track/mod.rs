@@ -252,15 +252,15 @@ impl Tracker {
     /// How fast who begins there on two wheels probably is, in sizes a second across and down: as those who stream past beside
     /// him, if they agree. Beside a car, by so many of its sizes, others come the other way.
     fn flow(&self, detection: &Detection) -> Option<[f32; 2]> {
-        let centre = detection.rect.centre();
         let rides = |label| matches!(label, Label::Person | Label::TwoWheeler);
+        if !rides(detection.label) {
+            return None;
+        }
         let streams = |alive: &&Alive| {
             let is_going = alive.seen && alive.track.confirmed && alive.motion.pace() >= FLOW_PACE;
             is_going && rides(alive.track.label)
         };
-        if !rides(detection.label) {
-            return None;
-        }
+        let centre = detection.rect.centre();
         let (mut sum, mut paces, mut count) = ([0.0, 0.0], 0.0, 0.0);
         for alive in self.alive.iter().filter(streams) {
             let Rect { w, h, .. } = alive.motion.rect();
