@@ -86,11 +86,12 @@ bench-detect:
 
 # What the street's rules say of staged scenes and of a quiet street. QUIET_HOURS=24  ONLY=the beginning of a scenario's name
 # PHOTOGRAPHS: a folder of datasets; subjects cut out of them take the place of drawn ones in the scenes.
+# CAST: 1, 2, ...: the same scenes with people, machines, houses and chance traffic that nothing was tuned on.
 QUIET_HOURS ?= 24
 BENCH_RULES := CARGO_TARGET_DIR=$(TARGET) $(CARGO) bench --locked --profile dev $(SHIPPED) --bench rules --
 bench-rules: setup
 	$(BENCH_RULES) $(if $(ONLY),--only "$(ONLY)") $(if $(MODEL),--model "$(MODEL)") \
-		$(if $(PHOTOGRAPHS),--photographs "$(PHOTOGRAPHS)")
+		$(if $(PHOTOGRAPHS),--photographs "$(PHOTOGRAPHS)") $(if $(CAST),--cast $(CAST))
 	$(BENCH_RULES) --quiet $(QUIET_HOURS) $(if $(MODEL),--model "$(MODEL)")
 
 BENCH_TRACK := CARGO_TARGET_DIR=$(TARGET) $(CARGO) bench --locked --profile dev $(SHIPPED) --bench track --

@@ -14,8 +14,9 @@
 //! such: cut out of the datasets in that folder (of `../shared`) with Python and OpenCV.
 //!
 //! `cargo bench --profile dev --bench rules -- [--only NAME] [--model PATH] [--verbose] [...]`: `--only` takes the beginning
-//! of a name; `--size WxH` plays in pictures of so many pixels; `--verbose` says why rules did not fire, `--trace` what every
-//! look found. `street-nano` looks where no model is named; `motion` is the built-in motion detector.
+//! of a name; `--size WxH` plays in pictures of so many pixels; `--cast N` plays the same scenes with other people, machines,
+//! houses and chance traffic than those that everything was tuned on (cast 0); `--verbose` says why rules did not fire,
+//! `--trace` what every look found. `street-nano` looks where no model is named; `motion` is the built-in motion detector.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on says where")]
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 
@@ -46,6 +47,7 @@ pub struct Asked {
     verbose: bool,
     trace: bool,
     size: Option<(u32, u32)>,
+    cast: u64,
     photographs: Option<Arc<Photographs>>,
 }
 
@@ -62,6 +64,7 @@ impl Asked {
             verbose: false,
             trace: false,
             size: None,
+            cast: 0,
             photographs: None,
         };
         while let Some(argument) = arguments.next() {
@@ -83,6 +86,7 @@ impl Asked {
                     let (width, height) = sides.split_once('x').expect("--size WxH");
                     asked.size = Some((width.parse().unwrap(), height.parse().unwrap()));
                 }
+                "--cast" => asked.cast = value().parse().unwrap(),
                 "--trace" => asked.trace = true,
                 "--verbose" => asked.verbose = true,
                 other => panic!("{other} is not known: see the top of benches/rules/main.rs"),
@@ -97,8 +101,8 @@ impl Asked {
     }
 
     fn scenarios(&self) -> Vec<Scenario> {
-        let mut scenarios = scenarios();
-        scenarios.retain(|scenario| scenario.name.starts_with(&self.only));
+        let chosen = scenarios().into_iter().filter(|scenario| scenario.name.starts_with(&self.only));
+        let mut scenarios: Vec<_> = chosen.map(|scenario| scenario.cast(self.cast)).collect();
         for scenario in &mut scenarios {
             let settings = &mut scenario.settings;
             settings.photographs = self.photographs.clone();

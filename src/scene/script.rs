@@ -261,6 +261,12 @@ impl Part {
         self
     }
 
+    /// The same part played by another; those who looked the same still do.
+    pub fn played_by(mut self, cast: u64) -> Self {
+        self.looks += 1000 * cast;
+        self
+    }
+
     /// What it is.
     pub fn body(&self) -> Body {
         self.body

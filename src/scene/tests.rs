@@ -251,3 +251,21 @@ fn a_frozen_picture_is_one_picture_and_lost_frames_are_named() {
     let lost: Vec<u64> = (0..200).filter(|index| scene.is_lost(*index)).collect();
     assert_eq!(lost, [100, 101, 102, 103, 104]);
 }
+
+#[test]
+fn another_cast_plays_the_same_scenario() {
+    let staged =
+        suite::scenarios().into_iter().find(|scenario| scenario.name == "loitering-beside-parked").unwrap();
+    let play = |cast| small(staged.clone().cast(cast).settings);
+    let [original, same, other] =
+        [staged.settings.clone(), staged.clone().cast(0).settings, staged.clone().cast(1).settings];
+    assert!(original == same && original != other);
+    let ((first, truths), (second, others)) = (play(0).frame(60), play(1).frame(60));
+    assert!(first != second, "the same pictures");
+    assert!(truths.len() > 3 && truths.len() == others.len());
+    for (one, other) in truths.iter().zip(&others) {
+        let apart = (one.rect.foot().x - other.rect.foot().x).hypot(one.rect.foot().y - other.rect.foot().y);
+        assert!(one.label == other.label && apart < 0.03, "{one:?} is at {other:?}");
+        assert_eq!(one.id, other.id);
+    }
+}

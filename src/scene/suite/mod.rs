@@ -95,6 +95,15 @@ impl Scenario {
         Self { name, shows, settings, seconds, rules: Vec::new(), expected: Vec::new() }
     }
 
+    /// The same scenario with another cast before other houses, in other chance traffic; 0 is the one it was staged with.
+    pub fn cast(mut self, cast: u64) -> Self {
+        self.settings.seed += 100_000_000 * cast;
+        let script = &mut self.settings.script;
+        script.parts =
+            std::mem::take(&mut script.parts).into_iter().map(|part| part.played_by(cast)).collect();
+        self
+    }
+
     fn light(mut self, light: Light) -> Self {
         self.settings.light = light;
         self.settings.noise = match light {
