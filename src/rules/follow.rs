@@ -31,6 +31,8 @@ struct Memory<T> {
     /// Time of the newest path point that was followed.
     examined: Option<Monotonic>,
     sight: Sight,
+    /// A newcomer has gone on with what was remembered here, and the track was not seen since.
+    is_succeeded: bool,
     state: T,
 }
 
@@ -103,8 +105,9 @@ impl<T: Default> Followed<T> {
         let gone: Vec<TrackId> = self.memories.keys().filter(|id| !lives(id)).copied().collect();
         let mut given_up = Vec::new();
         for id in gone {
-            let Some(Memory { sight, state, .. }) = self.memories.remove(&id) else { continue };
+            let Some(Memory { sight, state, is_succeeded, .. }) = self.memories.remove(&id) else { continue };
             match self.succeeds {
+                Some(_) if is_succeeded => {}
                 Some(_) => self.lost.push_back((sight, state)),
                 None => given_up.push((id, state)),
             }
@@ -119,7 +122,7 @@ impl<T: Default> Followed<T> {
     pub(super) fn follow<'t>(&mut self, track: &'t Track) -> (&mut T, &'t [PathPoint]) {
         if !self.memories.contains_key(&track.id) {
             let state = self.inherited(&Sight::first(track)).unwrap_or_default();
-            let memory = Memory { examined: None, sight: Sight::last(track), state };
+            let memory = Memory { examined: None, sight: Sight::last(track), is_succeeded: false, state };
             self.memories.insert(track.id, memory);
         }
         let memory = self.memories.get_mut(&track.id).expect("it has just been put in");
@@ -127,7 +130,7 @@ impl<T: Default> Followed<T> {
         memory.examined = track.path.last().map(|point| point.at).max(memory.examined);
         // A track that is only predicted has not been seen where it is said to be.
         if track.last_seen > memory.sight.at {
-            memory.sight = Sight::last(track);
+            (memory.sight, memory.is_succeeded) = (Sight::last(track), false);
         }
         (&mut memory.state, &track.path[known..])
     }
@@ -163,13 +166,19 @@ impl<T: Default> Followed<T> {
         let away = |sight: &Sight| sight.lengths_from(newcomer);
         let lost = self.lost.iter().enumerate().filter(|(_, (sight, state))| is_heir(sight, state));
         let lost = lost.map(|(index, (sight, _))| (away(sight), index)).min_by(|a, b| a.0.total_cmp(&b.0));
-        let unseen = self.memories.iter().filter(|(_, memory)| is_heir(&memory.sight, &memory.state));
+        let unseen = self
+            .memories
+            .iter()
+            .filter(|(_, memory)| !memory.is_succeeded && is_heir(&memory.sight, &memory.state));
         let unseen = unseen.map(|(id, memory)| (away(&memory.sight), *id)).min_by(|a, b| a.0.total_cmp(&b.0));
         match (lost, unseen) {
             (Some((away, index)), other) if other.is_none_or(|(other, _)| away <= other) => {
                 self.lost.remove(index).map(|(_, state)| state)
             }
-            (_, Some((_, id))) => self.memories.get_mut(&id).map(|memory| std::mem::take(&mut memory.state)),
+            (_, Some((_, id))) => self.memories.get_mut(&id).map(|memory| {
+                memory.is_succeeded = true;
+                std::mem::take(&mut memory.state)
+            }),
             _ => None,
         }
     }

@@ -22,10 +22,13 @@ const SEEN_SECONDS: f32 = 1.5;
 const PARKED_SECONDS: f32 = 5.0;
 const HIDDEN_SECONDS: f32 = 60.0;
 /// A new track is who was lost before if it begins within so many lengths and seconds, and who was lost was about to stay:
-/// slower than a walk, in lengths a second. Passers-by follow each other as closely.
+/// slower than a walk, in lengths a second. Passers-by follow each other as closely. Who is found where they were lost, but
+/// for so many lengths, may have been hidden for longer: crouched behind what is parked.
 const HEIR_LENGTHS: f32 = 1.25;
 const HEIR_SECONDS: f32 = 6.0;
 const HEIR_PACE: f32 = 0.4;
+const RISEN_LENGTHS: f32 = 0.3;
+const RISEN_SECONDS: f32 = 15.0;
 /// Who lies within a parked two-wheeler by so much of their box is a part of it, unless they have moved by so many of their
 /// lengths: some networks see somebody in a saddle and a mirror, for hours.
 const PART: f32 = 0.6;
@@ -108,11 +111,12 @@ impl Dwell {
     }
 }
 
-/// Standing or nearly so when it was lost, and found again beside that place.
+/// Standing or nearly so when it was lost, and found again beside that place, or later in it.
 fn succeeds(_: &Dwell, lost: &Sight, newcomer: &Sight) -> bool {
+    let (seconds, lengths) = (newcomer.seconds_after(lost), newcomer.lengths_from(lost));
+    let is_found_within = |seconds_max, lengths_max| seconds <= seconds_max && lengths <= lengths_max;
     lost.pace <= HEIR_PACE
-        && newcomer.seconds_after(lost) <= HEIR_SECONDS
-        && newcomer.lengths_from(lost) <= HEIR_LENGTHS
+        && (is_found_within(HEIR_SECONDS, HEIR_LENGTHS) || is_found_within(RISEN_SECONDS, RISEN_LENGTHS))
 }
 
 impl Watch {

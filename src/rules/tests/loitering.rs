@@ -48,6 +48,20 @@ fn a_new_id_beside_the_lost_one_goes_on_with_its_time() {
 }
 
 #[test]
+fn who_rises_where_they_were_lost_had_crouched_there() {
+    let crouches = |seconds: f32, rises: f32| {
+        move |t: f32| {
+            let hidden = (20.0..20.0 + seconds).contains(&t);
+            let (id, x) = if t < 20.0 { (1, 0.5) } else { (2, rises) };
+            (!hidden).then(|| person(id, x, 0.5)).into_iter().collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(opened(&square(), 40.0, crouches(8.0, 0.51)), [1, 1, 1]);
+    assert_eq!(opened(&square(), 40.0, crouches(8.0, 0.54)), [0, 0, 0], "somebody else comes out beside it");
+    assert_eq!(opened(&square(), 40.0, crouches(13.0, 0.5)), [0, 0, 0], "away for longer than is forgiven");
+}
+
+#[test]
 fn passers_by_who_follow_each_other_are_not_one() {
     // Each is lost behind a tree at 0.5, where the next one comes out.
     let passers = |t: f32| {
