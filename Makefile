@@ -86,7 +86,7 @@ bench-detect:
 
 # What the street's rules say of staged scenes and of a quiet street. QUIET_HOURS=24  ONLY=the beginning of a scenario's name
 # PHOTOGRAPHS: a folder of datasets; subjects cut out of them take the place of drawn ones in the scenes.
-# CAST: 1, 2, ...: the same scenes with people, machines, houses and chance traffic that nothing was tuned on.
+# CAST: 1, 2, ...: the same scenes with other people, machines, houses and chance traffic than those of the tuning (0).
 QUIET_HOURS ?= 24
 BENCH_RULES := CARGO_TARGET_DIR=$(TARGET) $(CARGO) bench --locked --profile dev $(SHIPPED) --bench rules --
 bench-rules: setup

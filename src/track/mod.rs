@@ -362,7 +362,7 @@ impl Alive {
         let then =
             path.iter().rev().find(|point| last.at.since(point.at).as_secs_f32() >= TRAVELLED_SECONDS)?;
         let (w, h) = self.size();
-        let (sx, sy) = (w.max(0.5 * h).max(1e-4), h.max(0.5 * w).max(1e-4));
+        let (sx, sy) = kalman::scales(w, h);
         let sizes = ((last.foot.x - then.foot.x) / sx).hypot((last.foot.y - then.foot.y) / sy);
         Some(sizes / last.at.since(then.at).as_secs_f32())
     }
@@ -428,7 +428,7 @@ impl Alive {
             && (self.seen || (on_picture(centre.x) && on_picture(centre.y)))
     }
 
-    /// Where it was last seen, not smoothed.
+    /// Width and height of its box, as the filter has it.
     fn size(&self) -> (f32, f32) {
         let Rect { w, h, .. } = self.motion.rect();
         (w, h)
