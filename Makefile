@@ -11,6 +11,8 @@
 #                    QUIET_HOURS=24   ONLY=sabotage   MODEL=path   PHOTOGRAPHS=../shared/datasets
 # make bench-track  how well subjects are followed on crowded drawn streets, beside ByteTrack (from PyPI), and counted on the clips of ../shared
 #                    MODEL=path
+# make bench-real   how well the box sees on the real footage of ../shared, several networks side by side
+#                    MODELS=street-nano,path   PART=sets|tracks|clips|weather|quiet   HOURS=1   CARD=1: into models/README.md
 # make bench-alerts  how long alerts take from boxes to the ward post's disk and back   BOXES=1,10,100 BENCH_SECONDS=30 RATE=1
 # make amd64  what is shipped, for Debian 12: TARGET/dist/ARCH/wardwatch (the box) and wardpost (the ward post), with TARGET
 # make arm64  the folder of $CARGO_TARGET_DIR or target/. amd64 is built by this machine's toolchain and wants Debian 12;
@@ -40,7 +42,7 @@ RUNS ?= 20
 # make a network's kernels three times slower.
 SHIPPED := $(foreach set,opt-level=3 debug-assertions=false overflow-checks=false,--config profile.dev.package.wardwatch.$(set))
 
-.PHONY: demo test faults faults-alerts bench bench-detect bench-rules bench-track bench-alerts setup format lint documentation run-tests schemas units \
+.PHONY: demo test faults faults-alerts bench bench-detect bench-rules bench-track bench-real bench-alerts setup format lint documentation run-tests schemas units \
 	amd64 arm64 armhf cross-arm64 cross-armhf test-arm64 test-armhf deb test-system
 
 demo: setup
@@ -98,6 +100,11 @@ BENCH_TRACK := CARGO_TARGET_DIR=$(TARGET) $(CARGO) bench --locked --profile dev 
 bench-track: setup
 	$(BENCH_TRACK) $(if $(MODEL),--model "$(MODEL)")
 	$(BENCH_TRACK) --count $(if $(MODEL),--model "$(MODEL)")
+
+# MODELS: names or paths, with commas between them. HOURS: simulated ones of quiet footage, for each network, without and with a tree.
+BENCH_REAL := CARGO_TARGET_DIR=$(TARGET) $(CARGO) bench --locked --profile dev $(SHIPPED) --bench real --
+bench-real: setup
+	$(BENCH_REAL) $(if $(MODELS),--models "$(MODELS)") $(if $(PART),--part $(PART)) $(if $(HOURS),--hours $(HOURS)) $(if $(CARD),--card)
 
 # RATE: alerts a second of each box; 0 for as fast as they are acknowledged.
 BOXES ?= 1,10,100

@@ -1,19 +1,16 @@
 //! Vehicles over a line, on real footage: as many as somebody counts who looks at it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use wardwatch::detect::Factory;
 use wardwatch::domain::detection::Label;
 use wardwatch::domain::geometry::{Point, crossing};
 use wardwatch::domain::ids::TrackId;
-use wardwatch::domain::picture::Frame;
 use wardwatch::domain::time::Monotonic;
 use wardwatch::domain::track::Track;
-use wardwatch::video;
 
-use super::play::{Every, Gated, frame};
-use super::scenes::FPS;
+use super::clip;
+use super::watch::{Every, Gated};
 
 /// A clip of `../shared`, the line on it, and how many vehicles cross it by hand (`counts.md`).
 struct Clip {
@@ -36,46 +33,28 @@ const CLIPS: [Clip; 4] = [
 
 /// Prints a line for each clip and one for all; `verbose`: the second of each crossing.
 pub fn print(factory: &Factory, verbose: bool) {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let shared = std::env::var_os("WARDWATCH_SHARED").map_or_else(|| root.join("../shared"), PathBuf::from);
     println!("{:<36} by hand  every  gated", "clip");
     let mut all = [0; 3];
-    for clip in &CLIPS {
-        let path = shared.join("clips").join(clip.name).with_extension("mp4");
+    for counted in &CLIPS {
+        let path = clip::path(counted.name);
         if !path.exists() {
-            println!("{:<36} left out: {} is not there", clip.name, path.display());
+            println!("{:<36} left out: {} is not there", counted.name, path.display());
             continue;
         }
-        let (mut every, mut gated) = (Every::new(factory), Gated::new(factory));
+        let (mut every, mut gated) = (Every::new(factory), Gated::new(factory, Vec::new()));
         let (mut by_every, mut by_gated) = (Counter::default(), Counter::default());
-        for frame in frames(&path) {
-            by_every.take(clip, &every.frame(&frame).1);
-            by_gated.take(clip, &gated.frame(&frame));
+        for frame in clip::frames(&path) {
+            by_every.take(counted, &every.frame(&frame).1);
+            by_gated.take(counted, &gated.frame(&frame));
         }
-        let counts = [clip.by_hand, by_every.crossed(), by_gated.crossed()];
-        println!("{:<36} {:>7}  {:>5}  {:>5}", clip.name, counts[0], counts[1], counts[2]);
+        let counts = [counted.by_hand, by_every.crossed(), by_gated.crossed()];
+        println!("{:<36} {:>7}  {:>5}  {:>5}", counted.name, counts[0], counts[1], counts[2]);
         if verbose {
             println!("  every: {}\n  gated: {}", by_every.seconds(), by_gated.seconds());
         }
         (0..3).for_each(|i| all[i] += counts[i]);
     }
     println!("{:<36} {:>7}  {:>5}  {:>5}", "all", all[0], all[1], all[2]);
-}
-
-/// Five of its pictures a second.
-fn frames(path: &std::path::Path) -> impl Iterator<Item = Frame> {
-    let mut reader = video::read_pictures(path).unwrap();
-    let mut due = 0.0;
-    std::iter::from_fn(move || {
-        loop {
-            let (pts, picture) = reader.next_picture().unwrap()?;
-            let second = pts.0 as f64 * 1e-9;
-            if second + 0.01 >= due {
-                due = (due + 1.0 / f64::from(FPS)).max(second);
-                return Some(frame(second, picture));
-            }
-        }
-    })
 }
 
 /// Who has crossed, by the paths of confirmed tracks, as the rules follow them: each track once.

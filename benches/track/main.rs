@@ -15,15 +15,17 @@
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 #![allow(clippy::print_stderr, reason = "it says what it leaves out")]
 
+mod clip;
 mod count;
 mod mot;
 mod play;
 #[path = "../detect/python.rs"]
 mod python;
 mod scenes;
+mod score;
+mod watch;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use wardwatch::detect::{BUILT_IN, DetectorChoice, Factory, Settings};
 
@@ -90,16 +92,5 @@ fn main() {
         (frames, inferences) = (frames + cost.frames, inferences + cost.gated_inferences);
     }
     println!("{frames} frames; gated: {inferences} inferences");
-    score(folder);
-}
-
-/// Has the reference track and score. Says why not where Python or a package cannot be had.
-fn score(folder: &Path) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/track");
-    let python = match python::python("track") {
-        Ok(python) => python,
-        Err(why) => return eprintln!("no scores without Python's packages: {why}"),
-    };
-    let scored = Command::new(python).arg(root.join("reference.py")).arg(folder).status().unwrap();
-    assert!(scored.success(), "benches/track/reference.py: {scored}");
+    score::score(folder, false);
 }

@@ -1,9 +1,11 @@
 """ByteTrack on the same detections, and the scores of all trackers, for `main.rs`.
 
-    reference.py FOLDER
+    reference.py FOLDER [--each]
 
 FOLDER has a folder for each street with truths.txt, detections.txt, every.txt and gated.txt: a line for each box,
 frame,id,left,top,width,height,score,group,visible (`mot.rs`). Prints a table, and leaves reference.txt beside them.
+
+--each: the folders are no parts of one whole; only lines of each are printed.
 
 Boxes match within their group only. A box that a truth nobody asks for explains best (score 0 in truths.txt) is not scored.
 """
@@ -133,7 +135,7 @@ def line(street, tracker, clear, identity, hota, truths):
     )
 
 
-def main(folder):
+def main(folder, each_by_itself):
     with redirect_stdout(io.StringIO()):
         metrics = [CLEAR({"PRINT_CONFIG": False}), Identity({"PRINT_CONFIG": False}), HOTA()]
     print(f"{'street':<12} {'tracker':<18} {'IDF1':>6} {'MOTA':>6} {'HOTA':>6} {'switches':>8} {'IDR':>6} {'IDP':>6} "
@@ -158,6 +160,8 @@ def main(folder):
                 data = sequence(asked, tracked, frames)
                 of_streets = by_height.setdefault(name, {}).setdefault(height, {})
                 of_streets[street.name] = metrics[1].eval_sequence(data)
+    if each_by_itself:
+        return
     for name, of_streets in results.items():
         combined = [
             metric.combine_sequences({street: scores[i] for street, (scores, _) in of_streets.items()})
@@ -176,4 +180,4 @@ def main(folder):
         print(f"{name:<20}" + "".join(f"{score:>12.3f}" for score in scores))
 
 
-main(Path(sys.argv[1]))
+main(Path(sys.argv[1]), "--each" in sys.argv[2:])

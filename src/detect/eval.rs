@@ -6,6 +6,7 @@
 
 mod agreement;
 mod dataset;
+mod figures;
 mod precision;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::domain::geometry::Rect;
 pub use agreement::{Agreement, KindAgreement};
 use dataset::Entry;
 pub use dataset::picture;
+pub use figures::{AtScore, Figures, Labelled, Seen, figures, labelled};
 
 /// Detections below this score change no figure that is printed, and cost time.
 const SCORE_MIN: f32 = 0.005;

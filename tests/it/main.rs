@@ -23,6 +23,7 @@ mod outbox;
 mod post;
 mod publish;
 mod purge;
+mod real;
 mod reconcile;
 mod retention;
 mod scene;

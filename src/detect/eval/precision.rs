@@ -14,6 +14,12 @@ pub(super) fn of_class(class: u16, pictures: &[Compared]) -> (f64, f64) {
     (at.iter().sum::<f64>() / at.len() as f64, at[0])
 }
 
+/// Score and rightness at IoU 0.50 of each found box of a picture whose boxes are all of one class, best first.
+pub(super) fn matched_at_half(picture: &Compared) -> Vec<(f32, bool)> {
+    let boxes = [&picture.truth, &picture.unclear, &picture.found];
+    matched(&boxes.map(Clone::clone), THRESHOLDS[0])
+}
+
 /// Of each picture its true, unclear and found boxes.
 fn at_threshold(pictures: &[[Vec<ClassBox>; 3]], iou_min: f32) -> f64 {
     let truths: usize = pictures.iter().map(|[truth, ..]| truth.len()).sum();

@@ -1,0 +1,31 @@
+//! Figures as words.
+
+use wardwatch::detect::eval::AtScore;
+use wardwatch::domain::detection::Label;
+
+/// Rows of a table: what labels count as one, and the row's name.
+pub const KINDS: [(&str, &[Label]); 5] = [
+    ("person", &[Label::Person]),
+    ("two-wheeler", &[Label::TwoWheeler]),
+    ("car", &[Label::Car]),
+    ("large vehicle", &[Label::LargeVehicle]),
+    ("any four-wheeler", &[Label::Car, Label::LargeVehicle]),
+];
+
+/// The same where cars and large vehicles are not told apart, as networks confuse them.
+pub const GROUPS: [(&str, &[Label]); 3] = [KINDS[0], KINDS[1], KINDS[4]];
+
+/// Percent, or a dash.
+pub fn percent(part: Option<f64>) -> String {
+    part.map_or_else(|| "-".to_owned(), |part| format!("{:.0}", part * 100.0))
+}
+
+/// Recall and precision in percent.
+pub fn both(at: &AtScore) -> String {
+    format!("{}/{}", percent(at.recall()), percent(at.precision()))
+}
+
+/// The networks' names, each over `width` characters.
+pub fn heads<'a>(names: impl Iterator<Item = &'a str>, width: usize) -> String {
+    names.map(|name| format!(" | {name:<width$}")).collect()
+}

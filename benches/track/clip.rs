@@ -1,0 +1,38 @@
+//! The clips of `../shared` as pictures. Other benches include this file, too.
+
+use std::path::{Path, PathBuf};
+
+use wardwatch::domain::picture::Frame;
+use wardwatch::video;
+
+use super::watch::frame;
+
+/// Looks a second.
+const FPS: f64 = 5.0;
+
+/// Where the folder of real footage lies: `WARDWATCH_SHARED`, or `shared` beside the project.
+pub fn shared() -> PathBuf {
+    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared");
+    std::env::var_os("WARDWATCH_SHARED").map_or_else(beside, PathBuf::from)
+}
+
+/// The file of a clip.
+pub fn path(name: &str) -> PathBuf {
+    shared().join("clips").join(name).with_extension("mp4")
+}
+
+/// Five of a file's pictures a second.
+pub fn frames(path: &Path) -> impl Iterator<Item = Frame> + use<> {
+    let mut reader = video::read_pictures(path).unwrap();
+    let mut due = 0.0;
+    std::iter::from_fn(move || {
+        loop {
+            let (pts, picture) = reader.next_picture().unwrap()?;
+            let second = pts.0 as f64 * 1e-9;
+            if second + 0.01 >= due {
+                due = (due + 1.0 / FPS).max(second);
+                return Some(frame(second, picture));
+            }
+        }
+    })
+}

@@ -1,0 +1,143 @@
+//! One camera's pictures looked at in virtual time: every one whole, or as the box looks. Other benches include this file, too.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use wardwatch::agent::Analysis;
+use wardwatch::clock::thread_cpu;
+use wardwatch::detect::{Detector, Factory, Gate};
+use wardwatch::domain::appearance::Appearance;
+use wardwatch::domain::detection::Detection;
+use wardwatch::domain::event::Event;
+use wardwatch::domain::geometry::Rect;
+use wardwatch::domain::ids::{CameraId, Epoch, TrackId};
+use wardwatch::domain::picture::{Frame, Picture};
+use wardwatch::domain::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
+use wardwatch::domain::track::Track;
+use wardwatch::rules::RuleSettings;
+use wardwatch::track::{Settings, Tracker, subjects};
+
+/// Gate and analysis of one camera.
+pub struct Gated {
+    gate: Option<Gate>,
+    analysis: Analysis,
+    /// Where the latest look at its place did not find it.
+    missed: BTreeSet<TrackId>,
+    /// What began or ended since they were last taken.
+    events: Vec<Event>,
+    pub inferences: u64,
+    /// CPU time of glances and looks.
+    cpu: Duration,
+}
+
+impl Gated {
+    pub fn new(factory: &Factory, rules: Vec<RuleSettings>) -> Self {
+        let gate = factory.gate_for_camera(&[]);
+        let is_gated = gate.is_some();
+        let analysis = Analysis::new(camera(), factory.for_camera(&[]), rules, is_gated);
+        let (missed, events) = (BTreeSet::new(), Vec::new());
+        Self { gate, analysis, missed, events, inferences: 0, cpu: Duration::ZERO }
+    }
+
+    /// Who is there on this frame, as far as is known: all tracks.
+    pub fn frame(&mut self, frame: &Frame) -> Vec<Track> {
+        let start = thread_cpu();
+        let tracks = self.take(frame);
+        self.cpu += thread_cpu().saturating_sub(start);
+        tracks
+    }
+
+    fn take(&mut self, frame: &Frame) -> Vec<Track> {
+        let glance = self.gate.as_mut().map(|gate| gate.glance(frame)).unwrap_or_default();
+        let glanced = self.analysis.glance(frame, &glance);
+        self.events.extend(glanced.events.into_iter().map(|told| told.event));
+        if glanced.want.is_none() {
+            return glanced.tracks;
+        }
+        let looked = self.analysis.look(frame).unwrap();
+        self.events.extend(looked.events.into_iter().map(|told| told.event));
+        self.inferences += looked.parts.len() as u64;
+        for track in &looked.tracks {
+            let was_looked_at = looked.parts.iter().any(|part| lies_in(&track.rect, &part.crop));
+            if track.last_seen == frame.at.monotonic {
+                self.missed.remove(&track.id);
+            } else if was_looked_at {
+                self.missed.insert(track.id);
+            }
+        }
+        looked.tracks
+    }
+
+    /// Whether it was there when somebody last looked.
+    pub fn is_there(&self, track: &Track) -> bool {
+        !self.missed.contains(&track.id)
+    }
+}
+
+/// What only benches with rules ask.
+#[allow(dead_code, reason = "the streets have no rules")]
+impl Gated {
+    /// What began or ended since this was last asked.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// The same at the end of the footage: what is open closes.
+    pub fn close(&mut self, second: f64) -> Vec<Event> {
+        let told = self.analysis.close_all(stamp(second));
+        self.events.extend(told.into_iter().map(|told| told.event));
+        self.take_events()
+    }
+
+    /// CPU time that glances and looks took so far.
+    pub fn cpu(&self) -> Duration {
+        self.cpu
+    }
+}
+
+fn lies_in(rect: &Rect, part: &Rect) -> bool {
+    rect.intersection(part) > 0.99 * rect.area()
+}
+
+/// The camera that all pictures are of.
+pub fn camera() -> CameraId {
+    "bench".parse().unwrap()
+}
+
+/// The stamp of a second.
+pub fn stamp(second: f64) -> Stamp {
+    let span = Duration::from_secs_f64(second);
+    Stamp {
+        wall: WallTime::from_micros(1_777_593_600_000_000) + span,
+        monotonic: Monotonic::from_nanos(1_000_000_000) + span,
+        clock: ClockState::Synced,
+    }
+}
+
+/// The frame of a second.
+pub fn frame(second: f64, picture: Picture) -> Frame {
+    let pts = Pts((second * 1e9) as u64);
+    Frame { camera: camera(), epoch: Epoch(1), pts, at: stamp(second), picture }
+}
+
+/// A detector and a tracker that see every frame whole.
+pub struct Every {
+    detector: Box<dyn Detector>,
+    tracker: Tracker,
+}
+
+impl Every {
+    pub fn new(factory: &Factory) -> Self {
+        Self { detector: factory.for_camera(&[]), tracker: Tracker::new(Settings::default()) }
+    }
+
+    /// What was detected, and who is there on this frame: all tracks.
+    pub fn frame(&mut self, frame: &Frame) -> (Vec<Detection>, Vec<Track>) {
+        let detections = subjects(&self.detector.detect(frame).unwrap(), self.detector.includes_riders());
+        let appearances: Vec<Appearance> =
+            detections.iter().map(|detection| Appearance::of(&frame.picture, &detection.rect)).collect();
+        let whole = Rect::new(0.0, 0.0, 1.0, 1.0);
+        let tracks = self.tracker.look(frame.at.monotonic, frame.epoch, &[whole], &detections, &appearances);
+        (detections, tracks)
+    }
+}
