@@ -35,6 +35,8 @@ pub mod config;
 #[cfg(feature = "box")]
 pub mod detect;
 #[cfg(feature = "box")]
+pub mod download;
+#[cfg(feature = "box")]
 pub mod publish;
 #[cfg(feature = "box")]
 pub mod rules;

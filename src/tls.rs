@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rustls::client::verify_server_name;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::ParsedCertificate;
@@ -51,6 +52,11 @@ pub enum TlsError {
     Identity(rustls::Error),
 }
 
+/// The cryptography of every connection: ring.
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
 /// TLS 1.2 and 1.3 with ring. Trusts what is in `ca_file` and nothing else.
 ///
 /// # Errors
@@ -62,7 +68,7 @@ pub fn client_config(files: Files<'_>) -> Result<Arc<ClientConfig>, TlsError> {
             .add(certificate)
             .map_err(|error| file_error("ca_file", files.ca_file, CA)(error.to_string()))?;
     }
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .expect("ring does TLS 1.2 and 1.3")
         .with_root_certificates(roots);

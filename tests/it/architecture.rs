@@ -14,8 +14,19 @@ const LEAVES: &[(&str, &[&str])] = &[
 ];
 
 /// Siblings: they look at leaves only.
-const SIBLINGS: &[&str] =
-    &["detect", "health", "post", "publish", "rules", "scene", "store", "thumbnail", "track", "video"];
+const SIBLINGS: &[&str] = &[
+    "detect",
+    "download",
+    "health",
+    "post",
+    "publish",
+    "rules",
+    "scene",
+    "store",
+    "thumbnail",
+    "track",
+    "video",
+];
 
 /// The outside world's libraries, each with the only module that names it.
 const OWNERS: &[(&str, &str)] = &[
@@ -34,6 +45,8 @@ const OWNERS: &[(&str, &str)] = &[
     ("rusqlite", "store"),
     ("rumqttc_next", "publish"),
     ("rustls", "tls"),
+    ("ureq", "download"),
+    ("rustls_native_certs", "download"),
     ("tokio", "publish"),
     ("ab_glyph", "thumbnail"),
     ("dejavu", "thumbnail"),

@@ -1,0 +1,135 @@
+//! Errors of a download.
+
+use std::path::PathBuf;
+
+use crate::domain::fault::ErrorKind;
+
+/// Reason for which a file did not come. Each message names the place and the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum DownloadError {
+    /// The server cannot be reached.
+    #[error(
+        "{url}: cannot be reached: {problem}; is this machine on a network that reaches it? Name a proxy in HTTPS_PROXY, a mirror \
+         with --url, or bring the file with --from"
+    )]
+    Unreachable {
+        /// The address.
+        url: String,
+        /// The connection's own words.
+        problem: String,
+    },
+    /// This machine trusts nobody.
+    #[error(
+        "no certificate authority is known on this machine, without which {url} cannot be trusted: install the package \
+         ca-certificates, or bring the file with --from"
+    )]
+    NoAuthorities {
+        /// The address.
+        url: String,
+    },
+    /// The server does not give the file.
+    #[error("{url}: the server answered {status}: {remedy}")]
+    Refused {
+        /// The address.
+        url: String,
+        /// The status of HTTP.
+        status: u16,
+        /// The remedy.
+        remedy: &'static str,
+    },
+    /// The connection broke on the way.
+    #[error(
+        "{url}: the connection broke after {length} bytes: {problem}; they are kept in {}, run the command again to go on from \
+         there",
+        part.display()
+    )]
+    Broken {
+        /// The address.
+        url: String,
+        /// The connection's own words.
+        problem: String,
+        /// The file that keeps the bytes.
+        part: PathBuf,
+        /// Their number.
+        length: u64,
+    },
+    /// It is another file.
+    #[error(
+        "{from}: its sha256 is {found}, and {expected} is wanted{}; nothing of it was kept",
+        if *is_page { ": it is a web page, a portal or a proxy answered in its place" } else { ": it is another file, or it was changed on the way" }
+    )]
+    WrongSha256 {
+        /// The address or the file.
+        from: String,
+        /// Wanted.
+        expected: String,
+        /// Its sha256.
+        found: String,
+        /// It is HTML.
+        is_page: bool,
+    },
+    /// It does not end.
+    #[error("{}: more came ({length} bytes) than the file has: it is another file; nothing of it was kept", path.display())]
+    TooLong {
+        /// The target.
+        path: PathBuf,
+        /// Bytes that came.
+        length: u64,
+    },
+    /// Another file has the name.
+    #[error("{}: there is another file of this name (sha256 {found}): move it away, or name another folder with --output", path.display())]
+    Occupied {
+        /// The file.
+        path: PathBuf,
+        /// Its sha256.
+        found: String,
+    },
+    /// Another process is at it.
+    #[error("{}: another process is fetching this file: wait for it", path.display())]
+    Busy {
+        /// The file with the bytes so far.
+        path: PathBuf,
+    },
+    /// There is no room.
+    #[error(
+        "{}: {free} bytes are free, {needed} are needed: make room, or name a folder on another disk with --output",
+        path.display()
+    )]
+    Full {
+        /// The folder.
+        path: PathBuf,
+        /// Free.
+        free: u64,
+        /// Needed.
+        needed: u64,
+    },
+    /// The place cannot be written.
+    #[error("{}: cannot be written: {source}; run this as root, or name a folder of yours with --output", path.display())]
+    Target {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The file on a stick cannot be read.
+    #[error("{}: cannot be read: {source}; is the stick mounted, and the path right?", path.display())]
+    Source {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+impl DownloadError {
+    /// The supervisor's class of this error.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Unreachable { .. } | Self::Broken { .. } | Self::Busy { .. } => ErrorKind::Transient,
+            Self::WrongSha256 { .. } | Self::TooLong { .. } => ErrorKind::Corrupt,
+            Self::Full { .. } => ErrorKind::Exhausted,
+            Self::NoAuthorities { .. } | Self::Refused { .. } | Self::Occupied { .. } => ErrorKind::Config,
+            Self::Target { .. } | Self::Source { .. } => ErrorKind::Config,
+        }
+    }
+}
