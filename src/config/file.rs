@@ -225,9 +225,11 @@ pub struct Detector {
     /// "street-nano" for the built-in network, "motion" for the built-in motion detector, or the path of another
     /// network's manifest (.toml) or file (.onnx).
     pub model: String,
-    /// Detections that are less sure than this are dropped.
+    /// The size of the network's input as [columns, rows], where it is not to be that of its manifest.
+    pub input_size: Option<[u16; 2]>,
+    /// Detections that are less sure than this are dropped; by default what the network's manifest says.
     #[schemars(range(min = 0, max = 1))]
-    pub score_min: f32,
+    pub score_min: Option<f32>,
     /// Threads that look at pictures; by default one less than the machine has cores.
     #[schemars(range(min = 1, max = 64))]
     pub workers: Option<usize>,
@@ -244,7 +246,8 @@ impl Default for Detector {
     fn default() -> Self {
         Self {
             model: crate::detect::BUILT_IN.to_owned(),
-            score_min: 0.25,
+            input_size: None,
+            score_min: None,
             workers: None,
             cpu_share_max: 0.5,
             temperature_celsius_max: 80.0,

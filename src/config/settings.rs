@@ -267,9 +267,19 @@ fn detector(checker: &mut Checker, detector: &file::Detector) -> Option<detect::
     } else {
         network(checker, &detector.model).map(detect::DetectorChoice::Network)
     };
+    if let Some([width, height]) = detector.input_size
+        && [width, height].iter().any(|side| !(32..=4096).contains(side) || side % 16 != 0)
+    {
+        let what = format!("{width}x{height} is no size of a network's input");
+        let remedy = "give columns and rows, each a multiple of the network's largest stride (32 or 64), as [640, 384]";
+        checker.wrong("detector.input_size", what, remedy);
+    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Some(detect::Settings {
         detector: choice?,
+        input_size: detector
+            .input_size
+            .map(|[width, height]| detect::InputSize { width: width.into(), height: height.into() }),
         score_min: detector.score_min,
         workers: detector.workers.unwrap_or_else(|| cores.saturating_sub(1).max(1)),
         cpu_share_max: detector.cpu_share_max,

@@ -131,14 +131,26 @@ pub enum DetectError {
         /// What tract says, its whole chain.
         problem: String,
     },
-    /// A network that does not run at one of its manifest's smaller sizes.
+    /// A file as some exporters write it, which cannot be run as it is.
+    #[error("{}: {problem}: {remedy}", path.display())]
+    Export {
+        /// The network's file.
+        path: PathBuf,
+        /// The feature that cannot be run.
+        problem: String,
+        /// The way to a file that runs.
+        remedy: String,
+    },
+    /// A network that does not run at a size that is asked of it.
     #[error(
-        "{manifest}: input.smaller: the network does not run at {width}x{height}: {problem}; leave the size out, or \
-         export the network so that nothing in its graph depends on its input's size"
+        "{manifest}: {key}: the network does not run at {width}x{height}: {problem}; give sides that are multiples of the head's \
+         largest stride, leave the size out, or export the network at this size, or so that nothing in its graph depends on its input's size"
     )]
     Size {
         /// The manifest.
         manifest: String,
+        /// The key path that asks for it.
+        key: &'static str,
         /// Columns.
         width: usize,
         /// Rows.

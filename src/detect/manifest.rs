@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::DetectError;
 use super::heads::Head;
+use super::model::InputSize;
 use crate::domain::alert::ModelRef;
 use crate::domain::detection::{Label, SCORE_SURE};
 
@@ -19,13 +20,21 @@ use crate::domain::detection::{Label, SCORE_SURE};
 pub const BUILT_IN: &str = "street-nano";
 const BUILT_IN_BYTES: &[u8] = include_bytes!("../../models/street-nano.onnx");
 
+/// The least score of a network whose manifest says nothing.
+pub(super) const SCORE_MIN: f32 = 0.25;
+
 const CATALOGUE: &[(&str, &str)] = &[
     ("models/street-nano.toml", include_str!("../../models/street-nano.toml")),
     ("models/yolox_nano_416.toml", include_str!("../../models/yolox_nano_416.toml")),
     ("models/yolox_nano_384x640.toml", include_str!("../../models/yolox_nano_384x640.toml")),
+    ("models/picodet_s_320.toml", include_str!("../../models/picodet_s_320.toml")),
     ("models/picodet_xs_416.toml", include_str!("../../models/picodet_xs_416.toml")),
     ("models/picodet_s_384x640.toml", include_str!("../../models/picodet_s_384x640.toml")),
     ("models/nanodet_plus_m_416.toml", include_str!("../../models/nanodet_plus_m_416.toml")),
+    (
+        "models/nanodet_plus_m_416_original.toml",
+        include_str!("../../models/nanodet_plus_m_416_original.toml"),
+    ),
     ("models/fastestdet_352.toml", include_str!("../../models/fastestdet_352.toml")),
     ("models/fastestdet_352_original.toml", include_str!("../../models/fastestdet_352_original.toml")),
 ];
@@ -59,9 +68,44 @@ pub struct Manifest {
     /// well depends on how it was trained.
     #[serde(default = "score_sure")]
     pub score_sure: f32,
+    /// Detections below this score are dropped, where the configuration says nothing; after [`Manifest::score_power`].
+    #[serde(default = "score_min")]
+    pub score_min: f32,
     /// How riders are seen.
     #[serde(default)]
     pub riders: Riders,
+    /// Average precision of persons at IoU 0.5 on street pictures of other cameras, in percent, where it was measured: what
+    /// `doctor` recommends by.
+    pub persons: Option<f32>,
+    /// Public origin of its file; only for networks of the catalogue.
+    pub download: Option<Download>,
+    /// Its multiplications at its own size, in millions; only for networks of the catalogue, which is asked before
+    /// the file is there.
+    pub work: Option<Work>,
+}
+
+/// Public origin of a known network's file.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Download {
+    /// Its name for `wardwatch model get`.
+    pub name: String,
+    /// The public address of the file.
+    pub origin_url: String,
+    /// The file's length, where it is known before.
+    pub bytes: Option<u64>,
+    /// The size at which it is best run on a box: columns and rows.
+    pub size: [usize; 2],
+}
+
+/// Multiplications of one inference, in millions.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Work {
+    /// Of convolutions over all channels.
+    pub dense: f64,
+    /// Of convolutions over single channels, each of which takes longer.
+    pub depthwise: f64,
 }
 
 /// Whether a network sees riders and machines as one.
@@ -83,18 +127,24 @@ fn score_sure() -> f32 {
     SCORE_SURE
 }
 
+fn score_min() -> f32 {
+    SCORE_MIN
+}
+
 /// How a network's input tensor is made from a picture.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
-    /// The input's name in the graph.
-    pub name: String,
+    /// The input's name in the graph; where it is left out, the only input.
+    pub name: Option<String>,
     /// Columns.
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// Further sizes, for parts of a picture: columns and rows of each, from large to small. Only for networks whose graph
-    /// does not depend on its input's size.
+    /// The network runs at any size: `width` and `height` go before those that its file was exported for.
+    #[serde(default)]
+    pub any_size: bool,
+    /// Further sizes, for parts of a picture: columns and rows of each, from large to small.
     #[serde(default)]
     pub smaller: Vec<[usize; 2]>,
     /// Order of the axes.
@@ -175,6 +225,22 @@ pub struct Source {
 }
 
 impl Source {
+    /// The same network for an input of this size; smaller sizes of the manifest that do not fit into it are left out.
+    ///
+    /// # Errors
+    /// No network has such a size.
+    pub fn at(mut self, size: InputSize) -> Result<Self, DetectError> {
+        let InputSize { width, height } = size;
+        if [width, height].iter().any(|side| !(8..=4096).contains(side)) {
+            let problem = format!("{width}x{height}: both must be from 8 to 4096");
+            return Err(DetectError::Value { manifest: self.place, key: "input size".to_owned(), problem });
+        }
+        let input = &mut self.manifest.input;
+        (input.width, input.height, input.any_size) = (width, height, true);
+        input.smaller.retain(|[w, h]| *w <= width && *h <= height && [*w, *h] != [width, height]);
+        Ok(self)
+    }
+
     /// The network's bytes.
     pub(super) fn read(&self) -> Result<Cow<'static, [u8]>, DetectError> {
         if self.weights.as_os_str() == BUILT_IN {
@@ -271,6 +337,9 @@ impl Manifest {
         if !(0.05..=0.95).contains(&self.score_sure) {
             return Some(("score_sure", format!("{} must be from 0.05 to 0.95", self.score_sure)));
         }
+        if !(0.0..=1.0).contains(&self.score_min) {
+            return Some(("score_min", format!("{} must be from 0 to 1", self.score_min)));
+        }
         self.input.problem().or_else(|| self.head.decoder().problem()).or_else(|| self.smaller_problem())
     }
 
@@ -316,9 +385,10 @@ impl Input {
     #[cfg(test)]
     pub(super) fn for_tests(width: usize, height: usize) -> Self {
         Self {
-            name: "in".into(),
+            name: None,
             width,
             height,
+            any_size: false,
             smaller: Vec::new(),
             layout: Layout::Nchw,
             colour: ColourOrder::Rgb,
@@ -424,8 +494,10 @@ mod tests {
         assert!(message.contains("two-wheeler"), "{message}");
         let message = changed("nms_iou = 0.65", "nms_iou = 65");
         assert_eq!(message, "m.toml: nms_iou: 65 must be above 0 and at most 1");
-        let message = changed("nms_iou = 0.65", "score_sure = 1.0");
+        let message = changed("score_sure = 0.45", "score_sure = 1.0");
         assert_eq!(message, "m.toml: score_sure: 1 must be from 0.05 to 0.95");
+        let message = changed("score_min = 0.25", "score_min = -0.25");
+        assert_eq!(message, "m.toml: score_min: -0.25 must be from 0 to 1");
         assert!(changed("std = [1.0, 1.0, 1.0]", "std = [1.0, 0.0, 1.0]").contains("input.std"));
         assert!(changed("width = 416", "width = 0").contains("input.width: 0 must be from 8 to 4096"));
         let smaller = |sizes| changed("width = 416", &format!("width = 416\nsmaller = {sizes}"));

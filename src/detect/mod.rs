@@ -5,6 +5,7 @@
 //! `cli` lists, checks and measures networks.
 
 pub mod budget;
+pub mod capacity;
 mod error;
 pub mod eval;
 mod gate;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 pub use error::DetectError;
 pub use gate::{Gate, GateSettings, Glance, MotionRegion};
 pub use heads::RawDetection;
-pub use manifest::{BUILT_IN, Manifest, Source, catalogue};
+pub use manifest::{BUILT_IN, Download, Manifest, Source, Work, catalogue};
 pub use model::{Cost, InputSize, Kernels, Model, Outputs, Prepared};
 pub use motion::Motion;
 pub use optics::Optician;
@@ -87,9 +88,11 @@ impl Factory {
     pub fn new(settings: &Settings) -> Result<Self, DetectError> {
         let network = match &settings.detector {
             DetectorChoice::Motion => None,
-            DetectorChoice::Network(path) => Some(Model::load(path)?),
+            DetectorChoice::Network(path) => Some(Model::load_at(path, settings.input_size)?),
         };
-        Ok(Self { network, score_min: settings.score_min, every_frame: settings.every_frame })
+        let of_network = network.as_ref().map_or(manifest::SCORE_MIN, |network| network.manifest().score_min);
+        let score_min = settings.score_min.unwrap_or(of_network);
+        Ok(Self { network, score_min, every_frame: settings.every_frame })
     }
 
     /// A detector for one camera: frames of two cameras must not meet in one. `masks` are for the motion detector; what a
@@ -105,6 +108,11 @@ impl Factory {
     pub fn gate_for_camera(&self, masks: &[Polygon]) -> Option<Gate> {
         (self.network.is_some() && !self.every_frame)
             .then(|| Gate::new(GateSettings { masks: masks.to_vec() }))
+    }
+
+    /// The network; `None` for the motion detector.
+    pub fn network(&self) -> Option<&Arc<Model>> {
+        self.network.as_ref()
     }
 
     /// Which detector it makes, for alerts.

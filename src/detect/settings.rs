@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::manifest::BUILT_IN;
+use super::model::InputSize;
 
 const MOTION: &str = "motion";
 
@@ -32,8 +33,10 @@ impl DetectorChoice {
 pub struct Settings {
     /// Which detector.
     pub detector: DetectorChoice,
-    /// Detections below this score are dropped; the tracker's lower threshold, 0..=1.
-    pub score_min: f32,
+    /// The network's input has this size, not that of its manifest.
+    pub input_size: Option<InputSize>,
+    /// Detections below this score are dropped; the tracker's lower threshold, 0..=1. `None`: as the network's manifest says.
+    pub score_min: Option<f32>,
     /// Threads that look at frames; one inference runs on one thread.
     pub workers: usize,
     /// The part of all cores that a network may take, above 0, at most 1. The motion detector has no limit.
@@ -49,7 +52,8 @@ impl Settings {
     pub fn new(detector: DetectorChoice) -> Self {
         Self {
             detector,
-            score_min: 0.25,
+            input_size: None,
+            score_min: None,
             workers: 1,
             cpu_share_max: 0.5,
             temperature_celsius_max: 80.0,

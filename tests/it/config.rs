@@ -162,6 +162,8 @@ fn wrong_shapes_are_found() {
         "directory = \"store\"" => "segment_seconds = inf #!":
             "store.segment_seconds", "is not a number that can be worked with", "finite";
         "model = \"motion\"" => "score_min = 1.5 #!": "detector.score_min", "1.5 is out of range", "at most 1";
+        "model = \"motion\"" => "input_size = [640, 360] #!":
+            "detector.input_size", "640x360 is no size", "multiple of the network's largest stride";
         "model = \"motion\"" => "workers = 2.5 #!":
             "detector.workers", "is a number, where a whole number is expected", "whole number";
         "transport = \"tcp\"" => "fps_max = 0 #!":
@@ -684,7 +686,7 @@ fn the_example_is_valid_as_shipped_and_with_everything_switched_on() {
     assert_eq!(all.store.camera_bytes_max.values().collect::<Vec<_>>(), [&(20 << 30)]);
     all.store.camera_bytes_max.clear();
     assert_eq!(shipped.store, all.store);
-    assert_eq!(shipped.detect.score_min, all.detect.score_min);
+    assert_eq!((shipped.detect.score_min, all.detect.score_min), (None, Some(0.25)));
     let mut gate = all.cameras.remove(0);
     (gate.camera.lat, gate.camera.lon, gate.camera.heading) = (None, None, None);
     assert_eq!((shipped.cameras[0].masks.len(), gate.masks.len()), (0, 1));

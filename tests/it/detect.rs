@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
-use wardwatch::detect::{DetectError, DetectorChoice, Factory, Model, Settings, catalogue, eval};
+use wardwatch::detect::{DetectError, DetectorChoice, Factory, InputSize, Model, Settings, catalogue, eval};
 use wardwatch::domain::detection::Label;
 use wardwatch::domain::fault::ErrorKind;
 use wardwatch::domain::geometry::Rect;
@@ -103,6 +103,54 @@ against_goldens! {
     fastestdet_352_original 86,
 }
 
+/// A file of `models`, run at `size`.
+fn at(models: &Path, file: &str, [width, height]: [usize; 2]) -> Arc<Model> {
+    Model::load_at(&models.join(file), Some(InputSize { width, height })).unwrap()
+}
+
+#[test]
+fn one_file_serves_other_sizes_as_a_file_of_that_size_does() {
+    let Some(models) = support::shared("models") else { return };
+    let resized = at(&models, "yolox_nano_416.onnx", [640, 384]);
+    let exported = Model::load(&models.join("yolox_nano_384x640.onnx")).unwrap();
+    let size = exported.input_sizes()[0];
+    assert_eq!(resized.input_sizes(), [size]);
+    let input: Vec<f32> = (0..3 * size.width * size.height).map(|at| (at * 7919 % 256) as f32).collect();
+    let outputs = |model: &Model| model.outputs(model.prepared(size, &input).unwrap()).unwrap().values();
+    let (found, expected) = (outputs(&resized), outputs(&exported));
+    assert_eq!((found.len(), found[0].len()), (1, 5040 * 85));
+    for (found, expected) in found[0].iter().zip(&expected[0]) {
+        assert!((found - expected).abs() <= 1e-4 * (1.0 + expected.abs()), "{found} for {expected}");
+    }
+}
+
+/// At another size a network finds on a picture what it is sure of at its own: most of it, and where it was.
+#[test]
+fn resized_networks_find_the_same_subjects() {
+    let Some(models) = support::shared("models") else { return };
+    let Some(pictures) = support::shared("datasets/coco_val128/images") else { return };
+    for (name, file, size) in [
+        ("picodet_s_384x640", "picodet_s_384x640.onnx", [448, 448]),
+        ("nanodet_plus_m_416", "nanodet_plus_m_416.onnx", [448, 384]),
+        ("picodet_xs_416", "picodet_xs_416_clean.onnx", [448, 384]),
+        ("fastestdet_352", "fastestdet_nosm_352.onnx", [384, 352]),
+    ] {
+        let model = at(&models, file, size);
+        let text = std::fs::read_to_string(goldens().join(format!("{name}.json"))).unwrap();
+        let goldens: Vec<Golden> = serde_json::from_str(&text).unwrap();
+        let (mut sure, mut seen) = (0, 0);
+        for golden in &goldens {
+            let found = found_by(&model, &pictures.join(&golden.picture));
+            for one in golden.detections.iter().filter(|one| one.score >= 0.6) {
+                sure += 1;
+                seen +=
+                    usize::from(found.iter().any(|f| f.label == one.label && f.rect.iou(&one.rect) >= 0.6));
+            }
+        }
+        assert!(sure > 10 && seen * 100 >= sure * 85, "{name} at {size:?}: {seen} of {sure}");
+    }
+}
+
 #[test]
 fn precision_is_as_the_reference_has_it() {
     let (Some(models), Some(folder)) = (support::shared("models"), support::shared("datasets/coco_val128"))
@@ -143,7 +191,7 @@ fn frame(picture: Picture) -> Frame {
 fn a_network_sees_in_the_words_of_the_box_from_many_threads() {
     let settings = Settings {
         detector: DetectorChoice::Network(goldens().join("tiny_yolox.toml")),
-        score_min: 0.3,
+        score_min: Some(0.3),
         workers: 2,
         ..Settings::new(DetectorChoice::Motion)
     };
@@ -164,7 +212,7 @@ fn a_network_sees_in_the_words_of_the_box_from_many_threads() {
             });
         }
     });
-    let unsure = Settings { score_min: 1.0, ..settings };
+    let unsure = Settings { score_min: Some(1.0), ..settings };
     let found = Factory::new(&unsure).unwrap().for_camera(&[]).detect(&frame(squares())).unwrap();
     assert_eq!(found, [], "score_min holds");
 }
@@ -207,6 +255,10 @@ fn a_bad_network_is_refused_with_place_and_remedy() {
     let text = |_| b"<html>404 not found</html>".to_vec();
     refused(same, text, &["tiny_yolox.onnx", "no ONNX file", "correct the path"]);
     refused(same, |_| Vec::new(), &["tiny_yolox.onnx", "no ONNX file"]);
+    let pointer = |_| b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n".to_vec();
+    refused(same, pointer, &["tiny_yolox.onnx", "no ONNX file", "pointer of Git LFS", "git lfs pull"]);
+    let archive = |_| b"PK\x03\x04archive/data.pkl".to_vec();
+    refused(same, archive, &["tiny_yolox.onnx", "no ONNX file", "torch.onnx.export"]);
     let another = |mut bytes: Vec<u8>| {
         let at = bytes.windows(4).position(|name| name == b"tiny").unwrap();
         bytes[at] = b'T';

@@ -143,7 +143,7 @@ fn through(frames: &[Frame], mut analysis: Analysis, mut gate: Option<Gate>) -> 
 fn detector(asked: &Asked) -> Box<dyn Detector> {
     let of = |path: &Path| {
         let choice = DetectorChoice::Network(path.to_owned());
-        let settings = Settings { score_min: asked.score_min, ..Settings::new(choice) };
+        let settings = Settings { score_min: Some(asked.score_min), ..Settings::new(choice) };
         Factory::new(&settings).unwrap().for_camera(&[])
     };
     if asked.sizes.is_empty() {

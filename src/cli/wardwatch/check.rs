@@ -88,7 +88,10 @@ struct BrokerSummary {
 #[derive(Debug, Serialize)]
 struct DetectorSummary {
     model: String,
-    score_min: f32,
+    /// Columns and rows; nothing where its manifest says so.
+    input_size: Option<[usize; 2]>,
+    /// Nothing where its manifest says so.
+    score_min: Option<f32>,
     workers: usize,
 }
 
@@ -155,6 +158,7 @@ impl Summary {
                     DetectorChoice::Motion => "motion".to_owned(),
                     DetectorChoice::Network(path) => path.display().to_string(),
                 },
+                input_size: detect.input_size.map(|size| [size.width, size.height]),
                 score_min: detect.score_min,
                 workers: detect.workers,
             },
@@ -191,8 +195,11 @@ impl Summary {
                 broker.host, broker.port, broker.acknowledge
             ),
             format!(
-                "detector  {}, score at least {}, {} worker(s)",
-                detector.model, detector.score_min, detector.workers
+                "detector  {}{}, score at least {}, {} worker(s)",
+                detector.model,
+                detector.input_size.map_or(String::new(), |[width, height]| format!(" at {width}x{height}")),
+                detector.score_min.map_or("what its manifest says".to_owned(), |score| score.to_string()),
+                detector.workers
             ),
         ];
         for camera in &self.cameras {

@@ -18,11 +18,11 @@ pub struct Distances {
     pub reg_max: usize,
 }
 
-fn strides() -> Vec<usize> {
+pub(super) fn strides() -> Vec<usize> {
     vec![8, 16, 32, 64]
 }
 
-fn reg_max() -> usize {
+pub(super) fn reg_max() -> usize {
     7
 }
 

@@ -27,6 +27,13 @@ pub trait Decoder {
     /// [`Decoder::decode`] takes them.
     fn shapes(&self, input: &Input, labels: usize) -> Vec<Vec<usize>>;
 
+    /// Evidence that `outputs` of a probe picture are not what [`Decoder::decode`] reads, and the remedy. They
+    /// have the right shapes.
+    fn doubt(&self, outputs: &[&[f32]], input: &Input) -> Option<(String, String)> {
+        let _ = (outputs, input);
+        None
+    }
+
     /// Appends every box with a score of at least `score_min`, in input pixels. `outputs` have [`Decoder::shapes`].
     fn decode(&self, outputs: &[&[f32]], input: &Input, score_min: f32, found: &mut Vec<RawDetection>);
 
@@ -106,6 +113,11 @@ fn best(values: &[f32]) -> (usize, f32) {
 
 fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
+}
+
+/// Tells scores between 0 and 1, but for rounding.
+fn are_probabilities(scores: impl IntoIterator<Item = f32>) -> bool {
+    scores.into_iter().all(|score| (-1e-3..=1.001).contains(&score))
 }
 
 fn strides_problem(strides: &[usize]) -> Option<(&'static str, String)> {

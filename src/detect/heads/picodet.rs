@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use super::{Decoder, RawDetection, cells};
+use super::{Decoder, RawDetection, are_probabilities, cells};
 use super::distance::{self, Distances};
 use crate::detect::manifest::Input;
 
@@ -43,6 +43,14 @@ impl Decoder for PicoDet {
         }
     }
 
+    fn doubt(&self, outputs: &[&[f32]], _: &Input) -> Option<(String, String)> {
+        let scores = outputs[..self.0.strides.len()].iter().flat_map(|scores| scores.iter().copied());
+        (!are_probabilities(scores)).then(|| {
+            let problem = "its class values are not between 0 and 1: its sigmoid is not in the graph";
+            (problem.into(), "export it with PaddleDetection's tools/export_model.py, without post-processing".into())
+        })
+    }
+
     fn stride_max(&self) -> usize {
         self.0.strides.iter().copied().max().unwrap_or(64)
     }
@@ -70,5 +78,13 @@ mod tests {
         head.decode(&[&scores, &[0.0; 3], &distances, &distances[..8]], &input, 0.4, &mut found);
         assert_eq!(found.iter().map(|d| (d.class, d.score)).collect::<Vec<_>>(), [(0, 0.9), (2, 0.5)]);
         assert_eq!(found[0].rect, Rect::from_corners(4.0, 4.0, 20.0, 20.0), "around (12, 12)");
+    }
+
+    #[test]
+    fn logits_are_not_taken_for_probabilities() {
+        let head = PicoDet(Distances { strides: vec![8], reg_max: 1 });
+        let input = Input::for_tests(8, 8);
+        assert_eq!(head.doubt(&[&[0.0, 1.0], &[-3.0; 8]], &input), None, "distances may be anything");
+        assert!(head.doubt(&[&[0.2, -3.0], &[0.0; 8]], &input).unwrap().0.contains("sigmoid"));
     }
 }

@@ -85,4 +85,20 @@ mod tests {
         head.decode(&[&fine, &coarse], &input, 0.5, &mut found);
         assert_eq!(found.len(), 3, "logit 0.2 is above one half; not a number is not");
     }
+
+    #[test]
+    fn a_fourth_stride_is_one_more_map() {
+        let head: Street = toml::from_str("strides = [8, 16, 32, 64]").unwrap();
+        let input = Input::for_tests(640, 384);
+        let rows = |shape: &Vec<usize>| [shape[2], shape[3]];
+        let maps: Vec<_> = head.shapes(&input, 4).iter().map(rows).collect();
+        assert_eq!((head.stride_max(), maps), (64, vec![[48, 80], [24, 40], [12, 20], [6, 10]]));
+        let mut coarsest = vec![0.0; 8 * 60];
+        coarsest[4 * 60 + 11] = 3.0;
+        let (fine, mid, low) = (vec![-9.0; 8 * 3840], vec![-9.0; 8 * 960], vec![-9.0; 8 * 240]);
+        let mut found = Vec::new();
+        head.decode(&[&fine, &mid, &low, &coarsest], &input, 0.6, &mut found);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].rect, Rect::new(64.0, 64.0, 64.0, 64.0), "the second cell of the second row");
+    }
 }

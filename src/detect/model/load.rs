@@ -1,54 +1,146 @@
 //! From a file to plans: every step that can fail is an error that names the place and the remedy.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use tract_onnx::Onnx;
+use tract_onnx::data_resolver::FopenDataResolver;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
-use tract_onnx::tract_core::internal::DimLike;
+use tract_onnx::tract_core::internal::{DimLike, bail};
+use tract_onnx::tract_core::optim::Optimizer;
 use tract_onnx::tract_hir::infer::Factoid;
 
-use super::{Kernels, Variant, guarded, rewrite};
+use super::{Kernels, Variant, exports, guarded, resize, rewrite, work};
 use crate::detect::error::DetectError;
-use crate::detect::manifest::{Input, Manifest, Source, sha256};
+use crate::detect::manifest::{Input, Manifest, Source, Work, sha256};
 use crate::detect::network::WeightCache;
 
-/// The network for each size of its manifest, the main one first. They share their packed weights.
-pub(super) fn variants(source: &Source, kernels: Kernels) -> Result<Vec<Variant>, DetectError> {
-    let bytes = source.read()?;
-    let proto = parse(source, &bytes)?;
-    let unsupported = |problem| DetectError::Unsupported { path: source.weights.clone(), problem };
-    let graph = guarded(|| tract_onnx::onnx().model_for_proto_model(&proto)).map_err(unsupported)?;
-    check_input(source, &graph)?;
-    let cache = WeightCache::default();
+/// The network for each size of its manifest, the main one first, and how much it multiplies at that one. They share their
+/// packed weights.
+pub(super) fn variants(
+    source: &Source,
+    proto: &ModelProto,
+    kernels: Kernels,
+) -> Result<(Vec<Variant>, Work), DetectError> {
+    exports::check_inputs(&source.weights, proto)?;
+    exports::check_external_data(&source.weights, proto)?;
+    let graph = guarded(|| graph(source, proto)).map_err(|problem| unsupported(source, proto, problem))?;
+    let exported = check_input(source, &graph)?;
+    if exports::is_quantised(proto) {
+        let network = source.weights.display();
+        tracing::warn!(%network, "this network computes in int8, which is slower here than f32: bring the f32 network");
+    }
+    let loading = Loading { source, proto, graph, exported, kernels, cache: WeightCache::default() };
     let main = &source.manifest.input;
-    let plan = make_ready(main, graph, kernels, &cache).map_err(unsupported)?;
-    let outputs = match_outputs(source, &output_shapes(source, &plan)?)?;
-    let mut variants = vec![variant(main.clone(), plan, outputs)];
+    let (first, work) = loading.variant("input.width, input.height", main.clone())?;
+    let mut variants = vec![first];
     for [width, height] in main.smaller.iter().copied() {
         let input = Input { width, height, ..main.clone() };
-        let wrong = |problem| DetectError::Size { manifest: source.place.clone(), width, height, problem };
-        // What the file says of shapes is said of its own size.
-        let parser = || tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
-        let graph = guarded(|| parser().model_for_proto_model(&proto)).map_err(wrong)?;
-        let plan = make_ready(&input, graph, kernels, &cache).map_err(wrong)?;
-        let shapes = output_shapes(source, &plan)?;
-        let expected = source.manifest.head.decoder().shapes(&input, source.manifest.labels.len());
-        let outputs = order(&shapes, &expected).ok_or_else(|| {
-            wrong(format!("its outputs are {}, its head expects {}", list(&shapes), list(&expected)))
-        })?;
-        variants.push(variant(input, plan, outputs));
+        variants.push(loading.variant("input.smaller", input)?.0);
     }
-    Ok(variants)
+    Ok((variants, work))
 }
 
-fn variant(input: Input, plan: Arc<TypedRunnableModel>, outputs: Vec<usize>) -> Variant {
-    Variant { input, plan, outputs, tensors: Mutex::default() }
+/// A file on its way to plans.
+struct Loading<'a> {
+    source: &'a Source,
+    proto: &'a ModelProto,
+    graph: InferenceModel,
+    /// Rows and columns of the input that the file is for, where it says so.
+    exported: Option<[usize; 2]>,
+    kernels: Kernels,
+    cache: WeightCache,
 }
 
-/// The graph of `bytes`, which must be the manifest's.
-fn parse(source: &Source, bytes: &[u8]) -> Result<ModelProto, DetectError> {
+impl Loading<'_> {
+    /// The network for an input that `key` of the manifest asks for.
+    fn variant(&self, key: &'static str, input: Input) -> Result<(Variant, Work), DetectError> {
+        let Self { source, proto, exported, .. } = self;
+        let is_as_exported =
+            input == source.manifest.input && exported.is_none_or(|size| size == [input.height, input.width]);
+        let wrong_size = |problem| {
+            let (manifest, width, height) = (source.place.clone(), input.width, input.height);
+            DetectError::Size { manifest, key, width, height, problem }
+        };
+        let wrong = |problem| match is_as_exported {
+            true => unsupported(source, proto, problem),
+            false => wrong_size(problem),
+        };
+        let (plan, work) = self.make_ready(&input).map_err(|error| match error {
+            Unready::Computes(error) => error,
+            Unready::Tract(problem) => wrong(problem),
+        })?;
+        let shapes = output_shapes(&plan).map_err(|problem| wrong(problem.to_owned()))?;
+        let outputs = match is_as_exported {
+            true => match_outputs(source, &shapes)?,
+            false => {
+                let expected = source.manifest.head.decoder().shapes(&input, source.manifest.labels.len());
+                let problem =
+                    || format!("its outputs are {}, its head expects {}", list(&shapes), list(&expected));
+                order(&shapes, &expected).ok_or_else(|| wrong_size(problem()))?
+            }
+        };
+        Ok((Variant { input, plan, outputs, tensors: Mutex::default() }, work))
+    }
+
+    /// Fixes the input's shape and optimises.
+    fn make_ready(&self, input: &Input) -> Result<(Arc<TypedRunnableModel>, Work), Unready> {
+        let size = [input.height, input.width];
+        let typed = guarded(|| {
+            let graph = match self.exported.filter(|exported| *exported != size) {
+                Some(exported) => resize::resized(&self.graph, exported, size)?,
+                None => {
+                    let shape = [1, 3, input.height, input.width];
+                    self.graph.clone().with_input_fact(0, f32::fact(shape).into())?
+                }
+            };
+            graph.into_typed()
+        });
+        let mut typed = typed.map_err(Unready::Tract)?;
+        guarded(|| Optimizer::prop_consts().optimize(&mut typed)).map_err(Unready::Tract)?;
+        check_types(self.source, &typed).map_err(Unready::Computes)?;
+        let work = work::of(&typed);
+        if self.kernels == Kernels::Own {
+            let rewritten =
+                || rewrite::with_islands(typed.clone(), &self.cache)?.into_optimized()?.into_runnable();
+            match guarded(rewritten) {
+                Ok(plan) => return Ok((plan, work)),
+                // What tract alone can run, it runs, whatever becomes of the rest.
+                Err(problem) => tracing::warn!(problem, "this network runs without kernels of the box's own"),
+            }
+        }
+        guarded(|| typed.into_optimized()?.into_runnable()).map(|plan| (plan, work)).map_err(Unready::Tract)
+    }
+}
+
+/// tract's graph of a file. Shapes that the file states are of one size, and are worked out anew.
+fn graph(source: &Source, proto: &ModelProto) -> TractResult<InferenceModel> {
+    let provider = Arc::new(FopenDataResolver);
+    let parser = Onnx { provider, ..tract_onnx::onnx() };
+    let parser = parser.with_ignore_output_shapes(true).with_ignore_value_info(true);
+    let folder = source.weights.parent().and_then(Path::to_str);
+    let parsed = parser.parse(proto, folder)?;
+    match parsed.unresolved_inputs.first() {
+        Some(input) => bail!("nothing in it makes {input}"),
+        None => Ok(parsed.model),
+    }
+}
+
+fn unsupported(source: &Source, proto: &ModelProto, problem: String) -> DetectError {
     let path = source.weights.clone();
-    let found = sha256(bytes);
+    if exports::is_quantised(proto) {
+        let problem = format!("it computes in int8, and its operators are not known here: {problem}");
+        return DetectError::Export { path, problem, remedy: exports::NOT_QUANTISED.to_owned() };
+    }
+    DetectError::Unsupported { path, problem }
+}
+
+/// The graph of a network's file, which must be the manifest's.
+pub(super) fn read(source: &Source) -> Result<ModelProto, DetectError> {
+    let bytes = source.read()?;
+    let path = source.weights.clone();
+    let found = sha256(&bytes);
     let known = found == source.manifest.sha256;
     // Of the wrong file, too: "cut short" is a better answer than "another file".
     let proto = guarded(|| tract_onnx::onnx().proto_model_for_read(&mut &*bytes));
@@ -62,12 +154,17 @@ fn parse(source: &Source, bytes: &[u8]) -> Result<ModelProto, DetectError> {
         }),
         // Every ONNX file begins with the field `ir_version`.
         Err(_) if bytes.first() == Some(&0x08) => Err(DetectError::Truncated { path, bytes: bytes.len() }),
-        _ => Err(DetectError::NotOnnx { path }),
+        _ => match exports::of_another_kind(&bytes) {
+            Some((problem, remedy)) => {
+                Err(DetectError::Export { path, problem: problem.to_owned(), remedy: remedy.to_owned() })
+            }
+            None => Err(DetectError::NotOnnx { path }),
+        },
     }
 }
 
-/// One input, of the manifest's name and shape.
-fn check_input(source: &Source, graph: &InferenceModel) -> Result<(), DetectError> {
+/// One input, of the manifest's name and shape. The result is the size that the file was exported for: rows, columns.
+fn check_input(source: &Source, graph: &InferenceModel) -> Result<Option<[usize; 2]>, DetectError> {
     let input = &source.manifest.input;
     let wrong = |key, found: String, expected: String, remedy: String| DetectError::Input {
         manifest: source.place.clone(),
@@ -78,58 +175,93 @@ fn check_input(source: &Source, graph: &InferenceModel) -> Result<(), DetectErro
     };
     let outlets = graph.input_outlets().unwrap_or_default();
     let names: Vec<&str> = outlets.iter().map(|outlet| graph.node(outlet.node).name.as_str()).collect();
-    if names != [input.name.as_str()] {
-        let remedy = "correct `input.name`; a network with several inputs is not supported".to_owned();
-        return Err(wrong("input.name", format!("{names:?}"), format!("{:?}", input.name), remedy));
+    let wanted = input.name.as_deref();
+    let remedy = match names[..] {
+        [name] => wanted
+            .filter(|wanted| *wanted != name)
+            .map(|_| format!("correct `input.name`: the network calls it {name:?}")),
+        _ => Some(
+            "a network with several inputs is not supported: export it without post-processing".to_owned(),
+        ),
+    };
+    if let Some(remedy) = remedy {
+        let expected = wanted.map_or("one input".to_owned(), |wanted| format!("{wanted:?}"));
+        return Err(wrong("input.name", format!("{names:?}"), expected, remedy));
     }
     let expected = [1, 3, input.height, input.width];
-    let Ok(fact) = graph.input_fact(0) else { return Ok(()) };
+    let Ok(fact) = graph.input_fact(0) else { return Ok(None) };
     let found: Vec<Option<usize>> =
         fact.shape.dims().map(|dim| dim.concretize().and_then(|dim| dim.to_usize().ok())).collect();
-    let differs = |(found, expected): (&Option<usize>, &usize)| found.is_some_and(|found| found != *expected);
-    let open = fact.shape.is_open() && found.is_empty();
-    if !open && (found.len() != 4 || found.iter().zip(&expected).any(differs)) {
-        let sizes: Vec<String> =
-            found.iter().map(|dim| dim.map_or_else(|| "?".to_owned(), |dim| dim.to_string())).collect();
-        let remedy = match found[..] {
-            [_, Some(3), Some(h), Some(w)] => format!("set `input.width = {w}` and `input.height = {h}`"),
-            _ => "export the network with an input of batch 1, 3 channels, rows, columns".to_owned(),
-        };
-        return Err(wrong("input.width, input.height", sizes.join("x"), by(&expected), remedy));
+    if fact.shape.is_open() && found.is_empty() {
+        return Ok(None);
     }
-    Ok(())
-}
-
-/// Fixes the input's shape and optimises.
-fn make_ready(
-    input: &Input,
-    graph: InferenceModel,
-    kernels: Kernels,
-    cache: &WeightCache,
-) -> Result<Arc<TypedRunnableModel>, String> {
-    let shape = [1, 3, input.height, input.width];
-    let typed = guarded(|| graph.with_input_fact(0, f32::fact(shape).into())?.into_typed())?;
-    if kernels == Kernels::Own {
-        match guarded(|| rewrite::with_islands(typed.clone(), cache)?.into_optimized()?.into_runnable()) {
-            Ok(plan) => return Ok(plan),
-            // What tract alone can run, it runs, whatever becomes of the rest.
-            Err(problem) => tracing::warn!(problem, "this network runs without kernels of the box's own"),
+    let remedy = match found[..] {
+        [None | Some(1), None | Some(3), rows, columns] => {
+            let differs = |(found, side): (Option<usize>, usize)| found.is_some_and(|found| found != side);
+            let differ = [(rows, input.height), (columns, input.width)].into_iter().any(differs);
+            match rows.zip(columns) {
+                _ if !differ || input.any_size => return Ok(rows.zip(columns).map(|(h, w)| [h, w])),
+                Some((h, w)) => format!(
+                    "set `input.width = {w}` and `input.height = {h}`, or add `input.any_size = true` to have it run at \
+                     {}x{}",
+                    input.width, input.height
+                ),
+                None => "set `input.width` and `input.height` as the network has them".to_owned(),
+            }
         }
-    }
-    guarded(|| typed.into_optimized()?.into_runnable())
+        [Some(batch), ..] if found.len() == 4 && batch != 1 => format!(
+            "its batch is {batch}: export it with a batch of 1 (in torch: an example input of 1x3x{}x{}), or with a batch that \
+             is not fixed",
+            input.height, input.width
+        ),
+        [_, _, _, Some(3)] => {
+            "its layout is rows, columns, channels (NHWC): export it as channels, rows, columns (NCHW)"
+                .to_owned()
+        }
+        _ => "export the network with an input of batch 1, 3 channels, rows, columns".to_owned(),
+    };
+    let sizes = found.iter().map(|dim| dim.map_or_else(|| "?".to_owned(), |dim| dim.to_string()));
+    Err(wrong("input.width, input.height", sizes.collect::<Vec<_>>().join("x"), by(&expected), remedy))
 }
 
-fn output_shapes(source: &Source, plan: &TypedRunnableModel) -> Result<Vec<Vec<usize>>, DetectError> {
+/// Reason for which a graph cannot be made ready.
+enum Unready {
+    /// tract's message.
+    Tract(String),
+    /// It could run, and is not to.
+    Computes(DetectError),
+}
+
+/// Refuses a network that computes in f16: the processor does not, and emulating it takes a hundred times as long.
+fn check_types(source: &Source, typed: &TypedModel) -> Result<(), DetectError> {
+    let is_f16 = |node: &&TypedNode| {
+        let computed = node.outputs.iter().filter(|output| output.fact.konst.is_none());
+        computed.into_iter().any(|output| output.fact.datum_type == f16::datum_type())
+    };
+    match typed.nodes().iter().find(is_f16) {
+        None => Ok(()),
+        Some(node) => Err(DetectError::Export {
+            path: source.weights.clone(),
+            problem: format!(
+                "it computes in f16 (at {}), which takes some hundred times as long here",
+                node.name
+            ),
+            remedy: exports::F32.to_owned(),
+        }),
+    }
+}
+
+fn output_shapes(plan: &TypedRunnableModel) -> Result<Vec<Vec<usize>>, &'static str> {
     let model = plan.model();
     let shape = |at| {
         let fact = model.output_fact(at).ok().filter(|fact| fact.datum_type == f32::datum_type());
         fact.and_then(|fact| fact.shape.as_concrete()).map(<[usize]>::to_vec)
     };
     let count = model.output_outlets().map_or(0, <[_]>::len);
-    (0..count).map(shape).collect::<Option<_>>().ok_or_else(|| DetectError::Unsupported {
-        path: source.weights.clone(),
-        problem: "an output is not f32, or its shape depends on the picture".to_owned(),
-    })
+    let shapes: Option<_> = (0..count).map(shape).collect();
+    shapes.ok_or(
+        "an output is not f32, or its shape depends on the picture, or a constant in it is for another size",
+    )
 }
 
 /// Which output the head takes in each place: the first of the right shape that is not taken yet.

@@ -1,23 +1,30 @@
 //! A network: read, checked against its manifest, made ready, and run. Only this folder names tract.
 
+mod exports;
 mod island;
 mod load;
 mod lower;
+mod probe;
 mod profile;
+mod resize;
 mod rewrite;
+#[cfg(test)]
+mod tests;
+mod work;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
 pub use profile::Cost;
 
 use super::error::DetectError;
 use super::heads::RawDetection;
-use super::manifest::{Input, Manifest, Source};
+use super::manifest::{Input, Manifest, Source, Work};
 use super::nms;
 use super::preprocess::{Mapping, preprocess};
 use crate::domain::geometry::Rect;
@@ -29,6 +36,7 @@ pub struct Model {
     sizes: Vec<InputSize>,
     /// One for each of `sizes`.
     variants: Vec<Variant>,
+    work: Work,
 }
 
 /// A size that a network's input can have, in pixels.
@@ -90,12 +98,35 @@ impl Model {
         Self::from_source(Manifest::resolve(path)?, Kernels::Own)
     }
 
+    /// The same for an input of `size`, where one is given: it goes before that of the manifest and of the file.
+    pub fn load_at(path: &Path, size: Option<InputSize>) -> Result<Arc<Self>, DetectError> {
+        let source = Manifest::resolve(path)?;
+        let source = match size {
+            Some(size) => source.at(size)?,
+            None => source,
+        };
+        Self::from_source(source, Kernels::Own)
+    }
+
     /// The same, of a manifest that was read already.
     pub fn from_source(source: Source, kernels: Kernels) -> Result<Arc<Self>, DetectError> {
-        let variants = load::variants(&source, kernels)?;
+        let proto = load::read(&source)?;
+        Self::from_proto(source, &proto, kernels)
+    }
+
+    /// The same, of a file that was read already.
+    fn from_proto(source: Source, proto: &ModelProto, kernels: Kernels) -> Result<Arc<Self>, DetectError> {
+        let (variants, work) = load::variants(&source, proto, kernels)?;
         let size = |variant: &Variant| InputSize { width: variant.input.width, height: variant.input.height };
         let sizes = variants.iter().map(size).collect();
-        Ok(Arc::new(Self { manifest: source.manifest, sizes, variants }))
+        let model = Self { manifest: source.manifest, sizes, variants, work };
+        probe::check(&model, &source.weights)?;
+        Ok(Arc::new(model))
+    }
+
+    /// Its multiplications at its largest size, in millions.
+    pub fn work(&self) -> Work {
+        self.work
     }
 
     /// What this network is.

@@ -27,7 +27,7 @@ pub(super) fn run(
     }
     let factory = |(path, score_min): &(PathBuf, f32)| {
         let detector = DetectorChoice::Network(path.clone());
-        Factory::new(&Settings { score_min: *score_min, ..Settings::new(detector) })
+        Factory::new(&Settings { score_min: Some(*score_min), ..Settings::new(detector) })
     };
     let (mut found, mut truth) = (factory(model)?.for_camera(&[]), factory(reference)?.for_camera(&[]));
     let mut agreement = Agreement::default();

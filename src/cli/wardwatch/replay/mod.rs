@@ -197,7 +197,7 @@ fn settings(args: &Args) -> anyhow::Result<Asked> {
         asked.detect.detector = DetectorChoice::named(model);
     }
     asked.detect.every_frame = args.every_frame;
-    asked.detect.score_min = args.score_min.unwrap_or(asked.detect.score_min);
+    asked.detect.score_min = args.score_min.or(asked.detect.score_min);
     Ok(asked)
 }
 

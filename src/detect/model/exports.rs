@@ -1,0 +1,169 @@
+//! A file as exporters write it: number formats, quantisation, weights in a second file. Looks at the file's own words before
+//! tract does, whose messages are about its insides. Reads no weights.
+
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
+
+use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto, type_proto};
+
+use crate::detect::error::DetectError;
+
+/// Operators that only quantised networks have.
+const QUANTISED: &[&str] = &[
+    "QuantizeLinear",
+    "DynamicQuantizeLinear",
+    "QLinearConv",
+    "QLinearMatMul",
+    "ConvInteger",
+    "MatMulInteger",
+];
+
+/// Remedy for f16.
+pub(super) const F32: &str = "export it in f32 (in torch: `network.float()` before `torch.onnx.export`), or bring the f32 file \
+                              that it was made of";
+/// Remedy for int8.
+pub(super) const NOT_QUANTISED: &str =
+    "bring the f32 network that it was made of, which is faster here (models/README.md)";
+
+/// Names a file that people mistake for an ONNX file, and the remedy.
+pub(super) fn of_another_kind(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    const KINDS: &[(&[u8], &str, &str)] = &[
+        (
+            b"version https://git-lfs",
+            "this is no ONNX file but a pointer of Git LFS to one",
+            "run `git lfs pull` where it came from, or download the file itself",
+        ),
+        (
+            b"PK\x03\x04",
+            "this is no ONNX file but an archive, as PyTorch saves its networks",
+            "export the network with `torch.onnx.export`",
+        ),
+    ];
+    KINDS.iter().find(|(head, ..)| bytes.starts_with(head)).map(|(_, problem, remedy)| (*problem, *remedy))
+}
+
+/// Tells a network that computes in int8.
+pub(super) fn is_quantised(proto: &ModelProto) -> bool {
+    let nodes = proto.graph.iter().flat_map(|graph| &graph.node);
+    nodes.into_iter().any(|node| QUANTISED.contains(&node.op_type.as_str()))
+}
+
+/// Refuses inputs that are not f32.
+pub(super) fn check_inputs(path: &Path, proto: &ModelProto) -> Result<(), DetectError> {
+    let Some(graph) = &proto.graph else { return Ok(()) };
+    let weights: BTreeSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+    let inputs = graph.input.iter().filter(|input| !weights.contains(input.name.as_str()));
+    for input in inputs.filter(|_| is_one_input(graph, &weights)) {
+        let (word, remedy) = match data_type(input) {
+            None | Some(DataType::Float) => continue,
+            Some(DataType::Float16) => ("f16", F32),
+            Some(DataType::Bfloat16) => ("bf16", F32),
+            Some(DataType::Double) => ("f64", F32),
+            Some(DataType::Uint8 | DataType::Int8) => {
+                ("8-bit integers", "export it with an input of f32, 0 to 255")
+            }
+            Some(_) => ("of another type than f32", "export it with an input of f32"),
+        };
+        let problem = format!("its input {:?} is {word}, and f32 is what it is given", input.name);
+        return Err(DetectError::Export { path: path.to_owned(), problem, remedy: remedy.to_owned() });
+    }
+    Ok(())
+}
+
+/// Several inputs are another mistake, which is named elsewhere.
+fn is_one_input(graph: &GraphProto, weights: &BTreeSet<&str>) -> bool {
+    graph.input.iter().filter(|input| !weights.contains(input.name.as_str())).count() == 1
+}
+
+fn data_type(value: &ValueInfoProto) -> Option<DataType> {
+    let type_proto::Value::TensorType(tensor) = value.r#type.as_ref()?.value.as_ref()?;
+    DataType::try_from(tensor.elem_type).ok()
+}
+
+/// Checks that every file with weights is there, inside the network's folder, and long enough. tract reads them.
+pub(super) fn check_external_data(path: &Path, proto: &ModelProto) -> Result<(), DetectError> {
+    let Some(graph) = &proto.graph else { return Ok(()) };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut tensors: Vec<&TensorProto> = Vec::new();
+    collect(graph, &mut tensors);
+    for tensor in
+        tensors.into_iter().filter(|tensor| tensor.data_location == Some(DataLocation::External as i32))
+    {
+        check_tensor(path, folder, tensor)?;
+    }
+    Ok(())
+}
+
+/// Every tensor of a graph: initializers, and constants among its nodes.
+fn collect<'a>(graph: &'a GraphProto, tensors: &mut Vec<&'a TensorProto>) {
+    tensors.extend(&graph.initializer);
+    for AttributeProto { t, tensors: more, g, .. } in graph.node.iter().flat_map(|node| &node.attribute) {
+        tensors.extend(t.iter().chain(more));
+        if let Some(graph) = g {
+            collect(graph, tensors);
+        }
+    }
+}
+
+fn check_tensor(path: &Path, folder: &Path, tensor: &TensorProto) -> Result<(), DetectError> {
+    let entry =
+        |key: &str| tensor.external_data.iter().find(|entry| entry.key == key).map(|entry| &entry.value[..]);
+    let wrong =
+        |problem: String, remedy: String| DetectError::Export { path: path.to_owned(), problem, remedy };
+    let location = entry("location").unwrap_or_default();
+    let name = location.rsplit('/').next().unwrap_or_default();
+    let one_file = || {
+        format!(
+            "copy {name} beside this file, under this name, or write both as one: \
+             python3 -c 'import onnx; onnx.save(onnx.load(\"{}\"), \"one.onnx\")'",
+            path.file_name().unwrap_or_default().to_string_lossy()
+        )
+    };
+    let relative = Path::new(location);
+    let is_inside =
+        relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+            && !name.is_empty();
+    if !is_inside {
+        let problem = format!("its weights are in {location:?}, which is not in its folder");
+        return Err(wrong(problem, one_file()));
+    }
+    let file = resolved(folder, relative).map_err(|source| {
+        let problem = format!(
+            "its weights (external data) are in {location:?}, which cannot be read beside it: {source}"
+        );
+        wrong(problem, one_file())
+    })?;
+    let Some(file) = file else {
+        let problem = format!("its weights are in {location:?}, a link out of its folder");
+        return Err(wrong(problem, one_file()));
+    };
+    let number = |key: &str| entry(key).map_or(Some(0), |text| text.parse::<u64>().ok());
+    let end = number("offset").zip(number("length")).and_then(|(offset, length)| offset.checked_add(length));
+    let bytes = std::fs::metadata(&file).map_or(0, |file| file.len());
+    match end {
+        Some(end) if end <= bytes => Ok(()),
+        _ => {
+            let problem = format!(
+                "{} has {bytes} bytes, and its weights {:?} end beyond them: it is cut short, or of another export",
+                file.display(),
+                tensor.name
+            );
+            Err(wrong(problem, format!("copy {name} and this file again, from the same export")))
+        }
+    }
+}
+
+/// The file itself, `None` if a link leads out of `folder`.
+fn resolved(folder: &Path, relative: &Path) -> std::io::Result<Option<PathBuf>> {
+    let folder = folder.canonicalize()?;
+    let file = folder.join(relative).canonicalize()?;
+    if !file.is_file() {
+        return Err(std::io::Error::other("it is no file"));
+    }
+    std::fs::File::open(&file)?;
+    Ok(file.starts_with(&folder).then_some(file))
+}
