@@ -15,6 +15,7 @@ mod config;
 mod detect;
 mod faults;
 mod gate;
+mod get;
 mod inspect;
 mod manual;
 mod network;

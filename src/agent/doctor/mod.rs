@@ -5,6 +5,7 @@
 mod broker;
 mod cameras;
 mod disk;
+mod network;
 
 use std::path::Path;
 use std::time::Duration;
@@ -77,7 +78,7 @@ pub fn examine(config: &Path, surroundings: &Surroundings, patience: Duration, s
         (_, 0) => Finding::mind("configuration", counts, "it records, and alerts nobody: write a [rule.ID]"),
         _ => Finding::pass("configuration", counts),
     });
-    say(model(&settings));
+    model(&settings, say);
     say(of_the_clock(SystemClock.now().clock));
     let running = running(surroundings);
     if let Some(state) = &running {
@@ -100,17 +101,18 @@ fn running(surroundings: &Surroundings) -> Option<State> {
     (age <= Duration::from_secs(3 * state::INTERVAL_SECONDS)).then_some(state)
 }
 
-fn model(settings: &config::Settings) -> Finding {
+fn model(settings: &config::Settings, say: &mut dyn FnMut(Finding)) {
     match Factory::new(&settings.detect) {
         Ok(factory) => {
             let model = factory.model();
             let hash =
                 model.sha256.as_deref().map_or(String::new(), |hash| format!(", sha256 {}", &hash[..12]));
-            Finding::pass("model", format!("{}{hash}", model.name))
+            say(Finding::pass("model", format!("{}{hash}", model.name)));
+            network::examine(settings, &factory, say);
         }
         Err(error) => {
             let remedy = "see `wardwatch model check`, or write model = \"street-nano\" into [detector]";
-            Finding::fail("model", chain(&error), remedy)
+            say(Finding::fail("model", chain(&error), remedy));
         }
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{WHOLE, millis, picture, thread_cpu_time};
+use super::{WHOLE, millis};
+use crate::clock;
+use crate::detect::capacity::{looks_per_second, picture};
 use crate::detect::{Cost, DetectError, InputSize, Model, Settings};
 
 /// How many cameras the table is for.
@@ -20,6 +22,9 @@ const PROFILE_LINES: usize = 25;
 pub struct Args {
     /// A manifest (.toml), a known network (.onnx), or street-nano
     path: PathBuf,
+    /// Size of its input, as 640x384, where it is not to be that of its manifest
+    #[arg(long, value_name = "COLUMNSxROWS", value_parser = super::size)]
+    size: Option<InputSize>,
     /// Looks of each input size, one size after the other in each round
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
@@ -43,7 +48,7 @@ fn share(text: &str) -> anyhow::Result<f32> {
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let before = memory_bytes();
-    let model = Model::load(&args.path)?;
+    let model = Model::load_at(&args.path, args.size)?;
     let loaded = memory_bytes();
     let sizes = measure(&model, args.runs)?;
     let ran = memory_bytes();
@@ -81,9 +86,9 @@ struct Size {
 }
 
 impl Size {
-    /// What one core makes of it, in looks a second.
-    fn looks_per_second(&self) -> f64 {
-        1.0 / (median(&self.prepare) + median(&self.infer)).as_secs_f64().max(1e-9)
+    /// The time of a whole look.
+    fn look(&self) -> Duration {
+        median(&self.prepare) + median(&self.infer)
     }
 }
 
@@ -94,13 +99,13 @@ fn measure(model: &Model, runs: u16) -> Result<Vec<Size>, DetectError> {
     // The first round is not counted: it makes the memory that the others use.
     for round in 0..=runs {
         for Size { size, prepare, infer } in &mut sizes {
-            let begun = thread_cpu_time();
+            let begun = clock::thread_cpu();
             let prepared = model.prepare(&picture, WHOLE, *size)?;
-            let prepared_at = thread_cpu_time();
+            let prepared_at = clock::thread_cpu();
             model.infer(prepared, 0.3)?;
             if round > 0 {
                 prepare.push(prepared_at.saturating_sub(begun));
-                infer.push(thread_cpu_time().saturating_sub(prepared_at));
+                infer.push(clock::thread_cpu().saturating_sub(prepared_at));
             }
         }
     }
@@ -116,7 +121,7 @@ fn profile(model: &Model, runs: u16) -> Result<Vec<Cost>, DetectError> {
     let picture = picture();
     let one = || {
         let prepared = model.prepare(&picture, WHOLE, model.input_sizes()[0])?;
-        model.profile(prepared, &thread_cpu_time)
+        model.profile(prepared, &clock::thread_cpu)
     };
     let rounds: Vec<Vec<Cost>> = (0..runs).map(|_| one()).collect::<Result<_, _>>()?;
     let cost = |(at, cost): (usize, &Cost)| {
@@ -163,7 +168,7 @@ impl Report {
 
     /// Looks per second and camera, if all are looked at alike.
     fn looks_per_camera(&self, size: &Size, cameras: u32) -> f64 {
-        size.looks_per_second() * self.cores / f64::from(cameras)
+        looks_per_second(size.look(), self.cores) / f64::from(cameras)
     }
 
     fn print(&self) {

@@ -2,6 +2,7 @@
 
 mod bench;
 mod compare;
+mod get;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,14 +12,14 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
-use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
-use crate::detect::{self, DetectError, Manifest, Model, eval};
+use crate::clock;
+use crate::detect::capacity::picture;
+use crate::detect::{self, DetectError, InputSize, Manifest, Model, eval};
 use crate::domain::detection::Label;
 use crate::domain::fault;
 use crate::domain::geometry::Rect;
-use crate::domain::picture::{Colour, Picture, PixelFormat};
 
 /// Runs that `check` takes the fastest of.
 const RUNS: usize = 5;
@@ -40,10 +41,15 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Bring a known network from its public origin, or from a stick
+    Get(get::Args),
     /// Load a network, hold it against its manifest, run it once; exit 3 if something is wrong with it
     Check {
         /// A manifest (.toml), a known network (.onnx), or street-nano
         path: PathBuf,
+        /// Size of its input, as 640x384, where it is not to be that of its manifest
+        #[arg(long, value_name = "COLUMNSxROWS", value_parser = size)]
+        size: Option<InputSize>,
         /// As JSON
         #[arg(long)]
         json: bool,
@@ -63,6 +69,9 @@ enum Command {
         /// Labels that count as one, as car,large-vehicle
         #[arg(long, value_delimiter = ',', value_parser = label, requires = "map")]
         as_one: Vec<Label>,
+        /// Size of the network's input, as 640x384, where it is not to be that of its manifest
+        #[arg(long, value_name = "COLUMNSxROWS", value_parser = size)]
+        size: Option<InputSize>,
         /// As JSON
         #[arg(long)]
         json: bool,
@@ -95,9 +104,13 @@ enum Command {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::List { json } => list(json),
-        Command::Check { path, json } => check(&path, json),
+        Command::Get(args) => get::run(&args),
+        Command::Check { path, size, json } => check(&path, size, json),
         Command::Bench(args) => bench::run(&args),
-        Command::Eval { model, folder, map, as_one, json } => evaluate(&model, &folder, map, as_one, json),
+        Command::Eval { model, folder, map, as_one, size, json } => {
+            let model = Model::load_at(&model, size)?;
+            evaluate(&model, &folder, map, as_one, json)
+        }
         Command::Compare { model, reference, videos, fps, reference_score_min, score_min, json } => {
             compare::run(&(model, score_min), &(reference, reference_score_min), &videos, fps, json)
         }
@@ -108,6 +121,14 @@ fn label(text: &str) -> anyhow::Result<Label> {
     let words = || Label::ALL.map(Label::as_str).join(", ");
     let label = Label::ALL.into_iter().find(|label| label.as_str() == text.trim());
     label.ok_or_else(|| anyhow!("\"{text}\" is no label; labels are {}", words()))
+}
+
+/// `640x384`: columns, rows.
+pub(super) fn size(text: &str) -> anyhow::Result<InputSize> {
+    let sides =
+        text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+    let (width, height) = sides.ok_or_else(|| anyhow!("write COLUMNSxROWS, as 640x384"))?;
+    Ok(InputSize { width, height })
 }
 
 fn mapped(text: &str) -> anyhow::Result<(u16, Label)> {
@@ -124,7 +145,8 @@ fn list(as_json: bool) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     println!(
-        "Known networks. street-nano is part of this program; of the others bring the file, and name its path."
+        "Known networks. street-nano is part of this program; `wardwatch model get --list` names those that it can bring; of \
+         the others bring the file, and name its path."
     );
     for (_, manifest) in known {
         println!();
@@ -146,6 +168,9 @@ fn described(manifest: &Manifest) -> serde_json::Value {
         "smaller": manifest.input.smaller,
         "labels": manifest.labels.len(),
         "classes": manifest.classes,
+        "score_min": manifest.score_min,
+        "score_sure": manifest.score_sure,
+        "get": manifest.download.as_ref().map(|download| &download.name),
     })
 }
 
@@ -165,10 +190,11 @@ fn describe(manifest: &Manifest) {
         manifest.labels.len()
     );
     println!("  classes  {}", classes.join(", "));
+    println!("  scores   from {}, sure from {}", manifest.score_min, manifest.score_sure);
 }
 
-fn check(path: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
-    let checked = Model::load(path).and_then(|model| {
+fn check(path: &Path, size: Option<InputSize>, as_json: bool) -> anyhow::Result<ExitCode> {
+    let checked = Model::load_at(path, size).and_then(|model| {
         let timing = Timing::of(&model)?;
         Ok((model, timing))
     });
@@ -181,9 +207,16 @@ fn check(path: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
         let mut row = described(model.manifest());
         row["prepare_cpu_ms"] = json!(prepare_ms);
         row["infer_cpu_ms"] = json!(infer_ms);
+        row["work"] = json!({ "dense": model.work().dense, "depthwise": model.work().depthwise });
         println!("{}", serde_json::to_string_pretty(&row)?);
     } else {
         describe(model.manifest());
+        let work = model.work();
+        println!(
+            "  work     {:.0} million multiplications, {:.0} of them in convolutions of single channels",
+            work.dense + work.depthwise,
+            work.depthwise
+        );
         println!(
             "  runs     {infer_ms:.1} ms of one CPU, {prepare_ms:.1} ms before it for a 640x360 picture"
         );
@@ -208,33 +241,16 @@ impl Timing {
         let picture = picture();
         let mut fastest = Self { prepare: Duration::MAX, infer: Duration::MAX };
         for _ in 0..RUNS {
-            let begun = thread_cpu_time();
+            let begun = clock::thread_cpu();
             let prepared = model.prepare(&picture, WHOLE, model.input_sizes()[0])?;
-            let prepared_at = thread_cpu_time();
+            let prepared_at = clock::thread_cpu();
             let prepare = prepared_at.saturating_sub(begun);
             model.infer(prepared, 0.3)?;
             fastest.prepare = fastest.prepare.min(prepare);
-            fastest.infer = fastest.infer.min(thread_cpu_time().saturating_sub(prepared_at));
+            fastest.infer = fastest.infer.min(clock::thread_cpu().saturating_sub(prepared_at));
         }
         Ok(fastest)
     }
-}
-
-/// A picture as cameras' sub streams have it, with something on it.
-fn picture() -> Picture {
-    let (width, height) = (640, 360);
-    let mut samples = vec![128; Picture::byte_count(width, height)];
-    for (at, luma) in samples.iter_mut().take((width * height) as usize).enumerate() {
-        *luma = (at * 7 % 251) as u8;
-    }
-    Picture::new(width, height, PixelFormat::I420, Colour::default(), samples)
-        .expect("the samples were counted for this size")
-}
-
-/// CPU time of this thread: what others take of the processor does not count.
-fn thread_cpu_time() -> Duration {
-    let spent = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(u64::try_from(spent.tv_sec).unwrap_or(0), u32::try_from(spent.tv_nsec).unwrap_or(0))
 }
 
 fn millis(span: Duration) -> f64 {
@@ -242,13 +258,12 @@ fn millis(span: Duration) -> f64 {
 }
 
 fn evaluate(
-    model: &Path,
+    model: &Model,
     folder: &Path,
     map: Vec<(u16, Label)>,
     as_one: Vec<Label>,
     as_json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let model = Model::load(model)?;
     let classes = map.len();
     let map: BTreeMap<u16, Label> = map.into_iter().collect();
     if map.len() != classes {
@@ -259,7 +274,7 @@ fn evaluate(
     // Draws nothing unless stderr is a terminal.
     let bar = ProgressBar::new(0)
         .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} pictures, {eta} left")?);
-    let report = eval::run(&model, folder, &options, &|pictures| {
+    let report = eval::run(model, folder, &options, &|pictures| {
         bar.set_length(pictures as u64);
         bar.inc(1);
     })?;
