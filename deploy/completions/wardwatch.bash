@@ -76,6 +76,9 @@ _wardwatch() {
             wardwatch__subcmd__model,eval)
                 cmd="wardwatch__subcmd__model__subcmd__eval"
                 ;;
+            wardwatch__subcmd__model,get)
+                cmd="wardwatch__subcmd__model__subcmd__get"
+                ;;
             wardwatch__subcmd__model,list)
                 cmd="wardwatch__subcmd__model__subcmd__list"
                 ;;
@@ -404,7 +407,7 @@ _wardwatch() {
             return 0
             ;;
         wardwatch__subcmd__model)
-            opts="-h --help list check bench eval compare"
+            opts="-h --help list get check bench eval compare"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -418,12 +421,16 @@ _wardwatch() {
             return 0
             ;;
         wardwatch__subcmd__model__subcmd__bench)
-            opts="-h --runs --cpu-share-max --profile --json --help"
+            opts="-h --size --runs --cpu-share-max --profile --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --runs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -440,12 +447,16 @@ _wardwatch() {
             return 0
             ;;
         wardwatch__subcmd__model__subcmd__check)
-            opts="-h --json --help"
+            opts="-h --size --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -480,7 +491,7 @@ _wardwatch() {
             return 0
             ;;
         wardwatch__subcmd__model__subcmd__eval)
-            opts="-h --map --as-one --json --help"
+            opts="-h --map --as-one --size --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -491,6 +502,40 @@ _wardwatch() {
                     return 0
                     ;;
                 --as-one)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardwatch__subcmd__model__subcmd__get)
+            opts="-h --list --from --url --output --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -112,16 +112,25 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_se
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from log" -l verify -d 'Only say whether the log was changed since it was written; exit code 3 if so'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from log" -l json -d 'Print one JSON object instead: `entries`, `broken_at_line`, `torn_lines`. Times are in UTC'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from log" -s h -l help -d 'Print help'
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list check bench eval compare" -s h -l help -d 'Print help'
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list check bench eval compare" -f -a "list" -d 'List the networks that are known by their file alone'
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list check bench eval compare" -f -a "check" -d 'Load a network, hold it against its manifest, run it once; exit 3 if something is wrong with it'
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list check bench eval compare" -f -a "bench" -d 'Measure what a network costs on this machine, and how many cameras it can serve'
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list check bench eval compare" -f -a "eval" -d 'Measure a network\'s average precision on a folder of labelled pictures'
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list check bench eval compare" -f -a "compare" -d 'Measure how much of what a reference network sees on footage a network sees, too'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list get check bench eval compare" -s h -l help -d 'Print help'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list get check bench eval compare" -f -a "list" -d 'List the networks that are known by their file alone'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list get check bench eval compare" -f -a "get" -d 'Bring a known network from its public origin, or from a stick'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list get check bench eval compare" -f -a "check" -d 'Load a network, hold it against its manifest, run it once; exit 3 if something is wrong with it'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list get check bench eval compare" -f -a "bench" -d 'Measure what a network costs on this machine, and how many cameras it can serve'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list get check bench eval compare" -f -a "eval" -d 'Measure a network\'s average precision on a folder of labelled pictures'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list get check bench eval compare" -f -a "compare" -d 'Measure how much of what a reference network sees on footage a network sees, too'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from list" -l json -d 'As JSON'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from get" -l from -d 'Take the file from a disk, for a box without a network: the file, or the folder with it' -r -F
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from get" -l url -d 'Take the file from a mirror; its sha256 must be the same' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from get" -l output -d 'The folder for the network [default: models in the store\'s directory, or /var/lib/wardwatch/models]' -r -F
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from get" -l config -d 'The configuration, which names the store\'s directory' -r -F
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from get" -l list -d 'List what can be brought'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from check" -l size -d 'Size of its input, as 640x384, where it is not to be that of its manifest' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from check" -l json -d 'As JSON'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from bench" -l size -d 'Size of its input, as 640x384, where it is not to be that of its manifest' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from bench" -l runs -d 'Looks of each input size, one size after the other in each round' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from bench" -l cpu-share-max -d 'The part of all cores that may be spent on looking, as `cpu_share_max` of the configuration' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from bench" -l profile -d 'What each operator costs, at the largest size'
@@ -129,6 +138,7 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_se
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from bench" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from eval" -l map -d 'What the folder\'s class ids mean to the box, as 0=two-wheeler,1=car; without, they are the network\'s own' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from eval" -l as-one -d 'Labels that count as one, as car,large-vehicle' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from eval" -l size -d 'Size of the network\'s input, as 640x384, where it is not to be that of its manifest' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from eval" -l json -d 'As JSON'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from eval" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from compare" -l fps -d 'Pictures per second of footage' -r

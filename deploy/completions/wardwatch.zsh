@@ -196,8 +196,21 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
+(get)
+_arguments "${_arguments_options[@]}" : \
+'(--url)--from=[Take the file from a disk, for a box without a network\: the file, or the folder with it]:FILE:_files' \
+'--url=[Take the file from a mirror; its sha256 must be the same]:URL:_default' \
+'--output=[The folder for the network \[default\: models in the store'\''s directory, or /var/lib/wardwatch/models\]]:FOLDER:_files' \
+'--config=[The configuration, which names the store'\''s directory]:PATH:_files' \
+'(--from --url --output)--list[List what can be brought]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::name -- Which network\: yolox-nano, picodet-s or nanodet-plus:_default' \
+&& ret=0
+;;
 (check)
 _arguments "${_arguments_options[@]}" : \
+'--size=[Size of its input, as 640x384, where it is not to be that of its manifest]:COLUMNSxROWS:_default' \
 '--json[As JSON]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -206,6 +219,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (bench)
 _arguments "${_arguments_options[@]}" : \
+'--size=[Size of its input, as 640x384, where it is not to be that of its manifest]:COLUMNSxROWS:_default' \
 '--runs=[Looks of each input size, one size after the other in each round]:RUNS:_default' \
 '--cpu-share-max=[The part of all cores that may be spent on looking, as \`cpu_share_max\` of the configuration]:CPU_SHARE_MAX:_default' \
 '--profile[What each operator costs, at the largest size]' \
@@ -219,6 +233,7 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '*--map=[What the folder'\''s class ids mean to the box, as 0=two-wheeler,1=car; without, they are the network'\''s own]:MAP:_default' \
 '*--as-one=[Labels that count as one, as car,large-vehicle]:AS_ONE:_default' \
+'--size=[Size of the network'\''s input, as 640x384, where it is not to be that of its manifest]:COLUMNSxROWS:_default' \
 '--json[As JSON]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -384,6 +399,7 @@ _wardwatch__subcmd__keygen_commands() {
 _wardwatch__subcmd__model_commands() {
     local commands; commands=(
 'list:List the networks that are known by their file alone' \
+'get:Bring a known network from its public origin, or from a stick' \
 'check:Load a network, hold it against its manifest, run it once; exit 3 if something is wrong with it' \
 'bench:Measure what a network costs on this machine, and how many cameras it can serve' \
 'eval:Measure a network'\''s average precision on a folder of labelled pictures' \
@@ -410,6 +426,11 @@ _wardwatch__subcmd__model__subcmd__compare_commands() {
 _wardwatch__subcmd__model__subcmd__eval_commands() {
     local commands; commands=()
     _describe -t commands 'wardwatch model eval commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__model__subcmd__get_commands] )) ||
+_wardwatch__subcmd__model__subcmd__get_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch model get commands' commands "$@"
 }
 (( $+functions[_wardwatch__subcmd__model__subcmd__list_commands] )) ||
 _wardwatch__subcmd__model__subcmd__list_commands() {
