@@ -5,9 +5,13 @@ use crate::domain::geometry::Rect;
 
 /// Boxes of two labels that overlap by more than this (IoU) are around the same subject.
 const ALIAS_IOU: f32 = 0.65;
-/// What is called a car and is higher than wide is a two-wheeler, seen from before or behind. In parts of the picture's sides:
-/// a quarter higher than wide on a picture of 16:9, more on others.
+/// What is called a car and is higher than wide may be a two-wheeler, seen from before or behind; or a car that comes near, is
+/// cut by the picture's edge or stands behind another one. It is a two-wheeler if the network calls it that as well, in a box
+/// that overlaps this much (IoU), or if somebody sits on it. Of narrow cars on labelled pictures of six sources that are
+/// one or the other, 114 of 131 are two-wheelers with such evidence, and 15 of 149 without it.
+/// In parts of the picture's sides: a quarter higher than wide on a picture of 16:9, more on others.
 const NARROW: f32 = 2.2;
+const NARROW_IOU: f32 = 0.5;
 /// Riders who are so sure, as a part of how sure a box around several is, stand for themselves: who lie within it by so much,
 /// are so high and no wider, as parts of it; and whose feet are so far apart, while no more of either lies in the other.
 const GROUP_SCORE: f32 = 0.6;
@@ -75,23 +79,35 @@ fn without_groups(detections: &[Detection]) -> Vec<Detection> {
     detections.iter().filter(|d| d.label != Label::TwoWheeler || !is_group(d)).copied().collect()
 }
 
-/// Calls narrow cars two-wheelers, and leaves out what is a surer box's subject under another name. A rider is no other name
-/// of what he rides.
+/// Calls narrow cars two-wheelers where there is evidence for it, and leaves out what is a surer box's subject under another
+/// name. A rider is no other name of what he rides.
 fn without_aliases(detections: &[Detection]) -> Vec<Detection> {
-    let named = |d: &Detection| {
-        let is_narrow = d.label == Label::Car && d.rect.h > NARROW * d.rect.w;
-        Detection { label: if is_narrow { Label::TwoWheeler } else { d.label }, ..*d }
+    let is_two_wheeler = |d: &Detection| {
+        d.label == Label::Car
+            && d.rect.h > NARROW * d.rect.w
+            && detections.iter().any(|other| match other.label {
+                Label::TwoWheeler => other.rect.iou(&d.rect) > NARROW_IOU,
+                Label::Person => sits_on(&other.rect, &d.rect),
+                _ => false,
+            })
     };
-    let named: Vec<Detection> = detections.iter().map(named).collect();
+    let named = |d: &Detection| {
+        let renamed = is_two_wheeler(d);
+        (Detection { label: if renamed { Label::TwoWheeler } else { d.label }, ..*d }, renamed)
+    };
+    let named: Vec<(Detection, bool)> = detections.iter().map(named).collect();
     let is_ridden =
         |a: Label, b: Label| [a, b].contains(&Label::Person) && [a, b].contains(&Label::TwoWheeler);
-    let is_alias = |d: &Detection| {
-        let same = |other: &Detection| {
-            other.label != d.label && !is_ridden(d.label, other.label) && d.rect.iou(&other.rect) > ALIAS_IOU
+    let is_alias = |(d, renamed): &(Detection, bool)| {
+        let same = |(other, other_renamed): &(Detection, bool)| {
+            let twins = d.label == other.label && (*renamed || *other_renamed);
+            let aliases = other.label != d.label && !is_ridden(d.label, other.label);
+            let iou = d.rect.iou(&other.rect);
+            (twins && iou > NARROW_IOU) || (aliases && iou > ALIAS_IOU)
         };
-        named.iter().any(|other| other.score > d.score && same(other))
+        named.iter().any(|other| other.0.score > d.score && same(other))
     };
-    named.iter().filter(|d| !is_alias(d)).copied().collect()
+    named.iter().filter(|d| !is_alias(d)).map(|(d, _)| *d).collect()
 }
 
 /// Leaves out two-wheelers that are the lower part of another one, which is as sure as the surer of both then.
@@ -217,14 +233,42 @@ mod tests {
     }
 
     #[test]
-    fn one_vehicle_has_one_name_and_a_narrow_car_is_a_two_wheeler() {
+    fn one_vehicle_has_one_name() {
         let bus = Detection { score: 0.6, ..seen(Label::LargeVehicle, 0.2, 0.3, 0.2, 0.3) };
         let car = Detection { score: 0.5, ..seen(Label::Car, 0.2, 0.32, 0.2, 0.28) };
         assert_eq!(merge_riders(&[bus, car]), [bus]);
         let beside = seen(Label::Car, 0.35, 0.32, 0.2, 0.28);
         assert_eq!(merge_riders(&[bus, beside]), [bus, beside]);
+    }
+
+    /// Boxes as YOLOX-nano and PicoDet-S gave them on real footage.
+    #[test]
+    fn a_narrow_car_is_a_two_wheeler_only_where_something_else_says_so() {
+        let whole = |left: f32, top: f32, right: f32, bottom: f32| {
+            let rect = Rect::from_corners(left, top, right, bottom);
+            Detection { label: Label::Car, score: 0.75, rect }
+        };
+        // Cut by the left and by the right edge, behind a parked one, and near the camera.
+        let cars = [
+            whole(0.0, 0.24, 0.13, 0.53),
+            whole(0.94, 0.62, 1.0, 0.77),
+            whole(0.51, 0.31, 0.55, 0.41),
+            whole(0.15, 0.47, 0.36, 1.0),
+        ];
+        for car in cars {
+            assert!(car.rect.h > NARROW * car.rect.w);
+            assert_eq!(merge_riders(&[car]), [car]);
+            // Somebody who walks past it.
+            let beside = seen(Label::Person, car.rect.right(), car.rect.y, 0.03, 0.15);
+            assert_eq!(merge_riders(&[car, beside]), [car, beside]);
+        }
         let narrow = seen(Label::Car, 0.7, 0.3, 0.04, 0.12);
-        assert_eq!(merge_riders(&[narrow]), [Detection { label: Label::TwoWheeler, ..narrow }]);
+        let renamed = Detection { label: Label::TwoWheeler, ..narrow };
+        let weak = Detection { score: 0.2, ..seen(Label::TwoWheeler, 0.702, 0.32, 0.038, 0.10) };
+        assert_eq!(merge_riders(&[narrow, weak]), [renamed]);
+        let rider = seen(Label::Person, 0.705, 0.25, 0.03, 0.13);
+        let merged = merge_riders(&[narrow, rider]);
+        assert!(merged.len() == 1 && merged[0].label == Label::TwoWheeler, "{merged:?}");
     }
 
     #[test]
