@@ -40,6 +40,23 @@ const LATE_SECONDS_MAX: f32 = 2.5;
 /// than was predicted.
 const NEARING: f32 = 0.12;
 
+/// Who goes this fast (sizes a second), and has done so for some looks, does not go back at once: to fall behind where he was
+/// expected by more than this (sizes), and this part of the way that was expected, takes harder brakes than there are.
+const COMMITTED_PACE: f32 = 0.8;
+const COMMITTED_HITS: u32 = 4;
+const BEHIND_SIZES: f32 = 0.35;
+const BEHIND_PART: f32 = 0.6;
+/// By how much larger or smaller than expected who is seen after `t` seconds may be: a half or twice, and more the longer ago.
+const GROWN: f32 = 2.0;
+const GROWN_A_SECOND: f32 = 1.0;
+
+/// Who grows by this part of its size a second or more may be this much larger than expected; if at least so much of the
+/// expected box lies in the one that was seen, that is worth an overlap of up to so much.
+const OUTGROWN_GROWTH: f32 = 0.2;
+const OUTGROWN_MAX: f32 = 3.5;
+const OUTGROWN_WITHIN: f32 = 0.5;
+const OUTGROWN_OVERLAP: f32 = 0.5;
+
 /// Pairs of track and detection by index.
 pub(super) fn pairs(
     stage: Stage,
@@ -54,13 +71,16 @@ pub(super) fn pairs(
         if !compatible(track.track.label, detection.label) {
             return f32::INFINITY;
         }
+        if goes_back(track, at, detection) {
+            return f32::INFINITY;
+        }
         let is_at_rest = track.is_at_rest(settings);
         let is_other = track.track.label != detection.label && track.motion.pace() < ON_WHEELS;
         let other_label = if is_other { OTHER_LABEL } else { 0.0 };
         let unlike = unlike(track, candidate);
         match stage {
             Stage::Sure | Stage::Weak => {
-                let overlap = track.motion.rect().iou(&detection.rect);
+                let overlap = track.motion.rect().iou(&detection.rect).max(outgrown(track, detection));
                 let stays = is_at_rest && track.track.label != Label::Person;
                 if stays && overlap < RESTING_IOU_MIN {
                     return f32::INFINITY;
@@ -108,14 +128,15 @@ fn compatible(a: Label, b: Label) -> bool {
 /// very different size do not belong together.
 fn distance(track: &Alive, at: Monotonic, detection: &Detection, settings: &Settings) -> f32 {
     let (w, h) = track.size();
+    let waited = at.since(track.track.last_seen).as_secs_f32().min(1.0);
     let grown = (detection.rect.w * detection.rect.h / (w * h).max(1e-9)).sqrt();
-    if !(0.5..2.0).contains(&grown) {
+    let grown_max = GROWN + GROWN_A_SECOND * waited;
+    if !(1.0 / GROWN..grown_max).contains(&grown) {
         return f32::INFINITY;
     }
     let (sx, sy) = (w.max(0.5 * h).max(detection.rect.w), h.max(0.5 * w).max(detection.rect.h));
     let (predicted, seen) = (track.motion.rect().centre(), detection.rect.centre());
     let sizes = ((seen.x - predicted.x) / sx).hypot((seen.y - predicted.y) / sy);
-    let waited = at.since(track.track.last_seen).as_secs_f32().min(1.0);
     // From its second look on the prediction knows the speed; what is left is its error. An unsure box must be nearer.
     let pace = track.motion.pace();
     let speed = if track.hits == 1 {
@@ -124,4 +145,32 @@ fn distance(track: &Alive, at: Monotonic, detection: &Detection, settings: &Sett
         (settings.speed_max / 4.0 + NEARING * pace * pace).min(settings.speed_max)
     };
     sizes / (0.3 + speed * waited * detection.score)
+}
+
+/// What the overlap of a track that grows counts as, with a detection that it lies in: its growth was larger than expected.
+fn outgrown(track: &Alive, detection: &Detection) -> f32 {
+    let (predicted, seen) = (track.motion.rect(), detection.rect);
+    let grown = (seen.area() / predicted.area().max(1e-9)).sqrt();
+    if track.motion.growth() < OUTGROWN_GROWTH || !(1.0..OUTGROWN_MAX).contains(&grown) {
+        return 0.0;
+    }
+    let within = predicted.intersection(&seen) / predicted.area();
+    OUTGROWN_OVERLAP * ((within - OUTGROWN_WITHIN) / (1.0 - OUTGROWN_WITHIN)).max(0.0)
+}
+
+/// Whether the track would have to turn round at once to be there: another one is there, which goes the other way or comes
+/// behind it.
+fn goes_back(track: &Alive, at: Monotonic, detection: &Detection) -> bool {
+    let pace = track.motion.pace();
+    let is_committed = track.hits >= COMMITTED_HITS
+        && pace >= COMMITTED_PACE
+        && track.travelled().is_some_and(|travelled| travelled >= COMMITTED_PACE);
+    let Some(last) = track.track.path.last().filter(|_| is_committed) else { return false };
+    let (w, h) = track.size();
+    let (sx, sy) = super::kalman::scales(w, h);
+    let [vx, vy] = track.motion.paces();
+    let foot = detection.rect.foot();
+    let along = ((foot.x - last.foot.x) / sx * vx + (foot.y - last.foot.y) / sy * vy) / pace;
+    let expected = pace * at.since(last.at).as_secs_f32().min(1.0);
+    expected - along > BEHIND_SIZES + BEHIND_PART * expected
 }

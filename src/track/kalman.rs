@@ -11,20 +11,26 @@ const FIRST_SPEED: f32 = 4.0;
 const ACCELERATION: f32 = 0.7;
 /// No box is more exact than a pixel of a sub stream, of 640 in a row and 360 rows; heights are a little less exact.
 const PIXEL: (f32, f32) = (1.0 / 640.0, 0.85 / 360.0);
-/// Widths and heights are so much less exact than places.
+/// Widths and heights are so much less exact than places; but of an unsure detection by less.
 const SIZE: f32 = 1.3;
+const SIZE_UNSURE: f32 = 0.6;
 /// Sizes change more slowly than places.
 const GROWTH: f32 = 0.25;
 /// Below the first speed (sizes a second) what moves is the detector's trembling, and the box stays where it is; from the
 /// second one on it goes on as measured.
 const TREMBLE: f32 = 0.15;
 const GOING: f32 = 0.45;
+/// Growth that gets faster does so by no more than this.
+const GROWTH_AGILITY_MAX: f32 = 6.0;
 /// What a box was seen to grow by is believed for so many seconds.
 const GROWTH_SECONDS: f32 = 0.6;
 
-/// Growth is taken for coming nearer from this speed on (sizes a second), and up to so much of its size a second.
-const NEARING_PACE: f32 = 1.0;
-const NEARING_MAX: f32 = 1.5;
+/// Growth is taken for coming nearer from this speed on (sizes a second). So much of it (parts of its size a second) may be
+/// trembling of its edges.
+const NEARING_PACE: f32 = 0.5;
+const NEARING_TREMBLE: f32 = 0.25;
+/// Who comes nearer is expected to be so many times larger at most, and who leaves so many times smaller.
+const NEARER_MAX: f32 = 2.2;
 
 /// Place and speed of one coordinate with their covariance.
 #[derive(Debug, Clone, Copy)]
@@ -108,15 +114,23 @@ impl Motion {
         let (sx, sy) = scales(self.w.place, self.h.place);
         let pace = travelled.map_or(self.pace(), |travelled| travelled.min(self.pace()));
         let way = seconds * ((pace - TREMBLE) / (GOING - TREMBLE)).clamp(0.0, 1.0);
-        let nears = self.nears(pace) * seconds.min(1.0);
+        let nearer = self.nearer(pace, seconds);
         for (axis, scale) in [(&mut self.x, sx), (&mut self.y, sy)] {
-            axis.predict(seconds, way * (1.0 + nears), scale, 1.0);
-            axis.speed *= 1.0 + 2.0 * nears;
+            axis.predict(seconds, way * nearer, scale, 1.0);
+            axis.speed *= nearer * nearer;
         }
         let fades = (-seconds / GROWTH_SECONDS).exp();
+        // Growth at rate `g` changes by `2 g²` of the size a second, each second.
+        let agility = GROWTH.max(2.0 * self.growth().powi(2) / ACCELERATION).min(GROWTH_AGILITY_MAX);
         for (axis, scale) in [(&mut self.w, sx), (&mut self.h, sy)] {
-            axis.predict(seconds, GROWTH_SECONDS * (1.0 - fades), scale, GROWTH);
-            axis.speed *= fades;
+            if nearer == 1.0 {
+                axis.predict(seconds, GROWTH_SECONDS * (1.0 - fades), scale, agility);
+                axis.speed *= fades;
+            } else {
+                axis.predict(seconds, 0.0, scale, agility);
+                axis.place *= nearer;
+                axis.speed *= nearer * nearer;
+            }
         }
         self.w.place = self.w.place.clamp(1e-4, 1.0);
         self.h.place = self.h.place.clamp(1e-4, 1.0);
@@ -128,8 +142,9 @@ impl Motion {
         let centre = rect.centre();
         self.x.correct(centre.x, nx);
         self.y.correct(centre.y, ny);
-        self.w.correct(rect.w, SIZE * nx);
-        self.h.correct(rect.h, SIZE * ny);
+        let (nw, nh) = noises(rect, 1.0 - SIZE_UNSURE * (1.0 - score));
+        self.w.correct(rect.w, SIZE * nw);
+        self.h.correct(rect.h, SIZE * nh);
     }
 
     /// What has just begun goes at this pace: sizes a second across and down.
@@ -145,12 +160,22 @@ impl Motion {
         }
     }
 
-    /// By which part of its size it grows a second, for who gets somewhere at `pace`: who comes nearer at an even speed gets
-    /// faster on the picture, by twice as much, since both go by the inverse of the distance.
-    fn nears(&self, pace: f32) -> f32 {
-        let (sx, sy) = scales(self.w.place, self.h.place);
-        let growth = 0.5 * (self.w.speed / sx + self.h.speed / sy);
-        if pace > NEARING_PACE { growth.clamp(-NEARING_MAX, NEARING_MAX) } else { 0.0 }
+    /// How many times larger it is after `seconds`, for who gets somewhere at `pace`. Who comes nearer at an even speed is
+    /// `1 / (1 - g t)` times as large after `t`, where `g` is the part of its size by which it grows a second now: size and
+    /// way from the vanishing point go by the inverse of the distance.
+    fn nearer(&self, pace: f32, seconds: f32) -> f32 {
+        let growth = self.growth();
+        if pace <= NEARING_PACE {
+            return 1.0;
+        }
+        let part = (growth.abs() - NEARING_TREMBLE).max(0.0).copysign(growth) * seconds;
+        1.0 / (1.0 - part).clamp(1.0 / NEARER_MAX, NEARER_MAX)
+    }
+
+    /// The part of its size by which it grows a second, as far as both of its sides say so: what is uncovered grows in one.
+    pub(super) fn growth(&self) -> f32 {
+        let (w, h) = (self.w.speed / self.w.place.max(1e-4), self.h.speed / self.h.place.max(1e-4));
+        if w * h > 0.0 { w.abs().min(h.abs()).copysign(w) } else { 0.0 }
     }
 
     /// Speed of the centre in sizes of the box a second.

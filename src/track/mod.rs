@@ -10,6 +10,7 @@
 
 mod assignment;
 mod association;
+mod evidence;
 mod kalman;
 mod merge;
 mod settings;
@@ -22,6 +23,7 @@ use crate::domain::time::Monotonic;
 use crate::domain::track::{Forecast, PathPoint, Track};
 
 use association::Stage;
+use evidence::Evidence;
 use kalman::Motion;
 pub use merge::subjects;
 pub use settings::Settings;
@@ -42,6 +44,7 @@ struct Alive {
     motion: Motion,
     /// Sum of scores per label, in the order of [`Label::ALL`].
     votes: [f32; Label::ALL.len()],
+    evidence: Evidence,
     hits: u32,
     /// On the look that is being taken in.
     seen: bool,
@@ -89,6 +92,9 @@ const SECOND_SCORE: f32 = 0.6;
 const PART: f32 = 0.6;
 const PART_HEIGHT: f32 = 0.8;
 const PART_FOOT: f32 = 0.2;
+/// Who is called a two-wheeler in this part of the scores, and a person in the others, is a rider whose machine is not always
+/// found.
+const RIDER_PART: f32 = 0.3;
 /// A box of which more than this lies in another one's shows others too; from the rest an appearance is learnt so fast.
 const SHARED: f32 = 0.3;
 const LEARN: f32 = 0.3;
@@ -132,8 +138,8 @@ impl Tracker {
         {
             alive.miss(at, &self.settings);
         }
-        let score_high = self.settings.score_high;
-        for candidate in left.iter().filter(|c| c.detection.score >= score_high) {
+        let score_start = self.settings.score_start;
+        for candidate in left.iter().filter(|c| c.detection.score >= score_start) {
             if self.alive.len() < self.settings.tracks_max && !self.is_second_box(&candidate.detection) {
                 self.start(at, candidate);
             }
@@ -153,7 +159,9 @@ impl Tracker {
     /// Where the tracks are expected at `at`, which is not before the latest look or glance.
     pub fn forecast(&self, at: Monotonic) -> Vec<Forecast> {
         let seconds = at.since(self.at).as_secs_f32();
-        self.alive.iter().map(|alive| alive.forecast(seconds, &self.settings)).collect()
+        // Who was never sure is no reason to look there.
+        let is_worth_it = |alive: &&Alive| alive.track.confirmed || alive.evidence.was_sure();
+        self.alive.iter().filter(is_worth_it).map(|alive| alive.forecast(seconds, &self.settings)).collect()
     }
 
     fn tracks(&self) -> Vec<Track> {
@@ -299,6 +307,7 @@ impl Tracker {
         let mut alive = Alive {
             motion,
             votes: [0.0; Label::ALL.len()],
+            evidence: Evidence::new(&detection.rect),
             hits: 0,
             seen: true,
             looked_at: at,
@@ -334,9 +343,9 @@ impl Alive {
         for (vote, label) in self.votes.iter_mut().zip(Label::ALL) {
             *vote += if label == detection.label { detection.score } else { 0.0 };
         }
-        let best = self.votes.iter().zip(Label::ALL).max_by(|a, b| a.0.total_cmp(b.0));
+        let label = self.named();
         let track = &mut self.track;
-        track.label = best.map_or(detection.label, |(_, label)| label);
+        track.label = label;
         track.score = detection.score;
         track.rect = self.motion.rect().clamped();
         track.velocity = self.motion.velocity();
@@ -344,14 +353,30 @@ impl Alive {
         track.path.push(PathPoint { at, foot: detection.rect.foot() });
         thin(&mut track.path, settings.path_points_max);
         let age = at.since(track.first_seen).as_secs_f32();
+        self.evidence.seen(&detection.rect, detection.score, detection.score >= settings.score_high);
         let often = self.hits >= settings.hits_min && age >= settings.confirm_seconds_min;
         let sum: f32 = self.votes.iter().sum();
         let are_sure = sum >= settings.score_high * self.hits as f32;
         let apart = self.hits >= 2 && are_sure && age >= settings.confirm_seconds_of_two;
-        track.confirmed |= often || apart;
+        let is_enough = self.evidence.is_enough(label);
+        track.confirmed |= (often || apart) && is_enough;
         if self.stay.0.iou(&track.rect) < settings.rest_iou_min {
             self.stay = (track.rect, at);
         }
+    }
+
+    /// What most of its detections call it, by their scores. Who is called a two-wheeler now and then is one that is often seen
+    /// without its rider's machine: nobody who walks is.
+    fn named(&self) -> Label {
+        let of = |label: Label| {
+            self.votes.iter().zip(Label::ALL).find(|(_, l)| *l == label).map_or(0.0, |(v, _)| *v)
+        };
+        let (person, two_wheeler) = (of(Label::Person), of(Label::TwoWheeler));
+        if two_wheeler > 0.0 && two_wheeler >= RIDER_PART * (person + two_wheeler) {
+            return Label::TwoWheeler;
+        }
+        let best = self.votes.iter().zip(Label::ALL).max_by(|a, b| a.0.total_cmp(b.0));
+        best.map_or(self.track.label, |(_, label)| label)
     }
 
     /// How fast it got from where it was a second ago, or a little longer, to where it was seen last, in sizes a second;
@@ -371,6 +396,7 @@ impl Alive {
     fn miss(&mut self, at: Monotonic, settings: &Settings) {
         let since = at.since(self.looked_at).as_secs_f32();
         self.missed_seconds += since.min(settings.miss_seconds_max);
+        self.evidence.missed();
         self.looked_at = at;
     }
 

@@ -6,8 +6,11 @@ use crate::domain::detection::SCORE_SURE;
 /// subjects are treated alike.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// From this score on a detection is sure: it may start a track. 0..=1.
+    /// From this score on a detection is sure. 0..=1.
     pub score_high: f32,
+    /// From this score on a detection may start a track; one that is never sure is confirmed only once it gets somewhere.
+    /// 0..=1.
+    pub score_start: f32,
     /// From this score on a detection may continue a track. 0..=1.
     pub score_low: f32,
     /// Least overlap (IoU) of a sure detection with the predicted box.
@@ -50,6 +53,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             score_high: SCORE_SURE,
+            score_start: 0.25,
             score_low: 0.15,
             iou_min: 0.15,
             iou_weak_min: 0.35,

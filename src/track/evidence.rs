@@ -1,0 +1,129 @@
+//! How sure it is that a track is somebody: a history of scores and misses, and whether it gets anywhere.
+
+use super::kalman;
+use crate::domain::detection::Label;
+use crate::domain::geometry::{Point, Rect};
+
+/// Log-odds are counted from these scores on: what is that sure on every look is neither more nor less likely somebody. Who
+/// gets somewhere is somebody sooner than what stays in its place: leaves are taken for people again and again, and sway.
+const EVEN_MOVING: f32 = 0.30;
+const EVEN_STAYING: f32 = 0.37;
+/// What a look that does not find it counts, in log-odds.
+const MISS: f32 = 0.8;
+/// So much of what was known counts on the next look.
+const KEPT: f32 = 0.9;
+/// Log-odds from which on it is somebody.
+const ENOUGH_MOVING: f32 = 1.0;
+const ENOUGH_STAYING: f32 = 1.2;
+/// Scores beyond this say no more.
+const SCORE_MAX: f32 = 0.95;
+/// It gets somewhere when its place is so many sizes from where it was first, and the way there was no longer than so many
+/// times that: what sways goes to and fro.
+const TRAVELLED_SIZES: f32 = 0.5;
+const DETOUR_MAX: f32 = 2.0;
+
+/// The history of one track.
+#[derive(Debug, Clone)]
+pub(super) struct Evidence {
+    moving: f32,
+    staying: f32,
+    first: Point,
+    last: Point,
+    /// In sizes.
+    way: f32,
+    travels: bool,
+    was_sure: bool,
+}
+
+impl Evidence {
+    pub(super) fn new(rect: &Rect) -> Self {
+        let centre = rect.centre();
+        let (moving, staying, way) = (0.0, 0.0, 0.0);
+        Self { moving, staying, first: centre, last: centre, way, travels: false, was_sure: false }
+    }
+
+    /// A look found it here.
+    pub(super) fn seen(&mut self, rect: &Rect, score: f32, is_sure: bool) {
+        let odds = log_odds(score.min(SCORE_MAX));
+        self.moving = KEPT * self.moving + odds - log_odds(EVEN_MOVING);
+        self.staying = KEPT * self.staying + odds - log_odds(EVEN_STAYING);
+        self.was_sure |= is_sure;
+        let (sx, sy) = kalman::scales(rect.w, rect.h);
+        let sizes = |a: Point, b: Point| ((a.x - b.x) / sx).hypot((a.y - b.y) / sy);
+        let centre = rect.centre();
+        self.way += sizes(centre, self.last);
+        self.last = centre;
+        let away = sizes(centre, self.first);
+        self.travels |= away >= TRAVELLED_SIZES && self.way <= DETOUR_MAX * away;
+    }
+
+    /// A look at its place did not.
+    pub(super) fn missed(&mut self) {
+        self.moving = KEPT * self.moving - MISS;
+        self.staying = KEPT * self.staying - MISS;
+    }
+
+    /// Whether a detection of it was sure.
+    pub(super) fn was_sure(&self) -> bool {
+        self.was_sure
+    }
+
+    /// Whether it is one, if it is called that. Leaves are taken for people; hardly ever for cars, which stand half hidden in
+    /// rows: for these one sure detection is enough. What is only known to move says nothing by its score.
+    pub(super) fn is_enough(&self, label: Label) -> bool {
+        let stays = match label {
+            Label::Person | Label::TwoWheeler => self.staying >= ENOUGH_STAYING,
+            Label::Car | Label::LargeVehicle | Label::Moving => true,
+        };
+        (self.travels && self.moving >= ENOUGH_MOVING) || (self.was_sure && stays)
+    }
+}
+
+fn log_odds(part: f32) -> f32 {
+    let part = part.clamp(0.01, 0.99);
+    (part / (1.0 - part)).ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After how many looks it is somebody; scores of 0 are misses.
+    fn enough_after(scores: impl IntoIterator<Item = f32>, place: impl Fn(usize) -> f32) -> Option<usize> {
+        let at = |i: usize| Rect::new(0.4 + place(i), 0.4, 0.04, 0.12);
+        let mut evidence = Evidence::new(&at(0));
+        for (i, score) in scores.into_iter().enumerate() {
+            if score > 0.0 {
+                evidence.seen(&at(i), score, score >= 0.45);
+            } else {
+                evidence.missed();
+            }
+            if evidence.is_enough(Label::Person) {
+                return Some(i + 1);
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn who_walks_is_somebody_also_if_never_sure() {
+        let walks = |i: usize| 0.012 * i as f32;
+        assert!(enough_after([0.38; 20], walks).is_some_and(|looks| looks <= 6));
+        assert_eq!(enough_after([0.38; 200], |_| 0.0), None, "and what stays is not");
+        assert_eq!(enough_after([0.27; 200], walks), None, "nor what is hardly seen");
+    }
+
+    #[test]
+    fn who_stands_is_somebody_if_sure() {
+        assert!(enough_after([0.7; 9], |_| 0.0).is_some_and(|looks| looks <= 3));
+        assert!(enough_after([0.55; 9], |_| 0.0).is_some_and(|looks| looks <= 4));
+    }
+
+    #[test]
+    fn what_sways_and_is_seen_by_turns_is_nobody() {
+        let sways = |i: usize| 0.02 * (i as f32 * 0.9).sin();
+        let flickers = (0..500).map(|i| if i % 2 == 0 { 0.55 } else { 0.0 });
+        assert_eq!(enough_after(flickers, sways), None);
+        assert_eq!(enough_after([0.4; 500], sways), None);
+    }
+}
