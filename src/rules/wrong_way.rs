@@ -17,6 +17,12 @@ const GAP_SECONDS: f32 = 1.0;
 /// Who makes fewer of its own lengths a second is pushed, or rolls back.
 const PACE_MIN: f32 = 0.2;
 
+/// Its own evidence: no single step is more than this part of the way against the direction, and of all its steps since it
+/// turned, so much at most goes along with it. An identity that is handed from a car to the one behind it goes back in one
+/// step, and on with the traffic.
+const STEP_MAX: f32 = 0.7;
+const FORTH_MAX: f32 = 0.3;
+
 /// Numbers of a `wrong_way` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -120,6 +126,7 @@ struct Way {
     /// Of its way through the zone, the point that is furthest along the direction: from there on it goes against it. A
     /// U-turn begins there.
     peak: Option<PathPoint>,
+    since_peak: Steps,
     inside_at: Option<Monotonic>,
     /// How it went against the direction, until that is told.
     against: Option<Against>,
@@ -131,6 +138,34 @@ struct Against {
     lengths: f32,
     seconds: f32,
     degrees: f32,
+    steps: Steps,
+}
+
+/// Between the points of a way, along the direction and against it: sums, and the longest step against it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Steps {
+    last: Option<f32>,
+    back: f32,
+    forth: f32,
+    longest: f32,
+}
+
+impl Steps {
+    /// Goes on to a point that is so far along.
+    fn take(&mut self, along: f32) {
+        let step = self.last.map_or(0.0, |last| along - last);
+        self.last = Some(along);
+        if step < 0.0 {
+            self.back -= step;
+            self.longest = self.longest.max(-step);
+        } else {
+            self.forth += step;
+        }
+    }
+
+    fn are_its_own(&self) -> bool {
+        self.longest <= STEP_MAX * self.back && self.forth <= FORTH_MAX * self.back
+    }
 }
 
 impl Way {
@@ -149,13 +184,18 @@ impl Way {
         let along = |point: &PathPoint| params.direction.along(point.foot);
         let peak = match self.peak {
             Some(peak) if along(&peak) > along(point) => peak,
-            _ => *self.peak.insert(*point),
+            _ => {
+                self.since_peak = Steps::default();
+                *self.peak.insert(*point)
+            }
         };
+        self.since_peak.take(along(point));
         let way = measure::way(peak.foot, point.foot);
         Some(Against {
             lengths: way[0].hypot(way[1]) / length,
             seconds: measure::seconds(point.at.since(peak.at)),
             degrees: measure::angle_degrees(way, params.direction.way()),
+            steps: self.since_peak,
         })
     }
 }
@@ -166,10 +206,11 @@ impl Params {
             && measure::is_enough(against.seconds, self.seconds_min)
             && against.lengths >= PACE_MIN * against.seconds
             && against.degrees >= self.angle_degrees_min
+            && against.steps.are_its_own()
     }
 
     fn numbers(&self, against: &Against) -> String {
-        let Against { lengths, seconds, degrees } = against;
+        let Against { lengths, seconds, degrees, .. } = against;
         format!(
             "went {lengths:.1} of its lengths in {seconds:.1} s ({:.1} in {:.1} s needed), {degrees:.0} degrees off the \
              direction ({:.0} needed)",

@@ -47,6 +47,17 @@ fn a_leap_of_an_identity_is_no_movement() {
 }
 
 #[test]
+fn an_identity_that_is_handed_to_the_one_behind_has_not_turned_round() {
+    // Two cars slowly one behind the other, 1.6 lengths apart; the first one's id goes over to the second.
+    let handed =
+        |t: f32| vec![car(1, if t < 3.0 { 0.5 + 0.04 * t } else { 0.25 + 0.04 * t } + tremble(t, 1), 0.5)];
+    assert_eq!(opened(&lane(), 9.0, handed), [0, 0, 0]);
+    let turned =
+        |t: f32| vec![car(1, if t < 3.0 { 0.5 + 0.04 * t } else { 0.74 - 0.04 * t } + tremble(t, 1), 0.5)];
+    assert_eq!(opened(&lane(), 14.0, turned), [1, 1, 1], "who does is told");
+}
+
+#[test]
 fn one_that_is_lost_and_found_again_is_one_event() {
     let ride = |t: f32| vec![bike(if t < 3.0 { 1 } else { 2 }, 0.85 - 0.06 * t, 0.5)];
     assert!(opened(&lane(), 10.0, ride).iter().all(|count| *count <= 1));
