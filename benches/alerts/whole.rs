@@ -128,6 +128,7 @@ fn draft() -> AlertDraft {
             severity: Severity::Warning,
             opened_at: now,
             closed_at: None,
+            follows: None,
             subjects: Vec::new(),
             count: 1,
             zone: Some("yard".parse().unwrap()),

@@ -34,6 +34,12 @@ impl Table {
     pub fn add(&mut self, scenario: &Scenario, said: Said) {
         let Said { mut opened, unknown, notes, frames, inferences } = said;
         let mut words = Vec::new();
+        // A further alert of an incident is right or wrong as its first one is.
+        let further = opened.iter().filter(|(_, event)| event.follows.is_some()).count();
+        opened.retain(|(_, event)| event.follows.is_none());
+        if further > 0 {
+            words.push(format!("{further} further"));
+        }
         for rule in &scenario.rules {
             let kind = self.kinds.entry(rule.kind.clone()).or_default();
             kind.scenarios += 1;

@@ -14,9 +14,7 @@ use crate::channel;
 use crate::config;
 use crate::domain::ack::Ack;
 use crate::domain::alert::{Alert, AlertDraft, ClipRef, ModelRef, Thumbnail};
-use crate::domain::detection::Label;
 use crate::domain::fault::chain;
-use crate::domain::geometry::Rect;
 use crate::domain::ids::{BoxId, CameraId, WardId};
 use crate::progress;
 use crate::publish::{Outbox, Publisher};
@@ -135,11 +133,7 @@ impl AlertInput {
     }
 
     fn thumbnail(&self, camera: &config::Camera, shot: &Shot) -> Option<Thumbnail> {
-        let mark = |(label, score, rect): &(Label, f32, Rect)| Mark {
-            rect: *rect,
-            text: format!("{label} {:.0}%", score * 100.0),
-        };
-        let marks: Vec<Mark> = shot.subjects.iter().map(mark).collect();
+        let marks: Vec<Mark> = shot.marks();
         let local = shot.at.to_timestamp().to_zoned(self.timezone.clone());
         let when = local.strftime("%Y-%m-%d %H:%M:%S").to_string();
         let caption = Caption { place: camera.camera.name.clone(), when };

@@ -174,13 +174,14 @@ impl Analysis {
             self.standing.iter().filter(|remnant| !is_somebodys(remnant, tracks, at)).copied().collect();
         let standing = standing.as_slice();
         let events = self.rules.step(&Look { at: frame.at, epoch: frame.epoch, tracks, standing, optics });
+        let told = self.portraits.tell(Some(frame), events, tracks);
         let open: Vec<(AlertId, Vec<TrackId>)> = self
             .rules
             .open()
             .map(|event| (event.id, event.subjects.iter().map(|subject| subject.track).collect()))
             .collect();
         self.portraits.look(frame, open.iter().map(|(id, members)| (*id, members.as_slice())), tracks);
-        self.portraits.tell(Some(frame), events, tracks)
+        told
     }
 
     fn plan(&self, frame: &Frame, tracks: &[Forecast]) -> Option<Plan> {

@@ -1,7 +1,9 @@
 //! Which frame shows an event's subjects best: large, sharp, whole. The opening alert shows the frame that completed the
-//! evidence; the closing one, if there was a better one meanwhile, that.
+//! evidence, or the latest one before it on which a subject was seen; one that had to wait, the best so far. The closing
+//! one shows a better one, if there was one meanwhile. What is only expected on a frame is marked as such.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::domain::detection::Label;
 use crate::domain::event::{Event, Phase, Subject};
@@ -10,9 +12,12 @@ use crate::domain::ids::{AlertId, TrackId};
 use crate::domain::picture::{Frame, Picture};
 use crate::domain::time::WallTime;
 use crate::domain::track::Track;
+use crate::thumbnail::Mark;
 
 /// A later frame must be this much better to be sent over a thin link.
 const BETTER: f32 = 1.25;
+/// A frame on which a subject was seen is shown instead of a later one on which it was not, if it is no older than this.
+const SEEN_MAX: Duration = Duration::from_secs(2);
 /// Of a subject at the picture's edge the rest may be outside.
 const CUT: f32 = 0.4;
 const EDGE: f32 = 0.004;
@@ -35,28 +40,44 @@ pub struct Shot {
     pub picture: Picture,
     /// When it was taken.
     pub at: WallTime,
-    /// Who it is about: label, score, box.
-    pub subjects: Vec<(Label, f32, Rect)>,
+    /// Who it is about.
+    pub subjects: Vec<Shown>,
     /// Persons it is not about.
     pub bystanders: Vec<Rect>,
     quality: f32,
+}
+
+/// A subject on a frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shown {
+    /// What it is.
+    pub label: Label,
+    /// How sure the latest detection was, 0..=1.
+    pub score: f32,
+    /// Where it is on the frame.
+    pub rect: Rect,
+    /// Whether it was not seen on that frame: it is expected there.
+    pub predicted: bool,
 }
 
 /// The best frames of one camera's open events: one each.
 #[derive(Debug, Default)]
 pub(super) struct Portraits {
     open: BTreeMap<AlertId, Portrait>,
+    /// The latest frame on which somebody was seen, and who.
+    seen: Option<(Frame, Vec<Track>)>,
 }
 
 #[derive(Debug)]
 struct Portrait {
     best: Shot,
-    /// Of the one that was sent.
-    sent: f32,
+    /// Of the one that was sent; `None` where the event waits to be told.
+    sent: Option<f32>,
 }
 
 impl Portraits {
-    /// Takes in a frame that was looked at while events are open: their ids, and who takes part.
+    /// Takes in a frame while events are open or wait to be told: their ids, and who takes part. What opened on it was told
+    /// before.
     pub(super) fn look<'a>(
         &mut self,
         frame: &Frame,
@@ -64,11 +85,17 @@ impl Portraits {
         tracks: &[Track],
     ) {
         for (id, members) in open {
-            let Some(portrait) = self.open.get_mut(&id) else { continue };
             let shot = Shot::of(frame, members, tracks);
-            if shot.quality > portrait.best.quality {
-                portrait.best = shot;
+            match self.open.get_mut(&id) {
+                Some(portrait) if shot.quality > portrait.best.quality => portrait.best = shot,
+                Some(_) => {}
+                None => {
+                    self.open.insert(id, Portrait { best: shot, sent: None });
+                }
             }
+        }
+        if tracks.iter().any(|track| track.last_seen == frame.at.monotonic) {
+            self.seen = Some((frame.clone(), tracks.to_vec()));
         }
     }
 
@@ -80,27 +107,48 @@ impl Portraits {
     fn told(&mut self, frame: Option<&Frame>, event: Event, tracks: &[Track]) -> Told {
         let shot = match event.phase {
             Phase::Opened => {
-                let members: Vec<TrackId> = event.subjects.iter().map(|subject| subject.track).collect();
-                let mut shot = frame.map(|frame| Shot::of(frame, &members, tracks));
-                // What stands and is no track's is where the rule saw it.
-                let is_thing = |subject: &&Subject| {
-                    subject.label == Label::Moving && !tracks.iter().any(|track| track.id == subject.track)
-                };
-                let things = event.subjects.iter().filter(is_thing);
-                if let Some(shot) = &mut shot {
-                    shot.subjects.extend(things.map(|subject| (subject.label, subject.score, subject.rect)));
-                }
+                let waited = self.open.remove(&event.id).map(|portrait| portrait.best);
+                let waited = waited.filter(|shot| shot.quality > 0.0);
+                let shot = waited.or_else(|| frame.map(|frame| self.opening(frame, &event, tracks)));
                 if let Some(shot) = shot.clone() {
-                    self.open.insert(event.id, Portrait { sent: shot.quality, best: shot });
+                    self.open.insert(event.id, Portrait { sent: Some(shot.quality), best: shot });
                 }
                 shot
             }
             Phase::Closed => {
                 let portrait = self.open.remove(&event.id);
-                portrait.filter(|p| p.best.quality > BETTER * p.sent).map(|portrait| portrait.best)
+                let is_better = |p: &Portrait| p.sent.is_none_or(|sent| p.best.quality > BETTER * sent);
+                portrait.filter(is_better).map(|portrait| portrait.best)
             }
         };
         Told { event, shot }
+    }
+
+    /// This frame; or the latest one on which a subject was seen, where nobody looked at this one.
+    fn opening(&self, frame: &Frame, event: &Event, tracks: &[Track]) -> Shot {
+        let members: Vec<TrackId> = event.subjects.iter().map(|subject| subject.track).collect();
+        let mut shot = Shot::of(frame, &members, tracks);
+        let is_recent = |seen: &Frame| {
+            seen.epoch == frame.epoch && frame.at.monotonic.since(seen.at.monotonic) <= SEEN_MAX
+        };
+        if let Some((seen, tracks)) = self.seen.as_ref().filter(|(seen, _)| is_recent(seen)) {
+            let before = Shot::of(seen, &members, tracks);
+            if shot.quality == 0.0 && before.quality > 0.0 {
+                shot = before;
+            }
+        }
+        // What stands and is no track's is where the rule saw it.
+        let is_thing = |subject: &&Subject| {
+            subject.label == Label::Moving && !tracks.iter().any(|track| track.id == subject.track)
+        };
+        let things = event.subjects.iter().filter(is_thing);
+        shot.subjects.extend(things.map(|thing| Shown {
+            label: thing.label,
+            score: thing.score,
+            rect: thing.rect,
+            predicted: false,
+        }));
+        shot
     }
 }
 
@@ -113,7 +161,7 @@ impl Shot {
         Self {
             picture: frame.picture.clone(),
             at: frame.at.wall,
-            subjects: subjects.iter().map(|track| (track.label, track.score, track.rect)).collect(),
+            subjects: subjects.iter().map(|track| Shown::of(track, frame)).collect(),
             bystanders: others
                 .iter()
                 .filter(|track| track.label == Label::Person)
@@ -121,6 +169,20 @@ impl Shot {
                 .collect(),
             quality,
         }
+    }
+}
+
+impl Shot {
+    /// Its subjects, to be drawn.
+    pub fn marks(&self) -> Vec<Mark> {
+        self.subjects.iter().map(|s| Mark::of(s.label, s.score, s.rect, s.predicted)).collect()
+    }
+}
+
+impl Shown {
+    fn of(track: &Track, frame: &Frame) -> Self {
+        let Track { label, score, rect, .. } = *track;
+        Self { label, score, rect, predicted: !track.is_seen_at(frame.at.monotonic) }
     }
 }
 
@@ -189,7 +251,8 @@ mod tests {
             severity: Severity::Notice,
             opened_at: stamp(1),
             closed_at: (phase == Phase::Closed).then(|| stamp(9)),
-            subjects: vec![Subject { track: id, label, score, rect, path: Vec::new() }],
+            subjects: vec![Subject { track: id, label, score, rect, predicted: false, path: Vec::new() }],
+            follows: None,
             count: 1,
             zone: None,
             why: String::new(),
@@ -235,10 +298,47 @@ mod tests {
             let opened = event(Phase::Opened, &Track { label, ..thing.clone() });
             let told =
                 Portraits::default().tell(Some(&frame(1, 40)), vec![opened], std::slice::from_ref(&passer));
-            told[0].shot.as_ref().unwrap().subjects.iter().map(|subject| subject.2).collect::<Vec<Rect>>()
+            told[0].shot.as_ref().unwrap().subjects.iter().map(|subject| subject.rect).collect::<Vec<Rect>>()
         };
         assert_eq!(shown(Label::Moving), [thing.rect]);
         assert_eq!(shown(Label::TwoWheeler), [], "who is gone is not where they were");
+    }
+
+    #[test]
+    fn an_event_that_waited_shows_its_best_frame_so_far() {
+        let large = track(1, 3, Rect::new(0.3, 0.3, 0.2, 0.4));
+        let held = event(Phase::Opened, &large);
+        let mut portraits = Portraits::default();
+        let members = [TrackId(1)];
+        for (second, rect) in
+            [(2, Rect::new(0.4, 0.4, 0.1, 0.2)), (3, large.rect), (4, Rect::new(0.9, 0.4, 0.1, 0.2))]
+        {
+            let seen = track(1, second, rect);
+            portraits.look(&frame(second, 40), [(held.id, &members[..])].into_iter(), &[seen]);
+        }
+        let told = portraits.tell(Some(&frame(9, 40)), vec![held], &[]);
+        let shot = told[0].shot.as_ref().unwrap();
+        assert_eq!((shot.at, shot.subjects[0].rect), (stamp(3).wall, large.rect));
+    }
+
+    #[test]
+    fn who_is_only_expected_is_shown_where_he_was_seen_or_is_marked() {
+        let seen = track(1, 3, Rect::new(0.3, 0.3, 0.2, 0.4));
+        let opened = event(Phase::Opened, &seen);
+        let shown = |before: Option<u64>, now: u64| {
+            let mut portraits = Portraits::default();
+            if let Some(second) = before {
+                portraits.look(&frame(second, 40), std::iter::empty(), std::slice::from_ref(&seen));
+            }
+            let told =
+                portraits.tell(Some(&frame(now, 40)), vec![opened.clone()], std::slice::from_ref(&seen));
+            let shot = told[0].shot.clone().unwrap();
+            (shot.at, shot.subjects[0].predicted)
+        };
+        assert_eq!(shown(None, 3), (stamp(3).wall, false));
+        assert_eq!(shown(Some(3), 4), (stamp(3).wall, false), "where he was seen a second ago");
+        assert_eq!(shown(Some(3), 9), (stamp(9).wall, true), "which is too long ago");
+        assert_eq!(shown(None, 4), (stamp(4).wall, true));
     }
 
     #[test]

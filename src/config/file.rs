@@ -446,7 +446,8 @@ pub struct Rule {
     /// How much its alerts matter.
     #[serde(default = "default_severity")]
     pub severity: Severity,
-    /// After an event has ended, the rule is silent on that camera for this many seconds.
+    /// For this many seconds after an event has ended, the rule tells nothing of the same subjects on that camera. Others are
+    /// told in further alerts, the second 5 s after the first, each further one after twice that wait, up to this one.
     #[serde(default = "default_cool_down_seconds")]
     #[schemars(range(min = 0, max = 86400))]
     pub cool_down_seconds: f64,

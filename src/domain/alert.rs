@@ -126,9 +126,12 @@ pub struct Alert {
     pub closed_at: Option<WallTime>,
     /// How far these times can be trusted.
     pub clock: ClockState,
-    /// Who took part, the first one first.
+    /// The first alert of the same incident: others were told of before. Absent in that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<AlertId>,
+    /// Who took part, the first one first; of a further alert, those whom no earlier one named.
     pub subjects: Vec<Subject>,
-    /// How many took part.
+    /// How many took part; of a further alert, since the incident began.
     pub count: u32,
     /// The zone or tripwire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -182,6 +185,7 @@ impl AlertDraft {
             opened_at: event.opened_at.wall,
             closed_at: event.closed_at.map(|at| at.wall),
             clock: event.closed_at.unwrap_or(event.opened_at).clock,
+            follows: event.follows,
             subjects: event.subjects,
             count: event.count,
             zone: event.zone,
@@ -221,6 +225,7 @@ mod tests {
                 severity: Severity::Warning,
                 opened_at: at,
                 closed_at: None,
+                follows: None,
                 subjects: Vec::new(),
                 count: 1,
                 zone: None,

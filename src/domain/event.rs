@@ -74,8 +74,15 @@ pub struct Subject {
     /// Where it was when the rule fired: `[x, y, w, h]` as fractions of the picture.
     #[serde(rename = "box")]
     pub rect: Rect,
+    /// Whether the box is where it was expected: it was not seen on that frame. Absent where it was seen.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub predicted: bool,
     /// Its foot points until the alert was told, oldest first, at most 32.
     pub path: Vec<Point>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// A rule's outcome.
@@ -95,9 +102,11 @@ pub struct Event {
     pub opened_at: Stamp,
     /// When it ended; `None` while it is open.
     pub closed_at: Option<Stamp>,
-    /// Who took part, the first one first.
+    /// Where others were told of before in the same incident: the alert that was the first of it.
+    pub follows: Option<AlertId>,
+    /// Who took part, the first one first; of a further alert, those whom no earlier one named.
     pub subjects: Vec<Subject>,
-    /// How many took part.
+    /// How many took part; of a further alert, since the incident began.
     pub count: u32,
     /// The zone or tripwire.
     pub zone: Option<ZoneId>,

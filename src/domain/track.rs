@@ -41,6 +41,13 @@ pub struct Track {
     pub path: Vec<PathPoint>,
 }
 
+impl Track {
+    /// Whether it was seen at `at`, or is known to stand where it was seen last; what is neither is expected there.
+    pub fn is_seen_at(&self, at: Monotonic) -> bool {
+        self.last_seen >= at || self.path.last().is_some_and(|point| point.at >= at)
+    }
+}
+
 /// Where a track is expected at some time, for whoever decides where to look then.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Forecast {

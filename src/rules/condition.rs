@@ -31,6 +31,11 @@ pub trait Condition: Send {
 
     /// When its events end.
     fn ending(&self) -> Ending;
+
+    /// Whether each subject is told of. Where it is about how many there are, who joins is only counted.
+    fn tells_of_each(&self) -> bool {
+        true
+    }
 }
 
 /// What a rule gets to see of one look.

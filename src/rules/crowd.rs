@@ -185,6 +185,10 @@ impl Condition for Watch {
     fn ending(&self) -> Ending {
         Ending::AfterQuiet(QUIET)
     }
+
+    fn tells_of_each(&self) -> bool {
+        false
+    }
 }
 
 /// What several tracks are, for a person.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::incident::Incident;
 use super::settings::RuleSettings;
 use super::{About, Condition, Ending, Finding, Notes, View};
 use crate::domain::detection::Label;
@@ -61,7 +62,12 @@ struct Rule {
     day: Box<dyn Condition>,
     /// Where a night has numbers of its own. Both see every look; the findings of one of them count.
     night: Option<Box<dyn Condition>>,
+    /// What was told of, and is not over.
     open: Option<Open>,
+    /// Further subjects, who wait until the next alert may be told.
+    held: Option<Open>,
+    /// Since the first alert, until nobody was found for a cool-down.
+    incident: Option<Incident>,
     silent_until: Option<Monotonic>,
 }
 
@@ -71,6 +77,8 @@ struct Open {
     /// Everyone who took part, also those beyond [`SUBJECTS_MAX`].
     members: BTreeSet<(Epoch, TrackId)>,
     last_finding: Stamp,
+    /// Where it had to wait, later than it began.
+    told_at: Stamp,
 }
 
 /// What a step of a rule is about.
@@ -102,8 +110,9 @@ impl RuleSet {
     /// Takes a look in; gives the events that it opens or closes, an event's both phases under one id.
     ///
     /// A frame at which nobody looked is a look as well, with the tracks as they are expected: time passes. Looks come in
-    /// the order of their monotonic time. Whoever a condition holds for on the same look is in the opened event; while it
-    /// is open, further subjects join it: they are told when it closes.
+    /// the order of their monotonic time. Whoever a condition holds for on the same look is in the opened event. For whom it
+    /// holds later, while that is open or within the cool-down, is told in a further event that names the first one; the
+    /// one before it closes then.
     pub fn step(&mut self, look: &Look) -> Vec<Event> {
         let new_epoch = self.epoch.replace(look.epoch) != Some(look.epoch);
         let mut events = Vec::new();
@@ -127,9 +136,10 @@ impl RuleSet {
         self.rules.iter_mut().filter_map(|rule| rule.absent(moment)).collect()
     }
 
-    /// Which events are open, and who takes part in each as far as it is named.
+    /// Which events are open or wait to be told, and who takes part in each as far as it is named.
     pub fn open(&self) -> impl Iterator<Item = &Event> {
-        self.rules.iter().filter_map(|rule| rule.open.as_ref()).map(|open| &open.event)
+        let events = self.rules.iter().flat_map(|rule| [&rule.open, &rule.held]);
+        events.filter_map(Option::as_ref).map(|open| &open.event)
     }
 
     /// Whether one of its rules asks how the camera sees.
@@ -156,12 +166,13 @@ impl RuleSet {
         active.map(|rule| rule.severity).max()
     }
 
-    /// Ends the open events at `at`: the stream is lost, or the box stops. What the rules remember of tracks is dropped.
+    /// Ends the open events at `at`: the stream is lost, or the box stops. What waits is told before. What the rules remember
+    /// of tracks is dropped.
     /// What is about a picture that does not come stays open, whether the stream is lost once more or not.
     pub fn close_all(&mut self, at: Stamp) -> Vec<Event> {
         self.epoch = None;
         let rules = self.rules.iter_mut().filter(|rule| rule.day.ending() != Ending::AtNextLook);
-        rules.filter_map(|rule| rule.close(at)).collect()
+        rules.flat_map(|rule| rule.close_all(at)).collect()
     }
 }
 
@@ -175,7 +186,7 @@ impl Rule {
         };
         let day = settings.kind.condition();
         let night = settings.night.as_ref().map(|kind| kind.condition());
-        Self { settings, labels, day, night, open: None, silent_until: None }
+        Self { settings, labels, day, night, open: None, held: None, incident: None, silent_until: None }
     }
 
     fn conditions(&mut self) -> impl Iterator<Item = &mut Box<dyn Condition>> {
@@ -187,13 +198,22 @@ impl Rule {
         // Conditions see every look, so that they know who was there when the schedule begins.
         let findings = self.findings(look, notes);
         let mut events = Vec::new();
-        if let Some(open) = &mut self.open {
+        for open in [&mut self.open, &mut self.held].into_iter().flatten() {
             open.follow(look);
+        }
+        if let Some(incident) = &mut self.incident {
+            incident.follow(look.epoch, look.tracks, look.at.monotonic);
         }
         if let Some(ended) = self.ended(look.at) {
             events.extend(self.close(ended));
         }
+        let cool_down = self.settings.cool_down;
+        let is_over = |incident: &mut Incident| incident.is_over(look.at.monotonic, cool_down);
+        if self.open.is_none() && self.held.is_none() {
+            self.incident.take_if(is_over);
+        }
         events.extend(self.take(moment, findings, notes));
+        events.extend(self.tell_further(look.at));
         events
     }
 
@@ -224,35 +244,111 @@ impl Rule {
         self.take(moment, vec![finding], &mut Notes::default())
     }
 
-    /// Has the findings of a step open an event, or join the open one.
+    /// Has the findings of a step open an event, join the open one, or wait for the next one.
     fn take(&mut self, moment: Moment, mut findings: Vec<Finding>, notes: &mut Notes) -> Option<Event> {
         findings.retain_mut(|finding| self.is_about(finding, moment.tracks));
-        let silent_for = self.silent_until.and_then(|until| {
-            let now = moment.at.monotonic;
-            (now < until && self.open.is_none()).then(|| until.since(now).as_secs_f32())
-        });
-        let refused = if findings.is_empty() {
-            return None;
-        } else if !self.settings.schedule.covers(moment.at.wall) {
-            Some("outside of the schedule".to_owned())
-        } else {
-            silent_for.map(|seconds| format!("within the cool-down, for {seconds:.1} s more"))
-        };
-        if let Some(why) = refused {
-            note(notes, &findings, moment.tracks, &why);
+        if findings.is_empty() {
             return None;
         }
-        let opens = self.open.is_none();
-        if opens {
-            self.open = Some(self.begin(moment, &findings[0].why));
+        if !self.settings.schedule.covers(moment.at.wall) {
+            note(notes, &findings, moment.tracks, "outside of the schedule");
+            return None;
         }
-        let open = self.open.as_mut()?;
-        open.last_finding = moment.at;
-        for finding in &findings {
-            let here = finding.subjects.iter().filter_map(|index| moment.tracks.get(*index));
-            here.chain(&finding.gone).for_each(|track| open.join(moment.epoch, track));
+        let now = moment.at.monotonic;
+        let silent_for = self.silent_until.filter(|until| now < *until && self.open.is_none());
+        let waits = self.incident.as_ref().is_some_and(|incident| now < self.next_alert_at(incident));
+        if self.open.is_none() && silent_for.is_none() && self.held.is_none() && !waits {
+            return Some(self.open_with(moment, &findings));
         }
-        opens.then(|| open.event.clone())
+        let is_told_anew = self.open.is_none() && silent_for.is_none();
+        findings.retain(|finding| !self.holds(moment, finding, is_told_anew));
+        if let Some(open) = self.open.as_mut().filter(|_| !findings.is_empty()) {
+            open.last_finding = moment.at;
+            self.incident.iter_mut().for_each(|incident| incident.found_at = now);
+        }
+        if let Some(until) = silent_for {
+            let seconds = until.since(now).as_secs_f32();
+            note(notes, &findings, moment.tracks, &format!("within the cool-down, for {seconds:.1} s more"));
+        }
+        None
+    }
+
+    fn next_alert_at(&self, incident: &Incident) -> Monotonic {
+        incident.next_alert_at(self.settings.cool_down)
+    }
+
+    /// Opens an event for all that was found on a look.
+    fn open_with(&mut self, moment: Moment, findings: &[Finding]) -> Event {
+        let why = findings.first().map_or("", |finding| &finding.why);
+        let mut open = Open::begin(&self.settings, moment, why, None);
+        let incident = self.incident.get_or_insert_with(|| Incident::new(open.event.id, moment.at));
+        if incident.first != open.event.id {
+            open.event.follows = Some(incident.first);
+            incident.told(moment.at.monotonic);
+        }
+        incident.found_at = moment.at.monotonic;
+        for track in findings.iter().flat_map(|finding| everyone(finding, moment.tracks)) {
+            incident.admits(moment.epoch, track);
+            open.join(moment, track);
+        }
+        open.count(incident);
+        let event = open.event.clone();
+        self.open = Some(open);
+        event
+    }
+
+    /// Has those of a finding who are new to the incident wait for the next alert; all of them, if it `is_told_anew`. Where
+    /// nobody is told of for himself, they join the open event. Whether anybody waits.
+    fn holds(&mut self, moment: Moment, finding: &Finding, is_told_anew: bool) -> bool {
+        let Some(incident) = &mut self.incident else { return false };
+        let mut anybody = false;
+        for track in everyone(finding, moment.tracks) {
+            let is_new = incident.admits(moment.epoch, track);
+            let waits_already = self.held.as_ref().is_some_and(|held| held.has(moment.epoch, track));
+            let waits = waits_already || is_told_anew || (is_new && self.day.tells_of_each());
+            let event = if waits {
+                let begin = || Open::begin(&self.settings, moment, &finding.why, Some(incident.first));
+                let held = self.held.get_or_insert_with(begin);
+                held.last_finding = moment.at;
+                incident.found_at = moment.at.monotonic;
+                anybody = true;
+                Some(held)
+            } else {
+                self.open.as_mut().filter(|open| is_new || open.has(moment.epoch, track))
+            };
+            if let Some(event) = event {
+                event.join(moment, track);
+                if waits || is_new {
+                    event.count(incident);
+                }
+            }
+        }
+        anybody
+    }
+
+    /// Tells of those who wait, once their time has come: the event before closes, and theirs opens.
+    fn tell_further(&mut self, at: Stamp) -> Vec<Event> {
+        let is_due =
+            self.incident.as_ref().is_some_and(|incident| at.monotonic >= self.next_alert_at(incident));
+        if is_due { self.open_held(at) } else { Vec::new() }
+    }
+
+    fn open_held(&mut self, at: Stamp) -> Vec<Event> {
+        let Some(mut held) = self.held.take() else { return Vec::new() };
+        held.told_at = at;
+        let before = self.close(at);
+        if let Some(incident) = &mut self.incident {
+            incident.told(at.monotonic);
+        }
+        let event = held.event.clone();
+        self.open = Some(held);
+        before.into_iter().chain([event]).collect()
+    }
+
+    fn close_all(&mut self, at: Stamp) -> Vec<Event> {
+        let mut events = self.open_held(at);
+        events.extend(self.close(at));
+        events
     }
 
     /// The last wall before somebody is woken: tracks that are not confirmed, or are not asked for, are left out, and
@@ -275,28 +371,10 @@ impl Rule {
         match self.day.ending() {
             Ending::AfterQuiet(quiet) => (since(open.last_finding) >= quiet).then_some(open.last_finding),
             Ending::AfterCoolDown => {
-                (since(open.event.opened_at) >= self.settings.cool_down).then_some(open.last_finding)
+                (since(open.told_at) >= self.settings.cool_down).then_some(open.last_finding)
             }
             Ending::AtNextLook => Some(now),
         }
-    }
-
-    fn begin(&self, moment: Moment, why: &str) -> Open {
-        let RuleSettings { id, name, kind, place, severity, .. } = &self.settings;
-        let event = Event {
-            id: AlertId::new(moment.at.wall.as_unix_millis()),
-            phase: Phase::Opened,
-            camera: moment.camera.clone(),
-            rule: RuleRef { id: id.clone(), kind: kind.as_str().to_owned(), name: name.clone() },
-            severity: *severity,
-            opened_at: moment.at,
-            closed_at: None,
-            subjects: Vec::new(),
-            count: 0,
-            zone: place.id().cloned(),
-            why: why.to_owned(),
-        };
-        Open { event, members: BTreeSet::new(), last_finding: moment.at }
     }
 
     fn close(&mut self, at: Stamp) -> Option<Event> {
@@ -311,6 +389,35 @@ impl Rule {
 }
 
 impl Open {
+    /// An event that nobody takes part in yet.
+    fn begin(settings: &RuleSettings, moment: Moment, why: &str, follows: Option<AlertId>) -> Self {
+        let RuleSettings { id, name, kind, place, severity, .. } = settings;
+        let event = Event {
+            id: AlertId::new(moment.at.wall.as_unix_millis()),
+            phase: Phase::Opened,
+            camera: moment.camera.clone(),
+            rule: RuleRef { id: id.clone(), kind: kind.as_str().to_owned(), name: name.clone() },
+            severity: *severity,
+            opened_at: moment.at,
+            closed_at: None,
+            follows,
+            subjects: Vec::new(),
+            count: 0,
+            zone: place.id().cloned(),
+            why: why.to_owned(),
+        };
+        Self { event, members: BTreeSet::new(), last_finding: moment.at, told_at: moment.at }
+    }
+
+    /// As many as the incident has had, and no fewer than take part.
+    fn count(&mut self, incident: &Incident) {
+        self.event.count = incident.count.max(u32::try_from(self.members.len()).unwrap_or(u32::MAX));
+    }
+
+    fn has(&self, epoch: Epoch, track: &Track) -> bool {
+        self.members.contains(&(epoch, track.id))
+    }
+
     /// The paths of its subjects go on.
     fn follow(&mut self, look: &Look) {
         for subject in &mut self.event.subjects {
@@ -322,13 +429,12 @@ impl Open {
         }
     }
 
-    /// Counts a subject that is new to the event; raises the score of one that is not.
-    fn join(&mut self, epoch: Epoch, track: &Track) {
+    /// Names a subject that is new to the event; raises the score of one that is not.
+    fn join(&mut self, moment: Moment, track: &Track) {
         let event = &mut self.event;
-        if self.members.insert((epoch, track.id)) {
-            event.count += 1;
+        if self.members.insert((moment.epoch, track.id)) {
             if event.subjects.len() < SUBJECTS_MAX {
-                event.subjects.push(subject(track));
+                event.subjects.push(subject(track, moment.at.monotonic));
             }
         } else if let Some(known) = event.subjects.iter_mut().find(|s| s.track == track.id) {
             known.score = known.score.max(track.score);
@@ -336,22 +442,27 @@ impl Open {
     }
 }
 
+/// Those of a finding who are on the picture, and those who are gone.
+fn everyone<'a>(finding: &'a Finding, tracks: &'a [Track]) -> impl Iterator<Item = &'a Track> {
+    finding.subjects.iter().filter_map(|index| tracks.get(*index)).chain(&finding.gone)
+}
+
 fn note(notes: &mut Notes, findings: &[Finding], tracks: &[Track], why: &str) {
     for finding in findings {
-        let here = finding.subjects.iter().filter_map(|index| tracks.get(*index));
-        here.chain(&finding.gone).for_each(|track| notes.say(track, || why.to_owned()));
+        everyone(finding, tracks).for_each(|track| notes.say(track, || why.to_owned()));
         if finding.subjects.is_empty() && finding.gone.is_empty() {
             notes.say_of_all(|| why.to_owned());
         }
     }
 }
 
-fn subject(track: &Track) -> Subject {
+fn subject(track: &Track, at: Monotonic) -> Subject {
     Subject {
         track: track.id,
         label: track.label,
         score: track.score,
         rect: track.rect.clamped(),
+        predicted: !track.is_seen_at(at),
         path: path(track),
     }
 }

@@ -49,12 +49,14 @@ pub(super) struct Sight {
 }
 
 impl Sight {
-    fn first(track: &Track) -> Self {
+    /// Of a track's first detection, with the size that it has now.
+    pub(super) fn first(track: &Track) -> Self {
         let foot = track.path.first().map_or(track.rect.foot(), |point| point.foot);
         Self { at: track.first_seen, foot, ..Self::last(track) }
     }
 
-    fn last(track: &Track) -> Self {
+    /// Of a track's latest detection.
+    pub(super) fn last(track: &Track) -> Self {
         let length = measure::length(&track.rect);
         let foot = track.path.last().map_or(track.rect.foot(), |point| point.foot);
         let pace = (track.velocity.x * measure::WIDE).hypot(track.velocity.y) / length;

@@ -1,7 +1,8 @@
 //! The ward's rules: pure.
 //!
 //! A rule kind is one file with its numbers (`Params`) and its [`Condition`], and one line in [`Kind`]'s list below. All
-//! else (schedule, night, labels, cool-down, opening, merging, closing) is the same for every kind and lives in `engine`.
+//! else (schedule, night, labels, opening, closing) is the same for every kind and lives in `engine`; who is told of when,
+//! in `incident`.
 //! What several kinds look at lives in `follow` (tracks over looks, and who goes on under a new id), `stand` (what stands,
 //! and since when), `put_down` (what has come to stand and is no track's) and `measure` (distances).
 //! Called by `agent` after each look, one [`RuleSet`] per camera. No I/O, no clock.
@@ -9,6 +10,7 @@
 mod condition;
 mod engine;
 mod follow;
+mod incident;
 mod measure;
 mod put_down;
 mod settings;

@@ -50,6 +50,7 @@ pub(super) fn draft(camera: &str) -> AlertDraft {
             severity: Severity::Warning,
             opened_at,
             closed_at: None,
+            follows: None,
             subjects: Vec::new(),
             count: 1,
             zone: None,

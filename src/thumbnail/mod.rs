@@ -10,6 +10,7 @@ use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 
 use crate::domain::alert::{THUMBNAIL_BYTES_MAX, Thumbnail};
+use crate::domain::detection::Label;
 use crate::domain::fault::ErrorKind;
 use crate::domain::geometry::Rect;
 use crate::domain::picture::Picture;
@@ -29,6 +30,9 @@ const CONTEXT_MIN: f32 = 0.5;
 pub const SHEET_MAX: usize = 100;
 const SHEET_COLUMNS: usize = 4;
 
+/// Pixels of a dash, and of the gap after it.
+const DASH: i32 = 6;
+
 const DARK: Rgb<u8> = Rgb([14, 16, 20]);
 const BRIGHT: Rgb<u8> = Rgb([255, 214, 10]);
 const WHITE: Rgb<u8> = Rgb([245, 245, 242]);
@@ -43,6 +47,20 @@ pub struct Mark {
     pub rect: Rect,
     /// What to write on it: its label and score.
     pub text: String,
+    /// Whether it was not seen there, but is expected there: its box is dashed.
+    pub predicted: bool,
+}
+
+impl Mark {
+    /// The mark of a subject with its label and score; of one that was not seen, the word for that in place of a score.
+    pub fn of(label: Label, score: f32, rect: Rect, predicted: bool) -> Self {
+        let text = if predicted {
+            format!("{label}, expected here")
+        } else {
+            format!("{label} {:.0}%", score * 100.0)
+        };
+        Self { rect, text, predicted }
+    }
 }
 
 /// What stands below the picture.
@@ -121,7 +139,7 @@ pub fn annotate(picture: &Picture, subjects: &[Mark]) -> Result<Vec<u8>, Thumbna
         [rect.x * w, rect.y * h, rect.right() * w, rect.bottom() * h]
     };
     let marks = drawable(subjects);
-    marks.iter().for_each(|mark| frame(&mut image, (width, height), place(&mark.rect)));
+    marks.iter().for_each(|mark| frame(&mut image, (width, height), place(&mark.rect), mark.predicted));
     marks.iter().for_each(|mark| tag(&mut image, (width, height), &font, place(&mark.rect), &mark.text));
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, 85).encode_image(&image).map_err(ThumbnailError::Encode)?;
@@ -160,7 +178,7 @@ fn drawable(subjects: &[Mark]) -> Vec<Mark> {
     subjects
         .iter()
         .filter(|mark| <[f32; 4]>::from(mark.rect).iter().all(|v| v.is_finite()))
-        .map(|mark| Mark { rect: mark.rect.clamped(), text: mark.text.clone() })
+        .map(|mark| Mark { rect: mark.rect.clamped(), ..mark.clone() })
         .filter(|mark| mark.rect.area() > 0.0)
         .collect()
 }
@@ -243,7 +261,7 @@ fn compose(view: &RgbImage, softness: u32, crop: &Crop, marks: &[Mark], caption:
         imageops::replace(&mut image, view, 0, 0);
     }
     for mark in marks {
-        frame(&mut image, (WIDTH, VIEW_HEIGHT), crop.place(&mark.rect));
+        frame(&mut image, (WIDTH, VIEW_HEIGHT), crop.place(&mark.rect), mark.predicted);
     }
     for mark in marks {
         tag(&mut image, (WIDTH, VIEW_HEIGHT), &font, crop.place(&mark.rect), &mark.text);
@@ -253,8 +271,9 @@ fn compose(view: &RgbImage, softness: u32, crop: &Crop, marks: &[Mark], caption:
 }
 
 /// A box of two lines: dark outside, bright inside, so that it shows on any ground.
-/// `view` is the part of the image, from its left top corner, that boxes may be drawn on.
-fn frame(image: &mut RgbImage, view: (u32, u32), [x0, y0, x1, y1]: [f32; 4]) {
+/// `view` is the part of the image, from its left top corner, that boxes may be drawn on. A dashed one lets the picture
+/// through between its dashes.
+fn frame(image: &mut RgbImage, view: (u32, u32), [x0, y0, x1, y1]: [f32; 4], dashed: bool) {
     let (right, bottom) = (view.0 as i32 - 1, view.1 as i32 - 1);
     let [x0, x1] = [x0, x1].map(|x| (x.round() as i32).clamp(0, right));
     let [y0, y1] = [y0, y1].map(|y| (y.round() as i32).clamp(0, bottom));
@@ -265,11 +284,12 @@ fn frame(image: &mut RgbImage, view: (u32, u32), [x0, y0, x1, y1]: [f32; 4]) {
         if l > r || t > b {
             continue;
         }
-        for x in l..=r {
+        let is_drawn = |at: &i32| !dashed || at % (2 * DASH) < DASH;
+        for x in (l..=r).filter(is_drawn) {
             image.put_pixel(x as u32, t as u32, colour);
             image.put_pixel(x as u32, b as u32, colour);
         }
-        for y in t..=b {
+        for y in (t..=b).filter(is_drawn) {
             image.put_pixel(l as u32, y as u32, colour);
             image.put_pixel(r as u32, y as u32, colour);
         }
@@ -317,7 +337,7 @@ mod tests {
     }
 
     fn mark(x: f32, y: f32, w: f32, h: f32) -> Mark {
-        Mark { rect: Rect::new(x, y, w, h), text: "two-wheeler 0.87".into() }
+        Mark { rect: Rect::new(x, y, w, h), text: "two-wheeler 0.87".into(), predicted: false }
     }
 
     fn grey(width: u32, height: u32) -> Picture {
@@ -368,6 +388,19 @@ mod tests {
             let row = (0..WIDTH).filter(|x| is_bright(image.get_pixel(*x, cy.min(VIEW_HEIGHT - 1)))).count();
             assert!(column >= 2 && row >= 2, "the box of ({x}, {y}) is drawn: {column}, {row}");
         }
+    }
+
+    #[test]
+    fn what_is_only_expected_is_dashed() {
+        let drawn = |predicted: bool| {
+            let subject = Mark { predicted, text: String::new(), ..mark(0.3, 0.3, 0.3, 0.4) };
+            let image = decode(&render(&grey(640, 360), &[subject], &Shroud::default(), &caption()).unwrap());
+            image.pixels().filter(|pixel| is_bright(pixel)).count()
+        };
+        let (seen, expected) = (drawn(false), drawn(true));
+        assert!(expected * 10 > seen * 3 && expected * 10 < seen * 7, "{expected} of {seen} pixels");
+        let mark = |predicted| Mark::of(Label::Car, 0.5, Rect::default(), predicted).text;
+        assert_eq!([mark(false), mark(true)], ["car 50%", "car, expected here"]);
     }
 
     #[test]

@@ -94,6 +94,9 @@ impl Presentation {
             (Word::SeverityHead, self.severity(alert.severity)),
             (Word::Place, self.place(stored)),
         ];
+        if let Some(first) = alert.follows {
+            lines.push((Word::Incident, first.to_string()));
+        }
         if let (Some(lat), Some(lon)) = (alert.camera.lat, alert.camera.lon) {
             let heading = alert.camera.heading.map_or(String::new(), |heading| format!(", {heading:.0}°"));
             lines.push((Word::Position, format!("{lat:.6}, {lon:.6}{heading}")));
@@ -269,20 +272,26 @@ impl Presentation {
         format!("{} ({})", clean(&alert.rule.name), clean(&rule_kind(self.language, &alert.rule.kind)))
     }
 
-    /// How many of what; empty where nobody took part.
+    /// How many of what; empty where nobody took part. Of a further alert of an incident, who is new, and how many took part in
+    /// all.
     fn subjects(&self, alert: &Alert) -> String {
         let of = |label: Label| alert.subjects.iter().filter(|subject| subject.label == label).count() as u32;
         let labels: Vec<(Label, u32)> =
             Label::ALL.into_iter().map(|label| (label, of(label))).filter(|(_, count)| *count > 0).collect();
+        let several = |labels: &[(Label, u32)]| {
+            let several = labels.iter().map(|(label, count)| counted(self.language, *count, *label));
+            several.collect::<Vec<_>>().join(" + ")
+        };
         match &labels[..] {
             [] if alert.count > 1 => alert.count.to_string(),
             [] => String::new(),
+            labels if alert.follows.is_some() => {
+                let (further, in_all) = (self.word(Word::Further), self.word(Word::InAll));
+                format!("{further} {}, {in_all} {}", several(labels), alert.count)
+            }
             // More may have taken part than are listed.
             [(label, _)] => counted(self.language, alert.count, *label),
-            several => {
-                let several = several.iter().map(|(label, count)| counted(self.language, *count, *label));
-                several.collect::<Vec<_>>().join(" + ")
-            }
+            labels => several(labels),
         }
     }
 

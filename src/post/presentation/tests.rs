@@ -64,6 +64,19 @@ fn the_end_a_late_coming_and_a_wrong_clock_are_said() {
 }
 
 #[test]
+fn a_further_alert_says_who_is_new_and_how_many_there_were() {
+    let mut further = stored();
+    further.alert.follows = Some("019de59b-6cd0-7000-8000-00000000000a".parse().unwrap());
+    further.alert.count = 6;
+    let english = presentation(Language::English);
+    assert!(english.line(&further).contains(", further: 1 two-wheeler, in all 6: two-wheeler in"));
+    let vietnamese = presentation(Language::Vietnamese);
+    assert!(vietnamese.line(&further).contains(", thêm 1 xe hai bánh, tổng cộng 6: "));
+    let whole = vietnamese.whole(&further);
+    assert!(whole.contains("thuộc vụ việc        019de59b-6cd0-7000-8000-00000000000a\n"), "{whole}");
+}
+
+#[test]
 fn nothing_in_an_alert_steers_a_terminal() {
     let mut evil = stored();
     evil.alert.why = "a\x1b[2Jb\nc\u{202e}d".into();

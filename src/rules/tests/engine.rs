@@ -14,19 +14,81 @@ fn unconfirmed_tracks_and_other_labels_do_not_count() {
 }
 
 #[test]
-fn further_subjects_join_the_open_event() {
+fn further_subjects_are_told_in_further_alerts_that_name_the_first() {
     let mut street = Street::new(intrusion());
-    let events = street.walk(0.0, 12.0, |t| match t {
+    let events = street.walk(0.0, 14.0, |t| match t {
         t if t < 3.0 => vec![(1, 0.7)],
-        t if t < 7.0 => vec![(2, 0.8), (3, 0.9)],
+        t if t < 9.0 => vec![(2, 0.8), (3, 0.95)],
         _ => vec![],
     });
-    assert_eq!(told(&events), [(Phase::Opened, 1), (Phase::Closed, 3)]);
-    let ids: Vec<u64> = events[1].subjects.iter().map(|s| s.track.0).collect();
-    assert_eq!(ids, [1, 2, 3]);
+    let phases = [(Phase::Opened, 1), (Phase::Closed, 1), (Phase::Opened, 3), (Phase::Closed, 3)];
+    assert_eq!(told(&events), phases);
+    let further = &events[2];
+    assert_eq!((events[0].follows, further.follows), (None, Some(events[0].id)));
+    assert_ne!(further.id, events[0].id);
+    let ids: Vec<u64> = further.subjects.iter().map(|s| s.track.0).collect();
+    assert_eq!(ids, [2, 3], "those whom no alert named");
+    assert_eq!(further.opened_at, stamp(4.0), "when the condition held, though it is told later");
     let mut street = Street::new(intrusion());
     let crowd = street.walk(0.0, 8.0, |t| if t < 3.0 { (0..40).map(|i| (i, 0.7)).collect() } else { vec![] });
     assert_eq!((crowd[1].count, crowd[1].subjects.len()), (40, 16));
+}
+
+/// Six who come in one after the other, each on a way of his own and for 5 s, 23 s apart: two were told and four were silence.
+#[test]
+fn nobody_is_silent_because_somebody_was_told_before() {
+    let mut settings = intrusion();
+    settings.cool_down = Duration::from_secs(60);
+    let mut street = Street::new(settings);
+    let events = street.play(0.0, 200.0, &[0.2], |t| {
+        let number = (t / 23.0) as u64;
+        let inside = t % 23.0;
+        let way = |from: f32| from + 0.02 * inside;
+        let rows = [0.3, 0.6, 0.9, 0.45, 0.75, 0.35];
+        let is_in = number < 6 && inside < 5.0;
+        if is_in { vec![person(number, way(0.6), rows[number as usize])] } else { Vec::new() }
+    });
+    let opened: Vec<&Event> = events.iter().filter(|event| event.phase == Phase::Opened).collect();
+    let mut named: Vec<u64> = opened.iter().flat_map(|event| &event.subjects).map(|s| s.track.0).collect();
+    named.sort_unstable();
+    assert_eq!(named, [0, 1, 2, 3, 4, 5], "everybody once");
+    assert_eq!(opened.iter().map(|event| event.count).max(), Some(6));
+    assert!(opened[1..].iter().all(|event| event.follows == Some(opened[0].id)));
+    let closed = events.len() - opened.len();
+    assert_eq!(closed, opened.len(), "each closes");
+}
+
+/// Somebody new every second for ten minutes.
+#[test]
+fn a_busy_place_is_no_flood() {
+    for kind in [intrusion(), tripwire(Default::default())] {
+        let mut settings = kind;
+        settings.cool_down = Duration::from_secs(60);
+        let mut street = Street::new(settings);
+        let events = street.play(0.0, 600.0, &[0.2], |t| {
+            let newest = t as u64;
+            let of = |number: u64| {
+                let age = t - number as f32;
+                person(number, 0.42 + 0.06 * age, 0.3 + 0.1 * (number % 7) as f32)
+            };
+            (newest.saturating_sub(3)..=newest).map(of).collect()
+        });
+        let opened: Vec<&Event> = events.iter().filter(|event| event.phase == Phase::Opened).collect();
+        // 5, 10, 20 and 40 s after the one before, then a minute each.
+        assert!((10..=4 + 600 / 60 + 1).contains(&opened.len()), "{}", opened.len());
+        assert!(opened.last().unwrap().count > 450, "counted: {}", opened.last().unwrap().count);
+    }
+}
+
+#[test]
+fn who_waits_is_told_when_the_stream_is_lost() {
+    let mut street = Street::new(intrusion());
+    let mut events =
+        street.walk(0.0, 4.0, |t| if t < 2.0 { vec![(1, 0.7)] } else { vec![(1, 0.7), (2, 0.9)] });
+    assert_eq!(told(&events), [(Phase::Opened, 1)]);
+    events = street.rules.close_all(stamp(4.0));
+    assert_eq!(told(&events), [(Phase::Closed, 1), (Phase::Opened, 2), (Phase::Closed, 2)]);
+    assert_eq!((events[1].subjects[0].track, events[1].id), (TrackId(2), events[2].id));
 }
 
 #[test]

@@ -53,12 +53,16 @@ fn a_crossing_before_the_confirmation_is_told_with_it() {
 }
 
 #[test]
-fn crossings_within_the_cool_down_are_one_event_and_the_next_opens_at_once() {
+fn crossings_within_the_cool_down_are_told_together_after_ever_longer_waits() {
     let mut street = Street::new(tripwire(Default::default()));
     // One crosses at every third second, from 1 on.
     let events = street
-        .walk(0.0, 14.0, |t| (0..5).map(|i| (i, if t < 1.0 + 3.0 * i as f32 { 0.4 } else { 0.6 })).collect());
-    assert_eq!(told(&events), [(Phase::Opened, 1), (Phase::Closed, 4), (Phase::Opened, 1)]);
-    assert_eq!(events[1].closed_at, Some(stamp(10.0)), "the last crossing of four");
-    assert_eq!(events[2].opened_at, stamp(13.0));
+        .walk(0.0, 18.0, |t| (0..5).map(|i| (i, if t < 1.0 + 3.0 * i as f32 { 0.4 } else { 0.6 })).collect());
+    use Phase::{Closed, Opened};
+    assert_eq!(told(&events), [(Opened, 1), (Closed, 1), (Opened, 2), (Closed, 2), (Opened, 5)]);
+    let told_after_5 = &events[2];
+    assert_eq!((told_after_5.opened_at, told_after_5.subjects[0].track), (stamp(4.0), TrackId(1)));
+    assert_eq!(events[1].closed_at, Some(stamp(6.0)), "closed by the one that follows it");
+    let told_after_10_more = &events[4];
+    assert_eq!((told_after_10_more.opened_at, told_after_10_more.subjects.len()), (stamp(7.0), 3));
 }

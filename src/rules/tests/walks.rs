@@ -82,7 +82,7 @@ proptest! {
                 for event in events {
                     let ids: std::collections::BTreeSet<TrackId> = event.subjects.iter().map(|s| s.track).collect();
                     prop_assert_eq!(ids.len(), event.subjects.len(), "named twice");
-                    prop_assert!(event.count as usize == ids.len() || ids.len() == 16);
+                    prop_assert!(event.count as usize >= ids.len() && (event.follows.is_some() || ids.len() == 16 || event.count as usize == ids.len()));
                     prop_assert!(ids.is_subset(&ever_confirmed), "unconfirmed in {event:?}");
                     prop_assert!(event.subjects.iter().all(|s| asked.is_empty() || asked.contains(&s.label)));
                     prop_assert!(!event.why.is_empty());

@@ -50,6 +50,7 @@ pub fn opened(camera: &str, after: Duration) -> AlertDraft {
             severity: Severity::Warning,
             opened_at,
             closed_at: None,
+            follows: None,
             subjects: Vec::new(),
             count: 1,
             zone: Some("yard".parse().unwrap()),

@@ -20,7 +20,7 @@ use crate::domain::alert::Thumbnail;
 use crate::domain::geometry::Polygon;
 use crate::domain::ids::CameraId;
 use crate::domain::picture::Picture;
-use crate::domain::time::WallTime;
+use crate::domain::time::{Monotonic, WallTime};
 use crate::rules::RuleSettings;
 use crate::thumbnail::{self, Mark};
 use report::Report;
@@ -203,10 +203,12 @@ fn settings(args: &Args) -> anyhow::Result<Asked> {
 
 fn write_jpeg(folder: &Path, line: &Line<'_>, picture: &Picture) -> anyhow::Result<()> {
     let confirmed = line.tracks.iter().filter(|track| track.confirmed);
+    let at = Monotonic::from_nanos((line.seconds * 1e9).round() as u64);
     let marks: Vec<Mark> = confirmed
         .map(|track| Mark {
             rect: track.rect,
             text: format!("{} {} {:.0}%", track.id, track.label, track.score * 100.0),
+            predicted: track.last_seen != at,
         })
         .collect();
     let path = folder.join(format!("{:09.3}.jpg", line.seconds));

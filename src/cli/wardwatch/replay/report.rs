@@ -9,7 +9,7 @@ use crate::domain::alert::Thumbnail;
 use crate::domain::detection::Label;
 use crate::domain::event::{Event, Phase};
 use crate::domain::ids::{RuleId, TrackId};
-use crate::thumbnail::{self, Caption, Mark, Shroud};
+use crate::thumbnail::{self, Caption, Shroud};
 
 /// What a replay told.
 pub(super) struct Report {
@@ -140,7 +140,8 @@ pub(super) fn words(line: &Line<'_>) -> String {
         let _ = match event.phase {
             Phase::Opened => writeln!(
                 text,
-                "{at}  opened  {} ({}, {}): {}",
+                "{at}  {}  {} ({}, {}): {}",
+                if event.follows.is_some() { "further" } else { "opened " },
                 event.rule.id,
                 event.rule.kind,
                 event.severity.as_str(),
@@ -171,11 +172,7 @@ pub(super) fn clock(seconds: f64) -> String {
 }
 
 fn thumbnail(shot: &Shot, rule: &str, seconds: f64, phase: Phase) -> anyhow::Result<Thumbnail> {
-    let mark = |(label, score, rect): &(Label, f32, _)| Mark {
-        rect: *rect,
-        text: format!("{label} {:.0}%", score * 100.0),
-    };
-    let marks: Vec<Mark> = shot.subjects.iter().map(mark).collect();
+    let marks = shot.marks();
     let when = match phase {
         Phase::Opened => clock(seconds),
         Phase::Closed => format!("best, told {}", clock(seconds)),
