@@ -20,6 +20,8 @@ pub mod channel;
 pub mod clock;
 pub mod domain;
 pub mod progress;
+pub mod takeover;
+pub mod text;
 pub mod tls;
 
 pub mod cli;

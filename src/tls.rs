@@ -16,7 +16,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, RootCertStore};
 
-pub use handshake::{Attempt, HandshakeError, Party};
+pub use handshake::{Attempt, HandshakeError, Party, has_hung_up};
+
+use crate::text::{self, Foreign};
 
 const CA: &str = "a PEM file with the certificate of the authority that signed the broker's";
 const KEY: &str = "a PEM file with the private key, without a password";
@@ -111,7 +113,8 @@ pub fn ends_at(cert_file: &Path, wanted: &'static str) -> Result<Option<Timestam
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let wrong = |reason| file_error("key_file", path, KEY)(reason);
-    let pem = fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let pem = read_pem(path).map_err(wrong)?;
+    let wrong = |reason| file_error("key_file", path, KEY)(reason);
     PrivateKeyDer::from_pem_slice(&pem).map_err(|error| wrong(format!("no private key: {error}")))
 }
 
@@ -121,11 +124,20 @@ fn certificates(
     wanted: &'static str,
 ) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let wrong = |reason| file_error(key, path, wanted)(reason);
-    let pem = fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let pem = read_pem(path).map_err(wrong)?;
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<_, _>>()
         .map_err(|error| wrong(error.to_string()))?;
     if certificates.is_empty() { Err(wrong("no certificate in it".to_owned())) } else { Ok(certificates) }
+}
+
+/// The bytes of a PEM file. What is in front of a PEM block may be in any encoding of one byte a letter.
+fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
+    let pem = fs::read(path).map_err(|error| error.to_string())?;
+    match text::foreign(&pem) {
+        None | Some(Foreign::EightBit { .. }) => Ok(pem),
+        Some(foreign) => Err(format!("{foreign}; {}", text::REMEDY)),
+    }
 }
 
 fn file_error(

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::written::Written;
 use crate::domain::secret::{Credentials, Secret};
+use crate::text;
 
 /// `LoadCredential=secrets:/etc/wardwatch/secrets` of the unit hands over every file of that folder under its name with
 /// this before it.
@@ -151,7 +152,7 @@ impl Checker<'_> {
     fn password(&mut self, key: &str, text: &str) -> Option<Secret> {
         let path = self.private_file(key, text)?;
         let show = path.display();
-        match std::fs::read_to_string(&path) {
+        match text::read(&path) {
             Ok(text) => {
                 let text = text.strip_suffix('\n').unwrap_or(&text);
                 let text = text.strip_suffix('\r').unwrap_or(text);
@@ -166,7 +167,8 @@ impl Checker<'_> {
                 Some(Secret::new(text.to_owned()))
             }
             Err(error) => {
-                let remedy = "make it readable by wardwatch's user; it holds one line of UTF-8 text";
+                let private = "make it readable by wardwatch's user; it holds one line of UTF-8 text";
+                let remedy = text::remedy(&error).unwrap_or(private);
                 self.wrong(key, format!("{show} cannot be read: {error}"), remedy);
                 None
             }

@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, Problems};
+use crate::text;
 
 /// The configuration as written, and what was found wrong with it so far.
 ///
@@ -119,12 +120,14 @@ impl Written {
         let place = Place { file: self.files.len(), line: 0 };
         self.broken.insert(place.file);
         self.files.push(path);
-        let remedy = "put the configuration there, readable by wardwatch, or name another file with --config";
+        let missing =
+            "put the configuration there, readable by wardwatch, or name another file with --config";
+        let remedy = text::remedy(error).unwrap_or(missing);
         self.wrong_at(place, "", format!("cannot be read: {error}"), remedy.to_owned());
     }
 
     fn read_file(&mut self, path: PathBuf) {
-        let text = match std::fs::read_to_string(&path) {
+        let text = match text::read(&path) {
             Ok(text) => text,
             Err(error) => return self.cannot_read(path, &error),
         };

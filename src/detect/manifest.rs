@@ -15,6 +15,7 @@ use super::heads::Head;
 use super::model::InputSize;
 use crate::domain::alert::ModelRef;
 use crate::domain::detection::{Label, SCORE_SURE};
+use crate::text;
 
 /// The network that is part of the program, by its name: the default of a fresh box.
 pub const BUILT_IN: &str = "street-nano";
@@ -260,9 +261,12 @@ impl Manifest {
         }
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("toml") => {
-                let bytes = read(path)?;
+                let written = text::decode(read(path)?).map_err(|foreign| {
+                    let source = std::io::Error::other(format!("{foreign}; {}", text::REMEDY));
+                    DetectError::Unreadable { path: path.to_owned(), source }
+                })?;
                 let place = path.display().to_string();
-                let manifest = Self::parse(&place, &String::from_utf8_lossy(&bytes))?;
+                let manifest = Self::parse(&place, &written)?;
                 let weights = path.parent().unwrap_or(Path::new("")).join(&manifest.file);
                 Ok(Source { manifest, place, weights })
             }

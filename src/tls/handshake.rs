@@ -290,7 +290,7 @@ fn is_about_our_certificate(alert: AlertDescription) -> bool {
 }
 
 /// Whether the other side closed the connection, and said nothing about it.
-fn has_hung_up(error: &(dyn Error + 'static)) -> bool {
+pub fn has_hung_up(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
 
     let kinds = [BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof];

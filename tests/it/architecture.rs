@@ -10,7 +10,9 @@ const LEAVES: &[(&str, &[&str])] = &[
     ("channel", &[]),
     ("backoff", &[]),
     ("progress", &[]),
-    ("tls", &["domain"]),
+    ("takeover", &[]),
+    ("text", &[]),
+    ("tls", &["domain", "text"]),
 ];
 
 /// Siblings: they look at leaves only.

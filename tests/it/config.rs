@@ -783,3 +783,55 @@ fn the_checked_in_schema_is_this_one() {
         "deploy/config.schema.json is out of date: run `make schemas`"
     );
 }
+
+/// As editors and shells of Windows leave them: the problem is about the whole file, and says what to do.
+#[test]
+fn files_in_other_encodings_are_named_with_a_remedy() {
+    let utf16 = |order: fn(u16) -> [u8; 2], mark: &str| -> Vec<u8> {
+        format!("{mark}{GOOD}").encode_utf16().flat_map(order).collect()
+    };
+    let latin = [GOOD.as_bytes(), b"# B\xean Ngh\xe9\n"].concat();
+    for (bytes, name) in [
+        (utf16(u16::to_le_bytes, "\u{feff}"), "UTF-16LE"),
+        (utf16(u16::to_be_bytes, "\u{feff}"), "UTF-16BE"),
+        (utf16(u16::to_le_bytes, ""), "UTF-16LE"),
+        (utf16(u16::to_be_bytes, ""), "UTF-16BE"),
+        (latin, "WINDOWS-1258"),
+    ] {
+        for place in ["wardwatch.toml", "conf.d/more.toml"] {
+            let folder = Folder::with(GOOD);
+            fs::write(folder.path(place), &bytes).unwrap();
+            let problems = folder.problems();
+            let [problem] = problems.as_slice() else {
+                panic!("{name}: one problem expected in {problems:#?}")
+            };
+            assert!(problem.file == folder.path(place) && problem.what.contains(name), "{problem}");
+            assert!(problem.remedy.contains("UTF-8") && problem.remedy.contains("iconv"), "{problem}");
+        }
+    }
+    // The remedy works.
+    let folder = Folder::with(GOOD);
+    fs::write(folder.path("old.toml"), utf16(u16::to_le_bytes, "\u{feff}")).unwrap();
+    let converted = std::process::Command::new("iconv")
+        .args(["-f", "UTF-16", "-t", "UTF-8"])
+        .arg(folder.path("old.toml"))
+        .output()
+        .unwrap();
+    fs::write(folder.path("wardwatch.toml"), converted.stdout).unwrap();
+    folder.load().unwrap();
+}
+
+/// A password with the mark of UTF-8 in front of it is the same password.
+#[test]
+fn a_password_file_is_read_without_the_mark_and_named_in_another_encoding() {
+    let text = changed("transport = \"tcp\"", "user = \"a\"\npassword_file = \"secrets/password\"");
+    let folder = Folder::with(&text);
+    folder.write("secrets/password", "\u{feff}hunter2\r\n", 0o600);
+    folder.load().unwrap();
+    fs::write(folder.path("secrets/password"), b"B\xean\n").unwrap();
+    let problems = folder.problems();
+    assert!(
+        problems[0].key.ends_with("password_file") && problems[0].remedy.contains("UTF-8"),
+        "{problems:?}"
+    );
+}

@@ -11,6 +11,7 @@ use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 
 use crate::config::{self, Identity};
 use crate::domain::ids::BoxId;
+use crate::text;
 
 /// Arguments of `wardwatch keygen`.
 #[derive(Debug, clap::Args)]
@@ -114,7 +115,7 @@ impl Places {
 }
 
 fn key_in(path: &Path) -> anyhow::Result<KeyPair> {
-    let pem = fs::read_to_string(path).with_context(|| format!("cannot read the key {}", path.display()))?;
+    let pem = text::read(path).with_context(|| format!("cannot read the key {}", path.display()))?;
     KeyPair::from_pem(&pem)
         .with_context(|| format!("{} is no private key; to make another one, add --force", path.display()))
 }

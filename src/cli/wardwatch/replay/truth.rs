@@ -7,6 +7,7 @@ use anyhow::Context;
 use serde::Deserialize;
 
 use super::report::clock;
+use crate::text;
 
 /// What must be said of a file; all else is false.
 #[derive(Debug, Deserialize)]
@@ -42,8 +43,7 @@ pub(super) struct Verdict {
 
 impl Truth {
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the truth {}", path.display()))?;
+        let text = text::read(path).with_context(|| format!("cannot read the truth {}", path.display()))?;
         serde_json::from_str(&text).with_context(|| {
             format!("{} is no truth as `cargo run --example scenario` writes it", path.display())
         })
