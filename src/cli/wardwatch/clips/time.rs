@@ -2,15 +2,16 @@
 
 use jiff::tz::TimeZone;
 
+use crate::cli::time::WITH_OFFSET;
 pub(super) use crate::cli::time::parse;
 use crate::domain::time::WallTime;
 
-/// Local date and time.
+/// Local date and time with the offset to UTC.
 pub(super) fn text(at: WallTime, timezone: &TimeZone) -> String {
-    at.to_timestamp().to_zoned(timezone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    at.to_timestamp().to_zoned(timezone.clone()).strftime(WITH_OFFSET).to_string()
 }
 
-/// Local time.
+/// Local time with the offset to UTC.
 pub(super) fn time_text(at: WallTime, timezone: &TimeZone) -> String {
-    at.to_timestamp().to_zoned(timezone.clone()).strftime("%H:%M:%S").to_string()
+    at.to_timestamp().to_zoned(timezone.clone()).strftime("%H:%M:%S%:z").to_string()
 }
