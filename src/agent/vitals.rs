@@ -168,6 +168,7 @@ impl Taker {
                 since: link.since,
                 reason: link.last_error,
                 published_total: link.published,
+                warnings: link.warnings,
             },
             store: StoreCounts {
                 segments: store.segments,

@@ -146,6 +146,10 @@ pub struct Alert {
     /// number may have a picture that it did not have the first time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thumbnail: Option<Thumbnail>,
+    /// Why the picture that the box has does not come with this message, for a person: the broker takes no message of
+    /// that size. It stays on the box with the footage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbnail_withheld: Option<String>,
 }
 
 /// An alert before the store gave it its place: everything but `seq`.
@@ -193,6 +197,7 @@ impl AlertDraft {
             model: self.model,
             clip: self.clip,
             thumbnail: self.thumbnail,
+            thumbnail_withheld: None,
         }
     }
 }

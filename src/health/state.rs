@@ -60,6 +60,9 @@ pub struct BrokerState {
     pub reason: Option<String>,
     /// Alerts that the broker has acknowledged.
     pub published_total: u64,
+    /// What somebody has to change although the connection stands, for a person.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// Footage and what waits for the disk.
@@ -232,6 +235,7 @@ pub(super) mod tests {
                 since: at,
                 reason: None,
                 published_total: 17,
+                warnings: Vec::new(),
             },
             store: StoreCounts { segments: 9, lost_fragments_total: 1, ..StoreCounts::default() },
             cameras: vec![CameraCounts {

@@ -23,6 +23,9 @@ pub(super) struct Message {
 /// The longest payload that a client takes.
 pub(super) const PAYLOAD_BYTES_MAX: usize = 1024 * 1024 - 1024;
 
+/// The longest payload that is read. An acknowledgement of the post has a few kilobytes.
+pub(super) const ARRIVED_BYTES_MAX: usize = 256 * 1024;
+
 /// What happens on a connection.
 #[derive(Debug)]
 pub(super) enum Occurrence {
@@ -37,6 +40,11 @@ pub(super) enum Occurrence {
         /// Whether it was there before the subscription.
         is_retained: bool,
     },
+    /// A message of such a topic that is longer than [`ARRIVED_BYTES_MAX`]: it is acknowledged and thrown away.
+    TooLarge {
+        /// Its payload.
+        bytes: usize,
+    },
     /// Whether the broker grants a subscription.
     Subscribed(bool),
     /// The connection is over; nothing comes after this.
@@ -45,9 +53,13 @@ pub(super) enum Occurrence {
 
 /// One connection to a broker.
 pub(super) trait Client: Sized {
-    /// Connects, and returns once the broker welcomes; `will` is what the broker says if the connection breaks. Files of
+    /// Connects as `client_id`, and returns once the broker welcomes; `will` is what the broker says if the connection breaks. Files of
     /// the settings are read anew. Dropped in its middle, it leaves nothing behind.
-    async fn connect(settings: &Settings, will: Option<Message>) -> Result<Self, PublishError>;
+    async fn connect(
+        settings: &Settings,
+        client_id: &str,
+        will: Option<Message>,
+    ) -> Result<Self, PublishError>;
 
     /// Asks for the messages of a topic, QoS 1.
     fn subscribe(&mut self, topic: &str);

@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use super::client::Message;
 use super::settings::Settings;
 use super::topic::Topics;
-use crate::domain::ids::BoxId;
+use crate::domain::ids::{BoxId, WardId};
 use crate::domain::status::Status;
 
 /// What of an alert an event in Home Assistant has as attributes, beside its phase; as Home Assistant's templates read
@@ -50,7 +50,11 @@ pub(super) struct Discovery {
 impl Discovery {
     /// Reads where there are messages from before. `None` where there is nothing to tell, nor to take back.
     pub async fn begin(settings: &Settings, topics: &Topics) -> Option<Self> {
-        let topic = settings.home_assistant.prefix.as_ref().map(|prefix| topic(prefix, &settings.box_id));
+        let topic = settings
+            .home_assistant
+            .prefix
+            .as_ref()
+            .map(|prefix| topic(prefix, &settings.ward, &settings.box_id));
         let file = settings.home_assistant.file.clone();
         let known = asked(file.clone(), |file| Ok(read(file))).await;
         let stale: Vec<String> = known.into_iter().filter(|known| Some(known) != topic.as_ref()).collect();
@@ -87,16 +91,17 @@ impl Discovery {
     }
 }
 
-/// `PREFIX/device/wardwatch/BOX/config`: the box's id is a level of its own, since brokers' access lists know only whole
-/// levels.
-fn topic(prefix: &str, box_id: &BoxId) -> String {
-    format!("{prefix}/device/wardwatch/{box_id}/config")
+/// `PREFIX/device/wardwatch-WARD/BOX/config`: the box's id is a level of its own, since brokers' access lists know only
+/// whole levels, and Home Assistant allows for one more.
+fn topic(prefix: &str, ward: &WardId, box_id: &BoxId) -> String {
+    format!("{prefix}/device/wardwatch-{ward}/{box_id}/config")
 }
 
 /// The box with all that there is to see of it.
 fn described(status: &Status, topics: &Topics) -> Value {
     let Status { ward, box_id, version, .. } = status;
-    let device = format!("wardwatch-{ward}-{box_id}");
+    // No id has the sign in between: `a-b` with `c` is not `a` with `b-c`.
+    let device = format!("wardwatch-{ward}_{box_id}");
     let mut components = serde_json::Map::new();
     components.insert(
         "outbox".to_owned(),

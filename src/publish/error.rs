@@ -3,11 +3,15 @@
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::settings::Settings;
 use crate::domain::fault::{ErrorKind, chain};
 use crate::domain::time::ClockState;
-use crate::tls::HandshakeError;
+use crate::tls::{HandshakeError, has_hung_up};
+
+/// For so long the post's acknowledgements are not asked for, where a message is in the way that is too large.
+pub(super) const DEAF: Duration = Duration::from_secs(600);
 
 /// What can go wrong on the way to the broker.
 #[derive(Debug, thiserror::Error)]
@@ -39,12 +43,35 @@ pub enum PublishError {
         who: String,
     },
     /// The broker refuses the client id.
-    #[error("the broker {broker} refuses the client id {box_id}; check box.id and the broker's access list")]
+    #[error(
+        "the broker {broker} refuses the client id {client_id}; check box.ward, box.id and the broker's access list"
+    )]
     ClientId {
         /// Host and port.
         broker: String,
         /// The client id.
-        box_id: String,
+        client_id: String,
+    },
+    /// Another client comes under the same client id.
+    #[error(
+        "another client uses this box's client id \"{client_id}\" at the broker {broker}, which ends the older connection \
+         each time: a copied card, or a box with the same box.ward and box.id; give each box a box.id and a certificate of \
+         its own, or switch the copy off"
+    )]
+    AnotherClient {
+        /// Host and port.
+        broker: String,
+        /// The client id.
+        client_id: String,
+    },
+    /// A message is too large to be read.
+    #[error(
+        "a message of {bytes} bytes lies at the broker for this box, more than it reads: the post's acknowledgements are not \
+         asked for in the next {} minutes; clear it with `mosquitto_pub -r -n` on the box's topic \"ack\"", DEAF.as_secs() / 60
+    )]
+    TooLarge {
+        /// The packet.
+        bytes: usize,
     },
     /// The broker does not grant the subscription to what the post acknowledges.
     #[error(
@@ -73,6 +100,14 @@ pub enum PublishError {
     /// The link is down, or the broker is.
     #[error("the broker {broker} cannot be reached: {reason}")]
     Link {
+        /// Host and port.
+        broker: String,
+        /// Why.
+        reason: String,
+    },
+    /// The broker, or what is in between, has closed the connection.
+    #[error("the broker {broker} has ended the connection: {reason}")]
+    Closed {
         /// Host and port.
         broker: String,
         /// Why.
@@ -114,10 +149,13 @@ impl PublishError {
             | Self::Refused { .. }
             | Self::ClientId { .. }
             | Self::OtherBox { .. }
+            | Self::AnotherClient { .. }
             | Self::Deaf { .. } => ErrorKind::Config,
             Self::Handshake(error) => error.kind(),
             // A broker that is just being restarted does this too.
-            Self::Link { .. } | Self::Unacknowledged { .. } => ErrorKind::Transient,
+            Self::Link { .. } | Self::Closed { .. } | Self::TooLarge { .. } | Self::Unacknowledged { .. } => {
+                ErrorKind::Transient
+            }
             Self::Status(_) => ErrorKind::Bug,
             Self::Thread(_) => ErrorKind::Exhausted,
         }
@@ -128,12 +166,13 @@ impl PublishError {
         let broker = settings.address();
         match HandshakeError::of(error, &settings.attempt(&broker)) {
             Some(error) => Self::Handshake(error),
+            None if has_hung_up(error) => Self::Closed { broker, reason: chain(error) },
             None => Self::Link { broker, reason: chain(error) },
         }
     }
 
     /// What a broker's refusal means.
-    pub(super) fn refused(refusal: Refusal, settings: &Settings) -> Self {
+    pub(super) fn refused(refusal: Refusal, settings: &Settings, client_id: &str) -> Self {
         let broker = settings.address();
         match refusal {
             Refusal::Credentials => {
@@ -143,7 +182,7 @@ impl PublishError {
                 };
                 Self::Refused { broker, who }
             }
-            Refusal::ClientId => Self::ClientId { broker, box_id: settings.box_id.to_string() },
+            Refusal::ClientId => Self::ClientId { broker, client_id: client_id.to_owned() },
             Refusal::Other(why) => Self::Link { broker, reason: format!("it refuses the connection: {why}") },
         }
     }

@@ -30,6 +30,8 @@ pub(super) enum Flight {
     },
     /// A status message.
     Status,
+    /// A status message that was sent already, as a proof of what the link bears.
+    Proof,
     /// What Home Assistant is told.
     Discovery,
     /// What it was told is taken back.
@@ -44,7 +46,7 @@ impl Flight {
     pub fn is_alert(&self) -> bool {
         match self {
             Self::Alert { .. } | Self::Herald { .. } | Self::Announced { .. } => true,
-            Self::Status | Self::Discovery | Self::Withdrawal { .. } => false,
+            Self::Status | Self::Proof | Self::Discovery | Self::Withdrawal { .. } => false,
         }
     }
 }
@@ -98,6 +100,16 @@ impl Flights {
     /// Whether a status message is under way.
     pub fn has_status(&self) -> bool {
         self.all().any(|flight| flight == Flight::Status)
+    }
+
+    /// How many proofs are under way.
+    pub fn proofs(&self) -> usize {
+        self.all().filter(|flight| *flight == Flight::Proof).count()
+    }
+
+    /// The largest message under way.
+    pub fn largest(&self) -> Option<Aloft> {
+        self.aloft.values().max_by_key(|aloft| aloft.bytes).copied()
     }
 
     /// Whether nothing is under way.

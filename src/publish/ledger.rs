@@ -26,6 +26,10 @@ const LOOKED_AT: usize = 512;
 /// A message whose connection broke so often while it was under way is told of without its picture first.
 const HERALDED_TRIES: u32 = 3;
 
+/// A message that the broker had so often, and the post never, while the post has later ones: on the way it is thrown
+/// away for what it is. Mosquitto does that with what is above its `message_size_limit`.
+const SWALLOWED_LANDINGS: u32 = 3;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
@@ -174,6 +178,12 @@ impl Ledger {
     pub fn wants_herald(&self, seq: u64) -> bool {
         let row = self.rows.get(&seq);
         row.is_some_and(|row| row.state == State::Cut && row.tries >= HERALDED_TRIES && !row.is_heralded)
+    }
+
+    /// Whether the broker seems to throw it away each time.
+    pub fn is_swallowed(&self, seq: u64) -> bool {
+        let row = self.rows.get(&seq);
+        row.is_some_and(|row| row.state == State::Missed && row.landings >= SWALLOWED_LANDINGS)
     }
 
     /// Whether something is under way.
@@ -391,6 +401,21 @@ mod tests {
         assert_eq!(ledger.next_due(now), Some(now + DOUBT));
         ledger.heralded(1);
         assert!(!ledger.wants_herald(1));
+    }
+
+    #[test]
+    fn what_the_broker_has_again_and_again_and_the_post_never_is_swallowed() {
+        let (mut ledger, start) = (Ledger::default(), Instant::now());
+        for round in 1..=3 {
+            let now = start + Duration::from_secs(100 * round);
+            ledger.sent(1, now);
+            ledger.landed(1, now);
+            assert!(!ledger.is_swallowed(1), "the post has said nothing of it");
+            ledger.acknowledged(&ack(&[(2, 2)]), true, now);
+            assert_eq!(ledger.is_swallowed(1), round == 3);
+        }
+        ledger.acknowledged(&ack(&[(1, 2)]), true, start);
+        assert!(!ledger.is_swallowed(1));
     }
 
     #[test]

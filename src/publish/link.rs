@@ -12,9 +12,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use super::client::{Client, Message};
-use super::error::PublishError;
+use super::client_id::ClientId;
+use super::error::{DEAF, PublishError};
 use super::ledger::Ledger;
 use super::pace::Pace;
+use super::packet_limit::PacketLimit;
 use super::rumqtt::Rumqtt;
 use super::session::{Session, offline, payload};
 use super::settings::Settings;
@@ -27,6 +29,7 @@ use crate::clock;
 use crate::domain::fault::{ErrorKind, chain};
 use crate::domain::status::Status;
 use crate::domain::vitals::Vitals;
+use crate::takeover::{End, Takeovers};
 
 /// Shortest and longest wait between connections.
 const RECONNECT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
@@ -34,6 +37,8 @@ const RECONNECT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_
 const ALERT_WAIT: Duration = Duration::from_secs(2);
 /// Longest wait where somebody has to change something first: not a hot loop of wrong passwords.
 const CONFIG_WAIT: Duration = Duration::from_secs(60);
+/// The same where another client uses the same id, and comes back for each connection.
+const RIVAL_ALERT_WAIT: Duration = Duration::from_secs(15);
 /// A connection that stood for so long was a good one, also if there was nothing to say.
 const GOOD: Duration = Duration::from_secs(120);
 
@@ -82,21 +87,59 @@ pub(super) struct Standing {
     pub untaken: u32,
     /// What was wrong with the post's last acknowledgement, as it was logged.
     pub doubt: String,
+    pub packet_limit: PacketLimit,
+    /// Whether alerts were lost behind the broker until their pictures were left out.
+    pub is_swallowing: bool,
+    /// Until when the post's acknowledgements are not asked for: a message is in the way that is too large.
+    pub deaf_until: Option<Instant>,
+    /// How large it is, for a person; empty where there is none.
+    pub too_large: String,
+    pub client_id: ClientId,
+    /// Whether it is another one than on the last connection.
+    is_id_new: bool,
+    pub takeovers: Takeovers,
+    /// How the last connection went.
+    pub last: Connection,
     /// Why there was no connection, as it was logged.
     said: String,
 }
 
-impl Link {
-    /// Connects again and again, until it is told to stop.
-    pub async fn run(self, mut wanted: watch::Receiver<Wanted>) {
-        let mut standing = Standing {
+/// How far a connection came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Connection {
+    /// The broker welcomed the box.
+    pub is_welcome: bool,
+    /// It granted the subscription, or none was asked for.
+    pub is_granted: bool,
+    /// At its end, all that was sent was acknowledged.
+    pub is_idle: bool,
+}
+
+impl Standing {
+    fn new() -> Self {
+        Self {
             backoff: Backoff::new(RECONNECT.0, RECONNECT.1),
             ledger: Ledger::default(),
             pace: Pace::default(),
             untaken: 0,
             doubt: String::new(),
+            packet_limit: PacketLimit::default(),
+            is_swallowing: false,
+            deaf_until: None,
+            too_large: String::new(),
+            client_id: ClientId::default(),
+            is_id_new: false,
+            takeovers: Takeovers::default(),
+            last: Connection::default(),
             said: String::new(),
-        };
+        }
+    }
+}
+
+impl Link {
+    /// Connects again and again, until it is told to stop.
+    pub async fn run(self, mut wanted: watch::Receiver<Wanted>) {
+        let mut standing = Standing::new();
         loop {
             let (begun, alerts) = (Instant::now(), wanted.borrow().alerts);
             let ended = self.connection::<Rumqtt>(&mut wanted, &mut standing).await;
@@ -104,12 +147,15 @@ impl Link {
             if begun.elapsed() > GOOD {
                 standing.backoff.reset();
             }
+            let error = self.judged(error, begun.elapsed(), &mut standing);
             self.disconnected(&error, &mut standing.said);
+            self.warn(&standing);
             let is_config = error.kind() == ErrorKind::Config;
-            let pauses = if is_config {
-                [scattered(CONFIG_WAIT); 2]
-            } else {
-                [standing.backoff.next_wait(), scattered(ALERT_WAIT)]
+            let pauses = match standing.takeovers.pause() {
+                Some(longest) => [scattered(longest), scattered(longest.min(RIVAL_ALERT_WAIT))],
+                None if standing.is_id_new => [scattered(ALERT_WAIT); 2],
+                None if is_config => [scattered(CONFIG_WAIT); 2],
+                None => [standing.backoff.next_wait(), scattered(ALERT_WAIT)],
             };
             let mut changes = wanted.clone();
             tokio::select! {
@@ -129,11 +175,14 @@ impl Link {
         let clock = status.clock;
         let will = payload(&offline(status));
         let will = Message { topic: self.topics.status.clone(), payload: will, retain: true };
+        standing.last = Connection::default();
+        let client_id = standing.client_id.of(&self.settings);
         let client = tokio::select! {
-            connected = C::connect(&self.settings, Some(will)) => connected.map_err(|error| error.seen_at(clock))?,
+            connected = C::connect(&self.settings, &client_id, Some(will)) => connected.map_err(|error| error.seen_at(clock))?,
             () = stopped(wanted) => return Ok(()),
         };
-        self.connected(&mut standing.said);
+        standing.last.is_welcome = true;
+        self.connected(&client_id, standing);
         standing.ledger.connected();
         standing.pace.connected();
         let ended = Session::begin(self, standing, client).await.serve(wanted).await;
@@ -143,15 +192,76 @@ impl Link {
         ended
     }
 
+    /// What a connection's end means, knowing how those before it ended.
+    fn judged(&self, error: PublishError, stood: Duration, standing: &mut Standing) -> PublishError {
+        let last = standing.last;
+        let end = match &error {
+            PublishError::Closed { .. } if last.is_granted && last.is_idle => End::Closed,
+            PublishError::Link { .. } | PublishError::Handshake(_) if !last.is_welcome => End::Unreachable,
+            _ => End::Other,
+        };
+        standing.takeovers.ended(end, stood);
+        let before = standing.client_id.of(&self.settings);
+        let id = &mut standing.client_id;
+        match &error {
+            PublishError::ClientId { .. } | PublishError::Deaf { .. } => id.refused(),
+            PublishError::Closed { .. } if last.is_welcome && !last.is_granted => id.ungranted(),
+            _ => {}
+        }
+        let now = id.of(&self.settings);
+        standing.is_id_new = now != before;
+        if standing.is_id_new {
+            tracing::warn!(
+                "the broker {} grants client \"{before}\" nothing: the box comes as \"{now}\" next; its access list has to \
+                 know the client id WARD_BOX, as those under deploy/ do",
+                self.settings.address()
+            );
+        }
+        if let PublishError::TooLarge { .. } = error {
+            standing.deaf_until = Some(Instant::now() + DEAF);
+            standing.too_large = error.to_string();
+        }
+        if end == End::Closed && standing.takeovers.is_suspected() {
+            standing.client_id.taken_over();
+            return self.another_client();
+        }
+        error
+    }
+
+    fn another_client(&self) -> PublishError {
+        PublishError::AnotherClient { broker: self.settings.address(), client_id: self.settings.client_id() }
+    }
+
+    /// Tells the box what somebody has to change, also while the connection stands.
+    pub fn warn(&self, standing: &Standing) {
+        let mut warnings = Vec::new();
+        if standing.takeovers.is_suspected() {
+            warnings.push(self.another_client().to_string());
+        }
+        if let Some(limit) = standing.packet_limit.bytes(std::time::Instant::now()) {
+            let passed = standing.packet_limit.passed();
+            warnings.push(withheld_above(limit, passed));
+        } else if standing.is_swallowing {
+            warnings.push(SWALLOWED.to_owned());
+        }
+        if !standing.too_large.is_empty() {
+            warnings.push(standing.too_large.clone());
+        }
+        self.state().warnings = warnings;
+    }
+
     /// The box's status now.
     pub async fn read_status(&self) -> Result<Status, PublishError> {
         let source = Arc::clone(&self.status);
         spawn_blocking(move || source.status()).await.map_err(|error| PublishError::Status(error.to_string()))
     }
 
-    fn connected(&self, said: &mut String) {
-        said.clear();
-        tracing::info!("connected to the broker {}", self.settings.address());
+    fn connected(&self, client_id: &str, standing: &mut Standing) {
+        // Of two clients of one id, one is always connected: that is not said each time.
+        if !standing.takeovers.is_suspected() {
+            standing.said.clear();
+            tracing::info!("connected to the broker {} as client {client_id}", self.settings.address());
+        }
         let mut state = self.state();
         (state.connected, state.since, state.last_error) = (true, clock::wall(), None);
     }
@@ -174,6 +284,21 @@ impl Link {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// What is said of a broker whose limit is known.
+pub(super) fn withheld_above(limit: usize, passed: usize) -> String {
+    format!(
+        "the broker ends the connection over a message of {limit} bytes, and took one of {passed}: alerts that are larger \
+         go without their picture; raise its limit to {ROOM_NEEDED} bytes or more (Mosquitto: max_packet_size; NATS: max_payload)"
+    )
+}
+
+/// What is said of a broker that acknowledges what it does not pass on.
+pub(super) const SWALLOWED: &str = "the broker acknowledges alerts with pictures and does not pass them on: they go without \
+     their picture; raise its limit to 65536 bytes or more (Mosquitto: message_size_limit)";
+
+/// An alert with its picture is smaller.
+const ROOM_NEEDED: usize = 64 * 1024;
 
 /// Waits for the first time, or no longer than the second if there are, or come, more than so many alerts; both from now
 /// on.

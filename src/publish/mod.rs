@@ -5,12 +5,14 @@
 //! `agent` starts it and implements both traits.
 
 mod client;
+mod client_id;
 mod discovery;
 mod error;
 mod flights;
 mod ledger;
 mod link;
 mod pace;
+mod packet_limit;
 mod probe;
 mod rumqtt;
 mod session;
@@ -87,6 +89,8 @@ pub struct LinkState {
     pub last_error: Option<String>,
     /// How many alerts the broker has acknowledged, since the start.
     pub published: u64,
+    /// What somebody has to change although the connection stands, for a person.
+    pub warnings: Vec<String>,
 }
 
 /// Publishes on a thread of its own. Dropped without [`Publisher::stop`], it ends abruptly: the broker then publishes
@@ -109,7 +113,13 @@ impl Publisher {
     ) -> Result<Self, PublishError> {
         settings.tls.as_ref().map(tls::client_config).transpose()?;
 
-        let state = LinkState { connected: false, since: clock::wall(), last_error: None, published: 0 };
+        let state = LinkState {
+            connected: false,
+            since: clock::wall(),
+            last_error: None,
+            published: 0,
+            warnings: Vec::new(),
+        };
         let state = Arc::new(Mutex::new(state));
         let (wanted, changes) = watch::channel(Wanted::default());
         let topics = Topics::new(&settings.ward, &settings.box_id);

@@ -76,6 +76,11 @@ impl Pace {
         self.window.min(fits as usize).max(1)
     }
 
+    /// Pictures broke connections for another reason than the link.
+    pub fn is_cleared(&mut self) {
+        self.fruitless = 0;
+    }
+
     /// Whether pictures break connections, it seems: everything is told of before the first one is tried.
     pub fn is_broken(&self) -> bool {
         self.fruitless >= FRUITLESS_MAX

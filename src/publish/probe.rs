@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::client::{Client as _, Occurrence};
+use super::client_id::ClientId;
 use super::error::PublishError;
 use super::rumqtt::Rumqtt;
 use super::settings::{Acknowledge, Settings};
@@ -15,6 +16,8 @@ use crate::domain::time::WallTime;
 
 /// How long the broker may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// Another client of the same id, thrown off by this one, comes back within that.
+const UNDISTURBED: Duration = Duration::from_secs(4);
 
 /// Connects as the box, asks for what the post acknowledges where that counts, and takes leave; blocks for that. A daemon
 /// that is connected at the same time loses its connection, and comes back.
@@ -39,9 +42,24 @@ pub fn certificate_ends_at(settings: &Settings) -> Result<Option<WallTime>, Publ
     own.map_or(Ok(None), |own| tls::ends_at(&own.cert_file))
 }
 
+/// Twice, where another client takes the connection over: the second time is no chance.
 async fn converse(settings: &Settings) -> Result<(), PublishError> {
+    let mut id = ClientId::default();
+    let mut taken_over = 0;
+    loop {
+        match try_as(settings, &id.of(settings)).await {
+            Err(PublishError::ClientId { .. } | PublishError::Deaf { .. }) if id.is_worth_a_change() => {
+                id.refused();
+            }
+            Err(PublishError::AnotherClient { .. }) if taken_over == 0 => taken_over += 1,
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn try_as(settings: &Settings, client_id: &str) -> Result<(), PublishError> {
     let silent = || PublishError::Unacknowledged { broker: settings.address(), seconds: PATIENCE.as_secs() };
-    let connecting = timeout(PATIENCE, Rumqtt::connect(settings, None)).await;
+    let connecting = timeout(PATIENCE, Rumqtt::connect(settings, client_id, None)).await;
     let mut client = connecting.map_err(|_| silent())??;
     if settings.acknowledge == Acknowledge::Post {
         let topic = Topics::new(&settings.ward, &settings.box_id).ack;
@@ -52,11 +70,24 @@ async fn converse(settings: &Settings) -> Result<(), PublishError> {
                     Occurrence::Subscribed(true) => return Ok(()),
                     Occurrence::Subscribed(false) => return Err(PublishError::Deaf { topic }),
                     Occurrence::Ended(error) => return Err(error),
-                    Occurrence::Arrived { .. } | Occurrence::Acknowledged(_) | Occurrence::Dropped(_) => {}
+                    Occurrence::Arrived { .. }
+                    | Occurrence::TooLarge { .. }
+                    | Occurrence::Acknowledged(_)
+                    | Occurrence::Dropped(_) => {}
                 }
             }
         };
         timeout(PATIENCE, answer).await.map_err(|_| silent())??;
+    }
+    let undisturbed = async {
+        loop {
+            if let Occurrence::Ended(error) = client.next().await {
+                return error;
+            }
+        }
+    };
+    if let Ok(PublishError::Closed { broker, .. }) = timeout(UNDISTURBED, undisturbed).await {
+        return Err(PublishError::AnotherClient { broker, client_id: client_id.to_owned() });
     }
     client.disconnect();
     let left = async { while !matches!(client.next().await, Occurrence::Ended(_)) {} };

@@ -10,19 +10,24 @@ use rumqttc_next::{
     AsyncClient, Broker, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, LastWill,
 };
 use rumqttc_next::{
-    MqttOptions, NetworkOptions, Outgoing, PublishOptions, QoS, StateError, SubscribeReasonCode,
+    Error as MqttError, MqttOptions, NetworkOptions, Outgoing, PublishOptions, QoS, StateError,
+    SubscribeReasonCode,
 };
 use rumqttc_next::{TlsConfiguration, Transport, default_socket_connect};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::client::{Client, Message, Occurrence, PAYLOAD_BYTES_MAX, Token};
+use super::client::{ARRIVED_BYTES_MAX, Client, Message, Occurrence, PAYLOAD_BYTES_MAX, Token};
 use super::error::{PublishError, Refusal};
 use super::settings::Settings;
 use super::tls;
+use crate::domain::fault::chain;
 
 /// What a packet may be: a payload, topic and headers. The client's own limit of 10 KiB does not hold a thumbnail.
 const PACKET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 1024;
+/// The largest packet that is read whole, to be thrown away: a client that refuses it loses the connection, and gets the
+/// same one on the next. Beyond this the box would pay for it with memory that it does not have.
+const INCOMING_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Within this a connection stands, and a packet has left: 64 KiB at 64 kbit/s take 8 s.
 const NETWORK_TIMEOUT: Duration = Duration::from_secs(30);
 /// More than is ever under way, so that the client does not run out of packet ids, or of room.
@@ -40,9 +45,13 @@ pub(super) struct Rumqtt {
 }
 
 impl Client for Rumqtt {
-    async fn connect(settings: &Settings, will: Option<Message>) -> Result<Self, PublishError> {
-        let (client, mut eventloop) =
-            AsyncClient::builder(options(settings, will)?).capacity(usize::from(ROOM)).build();
+    async fn connect(
+        settings: &Settings,
+        client_id: &str,
+        will: Option<Message>,
+    ) -> Result<Self, PublishError> {
+        let options = options(settings, client_id, will)?;
+        let (client, mut eventloop) = AsyncClient::builder(options).capacity(usize::from(ROOM)).build();
         let mut network = NetworkOptions::new();
         network.set_tcp_nodelay(true);
         network.set_connection_timeout(NETWORK_TIMEOUT.as_secs());
@@ -54,12 +63,12 @@ impl Client for Rumqtt {
                 ConnectionError::MqttState(StateError::Deserialization(_) | StateError::ConnectionAborted)
             );
             match error {
-                ConnectionError::ConnectionRefused(_) => diagnose(&error, settings),
+                ConnectionError::ConnectionRefused(_) => diagnose(&error, settings, client_id),
                 _ => PublishError::before_the_welcome(&error, is_no_mqtt, settings),
             }
         })?;
         let (tell, occurrences) = mpsc::channel(usize::from(ROOM));
-        let driver = tokio::spawn(drive(eventloop, tell.clone(), settings.clone()));
+        let driver = tokio::spawn(drive(eventloop, tell.clone(), settings.clone(), client_id.to_owned()));
         Ok(Self { client, occurrences, tell, _driver: AbortOnDrop(driver.abort_handle()) })
     }
 
@@ -97,15 +106,15 @@ impl Client for Rumqtt {
     }
 }
 
-fn options(settings: &Settings, will: Option<Message>) -> Result<MqttOptions, PublishError> {
+fn options(settings: &Settings, client_id: &str, will: Option<Message>) -> Result<MqttOptions, PublishError> {
     let bare = settings.host.trim_start_matches('[').trim_end_matches(']');
     let broker = Broker::tcp(bare, settings.port);
-    let mut options = MqttOptions::new(settings.box_id.as_str(), broker);
+    let mut options = MqttOptions::new(client_id, broker);
     let keep_alive = settings.keep_alive.as_secs().clamp(1, KEEP_ALIVE_SECONDS_MAX);
     options
         .set_clean_session(true)
         .set_keep_alive(u16::try_from(keep_alive).expect("clamped"))
-        .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX)
+        .set_max_packet_size(INCOMING_BYTES_MAX, PACKET_BYTES_MAX)
         .set_inflight(ROOM);
     if let Some(will) = will {
         options.set_last_will(LastWill::new(will.topic, will.payload, QoS::AtLeastOnce, will.retain));
@@ -129,9 +138,17 @@ fn options(settings: &Settings, will: Option<Message>) -> Result<MqttOptions, Pu
 }
 
 /// Polls the connection until it ends.
-async fn drive(mut eventloop: EventLoop, tell: mpsc::Sender<Occurrence>, settings: Settings) {
+async fn drive(
+    mut eventloop: EventLoop,
+    tell: mpsc::Sender<Occurrence>,
+    settings: Settings,
+    client_id: String,
+) {
     loop {
         let occurrence = match eventloop.poll().await {
+            Ok(Event::Incoming(Incoming::Publish(message))) if message.payload.len() > ARRIVED_BYTES_MAX => {
+                Occurrence::TooLarge { bytes: message.payload.len() }
+            }
             Ok(Event::Incoming(Incoming::Publish(message))) => {
                 Occurrence::Arrived { payload: message.payload.to_vec(), is_retained: message.retain }
             }
@@ -140,10 +157,10 @@ async fn drive(mut eventloop: EventLoop, tell: mpsc::Sender<Occurrence>, setting
                 Occurrence::Subscribed(answer.return_codes.iter().all(is_granted))
             }
             Ok(Event::Outgoing(Outgoing::Disconnect)) => {
-                Occurrence::Ended(diagnose(&ConnectionError::RequestsDone, &settings))
+                Occurrence::Ended(diagnose(&ConnectionError::RequestsDone, &settings, &client_id))
             }
             Ok(_) => continue,
-            Err(error) => Occurrence::Ended(diagnose(&error, &settings)),
+            Err(error) => Occurrence::Ended(diagnose(&error, &settings, &client_id)),
         };
         let is_over = matches!(occurrence, Occurrence::Ended(_));
         if is_over {
@@ -160,16 +177,24 @@ async fn drive(mut eventloop: EventLoop, tell: mpsc::Sender<Occurrence>, setting
 }
 
 /// What a connection's end means.
-fn diagnose(error: &ConnectionError, settings: &Settings) -> PublishError {
-    let ConnectionError::ConnectionRefused(code) = error else {
-        return PublishError::diagnose(error, settings);
+fn diagnose(error: &ConnectionError, settings: &Settings, client_id: &str) -> PublishError {
+    let code = match error {
+        ConnectionError::ConnectionRefused(code) => code,
+        ConnectionError::MqttState(StateError::Deserialization(MqttError::PayloadSizeLimitExceeded(
+            bytes,
+        ))) => return PublishError::TooLarge { bytes: *bytes },
+        // The end of the stream, where TCP or TLS closed it in an orderly way.
+        ConnectionError::MqttState(StateError::ConnectionAborted) => {
+            return PublishError::Closed { broker: settings.address(), reason: chain(error) };
+        }
+        _ => return PublishError::diagnose(error, settings),
     };
     let refusal = match code {
         ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => Refusal::Credentials,
         ConnectReturnCode::BadClientId => Refusal::ClientId,
         other => Refusal::Other(format!("{other:?}")),
     };
-    PublishError::refused(refusal, settings)
+    PublishError::refused(refusal, settings, client_id)
 }
 
 struct AbortOnDrop(AbortHandle);

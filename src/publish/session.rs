@@ -4,6 +4,8 @@
 //! a slow link the new alerts' pictures, what is to be sent again, and the backlog, oldest first. An alert leaves the
 //! outbox when the post's acknowledgement covers it, or, where the post does not acknowledge, on its PUBACK.
 
+mod sizes;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,12 +18,13 @@ use super::Outbox;
 use super::client::{Client, Message, Occurrence, PAYLOAD_BYTES_MAX, Token};
 use super::discovery::Discovery;
 use super::error::PublishError;
-use super::flights::{ALERTS_MAX, Flight, Flights};
+use super::flights::{ALERTS_MAX, Aloft, Flight, Flights};
 use super::link::{Link, Standing, Stop, Wanted};
 use super::settings::Acknowledge;
 use crate::domain::ack::{self, Ack};
 use crate::domain::alert::{Alert, NOT_KEPT};
 use crate::domain::status::{Presence, Status};
+use sizes::without_picture;
 
 /// A broker that acknowledges nothing for so long is left.
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -66,6 +69,13 @@ pub(super) struct Session<'a, C: Client> {
     has_told: bool,
     /// When something was acknowledged last, or the first message after silence left.
     progress_at: Instant,
+    begun: Instant,
+    /// What was acknowledged on this connection.
+    proved_bytes: usize,
+    /// The status as it was sent last.
+    status: Vec<u8>,
+    /// The largest message that the client gave up since the broker last acknowledged one.
+    dropped: Option<Aloft>,
 }
 
 /// A part of the outbox, read bit by bit.
@@ -119,6 +129,10 @@ impl<'a, C: Client> Session<'a, C> {
             status_is_due: true,
             is_leaving: false,
             progress_at: Instant::now(),
+            begun: Instant::now(),
+            proved_bytes: 0,
+            status: Vec::new(),
+            dropped: None,
         }
     }
 
@@ -129,9 +143,7 @@ impl<'a, C: Client> Session<'a, C> {
         for (number, message) in withdrawals {
             self.tell_home_assistant(message, Flight::Withdrawal { number });
         }
-        if self.link.settings.acknowledge == Acknowledge::Post {
-            self.client.subscribe(&self.link.topics.ack);
-        }
+        self.subscribe();
         loop {
             match seen.stop {
                 Stop::No => {}
@@ -145,6 +157,10 @@ impl<'a, C: Client> Session<'a, C> {
             self.send_status(false).await?;
             self.send_alerts().await;
             self.send_vitals();
+            self.send_proof();
+            if self.standing.takeovers.stands(self.begun.elapsed()) {
+                self.link.warn(self.standing);
+            }
             let give_up_at = self.progress_at + ACKNOWLEDGE_TIMEOUT;
             let look_at = self.look_at();
             tokio::select! {
@@ -169,6 +185,16 @@ impl<'a, C: Client> Session<'a, C> {
         }
     }
 
+    /// Asks for what the post acknowledges, unless that ended the last connection.
+    fn subscribe(&mut self) {
+        let is_deaf = self.standing.deaf_until.is_some_and(|until| until > Instant::now().into());
+        if self.link.settings.acknowledge == Acknowledge::Post && !is_deaf {
+            self.client.subscribe(&self.link.topics.ack);
+        } else {
+            self.standing.last.is_granted = true;
+        }
+    }
+
     /// When there is something to do although nothing happens.
     fn look_at(&self) -> Option<Instant> {
         let due = self.standing.ledger.next_due(Instant::now());
@@ -178,20 +204,38 @@ impl<'a, C: Client> Session<'a, C> {
     async fn on(&mut self, occurrence: Occurrence) -> Result<(), PublishError> {
         match occurrence {
             Occurrence::Acknowledged(token) => self.on_acknowledged(token).await,
-            Occurrence::Dropped(token) => {
-                if let Some(Flight::Alert { seq, .. }) = self.flights.ended(token).map(|aloft| aloft.flight) {
-                    self.standing.ledger.dropped(seq);
-                }
-            }
+            Occurrence::Dropped(token) => self.on_dropped(token),
             Occurrence::Arrived { payload, is_retained } => self.on_ack(&payload, is_retained).await,
-            Occurrence::Subscribed(true) => {}
-            Occurrence::Subscribed(false) => {
-                let topic = self.link.topics.ack.clone();
-                self.doubt(PublishError::Deaf { topic }.to_string());
+            Occurrence::TooLarge { bytes } => self.on_too_large(bytes),
+            Occurrence::Subscribed(true) => {
+                self.standing.last.is_granted = true;
+                self.standing.client_id.granted();
             }
-            Occurrence::Ended(error) => return Err(error),
+            Occurrence::Subscribed(false) => {
+                let deaf = PublishError::Deaf { topic: self.link.topics.ack.clone() };
+                if self.standing.client_id.is_worth_a_change() {
+                    return Err(deaf);
+                }
+                self.standing.last.is_granted = true;
+                self.doubt(deaf.to_string());
+            }
+            Occurrence::Ended(error) => {
+                self.on_ended(&error);
+                return Err(error);
+            }
         }
         Ok(())
+    }
+
+    /// The client gives a message up: mostly since the connection is at its end, which is told next.
+    fn on_dropped(&mut self, token: Token) {
+        let Some(aloft) = self.flights.ended(token) else { return };
+        if let Flight::Alert { seq, .. } = aloft.flight {
+            self.standing.ledger.dropped(seq);
+        }
+        if self.dropped.is_none_or(|dropped| aloft.bytes > dropped.bytes) {
+            self.dropped = Some(aloft);
+        }
     }
 
     /// The broker has a message.
@@ -199,6 +243,9 @@ impl<'a, C: Client> Session<'a, C> {
         let now = Instant::now();
         self.progress_at = now;
         let Some(aloft) = self.flights.ended(token) else { return };
+        self.dropped = None;
+        self.standing.packet_limit.acknowledged(aloft.bytes);
+        self.proved_bytes += aloft.bytes;
         if aloft.flight.is_alert() {
             self.standing.pace.landed(&aloft, now - aloft.since);
             if !self.standing.pace.is_broken() {
@@ -225,7 +272,7 @@ impl<'a, C: Client> Session<'a, C> {
                 }
             }
             Flight::Discovery => self.standing.untaken = 0,
-            Flight::Status => {}
+            Flight::Status | Flight::Proof => {}
         }
     }
 
@@ -277,6 +324,7 @@ impl<'a, C: Client> Session<'a, C> {
             self.tell_home_assistant(message, Flight::Discovery);
         }
         let payload = payload(&if is_last { offline(status) } else { online(status) });
+        self.status.clone_from(&payload);
         let topic = self.link.topics.status.clone();
         self.send(Message { topic, payload, retain: true }, Flight::Status);
         Ok(())
@@ -411,7 +459,16 @@ impl<'a, C: Client> Session<'a, C> {
     }
 
     fn send_alert(&mut self, alert: &Alert, flight: Flight) {
-        let payload = payload(alert);
+        let mut payload = payload(alert);
+        let suspect = self.standing.packet_limit.wants_proof().unwrap_or(usize::MAX);
+        if alert.thumbnail.is_some() && payload.len() >= suspect {
+            return self.hold_back(alert, flight);
+        }
+        if alert.thumbnail.is_some()
+            && let Some(why) = self.withheld(payload.len(), flight)
+        {
+            payload = self::payload(&without_picture(alert, why));
+        }
         if payload.len() > PAYLOAD_BYTES_MAX {
             // Sent, it would end the connection, and no alert after it would ever leave.
             tracing::error!("alert {} has {} bytes and is not sent", alert.id, payload.len());

@@ -12,7 +12,7 @@ use crate::tls::{Attempt, Party};
 pub struct Settings {
     /// First level of every topic.
     pub ward: WardId,
-    /// Second level of every topic, and the MQTT client id.
+    /// Second level of every topic. With the ward it is the MQTT client id.
     pub box_id: BoxId,
     /// Broker's host name or address.
     pub host: String,
@@ -40,6 +40,11 @@ pub struct HomeAssistant {
 }
 
 impl Settings {
+    /// The MQTT client id, `WARD_BOX`: boxes of several wards may share a broker. No id has the sign in between.
+    pub fn client_id(&self) -> String {
+        format!("{}_{}", self.ward, self.box_id)
+    }
+
     /// Host and port, for a person.
     pub(super) fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)

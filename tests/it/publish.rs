@@ -1,8 +1,10 @@
 //! Scenarios of `publish`, against Mosquitto and a real store.
 
 mod home_assistant;
+mod identity;
 mod link;
 pub mod post;
+mod sizes;
 
 use std::collections::HashSet;
 use std::fs;

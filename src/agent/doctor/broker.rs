@@ -33,9 +33,13 @@ pub(super) fn examine(settings: &Settings, running: Option<&State>, say: &mut dy
         },
     };
     say(match outcome {
-        Ok(what) => Finding::pass(about, what),
-        Err(reason) => Finding::fail(about, reason, "alerts wait in the outbox until this is mended"),
+        Ok(what) => Finding::pass(about.clone(), what),
+        Err(reason) => Finding::fail(about.clone(), reason, "alerts wait in the outbox until this is mended"),
     });
+    for warning in running.iter().flat_map(|state| &state.broker.warnings) {
+        let remedy = "alerts leave meanwhile, late or without their pictures";
+        say(Finding::mind(about.clone(), warning.clone(), remedy));
+    }
 }
 
 fn of_the_certificate(end: WallTime, now: WallTime) -> Finding {

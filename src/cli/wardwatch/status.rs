@@ -71,6 +71,8 @@ fn troubles(state: &State, now: WallTime) -> Vec<String> {
         let reason = broker.reason.as_deref().unwrap_or("not connected yet");
         found.push(format!("alerts do not leave: {reason}"));
     }
+    let is_new = |warning: &&String| broker.connected || broker.reason.as_ref() != Some(warning);
+    found.extend(broker.warnings.iter().filter(is_new).cloned());
     if state.status.clock == ClockState::Unsynced {
         let remedy = "is the network there, and `timedatectl` content?";
         found.push(format!("the clock was never set since the box has power: {remedy}"));

@@ -8,7 +8,7 @@ use super::{LONG, Sender, settings};
 use crate::support::broker::{BrokerOptions, Message, TestBroker};
 use crate::support::wait_until;
 
-const TOPIC: &str = "homeassistant/device/wardwatch/box-1/config";
+const TOPIC: &str = "homeassistant/device/wardwatch-ben-nghe/box-1/config";
 
 /// What the broker keeps for Home Assistant.
 fn kept(broker: &TestBroker, prefix: &str) -> Vec<Message> {
@@ -37,7 +37,7 @@ fn home_assistant_is_told_of_the_box_until_it_is_switched_off() {
     assert!(told.len() == 1 && told[0].topic == TOPIC && told[0].retained, "{told:?}");
     let config: Value = serde_json::from_slice(&told[0].payload).unwrap();
     let status = "wardwatch/v1/ben-nghe/box-1/status";
-    assert_eq!(config["device"]["identifiers"][0], "wardwatch-ben-nghe-box-1");
+    assert_eq!(config["device"]["identifiers"][0], "wardwatch-ben-nghe_box-1");
     assert_eq!(config["origin"]["name"], "wardwatch");
     let availability = &config["availability"][0];
     assert!(availability["topic"] == status && availability["payload_available"] == "online", "{config:#}");
@@ -51,7 +51,7 @@ fn home_assistant_is_told_of_the_box_until_it_is_switched_off() {
     assert!(
         parts
             .values()
-            .all(|part| part["unique_id"].as_str().unwrap().starts_with("wardwatch-ben-nghe-box-1-"))
+            .all(|part| part["unique_id"].as_str().unwrap().starts_with("wardwatch-ben-nghe_box-1-"))
     );
     let text = String::from_utf8_lossy(&told[0].payload).into_owned();
     assert!(!text.contains("thumbnail") && !text.contains("image"), "no picture: {text}");
@@ -83,4 +83,45 @@ fn without_being_asked_nothing_is_told() {
     let others =
         everything.messages().into_iter().filter(|message| !message.topic.starts_with("wardwatch/v1/"));
     assert_eq!(others.count(), 0);
+}
+
+/// Two wards' boxes of one id at one broker: each has its topic, its device and its entities, whatever signs the ids have.
+#[test]
+fn boxes_of_one_id_in_two_wards_do_not_write_over_each_other() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let place = TempDir::new().unwrap();
+    let names = [("ben-nghe", "box-1"), ("da-kao", "box-1"), ("ben", "nghe-box-1")];
+    let senders = names.map(|(ward, box_id)| {
+        let file = place.path().join(format!("{ward}.{box_id}"));
+        let home_assistant = HomeAssistant { prefix: Some("homeassistant".into()), file };
+        let who = Settings {
+            ward: ward.parse().unwrap(),
+            box_id: box_id.parse().unwrap(),
+            ..settings(broker.port)
+        };
+        Sender::start(Settings { home_assistant, ..who })
+    });
+    wait_until("each is told", LONG, || kept(&broker, "homeassistant").len() == names.len());
+    senders.iter().for_each(Sender::wait_for_connection);
+    assert_eq!(broker.takeovers(), 0, "each is a client of its own");
+}
+
+/// What a version before this one told lies on a topic without the ward.
+#[test]
+fn the_topic_without_the_ward_is_emptied_once() {
+    const BEFORE: &str = "homeassistant/device/wardwatch/box-1/config";
+    let (broker, place) = (TestBroker::start(&BrokerOptions::default()), TempDir::new().unwrap());
+    let file = place.path().join("topics");
+    broker.publish(BEFORE, b"{}");
+    std::fs::write(&file, format!("{BEFORE}\n")).unwrap();
+    let home_assistant = HomeAssistant { prefix: Some("homeassistant".into()), file: file.clone() };
+    let sender = Sender::start(Settings { home_assistant, ..settings(broker.port) });
+    wait_until("only the new topic is left", LONG, || {
+        let told = kept(&broker, "homeassistant");
+        told.len() == 1 && told[0].topic == TOPIC
+    });
+    wait_until("the old one is forgotten", LONG, || {
+        std::fs::read_to_string(&file).unwrap() == format!("{TOPIC}\n")
+    });
+    drop(sender);
 }

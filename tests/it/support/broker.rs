@@ -25,6 +25,8 @@ pub struct BrokerOptions {
     pub forgets: bool,
     /// Where boxes connect; 127.0.0.1 if it is not given.
     pub address: Option<&'static str>,
+    /// More lines of its configuration, for all listeners.
+    pub more: &'static str,
 }
 
 /// The broker's side of TLS; PEM files.
@@ -97,7 +99,9 @@ impl TestBroker {
     pub fn alerts_taken(&self) -> usize {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
         log.lines()
-            .filter(|line| line.contains("Received PUBLISH from box-") && line.contains("/alert'"))
+            .filter(|line| {
+                line.contains("Received PUBLISH from ") && line.contains("_box-") && line.contains("/alert'")
+            })
             .count()
     }
 
@@ -157,6 +161,12 @@ impl TestBroker {
     pub fn goodbyes(&self, client: &str) -> usize {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
         log.lines().filter(|line| line.contains("Received DISCONNECT from") && line.ends_with(client)).count()
+    }
+
+    /// How often the broker has ended a connection since another client came under its id.
+    pub fn takeovers(&self) -> usize {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        log.lines().filter(|line| line.contains("already connected, closing old connection")).count()
     }
 
     /// How often boxes have tried to connect.
@@ -260,6 +270,7 @@ fn config(place: &Path, port: u16, inside_port: u16, options: &BrokerOptions) ->
         "max_queued_messages 10000".to_owned(),
         format!("log_dest file {}", place.join("log").display()),
         "log_type all".to_owned(),
+        options.more.to_owned(),
         format!("listener {inside_port} 127.0.0.1"),
         "allow_anonymous true".to_owned(),
         format!("listener {port} {}", options.address.unwrap_or("127.0.0.1")),

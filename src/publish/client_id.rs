@@ -1,0 +1,101 @@
+//! Under which client id the box comes: ward and box, or the box alone where a broker's access list knows only that, as
+//! those of versions before do. Pure.
+
+use super::settings::Settings;
+
+/// So many connections in a row on which the broker grants no subscription.
+const UNGRANTED_MAX: u32 = 3;
+
+/// The client id in use.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ClientId {
+    /// Whether it is the box's id alone.
+    is_short: bool,
+    ungranted: u32,
+    /// How often the other one was taken since the broker granted something.
+    changes: u32,
+}
+
+impl ClientId {
+    /// The id, of at most 65 of a-z, 0-9, - and _: no broker in use takes less.
+    pub fn of(&self, settings: &Settings) -> String {
+        if self.is_short { settings.box_id.to_string() } else { settings.client_id() }
+    }
+
+    /// The broker grants what was asked for: this one it is.
+    pub fn granted(&mut self) {
+        (self.ungranted, self.changes) = (0, 0);
+    }
+
+    /// The broker refuses the id, or the subscription under it.
+    pub fn refused(&mut self) {
+        self.change();
+    }
+
+    /// Whether [`ClientId::refused`] would have the other one tried.
+    pub fn is_worth_a_change(&self) -> bool {
+        self.changes < 2
+    }
+
+    /// A connection has ended before the broker granted the subscription.
+    pub fn ungranted(&mut self) {
+        self.ungranted += 1;
+        if self.ungranted >= UNGRANTED_MAX {
+            self.change();
+        }
+    }
+
+    /// Another client uses this id: the long one is the box's alone.
+    pub fn taken_over(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Each is tried once; afterwards it is the long one again, since the id is not the reason.
+    fn change(&mut self) {
+        self.ungranted = 0;
+        if self.is_worth_a_change() {
+            self.changes += 1;
+            self.is_short = !self.is_short;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_box_alone_is_tried_where_the_broker_refuses_ward_and_box() {
+        let mut id = ClientId::default();
+        id.refused();
+        assert!(id.is_short);
+        id.granted();
+        assert!(id.is_short, "it stays so while the broker grants it");
+        id.refused();
+        assert!(!id.is_short, "somebody has changed the access list");
+    }
+
+    #[test]
+    fn where_both_are_refused_the_id_is_not_the_reason() {
+        let mut id = ClientId::default();
+        let shorts = [(); 4].map(|()| {
+            id.refused();
+            id.is_short
+        });
+        assert_eq!(shorts, [true, false, false, false]);
+        assert!(!id.is_worth_a_change());
+    }
+
+    #[test]
+    fn one_broken_connection_changes_nothing() {
+        let mut id = ClientId::default();
+        (0..2).for_each(|_| id.ungranted());
+        id.granted();
+        (0..2).for_each(|_| id.ungranted());
+        assert!(!id.is_short);
+        id.ungranted();
+        assert!(id.is_short);
+        id.taken_over();
+        assert_eq!(id, ClientId::default());
+    }
+}

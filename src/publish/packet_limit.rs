@@ -1,0 +1,150 @@
+//! How large a message the broker takes, found out by what happens to messages: MQTT 3.1.1 has no word for it.
+//!
+//! A broker closes the connection over a packet that is too large for it, and so does a link that does not bear as many
+//! bytes. They are told apart by a proof: as many bytes in small messages, on one connection. Pure: it asks no clock.
+
+use std::time::{Duration, Instant};
+
+/// So many connections end over a message before a proof is asked for.
+const STRIKES: u32 = 3;
+/// The longest that this grows to, where the proof fails.
+const STRIKES_MAX: u32 = 48;
+/// After so long a large message is tried again: somebody may have changed the broker.
+const KNOWN_FOR: Duration = Duration::from_secs(6 * 3600);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct PacketLimit {
+    /// The largest payload that the broker has acknowledged.
+    passed: usize,
+    /// The smallest payload over which a connection ended.
+    suspect: Option<usize>,
+    strikes: u32,
+    strikes_needed: u32,
+    /// Payloads of this size are too large for the broker, and since when that is known.
+    known: Option<(usize, Instant)>,
+}
+
+impl Default for PacketLimit {
+    fn default() -> Self {
+        Self { passed: 0, suspect: None, strikes: 0, strikes_needed: STRIKES, known: None }
+    }
+}
+
+impl PacketLimit {
+    /// The broker has acknowledged a payload of so many bytes.
+    pub fn acknowledged(&mut self, bytes: usize) {
+        self.passed = self.passed.max(bytes);
+        if self.suspect.is_some_and(|suspect| suspect <= bytes) {
+            (self.suspect, self.strikes) = (None, 0);
+        }
+        self.known = self.known.filter(|(limit, _)| *limit > bytes);
+    }
+
+    /// A connection was closed while a payload of so many bytes, the largest one, was not acknowledged.
+    pub fn ended_over(&mut self, bytes: usize, now: Instant) {
+        if bytes <= self.passed {
+            return;
+        }
+        if let Some((limit, since)) = self.known(now) {
+            self.known = Some((limit.min(bytes), since));
+            return;
+        }
+        self.suspect = Some(self.suspect.map_or(bytes, |suspect| suspect.min(bytes)));
+        self.strikes = self.strikes.saturating_add(1);
+    }
+
+    /// So many bytes in small messages have to be acknowledged on one connection to prove that the link bears them;
+    /// `None` where there is nothing to prove.
+    pub fn wants_proof(&self) -> Option<usize> {
+        self.suspect.filter(|_| self.strikes >= self.strikes_needed)
+    }
+
+    /// They were.
+    pub fn proved(&mut self, now: Instant) {
+        if let Some(bytes) = self.suspect.take() {
+            self.known = Some((bytes, now));
+        }
+        (self.strikes, self.strikes_needed) = (0, STRIKES);
+    }
+
+    /// The connection ended meanwhile: it is the link.
+    pub fn refuted(&mut self) {
+        (self.suspect, self.strikes) = (None, 0);
+        self.strikes_needed = (self.strikes_needed * 2).min(STRIKES_MAX);
+    }
+
+    /// The size from which on payloads are too large.
+    pub fn bytes(&self, now: Instant) -> Option<usize> {
+        self.known(now).map(|(bytes, _)| bytes)
+    }
+
+    /// The largest payload that the broker has acknowledged.
+    pub fn passed(&self) -> usize {
+        self.passed
+    }
+
+    fn known(&self, now: Instant) -> Option<(usize, Instant)> {
+        self.known.filter(|(_, since)| now.saturating_duration_since(*since) < KNOWN_FOR)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_known_after_three_connections_and_a_proof() {
+        let (mut limit, now) = (PacketLimit::default(), Instant::now());
+        limit.acknowledged(700);
+        for bytes in [34_000, 33_000, 35_000] {
+            assert_eq!((limit.wants_proof(), limit.bytes(now)), (None, None));
+            limit.ended_over(bytes, now);
+        }
+        assert_eq!((limit.wants_proof(), limit.bytes(now)), (Some(33_000), None));
+        limit.proved(now);
+        assert_eq!((limit.wants_proof(), limit.bytes(now)), (None, Some(33_000)));
+        // A smaller one does not pass either: the next one is not tried.
+        limit.ended_over(25_000, now);
+        assert_eq!((limit.bytes(now), limit.passed()), (Some(25_000), 700));
+    }
+
+    #[test]
+    fn a_link_that_breaks_is_asked_ever_more_rarely() {
+        let (mut limit, now) = (PacketLimit::default(), Instant::now());
+        let mut asked = Vec::new();
+        for connection in 1..=100 {
+            limit.ended_over(34_000, now);
+            if limit.wants_proof().is_some() {
+                asked.push(connection);
+                limit.refuted();
+            }
+        }
+        assert_eq!(asked, [3, 9, 21, 45, 93]);
+        assert_eq!(limit.bytes(now), None);
+    }
+
+    #[test]
+    fn what_passes_clears_a_message_of_its_size() {
+        let (mut limit, now) = (PacketLimit::default(), Instant::now());
+        limit.ended_over(34_000, now);
+        limit.ended_over(34_000, now);
+        limit.acknowledged(34_000);
+        (0..9).for_each(|_| limit.ended_over(34_000, now));
+        assert_eq!(limit.wants_proof(), None, "the link broke by chance");
+        (0..3).for_each(|_| limit.ended_over(40_000, now));
+        limit.proved(now);
+        assert_eq!(limit.bytes(now), Some(40_000));
+        limit.acknowledged(41_000);
+        assert_eq!(limit.bytes(now), None, "somebody has raised it");
+    }
+
+    #[test]
+    fn a_limit_is_tried_again_after_hours() {
+        let (mut limit, now) = (PacketLimit::default(), Instant::now());
+        (0..3).for_each(|_| limit.ended_over(34_000, now));
+        limit.proved(now);
+        assert_eq!(limit.bytes(now + KNOWN_FOR - Duration::from_secs(1)), Some(34_000));
+        assert_eq!(limit.bytes(now + KNOWN_FOR), None);
+    }
+}

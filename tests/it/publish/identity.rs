@@ -1,0 +1,65 @@
+//! Who a box is to its broker: two boxes of one id, a copied card, and what a broker of before knows.
+
+use wardwatch::publish::{Settings, try_connection};
+
+use super::post::of_post;
+use super::{LONG, Sender, settings};
+use crate::support::broker::{BrokerOptions, TestBroker};
+use crate::support::wait_until;
+
+#[test]
+fn boxes_of_one_id_in_two_wards_stay_connected() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let sender = |ward: &str| Sender::start(Settings { ward: ward.parse().unwrap(), ..of_post(broker.port) });
+    let senders = ["ben-nghe", "da-kao", "tan-dinh"].map(sender);
+    senders.iter().for_each(Sender::wait_for_connection);
+    senders.iter().for_each(|sender| drop(sender.put(0)));
+    wait_until("all alerts are out", LONG, || senders.iter().all(|sender| sender.state().published == 1));
+    assert_eq!(broker.takeovers(), 0);
+    assert!(senders.iter().all(|sender| sender.state().warnings.is_empty()));
+}
+
+/// One is content with the broker's word, one waits for the post's, and one has alerts to send meanwhile.
+#[test]
+fn a_copied_box_is_named_and_the_two_do_not_fight() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let copies = [Sender::start(of_post(broker.port)), Sender::start(of_post(broker.port))];
+    let named =
+        |sender: &Sender| sender.state().warnings.iter().any(|one| one.contains("another client uses"));
+    wait_until("both name it", 2 * LONG, || copies.iter().all(named));
+    let error = copies.iter().find_map(|sender| sender.state().last_error);
+    assert!(error.is_some_and(|error| error.contains("ben-nghe_box-1") && error.contains("box.id")));
+    let before = broker.takeovers();
+    copies.iter().for_each(|sender| drop(sender.put(0)));
+    wait_until("the alerts of both leave", 2 * LONG, || {
+        copies.iter().all(|sender| sender.state().published >= 1)
+    });
+    assert!(broker.takeovers() <= before + 8, "{} and {before}", broker.takeovers());
+}
+
+#[test]
+fn who_sets_a_box_up_is_told_of_another_client() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    try_connection(&settings(broker.port)).unwrap();
+    let sender = Sender::start(settings(broker.port));
+    sender.wait_for_connection();
+    let error = try_connection(&settings(broker.port)).unwrap_err().to_string();
+    assert!(error.contains("another client uses this box's client id \"ben-nghe_box-1\""), "{error}");
+}
+
+#[test]
+fn a_broker_that_is_restarted_is_no_other_client() {
+    let mut broker = TestBroker::start(&BrokerOptions::default());
+    let sender = Sender::start(of_post(broker.port));
+    sender.wait_for_connection();
+    for _ in 0..4 {
+        broker.kill();
+        wait_until("it is noticed", LONG, || !sender.state().connected);
+        wait_until("it is tried in vain", LONG, || {
+            sender.state().last_error.is_some_and(|error| error.contains("refused"))
+        });
+        broker.run();
+        wait_until("it is back", LONG, || sender.state().connected);
+    }
+    assert!(sender.state().warnings.is_empty(), "{:?}", sender.state().warnings);
+}
