@@ -60,6 +60,13 @@ pub(super) enum LinkError {
     Subscription { broker: String, topics: String },
     #[error("the broker {broker} cannot be reached: {reason}")]
     Link { broker: String, reason: String },
+    #[error("the broker {broker} cannot be reached: it has ended the connection ({reason})")]
+    Closed { broker: String, reason: String },
+    #[error(
+        "another client uses this post's client id \"{client_id}\" at the broker {broker}, which ends the older connection each \
+         time: stop the other wardpost, or give each a broker.client_id (--client-id) and a certificate of its own"
+    )]
+    AnotherClient { broker: String, client_id: String },
     #[error("the broker {broker} has acknowledged nothing for {seconds} s")]
     Unacknowledged { broker: String, seconds: u64 },
 }
@@ -67,11 +74,13 @@ pub(super) enum LinkError {
 impl LinkError {
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Tls(_) | Self::Refused { .. } | Self::ClientId { .. } | Self::Subscription { .. } => {
-                ErrorKind::Config
-            }
+            Self::Tls(_)
+            | Self::Refused { .. }
+            | Self::ClientId { .. }
+            | Self::AnotherClient { .. }
+            | Self::Subscription { .. } => ErrorKind::Config,
             Self::Handshake(error) => error.kind(),
-            Self::Link { .. } | Self::Unacknowledged { .. } => ErrorKind::Transient,
+            Self::Link { .. } | Self::Closed { .. } | Self::Unacknowledged { .. } => ErrorKind::Transient,
         }
     }
 }
@@ -95,6 +104,7 @@ pub(super) struct Client {
     events: mpsc::Receiver<Result<Read, ConnectionError>>,
     _driver: AbortOnDrop,
     broker: Broker,
+    client_id: String,
     topics: Vec<String>,
     under_way: usize,
     /// When the broker acknowledged something last, or the first message after silence left.
@@ -111,14 +121,15 @@ enum Read {
 
 impl Client {
     /// Connects and asks for a ward's messages, or those of all.
-    pub async fn connect(broker: &Broker, ward: Option<&WardId>) -> Result<Self, LinkError> {
-        let (client, mut eventloop) = AsyncClient::builder(options(broker)?).capacity(REQUESTS_MAX).build();
+    pub async fn connect(broker: &Broker, client_id: &str, ward: Option<&WardId>) -> Result<Self, LinkError> {
+        let (client, mut eventloop) =
+            AsyncClient::builder(options(broker, client_id)?).capacity(REQUESTS_MAX).build();
         let mut network = NetworkOptions::new();
         network.set_tcp_nodelay(true);
         network.set_connection_timeout(NETWORK_TIMEOUT.as_secs());
         eventloop.set_network_options(network);
         // The first thing that it yields is the broker's welcome.
-        eventloop.poll().await.map_err(|error| before_the_welcome(&error, broker))?;
+        eventloop.poll().await.map_err(|error| before_the_welcome(&error, broker, client_id))?;
         let ward = ward.map_or("+", WardId::as_str);
         let topic = |name: &str| format!("wardwatch/v1/{ward}/+/{name}");
         let wanted = [("alert", QoS::AtLeastOnce), ("status", QoS::AtLeastOnce), ("vitals", QoS::AtMostOnce)];
@@ -134,6 +145,7 @@ impl Client {
             events,
             _driver: AbortOnDrop(driver.abort_handle()),
             broker: broker.clone(),
+            client_id: client_id.to_owned(),
             topics,
             under_way: 0,
             progress_at: Instant::now(),
@@ -164,6 +176,11 @@ impl Client {
     /// The broker may forget this message.
     pub fn acknowledge(&self, receipt: &Receipt) -> Result<(), LinkError> {
         self.client.try_ack(&receipt.0).map_err(|_| self.ended())
+    }
+
+    /// Whether the broker has acknowledged all that was sent.
+    pub fn is_idle(&self) -> bool {
+        self.under_way == 0
     }
 
     /// Whether the broker has acknowledged enough to be sent more.
@@ -205,7 +222,7 @@ impl Client {
                 self.progress_at = Instant::now();
             }
             Some(Ok(Read::Other)) => {}
-            Some(Err(error)) => return Err(diagnose(&error, &self.broker)),
+            Some(Err(error)) => return Err(diagnose(&error, &self.broker, &self.client_id)),
             None => return Err(self.ended()),
         }
         Ok(Occurrence::Other)
@@ -217,9 +234,9 @@ impl Client {
     }
 }
 
-fn options(broker: &Broker) -> Result<MqttOptions, LinkError> {
+fn options(broker: &Broker, client_id: &str) -> Result<MqttOptions, LinkError> {
     let bare = broker.host.trim_start_matches('[').trim_end_matches(']');
-    let mut options = MqttOptions::new(&broker.client_id, (bare, broker.port));
+    let mut options = MqttOptions::new(client_id, (bare, broker.port));
     options
         .set_clean_session(false)
         .set_ack_mode(AckMode::Manual)
@@ -275,17 +292,17 @@ fn read(event: Event) -> Read {
 }
 
 /// What it means that no welcome came.
-fn before_the_welcome(error: &ConnectionError, broker: &Broker) -> LinkError {
+fn before_the_welcome(error: &ConnectionError, broker: &Broker, client_id: &str) -> LinkError {
     let is_no_mqtt = matches!(
         error,
         ConnectionError::MqttState(StateError::Deserialization(_) | StateError::ConnectionAborted)
     );
     if matches!(error, ConnectionError::ConnectionRefused(_)) {
-        return diagnose(error, broker);
+        return diagnose(error, broker, client_id);
     }
     match HandshakeError::before_the_welcome(error, is_no_mqtt, &attempt(broker, &address(broker))) {
         Some(error) => LinkError::Handshake(error.seen_at(SystemClock.now().clock)),
-        None => diagnose(error, broker),
+        None => diagnose(error, broker, client_id),
     }
 }
 
@@ -294,11 +311,12 @@ fn attempt<'a>(broker: &'a Broker, at: &'a str) -> Attempt<'a> {
     Attempt { party: Party::Post, broker: at, ca_file }
 }
 
-fn diagnose(error: &ConnectionError, broker: &Broker) -> LinkError {
+fn diagnose(error: &ConnectionError, broker: &Broker, client_id: &str) -> LinkError {
     let at = address(broker);
     let ConnectionError::ConnectionRefused(code) = error else {
         return match HandshakeError::of(error, &attempt(broker, &at)) {
             Some(error) => LinkError::Handshake(error.seen_at(SystemClock.now().clock)),
+            None if is_closed(error) => LinkError::Closed { broker: at, reason: chain(error) },
             None => LinkError::Link { broker: at, reason: chain(error) },
         };
     };
@@ -310,11 +328,14 @@ fn diagnose(error: &ConnectionError, broker: &Broker) -> LinkError {
             };
             LinkError::Refused { broker: at, who }
         }
-        ConnectReturnCode::BadClientId => {
-            LinkError::ClientId { broker: at, client_id: broker.client_id.clone() }
-        }
+        ConnectReturnCode::BadClientId => LinkError::ClientId { broker: at, client_id: client_id.to_owned() },
         other => LinkError::Link { broker: at, reason: format!("it refuses the connection: {other:?}") },
     }
+}
+
+/// Whether the other side closed the connection.
+fn is_closed(error: &ConnectionError) -> bool {
+    matches!(error, ConnectionError::MqttState(StateError::ConnectionAborted)) || tls::has_hung_up(error)
 }
 
 /// Host and port, for a person.

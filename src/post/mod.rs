@@ -11,6 +11,7 @@ pub mod presentation;
 mod receiver;
 pub mod settings;
 pub mod storage;
+pub mod twins;
 
 pub use receiver::{Receiver, ReceiverError};
 pub use settings::{Settings, SettingsError};

@@ -20,6 +20,7 @@ use super::client::{Client, LinkError, Occurrence, Receipt, address};
 use super::presence::{Reported, Sign, Watched};
 use super::settings::Settings;
 use super::storage::{Batch, Notice, NoticeKind, Storage, StorageError, Taken};
+use super::twins::Twins;
 use crate::backoff::{Backoff, scattered};
 use crate::clock;
 use crate::domain::ack::Ack;
@@ -27,6 +28,7 @@ use crate::domain::fault::{ErrorKind, chain};
 use crate::domain::ids::WardId;
 use crate::domain::time::Monotonic;
 use crate::progress;
+use crate::takeover::{self, Takeovers};
 
 /// So many messages go into one transaction at most.
 const BATCH_MAX: usize = 64;
@@ -125,6 +127,12 @@ struct Link {
     /// Absent only while a blocking thread has it.
     storage: Option<Storage>,
     watched: BTreeMap<Sender, Watched>,
+    twins: BTreeMap<Sender, Twins>,
+    /// Under which id the post connects.
+    client_id: String,
+    takeovers: Takeovers,
+    /// Whether the broker had acknowledged all that was sent when the connection ended.
+    was_idle: bool,
     /// Since when the broker's messages can be heard.
     listening_since: Option<Monotonic>,
     deaf_since: Instant,
@@ -163,10 +171,18 @@ impl Link {
     fn new(settings: Settings, storage: Storage) -> Result<Self, ReceiverError> {
         let known = storage.boxes()?.into_iter();
         let watched = known.map(|known| (known.sender, Watched::new(known.reported))).collect();
+        let client_id = match &settings.broker.client_id {
+            Some(client_id) => client_id.clone(),
+            None => storage.client_id()?,
+        };
         Ok(Self {
             settings,
             storage: Some(storage),
             watched,
+            twins: BTreeMap::new(),
+            client_id,
+            takeovers: Takeovers::default(),
+            was_idle: false,
             listening_since: None,
             deaf_since: Instant::now(),
             told_deaf: false,
@@ -181,11 +197,13 @@ impl Link {
     /// Connects again and again, until it is told to stop.
     async fn run(mut self, mut stopped: watch::Receiver<bool>) -> Result<(), ReceiverError> {
         loop {
+            let begun = Instant::now();
             let error = match self.connection(&mut stopped).await {
                 End::Stopped => return Ok(()),
                 End::Storage(error) => return Err(error),
                 End::Link(error) => error,
             };
+            let error = self.judged(error, begun.elapsed());
             if self.listening_since.take().is_some() {
                 self.deaf_since = Instant::now();
             }
@@ -194,12 +212,17 @@ impl Link {
                 tracing::warn!("{text}");
                 self.said[0].clone_from(&text);
             }
-            if !self.told_deaf && self.deaf_since.elapsed() >= LINK_PATIENCE {
+            let is_another = matches!(error, LinkError::AnotherClient { .. });
+            if !self.told_deaf && (is_another || self.deaf_since.elapsed() >= LINK_PATIENCE) {
                 self.told_deaf = true;
                 self.tell(NoticeKind::LinkLost, Some(text), &mut stopped).await?;
             }
             let is_config = error.kind() == ErrorKind::Config;
-            let pause = if is_config { scattered(CONFIG_WAIT) } else { self.backoff.next_wait() };
+            let pause = match self.takeovers.pause() {
+                Some(longest) => scattered(longest),
+                None if is_config => scattered(CONFIG_WAIT),
+                None => self.backoff.next_wait(),
+            };
             tokio::select! {
                 () = sleep(pause) => {}
                 () = until(&mut stopped) => return Ok(()),
@@ -207,9 +230,28 @@ impl Link {
         }
     }
 
+    /// What a connection's end means, knowing how those before it ended.
+    fn judged(&mut self, error: LinkError, stood: Duration) -> LinkError {
+        let end = match &error {
+            LinkError::Closed { .. } if self.listening_since.is_some() && self.was_idle => {
+                takeover::End::Closed
+            }
+            LinkError::Link { .. } | LinkError::Handshake(_) if self.listening_since.is_none() => {
+                takeover::End::Unreachable
+            }
+            _ => takeover::End::Other,
+        };
+        self.takeovers.ended(end, stood);
+        if end == takeover::End::Closed && self.takeovers.is_suspected() {
+            let broker = address(&self.settings.broker);
+            return LinkError::AnotherClient { broker, client_id: self.client_id.clone() };
+        }
+        error
+    }
+
     /// One connection, from its beginning to its end.
     async fn connection(&mut self, stopped: &mut watch::Receiver<bool>) -> End {
-        let connecting = Client::connect(&self.settings.broker, self.settings.ward.as_ref());
+        let connecting = Client::connect(&self.settings.broker, &self.client_id, self.settings.ward.as_ref());
         let client = tokio::select! {
             client = connecting => client,
             () = until(stopped) => return End::Stopped,
@@ -218,7 +260,9 @@ impl Link {
             Ok(client) => client,
             Err(error) => return End::Link(error),
         };
-        match self.serve(&mut client, stopped).await {
+        let served = self.serve(&mut client, stopped).await;
+        self.was_idle = client.is_idle();
+        match served {
             Ok(()) => {
                 client.say_goodbye().await;
                 End::Stopped
@@ -304,12 +348,23 @@ impl Link {
                 batch.notices.push(about(sender, reported, None));
             }
         }
+        if let (Some(sender), Content::Status(status)) = (&arrival.sender, &arrival.content) {
+            let twins = self.twins.entry(sender.clone()).or_default();
+            if let Some(detail) = twins.sign(status, clock::monotonic()) {
+                tracing::warn!("{sender}: {detail}");
+                let kind = NoticeKind::Twins(sender.clone());
+                batch.notices.push(Notice { at: clock::wall(), kind, detail: Some(detail) });
+            }
+        }
         batch.arrivals.push(arrival);
     }
 
     fn subscribed(&mut self, batch: &mut Batch) {
-        tracing::info!("connected to the broker {}", address(&self.settings.broker));
-        self.said[0].clear();
+        // Of two clients of one id, one is always connected: that is not said each time.
+        if !self.takeovers.is_suspected() {
+            tracing::info!("connected to the broker {}", address(&self.settings.broker));
+            self.said[0].clear();
+        }
         self.backoff.reset();
         self.listening_since = Some(clock::monotonic());
         if std::mem::take(&mut self.told_deaf) {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::domain::ids::WardId;
 use crate::domain::secret::{Credentials, Secret};
 use crate::post::presentation::Language;
-use crate::tls;
+use crate::{text, tls};
 
 /// Where the configuration lies, unless somebody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/wardwatch/wardpost.toml";
@@ -45,8 +45,9 @@ pub struct Broker {
     pub tls: Option<Tls>,
     /// User name and password, where the broker asks for them.
     pub credentials: Option<Credentials>,
-    /// MQTT client id. The broker keeps what arrives under this name while the post is down.
-    pub client_id: String,
+    /// MQTT client id; `None` for one that goes with the database. The broker keeps what arrives under this name while the
+    /// post is down.
+    pub client_id: Option<String>,
     /// Longest silence on the connection before it is checked.
     pub keep_alive: Duration,
 }
@@ -137,8 +138,9 @@ impl Written {
     /// It cannot be read, is no TOML, or has a key that nobody knows.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let wrong = |what: String| SettingsError(vec![format!("{}: {what}", path.display())]);
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            wrong(format!("{error}; name a configuration that this user may read, or leave --config out"))
+        let text = text::read(path).map_err(|error| {
+            let unreadable = "name a configuration that this user may read, or leave --config out";
+            wrong(format!("{error}; {}", text::remedy(&error).unwrap_or(unreadable)))
         })?;
         let mut written: Self = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -255,9 +257,9 @@ impl Written {
             .ok()?;
         let tls = self.tls(is_tls, problems);
         let credentials = self.credentials(problems);
-        let default = || ward.map_or("wardpost".to_owned(), |ward| format!("wardpost-{ward}"));
-        let client_id = written.client_id.clone().unwrap_or_else(default);
-        if client_id.is_empty() {
+        let of_ward = || ward.map(|ward| format!("wardpost-{ward}"));
+        let client_id = written.client_id.clone().or_else(of_ward);
+        if client_id.as_ref().is_some_and(String::is_empty) {
             problems.push(
                 "broker.client_id (--client-id): must say something, so that the broker knows the post again"
                     .to_owned(),
@@ -313,14 +315,16 @@ impl Written {
                 return None;
             }
         };
-        match std::fs::read_to_string(&file) {
+        match text::read(&file) {
             Ok(text) => {
                 let password = Secret::new(text.trim_end_matches(['\r', '\n']).to_owned());
                 Some(Credentials { user, password })
             }
             Err(error) => {
                 let path = file.display();
-                problems.push(format!("broker.password_file (--password-file) {path}: {error}; give a file that holds nothing but the password"));
+                let remedy =
+                    text::remedy(&error).unwrap_or("give a file that holds nothing but the password");
+                problems.push(format!("broker.password_file (--password-file) {path}: {error}; {remedy}"));
                 None
             }
         }
@@ -415,7 +419,7 @@ mod tests {
         // The values that stand there are those that hold where a key is left out.
         let plain =
             written("[broker]\nurl = \"mqtt://localhost\"\n[post]\nward = \"ben-nghe\"").settings().unwrap();
-        assert_eq!(client_id.unwrap(), plain.broker.client_id);
+        assert_eq!(client_id, plain.broker.client_id);
         assert_eq!(keep_alive_seconds.unwrap(), plain.broker.keep_alive.as_secs());
         assert_eq!(database.unwrap(), plain.database);
         assert_eq!(silent_after_seconds.unwrap(), plain.silent_after.as_secs());
@@ -446,7 +450,31 @@ mod tests {
         assert_eq!((settings.broker.host.as_str(), settings.broker.port, settings.ward), ("[::1]", 7, None));
         let credentials = settings.broker.credentials.unwrap();
         assert_eq!(credentials.password.reveal(), "hunter2");
-        assert_eq!(settings.broker.client_id, "wardpost");
+        assert_eq!(settings.broker.client_id, None);
+    }
+
+    #[test]
+    fn files_in_other_encodings_say_what_to_do() {
+        let place = tempfile::tempdir().unwrap();
+        let (path, password) = (place.path().join("wardpost.toml"), place.path().join("secret"));
+        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        for bytes in [utf16(EXAMPLE), b"[post]\nward = \"B\xean\"\n".to_vec()] {
+            std::fs::write(&path, bytes).unwrap();
+            let error = Written::read(&path).unwrap_err().to_string();
+            assert!(error.contains("encoding") && error.contains("UTF-8"), "{error}");
+        }
+        // With the mark that an editor of Windows writes.
+        let text = "[broker]\nurl = \"mqtt://a:1\"\nuser = \"post\"\npassword_file = \"secret\"\n";
+        std::fs::write(&path, format!("\u{feff}{text}")).unwrap();
+        std::fs::write(&password, "\u{feff}hunter2\r\n").unwrap();
+        let settings = Written::read(&path).unwrap().settings().unwrap();
+        assert_eq!(settings.broker.credentials.unwrap().password.reveal(), "hunter2");
+        std::fs::write(&password, utf16("hunter2\n")).unwrap();
+        let error = Written::read(&path).unwrap().settings().unwrap_err().to_string();
+        assert!(
+            error.contains("password_file") && error.contains("UTF-16") && error.contains("iconv"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Scenarios of `wardpost`: the program itself, against Mosquitto and a real database.
 
 mod commands;
+mod identity;
 pub mod station;
 
 use std::collections::BTreeSet;

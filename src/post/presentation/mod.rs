@@ -72,6 +72,7 @@ impl Presentation {
             "here" => Word::IsBack,
             "offline" => Word::IsOffline,
             "silent" => Word::IsSilent,
+            "twins" => Word::IsTwins,
             "link-lost" => Word::LinkLost,
             "link-back" => Word::LinkBack,
             other => return format!("{}  ---  {}", self.time(notice.at), clean(other)),
@@ -130,7 +131,9 @@ impl Presentation {
             (Word::Repeats, stored.repeats.to_string()),
         ]);
         if stored.thumbnail.is_none() {
-            lines.push((Word::Thumbnail, none()));
+            let why =
+                alert.thumbnail_withheld.as_ref().map_or(String::new(), |why| format!(" ({})", clean(why)));
+            lines.push((Word::Thumbnail, none() + &why));
         }
         let width = lines.iter().map(|(name, _)| self.word(*name).chars().count()).max().unwrap_or(0);
         let line = |(name, text): (Word, String)| format!("{:<width$}  {text}\n", self.word(name));
@@ -177,6 +180,9 @@ impl Presentation {
     /// A box as a row of that table.
     pub fn box_row(&self, known: &BoxState) -> Vec<String> {
         let time = |at: Option<WallTime>| at.map_or("-".to_owned(), |at| self.time(at));
+        let twins = known
+            .twins_at
+            .map_or(String::new(), |at| format!("; {} {}", self.word(Word::IsTwins), self.time(at)));
         let state = match (known.reported, known.reported_at) {
             (Reported::Here, _) => self.word(Word::Here).to_owned(),
             (gone, since) => {
@@ -195,7 +201,7 @@ impl Presentation {
             known.conflicts,
             known.refused,
         ];
-        let words = [known.sender.to_string(), state, time(known.heard_at), time(known.alert_at)];
+        let words = [known.sender.to_string(), state + &twins, time(known.heard_at), time(known.alert_at)];
         words.into_iter().chain(counts.map(|count| count.to_string())).collect()
     }
 

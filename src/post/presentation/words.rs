@@ -51,6 +51,7 @@ pub(super) enum Word {
     IsBack,
     IsOffline,
     IsSilent,
+    IsTwins,
     LinkLost,
     LinkBack,
     Place,
@@ -121,6 +122,7 @@ const fn both(word: Word) -> (&'static str, &'static str) {
         Word::IsBack => ("đã hoạt động trở lại", "is back"),
         Word::IsOffline => ("đã ngắt kết nối", "is offline"),
         Word::IsSilent => ("không còn tín hiệu", "is silent"),
+        Word::IsTwins => ("bị hai thiết bị dùng chung mã", "is the id of two boxes"),
         Word::LinkLost => (
             "mất kết nối với máy chủ tin nhắn: không nhận được cảnh báo",
             "the broker is lost: no alert can arrive",

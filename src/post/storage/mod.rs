@@ -20,6 +20,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use crate::text;
+
 pub use error::StorageError;
 pub use looks::{Access, Look};
 pub use lost::{Settlement, Verdict};
@@ -83,6 +85,33 @@ impl Storage {
             0 => Err(StorageError::Missing { path: path.to_owned() }),
             _ => Ok(storage),
         }
+    }
+
+    /// The MQTT client id that goes with this database: two posts that hear all wards of a broker have one each. A small
+    /// file beside the database keeps it. A database from before keeps the id that the broker knows its session by.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn client_id(&self) -> Result<String, StorageError> {
+        let path = self.path.with_extension("client-id");
+        let failed = |source| StorageError::Place { path: path.clone(), source };
+        match text::read(&path) {
+            Ok(id) if !id.trim().is_empty() => return Ok(id.trim().to_owned()),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
+        let id = if self.boxes()?.is_empty() {
+            let random = uuid::Uuid::now_v7().simple().to_string();
+            format!("wardpost-{}", &random[random.len() - 12..])
+        } else {
+            "wardpost".to_owned()
+        };
+        let beside = path.with_extension("client-id.new");
+        std::fs::write(&beside, format!("{id}\n"))
+            .and_then(|()| std::fs::rename(&beside, &path))
+            .map_err(failed)?;
+        Ok(id)
     }
 
     /// Changes whenever another connection has changed the database; costs no access to the disk.
@@ -164,6 +193,27 @@ mod tests {
         assert_eq!((mode.as_str(), synchronous), ("wal", 2));
         drop(first);
         Storage::open(&path).unwrap();
+    }
+
+    #[test]
+    fn each_database_has_a_client_id_of_its_own_that_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let of = |name: &str| Storage::open(&place.path().join(name)).unwrap().client_id().unwrap();
+        let (first, second) = (of("a.sqlite"), of("b.sqlite"));
+        assert_ne!(first, second);
+        assert!(first.starts_with("wardpost-") && first.len() == 21, "{first}");
+        assert_eq!(of("a.sqlite"), first);
+    }
+
+    #[test]
+    fn a_database_from_before_keeps_the_session_that_the_broker_knows() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("post.sqlite");
+        let storage = Storage::open(&path).unwrap();
+        storage.connection.execute("INSERT INTO box (ward, id) VALUES ('ben-nghe', 'box-1')", []).unwrap();
+        assert_eq!(storage.client_id().unwrap(), "wardpost");
+        drop(storage);
+        assert_eq!(Storage::open(&path).unwrap().client_id().unwrap(), "wardpost");
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub struct StoredNotice {
     pub number: u64,
     /// When it was found, on the post's clock.
     pub at: WallTime,
-    /// `here`, `offline`, `silent`, of a box; `link-lost`, `link-back`, of the post.
+    /// `here`, `offline`, `silent`, `twins`, of a box; `link-lost`, `link-back`, of the post.
     pub kind: String,
     /// The box it is about.
     pub sender: Option<Sender>,
@@ -123,6 +123,8 @@ pub struct BoxState {
     pub conflicts: u64,
     /// Messages that were refused.
     pub refused: u64,
+    /// When two boxes were last found to speak under its name.
+    pub twins_at: Option<WallTime>,
 }
 
 /// What became of the numbers of an outbox.
@@ -282,7 +284,8 @@ impl Storage {
             .prepare_cached(
                 "SELECT ward, id, outbox, heard_us, reported, reported_us, status, duplicates, conflicts, refused,
                         (SELECT count(*) FROM alert a WHERE a.ward = b.ward AND a.box = b.id),
-                        (SELECT max(received_us) FROM alert a WHERE a.ward = b.ward AND a.box = b.id)
+                        (SELECT max(received_us) FROM alert a WHERE a.ward = b.ward AND a.box = b.id),
+                        (SELECT max(at_us) FROM notice n WHERE n.ward = b.ward AND n.box = b.id AND n.kind = 'twins')
                  FROM box b ORDER BY ward, id",
             )
             .map_err(&failed)?;
@@ -391,6 +394,7 @@ impl Storage {
             duplicates: row.counts[0],
             conflicts: row.counts[1],
             refused: row.counts[2],
+            twins_at: row.twins_us.map(WallTime::from_micros),
             sender,
         })
     }
@@ -446,6 +450,7 @@ struct BoxRow {
     counts: [u64; 3],
     alerts: u64,
     alert_us: Option<i64>,
+    twins_us: Option<i64>,
 }
 
 fn box_row(row: &Row<'_>) -> rusqlite::Result<BoxRow> {
@@ -461,5 +466,6 @@ fn box_row(row: &Row<'_>) -> rusqlite::Result<BoxRow> {
         counts: [count(7)?, count(8)?, count(9)?],
         alerts: count(10)?,
         alert_us: row.get(11)?,
+        twins_us: row.get(12)?,
     })
 }

@@ -15,6 +15,8 @@ use crate::post::presence::Reported;
 
 /// So many refused messages are kept, the newest.
 pub const REFUSED_MAX: i64 = 1000;
+/// The word for [`NoticeKind::Twins`] in the database.
+pub(super) const TWINS: &str = "twins";
 /// So many rows go in one transaction, so that arrivals never wait long.
 const EXPIRED_MAX: i64 = 500;
 
@@ -50,6 +52,8 @@ pub struct Notice {
 pub enum NoticeKind {
     /// A box is gone, or back.
     Box(Sender, Reported),
+    /// Two boxes speak under one name.
+    Twins(Sender),
     /// The post has lost the broker: nothing arrives.
     LinkLost,
     /// It is connected again.
@@ -197,6 +201,11 @@ fn take_alert(
             if let Some(thumbnail) = late_thumbnail {
                 add_thumbnail(transaction, present.number, thumbnail, at)?;
             }
+            if alert.thumbnail_withheld.is_some() && says_the_same(&present.message, &arrived.message) {
+                transaction
+                    .prepare_cached("UPDATE alert SET message = ?2 WHERE number = ?1")?
+                    .execute(params![present.number, arrived.message.to_string()])?;
+            }
             let brings_its_number = is_numbered && present.seq == 0;
             if !brings_its_number && late_thumbnail.is_none() {
                 taken.duplicates += 1;
@@ -314,6 +323,8 @@ fn says_the_same(stored: &str, arrived: &Value) -> bool {
         if let Some(fields) = value.as_object_mut() {
             fields.remove("seq");
             fields.remove("outbox");
+            // It may be left out later, where it was on its way before.
+            fields.remove("thumbnail_withheld");
         }
         value
     };
@@ -367,6 +378,7 @@ fn count(transaction: &Transaction<'_>, sender: &Sender, column: &'static str) -
 fn put_notice(transaction: &Transaction<'_>, notice: &Notice) -> Result<()> {
     let (kind, sender) = match &notice.kind {
         NoticeKind::Box(sender, reported) => (reported.as_str(), Some(sender)),
+        NoticeKind::Twins(sender) => (TWINS, Some(sender)),
         NoticeKind::LinkLost => ("link-lost", None),
         NoticeKind::LinkBack => ("link-back", None),
     };
@@ -375,9 +387,11 @@ fn put_notice(transaction: &Transaction<'_>, notice: &Notice) -> Result<()> {
     transaction
         .prepare_cached("INSERT INTO notice (at_us, kind, ward, box, detail) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![at_us, kind, ward, id, notice.detail])?;
-    transaction
-        .prepare_cached("UPDATE box SET reported = ?3, reported_us = ?4 WHERE ward = ?1 AND id = ?2")?
-        .execute(params![ward, id, kind, at_us])?;
+    if let NoticeKind::Box(..) = notice.kind {
+        transaction
+            .prepare_cached("UPDATE box SET reported = ?3, reported_us = ?4 WHERE ward = ?1 AND id = ?2")?
+            .execute(params![ward, id, kind, at_us])?;
+    }
     Ok(())
 }
 

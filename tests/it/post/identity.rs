@@ -1,0 +1,64 @@
+//! Who speaks to a post, and who it is itself: copied boxes, and two posts at one broker.
+
+use serde_json::json;
+
+use super::station::{LONG, Station, alert, publish, send};
+use crate::support::broker::{BrokerOptions, TestBroker};
+use crate::support::wait_until;
+
+/// A status of box-1 as one run of a daemon sends it.
+fn publish_run(broker: &TestBroker, boot: &str, started: &str) {
+    let status = json!({
+        "schema": "wardwatch.status/1", "presence": "online", "ward": "ben-nghe", "box": "box-1", "version": "0.1.0",
+        "boot_id": boot, "started_at": started, "cameras": [], "outbox_depth": 0, "clock": "synced",
+    });
+    let topic = "wardwatch/v1/ben-nghe/box-1/status";
+    publish(broker, topic, status.to_string().as_bytes(), &["-q", "1", "-r"]);
+}
+
+#[test]
+fn a_copied_box_is_told_of_at_the_post() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let station = Station::start(&broker, &[]);
+    // A box that is started anew, and anew.
+    for started in ["2026-05-01T00:00:00Z", "2026-05-01T00:01:00Z", "2026-05-01T00:02:00Z"] {
+        publish_run(&broker, "a", started);
+    }
+    wait_until("it is known", LONG, || station.known("box-1")["says_online"] == true);
+    assert!(station.known("box-1")["twins_at"].is_null());
+    assert_eq!(station.run("status", &[]).status.code(), Some(0));
+    for _ in 0..3 {
+        publish_run(&broker, "a", "2026-05-01T00:02:00Z");
+        publish_run(&broker, "b", "2026-05-01T00:02:00Z");
+    }
+    wait_until("it is told", LONG, || !station.known("box-1")["twins_at"].is_null());
+    assert_eq!(station.log().matches("another client uses this id").count(), 1, "{}", station.log());
+    let output = station.run("status", &["--lang", "en"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("is the id of two boxes"));
+}
+
+/// Both hear all wards; neither was given a client id.
+#[test]
+fn two_posts_at_one_broker_hear_everything_each() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let posts = [Station::start(&broker, &["--ward", "+"]), Station::start(&broker, &[])];
+    send(&broker, &[alert("box-1", 1, 1)]);
+    posts.iter().for_each(|post| post.wait_for_stored(1));
+    assert_eq!(broker.takeovers(), 0);
+}
+
+#[test]
+fn two_posts_of_one_client_id_name_each_other_and_go_on_storing() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let posts = [(); 2].map(|()| {
+        let mut post = Station::prepare(&broker, &["--client-id", "post"]);
+        post.serve();
+        post
+    });
+    wait_until("both name it", 2 * LONG, || {
+        posts.iter().all(|post| post.log().contains("another client uses this post's client id"))
+    });
+    send(&broker, &[alert("box-1", 1, 1)]);
+    wait_until("one of them has it", 2 * LONG, || posts.iter().any(|post| post.stored().len() == 1));
+}
