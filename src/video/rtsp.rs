@@ -5,6 +5,21 @@
 //! What retina does not understand before the first sample is left to `rtspsrc`, which reads around more of what
 //! cameras get wrong.
 
+mod authentication;
+mod client;
+mod connection;
+mod dialogue;
+mod error;
+mod interleaved;
+mod keep_alive;
+mod media;
+mod message;
+mod packet;
+mod sdp;
+mod transport;
+mod udp;
+mod url;
+
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::pin::Pin;
@@ -149,7 +164,7 @@ async fn connect(
     rtsp: &RtspSource,
     stream: &StreamSettings,
 ) -> Result<(Pin<Box<Demuxed>>, usize, Codec), Broken> {
-    let url = url::Url::parse(&rtsp.url)
+    let url = ::url::Url::parse(&rtsp.url)
         .map_err(|error| Failure::new(FailureKind::Config, format!("the URL {}: {error}", rtsp.url)))?;
     let credentials = rtsp.credentials.as_ref().map(|credentials| retina::client::Credentials {
         username: credentials.user.clone(),

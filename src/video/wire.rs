@@ -117,6 +117,8 @@ pub(super) enum Report {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum FailureKind {
     Transient,
+    /// The camera answers, and nothing can be made of it: another reader may.
+    NotUnderstood,
     Config,
     Bug,
 }
@@ -124,7 +126,7 @@ pub(super) enum FailureKind {
 impl From<FailureKind> for ErrorKind {
     fn from(kind: FailureKind) -> Self {
         match kind {
-            FailureKind::Transient => Self::Transient,
+            FailureKind::Transient | FailureKind::NotUnderstood => Self::Transient,
             FailureKind::Config => Self::Config,
             FailureKind::Bug => Self::Bug,
         }
