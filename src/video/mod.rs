@@ -6,7 +6,9 @@
 //!
 //! Never here: what to do with a frame or a fragment.
 
+mod arrivals;
 mod attention;
+mod feed;
 mod order;
 mod parts;
 mod pipeline;
@@ -20,6 +22,7 @@ pub mod server;
 mod session;
 mod settings;
 mod supervisor;
+mod units;
 mod watch;
 mod wire;
 

@@ -4,7 +4,7 @@ use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer::prelude::*;
 
-use super::rtsp::Arrivals;
+use super::arrivals::Arrivals;
 use super::settings::{Source, StreamSettings};
 use super::wire::FailureKind;
 use crate::clock::{Clock as _, SystemClock};

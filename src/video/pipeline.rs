@@ -19,6 +19,8 @@ use gstreamer::glib;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
+use super::arrivals::Arrivals;
+use super::feed::Feed;
 use super::parts::{Failure, link, make, parser_of};
 use super::settings::{Attention, RtspSource, Source, StreamSettings, Transport};
 use super::wire::FailureKind;
@@ -47,8 +49,8 @@ pub(super) struct Shared {
     facts: Mutex<Option<StreamFacts>>,
     failure: Mutex<Option<Failure>>,
     record_branch: OnceLock<record::Branch>,
-    feed: OnceLock<Arc<rtsp::Feed>>,
-    arrivals: Arc<rtsp::Arrivals>,
+    feed: OnceLock<Arc<Feed>>,
+    arrivals: Arc<Arrivals>,
     is_idle: AtomicBool,
 }
 
@@ -126,16 +128,16 @@ impl Shared {
     }
 
     /// Where the samples come in, if the source is one of ours.
-    pub(super) fn feed(&self) -> Option<Arc<rtsp::Feed>> {
+    pub(super) fn feed(&self) -> Option<Arc<Feed>> {
         self.feed.get().cloned()
     }
 
-    pub(super) fn set_feed(&self, feed: Arc<rtsp::Feed>) {
+    pub(super) fn set_feed(&self, feed: Arc<Feed>) {
         // The cell is filled once: a session has one source.
         let _ = self.feed.set(feed);
     }
 
-    pub(super) fn arrivals(&self) -> Arc<rtsp::Arrivals> {
+    pub(super) fn arrivals(&self) -> Arc<Arrivals> {
         self.arrivals.clone()
     }
 

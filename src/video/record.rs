@@ -7,9 +7,9 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
+use super::arrivals::Arrivals;
 use super::order;
 use super::parts::{Failure, arrival, make};
-use super::rtsp::Arrivals;
 use crate::domain::fragment::Codec;
 use crate::domain::time::{Pts, Stamp};
 

@@ -12,53 +12,36 @@ mod dialogue;
 mod error;
 mod interleaved;
 mod keep_alive;
-mod media;
 mod message;
-mod packet;
 mod sdp;
 mod transport;
 mod udp;
 mod url;
 
-use std::collections::VecDeque;
-use std::num::NonZeroU32;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _};
-use gstreamer as gst;
-use gstreamer::prelude::*;
-use gstreamer_app as gst_app;
 use retina::client::{Demuxed, PlayOptions, Session, SessionOptions, SetupOptions, TeardownPolicy};
-use retina::codec::{CodecItem, FrameFormat, ParametersRef, VideoFrame, VideoParameters};
+use retina::codec::{CodecItem, FrameFormat, ParametersRef};
 use tokio::time::timeout;
 
+use super::feed::Feed;
 use super::parts::Failure;
 use super::pipeline::{Tail, codec_not_supported};
 use super::settings::{RtspSource, StreamSettings};
 use super::wire::FailureKind;
-use crate::clock::{self, Clock as _, SystemClock};
-use crate::domain::fragment::{Codec, StreamFacts};
-use crate::domain::time::{Monotonic, Stamp};
+use crate::clock;
+use crate::domain::fragment::Codec;
 
 /// How long the camera may take to answer one request.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-/// Samples that may wait for the muxer. More means that the disk's side is blocked.
-const WAITING_BYTES_MAX: u64 = 32 * 1024 * 1024;
-/// A stream that is only recorded goes into the pipeline in portions: each wakes the pipeline's threads once.
-const PORTION: Duration = Duration::from_millis(500);
 /// A stream that is only recorded is read this often, and waits in the kernel meanwhile: each read costs a wake-up.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Where more than this came since the last pause, none is made: the kernel's room is 128 KiB at first, and a camera
 /// that finds it full may throw samples away.
 const PAUSE_BYTES_MAX: usize = 48 * 1024;
-/// A camera's own time and the box's may differ by this much from one sample to the next.
-const JUMP_MAX: Duration = Duration::from_secs(10);
-/// Arrival times that are remembered: more than a GOP's worth at 30 samples a second.
-const ARRIVALS_MAX: usize = 1024;
-/// A time that comes out of the pipeline is that of the sample that went in this close to it.
-const SAME: gst::ClockTime = gst::ClockTime::from_mseconds(1);
 
 /// Starts to read the camera in a thread of its own.
 pub(super) fn start(rtsp: RtspSource, tail: Tail) -> Result<(), Failure> {
@@ -218,182 +201,4 @@ fn broken(error: &retina::Error, stream: &StreamSettings) -> Broken {
     let is_redirect = error.status_code().is_some_and(|code| (300..400).contains(&code));
     let says_why = error.status_code().is_some() || std::error::Error::source(error).is_some();
     Broken { failure, is_beyond_retina: is_redirect || !says_why }
-}
-
-/// The way into the pipeline.
-pub(super) struct Feed {
-    source: gst_app::AppSrc,
-    state: Mutex<State>,
-    arrivals: Arc<Arrivals>,
-    /// Only recorded: samples may wait for each other.
-    in_portions: bool,
-}
-
-struct State {
-    /// Running time of the first sample.
-    starts: gst::ClockTime,
-    first: Option<i64>,
-    /// The camera's time and the box's at the last sample.
-    last: Option<(i64, Monotonic)>,
-    waiting: Vec<gst::Buffer>,
-    waiting_since: Option<Monotonic>,
-}
-
-impl Feed {
-    /// Adds the source, and everything behind it, to the running pipeline.
-    fn attach(parameters: &VideoParameters, codec: Codec, tail: &Tail) -> Result<Arc<Self>, Failure> {
-        let gone = || Failure::new(FailureKind::Transient, "the session ends");
-        let pipeline = tail.pipeline.upgrade().ok_or_else(gone)?;
-        let (caps, facts) = described(parameters, codec);
-        let source = gst_app::AppSrc::builder()
-            .caps(&caps)
-            .format(gst::Format::Time)
-            // Live, the muxer would also wake by the clock.
-            .is_live(tail.stream.watch_fps_max.is_some())
-            .max_bytes(WAITING_BYTES_MAX)
-            .block(true)
-            .build();
-        pipeline.add(&source)?;
-        tail.shared.set_facts(facts);
-        let in_portions = tail.attach_samples(&source, codec)?;
-        source.sync_state_with_parent()?;
-        let feed = Arc::new(Self {
-            state: Mutex::new(State {
-                starts: pipeline.current_running_time().unwrap_or_default(),
-                first: None,
-                last: None,
-                waiting: Vec::new(),
-                waiting_since: None,
-            }),
-            source,
-            arrivals: tail.shared.arrivals(),
-            in_portions,
-        });
-        tail.shared.set_feed(feed.clone());
-        Ok(feed)
-    }
-
-    /// The stream's parameters are others from the next sample on.
-    fn change(&self, parameters: &VideoParameters, codec: Codec, tail: &Tail) {
-        let (caps, facts) = described(parameters, codec);
-        if self.source.caps().as_ref() != Some(&caps) {
-            self.hand_over(&mut self.state());
-            self.source.set_caps(Some(&caps));
-            tail.shared.set_facts(facts);
-        }
-    }
-
-    /// Blocks while [`WAITING_BYTES_MAX`] wait.
-    fn push(&self, frame: VideoFrame, now: Monotonic) -> Result<(), Failure> {
-        let mut state = self.state();
-        let (elapsed, rate) = (frame.timestamp().elapsed(), frame.timestamp().clock_rate());
-        if let Some((last_elapsed, last)) = state.last
-            && nanos(elapsed - last_elapsed, rate)
-                .abs_diff(i64::try_from(now.since(last).as_nanos()).unwrap_or(i64::MAX))
-                > u64::try_from(JUMP_MAX.as_nanos()).unwrap_or(u64::MAX)
-        {
-            return Err(Failure::new(FailureKind::Transient, "the camera's time has jumped"));
-        }
-        state.last = Some((elapsed, now));
-        let first = *state.first.get_or_insert(elapsed);
-        let Ok(since_first) = u64::try_from(nanos(elapsed - first, rate)) else {
-            // Shown before the first keyframe, and decodable only with what came before it.
-            return Ok(());
-        };
-        let pts = state.starts + gst::ClockTime::from_nseconds(since_first);
-        let (is_keyframe, is_after_loss) = (frame.is_random_access_point(), frame.loss() > 0);
-        let mut buffer = gst::Buffer::from_mut_slice(frame.into_data());
-        let writable = buffer.get_mut().expect("it is new, and nobody else has it");
-        writable.set_pts(pts);
-        if !is_keyframe {
-            writable.set_flags(gst::BufferFlags::DELTA_UNIT);
-        }
-        if is_after_loss {
-            writable.set_flags(gst::BufferFlags::DISCONT);
-        }
-        if is_keyframe || !self.in_portions {
-            self.arrivals.add(pts, SystemClock.now());
-        }
-        state.waiting.push(buffer);
-        let since = *state.waiting_since.get_or_insert(now);
-        if !self.in_portions || is_keyframe || now.since(since) >= PORTION {
-            self.hand_over(&mut state);
-        }
-        Ok(())
-    }
-
-    /// Hands over what waits, and says that nothing more comes.
-    pub(super) fn end(&self) {
-        self.hand_over(&mut self.state());
-        // Fails only where the pipeline has ended already.
-        let _ = self.source.end_of_stream();
-    }
-
-    fn hand_over(&self, state: &mut State) {
-        state.waiting_since = None;
-        if state.waiting.is_empty() {
-            return;
-        }
-        let list: gst::BufferList = state.waiting.drain(..).collect();
-        // Fails only where the pipeline has failed, which says why.
-        let _ = self.source.push_buffer_list(list);
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// RTP clock units as nanoseconds.
-fn nanos(units: i64, rate: NonZeroU32) -> i64 {
-    let nanos = i128::from(units) * 1_000_000_000 / i128::from(rate.get());
-    i64::try_from(nanos).unwrap_or(if units < 0 { i64::MIN } else { i64::MAX })
-}
-
-/// What the pipeline and the box have to know of the stream.
-fn described(parameters: &VideoParameters, codec: Codec) -> (gst::Caps, StreamFacts) {
-    let (name, format) = match codec {
-        Codec::H264 => ("video/x-h264", "avc"),
-        Codec::H265 => ("video/x-h265", "hvc1"),
-    };
-    let (width, height) = parameters.pixel_dimensions();
-    let pixels = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
-    let mut caps = gst::Caps::builder(name)
-        .field("stream-format", format)
-        .field("alignment", "au")
-        .field("codec_data", gst::Buffer::from_slice(parameters.extra_data().to_vec()))
-        .field("width", pixels(width))
-        .field("height", pixels(height));
-    if let Some((horizontal, vertical)) = parameters.pixel_aspect_ratio() {
-        caps = caps.field("pixel-aspect-ratio", gst::Fraction::new(pixels(horizontal), pixels(vertical)));
-    }
-    (caps.build(), StreamFacts { codec, width, height })
-}
-
-/// When samples arrived, by their running time. A camera's own clock runs faster or slower than the box's, so that
-/// what comes out of the pipeline cannot tell.
-#[derive(Default)]
-pub(super) struct Arrivals {
-    samples: Mutex<VecDeque<(gst::ClockTime, Stamp)>>,
-}
-
-impl Arrivals {
-    fn add(&self, running_time: gst::ClockTime, at: Stamp) {
-        let mut samples = self.lock();
-        if samples.len() == ARRIVALS_MAX {
-            samples.pop_front();
-        }
-        samples.push_back((running_time, at));
-    }
-
-    /// When the sample with this running time arrived; `None` for one that did not come this way.
-    pub(super) fn of(&self, running_time: gst::ClockTime) -> Option<Stamp> {
-        let samples = self.lock();
-        let same = |(time, _): &&(gst::ClockTime, Stamp)| time.absdiff(running_time) <= SAME;
-        samples.iter().rev().find(same).map(|(_, at)| *at)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(gst::ClockTime, Stamp)>> {
-        self.samples.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

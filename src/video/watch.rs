@@ -10,10 +10,10 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
+use super::arrivals::Arrivals;
 use super::attention;
 use super::parts::{Failure, arrival, make, parser_of};
 use super::pipeline::Shared;
-use super::rtsp::Arrivals;
 use super::wire::FailureKind;
 use crate::domain::fragment::Codec;
 use crate::domain::picture::{Colour, Picture, PixelFormat};

@@ -44,7 +44,9 @@ enum Protection {
 /// What a camera asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Challenge {
-    Basic { realm: String },
+    Basic {
+        realm: String,
+    },
     Digest(DigestChallenge),
     /// A scheme or algorithm that is not spoken here.
     Other(String),
@@ -148,7 +150,8 @@ impl Login {
         if self.credentials.is_none() {
             return Err(Refusal::PasswordNeeded);
         }
-        let may = |challenge: &&Challenge| self.may_use_basic || !matches!(challenge, Challenge::Basic { .. });
+        let may =
+            |challenge: &&Challenge| self.may_use_basic || !matches!(challenge, Challenge::Basic { .. });
         let mut spoken: Vec<&Challenge> =
             challenges.iter().filter(may).filter(|challenge| challenge.rank().is_some()).collect();
         spoken.sort_by_key(|challenge| challenge.rank());
@@ -186,7 +189,9 @@ impl Login {
         let credentials = self.credentials.as_ref()?;
         let (user, password) = (&credentials.user, credentials.password.reveal());
         match self.challenge.as_ref()? {
-            Challenge::Basic { .. } => Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))),
+            Challenge::Basic { .. } => {
+                Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
+            }
             Challenge::Digest(digest) => {
                 self.uses += 1;
                 Some(digest.answer((user, password), method, uri, client_nonce, self.uses))
@@ -289,7 +294,8 @@ fn split_value(text: &str) -> (&str, &str) {
 }
 
 fn challenge(scheme: &str, parameters: &[(String, String)]) -> Challenge {
-    let value = |name: &str| parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let value =
+        |name: &str| parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     let realm = value("realm").unwrap_or_default();
     if scheme.eq_ignore_ascii_case("basic") {
         return Challenge::Basic { realm };
@@ -412,7 +418,8 @@ mod tests {
         let mut somebody = login("user", "pass");
         assert_eq!(somebody.refused([].into_iter(), 0), Err(Refusal::NoChallenge));
         assert_eq!(
-            somebody.refused(["Digest realm=\"x\", nonce=\"1\", algorithm=SHA-512-256", "NTLM"].into_iter(), 0),
+            somebody
+                .refused(["Digest realm=\"x\", nonce=\"1\", algorithm=SHA-512-256", "NTLM"].into_iter(), 0),
             Err(Refusal::NotSpoken("Digest SHA-512-256, NTLM".into()))
         );
         let mut nobody = Login::new(None);

@@ -7,15 +7,15 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use super::super::settings::{RtspSource, Transport as Wanted};
+use super::super::units::Media;
+use super::super::units::{Packet, PacketKind, Transport};
 use super::authentication::Login;
 use super::connection::{Came, Connection};
 use super::dialogue::Dialogue;
 use super::error::RtspError;
-use super::interleaved::{Expected, Piece};
+use super::interleaved::{Expected, Piece, kind_of};
 use super::keep_alive::KeepAlive;
-use super::media::Media;
 use super::message::{self, Message, Start};
-use super::packet::{Packet, PacketKind, Transport};
 use super::sdp::{self, Description, Unusable};
 use super::transport::{self, Agreed};
 use super::udp::Ports;
@@ -186,7 +186,7 @@ impl Client {
 
     /// Appends a packet of the connection, where it belongs to this stream.
     fn take(&mut self, channel: u8, data: Vec<u8>, arrival: Monotonic, packets: &mut Vec<Packet>) {
-        let kind = PacketKind::of(&data);
+        let kind = kind_of(&data);
         let Way::Interleaved { rtp, rtcp } = &mut self.way else {
             self.foreign_packets += 1;
             return;
@@ -389,7 +389,11 @@ impl Opening {
             let url = urls[at].to_string();
             let mut ports = None;
             let asked = if self.is_udp_wanted {
-                let bound = Ports::bind(self.dialogue.connection.local, self.dialogue.connection.camera, clock::monotonic())?;
+                let bound = Ports::bind(
+                    self.dialogue.connection.local,
+                    self.dialogue.connection.camera,
+                    clock::monotonic(),
+                )?;
                 let (rtp, rtcp) = bound.numbers();
                 ports = Some(Box::new(bound));
                 format!("RTP/AVP;unicast;client_port={rtp}-{rtcp}")
@@ -401,7 +405,8 @@ impl Opening {
                 200..=299 => {
                     let session = reply.head.header("session").and_then(transport::parse_session);
                     self.dialogue.session = session.or(self.dialogue.session.take());
-                    let agreed = transport::parse_transport(reply.head.header("transport"), self.is_udp_wanted);
+                    let agreed =
+                        transport::parse_transport(reply.head.header("transport"), self.is_udp_wanted);
                     match (agreed, ports) {
                         (Agreed::Interleaved { rtp, rtcp }, _) => return Ok(Way::Interleaved { rtp, rtcp }),
                         (Agreed::Datagrams { server_ports, source }, Some(mut ports)) => {

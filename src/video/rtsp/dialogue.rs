@@ -47,7 +47,12 @@ impl Dialogue {
     }
 
     /// Sends a request without waiting for its reply. Returns whether it carried a login.
-    pub(super) fn send(&mut self, method: &str, url: &str, headers: &[(&str, &str)]) -> Result<bool, RtspError> {
+    pub(super) fn send(
+        &mut self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<bool, RtspError> {
         self.cseq += 1;
         let authorization = self.login.header(method, url);
         let mut all = headers.to_vec();
@@ -67,7 +72,12 @@ impl Dialogue {
     }
 
     /// Sends a request and waits for its reply; logs in where that is asked for. Gives any reply but 1xx and 401.
-    pub(super) fn ask(&mut self, method: &str, url: &str, headers: &[(&str, &str)]) -> Result<Message, RtspError> {
+    pub(super) fn ask(
+        &mut self,
+        method: &str,
+        url: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Message, RtspError> {
         let mut tries = 0;
         let mut may_reconnect = false;
         loop {
@@ -213,5 +223,8 @@ impl Dialogue {
 
 fn is_closed(error: &std::io::Error) -> bool {
     use std::io::ErrorKind as Kind;
-    matches!(error.kind(), Kind::ConnectionReset | Kind::BrokenPipe | Kind::ConnectionAborted | Kind::NotConnected)
+    matches!(
+        error.kind(),
+        Kind::ConnectionReset | Kind::BrokenPipe | Kind::ConnectionAborted | Kind::NotConnected
+    )
 }

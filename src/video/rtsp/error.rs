@@ -26,19 +26,25 @@ pub(crate) enum RtspError {
     RequestRefused { user: String, method: String },
     #[error("the camera refuses {method} (401) without saying how to log in; set its RTSP login to digest")]
     NoChallenge { method: String },
-    #[error("the camera asks for a login by {offered}, which is not spoken here; set its RTSP login to digest with MD5 or SHA-256")]
+    #[error(
+        "the camera asks for a login by {offered}, which is not spoken here; set its RTSP login to digest with MD5 or SHA-256"
+    )]
     LoginNotSpoken { offered: String },
     #[error("the camera forbids {method} (403 {phrase}); give this user the right to see the stream")]
     Forbidden { method: String, phrase: String },
     #[error("the camera has no stream at {url}: check the path")]
     NotFound { url: String },
-    #[error("the camera has no room for another viewer ({status} {phrase}); close other viewers, or raise its limit")]
+    #[error(
+        "the camera has no room for another viewer ({status} {phrase}); close other viewers, or raise its limit"
+    )]
     Full { status: u16, phrase: String },
     #[error(
         "the camera admits neither TCP nor UDP for this stream (461); is it set to multicast or to RTSP over HTTP alone?"
     )]
     NoTransport,
-    #[error("the camera refuses {method} with {status} {phrase}; does it give this stream to another player?")]
+    #[error(
+        "the camera refuses {method} with {status} {phrase}; does it give this stream to another player?"
+    )]
     Refused { method: String, status: u16, phrase: String },
     #[error("the camera sends from one address to the next without end; check the path")]
     Redirected,

@@ -3,8 +3,8 @@
 //! Pure: bytes in, pieces out, a bounded buffer between. A `$` alone proves nothing, since encoded video holds it too:
 //! where the order is lost, a packet counts only if it looks like RTP and something plausible follows it.
 
+use super::super::units::PacketKind;
 use super::message::{self, BODY_BYTES_MAX, HEAD_BYTES_MAX, Message, Parsed};
-use super::packet::PacketKind;
 
 /// Most that is read at once.
 const READ_BYTES: usize = 64 * 1024;
@@ -22,6 +22,16 @@ pub(super) enum Piece {
     Message(Message),
 }
 
+/// Kind of a packet by RTP version and payload type (RFC 5761, section 4), since cameras mix up channels; `None` for
+/// what is neither.
+pub(super) fn kind_of(data: &[u8]) -> Option<PacketKind> {
+    let [first, second, ..] = data else { return None };
+    if first >> 6 != 2 {
+        return None;
+    }
+    Some(if (192..=223).contains(second) { PacketKind::Rtcp } else { PacketKind::Rtp })
+}
+
 /// Packets that were agreed upon: what resynchronisation looks for.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Expected {
@@ -37,7 +47,7 @@ impl Expected {
             (PacketKind::Rtp, Some(payload_type)) => rtp[1] & 0x7f == payload_type,
             _ => true,
         };
-        self.channels.contains(channel) && PacketKind::of(rtp).is_some_and(is_payload)
+        self.channels.contains(channel) && kind_of(rtp).is_some_and(is_payload)
     }
 }
 
@@ -188,8 +198,8 @@ impl Framer {
         if data.len() < bytes {
             return Step::NeedsMore;
         }
-        let is_agreed = self.expected.channels.contains(&channel)
-            && (bytes < SIGNATURE_BYTES || data[4] >> 6 == 2);
+        let is_agreed =
+            self.expected.channels.contains(&channel) && (bytes < SIGNATURE_BYTES || data[4] >> 6 == 2);
         match self.beginning(&data[bytes..]) {
             Beginning::Yes | Beginning::NeedsMore => {}
             Beginning::No if !is_agreed => return Step::Stray,
@@ -212,7 +222,11 @@ impl Framer {
             [] | [b'$'] => Beginning::NeedsMore,
             [b'\r' | b'\n', ..] => Beginning::Yes,
             [b'$', channel, ..] if self.expected.channels.is_empty() => {
-                if *channel < 32 { Beginning::Yes } else { Beginning::No }
+                if *channel < 32 {
+                    Beginning::Yes
+                } else {
+                    Beginning::No
+                }
             }
             [b'$', ..] if self.is_frame_start(bytes) => Beginning::Yes,
             [b'$', channel, ..] if self.expected.channels.contains(channel) => Beginning::Yes,
@@ -229,7 +243,7 @@ impl Framer {
     fn is_frame_start(&self, bytes: &[u8]) -> bool {
         bytes.first() == Some(&b'$')
             && match bytes.get(..SIGNATURE_BYTES) {
-                Some(start) => PacketKind::of(&start[4..]).is_some(),
+                Some(start) => kind_of(&start[4..]).is_some(),
                 None => bytes.get(1).is_some_and(|channel| self.expected.channels.contains(channel)),
             }
     }

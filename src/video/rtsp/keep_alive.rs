@@ -31,7 +31,14 @@ impl KeepAlive {
     /// Three requests in the time that a session lives without one.
     pub(super) fn new(timeout_seconds: u64, now: Monotonic) -> Self {
         let interval = (Duration::from_secs(timeout_seconds.min(3600)) / 3).clamp(INTERVAL.0, INTERVAL.1);
-        Self { interval, next_at: now + interval, method: "OPTIONS", failed: Vec::new(), is_waiting: false, is_repeated: false }
+        Self {
+            interval,
+            next_at: now + interval,
+            method: "OPTIONS",
+            failed: Vec::new(),
+            is_waiting: false,
+            is_repeated: false,
+        }
     }
 
     /// Method of the request that is due now.

@@ -235,7 +235,8 @@ mod tests {
 
     #[test]
     fn several_headers_of_one_name_are_all_there() {
-        let (reply, _) = head("RTSP/1.0 401 No\r\nWWW-Authenticate: Basic a\r\nwww-authenticate: Digest b\r\n\r\n");
+        let (reply, _) =
+            head("RTSP/1.0 401 No\r\nWWW-Authenticate: Basic a\r\nwww-authenticate: Digest b\r\n\r\n");
         assert_eq!(reply.all("WWW-Authenticate").collect::<Vec<_>>(), ["Basic a", "Digest b"]);
     }
 

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::media::Media;
+use super::super::units::Media;
 use crate::domain::fragment::Codec;
 
 /// Base64 as cameras write it: with padding, without, or with stray bits at the end.
@@ -98,7 +98,9 @@ impl Track {
         let mut words = line.split_whitespace();
         let is_video = words.next().is_some_and(|word| word.eq_ignore_ascii_case("video"));
         let words: Vec<&str> = words.collect();
-        let protocol = words.iter().position(|word| word.contains('/') && !word.starts_with(|c: char| c.is_ascii_digit()));
+        let protocol = words
+            .iter()
+            .position(|word| word.contains('/') && !word.starts_with(|c: char| c.is_ascii_digit()));
         let formats = words.iter().skip(protocol.map_or(2, |at| at + 1));
         let formats = formats.filter_map(|word| word.parse().ok().filter(|format| *format < 128)).collect();
         Self { is_video, formats, ..Self::default() }
@@ -174,7 +176,9 @@ impl Track {
         };
         let printable = |name: &String| name.chars().filter(|c| c.is_ascii_graphic()).take(20).collect();
         let mapped = self.maps.first().map(|(_, name, _)| printable(name));
-        mapped.or_else(|| self.formats.iter().find_map(known)).unwrap_or_else(|| "an unnamed encoding".to_owned())
+        mapped
+            .or_else(|| self.formats.iter().find_map(known))
+            .unwrap_or_else(|| "an unnamed encoding".to_owned())
     }
 }
 
@@ -231,13 +235,21 @@ mod tests {
         for (video, payload_type, codec) in [
             ("m=video RTP/AVP 96\na=rtpmap:96 H264/90000", Some(96), Codec::H264),
             ("m=video 0 RTP/AVP\na=rtpmap:97 h264/90000", Some(97), Codec::H264),
-            ("m=video 554/2 RTP/AVP 96 97\na=rtpmap:97 H265/90000\na=rtpmap:96 JPEG/90000", Some(97), Codec::H265),
+            (
+                "m=video 554/2 RTP/AVP 96 97\na=rtpmap:97 H265/90000\na=rtpmap:96 JPEG/90000",
+                Some(97),
+                Codec::H265,
+            ),
             ("m=Video 0 RTP/AVP 96 \na=rtpmap: 96  HEVC / 90000", Some(96), Codec::H265),
             ("m=video 0 RTP/AVP 96\na=rtpmap:96 H264", Some(96), Codec::H264),
             ("m=video 0 RTP/AVP 96\na=rtpmap:96 H264/0\na=\na=:\na", Some(96), Codec::H264),
             ("m=video 0 RTP/AVP 35\na=fmtp:35 packetization-mode=1", Some(35), Codec::H264),
             ("m=video 0 RTP/AVP 98\na=fmtp:98 sprop-vps=QAE=", Some(98), Codec::H265),
-            ("m=video 0 RTP/AVP 26\na=rtpmap:26 JPEG/90000\nm=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000", Some(96), Codec::H264),
+            (
+                "m=video 0 RTP/AVP 26\na=rtpmap:26 JPEG/90000\nm=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000",
+                Some(96),
+                Codec::H264,
+            ),
         ] {
             for text in [
                 format!("v=0\no=\ns=\n{video}\n"),

@@ -137,7 +137,10 @@ mod tests {
         let text = "RTP/AVP;unicast;client_port=50000-50001;server_port=6970-6971";
         assert_eq!(parse_transport(Some(text), true), ports(Some((6970, 6971))));
         assert_eq!(parse_transport(Some(text), false), ports(Some((6970, 6971))));
-        assert_eq!(parse_transport(Some("RTP/AVP/UDP;unicast;server_port=6970"), true), ports(Some((6970, 6971))));
+        assert_eq!(
+            parse_transport(Some("RTP/AVP/UDP;unicast;server_port=6970"), true),
+            ports(Some((6970, 6971)))
+        );
         assert_eq!(parse_transport(None, true), ports(None));
         assert_eq!(
             parse_transport(Some("RTP/AVP;unicast; source=192.0.2.9;client_port=1-2"), true),

@@ -6,8 +6,9 @@ use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use super::super::units::{Packet, PacketKind, Transport};
 use super::error::RtspError;
-use super::packet::{Packet, PacketKind, Transport};
+use super::interleaved::kind_of;
 use crate::domain::time::Monotonic;
 
 /// Time between two receiver reports.
@@ -91,7 +92,12 @@ impl Ports {
     }
 
     /// Takes what has arrived. Gives the bytes taken and the datagrams that were not the camera's.
-    pub(super) fn receive(&mut self, now: Monotonic, clock_rate: u32, packets: &mut Vec<Packet>) -> (usize, u64) {
+    pub(super) fn receive(
+        &mut self,
+        now: Monotonic,
+        clock_rate: u32,
+        packets: &mut Vec<Packet>,
+    ) -> (usize, u64) {
         let (mut bytes, mut foreign) = (0, 0);
         for _ in 0..BATCH_MAX {
             let received = self.rtp.recv_from(&mut self.buffer).map(|(len, from)| (len, from, true));
@@ -101,7 +107,7 @@ impl Ports {
             };
             let Ok((len, from, is_rtp_port)) = received else { break };
             let data = &self.buffer[..len];
-            let kind = PacketKind::of(data).filter(|_| self.sources.contains(&from.ip().to_canonical()));
+            let kind = kind_of(data).filter(|_| self.sources.contains(&from.ip().to_canonical()));
             let Some(kind) = kind else {
                 foreign += 1;
                 continue;
@@ -210,11 +216,15 @@ impl Reception {
                 let lost_now =
                     i64::from(expected_now) - i64::from(source.received.wrapping_sub(source.before.1));
                 source.before = (expected, source.received);
-                let fraction = if expected_now == 0 { 0 } else { lost_now.max(0) * 256 / i64::from(expected_now) };
+                let fraction =
+                    if expected_now == 0 { 0 } else { lost_now.max(0) * 256 / i64::from(expected_now) };
                 let lost = lost.clamp(-0x80_0000, 0x7f_ffff) & 0xff_ffff;
                 let loss = (fraction.min(255) << 24) | lost;
                 let (last, delay) = self.last_sender_report.map_or((0, 0), |(middle, at)| {
-                    (middle, u32::try_from(now.since(at).as_nanos() * 65536 / 1_000_000_000).unwrap_or(u32::MAX))
+                    (
+                        middle,
+                        u32::try_from(now.since(at).as_nanos() * 65536 / 1_000_000_000).unwrap_or(u32::MAX),
+                    )
                 });
                 let words = [
                     self.own,

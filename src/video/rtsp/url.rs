@@ -40,9 +40,7 @@ impl Url {
     /// Host and port as a connection needs them, the port filled in.
     pub(super) fn host_and_port(&self) -> String {
         let has_port = match self.authority.rsplit_once(':') {
-            Some((host, port)) => {
-                port.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']'))
-            }
+            Some((host, port)) => port.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']')),
             None => false,
         };
         let authority = self.authority.trim_end_matches(':');

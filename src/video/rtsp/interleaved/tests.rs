@@ -42,7 +42,8 @@ fn frames(numbers: std::ops::Range<u16>) -> Vec<u8> {
 #[test]
 fn packets_and_messages_come_apart_however_they_are_cut() {
     let reply = b"RTSP/1.0 200 OK\r\nCSeq: 3\r\nContent-Length: 4\r\n\r\nbody";
-    let bytes = [frames(0..3), reply.to_vec(), frame(1, 3, 0), b"OPTIONS * RTSP/1.0\r\n\r\n".to_vec(), frames(4..6)];
+    let bytes =
+        [frames(0..3), reply.to_vec(), frame(1, 3, 0), b"OPTIONS * RTSP/1.0\r\n\r\n".to_vec(), frames(4..6)];
     let bytes = bytes.concat();
     for size in [1, 3, 7, 100, 4000] {
         let mut framer = framer();
