@@ -7,7 +7,7 @@ use crate::clock::{self, Clock as _, SystemClock};
 use crate::config;
 use crate::domain::fragment::StreamRole;
 use crate::domain::ids::{BoxId, CameraId, WardId};
-use crate::domain::status::{CameraStatus, Presence, SCHEMA, Status, StoreState, StoreStatus, StreamState};
+use crate::domain::status::{CameraStatus, InputCounts, Presence, SCHEMA, Status, StoreState, StoreStatus, StreamState};
 use crate::domain::time::WallTime;
 use crate::publish::{Publisher, StatusSource};
 use crate::store::Store;
@@ -25,6 +25,7 @@ pub(super) struct Board {
 
 struct State {
     streams: BTreeMap<CameraId, BTreeMap<StreamRole, CameraStatus>>,
+    inputs: BTreeMap<CameraId, BTreeMap<StreamRole, InputCounts>>,
     store: StoreStatus,
     publisher: Option<Arc<Publisher>>,
 }
@@ -47,7 +48,12 @@ impl Board {
             boot_id: clock::boot_id(),
             started_at,
             store,
-            state: Mutex::new(State { streams: BTreeMap::new(), store: keeping, publisher: None }),
+            state: Mutex::new(State {
+                streams: BTreeMap::new(),
+                inputs: BTreeMap::new(),
+                store: keeping,
+                publisher: None,
+            }),
         }
     }
 
@@ -69,8 +75,15 @@ impl Board {
         self.set(&report.camera, report.role, report.state, report.reason);
     }
 
+    /// What a stream had to skip so far. Told with the next change of a state.
+    pub(super) fn input(&self, camera: &CameraId, role: StreamRole, input: InputCounts) {
+        self.lock().inputs.entry(camera.clone()).or_default().insert(role, input);
+    }
+
     pub(super) fn forget(&self, camera: &CameraId) {
-        self.lock().streams.remove(camera);
+        let mut board = self.lock();
+        board.streams.remove(camera);
+        board.inputs.remove(camera);
     }
 
     /// How the store is doing now.
@@ -87,7 +100,7 @@ impl Board {
     }
 
     fn set(&self, camera: &CameraId, role: StreamRole, state: StreamState, reason: Option<String>) {
-        let status = CameraStatus { id: camera.clone(), state, reason, since: clock::wall() };
+        let status = CameraStatus { id: camera.clone(), state, reason, since: clock::wall(), input: None };
         let mut board = self.lock();
         board.streams.entry(camera.clone()).or_default().insert(role, status);
         board.tell();
@@ -115,7 +128,12 @@ impl StatusSource for Board {
             let board = self.lock();
             let worst =
                 board.streams.values().filter_map(|of| of.values().max_by_key(|stream| worse(stream.state)));
-            worst.cloned().collect()
+            let with_input = |worst: &CameraStatus| {
+                let inputs = board.inputs.get(&worst.id).into_iter().flat_map(BTreeMap::values);
+                let sum = inputs.fold(InputCounts::default(), |sum, input| sum.plus(*input));
+                CameraStatus { input: (sum != InputCounts::default()).then_some(sum), ..worst.clone() }
+            };
+            worst.map(with_input).collect()
         };
         let (outbox_depth, oldest_unacknowledged) = self.store.outbox_depth().unwrap_or_default();
         Status {

@@ -182,6 +182,7 @@ pub(super) mod tests {
             state,
             reason: reason.map(str::to_owned),
             since: at,
+            input: None,
         };
         State {
             schema: SCHEMA.to_owned(),
