@@ -6,18 +6,20 @@
 //! cameras get wrong.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _};
-use retina::client::{Demuxed, PlayOptions, Session, SessionOptions, SetupOptions, TeardownPolicy};
-use retina::codec::{CodecItem, FrameFormat, ParametersRef};
+use retina::client::{
+    PacketItem, PlayOptions, Playing, Session, SessionOptions, SetupOptions, TeardownPolicy,
+};
+use retina::codec::ParametersRef;
 use tokio::time::timeout;
 
 use super::feed::Feed;
 use super::parts::Failure;
 use super::pipeline::{Tail, codec_not_supported};
 use super::settings::{RtspSource, StreamSettings};
+use super::units::{self, Media, Packet, PacketKind};
 use super::wire::FailureKind;
 use crate::clock;
 use crate::domain::fragment::Codec;
@@ -74,33 +76,20 @@ async fn read(rtsp: &RtspSource, tail: &Tail) -> Broken {
 }
 
 async fn try_read(rtsp: &RtspSource, tail: &Tail) -> Result<(), Broken> {
-    let (mut demuxed, index, codec) = connect(rtsp, &tail.stream).await?;
-    let mut feed: Option<Arc<Feed>> = None;
+    let (mut session, media) = connect(rtsp, &tail.stream).await?;
+    let feed = Feed::new(&media, tail);
     let mut leisure = tail.stream.watch_fps_max.is_none().then(Leisure::default);
-    while let Some(item) = next(&mut demuxed, leisure.as_mut()).await {
-        let CodecItem::VideoFrame(frame) = item.map_err(|error| broken(&error, &tail.stream))? else {
-            continue;
+    while let Some(item) = next(&mut session, leisure.as_mut()).await {
+        let (kind, data) = match item.map_err(|error| broken(&error, &tail.stream))? {
+            PacketItem::Rtp(packet) => (PacketKind::Rtp, packet.raw().to_vec()),
+            PacketItem::Rtcp(packet) => (PacketKind::Rtcp, packet.raw().to_vec()),
+            _ => continue,
         };
         if let Some(leisure) = &mut leisure {
-            leisure.bytes_since_pause += frame.data().len();
+            leisure.bytes_since_pause += data.len();
         }
-        let now = clock::monotonic();
-        if feed.is_none() || frame.has_new_parameters() {
-            let Some(ParametersRef::Video(parameters)) = demuxed.streams()[index].parameters() else {
-                continue;
-            };
-            match &feed {
-                Some(feed) => feed.change(parameters, codec, tail),
-                // What comes before the first keyframe cannot be decoded.
-                None if frame.is_random_access_point() => feed = Some(Feed::attach(parameters, codec, tail)?),
-                None => {}
-            }
-        }
-        if let Some(feed) = &feed {
-            let bytes = frame.data().len();
-            feed.push(frame, now)?;
-            tail.shared.sample_arrived(now, bytes);
-        }
+        let arrival = clock::monotonic();
+        feed.push(&Packet { kind, arrival, data, transport: units::Transport::Tcp })?;
     }
     Ok(())
 }
@@ -113,11 +102,11 @@ struct Leisure {
 
 /// The next item. At leisure, what comes within [`PAUSE`] is read at once.
 async fn next(
-    demuxed: &mut Pin<Box<Demuxed>>,
+    session: &mut Pin<Box<Session<Playing>>>,
     leisure: Option<&mut Leisure>,
-) -> Option<Result<CodecItem, retina::Error>> {
+) -> Option<Result<PacketItem, retina::Error>> {
     if let Some(leisure) = leisure {
-        if let Some(item) = demuxed.next().now_or_never() {
+        if let Some(item) = session.next().now_or_never() {
             return item;
         }
         if std::mem::take(&mut leisure.bytes_since_pause) <= PAUSE_BYTES_MAX {
@@ -125,7 +114,7 @@ async fn next(
             std::thread::sleep(PAUSE);
         }
     }
-    demuxed.next().await
+    session.next().await
 }
 
 /// DESCRIBE, SETUP and PLAY of the first video stream. Sound is neither recorded nor asked for: nobody on the street
@@ -133,7 +122,7 @@ async fn next(
 async fn connect(
     rtsp: &RtspSource,
     stream: &StreamSettings,
-) -> Result<(Pin<Box<Demuxed>>, usize, Codec), Broken> {
+) -> Result<(Pin<Box<Session<Playing>>>, Media), Broken> {
     let url = url::Url::parse(&rtsp.url)
         .map_err(|error| Failure::new(FailureKind::Config, format!("the URL {}: {error}", rtsp.url)))?;
     let credentials = rtsp.credentials.as_ref().map(|credentials| retina::client::Credentials {
@@ -155,11 +144,24 @@ async fn connect(
         "h265" => Codec::H265,
         other => return Err(codec_not_supported(&other.to_uppercase()).into()),
     };
-    let setup = SetupOptions::default().frame_format(FrameFormat::MP4);
-    answered(session.setup(index, setup), stream).await?;
+    let described = &session.streams()[index];
+    let media = Media {
+        codec,
+        payload_type: None,
+        clock_rate: described.clock_rate_hz(),
+        parameter_sets: parameter_sets(described.parameters(), codec),
+    };
+    answered(session.setup(index, SetupOptions::default()), stream).await?;
     let session = answered(session.play(PlayOptions::default()), stream).await?;
-    let demuxed = session.demuxed().map_err(|error| broken(&error, stream))?;
-    Ok((Box::pin(demuxed), index, codec))
+    Ok((Box::pin(session), media))
+}
+
+/// The parameter sets that the description holds.
+fn parameter_sets(parameters: Option<ParametersRef<'_>>, codec: Codec) -> Vec<Vec<u8>> {
+    match parameters {
+        Some(ParametersRef::Video(video)) => units::sets_of(codec, video.extra_data()),
+        _ => Vec::new(),
+    }
 }
 
 async fn answered<T>(

@@ -12,20 +12,21 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
+use super::mux::MuxedFragment;
 use super::parts::Failure;
 use super::pipeline::{self, Deliver, Shared};
-use super::record::MuxedFragment;
 use super::settings::{Attention, Source, StreamSettings};
 use super::watch::Decoded;
 use super::wire::{self, FailureKind, Order, Report};
 use super::{REGISTRY_VARIABLE, sandbox};
 use crate::channel::{self, LatestWins};
 use crate::clock;
+use crate::domain::fragment::StreamHealth;
 use crate::domain::time::Monotonic;
 
 /// Fragments on their way to the daemon; more wait in the record branch's queue.
@@ -52,19 +53,11 @@ pub fn run_child() -> ExitCode {
 /// process of its own before the first session, since sessions cannot write files.
 pub fn prepare_child() -> ExitCode {
     let missing = initialise().err().into_iter().chain(
-        [
-            "rtspsrc",
-            "rtph264depay",
-            "rtph265depay",
-            "h264parse",
-            "h265parse",
-            "h264timestamper",
-            "h265timestamper",
-        ]
-        .into_iter()
-        .chain(["parsebin", "videoconvert", "isofmp4mux"])
-        .filter(|element| gst::init().is_ok() && gst::ElementFactory::find(element).is_none())
-        .map(Failure::missing),
+        ["rtspsrc", "rtph264depay", "rtph265depay", "h264parse", "h265parse"]
+            .into_iter()
+            .chain(["parsebin", "videoconvert"])
+            .filter(|element| gst::init().is_ok() && gst::ElementFactory::find(element).is_none())
+            .map(Failure::missing),
     );
     let reasons: Vec<String> = missing.map(|failure| failure.reason).collect();
     for reason in &reasons {
@@ -76,8 +69,7 @@ pub fn prepare_child() -> ExitCode {
 pub(super) fn initialise() -> Result<(), Failure> {
     let bug =
         |error: &dyn std::fmt::Display| Failure::new(FailureKind::Config, format!("GStreamer: {error}"));
-    gst::init().map_err(|error| bug(&error))?;
-    gstfmp4::plugin_register_static().map_err(|error| bug(&error))
+    gst::init().map_err(|error| bug(&error))
 }
 
 fn serve() -> Result<(), String> {
@@ -151,7 +143,11 @@ fn run(stream: &StreamSettings, socket: UnixStream, outgoing: &Outgoing) -> Resu
         );
     }
     let result = follow(stream, &stop, outgoing, &bus, &shared);
-    drain(&shared, &bus);
+    drain(&shared);
+    // What was found out in the last moments is told before what ended them.
+    if let Some(facts) = shared.facts() {
+        outgoing.report(Report::Facts(facts));
+    }
     result
 }
 
@@ -198,27 +194,25 @@ fn follow(
         let now = clock::monotonic();
         if now.since(last_alive) >= ALIVE_INTERVAL {
             last_alive = now;
-            outgoing.report(Report::Alive { samples: shared.samples() });
+            outgoing.report(Report::Alive { samples: shared.samples(), health: health(stream, shared) });
         }
         if now.since(shared.last_sample()) > stream.stall {
             return Err(stalled(stream, shared.samples()));
         }
-        if stream.record
-            && let Some((span, bytes)) = shared.overdue()
-        {
-            return Err(without_keyframe(span, bytes));
-        }
     }
 }
 
-/// Ends the session, and with it the fragment; a camera begins the next one with a keyframe.
-fn without_keyframe(span: Duration, bytes: u64) -> Failure {
-    let text = format!(
-        "no key frame for {} s and {} MB: set the camera's key frame interval to 1 or 2 s",
-        span.as_secs(),
-        bytes / 1_000_000
-    );
-    Failure::new(FailureKind::Transient, text)
+/// What is noteworthy of a stream that goes on.
+fn health(stream: &StreamSettings, shared: &Shared) -> StreamHealth {
+    let counts = shared.counts();
+    StreamHealth {
+        since_key_frame: if stream.record { shared.since_key_frame() } else { Duration::ZERO },
+        packets: counts.packets,
+        lost: counts.lost,
+        skipped: counts.skipped(),
+        clock_jumps: counts.clock_jumps,
+        parameter_changes: counts.parameter_changes,
+    }
 }
 
 fn stalled(stream: &StreamSettings, samples: u64) -> Failure {
@@ -231,22 +225,23 @@ fn stalled(stream: &StreamSettings, samples: u64) -> Failure {
     Failure::new(FailureKind::Transient, text)
 }
 
-/// Makes the record branch hand out its unfinished fragment, as far as that goes in [`DRAIN`].
-fn drain(shared: &Shared, bus: &gst::Bus) {
-    let Some(branch) = shared.record_branch() else { return };
-    let sink = branch.sink.clone();
-    let feed = shared.feed();
+/// Makes the unfinished fragment come out, as far as that goes in [`DRAIN`].
+fn drain(shared: &Shared) {
+    let (feed, recorder) = (shared.feed(), shared.recorder());
+    let deadline = Instant::now() + DRAIN;
+    let (done, all_out) = channel::blocking(1);
     // In a thread of its own: a source that is stuck inside a push holds the lock that this needs.
-    let send = move || match feed {
-        Some(feed) => feed.end(),
-        None => drop(branch.input.send_event(gst::event::Eos::new())),
+    let send = move || {
+        match (feed, recorder) {
+            (Some(feed), _) => feed.end(deadline),
+            (None, Some(recorder)) => recorder.finish(deadline),
+            (None, None) => {}
+        }
+        let _ = done.send(());
     };
-    if std::thread::Builder::new().name("session-drain".into()).spawn(send).is_err() {
-        return;
-    }
-    let deadline = clock::monotonic() + DRAIN;
-    while !sink.is_eos() && clock::monotonic() < deadline {
-        bus.timed_pop(gst::ClockTime::from_mseconds(10));
+    if std::thread::Builder::new().name("session-drain".into()).spawn(send).is_ok() {
+        // Too late, or done.
+        let _ = all_out.recv_timeout(DRAIN);
     }
 }
 
@@ -308,14 +303,18 @@ impl Outgoing {
 
 impl Deliver for Outgoing {
     fn fragment(&self, fragment: MuxedFragment) {
+        let (init, facts) = fragment.header.unzip();
         let report = Report::Fragment {
-            init_bytes: fragment.init.as_ref().map_or(0, Vec::len),
+            init_bytes: init.as_ref().map_or(0, Vec::len),
+            facts,
             pts: fragment.pts,
             duration: fragment.duration,
             starts_at: fragment.starts_at,
             samples: fragment.samples,
+            start: fragment.start,
+            is_break: fragment.is_break,
         };
-        let _ = self.queue.send(Message::Report(report, fragment.init, fragment.bytes));
+        let _ = self.queue.send(Message::Report(report, init, fragment.bytes));
     }
 
     fn frame(&self, frame: Decoded) {

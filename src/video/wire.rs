@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::{RtspSource, Source, StreamSettings, Transport};
 use crate::domain::fault::ErrorKind;
-use crate::domain::fragment::{StreamFacts, StreamRole};
+use crate::domain::fragment::{FragmentStart, StreamFacts, StreamHealth, StreamRole};
 use crate::domain::ids::CameraId;
 use crate::domain::picture::{Colour, PixelFormat};
 use crate::domain::secret::{Credentials, Secret};
@@ -102,9 +102,18 @@ pub(super) enum Report {
     /// What the stream is.
     Facts(StreamFacts),
     /// It is there, and so many samples have arrived. Sent every second.
-    Alive { samples: u64 },
-    /// The body is the init section (its first `init_bytes`), then the fragment.
-    Fragment { init_bytes: usize, pts: Pts, duration: Duration, starts_at: Stamp, samples: u32 },
+    Alive { samples: u64, health: StreamHealth },
+    /// The body is the init section (its first `init_bytes`), then the fragment. `facts` comes with an init section.
+    Fragment {
+        init_bytes: usize,
+        facts: Option<StreamFacts>,
+        pts: Pts,
+        duration: Duration,
+        starts_at: Stamp,
+        samples: u32,
+        start: FragmentStart,
+        is_break: bool,
+    },
     /// The body is the picture's samples.
     Frame { width: u32, height: u32, format: PixelFormat, colour: Colour, pts: Pts, at: Stamp },
     /// The stream is over: a file's end, or the stop that was asked for.
@@ -218,10 +227,15 @@ mod tests {
     #[test]
     fn bodies_keep_their_bytes_and_the_end_is_clean() {
         let mut pipe = Vec::new();
-        write(&mut pipe, &Report::Alive { samples: 3 }, &[b"ab", b"", b"cde"]).unwrap();
+        write(
+            &mut pipe,
+            &Report::Alive { samples: 3, health: StreamHealth::default() },
+            &[b"ab", b"", b"cde"],
+        )
+        .unwrap();
         let from = &mut &pipe[..];
         let (report, body) = read::<Report>(from).unwrap().unwrap();
-        assert!(matches!(report, Report::Alive { samples: 3 }));
+        assert!(matches!(report, Report::Alive { samples: 3, .. }));
         assert_eq!(body, b"abcde");
         assert!(read::<Report>(from).unwrap().is_none());
     }
