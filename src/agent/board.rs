@@ -7,7 +7,9 @@ use crate::clock::{self, Clock as _, SystemClock};
 use crate::config;
 use crate::domain::fragment::StreamRole;
 use crate::domain::ids::{BoxId, CameraId, WardId};
-use crate::domain::status::{CameraStatus, InputCounts, Presence, SCHEMA, Status, StoreState, StoreStatus, StreamState};
+use crate::domain::status::{
+    CameraStatus, InputCounts, Presence, SCHEMA, Status, StoreState, StoreStatus, StreamState,
+};
 use crate::domain::time::WallTime;
 use crate::publish::{Publisher, StatusSource};
 use crate::store::Store;

@@ -81,8 +81,11 @@ impl InputCounts {
             (self.pictures_broken, "pictures damaged by loss"),
             (self.clock_jumps, "jumps of the camera's clock"),
         ];
-        let told: Vec<String> =
-            counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        let told: Vec<String> = counts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
         (!told.is_empty()).then(|| told.join(", "))
     }
 }

@@ -12,30 +12,39 @@ const ARRIVALS_MAX: usize = 1024;
 /// A time that comes out of the pipeline is that of the sample that went in this close to it.
 const SAME: gst::ClockTime = gst::ClockTime::from_mseconds(1);
 
+/// A sample that went into the pipeline.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    running_time: gst::ClockTime,
+    pub at: Stamp,
+    /// What it shows may be wrong: something before it was lost.
+    pub is_broken: bool,
+}
+
 /// When samples arrived, by their running time. A camera's own clock runs faster or slower than the box's, so that
 /// what comes out of the pipeline cannot tell.
 #[derive(Default)]
 pub(super) struct Arrivals {
-    samples: Mutex<VecDeque<(gst::ClockTime, Stamp)>>,
+    samples: Mutex<VecDeque<Arrival>>,
 }
 
 impl Arrivals {
-    pub(super) fn add(&self, running_time: gst::ClockTime, at: Stamp) {
+    /// Notes that the sample with this running time arrived `at`.
+    pub(super) fn add(&self, running_time: gst::ClockTime, at: Stamp, is_broken: bool) {
         let mut samples = self.lock();
         if samples.len() == ARRIVALS_MAX {
             samples.pop_front();
         }
-        samples.push_back((running_time, at));
+        samples.push_back(Arrival { running_time, at, is_broken });
     }
 
-    /// When the sample with this running time arrived; `None` for one that did not come this way.
-    pub(super) fn of(&self, running_time: gst::ClockTime) -> Option<Stamp> {
+    /// The sample with this running time; `None` for one that did not come this way.
+    pub(super) fn of(&self, running_time: gst::ClockTime) -> Option<Arrival> {
         let samples = self.lock();
-        let same = |(time, _): &&(gst::ClockTime, Stamp)| time.absdiff(running_time) <= SAME;
-        samples.iter().rev().find(same).map(|(_, at)| *at)
+        samples.iter().rev().find(|one| one.running_time.absdiff(running_time) <= SAME).copied()
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(gst::ClockTime, Stamp)>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arrival>> {
         self.samples.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,7 +9,7 @@
 mod arrivals;
 mod attention;
 mod feed;
-mod order;
+mod mux;
 mod parts;
 mod pipeline;
 mod record;

@@ -24,7 +24,7 @@ use super::wire::{self, FailureKind, Order, Report};
 use crate::backoff::{Backoff, scattered};
 use crate::channel;
 use crate::domain::fault::ErrorKind;
-use crate::domain::fragment::{Fragment, StreamFacts, StreamRole};
+use crate::domain::fragment::{Fragment, StreamFacts, StreamHealth, StreamRole};
 use crate::domain::ids::{CameraId, Epoch};
 use crate::domain::picture::{Frame, Picture};
 use crate::domain::status::{InputCounts, StreamState};
@@ -142,6 +142,8 @@ pub struct StreamReport {
     pub reason: Option<String>,
     /// What the stream is, once that is known.
     pub facts: Option<StreamFacts>,
+    /// What is noteworthy of it while it goes on.
+    pub health: StreamHealth,
 }
 
 /// Takes what a stream delivers. Called on the stream's own thread; a slow call holds up that stream alone.
@@ -210,6 +212,7 @@ pub fn supervise(stream: StreamSettings, program: SessionProgram, sink: Box<dyn 
         epoch: Epoch(0),
         state: None,
         facts: None,
+        health: StreamHealth::default(),
         learned: Learned::default(),
         input: Input::default(),
         has_delivered: false,
@@ -225,6 +228,9 @@ pub fn supervise(stream: StreamSettings, program: SessionProgram, sink: Box<dyn 
     let thread = std::thread::Builder::new().name(name).spawn(move || supervisor.run());
     StreamHandle { stopping, wake, session, thread: Some(thread.expect("the system has a thread left")) }
 }
+
+/// The init section of the fragments that come, and what it describes.
+type Header = (Arc<[u8]>, Option<StreamFacts>);
 
 /// How a session ended.
 enum End {
@@ -291,6 +297,8 @@ struct Supervisor {
     epoch: Epoch,
     state: Option<(StreamState, Option<String>)>,
     facts: Option<StreamFacts>,
+    /// As it was reported last.
+    health: StreamHealth,
     learned: Learned,
     input: Input,
     /// The present session has delivered samples.
@@ -306,6 +314,7 @@ impl Supervisor {
         while let Some(connection) = self.reach() {
             self.epoch.0 += 1;
             self.facts = None;
+            self.health = StreamHealth::default();
             self.has_delivered = false;
             let started = Instant::now();
             let end = match self.start_session(connection) {
@@ -415,7 +424,7 @@ impl Supervisor {
     }
 
     fn receive(&mut self, socket: &UnixStream) -> End {
-        let mut init: Arc<[u8]> = Arc::from([]);
+        let mut init: Header = (Arc::from([]), None);
         let mut last_message = Instant::now();
         let mut stop_asked: Option<Instant> = None;
         let mut told = Attention::default();
@@ -468,30 +477,45 @@ impl Supervisor {
         }
     }
 
-    fn pass_on(&mut self, report: Report, body: Vec<u8>, init: &mut Arc<[u8]>) -> Result<(), String> {
+    fn pass_on(&mut self, report: Report, body: Vec<u8>, init: &mut Header) -> Result<(), String> {
         match report {
             Report::Started { not_applied } => say_once(&not_applied),
             Report::Facts(facts) => self.facts = Some(facts),
-            Report::Alive { samples, input } => {
+            Report::Alive { samples, health, input } => {
                 self.has_delivered |= samples > 0;
                 if samples > 0 && self.facts.is_some() {
                     self.enter(StreamState::Live, None);
+                    self.note(health);
                 }
                 self.count(input);
             }
-            Report::Note { text, only_udp } => self.note(text, only_udp),
-            Report::Fragment { init_bytes, pts, duration, starts_at, samples } => {
+            Report::Note { text, only_udp } => self.found(text, only_udp),
+            Report::Fragment { init_bytes, facts, pts, duration, starts_at, samples, start, is_break } => {
                 let (new_init, bytes) =
                     wire::split_fragment(body, init_bytes).ok_or("a fragment that is too short")?;
                 if !new_init.is_empty() {
-                    *init = new_init.into();
+                    init.0 = new_init.into();
                 }
-                let facts = self.facts.clone().ok_or("a fragment before it knew the stream")?;
+                if facts.is_some() {
+                    init.1 = facts;
+                }
+                let facts = init.1.clone().ok_or("a fragment without saying what is in it")?;
+                self.facts.get_or_insert_with(|| facts.clone());
                 let (camera, epoch) = (self.stream.camera.clone(), self.epoch);
-                let init = init.clone();
-                let fragment =
-                    Fragment { camera, epoch, init, bytes, pts, duration, starts_at, samples, facts };
-                self.sink.fragment(fragment);
+                let init = init.0.clone();
+                self.sink.fragment(Fragment {
+                    camera,
+                    epoch,
+                    init,
+                    bytes,
+                    pts,
+                    duration,
+                    starts_at,
+                    samples,
+                    facts,
+                    start,
+                    is_break,
+                });
             }
             Report::Frame { width, height, format, colour, pts, at } => {
                 let picture = Picture::new(width, height, format, colour, body).map_err(|e| e.to_string())?;
@@ -514,7 +538,7 @@ impl Supervisor {
     }
 
     /// Says what a session found out, once.
-    fn note(&mut self, text: String, only_udp: bool) {
+    fn found(&mut self, text: String, only_udp: bool) {
         self.learned.only_udp |= only_udp;
         let notes = &mut self.learned.notes;
         if notes.len() < NOTES_MAX && !notes.contains(&text) {
@@ -543,7 +567,22 @@ impl Supervisor {
         }
         self.state = Some((state, reason.clone()));
         let (camera, facts) = (camera.clone(), self.facts.clone());
-        self.sink.report(StreamReport { camera, role, state, reason, facts });
+        self.sink.report(StreamReport { camera, role, state, reason, facts, health: self.health });
+    }
+
+    /// Passes on what is noteworthy, where that has become another thing.
+    fn note(&mut self, health: StreamHealth) {
+        let is_news = health.is_news(&self.health);
+        if !is_news {
+            return;
+        }
+        self.health = health;
+        let (camera, role) = (self.stream.camera.clone(), self.stream.role);
+        for note in health.notes(self.facts.as_ref()) {
+            tracing::warn!(%camera, %role, "{note}");
+        }
+        let (state, facts) = (StreamState::Live, self.facts.clone());
+        self.sink.report(StreamReport { camera, role, state, reason: None, facts, health });
     }
 
     /// Waits, unless the stream is to stop.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::settings::{Reader, RtspSource, Source, StreamSettings, Transport};
 use crate::domain::fault::ErrorKind;
-use crate::domain::fragment::{StreamFacts, StreamRole};
+use crate::domain::fragment::{FragmentStart, StreamFacts, StreamHealth, StreamRole};
 use crate::domain::ids::CameraId;
 use crate::domain::picture::{Colour, PixelFormat};
 use crate::domain::secret::{Credentials, Secret};
@@ -115,12 +115,21 @@ pub(super) enum Report {
     Started { not_applied: Vec<String> },
     /// What the stream is.
     Facts(StreamFacts),
-    /// It is there, and so many samples have arrived; what was skipped so far. Sent every second.
-    Alive { samples: u64, input: InputCounts },
+    /// It is there, and so many samples have arrived; what is noteworthy, and what was skipped. Sent every second.
+    Alive { samples: u64, health: StreamHealth, input: InputCounts },
     /// Something about the camera that a person should know once; and whether it sends datagrams alone.
     Note { text: String, only_udp: bool },
-    /// The body is the init section (its first `init_bytes`), then the fragment.
-    Fragment { init_bytes: usize, pts: Pts, duration: Duration, starts_at: Stamp, samples: u32 },
+    /// The body is the init section (its first `init_bytes`), then the fragment. `facts` comes with an init section.
+    Fragment {
+        init_bytes: usize,
+        facts: Option<StreamFacts>,
+        pts: Pts,
+        duration: Duration,
+        starts_at: Stamp,
+        samples: u32,
+        start: FragmentStart,
+        is_break: bool,
+    },
     /// The body is the picture's samples.
     Frame { width: u32, height: u32, format: PixelFormat, colour: Colour, pts: Pts, at: Stamp },
     /// The stream is over: a file's end, or the stop that was asked for.
@@ -252,11 +261,12 @@ mod tests {
     #[test]
     fn bodies_keep_their_bytes_and_the_end_is_clean() {
         let mut pipe = Vec::new();
-        let alive = Report::Alive { samples: 3, input: InputCounts { bytes_skipped: 7, ..InputCounts::default() } };
+        let input = InputCounts { bytes_skipped: 7, ..InputCounts::default() };
+        let alive = Report::Alive { samples: 3, health: StreamHealth::default(), input };
         write(&mut pipe, &alive, &[b"ab", b"", b"cde"]).unwrap();
         let from = &mut &pipe[..];
         let (report, body) = read::<Report>(from).unwrap().unwrap();
-        assert!(matches!(report, Report::Alive { samples: 3, input } if input.bytes_skipped == 7));
+        assert!(matches!(report, Report::Alive { samples: 3, input, .. } if input.bytes_skipped == 7));
         assert_eq!(body, b"abcde");
         assert!(read::<Report>(from).unwrap().is_none());
     }

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 use tempfile::TempDir;
 use wardwatch::clock::SystemClock;
-use wardwatch::domain::fragment::{Codec, Fragment, StreamFacts};
+use wardwatch::domain::fragment::{Codec, Fragment, FragmentStart, StreamFacts, TimeSource};
 use wardwatch::domain::ids::Epoch;
 use wardwatch::domain::time::{Pts, Stamp, WallTime};
 use wardwatch::store::access::{self, AccessKind};
@@ -79,7 +79,9 @@ impl Footage {
             duration: GOP,
             starts_at: START + since,
             samples: 30,
-            facts: StreamFacts { codec: self.codec, width: 320, height: 180 },
+            facts: StreamFacts { codec: self.codec, width: 320, height: 180, time: TimeSource::Camera },
+            start: FragmentStart::KeyFrame,
+            is_break: false,
         }
     }
 

@@ -22,7 +22,7 @@ mod unit;
 pub(crate) use build::{Access, Sample};
 pub(crate) use counts::Counts;
 pub(crate) use packet::{Media, Packet, PacketKind, Transport};
-pub(crate) use sets::Parameters;
+pub(crate) use sets::{Parameters, sets_of};
 
 use build::Builder;
 use depacketize::Depacketizer;

@@ -188,3 +188,40 @@ fn put_unit(out: &mut Vec<u8>, unit: &[u8]) {
     out.extend(u16::try_from(unit.len()).unwrap_or(u16::MAX).to_be_bytes());
     out.extend_from_slice(&unit[..unit.len().min(usize::from(u16::MAX))]);
 }
+
+/// The sets in an avcC or hvcC; none where it does not read.
+pub(crate) fn sets_of(codec: Codec, codec_data: &[u8]) -> Vec<Vec<u8>> {
+    let mut sets = Vec::new();
+    let mut rest = match codec {
+        Codec::H264 => codec_data.get(5..),
+        Codec::H265 => codec_data.get(22..),
+    }
+    .unwrap_or_default();
+    let groups = match codec {
+        Codec::H264 => 2,
+        Codec::H265 => take_bytes(&mut rest, 1).map_or(0, |count| usize::from(count[0])),
+    };
+    for group in 0..groups {
+        let count = match codec {
+            // The upper bits of the first count are reserved.
+            Codec::H264 => take_bytes(&mut rest, 1)
+                .map(|count| usize::from(count[0] & if group == 0 { 31 } else { 255 })),
+            Codec::H265 => {
+                take_bytes(&mut rest, 3).map(|head| usize::from(u16::from_be_bytes([head[1], head[2]])))
+            }
+        };
+        for _ in 0..count.unwrap_or(0) {
+            let length = take_bytes(&mut rest, 2)
+                .map(|length| usize::from(u16::from_be_bytes([length[0], length[1]])));
+            let Some(set) = length.and_then(|length| take_bytes(&mut rest, length)) else { return sets };
+            sets.push(set.to_vec());
+        }
+    }
+    sets
+}
+
+fn take_bytes<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
+    let (head, behind) = rest.split_at_checked(count)?;
+    *rest = behind;
+    Some(head)
+}
