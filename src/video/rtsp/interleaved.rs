@@ -195,11 +195,15 @@ impl Framer {
         let data = self.data();
         let [_, channel, high, low, ..] = *data else { return Step::NeedsMore };
         let bytes = 4 + usize::from(u16::from_be_bytes([high, low]));
+        let is_agreed = self.expected.channels.contains(&channel)
+            && (bytes < SIGNATURE_BYTES || data.get(4).is_none_or(|first| first >> 6 == 2));
+        // A stray `$` must not swallow what comes behind it, nor hold it up.
+        if !is_agreed && matches!(self.search(4, bytes), Search::Found(_)) {
+            return Step::Stray;
+        }
         if data.len() < bytes {
             return Step::NeedsMore;
         }
-        let is_agreed =
-            self.expected.channels.contains(&channel) && (bytes < SIGNATURE_BYTES || data[4] >> 6 == 2);
         match self.beginning(&data[bytes..]) {
             Beginning::Yes | Beginning::NeedsMore => {}
             Beginning::No if !is_agreed => return Step::Stray,

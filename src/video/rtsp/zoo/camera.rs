@@ -85,7 +85,10 @@ pub(super) fn by_the_book(request: &Request) -> Reply {
 
 pub(super) fn described(request: &Request, sdp: &str) -> Reply {
     let base = format!("{}/", request.url.trim_end_matches('/'));
-    Reply::Text(format!("200 OK\r\nContent-Type: application/sdp\r\nContent-Base: {base}\r\n"), sdp.to_owned())
+    Reply::Text(
+        format!("200 OK\r\nContent-Type: application/sdp\r\nContent-Base: {base}\r\n"),
+        sdp.to_owned(),
+    )
 }
 
 /// An RTP packet with this sequence number.
@@ -107,35 +110,38 @@ pub(super) fn framed(channel: u8, packet: &[u8]) -> Vec<u8> {
 }
 
 /// Bytes that carry packet number n on channel 0.
-pub(super) type Send = Box<dyn Fn(u16) -> Vec<u8> + std::marker::Send>;
-pub(super) type Answer = Box<dyn FnMut(&Request) -> Reply + std::marker::Send>;
+type Packets = Box<dyn Fn(u16) -> Vec<u8> + Send>;
+type Answer = Box<dyn FnMut(&Request) -> Reply + Send>;
 
 /// A camera that plays until it is dropped.
 pub(super) struct Camera {
     port: u16,
     requests: Arc<Mutex<Vec<Request>>>,
     is_over: Arc<AtomicBool>,
-    /// For how long packets come, from PLAY on; `None` until TEARDOWN.
     pub transport: Transport,
     pub credentials: Option<Credentials>,
 }
 
 impl Camera {
     /// A camera that answers by `answer`, and sends what `send` makes of a number, one each two milliseconds.
-    pub fn new(answer: impl FnMut(&Request) -> Reply + std::marker::Send + 'static) -> Self {
+    pub fn new(answer: impl FnMut(&Request) -> Reply + Send + 'static) -> Self {
         Self::sending(answer, |number| framed(0, &rtp(number)))
     }
 
     pub fn sending(
-        answer: impl FnMut(&Request) -> Reply + std::marker::Send + 'static,
-        send: impl Fn(u16) -> Vec<u8> + std::marker::Send + 'static,
+        answer: impl FnMut(&Request) -> Reply + Send + 'static,
+        send: impl Fn(u16) -> Vec<u8> + Send + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (requests, is_over) = (Arc::default(), Arc::<AtomicBool>::default());
-        let script =
-            Script { answer: Box::new(answer), send: Box::new(send), requests: Arc::clone(&requests), counts: BTreeMap::new() };
+        let script = Script {
+            answer: Box::new(answer),
+            send: Box::new(send),
+            requests: Arc::clone(&requests),
+            counts: BTreeMap::new(),
+        };
         let over = is_over.clone();
         std::thread::spawn(move || script.run(&listener, &over));
         Self { port, requests, is_over, transport: Transport::Tcp, credentials: None }
@@ -220,7 +226,7 @@ pub(super) fn read(client: &mut Client, wanted: usize) -> Vec<u16> {
 
 struct Script {
     answer: Answer,
-    send: Send,
+    send: Packets,
     requests: Arc<Mutex<Vec<Request>>>,
     counts: BTreeMap<String, usize>,
 }
@@ -243,7 +249,13 @@ impl Script {
             if let Ok((stream, _)) = listener.accept() {
                 stream.set_nonblocking(true).unwrap();
                 connections += 1;
-                served.push(Served { stream, number: connections, pending: Vec::new(), is_playing: false, ports: None });
+                served.push(Served {
+                    stream,
+                    number: connections,
+                    pending: Vec::new(),
+                    is_playing: false,
+                    ports: None,
+                });
             }
             served.retain_mut(|connection| self.serve(connection));
             for connection in served.iter_mut().filter(|connection| connection.is_playing) {
@@ -282,7 +294,8 @@ impl Script {
         let mut first = lines.next().unwrap_or_default().split(' ').map(str::to_owned);
         let (method, url) = (first.next().unwrap_or_default(), first.next().unwrap_or_default());
         let headers = lines.filter_map(|line| line.split_once(':'));
-        let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
+        let headers =
+            headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
         let count = self.counts.entry(method.clone()).or_default();
         *count += 1;
         Request { method, url, headers, connection, number: *count }
@@ -302,7 +315,11 @@ impl Served {
             Reply::Raw(bytes) => bytes.clone(),
             Reply::Close(text) => format!("RTSP/1.0 {text}CSeq: {cseq}\r\n\r\n").into_bytes(),
             Reply::Text(text, body) => {
-                let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+                let length = if body.is_empty() {
+                    String::new()
+                } else {
+                    format!("Content-Length: {}\r\n", body.len())
+                };
                 format!("RTSP/1.0 {text}CSeq: {cseq}\r\n{length}\r\n{body}").into_bytes()
             }
         };
@@ -321,7 +338,7 @@ impl Served {
         !matches!(reply, Reply::Close(_))
     }
 
-    fn play(&mut self, send: &Send, sequence: u16) {
+    fn play(&mut self, send: &Packets, sequence: u16) {
         let bytes = send(sequence);
         let result = match &self.ports {
             Some((socket, port)) => socket.send_to(&bytes[4..], ("127.0.0.1", *port)).map(drop),

@@ -23,7 +23,10 @@ fn each_kind_of_login_is_answered_wherever_it_stands() {
     for (challenges, wanted) in [
         ("WWW-Authenticate: Basic realm=\"cam\"\r\n", BASIC),
         ("WWW-Authenticate: Digest realm=\"cam\", nonce=\"1\"\r\n", "Digest username=\"viewer\""),
-        ("www-authenticate: Basic realm=\"cam\"\r\nWWW-Authenticate: Digest realm=\"cam\", nonce=\"1\"\r\n", "Digest "),
+        (
+            "www-authenticate: Basic realm=\"cam\"\r\nWWW-Authenticate: Digest realm=\"cam\", nonce=\"1\"\r\n",
+            "Digest ",
+        ),
         ("WWW-Authenticate: Digest realm=\"cam\", nonce=\"1\", algorithm=SHA-256\r\n", "algorithm=SHA-256"),
         ("WWW-Authenticate: Digest realm=\"cam\", nonce=\"1\", qop=\"auth\"\r\n", "qop=auth, nc=0000000"),
         ("WWW-Authenticate: Digest realm=\"c\", nonce=\"1\", algorithm=\"md5\"\r\n", "algorithm=md5"),
@@ -58,7 +61,8 @@ fn new_nonce_each(request: &Request, nonce: &mut u32) -> Reply {
 #[test]
 fn a_new_nonce_for_each_request_is_answered() {
     let mut nonce = 0;
-    let camera = Camera::new(move |request| new_nonce_each(request, &mut nonce)).logging_in("viewer", "secret");
+    let camera =
+        Camera::new(move |request| new_nonce_each(request, &mut nonce)).logging_in("viewer", "secret");
     camera.plays().end();
     camera.wait_for("TEARDOWN", 2);
     assert_eq!(camera.connections(), 1);
@@ -80,7 +84,9 @@ fn a_first_nonce_that_is_stale_at_once_is_not_the_passwords_fault() {
 fn a_camera_that_closes_behind_its_challenge_is_asked_again() {
     let camera = Camera::new(|request| {
         if request.header("authorization").is_empty() {
-            return Reply::Close("401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"c\", nonce=\"1\"\r\n".into());
+            return Reply::Close(
+                "401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"c\", nonce=\"1\"\r\n".into(),
+            );
         }
         by_the_book(request)
     });
@@ -105,7 +111,8 @@ fn refusals_that_are_not_about_the_password_do_not_blame_it() {
     assert!(matches!(nobody.open(), Err(RtspError::PasswordNeeded)));
     let mute = Camera::new(|_| status("401 Unauthorized")).logging_in("viewer", "secret");
     assert!(matches!(mute.open(), Err(RtspError::NoChallenge { .. })));
-    let foreign = guarded("WWW-Authenticate: Digest realm=\"c\", nonce=\"1\", algorithm=SHA-512-256\r\n", |_| false);
+    let foreign =
+        guarded("WWW-Authenticate: Digest realm=\"c\", nonce=\"1\", algorithm=SHA-512-256\r\n", |_| false);
     let said = foreign.open().unwrap_err().to_string();
     assert!(said.contains("SHA-512-256") && said.contains("set its RTSP login"), "{said}");
     let no_right = Camera::new(|request| {

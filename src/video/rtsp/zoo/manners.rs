@@ -15,8 +15,9 @@ fn short_lived(request: &Request) -> Reply {
 fn asked_after_play(camera: &Camera, client: &mut Client, wanted: usize) -> Vec<String> {
     loop {
         read(client, 10);
-        let methods: Vec<String> = camera.methods().into_iter().skip_while(|of| of != "PLAY").skip(1).collect();
-        if methods.len() >= wanted {
+        let asked = camera.methods().into_iter().skip_while(|of| of != "PLAY").skip(1);
+        let methods: Vec<String> = asked.take(wanted).collect();
+        if methods.len() == wanted {
             return methods;
         }
     }
@@ -28,7 +29,7 @@ fn the_session_is_kept_alive_by_what_options_names() {
     let mut client = camera.open().unwrap();
     assert_eq!(asked_after_play(&camera, &mut client, 3), ["OPTIONS", "GET_PARAMETER", "GET_PARAMETER"]);
     let asked = camera.requests();
-    assert!(asked.iter().rev().take(3).all(|of| of.header("session") == "4711"), "{asked:?}");
+    assert!(asked.iter().skip(3).all(|of| of.header("session") == "4711"), "{asked:?}");
 }
 
 #[test]
@@ -55,7 +56,8 @@ fn a_keep_alive_with_a_nonce_that_is_old_is_answered_with_the_new_one() {
         if request.method == "OPTIONS" && refused == 0 {
             refused += 1;
             return Reply::Text(
-                "401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"c\", nonce=\"2\", stale=true\r\n".into(),
+                "401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"c\", nonce=\"2\", stale=true\r\n"
+                    .into(),
                 String::new(),
             );
         }
@@ -68,7 +70,9 @@ fn a_keep_alive_with_a_nonce_that_is_old_is_answered_with_the_new_one() {
     let camera = camera.logging_in("viewer", "secret");
     let mut client = camera.open().unwrap();
     assert_eq!(asked_after_play(&camera, &mut client, 3), ["OPTIONS", "OPTIONS", "GET_PARAMETER"]);
-    assert!(camera.requests().last().is_some_and(|of| of.header("authorization").contains("nonce=\"2\"")));
+    let asked = camera.requests();
+    let last = asked.iter().rfind(|of| of.method == "OPTIONS").unwrap();
+    assert!(last.header("authorization").contains("nonce=\"2\""), "{last:?}");
 }
 
 #[test]

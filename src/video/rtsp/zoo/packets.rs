@@ -10,7 +10,13 @@ fn sending(send: impl Fn(u16) -> Vec<u8> + Send + 'static) -> Camera {
 
 #[test]
 fn stray_bytes_between_packets_are_skipped_and_counted() {
-    for stray in [&[0x41, 0x9a, 0x03, 0x77, 0x10, 0xfe, 0x22][..], b"$", b"\0\0\0\0", b"RTSX", &[b'$', 0, 255, 255, 1, 2]] {
+    for stray in [
+        &[0x41, 0x9a, 0x03, 0x77, 0x10, 0xfe, 0x22][..],
+        b"$",
+        b"\0\0\0\0",
+        b"RTSX",
+        &[b'$', 0, 255, 255, 1, 2],
+    ] {
         let camera = sending(move |number| {
             let mut bytes = framed(0, &rtp(number));
             if number % 5 == 4 {
@@ -28,7 +34,8 @@ fn stray_bytes_between_packets_are_skipped_and_counted() {
 
 #[test]
 fn packets_of_channels_that_nobody_asked_for_are_counted() {
-    let camera = sending(|number| [framed(0, &rtp(number)), framed(2, &rtp(number)), framed(1, b"\0")].concat());
+    let camera =
+        sending(|number| [framed(0, &rtp(number)), framed(2, &rtp(number)), framed(1, b"\0")].concat());
     let client = camera.plays();
     let counts = client.counts();
     assert!(counts.foreign_packets >= 38, "{counts:?}");
@@ -51,10 +58,7 @@ fn a_request_of_the_camera_between_packets_is_answered_and_disturbs_nothing() {
 #[test]
 fn the_end_of_a_connection_is_said_after_its_last_packet() {
     let camera = Camera::new(|request| match request.method.as_str() {
-        "PLAY" => {
-            let reply = format!("200 OK\r\nSession: 1\r\n");
-            Reply::Close(reply)
-        }
+        "PLAY" => Reply::Close("200 OK\r\nSession: 1\r\n".into()),
         _ => by_the_book(request),
     });
     let mut client = camera.open().unwrap();
