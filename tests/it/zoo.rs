@@ -35,6 +35,8 @@ fn units() -> Vec<Vec<u8>> {
     units.collect()
 }
 
+const METHODS: [&str; 6] = ["OPTIONS", "DESCRIBE", "SETUP", "PLAY", "GET_PARAMETER", "TEARDOWN"];
+
 /// One request: method, number of its connection.
 type Asked = (String, usize);
 /// What a camera replies instead of going by the book: head and body.
@@ -83,12 +85,16 @@ impl Camera {
 
     fn serve(&self, connection: &TcpStream, number: usize, script: &Script, units: &Arc<Vec<Vec<u8>>>) {
         let is_over = Arc::new(AtomicBool::new(false));
-        let mut lines = BufReader::new(connection).lines().map_while(Result::ok);
+        let text = |line: std::io::Result<Vec<u8>>| {
+            line.ok().map(|line| String::from_utf8_lossy(&line).trim_end().to_owned())
+        };
+        let mut lines = BufReader::new(connection).split(b'\n').map_while(text);
         while let Some(first) = lines.next() {
-            let mut words = first.split(' ');
-            let method =
-                words.next().unwrap_or_default().trim_start_matches(|c: char| !c.is_ascii_uppercase());
-            let url = words.next().unwrap_or_default().trim_end_matches('/').to_owned();
+            // Reports of GStreamer's client come before a request, or alone.
+            let is_asked = |method: &&str| first.contains(&format!("{method} rtsp://"));
+            let Some(method) = METHODS.into_iter().find(is_asked) else { continue };
+            let url = first.split(' ').find(|word| word.starts_with("rtsp://")).unwrap_or_default();
+            let url = url.trim_end_matches('/').to_owned();
             let headers: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
             let cseq =
                 headers.iter().find_map(|line| line.strip_prefix("CSeq: ")).unwrap_or_default().to_owned();
