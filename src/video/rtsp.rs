@@ -21,6 +21,7 @@ use super::pipeline::{Tail, codec_not_supported};
 use super::settings::{RtspSource, StreamSettings};
 use super::units::{self, Media, Packet, PacketKind};
 use super::wire::FailureKind;
+use crate::bitstream::sets::sets_of;
 use crate::clock;
 use crate::domain::fragment::Codec;
 
@@ -159,7 +160,7 @@ async fn connect(
 /// The parameter sets that the description holds.
 fn parameter_sets(parameters: Option<ParametersRef<'_>>, codec: Codec) -> Vec<Vec<u8>> {
     match parameters {
-        Some(ParametersRef::Video(video)) => units::sets_of(codec, video.extra_data()),
+        Some(ParametersRef::Video(video)) => sets_of(codec, video.extra_data()),
         _ => Vec::new(),
     }
 }
