@@ -62,11 +62,12 @@ impl Board {
     }
 
     pub(super) fn connecting(&self, camera: &CameraId, role: StreamRole) {
-        self.set(camera, role, StreamState::Connecting, None);
+        self.set(camera, role, StreamState::Connecting, None, Vec::new());
     }
 
     pub(super) fn report(&self, report: StreamReport) {
-        self.set(&report.camera, report.role, report.state, report.reason);
+        let notes = report.health.notes(report.facts.as_ref());
+        self.set(&report.camera, report.role, report.state, report.reason, notes);
     }
 
     pub(super) fn forget(&self, camera: &CameraId) {
@@ -86,16 +87,33 @@ impl Board {
         board.tell();
     }
 
-    fn set(&self, camera: &CameraId, role: StreamRole, state: StreamState, reason: Option<String>) {
-        let status = CameraStatus { id: camera.clone(), state, reason, since: clock::wall() };
+    fn set(
+        &self,
+        camera: &CameraId,
+        role: StreamRole,
+        state: StreamState,
+        reason: Option<String>,
+        notes: Vec<String>,
+    ) {
         let mut board = self.lock();
-        board.streams.entry(camera.clone()).or_default().insert(role, status);
+        let streams = board.streams.entry(camera.clone()).or_default();
+        let before = streams.get(&role).filter(|before| before.state == state && before.reason == reason);
+        let since = before.map_or_else(clock::wall, |before| before.since);
+        streams.insert(role, CameraStatus { id: camera.clone(), state, reason, since, notes });
         board.tell();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The status of a camera with these streams: that of the worse one, and the notes of all.
+fn of_camera(streams: &BTreeMap<StreamRole, CameraStatus>) -> Option<CameraStatus> {
+    let worst = streams.values().max_by_key(|stream| worse(stream.state))?;
+    let mut notes: Vec<String> = streams.values().flat_map(|stream| &stream.notes).cloned().collect();
+    notes.dedup();
+    Some(CameraStatus { notes, ..worst.clone() })
 }
 
 /// The camera is as well as the worse of its streams.
@@ -113,9 +131,7 @@ impl StatusSource for Board {
     fn status(&self) -> Status {
         let cameras = {
             let board = self.lock();
-            let worst =
-                board.streams.values().filter_map(|of| of.values().max_by_key(|stream| worse(stream.state)));
-            worst.cloned().collect()
+            board.streams.values().filter_map(of_camera).collect()
         };
         let (outbox_depth, oldest_unacknowledged) = self.store.outbox_depth().unwrap_or_default();
         Status {

@@ -48,6 +48,9 @@ pub struct CameraStatus {
     pub reason: Option<String>,
     /// Since when it is in this state.
     pub since: WallTime,
+    /// What is noteworthy although it is live, for a person, each with what to do: a long GOP, losses, a clock that is off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Whether the box's disk takes what it should.

@@ -98,6 +98,7 @@ fn lines(state: &State, now: WallTime) -> Vec<String> {
             word(camera.state),
             since(camera.since)
         ));
+        lines.extend(camera.notes.iter().map(|note| format!("         {note}")));
     }
     if let Some(disk) = state.vitals.as_ref().map(|vitals| &vitals.disk) {
         let free = disk.free_bytes.map_or(String::new(), |free| format!(", {} free on the disk", gib(free)));

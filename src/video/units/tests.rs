@@ -346,7 +346,7 @@ fn stamps_at_another_pace_are_stretched_to_arrival() {
         let (last, _, by_arrival) = placed[599];
         assert!(by_arrival, "{step}");
         assert!(last.abs_diff(59_900) < 1000, "{step}: {last}");
-        assert!(placed.windows(2).all(|pair| pair[0].0 < pair[1].0), "{step}");
+        assert!(placed.windows(2).all(|pair| pair[0].0 <= pair[1].0), "{step}");
     }
 }
 
