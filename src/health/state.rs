@@ -183,6 +183,7 @@ pub(super) mod tests {
             reason: reason.map(str::to_owned),
             since: at,
             notes: Vec::new(),
+            input: None,
         };
         State {
             schema: SCHEMA.to_owned(),

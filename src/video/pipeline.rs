@@ -8,8 +8,9 @@
 //!                                                      └─ queue ─ appsink ─ units ─ recorder
 //! ```
 //!
-//! `rtspsrc` reads cameras that want UDP or TLS, [`rtsp`] the others.
+//! `rtspsrc` reads cameras that want TLS, and those that [`rtsp`] does not understand.
 
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -25,7 +26,8 @@ use super::feed::Feed;
 use super::mux::MuxedFragment;
 use super::parts::{Failure, arrival, link, make, parser_of};
 use super::record::Recorder;
-use super::settings::{Attention, RtspSource, Source, StreamSettings, Transport};
+use super::rtsp::{ClientCounts, Reading};
+use super::settings::{Attention, Reader, RtspSource, Source, StreamSettings, Transport};
 use super::units::{Counts, Repackager, Sample};
 use super::wire::FailureKind;
 use super::{rtsp, watch};
@@ -37,6 +39,8 @@ use crate::domain::time::{Monotonic, Stamp};
 const TCP_TIMEOUT_MICROS: u64 = 5_000_000;
 /// How long packets may wait for those that were sent before them, in milliseconds.
 const JITTER_MS: u32 = 200;
+/// How long a camera may take to hear that rtspsrc leaves.
+const TEARDOWN_TIMEOUT: gst::ClockTime = gst::ClockTime::from_mseconds(500);
 /// Where the pipeline's threads leave what they find; shared with the session's main loop.
 pub(super) struct Shared {
     started: Monotonic,
@@ -45,6 +49,11 @@ pub(super) struct Shared {
     last_key_frame: AtomicU64,
     facts: Mutex<Option<StreamFacts>>,
     counts: Mutex<Counts>,
+    client_counts: Mutex<ClientCounts>,
+    /// The camera is asked to play and has not answered yet: its reader has patience of its own.
+    is_opening: AtomicBool,
+    reading: OnceLock<Arc<Reading>>,
+    rtspsrc: OnceLock<gst::Element>,
     failure: Mutex<Option<Failure>>,
     recorder: OnceLock<Arc<Recorder>>,
     feed: OnceLock<Arc<Feed>>,
@@ -62,6 +71,10 @@ impl Shared {
             last_key_frame: AtomicU64::new(started.as_nanos()),
             facts: Mutex::new(None),
             counts: Mutex::default(),
+            client_counts: Mutex::default(),
+            is_opening: AtomicBool::new(false),
+            reading: OnceLock::new(),
+            rtspsrc: OnceLock::new(),
             failure: Mutex::new(None),
             recorder: OnceLock::new(),
             feed: OnceLock::new(),
@@ -126,6 +139,44 @@ impl Shared {
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts;
     }
 
+    /// What the RTSP client skipped.
+    pub(super) fn client_counts(&self) -> ClientCounts {
+        *self.client_counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_client_counts(&self, counts: ClientCounts) {
+        *self.client_counts.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+    }
+
+    /// Whether the camera has not been brought to play yet.
+    pub(super) fn is_opening(&self) -> bool {
+        self.is_opening.load(Ordering::Relaxed)
+    }
+
+    /// The camera plays: from now on samples are due.
+    pub(super) fn plays(&self) {
+        let now = clock::monotonic().as_nanos();
+        self.last_sample.store(now, Ordering::Relaxed);
+        self.last_key_frame.store(now, Ordering::Relaxed);
+        self.is_opening.store(false, Ordering::Relaxed);
+    }
+
+    /// The thread that reads the camera, if it is one of ours.
+    pub(super) fn reading(&self) -> Option<Arc<Reading>> {
+        self.reading.get().cloned()
+    }
+
+    pub(super) fn set_reading(&self, reading: Arc<Reading>) {
+        self.is_opening.store(true, Ordering::Relaxed);
+        // The cell is filled once: a session has one reader.
+        let _ = self.reading.set(reading);
+    }
+
+    /// The element that reads the camera, if it is GStreamer's.
+    pub(super) fn rtspsrc(&self) -> Option<gst::Element> {
+        self.rtspsrc.get().cloned()
+    }
+
     /// Where the samples come in, if the source is one of ours.
     pub(super) fn feed(&self) -> Option<Arc<Feed>> {
         self.feed.get().cloned()
@@ -158,9 +209,12 @@ pub(super) trait Deliver: Send + Sync + 'static {
     fn frame(&self, frame: watch::Decoded);
 }
 
-/// Builds the pipeline; nothing flows until it is set to PLAYING.
+/// Builds the pipeline; nothing flows until it is set to PLAYING. `connection` leads to the camera, where it is open
+/// already.
 pub(super) fn build(
     stream: &StreamSettings,
+    reader: Reader,
+    connection: Option<TcpStream>,
     deliver: Arc<dyn Deliver>,
 ) -> Result<(gst::Pipeline, Arc<Shared>), Failure> {
     let pipeline = gst::Pipeline::new();
@@ -170,8 +224,8 @@ pub(super) fn build(
     let tail =
         Tail { stream: stream.clone(), pipeline: pipeline.downgrade(), shared: shared.clone(), deliver };
     match &stream.source {
-        Source::Rtsp(rtsp) if rtsp.transport == Transport::Tcp && !rtsp.is_secure() => {
-            rtsp::start(rtsp.clone(), tail)?;
+        Source::Rtsp(rtsp) if reader == Reader::Own && !rtsp.is_secure() => {
+            rtsp::start(rtsp.clone(), connection, tail)?;
         }
         Source::Rtsp(rtsp) => tail.attach_rtspsrc(rtsp)?,
         Source::File { path, .. } => file_source(&pipeline, path, tail)?,
@@ -244,7 +298,7 @@ impl Tail {
         source.set_property("latency", JITTER_MS);
         source.set_property("tcp-timeout", TCP_TIMEOUT_MICROS);
         source.set_property("timeout", TCP_TIMEOUT_MICROS);
-        source.set_property("teardown-timeout", 0u64);
+        source.set_property("teardown-timeout", TEARDOWN_TIMEOUT.nseconds());
         source.set_property("user-agent", "wardwatch");
         if let Some(credentials) = &rtsp.credentials {
             source.set_property("user-id", &credentials.user);
@@ -265,6 +319,8 @@ impl Tail {
             None => source.set_property_from_str("tls-validation-flags", "no-flags"),
         }
         pipeline.add(&source)?;
+        // The cell is filled once: a session has one reader.
+        let _ = self.shared.rtspsrc.set(source.clone());
         // Sound is neither recorded nor asked for: nobody on the street agreed to be listened to.
         source.connect("select-stream", false, |values| {
             let caps = values.get(2).and_then(|value| value.get::<gst::Caps>().ok());

@@ -5,6 +5,7 @@
 //! ever, and the supervisor kills the process anyway.
 
 use std::mem::ManuallyDrop;
+use std::net::TcpStream;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -20,13 +21,15 @@ use gstreamer::prelude::*;
 use super::mux::MuxedFragment;
 use super::parts::Failure;
 use super::pipeline::{self, Deliver, Shared};
-use super::settings::{Attention, Source, StreamSettings};
+use super::rtsp::Reading;
+use super::settings::{Attention, Reader, Source, StreamSettings};
 use super::watch::Decoded;
 use super::wire::{self, FailureKind, Order, Report};
 use super::{REGISTRY_VARIABLE, sandbox};
 use crate::channel::{self, LatestWins};
 use crate::clock;
 use crate::domain::fragment::StreamHealth;
+use crate::domain::status::InputCounts;
 use crate::domain::time::Monotonic;
 
 /// Fragments on their way to the daemon; more wait in the record branch's queue.
@@ -35,6 +38,8 @@ const OUTGOING_MAX: usize = 4;
 const TICK: Duration = Duration::from_millis(250);
 /// How often the daemon is told that the session is there.
 const ALIVE_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a camera may take to hear that nobody watches any more, after the last fragment has come out.
+const LEAVE: Duration = Duration::from_millis(1200);
 /// How long the unfinished fragment may take to come out at the end.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -79,13 +84,15 @@ fn serve() -> Result<(), String> {
     let (order, _) = wire::read::<Order>(&mut socket)
         .map_err(|error| format!("no order: {error}"))?
         .ok_or_else(|| "no order".to_owned())?;
+    let reader = order.reader;
     let stream = StreamSettings::from(order);
     let writer = socket.try_clone().map_err(|error| error.to_string())?;
+    let connection = connection()?;
 
     let not_applied = sandbox::enter(&readable(&stream), stream.watch_fps_max.is_some());
     let (outgoing, writer_thread) = Outgoing::start(writer)?;
     outgoing.report(Report::Started { not_applied });
-    let last_words = match run(&stream, socket, &outgoing) {
+    let last_words = match run(&stream, reader, connection, socket, &outgoing) {
         Ok(()) => Report::Ended,
         Err(failure) => Report::Failed { kind: failure.kind, reason: failure.reason },
     };
@@ -96,6 +103,19 @@ fn serve() -> Result<(), String> {
     loop {
         std::thread::park();
     }
+}
+
+/// The connection to the camera that the daemon has opened, which comes as standard output; that is closed.
+fn connection() -> Result<Option<TcpStream>, String> {
+    let output = std::io::stdout().as_fd().try_clone_to_owned().map_err(|error| error.to_string())?;
+    let connection = TcpStream::from(output);
+    if connection.peer_addr().is_err() {
+        return Ok(None);
+    }
+    let nowhere =
+        std::fs::File::options().write(true).open("/dev/null").map_err(|error| error.to_string())?;
+    rustix::stdio::dup2_stdout(&nowhere).map_err(|error| error.to_string())?;
+    Ok(Some(connection))
 }
 
 /// Files that this stream needs beside the system's.
@@ -128,9 +148,15 @@ fn watch_for_stop(
     thread.map(drop).map_err(|error| Failure::new(FailureKind::Transient, error.to_string()))
 }
 
-fn run(stream: &StreamSettings, socket: UnixStream, outgoing: &Outgoing) -> Result<(), Failure> {
+fn run(
+    stream: &StreamSettings,
+    reader: Reader,
+    connection: Option<TcpStream>,
+    socket: UnixStream,
+    outgoing: &Outgoing,
+) -> Result<(), Failure> {
     initialise()?;
-    let (pipeline, shared) = pipeline::build(stream, Arc::new(outgoing.clone()))?;
+    let (pipeline, shared) = pipeline::build(stream, reader, connection, Arc::new(outgoing.clone()))?;
     // Never dropped: that would need the NULL state first, and the way there can block for ever.
     let pipeline = ManuallyDrop::new(pipeline);
     let bus = pipeline.bus().ok_or_else(|| Failure::new(FailureKind::Bug, "the pipeline has no bus"))?;
@@ -143,7 +169,9 @@ fn run(stream: &StreamSettings, socket: UnixStream, outgoing: &Outgoing) -> Resu
         );
     }
     let result = follow(stream, &stop, outgoing, &bus, &shared);
+    let leaving = leave(&shared);
     drain(&shared);
+    leaving.wait();
     // What was found out in the last moments is told before what ended them.
     if let Some(facts) = shared.facts() {
         outgoing.report(Report::Facts(facts));
@@ -194,10 +222,17 @@ fn follow(
         let now = clock::monotonic();
         if now.since(last_alive) >= ALIVE_INTERVAL {
             last_alive = now;
-            outgoing.report(Report::Alive { samples: shared.samples(), health: health(stream, shared) });
+            outgoing.report(Report::Alive {
+                samples: shared.samples(),
+                health: health(stream, shared),
+                input: input(shared),
+            });
         }
-        if now.since(shared.last_sample()) > stream.stall {
-            return Err(stalled(stream, shared.samples()));
+        if let Some((text, only_udp)) = shared.reading().and_then(|reading| reading.take_note()) {
+            outgoing.report(Report::Note { text: text.to_owned(), only_udp });
+        }
+        if !shared.is_opening() && now.since(shared.last_sample()) > stream.stall {
+            return Err(stalled(stream, shared));
         }
     }
 }
@@ -215,14 +250,72 @@ fn health(stream: &StreamSettings, shared: &Shared) -> StreamHealth {
     }
 }
 
-fn stalled(stream: &StreamSettings, samples: u64) -> Failure {
+/// What the stream's packets held that was of no use.
+fn input(shared: &Shared) -> InputCounts {
+    let (units, client) = (shared.counts(), shared.client_counts());
+    InputCounts {
+        bytes_skipped: client.skipped_bytes,
+        packets_skipped: client.foreign_packets.saturating_add(units.skipped()),
+        packets_lost: units.lost,
+        odd_replies: client.odd_replies,
+        pictures_left_out: units.undecodable,
+        pictures_broken: units.broken,
+        clock_jumps: units.clock_jumps,
+    }
+}
+
+fn stalled(stream: &StreamSettings, shared: &Shared) -> Failure {
     let seconds = stream.stall.as_secs_f32();
+    let (samples, packets) = (shared.samples(), shared.counts().packets);
+    if samples == 0 && packets > 0 {
+        let text = format!("{packets} packets in {seconds} s, and no picture can be made of them");
+        return Failure::new(FailureKind::NotUnderstood, text);
+    }
     let text = if samples == 0 {
         format!("connected, but no video for {seconds} s")
     } else {
         format!("no video for {seconds} s after {samples} samples")
     };
     Failure::new(FailureKind::Transient, text)
+}
+
+/// The reader on its way out, while the last fragment comes.
+enum Leaving {
+    Reading(Arc<Reading>),
+    /// GStreamer's, in a thread that tells when it is done.
+    Rtspsrc(Receiver<()>),
+    Nothing,
+}
+
+impl Leaving {
+    fn wait(self) {
+        match self {
+            Self::Reading(reading) => reading.wait_for_end(LEAVE),
+            // Done, or too late: it can block for ever.
+            Self::Rtspsrc(done) => drop(done.recv_timeout(LEAVE)),
+            Self::Nothing => {}
+        }
+    }
+}
+
+/// Makes the reader tell the camera that nobody watches any more: it may admit the next session only then.
+fn leave(shared: &Shared) -> Leaving {
+    if let Some(reading) = shared.reading() {
+        reading.ask_to_end();
+        return Leaving::Reading(reading);
+    }
+    let Some(source) = shared.rtspsrc() else { return Leaving::Nothing };
+    let (tell, done) = channel::blocking(1);
+    let body = move || {
+        source.set_locked_state(true);
+        // What it could not do is left to the end of this process.
+        let _ = source.set_state(gst::State::Null);
+        let _ = tell.send(());
+    };
+    match std::thread::Builder::new().name("session-leave".into()).spawn(body) {
+        Ok(_) => Leaving::Rtspsrc(done),
+        Err(_) => Leaving::Nothing,
+    }
 }
 
 /// Makes the unfinished fragment come out, as far as that goes in [`DRAIN`].

@@ -25,8 +25,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("gstreamer_video", "video"),
     ("gstreamer_rtsp_server", "video"),
     ("gio", "video"),
-    ("retina", "video"),
-    ("url", "video"),
+    ("md5", "video"),
     ("landlock", "video"),
     ("seccompiler", "video"),
     ("tract_onnx", "detect"),
@@ -55,7 +54,6 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("rustls", "publish", "the configuration and the errors that tls hands out"),
     ("toml", "detect", "a model's manifest is TOML too"),
     ("rcgen", "tls", "certificates for the tests of what reads them"),
-    ("tokio", "video", "retina, which reads cameras, runs on it"),
 ];
 
 fn allowed(module: &str) -> BTreeSet<&'static str> {

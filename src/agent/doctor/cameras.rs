@@ -8,9 +8,10 @@ use super::Finding;
 use crate::agent::Surroundings;
 use crate::channel;
 use crate::config;
-use crate::domain::fragment::{Fragment, FragmentStart, StreamFacts, StreamHealth};
+use crate::domain::fragment::{Fragment, FragmentStart, StreamFacts, StreamHealth, StreamRole};
+use crate::domain::ids::CameraId;
 use crate::domain::picture::Frame;
-use crate::domain::status::StreamState;
+use crate::domain::status::{InputCounts, StreamState};
 use crate::health::state::State;
 use crate::video::{SessionProgram, StreamReport, StreamSettings, StreamSink, prepare, supervise};
 
@@ -34,7 +35,9 @@ pub(super) fn as_told(
                 Finding::mind(about, told.notes.join("; "), "see `wardwatch status`")
             }
             Some(told) if matches!(told.state, StreamState::Live | StreamState::Ended) => {
-                Finding::pass(about, format!("live since {}, as the daemon says", told.since))
+                let skipped = told.input.and_then(|input| input.in_words());
+                let skipped = skipped.map_or(String::new(), |words| format!("; {words}"));
+                Finding::pass(about, format!("live since {}, as the daemon says{skipped}", told.since))
             }
             Some(told) => {
                 let why = told.reason.as_deref().unwrap_or("no picture yet");
@@ -113,6 +116,7 @@ struct Outcome {
     bytes: u64,
     duration: Duration,
     frames: u64,
+    input: InputCounts,
 }
 
 impl Outcome {
@@ -134,7 +138,7 @@ impl Outcome {
             let silent = || format!("nothing came for {} s", patience.as_secs());
             let reason = self.reason.clone().unwrap_or_else(silent);
             // Most reasons end with what to do.
-            let usual = "is it on, the address right, and may this user see the stream?";
+            let usual = "does another player show this stream?";
             let (what, remedy) = reason.rsplit_once("; ").unwrap_or((&reason, usual));
             return Finding::fail(about, what, remedy);
         };
@@ -157,7 +161,9 @@ impl Outcome {
             };
         };
         let gop = self.duration / u32::try_from(self.fragments).unwrap_or(1).max(1);
-        let what = format!("{picture}, {:.1} Mbit/s, fragments of {:.1} s", rate * 8e-6, gop.as_secs_f64());
+        let skipped = self.input.in_words().map_or(String::new(), |words| format!("; {words}"));
+        let what =
+            format!("{picture}, {:.1} Mbit/s, fragments of {:.1} s{skipped}", rate * 8e-6, gop.as_secs_f64());
         if self.is_gop_long || gop > GOP_MAX {
             return Finding::mind(
                 about,
@@ -195,6 +201,7 @@ fn collect(streams: &[StreamSettings], heard: &Receiver<(usize, Heard)>, until: 
                 outcome.duration += duration;
             }
             Heard::Frame => outcome.frames += 1,
+            Heard::Input(input) => outcome.input = input,
         }
     }
     outcomes.into_values().collect()
@@ -206,6 +213,7 @@ enum Heard {
     /// Bytes, and how long they last.
     Fragment(u64, Duration, FragmentStart),
     Frame,
+    Input(InputCounts),
 }
 
 /// Passes on that something came.
@@ -232,5 +240,9 @@ impl StreamSink for Ear {
 
     fn report(&mut self, report: StreamReport) {
         self.say(Heard::Report(report));
+    }
+
+    fn input(&mut self, _: &CameraId, _: StreamRole, input: InputCounts) {
+        self.say(Heard::Input(input));
     }
 }
