@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -11,6 +12,8 @@ use crate::bitstream::nal::SetKind;
 use crate::domain::time::{ClockState, Stamp, WallTime};
 use crate::video::mux::{MuxedFragment, Muxer};
 
+/// A stream that is encoded once.
+static FILM: OnceLock<Vec<Vec<Vec<u8>>>> = OnceLock::new();
 /// RTP ticks per second.
 const RATE: u32 = 90_000;
 
@@ -281,6 +284,42 @@ fn one_bad_packet_costs_one_picture_at_most() {
 }
 
 #[test]
+fn samples_behind_a_loss_go_on_and_are_marked_up_to_the_next_key_frame() {
+    let Some(units) = encoded(Codec::H264, "320x192", 6, "keyint=20:min-keyint=20:bframes=0") else { return };
+    let packets = sent(Codec::H264, &units);
+    // The packet that begins the picture at 2.5 s.
+    let stamp = 25 * RATE / 10;
+    let lost = packets.iter().position(|packet| packet.data[4..8] == stamp.to_be_bytes()).unwrap();
+    for transport in [Transport::Tcp, Transport::Udp] {
+        let mut packets: Vec<Packet> =
+            packets.iter().map(|packet| Packet { transport, ..packet.clone() }).collect();
+        packets.remove(lost);
+        let (samples, counts) = samples(&media(Codec::H264), &packets);
+        assert_eq!(counts.lost, 1);
+        assert!(samples.len() >= units.len() - 1, "{}", samples.len());
+        let broken = samples.iter().filter(|sample| sample.is_broken);
+        let times: Vec<u64> = broken.map(|sample| sample.media_nanos / 1_000_000).collect();
+        assert!(times.len() >= 14 && times.iter().all(|at| (2400..4000).contains(at)), "{times:?}");
+    }
+}
+
+#[test]
+fn a_key_frame_whose_sets_were_lost_is_not_believed() {
+    let options = "keyint=10:min-keyint=10:bframes=0";
+    let Some(first) = encoded(Codec::H264, "320x192", 2, options) else { return };
+    let second = encoded(Codec::H264, "640x360", 2, options).unwrap();
+    let mut packets = sent(Codec::H264, &[first.clone(), second].concat());
+    let change = 20 * RATE / 10;
+    // All that stands before the slices of the first picture of the other size.
+    packets
+        .retain(|packet| packet.data[4..8] != change.to_be_bytes() || matches!(packet.data[12] & 31, 5 | 28));
+    let (samples, _) = samples(&media(Codec::H264), &packets);
+    let files = files(&muxed(samples));
+    let pictures: Vec<usize> = files.iter().map(|file| decoded(file, "mp4").len()).collect();
+    assert_eq!(pictures, [20, 10], "the first GOP of the other size is left out");
+}
+
+#[test]
 fn a_source_that_changes_its_number_with_each_gop_is_one_stream() {
     let Some(units) = encoded(Codec::H264, "320x192", 6, "keyint=10:min-keyint=10:bframes=0") else { return };
     let mut sender = Sender::new(Codec::H264);
@@ -402,6 +441,42 @@ proptest! {
         let made: usize = samples.iter().map(|sample| sample.data.len()).sum();
         prop_assert!(made <= bytes * 4);
         muxed(samples);
+    }
+
+    /// Packets of a real stream that are changed, cut, left out, doubled and moved: no panic, no time that runs back, and no
+    /// more samples than pictures were sent.
+    #[test]
+    fn damage_is_survived(
+        damage in prop::collection::vec((any::<prop::sample::Index>(), 0u8..6, any::<u16>(), any::<u8>()), 0..40),
+        transport in prop::sample::select(vec![Transport::Tcp, Transport::Udp]),
+    ) {
+        let units = FILM.get_or_init(|| {
+            encoded(Codec::H264, "160x96", 5, "keyint=10:min-keyint=10:bframes=0").unwrap_or_default()
+        });
+        let mut packets = sent(Codec::H264, units);
+        for (place, kind, at, value) in damage {
+            if packets.is_empty() {
+                break;
+            }
+            let place = place.index(packets.len());
+            let length = packets[place].data.len().max(1);
+            match kind {
+                0 | 1 if !packets[place].data.is_empty() => packets[place].data[usize::from(at) % length] = value,
+                2 => packets[place].data.truncate(usize::from(at) % length),
+                3 => drop(packets.remove(place)),
+                4 => packets.insert(place, packets[place].clone()),
+                _ => {
+                    let other = usize::from(at) % packets.len();
+                    packets.swap(place, other);
+                }
+            }
+        }
+        let packets: Vec<Packet> = packets.into_iter().map(|packet| Packet { transport, ..packet }).collect();
+        let (samples, _) = samples(&media(Codec::H264), &packets);
+        prop_assert!(samples.len() <= packets.len());
+        let fragments = muxed(samples);
+        let ticks = fragments.iter().map(|fragment| fragment.duration).sum::<Duration>();
+        prop_assert!(ticks < Duration::from_secs(3600), "{:?}", ticks);
     }
 
     /// Parameter sets of noise never panic.
