@@ -22,6 +22,10 @@ pub mod domain;
 pub mod progress;
 pub mod tls;
 
+// Bits of cameras, for what records and what keeps.
+#[cfg(feature = "box")]
+mod bitstream;
+
 pub mod cli;
 pub mod health;
 #[cfg(feature = "post")]

@@ -70,11 +70,12 @@ impl Board {
     }
 
     pub(super) fn connecting(&self, camera: &CameraId, role: StreamRole) {
-        self.set(camera, role, StreamState::Connecting, None);
+        self.set(camera, role, StreamState::Connecting, None, Vec::new());
     }
 
     pub(super) fn report(&self, report: StreamReport) {
-        self.set(&report.camera, report.role, report.state, report.reason);
+        let notes = report.health.notes(report.facts.as_ref());
+        self.set(&report.camera, report.role, report.state, report.reason, notes);
     }
 
     /// What a stream had to skip so far. Told with the next change of a state.
@@ -101,16 +102,33 @@ impl Board {
         board.tell();
     }
 
-    fn set(&self, camera: &CameraId, role: StreamRole, state: StreamState, reason: Option<String>) {
-        let status = CameraStatus { id: camera.clone(), state, reason, since: clock::wall(), input: None };
+    fn set(
+        &self,
+        camera: &CameraId,
+        role: StreamRole,
+        state: StreamState,
+        reason: Option<String>,
+        notes: Vec<String>,
+    ) {
         let mut board = self.lock();
-        board.streams.entry(camera.clone()).or_default().insert(role, status);
+        let streams = board.streams.entry(camera.clone()).or_default();
+        let before = streams.get(&role).filter(|before| before.state == state && before.reason == reason);
+        let since = before.map_or_else(clock::wall, |before| before.since);
+        streams.insert(role, CameraStatus { id: camera.clone(), state, reason, since, notes, input: None });
         board.tell();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The status of a camera with these streams: that of the worse one, and the notes of all.
+fn of_camera(streams: &BTreeMap<StreamRole, CameraStatus>) -> Option<CameraStatus> {
+    let worst = streams.values().max_by_key(|stream| worse(stream.state))?;
+    let mut notes: Vec<String> = streams.values().flat_map(|stream| &stream.notes).cloned().collect();
+    notes.dedup();
+    Some(CameraStatus { notes, ..worst.clone() })
 }
 
 /// The camera is as well as the worse of its streams.
@@ -128,14 +146,13 @@ impl StatusSource for Board {
     fn status(&self) -> Status {
         let cameras = {
             let board = self.lock();
-            let worst =
-                board.streams.values().filter_map(|of| of.values().max_by_key(|stream| worse(stream.state)));
-            let with_input = |worst: &CameraStatus| {
-                let inputs = board.inputs.get(&worst.id).into_iter().flat_map(BTreeMap::values);
+            let with_input = |of: &BTreeMap<StreamRole, CameraStatus>| {
+                let status = of_camera(of)?;
+                let inputs = board.inputs.get(&status.id).into_iter().flat_map(BTreeMap::values);
                 let sum = inputs.fold(InputCounts::default(), |sum, input| sum.plus(*input));
-                CameraStatus { input: (sum != InputCounts::default()).then_some(sum), ..worst.clone() }
+                Some(CameraStatus { input: (sum != InputCounts::default()).then_some(sum), ..status })
             };
-            worst.map(with_input).collect()
+            board.streams.values().filter_map(with_input).collect()
         };
         let (outbox_depth, oldest_unacknowledged) = self.store.outbox_depth().unwrap_or_default();
         Status {

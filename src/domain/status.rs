@@ -102,6 +102,9 @@ pub struct CameraStatus {
     pub reason: Option<String>,
     /// Since when it is in this state.
     pub since: WallTime,
+    /// What is noteworthy although it is live, for a person, each with what to do: a long GOP, losses, a clock that is off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What its streams sent that was of no use; absent where there was nothing of the kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<InputCounts>,

@@ -182,6 +182,7 @@ pub(super) mod tests {
             state,
             reason: reason.map(str::to_owned),
             since: at,
+            notes: Vec::new(),
             input: None,
         };
         State {

@@ -576,11 +576,12 @@ impl Supervisor {
         if !is_news {
             return;
         }
-        self.health = health;
         let (camera, role) = (self.stream.camera.clone(), self.stream.role);
-        for note in health.notes(self.facts.as_ref()) {
-            tracing::warn!(%camera, %role, "{note}");
+        let notes = health.notes(self.facts.as_ref());
+        if notes.len() > self.health.notes(self.facts.as_ref()).len() {
+            tracing::warn!(%camera, %role, "{}", notes.join("; "));
         }
+        self.health = health;
         let (state, facts) = (StreamState::Live, self.facts.clone());
         self.sink.report(StreamReport { camera, role, state, reason: None, facts, health });
     }

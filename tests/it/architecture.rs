@@ -11,6 +11,7 @@ const LEAVES: &[(&str, &[&str])] = &[
     ("backoff", &[]),
     ("progress", &[]),
     ("tls", &["domain"]),
+    ("bitstream", &["domain"]),
 ];
 
 /// Siblings: they look at leaves only.
@@ -23,7 +24,6 @@ const OWNERS: &[(&str, &str)] = &[
     ("gstreamer_app", "video"),
     ("gstreamer_video", "video"),
     ("gstreamer_rtsp_server", "video"),
-    ("gstfmp4", "video"),
     ("gio", "video"),
     ("md5", "video"),
     ("landlock", "video"),

@@ -8,7 +8,7 @@ use super::Finding;
 use crate::agent::Surroundings;
 use crate::channel;
 use crate::config;
-use crate::domain::fragment::{Fragment, StreamFacts, StreamRole};
+use crate::domain::fragment::{Fragment, FragmentStart, StreamFacts, StreamHealth, StreamRole};
 use crate::domain::ids::CameraId;
 use crate::domain::picture::Frame;
 use crate::domain::status::{InputCounts, StreamState};
@@ -31,6 +31,9 @@ pub(super) fn as_told(
         let about = format!("camera {id}");
         let told = state.status.cameras.iter().find(|told| told.id == *id);
         say(match told {
+            Some(told) if told.state == StreamState::Live && !told.notes.is_empty() => {
+                Finding::mind(about, told.notes.join("; "), "see `wardwatch status`")
+            }
             Some(told) if matches!(told.state, StreamState::Live | StreamState::Ended) => {
                 let skipped = told.input.and_then(|input| input.in_words());
                 let skipped = skipped.map_or(String::new(), |words| format!("; {words}"));
@@ -104,9 +107,12 @@ fn listen(
 struct Outcome {
     facts: Option<StreamFacts>,
     reason: Option<String>,
+    health: StreamHealth,
     is_misconfigured: bool,
     /// Of the fragments: how many GOPs' bytes, over how long.
     fragments: u64,
+    /// A GOP came in parts.
+    is_gop_long: bool,
     bytes: u64,
     duration: Duration,
     frames: u64,
@@ -158,14 +164,19 @@ impl Outcome {
         let skipped = self.input.in_words().map_or(String::new(), |words| format!("; {words}"));
         let what =
             format!("{picture}, {:.1} Mbit/s, fragments of {:.1} s{skipped}", rate * 8e-6, gop.as_secs_f64());
-        if gop > GOP_MAX {
+        if self.is_gop_long || gop > GOP_MAX {
             return Finding::mind(
                 about,
                 what,
-                "a power cut costs so much: set the key frame interval to 1 or 2 s",
+                "set the camera's key frame interval to 1 or 2 s: what is not whole cannot be sought in",
             );
         }
-        Finding::pass(about, what)
+        match self.health.notes(self.facts.as_ref()).as_slice() {
+            [] => Finding::pass(about, what),
+            notes => {
+                Finding::mind(about, format!("{what}; {}", notes.join("; ")), "see the camera's settings")
+            }
+        }
     }
 }
 
@@ -181,8 +192,10 @@ fn collect(streams: &[StreamSettings], heard: &Receiver<(usize, Heard)>, until: 
                 outcome.facts = report.facts.or(outcome.facts.take());
                 outcome.is_misconfigured = report.state == StreamState::Misconfigured;
                 outcome.reason = report.reason.or(outcome.reason.take());
+                outcome.health = report.health;
             }
-            Heard::Fragment(bytes, duration) => {
+            Heard::Fragment(bytes, duration, start) => {
+                outcome.is_gop_long |= start == FragmentStart::Continued;
                 outcome.fragments += 1;
                 outcome.bytes += bytes;
                 outcome.duration += duration;
@@ -198,7 +211,7 @@ fn collect(streams: &[StreamSettings], heard: &Receiver<(usize, Heard)>, until: 
 enum Heard {
     Report(StreamReport),
     /// Bytes, and how long they last.
-    Fragment(u64, Duration),
+    Fragment(u64, Duration, FragmentStart),
     Frame,
     Input(InputCounts),
 }
@@ -218,7 +231,7 @@ impl Ear {
 
 impl StreamSink for Ear {
     fn fragment(&mut self, fragment: Fragment) {
-        self.say(Heard::Fragment(fragment.bytes.len() as u64, fragment.duration));
+        self.say(Heard::Fragment(fragment.bytes.len() as u64, fragment.duration, fragment.start));
     }
 
     fn frame(&mut self, _: Frame) {

@@ -98,6 +98,7 @@ fn lines(state: &State, now: WallTime) -> Vec<String> {
             word(camera.state),
             since(camera.since)
         ));
+        lines.extend(camera.notes.iter().map(|note| format!("         {note}")));
         let skipped = camera.input.and_then(|input| input.in_words());
         lines.extend(skipped.map(|words| format!("         since the daemon started: {words}")));
     }

@@ -1,6 +1,6 @@
 //! The boxes of an init section and of a fragment (ISO/IEC 14496-12, 8; 14496-15, 5.4.2 and 8.4.1).
 
-use super::super::units::Parameters;
+use crate::bitstream::Parameters;
 use crate::domain::fragment::Codec;
 
 /// Ticks per second of all times in the boxes.

@@ -9,7 +9,8 @@ mod order;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::units::{Access, Parameters, Sample};
+use super::units::{Access, Sample};
+use crate::bitstream::Parameters;
 use crate::domain::fragment::{FragmentStart, StreamFacts, TimeSource};
 use crate::domain::time::{Pts, Stamp};
 use boxes::{Entry, TIMESCALE};

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::counts::Counts;
-use super::nal::{Role, SetKind, kind, role};
 use super::sei::recovery_point;
-use super::sets::{Parameters, Sets};
-use super::sps::Sps;
 use super::time::Placed;
 use super::unit::AccessUnit;
+use crate::bitstream::bits::Bits;
+use crate::bitstream::nal::{Role, SetKind, kind, role, split};
+use crate::bitstream::sps::Sps;
+use crate::bitstream::{Parameters, Sets};
 use crate::domain::fragment::Codec;
 use crate::domain::time::Monotonic;
 
@@ -103,7 +104,7 @@ impl Builder {
             sets_come_along: false,
         };
         for unit in described {
-            super::nal::split(codec, unit.clone(), |unit| match role(codec, &unit) {
+            split(codec, unit.clone(), |unit| match role(codec, &unit) {
                 Role::Set(set) if builder.sets.take(set, &unit, true) => {}
                 _ => counts.bad_sets += 1,
             });
@@ -329,6 +330,6 @@ fn same_picture(one: &Parameters, other: &Parameters) -> bool {
 
 /// Whether a slice of H.264 is an I slice.
 fn is_intra_slice(slice: &[u8]) -> bool {
-    let bits = &mut super::bits::Bits::new(slice, 1, 16);
+    let bits = &mut Bits::new(slice, 1, 16);
     bits.ue().and_then(|_| bits.ue()).is_some_and(|kind| kind % 5 == 2 || kind % 5 == 4)
 }

@@ -1,7 +1,7 @@
 //! NAL units out of RTP payloads (RFC 6184, RFC 7798).
 
 use super::counts::Counts;
-use super::nal::split;
+use crate::bitstream::nal::split;
 use crate::domain::fragment::Codec;
 
 /// A longer NAL unit is not put together.

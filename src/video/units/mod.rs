@@ -3,17 +3,13 @@
 //! Pure: no clock, no I/O. A packet that is wrong costs itself, and is counted; nothing here ends a session. The RTSP
 //! client pushes packets into an [`Assembler`]; parsers of GStreamer push access units into a [`Repackager`].
 
-mod bits;
 mod build;
 mod counts;
 mod depacketize;
-mod nal;
 mod packet;
 mod rtp;
 mod sei;
 mod sequence;
-mod sets;
-mod sps;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -22,7 +18,6 @@ mod unit;
 pub(crate) use build::{Access, Sample};
 pub(crate) use counts::Counts;
 pub(crate) use packet::{Media, Packet, PacketKind, Transport};
-pub(crate) use sets::{Parameters, sets_of};
 
 use build::Builder;
 use depacketize::Depacketizer;
@@ -31,6 +26,7 @@ use sequence::{Ordered, Sequence};
 use time::{Placed, Times};
 use unit::{AccessUnit, Collector};
 
+use crate::bitstream::nal::{self, Role};
 use crate::domain::fragment::Codec;
 use crate::domain::time::Monotonic;
 
@@ -224,7 +220,7 @@ impl Repackager {
         let mut unit = AccessUnit { arrival, is_after_loss, ..AccessUnit::default() };
         nal::split(self.codec, bytes, |one| unit.units.push(one));
         let codec = self.codec;
-        unit.units.retain(|one| nal::role(codec, one) != nal::Role::Unusable);
+        unit.units.retain(|one| nal::role(codec, one) != Role::Unusable);
         self.builder.take_sets(&mut unit, &mut self.counts);
         if !self.builder.may_begin(&unit) {
             return None;

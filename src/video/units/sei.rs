@@ -1,6 +1,6 @@
 //! Supplemental enhancement information (ITU-T H.264 annex D).
 
-use super::bits::Bits;
+use crate::bitstream::bits::Bits;
 
 /// More of a message is not read.
 const BYTES_MAX: usize = 256;

@@ -11,6 +11,8 @@ use crate::domain::time::Monotonic;
 /// How many packets may wait for one that was sent before them, and for how long.
 const WAITING_MAX: usize = 32;
 const WAIT_MAX: Duration = Duration::from_millis(150);
+/// A gap that is longer is no loss.
+const LEAP_MIN: i16 = 1024;
 /// So many packets in a row that seem to be old ones are new ones: the camera counts from another number.
 const OLD_MAX: u32 = 16;
 
@@ -63,7 +65,9 @@ impl Sequence {
         let place = self.place + u64::from(ahead.unsigned_abs());
         match transport {
             Transport::Tcp => {
-                counts.lost += u64::from(ahead.unsigned_abs());
+                // Nothing loses so many inside a connection: the camera counts from another number.
+                let is_leap = ahead > LEAP_MIN;
+                counts.lost += if is_leap { 1 } else { u64::from(ahead.unsigned_abs()) };
                 self.place = place;
                 self.next = Some(header.sequence);
                 self.pass_on(header, data, arrival, ahead > 0, pass);

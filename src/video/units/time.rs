@@ -52,7 +52,7 @@ pub(super) struct Placed {
 struct Window {
     least_lag: i64,
     opened: i64,
-    media: i64,
+    camera: i64,
 }
 
 /// Where stamps and media time meet.
@@ -80,6 +80,8 @@ pub(super) struct Times {
     /// Media nanoseconds per stamp nanosecond.
     stretch: f64,
     by_arrival: bool,
+    /// The camera's own time, without jumps.
+    camera: i64,
     standing: u32,
     reports: Option<(SenderReport, SenderReport)>,
 }
@@ -98,6 +100,7 @@ impl Times {
             settled_lag: None,
             stretch: 1.0,
             by_arrival: false,
+            camera: 0,
             standing: 0,
             reports: None,
         }
@@ -158,18 +161,14 @@ impl Times {
         passed: i64,
         reorder: u8,
     ) -> (i64, bool) {
-        let told = self.told(anchor, stamp);
-        if self.is_plausible(told, arrival, reorder) {
-            self.anchor = Some(Anchor { stamp, media: told });
-            self.candidate = None;
-            return (told, false);
-        }
-        if let Some(candidate) = self.candidate {
-            let told = self.told(candidate, stamp);
+        let anchors = [Some((anchor, false)), self.candidate.map(|candidate| (candidate, true))];
+        for (anchor, is_jump) in anchors.into_iter().flatten() {
+            let (told, passed) = self.told(anchor, stamp);
             if self.is_plausible(told, arrival, reorder) {
                 self.anchor = Some(Anchor { stamp, media: told });
                 self.candidate = None;
-                return (told, true);
+                self.camera += passed;
+                return (told, is_jump);
             }
         }
         let media = self.latest + passed.max(STEP_MIN);
@@ -177,12 +176,12 @@ impl Times {
         (media, false)
     }
 
-    /// The media time of `stamp`, counted from `anchor`.
-    fn told(&self, anchor: Anchor, stamp: u32) -> i64 {
+    /// The media time of `stamp`, counted from `anchor`, and how much of the camera's own time lies between.
+    fn told(&self, anchor: Anchor, stamp: u32) -> (i64, i64) {
         let ticks = i64::from(stamp.wrapping_sub(anchor.stamp).cast_signed());
         let nanos = ticks.saturating_mul(SECOND) / self.rate;
         let stretched = if self.stretch == 1.0 { nanos } else { (nanos as f64 * self.stretch) as i64 };
-        anchor.media.saturating_add(stretched)
+        (anchor.media.saturating_add(stretched), nanos)
     }
 
     fn is_plausible(&self, media: i64, arrival: i64, reorder: u8) -> bool {
@@ -208,12 +207,14 @@ impl Times {
             }
             _ => {}
         }
-        let changed = !self.windows.is_empty() && self.judge(since_first, media);
+        if !self.windows.is_empty() && self.judge(since_first, media) {
+            return true;
+        }
         if self.windows.len() > WINDOWS {
             self.windows.pop_front();
         }
-        self.windows.push_back(Window { least_lag: lag, opened: since_first, media });
-        changed
+        self.windows.push_back(Window { least_lag: lag, opened: since_first, camera: self.camera });
+        false
     }
 
     /// Looks at the complete windows.
@@ -274,11 +275,11 @@ impl Times {
     /// Measures the pace of arrival over the windows, and lets media time meet arrival within the next window.
     fn stretch_to(&mut self, since_first: i64, media: i64) {
         let Some(oldest) = self.windows.front() else { return };
-        let (passed, told) = (since_first - oldest.opened, media - oldest.media);
+        let (passed, told) = (since_first - oldest.opened, self.camera - oldest.camera);
         if passed <= 0 || told <= 0 {
             return;
         }
-        let pace = self.stretch * passed as f64 / told as f64;
+        let pace = passed as f64 / told as f64;
         let lag = (since_first - media) as f64 / WINDOW as f64;
         // A tenth at most, so that no picture stands for long.
         self.stretch = (pace * (1.0 + lag.clamp(-0.1, 0.1))).clamp(1e-4, 1e6);

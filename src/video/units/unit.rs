@@ -1,7 +1,7 @@
 //! Groups NAL units to access units by time stamps, first slices, delimiters and markers.
 
 use super::counts::Counts;
-use super::nal::{Role, is_first_slice, role};
+use crate::bitstream::nal::{Role, is_first_slice, role};
 use crate::domain::fragment::Codec;
 use crate::domain::time::Monotonic;
 

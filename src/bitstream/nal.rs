@@ -4,7 +4,7 @@ use crate::domain::fragment::Codec;
 
 /// Which kind of parameter set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum SetKind {
+pub(crate) enum SetKind {
     Vps,
     Sps,
     Pps,
@@ -12,7 +12,7 @@ pub(super) enum SetKind {
 
 /// What a NAL unit is for in an access unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(crate) enum Role {
     /// Part of a picture.
     Slice,
     Set(SetKind),
@@ -27,7 +27,7 @@ pub(super) enum Role {
 }
 
 /// Bytes of a NAL unit's header.
-pub(super) const fn header_bytes(codec: Codec) -> usize {
+pub(crate) const fn header_bytes(codec: Codec) -> usize {
     match codec {
         Codec::H264 => 1,
         Codec::H265 => 2,
@@ -35,7 +35,7 @@ pub(super) const fn header_bytes(codec: Codec) -> usize {
 }
 
 /// The type in a NAL unit's header; `unit` is not empty.
-pub(super) fn kind(codec: Codec, unit: &[u8]) -> u8 {
+pub(crate) fn kind(codec: Codec, unit: &[u8]) -> u8 {
     match codec {
         Codec::H264 => unit[0] & 31,
         Codec::H265 => unit[0] >> 1 & 63,
@@ -43,7 +43,7 @@ pub(super) fn kind(codec: Codec, unit: &[u8]) -> u8 {
 }
 
 /// What `unit` is for: table 7-1 of H.264 and of H.265.
-pub(super) fn role(codec: Codec, unit: &[u8]) -> Role {
+pub(crate) fn role(codec: Codec, unit: &[u8]) -> Role {
     if unit.len() <= header_bytes(codec) && !is_empty_by_nature(codec, unit) || unit[0] & 0x80 != 0 {
         return Role::Unusable;
     }
@@ -81,7 +81,7 @@ fn is_empty_by_nature(codec: Codec, unit: &[u8]) -> bool {
 }
 
 /// Whether `slice` is the first one of its picture.
-pub(super) fn is_first_slice(codec: Codec, slice: &[u8]) -> bool {
+pub(crate) fn is_first_slice(codec: Codec, slice: &[u8]) -> bool {
     // first_mb_in_slice, ue(v), is zero; first_slice_segment_in_pic_flag is set. Data partitions B and C have other heads.
     let is_partition = codec == Codec::H264 && matches!(slice[0] & 31, 3 | 4);
     !is_partition && slice.get(header_bytes(codec)).is_some_and(|byte| byte & 0x80 != 0)
@@ -89,7 +89,7 @@ pub(super) fn is_first_slice(codec: Codec, slice: &[u8]) -> bool {
 
 /// Splits `bytes` at start codes and passes what is between them, without the zeros around. A start code whose unit
 /// would make no sense is a flaw inside a slice, and stays there.
-pub(super) fn split(codec: Codec, bytes: Vec<u8>, mut pass: impl FnMut(Vec<u8>)) {
+pub(crate) fn split(codec: Codec, bytes: Vec<u8>, mut pass: impl FnMut(Vec<u8>)) {
     let mut starts = Vec::new();
     let mut at = 0;
     while let Some(found) = find_start_code(&bytes[at..]) {

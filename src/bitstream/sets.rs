@@ -40,7 +40,7 @@ struct Set {
 
 /// The newest parameter sets by kind and id.
 #[derive(Debug, Clone)]
-pub(super) struct Sets {
+pub(crate) struct Sets {
     codec: Codec,
     sets: BTreeMap<(SetKind, u8), Set>,
     sps: BTreeMap<u8, Sps>,
@@ -124,7 +124,7 @@ impl Sets {
 }
 
 /// The id of the picture parameter set that a slice names.
-pub(super) fn pps_of(codec: Codec, slice: &[u8]) -> Option<u8> {
+pub(crate) fn pps_of(codec: Codec, slice: &[u8]) -> Option<u8> {
     let bits = &mut Bits::new(slice, header_bytes(codec), 24);
     match codec {
         Codec::H264 => {

@@ -11,7 +11,7 @@ const REORDER_MAX: u32 = 16;
 
 /// What a sequence parameter set says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Sps {
+pub(crate) struct Sps {
     pub id: u8,
     /// Of H.265: which video parameter set it refers to.
     pub vps: u8,
@@ -40,7 +40,7 @@ pub(super) struct Sps {
 
 /// Which parameter set a picture parameter set is, and which it refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Pps {
+pub(crate) struct Pps {
     pub id: u8,
     pub sps: u8,
 }

@@ -1,7 +1,7 @@
 //! Reads the bits of a NAL unit.
 
 /// Bits of a NAL unit's payload, without the emulation prevention bytes (ITU-T H.264 7.3.1, H.265 7.3.1.1).
-pub(super) struct Bits {
+pub(crate) struct Bits {
     bytes: Vec<u8>,
     at: usize,
 }
