@@ -33,6 +33,17 @@ fn stray_bytes_between_packets_are_skipped_and_counted() {
 }
 
 #[test]
+fn stray_bytes_are_skipped_also_where_the_payload_type_is_not_the_described_one() {
+    let camera = sending(|number| {
+        let mut packet = rtp(number);
+        packet[1] = 102;
+        let stray: &[u8] = if number % 5 == 4 { &[1, 2, 3] } else { &[] };
+        [framed(0, &packet), stray.to_vec()].concat()
+    });
+    camera.plays();
+}
+
+#[test]
 fn packets_of_channels_that_nobody_asked_for_are_counted() {
     let camera =
         sending(|number| [framed(0, &rtp(number)), framed(2, &rtp(number)), framed(1, b"\0")].concat());

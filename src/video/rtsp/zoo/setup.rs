@@ -157,6 +157,38 @@ fn a_camera_that_admits_udp_alone_is_read_by_udp_on_the_same_connection() {
 }
 
 #[test]
+fn a_camera_that_refuses_tcp_in_other_words_is_read_by_udp() {
+    for refusal in ["400 Bad Request", "406 Not Acceptable", "501 Not Implemented"] {
+        let camera = Camera::new(move |request| match request.method.as_str() {
+            "SETUP" if request.header("transport").contains("TCP") => status(refusal),
+            _ => by_the_book(request),
+        });
+        let mut client = camera.open().unwrap();
+        read(&mut client, 5);
+        assert!(client.is_udp(), "{refusal}");
+    }
+}
+
+#[test]
+fn a_camera_that_wants_to_be_asked_what_it_can_is_asked() {
+    let camera = Camera::new(|request| match request.method.as_str() {
+        "DESCRIBE" if request.number == 1 => status("455 Method Not Valid In This State"),
+        _ => by_the_book(request),
+    });
+    camera.plays();
+    assert_eq!(camera.methods()[..3], ["DESCRIBE", "OPTIONS", "DESCRIBE"]);
+}
+
+#[test]
+fn a_camera_that_plays_without_answering_is_read() {
+    let camera = Camera::new(|request| match request.method.as_str() {
+        "PLAY" => Reply::Raw(Vec::new()),
+        _ => by_the_book(request),
+    });
+    camera.plays();
+}
+
+#[test]
 fn a_camera_that_answers_tcp_with_udp_is_read_by_udp() {
     let camera = Camera::new(|request| match request.method.as_str() {
         "SETUP" if request.header("transport").contains("TCP") => {
