@@ -132,8 +132,14 @@ fn follow(client: &mut Client, tail: &Tail, reading: &Reading) -> Result<(), Fai
     let pause = if client.is_udp() { PAUSE_OF_DATAGRAMS } else { PAUSE };
     let is_at_leisure = !tail.is_watched() || client.is_udp();
     let mut packets: Vec<Packet> = Vec::new();
+    let mut has_come = false;
     while !reading.is_ending.load(Ordering::Relaxed) {
         let bytes = client.read(&mut packets, PATIENCE)?;
+        if !has_come && !packets.is_empty() {
+            // A camera that wakes its encoder first has its time for a picture from here on.
+            has_come = true;
+            tail.shared.plays();
+        }
         for packet in packets.drain(..) {
             feed.push(&packet)?;
         }

@@ -38,6 +38,8 @@ const OUTGOING_MAX: usize = 4;
 const TICK: Duration = Duration::from_millis(250);
 /// How often the daemon is told that the session is there.
 const ALIVE_INTERVAL: Duration = Duration::from_secs(1);
+/// Stall times within which the first key frame must come, where pictures come before it.
+const STALLS_TO_KEY_FRAME: u32 = 3;
 /// How long a camera may take to hear that nobody watches any more, after the last fragment has come out.
 const LEAVE: Duration = Duration::from_millis(1200);
 /// How long the unfinished fragment may take to come out at the end.
@@ -231,7 +233,7 @@ fn follow(
         if let Some((text, only_udp)) = shared.reading().and_then(|reading| reading.take_note()) {
             outgoing.report(Report::Note { text: text.to_owned(), only_udp });
         }
-        if !shared.is_opening() && now.since(shared.last_sample()) > stream.stall {
+        if !shared.is_opening() && now.since(shared.last_sample()) > patience(stream, shared) {
             return Err(stalled(stream, shared));
         }
     }
@@ -264,11 +266,25 @@ fn input(shared: &Shared) -> InputCounts {
     }
 }
 
+/// How long a stream may stay without a sample. Pictures that only lack a key frame before them have more time, since a
+/// new session would not bring it sooner.
+fn patience(stream: &StreamSettings, shared: &Shared) -> Duration {
+    let waits_for_key_frame = shared.samples() == 0 && shared.counts().undecodable > 0;
+    if waits_for_key_frame { stream.stall * STALLS_TO_KEY_FRAME } else { stream.stall }
+}
+
 fn stalled(stream: &StreamSettings, shared: &Shared) -> Failure {
-    let seconds = stream.stall.as_secs_f32();
-    let (samples, packets) = (shared.samples(), shared.counts().packets);
-    if samples == 0 && packets > 0 {
-        let text = format!("{packets} packets in {seconds} s, and no picture can be made of them");
+    let seconds = patience(stream, shared).as_secs_f32();
+    let (samples, counts) = (shared.samples(), shared.counts());
+    if samples == 0 && counts.undecodable > 0 {
+        let pictures = counts.undecodable;
+        let text = format!(
+            "{pictures} pictures in {seconds} s, and no key frame among them; set the camera's key frame interval to 1 or 2 s"
+        );
+        return Failure::new(FailureKind::NotUnderstood, text);
+    }
+    if samples == 0 && counts.packets > 0 {
+        let text = format!("{} packets in {seconds} s, and no picture can be made of them", counts.packets);
         return Failure::new(FailureKind::NotUnderstood, text);
     }
     let text = if samples == 0 {
