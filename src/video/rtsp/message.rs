@@ -164,7 +164,9 @@ fn headers(lines: &[String]) -> (Vec<(String, String)>, u32) {
         if line.starts_with([' ', '\t'])
             && let Some((_, value)) = headers.last_mut()
         {
-            value.push(' ');
+            if !value.is_empty() {
+                value.push(' ');
+            }
             value.push_str(line.trim());
             continue;
         }
