@@ -369,8 +369,9 @@ impl Supervisor {
             Source::File { .. } => String::new(),
         };
         let is_passed_on = url.starts_with("rtsp:") && self.learned.reader == Reader::Own;
-        // GStreamer connects by itself, and a camera may admit one connection: its port is tried only after a failure.
-        let is_tried = is_passed_on || (url.starts_with("rtsp") && self.was_away);
+        // GStreamer connects by itself, and a camera may admit one connection: its port is not tried before, but where it
+        // is read over TLS and seems to be away.
+        let is_tried = is_passed_on || (url.starts_with("rtsps:") && self.was_away);
         let mut backoff = Backoff::new(PORT_BACKOFF.0, PORT_BACKOFF.1);
         while is_tried && !self.stopping.load(Ordering::Relaxed) {
             match connect(&authority(&url), CONNECT_TIMEOUT) {
