@@ -33,7 +33,7 @@ pub use portrait::{Shot, Told};
 use crate::clock::{self, SystemClock};
 use crate::config;
 use crate::detect::{Factory, Gate, GateSettings};
-use crate::domain::fragment::Fragment;
+use crate::domain::fragment::{Fragment, StreamRole};
 use crate::domain::ids::CameraId;
 use crate::domain::picture::Frame;
 use crate::domain::status::{InputCounts, StreamState};

@@ -9,6 +9,8 @@ mod client;
 mod connection;
 mod dialogue;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod interleaved;
 mod keep_alive;
 mod message;

@@ -32,3 +32,4 @@ mod support;
 mod system;
 mod units;
 mod video;
+mod zoo;

@@ -127,11 +127,6 @@ impl Login {
         self.may_use_basic = false;
     }
 
-    /// Whether requests carry a login by now.
-    pub(super) fn is_in_use(&self) -> bool {
-        self.challenge.is_some()
-    }
-
     /// A request that carried the login was not refused.
     pub(super) fn taken(&mut self) {
         self.was_taken |= self.challenge.is_some();

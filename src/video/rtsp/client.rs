@@ -320,7 +320,13 @@ impl Opening {
                 let payload_type = description.media.payload_type;
                 self.dialogue.connection.framer.expect(Expected { channels: vec![rtp, rtcp], payload_type });
             }
-            let reply = self.dialogue.ask("PLAY", &url.to_string(), &headers)?;
+            let reply = match self.dialogue.ask("PLAY", &url.to_string(), &headers) {
+                // It plays without a word.
+                Err(RtspError::Unanswered { .. }) if !self.dialogue.early.is_empty() => {
+                    return Ok((description.media, way));
+                }
+                reply => reply?,
+            };
             match reply.head.status().unwrap_or(0) {
                 200..=299 => return Ok((description.media, way)),
                 // The session is gone: a new one, once more.
@@ -342,7 +348,13 @@ impl Opening {
 
     fn describe(&mut self) -> Result<Description, RtspError> {
         let url = self.url.to_string();
-        let reply = self.dialogue.ask("DESCRIBE", &url, &[("Accept", "application/sdp")])?;
+        let headers = [("Accept", "application/sdp")];
+        let mut reply = self.dialogue.ask("DESCRIBE", &url, &headers)?;
+        if matches!(reply.head.status(), Some(400 | 405 | 455 | 500 | 501 | 551)) {
+            // Some answer nothing before they have been asked what they can.
+            self.dialogue.ask("OPTIONS", &url, &[])?;
+            reply = self.dialogue.ask("DESCRIBE", &url, &headers)?;
+        }
         if !matches!(reply.head.status(), Some(200..=299)) {
             return Err(self.refusal("DESCRIBE", &reply));
         }
@@ -426,6 +438,11 @@ impl Opening {
                 }
                 461 => return Err(RtspError::NoTransport),
                 400 | 404 | 451 | 454 | 460 if at + 1 < urls.len() => at += 1,
+                // Other ways to say 461.
+                400 | 406 | 415 | 462 | 501 if !has_changed_transport => {
+                    (has_changed_transport, at) = (true, 0);
+                    self.change_transport();
+                }
                 _ => return Err(self.refusal("SETUP", &reply)),
             }
         }

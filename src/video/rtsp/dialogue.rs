@@ -18,10 +18,10 @@ use crate::domain::time::Monotonic;
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the rest of a body, or the right reply behind a wrong one, may take.
 const REST_TIMEOUT: Duration = Duration::from_millis(700);
-/// How long a body may take that has begun.
+/// How long a body may take that has begun, and the reply to PLAY once packets come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Packets before the reply to PLAY that are kept.
-const EARLY_MAX: usize = 512;
+const EARLY_MAX: usize = 4096;
 /// Most requests that a camera may make while one of ours waits.
 const ASKED_MAX: u32 = 20;
 
@@ -129,10 +129,14 @@ impl Dialogue {
         loop {
             while let Some(piece) = self.connection.framer.next_piece() {
                 match piece {
-                    Piece::Frame { channel, data } if self.early.len() < EARLY_MAX => {
-                        self.early.push((channel, data));
+                    Piece::Frame { channel, data } => {
+                        if method == "PLAY" && self.early.is_empty() {
+                            until = until.min(clock::monotonic() + BODY_TIMEOUT);
+                        }
+                        if self.early.len() < EARLY_MAX {
+                            self.early.push((channel, data));
+                        }
                     }
-                    Piece::Frame { .. } => {}
                     Piece::Message(message) => match message.head.start {
                         Start::Request { .. } if asked < ASKED_MAX => {
                             asked += 1;

@@ -40,11 +40,15 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// Whether this is the beginning of an agreed packet. `start` has [`SIGNATURE_BYTES`].
-    fn matches(&self, start: &[u8]) -> bool {
+    /// Whether this is the beginning of an agreed packet, or of one with a payload type that came before. `start` has
+    /// [`SIGNATURE_BYTES`].
+    fn matches(&self, start: &[u8], seen_types: u128) -> bool {
         let [b'$', channel, _, _, rtp @ ..] = start else { return false };
         let is_payload = |kind| match (kind, self.payload_type) {
-            (PacketKind::Rtp, Some(payload_type)) => rtp[1] & 0x7f == payload_type,
+            (PacketKind::Rtp, Some(payload_type)) => {
+                let found = rtp[1] & 0x7f;
+                found == payload_type || seen_types >> found & 1 == 1
+            }
             _ => true,
         };
         self.channels.contains(channel) && kind_of(rtp).is_some_and(is_payload)
@@ -67,6 +71,8 @@ pub(super) struct Framer {
     end: usize,
     expected: Expected,
     skipped_bytes: u64,
+    /// Payload types of packets that came in order, a bit for each.
+    seen_types: u128,
     /// Stray bytes came last: the next piece must prove itself.
     is_lost: bool,
 }
@@ -79,6 +85,7 @@ impl Framer {
             end: 0,
             expected: Expected::default(),
             skipped_bytes: 0,
+            seen_types: 0,
             is_lost: false,
         }
     }
@@ -195,11 +202,15 @@ impl Framer {
         let data = self.data();
         let [_, channel, high, low, ..] = *data else { return Step::NeedsMore };
         let bytes = 4 + usize::from(u16::from_be_bytes([high, low]));
+        let is_agreed = self.expected.channels.contains(&channel)
+            && (bytes < SIGNATURE_BYTES || data.get(4).is_none_or(|first| first >> 6 == 2));
+        // A stray `$` must not swallow what comes behind it, nor hold it up.
+        if !is_agreed && matches!(self.search(4, bytes), Search::Found(_)) {
+            return Step::Stray;
+        }
         if data.len() < bytes {
             return Step::NeedsMore;
         }
-        let is_agreed =
-            self.expected.channels.contains(&channel) && (bytes < SIGNATURE_BYTES || data[4] >> 6 == 2);
         match self.beginning(&data[bytes..]) {
             Beginning::Yes | Beginning::NeedsMore => {}
             Beginning::No if !is_agreed => return Step::Stray,
@@ -211,7 +222,11 @@ impl Framer {
                 }
             }
         }
-        let piece = Piece::Frame { channel, data: self.data()[4..bytes].to_vec() };
+        let data = self.data()[4..bytes].to_vec();
+        if is_agreed && kind_of(&data) == Some(PacketKind::Rtp) {
+            self.seen_types |= 1 << (data[1] & 0x7f);
+        }
+        let piece = Piece::Frame { channel, data };
         self.start += bytes;
         Step::Whole(piece)
     }
@@ -275,11 +290,13 @@ impl Framer {
             let rest = &data[at..];
             let verdict = match rest[0] {
                 b'$' => self.proven(rest),
-                b'R' | b'O' | b'G' | b'S' | b'A' | b'T' | b'P' | b'D' => match message::starts(rest) {
-                    Some(true) => Beginning::Yes,
-                    Some(false) => Beginning::No,
-                    None => Beginning::NeedsMore,
-                },
+                b'R' | b'r' | b'H' | b'O' | b'G' | b'S' | b'A' | b'T' | b'P' | b'D' => {
+                    match message::starts(rest) {
+                        Some(true) => Beginning::Yes,
+                        Some(false) => Beginning::No,
+                        None => Beginning::NeedsMore,
+                    }
+                }
                 _ => Beginning::No,
             };
             match verdict {
@@ -294,7 +311,7 @@ impl Framer {
     /// Whether a packet begins here, by its own look and by what follows it.
     fn proven(&self, bytes: &[u8]) -> Beginning {
         let Some(start) = bytes.get(..SIGNATURE_BYTES) else { return Beginning::NeedsMore };
-        if !self.expected.matches(start) {
+        if !self.expected.matches(start, self.seen_types) {
             return Beginning::No;
         }
         let end = 4 + usize::from(u16::from_be_bytes([start[2], start[3]]));

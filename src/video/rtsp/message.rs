@@ -94,17 +94,17 @@ pub(super) fn leading_number<T: std::str::FromStr>(text: &str) -> Option<T> {
 /// Whether a message starts here; `None` where more bytes must tell.
 pub(super) fn starts(bytes: &[u8]) -> Option<bool> {
     let mut may = false;
-    let words = METHODS.iter().map(|method| (*method, b' ')).chain([("RTSP", b'/')]);
+    let words = METHODS.iter().map(|method| (*method, b' ')).chain([("RTSP", b'/'), ("HTTP", b'/')]);
     for (word, end) in words {
         let word = word.as_bytes();
         match bytes.get(..word.len()) {
-            Some(start) if start == word => match bytes.get(word.len()) {
+            Some(start) if start.eq_ignore_ascii_case(word) => match bytes.get(word.len()) {
                 Some(next) if *next == end => return Some(true),
                 Some(_) => {}
                 None => may = true,
             },
             Some(_) => {}
-            None => may |= word.starts_with(bytes),
+            None => may |= word[..bytes.len()].eq_ignore_ascii_case(bytes),
         }
     }
     if may { None } else { Some(false) }
@@ -225,6 +225,8 @@ mod tests {
             "RTSP/1.0  200  OK\nCSEQ: 7\nSession: ab\n\n",
             "RTSP/2.0 200 OK\r\nCSeq: 7\r\nnonsense\r\nSession:\r\n ab\r\n\r\n",
             "RTSP/1.0 200OK\r\nCSeq : 7 \r\nSession: ab\r\n$\0\0\u{4}",
+            "rtsp/1.0 200 ok\r\ncseq: 7\r\nsession: ab\r\n\r\n",
+            "HTTP/1.1 200 OK\r\ncseq: 7\r\nsession: ab\r\n\r\n",
         ] {
             let (reply, _) = head(text);
             assert_eq!(reply.status(), Some(200), "{text:?}");

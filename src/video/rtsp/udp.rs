@@ -277,7 +277,7 @@ mod tests {
         let report = reception.report(at(200));
         // 65533 to 65539: seven expected, five received.
         assert_eq!((report[1], word(&report, 8)), (201, 7));
-        assert_eq!(word(&report, 12), (2 * 256 / 7) << 24 | 2);
+        assert_eq!(word(&report, 12), ((2 * 256 / 7) << 24) | 2);
         assert_eq!(word(&report, 16), 65539);
         assert_eq!(word(&report, 20), 0, "no jitter");
         assert_eq!(report.len() % 4, 0);
@@ -309,7 +309,7 @@ mod tests {
         camera.send_to(b"hello", (home, rtp_port)).unwrap();
         stranger.send_to(&rtp(2, 0), (home, rtp_port)).unwrap();
         let (mut packets, mut foreign) = (Vec::new(), 0);
-        while packets.len() < 1 || foreign < 2 {
+        while packets.is_empty() || foreign < 2 {
             foreign += ports.receive(at(0), 90_000, &mut packets).1;
         }
         assert_eq!((packets.len(), &packets[0].data), (1, &rtp(1, 0)));

@@ -4,7 +4,7 @@
 
 /// An RTSP address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Url {
+pub(crate) struct Url {
     /// `rtsp` or `rtsps`.
     scheme: String,
     /// Host, in brackets where it is an IPv6 address, and the port where one is written.
@@ -69,13 +69,18 @@ impl Url {
             return absolute;
         }
         let gap = if self.path.ends_with('/') { "" } else { "/" };
-        Self { path: format!("{}{gap}{control}", self.path), ..self.clone() }
+        Self { path: format!("{}{gap}{}", self.path, without_gaps(control)), ..self.clone() }
     }
 
     /// Address of an absolute path at the same host.
     pub(super) fn with_path(&self, path: &str) -> Self {
-        Self { path: path.to_owned(), ..self.clone() }
+        Self { path: without_gaps(path), ..self.clone() }
     }
+}
+
+/// The text as one word, which a request line needs.
+fn without_gaps(text: &str) -> String {
+    text.replace(' ', "%20").chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect()
 }
 
 impl std::fmt::Display for Url {
