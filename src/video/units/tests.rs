@@ -148,7 +148,7 @@ fn decoded(bytes: &[u8], format: &str) -> Vec<String> {
 
 fn pictures(path: &Path, format: &str) -> Vec<String> {
     let output = Command::new("ffmpeg")
-        .args(["-v", "error", "-f", format, "-i"])
+        .args(["-v", "warning", "-f", format, "-i"])
         .arg(path)
         .args(["-fps_mode", "passthrough", "-f", "framemd5", "-"])
         .output()
