@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 use super::boxes::Cursor;
 use super::parse::Moof;
 use crate::bitstream::Sets;
+use crate::bitstream::bits::Bits;
 use crate::bitstream::nal::{Role, SetKind, role};
 use crate::bitstream::sets::sets_of;
 use crate::bitstream::sps::Sps;
@@ -135,8 +136,17 @@ impl Header {
     }
 
     fn slice(&self, unit: &[u8]) -> Option<String> {
-        let is_known = self.sets.of_slice(unit).is_some();
-        (!is_known).then(|| "a picture refers to a parameter set that its header does not have".to_owned())
+        let Some((_, sps)) = self.sets.of_slice(unit) else {
+            return Some("a picture refers to a parameter set that its header does not have".to_owned());
+        };
+        if self.codec == Codec::H265 {
+            return None;
+        }
+        // first_mb_in_slice
+        let first = Bits::new(unit, 1, 8).ue()?;
+        let blocks = sps.width.div_ceil(16) * sps.height.div_ceil(16);
+        let text = || format!("a slice begins at block {first} of a picture of {}x{}", sps.width, sps.height);
+        (first >= blocks).then(text)
     }
 
     fn set(&mut self, unit: &[u8]) -> Option<String> {

@@ -176,3 +176,95 @@ fn ticks(nanos: u64) -> u64 {
     let ticks = (u128::from(nanos) * u128::from(TIMESCALE) + 500_000_000) / 1_000_000_000;
     u64::try_from(ticks).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fragment::Codec;
+    use crate::domain::time::{ClockState, Monotonic, WallTime};
+
+    fn parameters(width: u32) -> Arc<Parameters> {
+        Arc::new(Parameters {
+            codec: Codec::H264,
+            codec_data: vec![1, 66, 0, 30, 0xff, 0xe0, 0],
+            width,
+            height: 96,
+            profile: 66,
+            level: 30,
+            reorder: 0,
+            aspect: None,
+            in_band: false,
+        })
+    }
+
+    /// Samples of 10 a second; a key frame each second.
+    fn sample(number: u64) -> Sample {
+        Sample {
+            data: vec![0, 0, 0, 1, 9],
+            media_nanos: number * 100_000_000,
+            arrival: Monotonic::from_nanos(number),
+            access: if number.is_multiple_of(10) { Access::KeyFrame } else { Access::No },
+            is_broken: false,
+            is_jump: false,
+            by_arrival: false,
+            parameters: (number == 0).then(|| parameters(160)),
+        }
+    }
+
+    fn muxed(samples: impl IntoIterator<Item = Sample>) -> Vec<MuxedFragment> {
+        let mut muxer = Muxer::default();
+        let at = Stamp {
+            wall: WallTime::from_micros(0),
+            monotonic: Monotonic::default(),
+            clock: ClockState::Synced,
+        };
+        let mut fragments = Vec::new();
+        for sample in samples {
+            let shown = sample.media_nanos;
+            fragments.extend(muxer.push(sample, shown, at));
+        }
+        fragments.extend(muxer.finish());
+        fragments
+    }
+
+    #[test]
+    fn a_fragment_is_a_gop_and_lasts_until_the_next() {
+        let fragments = muxed((0..25).map(sample));
+        let told: Vec<_> = fragments
+            .iter()
+            .map(|one| (one.samples, one.duration.as_millis(), one.header.is_some()))
+            .collect();
+        assert_eq!(told, [(10, 1000, true), (10, 1000, false), (5, 500, false)]);
+        assert!(fragments.iter().all(|one| one.start == FragmentStart::KeyFrame && !one.is_break));
+    }
+
+    #[test]
+    fn other_parameters_another_pace_and_a_clock_that_was_set_begin_anew() {
+        let changed = |number: u64| {
+            let mut sample = sample(number);
+            match number {
+                20 => sample.parameters = Some(parameters(320)),
+                30 => sample.is_jump = true,
+                40.. => sample.by_arrival = true,
+                _ => {}
+            }
+            sample
+        };
+        let fragments = muxed((0..60).map(changed));
+        let widths: Vec<_> = fragments
+            .iter()
+            .map(|one| one.header.as_ref().map(|(_, facts)| (facts.width, facts.time)))
+            .collect();
+        let camera = |width| Some((width, TimeSource::Camera));
+        let expected = [camera(160), None, camera(320), None, Some((320, TimeSource::Arrival)), None];
+        assert_eq!(widths, expected);
+        let breaks: Vec<bool> = fragments.iter().map(|one| one.is_break).collect();
+        assert_eq!(breaks, [false, false, false, true, false, false]);
+    }
+
+    #[test]
+    fn nothing_is_written_before_it_is_known_what_it_is() {
+        let unknown = (0..20).map(|number| Sample { parameters: None, ..sample(number) });
+        assert_eq!(muxed(unknown), []);
+    }
+}

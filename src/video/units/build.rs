@@ -18,7 +18,7 @@ const SECOND: i64 = 1_000_000_000;
 /// Without an IDR picture for so long, recovery points are where decoding may begin.
 const IDR_WAIT: i64 = 5 * SECOND;
 /// Without a recovery point either, pictures of I slices are.
-const INTRA_WAIT: i64 = 10 * SECOND;
+const INTRA_WAIT: i64 = 7 * SECOND;
 /// So many changes of the parameter sets within [`CHANGES_SPAN`] get headers of their own; with more, the sets go into the
 /// samples, and one header serves.
 const CHANGES_MAX: usize = 2;

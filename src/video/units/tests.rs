@@ -148,7 +148,7 @@ fn decoded(bytes: &[u8], format: &str) -> Vec<String> {
 
 fn pictures(path: &Path, format: &str) -> Vec<String> {
     let output = Command::new("ffmpeg")
-        .args(["-v", "error", "-f", format, "-i"])
+        .args(["-v", "warning", "-f", format, "-i"])
         .arg(path)
         .args(["-fps_mode", "passthrough", "-f", "framemd5", "-"])
         .output()
@@ -206,6 +206,31 @@ fn parameters_that_change_get_a_header_of_their_own_and_cost_no_picture() {
         let third = encoded(codec, "320x192", 4, &format!("{options}:{range}")).unwrap();
         let both = [first.clone(), third.clone()].concat();
         expect_exact(codec, &[first, third], &sent(codec, &both));
+    }
+}
+
+#[test]
+fn parameters_are_what_the_encoder_was_told() {
+    for (codec, options, expected) in [
+        (
+            Codec::H264,
+            "keyint=10:bframes=3:b-adapt=0:8x8dct=1:level=30",
+            (324, 182, 100, 30, Some((1, 1))),
+        ),
+        (Codec::H264, "keyint=10:bframes=0:cabac=0:level=12", (324, 182, 66, 12, Some((1, 1)))),
+        (Codec::H265, "keyint=10:bframes=3:b-adapt=0", (324, 182, 1, 60, None)),
+    ] {
+        let Some(units) = encoded(codec, "324x182", 2, options) else { continue };
+        let (samples, _) = samples(&media(codec), &sent(codec, &units));
+        let found = samples[0].parameters.clone().unwrap();
+        let told = (found.width, found.height, found.profile, found.level, found.aspect);
+        assert_eq!(told, expected, "{options}");
+        let reordered = options.contains("bframes=3");
+        assert_eq!(found.reorder > 0, reordered, "{options}");
+        let sets = crate::bitstream::sets::sets_of(codec, &found.codec_data);
+        let sent: Vec<_> =
+            units[0].iter().filter(|unit| matches!(nal::role(codec, unit), Role::Set(_))).collect();
+        assert!(sets.iter().eq(sent), "{options}");
     }
 }
 
