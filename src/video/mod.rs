@@ -9,6 +9,7 @@
 mod arrivals;
 mod attention;
 mod feed;
+mod learned;
 mod mux;
 mod parts;
 mod pipeline;

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::REGISTRY_VARIABLE;
+use super::learned::Learned;
 use super::rtsp::{authority, connect};
 use super::settings::{Attention, Reader, Source, StreamSettings};
 use super::wire::{self, FailureKind, Order, Report};
@@ -42,10 +43,6 @@ const SUCCESS: Duration = Duration::from_secs(20);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Wait before another reader tries a camera that was not understood; it may still hold the session that has ended.
 const OTHER_READER_WAIT: Duration = Duration::from_secs(2);
-/// Sessions in a row that must not understand a camera that was understood before, until another reader tries it.
-const MISUNDERSTOOD_MAX: u32 = 3;
-/// Notes that are remembered as said.
-const NOTES_MAX: usize = 16;
 /// A session reports every second; one that is silent for this long hangs.
 const SILENCE_MAX: Duration = Duration::from_secs(8);
 /// How often a silent session's stop and silence are looked at. One that works reports more often.
@@ -215,8 +212,6 @@ pub fn supervise(stream: StreamSettings, program: SessionProgram, sink: Box<dyn 
         health: StreamHealth::default(),
         learned: Learned::default(),
         input: Input::default(),
-        has_delivered: false,
-        was_away: false,
         sessions: Backoff::new(SESSION_BACKOFF.0, SESSION_BACKOFF.1),
         stopping: stopping.clone(),
         woken,
@@ -237,45 +232,6 @@ enum End {
     Stopped,
     OfFile,
     Broken(FailureKind, String),
-}
-
-/// What earlier sessions found out about the camera.
-#[derive(Debug, Default)]
-struct Learned {
-    /// The reader that works, or that is to be tried.
-    reader: Reader,
-    /// It sends datagrams alone, whatever the configuration says.
-    only_udp: bool,
-    /// Our own reader has delivered samples of it.
-    is_understood: bool,
-    /// Sessions in a row that did not understand it.
-    misunderstood: u32,
-    notes: Vec<String>,
-}
-
-impl Learned {
-    /// Takes up how a session ended that delivered samples or not. Returns whether the reader is another one now.
-    fn session_ended(&mut self, has_delivered: bool, kind: FailureKind) -> bool {
-        if has_delivered {
-            self.is_understood |= self.reader == Reader::Own;
-            self.misunderstood = 0;
-            return false;
-        }
-        let before = self.reader;
-        self.only_udp = false;
-        match (before, kind) {
-            (Reader::Own, FailureKind::NotUnderstood) => {
-                self.misunderstood += 1;
-                let patience = if self.is_understood { MISUNDERSTOOD_MAX } else { 1 };
-                if self.misunderstood >= patience {
-                    self.reader = Reader::Rtspsrc;
-                }
-            }
-            (Reader::Own, _) => {}
-            (Reader::Rtspsrc, _) => (self.reader, self.misunderstood) = (Reader::Own, 0),
-        }
-        self.reader != before
-    }
 }
 
 /// What was skipped by the sessions that have ended, and by the present one.
@@ -301,10 +257,6 @@ struct Supervisor {
     health: StreamHealth,
     learned: Learned,
     input: Input,
-    /// The present session has delivered samples.
-    has_delivered: bool,
-    /// The last session broke without a sample.
-    was_away: bool,
     sessions: Backoff,
 }
 
@@ -315,7 +267,7 @@ impl Supervisor {
             self.epoch.0 += 1;
             self.facts = None;
             self.health = StreamHealth::default();
-            self.has_delivered = false;
+            self.learned.session_begins();
             let started = Instant::now();
             let end = match self.start_session(connection) {
                 Ok((child, socket)) => self.follow(child, socket),
@@ -341,8 +293,7 @@ impl Supervisor {
 
     /// Notes why a session broke, and waits.
     fn broke(&mut self, kind: FailureKind, reason: String) {
-        self.was_away = !self.has_delivered;
-        let has_changed = self.learned.session_ended(self.has_delivered, kind);
+        let has_changed = self.learned.session_broke(kind);
         if ErrorKind::from(kind) == ErrorKind::Config {
             self.enter(StreamState::Misconfigured, Some(reason));
             self.pause(scattered(CONFIG_WAIT));
@@ -353,7 +304,7 @@ impl Supervisor {
         if !has_changed {
             return self.pause(wait);
         }
-        if self.learned.reader == Reader::Rtspsrc {
+        if self.learned.reader() == Reader::Rtspsrc {
             let (camera, role) = (&self.stream.camera, self.stream.role);
             tracing::info!(%camera, %role, "the next session reads this camera with GStreamer's RTSP client");
         }
@@ -368,10 +319,10 @@ impl Supervisor {
             Source::Rtsp(rtsp) => rtsp.url.clone(),
             Source::File { .. } => String::new(),
         };
-        let is_passed_on = url.starts_with("rtsp:") && self.learned.reader == Reader::Own;
+        let is_passed_on = url.starts_with("rtsp:") && self.learned.reader() == Reader::Own;
         // GStreamer connects by itself, and a camera may admit one connection: its port is not tried before, but where it
         // is read over TLS and seems to be away.
-        let is_tried = is_passed_on || (url.starts_with("rtsps:") && self.was_away);
+        let is_tried = is_passed_on || (url.starts_with("rtsps:") && self.learned.was_away());
         let mut backoff = Backoff::new(PORT_BACKOFF.0, PORT_BACKOFF.1);
         while is_tried && !self.stopping.load(Ordering::Relaxed) {
             match connect(&authority(&url), CONNECT_TIMEOUT) {
@@ -399,7 +350,7 @@ impl Supervisor {
         // The command holds the child's end; a session that ends must close the socket.
         drop(command);
         self.enter(StreamState::Connecting, None);
-        let order = Order::from(&self.stream).with(self.learned.reader, self.learned.only_udp);
+        let order = Order::from(&self.stream).with(self.learned.reader(), self.learned.only_udp());
         if let Err(error) = wire::write(&mut ours, &order, &[]) {
             tracing::debug!(camera = %self.stream.camera, "the session did not take its order: {error}");
         }
@@ -483,14 +434,16 @@ impl Supervisor {
             Report::Started { not_applied } => say_once(&not_applied),
             Report::Facts(facts) => self.facts = Some(facts),
             Report::Alive { samples, health, input } => {
-                self.has_delivered |= samples > 0;
+                if samples > 0 {
+                    self.learned.delivered();
+                }
                 if samples > 0 && self.facts.is_some() {
                     self.enter(StreamState::Live, None);
                     self.note(health);
                 }
                 self.count(input);
             }
-            Report::Note { text, only_udp } => self.found(text, only_udp),
+            Report::Note { text, only_udp } => self.found(&text, only_udp),
             Report::Fragment { init_bytes, facts, pts, duration, starts_at, samples, start, is_break } => {
                 let (new_init, bytes) =
                     wire::split_fragment(body, init_bytes).ok_or("a fragment that is too short")?;
@@ -539,13 +492,10 @@ impl Supervisor {
     }
 
     /// Says what a session found out, once.
-    fn found(&mut self, text: String, only_udp: bool) {
-        self.learned.only_udp |= only_udp;
-        let notes = &mut self.learned.notes;
-        if notes.len() < NOTES_MAX && !notes.contains(&text) {
+    fn found(&mut self, text: &str, only_udp: bool) {
+        if self.learned.note(text, only_udp) {
             let (camera, role) = (&self.stream.camera, self.stream.role);
             tracing::info!(%camera, %role, "{text}");
-            notes.push(text);
         }
     }
 
@@ -605,30 +555,5 @@ fn say_once(not_applied: &[String]) {
     static SAID: AtomicBool = AtomicBool::new(false);
     if !not_applied.is_empty() && !SAID.swap(true, Ordering::Relaxed) {
         tracing::warn!("sessions run with weaker walls on this machine: {}", not_applied.join("; "));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn another_reader_tries_what_was_not_understood_and_the_one_that_works_stays() {
-        let mut learned = Learned::default();
-        assert!(!learned.session_ended(false, FailureKind::Transient), "the network's fault");
-        assert!(learned.session_ended(false, FailureKind::NotUnderstood));
-        assert_eq!(learned.reader, Reader::Rtspsrc);
-        assert!(!learned.session_ended(true, FailureKind::Transient), "it worked: it stays");
-        assert!(learned.session_ended(false, FailureKind::Transient), "it does not work any more");
-        assert_eq!(learned.reader, Reader::Own);
-    }
-
-    #[test]
-    fn a_camera_that_was_understood_is_given_up_slowly() {
-        let mut learned = Learned::default();
-        assert!(!learned.session_ended(true, FailureKind::Transient));
-        assert!(!learned.session_ended(false, FailureKind::NotUnderstood));
-        assert!(!learned.session_ended(false, FailureKind::NotUnderstood));
-        assert!(learned.session_ended(false, FailureKind::NotUnderstood));
     }
 }

@@ -341,7 +341,7 @@ fn a_clip_out_of_a_long_gop_begins_where_decoding_can() {
     let place = TempDir::new().unwrap();
     let Some(footage) = footage(place.path(), Codec::H264, 0, 320, 6) else { return };
     let part = |number: usize| {
-        let start = if number % 3 == 0 { FragmentStart::KeyFrame } else { FragmentStart::Continued };
+        let start = if number.is_multiple_of(3) { FragmentStart::KeyFrame } else { FragmentStart::Continued };
         Fragment { start, ..footage.fragment(number) }
     };
     let directory = record(place.path(), (0..6).map(part));

@@ -212,11 +212,7 @@ fn parameters_that_change_get_a_header_of_their_own_and_cost_no_picture() {
 #[test]
 fn parameters_are_what_the_encoder_was_told() {
     for (codec, options, expected) in [
-        (
-            Codec::H264,
-            "keyint=10:bframes=3:b-adapt=0:8x8dct=1:level=30",
-            (324, 182, 100, 30, Some((1, 1))),
-        ),
+        (Codec::H264, "keyint=10:bframes=3:b-adapt=0:8x8dct=1:level=30", (324, 182, 100, 30, Some((1, 1)))),
         (Codec::H264, "keyint=10:bframes=0:cabac=0:level=12", (324, 182, 66, 12, Some((1, 1)))),
         (Codec::H265, "keyint=10:bframes=3:b-adapt=0", (324, 182, 1, 60, None)),
     ] {
