@@ -227,6 +227,14 @@ pub fn supervise(stream: StreamSettings, program: SessionProgram, sink: Box<dyn 
 /// The init section of the fragments that come, and what it describes.
 type Header = (Arc<[u8]>, Option<StreamFacts>);
 
+/// Outcome of a wait for the camera.
+enum Reached {
+    /// A session may start; with the connection that it takes over, where it takes one.
+    Ready(Option<TcpStream>),
+    /// The stream is to stop.
+    Stopped,
+}
+
 /// How a session ended.
 enum End {
     Stopped,
@@ -263,7 +271,7 @@ struct Supervisor {
 impl Supervisor {
     fn run(&mut self) {
         let _unit = progress::begin(format!("{} of {}", self.stream.role, self.stream.camera), WORK_MAX);
-        while let Some(connection) = self.reach() {
+        while let Reached::Ready(connection) = self.reach() {
             self.epoch.0 += 1;
             self.facts = None;
             self.health = StreamHealth::default();
@@ -311,10 +319,8 @@ impl Supervisor {
         self.pause(wait.max(OTHER_READER_WAIT));
     }
 
-    /// Waits until the camera's port accepts, and gives the connection, where the session's reader takes one; `None` if
-    /// the stream is to stop.
-    #[expect(clippy::option_option, reason = "no session, one without a connection, and one with it")]
-    fn reach(&mut self) -> Option<Option<TcpStream>> {
+    /// Waits until the camera's port accepts, and gives the connection, where the session's reader takes one.
+    fn reach(&mut self) -> Reached {
         let url = match &self.stream.source {
             Source::Rtsp(rtsp) => rtsp.url.clone(),
             Source::File { .. } => String::new(),
@@ -326,7 +332,7 @@ impl Supervisor {
         let mut backoff = Backoff::new(PORT_BACKOFF.0, PORT_BACKOFF.1);
         while is_tried && !self.stopping.load(Ordering::Relaxed) {
             match connect(&authority(&url), CONNECT_TIMEOUT) {
-                Ok(connection) => return Some(is_passed_on.then_some(connection)),
+                Ok(connection) => return Reached::Ready(is_passed_on.then_some(connection)),
                 Err(error) => {
                     // A camera that cannot be reached is not the session's failure.
                     self.sessions.reset();
@@ -335,7 +341,7 @@ impl Supervisor {
                 }
             }
         }
-        (!self.stopping.load(Ordering::Relaxed)).then_some(None)
+        if self.stopping.load(Ordering::Relaxed) { Reached::Stopped } else { Reached::Ready(None) }
     }
 
     fn start_session(&mut self, connection: Option<TcpStream>) -> Result<(Child, UnixStream), VideoError> {
