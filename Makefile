@@ -4,6 +4,7 @@
 # make faults kill -9, power cuts, full and failing disks: the whole suite, minutes long, as root; prints its figures
 # make faults-alerts  boxes, broker and ward post, all real, under kill -9, stalls and links that break: nothing lost, nothing twice;
 #             seven days without a broker; 64 kbit/s with loss. Minutes long, as root; prints its figures   WARDWATCH_SEED=1
+# make fuzz   changed bytes against all that reads what cameras send: descriptions, replies, streams, packets   FUZZ_CASES=200000
 # make bench  what the record path costs, beside what other programs need   CAMERAS=1,4,8,16 BENCH_SECONDS=30
 # make bench-detect  what looking costs and misses: networks beside onnxruntime (from PyPI), the pipeline on the clips of ../shared
 #                    RUNS=20   CAMERAS=1,4,8 BENCH_SECONDS=30   MODEL=path
@@ -42,7 +43,7 @@ RUNS ?= 20
 # make a network's kernels three times slower.
 SHIPPED := $(foreach set,opt-level=3 debug-assertions=false overflow-checks=false,--config profile.dev.package.wardwatch.$(set))
 
-.PHONY: demo test faults faults-alerts bench bench-detect bench-rules bench-track bench-real bench-alerts setup format lint documentation run-tests schemas units \
+.PHONY: demo test fuzz faults faults-alerts bench bench-detect bench-rules bench-track bench-real bench-alerts setup format lint documentation run-tests schemas units \
 	amd64 arm64 armhf cross-arm64 cross-armhf test-arm64 test-armhf deb test-system
 
 demo: setup
@@ -72,6 +73,10 @@ faults faults-alerts:
 	@awk -F': ' -f scripts/figures.awk $(TARGET)/$@.log
 	@grep -q '^test result: ok' $(TARGET)/$@.log \
 		|| { tail -n 40 $(TARGET)/$@.log; echo "$@: a promise is broken; more in $(TARGET)/$@.log" >&2; exit 1; }
+
+FUZZ_CASES ?= 200000
+fuzz: setup
+	PROPTEST_CASES=$(FUZZ_CASES) $(CARGO) test --locked --lib -- rtsp::fuzz noise
 
 # With the tests' own profile: the dependencies are optimised in it, and are not built a second time.
 bench:

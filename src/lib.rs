@@ -24,6 +24,10 @@ pub mod takeover;
 pub mod text;
 pub mod tls;
 
+// Bits of cameras, for what records and what keeps.
+#[cfg(feature = "box")]
+mod bitstream;
+
 pub mod cli;
 pub mod health;
 #[cfg(feature = "post")]

@@ -7,7 +7,9 @@ use crate::clock::{self, Clock as _, SystemClock};
 use crate::config;
 use crate::domain::fragment::StreamRole;
 use crate::domain::ids::{BoxId, CameraId, WardId};
-use crate::domain::status::{CameraStatus, Presence, SCHEMA, Status, StoreState, StoreStatus, StreamState};
+use crate::domain::status::{
+    CameraStatus, InputCounts, Presence, SCHEMA, Status, StoreState, StoreStatus, StreamState,
+};
 use crate::domain::time::WallTime;
 use crate::publish::{Publisher, StatusSource};
 use crate::store::Store;
@@ -25,6 +27,7 @@ pub(super) struct Board {
 
 struct State {
     streams: BTreeMap<CameraId, BTreeMap<StreamRole, CameraStatus>>,
+    inputs: BTreeMap<CameraId, BTreeMap<StreamRole, InputCounts>>,
     store: StoreStatus,
     publisher: Option<Arc<Publisher>>,
 }
@@ -47,7 +50,12 @@ impl Board {
             boot_id: clock::boot_id(),
             started_at,
             store,
-            state: Mutex::new(State { streams: BTreeMap::new(), store: keeping, publisher: None }),
+            state: Mutex::new(State {
+                streams: BTreeMap::new(),
+                inputs: BTreeMap::new(),
+                store: keeping,
+                publisher: None,
+            }),
         }
     }
 
@@ -62,15 +70,23 @@ impl Board {
     }
 
     pub(super) fn connecting(&self, camera: &CameraId, role: StreamRole) {
-        self.set(camera, role, StreamState::Connecting, None);
+        self.set(camera, role, StreamState::Connecting, None, Vec::new());
     }
 
     pub(super) fn report(&self, report: StreamReport) {
-        self.set(&report.camera, report.role, report.state, report.reason);
+        let notes = report.health.notes(report.facts.as_ref());
+        self.set(&report.camera, report.role, report.state, report.reason, notes);
+    }
+
+    /// What a stream had to skip so far. Told with the next change of a state.
+    pub(super) fn input(&self, camera: &CameraId, role: StreamRole, input: InputCounts) {
+        self.lock().inputs.entry(camera.clone()).or_default().insert(role, input);
     }
 
     pub(super) fn forget(&self, camera: &CameraId) {
-        self.lock().streams.remove(camera);
+        let mut board = self.lock();
+        board.streams.remove(camera);
+        board.inputs.remove(camera);
     }
 
     /// How the store is doing now.
@@ -86,16 +102,33 @@ impl Board {
         board.tell();
     }
 
-    fn set(&self, camera: &CameraId, role: StreamRole, state: StreamState, reason: Option<String>) {
-        let status = CameraStatus { id: camera.clone(), state, reason, since: clock::wall() };
+    fn set(
+        &self,
+        camera: &CameraId,
+        role: StreamRole,
+        state: StreamState,
+        reason: Option<String>,
+        notes: Vec<String>,
+    ) {
         let mut board = self.lock();
-        board.streams.entry(camera.clone()).or_default().insert(role, status);
+        let streams = board.streams.entry(camera.clone()).or_default();
+        let before = streams.get(&role).filter(|before| before.state == state && before.reason == reason);
+        let since = before.map_or_else(clock::wall, |before| before.since);
+        streams.insert(role, CameraStatus { id: camera.clone(), state, reason, since, notes, input: None });
         board.tell();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The status of a camera with these streams: that of the worse one, and the notes of all.
+fn of_camera(streams: &BTreeMap<StreamRole, CameraStatus>) -> Option<CameraStatus> {
+    let worst = streams.values().max_by_key(|stream| worse(stream.state))?;
+    let mut notes: Vec<String> = streams.values().flat_map(|stream| &stream.notes).cloned().collect();
+    notes.dedup();
+    Some(CameraStatus { notes, ..worst.clone() })
 }
 
 /// The camera is as well as the worse of its streams.
@@ -113,9 +146,13 @@ impl StatusSource for Board {
     fn status(&self) -> Status {
         let cameras = {
             let board = self.lock();
-            let worst =
-                board.streams.values().filter_map(|of| of.values().max_by_key(|stream| worse(stream.state)));
-            worst.cloned().collect()
+            let with_input = |of: &BTreeMap<StreamRole, CameraStatus>| {
+                let status = of_camera(of)?;
+                let inputs = board.inputs.get(&status.id).into_iter().flat_map(BTreeMap::values);
+                let sum = inputs.fold(InputCounts::default(), |sum, input| sum.plus(*input));
+                Some(CameraStatus { input: (sum != InputCounts::default()).then_some(sum), ..status })
+            };
+            board.streams.values().filter_map(with_input).collect()
         };
         let (outbox_depth, oldest_unacknowledged) = self.store.outbox_depth().unwrap_or_default();
         Status {

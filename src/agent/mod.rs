@@ -33,10 +33,10 @@ pub use portrait::{Shot, Told};
 use crate::clock::{self, SystemClock};
 use crate::config;
 use crate::detect::{Factory, Gate, GateSettings};
-use crate::domain::fragment::Fragment;
+use crate::domain::fragment::{Fragment, StreamRole};
 use crate::domain::ids::CameraId;
 use crate::domain::picture::Frame;
-use crate::domain::status::StreamState;
+use crate::domain::status::{InputCounts, StreamState};
 use crate::publish::Publisher;
 use crate::rules::RuleSettings;
 use crate::store::Store;
@@ -274,5 +274,9 @@ impl StreamSink for CameraSink {
             watch.lost(clock::Clock::now(&SystemClock));
         }
         self.board.report(report);
+    }
+
+    fn input(&mut self, camera: &CameraId, role: StreamRole, input: InputCounts) {
+        self.board.input(camera, role, input);
     }
 }

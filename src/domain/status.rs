@@ -36,6 +36,60 @@ pub enum StreamState {
     Ended,
 }
 
+/// Input of a camera that was of no use, counted since the daemon started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct InputCounts {
+    /// Bytes between packets that belonged to none.
+    pub bytes_skipped: u64,
+    /// Packets that nobody asked for, or of which nothing can be made.
+    pub packets_skipped: u64,
+    /// Packets that never came.
+    pub packets_lost: u64,
+    /// Replies of the camera that no rule covers.
+    pub odd_replies: u64,
+    /// Pictures that were left out: before the first key frame, or without what they refer to.
+    pub pictures_left_out: u64,
+    /// Pictures that may show what is wrong, after a loss.
+    pub pictures_broken: u64,
+    /// Jumps of the camera's clock.
+    pub clock_jumps: u64,
+}
+
+impl InputCounts {
+    /// Sum of two counts.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            bytes_skipped: self.bytes_skipped.saturating_add(other.bytes_skipped),
+            packets_skipped: self.packets_skipped.saturating_add(other.packets_skipped),
+            packets_lost: self.packets_lost.saturating_add(other.packets_lost),
+            odd_replies: self.odd_replies.saturating_add(other.odd_replies),
+            pictures_left_out: self.pictures_left_out.saturating_add(other.pictures_left_out),
+            pictures_broken: self.pictures_broken.saturating_add(other.pictures_broken),
+            clock_jumps: self.clock_jumps.saturating_add(other.clock_jumps),
+        }
+    }
+
+    /// The counts in words for a person; `None` where all is as it should be. A few pictures before the first key frame
+    /// and a camera's own way to answer are as it should be.
+    pub fn in_words(&self) -> Option<String> {
+        let counts = [
+            (self.bytes_skipped, "stray bytes skipped"),
+            (self.packets_skipped, "packets skipped that are of no use"),
+            (self.packets_lost, "packets lost on the way"),
+            (self.pictures_broken, "pictures damaged by loss"),
+            (self.clock_jumps, "jumps of the camera's clock"),
+        ];
+        let told: Vec<String> = counts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        (!told.is_empty()).then(|| told.join(", "))
+    }
+}
+
 /// One camera in the status message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CameraStatus {
@@ -48,6 +102,12 @@ pub struct CameraStatus {
     pub reason: Option<String>,
     /// Since when it is in this state.
     pub since: WallTime,
+    /// What is noteworthy although it is live, for a person, each with what to do: a long GOP, losses, a clock that is off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// What its streams sent that was of no use; absent where there was nothing of the kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<InputCounts>,
 }
 
 /// Whether the box's disk takes what it should.
@@ -135,6 +195,15 @@ pub fn json_schema() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_are_told_in_words_where_something_is_wrong() {
+        let counts = InputCounts { odd_replies: 3, pictures_left_out: 12, ..InputCounts::default() };
+        assert_eq!(counts.in_words(), None);
+        let counts = counts.plus(InputCounts { bytes_skipped: 35, packets_lost: 2, ..counts });
+        assert_eq!(counts.in_words().as_deref(), Some("35 stray bytes skipped, 2 packets lost on the way"));
+        assert_eq!((counts.odd_replies, counts.pictures_left_out), (6, 24));
+    }
 
     #[test]
     fn the_checked_in_schema_is_this_one() {

@@ -185,6 +185,8 @@ pub(super) mod tests {
             state,
             reason: reason.map(str::to_owned),
             since: at,
+            notes: Vec::new(),
+            input: None,
         };
         State {
             schema: SCHEMA.to_owned(),

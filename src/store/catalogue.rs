@@ -19,7 +19,7 @@ use super::error::StoreError;
 use super::index::{Parsed, unsigned};
 use super::migrate;
 use crate::domain::event::Severity;
-use crate::domain::fragment::Codec;
+use crate::domain::fragment::{Codec, TimeSource};
 use crate::domain::ids::{AlertId, CameraId, Epoch, RuleId};
 use crate::domain::time::{ClockState, WallTime};
 
@@ -64,6 +64,8 @@ pub struct ClipSegment {
     pub bytes: u64,
     /// Whether it is complete.
     pub ended: bool,
+    /// Whose clock its presentation times follow.
+    pub time: TimeSource,
 }
 
 /// Which clips or segments to list.
@@ -104,20 +106,28 @@ pub struct ClipEntry {
 #[derive(Debug)]
 pub struct Catalogue {
     connection: Mutex<Connection>,
+    /// The index knows what fragments begin with, and whose clock times follow.
+    has_starts: bool,
     directory: PathBuf,
     path: PathBuf,
     clips: PathBuf,
 }
 
-const SEGMENT_COLUMNS: &str =
-    "path, camera, epoch, starts_wall_us, ends_wall_us, clock, codec, width, height, bytes, ended";
+const SEGMENT_COLUMNS: &str = "path, camera, epoch, starts_wall_us, ends_wall_us, clock, codec, width, height, bytes, ended, time_source";
+/// The same of an index whose program did not know where times come from: it is read before the daemon has migrated it.
+const SEGMENT_COLUMNS_BEFORE: &str =
+    "path, camera, epoch, starts_wall_us, ends_wall_us, clock, codec, width, height, bytes, ended, 'camera'";
+/// How many steps lead to an index that knows it.
+const STEPS_WITH_STARTS: usize = 4;
 
 impl Catalogue {
     /// Opens the index of the store in `directory`. Changes nothing.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let path = super::index_path(directory);
+        let (connection, steps) = connect(&path)?;
         Ok(Self {
-            connection: Mutex::new(connect(&path)?),
+            connection: Mutex::new(connection),
+            has_starts: steps >= STEPS_WITH_STARTS,
             directory: directory.to_owned(),
             path,
             clips: super::clips_path(directory),
@@ -126,7 +136,7 @@ impl Catalogue {
 
     /// Reads the index that is there now: another one has taken the place of the one that was opened.
     pub(super) fn reopen(&self) -> Result<(), StoreError> {
-        let connection = connect(&self.path)?;
+        let (connection, _) = connect(&self.path)?;
         *self.lock() = connection;
         Ok(())
     }
@@ -168,8 +178,9 @@ impl Catalogue {
 
     /// The segments of a camera that overlap `from..to`.
     pub fn footage(&self, camera: &CameraId, from: WallTime, to: WallTime) -> Result<Clip, StoreError> {
+        let columns = self.segment_columns();
         let sql = format!(
-            "SELECT {SEGMENT_COLUMNS} FROM segment
+            "SELECT {columns} FROM segment
              WHERE camera = ?1 AND starts_wall_us < ?2 AND ends_wall_us > ?3 ORDER BY id"
         );
         let span = params![camera.as_str(), to.as_micros(), from.as_micros()];
@@ -207,14 +218,20 @@ impl Catalogue {
 
     /// Segments, youngest first.
     pub fn segments(&self, filter: &ClipFilter) -> Result<Vec<ClipSegment>, StoreError> {
+        let columns = self.segment_columns();
         let sql = format!(
-            "SELECT {SEGMENT_COLUMNS} FROM segment
+            "SELECT {columns} FROM segment
              WHERE (?1 IS NULL OR camera = ?1) AND ends_wall_us > ?2 AND starts_wall_us < ?3
              ORDER BY id DESC LIMIT ?4"
         );
         let (camera, from, to, limit) = filter.columns();
         let filter = params![camera, from, to, limit];
         self.rows("read the segments", &sql, filter, |row| segment(&self.clips, row))
+    }
+
+    /// The columns of [`segment`].
+    fn segment_columns(&self) -> &'static str {
+        if self.has_starts { SEGMENT_COLUMNS } else { SEGMENT_COLUMNS_BEFORE }
     }
 
     fn rows<T>(
@@ -240,13 +257,14 @@ impl Catalogue {
     }
 }
 
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+/// The connection, and how many steps the index has taken.
+fn connect(path: &Path) -> Result<(Connection, usize), StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)
         .and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection))
         .map_err(StoreError::index("open the index", path))?;
-    migrate::check(&connection, path)?;
-    Ok(connection)
+    let steps = migrate::check(&connection, path)?;
+    Ok((connection, steps))
 }
 
 impl ClipFilter {
@@ -275,5 +293,6 @@ fn segment(clips: &Path, row: &Row) -> rusqlite::Result<ClipSegment> {
         height: row.get(8)?,
         bytes: unsigned(row.get(9)?),
         ended: row.get(10)?,
+        time: row.get::<_, Parsed<TimeSource>>(11)?.0,
     })
 }

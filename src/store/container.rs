@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::access::hex;
-use crate::domain::fragment::{Codec, Fragment};
+use crate::domain::fragment::{Codec, Fragment, FragmentStart, TimeSource};
 use crate::domain::ids::{CameraId, Epoch};
 use crate::domain::time::{ClockState, Monotonic, Stamp, WallTime};
 
@@ -50,6 +50,9 @@ pub(super) struct SegmentHeader {
     pub codec: Codec,
     pub width: u32,
     pub height: u32,
+    /// Whose clock its presentation times follow.
+    #[serde(default)]
+    pub time: TimeSource,
 }
 
 impl SegmentHeader {
@@ -65,6 +68,7 @@ impl SegmentHeader {
             codec: fragment.facts.codec,
             width: fragment.facts.width,
             height: fragment.facts.height,
+            time: fragment.facts.time,
         }
     }
 
@@ -84,6 +88,9 @@ pub(super) struct FragmentTrailer {
     pub pts_ns: u64,
     pub duration_ns: u64,
     pub samples: u32,
+    /// What it begins with.
+    #[serde(default)]
+    pub start: FragmentStart,
     /// Length of moof and mdat.
     pub bytes: u64,
     /// Of the file from its start to the end of this fragment's mdat.
@@ -99,6 +106,7 @@ impl FragmentTrailer {
             pts_ns: fragment.pts.0,
             duration_ns: u64::try_from(fragment.duration.as_nanos()).unwrap_or(u64::MAX),
             samples: fragment.samples,
+            start: fragment.start,
             bytes: fragment.bytes.len() as u64,
             sha256,
         }

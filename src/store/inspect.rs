@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use serde::Serialize;
 
+use super::clip::wrong_header;
 use super::container::{self, Start, Walk};
 use super::error::StoreError;
 use super::index::{Index, IndexedFragment, KnownSegment, parse_alert, unsigned};
@@ -59,6 +60,8 @@ pub enum Wrong {
     Structure,
     /// Bytes are not those that were written.
     Bytes,
+    /// Pictures are not what the file's header says.
+    Header,
     /// A number of an alert was given, and no such alert is there.
     SeqHole,
     /// An alert's message does not read.
@@ -90,6 +93,7 @@ const REPAIR: &str = "stop the daemon and run `wardwatch store repair`";
 const REBUILD: &str =
     "stop the daemon and run `wardwatch store repair`: it builds the index anew from the clip files";
 const KEEP: &str = "nothing brings the bytes back: the footage is kept as it is; look at the disk's health";
+const EXPORT: &str = "the footage is kept as it is; `wardwatch clips export` begins a file of its own there, for ffmpeg to look at";
 const UNREADABLE: &str = "look at the disk's health, and at who may read this";
 
 /// What [`repair`] did.
@@ -314,7 +318,12 @@ fn verify(index: &Index, clips: &Path, segment: &KnownSegment) -> Result<Option<
     let path = clips.join(&segment.path);
     let fragments = index.fragments(segment.id)?;
     let ends = fragments.iter().map(|fragment| (fragment.offset_bytes + fragment.bytes, fragment.sha256));
-    let verified = File::open(&path).and_then(|file| container::count_verified(&file, ends));
+    let mut headers = None;
+    let verified = File::open(&path).and_then(|file| {
+        let verified = container::count_verified(&file, ends)?;
+        headers = wrong_header(&file, &fragments);
+        Ok(verified)
+    });
     let finding = |wrong, at, text| Finding {
         wrong,
         place: path.display().to_string(),
@@ -333,8 +342,13 @@ fn verify(index: &Index, clips: &Path, segment: &KnownSegment) -> Result<Option<
             );
             finding(Wrong::Bytes, bad.starts_at, text)
         }),
+
         Err(error) => Some(finding(Wrong::FileUnreadable, segment.starts_at, error.to_string())),
     };
+    let found = found.or_else(|| {
+        let (at, text) = headers?;
+        Some(Finding { remedy: EXPORT, ..finding(Wrong::Header, at, text) })
+    });
     // Retention may have removed it meanwhile.
     Ok(if found.is_some() && (index.segment(segment.id)?.is_none() || !path.exists()) { None } else { found })
 }

@@ -21,6 +21,7 @@ const STEPS: &[Step] = &[
     Step { sql: include_str!("migrations/0001.sql"), version: 1 },
     Step { sql: include_str!("migrations/0002.sql"), version: 1 },
     Step { sql: include_str!("migrations/0003.sql"), version: 1 },
+    Step { sql: include_str!("migrations/0004.sql"), version: 1 },
 ];
 
 /// Takes the steps that are missing, each in its own transaction. Returns whether the index was empty before.

@@ -25,7 +25,8 @@ CREATE TABLE segment (
     bytes INTEGER NOT NULL,                 -- length of the file as far as it is indexed
     ended INTEGER NOT NULL,                 -- 1: nothing will be added
     -- How far the wall times were put right once the clock was: the file itself says starts_wall_us - wall_shift_us.
-    wall_shift_us INTEGER NOT NULL DEFAULT 0
+    wall_shift_us INTEGER NOT NULL DEFAULT 0,
+    time_source TEXT NOT NULL DEFAULT 'camera' -- 'arrival': presentation times follow the box's clock, since the camera's cannot be
 ) STRICT;
 
 CREATE INDEX segment_by_time ON segment (camera, starts_wall_us);
@@ -33,7 +34,7 @@ CREATE INDEX segment_by_time ON segment (camera, starts_wall_us);
 -- What is put right once the clock is. Few rows.
 CREATE INDEX segment_in_doubt ON segment (boot_id) WHERE clock <> 'synced';
 
--- moof and mdat within a segment; starts on a keyframe. Clips are cut here. Its trailer follows in the file.
+-- moof and mdat within a segment. Clips are cut here, at one that does not continue the one before it. Its trailer follows in the file.
 CREATE TABLE fragment (
     segment INTEGER NOT NULL REFERENCES segment (id) ON DELETE CASCADE,
     offset_bytes INTEGER NOT NULL,          -- where it starts in the file
@@ -43,6 +44,7 @@ CREATE TABLE fragment (
     wall_us INTEGER NOT NULL,               -- arrival of its first sample
     samples INTEGER NOT NULL,
     sha256 BLOB NOT NULL,                   -- of the file from its start to the end of this fragment
+    start TEXT NOT NULL DEFAULT 'key-frame', -- or 'recovery-point', or 'continued': it needs the fragments before it
     PRIMARY KEY (segment, offset_bytes)
 ) STRICT, WITHOUT ROWID;
 

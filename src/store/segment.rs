@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::container::{self, FragmentTrailer, SegmentHeader};
 use super::error::StoreError;
 use super::index::{FragmentRow, SegmentRow};
-use crate::domain::fragment::{Fragment, StreamFacts};
+use crate::domain::fragment::{Fragment, FragmentStart, StreamFacts};
 use crate::domain::ids::Epoch;
 use crate::domain::time::{Pts, Stamp};
 
@@ -21,6 +21,8 @@ use crate::domain::time::{Pts, Stamp};
 const CLOCK_STEP_MICROS: i64 = 1_000_000;
 /// More than header and trailer take together.
 pub(super) const BOXES_BYTES_MAX: u64 = 1024;
+/// A GOP that is longer goes on in another file, so that the one before it can grow old.
+const GOP_MAX: Duration = Duration::from_secs(3600);
 /// How many files of one camera may start in the same millisecond.
 const NAMES_MAX: u32 = 1000;
 
@@ -94,9 +96,15 @@ impl Segment {
     pub fn continues(&self, fragment: &Fragment, segment_max: Duration) -> bool {
         let span = Duration::from_nanos(fragment.pts.0.saturating_sub(self.pts.0))
             .max(fragment.starts_at.monotonic.since(self.starts_at.monotonic));
-        self.epoch == fragment.epoch
+        let is_same_stream = self.epoch == fragment.epoch
             && (Arc::ptr_eq(&self.init, &fragment.init) || self.init == fragment.init)
-            && self.facts == fragment.facts
+            && self.facts == fragment.facts;
+        if fragment.start == FragmentStart::Continued && span < GOP_MAX {
+            // It is of no use in a file without the fragments before it.
+            return is_same_stream;
+        }
+        is_same_stream
+            && !fragment.is_break
             && self.starts_at.clock == fragment.starts_at.clock
             && (skew_micros(fragment.starts_at) - skew_micros(self.starts_at)).abs() <= CLOCK_STEP_MICROS
             && span < segment_max
@@ -304,6 +312,14 @@ mod tests {
         let mut other = next();
         other.starts_at.clock = ClockState::Unsynced;
         assert!(!segment.continues(&other, SEGMENT), "clock state");
+        let mut other = next();
+        other.is_break = true;
+        assert!(!segment.continues(&other, SEGMENT), "the camera's clock was set");
+        let mut other = fragment("gate", 40);
+        other.start = FragmentStart::Continued;
+        assert!(segment.continues(&other, SEGMENT), "a part of a long GOP needs what is before it");
+        other.init = Arc::from(&b"another init"[..]);
+        assert!(!segment.continues(&other, SEGMENT), "another header");
         let mut other = next();
         other.starts_at.wall = WallTime::from_micros(5);
         assert!(!segment.continues(&other, SEGMENT), "clock set back");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::domain::alert::{AlertDraft, CameraRef, ClipRef, ModelRef, Thumbnail};
 use crate::domain::event::{Event, Phase, RuleRef, Severity};
-use crate::domain::fragment::{Codec, Fragment, StreamFacts};
+use crate::domain::fragment::{Codec, Fragment, FragmentStart, StreamFacts, TimeSource};
 use crate::domain::ids::{AlertId, Epoch};
 use crate::domain::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
 
@@ -29,7 +29,9 @@ pub(super) fn fragment(camera: &str, number: u64) -> Fragment {
         duration,
         starts_at: START + since,
         samples: 30,
-        facts: StreamFacts { codec: Codec::H264, width: 1920, height: 1080 },
+        facts: StreamFacts { codec: Codec::H264, width: 1920, height: 1080, time: TimeSource::Camera },
+        start: FragmentStart::KeyFrame,
+        is_break: false,
     }
 }
 

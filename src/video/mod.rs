@@ -6,8 +6,11 @@
 //!
 //! Never here: what to do with a frame or a fragment.
 
+mod arrivals;
 mod attention;
-mod order;
+mod feed;
+mod learned;
+mod mux;
 mod parts;
 mod pipeline;
 mod record;
@@ -20,6 +23,7 @@ pub mod server;
 mod session;
 mod settings;
 mod supervisor;
+mod units;
 mod watch;
 mod wire;
 

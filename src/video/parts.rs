@@ -4,7 +4,7 @@ use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer::prelude::*;
 
-use super::rtsp::Arrivals;
+use super::arrivals::Arrivals;
 use super::settings::{Source, StreamSettings};
 use super::wire::FailureKind;
 use crate::clock::{Clock as _, SystemClock};
@@ -48,7 +48,7 @@ impl Failure {
     pub(super) fn missing(element: &str) -> Self {
         let package = match element {
             "rtspsrc" | "rtph264depay" | "rtph265depay" => "gstreamer1.0-plugins-good",
-            "h264parse" | "h265parse" | "h264timestamper" | "h265timestamper" => "gstreamer1.0-plugins-bad",
+            "h264parse" | "h265parse" => "gstreamer1.0-plugins-bad",
             "parsebin" | "videoconvert" => "gstreamer1.0-plugins-base",
             _ => "gstreamer1.0-plugins-good or gstreamer1.0-libav",
         };
@@ -86,8 +86,8 @@ pub(super) fn parser_of(codec: Codec) -> &'static str {
 
 /// When something with this running time arrived at the box: as it was noted, or as the running time tells.
 pub(super) fn arrival(element: &gst::Element, running_time: gst::ClockTime, arrivals: &Arrivals) -> Stamp {
-    if let Some(at) = arrivals.of(running_time) {
-        return at;
+    if let Some(known) = arrivals.of(running_time) {
+        return known.at;
     }
     let now = SystemClock.now();
     let age = element.current_running_time().and_then(|now| now.checked_sub(running_time));

@@ -1,14 +1,16 @@
 //! The GStreamer pipeline of one session, inside its child process.
 //!
 //! ```text
-//! rtsp ─ appsrc ────────────────────────────────────┐
-//! rtspsrc ─ depay ────────────────────────┐         │
-//! filesrc ─ parsebin ─ identity(sync) ────┴─ parse ─┴┬─ queue ─ timestamper ─ isofmp4mux ─ appsink   (record)
-//!                                                    └─ queue ─ identity ─ parse ─ decoder ─ convert ─ appsink  (watch)
+//! rtsp ─ units ─┬─ recorder
+//!               └─ appsrc ──────────────────────────────┐
+//! rtspsrc ─ depay ─────────────────────┐                │
+//! filesrc ─ parsebin ─ identity(sync) ─┴─ parse ─ tee ─┬┴─ queue ─ identity ─ parse ─ decoder ─ convert ─ appsink
+//!                                                      └─ queue ─ appsink ─ units ─ recorder
 //! ```
 //!
-//! `rtspsrc` reads cameras that want UDP or TLS, [`rtsp`] the others. [`order`](super::order) mends what timestampers say.
+//! `rtspsrc` reads cameras that want TLS, and those that [`rtsp`] does not understand.
 
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -19,36 +21,43 @@ use gstreamer::glib;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
-use super::parts::{Failure, link, make, parser_of};
-use super::settings::{Attention, RtspSource, Source, StreamSettings, Transport};
+use super::arrivals::Arrivals;
+use super::feed::Feed;
+use super::mux::MuxedFragment;
+use super::parts::{Failure, arrival, link, make, parser_of};
+use super::record::Recorder;
+use super::rtsp::{ClientCounts, Reading};
+use super::settings::{Attention, Reader, RtspSource, Source, StreamSettings, Transport};
+use super::units::{Counts, Repackager, Sample};
 use super::wire::FailureKind;
-use super::{record, rtsp, watch};
+use super::{rtsp, watch};
 use crate::clock;
-use crate::domain::fragment::{Codec, StreamFacts};
-use crate::domain::time::Monotonic;
+use crate::domain::fragment::{Codec, StreamFacts, TimeSource};
+use crate::domain::time::{Monotonic, Stamp};
 
 /// How long rtspsrc waits for an answer before it gives up, in microseconds.
 const TCP_TIMEOUT_MICROS: u64 = 5_000_000;
 /// How long packets may wait for those that were sent before them, in milliseconds.
 const JITTER_MS: u32 = 200;
-/// A GOP that is longer than this, or larger, is not waited for. The longest that cameras offer is about 80 s.
-const UNFINISHED_MAX: Duration = Duration::from_secs(120);
-const UNFINISHED_BYTES_MAX: u64 = 48 * 1024 * 1024;
-
+/// How long a camera may take to hear that rtspsrc leaves.
+const TEARDOWN_TIMEOUT: gst::ClockTime = gst::ClockTime::from_mseconds(500);
 /// Where the pipeline's threads leave what they find; shared with the session's main loop.
 pub(super) struct Shared {
     started: Monotonic,
     samples: AtomicU64,
     last_sample: AtomicU64,
-    /// Since when samples wait for a keyframe to become a fragment, and their bytes.
-    unfinished_since: AtomicU64,
-    unfinished_bytes: AtomicU64,
-    is_delivering: AtomicBool,
+    last_key_frame: AtomicU64,
     facts: Mutex<Option<StreamFacts>>,
+    counts: Mutex<Counts>,
+    client_counts: Mutex<ClientCounts>,
+    /// The camera is asked to play and has not answered yet: its reader has patience of its own.
+    is_opening: AtomicBool,
+    reading: OnceLock<Arc<Reading>>,
+    rtspsrc: OnceLock<gst::Element>,
     failure: Mutex<Option<Failure>>,
-    record_branch: OnceLock<record::Branch>,
-    feed: OnceLock<Arc<rtsp::Feed>>,
-    arrivals: Arc<rtsp::Arrivals>,
+    recorder: OnceLock<Arc<Recorder>>,
+    feed: OnceLock<Arc<Feed>>,
+    arrivals: Arc<Arrivals>,
     is_idle: AtomicBool,
 }
 
@@ -59,12 +68,15 @@ impl Shared {
             started,
             samples: AtomicU64::new(0),
             last_sample: AtomicU64::new(started.as_nanos()),
-            unfinished_since: AtomicU64::new(started.as_nanos()),
-            unfinished_bytes: AtomicU64::new(0),
-            is_delivering: AtomicBool::new(false),
+            last_key_frame: AtomicU64::new(started.as_nanos()),
             facts: Mutex::new(None),
+            counts: Mutex::default(),
+            client_counts: Mutex::default(),
+            is_opening: AtomicBool::new(false),
+            reading: OnceLock::new(),
+            rtspsrc: OnceLock::new(),
             failure: Mutex::new(None),
-            record_branch: OnceLock::new(),
+            recorder: OnceLock::new(),
             feed: OnceLock::new(),
             arrivals: Arc::default(),
             is_idle: AtomicBool::new(false),
@@ -104,38 +116,78 @@ impl Shared {
         *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts);
     }
 
-    pub(super) fn sample_arrived(&self, at: Monotonic, bytes: usize) {
+    pub(super) fn sample_arrived(&self, at: Monotonic, is_key_frame: bool) {
         self.samples.fetch_add(1, Ordering::Relaxed);
         self.last_sample.store(at.as_nanos(), Ordering::Relaxed);
-        self.unfinished_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        if is_key_frame {
+            self.last_key_frame.store(at.as_nanos(), Ordering::Relaxed);
+        }
     }
 
-    fn fragment_finished(&self, at: Monotonic) {
-        self.unfinished_since.store(at.as_nanos(), Ordering::Relaxed);
-        self.unfinished_bytes.store(0, Ordering::Relaxed);
-        self.is_delivering.store(false, Ordering::Relaxed);
+    /// For how long no key frame has come, up to the last sample.
+    pub(super) fn since_key_frame(&self) -> Duration {
+        let last_key_frame = Monotonic::from_nanos(self.last_key_frame.load(Ordering::Relaxed));
+        self.last_sample().since(last_key_frame)
     }
 
-    /// For how long and with how many bytes samples have waited for a keyframe, where that is too much to be kept in memory.
-    pub(super) fn overdue(&self) -> Option<(Duration, u64)> {
-        let since = Monotonic::from_nanos(self.unfinished_since.load(Ordering::Relaxed));
-        let (span, bytes) = (self.last_sample().since(since), self.unfinished_bytes.load(Ordering::Relaxed));
-        let is_too_much = span > UNFINISHED_MAX || bytes > UNFINISHED_BYTES_MAX;
-        // While the daemon is behind, it is not the camera that keeps them waiting.
-        (is_too_much && !self.is_delivering.load(Ordering::Relaxed)).then_some((span, bytes))
+    /// What the camera sent that was skipped.
+    pub(super) fn counts(&self) -> Counts {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_counts(&self, counts: Counts) {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+    }
+
+    /// What the RTSP client skipped.
+    pub(super) fn client_counts(&self) -> ClientCounts {
+        *self.client_counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_client_counts(&self, counts: ClientCounts) {
+        *self.client_counts.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+    }
+
+    /// Whether the camera has not been brought to play yet.
+    pub(super) fn is_opening(&self) -> bool {
+        self.is_opening.load(Ordering::Relaxed)
+    }
+
+    /// The camera plays: from now on samples are due.
+    pub(super) fn plays(&self) {
+        let now = clock::monotonic().as_nanos();
+        self.last_sample.store(now, Ordering::Relaxed);
+        self.last_key_frame.store(now, Ordering::Relaxed);
+        self.is_opening.store(false, Ordering::Relaxed);
+    }
+
+    /// The thread that reads the camera, if it is one of ours.
+    pub(super) fn reading(&self) -> Option<Arc<Reading>> {
+        self.reading.get().cloned()
+    }
+
+    pub(super) fn set_reading(&self, reading: Arc<Reading>) {
+        self.is_opening.store(true, Ordering::Relaxed);
+        // The cell is filled once: a session has one reader.
+        let _ = self.reading.set(reading);
+    }
+
+    /// The element that reads the camera, if it is GStreamer's.
+    pub(super) fn rtspsrc(&self) -> Option<gst::Element> {
+        self.rtspsrc.get().cloned()
     }
 
     /// Where the samples come in, if the source is one of ours.
-    pub(super) fn feed(&self) -> Option<Arc<rtsp::Feed>> {
+    pub(super) fn feed(&self) -> Option<Arc<Feed>> {
         self.feed.get().cloned()
     }
 
-    pub(super) fn set_feed(&self, feed: Arc<rtsp::Feed>) {
+    pub(super) fn set_feed(&self, feed: Arc<Feed>) {
         // The cell is filled once: a session has one source.
         let _ = self.feed.set(feed);
     }
 
-    pub(super) fn arrivals(&self) -> Arc<rtsp::Arrivals> {
+    pub(super) fn arrivals(&self) -> Arc<Arrivals> {
         self.arrivals.clone()
     }
 
@@ -143,23 +195,26 @@ impl Shared {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
     }
 
-    /// Where an end of stream makes the record branch hand out its unfinished fragment.
-    pub(super) fn record_branch(&self) -> Option<record::Branch> {
-        self.record_branch.get().cloned()
+    /// Where an end of the session makes the unfinished fragment come out.
+    pub(super) fn recorder(&self) -> Option<Arc<Recorder>> {
+        self.recorder.get().cloned()
     }
 }
 
 /// Takes what the branches deliver. Called on pipeline threads.
 pub(super) trait Deliver: Send + Sync + 'static {
     /// A finished fragment. Blocks while the daemon is behind.
-    fn fragment(&self, fragment: record::MuxedFragment);
+    fn fragment(&self, fragment: MuxedFragment);
     /// A decoded picture.
     fn frame(&self, frame: watch::Decoded);
 }
 
-/// Builds the pipeline; nothing flows until it is set to PLAYING.
+/// Builds the pipeline; nothing flows until it is set to PLAYING. `connection` leads to the camera, where it is open
+/// already.
 pub(super) fn build(
     stream: &StreamSettings,
+    reader: Reader,
+    connection: Option<TcpStream>,
     deliver: Arc<dyn Deliver>,
 ) -> Result<(gst::Pipeline, Arc<Shared>), Failure> {
     let pipeline = gst::Pipeline::new();
@@ -169,8 +224,8 @@ pub(super) fn build(
     let tail =
         Tail { stream: stream.clone(), pipeline: pipeline.downgrade(), shared: shared.clone(), deliver };
     match &stream.source {
-        Source::Rtsp(rtsp) if rtsp.transport == Transport::Tcp && !rtsp.is_secure() => {
-            rtsp::start(rtsp.clone(), tail)?;
+        Source::Rtsp(rtsp) if reader == Reader::Own && !rtsp.is_secure() => {
+            rtsp::start(rtsp.clone(), connection, tail)?;
         }
         Source::Rtsp(rtsp) => tail.attach_rtspsrc(rtsp)?,
         Source::File { path, .. } => file_source(&pipeline, path, tail)?,
@@ -243,7 +298,7 @@ impl Tail {
         source.set_property("latency", JITTER_MS);
         source.set_property("tcp-timeout", TCP_TIMEOUT_MICROS);
         source.set_property("timeout", TCP_TIMEOUT_MICROS);
-        source.set_property("teardown-timeout", 0u64);
+        source.set_property("teardown-timeout", TEARDOWN_TIMEOUT.nseconds());
         source.set_property("user-agent", "wardwatch");
         if let Some(credentials) = &rtsp.credentials {
             source.set_property("user-id", &credentials.user);
@@ -264,6 +319,8 @@ impl Tail {
             None => source.set_property_from_str("tls-validation-flags", "no-flags"),
         }
         pipeline.add(&source)?;
+        // The cell is filled once: a session has one reader.
+        let _ = self.shared.rtspsrc.set(source.clone());
         // Sound is neither recorded nor asked for: nobody on the street agreed to be listened to.
         source.connect("select-stream", false, |values| {
             let caps = values.get(2).and_then(|value| value.get::<gst::Caps>().ok());
@@ -327,10 +384,12 @@ impl Tail {
             first.set_property("wait-for-keyframe", true);
         }
         let caps = match codec {
-            Codec::H264 => "video/x-h264,stream-format=avc,alignment=au",
-            Codec::H265 => "video/x-h265,stream-format=hvc1,alignment=au",
+            Codec::H264 => "video/x-h264,stream-format=byte-stream,alignment=au",
+            Codec::H265 => "video/x-h265,stream-format=byte-stream,alignment=au",
         };
         let parser = make(parser_of(codec))?;
+        // The sets of a container's header come with each key frame, like those in band.
+        parser.set_property("config-interval", -1i32);
         let filter = make("capsfilter")?;
         filter.set_property_from_str("caps", caps);
         let tee = make("tee")?;
@@ -339,54 +398,46 @@ impl Tail {
         pipeline.add_many(elements)?;
         gst::Element::link_many(elements)?;
         self.observe(&filter, codec)?;
-        self.attach_branches(&pipeline, &tee, codec, true)?;
+        if let Some(recorder) = self.recorder()? {
+            attach_recorder(&pipeline, &tee, codec, recorder)?;
+        }
+        self.attach_decoder(&pipeline, &tee, codec)?;
         for element in elements.iter().rev() {
             element.sync_state_with_parent()?;
         }
         link(pad, &first)
     }
 
-    /// `source` -> the branches that are wanted. Returns whether samples may come in portions: nobody waits for pictures.
-    pub(super) fn attach_samples(&self, source: &gst_app::AppSrc, codec: Codec) -> Result<bool, Failure> {
-        let Some(pipeline) = self.pipeline.upgrade() else { return Ok(false) };
-        let tee = make("tee")?;
-        tee.set_property("allow-not-linked", true);
-        pipeline.add(&tee)?;
-        source.link(&tee)?;
-        let is_watched = self.stream.watch_fps_max.is_some();
-        self.attach_branches(&pipeline, &tee, codec, is_watched)?;
-        tee.sync_state_with_parent()?;
-        Ok(!is_watched)
+    /// Whether decoded pictures are wanted.
+    pub(super) fn is_watched(&self) -> bool {
+        self.stream.watch_fps_max.is_some()
     }
 
-    /// The record branch has a thread of its own where `queued`: where it must not hold up what is before the tee.
-    fn attach_branches(
+    /// What records the stream's samples, where that is wanted.
+    pub(super) fn recorder(&self) -> Result<Option<Arc<Recorder>>, Failure> {
+        if !self.stream.record {
+            return Ok(None);
+        }
+        let deliver = self.deliver.clone();
+        let recorder = Recorder::start(move |fragment| deliver.fragment(fragment))?;
+        // The cell is filled once: a second video pad is swallowed.
+        let _ = self.shared.recorder.set(recorder.clone());
+        Ok(Some(recorder))
+    }
+
+    /// `source` -> the decoder, where pictures are wanted.
+    pub(super) fn attach_decoder(
         &self,
         pipeline: &gst::Pipeline,
-        tee: &gst::Element,
+        source: &gst::Element,
         codec: Codec,
-        queued: bool,
     ) -> Result<(), Failure> {
-        let arrivals = self.shared.arrivals();
-        if self.stream.record {
-            let (deliver, arrivals) = (self.deliver.clone(), arrivals.clone());
-            let shared = self.shared.clone();
-            let deliver = move |fragment| {
-                shared.is_delivering.store(true, Ordering::Relaxed);
-                deliver.fragment(fragment);
-                shared.fragment_finished(clock::monotonic());
-            };
-            let branch = record::attach(pipeline, tee, codec, queued, arrivals, deliver)?;
-            // The cell is filled once: a second video pad is swallowed.
-            let _ = self.shared.record_branch.set(branch);
-        }
-        if let Some(fps_max) = self.stream.watch_fps_max {
-            let deliver = self.deliver.clone();
-            let idle = self.stream.idle_gap_max.map(|gap_max| (gap_max, self.shared.clone()));
-            let deliver = move |frame| deliver.frame(frame);
-            watch::attach(pipeline, tee, codec, watch::Wanted { fps_max, idle }, arrivals, deliver)?;
-        }
-        Ok(())
+        let Some(fps_max) = self.stream.watch_fps_max else { return Ok(()) };
+        let deliver = self.deliver.clone();
+        let idle = self.stream.idle_gap_max.map(|gap_max| (gap_max, self.shared.clone()));
+        let deliver = move |frame| deliver.frame(frame);
+        let wanted = watch::Wanted { fps_max, idle };
+        watch::attach(pipeline, source, codec, wanted, self.shared.arrivals(), deliver)
     }
 
     /// Counts samples and notes what the stream is, where the parser hands them out.
@@ -397,7 +448,8 @@ impl Tail {
         pad.add_probe(mask, move |_, probe| {
             match &probe.data {
                 Some(gst::PadProbeData::Buffer(buffer)) => {
-                    shared.sample_arrived(clock::monotonic(), buffer.size());
+                    let is_key_frame = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+                    shared.sample_arrived(clock::monotonic(), is_key_frame);
                 }
                 Some(gst::PadProbeData::Event(event)) => {
                     if let gst::EventView::Caps(caps) = event.view() {
@@ -412,6 +464,61 @@ impl Tail {
     }
 }
 
+/// Access units that may wait for the recorder. More means that the disk's side is blocked.
+const QUEUE_BYTES_MAX: u32 = 32 * 1024 * 1024;
+
+/// `tee` -> `recorder`, by a thread of its own.
+fn attach_recorder(
+    pipeline: &gst::Pipeline,
+    tee: &gst::Element,
+    codec: Codec,
+    recorder: Arc<Recorder>,
+) -> Result<(), Failure> {
+    let queue = make("queue")?;
+    queue.set_property("max-size-buffers", 0u32);
+    queue.set_property("max-size-time", 0u64);
+    queue.set_property("max-size-bytes", QUEUE_BYTES_MAX);
+    let sink = gst_app::AppSink::builder().sync(false).async_(false).max_buffers(4).build();
+    let repackager = Mutex::new((Repackager::new(codec), None));
+    let new_sample = move |sink: &gst_app::AppSink| {
+        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+        let (repackager, starts) = &mut *repackager.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((shown, at, sample)) = repackaged(sink, &sample, repackager) {
+            // What the first sample's time counts from.
+            let starts = *starts.get_or_insert(shown.saturating_sub(sample.media_nanos));
+            let shown = starts + sample.media_nanos;
+            recorder.push(sample, shown, at);
+        }
+        Ok(gst::FlowSuccess::Ok)
+    };
+    sink.set_callbacks(gst_app::AppSinkCallbacks::builder().new_sample(new_sample).build());
+    let elements = [&queue, sink.upcast_ref()];
+    pipeline.add_many(elements)?;
+    gst::Element::link_many(elements)?;
+    for element in elements.iter().rev() {
+        element.sync_state_with_parent()?;
+    }
+    tee.link(&queue)?;
+    Ok(())
+}
+
+/// An access unit of GStreamer as a sample, with its running time in nanoseconds and its arrival.
+fn repackaged(
+    sink: &gst_app::AppSink,
+    sample: &gst::Sample,
+    repackager: &mut Repackager,
+) -> Option<(u64, Stamp, Sample)> {
+    let buffer = sample.buffer()?;
+    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+    let running_time = segment.to_running_time(buffer.pts().or(buffer.dts())?)?;
+    let at = arrival(sink.upcast_ref(), running_time, &Arrivals::default());
+    let bytes = buffer.map_readable().ok()?.to_vec();
+    let is_after_loss = buffer.flags().contains(gst::BufferFlags::DISCONT);
+    let shown = running_time.nseconds();
+    let sample = repackager.sample(bytes, shown, at.monotonic, is_after_loss)?;
+    Some((shown, at, sample))
+}
+
 /// A codec that nothing here can record.
 pub(super) fn codec_not_supported(codec: &str) -> Failure {
     let text =
@@ -422,5 +529,5 @@ pub(super) fn codec_not_supported(codec: &str) -> Failure {
 fn facts_of(caps: &gst::CapsRef, codec: Codec) -> StreamFacts {
     let number = |field: &str| caps.structure(0).and_then(|s| s.get::<i32>(field).ok());
     let pixels = |field: &str| number(field).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-    StreamFacts { codec, width: pixels("width"), height: pixels("height") }
+    StreamFacts { codec, width: pixels("width"), height: pixels("height"), time: TimeSource::Camera }
 }

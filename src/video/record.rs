@@ -1,136 +1,113 @@
-//! The record branch: the camera's own samples into fragments. Never decodes.
+//! The record side: samples into fragments, which a thread of its own hands out. Never decodes.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use gstreamer as gst;
-use gstreamer::prelude::*;
-use gstreamer_app as gst_app;
+use super::mux::{MuxedFragment, Muxer};
+use super::parts::Failure;
+use super::units::Sample;
+use super::wire::FailureKind;
+use crate::domain::time::Stamp;
 
-use super::order;
-use super::parts::{Failure, arrival, make};
-use super::rtsp::Arrivals;
-use crate::domain::fragment::Codec;
-use crate::domain::time::{Pts, Stamp};
+/// Bytes that may wait to be handed out. More means that the disk's side is blocked.
+const WAITING_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// A fragment ends at the first keyframe after this long: one GOP, for cameras with GOPs of a second and more.
-const FRAGMENT_NANOS: u64 = 1_000_000_000;
-/// Samples that may wait for the muxer. More means that the disk's side is blocked.
-const QUEUE_BYTES_MAX: u32 = 32 * 1024 * 1024;
-
-/// What the muxer hands out.
-pub(super) struct MuxedFragment {
-    /// The init section, where it is new.
-    pub init: Option<Vec<u8>>,
-    pub bytes: Vec<u8>,
-    pub pts: Pts,
-    pub duration: Duration,
-    pub starts_at: Stamp,
-    pub samples: u32,
+/// Records one session's samples.
+pub(super) struct Recorder {
+    muxer: Mutex<Muxer>,
+    outgoing: Arc<Outgoing>,
 }
 
-/// The two ends of the branch.
-#[derive(Clone)]
-pub(super) struct Branch {
-    /// Where an end of stream makes the muxer hand out its unfinished fragment.
-    pub input: gst::Pad,
-    /// Where that end comes out, after the fragment.
-    pub sink: gst_app::AppSink,
+#[derive(Default)]
+struct Outgoing {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
 }
 
-/// Adds the branch behind `tee`. `deliver` gets each fragment, and may block.
-pub(super) fn attach(
-    pipeline: &gst::Pipeline,
-    tee: &gst::Element,
-    codec: Codec,
-    queued: bool,
-    arrivals: Arc<Arrivals>,
-    deliver: impl Fn(MuxedFragment) + Send + Sync + 'static,
-) -> Result<Branch, Failure> {
-    let queue = queued.then(queue).transpose()?;
-    // Cameras send presentation times only; the muxer needs decoding times where pictures are reordered.
-    let timestamper = make(match codec {
-        Codec::H264 => "h264timestamper",
-        Codec::H265 => "h265timestamper",
-    })?;
-    order::mend(&timestamper);
-    let mux = make("isofmp4mux")?;
-    mux.set_property("fragment-duration", FRAGMENT_NANOS);
-    // Without it the muxer takes one sample at a time from who brings them, with a wake-up each.
-    mux.set_property("min-upstream-latency", FRAGMENT_NANOS);
-    let sink = gst_app::AppSink::builder().sync(false).async_(false).buffer_list(true).max_buffers(4).build();
-    let last_init = Mutex::new(Vec::new());
-    let new_sample = move |sink: &gst_app::AppSink| {
-        let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        if let Some(fragment) = fragment_of(sink, &sample, &last_init, &arrivals) {
-            deliver(fragment);
-        }
-        Ok(gst::FlowSuccess::Ok)
-    };
-    sink.set_callbacks(gst_app::AppSinkCallbacks::builder().new_sample(new_sample).build());
-    let elements: Vec<&gst::Element> = queue.iter().chain([&timestamper, &mux, sink.upcast_ref()]).collect();
-    pipeline.add_many(&elements)?;
-    gst::Element::link_many(&elements)?;
-    for element in elements.iter().rev() {
-        element.sync_state_with_parent()?;
+#[derive(Default)]
+struct Waiting {
+    fragments: VecDeque<MuxedFragment>,
+    bytes: usize,
+    /// Nothing more comes.
+    is_closed: bool,
+    /// All that came has been handed out.
+    is_done: bool,
+}
+
+impl Recorder {
+    /// A recorder whose thread calls `deliver` with each fragment; it may block.
+    pub fn start(deliver: impl Fn(MuxedFragment) + Send + 'static) -> Result<Arc<Self>, Failure> {
+        let outgoing = Arc::<Outgoing>::default();
+        let theirs = outgoing.clone();
+        let body = move || {
+            while let Some(fragment) = theirs.take() {
+                deliver(fragment);
+            }
+            theirs.lock().is_done = true;
+            theirs.changed.notify_all();
+        };
+        let thread = std::thread::Builder::new().name("session-record".into()).spawn(body);
+        thread.map_err(|error| Failure::new(FailureKind::Transient, error.to_string()))?;
+        Ok(Arc::new(Self { muxer: Mutex::default(), outgoing }))
     }
-    tee.link(elements[0])?;
-    let input = elements[0].static_pad("sink").ok_or_else(|| Failure::missing("queue"))?;
-    Ok(Branch { input, sink })
-}
 
-/// A thread of its own for what comes after it.
-fn queue() -> Result<gst::Element, Failure> {
-    let queue = make("queue")?;
-    queue.set_property("max-size-buffers", 0u32);
-    queue.set_property("max-size-time", 0u64);
-    queue.set_property("max-size-bytes", QUEUE_BYTES_MAX);
-    Ok(queue)
-}
-
-/// One buffer list: an init section where it is new, moof with the head of mdat, then one buffer per sample.
-fn fragment_of(
-    sink: &gst_app::AppSink,
-    sample: &gst::Sample,
-    last_init: &Mutex<Vec<u8>>,
-    arrivals: &Arrivals,
-) -> Option<MuxedFragment> {
-    let list = sample.buffer_list_owned().or_else(|| {
-        let mut list = gst::BufferList::new();
-        list.get_mut()?.add(sample.buffer_owned()?);
-        Some(list)
-    })?;
-    let (mut init, mut bytes, mut samples) = (Vec::new(), Vec::new(), 0);
-    let mut first: Option<&gst::BufferRef> = None;
-    for buffer in list.iter() {
-        let map = buffer.map_readable().ok()?;
-        let header = buffer.flags().contains(gst::BufferFlags::HEADER);
-        if header && buffer.flags().contains(gst::BufferFlags::DISCONT) {
-            init.extend_from_slice(&map);
-            continue;
-        }
-        bytes.extend_from_slice(&map);
-        if header {
-            first.get_or_insert(buffer);
-        } else {
-            samples += 1;
+    /// Takes a sample that is shown `shown` nanoseconds after the session's start and arrived `at`. Blocks while too much
+    /// waits to be handed out.
+    pub fn push(&self, sample: Sample, shown: u64, at: Stamp) {
+        let ended = self.muxer().push(sample, shown, at);
+        if let Some(fragment) = ended {
+            self.outgoing.put(fragment);
         }
     }
-    // Without a moof there is nothing to play: the muxer's closing words, if any.
-    let first = first?;
-    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
-    let running_time = segment.to_running_time(first.pts()?)?;
-    let mut last_init = last_init.lock().unwrap_or_else(PoisonError::into_inner);
-    let init = (!init.is_empty() && init != *last_init).then(|| {
-        last_init.clone_from(&init);
-        init
-    });
-    Some(MuxedFragment {
-        init,
-        bytes,
-        pts: Pts(running_time.nseconds()),
-        duration: first.duration().map_or(Duration::ZERO, Into::into),
-        starts_at: arrival(sink.upcast_ref(), running_time, arrivals),
-        samples,
-    })
+
+    /// Hands out the unfinished fragment, and waits for all until `deadline`.
+    pub fn finish(&self, deadline: Instant) {
+        let last = self.muxer().finish();
+        let mut waiting = self.outgoing.lock();
+        waiting.fragments.extend(last);
+        waiting.is_closed = true;
+        self.outgoing.changed.notify_all();
+        while !waiting.is_done && Instant::now() < deadline {
+            let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            let woken = self.outgoing.changed.wait_timeout(waiting, left);
+            waiting = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn muxer(&self) -> MutexGuard<'_, Muxer> {
+        self.muxer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Outgoing {
+    fn put(&self, fragment: MuxedFragment) {
+        let mut waiting = self.lock();
+        while waiting.bytes > WAITING_BYTES_MAX && !waiting.is_closed {
+            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        waiting.bytes += fragment.bytes.len();
+        waiting.fragments.push_back(fragment);
+        self.changed.notify_all();
+    }
+
+    /// The next fragment; `None` when nothing more comes.
+    fn take(&self) -> Option<MuxedFragment> {
+        let mut waiting = self.lock();
+        loop {
+            if let Some(fragment) = waiting.fragments.pop_front() {
+                waiting.bytes = waiting.bytes.saturating_sub(fragment.bytes.len());
+                self.changed.notify_all();
+                return Some(fragment);
+            }
+            if waiting.is_closed {
+                return None;
+            }
+            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

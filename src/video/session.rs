@@ -5,6 +5,7 @@
 //! ever, and the supervisor kills the process anyway.
 
 use std::mem::ManuallyDrop;
+use std::net::TcpStream;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -12,20 +13,23 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
+use super::mux::MuxedFragment;
 use super::parts::Failure;
 use super::pipeline::{self, Deliver, Shared};
-use super::record::MuxedFragment;
-use super::settings::{Attention, Source, StreamSettings};
+use super::rtsp::Reading;
+use super::settings::{Attention, Reader, Source, StreamSettings};
 use super::watch::Decoded;
 use super::wire::{self, FailureKind, Order, Report};
 use super::{REGISTRY_VARIABLE, sandbox};
 use crate::channel::{self, LatestWins};
 use crate::clock;
+use crate::domain::fragment::StreamHealth;
+use crate::domain::status::InputCounts;
 use crate::domain::time::Monotonic;
 
 /// Fragments on their way to the daemon; more wait in the record branch's queue.
@@ -34,6 +38,10 @@ const OUTGOING_MAX: usize = 4;
 const TICK: Duration = Duration::from_millis(250);
 /// How often the daemon is told that the session is there.
 const ALIVE_INTERVAL: Duration = Duration::from_secs(1);
+/// Stall times within which the first key frame must come, where pictures come before it.
+const STALLS_TO_KEY_FRAME: u32 = 3;
+/// How long a camera may take to hear that nobody watches any more, after the last fragment has come out.
+const LEAVE: Duration = Duration::from_millis(1200);
 /// How long the unfinished fragment may take to come out at the end.
 const DRAIN: Duration = Duration::from_secs(1);
 
@@ -52,19 +60,11 @@ pub fn run_child() -> ExitCode {
 /// process of its own before the first session, since sessions cannot write files.
 pub fn prepare_child() -> ExitCode {
     let missing = initialise().err().into_iter().chain(
-        [
-            "rtspsrc",
-            "rtph264depay",
-            "rtph265depay",
-            "h264parse",
-            "h265parse",
-            "h264timestamper",
-            "h265timestamper",
-        ]
-        .into_iter()
-        .chain(["parsebin", "videoconvert", "isofmp4mux"])
-        .filter(|element| gst::init().is_ok() && gst::ElementFactory::find(element).is_none())
-        .map(Failure::missing),
+        ["rtspsrc", "rtph264depay", "rtph265depay", "h264parse", "h265parse"]
+            .into_iter()
+            .chain(["parsebin", "videoconvert"])
+            .filter(|element| gst::init().is_ok() && gst::ElementFactory::find(element).is_none())
+            .map(Failure::missing),
     );
     let reasons: Vec<String> = missing.map(|failure| failure.reason).collect();
     for reason in &reasons {
@@ -76,8 +76,7 @@ pub fn prepare_child() -> ExitCode {
 pub(super) fn initialise() -> Result<(), Failure> {
     let bug =
         |error: &dyn std::fmt::Display| Failure::new(FailureKind::Config, format!("GStreamer: {error}"));
-    gst::init().map_err(|error| bug(&error))?;
-    gstfmp4::plugin_register_static().map_err(|error| bug(&error))
+    gst::init().map_err(|error| bug(&error))
 }
 
 fn serve() -> Result<(), String> {
@@ -87,13 +86,15 @@ fn serve() -> Result<(), String> {
     let (order, _) = wire::read::<Order>(&mut socket)
         .map_err(|error| format!("no order: {error}"))?
         .ok_or_else(|| "no order".to_owned())?;
+    let reader = order.reader;
     let stream = StreamSettings::from(order);
     let writer = socket.try_clone().map_err(|error| error.to_string())?;
+    let connection = connection()?;
 
     let not_applied = sandbox::enter(&readable(&stream), stream.watch_fps_max.is_some());
     let (outgoing, writer_thread) = Outgoing::start(writer)?;
     outgoing.report(Report::Started { not_applied });
-    let last_words = match run(&stream, socket, &outgoing) {
+    let last_words = match run(&stream, reader, connection, socket, &outgoing) {
         Ok(()) => Report::Ended,
         Err(failure) => Report::Failed { kind: failure.kind, reason: failure.reason },
     };
@@ -104,6 +105,19 @@ fn serve() -> Result<(), String> {
     loop {
         std::thread::park();
     }
+}
+
+/// The connection to the camera that the daemon has opened, which comes as standard output; that is closed.
+fn connection() -> Result<Option<TcpStream>, String> {
+    let output = std::io::stdout().as_fd().try_clone_to_owned().map_err(|error| error.to_string())?;
+    let connection = TcpStream::from(output);
+    if connection.peer_addr().is_err() {
+        return Ok(None);
+    }
+    let nowhere =
+        std::fs::File::options().write(true).open("/dev/null").map_err(|error| error.to_string())?;
+    rustix::stdio::dup2_stdout(&nowhere).map_err(|error| error.to_string())?;
+    Ok(Some(connection))
 }
 
 /// Files that this stream needs beside the system's.
@@ -136,9 +150,15 @@ fn watch_for_stop(
     thread.map(drop).map_err(|error| Failure::new(FailureKind::Transient, error.to_string()))
 }
 
-fn run(stream: &StreamSettings, socket: UnixStream, outgoing: &Outgoing) -> Result<(), Failure> {
+fn run(
+    stream: &StreamSettings,
+    reader: Reader,
+    connection: Option<TcpStream>,
+    socket: UnixStream,
+    outgoing: &Outgoing,
+) -> Result<(), Failure> {
     initialise()?;
-    let (pipeline, shared) = pipeline::build(stream, Arc::new(outgoing.clone()))?;
+    let (pipeline, shared) = pipeline::build(stream, reader, connection, Arc::new(outgoing.clone()))?;
     // Never dropped: that would need the NULL state first, and the way there can block for ever.
     let pipeline = ManuallyDrop::new(pipeline);
     let bus = pipeline.bus().ok_or_else(|| Failure::new(FailureKind::Bug, "the pipeline has no bus"))?;
@@ -151,7 +171,13 @@ fn run(stream: &StreamSettings, socket: UnixStream, outgoing: &Outgoing) -> Resu
         );
     }
     let result = follow(stream, &stop, outgoing, &bus, &shared);
-    drain(&shared, &bus);
+    let leaving = leave(&shared);
+    drain(&shared);
+    leaving.wait();
+    // What was found out in the last moments is told before what ended them.
+    if let Some(facts) = shared.facts() {
+        outgoing.report(Report::Facts(facts));
+    }
     result
 }
 
@@ -198,31 +224,69 @@ fn follow(
         let now = clock::monotonic();
         if now.since(last_alive) >= ALIVE_INTERVAL {
             last_alive = now;
-            outgoing.report(Report::Alive { samples: shared.samples() });
+            outgoing.report(Report::Alive {
+                samples: shared.samples(),
+                health: health(stream, shared),
+                input: input(shared),
+            });
         }
-        if now.since(shared.last_sample()) > stream.stall {
-            return Err(stalled(stream, shared.samples()));
+        if let Some((text, only_udp)) = shared.reading().and_then(|reading| reading.take_note()) {
+            outgoing.report(Report::Note { text: text.to_owned(), only_udp });
         }
-        if stream.record
-            && let Some((span, bytes)) = shared.overdue()
-        {
-            return Err(without_keyframe(span, bytes));
+        if !shared.is_opening() && now.since(shared.last_sample()) > patience(stream, shared) {
+            return Err(stalled(stream, shared));
         }
     }
 }
 
-/// Ends the session, and with it the fragment; a camera begins the next one with a keyframe.
-fn without_keyframe(span: Duration, bytes: u64) -> Failure {
-    let text = format!(
-        "no key frame for {} s and {} MB: set the camera's key frame interval to 1 or 2 s",
-        span.as_secs(),
-        bytes / 1_000_000
-    );
-    Failure::new(FailureKind::Transient, text)
+/// What is noteworthy of a stream that goes on.
+fn health(stream: &StreamSettings, shared: &Shared) -> StreamHealth {
+    let counts = shared.counts();
+    StreamHealth {
+        since_key_frame: if stream.record { shared.since_key_frame() } else { Duration::ZERO },
+        packets: counts.packets,
+        lost: counts.lost,
+        skipped: counts.skipped(),
+        clock_jumps: counts.clock_jumps,
+        parameter_changes: counts.parameter_changes,
+    }
 }
 
-fn stalled(stream: &StreamSettings, samples: u64) -> Failure {
-    let seconds = stream.stall.as_secs_f32();
+/// What the stream's packets held that was of no use.
+fn input(shared: &Shared) -> InputCounts {
+    let (units, client) = (shared.counts(), shared.client_counts());
+    InputCounts {
+        bytes_skipped: client.skipped_bytes,
+        packets_skipped: client.foreign_packets.saturating_add(units.skipped()),
+        packets_lost: units.lost,
+        odd_replies: client.odd_replies,
+        pictures_left_out: units.undecodable,
+        pictures_broken: units.broken,
+        clock_jumps: units.clock_jumps,
+    }
+}
+
+/// How long a stream may stay without a sample. Pictures that only lack a key frame before them have more time, since a
+/// new session would not bring it sooner.
+fn patience(stream: &StreamSettings, shared: &Shared) -> Duration {
+    let waits_for_key_frame = shared.samples() == 0 && shared.counts().undecodable > 0;
+    if waits_for_key_frame { stream.stall * STALLS_TO_KEY_FRAME } else { stream.stall }
+}
+
+fn stalled(stream: &StreamSettings, shared: &Shared) -> Failure {
+    let seconds = patience(stream, shared).as_secs_f32();
+    let (samples, counts) = (shared.samples(), shared.counts());
+    if samples == 0 && counts.undecodable > 0 {
+        let pictures = counts.undecodable;
+        let text = format!(
+            "{pictures} pictures in {seconds} s, and no key frame among them; set the camera's key frame interval to 1 or 2 s"
+        );
+        return Failure::new(FailureKind::NotUnderstood, text);
+    }
+    if samples == 0 && counts.packets > 0 {
+        let text = format!("{} packets in {seconds} s, and no picture can be made of them", counts.packets);
+        return Failure::new(FailureKind::NotUnderstood, text);
+    }
     let text = if samples == 0 {
         format!("connected, but no video for {seconds} s")
     } else {
@@ -231,22 +295,62 @@ fn stalled(stream: &StreamSettings, samples: u64) -> Failure {
     Failure::new(FailureKind::Transient, text)
 }
 
-/// Makes the record branch hand out its unfinished fragment, as far as that goes in [`DRAIN`].
-fn drain(shared: &Shared, bus: &gst::Bus) {
-    let Some(branch) = shared.record_branch() else { return };
-    let sink = branch.sink.clone();
-    let feed = shared.feed();
-    // In a thread of its own: a source that is stuck inside a push holds the lock that this needs.
-    let send = move || match feed {
-        Some(feed) => feed.end(),
-        None => drop(branch.input.send_event(gst::event::Eos::new())),
-    };
-    if std::thread::Builder::new().name("session-drain".into()).spawn(send).is_err() {
-        return;
+/// The reader on its way out, while the last fragment comes.
+enum Leaving {
+    Reading(Arc<Reading>),
+    /// GStreamer's, in a thread that tells when it is done.
+    Rtspsrc(Receiver<()>),
+    Nothing,
+}
+
+impl Leaving {
+    fn wait(self) {
+        match self {
+            Self::Reading(reading) => reading.wait_for_end(LEAVE),
+            // Done, or too late: it can block for ever.
+            Self::Rtspsrc(done) => drop(done.recv_timeout(LEAVE)),
+            Self::Nothing => {}
+        }
     }
-    let deadline = clock::monotonic() + DRAIN;
-    while !sink.is_eos() && clock::monotonic() < deadline {
-        bus.timed_pop(gst::ClockTime::from_mseconds(10));
+}
+
+/// Makes the reader tell the camera that nobody watches any more: it may admit the next session only then.
+fn leave(shared: &Shared) -> Leaving {
+    if let Some(reading) = shared.reading() {
+        reading.ask_to_end();
+        return Leaving::Reading(reading);
+    }
+    let Some(source) = shared.rtspsrc() else { return Leaving::Nothing };
+    let (tell, done) = channel::blocking(1);
+    let body = move || {
+        source.set_locked_state(true);
+        // What it could not do is left to the end of this process.
+        let _ = source.set_state(gst::State::Null);
+        let _ = tell.send(());
+    };
+    match std::thread::Builder::new().name("session-leave".into()).spawn(body) {
+        Ok(_) => Leaving::Rtspsrc(done),
+        Err(_) => Leaving::Nothing,
+    }
+}
+
+/// Makes the unfinished fragment come out, as far as that goes in [`DRAIN`].
+fn drain(shared: &Shared) {
+    let (feed, recorder) = (shared.feed(), shared.recorder());
+    let deadline = Instant::now() + DRAIN;
+    let (done, all_out) = channel::blocking(1);
+    // In a thread of its own: a source that is stuck inside a push holds the lock that this needs.
+    let send = move || {
+        match (feed, recorder) {
+            (Some(feed), _) => feed.end(deadline),
+            (None, Some(recorder)) => recorder.finish(deadline),
+            (None, None) => {}
+        }
+        let _ = done.send(());
+    };
+    if std::thread::Builder::new().name("session-drain".into()).spawn(send).is_ok() {
+        // Too late, or done.
+        let _ = all_out.recv_timeout(DRAIN);
     }
 }
 
@@ -308,14 +412,18 @@ impl Outgoing {
 
 impl Deliver for Outgoing {
     fn fragment(&self, fragment: MuxedFragment) {
+        let (init, facts) = fragment.header.unzip();
         let report = Report::Fragment {
-            init_bytes: fragment.init.as_ref().map_or(0, Vec::len),
+            init_bytes: init.as_ref().map_or(0, Vec::len),
+            facts,
             pts: fragment.pts,
             duration: fragment.duration,
             starts_at: fragment.starts_at,
             samples: fragment.samples,
+            start: fragment.start,
+            is_break: fragment.is_break,
         };
-        let _ = self.queue.send(Message::Report(report, fragment.init, fragment.bytes));
+        let _ = self.queue.send(Message::Report(report, init, fragment.bytes));
     }
 
     fn frame(&self, frame: Decoded) {

@@ -53,6 +53,16 @@ pub enum Transport {
     Udp,
 }
 
+/// The part of a session that reads a camera.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Reader {
+    /// The RTSP client of this module.
+    #[default]
+    Own,
+    /// GStreamer's, for cameras that the first one does not understand.
+    Rtspsrc,
+}
+
 /// How closely a watched stream is looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Attention {

@@ -1,9 +1,11 @@
 //! The daemon's side of a stream: keeps one session running, for ever, and passes on what it delivers.
 //!
-//! A dead camera is a normal state. Before a session is started the camera's port is tried, which costs nothing; so a
-//! camera that comes back is taken up within a second or two, however long it was away.
+//! A dead camera is a normal state. The camera is connected to before its session is started, which costs nothing while
+//! it is away: one that comes back is taken up within a second or two. The session takes the connection over, since many
+//! cameras admit one.
 
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
@@ -16,15 +18,17 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::REGISTRY_VARIABLE;
-use super::settings::{Attention, Source, StreamSettings};
-use super::wire::{self, Order, Report};
+use super::learned::Learned;
+use super::rtsp::{authority, connect};
+use super::settings::{Attention, Reader, Source, StreamSettings};
+use super::wire::{self, FailureKind, Order, Report};
 use crate::backoff::{Backoff, scattered};
 use crate::channel;
 use crate::domain::fault::ErrorKind;
-use crate::domain::fragment::{Fragment, StreamFacts, StreamRole};
+use crate::domain::fragment::{Fragment, StreamFacts, StreamHealth, StreamRole};
 use crate::domain::ids::{CameraId, Epoch};
 use crate::domain::picture::{Frame, Picture};
-use crate::domain::status::StreamState;
+use crate::domain::status::{InputCounts, StreamState};
 use crate::progress;
 
 /// Waits between sessions that break for reasons that pass.
@@ -37,6 +41,8 @@ const CONFIG_WAIT: Duration = Duration::from_secs(20);
 const SUCCESS: Duration = Duration::from_secs(20);
 /// How long a camera's port may take to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Wait before another reader tries a camera that was not understood; it may still hold the session that has ended.
+const OTHER_READER_WAIT: Duration = Duration::from_secs(2);
 /// A session reports every second; one that is silent for this long hangs.
 const SILENCE_MAX: Duration = Duration::from_secs(8);
 /// How often a silent session's stop and silence are looked at. One that works reports more often.
@@ -133,6 +139,8 @@ pub struct StreamReport {
     pub reason: Option<String>,
     /// What the stream is, once that is known.
     pub facts: Option<StreamFacts>,
+    /// What is noteworthy of it while it goes on.
+    pub health: StreamHealth,
 }
 
 /// Takes what a stream delivers. Called on the stream's own thread; a slow call holds up that stream alone.
@@ -143,6 +151,10 @@ pub trait StreamSink: Send + 'static {
     fn frame(&mut self, frame: Frame);
     /// The stream's state has changed.
     fn report(&mut self, report: StreamReport);
+    /// What the stream's sessions had to skip so far has changed.
+    fn input(&mut self, camera: &CameraId, role: StreamRole, input: InputCounts) {
+        let _ = (camera, role, input);
+    }
     /// How closely the stream is to be looked at from now on. Asked after each message of the session, which sends one a
     /// second at least; without effect where [`StreamSettings::idle_gap_max`] is not set.
     fn attention(&mut self) -> Attention {
@@ -197,6 +209,9 @@ pub fn supervise(stream: StreamSettings, program: SessionProgram, sink: Box<dyn 
         epoch: Epoch(0),
         state: None,
         facts: None,
+        health: StreamHealth::default(),
+        learned: Learned::default(),
+        input: Input::default(),
         sessions: Backoff::new(SESSION_BACKOFF.0, SESSION_BACKOFF.1),
         stopping: stopping.clone(),
         woken,
@@ -209,11 +224,30 @@ pub fn supervise(stream: StreamSettings, program: SessionProgram, sink: Box<dyn 
     StreamHandle { stopping, wake, session, thread: Some(thread.expect("the system has a thread left")) }
 }
 
+/// The init section of the fragments that come, and what it describes.
+type Header = (Arc<[u8]>, Option<StreamFacts>);
+
+/// Outcome of a wait for the camera.
+enum Reached {
+    /// A session may start; with the connection that it takes over, where it takes one.
+    Ready(Option<TcpStream>),
+    /// The stream is to stop.
+    Stopped,
+}
+
 /// How a session ended.
 enum End {
     Stopped,
     OfFile,
-    Broken(ErrorKind, String),
+    Broken(FailureKind, String),
+}
+
+/// What was skipped by the sessions that have ended, and by the present one.
+#[derive(Debug, Default)]
+struct Input {
+    ended: InputCounts,
+    present: InputCounts,
+    told: InputCounts,
 }
 
 struct Supervisor {
@@ -227,20 +261,27 @@ struct Supervisor {
     epoch: Epoch,
     state: Option<(StreamState, Option<String>)>,
     facts: Option<StreamFacts>,
+    /// As it was reported last.
+    health: StreamHealth,
+    learned: Learned,
+    input: Input,
     sessions: Backoff,
 }
 
 impl Supervisor {
     fn run(&mut self) {
         let _unit = progress::begin(format!("{} of {}", self.stream.role, self.stream.camera), WORK_MAX);
-        while !self.stopping.load(Ordering::Relaxed) && self.wait_for_port() {
+        while let Reached::Ready(connection) = self.reach() {
             self.epoch.0 += 1;
             self.facts = None;
+            self.health = StreamHealth::default();
+            self.learned.session_begins();
             let started = Instant::now();
-            let end = match self.start_session() {
+            let end = match self.start_session(connection) {
                 Ok((child, socket)) => self.follow(child, socket),
-                Err(error) => End::Broken(error.kind(), error.to_string()),
+                Err(error) => End::Broken(FailureKind::of(error.kind()), error.to_string()),
             };
+            self.input.ended = self.input.ended.plus(std::mem::take(&mut self.input.present));
             if started.elapsed() > SUCCESS {
                 self.sessions.reset();
             }
@@ -253,48 +294,70 @@ impl Supervisor {
                         return;
                     }
                 },
-                End::Broken(ErrorKind::Config, reason) => {
-                    self.enter(StreamState::Misconfigured, Some(reason));
-                    self.pause(scattered(CONFIG_WAIT));
-                }
-                End::Broken(_, reason) => {
-                    self.enter(StreamState::BackingOff, Some(reason));
-                    let wait = self.sessions.next_wait();
-                    self.pause(wait);
-                }
+                End::Broken(kind, reason) => self.broke(kind, reason),
             }
         }
     }
 
-    /// Waits until the camera's port accepts; `false` if the stream is to stop.
-    fn wait_for_port(&mut self) -> bool {
-        let Source::Rtsp(rtsp) = &self.stream.source else { return true };
-        let authority = authority(&rtsp.url);
+    /// Notes why a session broke, and waits.
+    fn broke(&mut self, kind: FailureKind, reason: String) {
+        let has_changed = self.learned.session_broke(kind);
+        if ErrorKind::from(kind) == ErrorKind::Config {
+            self.enter(StreamState::Misconfigured, Some(reason));
+            self.pause(scattered(CONFIG_WAIT));
+            return;
+        }
+        self.enter(StreamState::BackingOff, Some(reason));
+        let wait = self.sessions.next_wait();
+        if !has_changed {
+            return self.pause(wait);
+        }
+        if self.learned.reader() == Reader::Rtspsrc {
+            let (camera, role) = (&self.stream.camera, self.stream.role);
+            tracing::info!(%camera, %role, "the next session reads this camera with GStreamer's RTSP client");
+        }
+        self.pause(wait.max(OTHER_READER_WAIT));
+    }
+
+    /// Waits until the camera's port accepts, and gives the connection, where the session's reader takes one.
+    fn reach(&mut self) -> Reached {
+        let url = match &self.stream.source {
+            Source::Rtsp(rtsp) => rtsp.url.clone(),
+            Source::File { .. } => String::new(),
+        };
+        let is_passed_on = url.starts_with("rtsp:") && self.learned.reader() == Reader::Own;
+        // GStreamer connects by itself, and a camera may admit one connection: its port is not tried before, but where it
+        // is read over TLS and seems to be away.
+        let is_tried = is_passed_on || (url.starts_with("rtsps:") && self.learned.was_away());
         let mut backoff = Backoff::new(PORT_BACKOFF.0, PORT_BACKOFF.1);
-        while let Err(reason) = try_port(&authority) {
-            // A camera that cannot be reached is not the session's failure.
-            self.sessions.reset();
-            let reason =
-                format!("cannot reach {authority}: {reason}; is the camera on, and the address right?");
-            self.enter(StreamState::BackingOff, Some(reason));
-            self.pause(backoff.next_wait());
-            if self.stopping.load(Ordering::Relaxed) {
-                return false;
+        while is_tried && !self.stopping.load(Ordering::Relaxed) {
+            match connect(&authority(&url), CONNECT_TIMEOUT) {
+                Ok(connection) => return Reached::Ready(is_passed_on.then_some(connection)),
+                Err(error) => {
+                    // A camera that cannot be reached is not the session's failure.
+                    self.sessions.reset();
+                    self.enter(StreamState::BackingOff, Some(error.to_string()));
+                    self.pause(backoff.next_wait());
+                }
             }
         }
-        true
+        if self.stopping.load(Ordering::Relaxed) { Reached::Stopped } else { Reached::Ready(None) }
     }
 
-    fn start_session(&mut self) -> Result<(Child, UnixStream), VideoError> {
+    fn start_session(&mut self, connection: Option<TcpStream>) -> Result<(Child, UnixStream), VideoError> {
         let spawn_error = |source| VideoError::Spawn { program: self.program.program.clone(), source };
         let (mut ours, theirs) = UnixStream::pair().map_err(spawn_error)?;
         let mut command = self.program.command();
-        command.env("GST_REGISTRY_UPDATE", "no").stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
+        command.env("GST_REGISTRY_UPDATE", "no").stdin(Stdio::from(OwnedFd::from(theirs)));
+        if let Some(connection) = connection {
+            command.stdout(Stdio::from(OwnedFd::from(connection)));
+        }
         let child = command.spawn().map_err(spawn_error)?;
         // The command holds the child's end; a session that ends must close the socket.
         drop(command);
         self.enter(StreamState::Connecting, None);
-        if let Err(error) = wire::write(&mut ours, &Order::from(&self.stream), &[]) {
+        let order = Order::from(&self.stream).with(self.learned.reader(), self.learned.only_udp());
+        if let Err(error) = wire::write(&mut ours, &order, &[]) {
             tracing::debug!(camera = %self.stream.camera, "the session did not take its order: {error}");
         }
         Ok((child, ours))
@@ -319,11 +382,11 @@ impl Supervisor {
     }
 
     fn receive(&mut self, socket: &UnixStream) -> End {
-        let mut init: Arc<[u8]> = Arc::from([]);
+        let mut init: Header = (Arc::from([]), None);
         let mut last_message = Instant::now();
         let mut stop_asked: Option<Instant> = None;
         let mut told = Attention::default();
-        let broken = |reason: String| End::Broken(ErrorKind::Transient, reason);
+        let broken = |reason: String| End::Broken(FailureKind::Transient, reason);
         // A session that stops in the middle of a message must not hold this thread.
         if let Err(error) = socket.set_read_timeout(Some(SILENCE_MAX)) {
             return broken(format!("its socket: {error}"));
@@ -347,7 +410,7 @@ impl Supervisor {
             match wire::read::<Report>(&mut &*socket) {
                 Ok(Some((Report::Ended, _))) if self.stopping.load(Ordering::Relaxed) => return End::Stopped,
                 Ok(Some((Report::Ended, _))) => return End::OfFile,
-                Ok(Some((Report::Failed { kind, reason }, _))) => return End::Broken(kind.into(), reason),
+                Ok(Some((Report::Failed { kind, reason }, _))) => return End::Broken(kind, reason),
                 Ok(Some((report, body))) => {
                     if let Err(reason) = self.pass_on(report, body, &mut init) {
                         return broken(format!("the session sent {reason}"));
@@ -372,27 +435,47 @@ impl Supervisor {
         }
     }
 
-    fn pass_on(&mut self, report: Report, body: Vec<u8>, init: &mut Arc<[u8]>) -> Result<(), String> {
+    fn pass_on(&mut self, report: Report, body: Vec<u8>, init: &mut Header) -> Result<(), String> {
         match report {
             Report::Started { not_applied } => say_once(&not_applied),
             Report::Facts(facts) => self.facts = Some(facts),
-            Report::Alive { samples } => {
+            Report::Alive { samples, health, input } => {
+                if samples > 0 {
+                    self.learned.delivered();
+                }
                 if samples > 0 && self.facts.is_some() {
                     self.enter(StreamState::Live, None);
+                    self.note(health);
                 }
+                self.count(input);
             }
-            Report::Fragment { init_bytes, pts, duration, starts_at, samples } => {
+            Report::Note { text, only_udp } => self.found(&text, only_udp),
+            Report::Fragment { init_bytes, facts, pts, duration, starts_at, samples, start, is_break } => {
                 let (new_init, bytes) =
                     wire::split_fragment(body, init_bytes).ok_or("a fragment that is too short")?;
                 if !new_init.is_empty() {
-                    *init = new_init.into();
+                    init.0 = new_init.into();
                 }
-                let facts = self.facts.clone().ok_or("a fragment before it knew the stream")?;
+                if facts.is_some() {
+                    init.1 = facts;
+                }
+                let facts = init.1.clone().ok_or("a fragment without saying what is in it")?;
+                self.facts.get_or_insert_with(|| facts.clone());
                 let (camera, epoch) = (self.stream.camera.clone(), self.epoch);
-                let init = init.clone();
-                let fragment =
-                    Fragment { camera, epoch, init, bytes, pts, duration, starts_at, samples, facts };
-                self.sink.fragment(fragment);
+                let init = init.0.clone();
+                self.sink.fragment(Fragment {
+                    camera,
+                    epoch,
+                    init,
+                    bytes,
+                    pts,
+                    duration,
+                    starts_at,
+                    samples,
+                    facts,
+                    start,
+                    is_break,
+                });
             }
             Report::Frame { width, height, format, colour, pts, at } => {
                 let picture = Picture::new(width, height, format, colour, body).map_err(|e| e.to_string())?;
@@ -402,6 +485,24 @@ impl Supervisor {
             Report::Ended | Report::Failed { .. } => {}
         }
         Ok(())
+    }
+
+    /// Takes up what the present session had to skip.
+    fn count(&mut self, input: InputCounts) {
+        self.input.present = input;
+        let all = self.input.ended.plus(input);
+        if all != self.input.told {
+            self.input.told = all;
+            self.sink.input(&self.stream.camera, self.stream.role, all);
+        }
+    }
+
+    /// Says what a session found out, once.
+    fn found(&mut self, text: &str, only_udp: bool) {
+        if self.learned.note(text, only_udp) {
+            let (camera, role) = (&self.stream.camera, self.stream.role);
+            tracing::info!(%camera, %role, "{text}");
+        }
     }
 
     /// Notes the state; tells the sink and the log when it has changed.
@@ -423,7 +524,23 @@ impl Supervisor {
         }
         self.state = Some((state, reason.clone()));
         let (camera, facts) = (camera.clone(), self.facts.clone());
-        self.sink.report(StreamReport { camera, role, state, reason, facts });
+        self.sink.report(StreamReport { camera, role, state, reason, facts, health: self.health });
+    }
+
+    /// Passes on what is noteworthy, where that has become another thing.
+    fn note(&mut self, health: StreamHealth) {
+        let is_news = health.is_news(&self.health);
+        if !is_news {
+            return;
+        }
+        let (camera, role) = (self.stream.camera.clone(), self.stream.role);
+        let notes = health.notes(self.facts.as_ref());
+        if notes.len() > self.health.notes(self.facts.as_ref()).len() {
+            tracing::warn!(%camera, %role, "{}", notes.join("; "));
+        }
+        self.health = health;
+        let (state, facts) = (StreamState::Live, self.facts.clone());
+        self.sink.report(StreamReport { camera, role, state, reason: None, facts, health });
     }
 
     /// Waits, unless the stream is to stop.
@@ -439,51 +556,10 @@ fn readable(socket: &UnixStream, timeout: Duration) -> bool {
     poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&timeout)).is_ok_and(|ready| ready > 0)
 }
 
-/// Host and port of an RTSP URL, the port filled in.
-fn authority(url: &str) -> String {
-    let (rest, port) = match url.strip_prefix("rtsps://") {
-        Some(rest) => (rest, 322),
-        None => (url.strip_prefix("rtsp://").unwrap_or(url), 554),
-    };
-    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
-    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    if has_port { authority.to_owned() } else { format!("{authority}:{port}") }
-}
-
-fn try_port(authority: &str) -> Result<(), String> {
-    let addresses = authority.to_socket_addrs().map_err(|error| error.to_string())?;
-    let mut reason = "the name has no address".to_owned();
-    for address in addresses {
-        match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
-            Ok(_) => return Ok(()),
-            Err(error) => reason = error.to_string(),
-        }
-    }
-    Err(reason)
-}
-
 /// Walls that could not be put up are a property of the machine, not of a session: said once.
 fn say_once(not_applied: &[String]) {
     static SAID: AtomicBool = AtomicBool::new(false);
     if !not_applied.is_empty() && !SAID.swap(true, Ordering::Relaxed) {
         tracing::warn!("sessions run with weaker walls on this machine: {}", not_applied.join("; "));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_port_of_a_url_is_found_or_filled_in() {
-        for (url, wanted) in [
-            ("rtsp://192.0.2.7/main", "192.0.2.7:554"),
-            ("rtsp://192.0.2.7:8554/main?x=1", "192.0.2.7:8554"),
-            ("rtsps://cam.lan/a/b", "cam.lan:322"),
-            ("rtsp://[2001:db8::1]:8554/x", "[2001:db8::1]:8554"),
-            ("rtsp://[2001:db8::1]/x", "[2001:db8::1]:554"),
-        ] {
-            assert_eq!(authority(url), wanted, "{url}");
-        }
     }
 }

@@ -10,10 +10,10 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
+use super::arrivals::Arrivals;
 use super::attention;
 use super::parts::{Failure, arrival, make, parser_of};
 use super::pipeline::Shared;
-use super::rtsp::Arrivals;
 use super::wire::FailureKind;
 use crate::domain::fragment::Codec;
 use crate::domain::picture::{Colour, Picture, PixelFormat};
@@ -68,6 +68,8 @@ pub(super) fn attach(
     let new_sample = move |sink: &gst_app::AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
         if let Some((pts, running_time)) = times_of(&sample)
+            // What is decoded behind a loss may show what never was; a key frame ends that.
+            && !arrivals.of(running_time).is_some_and(|known| known.is_broken)
             && pace.is_due(pts)
             && let Some(picture) = picture_of(&sample)
         {
@@ -97,9 +99,11 @@ fn skip_to_keyframe_after_a_leak(pad: &gst::Pad) {
     let waiting = AtomicBool::new(false);
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, probe| {
         let Some(gst::PadProbeData::Buffer(buffer)) = &probe.data else { return gst::PadProbeReturn::Ok };
-        if !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT) {
+        let flags = buffer.flags();
+        // The marker says that decoding may begin at a recovery point.
+        if !flags.contains(gst::BufferFlags::DELTA_UNIT) || flags.contains(gst::BufferFlags::MARKER) {
             waiting.store(false, Ordering::Relaxed);
-        } else if buffer.flags().contains(gst::BufferFlags::DISCONT) {
+        } else if flags.contains(gst::BufferFlags::DISCONT) {
             waiting.store(true, Ordering::Relaxed);
         }
         if waiting.load(Ordering::Relaxed) { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }

@@ -12,12 +12,13 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::settings::{RtspSource, Source, StreamSettings, Transport};
+use super::settings::{Reader, RtspSource, Source, StreamSettings, Transport};
 use crate::domain::fault::ErrorKind;
-use crate::domain::fragment::{StreamFacts, StreamRole};
+use crate::domain::fragment::{FragmentStart, StreamFacts, StreamHealth, StreamRole};
 use crate::domain::ids::CameraId;
 use crate::domain::picture::{Colour, PixelFormat};
 use crate::domain::secret::{Credentials, Secret};
+use crate::domain::status::InputCounts;
 use crate::domain::time::{Pts, Stamp};
 
 /// Longest head in bytes.
@@ -35,6 +36,7 @@ pub(super) struct Order {
     pub watch_fps_max: Option<f32>,
     pub idle_gap_max: Option<Duration>,
     pub stall: Duration,
+    pub reader: Reader,
     source: SourceOrder,
 }
 
@@ -65,8 +67,20 @@ impl From<&StreamSettings> for Order {
             watch_fps_max: stream.watch_fps_max,
             idle_gap_max: stream.idle_gap_max,
             stall: stream.stall,
+            reader: Reader::Own,
             source,
         }
+    }
+}
+
+impl Order {
+    /// What earlier sessions found out: the reader that works, and datagrams whatever the configuration says.
+    pub(super) fn with(mut self, reader: Reader, only_udp: bool) -> Self {
+        self.reader = reader;
+        if let SourceOrder::Rtsp { udp, .. } = &mut self.source {
+            *udp |= only_udp;
+        }
+        self
     }
 }
 
@@ -101,10 +115,21 @@ pub(super) enum Report {
     Started { not_applied: Vec<String> },
     /// What the stream is.
     Facts(StreamFacts),
-    /// It is there, and so many samples have arrived. Sent every second.
-    Alive { samples: u64 },
-    /// The body is the init section (its first `init_bytes`), then the fragment.
-    Fragment { init_bytes: usize, pts: Pts, duration: Duration, starts_at: Stamp, samples: u32 },
+    /// It is there, and so many samples have arrived; what is noteworthy, and what was skipped. Sent every second.
+    Alive { samples: u64, health: StreamHealth, input: InputCounts },
+    /// Something about the camera that a person should know once; and whether it sends datagrams alone.
+    Note { text: String, only_udp: bool },
+    /// The body is the init section (its first `init_bytes`), then the fragment. `facts` comes with an init section.
+    Fragment {
+        init_bytes: usize,
+        facts: Option<StreamFacts>,
+        pts: Pts,
+        duration: Duration,
+        starts_at: Stamp,
+        samples: u32,
+        start: FragmentStart,
+        is_break: bool,
+    },
     /// The body is the picture's samples.
     Frame { width: u32, height: u32, format: PixelFormat, colour: Colour, pts: Pts, at: Stamp },
     /// The stream is over: a file's end, or the stop that was asked for.
@@ -117,14 +142,23 @@ pub(super) enum Report {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum FailureKind {
     Transient,
+    /// The camera answers, and nothing can be made of it: another reader may.
+    NotUnderstood,
     Config,
     Bug,
+}
+
+impl FailureKind {
+    /// Kind of what failed before a session was there.
+    pub(super) fn of(kind: ErrorKind) -> Self {
+        if kind == ErrorKind::Config { Self::Config } else { Self::Transient }
+    }
 }
 
 impl From<FailureKind> for ErrorKind {
     fn from(kind: FailureKind) -> Self {
         match kind {
-            FailureKind::Transient => Self::Transient,
+            FailureKind::Transient | FailureKind::NotUnderstood => Self::Transient,
             FailureKind::Config => Self::Config,
             FailureKind::Bug => Self::Bug,
         }
@@ -211,17 +245,28 @@ mod tests {
         let mut pipe = Vec::new();
         write(&mut pipe, &Order::from(&order()), &[]).unwrap();
         let (received, body) = read::<Order>(&mut &pipe[..]).unwrap().unwrap();
+        assert_eq!(received.reader, Reader::Own);
         assert_eq!(StreamSettings::from(received), order());
         assert!(body.is_empty());
     }
 
     #[test]
+    fn an_order_carries_what_was_found_out() {
+        let order = Order::from(&order()).with(Reader::Rtspsrc, true);
+        assert_eq!(order.reader, Reader::Rtspsrc);
+        let Source::Rtsp(rtsp) = StreamSettings::from(order).source else { panic!("a camera") };
+        assert_eq!(rtsp.transport, Transport::Udp);
+    }
+
+    #[test]
     fn bodies_keep_their_bytes_and_the_end_is_clean() {
         let mut pipe = Vec::new();
-        write(&mut pipe, &Report::Alive { samples: 3 }, &[b"ab", b"", b"cde"]).unwrap();
+        let input = InputCounts { bytes_skipped: 7, ..InputCounts::default() };
+        let alive = Report::Alive { samples: 3, health: StreamHealth::default(), input };
+        write(&mut pipe, &alive, &[b"ab", b"", b"cde"]).unwrap();
         let from = &mut &pipe[..];
         let (report, body) = read::<Report>(from).unwrap().unwrap();
-        assert!(matches!(report, Report::Alive { samples: 3 }));
+        assert!(matches!(report, Report::Alive { samples: 3, input, .. } if input.bytes_skipped == 7));
         assert_eq!(body, b"abcde");
         assert!(read::<Report>(from).unwrap().is_none());
     }

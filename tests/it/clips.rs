@@ -13,19 +13,20 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 use tempfile::TempDir;
 use wardwatch::clock::SystemClock;
-use wardwatch::domain::fragment::{Codec, Fragment, StreamFacts};
+use wardwatch::domain::fragment::{Codec, Fragment, FragmentStart, StreamFacts, TimeSource};
 use wardwatch::domain::ids::Epoch;
 use wardwatch::domain::time::{Pts, Stamp, WallTime};
 use wardwatch::store::access::{self, AccessKind};
 use wardwatch::store::clip::{
     ClipOrder, ExportOrder, Exported, ExportedFile, FAT32_FILE_BYTES_MAX, GapCause, export,
 };
+use wardwatch::store::inspect::{self, Depth, Wrong};
 use wardwatch::store::{Catalogue, Store};
 use wardwatch::video::server::{Access, CameraServer, Feed};
 use wardwatch::video::{Source, Transport, supervise};
 
 use crate::agent::ToStore;
-use crate::store::{cut_mp4, open, settings};
+use crate::store::{clip_files, cut_mp4, open, settings};
 use crate::support::camera::{session_program, stream};
 use crate::support::sample::{START, closed, opened};
 use crate::support::{slices, slices_of, wait_until};
@@ -44,6 +45,18 @@ struct Footage {
 
 /// Has ffmpeg encode GOPs of two seconds at 15 fps; `None`, and the reason on standard error, where it cannot.
 fn footage(folder: &Path, codec: Codec, b_frames: u32, width: u32, gops: u32) -> Option<Footage> {
+    footage_with(folder, codec, b_frames, width, gops, "")
+}
+
+/// The same with more `options` for the encoder.
+fn footage_with(
+    folder: &Path,
+    codec: Codec,
+    b_frames: u32,
+    width: u32,
+    gops: u32,
+    options: &str,
+) -> Option<Footage> {
     let source = folder.join(format!("{codec:?}-{b_frames}-{width}.mp4"));
     let (encoder, params) = match codec {
         Codec::H264 => ("libx264", "-x264-params"),
@@ -53,7 +66,9 @@ fn footage(folder: &Path, codec: Codec, b_frames: u32, width: u32, gops: u32) ->
         .args(["-v", "error", "-f", "lavfi", "-i"])
         .arg(format!("testsrc2=size={width}x{}:rate=15:duration={}", width * 9 / 16 / 2 * 2, gops * 2))
         .args(["-c:v", encoder, "-preset", "ultrafast", "-pix_fmt", "yuv420p", params])
-        .arg(format!("log-level=none:keyint=30:min-keyint=30:scenecut=0:open-gop=0:bframes={b_frames}"))
+        .arg(format!(
+            "log-level=none:keyint=30:min-keyint=30:scenecut=0:open-gop=0:bframes={b_frames}{options}"
+        ))
         .args(["-movflags", "frag_keyframe+empty_moov+default_base_moof"])
         .arg(&source)
         .output();
@@ -79,7 +94,9 @@ impl Footage {
             duration: GOP,
             starts_at: START + since,
             samples: 30,
-            facts: StreamFacts { codec: self.codec, width: 320, height: 180 },
+            facts: StreamFacts { codec: self.codec, width: 320, height: 180, time: TimeSource::Camera },
+            start: FragmentStart::KeyFrame,
+            is_break: false,
         }
     }
 
@@ -317,6 +334,54 @@ fn other_parameters_and_full_files_go_on_in_another_file() {
     let got: Vec<Packet> = files.iter().flat_map(|file| packets(&file.path)).collect();
     assert!(got.iter().map(|packet| &packet.3).eq(packets(&large.source).iter().map(|packet| &packet.3)));
     assert!(files.iter().all(|file| packets(&file.path)[0].2), "each starts on a keyframe");
+}
+
+#[test]
+fn a_clip_out_of_a_long_gop_begins_where_decoding_can() {
+    let place = TempDir::new().unwrap();
+    let Some(footage) = footage(place.path(), Codec::H264, 0, 320, 6) else { return };
+    let part = |number: usize| {
+        let start = if number.is_multiple_of(3) { FragmentStart::KeyFrame } else { FragmentStart::Continued };
+        Fragment { start, ..footage.fragment(number) }
+    };
+    let directory = record(place.path(), (0..6).map(part));
+    let exported = export_gate(place.path(), secs(5), secs(6), FAT32_FILE_BYTES_MAX);
+    let content = &one_file(&exported).content;
+    assert_eq!((content.starts_at, content.samples), (START.wall, 90));
+
+    // What continues a part that cannot be read is of no use.
+    let path = &clip_files(&directory)[0];
+    let mut bytes = fs::read(path).unwrap();
+    let trun = bytes.windows(4).position(|kind| kind == b"trun").unwrap();
+    bytes[trun + 8..trun + 12].fill(0xff);
+    fs::write(path, bytes).unwrap();
+    let exported = export_gate(place.path(), secs(0), secs(12), FAT32_FILE_BYTES_MAX);
+    let content = &one_file(&exported).content;
+    assert_eq!((content.starts_at, content.samples), (START.wall + secs(6), 90));
+    let flaws: Vec<_> = exported.clips[0].flaws.iter().map(|flaw| flaw.what.as_str()).collect();
+    assert!(flaws.iter().any(|flaw| flaw.contains("what it continues is not there")), "{flaws:?}");
+}
+
+/// What versions before wrote when a camera changed its size: the pictures of one stream under the header of another.
+#[test]
+fn pictures_under_a_wrong_header_are_found_and_begin_another_file() {
+    let place = TempDir::new().unwrap();
+    let Some(small) = footage(place.path(), Codec::H264, 0, 320, 4) else { return };
+    let Some(large) = footage_with(place.path(), Codec::H264, 0, 640, 4, ":sps-id=3") else { return };
+    let mixed = |number: usize| match number {
+        0..2 => small.fragment(number),
+        number => Fragment { bytes: Arc::clone(&large.fragments[number]), ..small.fragment(number) },
+    };
+    let directory = record(place.path(), (0..4).map(mixed));
+    let found = inspect::check(&settings(&directory), Depth::Deep, &mut |_, _| {}).unwrap();
+    let found: Vec<_> = found.iter().map(|finding| (finding.wrong, finding.at)).collect();
+    assert_eq!(found, [(Wrong::Header, Some(START.wall + secs(4)))]);
+    let exported = export_gate(place.path(), secs(0), secs(8), FAT32_FILE_BYTES_MAX);
+    let files = &exported.clips[0].files;
+    assert_eq!(files.iter().map(|file| file.content.samples).collect::<Vec<_>>(), [60, 60]);
+    assert_eq!(decoded(&files[0].path), 60);
+    assert!(files[0].content.goes_on.is_some_and(|why| why.contains("header")), "{files:#?}");
+    assert!(exported.clips[0].flaws[0].what.contains("does not have"), "{exported:#?}");
 }
 
 #[test]

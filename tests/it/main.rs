@@ -34,3 +34,4 @@ mod support;
 mod system;
 mod units;
 mod video;
+mod zoo;

@@ -78,6 +78,8 @@ impl StatusSource for Telling {
                 state: StreamState::Live,
                 reason: None,
                 since: WallTime::from_micros(1_777_673_643_120_000),
+                notes: Vec::new(),
+                input: None,
             }],
             store: None,
             outbox_depth: self.0.fetch_add(1, Ordering::Relaxed),

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use wardwatch::domain::fragment::{Codec, Fragment};
+use wardwatch::domain::fragment::{Codec, Fragment, FragmentStart};
 use wardwatch::domain::picture::Picture;
 use wardwatch::domain::secret::{Credentials, Secret};
 use wardwatch::domain::status::StreamState;
@@ -207,37 +207,77 @@ fn a_frozen_camera_counts_as_broken() {
     handle.stop();
 }
 
-/// An encoder that refreshes pictures bit by bit sends a keyframe at the start alone: a fragment would never end.
+/// A smart codec sends a key frame at the start and then none for minutes: a power cut would take all of it.
 #[test]
-fn a_camera_without_keyframes_is_recorded_all_the_same() {
+fn a_camera_without_key_frames_is_recorded_in_parts() {
     let folder = tempfile::tempdir().unwrap();
-    let film = folder.path().join("noise.mp4");
-    let noise = "-v error -f lavfi -i nullsrc=size=640x360:rate=10:duration=15,noise=alls=100:allf=t -pix_fmt yuv420p";
-    let one_gop = "-c:v libx264 -preset ultrafast -qp 1 -x264-params keyint=infinite:scenecut=0";
+    let film = folder.path().join("still.mp4");
+    let picture = "-v error -f lavfi -i testsrc2=size=320x192:rate=10:duration=60 -pix_fmt yuv420p";
+    let one_gop = "-c:v libx264 -preset ultrafast -tune zerolatency -x264-params keyint=infinite:scenecut=0";
     let made = std::process::Command::new("ffmpeg")
-        .args(noise.split(' ').chain(one_gop.split(' ')))
+        .args(picture.split(' ').chain(one_gop.split(' ')))
         .arg(&film)
         .status();
     if !made.is_ok_and(|made| made.success()) {
         eprintln!("skipped: ffmpeg with libx264 is not there");
         return;
     }
-    let bytes = std::fs::metadata(&film).unwrap().len();
-    assert!(bytes > 60_000_000, "{bytes} bytes in a GOP");
     let server = CameraServer::start(0, &Access::default()).unwrap();
     server.mount("/main", Feed::File(film)).unwrap();
-    let mut settings = stream("gate", &server.url("/main"));
-    settings.watch_fps_max = None;
-    let (delivered, handle) = start(settings);
-    wait_until("the fragment ends with its session", PATIENCE, || !delivered.fragments().is_empty());
-    let fragment = delivered.fragments().remove(0);
-    assert!(fragment.bytes.len() > 48 * 1024 * 1024 && fragment.samples > 50, "{} samples", fragment.samples);
-    wait_until("why is told", PATIENCE, || {
-        let is_told = |reason: &String| reason.contains("no key frame") && reason.contains("interval");
-        delivered.reports().iter().any(|report| report.reason.as_ref().is_some_and(is_told))
+    let (delivered, handle) = start(stream("gate", &server.url("/main")));
+    wait_until("three parts", PATIENCE, || delivered.fragments().len() >= 3);
+    wait_until("the long GOP is told", PATIENCE, || {
+        delivered.reports().iter().any(|report| {
+            let notes = report.health.notes(report.facts.as_ref());
+            report.state == StreamState::Live && notes.iter().any(|note| note.contains("no key frame"))
+        })
     });
-    wait_until("the next session", PATIENCE, || delivered.is(StreamState::Live, ""));
     handle.stop();
+    let fragments = delivered.fragments();
+    let starts: Vec<FragmentStart> = fragments.iter().map(|fragment| fragment.start).collect();
+    assert_eq!(starts[..3], [FragmentStart::KeyFrame, FragmentStart::Continued, FragmentStart::Continued]);
+    let samples: u32 = fragments.iter().map(|fragment| fragment.samples).sum();
+    let (_folder, path) = as_file(&fragments);
+    assert_eq!(probe(&path), ("h264".to_owned(), samples));
+    assert!(fragments.iter().all(|fragment| fragment.epoch == fragments[0].epoch), "one session");
+}
+
+/// The infra-red filter, or somebody in the camera's menu: another size from one GOP to the next.
+#[test]
+fn another_size_in_mid_stream_begins_another_file_on_the_same_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let film = folder.path().join("sizes.ts");
+    let mut bytes = Vec::new();
+    for (size, starts) in [("320x192", "0"), ("640x360", "6"), ("320x192", "12")] {
+        let made = std::process::Command::new("ffmpeg")
+            .args(["-v", "error", "-f", "lavfi", "-i", &format!("testsrc2=size={size}:rate=10:duration=6")])
+            .args(["-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast", "-g", "10", "-bf", "0"])
+            .args(["-output_ts_offset", starts, "-muxdelay", "0", "-f", "mpegts", "-"])
+            .output();
+        let Some(made) = made.ok().filter(|made| made.status.success()) else {
+            eprintln!("skipped: ffmpeg with libx264 is not there");
+            return;
+        };
+        bytes.extend(made.stdout);
+    }
+    std::fs::write(&film, bytes).unwrap();
+    let mut settings = stream("gate", "");
+    settings.source = Source::File { path: film, looped: false };
+    let (delivered, handle) = start(settings);
+    wait_until("the film's end", PATIENCE, || delivered.is(StreamState::Ended, ""));
+    handle.stop();
+    let fragments = delivered.fragments();
+    let mut sizes: Vec<(u32, u32)> = Vec::new();
+    let mut decoded = 0;
+    for part in fragments.chunk_by(|one, next| one.init == next.init) {
+        sizes.push((part[0].facts.width, part[0].facts.height));
+        assert_eq!(part[0].start, FragmentStart::KeyFrame);
+        let (_folder, path) = as_file(part);
+        decoded += probe(&path).1;
+    }
+    assert_eq!(sizes, [(320, 192), (640, 360), (320, 192)]);
+    assert!(decoded >= 170, "{decoded} of 180 pictures");
+    assert!(fragments.iter().all(|fragment| fragment.epoch == fragments[0].epoch), "one session");
 }
 
 #[test]

@@ -8,9 +8,10 @@ use super::Finding;
 use crate::agent::Surroundings;
 use crate::channel;
 use crate::config;
-use crate::domain::fragment::{Fragment, StreamFacts};
+use crate::domain::fragment::{Fragment, FragmentStart, StreamFacts, StreamHealth, StreamRole};
+use crate::domain::ids::CameraId;
 use crate::domain::picture::Frame;
-use crate::domain::status::StreamState;
+use crate::domain::status::{InputCounts, StreamState};
 use crate::health::state::State;
 use crate::video::{SessionProgram, StreamReport, StreamSettings, StreamSink, prepare, supervise};
 
@@ -30,8 +31,13 @@ pub(super) fn as_told(
         let about = format!("camera {id}");
         let told = state.status.cameras.iter().find(|told| told.id == *id);
         say(match told {
+            Some(told) if told.state == StreamState::Live && !told.notes.is_empty() => {
+                Finding::mind(about, told.notes.join("; "), "see `wardwatch status`")
+            }
             Some(told) if matches!(told.state, StreamState::Live | StreamState::Ended) => {
-                Finding::pass(about, format!("live since {}, as the daemon says", told.since))
+                let skipped = told.input.and_then(|input| input.in_words());
+                let skipped = skipped.map_or(String::new(), |words| format!("; {words}"));
+                Finding::pass(about, format!("live since {}, as the daemon says{skipped}", told.since))
             }
             Some(told) => {
                 let why = told.reason.as_deref().unwrap_or("no picture yet");
@@ -101,12 +107,16 @@ fn listen(
 struct Outcome {
     facts: Option<StreamFacts>,
     reason: Option<String>,
+    health: StreamHealth,
     is_misconfigured: bool,
     /// Of the fragments: how many GOPs' bytes, over how long.
     fragments: u64,
+    /// A GOP came in parts.
+    is_gop_long: bool,
     bytes: u64,
     duration: Duration,
     frames: u64,
+    input: InputCounts,
 }
 
 impl Outcome {
@@ -128,7 +138,7 @@ impl Outcome {
             let silent = || format!("nothing came for {} s", patience.as_secs());
             let reason = self.reason.clone().unwrap_or_else(silent);
             // Most reasons end with what to do.
-            let usual = "is it on, the address right, and may this user see the stream?";
+            let usual = "does another player show this stream?";
             let (what, remedy) = reason.rsplit_once("; ").unwrap_or((&reason, usual));
             return Finding::fail(about, what, remedy);
         };
@@ -151,15 +161,22 @@ impl Outcome {
             };
         };
         let gop = self.duration / u32::try_from(self.fragments).unwrap_or(1).max(1);
-        let what = format!("{picture}, {:.1} Mbit/s, fragments of {:.1} s", rate * 8e-6, gop.as_secs_f64());
-        if gop > GOP_MAX {
+        let skipped = self.input.in_words().map_or(String::new(), |words| format!("; {words}"));
+        let what =
+            format!("{picture}, {:.1} Mbit/s, fragments of {:.1} s{skipped}", rate * 8e-6, gop.as_secs_f64());
+        if self.is_gop_long || gop > GOP_MAX {
             return Finding::mind(
                 about,
                 what,
-                "a power cut costs so much: set the key frame interval to 1 or 2 s",
+                "set the camera's key frame interval to 1 or 2 s: what is not whole cannot be sought in",
             );
         }
-        Finding::pass(about, what)
+        match self.health.notes(self.facts.as_ref()).as_slice() {
+            [] => Finding::pass(about, what),
+            notes => {
+                Finding::mind(about, format!("{what}; {}", notes.join("; ")), "see the camera's settings")
+            }
+        }
     }
 }
 
@@ -175,13 +192,16 @@ fn collect(streams: &[StreamSettings], heard: &Receiver<(usize, Heard)>, until: 
                 outcome.facts = report.facts.or(outcome.facts.take());
                 outcome.is_misconfigured = report.state == StreamState::Misconfigured;
                 outcome.reason = report.reason.or(outcome.reason.take());
+                outcome.health = report.health;
             }
-            Heard::Fragment(bytes, duration) => {
+            Heard::Fragment(bytes, duration, start) => {
+                outcome.is_gop_long |= start == FragmentStart::Continued;
                 outcome.fragments += 1;
                 outcome.bytes += bytes;
                 outcome.duration += duration;
             }
             Heard::Frame => outcome.frames += 1,
+            Heard::Input(input) => outcome.input = input,
         }
     }
     outcomes.into_values().collect()
@@ -191,8 +211,9 @@ fn collect(streams: &[StreamSettings], heard: &Receiver<(usize, Heard)>, until: 
 enum Heard {
     Report(StreamReport),
     /// Bytes, and how long they last.
-    Fragment(u64, Duration),
+    Fragment(u64, Duration, FragmentStart),
     Frame,
+    Input(InputCounts),
 }
 
 /// Passes on that something came.
@@ -210,7 +231,7 @@ impl Ear {
 
 impl StreamSink for Ear {
     fn fragment(&mut self, fragment: Fragment) {
-        self.say(Heard::Fragment(fragment.bytes.len() as u64, fragment.duration));
+        self.say(Heard::Fragment(fragment.bytes.len() as u64, fragment.duration, fragment.start));
     }
 
     fn frame(&mut self, _: Frame) {
@@ -219,5 +240,9 @@ impl StreamSink for Ear {
 
     fn report(&mut self, report: StreamReport) {
         self.say(Heard::Report(report));
+    }
+
+    fn input(&mut self, _: &CameraId, _: StreamRole, input: InputCounts) {
+        self.say(Heard::Input(input));
     }
 }

@@ -100,6 +100,9 @@ fn lines(state: &State, now: WallTime) -> Vec<String> {
             word(camera.state),
             since(camera.since)
         ));
+        lines.extend(camera.notes.iter().map(|note| format!("         {note}")));
+        let skipped = camera.input.and_then(|input| input.in_words());
+        lines.extend(skipped.map(|words| format!("         since the daemon started: {words}")));
     }
     if let Some(disk) = state.vitals.as_ref().map(|vitals| &vitals.disk) {
         let free = disk.free_bytes.map_or(String::new(), |free| format!(", {} free on the disk", gib(free)));

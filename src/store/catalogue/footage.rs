@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use rusqlite::{Row, params};
 
-use super::{Catalogue, ClipFilter, ClipSegment, SEGMENT_COLUMNS, segment};
+use super::{Catalogue, ClipFilter, ClipSegment, segment};
+use crate::domain::fragment::FragmentStart;
 use crate::domain::ids::CameraId;
 use crate::domain::time::{ClockState, WallTime};
 use crate::store::error::StoreError;
@@ -70,6 +71,8 @@ pub(in crate::store) struct ClipFragment {
     /// Of the file from its start to this fragment's end.
     pub sha256: [u8; 32],
     pub samples: u32,
+    /// What it begins with.
+    pub start: FragmentStart,
 }
 
 impl Catalogue {
@@ -82,13 +85,14 @@ impl Catalogue {
     /// What there is of each camera, cameras by id, oldest footage first. A span ends where nothing follows, or where
     /// the clock was set. A limit leaves out the oldest spans.
     pub fn spans(&self, filter: &ClipFilter) -> Result<Vec<FootageSpan>, StoreError> {
+        let columns = self.segment_columns();
         let sql = format!(
-            "SELECT {SEGMENT_COLUMNS}, id FROM segment
+            "SELECT {columns}, id FROM segment
              WHERE (?1 IS NULL OR camera = ?1) AND ends_wall_us > ?2 AND starts_wall_us < ?3
              ORDER BY camera, id"
         );
         let (camera, from, to, _) = filter.columns();
-        let read = |row: &Row| Ok((row.get(11)?, segment(&self.clips, row)?));
+        let read = |row: &Row| Ok((row.get(12)?, segment(&self.clips, row)?));
         let segments: Vec<(i64, ClipSegment)> =
             self.rows("read the segments", &sql, params![camera, from, to], read)?;
         let mut holes = self.holes(filter)?;
@@ -132,38 +136,63 @@ impl Catalogue {
         Ok(holes)
     }
 
-    /// The fragments of a camera that overlap `from..to`, in their segments, oldest first.
+    /// The fragments of a camera that overlap `from..to`, in their segments, oldest first; with those before them that
+    /// they need to be decoded.
     pub(in crate::store) fn fragments(
         &self,
         camera: &CameraId,
         from: WallTime,
         to: WallTime,
     ) -> Result<Vec<SegmentFootage>, StoreError> {
+        let columns = self.segment_columns();
         let sql = format!(
-            "SELECT {SEGMENT_COLUMNS}, id, boot_id, starts_monotonic_ns, init_bytes FROM segment
+            "SELECT {columns}, id, boot_id, starts_monotonic_ns, init_bytes FROM segment
              WHERE camera = ?1 AND starts_wall_us < ?2 AND ends_wall_us > ?3 ORDER BY id"
         );
         let span = params![camera.as_str(), to.as_micros(), from.as_micros()];
         let mut segments = self.rows("read the segments", &sql, span, |row| {
             Ok(SegmentFootage {
                 segment: segment(&self.clips, row)?,
-                id: row.get(11)?,
-                boot_id: row.get(12)?,
-                starts_monotonic_micros: row.get::<_, i64>(13)? / 1000,
-                init_bytes: unsigned(row.get(14)?),
+                id: row.get(12)?,
+                boot_id: row.get(13)?,
+                starts_monotonic_micros: row.get::<_, i64>(14)? / 1000,
+                init_bytes: unsigned(row.get(15)?),
                 fragments: Vec::new(),
             })
         })?;
-        const FRAGMENTS: &str = "
-            SELECT offset_bytes, bytes, pts_ns, duration_ns, wall_us, sha256, samples FROM fragment
-            WHERE segment = ?1 AND wall_us < ?2 AND wall_us + duration_ns / 1000 > ?3 ORDER BY offset_bytes";
+        let start = if self.has_starts { "start" } else { "'key-frame'" };
+        // What an overlapping fragment needs is before it in the file.
+        let fragments = format!(
+            "SELECT offset_bytes, bytes, pts_ns, duration_ns, wall_us, sha256, samples, {start} FROM fragment
+             WHERE segment = ?1 AND wall_us < ?2 ORDER BY offset_bytes"
+        );
         for segment in &mut segments {
-            let span = params![segment.id, to.as_micros(), from.as_micros()];
-            segment.fragments = self.rows("read the fragments", FRAGMENTS, span, fragment)?;
+            let span = params![segment.id, to.as_micros()];
+            let rows = self.rows("read the fragments", &fragments, span, fragment)?;
+            segment.fragments = overlapping(rows, from);
         }
         segments.retain(|segment| !segment.fragments.is_empty());
         Ok(segments)
     }
+}
+
+/// Those of a file's fragments that end after `from`, and what these continue.
+fn overlapping(rows: Vec<ClipFragment>, from: WallTime) -> Vec<ClipFragment> {
+    let mut kept: Vec<ClipFragment> = Vec::new();
+    // The fragments of a GOP that has not reached `from` yet.
+    let mut before: Vec<ClipFragment> = Vec::new();
+    for row in rows {
+        if row.start != FragmentStart::Continued {
+            before.clear();
+        }
+        if row.starts_at + row.duration > from {
+            kept.append(&mut before);
+            kept.push(row);
+        } else {
+            before.push(row);
+        }
+    }
+    kept
 }
 
 /// Adds footage of `one` to the last span, or starts another.
@@ -204,5 +233,6 @@ fn fragment(row: &Row) -> rusqlite::Result<ClipFragment> {
         starts_at: WallTime::from_micros(row.get(4)?),
         sha256: row.get(5)?,
         samples: row.get(6)?,
+        start: row.get::<_, Parsed<FragmentStart>>(7)?.0,
     })
 }

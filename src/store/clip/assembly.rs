@@ -4,11 +4,13 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 
+use super::header::Header;
 use super::movie::Movie;
 use super::parse::Init;
 use super::survey::{Damage, Survey, Surveyed};
 use super::timeline::{Join, Place, join};
 use super::{Content, Flaw, Gap, GapCause};
+use crate::domain::fragment::{FragmentStart, TimeSource};
 use crate::domain::time::{ClockState, WallTime};
 use crate::store::catalogue::{ClipFragment, SegmentFootage};
 
@@ -80,6 +82,19 @@ pub(super) struct Progress {
     last: Option<Place>,
     /// Why what came after it is not.
     lost: Option<GapCause>,
+    /// What a fragment needs that continues a GOP is not in a file.
+    is_chain_broken: bool,
+}
+
+impl Progress {
+    /// Whether `row` of `one` continues what is not in a file.
+    fn misses(&self, row: &ClipFragment, one: &SegmentFootage) -> bool {
+        let is_same_session = self
+            .last
+            .as_ref()
+            .is_some_and(|last| last.epoch == one.segment.epoch && last.boot == one.boot_id);
+        row.start == FragmentStart::Continued && (self.is_chain_broken || !is_same_session)
+    }
 }
 
 /// Fragments that turned out to be unreadable while they were copied: segment, and where the moof starts.
@@ -150,16 +165,42 @@ impl Assembler<'_> {
             Err(damage) => {
                 let (cause, what) = lost(&damage);
                 progress.lost = Some(cause);
+                progress.is_chain_broken = true;
                 flaws.push(flaw(rows[0].starts_at, what));
                 rows.iter().for_each(|row| (self.looked)(row.bytes));
                 return None;
             }
         };
         let mut was_as_recorded = true;
+        let mut header = Header::read(&init.descriptions);
         for row in rows {
-            match survey.fragment(row, &init) {
+            let read = survey.fragment(row, &init);
+            let flawed = match (&read, &mut header) {
+                (Ok(surveyed), Some(header)) => {
+                    header.flaw(survey.file(), surveyed.moof_at, &surveyed.moof).unwrap_or_default()
+                }
+                _ => None,
+            };
+            if let Some(what) = flawed {
+                // Another file begins, so that what is before it plays to its end.
+                header = None;
+                if part.is_some() {
+                    return Some("from here on the pictures are not what the header says");
+                }
+                flaws.push(flaw(row.starts_at, format!("from here on the header is a wrong one: {what}")));
+            }
+            let needs_lost = progress.misses(row, &one);
+            match read {
+                Ok(_) if needs_lost => {
+                    if !std::mem::replace(&mut progress.is_chain_broken, true) {
+                        let what = "this is not in the export: what it continues is not there".to_owned();
+                        flaws.push(flaw(row.starts_at, what));
+                    }
+                    progress.lost.get_or_insert(GapCause::Damaged);
+                }
                 Ok(surveyed) if self.unreadable.contains(&(number, surveyed.moof_at)) => {
                     progress.lost = Some(GapCause::Damaged);
+                    progress.is_chain_broken = true;
                     flaws.push(flaw(row.starts_at, "it could be read once, and not again".to_owned()));
                 }
                 Ok(surveyed) => {
@@ -177,6 +218,7 @@ impl Assembler<'_> {
                 Err(damage) => {
                     let (cause, what) = lost(&damage);
                     progress.lost = Some(cause);
+                    progress.is_chain_broken = true;
                     flaws.push(flaw(row.starts_at, what));
                 }
             }
@@ -249,6 +291,7 @@ fn take(
             starts_at: row.starts_at,
             ends_at: row.starts_at,
             clock: one.segment.clock,
+            time: one.segment.time,
             seconds: 0.0,
             samples: 0,
             gaps: Vec::new(),
@@ -261,9 +304,13 @@ fn take(
     part.content.gaps.extend(gap);
     part.content.ends_at = row.starts_at + row.duration;
     part.content.clock = less_trusted(part.content.clock, one.segment.clock);
+    if one.segment.time == TimeSource::Arrival {
+        part.content.time = TimeSource::Arrival;
+    }
     part.segments.1 = number;
     progress.last = Some(place);
     progress.lost = None;
+    progress.is_chain_broken = false;
     None
 }
 

@@ -12,8 +12,10 @@
 
 mod assembly;
 mod boxes;
+mod check;
 mod error;
 mod export;
+mod header;
 mod movie;
 mod parse;
 mod survey;
@@ -27,10 +29,12 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+pub(super) use check::wrong_header;
 pub use error::ExportError;
 pub use export::export;
 pub use movie::CLIP_UUID;
 
+use crate::domain::fragment::TimeSource;
 use crate::domain::ids::{AlertId, BoxId, CameraId};
 use crate::domain::time::{ClockState, WallTime};
 
@@ -122,6 +126,8 @@ pub struct Content {
     pub ends_at: WallTime,
     /// The least that these times can be trusted.
     pub clock: ClockState,
+    /// Whose clock its times follow: the box's where the camera's could not be, in one of its segments at least.
+    pub time: TimeSource,
     /// How long it plays.
     pub seconds: f64,
     /// How many encoded pictures.

@@ -57,6 +57,11 @@ impl<'a> Survey<'a> {
         Ok(Self { file, at: 0, sha256: Some(Sha256::new()), buffer: vec![0; BUFFER_BYTES] })
     }
 
+    /// The file.
+    pub fn file(&self) -> &'a File {
+        self.file
+    }
+
     /// Reads the init section, `bytes` long.
     pub fn init(&mut self, bytes: u64) -> Result<Init, Damage> {
         let section = self.read(bytes)?;
@@ -149,6 +154,7 @@ mod tests {
 
     use super::super::testing::{Gop, init_section, moof_of};
     use super::*;
+    use crate::domain::fragment::FragmentStart;
     use crate::domain::time::WallTime;
 
     /// Init section, a user box, and two fragments with one behind each; and the fragments' rows.
@@ -171,6 +177,7 @@ mod tests {
                 starts_at: WallTime::from_micros(0),
                 sha256: Sha256::digest(&file).into(),
                 samples: 2,
+                start: FragmentStart::KeyFrame,
             });
             file.extend(b"\0\0\0\x10uuidabcdefgh");
         }

@@ -22,7 +22,7 @@ pub(super) use times::PutRight;
 use super::container::{Found, SegmentHeader};
 use super::error::StoreError;
 use super::migrate;
-use crate::domain::fragment::{Codec, Fragment};
+use crate::domain::fragment::{Codec, Fragment, FragmentStart};
 use crate::domain::ids::CameraId;
 use crate::domain::time::{ClockState, WallTime};
 
@@ -71,6 +71,7 @@ pub(super) struct FragmentRow {
     duration: Duration,
     wall: WallTime,
     samples: u32,
+    start: FragmentStart,
 }
 
 impl FragmentRow {
@@ -92,6 +93,7 @@ impl FragmentRow {
             duration: fragment.duration,
             wall: fragment.starts_at.wall,
             samples: fragment.samples,
+            start: fragment.start,
         }
     }
 
@@ -108,6 +110,7 @@ impl FragmentRow {
             duration: trailer.duration(),
             wall: trailer.starts_at.wall,
             samples: trailer.samples,
+            start: trailer.start,
         }
     }
 }
@@ -472,8 +475,8 @@ fn insert_segment(transaction: &Transaction, row: &SegmentRow) -> rusqlite::Resu
     transaction
         .prepare_cached(
             "INSERT INTO segment (id, camera, epoch, path, boot_id, starts_wall_us, starts_monotonic_ns, clock,
-                                  ends_wall_us, codec, width, height, init_bytes, bytes, ended)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?6, ?9, ?10, ?11, ?12, ?12, 0)",
+                                  ends_wall_us, codec, width, height, init_bytes, bytes, ended, time_source)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?6, ?9, ?10, ?11, ?12, ?12, 0, ?13)",
         )?
         .execute(params![
             row.id,
@@ -488,6 +491,7 @@ fn insert_segment(transaction: &Transaction, row: &SegmentRow) -> rusqlite::Resu
             header.width,
             header.height,
             signed(row.init_bytes),
+            header.time.as_str(),
         ])
         .map(drop)
 }
@@ -497,9 +501,10 @@ fn insert_fragment(transaction: &Transaction, row: &FragmentRow) -> rusqlite::Re
     let duration_nanos = i64::try_from(row.duration.as_nanos()).unwrap_or(i64::MAX);
     transaction
         .prepare_cached(
-            "INSERT INTO fragment (segment, offset_bytes, bytes, pts_ns, duration_ns, wall_us, samples, sha256)
+            "INSERT INTO fragment (segment, offset_bytes, bytes, pts_ns, duration_ns, wall_us, samples, sha256,
+                                   start)
              VALUES (?1, ?2, ?3, ?4, ?5,
-                     ?6 + coalesce((SELECT wall_shift_us FROM segment WHERE id = ?1), 0), ?7, ?8)",
+                     ?6 + coalesce((SELECT wall_shift_us FROM segment WHERE id = ?1), 0), ?7, ?8, ?9)",
         )?
         .execute(params![
             row.segment,
@@ -510,6 +515,7 @@ fn insert_fragment(transaction: &Transaction, row: &FragmentRow) -> rusqlite::Re
             row.wall.as_micros(),
             row.samples,
             &row.sha256[..],
+            row.start.as_str(),
         ])?;
     transaction
         .prepare_cached("UPDATE segment SET bytes = ?2, ends_wall_us = ?3 + wall_shift_us WHERE id = ?1")?

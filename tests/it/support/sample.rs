@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wardwatch::domain::alert::{AlertDraft, CameraRef, ClipRef, ModelRef, Thumbnail};
 use wardwatch::domain::event::{Event, Phase, RuleRef, Severity};
-use wardwatch::domain::fragment::{Codec, Fragment, StreamFacts};
+use wardwatch::domain::fragment::{Codec, Fragment, FragmentStart, StreamFacts, TimeSource};
 use wardwatch::domain::ids::{AlertId, Epoch};
 use wardwatch::domain::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
 
@@ -34,7 +34,9 @@ pub fn fragment(camera: &str, number: u32, bytes: usize) -> Fragment {
         duration: FRAGMENT,
         starts_at: START + since,
         samples: 30,
-        facts: StreamFacts { codec: Codec::H264, width: 1920, height: 1080 },
+        facts: StreamFacts { codec: Codec::H264, width: 1920, height: 1080, time: TimeSource::Camera },
+        start: FragmentStart::KeyFrame,
+        is_break: false,
     }
 }
 

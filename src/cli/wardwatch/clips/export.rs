@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{Place, StoreArgs, check_cameras, not_blank, size, span, time, who};
 use crate::cli::{CANNOT, FOUND};
 use crate::clock::{self, SystemClock};
+use crate::domain::fragment::TimeSource;
 use crate::domain::ids::{AlertId, CameraId};
 use crate::store::Catalogue;
 use crate::store::clip::{
@@ -133,6 +134,9 @@ fn print_clip(clip: &ExportedClip, place: &Place) {
             size(file.bytes)
         );
         content.gaps.iter().for_each(|gap| println!("  {}", gap_text(gap, place)));
+        if content.time == TimeSource::Arrival {
+            println!("  times follow the arrival of pictures, since the camera's own could not be");
+        }
         if let Some(why) = content.goes_on {
             println!("  goes on in the next file: {why}");
         }

@@ -1,0 +1,139 @@
+//! Knowledge about a camera that its sessions leave for the next ones.
+//!
+//! Pure. The supervisor of a stream notes how sessions end, and asks which reader comes next.
+
+use super::settings::Reader;
+use super::wire::FailureKind;
+
+/// Sessions in a row that must not understand a camera that was understood before, until another reader tries it.
+const MISUNDERSTOOD_MAX: u32 = 3;
+/// Notes that are remembered as said.
+const NOTES_MAX: usize = 16;
+
+/// What earlier sessions found out about the camera.
+#[derive(Debug, Default)]
+pub(super) struct Learned {
+    reader: Reader,
+    only_udp: bool,
+    /// The present session has delivered samples.
+    has_delivered: bool,
+    /// The last session broke without a sample.
+    was_away: bool,
+    /// Our own reader has delivered samples of it.
+    is_understood: bool,
+    /// Sessions in a row that did not understand it.
+    misunderstood: u32,
+    notes: Vec<String>,
+}
+
+impl Learned {
+    /// The reader that works, or that is to be tried.
+    pub(super) fn reader(&self) -> Reader {
+        self.reader
+    }
+
+    /// Whether the camera sends datagrams alone, whatever the configuration says.
+    pub(super) fn only_udp(&self) -> bool {
+        self.only_udp
+    }
+
+    /// Whether the last session broke without a sample.
+    pub(super) fn was_away(&self) -> bool {
+        self.was_away
+    }
+
+    pub(super) fn session_begins(&mut self) {
+        self.has_delivered = false;
+    }
+
+    pub(super) fn delivered(&mut self) {
+        self.has_delivered = true;
+    }
+
+    /// Takes up how a session broke. Returns whether the reader is another one now.
+    pub(super) fn session_broke(&mut self, kind: FailureKind) -> bool {
+        self.was_away = !self.has_delivered;
+        if self.has_delivered {
+            self.is_understood |= self.reader == Reader::Own;
+            self.misunderstood = 0;
+            return false;
+        }
+        let before = self.reader;
+        self.only_udp = false;
+        match (before, kind) {
+            (Reader::Own, FailureKind::NotUnderstood) => {
+                self.misunderstood += 1;
+                let patience = if self.is_understood { MISUNDERSTOOD_MAX } else { 1 };
+                if self.misunderstood >= patience {
+                    self.reader = Reader::Rtspsrc;
+                }
+            }
+            (Reader::Own, _) => {}
+            (Reader::Rtspsrc, _) => (self.reader, self.misunderstood) = (Reader::Own, 0),
+        }
+        self.reader != before
+    }
+
+    /// Takes up what a session found out. Returns whether it is to be said: once.
+    pub(super) fn note(&mut self, text: &str, only_udp: bool) -> bool {
+        self.only_udp |= only_udp;
+        let is_news = self.notes.len() < NOTES_MAX && !self.notes.iter().any(|known| known == text);
+        if is_news {
+            self.notes.push(text.to_owned());
+        }
+        is_news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Notes sessions that delivered or not, and how each broke; gives the reader of the next.
+    fn after(learned: &mut Learned, sessions: &[(bool, FailureKind)]) -> Reader {
+        for (has_delivered, kind) in sessions {
+            learned.session_begins();
+            if *has_delivered {
+                learned.delivered();
+            }
+            let before = learned.reader();
+            assert_eq!(learned.session_broke(*kind), learned.reader() != before);
+        }
+        learned.reader()
+    }
+
+    #[test]
+    fn another_reader_tries_what_was_not_understood_and_the_one_that_works_stays() {
+        let mut learned = Learned::default();
+        assert_eq!(
+            after(&mut learned, &[(false, FailureKind::Transient)]),
+            Reader::Own,
+            "the network's fault"
+        );
+        assert_eq!(after(&mut learned, &[(false, FailureKind::NotUnderstood)]), Reader::Rtspsrc);
+        assert_eq!(after(&mut learned, &[(true, FailureKind::Transient)]), Reader::Rtspsrc, "it works");
+        assert_eq!(
+            after(&mut learned, &[(false, FailureKind::Transient)]),
+            Reader::Own,
+            "it does not any more"
+        );
+    }
+
+    #[test]
+    fn a_camera_that_was_understood_is_given_up_slowly() {
+        let mut learned = Learned::default();
+        let once = (false, FailureKind::NotUnderstood);
+        assert_eq!(after(&mut learned, &[(true, FailureKind::Transient), once, once]), Reader::Own);
+        assert_eq!(after(&mut learned, &[once]), Reader::Rtspsrc);
+    }
+
+    #[test]
+    fn datagrams_are_remembered_while_they_work_and_notes_are_said_once() {
+        let mut learned = Learned::default();
+        assert!(learned.note("only UDP", true) && !learned.note("only UDP", true));
+        after(&mut learned, &[(true, FailureKind::Transient)]);
+        assert!(learned.only_udp() && !learned.was_away());
+        after(&mut learned, &[(false, FailureKind::Transient)]);
+        assert!(!learned.only_udp() && learned.was_away());
+    }
+}
