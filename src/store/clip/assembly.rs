@@ -84,6 +84,8 @@ pub(super) struct Progress {
     lost: Option<GapCause>,
     /// What a fragment needs that continues a GOP is not in a file.
     is_chain_broken: bool,
+    /// A flaw says so.
+    is_miss_told: bool,
 }
 
 impl Progress {
@@ -192,7 +194,8 @@ impl Assembler<'_> {
             let needs_lost = progress.misses(row, &one);
             match read {
                 Ok(_) if needs_lost => {
-                    if !std::mem::replace(&mut progress.is_chain_broken, true) {
+                    progress.is_chain_broken = true;
+                    if !std::mem::replace(&mut progress.is_miss_told, true) {
                         let what = "this is not in the export: what it continues is not there".to_owned();
                         flaws.push(flaw(row.starts_at, what));
                     }
@@ -311,6 +314,7 @@ fn take(
     progress.last = Some(place);
     progress.lost = None;
     progress.is_chain_broken = false;
+    progress.is_miss_told = false;
     None
 }
 

@@ -23,6 +23,8 @@ const INTRA_WAIT: i64 = 7 * SECOND;
 /// samples, and one header serves.
 const CHANGES_MAX: usize = 2;
 const CHANGES_SPAN: i64 = 60 * SECOND;
+/// The same of changes of the size: players take another size from another file only.
+const SIZE_CHANGES_MAX: usize = 10;
 
 /// Whether decoding can begin at a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -238,7 +240,8 @@ impl Builder {
     /// New parameters, where the sets are others than those of the header, and the header is to change.
     fn renew(&mut self, slices: &[&[u8]], sps: &Sps, arrival: i64) -> Option<Arc<Parameters>> {
         let units = self.sets.wanted(slices);
-        while self.changes.front().is_some_and(|change| arrival - change > CHANGES_SPAN) {
+        let is_old = |change: &i64| arrival - change > CHANGES_SPAN;
+        while self.changes.len() > SIZE_CHANGES_MAX || self.changes.front().is_some_and(is_old) {
             self.changes.pop_front();
         }
         let parameters = self.sets.parameters(&units, sps);
@@ -248,28 +251,25 @@ impl Builder {
                 Some(Current { parameters: parameters.clone(), units: units.clone(), newest: units });
             return Some(parameters);
         };
-        let is_steady = if current.parameters.in_band {
-            let is_steady = current.newest == units && same_picture(&current.parameters, &parameters);
+        let is_same_size = same_size(&current.parameters, &parameters);
+        let changes_max = if is_same_size { CHANGES_MAX } else { SIZE_CHANGES_MAX };
+        if current.parameters.in_band {
+            let is_steady = current.newest == units;
+            current.newest.clone_from(&units);
             if !is_steady {
                 self.changes.push_back(arrival);
             }
-            current.newest.clone_from(&units);
+            let is_size_new = !is_same_size && self.changes.len() <= changes_max;
             // While changes are remembered the sets stay in the samples.
-            if !is_steady || !self.changes.is_empty() {
+            if !is_size_new && !self.changes.is_empty() {
                 return None;
             }
-            false
-        } else {
-            current.units == units && same_picture(&current.parameters, &parameters)
-        };
-        if is_steady {
+        } else if current.units == units && same_picture(&current.parameters, &parameters) {
             return None;
+        } else {
+            self.changes.push_back(arrival);
         }
-        let in_band = self.changes.len() >= CHANGES_MAX;
-        self.changes.push_back(arrival);
-        if self.changes.len() > CHANGES_MAX + 1 {
-            self.changes.pop_front();
-        }
+        let in_band = self.changes.len() > changes_max;
         let parameters = Arc::new(Parameters { in_band, ..parameters });
         *current = Current { parameters: parameters.clone(), units: units.clone(), newest: units };
         Some(parameters)
@@ -321,6 +321,11 @@ impl Builder {
         rest.filter(|one| !is_left_out(one)).for_each(|one| put(one));
         data
     }
+}
+
+/// Whether pictures are of one size.
+fn same_size(one: &Parameters, other: &Parameters) -> bool {
+    (one.width, one.height) == (other.width, other.height)
 }
 
 /// Whether pictures are alike but for their sets' bytes: the same sets may describe two sizes, by their ids.

@@ -39,6 +39,8 @@ pub(crate) struct Counts {
 impl Counts {
     /// Packets and units that were skipped because of what they are; losses on the way are not among them.
     pub fn skipped(&self) -> u64 {
-        self.malformed + self.foreign + self.unusable + self.incomplete + self.bad_sets
+        // Where packets are lost, units are incomplete for that reason.
+        let incomplete = if self.lost == 0 { self.incomplete } else { 0 };
+        self.malformed + self.foreign + self.unusable + incomplete + self.bad_sets
     }
 }

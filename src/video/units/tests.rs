@@ -247,6 +247,17 @@ fn sets_by_turns_end_in_one_file_that_has_them_in_its_samples() {
 }
 
 #[test]
+fn sizes_by_turns_have_a_file_each() {
+    let options = "keyint=10:min-keyint=10:bframes=0";
+    let Some(first) = encoded(Codec::H264, "320x192", 6, options) else { return };
+    let second = encoded(Codec::H264, "640x360", 6, options).unwrap();
+    let turns: Vec<Vec<Vec<u8>>> =
+        (0..60).map(|at| if at / 10 % 2 == 0 { first[at].clone() } else { second[at].clone() }).collect();
+    let parts: Vec<_> = turns.chunks(10).map(<[_]>::to_vec).collect();
+    expect_exact(Codec::H264, &parts, &sent(Codec::H264, &turns));
+}
+
+#[test]
 fn decoding_begins_at_a_cra_picture_without_its_leading_pictures() {
     let options = "keyint=20:min-keyint=20:open-gop=1:bframes=3:b-adapt=0:repeat-headers=1";
     let Some(units) = encoded(Codec::H265, "320x192", 8, options) else { return };
