@@ -22,8 +22,6 @@ const FRAGMENT_NANOS: u64 = 1_000_000_000;
 const PART_NANOS: u64 = 5_000_000_000;
 /// A GOP that is larger likewise.
 const PART_BYTES: usize = 16 * 1024 * 1024;
-/// Decoding times begin before presentation times, and no time in a file is below zero.
-const AHEAD_NANOS: u64 = 2_000_000_000;
 /// How long a sample plays behind which none came.
 const LAST_NANOS: u64 = 40_000_000;
 
@@ -63,6 +61,8 @@ pub(super) struct Muxer {
     /// The header has changed, and no fragment has told so.
     is_header_new: bool,
     number: u32,
+    /// Decoding time of the session's first sample, from which times in files count.
+    origin: Option<u64>,
     last_nanos: u64,
 }
 
@@ -84,6 +84,7 @@ impl Muxer {
         // Nothing is written before it is known what it is.
         let times = self.times.as_mut()?;
         let decoded = times.next(shown);
+        self.origin.get_or_insert(decoded);
         self.waiting_bytes += sample.data.len();
         self.waiting.push(Waiting { sample, shown, decoded, at });
         ended
@@ -142,7 +143,8 @@ impl Muxer {
             .collect();
         self.last_nanos = end.saturating_sub(waiting.last().map_or(end, |last| last.decoded));
         self.number += 1;
-        let mut bytes = boxes::fragment(self.number, ticks(first.decoded + AHEAD_NANOS), &entries);
+        let decode_time = ticks(first.decoded).saturating_sub(ticks(self.origin.unwrap_or(0)));
+        let mut bytes = boxes::fragment(self.number, decode_time, &entries);
         bytes.reserve(waiting.iter().map(|one| one.sample.data.len()).sum());
         waiting.iter().for_each(|one| bytes.extend_from_slice(&one.sample.data));
         let header = std::mem::take(&mut self.is_header_new).then(|| {
