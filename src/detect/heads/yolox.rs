@@ -34,6 +34,8 @@ pub enum Boxes {
 const FITTING: f32 = 0.9;
 /// A box's centre is at most so many cells away from its own cell.
 const CELLS_AWAY: f32 = 4.0;
+/// A cell's column, row and stride.
+type Cell = (f32, f32, f32);
 /// On a map of fewer cells a side, every reading fits.
 const CELLS_TOLD: usize = 12;
 
@@ -83,12 +85,12 @@ impl Decoder for Yolox {
         if input.width.min(input.height) < CELLS_TOLD * finest {
             return None;
         }
-        let fitting = |fits: &dyn Fn(&[f32], (f32, f32, f32)) -> bool| {
+        let fitting = |fits: &dyn Fn(&[f32], Cell) -> bool| {
             let boxes = outputs[0].chunks_exact(row_len).zip(grid(input, &self.strides));
             boxes.filter(|(row, cell)| fits(row, *cell)).count() as f32 >= FITTING * rows as f32
         };
         // Where the centre lies from the middle of its cell, in cells.
-        let is_near = |x: f32, y: f32, (column, line, stride): (f32, f32, f32)| {
+        let is_near = |x: f32, y: f32, (column, line, stride): Cell| {
             let [dx, dy] = [x / stride - column - 0.5, y / stride - line - 0.5];
             dx.abs() <= CELLS_AWAY && dy.abs() <= CELLS_AWAY
         };
