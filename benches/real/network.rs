@@ -47,7 +47,7 @@ impl Network {
         Self {
             name: stem.into_owned(),
             factory: Factory::new(&settings).unwrap(),
-            unsure: Factory::new(&Settings { score_min: SCORE_MIN, ..settings }).unwrap(),
+            unsure: Factory::new(&Settings { score_min: Some(SCORE_MIN), ..settings }).unwrap(),
             nms_iou: manifest.nms_iou,
             sha256: manifest.sha256,
         }

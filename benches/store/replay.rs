@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use wardwatch::clock::{Clock, SystemClock};
-use wardwatch::domain::fragment::{Codec, Fragment, StreamFacts};
+use wardwatch::domain::fragment::{Codec, Fragment, FragmentStart, StreamFacts, TimeSource};
 use wardwatch::domain::ids::Epoch;
 use wardwatch::domain::time::{Pts, Stamp};
 use wardwatch::store::{Settings, Store};
@@ -36,8 +36,10 @@ pub fn fragment(camera: u32, number: u32, bytes: &Arc<[u8]>, starts_at: Stamp) -
         pts: Pts(u64::from(number) * GOP.as_nanos() as u64),
         duration: GOP,
         starts_at,
+        start: FragmentStart::KeyFrame,
+        is_break: false,
         samples: 15,
-        facts: StreamFacts { codec: Codec::H264, width: 1920, height: 1080 },
+        facts: StreamFacts { codec: Codec::H264, width: 1920, height: 1080, time: TimeSource::Camera },
     }
 }
 

@@ -205,7 +205,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--from --url --output)--list[List what can be brought]' \
 '-h[Print help]' \
 '--help[Print help]' \
-'::name -- Which network\: yolox-nano, picodet-s or nanodet-plus:_default' \
+'::name -- The network\: yolox-nano, picodet-s or nanodet-plus:_default' \
 && ret=0
 ;;
 (check)

@@ -132,7 +132,7 @@ fn examples_hold_to_the_schemas_and_are_read() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 6);
+    assert_eq!(seen, 7);
 }
 
 fn read<T: serde::de::DeserializeOwned>(payload: &Value) -> T {
