@@ -8,6 +8,8 @@ use crate::domain::time::Monotonic;
 /// An access unit with more is not put together.
 const BYTES_MAX: usize = 16 * 1024 * 1024;
 const UNITS_MAX: usize = 1024;
+/// Sets and SEI that wait for the next slice.
+const ASIDE_MAX: usize = 64;
 /// So many markers in a row have to stand at the end of access units before they are believed.
 const MARKERS: u32 = 8;
 
@@ -31,6 +33,8 @@ pub(super) struct AccessUnit {
 pub(super) struct Collector {
     codec: Codec,
     current: AccessUnit,
+    /// Sets and SEI behind a slice, each with its arrival: of this picture or of the next.
+    aside: Vec<(Vec<u8>, Monotonic)>,
     bytes: usize,
     is_marked: bool,
     /// Markers in a row that stood at the end of access units.
@@ -47,6 +51,7 @@ impl Collector {
         Self {
             codec,
             current: AccessUnit::default(),
+            aside: Vec::new(),
             bytes: 0,
             is_marked: false,
             true_markers: 0,
@@ -92,11 +97,17 @@ impl Collector {
             let begins = match role {
                 Role::Slice => is_first || stamp != self.current.stamp,
                 Role::Suffix => false,
+                Role::Set(_) | Role::Prefix if stamp == self.current.stamp && !self.is_marked => {
+                    return self.set_aside(unit, arrival, counts);
+                }
                 Role::Delimiter | Role::Set(_) | Role::Prefix | Role::Unusable => true,
             };
             if begins {
                 self.true_markers = if self.is_marked { self.true_markers.saturating_add(1) } else { 0 };
                 self.end(pass);
+                if let Some((_, arrival)) = self.aside.first() {
+                    self.current.arrival = *arrival;
+                }
             } else if self.is_marked {
                 self.true_markers = 0;
             }
@@ -105,9 +116,10 @@ impl Collector {
             self.true_markers = 0;
             self.current.is_damaged = true;
         }
-        if self.current.units.is_empty() {
+        if self.current.units.is_empty() && self.aside.is_empty() {
             self.current.arrival = arrival;
         }
+        self.current.units.extend(self.aside.drain(..).map(|(unit, _)| unit));
         // Sets and SEI may have another stamp than the picture that they stand before.
         if !self.current.has_slices {
             self.current.stamp = stamp;
@@ -133,9 +145,21 @@ impl Collector {
         }
     }
 
+    /// Keeps sets and SEI of the same stamp that come behind a slice until the next slice says which picture they are of: some
+    /// encoders write them before each slice.
+    fn set_aside(&mut self, unit: Vec<u8>, arrival: Monotonic, counts: &mut Counts) {
+        self.bytes += unit.len();
+        if self.bytes > BYTES_MAX || self.aside.len() == ASIDE_MAX {
+            counts.unusable += 1;
+            return;
+        }
+        self.aside.push((unit, arrival));
+    }
+
     /// Notes a packet's marker, behind its units. `is_within_unit`: the packet's last unit goes on.
     pub fn mark(&mut self, is_within_unit: bool, pass: &mut dyn FnMut(AccessUnit)) {
-        if !self.current.has_slices || is_within_unit {
+        // A marker behind units that are set aside is theirs.
+        if !self.current.has_slices || is_within_unit || !self.aside.is_empty() {
             return;
         }
         self.is_marked = true;
@@ -191,6 +215,18 @@ mod tests {
             [(2, false), (1, false)]
         );
         assert_eq!(group(&[(7, false, FIRST), (7, false, SPS), (7, false, FIRST)]), [(1, false), (2, false)]);
+    }
+
+    #[test]
+    fn sets_before_each_slice_of_one_picture_do_not_cut_it() {
+        let one = [(7, false, SPS), (7, false, FIRST), (7, false, SPS), (7, false, SEI), (7, true, NEXT)];
+        let next = [(9, false, SPS), (9, false, FIRST), (9, false, SPS), (9, true, NEXT)];
+        assert_eq!(group(&[&one[..], &next[..]].concat()), [(5, false), (4, false)]);
+        // Set aside behind one picture, and of the next.
+        assert_eq!(
+            group(&[(7, false, FIRST), (7, false, SPS), (7, false, SEI), (9, false, FIRST)]),
+            [(1, false), (3, false)]
+        );
     }
 
     #[test]
