@@ -461,6 +461,7 @@ impl Supervisor {
                 }
                 let facts = init.1.clone().ok_or("a fragment without saying what is in it")?;
                 self.facts.get_or_insert_with(|| facts.clone());
+                self.learned.delivered();
                 let (camera, epoch) = (self.stream.camera.clone(), self.epoch);
                 let init = init.0.clone();
                 self.sink.fragment(Fragment {
