@@ -1,10 +1,11 @@
-"""Weights into the network that boxes run: `python export.py OUT/average.pt street-nano.onnx`.
+"""Weights into the network that boxes run: `python export.py OUT/average.pt street-nano.onnx [calibration.json]`.
 
-Folds normalisation and the input's scale into the convolutions, holds the result against PyTorch on a random picture, and
-prints the file's sha256 for the manifest.
+Folds normalisation, the input's scale and the calibration of scores (calibrate.py) into the convolutions, holds the result
+against PyTorch on a random picture, and prints the file's sha256 for the manifest.
 """
 
 import hashlib
+import json
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import onnxruntime
 import torch
 from torch import nn
 
-from net import StreetNano
+from net import STRIDES, StreetNano
 
 ROWS, COLUMNS = 384, 640
 
@@ -29,11 +30,20 @@ def folded(module):
     return module
 
 
+@torch.no_grad()
+def calibrated(model, calibration):
+    """Shifts each class's logits by its offset in `calibration`, in the order of CLASSES."""
+    for out in model.out:
+        out.bias[4:] += torch.tensor(calibration["offsets"])
+
+
 def main():
     weights, out = Path(sys.argv[1]), Path(sys.argv[2])
     model = StreetNano()
     model.load_state_dict(torch.load(weights, map_location="cpu")["average"])
     model.eval()
+    if len(sys.argv) > 3:
+        calibrated(model, json.loads(Path(sys.argv[3]).read_text()))
     picture = torch.randint(0, 256, (1, 3, ROWS, COLUMNS)).float()
     with torch.no_grad():
         expected = model(picture)
@@ -41,7 +51,7 @@ def main():
     with torch.no_grad():
         plain.stem[0][0].weight *= plain.input_scale
     plain.input_scale = None
-    names = [f"stride_{stride}" for stride in (8, 16, 32)]
+    names = [f"stride_{stride}" for stride in STRIDES]
     with torch.no_grad():
         torch.onnx.export(
             plain, (picture,), str(out), opset_version=13, input_names=["images"], output_names=names, dynamo=False)

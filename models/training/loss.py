@@ -12,6 +12,8 @@ from torch.nn import functional
 CANDIDATES = 10
 # A small box counts as this large when cells are looked for: at stride 8 it may hold no centre.
 SIDE_MIN = 14.0
+# A label's score from which on it counts as certain, and the least share of the target score that a label teaches.
+SCORE_SURE, SCORE_LEAST = 0.7, 0.5
 
 
 def iou(a, b, complete=False):
@@ -64,20 +66,20 @@ def assign(boxes, logits, truth, classes, centres):
 def loss(boxes, logits, batch, centres):
     """Mean loss of a batch: (sum, of boxes, of classes).
 
-    `batch`: per picture a dict of truth [n, 4], classes [n], unclear [m, 4], unclear_classes [m] (bit per class: what may
-    be there or not) and labelled [classes] (0 where the picture's labels leave a class out).
+    `batch`: per picture a dict of truth [n, 4], classes [n], scores [n] (how sure the labels are), unclear [m, 4] and
+    unclear_classes [m] (bit per class: may be there or not).
     """
     owners, wanted, weights = [], torch.zeros_like(logits), torch.ones_like(logits)
     for number, picture in enumerate(batch):
         owner, target = assign(boxes[number].detach(), logits[number].detach(), picture["truth"], picture["classes"], centres)
-        weights[number] *= picture["labelled"]
         if picture["unclear"].shape[0]:
             low, high = picture["unclear"][:, None, :2], picture["unclear"][:, None, 2:]
             inside = ((centres[None] >= low) & (centres[None] <= high)).all(-1)
             bits = (picture["unclear_classes"][:, None] >> torch.arange(logits.shape[-1])) & 1
             weights[number] *= 1 - (inside[:, :, None] & (bits[:, None] == 1)).any(0).float()
         mine = (owner >= 0).nonzero()[:, 0]
-        wanted[number, mine, picture["classes"][owner[mine]]] = target[mine]
+        sure = (picture["scores"][owner[mine]] / SCORE_SURE).clamp(SCORE_LEAST, 1.0)
+        wanted[number, mine, picture["classes"][owner[mine]]] = target[mine] * sure
         weights[number, mine] = 1.0
         owners.append((mine, owner[mine], target[mine]))
     total = wanted.sum().clamp(min=1.0)

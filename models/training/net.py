@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 CLASSES = ("person", "two-wheeler", "car", "large-vehicle")
-STRIDES = (8, 16, 32)
+STRIDES = (8, 16, 32, 64)
 
 
 def convolution(inputs, outputs, kernel=3, stride=1):
@@ -46,19 +46,20 @@ class StreetNano(nn.Module):
     """[batch, 3, rows, columns] in 0..255, RGB -> per stride [batch, 4 + classes, rows / stride, columns / stride].
 
     Channels: centre x and y relative to the cell's centre and log width and height, in strides; one logit per class.
-    Rows and columns must be multiples of 32.
+    Rows and columns must be multiples of 64.
     """
 
-    def __init__(self, neck=48):
+    def __init__(self, neck=56):
         super().__init__()
         # None once it is folded into the first convolution. No mean is taken off: then the zeros around the picture would
         # mean another grey after folding than before.
         self.input_scale = 1 / 128
         self.stem = nn.Sequential(convolution(3, 16, 3, 2), convolution(16, 32, 3, 2))
-        self.stage8 = Stage(32, 48, 16, 2)
-        self.stage16 = Stage(48, 96, 40, 2)
-        self.stage32 = Stage(96, 128, 64, 2)
-        self.lateral = nn.ModuleList(convolution(width, neck, 1) for width in (48, 96, 128))
+        self.stage8 = Stage(32, 64, 24, 2)
+        self.stage16 = Stage(64, 112, 48, 2)
+        self.stage32 = Stage(112, 144, 64, 2)
+        self.stage64 = Stage(144, 96, 48, 1)
+        self.lateral = nn.ModuleList(convolution(width, neck, 1) for width in (64, 112, 144, 96))
         self.smooth = nn.ModuleList(convolution(neck, neck) for _ in STRIDES)
         self.out = nn.ModuleList(nn.Conv2d(neck, 4 + len(CLASSES), 1) for _ in STRIDES)
         for out in self.out:
@@ -68,10 +69,10 @@ class StreetNano(nn.Module):
 
     def forward(self, x):
         maps = [self.stage8(self.stem(x if self.input_scale is None else x * self.input_scale))]
-        maps.append(self.stage16(maps[-1]))
-        maps.append(self.stage32(maps[-1]))
+        for stage in (self.stage16, self.stage32, self.stage64):
+            maps.append(stage(maps[-1]))
         maps = [lateral(level) for lateral, level in zip(self.lateral, maps)]
-        for level in (1, 0):
+        for level in range(len(maps) - 2, -1, -1):
             maps[level] = maps[level] + functional.interpolate(maps[level + 1], scale_factor=2.0, mode="nearest")
         return [out(smooth(level)) for out, smooth, level in zip(self.out, self.smooth, maps)]
 

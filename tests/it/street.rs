@@ -27,7 +27,7 @@ fn frame(picture: Picture) -> Frame {
 #[test]
 fn the_built_in_network_sees_drawn_streets() {
     let settings =
-        Settings { detector: DetectorChoice::named(BUILT_IN), score_min: Some(0.35), ..Settings::default() };
+        Settings { detector: DetectorChoice::named(BUILT_IN), score_min: Some(0.45), ..Settings::default() };
     let mut detector = Factory::new(&settings).unwrap().for_camera(&[]);
     let (mut asked, mut seen) = (BTreeMap::<Label, usize>::new(), BTreeMap::<Label, usize>::new());
     let (mut said, mut wrong) = (0, 0);
