@@ -106,7 +106,8 @@ fn a_post_that_is_away_does_not_have_the_backlog_sent_again_and_again() {
         sender.put(1000 + round);
         wait_until("the new one is there", LONG, || sender.state().published > published);
         let sent = proxy.bytes_from_box() - before;
-        assert!(sent < 12 * 40_000, "{sent} bytes on connection {round}");
+        // A few of 400: how many are due again grows with the wait before the connection.
+        assert!(sent < 16 * 40_000, "{sent} bytes on connection {round}");
         before = proxy.bytes_from_box();
     }
     assert_eq!(sender.depth(), COUNT + 3);
