@@ -7,7 +7,7 @@ use super::network::Network;
 const BEGIN: &str = "<!-- real footage: written by `make bench-real CARD=1` -->\n";
 const END: &str = "<!-- end of real footage -->\n";
 
-/// What was measured, and a cell for each network.
+/// A measured figure, with a cell for each network.
 pub struct Row {
     pub what: String,
     pub cells: Vec<String>,

@@ -20,7 +20,7 @@ use super::tally::{Crossed, crossed, found};
 use super::truth::{self, Key, Line};
 use super::watch::{Gated, camera, frame, stamp};
 
-/// What somebody saw on one clip.
+/// Truth of one clip, counted by a person.
 pub struct Clip {
     pub name: String,
     pub keys: Vec<Key>,
@@ -28,7 +28,7 @@ pub struct Clip {
 }
 
 impl Clip {
-    /// How many cross its lines.
+    /// Number of subjects that cross its lines.
     fn crossings(&self) -> usize {
         self.lines.iter().map(|line| line.crossings.len()).sum()
     }
@@ -59,7 +59,7 @@ pub struct Subject {
     pub tracked: bool,
 }
 
-/// What a network did over one clip.
+/// Results of a network over one clip.
 #[derive(Default)]
 pub struct Watched {
     pub subjects: Vec<Subject>,
