@@ -4,7 +4,7 @@
 # make faults kill -9, power cuts, full and failing disks: the whole suite, minutes long, as root; prints its figures
 # make faults-alerts  boxes, broker and ward post, all real, under kill -9, stalls and links that break: nothing lost, nothing twice;
 #             seven days without a broker; 64 kbit/s with loss. Minutes long, as root; prints its figures   WARDWATCH_SEED=1
-# make fuzz   changed bytes against all that reads what cameras send: descriptions, replies, streams, packets   FUZZ_CASES=200000
+# make fuzz   changed bytes against everything that reads what cameras send: descriptions, replies, packets, NAL units   MINUTES=5
 # make bench  what the record path costs, beside what other programs need   CAMERAS=1,4,8,16 BENCH_SECONDS=30
 # make bench-detect  what looking costs and misses: networks beside onnxruntime (from PyPI), the pipeline on the clips of ../shared
 #                    RUNS=20   CAMERAS=1,4,8 BENCH_SECONDS=30   MODEL=path
@@ -74,9 +74,9 @@ faults faults-alerts:
 	@grep -q '^test result: ok' $(TARGET)/$@.log \
 		|| { tail -n 40 $(TARGET)/$@.log; echo "$@: a promise is broken; more in $(TARGET)/$@.log" >&2; exit 1; }
 
-FUZZ_CASES ?= 200000
+MINUTES ?= 5
 fuzz: setup
-	PROPTEST_CASES=$(FUZZ_CASES) $(CARGO) test --locked --lib -- rtsp::fuzz noise
+	scripts/fuzz $(MINUTES) "$$($(CARGO) test --locked --lib --no-run 2>&1 | tee /dev/stderr | sed -n 's/^ *Executable.*(\(.*\))$$/\1/p')"
 
 # With the tests' own profile: the dependencies are optimised in it, and are not built a second time.
 bench:

@@ -37,7 +37,7 @@ mkdir -p "$work/held"
 [ -d "$work/held/road_traffic4_caxias" ] || "$here/hold.sh" "$work/mix/street/road_traffic4" "$work/held/road_traffic4_caxias" duque_de_caxias
 
 # Drawn scenes with exact labels.
-[ -d "$work/mix/scenes" ] || (cd "$root" && nice cargo run --locked --example scenes -- "$work/mix/scenes" --scenes 260 --frames 5 --seed 1000)
+[ -d "$work/mix/scenes" ] || (cd "$root" && nice cargo run --locked --example scenes -- "$work/mix/scenes" --scenes 760 --frames 5 --seed 1000)
 
 # Two stages, calibration on a camera that neither stage saw, and the network that boxes run.
 run train.py "$work/general" "$here/general.toml" "$work/mix" --views "$general_views" --batch 24

@@ -5,7 +5,7 @@ use super::bits::Bits;
 /// More of a set is not read.
 const SET_BYTES_MAX: usize = 4096;
 /// Largest width or height in pixels that is believed.
-const PIXELS_MAX: u32 = 16_384;
+pub(crate) const PIXELS_MAX: u32 = 16_384;
 /// No codec reorders further.
 const REORDER_MAX: u32 = 16;
 

@@ -55,13 +55,14 @@ impl Params {
 pub(super) struct Watch {
     params: Params,
     stands: Followed<Stop>,
+    /// When somebody was found to stand in a jam for the last time: where that dissolves, whoever stood then may be the last to
+    /// drive on.
+    jammed_at: Option<Monotonic>,
 }
 
 #[derive(Debug, Default)]
 struct Stop {
     stand: Stand,
-    /// When it was found to stand in a jam for the last time: where that dissolves, it may be the last to drive on.
-    jammed_at: Option<Monotonic>,
     /// It was found to stand: a jam that forms around it later changes nothing.
     told: bool,
 }
@@ -74,7 +75,7 @@ fn succeeds(stop: &Stop, lost: &Sight, newcomer: &Sight) -> bool {
 
 impl Watch {
     pub(super) fn new(params: Params) -> Self {
-        Self { params, stands: Followed::with_heirs(succeeds) }
+        Self { params, stands: Followed::with_heirs(succeeds), jammed_at: None }
     }
 
     /// How many others stand as if in a jam with `track`, which stands at `spot`.
@@ -103,7 +104,7 @@ impl Condition for Watch {
             let (stop, points) = self.stands.follow(track);
             for point in points {
                 if stop.stand.examine(point, length).is_some() {
-                    (stop.told, stop.jammed_at) = (false, None);
+                    stop.told = false;
                 }
             }
         }
@@ -124,15 +125,14 @@ impl Condition for Watch {
             }
             let others = if stop.told { 0 } else { self.others(view, track, &spot) };
             if others >= jam_vehicles_min {
-                if let Some(stop) = self.stands.get_mut(track.id) {
-                    stop.jammed_at = Some(view.at);
-                }
+                self.jammed_at = Some(view.at);
                 notes.say(track, || {
                     format!("{}, in a jam: {others} others stand too ({jam_vehicles_min} make a jam)", numbers())
                 });
                 continue;
             }
-            let since_jam = stop.jammed_at.filter(|_| !stop.told).map(|at| measure::seconds(view.at.since(at)));
+            let was_in_jam = |at: &Monotonic| !stop.told && spot.since <= *at;
+            let since_jam = self.jammed_at.filter(was_in_jam).map(|at| measure::seconds(view.at.since(at)));
             if let Some(seconds) = since_jam.filter(|seconds| !measure::is_enough(*seconds, seconds_min)) {
                 notes.say(track, || format!("{}, in a jam {seconds:.0} s ago", numbers()));
                 continue;
@@ -148,6 +148,7 @@ impl Condition for Watch {
 
     fn forget(&mut self) {
         self.stands.forget();
+        self.jammed_at = None;
     }
 
     fn ending(&self) -> Ending {

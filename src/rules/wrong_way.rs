@@ -17,6 +17,10 @@ const GAP_SECONDS: f32 = 1.0;
 /// Who makes fewer of its own lengths a second is pushed, or rolls back.
 const PACE_MIN: f32 = 0.2;
 
+/// In picture heights: boxes of small, far subjects who follow each other closely go over from one to the next by a few pixels
+/// at a time, which are lengths of theirs.
+const WAY_MIN: f32 = 0.12;
+
 /// Its own evidence: no single step is more than this part of the way against the direction, and of all its steps since it
 /// turned, so much at most goes along with it. An identity that is handed from a car to the one behind it goes back in one
 /// step, and on with the traffic.
@@ -135,6 +139,8 @@ struct Way {
 
 #[derive(Debug, Clone, Copy)]
 struct Against {
+    /// In picture heights.
+    way: f32,
     lengths: f32,
     seconds: f32,
     degrees: f32,
@@ -191,8 +197,10 @@ impl Way {
         };
         self.since_peak.take(along(point));
         let way = measure::way(peak.foot, point.foot);
+        let heights = way[0].hypot(way[1]);
         Some(Against {
-            lengths: way[0].hypot(way[1]) / length,
+            way: heights,
+            lengths: heights / length,
             seconds: measure::seconds(point.at.since(peak.at)),
             degrees: measure::angle_degrees(way, params.direction.way()),
             steps: self.since_peak,
@@ -203,6 +211,7 @@ impl Way {
 impl Params {
     fn is_met_by(&self, against: &Against) -> bool {
         against.lengths >= self.lengths_min
+            && against.way >= WAY_MIN
             && measure::is_enough(against.seconds, self.seconds_min)
             && against.lengths >= PACE_MIN * against.seconds
             && against.degrees >= self.angle_degrees_min

@@ -10,7 +10,7 @@ use crate::domain::time::Monotonic;
 const OTHER_LABEL: f32 = 0.3;
 /// Who is faster than this, in own sizes a second, is on wheels, whatever the detector calls them by turns: a rider, a
 /// two-wheeler, a person.
-const ON_WHEELS: f32 = 2.0;
+pub(super) const ON_WHEELS: f32 = 2.0;
 
 /// What stands, in a row of others perhaps, is not continued by who bends over it: least overlap (IoU) with a box at rest.
 /// Somebody who stands walks on at any time.

@@ -45,6 +45,8 @@ struct Alive {
     /// Sum of scores per label, in the order of [`Label::ALL`].
     votes: [f32; Label::ALL.len()],
     evidence: Evidence,
+    /// It was as fast as only wheels are.
+    rode: bool,
     hits: u32,
     /// On the look that is being taken in.
     seen: bool,
@@ -92,8 +94,8 @@ const SECOND_SCORE: f32 = 0.6;
 const PART: f32 = 0.6;
 const PART_HEIGHT: f32 = 0.8;
 const PART_FOOT: f32 = 0.2;
-/// Who is called a two-wheeler in this part of the scores, and a person in the others, is a rider whose machine is not always
-/// found.
+/// Who was faster than a walk, and is called a two-wheeler in this part of the scores and a person in the others, is a rider
+/// whose machine is not always found. Who stands or bends beside a parked one is as often called by its name.
 const RIDER_PART: f32 = 0.3;
 /// A box of which more than this lies in another one's shows others too; from the rest an appearance is learnt so fast.
 const SHARED: f32 = 0.3;
@@ -308,6 +310,7 @@ impl Tracker {
             motion,
             votes: [0.0; Label::ALL.len()],
             evidence: Evidence::new(&detection.rect),
+            rode: false,
             hits: 0,
             seen: true,
             looked_at: at,
@@ -343,6 +346,9 @@ impl Alive {
         for (vote, label) in self.votes.iter_mut().zip(Label::ALL) {
             *vote += if label == detection.label { detection.score } else { 0.0 };
         }
+        self.track.path.push(PathPoint { at, foot: detection.rect.foot() });
+        thin(&mut self.track.path, settings.path_points_max);
+        self.rode |= self.travelled().is_some_and(|pace| pace >= association::ON_WHEELS);
         let label = self.named();
         let track = &mut self.track;
         track.label = label;
@@ -350,8 +356,6 @@ impl Alive {
         track.rect = self.motion.rect().clamped();
         track.velocity = self.motion.velocity();
         track.last_seen = at;
-        track.path.push(PathPoint { at, foot: detection.rect.foot() });
-        thin(&mut track.path, settings.path_points_max);
         let age = at.since(track.first_seen).as_secs_f32();
         self.evidence.seen(&detection.rect, detection.score, detection.score >= settings.score_high);
         let often = self.hits >= settings.hits_min && age >= settings.confirm_seconds_min;
@@ -365,14 +369,13 @@ impl Alive {
         }
     }
 
-    /// What most of its detections call it, by their scores. Who is called a two-wheeler now and then is one that is often seen
-    /// without its rider's machine: nobody who walks is.
+    /// What most of its detections call it, by their scores. Who rides and is called a two-wheeler now and then is one.
     fn named(&self) -> Label {
         let of = |label: Label| {
             self.votes.iter().zip(Label::ALL).find(|(_, l)| *l == label).map_or(0.0, |(v, _)| *v)
         };
         let (person, two_wheeler) = (of(Label::Person), of(Label::TwoWheeler));
-        if two_wheeler > 0.0 && two_wheeler >= RIDER_PART * (person + two_wheeler) {
+        if self.rode && two_wheeler > 0.0 && two_wheeler >= RIDER_PART * (person + two_wheeler) {
             return Label::TwoWheeler;
         }
         let best = self.votes.iter().zip(Label::ALL).max_by(|a, b| a.0.total_cmp(b.0));

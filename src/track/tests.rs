@@ -528,17 +528,18 @@ fn an_identity_does_not_go_back_with_who_comes_the_other_way() {
 /// PicoDet-S finds a rider's machine on every third look or so.
 #[test]
 fn a_rider_is_a_two_wheeler_also_where_his_machine_is_seldom_found() {
-    let ride = |every: usize| {
+    let ride = |every: usize, pace: f32| {
         let mut tracker = Tracker::new(Settings::default());
         let mut label = Label::Person;
         for i in 0..20 {
             let t = i as f32 * 0.2;
             let (what, score) = if i % every == 1 { (Label::TwoWheeler, 0.5) } else { (Label::Person, 0.55) };
-            let tracks = tracker.update(at(t), EPOCH, &[seen(what, score, upright(0.2 + 0.05 * t, 0.5))]);
+            let tracks = tracker.update(at(t), EPOCH, &[seen(what, score, upright(0.2 + pace * t, 0.5))]);
             label = tracks[0].label;
         }
         label
     };
-    assert_eq!([ride(2), ride(3)], [Label::TwoWheeler; 2]);
-    assert_eq!(ride(7), Label::Person, "who passes a parked one is called so once");
+    assert_eq!([ride(2, 0.16), ride(3, 0.16)], [Label::TwoWheeler; 2]);
+    assert_eq!(ride(7, 0.16), Label::Person, "who passes a parked one is called so once");
+    assert_eq!([ride(3, 0.02), ride(3, 0.0)], [Label::Person; 2], "who bends over one is called so now and then");
 }

@@ -35,6 +35,23 @@ fn in_a_jam_it_waits() {
 }
 
 #[test]
+fn a_box_that_moved_within_the_jam_has_no_time_of_its_own_when_it_dissolves() {
+    let jam = |t: f32| {
+        let goes = |seen: Seen, at: f32| Seen {
+            rect: Rect { x: seen.rect.x + 0.1 * (t - at).max(0.0), ..seen.rect },
+            ..seen
+        };
+        let others = (2..5).map(|id| car(id, 0.1 + 0.17 * id as f32 + tremble(t, id), 0.75));
+        let others = others.map(|seen| goes(seen, 60.0)).filter(|seen| seen.rect.x < 0.9);
+        // The one that is looked at was hidden in part, and begins to stand anew before the others go.
+        let place = if t < 45.0 { 0.44 } else { 0.5 };
+        let last = goes(car(1, place, 0.55), 72.0);
+        others.chain([last]).filter(|seen| seen.rect.x < 0.9).collect()
+    };
+    assert_eq!(opened(&kerb(), 90.0, jam), [0, 0, 0]);
+}
+
+#[test]
 fn what_was_parked_long_before_is_no_jam() {
     let mut settings = kerb();
     settings.place = zone(&[[0.2, 0.2], [0.8, 0.2], [0.8, 0.7], [0.2, 0.7]]);

@@ -58,6 +58,16 @@ fn an_identity_that_is_handed_to_the_one_behind_has_not_turned_round() {
 }
 
 #[test]
+fn small_boxes_that_go_over_from_one_to_the_next_have_not_turned_round() {
+    // 0.06 picture heights high; a few pixels back on each look, 0.1 heights in all, while the row goes on.
+    let small = |x: f32| Seen { id: 1, label: Label::TwoWheeler, rect: Rect::new(x, 0.5, 0.022, 0.06) };
+    let row = |t: f32| vec![small(0.5 - 0.025 * t.min(2.2))];
+    assert_eq!(opened(&lane(), 8.0, row), [0, 0, 0]);
+    let rides = |t: f32| vec![small(0.7 - 0.03 * t)];
+    assert_eq!(opened(&lane(), 8.0, rides), [1, 1, 1], "who goes further is told");
+}
+
+#[test]
 fn one_that_is_lost_and_found_again_is_one_event() {
     let ride = |t: f32| vec![bike(if t < 3.0 { 1 } else { 2 }, 0.85 - 0.06 * t, 0.5)];
     assert!(opened(&lane(), 10.0, ride).iter().all(|count| *count <= 1));

@@ -12,8 +12,6 @@ use crate::bitstream::nal::SetKind;
 use crate::domain::time::{ClockState, Stamp, WallTime};
 use crate::video::mux::{MuxedFragment, Muxer};
 
-/// A stream that is encoded once.
-static FILM: OnceLock<Vec<Vec<Vec<u8>>>> = OnceLock::new();
 /// RTP ticks per second.
 const RATE: u32 = 90_000;
 
@@ -89,6 +87,14 @@ fn encoded(codec: Codec, size: &str, seconds: u32, options: &str) -> Option<Vec<
         }
     });
     Some(units)
+}
+
+/// Five seconds that are encoded once; empty without ffmpeg or the encoder.
+fn film(codec: Codec) -> &'static [Vec<Vec<u8>>] {
+    static FILMS: [OnceLock<Vec<Vec<Vec<u8>>>>; 2] = [OnceLock::new(), OnceLock::new()];
+    FILMS[usize::from(codec == Codec::H265)].get_or_init(|| {
+        encoded(codec, "160x96", 5, "keyint=10:min-keyint=10:bframes=0").unwrap_or_default()
+    })
 }
 
 fn media(codec: Codec) -> Media {
@@ -481,11 +487,9 @@ proptest! {
     fn damage_is_survived(
         damage in prop::collection::vec((any::<prop::sample::Index>(), 0u8..6, any::<u16>(), any::<u8>()), 0..40),
         transport in prop::sample::select(vec![Transport::Tcp, Transport::Udp]),
+        codec in prop::sample::select(vec![Codec::H264, Codec::H265]),
     ) {
-        let units = FILM.get_or_init(|| {
-            encoded(Codec::H264, "160x96", 5, "keyint=10:min-keyint=10:bframes=0").unwrap_or_default()
-        });
-        let mut packets = sent(Codec::H264, units);
+        let mut packets = sent(codec, film(codec));
         for (place, kind, at, value) in damage {
             if packets.is_empty() {
                 break;
@@ -504,7 +508,7 @@ proptest! {
             }
         }
         let packets: Vec<Packet> = packets.into_iter().map(|packet| Packet { transport, ..packet }).collect();
-        let (samples, _) = samples(&media(Codec::H264), &packets);
+        let (samples, _) = samples(&media(codec), &packets);
         prop_assert!(samples.len() <= packets.len());
         let fragments = muxed(samples);
         let ticks = fragments.iter().map(|fragment| fragment.duration).sum::<Duration>();
@@ -518,6 +522,43 @@ proptest! {
             for set in [SetKind::Vps, SetKind::Sps, SetKind::Pps] {
                 crate::bitstream::Sets::new(codec).take(set, &unit, false);
             }
+        }
+    }
+    /// NAL units of a real stream with some bytes changed: read as parameter sets and slices, they never panic, and no picture
+    /// is larger than the standards admit.
+    #[test]
+    fn changed_units_are_survived(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 1..12),
+        length in 0usize..200,
+        codec in prop::sample::select(vec![Codec::H264, Codec::H265]),
+    ) {
+        let mut units: Vec<Vec<u8>> = film(codec).iter().take(3).flatten().cloned().collect();
+        if units.is_empty() {
+            return Ok(());
+        }
+        for (unit, at, value) in changes {
+            let unit = unit.get_mut(&mut units);
+            let at = at.index(unit.len());
+            unit[at] = value;
+            unit.truncate(length.max(1));
+        }
+        let mut sets = crate::bitstream::Sets::new(codec);
+        for unit in &units {
+            match nal::role(codec, unit) {
+                Role::Set(set) => drop(sets.take(set, unit, false)),
+                _ => {
+                    if let Some((_, sps)) = sets.of_slice(unit) {
+                        prop_assert!(sps.width.max(sps.height) <= crate::bitstream::sps::PIXELS_MAX);
+                        let wanted = sets.wanted(&[unit]);
+                        let codec_data = sets.parameters(&wanted, sps).codec_data;
+                        prop_assert!(codec_data.len() <= 64 + 2 * wanted.iter().map(Vec::len).sum::<usize>());
+                        let _ = crate::bitstream::sets::sets_of(codec, &codec_data);
+                    }
+                }
+            }
+            let mut parts = 0;
+            nal::split(codec, unit.clone(), |part| parts += part.len());
+            prop_assert!(parts <= unit.len());
         }
     }
 }
