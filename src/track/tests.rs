@@ -541,5 +541,9 @@ fn a_rider_is_a_two_wheeler_also_where_his_machine_is_seldom_found() {
     };
     assert_eq!([ride(2, 0.16), ride(3, 0.16)], [Label::TwoWheeler; 2]);
     assert_eq!(ride(7, 0.16), Label::Person, "who passes a parked one is called so once");
-    assert_eq!([ride(3, 0.02), ride(3, 0.0)], [Label::Person; 2], "who bends over one is called so now and then");
+    assert_eq!(
+        [ride(3, 0.02), ride(3, 0.0)],
+        [Label::Person; 2],
+        "who bends over one is called so now and then"
+    );
 }

@@ -19,6 +19,7 @@ use post::Listener;
 use subscriber::Listener;
 
 use crate::agent::demo::{Demo, Running};
+use crate::domain::alert::Alert;
 use crate::domain::event::Phase;
 use crate::domain::ids::CameraId;
 use crate::store::{ClipFilter, ClipSegment};
@@ -89,8 +90,16 @@ fn introduce(running: &Running, listener: &Listener, seconds: u64) {
 /// An alert message that has arrived, and is printed.
 struct Told {
     phase: Phase,
-    /// From the frame's arrival at the box to the message's where it is listened.
-    latency: Duration,
+    /// From the frame's arrival at the box to the message's where it is listened. An end waits for its rule, and a further
+    /// alert for others of its kind: they have none.
+    latency: Option<Duration>,
+}
+
+impl Told {
+    fn new(alert: &Alert, latency: Duration) -> Self {
+        let is_prompt = alert.phase == Phase::Opened && alert.follows.is_none();
+        Self { phase: alert.phase, latency: is_prompt.then_some(latency) }
+    }
 }
 
 #[derive(Default)]
@@ -103,12 +112,10 @@ struct Tally {
 impl Tally {
     fn count(&mut self, told: &Told) {
         match told.phase {
-            Phase::Opened => {
-                self.opened += 1;
-                self.latencies.push(told.latency);
-            }
+            Phase::Opened => self.opened += 1,
             Phase::Closed => self.closed += 1,
         }
+        self.latencies.extend(told.latency);
     }
 
     fn print(&mut self, clips: &[ClipSegment], args: &Args) {

@@ -92,9 +92,8 @@ fn encoded(codec: Codec, size: &str, seconds: u32, options: &str) -> Option<Vec<
 /// Five seconds that are encoded once; empty without ffmpeg or the encoder.
 fn film(codec: Codec) -> &'static [Vec<Vec<u8>>] {
     static FILMS: [OnceLock<Vec<Vec<Vec<u8>>>>; 2] = [OnceLock::new(), OnceLock::new()];
-    FILMS[usize::from(codec == Codec::H265)].get_or_init(|| {
-        encoded(codec, "160x96", 5, "keyint=10:min-keyint=10:bframes=0").unwrap_or_default()
-    })
+    FILMS[usize::from(codec == Codec::H265)]
+        .get_or_init(|| encoded(codec, "160x96", 5, "keyint=10:min-keyint=10:bframes=0").unwrap_or_default())
 }
 
 fn media(codec: Codec) -> Media {

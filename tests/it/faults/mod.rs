@@ -5,6 +5,7 @@
 //! minutes (`make faults`), otherwise for seconds. `figure:` lines are what `make faults` collects.
 
 mod block_log;
+mod change;
 mod courier;
 mod disk;
 mod kill;

@@ -7,6 +7,7 @@ pub mod post;
 pub mod proxy;
 pub mod relay;
 pub mod sample;
+pub mod scripted;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

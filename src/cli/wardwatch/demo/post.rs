@@ -12,7 +12,6 @@ use crate::cli::wardpost::follow::{Entry, Follower, has_its_own};
 use crate::cli::wardpost::tail::thumbnail_file;
 use crate::cli::wardpost::{language_of_the_locale, look};
 use crate::clock;
-use crate::domain::event::Phase;
 use crate::domain::time::WallTime;
 use crate::post::presentation::Presentation;
 use crate::post::settings::{Written, WrittenBroker, WrittenPost};
@@ -105,13 +104,12 @@ impl Listener {
             Entry::Alert(stored) => {
                 let alert = &stored.alert;
                 println!("{}", self.presentation.line(stored));
-                // Of an end, most would be what the rule waits for.
-                let latency = stored_at.since(alert.opened_at);
-                if alert.phase == Phase::Opened {
+                let told = Told::new(alert, stored_at.since(alert.opened_at));
+                if let Some(latency) = told.latency {
                     println!("    on the post's disk after {} ms", latency.as_millis());
                 }
                 self.keep_thumbnail(stored)?;
-                return Ok(Some(Told { phase: alert.phase, latency }));
+                return Ok(Some(told));
             }
         }
         Ok(None)

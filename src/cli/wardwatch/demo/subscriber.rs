@@ -35,7 +35,7 @@ impl Listener {
     pub fn wait(&mut self, patience: Duration) -> anyhow::Result<Vec<Told>> {
         let Some(arrival) = self.subscriber.next(patience)? else { return Ok(Vec::new()) };
         println!("{}", describe(&arrival, &self.thumbnails)?);
-        Ok(vec![Told { phase: arrival.alert.phase, latency: latency(&arrival) }])
+        Ok(vec![Told::new(&arrival.alert, latency(&arrival))])
     }
 
     pub fn stop(self) -> anyhow::Result<()> {
