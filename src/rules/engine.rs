@@ -8,7 +8,7 @@ use super::settings::RuleSettings;
 use super::{About, Condition, Ending, Finding, Notes, View};
 use crate::domain::detection::Label;
 use crate::domain::event::{Event, Phase, RuleRef, Severity, Subject};
-use crate::domain::geometry::Point;
+use crate::domain::geometry::{Point, Rect};
 use crate::domain::ids::{AlertId, CameraId, Epoch, RuleId, TrackId};
 use crate::domain::optics::Optics;
 use crate::domain::remnant::Remnant;
@@ -457,20 +457,27 @@ fn note(notes: &mut Notes, findings: &[Finding], tracks: &[Track], why: &str) {
 }
 
 fn subject(track: &Track, at: Monotonic) -> Subject {
+    let rect = track.rect.clamped();
     Subject {
         track: track.id,
         label: track.label,
-        score: track.score,
-        rect: track.rect.clamped(),
+        score: rounded(track.score),
+        rect: Rect::new(rounded(rect.x), rounded(rect.y), rounded(rect.w), rounded(rect.h)),
         predicted: !track.is_seen_at(at),
         path: path(track),
     }
+}
+
+/// To a part of 10,000, which is less than a pixel: messages go over links that are paid by the byte.
+fn rounded(part: f32) -> f32 {
+    (part * 10_000.0).round() / 10_000.0
 }
 
 /// Evenly over the track's path, its newest point included.
 fn path(track: &Track) -> Vec<Point> {
     let step = track.path.len().div_ceil(PATH_POINTS_MAX).max(1);
     let mut feet: Vec<Point> = track.path.iter().rev().step_by(step).map(|point| point.foot).collect();
+    feet.iter_mut().for_each(|foot| *foot = Point::new(rounded(foot.x), rounded(foot.y)));
     feet.reverse();
     feet
 }

@@ -34,6 +34,18 @@ fn further_subjects_are_told_in_further_alerts_that_name_the_first() {
     assert_eq!((crowd[1].count, crowd[1].subjects.len()), (40, 16));
 }
 
+/// Links are paid by the byte, and a part of 10,000 is less than a pixel.
+#[test]
+fn numbers_of_subjects_have_four_places() {
+    let events = Street::new(intrusion()).walk(0.0, 5.0, |t| vec![(1, 0.7 + 0.012_345_67 * t)]);
+    let subject = &events[0].subjects[0];
+    assert!(subject.path.len() > 3);
+    let text = serde_json::to_string(subject).unwrap();
+    let places = text.split(|c: char| !c.is_ascii_digit() && c != '.').filter_map(|number| number.split_once('.'));
+    let places: Vec<usize> = places.map(|(_, places)| places.len()).collect();
+    assert!(places.len() > 8 && places.iter().all(|count| *count <= 4), "{text}");
+}
+
 /// Six who come in one after the other, each on a way of his own and for 5 s, 23 s apart: two were told and four were silence.
 #[test]
 fn nobody_is_silent_because_somebody_was_told_before() {
