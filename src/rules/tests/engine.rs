@@ -41,7 +41,8 @@ fn numbers_of_subjects_have_four_places() {
     let subject = &events[0].subjects[0];
     assert!(subject.path.len() > 3);
     let text = serde_json::to_string(subject).unwrap();
-    let places = text.split(|c: char| !c.is_ascii_digit() && c != '.').filter_map(|number| number.split_once('.'));
+    let places =
+        text.split(|c: char| !c.is_ascii_digit() && c != '.').filter_map(|number| number.split_once('.'));
     let places: Vec<usize> = places.map(|(_, places)| places.len()).collect();
     assert!(places.len() > 8 && places.iter().all(|count| *count <= 4), "{text}");
 }
