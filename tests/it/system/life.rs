@@ -1,4 +1,4 @@
-//! A box's life on a booted Debian: commissioned as deploy/README.md says, hung, killed, reloaded, upgraded, taken back, removed.
+//! A box's life on a booted Debian: commissioned as docs/install.md says, hung, killed, reloaded, upgraded, taken back, removed.
 //! Camera, broker and ward post are outside of it.
 
 use std::collections::BTreeSet;
