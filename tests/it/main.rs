@@ -13,6 +13,7 @@ mod clock;
 mod conditions;
 mod config;
 mod detect;
+mod documents;
 mod faults;
 mod gate;
 mod get;
