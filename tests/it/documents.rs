@@ -1,4 +1,4 @@
-//! The documents: every relative link and anchor leads somewhere, every command, flag and make target exists.
+//! Documents: every relative link and anchor leads somewhere, every command, flag and make target exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use std::process::Command;
 const WARDWATCH: &str = env!("CARGO_BIN_EXE_wardwatch");
 const WARDPOST: &str = env!("CARGO_BIN_EXE_wardpost");
 
-/// A Markdown file, cut into what links and commands are read from.
+/// A Markdown file as numbered lines of text and code.
 struct Document {
     path: PathBuf,
-    /// Each with its line number.
+    /// Each line with its number, from 1.
     lines: Vec<(usize, Line)>,
 }
 
@@ -209,7 +209,7 @@ impl Programs {
         self.asked.entry(path.to_vec()).or_insert_with(ask).clone()
     }
 
-    /// The help of the subcommand that `words` call, and how many words name it; or what is wrong.
+    /// Help of the subcommand that `words` call, and the number of words that name it.
     fn called(&mut self, words: &[String]) -> Result<Option<(Help, usize)>, String> {
         let name = words[0].rsplit('/').next().unwrap_or_default().to_owned();
         if !["wardwatch", "wardpost"].contains(&name.as_str()) {
@@ -227,7 +227,7 @@ impl Programs {
         }
     }
 
-    /// What of a command does not exist.
+    /// Findings about one command: a subcommand or flag that does not exist.
     fn wrong(&mut self, words: &[String]) -> Vec<String> {
         match self.called(words) {
             Err(wrong) => vec![wrong],
@@ -277,7 +277,7 @@ impl Make {
     }
 }
 
-/// Commands, flags and targets of a document that do not exist; and how many commands were looked at.
+/// Commands, flags and targets of a document that do not exist, and the number of commands that were checked.
 fn unknown_commands(document: &Document, programs: &mut Programs, make: &Make) -> (Vec<String>, usize) {
     let (mut unknown, mut seen) = (Vec::new(), 0);
     let mut in_head: Vec<Vec<String>> = Vec::new();
