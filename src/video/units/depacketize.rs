@@ -13,17 +13,10 @@ const TRIAL: u32 = 32;
 #[derive(Debug)]
 pub(super) struct Depacketizer {
     codec: Codec,
-    fragment: Option<Fragment>,
+    /// The beginning of a fragmented NAL unit.
+    fragment: Option<Vec<u8>>,
     /// Payloads of the interleaved mode of H.264, and others, among the first ones.
     trial: (u32, u32),
-}
-
-/// The beginning of a fragmented NAL unit.
-#[derive(Debug)]
-struct Fragment {
-    bytes: Vec<u8>,
-    /// Its last packet had the marker.
-    is_marked: bool,
 }
 
 /// One fragment as a packet holds it.
@@ -51,64 +44,44 @@ impl Depacketizer {
         was_open
     }
 
-    /// Ends a unit whose last fragment did not say that it is the last, where its marker did. Returns whether a unit was
-    /// given up instead.
-    pub fn settle(&mut self, counts: &mut Counts, pass: &mut dyn FnMut(Vec<u8>)) -> bool {
-        match self.fragment.take() {
-            Some(fragment) if fragment.is_marked => {
-                split(self.codec, fragment.bytes, pass);
-                false
-            }
-            Some(_) => {
-                counts.incomplete += 1;
-                true
-            }
-            None => false,
+    /// Ends a unit whose last fragment did not say that it is the last: what is missing was told by [`Self::interrupt`].
+    pub fn settle(&mut self, pass: &mut dyn FnMut(Vec<u8>)) {
+        if let Some(fragment) = self.fragment.take() {
+            split(self.codec, fragment, pass);
         }
     }
 
     /// Passes the NAL units that `payload` completes. Returns whether a unit was given up.
-    pub fn payload(
-        &mut self,
-        payload: &[u8],
-        marker: bool,
-        counts: &mut Counts,
-        pass: &mut dyn FnMut(Vec<u8>),
-    ) -> bool {
+    pub fn payload(&mut self, payload: &[u8], counts: &mut Counts, pass: &mut dyn FnMut(Vec<u8>)) -> bool {
+        if is_start_code(payload) {
+            self.settle(pass);
+            split(self.codec, payload.to_vec(), pass);
+            return false;
+        }
         match self.codec {
-            Codec::H264 => self.h264(payload, marker, counts, pass),
-            Codec::H265 => self.h265(payload, marker, counts, pass),
+            Codec::H264 => self.h264(payload, counts, pass),
+            Codec::H265 => self.h265(payload, counts, pass),
         }
     }
 
-    fn h264(
-        &mut self,
-        payload: &[u8],
-        marker: bool,
-        counts: &mut Counts,
-        pass: &mut dyn FnMut(Vec<u8>),
-    ) -> bool {
+    fn h264(&mut self, payload: &[u8], counts: &mut Counts, pass: &mut dyn FnMut(Vec<u8>)) -> bool {
         let Some((&first, rest)) = payload.split_first() else {
             counts.unusable += 1;
             return false;
         };
-        if is_start_code(payload) {
-            let broken = self.settle(counts, pass);
-            split(self.codec, payload.to_vec(), pass);
-            return broken;
-        }
-        if first & 0x80 != 0 {
+        let kind = first & 31;
+        // On a fragment the forbidden bit says no more than that there may be errors.
+        if first & 0x80 != 0 && !matches!(kind, 28 | 29) {
             counts.unusable += 1;
             return false;
         }
-        let kind = first & 31;
         let interleaves = self.interleaves(kind);
         // RFC 6184 5.2, table 1. The decoding order numbers of the interleaved mode are passed over.
         match kind {
             1..=23 => {
-                let broken = self.settle(counts, pass);
+                self.settle(pass);
                 split(self.codec, payload.to_vec(), pass);
-                broken
+                false
             }
             24 => self.aggregate(rest, 0, counts, pass),
             25 if interleaves => self.aggregate(rest.get(2..).unwrap_or_default(), 0, counts, pass),
@@ -125,7 +98,7 @@ impl Depacketizer {
                 let body = if kind == 29 && is_first { body.get(2..).unwrap_or_default() } else { body };
                 let header = [first & 0x60 | head & 31];
                 let piece = Piece { is_first, is_last: head & 0x40 != 0, header: &header, body };
-                self.piece(&piece, marker, counts, pass)
+                self.piece(&piece, counts, pass)
             }
             _ => {
                 counts.unusable += 1;
@@ -147,32 +120,22 @@ impl Depacketizer {
         *of_mode > TRIAL / 2
     }
 
-    fn h265(
-        &mut self,
-        payload: &[u8],
-        marker: bool,
-        counts: &mut Counts,
-        pass: &mut dyn FnMut(Vec<u8>),
-    ) -> bool {
+    fn h265(&mut self, payload: &[u8], counts: &mut Counts, pass: &mut dyn FnMut(Vec<u8>)) -> bool {
         let Some((header, rest)) = payload.split_first_chunk::<2>() else {
             counts.unusable += 1;
             return false;
         };
-        if is_start_code(payload) {
-            let broken = self.settle(counts, pass);
-            split(self.codec, payload.to_vec(), pass);
-            return broken;
-        }
-        if header[0] & 0x80 != 0 {
+        let kind = header[0] >> 1 & 63;
+        if header[0] & 0x80 != 0 && kind != 49 {
             counts.unusable += 1;
             return false;
         }
-        let of_kind = |kind: u8| [header[0] & 0x81 | (kind & 63) << 1, header[1]];
-        match header[0] >> 1 & 63 {
+        let of_kind = |kind: u8| [header[0] & 1 | (kind & 63) << 1, header[1]];
+        match kind {
             0..=47 => {
-                let broken = self.settle(counts, pass);
+                self.settle(pass);
                 split(self.codec, payload.to_vec(), pass);
-                broken
+                false
             }
             48 => self.aggregate(rest, 0, counts, pass),
             49 => {
@@ -182,7 +145,7 @@ impl Depacketizer {
                 };
                 let header = of_kind(head & 63);
                 let (is_first, is_last) = (head & 0x80 != 0, head & 0x40 != 0);
-                self.piece(&Piece { is_first, is_last, header: &header, body }, marker, counts, pass)
+                self.piece(&Piece { is_first, is_last, header: &header, body }, counts, pass)
             }
             // PACI: a payload with extensions in front of it (RFC 7798 4.4.4). One inside another is nonsense.
             50 => {
@@ -192,9 +155,7 @@ impl Depacketizer {
                     Some((kind, rest.get(extension..)?)).filter(|(kind, _)| *kind < 50)
                 });
                 match inner {
-                    Some((kind, body)) => {
-                        self.h265(&[&of_kind(kind)[..], body].concat(), marker, counts, pass)
-                    }
+                    Some((kind, body)) => self.h265(&[&of_kind(kind)[..], body].concat(), counts, pass),
                     None => {
                         counts.unusable += 1;
                         false
@@ -216,7 +177,7 @@ impl Depacketizer {
         counts: &mut Counts,
         pass: &mut dyn FnMut(Vec<u8>),
     ) -> bool {
-        let broken = self.settle(counts, pass);
+        self.settle(pass);
         if rest.is_empty() {
             counts.unusable += 1;
         }
@@ -226,7 +187,7 @@ impl Depacketizer {
                 .and_then(|(length, rest)| rest.split_at_checked(usize::from(u16::from_be_bytes(*length))));
             let Some((unit, behind)) = unit else {
                 counts.unusable += 1;
-                return broken;
+                return false;
             };
             match unit.get(extra..).filter(|unit| !unit.is_empty()) {
                 Some(unit) => split(self.codec, unit.to_vec(), &mut *pass),
@@ -234,37 +195,27 @@ impl Depacketizer {
             }
             rest = behind;
         }
-        broken
+        false
     }
 
-    fn piece(
-        &mut self,
-        piece: &Piece<'_>,
-        marker: bool,
-        counts: &mut Counts,
-        pass: &mut dyn FnMut(Vec<u8>),
-    ) -> bool {
-        let mut broken = false;
+    fn piece(&mut self, piece: &Piece<'_>, counts: &mut Counts, pass: &mut dyn FnMut(Vec<u8>)) -> bool {
         if piece.is_first {
-            broken = self.settle(counts, pass);
-            self.fragment = Some(Fragment { bytes: piece.header.to_vec(), is_marked: false });
+            self.settle(pass);
+            self.fragment = Some(piece.header.to_vec());
         }
         let Some(fragment) = &mut self.fragment else {
             // Its start was lost, or never sent.
             counts.incomplete += 1;
-            return broken;
+            return false;
         };
-        fragment.is_marked = marker;
-        if fragment.bytes.len() + piece.body.len() > UNIT_BYTES_MAX {
+        if fragment.len() + piece.body.len() > UNIT_BYTES_MAX {
             return self.interrupt(counts);
         }
-        fragment.bytes.extend_from_slice(piece.body);
-        if piece.is_last
-            && let Some(fragment) = self.fragment.take()
-        {
-            split(self.codec, fragment.bytes, pass);
+        fragment.extend_from_slice(piece.body);
+        if piece.is_last {
+            self.settle(pass);
         }
-        broken
+        false
     }
 }
 
@@ -281,7 +232,7 @@ mod tests {
         let (mut units, mut counts) = (Vec::new(), Counts::default());
         let mut depacketizer = Depacketizer::new(codec);
         for payload in payloads {
-            depacketizer.payload(payload, false, &mut counts, &mut |unit| units.push(unit));
+            depacketizer.payload(payload, &mut counts, &mut |unit| units.push(unit));
         }
         (units, counts.skipped())
     }
@@ -341,18 +292,17 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_without_its_end_is_whole_where_the_marker_says_so() {
-        let mut units = Vec::new();
-        let mut counts = Counts::default();
+    fn a_unit_without_its_end_is_whole_unless_packets_are_missing() {
+        let (found, bad) = units(Codec::H264, &[b"\x7c\x81\x88x", b"\x7c\x01y", b"\x41\x9a"]);
+        assert_eq!((found, bad), (vec![b"\x61\x88xy".to_vec(), b"\x41\x9a".to_vec()], 0));
+        let (found, bad) = units(Codec::H264, &[b"\x7c\x81\x88x", b"\x7c\x81\x88y", b"\x7c\x41z"]);
+        assert_eq!((found, bad), (vec![b"\x61\x88x".to_vec(), b"\x61\x88yz".to_vec()], 0));
+        let (mut units, mut counts) = (Vec::new(), Counts::default());
         let mut depacketizer = Depacketizer::new(Codec::H264);
-        for (payload, marker) in [(&b"\x7c\x81\x88x"[..], false), (b"\x7c\x01y", true), (b"\x41\x9a", false)]
-        {
-            depacketizer.payload(payload, marker, &mut counts, &mut |unit| units.push(unit));
-        }
-        assert_eq!(units, [&b"\x61\x88xy"[..], b"\x41\x9a"]);
-        let broken = [b"\x7c\x81\x88x", b"\x7c\x81\x88y"]
-            .map(|payload| depacketizer.payload(payload, false, &mut counts, &mut |_| {}));
-        assert_eq!(broken, [false, true]);
+        depacketizer.payload(b"\x7c\x81\x88x", &mut counts, &mut |unit| units.push(unit));
+        assert!(depacketizer.interrupt(&mut counts));
+        depacketizer.payload(b"\x41\x9a", &mut counts, &mut |unit| units.push(unit));
+        assert_eq!((units, counts.incomplete), (vec![b"\x41\x9a".to_vec()], 1));
     }
 
     #[test]

@@ -30,15 +30,13 @@ use crate::bitstream::nal::{self, Role};
 use crate::domain::fragment::Codec;
 use crate::domain::time::Monotonic;
 
-/// So many packets of one other payload type, and none of the described one, are the video.
+/// So many packets of one other payload type in a row, and none of the described one, are the video.
 const FOREIGN_MAX: u32 = 64;
 
 /// Makes samples of the packets of one session.
 #[derive(Debug)]
 pub(crate) struct Assembler {
     payload_type: Option<u8>,
-    /// The payload type is that of packets, not only of the description.
-    is_seen: bool,
     /// A payload type that was not described, and how many of its packets came in a row.
     other: Option<(u8, u32)>,
     source: Option<u32>,
@@ -54,6 +52,15 @@ struct Line {
     builder: Builder,
     times: Times,
     counts: Counts,
+    latest: Option<Latest>,
+}
+
+/// Facts of the latest packet.
+#[derive(Debug, Clone, Copy)]
+struct Latest {
+    time: u32,
+    marker: bool,
+    arrival: Monotonic,
 }
 
 impl Assembler {
@@ -63,7 +70,6 @@ impl Assembler {
         let builder = Builder::new(media.codec, &media.parameter_sets, &mut counts);
         Self {
             payload_type: media.payload_type,
-            is_seen: false,
             other: None,
             source: None,
             sequence: Sequence::default(),
@@ -73,6 +79,7 @@ impl Assembler {
                 builder,
                 times: Times::new(media.clock_rate),
                 counts,
+                latest: None,
             },
         }
     }
@@ -90,7 +97,7 @@ impl Assembler {
             }
             PacketKind::Rtp => match Header::read(&packet.data) {
                 Some(header) if self.is_wanted(&header) => self.take(header, packet, samples),
-                Some(_) => self.line.counts.foreign += 1,
+                Some(header) => self.pass_over(&header, packet, samples),
                 None => self.line.counts.malformed += 1,
             },
         }
@@ -114,7 +121,6 @@ impl Assembler {
     fn is_wanted(&mut self, header: &Header) -> bool {
         let wanted = *self.payload_type.get_or_insert(header.payload_type);
         if header.payload_type == wanted {
-            self.is_seen = true;
             self.other = None;
             return true;
         }
@@ -123,11 +129,23 @@ impl Assembler {
             _ => 1,
         };
         self.other = Some((header.payload_type, count));
-        if self.is_seen || count < FOREIGN_MAX {
+        if count < FOREIGN_MAX {
             return false;
         }
         self.payload_type = Some(header.payload_type);
         true
+    }
+
+    /// Takes a packet that is not the video's, but may have one of its numbers.
+    fn pass_over(&mut self, header: &Header, packet: &Packet, samples: &mut Vec<Sample>) {
+        let Self { sequence, line, source, .. } = self;
+        line.counts.foreign += 1;
+        if *source == Some(header.source) {
+            let mut ordered = Vec::new();
+            let pass = &mut |packet: Ordered| ordered.push(packet);
+            sequence.pass_over(header.sequence, packet.arrival, packet.transport, &mut line.counts, pass);
+            ordered.into_iter().for_each(|packet| line.take(&packet, samples));
+        }
     }
 
     fn take(&mut self, header: Header, packet: &Packet, samples: &mut Vec<Sample>) {
@@ -151,22 +169,26 @@ impl Assembler {
 
 impl Line {
     fn take(&mut self, packet: &Ordered, samples: &mut Vec<Sample>) {
-        let Self { depacketizer, collector, counts, .. } = self;
+        let Self { depacketizer, collector, counts, latest, .. } = self;
         let (header, arrival) = (&packet.header, packet.arrival);
         if packet.is_after_loss {
             depacketizer.interrupt(counts);
             collector.note_loss(header.time);
         }
-        let payload = packet.data.get(header.payload.clone()).unwrap_or_default();
         let mut units = Vec::new();
-        let is_broken = depacketizer.payload(payload, header.marker, counts, &mut |unit| units.push(unit));
+        let now = Latest { time: header.time, marker: header.marker, arrival };
+        if let Some(before) = latest.replace(now).filter(|before| before.time != now.time) {
+            depacketizer.settle(&mut |unit| units.push((before.time, unit)));
+        }
+        let payload = packet.data.get(header.payload.clone()).unwrap_or_default();
+        let is_broken = depacketizer.payload(payload, counts, &mut |unit| units.push((header.time, unit)));
         if is_broken {
             collector.note_damage(header.time);
         }
         let mut ended = Vec::new();
         let mut pass = |unit: AccessUnit| ended.push(unit);
-        for unit in units {
-            collector.add(unit, header.time, arrival, counts, &mut pass);
+        for (time, unit) in units {
+            collector.add(unit, time, arrival, counts, &mut pass);
         }
         if header.marker {
             collector.mark(depacketizer.is_within_unit(), &mut pass);
@@ -176,8 +198,15 @@ impl Line {
 
     fn finish(&mut self, samples: &mut Vec<Sample>) {
         let mut ended = Vec::new();
-        self.depacketizer.interrupt(&mut self.counts);
-        self.collector.end(&mut |unit| ended.push(unit));
+        let mut pass = |unit: AccessUnit| ended.push(unit);
+        match self.latest {
+            Some(Latest { time, marker: true, arrival }) => {
+                let (collector, counts) = (&mut self.collector, &mut self.counts);
+                self.depacketizer.settle(&mut |unit| collector.add(unit, time, arrival, counts, &mut pass));
+            }
+            _ => drop(self.depacketizer.interrupt(&mut self.counts)),
+        }
+        self.collector.end(&mut pass);
         ended.into_iter().for_each(|unit| self.build(unit, samples));
     }
 

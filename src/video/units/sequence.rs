@@ -1,6 +1,7 @@
 //! The order of RTP packets: duplicates, late ones, and those that are missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::{DefaultHasher, Hasher as _};
 use std::time::Duration;
 
 use super::counts::Counts;
@@ -16,6 +17,9 @@ const LEAP_MIN: i16 = 1024;
 /// So many packets in a row that seem to be old ones are new ones: the camera counts from another number.
 const OLD_MAX: u32 = 16;
 
+/// Packets of a connection by which repeated ones are known.
+const RECENT_MAX: usize = 64;
+
 /// A packet in its place.
 #[derive(Debug)]
 pub(super) struct Ordered {
@@ -26,15 +30,29 @@ pub(super) struct Ordered {
     pub is_after_loss: bool,
 }
 
+/// A number whose turn has not come; without a packet if that is not the video's.
+#[derive(Debug)]
+struct Waiting {
+    number: u16,
+    packet: Option<(Header, Vec<u8>)>,
+    arrival: Monotonic,
+}
+
 /// Puts the packets of one source in order.
 #[derive(Debug, Default)]
 pub(super) struct Sequence {
     next: Option<u16>,
     /// By how far they are ahead of `next` when they came; all of one round of numbers.
-    waiting: BTreeMap<u64, (Header, Vec<u8>, Monotonic)>,
+    waiting: BTreeMap<u64, Waiting>,
     /// Number of `next` over all rounds.
     place: u64,
     old: u32,
+    /// Latest RTP time that was passed.
+    newest: Option<u32>,
+    /// Digests of the latest packets of a connection.
+    recent: VecDeque<u64>,
+    /// Packets are missing in front of the next one that is passed.
+    is_after_loss: bool,
 }
 
 impl Sequence {
@@ -48,76 +66,115 @@ impl Sequence {
         counts: &mut Counts,
         pass: &mut dyn FnMut(Ordered),
     ) {
-        let next = *self.next.get_or_insert(header.sequence);
-        let ahead = header.sequence.wrapping_sub(next).cast_signed();
+        let number = header.sequence;
+        let digest = (transport == Transport::Tcp).then(|| digest(&data));
+        let ahead = number.wrapping_sub(*self.next.get_or_insert(number)).cast_signed();
         if ahead < 0 {
-            counts.repeated += 1;
-            self.old += 1;
-            if self.old < OLD_MAX {
-                return;
+            let is_repeated = match digest {
+                // A connection keeps the order: what is no copy was counted anew.
+                Some(digest) => self.recent.contains(&digest),
+                None => !self.is_newer(header.time) || usize::from(ahead.unsigned_abs()) <= WAITING_MAX,
+            };
+            if is_repeated {
+                counts.repeated += 1;
+                self.old += 1;
+                if digest.is_some() || self.old < OLD_MAX {
+                    return;
+                }
             }
             self.release_all(counts, pass);
-            self.next = Some(header.sequence);
-            self.old = 0;
-            return self.pass_on(header, data, arrival, true, pass);
+            self.next = Some(number);
+            // Of datagrams that were counted anew, some may be missing.
+            self.is_after_loss |= digest.is_none();
         }
         self.old = 0;
-        let place = self.place + u64::from(ahead.unsigned_abs());
+        if let Some(digest) = digest {
+            self.recent.truncate(RECENT_MAX - 1);
+            self.recent.push_front(digest);
+        }
+        self.put(Waiting { number, packet: Some((header, data)), arrival }, transport, counts, pass);
+    }
+
+    /// Takes the number of a packet of the same source that is not the video's: error correction that was not asked for.
+    pub fn pass_over(
+        &mut self,
+        number: u16,
+        arrival: Monotonic,
+        transport: Transport,
+        counts: &mut Counts,
+        pass: &mut dyn FnMut(Ordered),
+    ) {
+        let is_due = |next| (0..LEAP_MIN).contains(&number.wrapping_sub(next).cast_signed());
+        if self.next.is_some_and(is_due) {
+            self.put(Waiting { number, packet: None, arrival }, transport, counts, pass);
+        }
+    }
+
+    /// Whether a packet of that RTP time is of a later picture than all before.
+    fn is_newer(&self, time: u32) -> bool {
+        self.newest.is_some_and(|newest| time.wrapping_sub(newest).cast_signed() > 0)
+    }
+
+    /// Takes one that is not behind `next`.
+    fn put(
+        &mut self,
+        one: Waiting,
+        transport: Transport,
+        counts: &mut Counts,
+        pass: &mut dyn FnMut(Ordered),
+    ) {
+        let ahead = one.number.wrapping_sub(self.next.unwrap_or(one.number));
+        let place = self.place + u64::from(ahead);
         match transport {
             Transport::Tcp => {
                 // Nothing loses so many inside a connection: the camera counts from another number.
-                let is_leap = ahead > LEAP_MIN;
-                counts.lost += if is_leap { 1 } else { u64::from(ahead.unsigned_abs()) };
-                self.place = place;
-                self.next = Some(header.sequence);
-                self.pass_on(header, data, arrival, ahead > 0, pass);
+                let is_leap = ahead > LEAP_MIN.unsigned_abs();
+                counts.lost += if is_leap { 1 } else { u64::from(ahead) };
+                self.pass_on(place, one, pass);
             }
             Transport::Udp => {
-                if self.waiting.insert(place, (header, data, arrival)).is_some() {
+                let now = one.arrival;
+                if self.waiting.insert(place, one).is_some() {
                     counts.repeated += 1;
                 }
-                self.release(arrival, counts, pass);
+                self.release(now, counts, pass);
             }
         }
     }
 
-    fn pass_on(
-        &mut self,
-        header: Header,
-        data: Vec<u8>,
-        arrival: Monotonic,
-        is_after_loss: bool,
-        pass: &mut dyn FnMut(Ordered),
-    ) {
-        self.place += 1;
-        self.next = self.next.map(|next| next.wrapping_add(1));
-        pass(Ordered { header, data, arrival, is_after_loss });
+    /// Passes the one in this place, in front of which nothing comes any more.
+    fn pass_on(&mut self, place: u64, one: Waiting, pass: &mut dyn FnMut(Ordered)) {
+        self.is_after_loss |= place > self.place;
+        self.place = place + 1;
+        self.next = Some(one.number.wrapping_add(1));
+        if let Some((header, data)) = one.packet {
+            if self.newest.is_none() || self.is_newer(header.time) {
+                self.newest = Some(header.time);
+            }
+            let is_after_loss = std::mem::take(&mut self.is_after_loss);
+            pass(Ordered { header, data, arrival: one.arrival, is_after_loss });
+        }
     }
 
     /// Passes what is in order, and what has waited for too long.
     fn release(&mut self, now: Monotonic, counts: &mut Counts, pass: &mut dyn FnMut(Ordered)) {
-        while let Some((&place, (_, _, arrival))) = self.waiting.first_key_value() {
+        while let Some((&place, one)) = self.waiting.first_key_value() {
             let missing = place - self.place;
-            let is_given_up = self.waiting.len() > WAITING_MAX || now.since(*arrival) > WAIT_MAX;
+            let is_given_up = self.waiting.len() > WAITING_MAX || now.since(one.arrival) > WAIT_MAX;
             if missing > 0 && !is_given_up {
                 return;
             }
-            let Some((_, (header, data, arrival))) = self.waiting.pop_first() else { return };
+            let Some((place, one)) = self.waiting.pop_first() else { return };
             counts.lost += missing;
-            self.place = place;
-            self.next = Some(header.sequence);
-            self.pass_on(header, data, arrival, missing > 0, pass);
+            self.pass_on(place, one, pass);
         }
     }
 
     /// Passes all that waits.
     pub fn release_all(&mut self, counts: &mut Counts, pass: &mut dyn FnMut(Ordered)) {
-        while let Some((place, (header, data, arrival))) = self.waiting.pop_first() {
-            let missing = place.saturating_sub(self.place);
-            counts.lost += missing;
-            self.place = place;
-            self.next = Some(header.sequence);
-            self.pass_on(header, data, arrival, missing > 0, pass);
+        while let Some((place, one)) = self.waiting.pop_first() {
+            counts.lost += place.saturating_sub(self.place);
+            self.pass_on(place, one, pass);
         }
     }
 
@@ -131,6 +188,13 @@ impl Sequence {
         self.release_all(counts, pass);
         *self = Self::default();
     }
+}
+
+/// Of a whole packet, its header included.
+fn digest(packet: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(packet);
+    hasher.finish()
 }
 
 #[cfg(test)]
@@ -149,7 +213,8 @@ mod tests {
                 source: 1,
                 payload: 0..0,
             };
-            sequence.take(header, Vec::new(), Monotonic::default(), transport, &mut counts, &mut pass);
+            let data = number.to_be_bytes().to_vec();
+            sequence.take(header, data, Monotonic::default(), transport, &mut counts, &mut pass);
         }
         sequence.release_all(&mut counts, &mut pass);
         (found, counts)
@@ -178,7 +243,11 @@ mod tests {
     fn a_camera_that_counts_anew_or_does_not_count_goes_on() {
         let numbers: Vec<u16> = (40_000..40_010).chain(20_000..20_040).collect();
         let (found, _) = ordered(&numbers, Transport::Tcp);
+        assert_eq!(found.len(), 50, "nothing is late inside a connection");
+        assert!(found.iter().all(|(_, is_after_loss)| !is_after_loss));
+        let (found, _) = ordered(&numbers, Transport::Udp);
         assert!(found.len() >= 10 + 40 - 15, "{}", found.len());
-        assert!(ordered(&[7; 100], Transport::Tcp).0.len() > 4);
+        assert!(ordered(&[7; 100], Transport::Udp).0.len() > 4);
+        assert_eq!(ordered(&[7; 100], Transport::Tcp).0.len(), 1, "these are copies");
     }
 }

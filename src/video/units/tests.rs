@@ -12,6 +12,8 @@ use crate::bitstream::nal::SetKind;
 use crate::domain::time::{ClockState, Stamp, WallTime};
 use crate::video::mux::{MuxedFragment, Muxer};
 
+mod numbers;
+
 /// RTP ticks per second.
 const RATE: u32 = 90_000;
 
