@@ -130,7 +130,8 @@ fn readable(stream: &StreamSettings) -> Vec<PathBuf> {
     registry.into_iter().chain(of_source).collect()
 }
 
-/// Takes in decode modes from the daemon, until its end of the socket closes. Then wakes the thread at the bus to stop.
+/// Takes in decode modes from the daemon, until its end of the socket closes. Then sets `stop`, and wakes the thread that
+/// waits for the bus.
 fn watch_for_stop(
     mut socket: UnixStream,
     stop: Arc<AtomicBool>,
