@@ -59,7 +59,7 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// TLS 1.2 and 1.3 with ring. Trusts what is in `ca_file` and nothing else.
+/// TLS 1.2 and 1.3 with ring. Trusts the certificates in `ca_file` and nothing else.
 ///
 /// # Errors
 /// A file does not read, or certificate and key do not fit.

@@ -47,7 +47,7 @@ pub(super) struct AlertInput {
 pub(super) enum Waiting {
     /// An alert.
     Alert(Box<AlertDraft>),
-    /// Nothing comes after this.
+    /// The end of the queue.
     End,
 }
 

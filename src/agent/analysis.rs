@@ -17,7 +17,7 @@ use crate::domain::track::{Forecast, Track};
 use crate::rules::{Look, Note, RuleSet, RuleSettings};
 use crate::track::{Tracker, subjects};
 
-/// Fraction of a static object that a track's bounding box must cover for the object to belong to the track.
+/// Fraction of a static object that a track's box must cover to account for it.
 const TRACK_PART: f32 = 0.5;
 
 /// Result of the motion check of a frame.
@@ -90,17 +90,17 @@ impl Analysis {
         }
     }
 
-    /// From now on [`Analysis::notes`] gives the reasons for which rules did not fire on each frame.
+    /// From now on [`Analysis::notes`] says after each frame why rules did not fire.
     pub fn explain(&mut self) {
         self.rules.explain();
     }
 
-    /// Reasons for which rules did not fire on the last frame.
+    /// Reasons why rules did not fire on the last frame.
     pub fn notes(&self) -> &[Note] {
         self.rules.notes()
     }
 
-    /// Takes in the motion check of a frame, with or without inference after it: tracks and rules go on. Costs little.
+    /// Takes in a frame's motion check, with or without inference to follow: tracks and rules go on. Costs little.
     pub fn glance(&mut self, frame: &Frame, glance: &Glance) -> Glanced {
         let severity = self.rules.severity_at(frame.at.wall);
         self.optics = self.optician.as_mut().map(|optician| optician.look(frame));

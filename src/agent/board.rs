@@ -89,7 +89,7 @@ impl Board {
         board.inputs.remove(camera);
     }
 
-    /// Notes the store's state, and tells the publisher when it or its reason has changed.
+    /// Notes the store's state, and tells the publisher of a change.
     pub(super) fn store_is(&self, state: StoreState, reason: Option<String>) {
         let mut board = self.lock();
         if (board.store.state, &board.store.reason) == (state, &reason) {
@@ -131,7 +131,7 @@ fn of_camera(streams: &BTreeMap<StreamRole, CameraStatus>) -> Option<CameraStatu
     Some(CameraStatus { notes, ..worst.clone() })
 }
 
-/// Rank of a state: the camera has the state of its stream with the highest rank.
+/// Rank of a state; a camera has the highest of its streams.
 fn worse(state: StreamState) -> u8 {
     match state {
         StreamState::Live => 0,

@@ -23,7 +23,7 @@ const SEEN_MAX: Duration = Duration::from_secs(2);
 const CUT: f32 = 0.4;
 /// Distance from the edge at which a subject counts as cut, as a fraction of the picture.
 const EDGE: f32 = 0.004;
-/// Mean difference of neighbouring pixels, in codes, at which a subject is half as sharp as can be.
+/// Mean difference of neighbouring pixels, in codes, of a subject that is half as sharp as can be.
 const SHARP_CODES: f32 = 8.0;
 
 /// An event that opened or closed, with its snapshot.
@@ -126,7 +126,7 @@ impl Portraits {
         Told { event, shot }
     }
 
-    /// Snapshot of this frame; or of the latest one on which a subject was seen, where none was seen on this one.
+    /// Snapshot of this frame; or of the latest one on which a subject was seen, where none is seen on this one.
     fn opening(&self, frame: &Frame, event: &Event, tracks: &[Track]) -> Shot {
         let members: Vec<TrackId> = event.subjects.iter().map(|subject| subject.track).collect();
         let mut shot = Shot::of(frame, &members, tracks);
@@ -188,7 +188,7 @@ impl Shown {
     }
 }
 
-/// Quality of a track on a picture: its side in pixels, times sharpness, score and, at the edge, [`CUT`].
+/// Side in pixels, times sharpness, score and, at the edge, [`CUT`].
 fn quality(picture: &Picture, track: &Track) -> f32 {
     let rect = track.rect.clamped();
     let (width, height) = (picture.width() as usize, picture.height() as usize);

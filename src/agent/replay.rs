@@ -36,7 +36,7 @@ pub struct Replay<'a> {
     pub fps: f32,
     /// The wall time of the file's first picture, for schedules.
     pub starts_at: WallTime,
-    /// True to give the reasons for which rules did not fire.
+    /// True to say why rules did not fire.
     pub explains: bool,
 }
 
@@ -56,7 +56,7 @@ pub struct Line<'a> {
     /// The same events with their snapshots.
     #[serde(skip)]
     pub told: &'a [Told],
-    /// Reasons for which rules did not fire, if they were asked for.
+    /// Reasons why rules did not fire, if asked for.
     #[serde(skip)]
     pub notes: &'a [Note],
 }

@@ -196,7 +196,7 @@ impl Counts {
         state.desks.iter().map(count).collect()
     }
 
-    /// Passes the box's temperature to the budget, where there is one. Returns the fraction of the share that is left.
+    /// Passes the temperature, where it is known, to the budget. Returns the fraction of the share that this leaves.
     pub(super) fn feel(&self, celsius: Option<f32>) -> f64 {
         let mut state = self.0.lock();
         if let Some(celsius) = celsius {
@@ -206,8 +206,8 @@ impl Counts {
     }
 }
 
-/// Budget for a network: its share of the box, and no more than the workers can take. The motion detector, which costs no
-/// more than a motion check, is not held to a share; nor is a network that is to see every frame.
+/// Budget of a network: its share of the box, at most the workers' capacity. The motion detector, which costs no more
+/// than a motion check, is not held to a share; nor is a network that is to see every frame.
 fn budget_settings(settings: &detect::Settings) -> detect::budget::Settings {
     let cores = std::thread::available_parallelism().map_or(1.0, |cores| usize::from(cores) as f64);
     let workers = settings.workers.max(1) as f64;
@@ -226,8 +226,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the motion checks of `queue`, and of frames that come meanwhile, into the analysis. Then gives the analysis
-    /// back to the camera's scheduler state; the last frame waits there if inference is due.
+    /// Takes the motion checks of `queue`, and of frames that come meanwhile, into the analysis, and gives it back to the
+    /// camera's scheduler state. The last frame waits there if inference is due.
     fn glance(
         &self,
         camera: &CameraId,

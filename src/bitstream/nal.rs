@@ -119,7 +119,7 @@ pub(crate) fn split(codec: Codec, bytes: Vec<u8>, mut pass: impl FnMut(Vec<u8>))
     }
 }
 
-/// The unit without the zeros at its end: no NAL unit ends in one.
+/// Cuts the zeros at the end off: no NAL unit ends in one.
 fn trimmed(unit: &[u8]) -> &[u8] {
     let zeros = unit.iter().rev().take_while(|byte| **byte == 0).count();
     &unit[..unit.len() - zeros]

@@ -34,7 +34,7 @@ pub(crate) struct Parameters {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Set {
     unit: Vec<u8>,
-    /// True if the set comes from the stream's description and was not repeated in the stream.
+    /// Of the stream's description, and not repeated in the stream.
     is_described: bool,
 }
 

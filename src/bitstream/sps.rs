@@ -6,7 +6,7 @@ use super::bits::Bits;
 const SET_BYTES_MAX: usize = 4096;
 /// Largest width or height in pixels that is accepted.
 pub(crate) const PIXELS_MAX: u32 = 16_384;
-/// Pictures by which either codec reorders at most.
+/// Largest reordering of either codec, in pictures.
 const REORDER_MAX: u32 = 16;
 
 /// Contents of a sequence parameter set.
@@ -30,7 +30,7 @@ pub(crate) struct Sps {
     pub has_fields: bool,
     /// H.264: bits of frame_num in a slice header.
     pub frame_number_bits: u32,
-    /// Colour planes are coded separately. In H.264 a plane's id then stands before frame_num in a slice header.
+    /// Colour planes are coded apart; an H.264 slice header then has the plane's id before frame_num.
     pub has_planes: bool,
     /// H.265: profile, tier and level as they stand in hvcC: 12 bytes.
     pub profile_tier_level: [u8; 12],
@@ -40,7 +40,7 @@ pub(crate) struct Sps {
     pub is_nested: bool,
 }
 
-/// Id of a picture parameter set, and id of the sequence parameter set that it refers to.
+/// Ids of a picture parameter set and of the sequence parameter set that it refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pps {
     pub id: u8,

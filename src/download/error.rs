@@ -61,7 +61,7 @@ pub enum DownloadError {
     WrongSha256 {
         /// The address or the file.
         from: String,
-        /// Wanted.
+        /// The wanted sha256.
         expected: String,
         /// Its sha256.
         found: String,
@@ -98,9 +98,9 @@ pub enum DownloadError {
     Full {
         /// The folder.
         path: PathBuf,
-        /// Free.
+        /// Bytes that are free.
         free: u64,
-        /// Needed.
+        /// Bytes that are needed.
         needed: u64,
     },
     /// The place cannot be written.

@@ -1,4 +1,4 @@
-//! GET with a range, as servers answer it.
+//! HTTP GET with a range, and the answers of real servers.
 
 use std::io::Read;
 use std::time::Duration;

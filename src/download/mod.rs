@@ -1,5 +1,5 @@
-//! One file from a public address onto the disk: resumable, held to its sha256 before it gets its name. Owns HTTP towards the
-//! world; never runs in the daemon, which opens no such connection. `cli` calls it when a person asks for a network.
+//! Downloads one file from a public address: resumable, and named only after its sha256 is checked. Owns HTTP towards
+//! the world; never runs in the daemon, which opens no such connection. `cli` calls it when a person asks for a network.
 
 mod error;
 mod http;
@@ -21,7 +21,7 @@ use http::{Answer, Client};
 const HEADROOM: u64 = 64 << 20;
 /// Longest file that is accepted, in bytes: a longer one is not the wanted file.
 const BYTES_MAX: u64 = 1 << 30;
-/// Connections that break with something new received, one after the other.
+/// Connections for one file at most, as long as each brings new bytes and breaks.
 const TRIES: u32 = 6;
 const BLOCK: usize = 64 << 10;
 

@@ -212,7 +212,7 @@ impl Box {
         Ok(steps)
     }
 
-    /// Refused: nothing is under the final name. The message.
+    /// The error's message; nothing is under the final name.
     fn refused(&self, server: &Server, bytes: Option<u64>) -> String {
         let error = self.fetch_of(server, bytes).unwrap_err();
         assert!(!self.target().exists());

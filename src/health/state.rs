@@ -93,7 +93,7 @@ pub struct CameraCounts {
     pub looks_total: u64,
     /// CPU seconds of inference.
     pub inference_seconds_total: f64,
-    /// Shortfall: frames that were to be examined, and that the budget could not serve.
+    /// Frames that the budget could not serve.
     pub shortfall_looks_total: u64,
 }
 

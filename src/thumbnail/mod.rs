@@ -73,7 +73,7 @@ pub struct Caption {
     pub when: String,
 }
 
-/// Reasons for which there is no thumbnail.
+/// Errors of drawing a thumbnail.
 #[derive(Debug, thiserror::Error)]
 pub enum ThumbnailError {
     /// A picture without pixels.
@@ -90,7 +90,7 @@ pub enum ThumbnailError {
 }
 
 impl ThumbnailError {
-    /// Kind of the error, which decides how it is handled.
+    /// The supervisor's class of this error.
     pub fn kind(&self) -> ErrorKind {
         ErrorKind::Bug
     }
@@ -191,7 +191,7 @@ struct Crop {
     y: f32,
     w: f32,
     h: f32,
-    /// Width and height of the picture in pixels: factors from the marks' fractions to pixels.
+    /// Size of the picture in pixels; the marks are fractions of it.
     picture: [f32; 2],
 }
 

@@ -40,7 +40,7 @@ pub struct Attempt<'a> {
     pub ca_file: Option<&'a Path>,
 }
 
-/// Reasons for a missing connection that lie in certificates or in TLS itself.
+/// Failures of a connection because of certificates or TLS itself.
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
     /// The broker's certificate is not trusted.
@@ -63,7 +63,7 @@ pub enum HandshakeError {
         party: Party,
         /// Host and port.
         broker: String,
-        /// Start of its validity, or the end that has passed.
+        /// Start of its validity, or its end if that has passed.
         what: String,
         /// True if the end has passed.
         is_over: bool,
@@ -126,7 +126,7 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// The fault of certificates or TLS behind the error that ended a connection; `None` where it is about neither.
+    /// The fault of certificates or TLS that ended a connection; `None` where it is neither.
     pub fn of(error: &(dyn Error + 'static), attempt: &Attempt<'_>) -> Option<Self> {
         let (broker, party) = (attempt.broker.to_owned(), attempt.party);
         match tls_cause(error)? {
@@ -140,8 +140,8 @@ impl HandshakeError {
         }
     }
 
-    /// The same for a connection that ended before the broker's welcome. A peer that closes the connection then, or
-    /// answers in another protocol than MQTT, rejects TLS, its absence or the certificate.
+    /// The same for a connection that ended before the broker's welcome. A peer that hangs up then, or answers in
+    /// another protocol than MQTT, rejects TLS, its absence or the certificate.
     pub fn before_the_welcome(
         error: &(dyn Error + 'static),
         is_no_mqtt: bool,
@@ -174,7 +174,7 @@ impl HandshakeError {
         }
     }
 
-    /// Kind of the error, which decides how it is handled.
+    /// The supervisor's class of this error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::BrokerCertificate { .. } | Self::OwnCertificate { .. } | Self::NotTls { .. } => {

@@ -32,7 +32,7 @@ pub enum ReplayError {
 }
 
 impl ReplayError {
-    /// Kind of the error, which decides how it is handled.
+    /// The supervisor's class of this error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NotReady(_) => ErrorKind::Config,

@@ -1,6 +1,6 @@
 //! RTSP cameras for the demonstration and for tests: a real server in this process, on loopback only.
 //!
-//! Not part of what a box runs; built with the feature `demo`.
+//! Not part of a box's program; built with the feature `demo`.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ pub enum ServerError {
 }
 
 impl ServerError {
-    /// Kind of the error, which decides how it is handled.
+    /// The supervisor's class of this error.
     pub fn kind(&self) -> ErrorKind {
         ErrorKind::Config
     }
@@ -157,7 +157,7 @@ impl CameraServer {
         Ok(faults)
     }
 
-    /// As if the camera's plug were pulled: every connection ends, and the port is free again.
+    /// Stops as if the camera's plug were pulled: every connection ends, and the port is free again.
     pub fn stop(mut self) {
         self.shut_down();
     }

@@ -296,7 +296,7 @@ fn stalled(stream: &StreamSettings, shared: &Shared) -> Failure {
     Failure::new(FailureKind::Transient, text)
 }
 
-/// The reader while it ends, beside the last fragment.
+/// The reader on its way out, while the last fragment comes.
 enum Leaving {
     Reading(Arc<Reading>),
     /// GStreamer's, ended by a thread that sends a message at its end.

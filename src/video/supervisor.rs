@@ -69,7 +69,7 @@ pub enum VideoError {
 }
 
 impl VideoError {
-    /// Kind of the error, which decides how it is handled.
+    /// The supervisor's class of this error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Spawn { .. } => ErrorKind::Transient,
@@ -508,7 +508,7 @@ impl Supervisor {
 
     /// Notes the state; tells the sink and the log when it has changed.
     fn enter(&mut self, state: StreamState, reason: Option<String>) {
-        // Between two failures of the same kind "connecting" is no news.
+        // The same state with the same reason is no news.
         let unchanged = self.state.as_ref().is_some_and(|(known, why)| *known == state && *why == reason);
         if unchanged {
             return;

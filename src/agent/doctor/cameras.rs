@@ -109,7 +109,7 @@ struct Outcome {
     reason: Option<String>,
     health: StreamHealth,
     is_misconfigured: bool,
-    /// Number of fragments, to which `bytes` and `duration` belong.
+    /// Number of fragments; `bytes` and `duration` are their sums.
     fragments: u64,
     /// True if a GOP came in parts.
     is_gop_long: bool,

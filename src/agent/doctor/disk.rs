@@ -139,7 +139,7 @@ fn measure(folder: &Path) -> io::Result<Speed> {
 
 fn write(path: &Path) -> io::Result<Speed> {
     let mut file = File::create_new(path)?;
-    // No two blocks are the same: some disks would notice.
+    // No two sectors of the block are the same: some disks would notice.
     let block: Vec<u8> =
         (0..1u32 << 18).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! Measures the configured network, holds it against the cameras' rates, and names other networks that this box could carry.
+//! Measures the configured network, compares it with the cameras' rates, and names others that this box could run.
 
 use std::time::Duration;
 

@@ -20,7 +20,7 @@ pub(super) struct Desk {
     pub(super) analysis: Option<Box<Analysis>>,
     /// The frame that waits for inference.
     pub(super) frame: Option<Frame>,
-    /// Time at which the picture was lost, after the frames before.
+    /// Time of a loss of the picture, later than its frames; `None` once a worker has taken it.
     pub(super) lost: Option<Stamp>,
     pub(super) failing: bool,
     /// Time of the last frame, or of the last run of the rules for a missing picture.
