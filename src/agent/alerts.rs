@@ -79,7 +79,7 @@ impl Alerts {
         self.input.clone()
     }
 
-    /// Takes up the cameras' settings: names, pre-roll and post-roll, privacy masks.
+    /// Applies the cameras' settings: names, pre-roll and post-roll, privacy masks.
     pub(super) fn set_cameras(&self, settings: &config::Settings) {
         let cameras =
             settings.cameras.iter().map(|camera| (camera.camera.id.clone(), camera.clone())).collect();

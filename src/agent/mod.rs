@@ -128,7 +128,7 @@ impl Agent {
         Ok(agent)
     }
 
-    /// Takes up new settings. Cameras whose settings and rules are the same are not disturbed.
+    /// Applies new settings. Cameras whose settings and rules are the same are not disturbed.
     ///
     /// `false`, and nothing is changed, where they concern settings that all cameras share: then everything has to be
     /// started anew.

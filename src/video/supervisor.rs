@@ -488,7 +488,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Takes up the input that the present session had to skip; tells the sink where the sum has changed.
+    /// Notes the input that the present session had to skip; tells the sink where the sum has changed.
     fn count(&mut self, input: InputCounts) {
         self.input.present = input;
         let all = self.input.ended.plus(input);
