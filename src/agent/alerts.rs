@@ -1,5 +1,5 @@
-//! From an event to an alert: the thumbnail is drawn and the message put together by who looked at the frame; one thread,
-//! the [`Keeper`], has it kept, so that a slow disk holds up no detector.
+//! Turns events into alerts. The thread that examined the frame draws the thumbnail and composes the message. One thread,
+//! the alert writer ([`Keeper`]), has it stored, so that a slow disk holds up no detector.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::SyncSender;
@@ -21,18 +21,18 @@ use crate::publish::{Outbox, Publisher};
 use crate::store::Store;
 use crate::thumbnail::{self, Caption, Mark, Shroud};
 
-/// Alerts that may wait in front of the keeper before detection waits too.
+/// Alerts that may wait for the alert writer before detection waits too.
 const WAITING_MAX: usize = 64;
 
-/// The thread that keeps alerts.
+/// The thread of the alert writer.
 pub(super) struct Alerts {
     input: AlertInput,
-    /// Dropped to say that tries are to come to an end.
+    /// Dropped to end the waiting for a store that fails.
     patience: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Where events go in. Blocks while [`WAITING_MAX`] alerts wait for the disk.
+/// Entry for events. Blocks while [`WAITING_MAX`] alerts wait for the disk.
 #[derive(Clone)]
 pub(super) struct AlertInput {
     queue: SyncSender<Waiting>,
@@ -43,11 +43,11 @@ pub(super) struct AlertInput {
     model: ModelRef,
 }
 
-/// What lies in the queue to the keeper.
+/// Entry of the queue to the alert writer.
 pub(super) enum Waiting {
     /// An alert.
     Alert(Box<AlertDraft>),
-    /// Nothing comes after this.
+    /// The end of the queue.
     End,
 }
 
@@ -79,19 +79,19 @@ impl Alerts {
         self.input.clone()
     }
 
-    /// Takes up how the cameras are named.
+    /// Applies the cameras' settings: names, pre-roll and post-roll, privacy masks.
     pub(super) fn set_cameras(&self, settings: &config::Settings) {
         let cameras =
             settings.cameras.iter().map(|camera| (camera.camera.id.clone(), camera.clone())).collect();
         *self.input.cameras.lock().unwrap_or_else(PoisonError::into_inner) = cameras;
     }
 
-    /// From now on a store that does not take an alert is not waited for: the daemon stops.
+    /// Ends the waiting for a store that does not take an alert, since the daemon stops.
     pub(super) fn hurry(&mut self) {
         self.patience = None;
     }
 
-    /// Keeps what waits, and ends.
+    /// Has the waiting alerts stored, and ends the thread.
     pub(super) fn stop(&mut self) {
         // An error means that the thread has gone already, which the join reports.
         let _ = self.input.queue.send(Waiting::End);
@@ -102,7 +102,7 @@ impl Alerts {
 }
 
 impl AlertInput {
-    /// Makes an alert of what was told, with a thumbnail of its shot.
+    /// Makes an alert of an event, with a thumbnail of its snapshot.
     pub(super) fn send(&self, told: Told) {
         let Told { event, shot } = told;
         let camera = self.cameras.lock().unwrap_or_else(PoisonError::into_inner).get(&event.camera).cloned();
@@ -126,7 +126,7 @@ impl AlertInput {
             clip,
             thumbnail,
         };
-        // Whoever saw it waits for the disk, where that does not keep up.
+        // The thread that examined the frame waits where the disk does not keep up.
         if progress::wait(|| self.queue.send(Waiting::Alert(Box::new(draft)))).is_err() {
             tracing::error!("an alert came after the end");
         }

@@ -1,5 +1,5 @@
-//! One camera's analysis: what a glance says is worth a look; and the look, with detector, tracker and rules in a row. The
-//! daemon, `replay` and the benches run the same.
+//! Analysis of one camera: the motion check decides on inference; inference runs detector, tracker and rules in a row.
+//! The daemon, `replay` and the benches run the same code.
 
 use super::portrait::{Portraits, Told};
 use crate::detect::budget::{Urgency, Want};
@@ -17,35 +17,35 @@ use crate::domain::track::{Forecast, Track};
 use crate::rules::{Look, Note, RuleSet, RuleSettings};
 use crate::track::{Tracker, subjects};
 
-/// What stands there is a track's if its box covers this part of it.
+/// Fraction of a static object that a track's box must cover to account for it.
 const TRACK_PART: f32 = 0.5;
 
-/// What a glance at a frame brought.
+/// Result of the motion check of a frame.
 #[derive(Debug, Clone)]
 pub struct Glanced {
-    /// What the frame wants; `None` if nothing is due.
+    /// The frame's demand for inference; `None` if none is due.
     pub want: Option<Want>,
-    /// Who is there, as expected.
+    /// The tracks, at their expected positions.
     pub tracks: Vec<Track>,
-    /// What began or ended.
+    /// Events that opened or closed.
     pub events: Vec<Told>,
 }
 
-/// What one look at a frame brought.
+/// Result of inference on a frame.
 #[derive(Debug, Clone)]
 pub struct Looked {
-    /// Which parts were looked at; empty if nothing was due any more.
+    /// Parts of the frame that were examined; empty if nothing was due any more.
     pub parts: Vec<Part>,
-    /// What the detector saw, riders and machines merged.
+    /// Detections, with riders and their vehicles merged.
     pub detections: Vec<Detection>,
-    /// Who is there.
+    /// The tracks on the frame.
     pub tracks: Vec<Track>,
-    /// What began or ended.
+    /// Events that opened or closed.
     pub events: Vec<Told>,
 }
 
 impl Looked {
-    /// Pixels of input.
+    /// Pixels of input of all parts.
     pub fn pixels(&self) -> u64 {
         self.parts.iter().map(Part::pixels).sum()
     }
@@ -54,21 +54,21 @@ impl Looked {
 /// The state of one camera's analysis.
 pub struct Analysis {
     detector: Box<dyn Detector>,
-    /// `None` where every frame is looked at.
+    /// `None` where every frame is examined.
     planner: Option<Planner>,
     epoch: Option<Epoch>,
     tracker: Tracker,
     rules: RuleSet,
     portraits: Portraits,
-    /// Where a rule asks how the camera sees.
+    /// View integrity monitor, where a rule asks for the view quality.
     optician: Option<Optician>,
     optics: Option<Optics>,
-    /// What the latest glance saw standing.
+    /// Static objects by the latest motion check.
     standing: Vec<Remnant>,
 }
 
 impl Analysis {
-    /// Starts with an empty street. `is_gated` says that frames are glanced at, and looked at only where that is worth it.
+    /// Starts without tracks. With `is_gated`, frames pass a motion check, and inference runs only where it is due.
     pub fn new(
         camera: CameraId,
         detector: Box<dyn Detector>,
@@ -95,12 +95,12 @@ impl Analysis {
         self.rules.explain();
     }
 
-    /// Why rules did not fire on the last frame.
+    /// Reasons why rules did not fire on the last frame.
     pub fn notes(&self) -> &[Note] {
         self.rules.notes()
     }
 
-    /// Takes in what the gate made of a frame, whether anybody looks at it or not: tracks and rules live on. Costs little.
+    /// Takes in a frame's motion check, with or without inference to follow: tracks and rules go on. Costs little.
     pub fn glance(&mut self, frame: &Frame, glance: &Glance) -> Glanced {
         let severity = self.rules.severity_at(frame.at.wall);
         self.optics = self.optician.as_mut().map(|optician| optician.look(frame));
@@ -112,7 +112,7 @@ impl Analysis {
         self.begin(frame.epoch);
         self.standing.clone_from(&glance.standing);
         let moving: Vec<Rect> = if glance.began_again {
-            // What the gate does not know has not been seen to be still.
+            // The gate has begun anew: no part of the picture is known to be still.
             vec![crate::detect::regions::WHOLE]
         } else {
             glance.regions.iter().map(|region| region.rect).collect()
@@ -128,7 +128,7 @@ impl Analysis {
         Glanced { want, tracks, events }
     }
 
-    /// Looks where it is due on a frame that was glanced at. Blocks for one or two inferences.
+    /// Runs inference where it is due on a frame after its motion check. Blocks for one or two inferences.
     pub fn look(&mut self, frame: &Frame) -> Result<Looked, DetectError> {
         self.begin(frame.epoch);
         let at = frame.at.monotonic;
@@ -150,19 +150,19 @@ impl Analysis {
         Ok(Looked { parts: plan.looks, detections, tracks, events })
     }
 
-    /// Ends what is open: the picture is gone.
+    /// Closes the open events, since the picture is gone.
     pub fn close_all(&mut self, at: Stamp) -> Vec<Told> {
         let events = self.rules.close_all(at);
         self.portraits.tell(None, events, &[])
     }
 
-    /// Told every few seconds while there is no picture.
+    /// Runs the rules for a missing picture. Called every few seconds while there is none.
     pub fn absent(&mut self, at: Stamp) -> Vec<Told> {
         let events = self.rules.absent(at);
         self.portraits.tell(None, events, &[])
     }
 
-    /// Whether [`Analysis::absent`] says anything.
+    /// True if a rule uses [`Analysis::absent`].
     pub fn wants_absence(&self) -> bool {
         self.rules.wants_absence()
     }
@@ -194,7 +194,7 @@ impl Analysis {
         planner.plan(&View { at: frame.at.monotonic, picture, sizes, tracks, speed_matters })
     }
 
-    /// A new session's picture may be another one.
+    /// Plans anew for a new session, since its picture may be another one.
     fn begin(&mut self, epoch: Epoch) {
         if self.epoch.replace(epoch) != Some(epoch) {
             self.planner = self.planner.take().map(|_| Planner::new());
@@ -202,12 +202,12 @@ impl Analysis {
     }
 }
 
-/// How those look who were detected.
+/// Appearance of each detection.
 fn appearances(picture: &Picture, detections: &[Detection]) -> Vec<Appearance> {
     detections.iter().map(|detection| Appearance::of(picture, &detection.rect)).collect()
 }
 
-/// Whether a track accounts for it.
+/// True if a track accounts for the static object.
 fn is_somebodys(remnant: &Remnant, tracks: &[Track], at: Monotonic) -> bool {
     let covers = |track: &Track| {
         track.label != Label::Moving

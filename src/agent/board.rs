@@ -1,4 +1,4 @@
-//! What the box says of itself: every stream's state, put together into the status message.
+//! The status registry: collects the states of streams and store into the status message.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -59,12 +59,12 @@ impl Board {
         }
     }
 
-    /// From now on `publisher` is told of changes.
+    /// Attaches the publisher, which is told of changes from now on.
     pub(super) fn tell(&self, publisher: Arc<Publisher>) {
         self.lock().publisher = Some(publisher);
     }
 
-    /// Nobody is told any more.
+    /// Detaches the publisher.
     pub(super) fn hush(&self) {
         self.lock().publisher = None;
     }
@@ -78,7 +78,7 @@ impl Board {
         self.set(&report.camera, report.role, report.state, report.reason, notes);
     }
 
-    /// What a stream had to skip so far. Told with the next change of a state.
+    /// Notes the input that a stream had to skip so far. Sent with the next change of a state.
     pub(super) fn input(&self, camera: &CameraId, role: StreamRole, input: InputCounts) {
         self.lock().inputs.entry(camera.clone()).or_default().insert(role, input);
     }
@@ -89,7 +89,7 @@ impl Board {
         board.inputs.remove(camera);
     }
 
-    /// How the store is doing now.
+    /// Notes the store's state, and tells the publisher of a change.
     pub(super) fn store_is(&self, state: StoreState, reason: Option<String>) {
         let mut board = self.lock();
         if (board.store.state, &board.store.reason) == (state, &reason) {
@@ -131,7 +131,7 @@ fn of_camera(streams: &BTreeMap<StreamRole, CameraStatus>) -> Option<CameraStatu
     Some(CameraStatus { notes, ..worst.clone() })
 }
 
-/// The camera is as well as the worse of its streams.
+/// Rank of a state; a camera has the highest of its streams.
 fn worse(state: StreamState) -> u8 {
     match state {
         StreamState::Live => 0,

@@ -1,5 +1,5 @@
-//! The demonstration: a real broker, cameras and the box, all on this machine's loopback. Who listens at the other end is
-//! the caller's: a [`Subscriber`], or a ward post, which this module knows nothing of.
+//! The demonstration: a real broker, cameras and the box, all on this machine's loopback. The caller brings the receiver:
+//! a [`Subscriber`], or a ward post, which this module knows nothing of.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
@@ -25,17 +25,17 @@ use crate::scene::{self, Light, Scene};
 use crate::store::Store;
 use crate::video::server::{Access, CameraServer, Feed};
 
-/// How long the broker may take to listen.
+/// Time for the broker to listen.
 const BROKER_START: Duration = Duration::from_secs(10);
 
-/// What to show.
+/// Settings of the demonstration.
 #[derive(Debug, Clone)]
 pub struct Demo {
-    /// Shown instead of the drawn street.
+    /// Video file that is shown instead of the drawn street.
     pub video: Option<PathBuf>,
     /// "motion", a manifest or a known network's file, instead of the built-in network.
     pub model: Option<String>,
-    /// Everything that the demonstration writes; emptied first.
+    /// Folder for everything that the demonstration writes; emptied first.
     pub output: PathBuf,
 }
 
@@ -44,13 +44,13 @@ pub struct Demo {
 pub struct Arrival {
     /// The message.
     pub alert: Alert,
-    /// When the subscriber had it.
+    /// Time at which the subscriber had it.
     pub at: WallTime,
 }
 
-/// A broker that listens, in an empty folder. Whoever wants to hear of all alerts connects to it now.
+/// A broker that listens, in an empty folder. A receiver of all alerts has to connect to it now.
 pub struct Stage {
-    /// Where everything is written, as an absolute path.
+    /// Folder for everything that is written, as an absolute path.
     pub output: PathBuf,
     /// The broker's port on loopback.
     pub port: u16,
@@ -70,7 +70,7 @@ pub struct Running {
     broker: Process,
 }
 
-/// Mosquitto's own client, as a ward post without a program: it has what the broker sends. Ends when it is dropped.
+/// Mosquitto's own client, in place of a ward post: receives the alerts from the broker. Ends when it is dropped.
 pub struct Subscriber {
     process: Process,
     arrivals: Receiver<Arrival>,
@@ -118,7 +118,7 @@ impl Demo {
 }
 
 impl Subscriber {
-    /// One line of output for each alert.
+    /// Starts the client, which prints one line for each alert.
     pub fn start(stage: &Stage) -> anyhow::Result<Self> {
         subscribe(stage.port)
     }
@@ -157,13 +157,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // The box before its cameras and its broker, whose ends it would only log.
+        // The box stops before its cameras and its broker, since it would only log their ends.
         self.stop_box();
         self.broker.kill();
     }
 }
 
-/// What the cameras show, and the configuration that goes with it.
+/// The cameras' streams, and the configuration that goes with them.
 struct Street {
     urls: Vec<String>,
     cameras: String,
@@ -223,7 +223,7 @@ impl Street {
         self.camera(id, name, &streams, (&zone.name, &points), (&wire.name, ends))
     }
 
-    /// Somebody's own video: nothing is known of it, so the zone is its lower middle, and the line goes across.
+    /// A camera that plays a given video. Nothing is known of it: the zone is its lower middle, and the line goes across.
     fn mount_video(&mut self, server: &CameraServer, path: &Path) -> anyhow::Result<()> {
         server.mount("/video", Feed::File(path.to_owned()))?;
         self.urls.push(server.url("/video"));
@@ -346,7 +346,7 @@ impl Process {
     }
 
     fn kill(&mut self) {
-        // It may have ended by itself.
+        // The child may have ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -1,4 +1,4 @@
-//! How the store is doing, looked at once a second and told to the board.
+//! Checks the store once a second, and reports its state to the status registry.
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender};
@@ -12,12 +12,12 @@ use crate::domain::status::StoreState;
 use crate::progress;
 use crate::store::{Store, StoreVitals};
 
-/// How often the store is looked at.
+/// Interval of the checks.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// For so many looks the last lost fragment counts: what comes and goes is one trouble, not many.
+/// Checks for which a lost fragment counts, so that losses that come and go are one fault, not many.
 const LOOKS: u32 = 30;
 
-/// The thread that looks.
+/// The thread that checks the store.
 pub(super) struct Disk {
     /// Dropped to end the thread.
     end: Option<SyncSender<()>>,
@@ -47,17 +47,17 @@ impl Disk {
     }
 }
 
-/// What the last look saw.
+/// Outcome of the last check.
 #[derive(Debug, Default)]
 struct Look {
     /// Fragments lost or refused by then.
     missing: u64,
-    /// How many looks ago there were more of them than before.
+    /// Checks since their number last grew; `None` from [`LOOKS`] on.
     since: Option<u32>,
 }
 
 impl Look {
-    /// The store's state, and why it is not well.
+    /// The store's state, and the reason where it does not keep everything.
     fn at(&mut self, vitals: &StoreVitals) -> (StoreState, Option<String>) {
         let missing = vitals.refused_fragments + vitals.lost_fragments;
         self.since = if missing > self.missing { Some(0) } else { self.since.map(|since| since + 1) };

@@ -1,9 +1,9 @@
-//! Has alerts kept, one after the other, and says so to the publisher.
+//! The alert writer: has alerts stored, one after the other, and tells the publisher of each.
 //!
-//! An alert is kept before it is sent. Where the disk fails or takes too long, the alert is *announced*: sent at once,
-//! without a place in the outbox, and again with its place when it is kept. So a broken disk costs the box its memory,
-//! not its voice. What waits is bounded: beyond [`PENDING_MAX`] the oldest that the broker has acknowledged is given up;
-//! while there is none, nothing more is taken in, and detection waits.
+//! An alert is stored before it is sent. Where the disk fails or takes too long, the alert is sent before it is stored
+//! (*announced*): at once, without a place in the outbox, and again with its place when it is stored. So a broken disk
+//! loses the record, not the message. The unsaved alerts are bounded: beyond [`PENDING_MAX`] the oldest that the broker
+//! has acknowledged is given up; while there is none, nothing more is taken in, and detection waits.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,28 +18,28 @@ use crate::progress;
 use crate::publish::Publisher;
 use crate::store::{Store, StoringAlert};
 
-/// How long the disk may take before an alert is announced.
+/// Time that the disk may take before an alert is sent unsaved.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often a store that failed is tried again, and one that is slow is asked.
+/// Interval at which a store that failed is tried again, and one that is slow is asked.
 const RETRY: Duration = Duration::from_millis(500);
 /// Alerts that may wait for the disk.
 const PENDING_MAX: usize = 64;
 
-/// See the module.
+/// The alert writer; see the module.
 pub(super) struct Keeper {
     store: Store,
     publisher: Arc<Publisher>,
     /// Closed when the daemon stops: then a store that fails is not waited for.
     impatience: Receiver<()>,
-    /// Not kept yet, oldest first.
+    /// Unsaved alerts, oldest first.
     pending: VecDeque<Pending>,
-    /// Why the store does not keep what is pending, as it was logged.
+    /// Reason why the store does not take the unsaved alerts, as it was logged.
     trouble: Option<String>,
 }
 
 struct Pending {
     draft: Box<AlertDraft>,
-    /// The store has it in hand.
+    /// Set while the store is writing it.
     storing: Option<StoringAlert>,
     is_announced: bool,
 }
@@ -49,7 +49,7 @@ impl Keeper {
         Self { store, publisher, impatience, pending: VecDeque::new(), trouble: None }
     }
 
-    /// Works until the queue has ended, and everything is kept or given up.
+    /// Runs until the queue has ended and every alert is stored or given up.
     pub(super) fn run(mut self, queue: &Receiver<Waiting>) {
         let _unit = progress::begin("the keeping of alerts", WORK_MAX);
         while let Some(waiting) = progress::wait(|| self.next(queue)) {
@@ -64,7 +64,7 @@ impl Keeper {
         }
         while !self.pending.is_empty() && self.keep_oldest() {}
         if !self.pending.is_empty() {
-            // The disk has had its time; once more, as long as an alert may take.
+            // One last try, with the full `PATIENCE`.
             self.trouble = None;
             while !self.pending.is_empty() && self.keep_oldest() {}
         }
@@ -73,7 +73,7 @@ impl Keeper {
         }
     }
 
-    /// What comes next: `Some(None)` when it is time to ask the store again, `None` at the queue's end.
+    /// The next entry: `Some(None)` when it is time to ask the store again, `None` at the queue's end.
     fn next(&mut self, queue: &Receiver<Waiting>) -> Option<Option<Waiting>> {
         if self.pending.is_empty() {
             return queue.recv().ok().map(Some);
@@ -90,7 +90,8 @@ impl Keeper {
         }
     }
 
-    /// Whether one more alert may wait; makes room by giving up one that the broker has, when the daemon stops any.
+    /// True if one more alert may wait. Makes room by giving up one that the broker has acknowledged; any one while the
+    /// daemon stops.
     fn has_room(&mut self) -> bool {
         if self.pending.len() < PENDING_MAX {
             return true;
@@ -104,14 +105,14 @@ impl Keeper {
         true
     }
 
-    /// Has the oldest pending alert kept; `false` where it goes on waiting, and everything is announced.
+    /// Has the oldest unsaved alert stored; `false` where it goes on waiting, and all unsaved alerts are sent.
     fn keep_oldest(&mut self) -> bool {
         let Some(oldest) = self.pending.front_mut() else { return false };
         let storing = match oldest.storing.take() {
             Some(storing) => Ok(storing),
             None => self.store.begin_alert((*oldest.draft).clone()),
         };
-        // While there is trouble, others that come must not wait behind this one to be announced.
+        // While the store fails, later alerts must not wait behind this one to be sent.
         let patience = if self.trouble.is_none() { PATIENCE } else { Duration::ZERO };
         progress::advance();
         let answer = storing.map(|storing| match storing.wait(patience) {
@@ -152,7 +153,7 @@ impl Keeper {
         self.publisher.wake();
     }
 
-    /// Sends everything that is pending, each once.
+    /// Sends every unsaved alert, each once.
     fn announce(&mut self, trouble: &str) {
         if self.trouble.as_deref() != Some(trouble) {
             tracing::error!("alerts are sent before they are kept: {trouble}");
@@ -170,7 +171,7 @@ impl Keeper {
         }
     }
 
-    /// Whether the broker has acknowledged it.
+    /// True if it was sent and the broker has acknowledged it.
     fn is_told(&self, pending: &Pending) -> bool {
         let event = &pending.draft.event;
         pending.is_announced && !self.publisher.is_announcing(event.id, event.phase)

@@ -49,18 +49,18 @@ use vitals::Pulse;
 pub use watch::Count;
 use watch::Watch;
 
-/// How long the last alerts may take to leave when the daemon stops; what is left waits in the outbox.
+/// Time for the last alerts to leave when the daemon stops; the rest waits in the outbox.
 const PUBLISH_GRACE: Duration = Duration::from_secs(2);
 
-/// How long one of its threads may be at work on one thing before it counts as standing still.
+/// Time that one of its threads may work on one thing before it counts as standing still.
 const WORK_MAX: Duration = Duration::from_secs(60);
 
-/// Where a box runs, beside what is configured.
+/// Surroundings of a box, beside its configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {
-    /// The program whose subcommand `session` reads a stream; this one, where it is not said.
+    /// The program with the subcommand `session`, which reads a stream; `None` for the running program.
     pub program: Option<PathBuf>,
-    /// Where the box's state and metrics are written for whoever is at the box (`health::state`); nowhere.
+    /// Directory for the box's state and metrics, for an operator at the box (`health::state`); `None` to write none.
     pub runtime_directory: Option<PathBuf>,
 }
 
@@ -79,10 +79,10 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts everything: store first, so that nothing that a camera delivers is without a place; cameras last.
+    /// Starts everything: store first, so that each fragment of a camera has its place; cameras last.
     ///
-    /// Errors are what somebody has to mend before the box can run at all: a model that does not load, a folder that
-    /// cannot be written, a GStreamer without plugins. A camera or a broker that is away is no error.
+    /// Errors are faults to correct before the box can run at all: a model that does not load, a folder that cannot be
+    /// written, a GStreamer without plugins. A camera or a broker that is away is no error.
     pub fn start(settings: config::Settings, surroundings: Surroundings) -> anyhow::Result<Self> {
         let detectors = Arc::new(Factory::new(&settings.detect).context("the detector cannot start")?);
         let store = Store::open(settings.store.clone(), Arc::new(SystemClock))
@@ -128,10 +128,10 @@ impl Agent {
         Ok(agent)
     }
 
-    /// Takes up new settings. Cameras whose settings and rules are the same are not disturbed.
+    /// Applies new settings. Cameras whose settings and rules are the same are not disturbed.
     ///
-    /// `false`, and nothing is changed, where they concern what all cameras share: then everything has to be started
-    /// anew.
+    /// `false`, and nothing is changed, where they concern settings that all cameras share: then everything has to be
+    /// started anew.
     pub fn reload(&mut self, settings: config::Settings) -> bool {
         let same_box = {
             let (old, new) = (&self.settings, &settings);
@@ -163,7 +163,7 @@ impl Agent {
         true
     }
 
-    /// Stops in reverse order: cameras hand out what they have, open events close, alerts are stored, the post is told.
+    /// Stops in reverse order: cameras deliver their last fragments, open events close, alerts are stored and sent.
     pub fn stop(mut self) {
         self.alerts.hurry();
         let ids: Vec<CameraId> = self.cameras.keys().cloned().collect();
@@ -183,12 +183,12 @@ impl Agent {
         self.store.close();
     }
 
-    /// The store, for whoever reads what it holds.
+    /// The store, for reading its contents.
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// What the frames of the cameras that are looked at came to.
+    /// Counts of frames and inferences of the examined cameras.
     pub fn counts(&self) -> BTreeMap<CameraId, Count> {
         self.watch.counts().all()
     }
@@ -231,13 +231,13 @@ fn rules_of(settings: &config::Settings, camera: &CameraId) -> Vec<RuleSettings>
     settings.rules.iter().filter(|rule| rule.camera == *camera).cloned().collect()
 }
 
-/// Where one stream's deliveries go.
+/// Receiver of one stream's fragments, frames and reports.
 struct CameraSink {
     store: Store,
     /// `None` for a stream that is only recorded.
     watch: Option<watch::Input>,
     board: Arc<Board>,
-    /// Where key frames alone may do.
+    /// Decode mode controller, where key frames alone may do.
     vigil: Option<Vigil>,
     refused: bool,
 }
@@ -268,7 +268,7 @@ impl StreamSink for CameraSink {
     }
 
     fn report(&mut self, report: StreamReport) {
-        // A stream that will not be back at once ends what was open on its picture.
+        // A stream that will not be back at once ends the events that are open on its picture.
         let is_down = !matches!(report.state, StreamState::Live | StreamState::Connecting);
         if is_down && let Some(watch) = &self.watch {
             watch.lost(clock::Clock::now(&SystemClock));

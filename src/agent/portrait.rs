@@ -1,6 +1,7 @@
-//! Which frame shows an event's subjects best: large, sharp, whole. The opening alert shows the frame that completed the
-//! evidence, or the latest one before it on which a subject was seen; one that had to wait, the best so far. The closing
-//! one shows a better one, if there was one meanwhile. What is only expected on a frame is marked as such.
+//! Selects the best frame of an event: its subjects are large, sharp and whole. The opening alert shows the frame that
+//! completed the evidence, or the latest one before it on which a subject was seen; an event that had to wait shows the
+//! best frame so far. The closing alert shows a better frame, if there was one meanwhile. Subjects that are only expected
+//! on a frame are marked as such.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,35 +15,36 @@ use crate::domain::time::WallTime;
 use crate::domain::track::Track;
 use crate::thumbnail::Mark;
 
-/// A later frame must be this much better to be sent over a thin link.
+/// Factor by which a later frame must be better to be sent over a slow link.
 const BETTER: f32 = 1.25;
 /// A frame on which a subject was seen is shown instead of a later one on which it was not, if it is no older than this.
 const SEEN_MAX: Duration = Duration::from_secs(2);
-/// Of a subject at the picture's edge the rest may be outside.
+/// Factor on the quality of a subject at the picture's edge, since the rest of it may be outside.
 const CUT: f32 = 0.4;
+/// Distance from the edge at which a subject counts as cut, as a fraction of the picture.
 const EDGE: f32 = 0.004;
-/// Differences between neighbours, in codes, at which a subject is half as sharp as can be.
+/// Mean difference of neighbouring pixels, in codes, of a subject that is half as sharp as can be.
 const SHARP_CODES: f32 = 8.0;
 
-/// What began or ended, and a frame that shows it.
+/// An event that opened or closed, with its snapshot.
 #[derive(Debug, Clone)]
 pub struct Told {
-    /// What began or ended.
+    /// The event.
     pub event: Event,
     /// `None` where there is no picture, or none that is better than the one that was sent.
     pub shot: Option<Shot>,
 }
 
-/// A frame, and who is who on it.
+/// A snapshot: a frame with its subjects and bystanders.
 #[derive(Debug, Clone)]
 pub struct Shot {
     /// The picture; its samples are shared.
     pub picture: Picture,
-    /// When it was taken.
+    /// Time of the frame.
     pub at: WallTime,
-    /// Who it is about.
+    /// Subjects of the event.
     pub subjects: Vec<Shown>,
-    /// Persons it is not about.
+    /// Persons that are not subjects of the event.
     pub bystanders: Vec<Rect>,
     quality: f32,
 }
@@ -50,13 +52,13 @@ pub struct Shot {
 /// A subject on a frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shown {
-    /// What it is.
+    /// Class of the subject.
     pub label: Label,
-    /// How sure the latest detection was, 0..=1.
+    /// Score of the latest detection, 0..=1.
     pub score: f32,
-    /// Where it is on the frame.
+    /// Bounding box on the frame.
     pub rect: Rect,
-    /// Whether it was not seen on that frame: it is expected there.
+    /// True if it was not seen on that frame but is expected there.
     pub predicted: bool,
 }
 
@@ -64,20 +66,20 @@ pub struct Shown {
 #[derive(Debug, Default)]
 pub(super) struct Portraits {
     open: BTreeMap<AlertId, Portrait>,
-    /// The latest frame on which somebody was seen, and who.
+    /// The latest frame on which a track was seen, with its tracks.
     seen: Option<(Frame, Vec<Track>)>,
 }
 
 #[derive(Debug)]
 struct Portrait {
     best: Shot,
-    /// Of the one that was sent; `None` where the event waits to be told.
+    /// Quality of the snapshot that was sent; `None` where the event waits to be sent.
     sent: Option<f32>,
 }
 
 impl Portraits {
-    /// Takes in a frame while events are open or wait to be told: their ids, and who takes part. What opened on it was told
-    /// before.
+    /// Takes in a frame while events are open or wait to be sent: their ids, and the tracks that take part. Events that
+    /// opened on the frame have been sent before.
     pub(super) fn look<'a>(
         &mut self,
         frame: &Frame,
@@ -99,7 +101,7 @@ impl Portraits {
         }
     }
 
-    /// Gives each event its frame: an opening one this frame, a closing one the best if that is worth it.
+    /// Gives each event its snapshot: an opening one this frame, a closing one the best frame if it is better enough.
     pub(super) fn tell(&mut self, frame: Option<&Frame>, events: Vec<Event>, tracks: &[Track]) -> Vec<Told> {
         events.into_iter().map(|event| self.told(frame, event, tracks)).collect()
     }
@@ -124,7 +126,7 @@ impl Portraits {
         Told { event, shot }
     }
 
-    /// This frame; or the latest one on which a subject was seen, where nobody looked at this one.
+    /// Snapshot of this frame; or of the latest one on which a subject was seen, where none is seen on this one.
     fn opening(&self, frame: &Frame, event: &Event, tracks: &[Track]) -> Shot {
         let members: Vec<TrackId> = event.subjects.iter().map(|subject| subject.track).collect();
         let mut shot = Shot::of(frame, &members, tracks);
@@ -137,7 +139,7 @@ impl Portraits {
                 shot = before;
             }
         }
-        // What stands and is no track's is where the rule saw it.
+        // A static object without a track is shown where the rule saw it.
         let is_thing = |subject: &&Subject| {
             subject.label == Label::Moving && !tracks.iter().any(|track| track.id == subject.track)
         };
@@ -173,7 +175,7 @@ impl Shot {
 }
 
 impl Shot {
-    /// Its subjects, to be drawn.
+    /// Marks of its subjects, to be drawn.
     pub fn marks(&self) -> Vec<Mark> {
         self.subjects.iter().map(|s| Mark::of(s.label, s.score, s.rect, s.predicted)).collect()
     }
@@ -186,7 +188,7 @@ impl Shown {
     }
 }
 
-/// Side in pixels, times how sharp, how whole and how sure.
+/// Side in pixels, times sharpness, score and, at the edge, [`CUT`].
 fn quality(picture: &Picture, track: &Track) -> f32 {
     let rect = track.rect.clamped();
     let (width, height) = (picture.width() as usize, picture.height() as usize);
@@ -259,7 +261,7 @@ mod tests {
         }
     }
 
-    /// What the closing alert shows after these later frames: second, texture, box.
+    /// Second of the frame that the closing alert shows after these later frames: second, texture, box.
     fn shown_at(later: &[(u64, u8, Rect)]) -> Option<u64> {
         let small = track(1, 1, Rect::new(0.4, 0.4, 0.1, 0.2));
         let opened = event(Phase::Opened, &small);

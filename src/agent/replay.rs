@@ -1,4 +1,4 @@
-//! A file through the same analysis as the daemon's, as fast as the machine can.
+//! Runs a video file through the daemon's analysis, as fast as the machine can.
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::domain::track::Track;
 use crate::rules::{Note, RuleSettings};
 use crate::video;
 
-/// What to replay, and how.
+/// Settings of a replay.
 pub struct Replay<'a> {
     /// The video file.
     pub file: &'a Path,
@@ -28,7 +28,7 @@ pub struct Replay<'a> {
     pub detect: &'a detect::Settings,
     /// The camera that the file stands for.
     pub camera: CameraId,
-    /// Where its motion does not count.
+    /// Areas in which motion does not count.
     pub masks: Vec<Polygon>,
     /// Its rules.
     pub rules: Vec<RuleSettings>,
@@ -36,47 +36,47 @@ pub struct Replay<'a> {
     pub fps: f32,
     /// The wall time of the file's first picture, for schedules.
     pub starts_at: WallTime,
-    /// Whether to say why rules did not fire.
+    /// True to say why rules did not fire.
     pub explains: bool,
 }
 
-/// What was found on one frame; as JSON, a line without notes and shots.
+/// Results on one frame; as JSON, a line without notes and snapshots.
 #[derive(Debug, Serialize)]
 pub struct Line<'a> {
     /// Time since the file's start, in seconds.
     pub seconds: f64,
-    /// Which parts of the picture were looked at, left, top, width and height each: none if nothing was due.
+    /// Parts of the picture that were examined, left, top, width and height each: none if nothing was due.
     pub looks: Vec<Rect>,
-    /// What the detector saw.
+    /// The detections.
     pub detections: &'a [Detection],
-    /// Who is there.
+    /// The tracks.
     pub tracks: &'a [Track],
-    /// What began or ended.
+    /// Events that opened or closed.
     pub events: Vec<&'a Event>,
-    /// The same with the frames that show it.
+    /// The same events with their snapshots.
     #[serde(skip)]
     pub told: &'a [Told],
-    /// Why rules did not fire, if that was asked.
+    /// Reasons why rules did not fire, if asked for.
     #[serde(skip)]
     pub notes: &'a [Note],
 }
 
-/// What a replay came to.
+/// Totals of a replay.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Totals {
     /// Pictures in the file.
     pub pictures: u64,
-    /// Those of them that were taken, at the rate asked for.
+    /// Pictures that were analysed, at the rate asked for.
     pub frames: u64,
-    /// Those of them at which a detector looked.
+    /// Analysed pictures that the detector examined.
     pub looks: u64,
-    /// Inferences that took.
+    /// Inferences on these.
     pub inferences: u64,
     /// Pixels of input of all inferences.
     pub pixels: u64,
-    /// CPU time of the gate, and of the looks with all that follows them.
+    /// CPU time of the motion checks, with the tracks and rules after them.
     pub glance_cpu: Duration,
-    /// See [`Totals::glance_cpu`].
+    /// CPU time of the inferences, with the tracks and rules after them.
     pub look_cpu: Duration,
     /// Events that opened.
     pub opened: u64,
@@ -84,7 +84,8 @@ pub struct Totals {
 
 impl Replay<'_> {
     /// Calls `each` for every frame, and once more at the end if events are still open then (without detections). No
-    /// budget limits the looks: gate and regions decide as on a box that has time for all of them. `progress` gets the time played and the file's length, where it is known.
+    /// budget limits inference: motion check and regions decide as on a box that has time for all of it. `progress` gets
+    /// the time played and the file's length, where it is known.
     pub fn run(
         &self,
         mut progress: impl FnMut(Duration, Option<Duration>),
@@ -141,7 +142,7 @@ impl Replay<'_> {
     }
 }
 
-/// One frame through gate and analysis, as the box does it when a worker is free.
+/// Runs one frame through motion check and analysis, as the box does when a worker is free.
 fn frame_through(
     frame: &Frame,
     gate: Option<&mut Gate>,

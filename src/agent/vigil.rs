@@ -1,5 +1,5 @@
-//! How closely a stream without a small brother is looked at: key frames while its picture is quiet, every frame as soon
-//! as something moves, and for a while after.
+//! Chooses the decode mode of a camera that has only one stream: key frames while nothing moves, all frames as soon as
+//! something moves, and for a while after.
 
 use std::time::Duration;
 
@@ -8,10 +8,11 @@ use crate::domain::picture::Frame;
 use crate::domain::time::Monotonic;
 use crate::video::Attention;
 
-/// Quiet for so long, key frames will do. Longer than a gap in traffic, since each change of mind costs a GOP's decoding.
+/// Time without motion after which key frames will do. Longer than a gap in traffic, since each change of mode costs a
+/// GOP's decoding.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Watches one stream's frames for motion.
+/// Decode mode controller of one stream: checks its frames for motion.
 #[derive(Debug)]
 pub(super) struct Vigil {
     gate: Gate,
@@ -20,12 +21,12 @@ pub(super) struct Vigil {
 }
 
 impl Vigil {
-    /// Awake, until it has seen quiet.
+    /// Starts with all frames, until nothing has moved for [`QUIET`].
     pub(super) fn new(gate: Gate) -> Self {
         Self { gate, moved_at: None, attention: Attention::Awake }
     }
 
-    /// Takes a frame in.
+    /// Checks a frame for motion, and chooses the mode.
     pub(super) fn look(&mut self, frame: &Frame) {
         let glance = self.gate.glance(frame);
         let now = frame.at.monotonic;
@@ -37,7 +38,7 @@ impl Vigil {
         self.attention = if is_quiet { Attention::Idle } else { Attention::Awake };
     }
 
-    /// What the last frame asks for.
+    /// Decode mode after the last frame.
     pub(super) fn attention(&self) -> Attention {
         self.attention
     }

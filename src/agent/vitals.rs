@@ -1,4 +1,5 @@
-//! The box's vitals, once a minute to the post; its state, for whoever is at the box; its temperature to the budget.
+//! The telemetry thread: sends the box's vitals to the post once a minute, writes its state for an operator at the box,
+//! and passes its temperature to the inference budget.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,22 +25,22 @@ use crate::progress;
 use crate::publish::{Publisher, StatusSource as _};
 use crate::store::Store;
 
-/// How often the temperature is taken, and the state written.
+/// Interval at which the temperature is taken and the state written.
 const TICK: Duration = Duration::from_secs(state::INTERVAL_SECONDS);
-/// So many of them are between two messages; the first one goes out after one.
+/// Ticks between two messages; the first message goes out after one.
 const TICKS: u64 = 12;
 
-/// The thread that takes them.
+/// The telemetry thread.
 pub(super) struct Pulse {
     /// Dropped to end the thread.
     end: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
     publisher: Arc<Mutex<Option<Arc<Publisher>>>>,
-    /// Where the state is written.
+    /// Directory of the state; `None` to write none.
     directory: Option<PathBuf>,
 }
 
-/// What the thread needs.
+/// The sampler: data of the telemetry thread.
 struct Taker {
     ward: WardId,
     box_id: BoxId,
@@ -48,9 +49,9 @@ struct Taker {
     last: (Monotonic, BTreeMap<CameraId, Count>),
     broker: String,
     board: Arc<Board>,
-    /// What the post was told last.
+    /// The vitals last sent to the post.
     vitals: Option<Vitals>,
-    /// Why the state could not be written, as it was logged.
+    /// Reason why the state could not be written, as it was logged.
     trouble: Option<String>,
 }
 
@@ -215,7 +216,7 @@ fn of_camera(id: &CameraId, before: &Count, now: &Count, seconds: f64) -> Camera
     }
 }
 
-/// One line while not everything that was wanted could be looked at.
+/// Logs one line while the budget does not serve all inferences that are wanted.
 fn say_shortfall(vitals: &Vitals) {
     let short: Vec<String> = vitals
         .cameras
@@ -235,7 +236,8 @@ fn say_shortfall(vitals: &Vitals) {
     }
 }
 
-/// The highest temperature below `folder`, which is laid out as /sys/class/thermal is; what cannot be is ignored.
+/// The highest temperature below `folder`, which is laid out as /sys/class/thermal is. Values outside of -40 to 150 °C
+/// are ignored.
 fn warmest(folder: &Path) -> Option<f32> {
     let zones = fs::read_dir(folder).ok()?.filter_map(Result::ok);
     let zones = zones.filter(|zone| zone.file_name().to_string_lossy().starts_with("thermal_zone"));

@@ -1,6 +1,6 @@
-//! Frames of all cameras to a few worker threads: every frame is glanced at on the thread that delivers it; where that says
-//! that a look is due, the frame waits for the budget's turn, the latest one only, and no camera is looked at by two workers
-//! at once.
+//! The inference scheduler: frames of all cameras go to a few worker threads. The thread that delivers a frame runs its
+//! motion check. If inference is due, the frame waits for the camera's turn in the budget, the latest frame only. No
+//! camera is served by two workers at once.
 
 mod desk;
 
@@ -25,13 +25,13 @@ use crate::progress;
 use crate::rules::RuleSettings;
 use desk::{Desk, Glimpse};
 
-/// So many seconds of its share a box may save up for a moment of more demand.
+/// Seconds of its share that a box may save up for a moment of more demand.
 const BURST_SECONDS: f64 = 1.0;
 
-/// A camera without a picture is thought of so often.
+/// Interval at which the rules run for a camera without a picture.
 const ABSENCE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The worker threads.
+/// The inference scheduler with its worker threads.
 pub(super) struct Watch {
     shared: Arc<Shared>,
     alerts: AlertInput,
@@ -50,7 +50,7 @@ struct State {
     stopping: bool,
 }
 
-/// What a worker takes from a desk.
+/// Work of one camera, taken by a worker from the scheduler state.
 struct Job {
     camera: CameraId,
     analysis: Box<Analysis>,
@@ -61,7 +61,7 @@ struct Job {
     failing: bool,
 }
 
-/// Where one camera's frames go in. Blocks no longer than a glance and the thumbnails of the events that it brings take.
+/// Entry for one camera's frames. Blocks no longer than a motion check and the thumbnails of its events take.
 pub(super) struct Input {
     shared: Arc<Shared>,
     alerts: AlertInput,
@@ -69,28 +69,28 @@ pub(super) struct Input {
     gate: Option<Gate>,
 }
 
-/// What a camera's frames came to, since it was added.
+/// Counts of a camera's frames and inferences since it was added.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Count {
     /// Frames that were delivered.
     pub frames: u64,
-    /// Those on which something moved.
+    /// Frames on which something moved.
     pub moving: u64,
-    /// Inferences of all looks; a look is one or two.
+    /// Inferences; each examined frame takes one or two.
     pub inferences: u64,
-    /// What was wanted of the budget, and got.
+    /// Demand on the budget, and the part of it that was served.
     pub tally: Tally,
 }
 
 impl Input {
-    /// A new frame, in place of one that nobody looked at.
+    /// Takes a new frame, in place of one that still waits.
     pub(super) fn frame(&mut self, frame: Frame) {
         let glance = self.gate.as_mut().map(|gate| gate.glance(&frame)).unwrap_or_default();
         let mut state = self.shared.lock();
         let Some(desk) = state.desks.get_mut(&self.camera) else { return };
         desk.count(&glance, frame.at.monotonic);
         let Some(analysis) = desk.analysis.take() else {
-            // It is being looked at: who does that takes this in afterwards.
+            // The analysis is in use: its user takes this frame in afterwards.
             desk.put(frame, glance);
             return;
         };
@@ -99,7 +99,7 @@ impl Input {
         self.shared.glance(&self.camera, analysis, queue, &self.alerts);
     }
 
-    /// The picture is gone: what is open ends.
+    /// Notes that the picture is gone: open events close.
     pub(super) fn lost(&self, at: Stamp) {
         if let Some(desk) = self.shared.lock().desks.get_mut(&self.camera) {
             desk.lost = Some(at);
@@ -126,7 +126,7 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Where the frames of a camera go in that was added; there is one such place for each. Motion in `masks` does not count.
+    /// Entry for the frames of a camera that was added; there is one for each. Motion in `masks` does not count.
     pub(super) fn input(&self, camera: &CameraId, masks: &[Polygon]) -> Input {
         Input {
             shared: self.shared.clone(),
@@ -150,7 +150,7 @@ impl Watch {
         state.desks.insert(camera, Desk::new(analysis, clock::monotonic()));
     }
 
-    /// Ends what is open on this camera and forgets it. Waits for the look that is under way.
+    /// Closes the camera's open events and removes it. Waits for the inference that is under way.
     pub(super) fn remove(&self, camera: &CameraId, at: Stamp) {
         let mut state = self.shared.lock();
         while state.desks.get(camera).is_some_and(|desk| desk.analysis.is_none()) {
@@ -164,12 +164,12 @@ impl Watch {
         }
     }
 
-    /// Where the vitals are read.
+    /// The counts, for the telemetry thread.
     pub(super) fn counts(&self) -> Counts {
         Counts(self.shared.clone())
     }
 
-    /// Ends the workers. Cameras have been removed before.
+    /// Ends the workers. The cameras have been removed before.
     pub(super) fn stop(&mut self) {
         self.shared.lock().stopping = true;
         self.shared.changed.notify_all();
@@ -181,11 +181,11 @@ impl Watch {
     }
 }
 
-/// What the cameras' frames came to, and how warm it is.
+/// The cameras' counts, and the budget's input for the temperature.
 pub(super) struct Counts(Arc<Shared>);
 
 impl Counts {
-    /// What all cameras' frames came to.
+    /// Counts of every camera.
     pub(super) fn all(&self) -> BTreeMap<CameraId, Count> {
         let state = self.0.lock();
         let count = |(camera, desk): (&CameraId, &Desk)| {
@@ -196,7 +196,7 @@ impl Counts {
         state.desks.iter().map(count).collect()
     }
 
-    /// Tells the budget how warm the box is, where it says so; gives the part of the share that this leaves.
+    /// Passes the temperature, where it is known, to the budget. Returns the fraction of the share that this leaves.
     pub(super) fn feel(&self, celsius: Option<f32>) -> f64 {
         let mut state = self.0.lock();
         if let Some(celsius) = celsius {
@@ -206,8 +206,8 @@ impl Counts {
     }
 }
 
-/// A network's share of the box. More than the workers can take is not there to be shared out; the motion detector, whose
-/// looks cost what glances do, is not held to a share, nor is a network that is to see every frame.
+/// Budget of a network: its share of the box, at most the workers' capacity. The motion detector, which costs no more
+/// than a motion check, is not held to a share; nor is a network that is to see every frame.
 fn budget_settings(settings: &detect::Settings) -> detect::budget::Settings {
     let cores = std::thread::available_parallelism().map_or(1.0, |cores| usize::from(cores) as f64);
     let workers = settings.workers.max(1) as f64;
@@ -226,8 +226,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Glances at the frames of `queue` and at those that come meanwhile, then gives the desk its analysis back: the last
-    /// frame waits there if it wants a look.
+    /// Takes the motion checks of `queue`, and of frames that come meanwhile, into the analysis, and gives it back to the
+    /// camera's scheduler state. The last frame waits there if inference is due.
     fn glance(
         &self,
         camera: &CameraId,
@@ -262,7 +262,7 @@ impl Shared {
                 break;
             }
         }
-        // Not only a worker may be waiting: a single waking could go to `remove`, and be lost.
+        // Beside the workers, `remove` may be waiting: a single wake-up could go to it, and be lost.
         self.changed.notify_all();
     }
 
@@ -287,7 +287,8 @@ impl Shared {
         }
     }
 
-    /// Waits for a camera whose picture is gone, or whose turn it is; `None` to stop.
+    /// Waits for work; `None` to stop. First come cameras that have lost their picture, then those that have had none for
+    /// [`ABSENCE_INTERVAL`], then the one that has its turn in the budget.
     fn next_job(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
@@ -297,7 +298,7 @@ impl Shared {
             let State { desks, budget, .. } = &mut *state;
             let lost = desks.iter_mut().find(|(_, desk)| desk.lost.is_some() && desk.analysis.is_some());
             if let Some((camera, desk)) = lost {
-                // What was seen before the picture went must not be looked at after it.
+                // A frame from before the loss must not be examined after it.
                 if desk.frame.take().is_some() {
                     budget.frame(clock::monotonic(), camera, None);
                 }
@@ -339,14 +340,15 @@ impl Shared {
     }
 }
 
-/// Takes what there is to do from a desk.
+/// Takes the work of a camera from its scheduler state; `None` while its analysis is in use.
 fn job_of(camera: &CameraId, desk: &mut Desk) -> Option<Job> {
     let analysis = desk.analysis.take()?;
     let (frame, lost) = (desk.frame.take(), desk.lost.take());
     Some(Job { camera: camera.clone(), analysis, frame, lost, absent: None, failing: desk.failing })
 }
 
-/// Looks at the job's frame, and passes on what its rules say. Gives how many inferences that took, and their pixels.
+/// Runs inference on the job's frame, and sends the events of its rules. Returns the number of inferences and their
+/// pixels.
 fn look(job: &mut Job, alerts: &AlertInput) -> (u64, u64) {
     let mut cost = (0, 0);
     if let Some(frame) = job.frame.take() {

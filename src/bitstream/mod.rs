@@ -1,6 +1,6 @@
-//! NAL units of H.264 and H.265, and parameter sets: what a recorder reads of a camera's bits.
+//! Parsing of a camera's H.264 or H.265 stream as far as a recorder needs it: NAL units and parameter sets.
 //!
-//! Pure, and never trusts a length. `video` makes samples with it, `store` holds samples against their header.
+//! Pure, and never trusts a length. `video` makes samples with it; `store` compares samples with their file's header.
 
 pub(crate) mod bits;
 pub(crate) mod nal;

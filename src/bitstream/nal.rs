@@ -1,8 +1,8 @@
-//! Kinds of NAL units, and where start codes hide inside one.
+//! Kinds of NAL units, and start codes inside of a NAL unit.
 
 use crate::domain::fragment::Codec;
 
-/// Which kind of parameter set.
+/// Kind of a parameter set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum SetKind {
     Vps,
@@ -10,7 +10,7 @@ pub(crate) enum SetKind {
     Pps,
 }
 
-/// What a NAL unit is for in an access unit.
+/// Role of a NAL unit in an access unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// Part of a picture.
@@ -18,11 +18,11 @@ pub(crate) enum Role {
     Set(SetKind),
     /// The first unit of an access unit.
     Delimiter,
-    /// Stands before the picture that it belongs to.
+    /// Precedes the picture that it belongs to.
     Prefix,
-    /// Stands behind it.
+    /// Follows the picture that it belongs to.
     Suffix,
-    /// Nothing that a recorder or a decoder wants.
+    /// Of no use to a recorder or a decoder.
     Unusable,
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn kind(codec: Codec, unit: &[u8]) -> u8 {
     }
 }
 
-/// What `unit` is for: table 7-1 of H.264 and of H.265.
+/// Role of `unit`, by table 7-1 of H.264 and of H.265.
 pub(crate) fn role(codec: Codec, unit: &[u8]) -> Role {
     if unit.len() <= header_bytes(codec) && !is_empty_by_nature(codec, unit) || unit[0] & 0x80 != 0 {
         return Role::Unusable;
@@ -57,7 +57,7 @@ pub(crate) fn role(codec: Codec, unit: &[u8]) -> Role {
             10..=13 | 19..=21 => Role::Suffix,
             _ => Role::Unusable,
         },
-        // Layers above the base are another camera's business; a temporal id of zero is forbidden.
+        // Layers above the base layer are not used; zero is forbidden as nuh_temporal_id_plus1.
         Codec::H265 if unit[0] & 1 != 0 || unit[1] >> 3 != 0 || unit[1] & 7 == 0 => Role::Unusable,
         Codec::H265 => match kind(codec, unit) {
             0..=9 | 16..=21 => Role::Slice,
@@ -72,7 +72,7 @@ pub(crate) fn role(codec: Codec, unit: &[u8]) -> Role {
     }
 }
 
-/// End of sequence and of stream have no payload.
+/// True for end of sequence and end of stream: they have no payload.
 fn is_empty_by_nature(codec: Codec, unit: &[u8]) -> bool {
     match codec {
         Codec::H264 => unit.len() == 1 && matches!(unit[0] & 31, 10 | 11),
@@ -80,15 +80,15 @@ fn is_empty_by_nature(codec: Codec, unit: &[u8]) -> bool {
     }
 }
 
-/// Whether `slice` is the first one of its picture.
+/// True if `slice` is the first one of its picture.
 pub(crate) fn is_first_slice(codec: Codec, slice: &[u8]) -> bool {
-    // first_mb_in_slice, ue(v), is zero; first_slice_segment_in_pic_flag is set. Data partitions B and C have other heads.
+    // first_mb_in_slice, ue(v), is zero; first_slice_segment_in_pic_flag is set. Data partitions B and C differ.
     let is_partition = codec == Codec::H264 && matches!(slice[0] & 31, 3 | 4);
     !is_partition && slice.get(header_bytes(codec)).is_some_and(|byte| byte & 0x80 != 0)
 }
 
-/// Splits `bytes` at start codes and passes what is between them, without the zeros around. A start code whose unit
-/// would make no sense is a flaw inside a slice, and stays there.
+/// Splits `bytes` at start codes and passes the units between them, without the zeros around. A start code in front of
+/// an unusable unit is a flaw inside a slice, and stays there.
 pub(crate) fn split(codec: Codec, bytes: Vec<u8>, mut pass: impl FnMut(Vec<u8>)) {
     let mut starts = Vec::new();
     let mut at = 0;
@@ -119,16 +119,16 @@ pub(crate) fn split(codec: Codec, bytes: Vec<u8>, mut pass: impl FnMut(Vec<u8>))
     }
 }
 
-/// Without the zeros at its end: no NAL unit ends in one.
+/// Cuts the zeros at the end off: no NAL unit ends in one.
 fn trimmed(unit: &[u8]) -> &[u8] {
     let zeros = unit.iter().rev().take_while(|byte| **byte == 0).count();
     &unit[..unit.len() - zeros]
 }
 
-/// Where 00 00 01 starts.
+/// Offset of the first 00 00 01.
 fn find_start_code(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
-    // The third byte says how far the next place can be.
+    // The third byte gives the least distance to the next possible place.
     while let Some(&third) = bytes.get(at + 2) {
         match third {
             1 if bytes[at] == 0 && bytes[at + 1] == 0 => return Some(at),

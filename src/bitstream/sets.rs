@@ -7,10 +7,10 @@ use super::nal::{SetKind, header_bytes, kind};
 use super::sps::{Pps, Sps};
 use crate::domain::fragment::Codec;
 
-/// All sets together; a stream with more is not believed.
+/// Bytes of all sets together; beyond them only the newest set is kept.
 const BYTES_MAX: usize = 64 * 1024;
 
-/// What a decoder has to know before the first picture.
+/// The facts that a decoder needs before the first picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Parameters {
     pub codec: Codec,
@@ -22,7 +22,7 @@ pub(crate) struct Parameters {
     pub profile: u8,
     /// level_idc.
     pub level: u8,
-    /// By how many pictures the order of decoding may differ from the order of display.
+    /// Pictures by which the order of decoding may differ from the order of display.
     pub reorder: u8,
     /// Pixel aspect ratio.
     pub aspect: Option<(u16, u16)>,
@@ -30,11 +30,11 @@ pub(crate) struct Parameters {
     pub in_band: bool,
 }
 
-/// A parameter set as it came.
+/// A parameter set as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Set {
     unit: Vec<u8>,
-    /// Of the description, and not repeated by the stream.
+    /// Of the stream's description, and not repeated in the stream.
     is_described: bool,
 }
 
@@ -52,7 +52,7 @@ impl Sets {
         Self { codec, sets: BTreeMap::new(), sps: BTreeMap::new(), pps: BTreeMap::new() }
     }
 
-    /// Takes `unit` in place of the one with its id. Returns whether it reads.
+    /// Stores `unit` in place of the set with its id. Returns true if the unit parses.
     pub fn take(&mut self, set: SetKind, unit: &[u8], is_described: bool) -> bool {
         let header = header_bytes(self.codec);
         let id = match (set, self.codec) {
@@ -81,7 +81,7 @@ impl Sets {
         id
     }
 
-    /// What the slice's picture parameter set leads to; `None` where one of them is not there.
+    /// The picture and sequence parameter sets that `slice` refers to; `None` where a set that it needs is missing.
     pub fn of_slice(&self, slice: &[u8]) -> Option<(&Pps, &Sps)> {
         let pps = self.pps.get(&pps_of(self.codec, slice)?)?;
         let sps = self.sps.get(&pps.sps)?;
@@ -184,12 +184,12 @@ fn hvcc(units: &[Vec<u8>], sps: &Sps) -> Vec<u8> {
 }
 
 fn put_unit(out: &mut Vec<u8>, unit: &[u8]) {
-    // A set is shorter than all sets may be together.
+    // The limit on all sets together, `BYTES_MAX`, bounds each set.
     out.extend(u16::try_from(unit.len()).unwrap_or(u16::MAX).to_be_bytes());
     out.extend_from_slice(&unit[..unit.len().min(usize::from(u16::MAX))]);
 }
 
-/// The sets in an avcC or hvcC; none where it does not read.
+/// The sets in an avcC or hvcC, up to the first one that does not parse.
 pub(crate) fn sets_of(codec: Codec, codec_data: &[u8]) -> Vec<Vec<u8>> {
     let mut sets = Vec::new();
     let mut rest = match codec {

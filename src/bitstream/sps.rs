@@ -2,43 +2,45 @@
 
 use super::bits::Bits;
 
-/// More of a set is not read.
+/// Bytes of a set that are read at most.
 const SET_BYTES_MAX: usize = 4096;
-/// Largest width or height in pixels that is believed.
+/// Largest width or height in pixels that is accepted.
 pub(crate) const PIXELS_MAX: u32 = 16_384;
-/// No codec reorders further.
+/// Largest reordering of either codec, in pictures.
 const REORDER_MAX: u32 = 16;
 
-/// What a sequence parameter set says.
+/// Contents of a sequence parameter set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sps {
     pub id: u8,
-    /// Of H.265: which video parameter set it refers to.
+    /// H.265: id of the video parameter set that it refers to.
     pub vps: u8,
     pub width: u32,
     pub height: u32,
     pub profile: u8,
     pub level: u8,
-    /// By how many pictures the order of decoding may differ from the order of display.
+    /// Pictures by which the order of decoding may differ from the order of display.
     pub reorder: u8,
     pub chroma_format: u8,
     pub bit_depth_luma: u8,
     pub bit_depth_chroma: u8,
     /// Pixel aspect ratio, where it is named.
     pub aspect: Option<(u16, u16)>,
-    /// Of H.264: fields may be coded.
+    /// H.264: fields may be coded.
     pub has_fields: bool,
-    /// Of H.264: bits of frame_num in a slice header, and whether a colour plane's id stands before it.
+    /// H.264: bits of frame_num in a slice header.
     pub frame_number_bits: u32,
+    /// Colour planes are coded apart; an H.264 slice header then has the plane's id before frame_num.
     pub has_planes: bool,
-    /// Of H.265: profile, tier and level as they stand in hvcC: 12 bytes.
+    /// H.265: profile, tier and level as they stand in hvcC: 12 bytes.
     pub profile_tier_level: [u8; 12],
-    /// Of H.265.
+    /// H.265: number of temporal sub-layers.
     pub temporal_layers: u8,
+    /// H.265: sps_temporal_id_nesting_flag.
     pub is_nested: bool,
 }
 
-/// Which parameter set a picture parameter set is, and which it refers to.
+/// Ids of a picture parameter set and of the sequence parameter set that it refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pps {
     pub id: u8,
@@ -127,7 +129,7 @@ impl Sps {
         Some(())
     }
 
-    /// Reads the VUI of H.264. Returns max_num_reorder_frames, where it stands there.
+    /// Reads the VUI of H.264. Returns max_num_reorder_frames where the VUI has it.
     fn read_vui(&mut self, bits: &mut Bits) -> Option<Option<u32>> {
         const ASPECTS: [(u16, u16); 16] = [
             (1, 1),
@@ -314,7 +316,7 @@ fn skip_sub_layers(bits: &mut Bits, sub_layers: u32) -> Option<()> {
     Some(())
 }
 
-/// How many pictures a decoder keeps at most (ITU-T H.264 table A-1), by level and macroblocks.
+/// Number of pictures that a decoder keeps at most (ITU-T H.264 table A-1), by level and macroblocks.
 fn picture_buffers(level: u8, wide: u32, high: u32) -> u32 {
     let macroblocks_max = match level {
         0..=10 => 396,

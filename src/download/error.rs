@@ -18,7 +18,7 @@ pub enum DownloadError {
         /// The connection's own words.
         problem: String,
     },
-    /// This machine trusts nobody.
+    /// This machine knows no certificate authority.
     #[error(
         "no certificate authority is known on this machine, without which {url} cannot be trusted: install the package \
          ca-certificates, or bring the file with --from"
@@ -32,7 +32,7 @@ pub enum DownloadError {
     Refused {
         /// The address.
         url: String,
-        /// The status of HTTP.
+        /// The HTTP status.
         status: u16,
         /// The remedy.
         remedy: &'static str,
@@ -53,7 +53,7 @@ pub enum DownloadError {
         /// Their number.
         length: u64,
     },
-    /// It is another file.
+    /// The file is another one.
     #[error(
         "{from}: its sha256 is {found}, and {expected} is wanted{}; nothing of it was kept",
         if *is_page { ": it is a web page, a portal or a proxy answered in its place" } else { ": it is another file, or it was changed on the way" }
@@ -61,14 +61,14 @@ pub enum DownloadError {
     WrongSha256 {
         /// The address or the file.
         from: String,
-        /// Wanted.
+        /// The wanted sha256.
         expected: String,
         /// Its sha256.
         found: String,
         /// It is HTML.
         is_page: bool,
     },
-    /// It does not end.
+    /// The body is longer than the file.
     #[error("{}: more came ({length} bytes) than the file has: it is another file; nothing of it was kept", path.display())]
     TooLong {
         /// The target.
@@ -84,13 +84,13 @@ pub enum DownloadError {
         /// Its sha256.
         found: String,
     },
-    /// Another process is at it.
+    /// Another process is fetching the file.
     #[error("{}: another process is fetching this file: wait for it", path.display())]
     Busy {
         /// The file with the bytes so far.
         path: PathBuf,
     },
-    /// There is no room.
+    /// The disk has too little space.
     #[error(
         "{}: {free} bytes are free, {needed} are needed: make room, or name a folder on another disk with --output",
         path.display()
@@ -98,9 +98,9 @@ pub enum DownloadError {
     Full {
         /// The folder.
         path: PathBuf,
-        /// Free.
+        /// Bytes that are free.
         free: u64,
-        /// Needed.
+        /// Bytes that are needed.
         needed: u64,
     },
     /// The place cannot be written.

@@ -1,4 +1,4 @@
-//! GET with a range, as servers answer it.
+//! HTTP GET with a range, and the answers of real servers.
 
 use std::io::Read;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use ureq::{Agent, Body, Error, http};
 
 use super::error::DownloadError;
 
-/// Servers answer, or nobody is there.
+/// Time for a connection; a server that takes longer counts as unreachable.
 const CONNECT: Duration = Duration::from_secs(20);
 
 /// A server's answer to a range.
@@ -17,7 +17,7 @@ pub(super) enum Answer {
     Whole { body: Box<dyn Read>, total: Option<u64> },
     /// The file from the byte that was asked for.
     Rest { body: Box<dyn Read>, total: Option<u64> },
-    /// The file is not longer than what is there.
+    /// The file has no bytes beyond the received ones.
     Nothing,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Trusts whom this machine trusts; a server that is silent for longer than `silence` has broken the connection.
+    /// Trusts this machine's authorities; a server that is silent for longer than `silence` has broken the connection.
     pub fn new(url: &str, silence: Duration) -> Result<Self, DownloadError> {
         let secure = url.starts_with("https://");
         let found = if secure { rustls_native_certs::load_native_certs().certs } else { Vec::new() };
@@ -107,7 +107,7 @@ fn number(headers: &http::HeaderMap, name: &str) -> Option<u64> {
     headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// `bytes 100-199/200`: where it begins, and how long the file is.
+/// First byte and length of the file in a header like `bytes 100-199/200`.
 fn range(headers: &http::HeaderMap) -> Option<(u64, Option<u64>)> {
     let text = headers.get("content-range")?.to_str().ok()?.trim();
     let (range, total) = text.strip_prefix("bytes")?.trim().split_once('/')?;

@@ -1,5 +1,5 @@
-//! One file from a public address onto the disk: resumable, held to its sha256 before it gets its name. Owns HTTP towards the
-//! world; never runs in the daemon, which opens no such connection. `cli` calls it when a person asks for a network.
+//! Downloads one file from a public address: resumable, and named only after its sha256 is checked. Owns HTTP towards
+//! the world; never runs in the daemon, which opens no such connection. `cli` calls it when a person asks for a network.
 
 mod error;
 mod http;
@@ -19,9 +19,9 @@ use http::{Answer, Client};
 
 /// Bytes that stay free beside the file.
 const HEADROOM: u64 = 64 << 20;
-/// A file beyond this is not what anybody asked for.
+/// Longest file that is accepted, in bytes: a longer one is not the wanted file.
 const BYTES_MAX: u64 = 1 << 30;
-/// Connections that break with something new received, one after the other.
+/// Connections for one file at most, as long as each brings new bytes and breaks.
 const TRIES: u32 = 6;
 const BLOCK: usize = 64 << 10;
 
@@ -32,7 +32,7 @@ pub struct Wanted<'a> {
     pub sha256: &'a str,
     /// Its length, where it is known before.
     pub bytes: Option<u64>,
-    /// The path that it gets once it is whole and right. Beside it, `.part` keeps what is there so far.
+    /// The path that it gets once it is whole and right. Beside it, `.part` keeps the bytes received so far.
     pub target: &'a Path,
 }
 
@@ -51,13 +51,13 @@ impl Default for Patience {
     }
 }
 
-/// Hears of progress: bytes there, and bytes in all where that is known.
+/// Callback for progress: bytes received, and bytes in all where that is known.
 pub type Progress<'a> = &'a mut dyn FnMut(u64, Option<u64>);
 
 /// Fetches `url` to [`Wanted::target`]. Goes on where an earlier call was cut off. Blocks; HTTPS_PROXY and its like are honoured.
 ///
 /// # Errors
-/// Nothing is at the target then. What came of a broken connection stays in `.part`; what is wrong is removed.
+/// Nothing is at the target then. Bytes of a broken connection stay in `.part`; a wrong file is removed.
 pub fn fetch(
     url: &str,
     wanted: Wanted<'_>,
@@ -72,7 +72,7 @@ pub fn fetch(
     let client = Client::new(url, patience.silence)?;
     part.fill(&client, patience, progress)?;
     match part.finish(url) {
-        // What an earlier call left may be of another file.
+        // The bytes that an earlier call left may be of another file.
         Err(DownloadError::WrongSha256 { .. }) if resumed => {
             let mut part = Part::open(wanted)?;
             part.fill(&client, patience, progress)?;
@@ -209,7 +209,7 @@ impl<'a> Part<'a> {
         self.file.write_all(bytes).map_err(|source| DownloadError::Target { path: self.path.clone(), source })
     }
 
-    /// Everything that is not there yet. A connection that breaks is made again as long as each brings something.
+    /// Receives the missing bytes. A connection that breaks is made again as long as each brings new bytes.
     fn fill(
         &mut self,
         client: &Client,
@@ -235,7 +235,7 @@ impl<'a> Part<'a> {
                 (body, total)
             }
             Answer::Rest { body, total } => (body, total),
-            // There is nothing beyond: it is whole, or it is not the file, which its sha256 tells.
+            // The server has no further bytes: the file is whole, or it is another one, which its sha256 shows.
             Answer::Nothing => return Ok(()),
         };
         let total = total.or(self.wanted.bytes);
@@ -258,7 +258,7 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// Gives the file its name, if it is the right one.
+    /// Gives the file its name if its sha256 is the wanted one.
     fn finish(mut self, from: &str) -> Result<(), DownloadError> {
         let wrong = |path: &Path| {
             let path = path.to_owned();
@@ -278,7 +278,7 @@ impl<'a> Part<'a> {
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(wrong(folder))
     }
 
-    /// Tells an HTML page, as portals and proxies answer in place of a file.
+    /// True for an HTML page, as portals and proxies answer in place of a file.
     fn looks_like_a_page(&mut self) -> bool {
         let mut head = [0; 64];
         let read = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.read(&mut head)).unwrap_or(0);
@@ -296,7 +296,7 @@ impl<'a> Part<'a> {
 }
 
 impl Drop for Part<'_> {
-    /// An empty one helps nobody.
+    /// Removes an empty part: there is nothing to resume.
     fn drop(&mut self) {
         if self.length == 0 {
             self.remove();

@@ -1,4 +1,4 @@
-//! Against a server of its own on loopback that does what servers do.
+//! Tests against a server on loopback that shows the faults of real servers.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -17,7 +17,7 @@ enum Treatment {
     WithoutRanges,
     /// Ends after so many bytes of the body.
     CutAfter(usize),
-    /// Says nothing more after so many bytes.
+    /// Silent after so many bytes.
     StallsAfter(usize),
     /// A block at a time, with a pause.
     Slowly,
@@ -25,7 +25,7 @@ enum Treatment {
     Status(u16),
     /// To this path.
     Redirect(&'static str),
-    /// A part that nobody asked for.
+    /// A part that was not requested.
     AnotherPart,
     /// This body in place of the file.
     Instead(&'static [u8]),
@@ -212,7 +212,7 @@ impl Box {
         Ok(steps)
     }
 
-    /// Refused: nothing is under the final name. The message.
+    /// The error's message; nothing is under the final name.
     fn refused(&self, server: &Server, bytes: Option<u64>) -> String {
         let error = self.fetch_of(server, bytes).unwrap_err();
         assert!(!self.target().exists());

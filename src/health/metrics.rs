@@ -1,5 +1,5 @@
 //! The box's metrics in Prometheus' text format (version 0.0.4), as node_exporter's textfile collector reads them. Names
-//! follow Prometheus' conventions: base units, `_total` for what only grows, state as one series per state.
+//! follow Prometheus' conventions: base units, `_total` for counters, a state as one series per value.
 
 use std::fmt::{Display, Write as _};
 
@@ -22,7 +22,7 @@ const STORE_STATES: [(StoreState, &str); 3] = [
 const CLOCK_STATES: [(ClockState, &str); 3] =
     [(ClockState::Synced, "synced"), (ClockState::Holdover, "holdover"), (ClockState::Unsynced, "unsynced")];
 
-/// All metrics. Cameras are told apart by the label `camera`; no other label says anything about a place or a person.
+/// All metrics. Places are named by the labels `camera`, `ward` and `box` alone; no label says anything about a person.
 pub fn text(state: &State) -> String {
     let mut out = Text(String::with_capacity(8 * 1024));
     of_the_box(&mut out, state);
@@ -114,7 +114,7 @@ fn of_the_cameras(out: &mut Text, state: &State) {
 /// The text as it grows.
 struct Text(String);
 
-/// One metric: what follows are its series.
+/// One metric, to which series are added.
 struct Family<'a> {
     text: &'a mut String,
     name: &'static str,

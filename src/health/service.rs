@@ -1,5 +1,5 @@
-//! What a service tells systemd (sd_notify(3)): that it is ready, reloads, stops, and, while nothing in the process
-//! [stands still](crate::progress), that it is alive. Silent where no systemd listens.
+//! Notifications of a service to systemd (sd_notify(3)): ready, reloading, stopping, and, while nothing in the process
+//! [stands still](crate::progress), alive. Silent where no systemd listens.
 
 use std::sync::mpsc::{RecvTimeoutError, SyncSender};
 use std::thread::JoinHandle;
@@ -9,17 +9,17 @@ use sd_notify::{NotifyState, notify, watchdog_enabled};
 use crate::channel;
 use crate::progress::{self, Standstill};
 
-/// Start-up is over. `status` is what `systemctl status` shows.
+/// Reports that start-up is over. `systemctl status` shows `status`.
 pub fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// What `systemctl status` shows from now on.
+/// Sets the line that `systemctl status` shows from now on.
 pub fn status(status: &str) {
     tell(&[NotifyState::Status(status)]);
 }
 
-/// A changed configuration is being taken up; [`ready`] ends that.
+/// Reports that a changed configuration is being applied; [`ready`] ends that.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
@@ -27,7 +27,7 @@ pub fn reloading() {
     }
 }
 
-/// The service is on its way out, on purpose.
+/// Reports that the service stops on purpose.
 pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
@@ -47,7 +47,7 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// Begins; `None` where nobody asked for it.
+    /// Starts the thread; `None` where systemd has asked for no watchdog.
     ///
     /// # Errors
     /// The system has no thread left.
@@ -73,7 +73,7 @@ impl Watchdog {
     }
 }
 
-/// Each standstill once: the journal is where somebody looks for why the service was killed.
+/// Logs each standstill once: an operator looks in the journal for the reason why the service was killed.
 fn say(still: &[Standstill], said: &mut Vec<String>) {
     for standstill in still.iter().filter(|still| !said.contains(&still.unit)) {
         tracing::error!("{standstill}: the watchdog is not fed, systemd will restart the service");
@@ -89,7 +89,7 @@ impl Drop for Watchdog {
     fn drop(&mut self) {
         self.end = None;
         if let Some(thread) = self.thread.take() {
-            // It tells, and waits for nothing else.
+            // The thread waits for nothing but the interval and this end.
             let _ = thread.join();
         }
     }

@@ -1,5 +1,5 @@
-//! The box's state for whoever is at the box: one small file, written anew every few seconds by the daemon and read by
-//! `wardwatch status`. It lies where nothing survives a power cut (`/run`), so that it never speaks of an earlier run.
+//! The box's state for an operator at the box: one small file, written anew every few seconds by the daemon and read by
+//! `wardwatch status`. It lies where nothing survives a power cut (`/run`), so that it never describes an earlier boot.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write as _};
@@ -16,9 +16,9 @@ use crate::domain::vitals::Vitals;
 
 /// The value of `schema` in every state of this version.
 pub const SCHEMA: &str = "wardwatch.state/1";
-/// Where a service's state is, unless said otherwise.
+/// Default directory of a service's state.
 pub const DEFAULT_DIRECTORY: &str = "/run/wardwatch";
-/// How often it is written, in seconds; one that is three times as old was left behind by a daemon that hangs or is dead.
+/// Interval of writing the state, in seconds. A state of three times this age was left by a daemon that hangs or is dead.
 pub const INTERVAL_SECONDS: u64 = 5;
 
 /// The state's file in a runtime directory.
@@ -26,24 +26,24 @@ const STATE: &str = "status.json";
 /// The metrics' file beside it.
 const METRICS: &str = "wardwatch.prom";
 
-/// How the box is doing. Totals count since the daemon started.
+/// State of the box. Totals count since the daemon started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// When it was written.
+    /// Time of writing.
     pub written_at: WallTime,
     /// The daemon's process.
     pub pid: u32,
-    /// As the post is told.
+    /// The status as sent to the post.
     pub status: Status,
-    /// The same, over the last minute; none in the first seconds.
+    /// The vitals last sent to the post, over a minute; none in the first seconds.
     pub vitals: Option<Vitals>,
     /// The connection to the broker.
     pub broker: BrokerState,
     /// Footage.
     pub store: StoreCounts,
-    /// The cameras that are looked at.
+    /// The examined cameras.
     pub cameras: Vec<CameraCounts>,
 }
 
@@ -52,20 +52,20 @@ pub struct State {
 pub struct BrokerState {
     /// HOST:PORT.
     pub address: String,
-    /// Whether it stands.
+    /// True if the connection stands.
     pub connected: bool,
-    /// Since when it stands, or does not.
+    /// Time since which it stands, or does not.
     pub since: WallTime,
-    /// Why it does not, for a person.
+    /// Reason why it does not, for a person.
     pub reason: Option<String>,
     /// Alerts that the broker has acknowledged.
     pub published_total: u64,
-    /// What somebody has to change although the connection stands, for a person.
+    /// Faults that an operator has to correct although the connection stands, for a person.
     #[serde(default)]
     pub warnings: Vec<String>,
 }
 
-/// Footage and what waits for the disk.
+/// Footage, written and waiting for the disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreCounts {
     /// Clip files.
@@ -80,46 +80,46 @@ pub struct StoreCounts {
     pub removed_segments_total: u64,
 }
 
-/// What a camera's frames came to.
+/// Counts of a camera's frames and inferences.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CameraCounts {
-    /// Which one.
+    /// The camera.
     pub id: CameraId,
-    /// Frames that came to be looked at.
+    /// Frames delivered by its stream.
     pub frames_total: u64,
-    /// Those on which something moved.
+    /// Frames on which something moved.
     pub moving_frames_total: u64,
-    /// Looks of the detector.
+    /// Frames that the detector examined.
     pub looks_total: u64,
-    /// CPU seconds of the looks.
+    /// CPU seconds of inference.
     pub inference_seconds_total: f64,
-    /// Looks that were wanted and could not be served.
+    /// Frames that the budget could not serve.
     pub shortfall_looks_total: u64,
 }
 
-/// Why a state cannot be read.
+/// Reasons why a state cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// There is none: the daemon does not run, or keeps it elsewhere.
+    /// There is no state: the daemon does not run, or writes it elsewhere.
     #[error("there is no {}: the daemon does not run, or was started without --runtime-directory", path.display())]
     Absent {
-        /// Where it would be.
+        /// Its expected path.
         path: PathBuf,
     },
     /// It cannot be read.
     #[error("{}: {source}", path.display())]
     Unreadable {
-        /// Where it is.
+        /// Its path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// It is none of this version.
+    /// It is not a state of this version.
     #[error("{} was written by another version of wardwatch: {source}", path.display())]
     Foreign {
-        /// Where it is.
+        /// Its path.
         path: PathBuf,
-        /// What does not fit.
+        /// The part that does not fit.
         source: serde_json::Error,
     },
 }
@@ -127,14 +127,14 @@ pub enum StateError {
 /// Writes state and metrics into `directory`, each whole or not at all; others than the daemon may read them.
 ///
 /// # Errors
-/// What the system said; the files that were there before stay.
+/// The system's error; earlier files stay.
 pub fn write(directory: &Path, state: &State) -> io::Result<()> {
     let text = serde_json::to_string(state).map_err(io::Error::other)?;
     replace(&directory.join(STATE), &text)?;
     replace(&directory.join(METRICS), &metrics::text(state))
 }
 
-/// Takes both away: the daemon stops.
+/// Removes state and metrics, since the daemon stops.
 pub fn remove(directory: &Path) {
     for name in [STATE, METRICS] {
         if let Err(error) = fs::remove_file(directory.join(name))
@@ -148,7 +148,7 @@ pub fn remove(directory: &Path) {
 /// Reads the state in `directory`.
 ///
 /// # Errors
-/// There is none, or none that this version understands.
+/// There is no state, or none that this version understands.
 pub fn read(directory: &Path) -> Result<State, StateError> {
     let path = directory.join(STATE);
     let text = match fs::read_to_string(&path) {
@@ -159,8 +159,8 @@ pub fn read(directory: &Path) -> Result<State, StateError> {
     serde_json::from_str(&text).map_err(|source| StateError::Foreign { path, source })
 }
 
-/// Nobody ever reads half of it, and everybody may read it, whatever the service's umask says: it speaks of no secret.
-/// Nothing is synced: it is not to outlive a power cut.
+/// Replaces a file in one step, so that no reader sees half of it. Every user may read it, whatever the service's umask
+/// says: it holds no secret. Nothing is synced, since the file is not to outlive a power cut.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let unfinished = path.with_extension("new");
     let mut file = File::create(&unfinished)?;

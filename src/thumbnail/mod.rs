@@ -1,5 +1,5 @@
-//! The picture inside an alert: the subject in its surroundings, marked, with place and time, small enough for a thin
-//! link. Pure: no I/O. Called by `agent` for each event that opens.
+//! The picture inside an alert: the subject in its surroundings, marked, with place and time, small enough for a slow
+//! link. Pure: no I/O. Called by `agent` for each alert that has a snapshot.
 
 mod shroud;
 mod text;
@@ -23,11 +23,12 @@ pub const WIDTH: u32 = 480;
 pub const HEIGHT: u32 = 270;
 const CAPTION_HEIGHT: u32 = 26;
 const VIEW_HEIGHT: u32 = HEIGHT - CAPTION_HEIGHT;
-/// How much of the picture's width is shown at least, so that one sees where the camera looks.
+/// Fraction of the picture's width that is shown at least, so that the viewer recognises the place.
 const CONTEXT_MIN: f32 = 0.5;
 
-/// A sheet shows so many thumbnails at most, so many in a row.
+/// Thumbnails on a sheet at most.
 pub const SHEET_MAX: usize = 100;
+/// Thumbnails in a row of a sheet.
 const SHEET_COLUMNS: usize = 4;
 
 /// Pixels of a dash, and of the gap after it.
@@ -37,22 +38,22 @@ const DARK: Rgb<u8> = Rgb([14, 16, 20]);
 const BRIGHT: Rgb<u8> = Rgb([255, 214, 10]);
 const WHITE: Rgb<u8> = Rgb([245, 245, 242]);
 
-/// How strongly the picture is softened, and the JPEG qualities to try: the first that fits is taken.
+/// Factors by which the picture is softened, each with JPEG qualities to try: the first that fits is taken.
 const STEPS: [(u32, &[u8]); 3] = [(1, &[86, 78, 70, 62, 54, 46, 38]), (2, &[60, 45, 30]), (6, &[50, 30, 10])];
 
 /// A subject to be marked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mark {
-    /// Where it is on the picture.
+    /// Bounding box on the picture.
     pub rect: Rect,
-    /// What to write on it: its label and score.
+    /// Text to write on it: its label and score.
     pub text: String,
-    /// Whether it was not seen there, but is expected there: its box is dashed.
+    /// True if the subject was not seen there but is expected there: its box is dashed.
     pub predicted: bool,
 }
 
 impl Mark {
-    /// The mark of a subject with its label and score; of one that was not seen, the word for that in place of a score.
+    /// The mark of a subject with its label and score; a subject that was not seen gets "expected here" for a score.
     pub fn of(label: Label, score: f32, rect: Rect, predicted: bool) -> Self {
         let text = if predicted {
             format!("{label}, expected here")
@@ -63,7 +64,7 @@ impl Mark {
     }
 }
 
-/// What stands below the picture.
+/// Text below the picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caption {
     /// The camera's or the place's name.
@@ -72,7 +73,7 @@ pub struct Caption {
     pub when: String,
 }
 
-/// Why there is no thumbnail.
+/// Errors of drawing a thumbnail.
 #[derive(Debug, thiserror::Error)]
 pub enum ThumbnailError {
     /// A picture without pixels.
@@ -89,7 +90,7 @@ pub enum ThumbnailError {
 }
 
 impl ThumbnailError {
-    /// What to do about it.
+    /// The supervisor's class of this error.
     pub fn kind(&self) -> ErrorKind {
         ErrorKind::Bug
     }
@@ -97,9 +98,9 @@ impl ThumbnailError {
 
 /// Draws the thumbnail: [`WIDTH`] by [`HEIGHT`] JPEG of at most [`THUMBNAIL_BYTES_MAX`] bytes.
 ///
-/// The subjects stand in the middle of at least half of the picture's width; without subjects (boxes that are not
-/// finite or have no area do not count) the whole picture is shown; `shroud` covers what is not to be seen. Takes some
-/// milliseconds of CPU.
+/// The subjects stand in the middle of at least half of the picture's width. Without subjects (boxes that are not
+/// finite or have no area do not count) the whole picture is shown. `shroud` is the redaction. Takes some milliseconds
+/// of CPU.
 pub fn render(
     picture: &Picture,
     subjects: &[Mark],
@@ -183,14 +184,14 @@ fn drawable(subjects: &[Mark]) -> Vec<Mark> {
         .collect()
 }
 
-/// What is shown, in pixels of the picture; may reach beyond it where the picture has another shape.
+/// The part that is shown, in pixels of the picture; may reach beyond it where the picture has another shape.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Crop {
     x: f32,
     y: f32,
     w: f32,
     h: f32,
-    /// The marks' fractions times this are pixels.
+    /// Size of the picture in pixels; the marks are fractions of it.
     picture: [f32; 2],
 }
 

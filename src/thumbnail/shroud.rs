@@ -1,28 +1,28 @@
-//! What nobody may see on a thumbnail: other people's windows, and whoever just stands by.
+//! Redaction of thumbnails: privacy masks, such as over other people's windows, and bystanders.
 
 use image::{Rgb, RgbImage};
 
 use crate::domain::geometry::{Point, Polygon, Rect};
 
-/// What lies under a privacy mask.
+/// Colour of a privacy mask.
 const VEIL: Rgb<u8> = Rgb([52, 56, 62]);
-/// A bystander is shown in so many blocks across; no block is smaller than [`BLOCK_PIXELS_MIN`].
+/// Blocks across a bystander; no block is smaller than [`BLOCK_PIXELS_MIN`].
 const BLOCKS_ACROSS: f32 = 4.0;
 const BLOCK_PIXELS_MIN: u32 = 4;
-/// Boxes end a little too early.
+/// Margin around a bystander's bounding box, as a fraction of its size: boxes end a little too early.
 const MARGIN: f32 = 0.06;
 
-/// What is taken off a picture before it is cut and drawn on.
+/// Redaction of a picture, done before it is cropped and drawn on.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Shroud<'a> {
-    /// Filled with one grey.
+    /// Privacy masks, filled with one grey.
     pub masks: &'a [Polygon],
-    /// Shown in coarse blocks, except where they overlap a subject.
+    /// Persons shown in coarse blocks, except where they overlap a subject.
     pub bystanders: &'a [Rect],
 }
 
 impl Shroud<'_> {
-    /// Covers the picture, but for `subjects`; masks cover them, too.
+    /// Redacts the picture. Bystanders stay visible where they overlap one of `subjects`; masks cover subjects, too.
     pub(super) fn cover(&self, image: &mut RgbImage, subjects: &[Rect]) {
         for bystander in self.bystanders {
             pixelate(image, bystander, subjects);
@@ -82,7 +82,7 @@ mod tests {
         RgbImage::from_fn(200, 100, |x, _| Rgb([if x % 2 == 0 { 0 } else { 255 }; 3]))
     }
 
-    /// Whether a pixel is as it was.
+    /// True if a pixel is unchanged.
     fn is_kept(image: &RgbImage, x: u32, y: u32) -> bool {
         image.get_pixel(x, y) == stripes().get_pixel(x, y)
     }

@@ -29,7 +29,7 @@ pub(super) fn shortened(font: &FontRef, size: f32, text: &str, width_max: f32) -
     }
 }
 
-/// Writes a line, its top left corner at `at`; what lies outside of the image is left out.
+/// Writes a line, its top left corner at `at`; pixels outside of the image are left out.
 pub(super) fn write(
     image: &mut RgbImage,
     font: &FontRef,

@@ -1,6 +1,5 @@
-//! Whom a certificate is for, and until when: the first common name of its subject (RFC 5280 4.1.2.6), which brokers take
-//! for the user's name, and its validity (4.1.2.5). rustls says neither; this reads so much of the DER (X.690) as lies
-//! before them.
+//! Subject and end of a certificate: the first common name of its subject (RFC 5280 4.1.2.6), which brokers take for the
+//! user's name, and its validity (4.1.2.5). rustls gives neither; this reads the DER (X.690) as far as these two fields.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -52,7 +51,7 @@ pub(super) fn ends_at(certificate: &[u8]) -> Option<Timestamp> {
     Some(at.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
-/// What of a certificate follows its issuer: validity, subject, ...
+/// The fields of a certificate that follow its issuer: validity, subject, ...
 fn after_the_issuer(certificate: &[u8]) -> Option<&[u8]> {
     let (mut certificate, _) = expect(SEQUENCE, certificate)?;
     let mut fields = take(SEQUENCE, &mut certificate)?;
@@ -66,7 +65,7 @@ fn after_the_issuer(certificate: &[u8]) -> Option<&[u8]> {
     Some(fields)
 }
 
-/// The content of the next element, which is cut off.
+/// The content of the next element, which is removed from `bytes`.
 fn take<'a>(tag: u8, bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (content, rest) = expect(tag, bytes)?;
     *bytes = rest;
@@ -77,7 +76,7 @@ fn expect(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     element(bytes).and_then(|(found, content, rest)| (found == tag).then_some((content, rest)))
 }
 
-/// Tag, content, and what follows.
+/// Tag and content of the first element, and the bytes behind it.
 fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[tag, length], rest) = bytes.split_first_chunk()?;
     let (length, rest) = match length {
@@ -137,7 +136,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is in the file.
+        /// Bytes of any kind are read without a panic.
         #[test]
         fn anything_reads(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0usize..300, with: u8) {
             common_name(&bytes);

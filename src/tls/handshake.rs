@@ -1,4 +1,4 @@
-//! Why a connection over TLS did not come about, and what to change: box and post say it in the same words.
+//! Errors of a connection over TLS, with their remedies: box and post report them in the same words.
 
 use std::error::Error;
 use std::fmt;
@@ -11,7 +11,7 @@ use rustls::{AlertDescription, CertificateError};
 use crate::domain::fault::{ErrorKind, chain};
 use crate::domain::time::ClockState;
 
-/// Who connects to the broker.
+/// The side that connects to the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Party {
     /// A roadside box.
@@ -32,15 +32,15 @@ impl fmt::Display for Party {
 /// A connection that was tried.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt<'a> {
-    /// By whom.
+    /// The connecting side.
     pub party: Party,
     /// Host and port, for a person.
     pub broker: &'a str,
-    /// Whom it trusts; `None` where it was tried without TLS.
+    /// File of the authority that it trusts; `None` where it was tried without TLS.
     pub ca_file: Option<&'a Path>,
 }
 
-/// Why there is no connection, where certificates or TLS itself are the reason.
+/// Failures of a connection because of certificates or TLS itself.
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
     /// The broker's certificate is not trusted.
@@ -48,9 +48,9 @@ pub enum HandshakeError {
     BrokerCertificate {
         /// Host and port.
         broker: String,
-        /// Why.
+        /// Reason.
         reason: String,
-        /// What to change.
+        /// Remedy.
         remedy: String,
     },
     /// By this machine's clock, the broker's certificate is not valid now.
@@ -59,38 +59,38 @@ pub enum HandshakeError {
         remedy_of_time(*party, *clock, *is_over)
     )]
     OutOfTime {
-        /// Whose clock.
+        /// Owner of the clock.
         party: Party,
         /// Host and port.
         broker: String,
-        /// From when on it is valid, or until when it was.
+        /// Start of its validity, or its end if that has passed.
         what: String,
-        /// Whether it was.
+        /// True if the end has passed.
         is_over: bool,
-        /// What the clock says.
+        /// Time by the clock.
         now: String,
-        /// How far it can be trusted.
+        /// Trust in the clock.
         clock: ClockState,
     },
     /// The broker wants a certificate of this party, or another one.
     #[error("the broker {broker} refuses this {party}'s certificate ({reason}); {remedy}")]
     OwnCertificate {
-        /// Whose.
+        /// Owner of the certificate.
         party: Party,
         /// Host and port.
         broker: String,
-        /// Why.
+        /// Reason.
         reason: String,
-        /// What to change.
+        /// Remedy.
         remedy: &'static str,
     },
-    /// What answers does not speak TLS.
+    /// The peer does not speak TLS.
     #[error("{broker} does not answer in TLS; check the port in broker.url (mqtts: usually 8883)")]
     NotTls {
         /// Host and port.
         broker: String,
     },
-    /// What is there hangs up on TLS.
+    /// The peer closes the connection during the TLS handshake.
     #[error(
         "{broker} hangs up before it answers in TLS; if that goes on, check the port in broker.url (mqtts: usually 8883) \
          and that the broker speaks TLS there"
@@ -99,7 +99,7 @@ pub enum HandshakeError {
         /// Host and port.
         broker: String,
     },
-    /// What answers wants TLS, most likely.
+    /// The peer wants TLS, most likely.
     #[error(
         "{broker} does not like a connection without TLS; if that port wants TLS, write mqtts:// in broker.url and add \
          broker.ca_file ({reason})"
@@ -107,26 +107,26 @@ pub enum HandshakeError {
     NotPlain {
         /// Host and port.
         broker: String,
-        /// What happened.
+        /// Error that ended the connection.
         reason: String,
     },
-    /// The connection ends between TLS and the broker's welcome.
+    /// The connection ends between the TLS handshake and the broker's welcome (CONNACK).
     #[error(
         "the broker {broker} hangs up before it welcomes the {party} ({reason}); if that goes on, its log says why: it may \
          refuse the {party}'s certificate (broker.cert_file) without a word"
     )]
     Unwelcome {
-        /// Who is not welcome.
+        /// The refused side.
         party: Party,
         /// Host and port.
         broker: String,
-        /// What happened.
+        /// Error that ended the connection.
         reason: String,
     },
 }
 
 impl HandshakeError {
-    /// What a connection's end says of certificates; `None` where it says nothing of them.
+    /// The fault of certificates or TLS that ended a connection; `None` where it is neither.
     pub fn of(error: &(dyn Error + 'static), attempt: &Attempt<'_>) -> Option<Self> {
         let (broker, party) = (attempt.broker.to_owned(), attempt.party);
         match tls_cause(error)? {
@@ -140,8 +140,8 @@ impl HandshakeError {
         }
     }
 
-    /// The same of a connection on which no welcome came: what hangs up then, or answers in no MQTT, does not like how
-    /// it is spoken to.
+    /// The same for a connection that ended before the broker's welcome. A peer that hangs up then, or answers in
+    /// another protocol than MQTT, rejects TLS, its absence or the certificate.
     pub fn before_the_welcome(
         error: &(dyn Error + 'static),
         is_no_mqtt: bool,
@@ -164,7 +164,7 @@ impl HandshakeError {
         })
     }
 
-    /// The same, knowing how far this machine's clock can be trusted.
+    /// The same error with the state of this machine's clock.
     pub fn seen_at(self, clock: ClockState) -> Self {
         match self {
             Self::OutOfTime { party, broker, what, is_over, now, .. } => {
@@ -174,7 +174,7 @@ impl HandshakeError {
         }
     }
 
-    /// What to do about it.
+    /// The supervisor's class of this error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::BrokerCertificate { .. } | Self::OwnCertificate { .. } | Self::NotTls { .. } => {
@@ -289,7 +289,7 @@ fn is_about_our_certificate(alert: AlertDescription) -> bool {
     )
 }
 
-/// Whether the other side closed the connection, and said nothing about it.
+/// True if the other side closed the connection without giving a reason.
 pub fn has_hung_up(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
 
@@ -298,7 +298,7 @@ pub fn has_hung_up(error: &(dyn Error + 'static)) -> bool {
         .any(|error| error.downcast_ref::<io::Error>().is_some_and(|error| kinds.contains(&error.kind())))
 }
 
-/// Whether it did so before TLS stood. tokio-rustls says it in words alone.
+/// True if it did so during the TLS handshake. tokio-rustls reports this only as text.
 fn is_end_of_handshake(error: &(dyn Error + 'static)) -> bool {
     below(error).any(|error| error.to_string() == "tls handshake eof")
 }
@@ -308,13 +308,13 @@ fn below<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     std::iter::successors(Some(error), |error| cause(*error))
 }
 
-/// An I/O error carries one without naming it as its source.
+/// The cause of an error. An I/O error carries one without naming it as its source.
 fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     let carried = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     carried.map(|carried| carried as &(dyn Error + 'static)).or_else(|| error.source())
 }
 
-/// The TLS error somewhere below.
+/// The first TLS error among an error and its causes.
 fn tls_cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     below(error).find_map(|error| error.downcast_ref::<rustls::Error>())
 }

@@ -4,7 +4,7 @@
 //! hostile stream ends that session alone; the daemon's side ([`supervisor`]) keeps one running for ever. `agent` calls
 //! [`supervise`] for each stream; `cli` calls [`run_child`] in the child and [`read_pictures`] for `replay`.
 //!
-//! Never here: what to do with a frame or a fragment.
+//! Never here: the use of a frame or a fragment.
 
 mod arrivals;
 mod attention;
@@ -35,5 +35,5 @@ pub use supervisor::{
     SessionProgram, StreamHandle, StreamReport, StreamSink, VideoError, prepare, supervise,
 };
 
-/// Where sessions find the list of plugins.
+/// Environment variable with the path of the list of plugins.
 const REGISTRY_VARIABLE: &str = "GST_REGISTRY";

@@ -35,13 +35,13 @@ use crate::clock;
 use crate::domain::fragment::{Codec, StreamFacts, TimeSource};
 use crate::domain::time::{Monotonic, Stamp};
 
-/// How long rtspsrc waits for an answer before it gives up, in microseconds.
+/// Time that rtspsrc waits for an answer before it gives up, in microseconds.
 const TCP_TIMEOUT_MICROS: u64 = 5_000_000;
-/// How long packets may wait for those that were sent before them, in milliseconds.
+/// Time that packets may wait for those that were sent before them, in milliseconds.
 const JITTER_MS: u32 = 200;
-/// How long a camera may take to hear that rtspsrc leaves.
+/// Time for a camera to hear that rtspsrc leaves.
 const TEARDOWN_TIMEOUT: gst::ClockTime = gst::ClockTime::from_mseconds(500);
-/// Where the pipeline's threads leave what they find; shared with the session's main loop.
+/// Findings of the pipeline's threads, shared with the session's main loop.
 pub(super) struct Shared {
     started: Monotonic,
     samples: AtomicU64,
@@ -50,7 +50,7 @@ pub(super) struct Shared {
     facts: Mutex<Option<StreamFacts>>,
     counts: Mutex<Counts>,
     client_counts: Mutex<ClientCounts>,
-    /// The camera is asked to play and has not answered yet: its reader has patience of its own.
+    /// The camera is asked to play and has not answered yet: its reader has a timeout of its own.
     is_opening: AtomicBool,
     reading: OnceLock<Arc<Reading>>,
     rtspsrc: OnceLock<gst::Element>,
@@ -83,7 +83,7 @@ impl Shared {
         }
     }
 
-    /// How closely the daemon wants to look.
+    /// Decode mode that the daemon wants.
     pub(super) fn attention(&self) -> Attention {
         if self.is_idle.load(Ordering::Relaxed) { Attention::Idle } else { Attention::Awake }
     }
@@ -92,17 +92,17 @@ impl Shared {
         self.is_idle.store(attention == Attention::Idle, Ordering::Relaxed);
     }
 
-    /// How many samples have arrived.
+    /// Number of samples that have arrived.
     pub(super) fn samples(&self) -> u64 {
         self.samples.load(Ordering::Relaxed)
     }
 
-    /// When the last one arrived, or the session started.
+    /// Time at which the last sample arrived, or the camera began to play, or the session started.
     pub(super) fn last_sample(&self) -> Monotonic {
         Monotonic::from_nanos(self.last_sample.load(Ordering::Relaxed)).max(self.started)
     }
 
-    /// What the stream is; `None` until that is known.
+    /// Codec, size and time source; `None` until they are known.
     pub(super) fn facts(&self) -> Option<StreamFacts> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -124,13 +124,13 @@ impl Shared {
         }
     }
 
-    /// For how long no key frame has come, up to the last sample.
+    /// Time without a key frame, up to the last sample.
     pub(super) fn since_key_frame(&self) -> Duration {
         let last_key_frame = Monotonic::from_nanos(self.last_key_frame.load(Ordering::Relaxed));
         self.last_sample().since(last_key_frame)
     }
 
-    /// What the camera sent that was skipped.
+    /// Counts of the camera's input that was skipped.
     pub(super) fn counts(&self) -> Counts {
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -139,7 +139,7 @@ impl Shared {
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts;
     }
 
-    /// What the RTSP client skipped.
+    /// Counts of the input that the RTSP client skipped.
     pub(super) fn client_counts(&self) -> ClientCounts {
         *self.client_counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -148,7 +148,7 @@ impl Shared {
         *self.client_counts.lock().unwrap_or_else(PoisonError::into_inner) = counts;
     }
 
-    /// Whether the camera has not been brought to play yet.
+    /// True while the camera has not been brought to play.
     pub(super) fn is_opening(&self) -> bool {
         self.is_opening.load(Ordering::Relaxed)
     }
@@ -177,7 +177,7 @@ impl Shared {
         self.rtspsrc.get().cloned()
     }
 
-    /// Where the samples come in, if the source is one of ours.
+    /// Entry of the samples, if the source is one of ours.
     pub(super) fn feed(&self) -> Option<Arc<Feed>> {
         self.feed.get().cloned()
     }
@@ -195,13 +195,13 @@ impl Shared {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
     }
 
-    /// Where an end of the session makes the unfinished fragment come out.
+    /// The recorder, which hands out the unfinished fragment at the session's end.
     pub(super) fn recorder(&self) -> Option<Arc<Recorder>> {
         self.recorder.get().cloned()
     }
 }
 
-/// Takes what the branches deliver. Called on pipeline threads.
+/// Receiver of the branches' fragments and pictures. Called on pipeline threads.
 pub(super) trait Deliver: Send + Sync + 'static {
     /// A finished fragment. Blocks while the daemon is behind.
     fn fragment(&self, fragment: MuxedFragment);
@@ -233,7 +233,7 @@ pub(super) fn build(
     Ok((pipeline, shared))
 }
 
-/// GStreamer's own error for a certificate that is not trusted says nothing of certificates.
+/// Reports the reason why a certificate is not trusted: GStreamer's own error says nothing of certificates.
 fn say_why_refused(source: &gst::Element, ca_file: &Path, shared: Arc<Shared>) {
     let ca_file = ca_file.display().to_string();
     source.connect("accept-certificate", false, move |values| {
@@ -274,7 +274,7 @@ fn file_source(pipeline: &gst::Pipeline, path: &Path, tail: Tail) -> Result<(), 
     Ok(())
 }
 
-/// Everything behind the source, attached when the source has found out what the stream is.
+/// Everything behind the source, attached when the source has found the stream.
 #[derive(Clone)]
 pub(super) struct Tail {
     pub(super) stream: StreamSettings,
@@ -284,12 +284,12 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    /// The rest of the pipeline follows when the camera has said what its stream is.
+    /// Adds rtspsrc. The rest of the pipeline follows when the camera has described its stream.
     pub(super) fn attach_rtspsrc(&self, rtsp: &RtspSource) -> Result<(), Failure> {
         let Some(pipeline) = self.pipeline.upgrade() else { return Ok(()) };
         let source = make("rtspsrc")?;
         source.set_property("location", &rtsp.url);
-        // Whether TLS is spoken follows from the URL.
+        // The URL decides on TLS.
         let protocol = match rtsp.transport {
             Transport::Udp => "udp",
             Transport::Tcp => "tcp",
@@ -360,7 +360,7 @@ impl Tail {
         result.unwrap_or_else(|failure| self.shared.fail(failure));
     }
 
-    /// A file's sound and subtitles.
+    /// Discards the samples of `pad`, such as a file's sound and subtitles.
     fn swallow(&self, pad: &gst::Pad) -> Result<(), Failure> {
         let Some(pipeline) = self.pipeline.upgrade() else { return Ok(()) };
         let sink = make("fakesink")?;
@@ -408,12 +408,12 @@ impl Tail {
         link(pad, &first)
     }
 
-    /// Whether decoded pictures are wanted.
+    /// True if decoded pictures are wanted.
     pub(super) fn is_watched(&self) -> bool {
         self.stream.watch_fps_max.is_some()
     }
 
-    /// What records the stream's samples, where that is wanted.
+    /// Starts the recorder of the stream's samples, where it is wanted.
     pub(super) fn recorder(&self) -> Result<Option<Arc<Recorder>>, Failure> {
         if !self.stream.record {
             return Ok(None);
@@ -440,7 +440,7 @@ impl Tail {
         watch::attach(pipeline, source, codec, wanted, self.shared.arrivals(), deliver)
     }
 
-    /// Counts samples and notes what the stream is, where the parser hands them out.
+    /// Counts samples, and notes the stream's codec and size, behind the parser.
     fn observe(&self, filter: &gst::Element, codec: Codec) -> Result<(), Failure> {
         let pad = filter.static_pad("src").ok_or_else(|| Failure::missing("capsfilter"))?;
         let shared = self.shared.clone();
@@ -464,7 +464,7 @@ impl Tail {
     }
 }
 
-/// Access units that may wait for the recorder. More means that the disk's side is blocked.
+/// Bytes of access units that may wait for the recorder. More means that the disk's side is blocked.
 const QUEUE_BYTES_MAX: u32 = 32 * 1024 * 1024;
 
 /// `tee` -> `recorder`, by a thread of its own.
@@ -484,7 +484,7 @@ fn attach_recorder(
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
         let (repackager, starts) = &mut *repackager.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((shown, at, sample)) = repackaged(sink, &sample, repackager) {
-            // What the first sample's time counts from.
+            // Running time at which the samples' media time is zero.
             let starts = *starts.get_or_insert(shown.saturating_sub(sample.media_nanos));
             let shown = starts + sample.media_nanos;
             recorder.push(sample, shown, at);
@@ -519,7 +519,7 @@ fn repackaged(
     Some((shown, at, sample))
 }
 
-/// A codec that nothing here can record.
+/// Failure of a stream in a codec that cannot be recorded.
 pub(super) fn codec_not_supported(codec: &str) -> Failure {
     let text =
         format!("the camera sends {codec}, which cannot be recorded: set this stream to H.264 or H.265");

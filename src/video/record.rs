@@ -1,4 +1,4 @@
-//! The record side: samples into fragments, which a thread of its own hands out. Never decodes.
+//! The recorder: makes fragments of samples, which a thread of its own hands out. Never decodes.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -36,7 +36,7 @@ struct Waiting {
 }
 
 impl Recorder {
-    /// A recorder whose thread calls `deliver` with each fragment; it may block.
+    /// Starts a recorder. Its thread calls `deliver` with each fragment; the call may block.
     pub fn start(deliver: impl Fn(MuxedFragment) + Send + 'static) -> Result<Arc<Self>, Failure> {
         let outgoing = Arc::<Outgoing>::default();
         let theirs = outgoing.clone();

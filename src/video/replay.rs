@@ -1,5 +1,5 @@
-//! Pictures of a file as fast as the machine can, for `replay`: in this process, without the walls of a session, for a
-//! file that the person at the keyboard has named.
+//! Reads a file's pictures as fast as the machine can, for `replay`: in this process, without the sandbox of a session,
+//! since the person at the keyboard has named the file.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,13 +26,13 @@ pub enum ReplayError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why, in GStreamer's words.
+        /// Reason, in GStreamer's words.
         reason: String,
     },
 }
 
 impl ReplayError {
-    /// What to do about it.
+    /// The supervisor's class of this error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NotReady(_) => ErrorKind::Config,
@@ -100,7 +100,7 @@ impl PictureReader {
         }
     }
 
-    /// How long the file plays, where it says so and something has been read from it.
+    /// Duration of the file, where the file gives it and something has been read.
     pub fn duration(&self) -> Option<Duration> {
         self.pipeline.query_duration::<gst::ClockTime>().map(Into::into)
     }

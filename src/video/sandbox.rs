@@ -1,7 +1,7 @@
-//! The walls around a session: no new privileges, no writing to the file system, no exec, no listening socket.
+//! The sandbox of a session: no new privileges, no writing to the file system, no exec, no listening socket.
 //!
-//! Called by the session itself, before GStreamer is initialised and before a byte from the network is read. What the
-//! kernel does not offer is reported, not fatal: a box without Landlock still records.
+//! Called by the session itself, before GStreamer is initialised and before a byte from the network is read. A part that
+//! the kernel does not offer is reported, not fatal: a box without Landlock still records.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,15 +13,15 @@ use landlock::{
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use seccompiler::{SeccompAction, SeccompFilter};
 
-/// Where plugins, certificates, name resolution and the kernel's facts are read from.
+/// Paths from which plugins, certificates, name resolution and the kernel's facts are read.
 const READABLE: &[&str] =
     &["/usr", "/lib", "/lib64", "/etc", "/run/systemd/resolve", "/proc", "/sys", "/dev/null"];
 
-/// Devices of hardware decoders, with what the drivers read and write.
+/// Devices of hardware decoders, which the drivers read and write.
 const DEVICES: &[&str] = &["/dev/dri", "/dev/dma_heap", "/dev/mpp_service", "/dev/rga"];
 
-/// Puts up every wall that the kernel offers. `readable` are further files to read (a certificate, a file source, the
-/// plugin registry). Gives what could not be applied, in words.
+/// Applies every part of the sandbox that the kernel offers. `readable` are further files to read (a certificate, a file
+/// source, the plugin registry). Returns the parts that could not be applied, in words.
 pub(super) fn enter(readable: &[PathBuf], decodes: bool) -> Vec<String> {
     let mut not_applied = Vec::new();
     let mut note = |wall: &str, result: Result<(), String>| {
@@ -41,8 +41,8 @@ pub(super) fn enter(readable: &[PathBuf], decodes: bool) -> Vec<String> {
     not_applied
 }
 
-/// Puts up the walls in this process and runs against each of them: `(what was tried, whether it was refused)`.
-/// `Err` says which walls this machine does not have.
+/// The sandbox self-test: applies the sandbox to this process and tries to break each rule. Returns each attempt, with
+/// `true` if it was refused. `Err` holds the parts that this machine does not offer.
 pub fn try_walls() -> Result<Vec<(&'static str, bool)>, Vec<String>> {
     let not_applied = enter(&[], false);
     if !not_applied.is_empty() {
@@ -57,7 +57,7 @@ pub fn try_walls() -> Result<Vec<(&'static str, bool)>, Vec<String>> {
     ])
 }
 
-/// Landlock: read where plugins live, write nowhere; no TCP port may be bound, no signal sent out.
+/// Applies Landlock: reads in the named paths, no writes; no TCP port may be bound, no signal sent out.
 fn file_system(readable: &[PathBuf], decodes: bool) -> Result<(), String> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let devices = if decodes { device_paths() } else { Vec::new() };
@@ -99,8 +99,8 @@ fn device_paths() -> Vec<PathBuf> {
     paths
 }
 
-/// Calls that a decoder never needs, answered with EPERM. A list of what is denied, not of what is allowed: drivers of
-/// hardware decoders differ too much for the latter.
+/// Answers calls that a decoder never needs with EPERM. A list of denied calls, not of allowed ones: drivers of hardware
+/// decoders differ too much for the latter.
 fn system_calls() -> Result<(), String> {
     let architecture = std::env::consts::ARCH.try_into().map_err(|_| "not on this processor".to_owned())?;
     let denied = [

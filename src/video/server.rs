@@ -1,6 +1,6 @@
 //! RTSP cameras for the demonstration and for tests: a real server in this process, on loopback only.
 //!
-//! Not part of what a box runs; built with the feature `demo`.
+//! Not part of a box's program; built with the feature `demo`.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -32,13 +32,13 @@ pub enum ServerError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Reason.
         reason: String,
     },
 }
 
 impl ServerError {
-    /// What to do about it.
+    /// The supervisor's class of this error.
     pub fn kind(&self) -> ErrorKind {
         ErrorKind::Config
     }
@@ -50,29 +50,29 @@ impl From<glib::BoolError> for ServerError {
     }
 }
 
-/// Draws frame number n. Frame numbers follow the time since the server started, whoever looks.
+/// Draws frame number n. Frame numbers follow the time since the server started, with or without a client.
 pub type Draw = Arc<dyn Fn(u64) -> Picture + Send + Sync>;
 
-/// What a camera shows.
+/// Source of a camera's pictures.
 #[derive(Clone)]
 pub enum Feed {
-    /// Pictures that somebody draws, encoded as H.264.
+    /// Drawn pictures, encoded as H.264.
     Drawn {
         /// Pictures per second.
         fps: u32,
         /// Encoded kbit/s.
         kbit_per_second: u32,
-        /// Draws them.
+        /// Function that draws them.
         draw: Draw,
     },
     /// A file's own samples (H.264 or H.265), again and again, in real time.
     File(PathBuf),
 }
 
-/// Who may look, and how.
+/// Access of clients.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
-    /// Whoever looks must give these.
+    /// User and password that a client must give.
     pub credentials: Option<Credentials>,
     /// Certificate and private key in PEM: the server then speaks `rtsps://` only.
     pub identity_pem: Option<String>,
@@ -81,7 +81,7 @@ pub struct Access {
 /// Faults that a test switches on and off while the camera runs.
 #[derive(Debug, Default)]
 pub struct Faults {
-    /// Connected, but nothing comes any more.
+    /// Connected, but without further samples.
     pub frozen: AtomicBool,
     /// Every other sample is garbage.
     pub garbled: AtomicBool,
@@ -130,7 +130,7 @@ impl CameraServer {
         u16::try_from(self.server.bound_port()).unwrap_or(0)
     }
 
-    /// Where a feed mounted at `path` is found.
+    /// URL of the feed mounted at `path`.
     pub fn url(&self, path: &str) -> String {
         format!("{}://127.0.0.1:{}{path}", self.scheme, self.port())
     }
@@ -157,7 +157,7 @@ impl CameraServer {
         Ok(faults)
     }
 
-    /// As if the camera's plug were pulled: every connection ends, and the port is free again.
+    /// Stops as if the camera's plug were pulled: every connection ends, and the port is free again.
     pub fn stop(mut self) {
         self.shut_down();
     }
@@ -275,7 +275,7 @@ fn garble_on_demand(payloader: &gst::Element, faults: Arc<Faults>) {
             && spoil
             && let Ok(mut map) = buffer.make_mut().map_writable()
         {
-            // The start code and the kind of the first unit stay, so that it travels; what is inside is noise.
+            // The start code and the kind of the first unit stay, so that it travels; its inside is noise.
             for (index, byte) in map.iter_mut().enumerate().skip(16) {
                 *byte ^= (index as u8).wrapping_mul(37);
             }
@@ -431,7 +431,7 @@ impl FileSamples {
 
     /// The next sample, its times counted from the file's first one; `None` at the end.
     ///
-    /// Samples that an edit list hides are sent like any other: what follows refers to them.
+    /// Samples that an edit list hides are sent like any other: later ones refer to them.
     fn next(&self) -> Option<gst::Buffer> {
         let first = self.first.borrow_mut().take();
         let sample = first.or_else(|| self.sink.pull_sample().ok())?;
@@ -446,8 +446,8 @@ impl FileSamples {
     }
 }
 
-/// A sink drops what lies outside of the segment, the samples that an edit list hides among it: give it a segment that
-/// has no bounds.
+/// Gives the sink a segment without bounds. A sink drops samples outside of its segment, among them those that an edit
+/// list hides.
 fn keep_hidden_samples(sink: &gst_app::AppSink) {
     let Some(pad) = sink.static_pad("sink") else { return };
     pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, |_, probe| {

@@ -1,8 +1,8 @@
-//! The child process of one session: `wardwatch session`, started by the supervisor and by nobody else.
+//! The child process of one session: `wardwatch session`, started by the supervisor alone.
 //!
-//! It reads one order from its standard input (a socket), puts up its walls, and reports back over the same socket,
-//! where it is also told how closely to look, until its stream breaks or the other end closes. It never tears its pipeline down: `set_state(Null)` can block for
-//! ever, and the supervisor kills the process anyway.
+//! It reads one order from its standard input (a socket), enters its sandbox, and reports back over the same socket until
+//! its stream breaks or the other end closes. Changes of the decode mode come over that socket, too. It never tears its
+//! pipeline down: `set_state(Null)` can block for ever, and the supervisor kills the process anyway.
 
 use std::mem::ManuallyDrop;
 use std::net::TcpStream;
@@ -34,18 +34,18 @@ use crate::domain::time::Monotonic;
 
 /// Fragments on their way to the daemon; more wait in the record branch's queue.
 const OUTGOING_MAX: usize = 4;
-/// How often the bus is looked at, and with it the stall and the stop.
+/// Interval of checking the bus, the stall and the stop.
 const TICK: Duration = Duration::from_millis(250);
-/// How often the daemon is told that the session is there.
+/// Interval of telling the daemon that the session is alive.
 const ALIVE_INTERVAL: Duration = Duration::from_secs(1);
 /// Stall times within which the first key frame must come, where pictures come before it.
 const STALLS_TO_KEY_FRAME: u32 = 3;
-/// How long a camera may take to hear that nobody watches any more, after the last fragment has come out.
+/// Time for the camera to hear of the session's end, after the last fragment has come out.
 const LEAVE: Duration = Duration::from_millis(1200);
-/// How long the unfinished fragment may take to come out at the end.
+/// Time for the unfinished fragment to come out at the end.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// The whole life of the child process. Returns only if it was not started by the supervisor.
+/// Runs the child process. Returns only if it was not started by the supervisor.
 pub fn run_child() -> ExitCode {
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,8 +56,8 @@ pub fn run_child() -> ExitCode {
     }
 }
 
-/// Brings GStreamer's registry of plugins up to date, and checks that what sessions need is installed. Run as a child
-/// process of its own before the first session, since sessions cannot write files.
+/// Brings GStreamer's registry of plugins up to date, and checks that the plugins of sessions are installed. Run as a
+/// child process of its own before the first session, since sessions cannot write files.
 pub fn prepare_child() -> ExitCode {
     let missing = initialise().err().into_iter().chain(
         ["rtspsrc", "rtph264depay", "rtph265depay", "h264parse", "h265parse"]
@@ -107,7 +107,7 @@ fn serve() -> Result<(), String> {
     }
 }
 
-/// The connection to the camera that the daemon has opened, which comes as standard output; that is closed.
+/// The connection to the camera that the daemon has opened and passed as standard output, which then leads to /dev/null.
 fn connection() -> Result<Option<TcpStream>, String> {
     let output = std::io::stdout().as_fd().try_clone_to_owned().map_err(|error| error.to_string())?;
     let connection = TcpStream::from(output);
@@ -130,7 +130,8 @@ fn readable(stream: &StreamSettings) -> Vec<PathBuf> {
     registry.into_iter().chain(of_source).collect()
 }
 
-/// Takes up what the daemon wants after its order, until its end closes. Wakes who waits for the bus.
+/// Takes in decode modes from the daemon, until its end of the socket closes. Then sets `stop`, and wakes the thread that
+/// waits for the bus.
 fn watch_for_stop(
     mut socket: UnixStream,
     stop: Arc<AtomicBool>,
@@ -138,12 +139,12 @@ fn watch_for_stop(
     shared: Arc<Shared>,
 ) -> Result<(), Failure> {
     let body = move || {
-        // Whatever else a read returns, it is the end.
+        // Any other result of a read is the end.
         while let Ok(Some((attention, _))) = wire::read::<Attention>(&mut socket) {
             shared.attend(attention);
         }
         stop.store(true, Ordering::Relaxed);
-        // Fails only on a bus that nobody reads any more.
+        // Fails only on a bus that is not read any more.
         let _ = bus.post(gst::message::Application::new(gst::Structure::new_empty("stop")));
     };
     let thread = std::thread::Builder::new().name("session-stop".into()).spawn(body);
@@ -174,7 +175,7 @@ fn run(
     let leaving = leave(&shared);
     drain(&shared);
     leaving.wait();
-    // What was found out in the last moments is told before what ended them.
+    // Facts found in the last moments are reported before the end.
     if let Some(facts) = shared.facts() {
         outgoing.report(Report::Facts(facts));
     }
@@ -196,7 +197,7 @@ fn follow(
         let wanted = [gst::MessageType::Error, gst::MessageType::Eos, gst::MessageType::Application];
         let message = bus.timed_pop_filtered(tick, &wanted);
         match message.as_ref().map(|message| message.view()) {
-            // What a pipeline thread of ours found out is the cause; GStreamer's error is its consequence.
+            // A failure that a pipeline thread of ours has found is the cause; GStreamer's error is its consequence.
             Some(gst::MessageView::Error(error)) => {
                 return Err(shared.failure().unwrap_or_else(|| failure_of(error, stream)));
             }
@@ -239,7 +240,7 @@ fn follow(
     }
 }
 
-/// What is noteworthy of a stream that goes on.
+/// Health of a stream that goes on.
 fn health(stream: &StreamSettings, shared: &Shared) -> StreamHealth {
     let counts = shared.counts();
     StreamHealth {
@@ -252,7 +253,7 @@ fn health(stream: &StreamSettings, shared: &Shared) -> StreamHealth {
     }
 }
 
-/// What the stream's packets held that was of no use.
+/// Counts of the stream's input that was of no use.
 fn input(shared: &Shared) -> InputCounts {
     let (units, client) = (shared.counts(), shared.client_counts());
     InputCounts {
@@ -266,7 +267,7 @@ fn input(shared: &Shared) -> InputCounts {
     }
 }
 
-/// How long a stream may stay without a sample. Pictures that only lack a key frame before them have more time, since a
+/// Time that a stream may stay without a sample. Pictures that only lack a key frame before them have more time, since a
 /// new session would not bring it sooner.
 fn patience(stream: &StreamSettings, shared: &Shared) -> Duration {
     let waits_for_key_frame = shared.samples() == 0 && shared.counts().undecodable > 0;
@@ -298,7 +299,7 @@ fn stalled(stream: &StreamSettings, shared: &Shared) -> Failure {
 /// The reader on its way out, while the last fragment comes.
 enum Leaving {
     Reading(Arc<Reading>),
-    /// GStreamer's, in a thread that tells when it is done.
+    /// GStreamer's, ended by a thread that sends a message at its end.
     Rtspsrc(Receiver<()>),
     Nothing,
 }
@@ -314,7 +315,7 @@ impl Leaving {
     }
 }
 
-/// Makes the reader tell the camera that nobody watches any more: it may admit the next session only then.
+/// Makes the reader tell the camera that the session ends: the camera may admit the next session only then.
 fn leave(shared: &Shared) -> Leaving {
     if let Some(reading) = shared.reading() {
         reading.ask_to_end();
@@ -324,7 +325,7 @@ fn leave(shared: &Shared) -> Leaving {
     let (tell, done) = channel::blocking(1);
     let body = move || {
         source.set_locked_state(true);
-        // What it could not do is left to the end of this process.
+        // The end of this process does the rest, if this fails.
         let _ = source.set_state(gst::State::Null);
         let _ = tell.send(());
     };
@@ -362,7 +363,7 @@ fn bus_failure(bus: &gst::Bus, stream: &StreamSettings) -> Option<Failure> {
     }
 }
 
-/// An error of GStreamer in our words. Its debug text is left out: it may hold what nobody should read in a log.
+/// An error of GStreamer in our words. Its debug text is left out: it may hold text that must not be in a log.
 fn failure_of(error: &gst::message::Error, stream: &StreamSettings) -> Failure {
     let what = error.error();
     let (kind, text) = match (&stream.source, what.kind::<gst::ResourceError>()) {
@@ -376,7 +377,7 @@ fn failure_of(error: &gst::message::Error, stream: &StreamSettings) -> Failure {
     Failure::new(kind, text)
 }
 
-/// What goes to the daemon, written by one thread.
+/// Messages to the daemon, written by one thread.
 #[derive(Clone)]
 struct Outgoing {
     queue: SyncSender<Message>,
@@ -401,7 +402,7 @@ impl Outgoing {
     }
 
     fn report(&self, report: Report) {
-        // The writer ends only when the daemon has gone, and then nobody is left to be told.
+        // The writer ends only when the daemon has gone, and then there is no receiver.
         let _ = self.queue.send(Message::Report(report, None, Vec::new()));
     }
 

@@ -1,4 +1,4 @@
-//! What one stream is to do.
+//! Settings of one stream.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::domain::fragment::StreamRole;
 use crate::domain::ids::CameraId;
 use crate::domain::secret::Credentials;
 
-/// Where a stream comes from.
+/// Source of a stream.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
     /// A camera.
@@ -28,9 +28,9 @@ pub enum Source {
 pub struct RtspSource {
     /// `rtsp://` or `rtsps://`, without user and password.
     pub url: String,
-    /// How the media travels.
+    /// Transport of the media.
     pub transport: Transport,
-    /// Who the box is to the camera.
+    /// User and password of the box at the camera.
     pub credentials: Option<Credentials>,
     /// For `rtsps://`: PEM file of the authority that signed the camera's certificate. `None` accepts any
     /// certificate, since most cameras sign their own.
@@ -38,13 +38,13 @@ pub struct RtspSource {
 }
 
 impl RtspSource {
-    /// Whether TLS is spoken.
+    /// True for RTSP over TLS.
     pub(super) fn is_secure(&self) -> bool {
         self.url.starts_with("rtsps:")
     }
 }
 
-/// How RTP travels.
+/// Transport of RTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
     /// Inside the RTSP connection: nothing lost on a bad network, no further port.
@@ -63,33 +63,33 @@ pub(super) enum Reader {
     Rtspsrc,
 }
 
-/// How closely a watched stream is looked at.
+/// Decode mode of a watched stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Attention {
-    /// Nothing moves: key frames will do.
+    /// Key frames only, while nothing moves.
     Idle,
-    /// Every frame is wanted, up to the highest rate.
+    /// All frames, up to the highest rate.
     #[default]
     Awake,
 }
 
-/// One stream of one camera, and what is wanted of it.
+/// Settings of one stream of one camera.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamSettings {
-    /// Whose it is.
+    /// The camera.
     pub camera: CameraId,
-    /// Which one it is.
+    /// Main or sub stream.
     pub role: StreamRole,
-    /// Where it comes from.
+    /// Source of the stream.
     pub source: Source,
-    /// Whether its fragments are wanted.
+    /// True if its fragments are wanted.
     pub record: bool,
     /// The highest rate of decoded frames that is wanted; `None` for none: the stream is then never decoded.
     pub watch_fps_max: Option<f32>,
     /// While [`Attention::Idle`] is wanted, only key frames are decoded, if they are no farther apart than this; `None`
     /// to decode everything always.
     pub idle_gap_max: Option<Duration>,
-    /// How long a connected stream may stay without data before it counts as broken.
+    /// Time that a connected stream may stay without data before it counts as broken.
     pub stall: Duration,
 }
 

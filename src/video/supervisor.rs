@@ -1,8 +1,8 @@
-//! The daemon's side of a stream: keeps one session running, for ever, and passes on what it delivers.
+//! The daemon's side of a stream: keeps one session running for ever, and passes its deliveries on.
 //!
-//! A dead camera is a normal state. The camera is connected to before its session is started, which costs nothing while
-//! it is away: one that comes back is taken up within a second or two. The session takes the connection over, since many
-//! cameras admit one.
+//! A dead camera is a normal state. The supervisor connects to the camera before it starts a session, which costs nothing
+//! while the camera is away: one that comes back is taken up within a second or two. The session takes the connection
+//! over, since many cameras admit only one.
 
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
@@ -35,21 +35,21 @@ use crate::progress;
 const SESSION_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 /// Waits between tries of a camera's port.
 const PORT_BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_millis(1500));
-/// Longest wait after a failure that somebody has to mend.
+/// Longest wait after a failure that a person has to correct.
 const CONFIG_WAIT: Duration = Duration::from_secs(20);
 /// A session that lived this long was a success: the next wait is the shortest again.
 const SUCCESS: Duration = Duration::from_secs(20);
-/// How long a camera's port may take to answer.
+/// Time for a camera's port to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Wait before another reader tries a camera that was not understood; it may still hold the session that has ended.
 const OTHER_READER_WAIT: Duration = Duration::from_secs(2);
 /// A session reports every second; one that is silent for this long hangs.
 const SILENCE_MAX: Duration = Duration::from_secs(8);
-/// How often a silent session's stop and silence are looked at. One that works reports more often.
+/// Interval of checking a silent session's stop and silence. One that works reports more often.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long a name may take to be resolved, or a killed session to be gone, before the stream counts as standing still.
+/// Time for a name to be resolved, or a killed session to be gone, before the stream counts as standing still.
 const WORK_MAX: Duration = Duration::from_secs(120);
-/// How long a session may take to hand out its last fragment when it is stopped.
+/// Time for a session to hand out its last fragment when it is stopped.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 
 /// Errors of the daemon's side of a stream.
@@ -60,7 +60,7 @@ pub enum VideoError {
     Spawn {
         /// The program.
         program: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// GStreamer lacks something, or cannot run at all.
@@ -69,7 +69,7 @@ pub enum VideoError {
 }
 
 impl VideoError {
-    /// What to do about it.
+    /// The supervisor's class of this error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Spawn { .. } => ErrorKind::Transient,
@@ -78,7 +78,7 @@ impl VideoError {
     }
 }
 
-/// What sessions are started with.
+/// Program and plugin list with which sessions are started.
 #[derive(Debug, Clone)]
 pub struct SessionProgram {
     /// The wardwatch binary.
@@ -96,7 +96,7 @@ impl SessionProgram {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("session").env_clear();
-        // What selects and tunes GStreamer's plugins; nothing else of the daemon's environment is a session's business.
+        // Variables that select and tune GStreamer's plugins; a session gets nothing else of the daemon's environment.
         let inherited = std::env::vars_os().filter(|(name, _)| {
             let name = name.to_string_lossy();
             ["GST_", "LIBVA_", "LD_LIBRARY_", "RUST_", "GIO_", "SSL_"]
@@ -107,7 +107,7 @@ impl SessionProgram {
         command.env(REGISTRY_VARIABLE, &self.registry).env("GST_REGISTRY_FORK", "no");
         // GIO would otherwise look for a desktop's settings, and complain about each folder that it may not make.
         command.env("GSETTINGS_BACKEND", "memory");
-        // A Ctrl-C is the daemon's business: it stops its sessions in order.
+        // Ctrl-C goes to the daemon alone: it stops its sessions in order.
         command.stdout(Stdio::null()).process_group(0);
         command
     }
@@ -129,21 +129,21 @@ pub fn prepare(program: &SessionProgram) -> Result<(), VideoError> {
 /// A change of a stream's state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamReport {
-    /// Whose stream.
+    /// The camera.
     pub camera: CameraId,
-    /// Which stream.
+    /// Main or sub stream.
     pub role: StreamRole,
-    /// How it is doing now.
+    /// The present state.
     pub state: StreamState,
-    /// Why it is not live, with the remedy, for a person.
+    /// Reason why it is not live, with the remedy, for a person.
     pub reason: Option<String>,
-    /// What the stream is, once that is known.
+    /// Codec, size and time source, once they are known.
     pub facts: Option<StreamFacts>,
-    /// What is noteworthy of it while it goes on.
+    /// Health of the stream while it goes on.
     pub health: StreamHealth,
 }
 
-/// Takes what a stream delivers. Called on the stream's own thread; a slow call holds up that stream alone.
+/// Receiver of a stream's deliveries. Called on the stream's own thread; a slow call holds up that stream alone.
 pub trait StreamSink: Send + 'static {
     /// A finished fragment.
     fn fragment(&mut self, fragment: Fragment);
@@ -151,12 +151,12 @@ pub trait StreamSink: Send + 'static {
     fn frame(&mut self, frame: Frame);
     /// The stream's state has changed.
     fn report(&mut self, report: StreamReport);
-    /// What the stream's sessions had to skip so far has changed.
+    /// The counts of input that the stream's sessions had to skip so far have changed.
     fn input(&mut self, camera: &CameraId, role: StreamRole, input: InputCounts) {
         let _ = (camera, role, input);
     }
-    /// How closely the stream is to be looked at from now on. Asked after each message of the session, which sends one a
-    /// second at least; without effect where [`StreamSettings::idle_gap_max`] is not set.
+    /// Decode mode of the stream from now on. Asked after each message of the session, which sends one a second at least;
+    /// without effect where [`StreamSettings::idle_gap_max`] is not set.
     fn attention(&mut self) -> Attention {
         Attention::Awake
     }
@@ -224,7 +224,7 @@ pub fn supervise(stream: StreamSettings, program: SessionProgram, sink: Box<dyn 
     StreamHandle { stopping, wake, session, thread: Some(thread.expect("the system has a thread left")) }
 }
 
-/// The init section of the fragments that come, and what it describes.
+/// The init section of the next fragments, and the facts that it describes.
 type Header = (Arc<[u8]>, Option<StreamFacts>);
 
 /// Outcome of a wait for the camera.
@@ -235,14 +235,14 @@ enum Reached {
     Stopped,
 }
 
-/// How a session ended.
+/// End of a session.
 enum End {
     Stopped,
     OfFile,
     Broken(FailureKind, String),
 }
 
-/// What was skipped by the sessions that have ended, and by the present one.
+/// Input skipped by the sessions that have ended, and by the present one; `told` is the sum that was reported last.
 #[derive(Debug, Default)]
 struct Input {
     ended: InputCounts,
@@ -299,7 +299,7 @@ impl Supervisor {
         }
     }
 
-    /// Notes why a session broke, and waits.
+    /// Notes a session's failure, and waits.
     fn broke(&mut self, kind: FailureKind, reason: String) {
         let has_changed = self.learned.session_broke(kind);
         if ErrorKind::from(kind) == ErrorKind::Config {
@@ -319,15 +319,15 @@ impl Supervisor {
         self.pause(wait.max(OTHER_READER_WAIT));
     }
 
-    /// Waits until the camera's port accepts, and gives the connection, where the session's reader takes one.
+    /// Waits until the camera's port accepts, and returns the connection, where the session's reader takes one.
     fn reach(&mut self) -> Reached {
         let url = match &self.stream.source {
             Source::Rtsp(rtsp) => rtsp.url.clone(),
             Source::File { .. } => String::new(),
         };
         let is_passed_on = url.starts_with("rtsp:") && self.learned.reader() == Reader::Own;
-        // GStreamer connects by itself, and a camera may admit one connection: its port is not tried before, but where it
-        // is read over TLS and seems to be away.
+        // GStreamer connects by itself, and a camera may admit one connection: its port is not tried before, except for
+        // a camera that is read over TLS and seems to be away.
         let is_tried = is_passed_on || (url.starts_with("rtsps:") && self.learned.was_away());
         let mut backoff = Backoff::new(PORT_BACKOFF.0, PORT_BACKOFF.1);
         while is_tried && !self.stopping.load(Ordering::Relaxed) {
@@ -363,7 +363,7 @@ impl Supervisor {
         Ok((child, ours))
     }
 
-    /// Passes on what the session reports until it ends; the child is dead when this returns.
+    /// Passes the session's reports on until it ends; the child is dead when this returns.
     fn follow(&mut self, mut child: Child, socket: UnixStream) -> End {
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = socket.try_clone().ok();
         let end = self.receive(&socket);
@@ -425,12 +425,12 @@ impl Supervisor {
         }
     }
 
-    /// Tells the session how closely to look, where that is another way than it was told last.
+    /// Sends the decode mode to the session, where it has changed since the last time.
     fn tell(&mut self, mut socket: &UnixStream, told: &mut Attention) {
         let wanted = self.sink.attention();
         if wanted != *told {
             *told = wanted;
-            // A session that does not read any more is found out by its silence.
+            // A session that does not read any more is detected by its silence.
             let _ = wire::write(&mut socket, &wanted, &[]);
         }
     }
@@ -488,7 +488,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Takes up what the present session had to skip.
+    /// Notes the input that the present session had to skip; tells the sink where the sum has changed.
     fn count(&mut self, input: InputCounts) {
         self.input.present = input;
         let all = self.input.ended.plus(input);
@@ -498,7 +498,7 @@ impl Supervisor {
         }
     }
 
-    /// Says what a session found out, once.
+    /// Logs a session's finding about the camera, once.
     fn found(&mut self, text: &str, only_udp: bool) {
         if self.learned.note(text, only_udp) {
             let (camera, role) = (&self.stream.camera, self.stream.role);
@@ -508,7 +508,7 @@ impl Supervisor {
 
     /// Notes the state; tells the sink and the log when it has changed.
     fn enter(&mut self, state: StreamState, reason: Option<String>) {
-        // Between two failures of the same kind "connecting" is no news.
+        // The same state with the same reason is no news.
         let unchanged = self.state.as_ref().is_some_and(|(known, why)| *known == state && *why == reason);
         if unchanged {
             return;
@@ -528,7 +528,7 @@ impl Supervisor {
         self.sink.report(StreamReport { camera, role, state, reason, facts, health: self.health });
     }
 
-    /// Passes on what is noteworthy, where that has become another thing.
+    /// Passes the stream's health on, where its noteworthy part has changed.
     fn note(&mut self, health: StreamHealth) {
         let is_news = health.is_news(&self.health);
         if !is_news {
@@ -546,18 +546,18 @@ impl Supervisor {
 
     /// Waits, unless the stream is to stop.
     fn pause(&self, wait: Duration) {
-        // Woken, at the end of the wait, or without a handle any more: the caller looks at `stopping`.
+        // Woken, at the end of the wait, or without a handle any more: the caller checks `stopping`.
         let _ = progress::wait(|| self.woken.recv_timeout(wait));
     }
 }
 
-/// Whether there is something to read, or the other end has closed, within `timeout`.
+/// True if there is something to read, or the other end has closed, within `timeout`.
 fn readable(socket: &UnixStream, timeout: Duration) -> bool {
     let timeout = Timespec::try_from(timeout).expect("a second is a timespec");
     poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&timeout)).is_ok_and(|ready| ready > 0)
 }
 
-/// Walls that could not be put up are a property of the machine, not of a session: said once.
+/// Logs the parts of the sandbox that could not be applied, once: they depend on the machine, not on a session.
 fn say_once(not_applied: &[String]) {
     static SAID: AtomicBool = AtomicBool::new(false);
     if !not_applied.is_empty() && !SAID.swap(true, Ordering::Relaxed) {

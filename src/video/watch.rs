@@ -29,11 +29,11 @@ pub(super) struct Decoded {
     pub at: Stamp,
 }
 
-/// What is wanted of a stream's pictures.
+/// Demand for a stream's pictures.
 pub(super) struct Wanted {
-    /// At most so many a second.
+    /// Pictures a second at most.
     pub fps_max: f32,
-    /// Where key frames alone may do: how far apart they may be, and who says when.
+    /// Set where key frames alone may do: their largest distance, and the holder of the decode mode.
     pub idle: Option<(Duration, Arc<Shared>)>,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn attach(
     let new_sample = move |sink: &gst_app::AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
         if let Some((pts, running_time)) = times_of(&sample)
-            // What is decoded behind a loss may show what never was; a key frame ends that.
+            // Pictures decoded behind a loss may be false; a key frame ends that.
             && !arrivals.of(running_time).is_some_and(|known| known.is_broken)
             && pace.is_due(pts)
             && let Some(picture) = picture_of(&sample)
@@ -88,13 +88,13 @@ pub(super) fn attach(
     Ok(())
 }
 
-/// A sink that takes only the pictures that this project works with, and keeps one.
+/// A sink that takes only I420 and NV12, the formats used here, and keeps one picture.
 pub(super) fn picture_sink() -> gst_app::AppSink {
     let caps = gst::Caps::builder("video/x-raw").field("format", gst::List::new(["I420", "NV12"])).build();
     gst_app::AppSink::builder().caps(&caps).sync(false).async_(false).max_buffers(1).build()
 }
 
-/// After the queue dropped samples, those that refer to them would decode to smears: wait for a keyframe.
+/// Drops samples after a leak of the queue, until a key frame: those that refer to lost ones would decode to smears.
 fn skip_to_keyframe_after_a_leak(pad: &gst::Pad) {
     let waiting = AtomicBool::new(false);
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, probe| {
@@ -193,7 +193,7 @@ impl Pace {
         Self { interval_nanos: interval as u64, due: AtomicU64::new(0) }
     }
 
-    /// Whether the frame at `pts` is to be delivered; if so, moves on to the next one's time.
+    /// True if the frame at `pts` is to be delivered; then sets the time of the next one.
     fn is_due(&self, pts: Pts) -> bool {
         let due = self.due.load(Ordering::Relaxed);
         // Cameras' own times wobble by a few ms: without this slack a 5 fps camera at 5 fps would lose frames.

@@ -1,4 +1,4 @@
-//! What passes between the daemon and a session, over one socket pair.
+//! Messages between the daemon and a session, over one socket pair.
 //!
 //! A message is a JSON head and a body of bytes, each with its length in front. The session may have been taken over by
 //! a hostile stream, so the daemon's side takes nothing on trust: lengths are bounded before memory is given, and a
@@ -26,8 +26,8 @@ const HEAD_BYTES_MAX: u32 = 64 * 1024;
 /// Longest body in bytes: a GOP of 20 s at 12 Mbit/s, or a picture of 4096x2304, fits with room to spare.
 const BODY_BYTES_MAX: u32 = 64 * 1024 * 1024;
 
-/// From the daemon: what the session is to do. The first message in that direction; after it come changes of
-/// [`Attention`](super::settings::Attention), and its end of the socket closing means stop.
+/// The daemon's order to a session: the first message in that direction. Changes of
+/// [`Attention`](super::settings::Attention) follow. The daemon closes its end of the socket to stop the session.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Order {
     pub camera: CameraId,
@@ -74,7 +74,7 @@ impl From<&StreamSettings> for Order {
 }
 
 impl Order {
-    /// What earlier sessions found out: the reader that works, and datagrams whatever the configuration says.
+    /// Adds the findings of earlier sessions: the reader that works, and datagrams whatever the configuration says.
     pub(super) fn with(mut self, reader: Reader, only_udp: bool) -> Self {
         self.reader = reader;
         if let SourceOrder::Rtsp { udp, .. } = &mut self.source {
@@ -108,16 +108,16 @@ impl From<Order> for StreamSettings {
     }
 }
 
-/// From a session.
+/// A session's message to the daemon.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Report {
-    /// It runs; these walls could not be put up.
+    /// The session runs; these parts of the sandbox could not be applied.
     Started { not_applied: Vec<String> },
-    /// What the stream is.
+    /// The stream's codec, size and time source.
     Facts(StreamFacts),
-    /// It is there, and so many samples have arrived; what is noteworthy, and what was skipped. Sent every second.
+    /// Sent every second: the number of samples so far, the stream's health, and counts of skipped input.
     Alive { samples: u64, health: StreamHealth, input: InputCounts },
-    /// Something about the camera that a person should know once; and whether it sends datagrams alone.
+    /// A fact about the camera that a person should know once; `only_udp` if it sends datagrams alone.
     Note { text: String, only_udp: bool },
     /// The body is the init section (its first `init_bytes`), then the fragment. `facts` comes with an init section.
     Fragment {
@@ -138,18 +138,18 @@ pub(super) enum Report {
     Failed { kind: FailureKind, reason: String },
 }
 
-/// Why a session broke, as far as the supervisor cares.
+/// Kind of a session's failure, as far as the supervisor needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum FailureKind {
     Transient,
-    /// The camera answers, and nothing can be made of it: another reader may.
+    /// The camera answers, and this reader can make nothing of it: another reader may.
     NotUnderstood,
     Config,
     Bug,
 }
 
 impl FailureKind {
-    /// Kind of what failed before a session was there.
+    /// Kind of a failure before a session was there.
     pub(super) fn of(kind: ErrorKind) -> Self {
         if kind == ErrorKind::Config { Self::Config } else { Self::Transient }
     }
@@ -200,7 +200,7 @@ pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Opti
     Ok(Some((serde_json::from_slice(&head)?, body)))
 }
 
-/// Reads exactly `count` bytes; beyond a mebibyte, memory is given as they arrive, not on the sender's word.
+/// Reads exactly `count` bytes; beyond a mebibyte, memory is allocated as they arrive, not on the sender's word.
 fn read_bytes(from: &mut impl Read, count: u32) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity((count as usize).min(1024 * 1024));
     from.take(u64::from(count)).read_to_end(&mut bytes)?;

@@ -1,4 +1,4 @@
-//! Whether the broker takes this box, and for how long its certificate is good.
+//! Checks that the broker accepts this box, and for how long its certificate is good.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::domain::time::WallTime;
 use crate::health::state::State;
 use crate::publish::{Settings, certificate_ends_at, try_connection};
 
-/// A certificate that ends sooner is asked for anew.
+/// Validity left below which a new certificate is recommended.
 const CERTIFICATE_LEFT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 pub(super) fn examine(settings: &Settings, running: Option<&State>, say: &mut dyn FnMut(Finding)) {

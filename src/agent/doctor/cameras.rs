@@ -1,4 +1,4 @@
-//! Whether each camera gives a picture, which one, and how much that is a second.
+//! Checks that each camera gives a picture, and reports its format and bit rate.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -15,12 +15,12 @@ use crate::domain::status::{InputCounts, StreamState};
 use crate::health::state::State;
 use crate::video::{SessionProgram, StreamReport, StreamSettings, StreamSink, prepare, supervise};
 
-/// Above this distance of key frames a power cut costs more than it should.
+/// Distance of key frames above which a power cut costs more than it should.
 const GOP_MAX: Duration = Duration::from_secs(4);
-/// What a session may say before anybody listens.
+/// Messages of the streams that may wait; more are dropped.
 const HEARD_MAX: usize = 256;
 
-/// What the daemon says of its cameras; it does not tell how many bytes they send.
+/// Reports the cameras' states by the daemon. Always `None`: the daemon does not tell how many bytes they send.
 pub(super) fn as_told(
     settings: &config::Settings,
     state: &State,
@@ -49,8 +49,8 @@ pub(super) fn as_told(
     None
 }
 
-/// Connects to all streams at once. Gives what they send together, in bytes a second, where all that are recorded sent
-/// something.
+/// Connects to all streams at once. Returns the bytes a second of all recorded streams together; `None` where one of
+/// them sent nothing.
 pub(super) fn connect(
     settings: &config::Settings,
     surroundings: &Surroundings,
@@ -102,16 +102,16 @@ fn listen(
     sum
 }
 
-/// What one stream had to say.
+/// Observations of one stream.
 #[derive(Debug, Default)]
 struct Outcome {
     facts: Option<StreamFacts>,
     reason: Option<String>,
     health: StreamHealth,
     is_misconfigured: bool,
-    /// Of the fragments: how many GOPs' bytes, over how long.
+    /// Number of fragments; `bytes` and `duration` are their sums.
     fragments: u64,
-    /// A GOP came in parts.
+    /// True if a GOP came in parts.
     is_gop_long: bool,
     bytes: u64,
     duration: Duration,
@@ -120,7 +120,7 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// Nothing more has to be waited for.
+    /// True if no further message is needed.
     fn is_complete(&self, stream: &StreamSettings) -> bool {
         let is_recorded = !stream.record || self.fragments >= 2;
         let is_seen = stream.watch_fps_max.is_none() || self.frames > 0;
@@ -137,7 +137,7 @@ impl Outcome {
         let Some(facts) = &self.facts else {
             let silent = || format!("nothing came for {} s", patience.as_secs());
             let reason = self.reason.clone().unwrap_or_else(silent);
-            // Most reasons end with what to do.
+            // Most reasons end with the remedy.
             let usual = "does another player show this stream?";
             let (what, remedy) = reason.rsplit_once("; ").unwrap_or((&reason, usual));
             return Finding::fail(about, what, remedy);
@@ -207,16 +207,16 @@ fn collect(streams: &[StreamSettings], heard: &Receiver<(usize, Heard)>, until: 
     outcomes.into_values().collect()
 }
 
-/// What comes from a stream.
+/// A message of a stream.
 enum Heard {
     Report(StreamReport),
-    /// Bytes, and how long they last.
+    /// Bytes, their duration, and the fragment's start.
     Fragment(u64, Duration, FragmentStart),
     Frame,
     Input(InputCounts),
 }
 
-/// Passes on that something came.
+/// Passes a stream's messages on.
 struct Ear {
     number: usize,
     tell: SyncSender<(usize, Heard)>,
@@ -224,7 +224,7 @@ struct Ear {
 
 impl Ear {
     fn say(&self, heard: Heard) {
-        // What nobody waits for any more.
+        // Fails where the queue is full, or is not read any more.
         let _ = self.tell.try_send((self.number, heard));
     }
 }

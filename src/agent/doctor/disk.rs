@@ -1,4 +1,4 @@
-//! Whether the store's disk is there, large and fast enough.
+//! Checks that the store's disk is there, and large and fast enough.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use super::Finding;
 use crate::store::Settings;
 
-/// What is written to see how fast the disk is.
+/// Bytes that are written to measure the disk's speed.
 const BYTES: usize = 16 << 20;
-/// So many small syncs show how long one takes.
+/// Small syncs that are timed.
 const SYNCS: usize = 20;
-/// What a camera sends where it was not measured: 2 Mbit/s.
+/// Rate of a camera where it was not measured: 2 Mbit/s.
 const CAMERA_BYTES_PER_SECOND: f64 = 250_000.0;
-/// A disk should take so many times what the cameras send: others use it, and cards grow slow.
+/// Factor by which a disk should be faster than the cameras' rate: others use it, and cards grow slow.
 const SPARE: f64 = 4.0;
 /// A sync that takes longer delays every alert by as much.
 const SYNC_MAX: Duration = Duration::from_millis(500);
@@ -29,7 +29,7 @@ pub(super) fn examine(
     let need = bytes_per_second.unwrap_or(cameras as f64 * CAMERA_BYTES_PER_SECOND);
     match rustix::fs::statvfs(&folder) {
         Ok(disk) => {
-            // What footage has taken already is room for footage.
+            // Bytes that footage occupies already are available for footage.
             let taken = bytes_below(&settings.directory.join("clips"));
             let left = disk.f_bavail.saturating_mul(disk.f_frsize).saturating_add(taken);
             say(space(settings, &folder, left, need));
@@ -57,7 +57,7 @@ fn existing(directory: &Path) -> PathBuf {
     above.unwrap_or(Path::new("/")).to_owned()
 }
 
-/// Of all files below a folder; what cannot be read counts nothing.
+/// Bytes of all files below a folder; unreadable entries count nothing.
 fn bytes_below(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let bytes = |entry: fs::DirEntry| match entry.metadata() {
@@ -68,7 +68,7 @@ fn bytes_below(folder: &Path) -> u64 {
     entries.map(bytes).sum()
 }
 
-/// `left`: what the disk would have free without footage; `need`: what the cameras send in a second. In bytes.
+/// `left`: bytes that the disk would have free without footage. `need`: bytes that the cameras send in a second.
 fn space(settings: &Settings, folder: &Path, left: u64, need: f64) -> Finding {
     let available = left.saturating_sub(settings.free_bytes_min);
     let room = settings.clip_bytes_max.min(available);
@@ -91,11 +91,11 @@ fn space(settings: &Settings, folder: &Path, left: u64, need: f64) -> Finding {
     Finding::pass("disk space", what)
 }
 
-/// How fast a disk is.
+/// Measured speed of a disk.
 #[derive(Debug, Clone, Copy)]
 struct Speed {
     bytes_per_second: f64,
-    /// The longest of some small ones.
+    /// The longest of the small syncs.
     sync: Duration,
 }
 
@@ -127,7 +127,7 @@ impl Speed {
     }
 }
 
-/// Writes a file, and removes it.
+/// Measures the speed with a file, which it removes again.
 fn measure(folder: &Path) -> io::Result<Speed> {
     let path = folder.join(format!(".wardwatch-doctor-{}", std::process::id()));
     let speed = write(&path);
@@ -139,7 +139,7 @@ fn measure(folder: &Path) -> io::Result<Speed> {
 
 fn write(path: &Path) -> io::Result<Speed> {
     let mut file = File::create_new(path)?;
-    // No two blocks are the same: some disks would notice.
+    // No two sectors of the block are the same: some disks would notice.
     let block: Vec<u8> =
         (0..1u32 << 18).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     let begun = Instant::now();

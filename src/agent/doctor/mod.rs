@@ -1,6 +1,6 @@
-//! Whether a box is ready for the road: configuration, model, cameras, disk, clock, broker, one finding each. Changes
-//! nothing but a file on the store's disk, which it removes again. Where the daemon runs already, its word on
-//! cameras and broker counts: a second connection could cost a camera or a broker its only one.
+//! Checks that a box is ready for the road: configuration, model, cameras, disk, clock, broker, one finding each. Changes
+//! nothing but a file on the store's disk, which it removes again. Where the daemon runs already, its state of cameras
+//! and broker counts: a second connection could cost a camera or a broker its only one.
 
 mod broker;
 mod cameras;
@@ -20,28 +20,28 @@ use crate::domain::fault::chain;
 use crate::domain::time::ClockState;
 use crate::health::state::{self, State};
 
-/// How well something is.
+/// Outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// As it should be.
     Pass,
-    /// The box works, and somebody should know of this.
+    /// Warning: the box works, and an operator should know of this.
     Mind,
     /// The box does not do what it should.
     Fail,
 }
 
-/// What was found about one thing.
+/// Finding about one thing.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
     /// The thing: `configuration`, `model`, `camera gate`, ...
     pub about: String,
-    /// How well it is.
+    /// Outcome of its check.
     pub verdict: Verdict,
-    /// What was seen, with its numbers.
+    /// Observation, with its numbers.
     pub what: String,
-    /// What to do; none where it is well.
+    /// Remedy; none where the check passes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
@@ -61,8 +61,8 @@ impl Finding {
     }
 }
 
-/// Looks at everything that `config` names and tells `say` of each thing as it is found; blocks for some seconds, for
-/// `patience` where a camera is silent. A configuration with problems ends it: nothing else can be looked at.
+/// Checks everything that `config` names, and passes each finding to `say` as soon as it is there. Blocks for some
+/// seconds, for `patience` where a camera is silent. Stops at a configuration with problems: nothing else can be checked.
 pub fn examine(config: &Path, surroundings: &Surroundings, patience: Duration, say: &mut dyn FnMut(Finding)) {
     let settings = match config::load(config) {
         Ok(settings) => settings,
@@ -93,7 +93,7 @@ pub fn examine(config: &Path, surroundings: &Surroundings, patience: Duration, s
     broker::examine(&settings.broker, running.as_ref(), say);
 }
 
-/// The state of a daemon that runs.
+/// The state of a running daemon; `None` where it is missing or too old.
 fn running(surroundings: &Surroundings) -> Option<State> {
     let directory = surroundings.runtime_directory.as_deref()?;
     let state = state::read(directory).ok()?;

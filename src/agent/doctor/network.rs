@@ -1,4 +1,4 @@
-//! Measures the configured network, holds it against the cameras' rates, and names other networks that this box could carry.
+//! Measures the configured network, compares it with the cameras' rates, and names others that this box could run.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use crate::clock;
 use crate::config;
 use crate::detect::{self, DetectError, Download, Factory, InputSize, Manifest, Model, capacity};
 
-/// Looks that the measuring takes the median of.
+/// Inferences of which the measurement takes the median.
 const RUNS: usize = 5;
-/// So many looks a second of each camera, all moving at once, are enough for a network to be named.
+/// Inferences a second of each camera, all moving at once, that are enough for a network to be named.
 const LOOKS_ENOUGH: f64 = 2.0;
 
 /// The cameras' demand on a network.
 struct Demand {
     cameras: usize,
-    /// Looks a second at most, all cameras together.
+    /// Inferences a second at most, all cameras together.
     full: f64,
-    /// Looks a second that are enough.
+    /// Inferences a second that are enough.
     enough: f64,
-    /// Cores that looking may take.
+    /// Cores that inference may take.
     cores: f64,
 }
 
@@ -39,7 +39,7 @@ impl Demand {
         }
     }
 
-    /// Looks a second of each camera while all of them move.
+    /// Inferences a second of each camera while all of them move.
     fn each(&self, look: Duration) -> f64 {
         capacity::looks_per_second(look, self.cores) / self.cameras.max(1) as f64
     }
@@ -87,7 +87,7 @@ fn of_this(demand: &Demand, model: &Model, look: Duration) -> Finding {
     Finding::mind("inference", what, remedy)
 }
 
-/// A network that can be brought.
+/// A network that can be downloaded.
 struct Other {
     download: Download,
     licence: String,
@@ -96,7 +96,7 @@ struct Other {
 }
 
 impl Other {
-    /// None for what is there already.
+    /// `None` for the configured network, and for one without a download.
     fn of(manifest: &Manifest, model: &Model, look: Duration) -> Option<Self> {
         let download = manifest.download.clone()?;
         if manifest.sha256 == model.manifest().sha256 {
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_best_that_is_carried_is_recommended_with_its_command() {
-        // Four cameras that want five looks a second each, on one core.
+        // Four cameras that want five inferences a second each, on one core.
         let demand = Demand { cameras: 4, full: 20.0, enough: 8.0, cores: 1.0 };
         let others = [
             other("heavy", Some(90.0), 200),

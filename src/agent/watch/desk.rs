@@ -1,4 +1,4 @@
-//! One camera's place: its analysis while nobody has it, and what came meanwhile.
+//! Scheduler state of one camera: its analysis while it is not in use, and the frames that came meanwhile.
 
 use std::collections::VecDeque;
 
@@ -8,22 +8,22 @@ use crate::detect::Glance;
 use crate::domain::picture::Frame;
 use crate::domain::time::{Monotonic, Stamp};
 
-/// Frames that wait for a look to end, so that their motion is not forgotten; beyond them the oldest goes.
+/// Pending frames that wait for an inference to end, so that their motion counts; beyond them the oldest is dropped.
 const GLIMPSES_MAX: usize = 8;
 
-/// A frame, and what the gate made of it.
+/// A pending frame, with its motion check.
 pub(super) type Glimpse = (Frame, Glance);
 
-/// One camera's place.
+/// Scheduler state of one camera.
 pub(super) struct Desk {
-    /// `None` while somebody has it.
+    /// `None` while it is in use.
     pub(super) analysis: Option<Box<Analysis>>,
-    /// What waits for a look.
+    /// The frame that waits for inference.
     pub(super) frame: Option<Frame>,
-    /// The picture went away at this time, after what was seen before.
+    /// Time of a loss of the picture, later than its frames; `None` once a worker has taken it.
     pub(super) lost: Option<Stamp>,
     pub(super) failing: bool,
-    /// When the last frame came, or somebody thought of its being away.
+    /// Time of the last frame, or of the last run of the rules for a missing picture.
     pub(super) heard_at: Monotonic,
     pub(super) frames: u64,
     pub(super) moving: u64,
@@ -46,7 +46,7 @@ impl Desk {
         }
     }
 
-    /// From when on its camera is one without a picture; `None` while somebody has the analysis, or where no rule asks.
+    /// Time from which the camera counts as without a picture; `None` while the analysis is in use, or if no rule asks.
     pub(super) fn absent_from(&self) -> Option<Monotonic> {
         let is_asked = self.analysis.as_ref().is_some_and(|analysis| analysis.wants_absence());
         is_asked.then(|| self.heard_at + ABSENCE_INTERVAL)
@@ -58,7 +58,7 @@ impl Desk {
         self.moving += u64::from(!glance.regions.is_empty());
     }
 
-    /// Puts down what came while the analysis is away.
+    /// Adds a pending frame, which came while the analysis is in use.
     pub(super) fn put(&mut self, frame: Frame, glance: Glance) {
         if self.glimpses.len() >= GLIMPSES_MAX {
             self.glimpses.pop_front();
@@ -66,7 +66,7 @@ impl Desk {
         self.glimpses.push_back((frame, glance));
     }
 
-    /// Takes it up again, the oldest first.
+    /// Takes the pending frames, the oldest first.
     pub(super) fn take_glimpses(&mut self) -> Vec<Glimpse> {
         self.glimpses.drain(..).collect()
     }
