@@ -1,4 +1,4 @@
-//! A model's manifest: its file, the making of its input, the reading of its output, and the labels that matter.
+//! A model's manifest: its file, the preparation of its input, its head, and the labels that matter.
 //!
 //! The manifests of `models/` are compiled in as the catalogue, so that a known network needs no manifest beside it.
 
@@ -54,9 +54,9 @@ pub struct Manifest {
     pub licence: String,
     /// Origin of the weights, for people.
     pub origin: String,
-    /// Making of the input tensor.
+    /// Preparation of the input tensor.
     pub input: Input,
-    /// Reading of the output.
+    /// Head that reads the output.
     pub head: Head,
     /// The network's own labels, in the order of its classes.
     pub labels: Vec<String>,
@@ -132,7 +132,7 @@ fn score_min() -> f32 {
     SCORE_MIN
 }
 
-/// Making of a network's input tensor from a picture.
+/// Preparation of a network's input tensor from a picture.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
@@ -142,7 +142,7 @@ pub struct Input {
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// The network runs at any size: `width` and `height` replace those that its file was exported for.
+    /// The network runs at any size: `width` and `height` take precedence over those of its file.
     #[serde(default)]
     pub any_size: bool,
     /// Further sizes, for parts of a picture: columns and rows of each, from large to small.

@@ -31,7 +31,7 @@ const CLEAR_BLOCKS: usize = 10;
 const CLEAR_EXCESS: f32 = 1.25;
 /// Any other object must be this near, in blocks, to a component of the frame before.
 const NEAR_BLOCKS: usize = 4;
-/// That is not required where the frame before is longer ago than this.
+/// Time since the frame before, beyond which that is not required.
 const BEFORE_SECONDS_MAX: f32 = 0.7;
 
 /// The detector's name in alerts.

@@ -33,7 +33,7 @@ pub const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
 const WHOLE_INTERVAL: Duration = Duration::from_secs(6);
 /// The same while there is neither.
 const WHOLE_INTERVAL_EMPTY: Duration = Duration::from_secs(10);
-/// The same after the gate began again.
+/// Minimum interval of them after the gate began again.
 const WHOLE_INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// A whole inference that is due after so much of its interval, and costs at most twice of the due crops, is taken now.
 const WHOLE_EARLY: f32 = 0.7;

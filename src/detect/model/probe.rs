@@ -1,5 +1,5 @@
-//! A network's values on a picture that it has not seen: whether they mean what its head reads. Shapes cannot tell boxes in pixels
-//! from boxes in cells, nor scores from logits.
+//! Probe of a network: the meaning of its values on a picture that it has not seen must be the one that its head reads. Shapes
+//! cannot tell boxes in pixels from boxes in cells, nor scores from logits.
 
 use std::path::Path;
 
