@@ -44,7 +44,7 @@ pub struct Settings {
     pub cpu_seconds_per_second: f64,
     /// Seconds of that which may be saved up for a moment of more demand.
     pub burst_seconds: f64,
-    /// Temperature from which the share shrinks.
+    /// Temperature from which the share shrinks, in degrees Celsius.
     pub temperature_celsius_max: f32,
 }
 
@@ -129,7 +129,7 @@ struct Seat {
     look: Option<Charge>,
     virtual_time: f64,
     floor_due: Monotonic,
-    /// Of the latest inference.
+    /// Pixels of input of the latest inference.
     pixels: u64,
     tally: Tally,
 }

@@ -85,9 +85,9 @@ pub enum DetectError {
         manifest: String,
         /// The key path that differs.
         key: &'static str,
-        /// In the network.
+        /// The value in the network.
         found: String,
-        /// In the manifest.
+        /// The value in the manifest.
         expected: String,
         /// The remedy.
         remedy: String,
@@ -100,9 +100,9 @@ pub enum DetectError {
     LabelCount {
         /// The manifest.
         manifest: String,
-        /// In the network.
+        /// Number in the network.
         found: usize,
-        /// In the manifest.
+        /// Number in the manifest.
         expected: usize,
     },
     /// The network's outputs are not those of its head.
@@ -115,7 +115,7 @@ pub enum DetectError {
         manifest: String,
         /// The head's kind.
         kind: String,
-        /// In the network.
+        /// Outputs of the network.
         found: String,
         /// Outputs that the head reads.
         expected: String,

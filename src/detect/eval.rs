@@ -26,7 +26,7 @@ pub use figures::{AtScore, Figures, Labelled, Seen, figures, labelled};
 
 /// Detections below this score change no figure that is printed, and cost time.
 const SCORE_MIN: f32 = 0.005;
-/// Of one class on one picture, as COCO has it.
+/// Maximum detections of one class on one picture, as COCO has it.
 const DETECTIONS_MAX: usize = 100;
 
 /// Settings of a measurement.
@@ -63,7 +63,7 @@ pub struct ClassReport {
     pub boxes: usize,
     /// Average precision at IoU 0.50, 0.55, ... 0.95, averaged.
     pub ap_50_95: f64,
-    /// At IoU 0.50.
+    /// Average precision at IoU 0.50.
     pub ap_50: f64,
 }
 

@@ -62,7 +62,7 @@ pub struct Manifest {
     pub labels: Vec<String>,
     /// The product's label for each of them; labels that are not named are dropped.
     pub classes: BTreeMap<String, Label>,
-    /// Of two boxes of one label that overlap by more than this (IoU), the surer stays.
+    /// Overlap (IoU) of two boxes of one label above which only the surer stays.
     #[serde(default = "nms_iou")]
     pub nms_iou: f32,
     /// Score from which a bounding box of this network is sure: it becomes [`SCORE_SURE`]. The score of a clear subject depends
@@ -72,7 +72,7 @@ pub struct Manifest {
     /// Detections below this score are dropped, where the configuration says nothing; after [`Manifest::score_power`].
     #[serde(default = "score_min")]
     pub score_min: f32,
-    /// Boxes of riders.
+    /// Representation of riders.
     #[serde(default)]
     pub riders: Riders,
     /// Average precision of persons at IoU 0.5 on street pictures of other cameras, in percent, where it was measured. `doctor`
@@ -103,13 +103,13 @@ pub struct Download {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Work {
-    /// Of convolutions over all channels.
+    /// Multiplications of convolutions over all channels.
     pub dense: f64,
-    /// Of convolutions over single channels, each of which takes longer.
+    /// Multiplications of convolutions over single channels, each of which takes longer.
     pub depthwise: f64,
 }
 
-/// Boxes of riders and their machines.
+/// Representation of riders and their machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum Riders {

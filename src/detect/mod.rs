@@ -70,7 +70,7 @@ pub trait Detector: Send {
 pub struct Sight {
     /// Detections, best first.
     pub detections: Vec<Detection>,
-    /// Detections that a crop's edge has cut and no other crop shows whole: the part that each would need, estimated.
+    /// Estimated extents of detections that a crop's edge has cut and no other crop shows whole.
     pub cut: Vec<Rect>,
 }
 

@@ -25,7 +25,7 @@ use crate::domain::remnant::Remnant;
 
 /// Minimum size of an object, in blocks that stand out.
 const BLOCKS_MIN: usize = 4;
-/// An object of at least this size, in blocks, and of the mean excess below is reported at first sight.
+/// An object of at least this size, in blocks, and of mean excess [`CLEAR_EXCESS`] is reported at first sight.
 const CLEAR_BLOCKS: usize = 10;
 /// Minimum mean excess of such an object; 1 is the threshold.
 const CLEAR_EXCESS: f32 = 1.25;

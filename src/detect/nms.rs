@@ -2,10 +2,10 @@
 
 use super::heads::RawDetection;
 
-/// More candidates than this are cut to the surest ones first: the cost grows with their square.
+/// Maximum candidates; of more, the surest are taken, since the cost grows with their square.
 const CANDIDATES_MAX: usize = 4096;
 
-/// Keeps the boxes that no surer box of the same group overlaps by more than `iou_max`; best first.
+/// Keeps the boxes that no surer box of the same group overlaps by more than `iou_max` (IoU); best first.
 ///
 /// `group` is the group in which a class competes: the class itself, or its label. Among equal scores the earlier wins.
 /// A score that is not a number is dropped.

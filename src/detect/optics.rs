@@ -18,11 +18,11 @@ const INTERVAL: Duration = Duration::from_millis(500);
 const PRESENT_SECONDS: f32 = 2.0;
 /// Time constants of the reference, at first and in the end: dusk is slower, a lorry that unloads is shorter.
 const LEARNING_SECONDS: (f32, f32) = (8.0, 600.0);
-/// The same while the picture is not the learnt one.
+/// Time constant of the reference while the picture is not the learnt one.
 const DOUBTFUL_SECONDS: f32 = 3600.0;
 /// Part of its edges below which the picture is not the learnt one.
 const DOUBTFUL: f32 = 0.5;
-/// A gradient of so many codes a block, plus the part below of the picture's contrast, counts half.
+/// A gradient of so many codes a block, plus [`HALF_CONTRAST`] of the picture's contrast, counts half.
 const HALF_CODES: f32 = 1.2;
 /// Part of the picture's contrast in that gradient.
 const HALF_CONTRAST: f32 = 0.06;
@@ -133,7 +133,7 @@ impl Edges {
     }
 }
 
-/// Of each block: its gradient's orientation with the angle doubled, near length 1 where the gradient is well above `half`;
+/// For each block: its gradient's orientation with the angle doubled, near length 1 where the gradient is well above `half`;
 /// and the gradient in codes a block. Blocks at the picture's edge have none.
 fn gradients(blocks: &Blocks, half: f32) -> (Vec<[f32; 2]>, Vec<f32>) {
     let Blocks { columns, rows, luma, .. } = blocks;

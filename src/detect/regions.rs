@@ -31,7 +31,7 @@ pub const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
 
 /// Interval of inferences on the whole picture while there are tracks or motion.
 const WHOLE_INTERVAL: Duration = Duration::from_secs(6);
-/// The same while there is neither.
+/// Interval of inferences on the whole picture while there is neither.
 const WHOLE_INTERVAL_EMPTY: Duration = Duration::from_secs(10);
 /// Minimum interval of them after the gate began again.
 const WHOLE_INTERVAL_MIN: Duration = Duration::from_secs(1);
@@ -44,15 +44,15 @@ const MARGIN_PIXELS_MIN: f32 = 18.0;
 /// Minimum time between two inferences of a camera: new and tracked subjects are predicted over it, and needs come together
 /// in one inference.
 const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(350);
-/// The same while a track is fast: groups that race are told apart only where inferences follow each other closely.
+/// Minimum time while a track is fast: groups that race are told apart only where inferences follow each other closely.
 const LOOK_INTERVAL_FAST: Duration = Duration::from_millis(200);
 /// Speed from which a track is fast, in parts of the picture a second.
 const FAST: f32 = 0.25;
-/// The same where speed matters, in its own sizes a second; there an unconfirmed track is fast too, as its speed is unknown.
+/// Such a speed where speed matters, in the track's sizes a second; an unconfirmed track is fast too, as its speed is unknown.
 const PACE_FAST: f32 = 0.8;
 /// Minimum size of a track after shrinking, in pixels (the root of its area): a network recognises it at that size.
 const TRACK_SIDE_PIXELS_MIN: f32 = 28.0;
-/// The same for motion, which may be several subjects.
+/// Minimum size of motion after shrinking, in pixels; it may be several subjects.
 const MOTION_SIDE_PIXELS_MIN: f32 = 44.0;
 /// A confirmed track gets an inference when it has moved by this much of its size.
 const DRIFT_MAX: f32 = 0.8;
@@ -66,9 +66,9 @@ const STIRRED: f32 = 0.03;
 const ALONG: f32 = 0.5;
 /// Motion of which so much lies around moving tracks is theirs.
 const EXPLAINED: f32 = 0.6;
-/// An inference that comes this little early is on time: cameras' frames wobble.
+/// Time by which an inference may be early and still on time: cameras' frames jitter.
 const EARLY: Duration = Duration::from_millis(20);
-/// More parts of motion than this are joined.
+/// Maximum parts of motion; further ones are joined.
 const PATCHES_MAX: usize = 32;
 
 /// A part of the picture, and the size at which a network sees it.

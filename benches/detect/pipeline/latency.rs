@@ -1,4 +1,4 @@
-//! From the frame that completes the evidence to the alert's row in the index, the daemon over RTSP cameras in real time.
+//! Latency from the frame that completes the evidence to the alert's row in the index; the daemon over RTSP cameras in real time.
 //!
 //! The frame's time is the arrival of its last packet at the box: decoding, the gate, waiting for a turn, the network,
 //! tracking, rules, the thumbnail and the disk all count. A second reader asks the index for new rows, so that a row counts

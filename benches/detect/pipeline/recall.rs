@@ -1,4 +1,4 @@
-//! Recall of tracks: the part of the tracks of a run that sees everything that another run finds.
+//! Recall of tracks: those of a run that sees everything are the reference; counts the ones that another run finds.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -145,7 +145,7 @@ fn adds_up(budget: &Budget<usize>, cameras: &[Camera], log: &Log) -> Result<(), 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(CASES))]
 
-    /// Over any window no more is spent than comes in, was saved up, and the inferences under way were misjudged by.
+    /// Over any window the spending is at most the income, the savings, and the misjudgement of inferences under way.
     #[test]
     fn the_share_is_kept_over_any_window(
         cameras in cameras(), rate in 0.05f64..1.5, burst in 0.0f64..2.0, workers in 1usize..4,
@@ -187,7 +187,7 @@ proptest! {
         adds_up(&budget, &cameras, &log)?;
     }
 
-    /// Where the floors fit, each camera gets its own, whatever the others weigh.
+    /// Each camera gets its floor if all floors fit, whatever the others weigh.
     #[test]
     fn floors_are_kept_when_they_fit(cameras in cameras(), spare in 1.0f64..2.0, thirst in any::<u8>()) {
         let asked: f64 = cameras.iter().map(|camera| f64::from(camera.floor) * camera.want.pixels as f64 * 3e-7).sum();
@@ -207,7 +207,7 @@ proptest! {
         }
     }
 
-    /// Nothing of the share is left while a camera wants an inference; where all fits, no camera is short.
+    /// No part of the share is left while a camera wants an inference; where all fits, no camera is short.
     #[test]
     fn it_conserves_work(cameras in cameras(), rate in 0.05f64..2.0) {
         let mut budget = budget_for(&cameras, rate, 0.3);

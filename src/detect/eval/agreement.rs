@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::domain::detection::{Detection, Label};
 
-/// From this overlap on two boxes are of the same subject.
+/// Overlap from which two boxes are of the same subject.
 const IOU_MIN: f32 = 0.5;
 
 /// Kinds of labels that are not told apart: networks call the same truck a car, a van and a bus.

@@ -53,7 +53,7 @@ pub struct Figures {
     pub boxes: usize,
     /// Average precision at IoU 0.50, 0..=1.
     pub ap_50: f64,
-    /// At the scores asked for, in their order.
+    /// Counts at the scores asked for, in their order.
     pub at: Vec<AtScore>,
 }
 

@@ -15,9 +15,9 @@ use crate::domain::geometry::Rect;
 pub struct RawDetection {
     /// Index into the network's own labels.
     pub class: u16,
-    /// 0..=1.
+    /// Score, 0..=1.
     pub score: f32,
-    /// In the network's input pixels out of a decoder; as fractions of the picture out of a model.
+    /// The box in the network's input pixels out of a decoder; in fractions of the picture out of a model.
     pub rect: Rect,
 }
 

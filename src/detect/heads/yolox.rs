@@ -30,13 +30,13 @@ pub enum Boxes {
     Pixels,
 }
 
-/// Part of a probe picture's boxes that must fit a meaning, for the boxes to have it.
+/// Minimum part of a probe picture's boxes that fit a format, for the format to be recognised.
 const FITTING: f32 = 0.9;
 /// A box's centre is at most so many cells away from its own cell.
 const CELLS_AWAY: f32 = 4.0;
 /// A cell's column, row and stride.
 type Cell = (f32, f32, f32);
-/// On a map of fewer cells a side, every reading fits.
+/// Minimum cells a side of a map for the test of formats; on fewer, every format fits.
 const CELLS_TOLD: usize = 12;
 
 fn strides() -> Vec<usize> {

@@ -44,7 +44,7 @@ impl Island {
     }
 }
 
-/// Two are equal if they share one program.
+/// Islands are equal if they share one program.
 impl PartialEq for Island {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.program, &other.program)

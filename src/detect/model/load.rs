@@ -228,7 +228,7 @@ fn check_input(source: &Source, graph: &InferenceModel) -> Result<Option<[usize;
 enum Unready {
     /// tract's message.
     Tract(String),
-    /// It could run, and must not.
+    /// Error of a network that could run, and must not.
     Computes(DetectError),
 }
 

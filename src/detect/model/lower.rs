@@ -222,7 +222,7 @@ impl<'a> Lowering<'a> {
         self.add(node, Operation::Combine(combine), &inputs)
     }
 
-    /// Adds one more step to a function of one value, by a longer function of the same argument.
+    /// Adds a step to a function of one value: a longer function of the same argument takes the place of the function so far.
     fn with_scalar(
         &mut self,
         node: &TypedNode,

@@ -51,7 +51,7 @@ pub struct InputSize {
 /// Code that does the arithmetic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernels {
-    /// The box's own kernels where they understand the network, tract for the rest.
+    /// The product's own kernels where they understand the network, tract for the rest.
     Own,
     /// tract alone, to compare with.
     Tract,
@@ -98,7 +98,7 @@ impl Model {
         Self::from_source(Manifest::resolve(path)?, Kernels::Own)
     }
 
-    /// The same for an input of `size`, where one is given: it takes precedence over that of the manifest and of the file.
+    /// Loads a network for an input of `size`, if given: it takes precedence over that of the manifest and of the file.
     pub fn load_at(path: &Path, size: Option<InputSize>) -> Result<Arc<Self>, DetectError> {
         let source = Manifest::resolve(path)?;
         let source = match size {
@@ -108,13 +108,13 @@ impl Model {
         Self::from_source(source, Kernels::Own)
     }
 
-    /// The same, of a manifest that was read already.
+    /// Loads a network of a manifest that was read already.
     pub fn from_source(source: Source, kernels: Kernels) -> Result<Arc<Self>, DetectError> {
         let proto = load::read(&source)?;
         Self::from_proto(source, &proto, kernels)
     }
 
-    /// The same, of a file that was read already.
+    /// Loads a network of a file that was read already.
     fn from_proto(source: Source, proto: &ModelProto, kernels: Kernels) -> Result<Arc<Self>, DetectError> {
         let (variants, work) = load::variants(&source, proto, kernels)?;
         let size = |variant: &Variant| InputSize { width: variant.input.width, height: variant.input.height };

@@ -12,7 +12,7 @@ use tract_onnx::tract_hir::infer::{Factoid, InferenceOp};
 use tract_onnx::tract_hir::internal::InletId;
 use tract_onnx::tract_hir::ops::source::Source;
 
-/// The same network for an input of `to` rows and columns; `graph` is for `from`.
+/// Returns the network for an input of `to` rows and columns; `graph` is for `from`.
 ///
 /// # Errors
 /// A number of the graph depends on its input's size in a way that is not understood.
@@ -254,7 +254,7 @@ fn axis(axis: i64, rank: usize) -> Option<usize> {
 struct Sizes {
     /// Rows and columns of feature maps.
     maps: BTreeMap<[usize; 2], Option<[usize; 2]>>,
-    /// Of an axis along which maps were joined, by its old and its new length: the end of each part.
+    /// Ends of the parts of an axis along which maps were joined, by its old and its new length.
     marks: BTreeMap<[usize; 2], BTreeMap<usize, usize>>,
 }
 

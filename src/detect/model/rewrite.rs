@@ -22,7 +22,7 @@ enum Segment {
     Island { nodes: Vec<usize> },
 }
 
-/// The same network with islands. The graph must not be decluttered yet: that takes convolutions apart.
+/// Returns the network with islands. The graph must not be decluttered yet: that takes convolutions apart.
 pub(super) fn with_islands(mut model: TypedModel, cache: &WeightCache) -> TractResult<TypedModel> {
     // Biases come as casts of constants.
     Optimizer::prop_consts().optimize(&mut model)?;

@@ -17,9 +17,9 @@ const WARM_UP_SECONDS: f32 = 1.0;
 const GAP_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 /// Time constant of the mean for blocks that belong to the background.
 const BACKGROUND_SECONDS: f32 = 8.0;
-/// The same for blocks that stand out of it; a stopped car stays visible for about two minutes.
+/// Time constant for blocks that stand out of it; a stopped car stays visible for about two minutes.
 const FOREGROUND_SECONDS: f32 = 60.0;
-/// The same for blocks in which only the light changed.
+/// Time constant for blocks in which only the light changed.
 const LIT_SECONDS: f32 = 0.4;
 /// Threshold of a block, in mean absolute deviations.
 const DEVIATIONS: f32 = 3.7;
@@ -36,7 +36,7 @@ const DEVIATION_FIRST: f32 = 2.0;
 const DEVIATION_MAX: f32 = 18.0;
 /// Maximum part of the picture that motion covers. Above it the light or the camera changed.
 const MOVING_PART_MAX: f32 = 0.5;
-/// The same where this much stands out at once, spread over most of the picture.
+/// Part of the picture that shows such a change if it stands out at once, spread over most of the picture.
 const SUDDEN_PART: f32 = 0.2;
 /// Part of all cells that such a change touches at least.
 const SPREAD_PART: f32 = 0.7;

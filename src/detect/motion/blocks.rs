@@ -14,7 +14,7 @@ pub(in crate::detect) struct Blocks {
     pub(in crate::detect) rows: usize,
     /// Size of a block as fractions of the picture.
     pub(in crate::detect) block: (f32, f32),
-    /// Row by row.
+    /// Mean luma of each block, row by row.
     pub(in crate::detect) luma: Vec<f32>,
     /// Mean distance of its chroma from grey, in codes: 0 for infra-red, several by day.
     pub(in crate::detect) colour: f32,

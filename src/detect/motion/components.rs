@@ -17,9 +17,9 @@ pub(super) struct Component {
 
 /// Maximum gap in blocks between fragments beside or above each other that are joined (a car's windows, a person's belt).
 const GAP_ALONG: usize = 3;
-/// The same across a corner.
+/// Maximum gap in blocks across a corner.
 const GAP_ACROSS: usize = 1;
-/// More components than this are weather, not subjects: the largest are kept, since joining takes the square of their number.
+/// Maximum components; more are weather. The largest are kept, since joining takes the square of their number.
 const COMPONENTS_MAX: usize = 120;
 
 /// State of a block in the map, one byte each.

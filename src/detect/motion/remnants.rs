@@ -52,7 +52,7 @@ struct Known {
     members: Vec<(usize, f32, f32)>,
     /// Blocks around it, and their luma when it came.
     around: Vec<(usize, f32)>,
-    /// Factor by which it is brighter since.
+    /// Its brightness as a factor of that when it came.
     gain: f32,
     still_seconds: f32,
     gone_seconds: f32,

@@ -5,11 +5,11 @@ use super::components::Component;
 /// Judgement on a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Something that was not there before; also any component that cannot be told.
+    /// Something that was not there before; also any component that cannot be judged.
     Somebody,
     /// The background, brighter or darker.
     Light,
-    /// A place of the background whose object is gone.
+    /// A place that an object has left; the background still shows the object.
     Left,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct Scene<'a> {
     pub(super) clean: &'a [bool],
 }
 
-/// Two windows compared, each without its slope: light falls off over a window, texture does not.
+/// Texture of two windows, each without its slope: light falls off over a window, texture does not.
 struct Windows {
     texture_before: f32,
     texture_now: f32,

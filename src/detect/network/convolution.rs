@@ -99,7 +99,7 @@ impl Convolution {
         self.run_rows(arch, Part { planes, first_row: 0 }, 0..self.output.height, added, target, scratch);
     }
 
-    /// The same for some rows of the output, from a part of the input that has all rows they need.
+    /// Writes some rows of the output, from a part of the input that has all rows they need.
     pub fn run_rows(
         &self,
         arch: Arch,

@@ -94,7 +94,7 @@ impl Program {
         self.steps.iter().for_each(|step| self.step(step, arena, inputs));
     }
 
-    /// The same with `each` called after every step with its name and kind. `clock` returns the time spent so far.
+    /// Runs all steps, and calls `each` after every step with its name and kind. `clock` returns the time spent so far.
     pub fn run_timed(
         &self,
         arena: &mut Arena,

@@ -17,7 +17,7 @@ use super::planes::Combine;
 use super::program::{Kernel, Program, Step, Stored};
 use super::taps::Window;
 
-/// Maximum width of the zeros around a map: a window that reaches further is left to the other engine.
+/// Maximum width of the zeros around a map: a window that reaches further is left to another engine.
 const MARGIN_MAX: usize = 4;
 
 /// Minimum samples of a map that is never made whole: smaller ones stay in the cache anyway.
@@ -53,17 +53,17 @@ pub struct Filters {
 /// Operation of a node.
 #[derive(Debug, Clone)]
 pub enum Operation {
-    /// A tensor from outside, in its own memory layout.
+    /// A tensor from outside, dense in memory.
     Input,
     /// A convolution of the first input; a second one is added to it.
     Convolution(Filters),
     /// A function of each value by itself.
     Activate(Activation),
-    /// Two inputs; the second may have one value for each plane.
+    /// A combination of two inputs; the second may have one value for each plane.
     Combine(Combine),
     /// Repeats rows and columns.
     Upsample([usize; 2]),
-    /// The same by linear interpolation between the middles of pixels.
+    /// Enlarges rows and columns by linear interpolation between the middles of pixels.
     UpsampleLinear([usize; 2]),
     /// Every so many rows and columns, from an offset on.
     Pick {
@@ -257,7 +257,7 @@ impl Sketch {
     }
 
     /// Returns the last link of each node's chain, and `None` for that link itself and for nodes outside chains. A chain consists
-    /// of dense convolutions; the large output of each is read by one convolution with a stride, and by no other node.
+    /// of dense convolutions; the large output of each but the last is read by one convolution with a stride, and by no other node.
     fn chains(&self, outputs: &[Vec<Plane>], live: &[bool]) -> Vec<Option<NodeId>> {
         let readers = self.readers(outputs);
         let link = |at: NodeId| match &self.nodes[at] {
@@ -399,7 +399,7 @@ impl<'a> Emission<'a> {
         Some(Program::new(self.arch, steps, outputs, lens))
     }
 
-    /// The last node that reads each one; [`NodeId::MAX`] for outputs.
+    /// The last node that reads each one; `NodeId::MAX` for outputs.
     fn last_reads(&self) -> Vec<NodeId> {
         let mut last = vec![0; self.sketch.nodes.len()];
         for (at, node) in self.sketch.nodes.iter().enumerate().filter(|(at, _)| self.live[*at]) {

@@ -177,8 +177,8 @@ fn spread(samples: &[f32], step: usize, line: &mut [f32]) {
     rest.fill(0.0);
 }
 
-/// Separates even samples from odd ones, with zeros after the last. Whole pairs have a loop of their own, which the optimiser
-/// does with whole vectors.
+/// Separates even samples from odd ones, with zeros after the last. Whole pairs have a loop of their own, which the optimiser turns
+/// into whole vectors.
 #[inline(always)]
 fn spread_two(samples: &[f32], even: &mut [f32], odd: &mut [f32]) {
     let (pairs, last) = samples.as_chunks::<2>();

@@ -11,9 +11,9 @@ const LOOKS_MAX: usize = 2;
 const WHOLE_FROM: f32 = 0.8;
 /// Factor of shrinking up to which a whole inference shows as much as crops.
 const HARDLY_SHRUNK: f32 = 1.3;
-/// More needs than this get a whole inference: they are everywhere.
+/// Maximum needs; more are everywhere, and get a whole inference.
 const NEEDS_MAX: usize = 24;
-/// Nothing is shrunk by more than this to fit into a smaller input.
+/// Maximum factor of shrinking to fit into a smaller input.
 const SHRINK_MAX: f32 = 2.5;
 /// A crop that has to be shrunk by more than this part of the whole picture's factor is not worth its cost.
 const PART_OF_WHOLE: f32 = 0.7;
@@ -164,7 +164,7 @@ fn look_at(rect: &Rect, shrink_max: f32, view: &View) -> Look {
     Look { crop, size: *size }
 }
 
-/// For a network of one size, every inference of which costs the same: shows the due needs as large as one inference can.
+/// Shows the due needs as large as one inference can, for a network of one size, every inference of which costs the same.
 /// `None` where that is no larger than on the whole picture.
 fn enlarged(needs: &[Need], view: &View) -> Option<Look> {
     let &[size] = view.sizes else { return None };
