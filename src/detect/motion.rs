@@ -1,5 +1,5 @@
-//! The motion analyser that the built-in motion detector and the motion gate share, and the detector itself. The detector
-//! needs no network and reports that something moves, not its class.
+//! Motion analyser of the built-in motion detector and of the motion gate, and that detector. It needs no network and reports
+//! that something moves, not its class.
 //!
 //! Luma in blocks (about 160 across) is compared with a background of running means and deviations. Blocks that stand out
 //! are cleaned, joined into components, and boxed.
@@ -152,8 +152,7 @@ pub struct Motion {
 }
 
 impl Motion {
-    /// Makes a detector that has seen no frame; it only learns during the first second of frames. Motion in `masks` does not
-    /// count.
+    /// Makes a detector; in the first second of frames it only learns. Motion in `masks` does not count.
     pub fn new(score_min: f32, masks: Vec<Polygon>) -> Self {
         Self { score_min, eye: Eye::new(masks) }
     }

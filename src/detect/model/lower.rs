@@ -222,7 +222,7 @@ impl<'a> Lowering<'a> {
         self.add(node, Operation::Combine(combine), &inputs)
     }
 
-    /// Adds a step to a function of one value: a longer function of the same argument takes the place of the function so far.
+    /// Extends a function of one value by a step: a longer function of the same argument takes its place.
     fn with_scalar(
         &mut self,
         node: &TypedNode,
@@ -304,8 +304,8 @@ impl<'a> Lowering<'a> {
         None
     }
 
-    /// Recognises whole planes in another order: run on the indices of all values, the operator shows the origin of each. Example:
-    /// two planes of 2x2 have the indices 0 to 7; a swap of the planes gives 4, 5, 6, 7, 0, 1, 2, 3.
+    /// Recognises whole planes in another order: run on indices, the operator shows the origin of each value. Example: a swap of two
+    /// planes of 2x2 gives 4, 5, 6, 7, 0, 1, 2, 3.
     fn moved(&mut self, node: &TypedNode) -> Option<Value> {
         let inputs: Vec<OutletId> =
             node.inputs.iter().copied().filter(|input| self.constant(*input).is_none()).collect();
@@ -357,7 +357,7 @@ impl<'a> Lowering<'a> {
     }
 }
 
-/// Recognises every so many rows and columns of each plane, and not all of them, in the indices `moved`.
+/// Recognises regular rows and columns of each plane, and not all of them, in the indices `moved`.
 fn picked(moved: &[f32], [height, width]: [usize; 2], [_, rows, columns]: [usize; 3]) -> Option<Operation> {
     let index = |at: usize| moved.get(at).map(|index| *index as usize);
     let first = index(0)?;

@@ -23,9 +23,9 @@ const FOREGROUND_SECONDS: f32 = 60.0;
 const LIT_SECONDS: f32 = 0.4;
 /// Threshold of a block, in mean absolute deviations.
 const DEVIATIONS: f32 = 3.7;
-/// Part of the differences between its neighbours that is added to the threshold.
+/// Part of the gradient at a block that is added to its threshold.
 const EDGE_PART: f32 = 0.12;
-/// Minimum of the threshold before that, in codes of luma: on black, and from `FLOOR_BRIGHT` on. Between, it grows evenly.
+/// Minimum threshold before that, in codes of luma: on black, and from `FLOOR_BRIGHT` on. Between, it grows evenly.
 const FLOOR: (f32, f32) = (5.0, 9.0);
 const FLOOR_BRIGHT: f32 = 128.0;
 /// Part of the threshold that is enough beside a block that stands out.
@@ -36,9 +36,9 @@ const DEVIATION_FIRST: f32 = 2.0;
 const DEVIATION_MAX: f32 = 18.0;
 /// Maximum part of the picture that motion covers. Above it the light or the camera changed.
 const MOVING_PART_MAX: f32 = 0.5;
-/// Part of the picture that shows such a change if it stands out at once, spread over most of the picture.
+/// Minimum part of such a change if it stands out at once, spread over most of the picture.
 const SUDDEN_PART: f32 = 0.2;
-/// Part of all cells that such a change touches at least.
+/// Minimum part of all cells that it touches then.
 const SPREAD_PART: f32 = 0.7;
 /// Side of a cell in blocks; light that drifts is followed cell by cell.
 const CELL: usize = 10;
@@ -91,7 +91,7 @@ pub(super) struct Background {
     /// Luma of each block when it last changed, and the time since then.
     looked: Vec<f32>,
     still_seconds: Vec<f32>,
-    /// Side of its mean on which a block stood out last (0: it did not), and number of recent changes of side.
+    /// Side of its mean on which a block stood out last (0: none), and number of recent changes of side.
     side: Vec<i8>,
     restless: Vec<f32>,
     /// Blocks that do not count; empty if all count.
@@ -99,10 +99,10 @@ pub(super) struct Background {
     colour: f32,
     /// Part of the picture that stood out last.
     part: f32,
-    /// Times at which the background was begun, and at which the last frame was taken in.
+    /// Times of the background's beginning, and of the last frame.
     since: Monotonic,
     last: Monotonic,
-    /// Difference of each block from its expected luma, and its threshold, on the last frame. Their memory is used again.
+    /// Difference of each block from its expected luma, and its threshold. Their memory is used again.
     differences: Vec<f32>,
     thresholds: Vec<f32>,
 }

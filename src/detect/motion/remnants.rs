@@ -27,7 +27,7 @@ const GONE_MAX: f32 = 0.35;
 const ASIDE_MAX: f32 = 0.3;
 /// Time after which an object that is gone does not come back.
 const GONE_SECONDS_MAX: f32 = 1.0;
-/// Time after which the state of a hidden object is unknown, and it is forgotten.
+/// Time after which a hidden object is forgotten, as its state is unknown.
 const HIDDEN_SECONDS_MAX: f32 = 90.0;
 /// Blocks to each side on which light is measured.
 const MARGIN: usize = 3;

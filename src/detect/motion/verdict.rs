@@ -78,7 +78,7 @@ impl Scene<'_> {
     }
 
     /// Returns true if one factor explains the change of all blocks, and the place was anything but plain before: a subject in
-    /// front of a plain wall may well be plain, too.
+    /// front of a plain wall may be plain, too.
     fn is_dimmed(&self, component: &Component) -> bool {
         let members = || component.members.iter().map(|at| *at as usize);
         let count = component.members.len() as f32;
@@ -155,8 +155,8 @@ impl Scene<'_> {
         })
     }
 
-    /// Returns true if a subject has left this place. A subject differs from its surroundings; a place that was left looks like
-    /// its surroundings, and it is the background that differs.
+    /// Returns true if a subject has left: the place looks like its surroundings, and the background does not. A subject that is
+    /// there differs from its surroundings.
     fn is_left(&self, component: &Component) -> bool {
         let (columns, rows) = (self.columns, self.before.len() / self.columns);
         let (mut before, mut now, mut pairs) = (0.0, 0.0, 0);

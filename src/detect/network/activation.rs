@@ -44,7 +44,7 @@ impl Activation {
     /// The identity.
     pub const NONE: Self = Self::Clamp { low: f32::NEG_INFINITY, high: f32::INFINITY };
 
-    /// Bounds of a function that is nothing but a clamp.
+    /// Bounds of a pure clamp.
     pub fn clamp(self) -> Option<(f32, f32)> {
         match self {
             Self::Clamp { low, high } => Some((low, high)),
@@ -80,7 +80,7 @@ impl Activation {
 /// series to the sixth power (relative error below 2e-7).
 #[inline(always)]
 fn one_plus_exp_of_negative<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    /// 1.5 * 2^23: a number that is added to it is rounded to a whole one, which the sum's lowest bits then hold.
+    /// 1.5 * 2^23: a number added to it is rounded to a whole one, which the sum's lowest bits hold.
     const ROUND: f32 = 12_582_912.0;
     const SERIES: [f32; 7] =
         [1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 0.240_226_5, LN_2, 1.0];

@@ -217,9 +217,8 @@ impl Sketch {
         readers
     }
 
-    /// Fuses activations and sums into the convolution before them, if no other node reads it. The fused node stands in the
-    /// place of the last of them, so that all its inputs are there. Example: `a = conv(x)`, `b = relu(a)`, `c = b + y` become one
-    /// convolution `c` of `x`, with the activation `relu`, to which `y` is added.
+    /// Fuses activations and sums into the convolution before them, if no other node reads it. The fused node takes the last one's
+    /// place, behind all its inputs. Example: `a = conv(x)`, `b = relu(a)`, `c = b + y` become one convolution `c` with `relu` and sum.
     fn fuse(&mut self, outputs: &[Vec<Plane>]) {
         let live = self.live(outputs);
         for at in (0..self.nodes.len()).filter(|at| live[*at]) {
@@ -256,8 +255,8 @@ impl Sketch {
         }
     }
 
-    /// Returns the last link of each node's chain, and `None` for that link itself and for nodes outside chains. A chain consists
-    /// of dense convolutions; the large output of each but the last is read by one convolution with a stride, and by no other node.
+    /// Returns the last link of each node's chain; `None` for that link and outside chains. A chain consists of dense convolutions;
+    /// the large output of each but the last is read by one convolution with a stride only.
     fn chains(&self, outputs: &[Vec<Plane>], live: &[bool]) -> Vec<Option<NodeId>> {
         let readers = self.readers(outputs);
         let link = |at: NodeId| match &self.nodes[at] {
