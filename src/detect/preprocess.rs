@@ -77,7 +77,7 @@ fn fitted(picture: &Picture, crop: Rect, input: &Input) -> (usize, usize) {
     }
 }
 
-/// `value * gain + offset` per channel of the tensor, and the colour of each one.
+/// `value * gain + offset` per channel of the tensor, and its colour: R, G or B.
 struct Normalise {
     gain: [f32; 3],
     offset: [f32; 3],

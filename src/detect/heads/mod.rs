@@ -27,7 +27,7 @@ pub trait Decoder {
     /// [`Decoder::decode`] takes them.
     fn shapes(&self, input: &Input, labels: usize) -> Vec<Vec<usize>>;
 
-    /// Evidence that `outputs` of a probe picture do not mean the values that [`Decoder::decode`] reads, and the remedy. They
+    /// Evidence that `outputs` of a probe picture have another meaning than [`Decoder::decode`] reads, and the remedy. They
     /// have the right shapes.
     fn doubt(&self, outputs: &[&[f32]], input: &Input) -> Option<(String, String)> {
         let _ = (outputs, input);

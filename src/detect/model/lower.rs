@@ -304,8 +304,8 @@ impl<'a> Lowering<'a> {
         None
     }
 
-    /// Recognises whole planes in another order: run on indices, the operator shows the origin of each value. Example: a swap of two
-    /// planes of 2x2 gives 4, 5, 6, 7, 0, 1, 2, 3.
+    /// Recognises whole planes in another order: run on indices, the operator shows the origin of each value. Example: a swap of
+    /// two planes of 2x2 gives 4, 5, 6, 7, 0, 1, 2, 3.
     fn moved(&mut self, node: &TypedNode) -> Option<Value> {
         let inputs: Vec<OutletId> =
             node.inputs.iter().copied().filter(|input| self.constant(*input).is_none()).collect();

@@ -1,5 +1,5 @@
-//! Checks that a network's values on a new picture mean what its head reads. Shapes cannot tell boxes in pixels from boxes in
-//! cells, nor scores from logits.
+//! Checks that a network's values on a new picture have the meaning that its head reads. Shapes cannot tell boxes in pixels
+//! from boxes in cells, nor scores from logits.
 
 use std::path::Path;
 

@@ -217,8 +217,9 @@ impl Sketch {
         readers
     }
 
-    /// Fuses activations and sums into the convolution before them, if no other node reads it. The fused node takes the last one's
-    /// place, behind all its inputs. Example: `a = conv(x)`, `b = relu(a)`, `c = b + y` become one convolution `c` with `relu` and sum.
+    /// Fuses activations and sums into the convolution before them, if no other node reads it. The fused node takes the last
+    /// one's place, behind all its inputs. Example: `a = conv(x)`, `b = relu(a)`, `c = b + y` become one convolution `c` with
+    /// `relu` and sum.
     fn fuse(&mut self, outputs: &[Vec<Plane>]) {
         let live = self.live(outputs);
         for at in (0..self.nodes.len()).filter(|at| live[*at]) {
