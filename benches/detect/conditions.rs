@@ -1,5 +1,5 @@
-//! Drawn streets under everything that is not motion: weather, light, a camera's own doings. With the truth, and what a
-//! gate made of it. The tests of the gate include this file, too.
+//! Drawn streets under all disturbances that are not motion: weather, light, the camera itself. With the truth, and the score
+//! of a gate. The tests of the gate include this file, too.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use wardwatch::scene::{Light, Scene, Settings, Truth};
 
 /// Size of every picture.
 pub const SIZE: (usize, usize) = (640, 360);
-/// Looks a second.
+/// Frames a second.
 pub const FPS: f32 = 5.0;
 
-/// What a camera or the weather does to a picture.
+/// Effect of a camera or the weather on a picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Effect {
     /// Nothing.
@@ -36,32 +36,32 @@ pub enum Effect {
     Shaking,
     /// Trees in the wind in the upper corners.
     Wind,
-    /// What is encoded drifts within each GOP of two seconds and jumps back at its keyframe, block by block.
+    /// The encoded picture drifts within each GOP of two seconds and jumps back at its key frame, block by block.
     Pumping,
     /// A clock in the upper left corner, other digits every second.
     Clock,
     /// Every ten seconds, the beam of a vehicle that is not on the picture sweeps over it.
     Beam,
-    /// Everybody stands from second 20 to 40.
+    /// All traffic stands from second 20 to 40.
     Stop,
 }
 
-/// A street and what happens to it.
+/// A street and its disturbances.
 #[derive(Debug, Clone, Copy)]
 pub struct Condition {
-    /// What the table calls it.
+    /// Name in the table.
     pub name: &'static str,
     /// The hour.
     pub light: Light,
-    /// Whether it rains.
+    /// True if it rains.
     pub rain: bool,
     /// Standard deviation of the sensor's noise, in codes of luma.
     pub noise: f32,
-    /// How much traffic.
+    /// Density of traffic.
     pub density: f32,
-    /// What else happens.
+    /// The further effect.
     pub effect: Effect,
-    /// Looks a second.
+    /// Frames a second.
     pub fps: f32,
 }
 
@@ -112,14 +112,14 @@ pub fn condition(name: &str) -> Condition {
     *CONDITIONS.iter().find(|condition| condition.name == name).unwrap()
 }
 
-/// Where [`Effect::Clock`] writes.
+/// Area in which [`Effect::Clock`] writes.
 pub fn clock_mask() -> Polygon {
     let corners = [[0.0, 0.0], [0.27, 0.0], [0.27, 0.085], [0.0, 0.085]];
     Polygon::new(corners.into_iter().map(Point::from).collect()).unwrap()
 }
 
 impl Condition {
-    /// The same street without anybody.
+    /// The same street without traffic.
     pub fn quiet(self) -> Self {
         Self { density: 0.0, ..self }
     }
@@ -166,7 +166,7 @@ fn frame(picture: Picture, second: f32) -> Frame {
     }
 }
 
-/// Does to pictures what an [`Effect`] says; remembers where it was.
+/// Applies an [`Effect`] to pictures; remembers its state.
 struct Spoiler {
     effect: Effect,
     random: ChaCha8Rng,
@@ -227,7 +227,7 @@ impl Spoiler {
         }
     }
 
-    /// Blocks of 16x16 that are a few codes off, more where there is texture; others from each keyframe on.
+    /// Blocks of 16x16 that are a few codes off, more where there is texture; others from each key frame on.
     fn pump(&mut self, luma: &mut [u8], second: f32) {
         let (w, h) = SIZE;
         let columns = w.div_ceil(16);
@@ -280,7 +280,7 @@ fn infra_red(luma: &mut [u8]) {
     }
 }
 
-/// The picture as if everything were elsewhere by what `shift` says for each pixel.
+/// Moves the picture by `shift` of each pixel.
 fn moved(luma: &mut [u8], shift: impl Fn(usize, usize) -> (f32, f32)) {
     let (w, h) = SIZE;
     let before = luma.to_vec();
@@ -342,37 +342,37 @@ fn beam(luma: &mut [u8], second: f32) {
     }
 }
 
-/// What a gate made of some pictures.
+/// Score of a gate over some pictures.
 #[derive(Debug, Clone, Default)]
 pub struct Score {
-    /// Subjects on pictures, and how many of them a region covered by half.
+    /// Subjects on pictures, and those of them that a region covered by half.
     pub seen: (u32, u32),
     /// The same of those below a fifteenth of the picture's height.
     pub small: (u32, u32),
-    /// Passages of a second and more, and how many were covered on one of their first five pictures.
+    /// Passages of a second and more, and those that were covered on one of their first five pictures.
     pub passages: (u32, u32),
-    /// Passages that were a fifteenth of the picture high for a second and more, and how many were ever covered.
+    /// Passages that were a fifteenth of the picture high for a second and more, and those that were ever covered.
     pub ever: (u32, u32),
-    /// Pictures, those with a region, and those that began again.
+    /// Pictures.
     pub frames: u32,
-    /// Pictures with a region where nothing moves, and all in all their regions and area.
+    /// Pictures with a region where nothing moves.
     pub false_frames: u32,
     /// Regions without a subject.
     pub false_regions: u32,
     /// Their area, in whole pictures.
     pub false_area: f32,
-    /// How often it began again.
+    /// Pictures on which it began again.
     pub began_again: u32,
     started: std::collections::BTreeMap<u64, (u32, bool, bool, u32)>,
 }
 
-/// Who is less high than this part of the picture is small.
+/// A subject less high than this part of the picture is small.
 const SMALL: f32 = 1.0 / 15.0;
 /// Pictures after which a passage must have been noticed.
 const PASSAGE_FRAMES: u32 = 5;
 
 impl Score {
-    /// Takes in what the gate said of a picture, and who is on it.
+    /// Takes in the motion check of a picture, and the subjects on it.
     pub fn add(&mut self, glance: &Glance, truths: &[Truth]) {
         self.frames += 1;
         self.began_again += u32::from(glance.began_again);
@@ -415,7 +415,7 @@ impl Score {
     }
 }
 
-/// Which part of `rect` lies in the gate's regions.
+/// Part of `rect` that lies in the gate's regions.
 pub fn coverage(rect: Rect, glance: &Glance) -> f32 {
     const STEPS: usize = 8;
     let inside = |at: usize| {

@@ -1,5 +1,5 @@
-//! The motion gate, condition by condition: what it covers of who moves, what it says where nobody does, and its CPU
-//! time a picture.
+//! The motion gate, condition by condition: the part of the moving subjects that it covers, its regions on streets without
+//! motion, and its CPU time a picture.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const SECONDS: u32 = 60;
 /// Pictures at the start that do not count: the gate learns.
 const LEARNING_SECONDS: f32 = 3.0;
 
-/// Prints the table; `only` those rows whose name has this in it.
+/// Prints the table; `only` those rows that have this in their name.
 pub fn print(only: Option<&str>) {
     println!(
         "motion gate, 640x360 at 5 looks a second, {SECONDS} s a street; a subject is covered by half or more"
@@ -63,7 +63,7 @@ fn run(condition: Condition, mut gate: Gate) -> (Score, Duration) {
     (score.finished(), time)
 }
 
-/// What this thread has used so far.
+/// CPU time that this thread has used so far.
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)

@@ -1,4 +1,4 @@
-//! A quiet 1080p main stream, recorded and watched: CPU time with every frame decoded, and with key frames only.
+//! A quiet 1080p main stream, recorded and analysed: CPU time with every frame decoded, and with key frames only.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use wardwatch::video::{
 use crate::cameras::{self, Cameras};
 use crate::cpu;
 
-/// Quiet for so long, key frames will do.
+/// Time without motion after which key frames will do.
 const QUIET: Duration = Duration::from_secs(5);
-/// How long everything may take to run evenly before it is measured.
+/// Time for everything to run evenly before it is measured.
 const SETTLE: Duration = Duration::from_secs(8);
 
 /// Prints both: `[--seconds 30]` for each.
@@ -52,7 +52,7 @@ pub fn run(mut arguments: impl Iterator<Item = String>) {
     }
 }
 
-/// Looks for motion, as the daemon does.
+/// Checks for motion, as the daemon does.
 struct Watching {
     gate: Gate,
     moved_at: Option<Monotonic>,

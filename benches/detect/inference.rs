@@ -1,5 +1,5 @@
-//! One inference by the box's kernels, by tract alone, and by onnxruntime on one thread: the same file, the same input, in
-//! turns, in CPU time; and how far their outputs are apart.
+//! One inference by the product's kernels, by tract alone, and by onnxruntime on one thread: the same file, the same input, in
+//! turns, in CPU time; and the difference of their outputs.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

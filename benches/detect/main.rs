@@ -1,12 +1,12 @@
-//! What looking costs, and what it misses: `make bench-detect`. Figures are for reading, not for passing.
+//! Cost of detection, and its misses: `make bench-detect`. Figures are for reading, not for passing.
 //!
-//! - `gate`: the motion gate, condition by condition: what it covers of who moves, what it says of quiet streets, and
-//!   its CPU time a picture;
-//! - `idle`: what decoding key frames only saves while nothing moves on a 1080p stream;
-//! - `inference`: each network that is there, by the box's kernels, by tract alone and by onnxruntime, in turns;
-//! - `pipeline`: the gate, regions and the budget on real footage, against looking at every frame whole.
+//! - `gate`: the motion gate, condition by condition: the part of the moving subjects that it covers, its regions on quiet
+//!   streets, and its CPU time a picture;
+//! - `idle`: the saving of decoding key frames only while nothing moves on a 1080p stream;
+//! - `inference`: each network that is there, by the product's kernels, by tract alone and by onnxruntime, in turns;
+//! - `pipeline`: the gate, regions and the budget on real footage, against inference on every whole frame.
 //!
-//! `cargo bench --bench detect -- [--part NAME] [...]`; each part says what else it takes.
+//! `cargo bench --bench detect -- [--part NAME] [...]`; each part's comment lists its arguments.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on says where")]
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 #![allow(clippy::print_stderr, reason = "it says what it leaves out")]

@@ -1,8 +1,8 @@
-//! The whole of looking, with gate, regions and budget, against a network that sees every frame whole.
+//! All of detection, with gate, regions and budget, against a network that sees every frame whole.
 //!
 //! - `offline`: clips in virtual time, the same every time: recall of tracks, inferences, pixels of input, CPU time;
 //! - `live`: the daemon over RTSP cameras that another process serves, in CPU time;
-//! - `latency`: the same with rules that speak often: from a frame to its alert's row.
+//! - `latency`: the same with rules that fire often: from a frame to its alert's row.
 //!
 //! `cargo bench --bench detect -- --part pipeline [offline] [live] [latency] [--model PATH] [--cameras 1,4,8] [--seconds 20]
 //! [--clips FOLDER] [--sizes a.toml,b.toml]`. `--sizes` are further networks that stand for smaller input sizes of the
@@ -15,7 +15,7 @@ mod recall;
 
 use std::path::PathBuf;
 
-/// What was asked for on the command line.
+/// Arguments of the command line.
 pub struct Asked {
     parts: Vec<String>,
     model: PathBuf,
@@ -64,7 +64,7 @@ impl Asked {
     }
 }
 
-/// Runs what `arguments` ask for.
+/// Runs the parts that `arguments` ask for.
 pub fn run(arguments: impl Iterator<Item = String>) {
     let asked = Asked::read(arguments);
     if !asked.model.exists() || !asked.clips.exists() {

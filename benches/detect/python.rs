@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The interpreter with the packages of `benches/BENCH/requirements.txt`; why not, where they cannot be had.
+/// The interpreter with the packages of `benches/BENCH/requirements.txt`, or the reason where they cannot be had.
 pub fn python(bench: &str) -> Result<PathBuf, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let made = Command::new(root.join("scripts/python"))

@@ -1,17 +1,17 @@
-//! One budget of inference for the whole box: which camera is looked at next, and when. Pure.
+//! One budget of inference for the whole box: chooses the next camera, and its time. Pure.
 //!
 //! Two mechanisms, one inside the other:
 //! - a token bucket over CPU seconds keeps the share: tokens come at `cores x share x throttle` a second, at most
-//!   [`Settings::burst_seconds`] of them are saved up, a look begins only while there are some, and it is charged with
-//!   what it really cost once that is known;
-//! - start-time fair queueing shares out what there is (Goyal, Vin and Cheng, "Start-time Fair Queuing", SIGCOMM 1996;
-//!   the same as stride scheduling, Waldspurger and Weihl 1995, with a start tag for who comes back): each camera has a
-//!   virtual time that advances by cost over weight, the least is next, and who wanted nothing saves nothing up. So idle
-//!   cameras' share is borrowed at once, and nobody starves whatever the others want. Weights grow with the most severe
-//!   rule that is active and with what there is to see.
+//!   [`Settings::burst_seconds`] of them are saved up, an inference begins only while there are some, and it is charged with
+//!   its real cost once that is known;
+//! - start-time fair queueing divides the share (Goyal, Vin and Cheng, "Start-time Fair Queuing", SIGCOMM 1996; the same as
+//!   stride scheduling, Waldspurger and Weihl 1995, with a start tag for a camera that comes back): each camera has a virtual
+//!   time that advances by cost over weight, the least is next, and a camera that wanted nothing saves nothing up. So idle
+//!   cameras' share is borrowed at once, and no camera starves whatever the others want. Weights grow with the most severe
+//!   rule that is active and with the urgency.
 //!
 //! Before that, cameras that are behind their floor rate are served, the earliest deadline first. Floors that ask for more
-//! than nine tenths of the share are all stretched alike, so that they starve nobody either.
+//! than nine tenths of the share are all stretched alike, so that they starve no camera either.
 //!
 //! Owns no thread, reads no clock and no thermometer. `agent::watch` asks it under its lock.
 
@@ -28,41 +28,41 @@ use throttle::Throttle;
 
 /// Weight of a camera on which no rule is active, then by severity.
 const WEIGHTS: [f64; 4] = [1.0, 2.0, 4.0, 8.0];
-/// So much of the share floors may take.
+/// Maximum part of the share for floors.
 const FLOORS_MAX: f64 = 0.9;
-/// A camera that is behind its floor catches up on at most this much.
+/// Maximum time on which a camera that is behind its floor catches up.
 const BEHIND_SECONDS_MAX: f64 = 2.0;
-/// How fast the estimate of a look's cost follows what looks cost.
+/// Weight of a new measurement in the estimate of an inference's cost.
 const COST_RATE: f64 = 0.1;
-/// CPU seconds of a pixel of input before any look has been measured: a megapixel a second.
+/// CPU seconds of a pixel of input before any inference has been measured: a megapixel a second.
 const FIRST_COST: f64 = 1e-6;
 
-/// What may be spent.
+/// Limits of the budget.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// CPU seconds a second that looks may cost, all cores together.
+    /// CPU seconds a second that inferences may cost, all cores together.
     pub cpu_seconds_per_second: f64,
-    /// How many seconds of that may be saved up for a moment of more demand.
+    /// Seconds of that which may be saved up for a moment of more demand.
     pub burst_seconds: f64,
-    /// From this temperature on the share shrinks.
+    /// Temperature from which the share shrinks, in degrees Celsius.
     pub temperature_celsius_max: f32,
 }
 
-/// Why a camera wants to be looked at.
+/// Reason for an inference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {
-    /// A look at what stands still is due.
+    /// An inference for still subjects is due.
     Still,
     /// Something moves.
     Motion,
-    /// Somebody is being followed.
+    /// A subject is being tracked.
     Tracks,
 }
 
-/// What one frame wants.
+/// Demand of one frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Want {
-    /// Why.
+    /// The reason.
     pub urgency: Urgency,
     /// The most severe rule of the camera that is active now.
     pub severity: Option<Severity>,
@@ -82,29 +82,29 @@ impl Want {
     }
 }
 
-/// What is to be done now.
+/// The next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Turn<K> {
-    /// Look at this camera's frame, and say [`Budget::done`] afterwards.
+    /// Run the inference for this camera's frame, and call [`Budget::done`] afterwards.
     Look(K),
     /// The share is spent: ask again then.
     At(Monotonic),
-    /// Nobody wants anything.
+    /// No camera wants anything.
     Nobody,
 }
 
-/// What a camera wanted and got, since it was added.
+/// Demand and service of a camera, since it was added.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Tally {
-    /// Frames that wanted a look.
+    /// Frames that wanted an inference.
     pub wanted: u64,
     /// Those of them that got one.
     pub looks: u64,
-    /// Those that were replaced by a newer frame, or whose camera went, before anybody could look.
+    /// Those that were replaced by a newer frame, or whose camera went, before an inference.
     pub short: u64,
-    /// CPU time of the looks.
+    /// CPU time of the inferences.
     pub cpu: Duration,
-    /// CPU time that the looks which did not take place would have cost.
+    /// CPU time that the missed inferences would have cost.
     pub short_cpu: Duration,
 }
 
@@ -114,7 +114,7 @@ pub struct Budget<K> {
     settings: Settings,
     throttle: Throttle,
     at: Monotonic,
-    /// CPU seconds. Below zero, looks have cost more than was thought.
+    /// CPU seconds. Below zero, inferences have cost more than was estimated.
     tokens: f64,
     virtual_time: f64,
     seconds_per_pixel: Option<f64>,
@@ -125,11 +125,11 @@ pub struct Budget<K> {
 struct Seat {
     floor: f64,
     want: Option<Want>,
-    /// The look under way.
+    /// The inference under way.
     look: Option<Charge>,
     virtual_time: f64,
     floor_due: Monotonic,
-    /// Of the latest look.
+    /// Pixels of input of the latest inference.
     pixels: u64,
     tally: Tally,
 }
@@ -141,7 +141,7 @@ struct Charge {
 }
 
 impl<K: Ord + Clone> Budget<K> {
-    /// A budget that has everything saved up, and no cameras.
+    /// Makes a budget that has everything saved up, and no cameras.
     pub fn new(settings: Settings, at: Monotonic) -> Self {
         Self {
             throttle: Throttle::new(settings.temperature_celsius_max, at),
@@ -154,7 +154,7 @@ impl<K: Ord + Clone> Budget<K> {
         }
     }
 
-    /// A camera that gets at least `looks_per_second` while it wants as many and the share allows for it.
+    /// Adds a camera that gets at least `looks_per_second` inferences while it wants as many and the share allows for it.
     pub fn add(&mut self, camera: K, looks_per_second: f32) {
         let seat = Seat {
             floor: f64::from(looks_per_second).max(0.0),
@@ -168,12 +168,12 @@ impl<K: Ord + Clone> Budget<K> {
         self.seats.insert(camera, seat);
     }
 
-    /// The camera is gone. A look under way need not be reported; it stays charged as estimated.
+    /// Removes a camera. An inference under way need not be reported; it stays charged as estimated.
     pub fn remove(&mut self, camera: &K) {
         self.seats.remove(camera);
     }
 
-    /// A new frame of `camera`, in place of one that nobody looked at; `None` if it needs no look.
+    /// Takes a new frame of `camera`, in place of one without an inference; `want` is `None` if it needs none.
     pub fn frame(&mut self, at: Monotonic, camera: &K, want: Option<Want>) {
         let seconds = |want: &Want| self.cost(want.pixels);
         let before = self.seats.get(camera).and_then(|seat| seat.want.as_ref()).map(seconds);
@@ -182,7 +182,7 @@ impl<K: Ord + Clone> Budget<K> {
             seat.tally.short += 1;
             seat.tally.short_cpu += Duration::from_secs_f64(seconds);
         } else if want.is_some() && seat.look.is_none() {
-            // Back from wanting nothing: nothing was saved up.
+            // Back from no demand: nothing was saved up.
             seat.virtual_time = seat.virtual_time.max(self.virtual_time);
             let period = Duration::from_secs_f64(1.0 / seat.floor.max(1e-3));
             seat.floor_due = seat.floor_due.max(at - period);
@@ -191,7 +191,7 @@ impl<K: Ord + Clone> Budget<K> {
         seat.want = want;
     }
 
-    /// Whose turn it is, among those that are `ready`. The same camera is not named again before [`Budget::done`].
+    /// Chooses the next camera, among those that are `ready`. The same camera is not named again before [`Budget::done`].
     pub fn next(&mut self, at: Monotonic, ready: impl Fn(&K) -> bool) -> Turn<K> {
         self.refill(at);
         let at = self.at;
@@ -211,7 +211,7 @@ impl<K: Ord + Clone> Budget<K> {
         Turn::Look(camera)
     }
 
-    /// The look at `camera` has ended: it was at `pixels` of input, and cost `cpu`.
+    /// Takes in that the inference for `camera` has ended: it had `pixels` of input, and cost `cpu`.
     pub fn done(&mut self, camera: &K, pixels: u64, cpu: Duration) {
         let Some(seat) = self.seats.get_mut(camera) else { return };
         let Some(charge) = seat.look.take() else { return };
@@ -228,7 +228,7 @@ impl<K: Ord + Clone> Budget<K> {
         self.seconds_per_pixel = Some(known + COST_RATE * (measured - known));
     }
 
-    /// How warm the box is.
+    /// Takes in the temperature of the box.
     pub fn temperature(&mut self, at: Monotonic, celsius: f32) {
         self.refill(at);
         self.throttle.feel(at, celsius);
@@ -239,12 +239,12 @@ impl<K: Ord + Clone> Budget<K> {
         self.throttle.factor()
     }
 
-    /// What `camera` wanted and got.
+    /// Demand and service of `camera`.
     pub fn tally(&self, camera: &K) -> Tally {
         self.seats.get(camera).map_or_else(Tally::default, |seat| seat.tally)
     }
 
-    /// CPU seconds a second that looks may cost now.
+    /// CPU seconds a second that inferences may cost now.
     pub fn rate(&self) -> f64 {
         self.settings.cpu_seconds_per_second * self.throttle.factor()
     }
@@ -263,7 +263,7 @@ impl<K: Ord + Clone> Budget<K> {
         let Some(want) = seat.want.take() else { return };
         let seconds = seconds_per_pixel * want.pixels as f64;
         self.tokens -= seconds;
-        // The start tag of what is served last is the time of the others.
+        // The start tag of the camera that was served last is the time of the others.
         self.virtual_time = self.virtual_time.max(seat.virtual_time);
         seat.virtual_time += seconds / want.weight();
         if seat.floor > 0.0 {
@@ -274,7 +274,7 @@ impl<K: Ord + Clone> Budget<K> {
         seat.look = Some(Charge { want, seconds });
     }
 
-    /// By how much longer floors have to wait, where they ask for more than there is. A camera that wants nothing asks
+    /// Factor by which floors have to wait longer, where they ask for more than there is. A camera that wants nothing asks
     /// for nothing.
     fn stretch(&self) -> f64 {
         let asked = |seat: &Seat| {
@@ -286,7 +286,7 @@ impl<K: Ord + Clone> Budget<K> {
         (asked / (FLOORS_MAX * self.rate()).max(1e-9)).max(1.0)
     }
 
-    /// What a look at so many pixels is thought to cost, in CPU seconds.
+    /// Estimated cost of an inference on so many pixels, in CPU seconds.
     fn cost(&self, pixels: u64) -> f64 {
         self.seconds_per_pixel.unwrap_or(FIRST_COST) * pixels as f64
     }

@@ -1,5 +1,5 @@
-//! Cost of a network on this machine, and the rate of looks that this allows each camera. Measures the network that is
-//! there, and estimates others by how much they multiply. `model bench` and `doctor` give the same figures.
+//! Cost of a network on this machine, and the rate of inferences that this allows each camera. Measures the network that is
+//! there, and estimates others by their multiplications. `model bench` and `doctor` give the same figures.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use super::model::{InputSize, Model};
 use crate::domain::geometry::Rect;
 use crate::domain::picture::{Colour, Picture, PixelFormat};
 
-/// A multiplication of a depthwise convolution takes as long as so many of a dense one. With this the known networks' times in
+/// Cost of a multiplication of a depthwise convolution, in multiplications of a dense one. With this the known networks' times in
 /// models/README.md follow from street-nano's within a quarter.
 const DEPTHWISE: f64 = 12.0;
 
-/// A picture as cameras' sub streams have it, with something on it.
+/// A picture of the size of cameras' sub streams, with a pattern on it.
 pub fn picture() -> Picture {
     let (width, height) = (640, 360);
     let mut samples = vec![128; Picture::byte_count(width, height)];
@@ -24,11 +24,11 @@ pub fn picture() -> Picture {
         .expect("the samples were counted for this size")
 }
 
-/// CPU time of one look at a whole picture, the median of `runs`; `clock` says how much CPU time this thread has used.
+/// CPU time of one inference on a whole picture, the median of `runs`; `clock` returns the CPU time that this thread has used.
 pub fn look(model: &Model, runs: usize, clock: &dyn Fn() -> Duration) -> Result<Duration, DetectError> {
     let picture = picture();
     let mut spent = Vec::with_capacity(runs);
-    // The first is not counted: it makes the memory that the others use.
+    // The first is not counted: it allocates the memory that the others use.
     for round in 0..=runs.max(1) {
         let begun = clock();
         let prepared = model.prepare(&picture, Rect::new(0.0, 0.0, 1.0, 1.0), model.input_sizes()[0])?;
@@ -41,12 +41,12 @@ pub fn look(model: &Model, runs: usize, clock: &dyn Fn() -> Duration) -> Result<
     Ok(spent[spent.len() / 2])
 }
 
-/// Looks a second that `cores` make of looks of this length.
+/// Inferences per second that `cores` make at this CPU time each.
 pub fn looks_per_second(look: Duration, cores: f64) -> f64 {
     cores / look.as_secs_f64().max(1e-9)
 }
 
-/// Estimates the time of a look with another network from the time and the work of one that was measured.
+/// Estimates the time of an inference with another network from the time and the work of one that was measured.
 pub fn estimated(measured: Duration, work: Work, other: Work) -> Duration {
     measured.mul_f64(effort(other) / effort(work).max(1e-9))
 }
@@ -73,7 +73,7 @@ mod tests {
         let network = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/detect/tiny_yolox.toml");
         let model = Model::load(std::path::Path::new(network)).unwrap();
         let times = std::cell::Cell::new(0);
-        // The first look does not count and is not timed to its end; then 9, 7 and 8 ms.
+        // The first inference does not count and is not timed to its end; then 9, 7 and 8 ms.
         let ends = [0u64, 10, 19, 19, 26, 26, 34];
         let clock = || {
             times.set(times.get() + 1);

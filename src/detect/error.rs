@@ -1,18 +1,18 @@
-//! What can be wrong with a network, its manifest, or a folder of labelled pictures.
+//! Errors of a network, its manifest, or a folder of labelled pictures.
 
 use std::path::PathBuf;
 
 use crate::domain::fault::ErrorKind;
 
-/// Why there is no detector, or no detection. Each message names the place and the remedy.
+/// Reason why there is no detector, or no detection. Each message names the place and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum DetectError {
     /// A file that cannot be read.
     #[error("{}: cannot be read: {source}; check the path and its permissions", path.display())]
     Unreadable {
-        /// Which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// A manifest that is not TOML, or has unknown, missing or ill-typed keys.
@@ -20,17 +20,17 @@ pub enum DetectError {
     Syntax {
         /// The manifest, with the line.
         place: String,
-        /// What the parser says.
+        /// The parser's message.
         problem: String,
     },
-    /// A manifest's key with a value that cannot be.
+    /// A manifest's key with an impossible value.
     #[error("{manifest}: {key}: {problem}")]
     Value {
         /// The manifest.
         manifest: String,
         /// The key path.
         key: String,
-        /// What is wrong, and what would be right.
+        /// The fault, and a right value.
         problem: String,
     },
     /// Neither a manifest nor a network, by its name.
@@ -45,7 +45,7 @@ pub enum DetectError {
     UnknownNetwork {
         /// The network's file.
         path: PathBuf,
-        /// What it hashes to.
+        /// The file's hash.
         sha256: String,
     },
     /// The file ends in its middle.
@@ -56,13 +56,13 @@ pub enum DetectError {
         /// Its length.
         bytes: usize,
     },
-    /// The file is something else.
+    /// A file that is not ONNX.
     #[error("{}: this is no ONNX file: export the network to ONNX, or correct the path", path.display())]
     NotOnnx {
         /// The network's file.
         path: PathBuf,
     },
-    /// Not the file that the manifest means.
+    /// Another file than the manifest means.
     #[error(
         "{}: its sha256 is {found}, but {manifest} wants {expected}: copy the right file, or, if this one is \
          meant, correct `sha256`",
@@ -71,11 +71,11 @@ pub enum DetectError {
     WrongSha256 {
         /// The network's file.
         path: PathBuf,
-        /// Who wants another.
+        /// The manifest.
         manifest: String,
-        /// Wanted.
+        /// The hash in the manifest.
         expected: String,
-        /// What it hashes to.
+        /// The file's hash.
         found: String,
     },
     /// The network's input is not as the manifest says.
@@ -85,11 +85,11 @@ pub enum DetectError {
         manifest: String,
         /// The key path that differs.
         key: &'static str,
-        /// In the network.
+        /// The value in the network.
         found: String,
-        /// In the manifest.
+        /// The value in the manifest.
         expected: String,
-        /// What to do.
+        /// The remedy.
         remedy: String,
     },
     /// The network has another number of labels than the manifest.
@@ -100,9 +100,9 @@ pub enum DetectError {
     LabelCount {
         /// The manifest.
         manifest: String,
-        /// In the network.
+        /// Number in the network.
         found: usize,
-        /// In the manifest.
+        /// Number in the manifest.
         expected: usize,
     },
     /// The network's outputs are not those of its head.
@@ -115,9 +115,9 @@ pub enum DetectError {
         manifest: String,
         /// The head's kind.
         kind: String,
-        /// In the network.
+        /// Outputs of the network.
         found: String,
-        /// What the head reads.
+        /// Outputs that the head reads.
         expected: String,
     },
     /// A graph that tract cannot make ready.
@@ -128,7 +128,7 @@ pub enum DetectError {
     Unsupported {
         /// The network's file.
         path: PathBuf,
-        /// What tract says, its whole chain.
+        /// tract's message, its whole chain.
         problem: String,
     },
     /// A file as some exporters write it, which cannot be run as it is.
@@ -155,7 +155,7 @@ pub enum DetectError {
         width: usize,
         /// Rows.
         height: usize,
-        /// What stands against it.
+        /// The obstacle.
         problem: String,
     },
     /// An inference that failed.
@@ -163,7 +163,7 @@ pub enum DetectError {
     Inference {
         /// The manifest's name.
         name: String,
-        /// What tract says.
+        /// tract's message.
         problem: String,
     },
     /// A folder of labelled pictures that cannot be measured on.
@@ -171,13 +171,13 @@ pub enum DetectError {
     Dataset {
         /// The file or folder, with the line.
         place: String,
-        /// What is wrong, and what would be right.
+        /// The fault, and a right value.
         problem: String,
     },
 }
 
 impl DetectError {
-    /// What this asks of a supervisor.
+    /// Kind of this error, for a supervisor's decision.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Truncated { .. } | Self::WrongSha256 { .. } => ErrorKind::Corrupt,

@@ -1,8 +1,8 @@
-//! How well a network sees: average precision over a folder of labelled pictures, as COCO defines it.
+//! Evaluation of a network: average precision over a folder of labelled pictures, as COCO defines it.
 //!
 //! The folder has `images/NAME.jpg` and `labels/NAME.txt`, one line per box: class, centre x, centre y, width, height,
 //! all but the class as fractions of the picture. A picture without a label file shows nothing. `unclear/NAME.txt`, if it is
-//! there, names what may be seen or not.
+//! there, lists boxes that may be seen or not.
 
 mod agreement;
 mod dataset;
@@ -26,25 +26,25 @@ pub use figures::{AtScore, Figures, Labelled, Seen, figures, labelled};
 
 /// Detections below this score change no figure that is printed, and cost time.
 const SCORE_MIN: f32 = 0.005;
-/// Of one class on one picture, as COCO has it.
+/// Maximum detections of one class on one picture, as COCO has it.
 const DETECTIONS_MAX: usize = 100;
 
-/// How to measure.
+/// Settings of a measurement.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// What the folder's class ids mean to the box. If given, precision is that of the box's labels, and ids that are
-    /// not named are left out; if not, the ids are the network's own classes.
+    /// The product's label for each of the folder's class ids. If given, precision is that of the product's labels, and ids that
+    /// are not named are left out; if not, the ids are the network's own classes.
     pub map: Option<BTreeMap<u16, Label>>,
-    /// Labels that count as one, as cars and large vehicles where nobody tells them apart; only with `map`.
+    /// Labels that count as one, as cars and large vehicles where no one tells them apart; only with `map`.
     pub as_one: Vec<Label>,
     /// Threads, at least 1.
     pub threads: usize,
 }
 
-/// What was measured.
+/// Result of a measurement.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// Pictures looked at.
+    /// Pictures analysed.
     pub pictures: usize,
     /// Mean of the classes' average precision at IoU 0.50, 0.55, ... 0.95; 0..=1.
     pub map_50_95: f64,
@@ -57,13 +57,13 @@ pub struct Report {
 /// One class's part of a report.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassReport {
-    /// The network's or the box's word for it.
+    /// The network's or the product's word for it.
     pub label: String,
     /// Boxes of it in the folder.
     pub boxes: usize,
     /// Average precision at IoU 0.50, 0.55, ... 0.95, averaged.
     pub ap_50_95: f64,
-    /// At IoU 0.50.
+    /// Average precision at IoU 0.50.
     pub ap_50: f64,
 }
 
@@ -78,8 +78,8 @@ struct Compared {
     found: Vec<ClassBox>,
 }
 
-/// Measures `model` on `folder`. Blocks until every picture was looked at; `progress` hears of each one, with how many
-/// there are, on whichever thread looked.
+/// Measures `model` on `folder`. Blocks until every picture was analysed; `progress` hears of each one, with the number of
+/// all, on the thread that analysed it.
 pub fn run(
     model: &Model,
     folder: &Path,
@@ -111,13 +111,13 @@ pub fn run(
         return Err(error);
     }
     let mut results = std::mem::take(&mut *lock(&results));
-    // Whichever thread was first: equal scores are ranked by picture.
+    // The order of the threads does not matter: equal scores are ranked by picture.
     results.sort_by_key(|(picture, _)| *picture);
     let compared: Vec<Compared> = results.into_iter().map(|(_, compared)| compared).collect();
     Ok(classes.report(&compared))
 }
 
-/// The classes that are measured: the network's own, or the box's.
+/// The classes that are measured: the network's own, or the product's.
 struct Classes<'a> {
     model: &'a Model,
     map: Option<&'a BTreeMap<u16, Label>>,
@@ -193,7 +193,7 @@ impl<'a> Classes<'a> {
         }
     }
 
-    /// What stands for this label: itself, or the first of those that count as one with it.
+    /// Returns the label that stands for this one: itself, or the first of those that count as one with it.
     fn joined(&self, label: Label) -> Label {
         if self.as_one.contains(&label) { self.as_one[0] } else { label }
     }

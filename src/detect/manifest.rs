@@ -1,4 +1,4 @@
-//! A model's manifest: what its file is, how its input is made and its output read, and which labels matter.
+//! A model's manifest: its file, the preparation of its input, its head, and the labels that matter.
 //!
 //! The manifests of `models/` are compiled in as the catalogue, so that a known network needs no manifest beside it.
 
@@ -40,11 +40,11 @@ const CATALOGUE: &[(&str, &str)] = &[
     ("models/fastestdet_352_original.toml", include_str!("../../models/fastestdet_352_original.toml")),
 ];
 
-/// A network described.
+/// Description of a network.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// What alerts call it.
+    /// Name in alerts.
     pub name: String,
     /// The network's file, relative to the manifest.
     pub file: PathBuf,
@@ -52,31 +52,31 @@ pub struct Manifest {
     pub sha256: String,
     /// Licence of the weights (SPDX).
     pub licence: String,
-    /// Where the weights come from, for people.
+    /// Origin of the weights, for people.
     pub origin: String,
-    /// How the input tensor is made.
+    /// Preparation of the input tensor.
     pub input: Input,
-    /// How the output is read.
+    /// Head that reads the output.
     pub head: Head,
     /// The network's own labels, in the order of its classes.
     pub labels: Vec<String>,
-    /// What the box makes of them; labels that are not named are dropped.
+    /// The product's label for each of them; labels that are not named are dropped.
     pub classes: BTreeMap<String, Label>,
-    /// Of two boxes of one label that overlap by more than this (IoU), the surer stays.
+    /// Overlap (IoU) of two boxes of one label above which only the surer stays.
     #[serde(default = "nms_iou")]
     pub nms_iou: f32,
-    /// From this score on a box of this network is sure: it becomes [`SCORE_SURE`]. How high a network scores what it sees
-    /// well depends on how it was trained.
+    /// Score from which a bounding box of this network is sure: it becomes [`SCORE_SURE`]. The score of a clear subject depends
+    /// on the network's training.
     #[serde(default = "score_sure")]
     pub score_sure: f32,
     /// Detections below this score are dropped, where the configuration says nothing; after [`Manifest::score_power`].
     #[serde(default = "score_min")]
     pub score_min: f32,
-    /// How riders are seen.
+    /// Representation of riders.
     #[serde(default)]
     pub riders: Riders,
-    /// Average precision of persons at IoU 0.5 on street pictures of other cameras, in percent, where it was measured: what
-    /// `doctor` recommends by.
+    /// Average precision of persons at IoU 0.5 on street pictures of other cameras, in percent, where it was measured. `doctor`
+    /// recommends by it.
     pub persons: Option<f32>,
     /// Public origin of its file; only for networks of the catalogue.
     pub download: Option<Download>,
@@ -103,13 +103,13 @@ pub struct Download {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Work {
-    /// Of convolutions over all channels.
+    /// Multiplications of convolutions over all channels.
     pub dense: f64,
-    /// Of convolutions over single channels, each of which takes longer.
+    /// Multiplications of convolutions over single channels, each of which takes longer.
     pub depthwise: f64,
 }
 
-/// Whether a network sees riders and machines as one.
+/// Representation of riders and their machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum Riders {
@@ -132,7 +132,7 @@ fn score_min() -> f32 {
     SCORE_MIN
 }
 
-/// How a network's input tensor is made from a picture.
+/// Preparation of a network's input tensor from a picture.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
@@ -142,7 +142,7 @@ pub struct Input {
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// The network runs at any size: `width` and `height` go before those that its file was exported for.
+    /// The network runs at any size: `width` and `height` take precedence over those of its file.
     #[serde(default)]
     pub any_size: bool,
     /// Further sizes, for parts of a picture: columns and rows of each, from large to small.
@@ -156,13 +156,13 @@ pub struct Input {
     /// Range of the channels before mean and deviation.
     #[serde(default)]
     pub scale: Scale,
-    /// Taken from each channel, in the order of `colour`, in units of `scale`.
+    /// Subtracted from each channel, in the order of `colour`, in units of `scale`.
     #[serde(default)]
     pub mean: [f32; 3],
     /// Then each channel is divided by this.
     #[serde(default = "ones")]
     pub std: [f32; 3],
-    /// How a picture of another shape is fitted in.
+    /// Fitting of a picture of another shape.
     pub resize: Resize,
 }
 
@@ -201,13 +201,13 @@ pub enum Scale {
     Unit,
 }
 
-/// How a picture is fitted into the input.
+/// Fitting of a picture into the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Resize {
     /// Keeps its shape: at the top left, the rest filled.
     Letterbox {
-        /// Of the rest, on every channel, 0..=255.
+        /// Value of the rest, on every channel, 0..=255.
         pad: u8,
     },
     /// Fills the input, whatever its shape.
@@ -219,7 +219,7 @@ pub enum Resize {
 pub struct Source {
     /// The manifest.
     pub manifest: Manifest,
-    /// Where the manifest stands, for messages.
+    /// The manifest's place, for messages.
     pub place: String,
     /// The network's file; of the built-in network its name.
     pub weights: PathBuf,
@@ -281,7 +281,7 @@ impl Manifest {
         }
     }
 
-    /// Reads a manifest's text; `place` is where it stands, for messages.
+    /// Reads a manifest's text; `place` is its place, for messages.
     pub fn parse(place: &str, text: &str) -> Result<Self, DetectError> {
         let manifest: Self = toml::from_str(text).map_err(|error| syntax(place, text, &error))?;
         match manifest.problem() {
@@ -292,12 +292,12 @@ impl Manifest {
         }
     }
 
-    /// How alerts name this network.
+    /// This network's name and hash, for alerts.
     pub fn model_ref(&self) -> ModelRef {
         ModelRef { name: self.name.clone(), sha256: Some(self.sha256.clone()) }
     }
 
-    /// What the box makes of each class of the network, by index.
+    /// The product's label for each class of the network, by index; `None` if the class is dropped.
     pub fn class_labels(&self) -> Vec<Option<Label>> {
         self.labels.iter().map(|label| self.classes.get(label).copied()).collect()
     }
@@ -413,12 +413,12 @@ pub fn catalogue() -> Vec<(&'static str, Manifest)> {
     CATALOGUE.iter().map(parse).collect()
 }
 
-/// A file whole.
+/// Reads a whole file.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, DetectError> {
     std::fs::read(path).map_err(|source| DetectError::Unreadable { path: path.to_owned(), source })
 }
 
-/// In lower-case hexadecimal.
+/// SHA-256 in lower-case hexadecimal.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a string does not fail.

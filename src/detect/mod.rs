@@ -37,54 +37,54 @@ use crate::domain::detection::{Detection, Label};
 use crate::domain::geometry::{Polygon, Rect};
 use crate::domain::picture::Frame;
 
-/// Looks at the frames of one camera, in order.
+/// Detects subjects on the frames of one camera, in order.
 pub trait Detector: Send {
-    /// What is on `frame`, best first. Runs on the caller's thread, for as long as one inference takes.
+    /// Returns the detections on `frame`, best first. Runs on the caller's thread, for as long as one inference takes.
     ///
     /// An error leaves the detector fit for the next frame.
     fn detect(&mut self, frame: &Frame) -> Result<Vec<Detection>, DetectError>;
 
-    /// What is in these parts of `frame`. One inference each; a detector without [`Detector::input_sizes`] sees the whole
+    /// Runs one inference on each of these parts of `frame`. A detector without [`Detector::input_sizes`] analyses the whole
     /// frame whatever they are.
     fn look(&mut self, frame: &Frame, looks: &[Look]) -> Result<Sight, DetectError> {
         let _ = looks;
         Ok(Sight { detections: self.detect(frame)?, cut: Vec::new() })
     }
 
-    /// The input sizes that a look can have, the largest first; none where looking is as cheap as a glance.
+    /// The input sizes that an inference can have, the largest first; none for a detector that costs as little as a motion check.
     fn input_sizes(&self) -> &[InputSize] {
         &[]
     }
 
-    /// Whether a rider and what he rides are one detection.
+    /// Returns true if a rider and the two-wheeler are one detection.
     fn includes_riders(&self) -> bool {
         false
     }
 
-    /// Which detector this is, for alerts.
+    /// Name and hash of this detector, for alerts.
     fn model(&self) -> ModelRef;
 }
 
-/// What looks at parts of a frame brought.
+/// Result of the inferences on parts of a frame.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sight {
-    /// What is there, best first.
+    /// Detections, best first.
     pub detections: Vec<Detection>,
-    /// Where a crop's edge has cut something that no other look shows whole: the part that it would need, guessed.
+    /// Estimated extents of detections that a crop's edge has cut and no other crop shows whole.
     pub cut: Vec<Rect>,
 }
 
 /// Makes detectors. A network is read once and shared by all of them.
 #[derive(Debug)]
 pub struct Factory {
-    /// None for the motion detector.
+    /// `None` for the motion detector.
     network: Option<Arc<Model>>,
     score_min: f32,
     every_frame: bool,
 }
 
 impl Factory {
-    /// Reads and checks what `settings` choose.
+    /// Reads and checks the detector that `settings` choose.
     pub fn new(settings: &Settings) -> Result<Self, DetectError> {
         let network = match &settings.detector {
             DetectorChoice::Motion => None,
@@ -95,8 +95,8 @@ impl Factory {
         Ok(Self { network, score_min, every_frame: settings.every_frame })
     }
 
-    /// A detector for one camera: frames of two cameras must not meet in one. `masks` are for the motion detector; what a
-    /// network finds is found everywhere.
+    /// Makes a detector for one camera: frames of two cameras must not meet in one. `masks` are for the motion detector; a
+    /// network's detections count everywhere.
     pub fn for_camera(&self, masks: &[Polygon]) -> Box<dyn Detector> {
         match &self.network {
             Some(model) => Box::new(Network::new(Arc::clone(model), self.score_min)),
@@ -104,7 +104,7 @@ impl Factory {
         }
     }
 
-    /// A gate for one camera: `None` where every frame is looked at. Motion in `masks` does not count.
+    /// Makes a gate for one camera: `None` where every frame is analysed. Motion in `masks` does not count.
     pub fn gate_for_camera(&self, masks: &[Polygon]) -> Option<Gate> {
         (self.network.is_some() && !self.every_frame)
             .then(|| Gate::new(GateSettings { masks: masks.to_vec() }))
@@ -115,13 +115,13 @@ impl Factory {
         self.network.as_ref()
     }
 
-    /// Which detector it makes, for alerts.
+    /// Name and hash of the detector that it makes, for alerts.
     pub fn model(&self) -> ModelRef {
         self.network.as_ref().map_or_else(motion::model_ref, |model| model.manifest().model_ref())
     }
 }
 
-/// A network in the box's words.
+/// A network with its classes mapped to the product's labels.
 struct Network {
     model: Arc<Model>,
     labels: Vec<Option<Label>>,
@@ -176,12 +176,12 @@ impl Detector for Network {
     }
 }
 
-/// A box that ends this near to a crop's edge, as a part of the crop, is cut by it.
+/// A bounding box that ends within this part of a crop's size from the crop's edge is cut by it.
 const EDGE: f32 = 0.015;
-/// What is cut and less sure than this is not worth a look of its own.
+/// Minimum score of a cut detection that gets an inference of its own.
 const CUT_SCORE_MIN: f32 = 0.35;
 
-/// Of a box that an inner edge of `crop` cuts, where it may lie: as much again beyond the edge. `None` if none does.
+/// Estimates the extent of a box that an inner edge of `crop` cuts: as much again beyond the edge. `None` if none does.
 fn beyond(rect: &Rect, crop: &Rect) -> Option<Rect> {
     let (dx, dy) = (EDGE * crop.w, EDGE * crop.h);
     let left = crop.x > WHOLE.x + 1e-4 && rect.x <= crop.x + dx;
@@ -200,7 +200,7 @@ fn beyond(rect: &Rect, crop: &Rect) -> Option<Rect> {
     })
 }
 
-/// In the box's words: what has none is dropped, and what has the same competes, a bus with a truck.
+/// Maps classes to labels. A class without a label is dropped; classes of one label compete, such as a bus with a truck.
 fn labelled(found: Vec<RawDetection>, labels: &[Option<Label>], nms_iou: f32) -> Vec<Detection> {
     let label = |class: u16| labels.get(usize::from(class)).copied().flatten();
     let found = found.into_iter().filter(|raw| label(raw.class).is_some()).collect();

@@ -1,8 +1,8 @@
-//! What moves: the eye that the built-in motion detector and the motion gate share, and the detector itself, which needs
-//! no network and tells that something moves, not what it is.
+//! Motion analyser of the built-in motion detector and of the motion gate, and that detector. It needs no network and reports
+//! that something moves, not its class.
 //!
-//! Luma in blocks (about 160 across) against a background of running means and deviations; what stands out of it is
-//! cleaned, joined into components, and boxed.
+//! Luma in blocks (about 160 across) is compared with a background of running means and deviations. Blocks that stand out
+//! are cleaned, joined into components, and boxed.
 
 mod background;
 mod blocks;
@@ -23,58 +23,60 @@ use crate::domain::geometry::{Point, Polygon, Rect};
 use crate::domain::picture::Frame;
 use crate::domain::remnant::Remnant;
 
-/// Smallest thing, in blocks that stand out.
+/// Minimum size of an object, in blocks that stand out.
 const BLOCKS_MIN: usize = 4;
-/// From this size and this mean excess on, a thing is believed at first sight; any other must have been near there on the
-/// frame before, unless that is too long ago.
+/// An object of at least this size, in blocks, and of mean excess [`CLEAR_EXCESS`] is reported at first sight.
 const CLEAR_BLOCKS: usize = 10;
+/// Minimum mean excess of such an object; 1 is the threshold.
 const CLEAR_EXCESS: f32 = 1.25;
+/// Any other object must be this near, in blocks, to a component of the frame before.
 const NEAR_BLOCKS: usize = 4;
+/// Time since the frame before, beyond which that is not required.
 const BEFORE_SECONDS_MAX: f32 = 0.7;
 
-/// How alerts name the detector.
+/// The detector's name in alerts.
 pub(super) fn model_ref() -> ModelRef {
     ModelRef { name: "motion".to_owned(), sha256: None }
 }
 
-/// Something that stands out.
+/// An object that stands out of the background.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Thing {
     pub(super) rect: Rect,
-    /// Surer the more it stands out: 0.5 at the threshold, 0.75 at twice of it.
+    /// Higher the more it stands out: 0.5 at the threshold, 0.75 at twice of it.
     pub(super) score: f32,
-    /// For how long it has not changed.
+    /// Time for which it has not changed.
     pub(super) still_seconds: f32,
 }
 
-/// What the eye made of one frame.
+/// Result of the motion analysis of one frame.
 #[derive(Debug, Default)]
 pub(super) struct Sight {
-    /// Surest first.
+    /// Objects, surest first.
     pub(super) things: Vec<Thing>,
-    /// What has come to stand and is in view, whether it still stands out or the background has taken it in.
+    /// Static objects in view, both those that still stand out and those that the background has taken in.
     pub(super) remnants: Vec<Remnant>,
     /// The background was learnt anew.
     pub(super) began_again: bool,
 }
 
-/// Looks at the frames of one camera, and remembers what it looks like when nothing moves.
+/// Motion analyser of one camera; keeps the background, the picture without motion.
 #[derive(Debug, Default)]
 pub(super) struct Eye {
     masks: Vec<Polygon>,
     background: Option<Background>,
-    /// Where something stood out on the last frame, and how long ago that is when the next one comes.
+    /// Edges of the components of the last frame.
     before: Vec<Edges>,
     remnants: Remnants,
 }
 
 impl Eye {
-    /// What lies in `masks` does not count.
+    /// Makes an analyser; motion in `masks` does not count.
     pub(super) fn new(masks: Vec<Polygon>) -> Self {
         Self { masks, ..Self::default() }
     }
 
-    /// Takes a frame in. A first frame, a new epoch and one after a long gap begin again.
+    /// Takes a frame in. The first frame, a new epoch and a frame after a long gap begin a new background.
     pub(super) fn look(&mut self, frame: &Frame) -> Sight {
         let blocks = Blocks::of(&frame.picture);
         let at = frame.at.monotonic;
@@ -117,7 +119,7 @@ impl Eye {
     }
 }
 
-/// Which blocks have their middle in a mask; empty without masks.
+/// Marks the blocks with their middle in a mask; empty without masks.
 fn masked(masks: &[Polygon], blocks: &Blocks) -> Vec<bool> {
     if masks.is_empty() {
         return Vec::new();
@@ -150,8 +152,7 @@ pub struct Motion {
 }
 
 impl Motion {
-    /// A detector that has seen nothing yet; it only learns during the first second of frames. What lies in `masks`
-    /// does not count.
+    /// Makes a detector; in the first second of frames it only learns. Motion in `masks` does not count.
     pub fn new(score_min: f32, masks: Vec<Polygon>) -> Self {
         Self { score_min, eye: Eye::new(masks) }
     }

@@ -2,12 +2,12 @@
 
 use super::heads::RawDetection;
 
-/// More candidates than this are cut to the surest ones first: the cost grows with their square.
+/// Maximum candidates; of more, the surest are taken, since the cost grows with their square.
 const CANDIDATES_MAX: usize = 4096;
 
-/// Keeps the boxes that no surer box of the same group overlaps by more than `iou_max`; best first.
+/// Keeps the boxes that no surer box of the same group overlaps by more than `iou_max` (IoU); best first.
 ///
-/// `group` says which classes compete: the class itself, or what it is mapped to. Among equal scores the earlier wins.
+/// `group` is the group in which a class competes: the class itself, or its label. Among equal scores the earlier wins.
 /// A score that is not a number is dropped.
 pub fn suppress<G: PartialEq>(
     mut candidates: Vec<RawDetection>,
@@ -44,7 +44,7 @@ mod tests {
         proptest::collection::vec(one, 0..40)
     }
 
-    /// By striking out: take the best that is left (the first of equals), strike what it covers, and again.
+    /// Reference by striking out: take the best that is left (the first of equals), strike what it covers, and again.
     fn naive(mut left: Vec<RawDetection>, iou_max: f32) -> Vec<RawDetection> {
         let mut kept = Vec::new();
         while !left.is_empty() {

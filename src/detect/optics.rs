@@ -1,9 +1,9 @@
-//! How the camera itself sees: whether the street's edges are where they were learnt, and how strong they are.
+//! View quality of a camera: the agreement of the street's edges with the learnt ones, and their strength.
 //!
 //! Edges are read as orientations of the small picture's gradients, without their sign: a change of light, of exposure or to
-//! infra-red makes edges stronger and weaker, and turns dark on light into light on dark, but does not move them. What passes
-//! hides some of them for a while; a hand before the lens hides all. It judges nothing: `rules` does. Called by `agent` on
-//! every frame; looks at one or two of them a second.
+//! infra-red makes edges stronger and weaker, and turns dark on light into light on dark, but does not move them. A passing
+//! subject hides some of them for a while; a hand before the lens hides all. It judges nothing: `rules` does. Called by
+//! `agent` on every frame; analyses one or two of them a second.
 
 use std::time::Duration;
 
@@ -14,20 +14,21 @@ use crate::domain::time::Monotonic;
 
 /// Time between two measurements.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// Over so long the present is averaged: noise and rain go, a hand before the lens stays.
+/// Time constant of the present average: noise and rain go, a hand before the lens stays.
 const PRESENT_SECONDS: f32 = 2.0;
-/// Over so long the reference is learnt: dusk is slower, a lorry that unloads is shorter.
+/// Time constants of the reference, at first and in the end: dusk is slower, a lorry that unloads is shorter.
 const LEARNING_SECONDS: (f32, f32) = (8.0, 600.0);
-/// The same while the picture is not the one that was learnt.
+/// Time constant of the reference while the picture is not the learnt one.
 const DOUBTFUL_SECONDS: f32 = 3600.0;
-/// Below this part of its edges the picture is not the one that was learnt.
+/// Part of its edges below which the picture is not the learnt one.
 const DOUBTFUL: f32 = 0.5;
-/// A gradient of so many codes a block, and of so much of the picture's contrast, counts half.
+/// A gradient of so many codes a block, plus [`HALF_CONTRAST`] of the picture's contrast, counts half.
 const HALF_CODES: f32 = 1.2;
+/// Part of the picture's contrast in that gradient.
 const HALF_CONTRAST: f32 = 0.06;
-/// A block whose orientation is this steady is an edge (squared length of its mean vector, 1 = the same on every picture).
+/// Minimum steadiness of an edge's orientation (squared length of its mean vector, 1 = the same on every picture).
 const STEADY: f32 = 0.12;
-/// With a smaller part of all blocks on edges there is nothing to recognise.
+/// Minimum part of all blocks on edges; with fewer there is nothing to recognise.
 const EDGES_MIN: f32 = 0.01;
 
 /// Measures one camera's pictures.
@@ -38,7 +39,7 @@ pub struct Optician {
     luma: Vec<f32>,
     same_since: Monotonic,
     learnt_seconds: f32,
-    /// Orientation of each block's gradient, its angle doubled, as long as it is steady.
+    /// Mean orientation of each block's gradient: a vector with its angle doubled, as long as the orientation is steady.
     present: Vec<[f32; 2]>,
     reference: Vec<[f32; 2]>,
     /// Mean gradient of the edges, in parts of the picture's contrast.
@@ -46,8 +47,8 @@ pub struct Optician {
 }
 
 impl Optician {
-    /// Takes a frame in, or leaves it out if the last one was a moment ago; gives what is known. A new session goes on with
-    /// what was learnt: the camera may have been turned in between.
+    /// Takes a frame in, or leaves it out if the last one was a moment ago; returns the known quality. A new session goes on with
+    /// the learnt reference: the camera may have been turned in between.
     pub fn look(&mut self, frame: &Frame) -> Optics {
         let now = frame.at.monotonic;
         let since = self.latest.map(|(at, _)| now.since(at));
@@ -58,7 +59,7 @@ impl Optician {
         if self.size != (blocks.columns, blocks.rows) {
             *self = Self { size: (blocks.columns, blocks.rows), same_since: now, ..Self::default() };
         }
-        // After a gap it is as if it had not been.
+        // A long gap counts as a short one.
         let seconds = since.map_or(0.0, |since| since.as_secs_f32().min(2.0 * PRESENT_SECONDS));
         let optics = self.measure(&blocks, now, seconds);
         self.latest = Some((now, optics));
@@ -101,11 +102,11 @@ impl Optician {
     }
 }
 
-/// What the learnt edges are on the present picture.
+/// The learnt edges on the present picture.
 struct Edges {
-    /// Part of all blocks.
+    /// Edges as a part of all blocks.
     part: f32,
-    /// 1 as learnt, 0 as chance has it.
+    /// Agreement of orientations: 1 as learnt, 0 as chance has it.
     agreement: f32,
     /// Mean gradient in codes a block.
     gradient: f32,
@@ -132,7 +133,7 @@ impl Edges {
     }
 }
 
-/// Of each block: its gradient's orientation with the angle doubled, near length 1 where the gradient is well above `half`;
+/// For each block: its gradient's orientation with the angle doubled, near length 1 where the gradient is well above `half`;
 /// and the gradient in codes a block. Blocks at the picture's edge have none.
 fn gradients(blocks: &Blocks, half: f32) -> (Vec<[f32; 2]>, Vec<f32>) {
     let Blocks { columns, rows, luma, .. } = blocks;
@@ -160,7 +161,7 @@ fn moments(luma: &[f32]) -> (f32, f32) {
     (mean, square.sqrt())
 }
 
-/// How much of the new goes into an average over `over` seconds.
+/// Part of a new value in an average over `over` seconds.
 fn part(seconds: f32, over: f32) -> f32 {
     1.0 - (-seconds / over).exp()
 }

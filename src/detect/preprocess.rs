@@ -1,7 +1,7 @@
-//! Pixels into a network's input: resized, converted to its colours and normalised in one pass.
+//! Preparation of a network's input: pixels are resized, converted to its colours and normalised in one pass.
 //!
-//! Bilinear with half-pixel centres, as OpenCV's INTER_LINEAR: without a low-pass filter when shrinking, since that is
-//! what the networks were trained and measured with.
+//! Bilinear with half-pixel centres, as OpenCV's INTER_LINEAR: without a low-pass filter when shrinking, since the networks
+//! were trained and measured so.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -9,7 +9,7 @@ use super::manifest::{ColourOrder, Input, Resize, Scale};
 use crate::domain::geometry::Rect;
 use crate::domain::picture::{Picture, ToRgb};
 
-/// The part of the picture that fills the input, and how large it is there.
+/// The part of the picture that fills the input, and its size there.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mapping {
     crop: Rect,
@@ -19,12 +19,12 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// Of a whole picture that fills an input.
+    /// The mapping of a whole picture that fills an input.
     pub fn whole(width: usize, height: usize) -> Self {
         Self { crop: Rect::new(0.0, 0.0, 1.0, 1.0), width: width as f32, height: height as f32 }
     }
 
-    /// From input pixels to fractions of the picture, cut to the part that was looked at.
+    /// Maps input pixels to fractions of the picture, cut to the part that was analysed.
     pub fn to_picture(self, rect: Rect) -> Rect {
         let x = |x: f32| self.crop.x + (x / self.width).clamp(0.0, 1.0) * self.crop.w;
         let y = |y: f32| self.crop.y + (y / self.height).clamp(0.0, 1.0) * self.crop.h;
@@ -77,7 +77,7 @@ fn fitted(picture: &Picture, crop: Rect, input: &Input) -> (usize, usize) {
     }
 }
 
-/// `value * gain + offset` per channel of the tensor, and which of R, G, B each one is.
+/// `value * gain + offset` per channel of the tensor, and its colour: R, G or B.
 struct Normalise {
     gain: [f32; 3],
     offset: [f32; 3],
@@ -100,7 +100,7 @@ impl Normalise {
         byte * self.gain[channel] + self.offset[channel]
     }
 
-    /// The tensor's channels from Y, U, V.
+    /// Makes the tensor's channels from Y, U, V.
     fn after(&self, convert: ToRgb) -> [Channel; 3] {
         // A colour is linear in Y, U and V: its values at black and one step away from it say all.
         let at = |y, u: f32, v: f32| convert.rgb_f32(y, 128.0 + u, 128.0 + v);
@@ -115,7 +115,7 @@ impl Normalise {
     }
 }
 
-/// Where one output column or row lies between two source samples.
+/// Place of one output column or row between two source samples.
 #[derive(Clone, Copy)]
 struct Tap {
     low: u32,
@@ -136,10 +136,10 @@ fn taps(from: f32, length: f32, count: usize, samples: usize) -> Vec<Tap> {
     (0..count).map(tap).collect()
 }
 
-/// One plane of the picture on its way: rows are stretched when they are first needed, and then blended.
+/// One plane of the picture in preparation: rows are stretched when they are first needed, and then blended.
 struct Plane<'a> {
     samples: &'a [u8],
-    /// From one sample to the next, and from one row to the next.
+    /// Samples from one to the next, and from one row to the next.
     step: usize,
     stride: usize,
     columns: Vec<Tap>,
@@ -195,7 +195,7 @@ impl Planes {
 }
 
 impl Plane<'_> {
-    /// What output row `y` is made of.
+    /// Rows that make output row `y`.
     fn row(&mut self, y: usize) -> Blend<'_> {
         let Tap { low, high, weight } = self.rows[y];
         // Rows come from top to bottom: the one above may be the last time's lower one.
@@ -210,7 +210,7 @@ impl Plane<'_> {
         Blend { rows: self.stretched.each_ref().map(|(_, row)| &row[..]), weight }
     }
 
-    /// Row number `row` of the picture into `stretched[at]`.
+    /// Stretches row number `row` of the picture into `stretched[at]`.
     fn stretch(&mut self, at: usize, row: u32) {
         let samples = &self.samples[row as usize * self.stride..];
         let stretched = &mut self.stretched[at];
@@ -232,8 +232,8 @@ impl Plane<'_> {
     }
 }
 
-/// One row of all planes into the tensor's colours. Nothing in it is a closure: those do not know the vectors' width, and become
-/// calls.
+/// Converts one row of all planes to the tensor's colours. Nothing in it is a closure: those do not know the vectors' width, and
+/// become calls.
 struct Convert<'a> {
     convert: &'a [Channel; 3],
     samples: [Blend<'a>; 3],
@@ -290,7 +290,7 @@ impl Blend<'_> {
 
 /// One channel of the tensor: a colour as a sum over Y, U, V, bounded, and normalised.
 struct Channel {
-    /// Of Y, U, V, and a constant.
+    /// Factors of Y, U, V, and a constant.
     factors: [f32; 4],
     gain: f32,
     offset: f32,

@@ -1,13 +1,13 @@
-//! Where to look: from what moves and what is followed to one or two crops, or the whole picture, or nothing. Pure.
+//! Crops for inference: from motion and tracks to one or two crops, or the whole picture, or nothing. Pure.
 //!
 //! A crop has the shape of one of the network's input sizes, and as many pixels where that is possible: nothing is
-//! enlarged, and what is far away is not shrunk out of sight; only a network of one size, for which every look costs the
-//! same, sees what is due enlarged. What stays large enough may be shrunk. Needs are joined
-//! where one crop costs no more than two (cost is pixels of input); a frame never costs more than the whole picture. What
-//! does not fit is remembered, and the longest due goes first next time.
+//! enlarged, and distant subjects are not shrunk out of sight. Only a network of one size, for which every inference costs
+//! the same, sees due parts enlarged. A subject that stays large enough may be shrunk. Needs are joined where one crop costs
+//! no more than two (cost is pixels of input); a frame never costs more than the whole picture. A need that does not fit is
+//! remembered, and the longest due goes first next time.
 //!
-//! The whole picture is looked at every few seconds, for what stands still. Motion in which the network finds nothing, a
-//! tree in the wind, is looked at ever more rarely.
+//! The whole picture is analysed every few seconds, for still subjects. Motion in which the network finds nothing, a tree in
+//! the wind, is analysed ever more rarely.
 //!
 //! It never sees a pixel and runs nothing. `agent::analysis` asks it on every frame.
 
@@ -29,49 +29,52 @@ use cells::Cells;
 /// The whole picture.
 pub const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
 
-/// How often the whole picture is looked at: while something is there, and while nothing is.
+/// Interval of inferences on the whole picture while there are tracks or motion.
 const WHOLE_INTERVAL: Duration = Duration::from_secs(6);
+/// Interval of inferences on the whole picture while there is neither.
 const WHOLE_INTERVAL_EMPTY: Duration = Duration::from_secs(10);
-/// After the gate began again, but not more often than this.
+/// Minimum interval of them after the gate began again.
 const WHOLE_INTERVAL_MIN: Duration = Duration::from_secs(1);
-/// A whole look that is due after so much of its interval, and costs at most twice of what is due now, is taken now.
+/// A whole inference that is due after so much of its interval, and costs at most twice of the due crops, is taken now.
 const WHOLE_EARLY: f32 = 0.7;
-/// Context around motion and tracks, as a part of their size, and in pixels at least.
+/// Context around motion and tracks, as a part of their size.
 const MARGIN: f32 = 0.25;
+/// Minimum of that context, in pixels.
 const MARGIN_PIXELS_MIN: f32 = 18.0;
-/// Between two looks at a camera there is at least so much time: what is new, and what is followed, is predicted over it,
-/// and needs come together in one look.
+/// Minimum time between two inferences of a camera: new and tracked subjects are predicted over it, and needs come together
+/// in one inference.
 const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(350);
-/// The same while somebody crosses a fair part of the picture in a second, in parts of the picture; or, where speed matters,
-/// more than so many of its own sizes, or nobody knows yet how many: groups that race are told apart only where looks follow
-/// each other closely.
+/// Minimum time while a track is fast: groups that race are told apart only where inferences follow each other closely.
 const LOOK_INTERVAL_FAST: Duration = Duration::from_millis(200);
+/// Speed from which a track is fast, in parts of the picture a second.
 const FAST: f32 = 0.25;
+/// Such a speed where speed matters, in the track's sizes a second; an unconfirmed track is fast too, as its speed is unknown.
 const PACE_FAST: f32 = 0.8;
-/// What is followed, and what moves, is not shrunk below so many pixels (the root of its area): a network recognises it at
-/// that size; motion may be several subjects.
+/// Minimum size of a track after shrinking, in pixels (the root of its area): a network recognises it at that size.
 const TRACK_SIDE_PIXELS_MIN: f32 = 28.0;
+/// Minimum size of motion after shrinking, in pixels; it may be several subjects.
 const MOTION_SIDE_PIXELS_MIN: f32 = 44.0;
-/// A confirmed track is looked at when it has moved by this much of its size, but within these bounds.
+/// A confirmed track gets an inference when it has moved by this much of its size.
 const DRIFT_MAX: f32 = 0.8;
+/// Bounds of that time.
 const TRACK_WAIT_SECONDS: (f32, f32) = (0.35, 1.0);
-/// A track at rest in whose place something moves is looked at so often.
+/// Interval of inferences for a track at rest in whose place something moves.
 const STIRRED_WAIT_SECONDS: f32 = 1.0;
 /// Motion that covers less of a track at rest is not in its place.
 const STIRRED: f32 = 0.03;
-/// Tracks that have waited for this part of their time come along when somebody looks anyway.
+/// Tracks that have waited for this part of their time join an inference that is due anyway.
 const ALONG: f32 = 0.5;
-/// Motion of which so much lies around tracks that move is theirs.
+/// Motion of which so much lies around moving tracks is theirs.
 const EXPLAINED: f32 = 0.6;
-/// A look that comes this little early is on time: cameras' frames wobble.
+/// Time by which an inference may be early and still on time: cameras' frames jitter.
 const EARLY: Duration = Duration::from_millis(20);
-/// More parts of motion than this are joined.
+/// Maximum parts of motion; further ones are joined.
 const PATCHES_MAX: usize = 32;
 
 /// A part of the picture, and the size at which a network sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Look {
-    /// Which part, as fractions of the picture.
+    /// The part, as fractions of the picture.
     pub crop: Rect,
     /// The network's input: one of [`super::Model::input_sizes`].
     pub size: InputSize,
@@ -89,35 +92,35 @@ impl Look {
     }
 }
 
-/// What to look at on one frame, and why.
+/// Inferences for one frame, and their reason.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// One or two looks.
+    /// One or two inferences.
     pub looks: Vec<Look>,
     /// The most urgent reason for them.
     pub urgency: Urgency,
-    /// Whether one of them shows the whole picture at the network's largest input.
+    /// True if one of them shows the whole picture at the network's largest input.
     pub is_whole: bool,
 }
 
 impl Plan {
-    /// Pixels of input of all looks.
+    /// Pixels of input of all inferences.
     pub fn pixels(&self) -> u64 {
         self.looks.iter().map(Look::pixels).sum()
     }
 
-    /// One look at the whole picture, for which `sizes` are the network's inputs.
+    /// Plans one inference on the whole picture, for which `sizes` are the network's inputs.
     pub fn whole(sizes: &[InputSize], urgency: Urgency) -> Self {
         Self { looks: vec![Look::whole(sizes)], urgency, is_whole: true }
     }
 
-    /// Whether one of its looks shows all of `rect`.
+    /// Returns true if one of its inferences shows all of `rect`.
     pub fn covers(&self, rect: &Rect) -> bool {
         self.looks.iter().any(|look| contains(&look.crop, &rect.clamped()))
     }
 }
 
-/// What a plan is made for.
+/// Input of a plan.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
     /// The frame's time.
@@ -126,14 +129,14 @@ pub struct View<'a> {
     pub picture: (u32, u32),
     /// The network's input sizes, the largest first: that is the one for the whole picture.
     pub sizes: &'a [InputSize],
-    /// Where the tracks are expected at that time.
+    /// Places at which the tracks are expected at that time.
     pub tracks: &'a [Forecast],
-    /// Whether a rule asks how fast somebody is.
+    /// True if a rule depends on a subject's speed.
     pub speed_matters: bool,
 }
 
 impl View<'_> {
-    /// Whether a track will be somewhere else a moment later.
+    /// Returns true if a track will be somewhere else a moment later.
     fn is_hurried(&self, track: &Forecast) -> bool {
         let crosses = track.speed * track.rect.area().sqrt() > FAST;
         let races = self.speed_matters && (!track.confirmed || track.speed > PACE_FAST);
@@ -141,7 +144,7 @@ impl View<'_> {
     }
 }
 
-/// Remembers what has moved and was not looked at, on one camera.
+/// Plans the inferences of one camera; remembers motion that got none.
 #[derive(Debug, Clone)]
 pub struct Planner {
     whole_at: Option<Monotonic>,
@@ -151,35 +154,35 @@ pub struct Planner {
     cells: Cells,
 }
 
-/// A part of the picture to be looked at.
+/// A part of the picture that needs an inference.
 #[derive(Debug, Clone, Copy)]
 struct Patch {
     rect: Rect,
     since: Monotonic,
-    /// Motion of this very frame, not of an earlier one or what a crop has cut.
+    /// Motion of this very frame, not of an earlier one, nor a detection that a crop has cut.
     moves: bool,
     /// Tracks account for it.
     explained: bool,
-    /// Several parts that lie apart: it is done only once all of it was looked at.
+    /// Several parts that lie apart: it is done only once all of it was analysed.
     joined: bool,
-    /// It was due when something else was looked at: whatever is found there, its turn is not put off.
+    /// It was due during an inference elsewhere: whatever is found there, its turn is not put off.
     passed_over: bool,
 }
 
-/// Something that has to be in a crop.
+/// A part of the picture that has to be in a crop.
 #[derive(Debug, Clone, Copy)]
 struct Need {
     rect: Rect,
-    /// Since when it is due, or from when on.
+    /// Time since which it is due, or from which on.
     due_at: Monotonic,
     due: bool,
-    /// By how much it may be shrunk.
+    /// Maximum factor of shrinking.
     shrink_max: f32,
     urgency: Urgency,
 }
 
 impl Planner {
-    /// A planner that has looked at nothing yet.
+    /// Makes a planner without history.
     pub fn new() -> Self {
         Self {
             whole_at: None,
@@ -190,7 +193,7 @@ impl Planner {
         }
     }
 
-    /// Takes in what the gate made of a frame; also of frames that nobody looks at. `tracks` are those expected on it.
+    /// Takes in a motion check, also of a frame without an inference. `tracks` are those expected on the frame.
     pub fn glance(&mut self, at: Monotonic, glance: &Glance, tracks: &[Forecast]) {
         self.began_again |= glance.began_again;
         let mut fresh: Vec<Patch> = Vec::new();
@@ -224,7 +227,7 @@ impl Planner {
                 next.passed_over |= old.passed_over;
             }
         }
-        // What moved a moment ago, unlooked at, may stand there now; a track's old place is empty.
+        // Motion of a moment ago without an inference may stand there now; a track's old place is empty.
         let left = self.patches.iter().filter(|old| !old.explained && !explained(&old.rect, tracks));
         let moved_on = |old: &Patch| fresh.iter().any(|new| new.rect.intersection(&old.rect) > 0.0);
         let left = left.filter(|old| old.joined || !moved_on(old));
@@ -240,8 +243,8 @@ impl Planner {
         self.patches = fresh;
     }
 
-    /// What to look at now; `None` if nothing is due. Changes nothing: a frame that is replaced by a newer one was not
-    /// looked at.
+    /// Plans the inferences that are due now; `None` if nothing is due. Changes nothing: a frame that is replaced by a newer one
+    /// had no inference.
     pub fn plan(&self, view: &View) -> Option<Plan> {
         let needs = self.needs(view);
         let due = needs.iter().any(|need| need.due);
@@ -269,8 +272,8 @@ impl Planner {
         Some(Plan { looks, urgency, is_whole })
     }
 
-    /// `plan` was carried out at `at`: `tracks` is what is there now, `found` is what the network said, sure or not, `cut`
-    /// are boxes that a crop's edge has cut and that were not taken for anything.
+    /// Takes in that `plan` was carried out at `at`. `tracks` are the present tracks; `found` is all that the network reported,
+    /// sure or not; `cut` are boxes that a crop's edge has cut and that were not used.
     pub fn looked(&mut self, at: Monotonic, plan: &Plan, tracks: &[Forecast], found: &[Rect], cut: &[Rect]) {
         self.looked_at = Some(at);
         if plan.is_whole {
@@ -283,7 +286,7 @@ impl Planner {
             patch.passed_over |= self.cells.due_at(&patch.rect) <= at;
         }
         let unexplained: Vec<Rect> = shown.iter().filter(|patch| !patch.explained).map(|p| p.rect).collect();
-        // What stands there anyway is no reason to look again; what is weak may be sure a moment later.
+        // A subject at rest is no reason for another inference; a weak detection may be sure a moment later.
         let at_rest: Vec<Forecast> = tracks.iter().filter(|track| track.at_rest).copied().collect();
         let moving = tracks.iter().filter(|track| !track.at_rest).map(|track| track.rect);
         let found = found.iter().filter(|rect| !known(rect, &at_rest)).copied();
@@ -336,7 +339,7 @@ impl Default for Planner {
     }
 }
 
-/// `None` for what needs no look but the whole ones, and for what was looked at a moment ago.
+/// Need of a track. `None` if the whole inferences are enough, and if it had an inference a moment ago.
 fn of_track(track: &Forecast, moving: &[Rect], view: &View) -> Option<Need> {
     let stirred = || moving.iter().any(|r| r.intersection(&track.rect) > STIRRED * track.rect.area());
     let (least, most) = TRACK_WAIT_SECONDS;
@@ -354,7 +357,7 @@ fn of_track(track: &Forecast, moving: &[Rect], view: &View) -> Option<Need> {
     };
     let due_at = track.looked_at + Duration::from_secs_f32(wait_seconds);
     let along_at = track.looked_at + Duration::from_secs_f32(wait_seconds * ALONG);
-    // Sure of its size, not of its place: the longer ago, and the faster it is, the less.
+    // Its size is sure, its place is not: less so the longer ago and the faster it is.
     let unsure = track.speed.min(6.0) * view.at.since(track.looked_at).as_secs_f32().min(1.0) * 0.2;
     let margin = if track.missed || !track.confirmed { 2.0 * MARGIN } else { MARGIN };
     (along_at <= view.at + EARLY).then(|| Need {
@@ -366,7 +369,7 @@ fn of_track(track: &Forecast, moving: &[Rect], view: &View) -> Option<Need> {
     })
 }
 
-/// Whether motion belongs to tracks that move.
+/// Returns true if motion belongs to moving tracks.
 fn explained(rect: &Rect, tracks: &[Forecast]) -> bool {
     let share = |track: &Forecast| {
         let (dx, dy) = (track.rect.w * 0.2, track.rect.h * 0.2);
@@ -378,12 +381,12 @@ fn explained(rect: &Rect, tracks: &[Forecast]) -> bool {
     covered >= EXPLAINED * rect.area()
 }
 
-/// Whether what a crop cut is a part of a track.
+/// Returns true if a box is a part of a track, or a track a part of it.
 fn known(rect: &Rect, tracks: &[Forecast]) -> bool {
     tracks.iter().any(|track| track.rect.intersection(rect) >= 0.5 * rect.area().min(track.rect.area()))
 }
 
-/// With `margin` of its size on each side, but [`MARGIN_PIXELS_MIN`] at least; cut to the picture.
+/// Adds `margin` of its size on each side, but [`MARGIN_PIXELS_MIN`] at least; cuts to the picture.
 fn grown(rect: &Rect, margin: f32, view: &View) -> Rect {
     let (width, height) = (view.picture.0.max(1) as f32, view.picture.1.max(1) as f32);
     let dx = (rect.w * margin).max(MARGIN_PIXELS_MIN / width);
@@ -391,7 +394,7 @@ fn grown(rect: &Rect, margin: f32, view: &View) -> Rect {
     Rect::from_corners(rect.x - dx, rect.y - dy, rect.right() + dx, rect.bottom() + dy).clamped()
 }
 
-/// Whether all of `inner` lies in `outer`, but for rounding.
+/// Returns true if all of `inner` lies in `outer`, but for rounding.
 fn contains(outer: &Rect, inner: &Rect) -> bool {
     const ROUNDING: f32 = 1e-4;
     inner.x >= outer.x - ROUNDING

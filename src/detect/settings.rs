@@ -1,4 +1,4 @@
-//! Which detector looks, and how sure it must be.
+//! Settings of detection: the detector, its least score, and its share of the machine.
 
 use std::path::PathBuf;
 
@@ -7,22 +7,22 @@ use super::model::InputSize;
 
 const MOTION: &str = "motion";
 
-/// Which detector looks at the frames.
+/// The detector for all frames.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DetectorChoice {
-    /// The built-in motion detector: needs no weights, says `moving`.
+    /// The built-in motion detector: needs no weights, reports `moving`.
     Motion,
     /// A network: the path of its manifest (`.toml`), of a known network's file (`.onnx`), or [`BUILT_IN`].
     Network(PathBuf),
 }
 
 impl DetectorChoice {
-    /// What people write: `motion`, [`BUILT_IN`], or a path.
+    /// Reads the name that people write: `motion`, [`BUILT_IN`], or a path.
     pub fn named(text: &str) -> Self {
         if text == MOTION { Self::Motion } else { Self::Network(text.into()) }
     }
 
-    /// Whether `text` names a detector that is part of the program, so that there is no file to look for.
+    /// Returns true if `text` names a detector that is part of the program, so that there is no file to look for.
     pub fn is_built_in(text: &str) -> bool {
         text == MOTION || text == BUILT_IN
     }
@@ -31,19 +31,19 @@ impl DetectorChoice {
 /// Settings of detection, for the whole box.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Which detector.
+    /// The detector.
     pub detector: DetectorChoice,
     /// The network's input has this size, not that of its manifest.
     pub input_size: Option<InputSize>,
     /// Detections below this score are dropped; the tracker's lower threshold, 0..=1. `None`: as the network's manifest says.
     pub score_min: Option<f32>,
-    /// Threads that look at frames; one inference runs on one thread.
+    /// Threads that run inferences; one inference runs on one thread.
     pub workers: usize,
     /// The part of all cores that a network may take, above 0, at most 1. The motion detector has no limit.
     pub cpu_share_max: f32,
-    /// From this temperature of the box on a network gets less, in degrees Celsius.
+    /// Temperature of the box from which a network gets less, in degrees Celsius.
     pub temperature_celsius_max: f32,
-    /// A network sees every frame whole, without a gate: what the pipeline is measured against.
+    /// A network sees every frame whole, without a gate: the reference for measuring the pipeline.
     pub every_frame: bool,
 }
 

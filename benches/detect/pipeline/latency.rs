@@ -1,4 +1,4 @@
-//! From the frame that completes the evidence to the alert's row in the index, the daemon over RTSP cameras in real time.
+//! Latency from the frame that completes the evidence to the alert's row in the index; the daemon over RTSP cameras in real time.
 //!
 //! The frame's time is the arrival of its last packet at the box: decoding, the gate, waiting for a turn, the network,
 //! tracking, rules, the thumbnail and the disk all count. A second reader asks the index for new rows, so that a row counts
@@ -17,7 +17,7 @@ use super::Asked;
 use super::live::{box_configuration, busy, settled};
 use crate::cameras::{self, Cameras};
 
-/// How often the index is asked for new rows.
+/// Interval at which the index is asked for new rows.
 const ASK: Duration = Duration::from_millis(2);
 
 /// Prints a line for each count of cameras.
@@ -91,7 +91,7 @@ fn daemon(asked: &Asked, count: u32, main: &Path, sub: &Path) -> Vec<i64> {
     millis
 }
 
-/// Rules that speak often: a line across the street, and who is seen anywhere.
+/// Rules that fire often: a line across the street, and intrusion anywhere.
 fn configuration(asked: &Asked, cameras: impl Iterator<Item = (String, String)>) -> String {
     let mut text = box_configuration(asked);
     for (number, (main, sub)) in cameras.enumerate() {

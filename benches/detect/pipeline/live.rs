@@ -1,4 +1,4 @@
-//! The daemon over RTSP cameras, in real time: CPU of everything that is the box's.
+//! The daemon over RTSP cameras, in real time: CPU of all of the daemon's processes.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,10 +15,10 @@ use super::Asked;
 use crate::cameras::{self, Cameras};
 use crate::cpu;
 
-/// How long everything may take to run evenly before it is measured: a gate has learnt its background by then.
+/// Time for everything to run evenly before it is measured: a gate has learnt its background by then.
 const SETTLE: Duration = Duration::from_secs(12);
 
-/// CPU time over a span, and what it was for.
+/// CPU time over a span, by purpose.
 #[derive(Default)]
 struct Used {
     record: Duration,
@@ -37,7 +37,7 @@ impl Used {
     }
 }
 
-/// Prints a line for each count of cameras, footage and way of looking.
+/// Prints a line for each count of cameras, footage and way of analysis.
 pub fn print(asked: &Asked) {
     let Some(main) = cameras::clip() else { return };
     println!(
@@ -164,7 +164,7 @@ fn daemon(asked: &Asked, count: u32, main: &Path, sub: &Path, every_frame: bool)
     }
 }
 
-/// The daemon, once all of its cameras are looked at and everything runs evenly.
+/// The daemon, once all of its cameras are analysed and everything runs evenly.
 pub(super) fn settled(settings: config::Settings, count: u32) -> Agent {
     let program = Some(env!("CARGO_BIN_EXE_wardwatch").into());
     let surroundings = Surroundings { program, ..Surroundings::default() };
@@ -181,7 +181,7 @@ pub(super) fn settled(settings: config::Settings, count: u32) -> Agent {
 /// The box without cameras.
 pub(super) fn box_configuration(asked: &Asked) -> String {
     let model = asked.model.canonicalize().unwrap();
-    // Nobody listens there: what the publisher does without a broker is little.
+    // No broker listens there: the publisher does little without one.
     format!(
         "[box]\nward = \"bench\"\nid = \"bench\"\n[store]\ndirectory = \"store\"\nclip_bytes_max = \"4 GiB\"\n\
          free_bytes_min = 0\n[broker]\nurl = \"mqtt://127.0.0.1:9\"\n[detector]\nmodel = \"{}\"\nscore_min = {}\n",
@@ -203,11 +203,11 @@ fn configuration(asked: &Asked, cameras: impl Iterator<Item = (String, String)>)
     text
 }
 
-/// What has been used so far.
+/// Measures all that has been used so far.
 fn measure(agent: &Agent, sessions: &[u32]) -> Used {
     let mut used = Used::default();
     for pid in sessions {
-        // A session that decodes has a queue before the decoder, whose thread has its name.
+        // A session that decodes has a queue before the decoder; the queue's thread has its name.
         let decodes = threads(*pid).keys().any(|name| name.starts_with("queue") || name.starts_with("av:"));
         *(if decodes { &mut used.decode } else { &mut used.record }) += cpu::of_process(*pid);
     }

@@ -19,7 +19,7 @@ use super::recall::{DEFINITION, Recall, Run};
 
 const FPS: f64 = 5.0;
 
-/// What a run over a clip cost.
+/// Cost of a run over a clip.
 #[derive(Default)]
 struct Cost {
     looks: u64,
@@ -156,7 +156,7 @@ fn detector(asked: &Asked) -> Box<dyn Detector> {
     Box::new(Several { sizes, sized: sized.into_iter().map(|(_, detector)| detector).collect() })
 }
 
-/// Networks of one family that stand for one with several input sizes. Boxes that two looks see are not merged.
+/// Networks of one family that stand for one with several input sizes. Boxes that two inferences see are not merged.
 struct Several {
     sizes: Vec<InputSize>,
     sized: Vec<Box<dyn Detector>>,

@@ -1,4 +1,4 @@
-//! How many of the tracks of a run that sees everything another run finds.
+//! Recall of tracks: those of a run that sees everything are the reference; counts the ones that another run finds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,10 @@ use wardwatch::domain::track::Track;
 
 /// Boxes that overlap by this much are at the same place.
 const IOU_MIN: f32 = 0.5;
-/// A track that was detected on fewer frames is not asked for.
+/// Minimum frames with a detection of a track that is asked for.
 const FRAMES_MIN: usize = 5;
 
-/// What the definition says, for whoever reads the table.
+/// The definition, for the reader of the table.
 pub const DEFINITION: &str = "a track of the reference counts if it was confirmed and detected on at least 5 frames. It is \
 found if, on at least half of the frames on which it was detected from its confirmation on, a track of the same group \
 (person, two-wheeler, four-wheeler) that was confirmed at some time has an IoU of at least 0.5 with it. Between two looks \
@@ -38,7 +38,7 @@ pub struct Run {
     confirmed: BTreeSet<TrackId>,
 }
 
-/// Tracks of the reference, and how many of them were found.
+/// Tracks of the reference, and those that were found.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Recall {
     pub tracks: usize,
@@ -60,7 +60,7 @@ impl Run {
         }
     }
 
-    /// What `other` found of this run's tracks.
+    /// Recall of `other` for this run's tracks.
     pub fn recall_of(&self, other: &Run) -> Recall {
         let mut recall = Recall::default();
         for boxes in self.tracks.values() {
@@ -95,7 +95,7 @@ impl Run {
         recall
     }
 
-    /// Where a track was at that time.
+    /// Place of a track at that time.
     fn place(&self, id: TrackId, at: Monotonic) -> Option<(Rect, u8)> {
         let boxes = self.tracks.get(&id)?;
         let before = boxes.iter().rev().find(|seen| seen.at <= at && seen.detected)?;

@@ -1,4 +1,4 @@
-//! In virtual time: cameras whose frames come at their own pace, workers that take as long as a look costs.
+//! Tests in virtual time: cameras with frames at their own pace, workers that take as long as an inference costs.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -13,7 +13,7 @@ const START: Monotonic = Monotonic::from_nanos(5_000_000_000);
 struct Camera {
     floor: f32,
     want: Want,
-    /// What a look costs, relative to its pixels: 1 is the rule.
+    /// Cost of an inference, relative to its pixels: 1 is the rule.
     cost: f64,
     frame_millis: u64,
 }
@@ -24,7 +24,7 @@ impl Camera {
     }
 }
 
-/// What happened in a simulation: when each look began, of which camera, and what it cost.
+/// Log of a simulation: the time of each inference's beginning, its camera, and its cost.
 #[derive(Default)]
 struct Log {
     looks: Vec<(f64, usize, f64)>,
@@ -44,7 +44,7 @@ fn at(millis: u64) -> Monotonic {
     START + Duration::from_millis(millis)
 }
 
-/// `wants(camera, millis)` says whether a frame wants anything. Steps of 10 ms.
+/// Simulates steps of 10 ms; `wants(camera, millis)` returns true if a frame wants an inference.
 fn simulate(
     budget: &mut Budget<usize>,
     cameras: &[Camera],
@@ -127,7 +127,7 @@ fn cameras() -> impl Strategy<Value = Vec<Camera>> {
 }
 
 fn dearest(cameras: &[Camera]) -> f64 {
-    // Also what an estimate can come to that was learnt on another camera.
+    // Also the most that an estimate learnt on another camera can come to.
     cameras.iter().map(|camera| camera.want.pixels as f64 * 3e-7).fold(0.0, f64::max)
 }
 
@@ -145,7 +145,7 @@ fn adds_up(budget: &Budget<usize>, cameras: &[Camera], log: &Log) -> Result<(), 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(CASES))]
 
-    /// Over any window no more is spent than comes in, what was saved up, and what looks under way were misjudged by.
+    /// Over any window the spending is at most the income, the savings, and the misjudgement of inferences under way.
     #[test]
     fn the_share_is_kept_over_any_window(
         cameras in cameras(), rate in 0.05f64..1.5, burst in 0.0f64..2.0, workers in 1usize..4,
@@ -162,7 +162,7 @@ proptest! {
         adds_up(&budget, &cameras, &log)?;
     }
 
-    /// Who wants something gets it in bounded time, whatever weights and floors the others have.
+    /// A camera that wants an inference gets it in bounded time, whatever weights and floors the others have.
     #[test]
     fn nobody_starves(cameras in cameras(), rate in 0.1f64..1.5, workers in 1usize..4, late in 0usize..8) {
         let mut budget = budget_for(&cameras, rate, 0.5);
@@ -187,7 +187,7 @@ proptest! {
         adds_up(&budget, &cameras, &log)?;
     }
 
-    /// Where the floors fit, each camera gets its own, whatever the others weigh.
+    /// Each camera gets its floor if all floors fit, whatever the others weigh.
     #[test]
     fn floors_are_kept_when_they_fit(cameras in cameras(), spare in 1.0f64..2.0, thirst in any::<u8>()) {
         let asked: f64 = cameras.iter().map(|camera| f64::from(camera.floor) * camera.want.pixels as f64 * 3e-7).sum();
@@ -200,14 +200,14 @@ proptest! {
         let log = simulate(&mut budget, &cameras, 1, millis, wants);
         for (number, camera) in cameras.iter().enumerate().filter(|(number, _)| thirst >> number & 1 == 0) {
             let due = f64::from(camera.floor) * millis as f64 / 1000.0;
-            // A look of each other camera and the frame that it waits for may come before.
+            // An inference of each other camera and the frame that it waits for may come before.
             let late = (cameras.len() + 2) as f64 * 2.0 * dearest(&cameras) / rate + camera.frame_millis as f64 / 1000.0;
             let least = due - f64::from(camera.floor) * late - 1.0;
             prop_assert!(log.of(number).count() as f64 >= least, "camera {}: {} of {}", number, log.of(number).count(), due);
         }
     }
 
-    /// Nothing of the share is left while somebody wants a look; where all fits, nobody is short.
+    /// No part of the share is left while a camera wants an inference; where all fits, no camera is short.
     #[test]
     fn it_conserves_work(cameras in cameras(), rate in 0.05f64..2.0) {
         let mut budget = budget_for(&cameras, rate, 0.3);
@@ -216,18 +216,18 @@ proptest! {
         let demand: f64 =
             cameras.iter().map(|camera| camera.seconds() * 1000.0 / camera.frame_millis as f64).sum();
         let spent = log.spent(0.0, 6.0);
-        // Frames end a step late; a camera has one look at a time.
+        // Frames end a step late; a camera has one inference at a time.
         let most = demand.min(rate) * 6.0 * 0.9 - 2.0 * dearest(&cameras) * (workers + 1) as f64;
         prop_assert!(spent >= most, "{} of {}", spent, most);
         let at_once: f64 = cameras.iter().map(Camera::seconds).sum();
         if demand < 0.9 * rate && at_once < 0.3 * rate {
             let short: u64 = (0..cameras.len()).map(|number| budget.tally(&number).short).sum();
-            // In the beginning a look is thought to be dearer than it is.
+            // In the beginning an inference is estimated to be dearer than it is.
             prop_assert!(short <= 3 * cameras.len() as u64, "{} short", short);
         }
     }
 
-    /// Goyal et al., theorem 1: whoever wants all the time, what two get by their weight differs by a look of each.
+    /// Goyal et al., theorem 1: of cameras that want all the time, the service of two by weight differs by an inference of each.
     #[test]
     fn weights_are_respected_in_the_long_run(mut cameras in cameras(), rate in 0.1f64..0.9) {
         for camera in &mut cameras {
@@ -240,7 +240,7 @@ proptest! {
         };
         let most = |number: usize| dearest(&cameras[number..=number]) / cameras[number].want.weight();
         for (a, b) in (0..cameras.len()).flat_map(|a| (0..a).map(move |b| (a, b))) {
-            // And one more of each for the look that is under way at the end.
+            // And one more of each for the inference that is under way at the end.
             let bound = 2.0 * (most(a) + most(b));
             prop_assert!((got(a) - got(b)).abs() <= bound, "{} {} of {:?}", got(a), got(b), cameras);
         }

@@ -2,17 +2,18 @@
 
 use crate::domain::time::Monotonic;
 
-/// So many degrees above the limit the share is at its least.
+/// Degrees above the limit at which the share is at its least.
 const SPAN_CELSIUS: f32 = 10.0;
-/// What is always left of the share.
+/// Minimum part of the share.
 const FACTOR_MIN: f64 = 0.2;
-/// It recovers only when it is so much cooler than the limit.
+/// Degrees below the limit at which the share recovers.
 const HYSTERESIS_CELSIUS: f32 = 4.0;
-/// How fast the share shrinks and recovers, in parts of it a second.
+/// Speed at which the share shrinks, in parts of it a second.
 const SHRINK_PER_SECOND: f64 = 0.1;
+/// Speed at which it recovers, in parts of it a second.
 const RECOVER_PER_SECOND: f64 = 0.02;
 
-/// What the temperature leaves of the share.
+/// Part of the share that the temperature leaves.
 #[derive(Debug)]
 pub(super) struct Throttle {
     celsius_max: f32,
@@ -30,14 +31,14 @@ impl Throttle {
         self.factor
     }
 
-    /// Takes a measurement in. One that is no number is ignored.
+    /// Takes a measurement in. NaN is ignored.
     pub(super) fn feel(&mut self, at: Monotonic, celsius: f32) {
         let seconds = at.since(self.at).as_secs_f64();
         self.at = self.at.max(at);
         let above = f64::from((celsius - self.celsius_max) / SPAN_CELSIUS);
         if above >= 0.0 {
             let target = (1.0 - above * (1.0 - FACTOR_MIN)).max(FACTOR_MIN);
-            // Between the limit and what the factor answers to, it neither shrinks nor recovers.
+            // Between the limit and the temperature that the factor answers to, it neither shrinks nor recovers.
             self.factor = self.factor.min(target.max(self.factor - SHRINK_PER_SECOND * seconds));
         } else if celsius <= self.celsius_max - HYSTERESIS_CELSIUS {
             self.factor = (self.factor + RECOVER_PER_SECOND * seconds).min(1.0);

@@ -1,13 +1,13 @@
-//! How much of what one network sees another one sees, too: for footage that nobody has labelled.
+//! Agreement of two networks: the part of one's boxes that the other has too. For footage that no one has labelled.
 
 use serde::Serialize;
 
 use crate::domain::detection::{Detection, Label};
 
-/// From this overlap on two boxes are of the same subject.
+/// Overlap from which two boxes are of the same subject.
 const IOU_MIN: f32 = 0.5;
 
-/// What is not told apart: networks call the same truck a car, a van and a bus.
+/// Kinds of labels that are not told apart: networks call the same truck a car, a van and a bus.
 const KINDS: [(&str, &[Label]); 3] = [
     ("person", &[Label::Person]),
     ("two-wheeler", &[Label::TwoWheeler]),
@@ -26,7 +26,7 @@ pub struct Agreement {
 /// Counts of one kind of subject.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct KindAgreement {
-    /// Which.
+    /// The kind's name.
     pub kind: &'static str,
     /// Boxes of the reference.
     pub reference: usize,

@@ -13,7 +13,7 @@ pub(super) struct Entry {
     pub(super) picture: PathBuf,
     /// May be missing: then the picture shows nothing.
     pub(super) labels: PathBuf,
-    /// The same for what may be seen or not; may be missing, too.
+    /// The same for boxes that may be seen or not; may be missing, too.
     pub(super) unclear: PathBuf,
 }
 
@@ -41,7 +41,7 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<Entry>, DetectError> {
     Ok(entries)
 }
 
-/// A JPEG file as a picture.
+/// Reads a JPEG file as a picture.
 pub fn picture(path: &Path) -> Result<Picture, DetectError> {
     let damaged = |problem: String| DetectError::Dataset {
         place: path.display().to_string(),
@@ -53,7 +53,7 @@ pub fn picture(path: &Path) -> Result<Picture, DetectError> {
     Picture::from_rgb(rgb.width(), rgb.height(), rgb.as_raw()).map_err(|error| damaged(error.to_string()))
 }
 
-/// The boxes of a label file: class and place.
+/// Reads the boxes of a label file: class and place.
 pub(super) fn boxes(path: &Path) -> Result<Vec<(u16, Rect)>, DetectError> {
     if !path.exists() {
         return Ok(Vec::new());

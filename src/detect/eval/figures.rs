@@ -1,4 +1,4 @@
-//! How well whatever made some boxes sees, in the box's own words: for benches that prepare pictures or boxes themselves.
+//! Figures of any source of boxes, by the product's labels: for benches that prepare pictures or boxes themselves.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,18 +7,18 @@ use super::{ClassBox, Compared, dataset, precision};
 use crate::detect::{DetectError, RawDetection, nms};
 use crate::domain::detection::{Detection, Label};
 
-/// One picture of a folder with what its labels say.
+/// One picture of a folder with its labels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Labelled {
     /// The file.
     pub picture: PathBuf,
-    /// Who is there; scores are 1.
+    /// True boxes; scores are 1.
     pub truth: Vec<Detection>,
-    /// What may be seen or not.
+    /// Boxes that may be seen or not.
     pub unclear: Vec<Detection>,
 }
 
-/// Every picture of `folder`, by name. Class ids that `map` does not name are left out.
+/// Reads every picture of `folder`, by name. Class ids that `map` does not name are left out.
 pub fn labelled(folder: &Path, map: &BTreeMap<u16, Label>) -> Result<Vec<Labelled>, DetectError> {
     let boxes = |path: &Path| -> Result<Vec<Detection>, DetectError> {
         let named = dataset::boxes(path)?.into_iter();
@@ -38,11 +38,11 @@ pub fn labelled(folder: &Path, map: &BTreeMap<u16, Label>) -> Result<Vec<Labelle
 /// True and found boxes of one picture.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Seen {
-    /// Who is there.
+    /// True boxes.
     pub truth: Vec<Detection>,
-    /// What may be seen or not: counts neither way.
+    /// Boxes that may be seen or not: they count neither way.
     pub unclear: Vec<Detection>,
-    /// What was found, in any order.
+    /// Found boxes, in any order.
     pub found: Vec<Detection>,
 }
 
@@ -53,18 +53,18 @@ pub struct Figures {
     pub boxes: usize,
     /// Average precision at IoU 0.50, 0..=1.
     pub ap_50: f64,
-    /// At the scores asked for, in their order.
+    /// Counts at the scores asked for, in their order.
     pub at: Vec<AtScore>,
 }
 
 /// Counts of the boxes that are at least so sure, at IoU 0.50.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AtScore {
-    /// Boxes that are somebody's.
+    /// Found boxes that match a true one.
     pub right: usize,
-    /// Boxes that are nobody's, and lie in no unclear place.
+    /// Found boxes that match none, and lie in no unclear place.
     pub wrong: usize,
-    /// Boxes that there are.
+    /// True boxes.
     pub truths: usize,
 }
 
@@ -81,8 +81,8 @@ impl AtScore {
     }
 }
 
-/// Measures `labels`, which count as one, over pictures, and counts what is at least as sure as each of `scores`. Of two found
-/// boxes that overlap by more than `nms_iou` the surer stays.
+/// Measures `labels`, which count as one, over pictures, and counts the boxes that are at least as sure as each of `scores`.
+/// Of two found boxes that overlap by more than `nms_iou` the surer stays.
 pub fn figures(labels: &[Label], pictures: &[Seen], scores: &[f32], nms_iou: f32) -> Figures {
     let compared: Vec<Compared> = pictures.iter().map(|picture| as_one(labels, picture, nms_iou)).collect();
     let boxes = compared.iter().map(|picture| picture.truth.len()).sum();

@@ -1,11 +1,11 @@
-//! Average precision, as pycocotools computes it: greedy matching, precision made to fall, 101 points of recall; what lies in
-//! an unclear place counts as little as in one of COCO's crowds.
+//! Average precision, as pycocotools computes it: greedy matching, precision made to fall, 101 points of recall. A box in an
+//! unclear place counts as little as one in COCO's crowds.
 
 use super::{ClassBox, Compared};
 
 const THRESHOLDS: [f32; 10] = [0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95];
 
-/// (mean over the ten thresholds, at IoU 0.50) for one class that has at least one true box.
+/// Returns (mean over the ten thresholds, at IoU 0.50) for one class that has at least one true box.
 pub(super) fn of_class(class: u16, pictures: &[Compared]) -> (f64, f64) {
     let of = |boxes: &[ClassBox]| boxes.iter().filter(|b| b.0 == class).copied().collect::<Vec<_>>();
     let sorted = |picture: &Compared| [of(&picture.truth), of(&picture.unclear), of(&picture.found)];
@@ -14,13 +14,13 @@ pub(super) fn of_class(class: u16, pictures: &[Compared]) -> (f64, f64) {
     (at.iter().sum::<f64>() / at.len() as f64, at[0])
 }
 
-/// Score and rightness at IoU 0.50 of each found box of a picture whose boxes are all of one class, best first.
+/// Score and rightness at IoU 0.50 of each found box of a picture with boxes of one class only, best first.
 pub(super) fn matched_at_half(picture: &Compared) -> Vec<(f32, bool)> {
     let boxes = [&picture.truth, &picture.unclear, &picture.found];
     matched(&boxes.map(Clone::clone), THRESHOLDS[0])
 }
 
-/// Of each picture its true, unclear and found boxes.
+/// Average precision at one threshold; each picture has its true, unclear and found boxes.
 fn at_threshold(pictures: &[[Vec<ClassBox>; 3]], iou_min: f32) -> f64 {
     let truths: usize = pictures.iter().map(|[truth, ..]| truth.len()).sum();
     let mut ranked: Vec<(f32, bool)> =
@@ -29,8 +29,8 @@ fn at_threshold(pictures: &[[Vec<ClassBox>; 3]], iou_min: f32) -> f64 {
     average(ranked.into_iter().map(|(_, right)| right), truths)
 }
 
-/// Score and rightness of each found box, best first. A true box is taken by the first that overlaps it most; what is not
-/// right and lies in an unclear box by `iou_min` of its own area is left out.
+/// Score and rightness of each found box, best first. A true box is taken by the first that overlaps it most. A box that is
+/// not right and lies in an unclear box by `iou_min` of its own area is left out.
 fn matched([truth, unclear, found]: &[Vec<ClassBox>; 3], iou_min: f32) -> Vec<(f32, bool)> {
     let mut free = vec![true; truth.len()];
     let mut found: Vec<&ClassBox> = found.iter().collect();
@@ -96,7 +96,7 @@ mod tests {
         // IoU of the first is 0.818: right at seven thresholds; at the other three the second one is, at half precision.
         assert!((ap_50_95 - (7.0 + 3.0 * 0.5) / 10.0).abs() < 1e-9, "{ap_50_95}");
         assert_eq!(of_class(4, std::slice::from_ref(&picture)), (0.0, 0.0));
-        // A surer box on nobody costs precision, unless it lies in an unclear place of its class.
+        // A surer box on no subject costs precision, unless it lies in an unclear place of its class.
         let with = |at: Rect| {
             let mut found = picture.found.clone();
             found.push((3, 0.95, at));

@@ -1,12 +1,12 @@
 //! Boxes as distances from a point to four sides, each a distribution over whole strides (Generalized Focal Loss,
-//! Li et al. 2020): what PicoDet and NanoDet share.
+//! Li et al. 2020). PicoDet and NanoDet share this.
 
 use serde::Deserialize;
 
 use super::strides_problem;
 use crate::domain::geometry::Rect;
 
-/// The numbers of a head that speaks in distances.
+/// Numbers of a head with distances.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Distances {
@@ -32,7 +32,7 @@ impl Distances {
         4 * (self.reg_max + 1)
     }
 
-    /// What is wrong with the numbers: (key, problem).
+    /// The first wrong number: (key, problem).
     pub(super) fn problem(&self) -> Option<(&'static str, String)> {
         let reg_max = self.reg_max;
         strides_problem(&self.strides)

@@ -14,12 +14,12 @@ pub struct FastestDet {
     /// Input pixels per cell.
     #[serde(default = "stride")]
     pub stride: usize,
-    /// What the class planes hold.
+    /// Meaning of the values in the class planes.
     #[serde(default)]
     pub classes: Classes,
 }
 
-/// What a network's class planes hold.
+/// Values in a network's class planes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Classes {

@@ -10,24 +10,24 @@ use serde::Deserialize;
 use super::manifest::Input;
 use crate::domain::geometry::Rect;
 
-/// One box as the network said it, before anything is suppressed or mapped.
+/// One box of the network's output, before anything is suppressed or mapped.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RawDetection {
     /// Index into the network's own labels.
     pub class: u16,
-    /// 0..=1.
+    /// Score, 0..=1.
     pub score: f32,
-    /// In the network's input pixels out of a decoder; as fractions of the picture out of a model.
+    /// The box in the network's input pixels out of a decoder; in fractions of the picture out of a model.
     pub rect: Rect,
 }
 
-/// What a family knows of its output tensors.
+/// Reader of a family's output tensors.
 pub trait Decoder {
     /// The output tensors' shapes for this input and number of labels, batch included, in the order in which
     /// [`Decoder::decode`] takes them.
     fn shapes(&self, input: &Input, labels: usize) -> Vec<Vec<usize>>;
 
-    /// Evidence that `outputs` of a probe picture are not what [`Decoder::decode`] reads, and the remedy. They
+    /// Evidence that `outputs` of a probe picture have another meaning than [`Decoder::decode`] reads, and the remedy. They
     /// have the right shapes.
     fn doubt(&self, outputs: &[&[f32]], input: &Input) -> Option<(String, String)> {
         let _ = (outputs, input);
@@ -42,7 +42,7 @@ pub trait Decoder {
         32
     }
 
-    /// What is wrong with the numbers from the manifest: (key below `head`, problem).
+    /// The first wrong number from the manifest: (key below `head`, problem).
     fn problem(&self) -> Option<(&'static str, String)>;
 }
 
@@ -50,7 +50,7 @@ macro_rules! heads {
     ($($(#[$doc:meta])* $module:ident::$name:ident,)*) => {
         $(mod $module; pub use $module::$name;)*
 
-        /// How a network's output is read; `kind` in a manifest's `[head]`.
+        /// Reader of a network's output; `kind` in a manifest's `[head]`.
         #[derive(Debug, Clone, PartialEq, Deserialize)]
         #[serde(tag = "kind", rename_all = "lowercase")]
         pub enum Head {
@@ -80,7 +80,7 @@ heads! {
     nanodet::NanoDet,
     /// FastestDet: one feature map, one box per cell.
     fastestdet::FastestDet,
-    /// The box's own networks: one map per stride, raw.
+    /// The product's own networks: one map per stride, raw.
     street::Street,
 }
 
@@ -115,7 +115,7 @@ fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// Tells scores between 0 and 1, but for rounding.
+/// Returns true if all scores are between 0 and 1, but for rounding.
 fn are_probabilities(scores: impl IntoIterator<Item = f32>) -> bool {
     scores.into_iter().all(|score| (-1e-3..=1.001).contains(&score))
 }

@@ -37,10 +37,10 @@ impl From<Written> for NanoDet {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Classes {
-    /// Before the sigmoid.
+    /// Values before the sigmoid.
     #[default]
     Logits,
-    /// After it, as NanoDet's own export has it.
+    /// Values after it, as NanoDet's own export has it.
     Probabilities,
 }
 

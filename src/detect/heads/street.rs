@@ -1,5 +1,5 @@
-//! The box's own networks (models/training): one map per stride, `[1, 4 + labels, rows, columns]`: centre x and y relative to the
-//! cell's centre, log of width and height, all in strides, then one logit per label. Nothing of this is in the graph:
+//! The product's own networks (models/training): one map per stride, `[1, 4 + labels, rows, columns]`: centre x and y relative to
+//! the cell's centre, log of width and height, all in strides, then one logit per label. Nothing of this is in the graph:
 //! only cells that are sure enough are computed.
 
 use serde::Deserialize;
@@ -34,7 +34,7 @@ impl Decoder for Street {
     }
 
     fn decode(&self, outputs: &[&[f32]], input: &Input, score_min: f32, found: &mut Vec<RawDetection>) {
-        // Compared before the sigmoid: nearly every cell says no.
+        // Compared before the sigmoid: nearly all cells are below.
         let logit_min = (score_min / (1.0 - score_min)).ln();
         for (stride, map) in self.strides.iter().zip(outputs) {
             let (columns, rows) = cells(input, *stride);

@@ -30,13 +30,13 @@ pub enum Boxes {
     Pixels,
 }
 
-/// A probe picture's boxes are taken for what this part of them fits.
+/// Minimum part of a probe picture's boxes that fit a format, for the format to be recognised.
 const FITTING: f32 = 0.9;
 /// A box's centre is at most so many cells away from its own cell.
 const CELLS_AWAY: f32 = 4.0;
 /// A cell's column, row and stride.
 type Cell = (f32, f32, f32);
-/// On a map of fewer cells a side, every reading fits.
+/// Minimum cells a side of a map for the test of formats; on fewer, every format fits.
 const CELLS_TOLD: usize = 12;
 
 fn strides() -> Vec<usize> {
@@ -89,7 +89,7 @@ impl Decoder for Yolox {
             let boxes = outputs[0].chunks_exact(row_len).zip(grid(input, &self.strides));
             boxes.filter(|(row, cell)| fits(row, *cell)).count() as f32 >= FITTING * rows as f32
         };
-        // Where the centre lies from the middle of its cell, in cells.
+        // Distance of the centre from the middle of its cell, in cells.
         let is_near = |x: f32, y: f32, (column, line, stride): Cell| {
             let [dx, dy] = [x / stride - column - 0.5, y / stride - line - 0.5];
             dx.abs() <= CELLS_AWAY && dy.abs() <= CELLS_AWAY

@@ -1,5 +1,5 @@
-//! A file as exporters write it: number formats, quantisation, weights in a second file. Looks at the file's own words before
-//! tract does, whose messages are about its insides. Reads no weights.
+//! Files as exporters write them: number formats, quantisation, weights in a second file. Checks the file's own words before
+//! tract does, as tract's messages are about its insides. Reads no weights.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};

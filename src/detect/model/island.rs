@@ -1,4 +1,4 @@
-//! A part of a network that the box's own kernels run, as one operator of tract's graph.
+//! A fused operator: a part of a network that the product's own kernels run, as one operator of tract's graph.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,7 +21,7 @@ impl Island {
         Self { program: Arc::new(program), shapes, arenas: Arc::default() }
     }
 
-    /// Outputs for `inputs`; `run` has the program run in an arena.
+    /// Computes the outputs for `inputs`; `run` has the program run in an arena.
     pub fn run(
         &self,
         inputs: &[TValue],
@@ -44,7 +44,7 @@ impl Island {
     }
 }
 
-/// Two are the same if they are one.
+/// Islands are equal if they share one program.
 impl PartialEq for Island {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.program, &other.program)

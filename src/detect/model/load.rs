@@ -1,4 +1,4 @@
-//! From a file to plans: every step that can fail is an error that names the place and the remedy.
+//! Loads a file into plans: every step that can fail is an error that names the place and the remedy.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -16,8 +16,8 @@ use crate::detect::error::DetectError;
 use crate::detect::manifest::{Input, Manifest, Source, Work, sha256};
 use crate::detect::network::WeightCache;
 
-/// The network for each size of its manifest, the main one first, and how much it multiplies at that one. They share their
-/// packed weights.
+/// The network for each size of its manifest, the main one first, and its multiplications at that one. The variants share
+/// their packed weights.
 pub(super) fn variants(
     source: &Source,
     proto: &ModelProto,
@@ -106,7 +106,7 @@ impl Loading<'_> {
                 || rewrite::with_islands(typed.clone(), &self.cache)?.into_optimized()?.into_runnable();
             match guarded(rewritten) {
                 Ok(plan) => return Ok((plan, work)),
-                // What tract alone can run, it runs, whatever becomes of the rest.
+                // A network that tract alone can run still runs.
                 Err(problem) => tracing::warn!(problem, "this network runs without kernels of the box's own"),
             }
         }
@@ -142,7 +142,7 @@ pub(super) fn read(source: &Source) -> Result<ModelProto, DetectError> {
     let path = source.weights.clone();
     let found = sha256(&bytes);
     let known = found == source.manifest.sha256;
-    // Of the wrong file, too: "cut short" is a better answer than "another file".
+    // Also read from a wrong file: "cut short" is a better answer than "another file".
     let proto = guarded(|| tract_onnx::onnx().proto_model_for_read(&mut &*bytes));
     match proto {
         Ok(proto) if known => Ok(proto),
@@ -163,7 +163,7 @@ pub(super) fn read(source: &Source) -> Result<ModelProto, DetectError> {
     }
 }
 
-/// One input, of the manifest's name and shape. The result is the size that the file was exported for: rows, columns.
+/// Checks for one input, of the manifest's name and shape. Returns the size that the file was exported for: rows, columns.
 fn check_input(source: &Source, graph: &InferenceModel) -> Result<Option<[usize; 2]>, DetectError> {
     let input = &source.manifest.input;
     let wrong = |key, found: String, expected: String, remedy: String| DetectError::Input {
@@ -228,7 +228,7 @@ fn check_input(source: &Source, graph: &InferenceModel) -> Result<Option<[usize;
 enum Unready {
     /// tract's message.
     Tract(String),
-    /// It could run, and is not to.
+    /// Error of a network that could run, and must not.
     Computes(DetectError),
 }
 
@@ -264,7 +264,7 @@ fn output_shapes(plan: &TypedRunnableModel) -> Result<Vec<Vec<usize>>, &'static 
     )
 }
 
-/// Which output the head takes in each place: the first of the right shape that is not taken yet.
+/// Chooses an output for each place of the head: the first of the right shape that is not taken yet.
 fn match_outputs(source: &Source, shapes: &[Vec<usize>]) -> Result<Vec<usize>, DetectError> {
     let Manifest { input, head, labels, .. } = &source.manifest;
     let matching = |labels: usize| order(shapes, &head.decoder().shapes(input, labels));
@@ -272,7 +272,7 @@ fn match_outputs(source: &Source, shapes: &[Vec<usize>]) -> Result<Vec<usize>, D
         return Ok(order);
     }
     let manifest = source.place.clone();
-    // Were it the labels alone, another number of them would match.
+    // If the labels alone are wrong, another number of them matches.
     if let Some(found) = (1..=4096).find(|labels| matching(*labels).is_some()) {
         return Err(DetectError::LabelCount { manifest, found, expected: labels.len() });
     }
@@ -280,7 +280,7 @@ fn match_outputs(source: &Source, shapes: &[Vec<usize>]) -> Result<Vec<usize>, D
     Err(DetectError::Outputs { manifest, kind: head.kind(), found: list(shapes), expected })
 }
 
-/// Where each of `wanted` is in `shapes`, which must be the same ones.
+/// Place of each of `wanted` in `shapes`, which must be the same ones.
 fn order(shapes: &[Vec<usize>], wanted: &[Vec<usize>]) -> Option<Vec<usize>> {
     let mut taken: Vec<usize> = Vec::new();
     for wanted in wanted {

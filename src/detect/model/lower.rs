@@ -1,4 +1,4 @@
-//! Nodes of tract's graph into a [`Sketch`], one by one, as long as they are understood.
+//! Translates nodes of tract's graph into a [`Sketch`], one by one, as long as they are understood.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::detect::network::{
 const MOVERS: &[&str] =
     &["AddAxis", "RmAxis", "MoveAxis", "Reshape", "Concat", "Slice", "StridedSlice", "Gather"];
 
-/// Beyond this, an f32 does not tell two neighbours apart.
+/// Maximum index: beyond it, an f32 does not tell two neighbours apart.
 const INDEX_MAX: usize = 1 << 24;
 
 /// A part of a graph that became a sketch.
@@ -27,9 +27,9 @@ pub(super) struct Lowering<'a> {
     model: &'a TypedModel,
     pub sketch: Sketch,
     values: HashMap<OutletId, Value>,
-    /// What the sketch's inputs are in the graph, in their order.
+    /// Outlets of the graph that are the sketch's inputs, in their order.
     pub imports: Vec<OutletId>,
-    /// Whether there is a convolution in it.
+    /// True if there is a convolution in it.
     pub worthwhile: bool,
 }
 
@@ -46,7 +46,7 @@ impl<'a> Lowering<'a> {
         Self { model, sketch, values, imports, worthwhile: false }
     }
 
-    /// Takes up `node`, whose inputs are here or come from outside. False if it is not understood; then nothing has changed.
+    /// Takes up `node`; its inputs are here or come from outside. Returns false, and changes nothing, if it is not understood.
     pub fn take(&mut self, node: &TypedNode) -> bool {
         let (nodes, imports) = (self.sketch.len(), self.imports.len());
         let Some(value) = self.lower(node) else {
@@ -111,7 +111,7 @@ impl<'a> Lowering<'a> {
         Some(tensor.try_as_plain_ram().ok()?.as_slice::<f32>().ok()?.to_vec())
     }
 
-    /// What is here, or else comes from outside: one batch of maps.
+    /// Returns a value that is here, or else takes it from outside: one batch of maps.
     fn value(&mut self, outlet: OutletId) -> Option<Value> {
         if let Some(value) = self.values.get(&outlet) {
             return Some(value.clone());
@@ -222,7 +222,7 @@ impl<'a> Lowering<'a> {
         self.add(node, Operation::Combine(combine), &inputs)
     }
 
-    /// One more step of a function of one value, whose steps so far are taken back.
+    /// Extends a function of one value by a step: a longer function of the same argument takes its place.
     fn with_scalar(
         &mut self,
         node: &TypedNode,
@@ -250,7 +250,7 @@ impl<'a> Lowering<'a> {
         self.add_read(node, Operation::Activate(ramp.activation()), vec![from])
     }
 
-    /// `x * f(x)` as one function, for the `f` that have one.
+    /// Makes `x * f(x)` one function, for the `f` that have one.
     fn times_argument(&mut self, node: &TypedNode, left: OutletId, right: OutletId) -> Option<Value> {
         let (left, right) = (self.maps(left)?, self.maps(right)?);
         for (value, factor) in [(&left, &right), (&right, &left)] {
@@ -266,7 +266,7 @@ impl<'a> Lowering<'a> {
         None
     }
 
-    /// The function that made `planes`, and of what.
+    /// The function that made `planes`, and its argument.
     fn function_of(&self, planes: &[Plane]) -> Option<(Activation, Vec<Plane>)> {
         let node: NodeId = self.sketch.whole_of(planes)?;
         match self.sketch.operation(node) {
@@ -275,7 +275,7 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Repetition of rows and columns or straight lines between them, told by what it does to values.
+    /// Recognises repetition of rows and columns, or linear interpolation between them, by its result for some values.
     fn upsample(&mut self, node: &TypedNode) -> Option<Value> {
         let (from, to) = (self.shape(node.inputs[0])?, self.shape(node.id.into())?);
         let ([1, channels, height, width], [1, ..]) = (&from[..], &to[..]) else { return None };
@@ -283,7 +283,7 @@ impl<'a> Lowering<'a> {
         if to != [1, *channels, height * scale[0], width * scale[1]] {
             return None;
         }
-        // Indices times a prime, in a circle: no two neighbours are on a line.
+        // Indices times a prime, modulo another one: no two neighbours are on a line.
         let uneven = |index: usize| (index * 7919 % 1009) as f32;
         let values: Vec<f32> = (0..channels * height * width).map(uneven).collect();
         let [scaled] = &self.through(node, &uneven)?[..] else { return None };
@@ -304,7 +304,8 @@ impl<'a> Lowering<'a> {
         None
     }
 
-    /// Whole planes in another order, told by where the operator takes indices.
+    /// Recognises whole planes in another order: run on indices, the operator shows the origin of each value. Example: a swap of
+    /// two planes of 2x2 gives 4, 5, 6, 7, 0, 1, 2, 3.
     fn moved(&mut self, node: &TypedNode) -> Option<Value> {
         let inputs: Vec<OutletId> =
             node.inputs.iter().copied().filter(|input| self.constant(*input).is_none()).collect();
@@ -332,7 +333,7 @@ impl<'a> Lowering<'a> {
         (!planes.is_empty()).then_some(Value { planes, shape })
     }
 
-    /// What `node` makes of its inputs when each of their values is `value` of its index among all of them.
+    /// Runs `node` on inputs in which each value is `value` of its index among all inputs' values.
     fn through(&self, node: &TypedNode, value: &dyn Fn(usize) -> f32) -> Option<Vec<Vec<f32>>> {
         let mut first = 0;
         let mut inputs = TVec::<TValue>::new();
@@ -356,7 +357,7 @@ impl<'a> Lowering<'a> {
     }
 }
 
-/// Every so many rows and columns of each plane, if that is what `moved` indices of maps are, and not all of them.
+/// Recognises regular rows and columns of each plane, and not all of them, in the indices `moved`.
 fn picked(moved: &[f32], [height, width]: [usize; 2], [_, rows, columns]: [usize; 3]) -> Option<Operation> {
     let index = |at: usize| moved.get(at).map(|index| *index as usize);
     let first = index(0)?;
@@ -441,7 +442,7 @@ impl Ramp {
         }
     }
 
-    /// Nothing came after the clamp yet.
+    /// Returns it if nothing came after the clamp yet.
     fn open(self) -> Option<Self> {
         (!self.times_x && self.scale == 1.0).then_some(self)
     }

@@ -30,7 +30,7 @@ use super::preprocess::{Mapping, preprocess};
 use crate::domain::geometry::Rect;
 use crate::domain::picture::Picture;
 
-/// A network that is ready to run. Shared by every thread that looks.
+/// A network that is ready to run. Shared by all threads that run inferences.
 pub struct Model {
     manifest: Manifest,
     sizes: Vec<InputSize>,
@@ -48,10 +48,10 @@ pub struct InputSize {
     pub height: usize,
 }
 
-/// Who does the arithmetic.
+/// Code that does the arithmetic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kernels {
-    /// The box's own kernels where they understand the network, tract for the rest.
+    /// The product's own kernels where they understand the network, tract for the rest.
     Own,
     /// tract alone, to compare with.
     Tract,
@@ -59,16 +59,16 @@ pub enum Kernels {
 
 /// The network for one size of its input.
 struct Variant {
-    /// The manifest's, of this size.
+    /// The manifest's input, of this size.
     input: Input,
     plan: Arc<TypedRunnableModel>,
     /// The index of the output that the head takes in each place.
     outputs: Vec<usize>,
-    /// Input tensors that nobody uses.
+    /// Input tensors that are free.
     tensors: Mutex<Vec<Arc<Tensor>>>,
 }
 
-/// An input tensor, and where it lies on the picture.
+/// An input tensor, and its place on the picture.
 pub struct Prepared {
     tensor: Arc<Tensor>,
     mapping: Mapping,
@@ -79,7 +79,7 @@ pub struct Prepared {
 pub struct Outputs(TVec<TValue>);
 
 impl Outputs {
-    /// The values of each.
+    /// Values of each tensor.
     pub fn values(&self) -> Vec<Vec<f32>> {
         let values = |output: &TValue| Some(output.try_as_plain_ram().ok()?.as_slice::<f32>().ok()?.to_vec());
         self.0
@@ -98,7 +98,7 @@ impl Model {
         Self::from_source(Manifest::resolve(path)?, Kernels::Own)
     }
 
-    /// The same for an input of `size`, where one is given: it goes before that of the manifest and of the file.
+    /// Loads a network for an input of `size`, if given: it takes precedence over that of the manifest and of the file.
     pub fn load_at(path: &Path, size: Option<InputSize>) -> Result<Arc<Self>, DetectError> {
         let source = Manifest::resolve(path)?;
         let source = match size {
@@ -108,13 +108,13 @@ impl Model {
         Self::from_source(source, Kernels::Own)
     }
 
-    /// The same, of a manifest that was read already.
+    /// Loads a network of a manifest that was read already.
     pub fn from_source(source: Source, kernels: Kernels) -> Result<Arc<Self>, DetectError> {
         let proto = load::read(&source)?;
         Self::from_proto(source, &proto, kernels)
     }
 
-    /// The same, of a file that was read already.
+    /// Loads a network of a file that was read already.
     fn from_proto(source: Source, proto: &ModelProto, kernels: Kernels) -> Result<Arc<Self>, DetectError> {
         let (variants, work) = load::variants(&source, proto, kernels)?;
         let size = |variant: &Variant| InputSize { width: variant.input.width, height: variant.input.height };
@@ -129,7 +129,7 @@ impl Model {
         self.work
     }
 
-    /// What this network is.
+    /// The manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -177,12 +177,12 @@ impl Model {
         for detection in &mut found {
             detection.rect = mapping.to_picture(detection.rect);
         }
-        // Also drops what is not a number.
+        // Also drops rectangles that are not numbers.
         found.retain(|detection| detection.rect.area() > 0.0);
         Ok(found)
     }
 
-    /// An input of 3 planes of `size` as it is, for comparisons; what is found in it lies on the whole picture.
+    /// Takes an input of 3 planes of `size` as it is, for comparisons; its detections lie on the whole picture.
     pub fn prepared(&self, size: InputSize, input: &[f32]) -> Result<Prepared, DetectError> {
         let tensor = self.filled(self.variant(size), |values| values.copy_from_slice(input))?;
         let mapping = Mapping::whole(size.width, size.height);
@@ -194,8 +194,8 @@ impl Model {
         self.run(self.variant(prepared.size), prepared.tensor).map(Outputs)
     }
 
-    /// What each operator of one inference costs, in the order in which they run; `clock` says how much CPU time this
-    /// thread has used.
+    /// Measures the cost of each operator of one inference, in the order in which they run; `clock` returns the CPU time that
+    /// this thread has used.
     pub fn profile(
         &self,
         prepared: Prepared,
@@ -211,7 +211,7 @@ impl Model {
         &self.variants[at.unwrap_or(0)]
     }
 
-    /// An input tensor with what `fill` writes into it: all of it, since it may have been used before.
+    /// An input tensor that `fill` has written: all of it, since it may have been used before.
     fn filled(&self, variant: &Variant, fill: impl FnOnce(&mut [f32])) -> Result<Arc<Tensor>, DetectError> {
         let Input { width, height, .. } = variant.input;
         let free = variant.tensors.lock().unwrap_or_else(PoisonError::into_inner).pop();

@@ -1,4 +1,4 @@
-//! A network's values on a picture that it has not seen: whether they mean what its head reads. Shapes cannot tell boxes in pixels
+//! Checks that a network's values on a new picture have the meaning that its head reads. Shapes cannot tell boxes in pixels
 //! from boxes in cells, nor scores from logits.
 
 use std::path::Path;

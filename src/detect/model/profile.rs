@@ -1,4 +1,4 @@
-//! What each operator of one inference costs.
+//! Cost of each operator of one inference.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use super::island::Island;
 /// One operator's share of an inference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cost {
-    /// Its name in the network's file, or what was made of it.
+    /// Its name in the network's file, or a name made of it.
     pub node: String,
-    /// What it does.
+    /// Its operation.
     pub operator: String,
     /// CPU time.
     pub spent: Duration,
 }
 
-/// Runs `plan` node by node, and islands step by step.
+/// Runs `plan` node by node, and fused operators step by step.
 pub(super) fn of(
     plan: &Arc<TypedRunnableModel>,
     input: Arc<Tensor>,

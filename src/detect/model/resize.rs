@@ -1,4 +1,4 @@
-//! A graph that was exported for one input size, for another: the sizes of feature maps that stand in it as numbers are
+//! Changes a graph that was exported for one input size to another: the sizes of feature maps that stand in it as numbers are
 //! replaced. Changes targets of reshapes, resizes, slices, splits and broadcasts, and nothing else.
 //!
 //! The graph's shapes are inferred twice, node by node: at the old size and at the new one. Where they differ and a number is
@@ -12,7 +12,7 @@ use tract_onnx::tract_hir::infer::{Factoid, InferenceOp};
 use tract_onnx::tract_hir::internal::InletId;
 use tract_onnx::tract_hir::ops::source::Source;
 
-/// The same network for an input of `to` rows and columns; `graph` is for `from`.
+/// Returns the network for an input of `to` rows and columns; `graph` is for `from`.
 ///
 /// # Errors
 /// A number of the graph depends on its input's size in a way that is not understood.
@@ -144,7 +144,7 @@ fn rewritten(
     }
 }
 
-/// Nothing of a changed axis is cut: such a cut would be right at the old size only.
+/// Returns true if nothing of a changed axis is cut: such a cut would be right at the old size only.
 fn sliced_by_attributes(old: &InferenceModel, id: usize, from: &[usize]) -> bool {
     let out = shape(old, OutletId::new(id, 0)).unwrap_or_default();
     out.len() == from.len() && out.iter().zip(from).skip(2).all(|(out, from)| out == from)
@@ -186,7 +186,7 @@ fn reshaped(from: &[usize], to: &[usize], out: &[usize], target: &[i64], sizes: 
     })
 }
 
-/// The target of a resize or a broadcast: a known map's size, or so many times the input's.
+/// The target of a resize or a broadcast: a known map's size, or a multiple of the input's.
 fn scaled(from: &[usize], to: &[usize], out: &[usize], sizes: &Sizes) -> Option<Vec<i64>> {
     let rank = from.len();
     if rank < 3 || out.len() != rank {
@@ -254,7 +254,7 @@ fn axis(axis: i64, rank: usize) -> Option<usize> {
 struct Sizes {
     /// Rows and columns of feature maps.
     maps: BTreeMap<[usize; 2], Option<[usize; 2]>>,
-    /// Of an axis along which maps were joined, by its old and its new length: where each part ends.
+    /// Ends of the parts of an axis along which maps were joined, by its old and its new length.
     marks: BTreeMap<[usize; 2], BTreeMap<usize, usize>>,
 }
 
@@ -313,7 +313,7 @@ impl Sizes {
         }
     }
 
-    /// The new sizes of `parts`, which are a known map and what stays as it is; all together `product`.
+    /// The new sizes of `parts`, which are a known map and unchanged dimensions; all together `product`.
     fn parts(&self, parts: &[usize], product: usize) -> Option<Vec<usize>> {
         (0..parts.len().checked_sub(1)?).find_map(|at| {
             let map = self.map([parts[at], parts[at + 1]])?;

@@ -1,4 +1,4 @@
-//! Parts of tract's graph into islands, the rest as it was.
+//! Replaces parts of tract's graph by fused operators ([`Island`]), and keeps the rest.
 //!
 //! Nodes are put into an order in which those that are understood stand together. Such a run of nodes is convex (no path
 //! leaves it and comes back), so it can become one node.
@@ -22,7 +22,7 @@ enum Segment {
     Island { nodes: Vec<usize> },
 }
 
-/// The same network with islands. The graph must not be decluttered yet, which takes convolutions apart.
+/// Returns the network with islands. The graph must not be decluttered yet: that takes convolutions apart.
 pub(super) fn with_islands(mut model: TypedModel, cache: &WeightCache) -> TractResult<TypedModel> {
     // Biases come as casts of constants.
     Optimizer::prop_consts().optimize(&mut model)?;
@@ -42,8 +42,8 @@ pub(super) fn with_islands(mut model: TypedModel, cache: &WeightCache) -> TractR
     Ok(new)
 }
 
-/// As few islands as a greedy walk gives: what an island can take up, it does; when it can take no more, all that no island
-/// could take is done, and then the next begins.
+/// Finds as few islands as a greedy walk gives. An island takes up all nodes that it can; then all nodes that no island could
+/// take are done, and the next island begins.
 fn segments(model: &TypedModel) -> TractResult<Vec<Segment>> {
     let order = model.eval_order()?;
     let mut waiting: BTreeSet<usize> = (0..order.len()).collect();
@@ -62,7 +62,7 @@ fn segments(model: &TypedModel) -> TractResult<Vec<Segment>> {
     Ok(segments)
 }
 
-/// Takes out of `waiting` what is ready and `wanted`, until there is none.
+/// Takes the nodes that are ready and `wanted` out of `waiting`, until there is none.
 fn drain(
     model: &TypedModel,
     order: &[usize],

@@ -1,4 +1,4 @@
-//! Counts the multiplications of a network, which its time on a box grows with.
+//! Counts the multiplications of a network, with which its time on a box grows.
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::cnn::Conv;

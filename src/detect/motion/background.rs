@@ -1,8 +1,8 @@
-//! What the camera sees when nothing moves, and what stands out of it.
+//! Background of one camera, and the components that stand out of it.
 //!
-//! A running mean and deviation per block. Before a block is held against its mean, what changed for the whole picture
-//! is taken out ([`View`]), then what drifts slowly in one part of it; afterwards, components that show the background
-//! itself in another light, and those that show where something has left, are taken into the background at once.
+//! A running mean and deviation per block. A change of the whole picture ([`View`]) is taken out before a block is compared
+//! with its mean, then slow drift in one part of the picture. Afterwards, components that show the background itself in
+//! another light, and those that show a place that something has left, are taken into the background at once.
 
 use super::blocks::Blocks;
 use super::components::{self, Component};
@@ -11,61 +11,69 @@ use super::view::View;
 use crate::domain::ids::Epoch;
 use crate::domain::time::Monotonic;
 
-/// Only learns until the background is this old.
+/// Age up to which the background only learns.
 const WARM_UP_SECONDS: f32 = 1.0;
-/// After so long without a frame the background says nothing.
+/// Maximum time without a frame; after it the background no longer applies.
 const GAP_MAX: std::time::Duration = std::time::Duration::from_secs(10);
-/// How fast the background follows: what belongs to it, what stands out of it (a stopped car stays visible for about two
-/// minutes), and what is only lit otherwise.
+/// Time constant of the mean for blocks that belong to the background.
 const BACKGROUND_SECONDS: f32 = 8.0;
+/// Time constant for blocks that stand out of it; a stopped car stays visible for about two minutes.
 const FOREGROUND_SECONDS: f32 = 60.0;
+/// Time constant for blocks in which only the light changed.
 const LIT_SECONDS: f32 = 0.4;
-/// A block stands out when it differs by this many mean absolute deviations, by this part of what its neighbours differ,
-/// and by this many codes of luma, fewer where it is dark.
+/// Threshold of a block, in mean absolute deviations.
 const DEVIATIONS: f32 = 3.7;
+/// Part of the gradient at a block that is added to its threshold.
 const EDGE_PART: f32 = 0.12;
+/// Minimum threshold before that, in codes of luma: on black, and from `FLOOR_BRIGHT` on. Between, it grows evenly.
 const FLOOR: (f32, f32) = (5.0, 9.0);
 const FLOOR_BRIGHT: f32 = 128.0;
-/// Of that, so much is enough beside a block that stands out.
+/// Part of the threshold that is enough beside a block that stands out.
 pub(super) const WEAK: f32 = 0.55;
-/// Deviations start here, and grow to here at most: what passes must not blind a block to what passes next, leaves that
-/// wave for minutes shall.
+/// Initial deviation.
 const DEVIATION_FIRST: f32 = 2.0;
+/// Maximum deviation: one passing object must not blind a block to the next one; leaves that wave for minutes shall.
 const DEVIATION_MAX: f32 = 18.0;
-/// More of the picture than this does not move: the light or the camera did. The same where at once this much stands
-/// out, spread over most of the picture.
+/// Maximum part of the picture that motion covers. Above it the light or the camera changed.
 const MOVING_PART_MAX: f32 = 0.5;
+/// Minimum part of such a change if it stands out at once, spread over most of the picture.
 const SUDDEN_PART: f32 = 0.2;
+/// Minimum part of all cells that it touches then.
 const SPREAD_PART: f32 = 0.7;
-/// Light that drifts is followed in cells of so many blocks across and down. A block within this part of its threshold
-/// agrees, so many must, and less than so many codes are no drift.
+/// Side of a cell in blocks; light that drifts is followed cell by cell.
 const CELL: usize = 10;
+/// A block within this part of its threshold agrees with its cell.
 const AGREEING: f32 = 0.8;
+/// Part of a cell's blocks that must agree.
 const AGREEING_PART: f32 = 0.6;
+/// Minimum drift, in codes.
 const DRIFT_MIN: f32 = 0.4;
-/// Colour that falls below a part of what it was, or rises as much, is the switch to or from infra-red.
+/// Minimum colour, in codes, on one side of a switch to or from infra-red.
 const COLOUR_MIN: f32 = 2.0;
+/// Colour that falls below this part of its value, or rises as much, is such a switch.
 const COLOUR_PART: f32 = 0.35;
-/// A block that comes and goes this often is restless: what its neighbours could have brought does not count. The same
-/// for all blocks, and this part of it, while the camera points elsewhere by so many blocks.
+/// A block that comes and goes this often is restless: differences that its neighbours could have brought do not count.
 const RESTLESS: f32 = 8.0;
+/// Time constant over which a block calms down.
 const RESTLESS_SECONDS: f32 = 20.0;
+/// Shift of the view, in blocks, from which the same holds for all blocks.
 const SHAKEN_BLOCKS: f32 = 0.08;
+/// Part of the way to its neighbours that a block is then allowed.
 const SHAKEN_PART: f32 = 0.25;
-/// From here on the sensor is at its end, and what is there may be brighter.
+/// Luma from which the sensor is saturated; the scene may be brighter.
 const WHITE: f32 = 250.0;
-/// Something that has not changed for so long may be a place that something has left.
+/// An object that has not changed for so long may be a place that something has left.
 const GHOST_STILL_SECONDS: f32 = 1.5;
 
-/// Blocks that stand out, and since when they have not changed.
+/// A component that stands out, and the time for which it has not changed.
 #[derive(Debug)]
 pub(super) struct Standing {
     pub(super) component: Component,
-    /// Since when all but two of its blocks have looked the same.
+    /// Time for which all but two of its blocks have looked the same.
     pub(super) still_seconds: f32,
 }
 
-/// What became of one picture.
+/// Result of one picture.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) standing: Vec<Standing>,
@@ -78,23 +86,23 @@ pub(super) struct Background {
     columns: usize,
     rows: usize,
     mean: Vec<f32>,
-    /// Mean absolute difference to what was expected.
+    /// Mean absolute difference from the expected luma.
     deviation: Vec<f32>,
-    /// What each block looked like when it last changed, and how long ago that was.
+    /// Luma of each block when it last changed, and the time since then.
     looked: Vec<f32>,
     still_seconds: Vec<f32>,
-    /// On which side of its mean a block stood out last (0: it did not), and how often that changed lately.
+    /// Side of its mean on which a block stood out last (0: none), and number of recent changes of side.
     side: Vec<i8>,
     restless: Vec<f32>,
-    /// Where nothing counts; empty for everywhere.
+    /// Blocks that do not count; empty if all count.
     masked: Vec<bool>,
     colour: f32,
-    /// Which part of the picture stood out last.
+    /// Part of the picture that stood out last.
     part: f32,
-    /// When it was begun, and when the last frame was taken in.
+    /// Times of the background's beginning, and of the last frame.
     since: Monotonic,
     last: Monotonic,
-    /// For each block: what it is held against, and the threshold. Kept for their memory only.
+    /// Difference of each block from its expected luma, and its threshold. Their memory is used again.
     differences: Vec<f32>,
     thresholds: Vec<f32>,
 }
@@ -124,29 +132,29 @@ impl Background {
         }
     }
 
-    /// Whether it can say something of such a frame at that time.
+    /// Returns true if the background applies to such a frame at that time.
     pub(super) fn fits(&self, blocks: &Blocks, epoch: Epoch, at: Monotonic) -> bool {
         (self.columns, self.rows, self.epoch) == (blocks.columns, blocks.rows, epoch)
             && at >= self.last
             && at.since(self.last) <= GAP_MAX
     }
 
-    /// How long before `at` the last frame came.
+    /// Time from the last frame to `at`.
     pub(super) fn seconds_since_last(&self, at: Monotonic) -> f32 {
         at.since(self.last).as_secs_f32()
     }
 
-    /// What is seen when nothing moves, block by block.
+    /// Luma while nothing moves, block by block.
     pub(super) fn mean(&self) -> &[f32] {
         &self.mean
     }
 
-    /// Whether a block stood out on the last picture, if only weakly.
+    /// Returns true if a block stood out on the last picture, if only weakly.
     pub(super) fn stands_out(&self, at: usize) -> bool {
         self.differences[at].abs() >= WEAK * self.thresholds[at]
     }
 
-    /// Takes a picture in, and says what stands out of it.
+    /// Takes a picture in, and returns the components that stand out of it.
     pub(super) fn look(&mut self, blocks: &Blocks, at: Monotonic) -> Seen {
         let elapsed_seconds = at.since(self.last).as_secs_f32();
         let age_seconds = at.since(self.since).as_secs_f32();
@@ -173,13 +181,13 @@ impl Background {
             let (components, clean) = components::find(&excess, self.columns, WEAK);
             standing = self.judged(components, &clean, &blocks.luma, &mut lit);
         }
-        // Before the rest is learnt: what they say of these blocks is not the street's noise.
+        // Before the rest is learnt: the differences of these blocks are not the street's noise.
         self.take_in(&lit, &blocks.luma, &mut excess, elapsed_seconds);
         self.learn(&blocks.luma, &excess, elapsed_seconds, (!warm).then_some(age_seconds));
         Seen { standing, began_again: false }
     }
 
-    /// Whether the camera has gone over to infra-red or back.
+    /// Returns true if the camera has gone over to infra-red or back.
     fn colour_changed(&mut self, colour: f32, elapsed_seconds: f32) -> bool {
         let (low, high) = if colour < self.colour { (colour, self.colour) } else { (self.colour, colour) };
         let changed = high >= COLOUR_MIN && low < COLOUR_PART * high;
@@ -188,7 +196,7 @@ impl Background {
         changed
     }
 
-    /// What each block differs by from what is expected there, and what it may differ by.
+    /// Computes the difference of each block from its expected luma, and its threshold.
     fn hold_against(&mut self, luma: &[f32], shift: (f32, f32)) {
         let (columns, last_row) = (self.columns, self.rows.saturating_sub(1));
         for y in 0..self.rows {
@@ -203,10 +211,10 @@ impl Background {
         }
     }
 
-    /// Takes out of the differences, and into the mean, by how much most blocks of a cell have become brighter or darker.
+    /// Takes the change of brightness that most blocks of a cell share out of the differences, and into the mean.
     fn follow_drift(&mut self) {
         let (across, down) = (self.columns.div_ceil(CELL), self.rows.div_ceil(CELL));
-        // Of each cell: blocks, those that agree, what these lack or have too much, and what they show.
+        // Of each cell: blocks, those that agree, the sum of their differences, and the sum of their means.
         let mut cells = vec![[0f32; 4]; across * down];
         for y in 0..self.rows {
             let row = y * self.columns..(y + 1) * self.columns;
@@ -222,11 +230,11 @@ impl Background {
             }
         }
         for (at, [all, agreeing, differences, means]) in cells.into_iter().enumerate() {
-            // Of a cell that something covers, nothing is known.
+            // Of a cell that something covers, the drift is unknown.
             if agreeing < AGREEING_PART * all || differences.abs() < DRIFT_MIN * agreeing {
                 continue;
             }
-            // Light multiplies. Where all is black, nothing can be told from it.
+            // Light multiplies. A black cell shows no drift.
             let drift = differences / means.max(10.0 * agreeing);
             let (cx, cy) = (at % across * CELL, at / across * CELL);
             for y in cy..(cy + CELL).min(self.rows) {
@@ -240,7 +248,7 @@ impl Background {
         }
     }
 
-    /// How far each block stands out: 1 is the threshold.
+    /// Excess of each block: 1 is the threshold.
     fn excess(&mut self, luma: &[f32], is_shaken: bool, elapsed_seconds: f32) -> Vec<f32> {
         let mut excess: Vec<f32> =
             self.differences.iter().zip(&self.thresholds).map(|(d, threshold)| d.abs() / threshold).collect();
@@ -267,7 +275,7 @@ impl Background {
         excess
     }
 
-    /// How far `luma` lies outside of what the block usually shows, and `part` of the way to its eight neighbours.
+    /// Distance of `luma` from the block's usual luma, beyond `part` of the way to its eight neighbours.
     fn beyond_neighbours(&self, luma: f32, at: usize, part: f32) -> f32 {
         let (x, y) = (at % self.columns, at / self.columns);
         let (mut low, mut high) = (f32::MAX, f32::MIN);
@@ -279,7 +287,7 @@ impl Background {
         (own + (low - own) * part - luma).max(luma - own - (high - own) * part).max(0.0)
     }
 
-    /// Whether so much stands out that it cannot be motion.
+    /// Returns true if so much stands out that it cannot be motion.
     fn is_another_view(&mut self, excess: &[f32]) -> bool {
         let counted = excess.len() - self.masked.iter().filter(|masked| **masked).count();
         let part = excess.iter().filter(|excess| **excess >= 1.0).count() as f32 / counted.max(1) as f32;
@@ -299,7 +307,7 @@ impl Background {
         touched as f32 > SPREAD_PART * cells.len() as f32
     }
 
-    /// Notes which blocks look other than they did.
+    /// Notes the blocks that look other than they did.
     fn look_still(&mut self, luma: &[f32], elapsed_seconds: f32) {
         let state = self.looked.iter_mut().zip(&mut self.still_seconds);
         for ((looked, still), (luma, threshold)) in state.zip(luma.iter().zip(&self.thresholds)) {
@@ -311,7 +319,7 @@ impl Background {
         }
     }
 
-    /// Joins the components that are somebody; blocks of the others go to `lit`, with how fast they are learnt.
+    /// Joins the components of subjects; blocks of the others go to `lit`, with the time constant of learning them.
     fn judged(
         &self,
         components: Vec<Component>,
@@ -341,7 +349,7 @@ impl Background {
         components::joined(kept).into_iter().map(standing).collect()
     }
 
-    /// Since when all but two of these blocks have looked the same: one or two change by noise alone.
+    /// Time for which all but two of these blocks have looked the same: one or two change by noise alone.
     fn still_seconds_of(&self, members: &[u32]) -> f32 {
         let mut least = [f32::MAX; 3];
         for at in members {
@@ -366,7 +374,7 @@ impl Background {
         }
     }
 
-    /// Moves the background towards what is seen. While warming up it is the mean of all that was seen.
+    /// Moves the background towards the picture. While warming up it is the mean of all pictures so far.
     fn learn(&mut self, luma: &[f32], excess: &[f32], elapsed_seconds: f32, warming_up_seconds: Option<f32>) {
         let (still, moving) = match warming_up_seconds {
             Some(age) => (rate(elapsed_seconds, age.max(0.2)), rate(elapsed_seconds, age.max(0.2))),
@@ -384,7 +392,7 @@ impl Background {
         }
     }
 
-    /// After a change that is no motion: the view as it is now, and again a second of learning.
+    /// Begins again after a change that is no motion: with the present view, and a second of learning.
     fn begin_again(&mut self, blocks: &Blocks, at: Monotonic) {
         self.mean.copy_from_slice(&blocks.luma);
         self.looked.copy_from_slice(&blocks.luma);
@@ -397,7 +405,7 @@ impl Background {
     }
 }
 
-/// A row of the mean, and those beside it.
+/// A row of the mean, with the rows above and below.
 struct Around<'a> {
     above: &'a [f32],
     here: &'a [f32],
@@ -418,13 +426,13 @@ impl Around<'_> {
         let one = |x: usize, left: f32, right: f32| {
             let here = self.here[x];
             let (across, down) = ((right - left) / 2.0, (self.below[x] - self.above[x]) / 2.0);
-            // What is too bright for the sensor is white; the mean knows how bright it is.
+            // Luma beyond the sensor's range reads as white; the mean keeps the real brightness.
             let expected = (here + dx * across + dy * down).clamp(0.0, 255.0);
             let floor = FLOOR.0 + (FLOOR.1 - FLOOR.0) / FLOOR_BRIGHT * here.min(FLOOR_BRIGHT);
             let edge = EDGE_PART * (across.abs() + down.abs());
             (luma[x] - expected, (deviation[x] * DEVIATIONS).max(floor) + edge)
         };
-        // The ends know one side only.
+        // Blocks at the ends have one neighbour only.
         for x in [0, columns - 1] {
             (differences[x], thresholds[x]) = one(x, self.here[x], self.here[x]);
         }
@@ -438,7 +446,7 @@ impl Around<'_> {
     }
 }
 
-/// Which part of the way is gone after `elapsed_seconds` by what follows within `seconds`.
+/// Part of the way covered after `elapsed_seconds` by an average with the time constant `seconds`.
 fn rate(elapsed_seconds: f32, seconds: f32) -> f32 {
     1.0 - (-elapsed_seconds / seconds).exp()
 }

@@ -1,10 +1,10 @@
-//! A picture in blocks: what the eye looks at.
+//! A picture in blocks of luma: input of the motion analyser.
 
 use crate::domain::picture::Picture;
 
 /// Blocks across the picture.
 const COLUMNS: usize = 160;
-/// Chroma samples that are looked at across and down: enough to tell grey from colour.
+/// Chroma samples across and down: enough to tell grey from colour.
 const COLOUR_SAMPLES: (usize, usize) = (24, 14);
 
 /// A picture's luma, averaged over blocks of about a hundred-and-sixtieth of its width.
@@ -14,9 +14,9 @@ pub(in crate::detect) struct Blocks {
     pub(in crate::detect) rows: usize,
     /// Size of a block as fractions of the picture.
     pub(in crate::detect) block: (f32, f32),
-    /// Row by row.
+    /// Mean luma of each block, row by row.
     pub(in crate::detect) luma: Vec<f32>,
-    /// How far its chroma is from grey, in codes, on average: 0 for infra-red, several by day.
+    /// Mean distance of its chroma from grey, in codes: 0 for infra-red, several by day.
     pub(in crate::detect) colour: f32,
 }
 
@@ -26,7 +26,7 @@ impl Blocks {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         // Sums of a block's column must fit 16 bits.
         let side = ((width + COLUMNS / 2) / COLUMNS).clamp(1, height.clamp(1, 256));
-        // What is left over at the right and bottom edge, less than a block, is not looked at.
+        // The rest at the right and bottom edge, less than a block, is left out.
         let (columns, rows) = (width / side, height / side);
         let mut luma = Vec::with_capacity(columns * rows);
         let mut sums = vec![0u16; columns * side];
@@ -39,7 +39,7 @@ impl Blocks {
                     *sum += u16::from(*sample);
                 }
             }
-            // A length that is known makes the usual size twice as fast.
+            // A length known to the compiler makes the usual size twice as fast.
             match side {
                 4 => luma.extend(sums.as_chunks::<4>().0.iter().map(|block| across(block) * scale)),
                 _ => luma.extend(sums.chunks_exact(side).map(|block| across(block) * scale)),

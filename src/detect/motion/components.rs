@@ -15,20 +15,21 @@ pub(super) struct Component {
     pub(super) members: Vec<u32>,
 }
 
-/// Gaps in blocks over which fragments are joined: one behind the other or one above the other (a car's windows, a
-/// person's belt), and across a corner.
+/// Maximum gap in blocks between fragments beside or above each other that are joined (a car's windows, a person's belt).
 const GAP_ALONG: usize = 3;
+/// Maximum gap in blocks across a corner.
 const GAP_ACROSS: usize = 1;
-/// More than this many are weather, not subjects: the largest are kept, since joining takes the square of their number.
+/// Maximum components; more are weather. The largest are kept, since joining takes the square of their number.
 const COMPONENTS_MAX: usize = 120;
 
-/// A map of blocks, one byte each.
+/// State of a block in the map, one byte each.
 const OUT: u8 = 0;
 const IN: u8 = 1;
 const TAKEN: u8 = 2;
 
-/// Connected components of `excess` (1 is the threshold, from `weak` on a block joins one that stands out), `columns`
-/// wide, before fragments are joined. With them the map of all cleaned blocks: which are weak at least.
+/// Finds the connected components of `excess` (1 is the threshold, from `weak` on a block joins one that stands out),
+/// `columns` wide, before fragments are joined. Also returns the map of all cleaned blocks: true for those that are weak
+/// at least.
 pub(super) fn find(excess: &[f32], columns: usize, weak: f32) -> (Vec<Component>, Vec<bool>) {
     let mut map = cleaned(excess, columns, weak);
     let mut found = Vec::new();
@@ -49,7 +50,7 @@ pub(super) fn find(excess: &[f32], columns: usize, weak: f32) -> (Vec<Component>
     (found, clean)
 }
 
-/// Which blocks are at least weak, without those that have fewer than three such neighbours; one that has six is
+/// Marks the blocks that are at least weak, without those that have fewer than three such neighbours; one that has six is
 /// filled in.
 fn cleaned(excess: &[f32], columns: usize, weak: f32) -> Vec<u8> {
     let mut map = vec![OUT; excess.len()];
@@ -77,7 +78,7 @@ fn cleaned(excess: &[f32], columns: usize, weak: f32) -> Vec<u8> {
     map
 }
 
-/// Takes everything that is connected to `seed`, corners included, out of `map`.
+/// Takes all blocks that are connected to `seed`, corners included, out of `map`.
 fn flood(map: &mut [u8], excess: &[f32], columns: usize, seed: usize) -> Component {
     let rows = map.len() / columns;
     let (mut x0, mut y0, mut x1, mut y1) = (columns, rows, 0, 0);
@@ -104,7 +105,7 @@ fn flood(map: &mut [u8], excess: &[f32], columns: usize, seed: usize) -> Compone
     Component { edges: (x0, y0, x1, y1), blocks: strong, excess_mean: sum / members.len() as f32, members }
 }
 
-/// Joins until no two are close.
+/// Joins components until no two are close.
 pub(super) fn joined(mut components: Vec<Component>) -> Vec<Component> {
     let mut at = 0;
     while at < components.len() {

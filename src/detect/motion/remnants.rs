@@ -1,60 +1,65 @@
-//! What has come to stand: remembered by what its place looked like without it and with it, since the background takes it in
+//! Static objects: each is remembered by the luma of its place without it and with it, since the background takes it in
 //! within a minute or two.
 //!
-//! A place is compared with both memories on every frame, in the light of the blocks around it. What hides it, looks like
-//! neither; then nothing is said of it until it is in view again.
+//! A place is compared with both memories on every frame, in the light of the blocks around it. A hidden place looks like
+//! neither; then nothing is reported of it until it is in view again.
 
 use super::background::{Background, Standing};
 use super::blocks::Blocks;
 use super::components::Edges;
 use super::{BLOCKS_MIN, Thing};
 
-/// What has not changed for so long has come to stand.
+/// Time without change after which an object is static.
 const STILL_SECONDS_MIN: f32 = 2.5;
-/// How much it must stand out in the mean; 1 is the threshold. What is larger than this part of the picture is no thing.
+/// Minimum mean excess of an object; 1 is the threshold.
 const EXCESS_MIN: f32 = 1.25;
+/// Maximum part of the picture; anything larger is no object.
 const PART_MAX: f32 = 0.15;
-/// So many are remembered.
+/// Maximum number of objects that are remembered.
 const REMNANTS_MAX: usize = 32;
-/// Known by its place: so much of the smaller box lies in the other one.
+/// Part of the smaller box that lies in the other one, from which two boxes are one object.
 const SAME_PART: f32 = 0.5;
-/// Of the way from what was there before to what stands there: from here on it is there, and up to here it is gone, if what
-/// is seen deviates from that way by no more than this part of it (squared).
+/// Range on the way from the luma without the object (0) to the luma with it (1) in which it is there.
 const THERE: (f32, f32) = (0.6, 1.6);
+/// Distance from 0 on that way up to which it is gone.
 const GONE_MAX: f32 = 0.35;
+/// Maximum deviation from that way for both, as a part of its length (squared).
 const ASIDE_MAX: f32 = 0.3;
-/// Gone for so long, it does not come back; hidden for so long, nobody knows.
+/// Time after which an object that is gone does not come back.
 const GONE_SECONDS_MAX: f32 = 1.0;
+/// Time after which a hidden object is forgotten, as its state is unknown.
 const HIDDEN_SECONDS_MAX: f32 = 90.0;
-/// Light is measured on this many blocks to each side, and followed within these bounds.
+/// Blocks to each side on which light is measured.
 const MARGIN: usize = 3;
+/// Minimum number of such blocks.
 const AROUND_MIN: usize = 8;
+/// Bounds of the gain of light.
 const GAIN: (f32, f32) = (0.4, 2.5);
 
-/// What stands on one camera's picture.
+/// Static objects on one camera's picture.
 #[derive(Debug, Default)]
 pub(super) struct Remnants {
     known: Vec<Known>,
 }
 
-/// Something that stands, as it is remembered.
+/// A static object as it is remembered.
 #[derive(Debug)]
 struct Known {
     edges: Edges,
-    /// As it was when it came.
+    /// The object as it was when it came.
     thing: Thing,
     /// Its blocks: index, luma without it, and luma with it.
     members: Vec<(usize, f32, f32)>,
     /// Blocks around it, and their luma when it came.
     around: Vec<(usize, f32)>,
-    /// How much brighter it is since.
+    /// Its brightness as a factor of that when it came.
     gain: f32,
     still_seconds: f32,
     gone_seconds: f32,
     hidden_seconds: f32,
 }
 
-/// What a place looks like.
+/// State of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Look {
     There,
@@ -63,7 +68,7 @@ enum Look {
 }
 
 impl Remnants {
-    /// Takes a frame in, after the background has: what stands out of it, and what is in view of that which stands.
+    /// Takes a frame in, after the background has; `standing` are its components that stand out. Returns the objects in view.
     pub(super) fn look(
         &mut self,
         blocks: &Blocks,
@@ -95,7 +100,7 @@ impl Remnants {
         in_view.map(|known| Thing { still_seconds: known.still_seconds, ..known.thing })
     }
 
-    /// The background was learnt anew.
+    /// Forgets all objects: the background was learnt anew.
     pub(super) fn forget(&mut self) {
         self.known.clear();
     }
@@ -149,8 +154,8 @@ impl Known {
         }
     }
 
-    /// By how much the blocks around it, where nobody stands, are brighter than they were; whether there are enough of those.
-    /// Who hides it hides what is around it, too.
+    /// Updates the gain from the blocks around it that do not stand out; returns true if there are enough of those. A subject
+    /// that hides the object hides the blocks around it, too.
     fn follow_light(&mut self, luma: &[f32], background: &Background) -> bool {
         let free = self.around.iter().filter(|(at, _)| !background.stands_out(*at));
         let (count, now, then) = free

@@ -11,7 +11,7 @@ use crate::domain::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
 const WIDTH: usize = 640;
 const HEIGHT: usize = 360;
 
-/// A street with texture, noise of a night camera, a light, and things on it.
+/// A street with texture, noise of a night camera, a light, and objects on it.
 struct Street {
     random: StdRng,
     noise: f32,
@@ -37,13 +37,13 @@ impl Street {
         }
     }
 
-    /// The next frame, `millis` later, with boxes (in pixels: x, y, w, h, luma) on it.
+    /// Returns the detections on the next frame, `millis` later, with boxes (in pixels: x, y, w, h, luma) on it.
     fn see(&mut self, millis: u64, things: &[(usize, usize, usize, usize, f32)]) -> Vec<Detection> {
         let frame = self.frame(millis, things);
         self.motion.detect(&frame).unwrap()
     }
 
-    /// What stands on the next frame.
+    /// Returns the static objects on the next frame.
     fn standing(&mut self, millis: u64, things: &[(usize, usize, usize, usize, f32)]) -> Vec<Remnant> {
         let frame = self.frame(millis, things);
         self.motion.eye.look(&frame).remnants
@@ -161,7 +161,7 @@ fn what_stops_stays_for_a_minute_and_is_absorbed_in_the_end() {
 
 const CARTON: (usize, usize, usize, usize, f32) = (300, 200, 32, 28, 220.0);
 
-/// For so many seconds, whether the carton's place was said to be taken, once a second.
+/// Returns, once a second for so many seconds, true if the carton's place was reported as taken.
 fn is_standing(
     street: &mut Street,
     seconds: usize,
@@ -179,13 +179,13 @@ fn what_was_put_down_stands_there_also_when_the_background_has_taken_it_in() {
     assert_eq!(is_standing(&mut street, 5, &[CARTON]), [false, false, true, true, true]);
     assert!(!is_standing(&mut street, 300, &[CARTON]).contains(&false));
     assert!(street.see(200, &[CARTON]).is_empty(), "nothing stands out any more");
-    // Somebody stands in front of it, it is out of view, and then it is there as before.
+    // A person stands in front of it, it is out of view, and then it is there as before.
     let person = (290, 150, 60, 100, 20.0);
     assert_eq!(is_standing(&mut street, 8, &[person]), [false; 8]);
     assert_eq!(is_standing(&mut street, 8, &[CARTON]), [true; 8]);
     let known = street.standing(200, &[CARTON]);
     assert!(known.iter().any(|remnant| remnant.still_seconds > 300.0), "{known:?}");
-    // Somebody takes it up.
+    // A person takes it up.
     assert_eq!(is_standing(&mut street, 4, &[person]), [false; 4]);
     assert_eq!(is_standing(&mut street, 30, &[]), [false; 30], "what it leaves is no thing");
 }

@@ -1,56 +1,62 @@
-//! Whether blocks that stand out are somebody, the background in another light, or a place that somebody has left.
+//! Judges components that stand out: a subject, the background in another light, or a place that a subject has left.
 
 use super::components::Component;
 
-/// What a component is.
+/// Judgement on a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Something that was not there before; also whatever cannot be told.
+    /// Something that was not there before; also any component that cannot be judged.
     Somebody,
-    /// What was there before, brighter or darker.
+    /// The background, brighter or darker.
     Light,
-    /// What was seen there before is gone.
+    /// A place that an object has left; the background still shows the object.
     Left,
 }
 
-/// Components below so many blocks are not asked whether they are light: whoever is small fills no window.
+/// Minimum blocks of a component for the window test of light: a small person fills no window.
 const LIGHT_BLOCKS_MIN: usize = 60;
-/// A window is so many blocks to each side of its middle; every so many blocks one is looked at.
+/// Blocks of a window to each side of its middle.
 const REACH: usize = 2;
+/// Blocks from one window to the next.
 const STEP: usize = 3;
-/// So many of its 25 blocks must belong to the component.
+/// Minimum number of a window's 25 blocks that stand out.
 const WINDOW_BLOCKS_MIN: usize = 20;
 /// Variance per block from which a window has texture.
 const TEXTURE_MIN: f32 = 6.0;
 /// Squared correlation from which two windows show the same.
 const SAME_MIN: f32 = 0.75;
-/// So many windows must have texture, and this part of them show the same.
+/// Minimum number of windows with texture.
 const WINDOWS_MIN: usize = 4;
+/// Part of them that must show the same.
 const SAME_PART: f32 = 0.75;
-/// One factor within these bounds must be what at least so many blocks changed by, and what their differences changed
-/// by, but for this part; they must vary by this much, and correlate (squared) by so much.
+/// Bounds of the one factor by which all blocks of a dimmed component changed.
 const DIMMED: (f32, f32) = (0.4, 2.5);
+/// Minimum number of such blocks.
 const DIMMED_BLOCKS_MIN: usize = 12;
+/// Maximum deviation, as a part of that factor, of the factor by which their differences changed.
 const DIMMED_SLOPE: f32 = 0.3;
+/// Minimum variance of the blocks.
 const DIMMED_VARIANCE_MIN: f32 = 100.0;
+/// Minimum squared correlation of the blocks before and now.
 const DIMMED_SAME_MIN: f32 = 0.85;
-/// A place was left when what is there now differs from its surroundings by less than this part of what was there.
+/// A place was left when it differs from its surroundings by less than this part of the former difference.
 const LEFT_PART: f32 = 0.5;
-/// Pairs of blocks that must have been compared for that, and by how much what was there must have differed.
+/// Minimum pairs of blocks compared for that.
 const PAIRS_MIN: usize = 8;
+/// Minimum mean difference from the surroundings before, in codes.
 const LEFT_DIFFERENCE_MIN: f32 = 6.0;
 
-/// What is judged, and by what.
+/// Input of a judgement.
 pub(super) struct Scene<'a> {
     pub(super) columns: usize,
-    /// The background, and the picture, block by block.
+    /// Luma of the background, and of the picture, block by block.
     pub(super) before: &'a [f32],
     pub(super) now: &'a [f32],
-    /// Which blocks stand out at all.
+    /// Blocks that stand out at all.
     pub(super) clean: &'a [bool],
 }
 
-/// Two windows held against each other, each without its slope: light falls off over a window, texture does not.
+/// Texture of two windows, each without its slope: light falls off over a window, texture does not.
 struct Windows {
     texture_before: f32,
     texture_now: f32,
@@ -58,7 +64,7 @@ struct Windows {
 }
 
 impl Scene<'_> {
-    /// `still`: it has not changed for a while.
+    /// Judges a component; `still`: it has not changed for a while.
     pub(super) fn judge(&self, component: &Component, still: bool) -> Verdict {
         let is_lit =
             self.is_dimmed(component) || component.blocks >= LIGHT_BLOCKS_MIN && self.is_light(component);
@@ -71,8 +77,8 @@ impl Scene<'_> {
         Verdict::Somebody
     }
 
-    /// Whether one factor makes all of it what it was before, and it was anything but plain: what stands before a plain
-    /// wall may well be plain, too.
+    /// Returns true if one factor explains the change of all blocks, and the place was anything but plain before: a subject in
+    /// front of a plain wall may be plain, too.
     fn is_dimmed(&self, component: &Component) -> bool {
         let members = || component.members.iter().map(|at| *at as usize);
         let count = component.members.len() as f32;
@@ -90,7 +96,7 @@ impl Scene<'_> {
             variance_before += before * before / count;
             covariance += now * before / count;
         }
-        // What it varies by changes by the same factor.
+        // Its variation changes by the same factor.
         let slope = covariance / variance_before.max(1.0);
         (DIMMED.0..DIMMED.1).contains(&gain)
             && variance_now.min(variance_before) >= DIMMED_VARIANCE_MIN
@@ -98,7 +104,7 @@ impl Scene<'_> {
             && covariance * covariance >= DIMMED_SAME_MIN * variance_now * variance_before
     }
 
-    /// Texture stays when light comes or goes (its contrast changes), and goes when something stands before it.
+    /// Returns true if the texture stayed. Light changes the contrast of texture; a subject in front of it hides it.
     fn is_light(&self, component: &Component) -> bool {
         let rows = self.before.len() / self.columns;
         let (x0, y0, x1, y1) = component.edges;
@@ -149,8 +155,8 @@ impl Scene<'_> {
         })
     }
 
-    /// Whoever stands somewhere differs from what is around him; a place that was left looks like its surroundings, and
-    /// it is the background that differs.
+    /// Returns true if a subject has left: the place looks like its surroundings, and the background does not. A subject that is
+    /// there differs from its surroundings.
     fn is_left(&self, component: &Component) -> bool {
         let (columns, rows) = (self.columns, self.before.len() / self.columns);
         let (mut before, mut now, mut pairs) = (0.0, 0.0, 0);
@@ -161,7 +167,7 @@ impl Scene<'_> {
                 pairs += 1;
             }
         };
-        // The block beside the rim is half of each.
+        // The block beside the rim shows a half of each.
         const AWAY: usize = 2;
         for inside in component.members.iter().map(|at| *at as usize) {
             let (x, y) = (inside % columns, inside / columns);

@@ -1,5 +1,4 @@
-//! What changed for the whole picture at once: the light, as a gain and an offset, and where the camera points, as a
-//! shift.
+//! Change of the whole picture at once: of the light, as a gain and an offset, and of the camera's direction, as a shift.
 
 /// `now = gain * before + offset`, seen `shift` blocks further right and down in `before`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -9,16 +8,16 @@ pub(super) struct View {
     pub(super) shift: (f32, f32),
 }
 
-/// Blocks at the ends of the range are clipped and say nothing of the light.
+/// Bounds of usable luma: blocks beyond are clipped and say nothing of the light.
 const CLIPPED: (f32, f32) = (4.0, 251.0);
-/// Every so many blocks across and down are asked.
+/// Blocks across and down from one block that is used to the next.
 const STEP: usize = 3;
-/// How far a block may lie from the present estimate to have a say, round by round.
+/// Maximum distance of a block from the present estimate, in codes, round by round; blocks beyond have no say.
 const REACHES: [f32; 3] = [24.0, 16.0, 10.0];
-/// A shift is followed up to this many blocks; the slopes that it is read from reach no further.
+/// Maximum shift in blocks; the slopes that it is read from reach no further.
 const SHIFT_MAX: f32 = 1.0;
 
-/// One block: its change, and what it would change by per unit of each parameter.
+/// One block: its change, and its change per unit of each parameter.
 struct Witness {
     change: f32,
     slopes: [f32; 4],
@@ -27,8 +26,8 @@ struct Witness {
 impl View {
     pub(super) const SAME: Self = Self { gain: 1.0, offset: 0.0, shift: (0.0, 0.0) };
 
-    /// The change that explains most blocks: least squares over what lies near it, begun at the median change, so that
-    /// what moves has no say.
+    /// Finds the change that explains most blocks: least squares over the blocks near it, begun at the median change, so that
+    /// moving objects have no say.
     pub(super) fn between(before: &[f32], now: &[f32], columns: usize) -> Self {
         let witnesses = witnesses(before, now, columns);
         let rows = before.len().checked_div(columns).unwrap_or(0);
@@ -49,23 +48,23 @@ impl View {
         Self { gain, offset, shift: (shift(dx / gain), shift(dy / gain)) }
     }
 
-    /// Whether the light is the same but for what noise makes of the estimate.
+    /// Returns true if the light is the same but for the estimate's noise.
     pub(super) fn is_same_light(&self) -> bool {
         (self.gain - 1.0).abs() < 0.004 && self.brighter(MIDDLE).abs() < 0.4
     }
 
-    /// By how much `luma` becomes brighter.
+    /// Increase of `luma` in this light.
     fn brighter(&self, luma: f32) -> f32 {
         luma * (self.gain - 1.0) + self.offset
     }
 
-    /// What `luma` becomes in this light: above 255 where the sensor only says white, so that it comes back as it was.
+    /// Luma of a block in this light: above 255 where the sensor only reads white, so that it comes back as it was.
     pub(super) fn apply(self, luma: f32) -> f32 {
         (luma * self.gain + self.offset).clamp(0.0, BRIGHTEST)
     }
 }
 
-/// Nothing is believed to be brighter than this.
+/// Maximum luma that is assumed.
 const BRIGHTEST: f32 = 600.0;
 /// Luma from which the gain is measured, so that gain and offset do not pull at each other.
 const MIDDLE: f32 = 110.0;
@@ -122,7 +121,7 @@ fn refined(witnesses: &[Witness], fit: &[f32; 4], reach: f32) -> Option<[f32; 4]
     if count < 0.25 * witnesses.len() as f32 {
         return None;
     }
-    // A view of one grey has neither gain nor shift to measure: without this they would be anything.
+    // A view of one grey has neither gain nor shift to measure: without this they would be arbitrary.
     for (parameter, ridge) in [(0, 9.0), (1, 0.01), (2, 1.0), (3, 1.0)] {
         normal[parameter][parameter] += ridge * count;
     }

@@ -1,4 +1,4 @@
-//! What follows a convolution, element by element.
+//! Activations: functions that follow a convolution, element by element.
 
 use std::f32::consts::{LN_2, LOG2_E};
 
@@ -7,7 +7,7 @@ use pulp::Simd;
 /// A function of one value. Those with more than one step are written as their public networks have them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Activation {
-    /// `clamp(x, low, high)`: nothing, ReLU, ReLU6.
+    /// `clamp(x, low, high)`: the identity, ReLU, ReLU6.
     Clamp {
         /// The least value.
         low: f32,
@@ -44,7 +44,7 @@ impl Activation {
     /// The identity.
     pub const NONE: Self = Self::Clamp { low: f32::NEG_INFINITY, high: f32::INFINITY };
 
-    /// Bounds, where it is nothing but bounds.
+    /// Bounds of a pure clamp.
     pub fn clamp(self) -> Option<(f32, f32)> {
         match self {
             Self::Clamp { low, high } => Some((low, high)),
@@ -52,7 +52,7 @@ impl Activation {
         }
     }
 
-    /// Of a whole vector.
+    /// Applies it to a whole vector.
     #[inline(always)]
     pub fn apply<S: Simd>(self, simd: S, x: S::f32s) -> S::f32s {
         match self {
@@ -80,7 +80,7 @@ impl Activation {
 /// series to the sixth power (relative error below 2e-7).
 #[inline(always)]
 fn one_plus_exp_of_negative<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    /// 1.5 * 2^23: what is added to it is rounded to a whole number, which its lowest bits then hold.
+    /// 1.5 * 2^23: a number added to it is rounded to a whole one, which the sum's lowest bits hold.
     const ROUND: f32 = 12_582_912.0;
     const SERIES: [f32; 7] =
         [1.540_353e-4, 1.333_355_8e-3, 9.618_129e-3, 5.550_411e-2, 0.240_226_5, LN_2, 1.0];

@@ -1,5 +1,5 @@
-//! Convolutions one after the other whose maps in between nobody else reads: band by band, so that those maps are never
-//! whole, and what one link has written is in the cache when the next one reads it.
+//! Chains of convolutions with maps in between that no other node reads. A chain runs band by band, so that those maps are
+//! never whole, and a link's output is in the cache when the next one reads it.
 
 use std::ops::Range;
 
@@ -77,7 +77,7 @@ impl Chain {
         }
     }
 
-    /// What the link behind `done` reads: the last band of it, or else the chain's input.
+    /// Input of the link behind `done`: the last band of it, or else the chain's input.
     fn part<'a>(&self, planes: &[&'a [f32]], done: &'a [Vec<f32>]) -> Vec<&'a [f32]> {
         match done.len().checked_sub(1) {
             Some(at) => {

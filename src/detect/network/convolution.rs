@@ -27,7 +27,7 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Of `outputs` x `inputs` x `taps` weights in that order.
+    /// Packs `outputs` x `inputs` x `taps` weights in that order.
     pub fn pack(arch: Arch, weights: &[f32], bias: &[f32], taps: usize) -> Self {
         let (outputs, block) = (bias.len(), arch.dispatch(Block));
         let inputs = weights.len() / (outputs * taps);
@@ -72,7 +72,7 @@ pub struct Convolution {
 }
 
 impl Convolution {
-    /// None where the shapes do not allow it; see [`Reading::of`]. `mask` is that of `output`.
+    /// Returns `None` where the shapes do not allow it; see [`Reading::of`]. `mask` is that of `output`.
     pub fn new(
         weights: Arc<Weights>,
         window: &Window,
@@ -99,7 +99,7 @@ impl Convolution {
         self.run_rows(arch, Part { planes, first_row: 0 }, 0..self.output.height, added, target, scratch);
     }
 
-    /// The same for some rows of the output, from a part of the input that has all they need.
+    /// Writes some rows of the output, from a part of the input that has all rows they need.
     pub fn run_rows(
         &self,
         arch: Arch,
@@ -122,7 +122,7 @@ impl Convolution {
         self.weights.outputs
     }
 
-    /// The rows of its input that some of its output's need; None if it must have all of it.
+    /// The rows of its input that these rows of its output need; `None` if it must have all of it.
     pub fn needs(&self, rows: &Range<usize>) -> Option<Range<usize>> {
         match &self.reading {
             Reading::InPlace { .. } => None,
@@ -140,7 +140,7 @@ pub struct Part<'a> {
     pub first_row: usize,
 }
 
-/// Where outputs go: planes from one of their rows on.
+/// Destination of outputs: planes from one of their rows on.
 pub struct Target<'a> {
     /// One plane after the other.
     pub output: &'a mut [f32],
@@ -204,16 +204,16 @@ impl WithSimd for Run<'_> {
 struct Band<'a> {
     convolution: &'a Convolution,
     planes: &'a [&'a [f32]],
-    /// Of each tap, from the band's beginning.
+    /// Offset of each tap, from the band's beginning.
     offsets: &'a [usize],
     added: &'a [&'a [f32]],
     target: Target<'a>,
-    /// Where the band begins in the long row of the output.
+    /// Place of the band's beginning in the long row of the output.
     first: usize,
 }
 
 impl Band<'_> {
-    /// Tiles of three vectors, and what remains in narrower ones, the last drawn back into the one before it.
+    /// Computes tiles of three vectors, and the rest in narrower ones, the last drawn back into the one before it.
     #[inline(always)]
     fn run<S: Simd>(&mut self, simd: S, len: usize) {
         let (lanes, block) = (S::F32_LANES, block::<S>());
@@ -236,13 +236,13 @@ impl Band<'_> {
     }
 }
 
-/// `$body` once for each number, which is a constant in it.
+/// Repeats `$body` for each number, which is a constant in it.
 macro_rules! each {
     ($name:ident in [$($at:literal)*] $body:block) => { $( { const $name: usize = $at; $body } )* };
 }
 
 /// A tile of `$rows` output channels by `$columns` vectors at `at` of the band, from output channel `first` on. Written
-/// out, so that its sums are registers whatever the optimiser's mood.
+/// out, so that its sums are registers whatever the optimiser decides.
 macro_rules! tile {
     ($name:ident, $rows:literal $row_list:tt, $columns:literal $column_list:tt) => {
         #[expect(non_upper_case_globals, reason = "rows and columns are constants of their loops")]
@@ -303,7 +303,7 @@ tile!(tile_4x3, 4 [0 1 2 3], 3 [0 1 2]);
 tile!(tile_4x2, 4 [0 1 2 3], 2 [0 1]);
 tile!(tile_4x1, 4 [0 1 2 3], 1 [0]);
 
-/// The activation of sums that were stored, and what is added after it.
+/// Applies the activation to sums that were stored, and adds `added` after it.
 #[inline(always)]
 pub fn finish<S: Simd>(
     simd: S,

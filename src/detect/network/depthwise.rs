@@ -26,7 +26,7 @@ pub struct Depthwise {
 }
 
 impl Depthwise {
-    /// None where the shapes do not allow it; see [`Reading::of`]. `mask` is that of `output`.
+    /// Returns `None` where the shapes do not allow it; see [`Reading::of`]. `mask` is that of `output`.
     pub fn new(
         (weights, bias): (Arc<[f32]>, Arc<[f32]>),
         window: &Window,
@@ -120,7 +120,7 @@ impl Row<'_> {
             at += WIDE * lanes;
         }
         while at < len {
-            // Drawn back into what was done, where there is that much.
+            // Drawn back into finished samples, where there are that many.
             at = at.min(len.max(lanes) - lanes);
             self.piece_1(simd, at, bias);
             at += lanes;

@@ -1,4 +1,4 @@
-//! How a feature map lies in memory: planes with a margin of zeros, so that a convolution needs no edge cases.
+//! Memory layout of a feature map: planes with a margin of zeros, so that a convolution needs no edge cases.
 //!
 //! A row is followed by `margin` zeros, which are the right edge of one row and the left edge of the next; `margin` rows of
 //! zeros stand above and below. So the rows of a plane are one long row, and vectors stay full on narrow maps.
@@ -23,17 +23,17 @@ impl Grid {
         Self { height, width, margin: 0 }
     }
 
-    /// From one row to the next.
+    /// Samples from one row to the next.
     pub fn stride(&self) -> usize {
         self.width + self.margin
     }
 
-    /// Where the first row begins.
+    /// Index of the first row's first sample.
     pub fn origin(&self) -> usize {
         self.margin * self.stride() + self.margin
     }
 
-    /// All rows with the gaps between them, as one row.
+    /// Samples of all rows with the gaps between them, as one row.
     pub fn span(&self) -> usize {
         self.height * self.stride()
     }
@@ -46,7 +46,7 @@ impl Grid {
         }
     }
 
-    /// 1 where the long row is map, 0 where it is margin, and 0 for the slack behind it.
+    /// Mask of the long row: 1 on the map, 0 on the margin, and 0 for the slack behind it.
     pub fn mask(&self) -> Vec<f32> {
         let inside = |at: usize| at < self.span() && at % self.stride() < self.width;
         (0..self.span() + SLACK).map(|at| f32::from(u8::from(inside(at)))).collect()
@@ -57,7 +57,7 @@ impl Grid {
         &plane[self.origin() + y * self.stride()..][..self.width]
     }
 
-    /// The same, to be written.
+    /// The row `y` within a plane, mutable.
     pub fn row_mut<'a>(&self, plane: &'a mut [f32], y: usize) -> &'a mut [f32] {
         &mut plane[self.origin() + y * self.stride()..][..self.width]
     }

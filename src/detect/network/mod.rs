@@ -1,6 +1,6 @@
 //! Convolutional networks on the CPU: kernels on planes with margins, and the program that runs them in a row.
 //!
-//! Pure arithmetic, for whatever vectors the processor has. Knows no file format and no other engine: `model` turns graphs
+//! Pure arithmetic, for the vectors that the processor has. Knows no file format and no other engine: `model` turns graphs
 //! into programs.
 
 mod activation;

@@ -1,4 +1,4 @@
-//! What is done to planes besides convolving them.
+//! Operations on planes other than convolutions.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -6,7 +6,7 @@ use super::activation::Activation;
 use super::grid::Grid;
 use super::taps::Window;
 
-/// Each value through `activation`; planes of `grid` on both sides.
+/// Applies `activation` to each value; planes of `grid` on both sides.
 pub fn activate(
     arch: Arch,
     activation: Activation,
@@ -47,7 +47,7 @@ impl WithSimd for Activate<'_> {
     }
 }
 
-/// Two values into one.
+/// Combination of two values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Combine {
     /// Their sum.
@@ -56,7 +56,7 @@ pub enum Combine {
     Multiply,
 }
 
-/// Each plane of `left` with that of `right`, both of `grid`. A single value, a plane of `one`, counts for its whole plane.
+/// Combines each plane of `left` with that of `right`, both of `grid`. A plane of a single value counts for its whole plane.
 pub fn combine(
     combine: Combine,
     grid: &Grid,
@@ -87,7 +87,7 @@ pub fn combine(
     }
 }
 
-/// Rows of one kind of map into rows of another of the same size.
+/// Copies rows of one kind of map into rows of another of the same size.
 pub fn copy(from: &Grid, planes: &[&[f32]], to: &Grid, output: &mut [f32]) {
     for (plane, target) in planes.iter().zip(output.chunks_exact_mut(to.plane_len())) {
         for y in 0..from.height {
@@ -96,7 +96,7 @@ pub fn copy(from: &Grid, planes: &[&[f32]], to: &Grid, output: &mut [f32]) {
     }
 }
 
-/// Each sample `scale` times in both directions.
+/// Repeats each sample `scale` times in both directions.
 pub fn upsample(scale: [usize; 2], from: &Grid, planes: &[&[f32]], to: &Grid, output: &mut [f32]) {
     for (plane, target) in planes.iter().zip(output.chunks_exact_mut(to.plane_len())) {
         for y in 0..from.height {
@@ -113,7 +113,7 @@ pub fn upsample(scale: [usize; 2], from: &Grid, planes: &[&[f32]], to: &Grid, ou
     }
 }
 
-/// The mean of each plane, as a map of one sample.
+/// Computes the mean of each plane, as a map of one sample.
 pub fn average(from: &Grid, planes: &[&[f32]], to: &Grid, output: &mut [f32]) {
     let count = (from.height * from.width) as f32;
     for (plane, target) in planes.iter().zip(output.chunks_exact_mut(to.plane_len())) {
@@ -123,7 +123,7 @@ pub fn average(from: &Grid, planes: &[&[f32]], to: &Grid, output: &mut [f32]) {
     }
 }
 
-/// Each sample `scale` times in both directions, on straight lines between the middles of pixels (half-pixel centres).
+/// Enlarges by `scale` in both directions, by linear interpolation between the middles of pixels (half-pixel centres).
 pub fn upsample_linear(
     scale: [usize; 2],
     from: &Grid,
@@ -132,7 +132,7 @@ pub fn upsample_linear(
     output: &mut [f32],
     scratch: &mut Vec<f32>,
 ) {
-    /// The sample before a place, the one behind it, and the weight of that.
+    /// The sample before a place, the one behind it, and the weight of the latter.
     fn taps(scale: usize, len: usize) -> Vec<(usize, usize, f32)> {
         let tap = |at: usize| {
             let place = ((at as f32 + 0.5) / scale as f32 - 0.5).clamp(0.0, (len - 1) as f32);
@@ -155,7 +155,7 @@ pub fn upsample_linear(
     }
 }
 
-/// Every so many rows and columns, from an offset on.
+/// Copies every so many rows and columns, from an offset on.
 pub fn pick(
     step: [usize; 2],
     offset: [usize; 2],
@@ -176,7 +176,7 @@ pub fn pick(
     }
 }
 
-/// The greatest value under a window that is moved over the map; what is outside does not count.
+/// Computes the greatest value under a window that is moved over the map; values outside do not count.
 pub fn pool_max(
     window: &Window,
     from: &Grid,
@@ -186,7 +186,7 @@ pub fn pool_max(
     scratch: &mut Vec<f32>,
 ) {
     let ([rows, columns], [step_y, step_x], [above, left]) = (window.kernel, window.stride, window.before);
-    // The greatest of each column, with room on both sides for the window.
+    // The greatest value of each column, with room on both sides for the window.
     let len = left + from.width + columns + step_x;
     scratch.resize(len.max(scratch.len()), 0.0);
     let greatest = &mut scratch[..len];

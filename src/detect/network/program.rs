@@ -14,7 +14,7 @@ use super::grid::Grid;
 use super::planes::{self, Combine};
 use super::taps::Window;
 
-/// Where a value lies.
+/// Place of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stored {
     /// A tensor from outside, by its number.
@@ -23,10 +23,10 @@ pub(super) enum Stored {
     Buffer(usize),
 }
 
-/// Planes: where each one lies.
+/// Places of planes.
 type Places = Vec<(Stored, Range<usize>)>;
 
-/// What a step does.
+/// Kernel of a step.
 #[derive(Debug)]
 pub(super) enum Kernel {
     Convolution(Convolution),
@@ -47,7 +47,7 @@ pub(super) struct Step {
     pub name: String,
     pub kernel: Kernel,
     pub inputs: Vec<Places>,
-    /// Of the last input.
+    /// Grid of the last input.
     pub input_grid: Grid,
     pub buffer: usize,
     pub output: Grid,
@@ -63,12 +63,12 @@ pub struct Program {
     buffer_lens: Vec<usize>,
 }
 
-/// What a run of a program writes to. It is made once and used again.
+/// Memory that a run of a program writes to. It is made once and used again.
 #[derive(Debug)]
 pub struct Arena {
     buffers: Vec<Vec<f32>>,
     scratch: Vec<f32>,
-    /// Of a chain: parts of the maps between its links.
+    /// Parts of the maps between a chain's links.
     bands: Vec<Vec<f32>>,
 }
 
@@ -88,13 +88,13 @@ impl Program {
         Arena { buffers, scratch: Vec::new(), bands: Vec::new() }
     }
 
-    /// Runs all steps; `inputs` are the tensors that the sketch was given. What the arena held does not matter, as long as
-    /// it is this program's.
+    /// Runs all steps; `inputs` are the tensors of the sketch's inputs. The arena may hold anything, as long as it is this
+    /// program's.
     pub fn run(&self, arena: &mut Arena, inputs: &[&[f32]]) {
         self.steps.iter().for_each(|step| self.step(step, arena, inputs));
     }
 
-    /// The same with `each` called after every step with its name and kind. `clock` says how much time was spent so far.
+    /// Runs all steps, and calls `each` after every step with its name and kind. `clock` returns the time spent so far.
     pub fn run_timed(
         &self,
         arena: &mut Arena,
@@ -109,7 +109,7 @@ impl Program {
         }
     }
 
-    /// Output number `at` after a run: its planes one after the other, without margins.
+    /// Copies output number `at` of a run: its planes one after the other, without margins.
     pub fn output(&self, at: usize, arena: &Arena, inputs: &[&[f32]], tensor: &mut [f32]) {
         let (places, grid) = &self.outputs[at];
         let dense = Grid::dense(grid.height, grid.width);
@@ -118,7 +118,7 @@ impl Program {
 
     fn step(&self, step: &Step, arena: &mut Arena, inputs: &[&[f32]]) {
         let Arena { buffers, scratch, bands } = arena;
-        // A step never reads what it writes.
+        // A step never reads the buffer that it writes.
         let mut written = std::mem::take(&mut buffers[step.buffer]);
         let output = &mut written[..step.channels * step.output.plane_len()];
         let first = resolve(&step.inputs[0], buffers, inputs);

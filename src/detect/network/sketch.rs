@@ -1,7 +1,7 @@
-//! A network as it is read, node by node, and its way to a [`Program`]: what can be done in one go is.
+//! Graph of a network, built node by node, and its way to a [`Program`]: operations that can run together are fused.
 //!
-//! A value is a list of planes, each of them a channel of some node. So concatenation, slices of channels and their
-//! shuffling are no work: what reads them gets another list.
+//! A value is a list of channel planes, each of them a channel of some node. So concatenation, slices of channels and channel
+//! shuffles cost nothing: their readers get another list.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,10 +17,10 @@ use super::planes::Combine;
 use super::program::{Kernel, Program, Step, Stored};
 use super::taps::Window;
 
-/// Zeros around a map that are worth their place: a window that reaches further is left to others.
+/// Maximum width of the zeros around a map: a window that reaches further is left to another engine.
 const MARGIN_MAX: usize = 4;
 
-/// Samples of a map that is worth not to be made whole: smaller ones stay in the cache anyway.
+/// Minimum samples of a map that is never made whole: smaller ones stay in the cache anyway.
 const CHAINED_LEN_MIN: usize = 128 << 10;
 
 /// Index of a node in its sketch.
@@ -29,13 +29,13 @@ pub type NodeId = usize;
 /// One channel of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Plane {
-    /// Whose.
+    /// The node.
     pub node: NodeId,
-    /// Which.
+    /// The channel's number in it.
     pub channel: usize,
 }
 
-/// What a convolution knows.
+/// Parameters of a convolution.
 #[derive(Debug, Clone)]
 pub struct Filters {
     /// Outputs by inputs by taps; channels by taps if `depthwise`.
@@ -44,39 +44,39 @@ pub struct Filters {
     pub bias: Arc<[f32]>,
     /// Taps and steps.
     pub window: Window,
-    /// Each channel by itself.
+    /// One filter for each channel by itself.
     pub depthwise: bool,
-    /// What follows.
+    /// Activation that follows.
     pub activation: Activation,
 }
 
-/// What a node does.
+/// Operation of a node.
 #[derive(Debug, Clone)]
 pub enum Operation {
-    /// Comes from outside, as a tensor lies in memory.
+    /// A tensor from outside, dense in memory.
     Input,
     /// A convolution of the first input; a second one is added to it.
     Convolution(Filters),
-    /// Each value by itself.
+    /// A function of each value by itself.
     Activate(Activation),
-    /// Two inputs; the second may have one value for each plane.
+    /// A combination of two inputs; the second may have one value for each plane.
     Combine(Combine),
     /// Repeats rows and columns.
     Upsample([usize; 2]),
-    /// The same on straight lines between the middles of pixels.
+    /// Enlarges rows and columns by linear interpolation between the middles of pixels.
     UpsampleLinear([usize; 2]),
     /// Every so many rows and columns, from an offset on.
     Pick {
-        /// How many.
+        /// Rows and columns from one to the next.
         step: [usize; 2],
-        /// The first.
+        /// The first row and column.
         offset: [usize; 2],
     },
     /// The mean of each plane.
     Average,
     /// The greatest value under a window.
     PoolMax(Window),
-    /// The same in another kind of map.
+    /// A copy into a map of another grid.
     Copy,
 }
 
@@ -91,7 +91,7 @@ struct Node {
 }
 
 impl Node {
-    /// Whether input number `at` may be a tensor without margin.
+    /// Returns true if input number `at` may be a tensor without margin.
     fn reads_dense(&self, at: usize) -> bool {
         match &self.operation {
             Operation::Convolution(filters) => at == 0 && filters.window.stride != [1, 1],
@@ -102,7 +102,7 @@ impl Node {
     }
 }
 
-/// Nodes in an order in which they can run.
+/// A graph: nodes in an order in which they can run.
 #[derive(Debug, Clone, Default)]
 pub struct Sketch {
     nodes: Vec<Node>,
@@ -140,12 +140,12 @@ impl Sketch {
         self.nodes.len() - 1
     }
 
-    /// How many nodes there are.
+    /// Number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Takes the last nodes back, but for the first `len`.
+    /// Removes all nodes but the first `len`.
     pub fn truncate(&mut self, len: usize) {
         self.nodes.truncate(len);
     }
@@ -160,29 +160,29 @@ impl Sketch {
         [self.nodes[node].height, self.nodes[node].width]
     }
 
-    /// What `node` does.
+    /// Operation of `node`.
     pub fn operation(&self, node: NodeId) -> &Operation {
         &self.nodes[node].operation
     }
 
-    /// What `node` reads.
+    /// Input planes of `node`.
     pub fn inputs(&self, node: NodeId) -> &[Vec<Plane>] {
         &self.nodes[node].inputs
     }
 
-    /// The node whose whole output `planes` are.
+    /// Returns the node that has `planes` as its whole output.
     pub fn whole_of(&self, planes: &[Plane]) -> Option<NodeId> {
         let node = planes.first()?.node;
         (planes == self.whole(node)).then_some(node)
     }
 
-    /// Whether a map of this size can be convolved so.
+    /// Returns true if a map of this size can be convolved with this window.
     pub fn can_convolve(window: &Window, [height, width]: [usize; 2], out: [usize; 2]) -> bool {
         let grid = |[height, width]: [usize; 2]| Grid { height, width, margin: MARGIN_MAX };
         super::taps::Reading::of(window, &grid([height, width]), &grid(out)).is_some()
     }
 
-    /// The program whose outputs are `outputs`. None if there is a node that no kernel can do.
+    /// Compiles the program with these `outputs`. `None` if there is a node that no kernel can do.
     pub fn compile(mut self, arch: Arch, outputs: &[Vec<Plane>], cache: &WeightCache) -> Option<Program> {
         self.fuse(outputs);
         let mut outputs = outputs.to_vec();
@@ -190,7 +190,7 @@ impl Sketch {
         Emission::of(&self, &outputs, arch, cache).program()
     }
 
-    /// Whether something that is needed needs each node.
+    /// Marks the nodes that the outputs depend on.
     fn live(&self, outputs: &[Vec<Plane>]) -> Vec<bool> {
         let mut live = vec![false; self.nodes.len()];
         outputs.iter().flatten().for_each(|plane| live[plane.node] = true);
@@ -202,7 +202,7 @@ impl Sketch {
         live
     }
 
-    /// How many inputs and outputs read each node.
+    /// Counts the inputs and outputs that read each node.
     fn readers(&self, outputs: &[Vec<Plane>]) -> Vec<usize> {
         let live = self.live(outputs);
         let mut readers = vec![0; self.nodes.len()];
@@ -217,8 +217,9 @@ impl Sketch {
         readers
     }
 
-    /// Activations and sums go into the convolution before them, where nobody else reads it. The fused node stands where
-    /// the last of them stood, so that all it reads is there.
+    /// Fuses activations and sums into the convolution before them, if no other node reads it. The fused node takes the last
+    /// one's place, behind all its inputs. Example: `a = conv(x)`, `b = relu(a)`, `c = b + y` become one convolution `c` with
+    /// `relu` and sum.
     fn fuse(&mut self, outputs: &[Vec<Plane>]) {
         let live = self.live(outputs);
         for at in (0..self.nodes.len()).filter(|at| live[*at]) {
@@ -255,8 +256,8 @@ impl Sketch {
         }
     }
 
-    /// Which nodes are links of a chain but not its last, and which that is: dense convolutions whose large output one
-    /// convolution with a stride reads, and nobody else.
+    /// Returns the last link of each node's chain; `None` for that link and outside chains. A chain consists of dense convolutions;
+    /// the large output of each but the last is read by one convolution with a stride only.
     fn chains(&self, outputs: &[Vec<Plane>], live: &[bool]) -> Vec<Option<NodeId>> {
         let readers = self.readers(outputs);
         let link = |at: NodeId| match &self.nodes[at] {
@@ -278,7 +279,7 @@ impl Sketch {
         absorbed
     }
 
-    /// Inputs are copied into maps with margins, unless all who read them can do without.
+    /// Copies inputs into maps with margins, unless all their readers can do without.
     fn give_margins(&mut self, outputs: &mut [Vec<Plane>]) {
         let live = self.live(outputs);
         let reads = |node: &Node, input: NodeId| {
@@ -302,7 +303,7 @@ impl Sketch {
         }
     }
 
-    /// Puts `copy` of `input` at `at`, and has the others read it.
+    /// Inserts `copy` of `input` at `at`, and makes the others read it.
     fn insert(&mut self, at: NodeId, input: NodeId, copy: Node, outputs: &mut [Vec<Plane>]) {
         let moved = |plane: &mut Plane| {
             plane.node = match plane.node {
@@ -316,7 +317,7 @@ impl Sketch {
     }
 }
 
-/// A sketch on its way to steps.
+/// Code generation: a graph on its way to steps.
 struct Emission<'a> {
     sketch: &'a Sketch,
     outputs: &'a [Vec<Plane>],
@@ -325,11 +326,11 @@ struct Emission<'a> {
     live: Vec<bool>,
     grids: Vec<Grid>,
     masks: HashMap<[usize; 2], Arc<[f32]>>,
-    /// The last link of the chain that a node is a link of, for all but the last.
+    /// The last link of each node's chain, for all links but the last.
     absorbed: Vec<Option<NodeId>>,
-    /// Where each node is stored.
+    /// Place of each node's output.
     stored: Vec<Option<Stored>>,
-    /// Grid and channels of each buffer, and until after which node it is taken.
+    /// Grid and channels of each buffer, and the node after which it is free.
     buffers: Vec<(Grid, usize, NodeId)>,
 }
 
@@ -398,7 +399,7 @@ impl<'a> Emission<'a> {
         Some(Program::new(self.arch, steps, outputs, lens))
     }
 
-    /// The last node that reads each one; beyond all for outputs.
+    /// The last node that reads each one; `NodeId::MAX` for outputs.
     fn last_reads(&self) -> Vec<NodeId> {
         let mut last = vec![0; self.sketch.nodes.len()];
         for (at, node) in self.sketch.nodes.iter().enumerate().filter(|(at, _)| self.live[*at]) {
@@ -409,7 +410,7 @@ impl<'a> Emission<'a> {
         last
     }
 
-    /// A buffer for node `at`: one of the same grid that nobody needs any more, so that its margins stay zero for ever.
+    /// Finds a buffer for node `at`: a free one of the same grid, so that its margins stay zero for ever, or else a new one.
     fn buffer(&mut self, at: NodeId, last_read: NodeId) -> usize {
         let (grid, channels) = (&self.grids[at], self.sketch.nodes[at].channels);
         let free = |(buffer_grid, _, until): &(Grid, usize, NodeId)| buffer_grid == grid && *until < at;

@@ -1,4 +1,4 @@
-//! Where the taps of a convolution find their samples.
+//! Kernel offsets: the places of a convolution's taps in memory.
 
 use std::ops::Range;
 
@@ -33,7 +33,7 @@ impl Window {
     pub fn margin(&self) -> usize {
         match self.stride {
             [1, 1] => self.reaches().flatten().map(isize::unsigned_abs).max().unwrap_or(0),
-            // Of its output, so that the phases' edges have their zeros.
+            // Margin of the output, so that the phases' edges have their zeros.
             _ => self.phase_reach(),
         }
     }
@@ -43,26 +43,26 @@ impl Window {
         self.reaches().map(|reach| [0, 1].map(|axis| reach[axis].div_euclid(self.stride[axis] as isize)))
     }
 
-    /// How far a tap reaches in its phase's map.
+    /// Maximum distance of a tap in its phase's map.
     fn phase_reach(&self) -> usize {
         self.phase_reaches().flatten().map(isize::unsigned_abs).max().unwrap_or(0)
     }
 }
 
-/// How a kernel comes by its samples.
+/// Source of a kernel's samples.
 #[derive(Debug)]
 pub enum Reading {
-    /// From the input's planes: where each tap lies for the first pixel.
+    /// The input's planes.
     InPlace {
-        /// Of each tap, within a plane.
+        /// Place of each tap for the first pixel, within a plane.
         offsets: Vec<usize>,
     },
-    /// From maps that are made of them.
+    /// Phase maps that are made of them.
     Packed(Packing),
 }
 
 impl Reading {
-    /// None where the output's rows would need more of the input than its gaps have room for (a window without padding).
+    /// Returns `None` where the output's rows would need more of the input than its gaps have room for (a window without padding).
     pub fn of(window: &Window, input: &Grid, output: &Grid) -> Option<Self> {
         if output.margin == 0 || window.margin() > output.margin {
             return None;
@@ -78,7 +78,7 @@ impl Reading {
     }
 }
 
-/// The making of phase maps: those rows and columns of a map that a tap meets, apart from the others.
+/// Packing into phase maps: the rows and columns of a map that a tap meets, apart from the others.
 ///
 /// The map of phase (py, px) has the sample (y * stride + py, x * stride + px) at (y, x); its rows are as long as the
 /// output's.
@@ -100,7 +100,7 @@ impl Packing {
         Self { window: window.clone(), above, below, lead: window.phase_reach() }
     }
 
-    /// Maps of one plane.
+    /// Number of maps of one plane.
     pub fn phases(&self) -> usize {
         self.window.stride[0] * self.window.stride[1]
     }
@@ -114,7 +114,7 @@ impl Packing {
         (self.above + rows + self.below) * stride + 2 * self.lead
     }
 
-    /// Where each tap lies for the first pixel.
+    /// Place of each tap for the first pixel.
     pub fn offsets(&self, rows: usize, stride: usize) -> Vec<usize> {
         let map_len = self.map_len(rows, stride);
         let steps = self.window.stride.map(|stride| stride as isize);
@@ -134,7 +134,7 @@ impl Packing {
         (rows.start * stride[0]).saturating_sub(before[0]).min(end)..end
     }
 
-    /// Fills `packed` with what the output's rows need of a plane, of which `plane` begins with row `first_row`.
+    /// Fills `packed` with the parts of a plane that the output's rows need; `plane` begins with the plane's row `first_row`.
     #[inline(always)]
     pub fn pack(
         &self,
@@ -151,7 +151,7 @@ impl Packing {
             maps.chunks_exact_mut(map_len).for_each(|map| map[..self.lead].fill(0.0));
             for row in 0..self.above + rows + self.below {
                 let y = ((top + row) * step_y + phase_y).checked_sub(self.above * step_y);
-                // What no tap meets need not be there.
+                // Rows that no tap meets need not be there.
                 let there = y.filter(|y| needed.contains(y)).map(|y| input.row(plane, y - first_row));
                 let samples = there.unwrap_or_default();
                 let at = self.lead + row * stride;
@@ -169,7 +169,7 @@ impl Packing {
     }
 }
 
-/// Every `step`th sample, and zeros after the last.
+/// Copies every `step`th sample, and zeros after the last.
 #[inline(always)]
 fn spread(samples: &[f32], step: usize, line: &mut [f32]) {
     let (filled, rest) = line.split_at_mut(samples.len().div_ceil(step));
@@ -177,8 +177,8 @@ fn spread(samples: &[f32], step: usize, line: &mut [f32]) {
     rest.fill(0.0);
 }
 
-/// Even samples and odd ones, and zeros after the last. Whole pairs by themselves, which the optimiser knows how to do
-/// with whole vectors.
+/// Separates even samples from odd ones, with zeros after the last. Whole pairs have a loop of their own, which the optimiser turns
+/// into whole vectors.
 #[inline(always)]
 fn spread_two(samples: &[f32], even: &mut [f32], odd: &mut [f32]) {
     let (pairs, last) = samples.as_chunks::<2>();

@@ -45,7 +45,7 @@ impl Maps {
     }
 }
 
-/// From -1 to 1, by a linear congruence.
+/// Values from -1 to 1, by a linear congruence.
 fn random(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
@@ -131,7 +131,7 @@ fn filters(
     Filters { weights, bias: random(outputs, seed + 1).into(), window, depthwise, activation }
 }
 
-/// Runs twice, so that what the first run left is there, and gives the second run's outputs.
+/// Runs twice, so that the first run's values are still in the arena, and returns the second run's outputs.
 fn outputs_of(sketch: &Sketch, arch: Arch, outputs: &[Vec<Plane>], inputs: &[&Maps]) -> Vec<Vec<f32>> {
     let program = sketch.clone().compile(arch, outputs, &WeightCache::default()).unwrap();
     let mut arena = program.arena();
@@ -188,7 +188,7 @@ proptest! {
         }
     }
 
-    /// Everything else, and values that are read in parts, together and in another order.
+    /// All other operations, and values that are read in parts, together and in another order.
     #[test]
     fn what_is_done_to_planes_is_what_its_definition_says(
         (channels, height, width) in (1usize..6, 1usize..20, 1usize..40),
@@ -327,7 +327,7 @@ fn a_chain_is_its_links_one_after_the_other() {
     }
 }
 
-/// What others still read is not fused away, and buffers that were used before do no harm.
+/// A node that others still read is not fused away, and buffers that were used before do no harm.
 #[test]
 fn a_residual_block_is_the_sum_of_its_parts() {
     let window = |side: usize| Window { kernel: [side; 2], stride: [1; 2], before: [side / 2; 2] };

@@ -1,4 +1,4 @@
-//! Where looking was worth it: a coarse grid over the picture, of what moved and what was found there.
+//! Worth of inferences: a coarse grid over the picture, of motion and of detections there.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use crate::domain::time::Monotonic;
 
 const COLUMNS: usize = 16;
 const ROWS: usize = 9;
-/// Seconds until motion is looked at again, by how many looks in a row found nothing there. Who passes behind the tree in
-/// the wind does so in two seconds.
+/// Seconds until motion gets another inference, by the number of inferences in a row that found nothing there. A person
+/// passes behind the tree in the wind in two seconds.
 const WAIT_SECONDS: [f32; 5] = [0.0, 0.2, 0.4, 0.7, 1.0];
-/// A cell in which nothing moved for so long is like any other again.
+/// Time without motion after which a cell is like any other again.
 const FORGET: Duration = Duration::from_secs(4);
 /// Motion that covers less of a cell is not in it.
 const TOUCHED: f32 = 0.15;
@@ -34,7 +34,7 @@ impl Default for Cells {
 }
 
 impl Cells {
-    /// Something moved in `rect`.
+    /// Notes motion in `rect`.
     pub(super) fn moved(&mut self, at: Monotonic, rect: &Rect) {
         for index in touched(rect) {
             let cell = &mut self.0[index];
@@ -45,7 +45,7 @@ impl Cells {
         }
     }
 
-    /// From when on motion in `rect` is worth a look.
+    /// Time from which motion in `rect` is worth an inference.
     pub(super) fn due_at(&self, rect: &Rect) -> Monotonic {
         let due_at = |index: usize| {
             let Cell { looked_at, in_vain, .. } = self.0[index];
@@ -56,8 +56,8 @@ impl Cells {
         touched(rect).map(due_at).min().unwrap_or_default()
     }
 
-    /// `plan` was carried out: of the motion that it showed, `unexplained` was nobody's before, and `found` is what moves
-    /// there now.
+    /// Takes in that `plan` was carried out: `unexplained` is the motion it showed that belonged to no track, and `found` are
+    /// the boxes that move there now.
     pub(super) fn looked(&mut self, at: Monotonic, plan: &Plan, unexplained: &[Rect], found: &[Rect]) {
         for (index, cell) in self.0.iter_mut().enumerate() {
             let rect = cell_rect(index);
@@ -91,7 +91,7 @@ fn cell_of(x: f32, y: f32) -> usize {
     row * COLUMNS + column
 }
 
-/// The cells that a part of the picture is in: that of its middle, and those of which it covers a fair part.
+/// Cells of a part of the picture: that of its middle, and those of which it covers a fair part.
 fn touched(rect: &Rect) -> impl Iterator<Item = usize> {
     let centre = rect.centre();
     let middle = cell_of(centre.x, centre.y);

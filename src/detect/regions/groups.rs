@@ -1,25 +1,25 @@
-//! Needs into crops: joined while that is no dearer, cut to what a frame may cost.
+//! Groups needs into crops: joined while that is no dearer, cut to the maximum cost of a frame.
 
 use super::{Look, Need, View, WHOLE, contains};
 use crate::detect::model::InputSize;
 use crate::domain::geometry::Rect;
 use crate::domain::time::Monotonic;
 
-/// Looks a frame.
+/// Maximum inferences a frame.
 const LOOKS_MAX: usize = 2;
-/// From this part of the whole picture's cost on, the whole picture is looked at, where it is hardly shrunk.
+/// Part of the whole picture's cost from which the whole picture is analysed, where it is hardly shrunk.
 const WHOLE_FROM: f32 = 0.8;
-/// Shrunk by less than this, a whole look shows what crops show.
+/// Factor of shrinking up to which a whole inference shows as much as crops.
 const HARDLY_SHRUNK: f32 = 1.3;
-/// More needs than this are a whole look: they are everywhere.
+/// Maximum needs; more are everywhere, and get a whole inference.
 const NEEDS_MAX: usize = 24;
-/// Nothing is shrunk by more than this to fit into a smaller input.
+/// Maximum factor of shrinking to fit into a smaller input.
 const SHRINK_MAX: f32 = 2.5;
-/// A part that has to be shrunk by more than this part of what a whole look shrinks is not worth its cost.
+/// A crop that has to be shrunk by more than this part of the whole picture's factor is not worth its cost.
 const PART_OF_WHOLE: f32 = 0.7;
-/// The picture's pixels are enlarged by this at most: beyond, they show no more.
+/// Maximum factor by which the picture's pixels are enlarged: beyond, they show no more.
 const ENLARGE_MAX: f32 = 2.0;
-/// Crops begin on even pixels, as chroma does: so much room is left for that.
+/// Room for the alignment of a crop, in pixels: crops begin on even pixels, as chroma does.
 const ALIGN_PIXELS: f32 = 2.0;
 
 /// Needs that share a crop.
@@ -31,7 +31,7 @@ struct Group {
     look: Look,
 }
 
-/// One or two looks at what is due, and at what else they can show at no further cost.
+/// Makes one or two inferences of all due needs, and of others that they can show at no further cost.
 pub(super) fn looks(needs: &[Need], view: &View) -> Vec<Look> {
     if let Some(look) = enlarged(needs, view) {
         return vec![look];
@@ -72,14 +72,14 @@ pub(super) fn looks(needs: &[Need], view: &View) -> Vec<Look> {
             left -= group.look.pixels();
             chosen.push(group.look);
         } else {
-            // What is due for longest is never passed over for what is small.
+            // The longest due group is never passed over for a small one.
             break;
         }
     }
     chosen
 }
 
-/// By how much `rect` may be shrunk, so that it keeps `side_pixels_min` (the root of its area).
+/// Factor by which `rect` may be shrunk, so that it keeps `side_pixels_min` (the root of its area).
 pub(super) fn shrink_max(rect: &Rect, side_pixels_min: f32, view: &View) -> f32 {
     let side = (rect.area() * view.picture.0 as f32 * view.picture.1 as f32).sqrt();
     (side / side_pixels_min).clamp(1.0, SHRINK_MAX)
@@ -89,7 +89,7 @@ fn flat((a, b, (joined, _)): (usize, usize, (Group, i64))) -> (usize, usize, Gro
     (a, b, joined)
 }
 
-/// The pair whose common crop saves most, or costs least more.
+/// Finds the pair whose common crop saves most, or costs least more.
 fn best_join(groups: &[Group], view: &View) -> Option<(usize, usize, (Group, i64))> {
     let pairs = (0..groups.len()).flat_map(|a| (a + 1..groups.len()).map(move |b| (a, b)));
     let joins = pairs.map(|(a, b)| {
@@ -132,20 +132,20 @@ impl Group {
     }
 }
 
-/// How much a whole look shrinks the picture.
+/// Factor by which a whole inference shrinks the picture.
 fn shrink_of_whole(view: &View) -> f32 {
     let size = Look::whole(view.sizes).size;
     (view.picture.0 as f32 / size.width as f32).max(view.picture.1 as f32 / size.height as f32)
 }
 
-/// The cheapest look that shows `rect`, not shrunk by more than `shrink_max` if there is one; not enlarged, unless the
+/// The cheapest inference that shows `rect`, not shrunk by more than `shrink_max` if there is one; not enlarged, unless the
 /// whole picture is smaller than the input.
 fn look_at(rect: &Rect, shrink_max: f32, view: &View) -> Look {
     let picture = (view.picture.0.max(1) as f32, view.picture.1.max(1) as f32);
     let needed = (rect.w * picture.0 + ALIGN_PIXELS, rect.h * picture.1 + ALIGN_PIXELS);
     let shrink = |size: &InputSize| {
         let shrink = (needed.0 / size.width as f32).max(needed.1 / size.height as f32).max(1.0);
-        // Larger than the picture it need not be.
+        // It need not be larger than the picture.
         let fits =
             needed.0.min(picture.0) <= size.width as f32 && needed.1.min(picture.1) <= size.height as f32;
         if fits { 1.0 } else { shrink }
@@ -155,7 +155,7 @@ fn look_at(rect: &Rect, shrink_max: f32, view: &View) -> Look {
     let shrink = shrink(size);
     let width = (size.width as f32 * shrink).min(picture.0);
     let height = (size.height as f32 * shrink).min(picture.1);
-    // Shrunk nearly as much as the whole picture, a part shows hardly more of itself and nothing else.
+    // A crop that is shrunk nearly as much as the whole picture shows hardly more of its part and nothing else.
     if enough.is_none() && shrink > PART_OF_WHOLE * shrink_of_whole(view) {
         return Look::whole(view.sizes);
     }
@@ -164,8 +164,8 @@ fn look_at(rect: &Rect, shrink_max: f32, view: &View) -> Look {
     Look { crop, size: *size }
 }
 
-/// For a network of one size, every look at which costs the same: what is due, as large as one look can show it. `None` where
-/// that is no larger than on a whole look.
+/// Shows the due needs as large as one inference can, for a network of one size, every inference of which costs the same.
+/// `None` where that is no larger than on the whole picture.
 fn enlarged(needs: &[Need], view: &View) -> Option<Look> {
     let &[size] = view.sizes else { return None };
     let due = needs.iter().filter(|need| need.due).map(|need| need.rect);
@@ -179,7 +179,7 @@ fn enlarged(needs: &[Need], view: &View) -> Option<Look> {
     (is_part && shrink <= 1.0).then(|| Look { crop: around(&rect, part, picture), size })
 }
 
-/// So many pixels of the picture around the middle of `rect`, moved into the picture.
+/// A part of so many pixels of the picture around the middle of `rect`, moved into the picture.
 fn around(rect: &Rect, (width, height): (f32, f32), picture: (f32, f32)) -> Rect {
     let from = |centre: f32, length: f32, whole: f32| {
         let start = (centre * whole - length / 2.0).clamp(0.0, whole - length);

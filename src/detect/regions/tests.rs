@@ -38,7 +38,7 @@ fn track(rect: Rect, looked_seconds: f32) -> Forecast {
     }
 }
 
-/// A planner that has just looked at the whole of a still picture.
+/// A planner that has just had an inference on the whole of a still picture.
 fn fresh() -> Planner {
     let mut planner = Planner::new();
     let plan = planner.plan(&view(0.0, SUB, &[])).unwrap();
@@ -234,7 +234,7 @@ fn motion_without_anything_to_see_is_looked_at_ever_more_rarely_and_news_at_once
 #[test]
 fn what_was_passed_over_is_not_put_off_by_what_was_found_beside_it() {
     let mut planner = fresh();
-    // Both in one cell, of which the look shows the tree only, in vain as always.
+    // Both in one cell, of which the inference shows the tree only, in vain as always.
     let (tree, beside) = (Rect::new(0.01, 0.01, 0.01, 0.01), Rect::new(0.04, 0.04, 0.01, 0.01));
     let crop = Rect::new(0.0, 0.0, 0.03, 0.03);
     let plan = Plan { looks: vec![Look { crop, size: SIZES[2] }], urgency: Urgency::Motion, is_whole: false };
@@ -324,8 +324,8 @@ fn sizes() -> impl Strategy<Value = Vec<InputSize>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(CASES))]
 
-    /// Whatever there is to see: one or two looks, within the picture, not enlarged but where a smaller look is no cheaper, no
-    /// dearer than the whole; and the longest due is among what they show.
+    /// In any case: one or two inferences, within the picture, not enlarged but where a smaller one is no cheaper, no dearer than
+    /// the whole; and the longest due is among the needs that they show.
     #[test]
     fn a_plan_is_sound(
         regions in rects(), tracks in proptest::collection::vec(forecast(), 0..8), picture in picture(), sizes in sizes(),
@@ -368,7 +368,7 @@ proptest! {
         }
     }
 
-    /// Everything that moves, and every track that needs a look, is shown within as many frames as there are of them,
+    /// Everything that moves, and every track that needs an inference, is shown within as many frames as there are of them,
     /// even where the network finds nothing and where a frame shows a small part only.
     #[test]
     fn everything_is_looked_at_within_a_few_frames(
@@ -396,7 +396,7 @@ proptest! {
                 break;
             }
             let view = View { at: now, picture, sizes: &sizes, tracks: &tracks, speed_matters: false };
-            // Some frames nobody looks at: they are remembered.
+            // Some frames get no inference: they are remembered.
             if served >> frame & 1 == 1 && let Some(plan) = planner.plan(&view) {
                 looks += 1;
                 open.retain(|rect| !plan.covers(rect));
@@ -406,7 +406,7 @@ proptest! {
                 planner.looked(now, &plan, &tracks, &[], &[]);
             }
             prop_assert!(open.is_empty() || looks <= frames_max, "{:?} after {} looks", open, looks);
-            // What is due again by then is due later than what was not looked at yet.
+            // A need that is due again by then is due later than one without an inference yet.
             now = now + Duration::from_millis(400);
             planner.glance(now, &motion(&regions), &tracks);
         }
@@ -421,7 +421,7 @@ proptest! {
         let mut seen: Vec<Rect> = Vec::new();
         for (i, regions) in glances.iter().enumerate() {
             planner.glance(at(0.2 * (i + 1) as f32), &motion(regions), &[]);
-            // What moved on is where it is now.
+            // A subject that moved on is at its new place.
             seen.retain(|old| !regions.iter().any(|new| new.intersection(old) > 0.0));
             seen.extend(regions.iter().filter(|rect| rect.area() > 0.0));
             prop_assert!(planner.patches.len() <= 2 * PATCHES_MAX);

@@ -45,7 +45,7 @@ pub enum Kind {
     HalfInside,
     /// Weights in f16, computed in f32.
     HalfWeights,
-    /// Quantised, with an operator that nobody knows.
+    /// Quantised, with an operator that is not known.
     Integers,
 }
 

@@ -37,7 +37,7 @@ fn values(model: &Model, size: InputSize) -> Vec<f32> {
     model.outputs(model.prepared(size, &input).unwrap()).unwrap().values().concat()
 }
 
-/// Exported for one size and run at another, a network computes what it would if it had been exported for that.
+/// Checks that a network exported for one size and run at another computes the same as one exported for that size.
 fn runs_at_other_sizes(kind: Kind) {
     for (from, to) in
         [([64, 64], [96, 64]), ([64, 64], [32, 64]), ([96, 64], [64, 32]), ([64, 32], [128, 96])]
@@ -232,7 +232,7 @@ fn decoded_boxes_are_read_as_the_manifest_says_or_named() {
     }
 }
 
-/// Moves the weights of a network into a file in `folder`, as exporters do; `location` is what it is called in the network.
+/// Moves the weights of a network into a file in `folder`, as exporters do; `location` is its name in the network.
 fn external(net: &mut ModelProto, folder: &Path, file: &str, location: &str) {
     let mut data = Vec::new();
     for tensor in &mut net.graph.as_mut().unwrap().initializer {
