@@ -99,7 +99,7 @@ fn what_is_at_rest_stands_there_until_it_is_stirred() {
         assert_eq!((path.len(), path[path.len() - 1].at), (12, at(i as f32 * 0.2)), "its stay goes on");
         assert!(tracks[0].rect.iou(&rect) > 0.9, "{:?}", tracks[0].rect);
     }
-    // Something moves in its place, and nobody looks: it is uncertain from then on.
+    // Something moves in its place, and there is no inference: it is uncertain from then on.
     let stirred = [Rect::new(0.25, 0.45, 0.1, 0.1)];
     let mut lived = 0;
     while !tracker.glance(at(600.0 + lived as f32 * 0.2), EPOCH, &stirred).is_empty() {
@@ -245,8 +245,8 @@ fn a_second_box_of_somebody_starts_no_track() {
 
 #[test]
 fn who_begins_in_a_stream_goes_as_the_stream_does() {
-    // Riders go to the right by 1.2 widths a look, and are as far behind each other: after a look, each is where the one before
-    // him was.
+    // Riders go to the right by 1.2 widths an inference, and are as far behind each other: one inference later, each
+    // is where the one before him was.
     let rider = |t: f32| seen(Label::TwoWheeler, 0.8, upright(0.06 + 0.24 * t, 0.5));
     let ids = |streams: bool| {
         let mut tracker = Tracker::new(Settings::default());
@@ -291,7 +291,7 @@ fn a_newcomer_takes_nobodys_detection() {
     for i in 0..6 {
         tracker.update(at(i as f32 * 0.2), EPOCH, &[rider(i as f32 * 0.2)]);
     }
-    // Somebody is seen once beside it, where the rider's next box is nearly.
+    // Another rider is seen once beside it, almost at the rider's next box.
     let newcomer = seen(Label::TwoWheeler, 0.8, upright(0.2 + 0.1 * 1.2 + 0.035, 0.5));
     tracker.update(at(1.2), EPOCH, &[rider(1.2), newcomer]);
     let late = seen(Label::TwoWheeler, 0.8, upright(0.2 + 0.1 * 1.4 + 0.012, 0.5));
@@ -451,8 +451,8 @@ fn who_passes_in_front_is_told_by_colours() {
     assert_eq!(play(&[], &[]), [Some(1), Some(2)]);
 }
 
-/// Cars that come towards a camera 5 m above the street at 54 km/h, a look every so many seconds: three of nine were lost, since
-/// they grew faster than was expected.
+/// Cars that come towards a camera 5 m above the street at 54 km/h, an inference every so many seconds: three of nine
+/// were lost, since they grew faster than was expected.
 #[test]
 fn who_comes_near_keeps_one_id() {
     let car_at = |z: f32, aside: f32| {
