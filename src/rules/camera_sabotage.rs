@@ -15,15 +15,17 @@ use crate::domain::time::Monotonic;
 
 /// Minimum time of learning, in seconds, before the picture is compared with it.
 const LEARNT_SECONDS_MIN: f32 = 12.0;
-/// Part of the learnt edges in place: at or above the first all is well, below the second something is wrong. Once it
-/// is, it stays wrong up to the third.
+/// Part of the learnt edges in place from which on all is well.
 const IN_PLACE_WELL: f32 = 0.55;
+/// Part in place below which something is wrong.
 const IN_PLACE_WRONG: f32 = 0.2;
+/// Part in place below which it stays wrong.
 const IN_PLACE_STILL_WRONG: f32 = 0.4;
-/// Limits for blunt edges: below this part of the learnt strength, the picture is wrong below this part in place. Out
-/// of focus, the strongest edges still are about where they were, while the lorry that stops in front has sharp edges
-/// of its own.
+/// Limits of blunt edges: part of the learnt strength, part in place; the picture is wrong below both. Out of focus,
+/// the strongest edges still are about where they were, while the lorry that stops in front has sharp edges of its
+/// own.
 const BLUNT_WRONG: (f32, f32) = (0.5, 0.42);
+/// The same once something is wrong.
 const BLUNT_STILL_WRONG: (f32, f32) = (0.6, 0.5);
 /// Maximum time from well to wrong, in seconds, of a deliberate act; slower changes are dusk, fog or dirt.
 const SUDDEN_SECONDS: f32 = 20.0;

@@ -32,8 +32,7 @@ pub trait Condition: Send {
     /// Returns the end condition of its events.
     fn ending(&self) -> Ending;
 
-    /// Returns true if each subject is reported by name. A rule about the number of subjects only counts those that
-    /// join.
+    /// Returns true if each subject is reported. A rule about the number of subjects only counts those that join.
     fn tells_of_each(&self) -> bool {
         true
     }

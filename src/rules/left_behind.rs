@@ -1,5 +1,5 @@
-//! `left_behind`: something came, and has stood for a while with nobody near it: a two-wheeler, or a thing that no network
-//! has a class for (a bag, a carton), which is a subject of label `moving`.
+//! `left_behind`: a subject came, and has stood for a while with no person near it: a two-wheeler, or a thing that no
+//! network has a class for (a bag, a carton), which is a subject of label `moving`.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -25,11 +25,13 @@ const PASSING_SECONDS: f32 = 3.0;
 const STEP_SECONDS_MAX: f32 = 5.0;
 /// A track last seen longer ago than this, in seconds, is not known to be near.
 const SEEN_SECONDS: f32 = 2.0;
-/// A new track is one that stood there and was lost, if it begins so near to it and so much later at most. The other
-/// two are the limits for one that was lost on its way.
+/// Maximum distance between a lost standing subject and the new track that is the same, in lengths.
 const HEIR_LENGTHS_STANDING: f32 = 0.5;
+/// Maximum time between them, in seconds.
 const HEIR_SECONDS_STANDING: f32 = 600.0;
+/// Maximum distance if it was lost on its way, in lengths, beyond its way at the last pace.
 const HEIR_LENGTHS_MOVING: f32 = 1.5;
+/// Maximum time if it was lost on its way, in seconds.
 const HEIR_SECONDS_MOVING: f32 = 3.0;
 
 /// Numbers of a `left_behind` rule.

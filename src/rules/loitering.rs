@@ -22,17 +22,22 @@ const SEEN_SECONDS: f32 = 1.5;
 const PARKED_SECONDS: f32 = 5.0;
 /// Time for which it stays parked while it is hidden, in seconds.
 const HIDDEN_SECONDS: f32 = 60.0;
-/// A new track is a lost person if it begins within so many lengths and seconds, and that person was about to stay:
-/// slower than a walk, in lengths a second. Passers-by follow each other as closely. A person found in the place of
-/// the loss, but for `RISEN_LENGTHS`, may have been hidden for longer: crouched behind a parked vehicle.
+/// Maximum distance between a lost person and the new track that is the same, in lengths.
 const HEIR_LENGTHS: f32 = 1.25;
+/// Maximum time between them, in seconds.
 const HEIR_SECONDS: f32 = 6.0;
+/// Maximum pace at the loss, in lengths a second, of a person who was about to stay: slower than a walk. Passers-by
+/// follow each other as closely.
 const HEIR_PACE: f32 = 0.4;
+/// Maximum distance of a person found in the place of the loss, who may have been hidden for longer: crouched behind
+/// a parked vehicle.
 const RISEN_LENGTHS: f32 = 0.3;
+/// Maximum time of such hiding, in seconds.
 const RISEN_SECONDS: f32 = 15.0;
-/// A track of which this part of its box lies within a parked two-wheeler is a part of that, unless it has moved by
-/// so many of its lengths: some networks see a person in a saddle and a mirror, for hours.
+/// Minimum part of a track's box within a parked two-wheeler for it to be a part of that: some networks see a person
+/// in a saddle and a mirror, for hours.
 const PART: f32 = 0.6;
+/// Movement, in own lengths, after which it is no such part.
 const LENGTHS_MOVED: f32 = 0.75;
 
 /// Numbers of a `loitering` rule.

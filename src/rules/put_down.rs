@@ -26,8 +26,9 @@ const NEAR_LENGTHS: f32 = 1.0;
 /// Factor on vertical distances. The ground is foreshortened: a point above or below on the picture is further away
 /// than it seems.
 const FORESHORTENED: f32 = 2.0;
-/// A person who has stayed within this, in own lengths, for so long does not pass by.
+/// Maximum movement of a person who stays near it, in own lengths.
 const STAYING_LENGTHS: f32 = 0.5;
+/// Minimum time of staying, in seconds; others pass by.
 const STAYING_SECONDS: f32 = 3.0;
 /// Time out of view after which it was taken up, if no track is in front of it.
 const TAKEN_UP_SECONDS: f32 = 2.0;

@@ -29,8 +29,9 @@ const FOOT_ERROR: f32 = 0.08;
 const KMH_MAX: f32 = 200.0;
 /// Maximum angle between two ways of about one direction, in degrees.
 const HEADING_DEGREES_MAX: f32 = 45.0;
-/// A rider who begins within so many seconds and metres of where another one was lost is the same one.
+/// Maximum time between the loss of a rider and the new track of the same rider, in seconds.
 const SAME_SECONDS: f32 = 1.5;
+/// Maximum distance of that track from the rider's expected place, in metres.
 const SAME_METRES: f32 = 10.0;
 /// Maximum number of fast riders that are remembered.
 const FAST_MAX: usize = 64;

@@ -13,14 +13,16 @@ use crate::domain::detection::Label;
 use crate::domain::time::Monotonic;
 use crate::domain::track::Track;
 
-/// A vehicle that has stood for so long, in seconds, is part of a jam. One that stood there much longer than the
-/// vehicle in question was parked before, and is none.
+/// Minimum standing time of a vehicle that is part of a jam, in seconds.
 const JAM_SECONDS: f32 = 3.0;
+/// Maximum time by which it stood before the vehicle in question, in seconds: one that was parked long before is no
+/// jam.
 const JAM_SECONDS_EARLIER_MAX: f32 = 180.0;
 /// Reach of a jam beyond the zone, in lengths of the vehicle.
 const AROUND_LENGTHS: f32 = 4.0;
-/// A standing vehicle that was lost is a new track at its place, so near and so much later at most.
+/// Maximum distance between a lost standing vehicle and the new track that is the same, in lengths.
 const HEIR_LENGTHS: f32 = 0.5;
+/// Maximum time between them, in seconds.
 const HEIR_SECONDS: f32 = 120.0;
 /// The event is over after this long with nothing standing there.
 const QUIET: Duration = Duration::from_secs(10);

@@ -37,13 +37,16 @@ const SEEN_SECONDS: f32 = 2.0;
 const FOUND_SECONDS: f32 = 2.0;
 /// Minimum time for which a neighbour has stood when the subject leaves.
 const NEIGHBOUR: Duration = Duration::from_secs(2);
-/// A starter is the subject of a lost track: a new track that began so near to its place, and about when
-/// it was last seen. A starter was at first slower than the pace, in lengths a second, and got away by so many
-/// lengths.
+/// Maximum distance, in lengths, between a lost subject's place and the beginning of its starter: a new track that is
+/// the subject itself. A starter must be slow over the same distance.
 const STARTER_LENGTHS: f32 = 0.7;
+/// Maximum time by which it may begin before the last sight in that place, in seconds.
 const STARTER_SECONDS_BEFORE: f32 = 1.0;
+/// Maximum time after that sight, in seconds.
 const STARTER_SECONDS_AFTER: f32 = 4.0;
+/// Maximum pace of a starter at first, in lengths a second.
 const STARTER_PACE_MAX: f32 = 1.25;
+/// Distance at which a starter got away, in lengths.
 const STARTER_LENGTHS_AWAY: f32 = 1.5;
 /// Maximum number of leavings, starters and lost tracks that are remembered.
 const REMEMBERED_MAX: usize = 32;

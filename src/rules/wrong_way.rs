@@ -21,10 +21,10 @@ const PACE_MIN: f32 = 0.2;
 /// the next by a few pixels at a time, which are lengths of theirs.
 const WAY_MIN: f32 = 0.12;
 
-/// Limits for a movement of the track's own: no single step is more than `STEP_MAX` of the way against the direction.
-/// The steps along the direction since the turn sum up to `FORTH_MAX` of it at most. An identity that is handed from
-/// a car to the one behind it goes back in one step, and on with the traffic.
+/// Maximum single step of a track's own movement, as a part of its way against the direction. An identity that is
+/// handed from a car to the one behind it goes back in one step, and on with the traffic.
 const STEP_MAX: f32 = 0.7;
+/// Maximum sum of the steps along the direction since the turn, as a part of that way.
 const FORTH_MAX: f32 = 0.3;
 
 /// Numbers of a `wrong_way` rule.

@@ -111,8 +111,9 @@ impl Photographs {
         self.0.entry((sitter, aspect)).or_default().push(photograph);
     }
 
-    /// Returns the photograph in which `actor` looks most as he should; always the same. His back is turned to the
-    /// camera at 0 and his left side at a quarter turn. `None`: there is none of his kind, and he is drawn.
+    /// Returns the photograph in which `actor` looks most as he should; always the same. `turned` is 0 where his back
+    /// is turned to the camera, and a quarter turn where his left side is. `None`: there is none of his kind, and he
+    /// is drawn.
     pub(super) fn of(&self, actor: &Actor, turned: f32) -> Option<Print<'_>> {
         let sitter = match actor.body {
             Body::Person => match actor.pose {

@@ -30,8 +30,9 @@ pub(super) struct Actor {
 /// The far end of the street's traffic, and the near one behind the camera, in metres.
 const FAR_Y: f32 = 95.0;
 const NEAR_Y: f32 = -8.0;
-/// Traffic comes in waves, as from a traffic light: so many seconds of every cycle.
+/// Length of a cycle of the traffic, in seconds: it comes in waves, as from a traffic light.
 const CYCLE_SECONDS: f64 = 26.0;
+/// Seconds of every cycle in which it comes.
 const GREEN_SECONDS: f64 = 16.0;
 
 /// One file of traffic. All in it go at one speed, so that none runs into the one ahead.

@@ -27,9 +27,10 @@ pub(super) enum Stage {
     Near,
 }
 
-/// Cost of an unlike appearance, by overlap and by distance. Among tracks that may have the same box, the one that
-/// looks like it comes first. It bars none, since a subject that turns looks different.
+/// Cost of an unlike appearance, by overlap. Among tracks that may have the same box, the one that looks like it
+/// comes first. It bars none, since a subject that turns looks different.
 const UNLIKE: f32 = 1.5;
+/// The same by distance.
 const UNLIKE_NEAR: f32 = 0.6;
 
 /// Cost of a second without being seen, among such tracks.
@@ -37,27 +38,31 @@ const LATE: f32 = 0.3;
 /// Maximum number of seconds that count.
 const LATE_SECONDS_MAX: f32 = 2.5;
 
-/// A fast subject gets faster as it comes nearer, by about so much of the square of its pace (sizes a second, each
-/// second) more than was predicted.
+/// Gain of speed of a subject that comes nearer, beyond the prediction, as a part of the square of its pace (sizes a
+/// second, each second).
 const NEARING: f32 = 0.12;
 
-/// A subject that goes this fast (sizes a second), and has done so for some inferences, does not go back at once. To
-/// fall behind its expected place by more than this (sizes), and this part of the expected way, takes harder brakes
-/// than there are.
+/// Minimum pace, in sizes a second, of a subject that does not go back at once. To fall behind its expected place by
+/// more than the limits below takes harder brakes than there are.
 const COMMITTED_PACE: f32 = 0.8;
+/// Minimum number of its inferences.
 const COMMITTED_HITS: u32 = 4;
+/// Distance by which it may fall behind, in sizes.
 const BEHIND_SIZES: f32 = 0.35;
+/// Addition to that distance, as a part of the expected way.
 const BEHIND_PART: f32 = 0.6;
-/// Maximum ratio of the seen and the expected size, larger or smaller: a half or twice, and larger by so much more
-/// for each second since the last sight.
+/// Maximum ratio of the seen and the expected size, and of the expected and the seen.
 const GROWN: f32 = 2.0;
+/// Addition to the first of the two for each second since the last sight.
 const GROWN_A_SECOND: f32 = 1.0;
 
-/// A subject that grows by this part of its size a second or more may be this much larger than expected. If at least
-/// so much of the expected box lies in the seen one, that is worth an overlap of up to so much.
+/// Minimum growth of a subject that may be larger than expected, as a part of its size a second.
 const OUTGROWN_GROWTH: f32 = 0.2;
+/// Maximum ratio of its seen and its expected size.
 const OUTGROWN_MAX: f32 = 3.5;
+/// Minimum part of its expected box that lies in the seen one.
 const OUTGROWN_WITHIN: f32 = 0.5;
+/// Overlap that counts if all of it does.
 const OUTGROWN_OVERLAP: f32 = 0.5;
 
 /// Pairs of track and detection by index.

@@ -4,25 +4,26 @@ use super::kalman;
 use crate::domain::detection::Label;
 use crate::domain::geometry::{Point, Rect};
 
-/// Scores that change no log-odds: a track with that score in every inference is neither more nor less likely a
-/// subject. A subject that moves along is accepted sooner than one that stays in its place: leaves are taken for
-/// people again and again, and sway.
+/// Score that changes nothing for a track that moves along: with it in every inference, the track is neither more nor
+/// less likely a subject.
 const EVEN_MOVING: f32 = 0.30;
+/// The same for a track that stays in its place. Leaves are taken for people again and again, and sway.
 const EVEN_STAYING: f32 = 0.37;
 /// Cost of an inference that does not find it, in log-odds.
 const MISS: f32 = 0.8;
 /// Part of the earlier log-odds that counts on the next inference.
 const KEPT: f32 = 0.9;
-/// Log-odds from which on it is a subject.
+/// Log-odds from which on a track that moves along is a subject.
 const ENOUGH_MOVING: f32 = 1.0;
+/// Log-odds from which on a track that stays is a subject.
 const ENOUGH_STAYING: f32 = 1.2;
 /// Score that a car which stays must have had once: a stain on the road is called one with less, for hours.
 const SURE_CAR: f32 = 0.55;
 /// Scores beyond this say no more.
 const SCORE_MAX: f32 = 0.95;
-/// A track moves along when its place is so many sizes from its first one, and the way there was no longer than so
-/// many times that: swaying leaves go to and fro.
+/// Minimum distance from its first place of a track that moves along, in sizes.
 const TRAVELLED_SIZES: f32 = 0.5;
+/// Maximum length of its way, as a multiple of that distance: swaying leaves go to and fro.
 const DETOUR_MAX: f32 = 2.0;
 
 /// The history of one track.

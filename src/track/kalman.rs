@@ -2,32 +2,35 @@
 
 use crate::domain::geometry::{Point, Rect};
 
-/// All in units of the box's size: the error of the surest detection, and the additional error of one of score 0; the
-/// maximum speed of a new subject, and its acceleration per second. Twice the errors of street-nano's boxes on drawn
-/// streets: its errors last for several inferences, which the filter takes for independent.
+/// Minimum error of a detection, in units of the box's size. This and the next are twice the errors of street-nano's
+/// boxes on drawn streets: its errors last for several inferences, which the filter takes for independent.
 const MEASURED: f32 = 0.06;
+/// Error of a detection of score 0, in the same units; less with a higher score.
 const UNSURE: f32 = 0.32;
+/// Speed that a new subject may have (standard deviation), in sizes a second.
 const FIRST_SPEED: f32 = 4.0;
+/// Acceleration that is expected, in sizes a second, each second.
 const ACCELERATION: f32 = 0.7;
 /// No box is more exact than a pixel of a sub stream, of 640 in a row and 360 rows; heights are a little less exact.
 const PIXEL: (f32, f32) = (1.0 / 640.0, 0.85 / 360.0);
-/// Widths and heights are so much less exact than places; but of an unsure detection by less.
+/// Factor on the errors of widths and heights, which are less exact than places.
 const SIZE: f32 = 1.3;
+/// Part of a missing score that counts for them: an unsure detection is less inexact in size.
 const SIZE_UNSURE: f32 = 0.6;
 /// Sizes change more slowly than places.
 const GROWTH: f32 = 0.25;
-/// Below the first speed (sizes a second) a movement is the detector's trembling, and the box stays where it is; from
-/// the second one on it goes on as measured.
+/// Speed, in sizes a second, below which a movement is the detector's trembling, and the box stays where it is.
 const TREMBLE: f32 = 0.15;
+/// Speed from which on the box goes on as measured.
 const GOING: f32 = 0.45;
 /// Growth that gets faster does so by no more than this.
 const GROWTH_AGILITY_MAX: f32 = 6.0;
 /// Time for which a measured growth is believed, in seconds.
 const GROWTH_SECONDS: f32 = 0.6;
 
-/// Growth is taken for coming nearer from this speed on (sizes a second). So much of it (parts of its size a second) may be
-/// trembling of its edges.
+/// Speed, in sizes a second, from which on growth is taken for coming nearer.
 const NEARING_PACE: f32 = 0.5;
+/// Growth, in parts of its size a second, that may be trembling of its edges.
 const NEARING_TREMBLE: f32 = 0.25;
 /// Maximum ratio by which an approaching subject is expected to be larger, and a leaving one smaller.
 const NEARER_MAX: f32 = 2.2;

@@ -12,6 +12,7 @@ const ALIAS_IOU: f32 = 0.65;
 /// pictures of six sources that are one or the other, 114 of 131 are two-wheelers with such evidence, and 15 of 149
 /// without it.
 const NARROW: f32 = 2.2;
+/// Minimum overlap (IoU) of two boxes of such a two-wheeler.
 const NARROW_IOU: f32 = 0.5;
 /// Minimum rider score, as a fraction of the group box score. Such riders stand for themselves.
 const GROUP_SCORE: f32 = 0.6;

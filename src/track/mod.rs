@@ -87,15 +87,17 @@ const FLOW_AGREE: f32 = 0.8;
 const TRAVELLED_SECONDS: f32 = 0.9;
 /// Minimum part of a box at rest that motion must cover to be its own.
 const STIRRED: f32 = 0.03;
-/// Overlap (IoU) with a track seen in the same inference above which a box is a second one of the same subject. The
-/// second limit is for boxes of less than `SECOND_SCORE`.
+/// Overlap (IoU) with a track seen in the same inference above which a box is a second one of the same subject.
 const SECOND_OVERLAP: f32 = 0.5;
+/// The same for an unsure box.
 const SECOND_OVERLAP_UNSURE: f32 = 0.25;
+/// Score below which a box is unsure.
 const SECOND_SCORE: f32 = 0.6;
-/// A two-wheeler is another one without its rider if so much of it lies within that one, it is lower than this part
-/// of it, and it stands where that stands, but for this part of its height.
+/// Minimum part of a two-wheeler's box that lies in another one, for it to be that one without its rider.
 const PART: f32 = 0.6;
+/// Maximum height of its box, as a part of the other's.
 const PART_HEIGHT: f32 = 0.8;
+/// Maximum distance of the two feet, as a part of the other's height.
 const PART_FOOT: f32 = 0.2;
 /// Minimum part of the scores that say two-wheeler, against person, for a track that was faster than a walk to be a
 /// rider whose machine is not always found. A person who stands or bends beside a parked one is as often called by

@@ -6,16 +6,16 @@ use crate::domain::detection::SCORE_SURE;
 /// are treated alike.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// From this score on a detection is sure. 0..=1.
+    /// Minimum score of a sure detection. 0..=1.
     pub score_high: f32,
-    /// From this score on a detection may start a track; one that is never sure is confirmed only once it gets somewhere.
-    /// 0..=1.
+    /// Minimum score of a detection that may start a track; one that is never sure is confirmed only once it gets
+    /// somewhere. 0..=1.
     pub score_start: f32,
-    /// From this score on a detection may continue a track. 0..=1.
+    /// Minimum score of a detection that may continue a track. 0..=1.
     pub score_low: f32,
-    /// Least overlap (IoU) of a sure detection with the predicted box.
+    /// Minimum overlap (IoU) of a sure detection with the predicted box.
     pub iou_min: f32,
-    /// Least overlap (IoU) of a weak detection with the predicted box.
+    /// Minimum overlap (IoU) of a weak detection with the predicted box.
     pub iou_weak_min: f32,
     /// Maximum speed of a subject at its second inference, in box sizes per second, if the detector is as sure as can
     /// be; less as it is less sure. A motorbike passing at 30 km/h makes 5.
@@ -24,7 +24,7 @@ pub struct Settings {
     pub hits_min: u32,
     /// Minimum time over which they must be spread, in seconds.
     pub confirm_seconds_min: f32,
-    /// Where inferences are rare, two of them confirm a track if they are sure and so many seconds lie between them.
+    /// Minimum time between two sure inferences that confirm a track, in seconds, where inferences are rare.
     pub confirm_seconds_of_two: f32,
     /// Time for which a confirmed track lives on without being seen. Only time counts in which an inference covered
     /// its expected place.
@@ -36,9 +36,9 @@ pub struct Settings {
     pub miss_seconds_max: f32,
     /// Time without inference after which a moving track is given up, in seconds: it can be anywhere.
     pub unlooked_seconds_max: f32,
-    /// A confirmed track that has stayed in its place for so long is at rest.
+    /// Time in its place after which a confirmed track is at rest, in seconds.
     pub rest_seconds_min: f32,
-    /// It has left its place when its box overlaps the one that it had there by less than this (IoU).
+    /// Minimum overlap (IoU) with the box that it had there; below it, the track has left its place.
     pub rest_iou_min: f32,
     /// Maximum number of points of a path, at least 2.
     pub path_points_max: usize,
