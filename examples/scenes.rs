@@ -17,7 +17,7 @@ use wardwatch::domain::detection::Label;
 use wardwatch::scene::script::Script;
 use wardwatch::scene::{Light, Scene, Settings, Truth, bustle};
 
-/// Time between two frames of a scene, in seconds.
+/// Time between two frames of a scene.
 const SECONDS_BETWEEN: f32 = 4.3;
 /// Minimum visible part of a subject that is asked for.
 const VISIBLE_MIN: f32 = 0.4;

@@ -22,7 +22,7 @@ const PIXELS_MIN: f32 = 100.0;
 const STANDING: std::ops::RangeInclusive<f32> = 1.8..=4.0;
 /// Maximum number of persons of a set, taken evenly.
 const PERSONS_MAX: usize = 70;
-/// Luma around a picture that is smaller than the size.
+/// Grey around a picture that is smaller than the size.
 const AROUND: u8 = 114;
 
 /// Prints a line for each range of heights. Returns the same for the model card.

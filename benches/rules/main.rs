@@ -16,7 +16,7 @@
 //! `cargo bench --profile dev --bench rules -- [--only NAME] [--model PATH] [--verbose] [...]`: `--only` takes the
 //! beginning of a name; `--size WxH` plays in pictures of so many pixels; `--cast N` plays the same scenes with other
 //! people, machines, houses and chance traffic than those that tracker and rules were tuned on (cast 0); `--verbose`
-//! prints the reasons for which rules did not fire, `--trace` the results of every inference. `street-nano` runs
+//! prints the reasons why rules did not fire, `--trace` the results of every inference. `street-nano` runs
 //! where no model is named; `motion` is the built-in motion detector.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on says where")]
 #![allow(clippy::print_stdout, reason = "it prints a table")]

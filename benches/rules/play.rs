@@ -28,7 +28,7 @@ pub struct Said {
     pub opened: Vec<(f64, Event)>,
     /// Rules that this build does not know: ids, and the reasons.
     pub unknown: Vec<(String, String)>,
-    /// Reasons for which rules did not fire: the last reason for each rule and track, and its second.
+    /// Reasons why rules did not fire: the last reason for each rule and track, and its second.
     pub notes: BTreeMap<(String, String), (f64, String)>,
     pub frames: u64,
     pub inferences: u64,
@@ -117,7 +117,7 @@ pub fn frame(second: f64, epoch: u32, picture: Picture) -> Frame {
     Frame { camera: camera(), epoch: Epoch(epoch), pts, at: stamp(second), picture }
 }
 
-/// Returns the rules that this build knows, checked; and the reasons for which it does not know the others.
+/// Returns the rules that this build knows, checked; and the reasons for the others.
 pub fn known(scene: &Scene, rules: &[Rule]) -> (Vec<RuleSettings>, Vec<(String, String)>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("wardwatch.toml");

@@ -3,7 +3,7 @@
 use wardwatch::scene::script::{Body, Part, Pose, Riders, Script};
 use wardwatch::scene::{Light, Settings};
 
-/// Length of each street, in seconds.
+/// Playing time of each street.
 pub const SECONDS: f32 = 60.0;
 /// Frames a second.
 pub const FPS: f32 = 5.0;

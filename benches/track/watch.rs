@@ -68,7 +68,7 @@ impl Gated {
         looked.tracks
     }
 
-    /// Returns true if the latest inference at its place found it.
+    /// Returns false if the latest inference at its place did not find it.
     pub fn is_there(&self, track: &Track) -> bool {
         !self.missed.contains(&track.id)
     }

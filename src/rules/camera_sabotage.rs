@@ -13,7 +13,7 @@ use super::{Condition, Ending, Finding, Needs, Notes, View, measure};
 use crate::domain::optics::Optics;
 use crate::domain::time::Monotonic;
 
-/// Minimum time of learning, in seconds, before the picture is compared with it.
+/// Minimum time of learning before the picture is compared with it.
 const LEARNT_SECONDS_MIN: f32 = 12.0;
 /// Part of the learnt edges in place from which on all is well.
 const IN_PLACE_WELL: f32 = 0.55;
@@ -27,7 +27,7 @@ const IN_PLACE_STILL_WRONG: f32 = 0.4;
 const BLUNT_WRONG: (f32, f32) = (0.5, 0.42);
 /// The same once something is wrong.
 const BLUNT_STILL_WRONG: (f32, f32) = (0.6, 0.5);
-/// Maximum time from well to wrong, in seconds, of a deliberate act; slower changes are dusk, fog or dirt.
+/// Maximum time from well to wrong of a deliberate act; slower changes are dusk, fog or dirt.
 const SUDDEN_SECONDS: f32 = 20.0;
 /// Minimum sharpness, as a part of the learnt energy, with which the camera has been moved; with less, it sees
 /// nothing sharp.

@@ -107,7 +107,7 @@ pub enum Ending {
     AtNextLook,
 }
 
-/// Reasons for which there was no finding, for a person who tunes a rule. Costs nothing unless asked for.
+/// Reasons why there was no finding, for a person who tunes a rule. Costs nothing unless asked for.
 #[derive(Debug, Default)]
 pub struct Notes {
     lines: Option<Vec<(Option<TrackId>, String)>>,

@@ -12,12 +12,12 @@ use crate::domain::detection::Label;
 use crate::domain::time::Monotonic;
 use crate::domain::track::Track;
 
-/// A track last seen in the zone longer ago than this, in seconds, does not count: detectors miss a person in a crowd
-/// now and then.
+/// A track last seen in the zone longer ago than this does not count: detectors miss a person in a crowd now and
+/// then.
 const SEEN_SECONDS: f32 = 2.0;
 /// Part of the needed count with which a crowd goes on.
 const KEPT_PART: f32 = 0.75;
-/// Time for which it goes on with less, in seconds.
+/// Time for which it goes on with less.
 const LESS_SECONDS: f32 = 2.0;
 /// Minimum part of the needed time for which the count must be reached.
 const FULL_PART: f32 = 0.7;

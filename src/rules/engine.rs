@@ -35,7 +35,7 @@ pub struct Look<'a> {
     pub optics: Option<&'a Optics>,
 }
 
-/// The reason for which a rule did not fire on a frame, for a person who tunes it.
+/// The reason why a rule did not fire on a frame, for a person who tunes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// The rule.
@@ -98,13 +98,13 @@ impl RuleSet {
         Self { camera, epoch: None, rules, explains: false, notes: Vec::new() }
     }
 
-    /// Makes [`RuleSet::notes`] give after each step the reasons for which rules did not fire. Without it nothing is
+    /// Makes [`RuleSet::notes`] give after each step the reasons why rules did not fire. Without it nothing is
     /// noted.
     pub fn explain(&mut self) {
         self.explains = true;
     }
 
-    /// Reasons for which rules did not fire on the last step, for tracks that came near.
+    /// Reasons why rules did not fire on the last step, for tracks that came near.
     pub fn notes(&self) -> &[Note] {
         &self.notes
     }

@@ -11,7 +11,7 @@ use crate::domain::track::{PathPoint, Track};
 
 /// Maximum number of lost tracks that are remembered.
 const LOST_MAX: usize = 64;
-/// Maximum time for which they are remembered, in seconds.
+/// Maximum time for which they are remembered.
 const LOST_SECONDS_MAX: f32 = 600.0;
 
 /// A rule's state of type `T` for each live track; bounded by their number.

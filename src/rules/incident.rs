@@ -17,7 +17,7 @@ use crate::domain::track::Track;
 pub(super) const WAIT_FIRST: Duration = Duration::from_secs(5);
 /// Maximum number of members that are remembered; the number of those who took part has no bound.
 const MEMBERS_MAX: usize = 256;
-/// Maximum time between a lost member and the new track that is the same, in seconds.
+/// Maximum time between a lost member and the new track that is the same.
 const HEIR_SECONDS_MAX: f32 = 10.0;
 /// Maximum distance between them, in lengths.
 const HEIR_LENGTHS_MAX: f32 = 1.5;

@@ -16,15 +16,15 @@ use crate::domain::ids::TrackId;
 use crate::domain::time::Monotonic;
 use crate::domain::track::{PathPoint, Track};
 
-/// A track last seen longer ago than this, in seconds, is not known to be there.
+/// A track last seen longer ago than this is not known to be there.
 const SEEN_SECONDS: f32 = 1.5;
-/// Time for which a parked two-wheeler has stood, in seconds.
+/// Time for which a parked two-wheeler has stood.
 const PARKED_SECONDS: f32 = 5.0;
-/// Time for which it stays parked while it is hidden, in seconds.
+/// Time for which it stays parked while it is hidden.
 const HIDDEN_SECONDS: f32 = 60.0;
 /// Maximum distance between a lost person and the new track that is the same, in lengths.
 const HEIR_LENGTHS: f32 = 1.25;
-/// Maximum time between them, in seconds.
+/// Maximum time between them.
 const HEIR_SECONDS: f32 = 6.0;
 /// Maximum pace at the loss, in lengths a second, of a person who was about to stay: slower than a walk. Passers-by
 /// follow each other as closely.
@@ -32,7 +32,7 @@ const HEIR_PACE: f32 = 0.4;
 /// Maximum distance of a person found in the place of the loss, who may have been hidden for longer: crouched behind
 /// a parked vehicle.
 const RISEN_LENGTHS: f32 = 0.3;
-/// Maximum time of such hiding, in seconds.
+/// Maximum time of such hiding.
 const RISEN_SECONDS: f32 = 15.0;
 /// Minimum part of a track's box within a parked two-wheeler for it to be a part of that: some networks see a person
 /// in a saddle and a mirror, for hours.

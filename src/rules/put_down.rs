@@ -17,7 +17,7 @@ use crate::domain::track::{PathPoint, Track};
 
 /// Maximum distance of a possible bringer from the object, in the bringer's own lengths.
 const BRINGER_LENGTHS: f32 = 1.5;
-/// Maximum time between the bringer's sighting and the object's arrival, in seconds.
+/// Maximum time between the bringer's sighting and the object's arrival.
 const BRINGER_SECONDS: f32 = 8.0;
 /// Distance at which a visitor has gone away from it, in own lengths.
 const GONE_LENGTHS: f32 = 1.5;
@@ -28,7 +28,7 @@ const NEAR_LENGTHS: f32 = 1.0;
 const FORESHORTENED: f32 = 2.0;
 /// Maximum movement of a person who stays near it, in own lengths.
 const STAYING_LENGTHS: f32 = 0.5;
-/// Minimum time of staying, in seconds; others pass by.
+/// Minimum time of staying; others pass by.
 const STAYING_SECONDS: f32 = 3.0;
 /// Time out of view after which it was taken up, if no track is in front of it.
 const TAKEN_UP_SECONDS: f32 = 2.0;
@@ -38,9 +38,9 @@ const HIDDEN_SECONDS_MAX: f32 = 60.0;
 const HIDDEN_PART: f32 = 0.2;
 /// Minimum intersection over union of two boxes of one object.
 const SAME_PART: f32 = 0.5;
-/// Minimum time that a track has rested, in seconds, for its empty place to stand out as a ghost.
+/// Minimum time that a track has rested for its empty place to stand out as a ghost.
 const RESTED_SECONDS: f32 = 5.0;
-/// Maximum time between its leaving and the ghost's coming, in seconds.
+/// Maximum time between its leaving and the ghost's coming.
 const LEFT_SECONDS_MAX: f32 = 10.0;
 /// Minimum intersection over union with an earlier box of a track that rests.
 const REST_PART: f32 = 0.6;
@@ -48,9 +48,9 @@ const REST_PART: f32 = 0.6;
 const GHOST_PART: f32 = 0.5;
 /// Minimum area of a ghost, as a part of the track's box; cars and large vehicles have no minimum.
 const GHOST_SIZE: f32 = 0.4;
-/// Time for which presences are remembered, in seconds.
+/// Time for which presences are remembered.
 const PRESENCE_SECONDS_MAX: f32 = 60.0;
-/// Minimum time between two presences of one track, in seconds.
+/// Minimum time between two presences of one track.
 const PRESENCE_SECONDS_STEP: f32 = 0.8;
 /// Bounds of the memory.
 const PRESENCES_MAX: usize = 1024;

@@ -17,10 +17,10 @@ use crate::domain::ids::TrackId;
 use crate::domain::time::Monotonic;
 use crate::domain::track::{PathPoint, Track};
 
-/// Minimum time of a measurement, in seconds. In a dense group no rider keeps one identity for long: three steps at 5
-/// pictures a second are enough.
+/// Minimum time of a measurement. In a dense group no rider keeps one identity for long: three steps at 5 pictures a
+/// second are enough.
 const MEASURED_SECONDS_MIN: f32 = 0.55;
-/// Maximum time of a measurement, in seconds.
+/// Maximum time of a measurement.
 const MEASURED_SECONDS_MAX: f32 = 2.0;
 /// Error of a foot point, as a part of its box's height, up or down. Its distance on the ground is subtracted from
 /// the way.
@@ -29,7 +29,7 @@ const FOOT_ERROR: f32 = 0.08;
 const KMH_MAX: f32 = 200.0;
 /// Maximum angle between two ways of about one direction, in degrees.
 const HEADING_DEGREES_MAX: f32 = 45.0;
-/// Maximum time between the loss of a rider and the new track of the same rider, in seconds.
+/// Maximum time between the loss of a rider and the new track of the same rider.
 const SAME_SECONDS: f32 = 1.5;
 /// Maximum distance of that track from the rider's expected place, in metres.
 const SAME_METRES: f32 = 10.0;

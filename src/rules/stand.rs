@@ -7,8 +7,7 @@ use crate::domain::track::PathPoint;
 
 /// Maximum movement of a standing subject, as a part of its length: boxes tremble, and a rider shifts their weight.
 const STIR: f32 = 0.25;
-/// Time out of its place, in seconds, below which a subject has not left: a partly hidden box is another one for a
-/// frame or two.
+/// Time out of its place below which a subject has not left: a partly hidden box is another one for a frame or two.
 const SECONDS_AWAY: f32 = 1.2;
 
 /// Follows one subject's feet, and remembers its standing place.

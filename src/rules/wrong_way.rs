@@ -11,7 +11,7 @@ use crate::domain::geometry::Point;
 use crate::domain::time::Monotonic;
 use crate::domain::track::PathPoint;
 
-/// Time out of the zone, in seconds, after which a way through it has ended.
+/// Time out of the zone after which a way through it has ended.
 const GAP_SECONDS: f32 = 1.0;
 
 /// Minimum pace, in own lengths a second; a slower vehicle is pushed, or rolls back.

@@ -9,7 +9,7 @@ use super::script::{Body, Effect, Part, Pose, Riders, Script, Thing};
 /// Adds parts of one sort.
 type Step = fn(&mut ChaCha8Rng, &mut Vec<Part>);
 
-/// Time within which people cross and pass, in seconds.
+/// Time within which people cross and pass.
 const SECONDS: f32 = 45.0;
 
 /// Creates a script by chance, the same for the same seed. Of a hundred, about so many have: rows of parked

@@ -46,7 +46,7 @@ const YARD_Y: (f32, f32) = (12.6, 20.4);
 /// Distance of the tripwire across the street from the camera, in metres.
 const WIRE_Y: f32 = 17.0;
 
-/// Time in the zone after which an intrusion is expected, in seconds.
+/// Time in the zone after which an intrusion is expected.
 pub const INTRUSION_SECONDS: f32 = 1.0;
 
 /// The hour of the day.

@@ -185,7 +185,7 @@ pub struct Part {
     dark: bool,
 }
 
-/// Duration of a turn on the spot, in seconds.
+/// Duration of a turn on the spot.
 const TURN_SECONDS: f32 = 0.5;
 /// Ids of a script's parts begin here, beyond those of the traffic.
 const FIRST_ID: u64 = 1_000_000_000;

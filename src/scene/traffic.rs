@@ -30,7 +30,7 @@ pub(super) struct Actor {
 /// The far end of the street's traffic, and the near one behind the camera, in metres.
 const FAR_Y: f32 = 95.0;
 const NEAR_Y: f32 = -8.0;
-/// Length of a cycle of the traffic, in seconds: it comes in waves, as from a traffic light.
+/// Length of a cycle of the traffic: it comes in waves, as from a traffic light.
 const CYCLE_SECONDS: f64 = 26.0;
 /// Seconds of every cycle in which it comes.
 const GREEN_SECONDS: f64 = 16.0;

@@ -7,7 +7,7 @@ use crate::domain::geometry::{Point, Rect};
 /// Score that changes nothing for a track that moves along: with it in every inference, the track is neither more nor
 /// less likely a subject.
 const EVEN_MOVING: f32 = 0.30;
-/// The same for a track that stays in its place. Leaves are taken for people again and again, and sway.
+/// The same for a track that stays in its place: leaves are taken for people again and again, and sway.
 const EVEN_STAYING: f32 = 0.37;
 /// Cost of an inference that does not find it, in log-odds.
 const MISS: f32 = 0.8;

@@ -25,7 +25,7 @@ const TREMBLE: f32 = 0.15;
 const GOING: f32 = 0.45;
 /// Growth that gets faster does so by no more than this.
 const GROWTH_AGILITY_MAX: f32 = 6.0;
-/// Time for which a measured growth is believed, in seconds.
+/// Time for which a measured growth is believed.
 const GROWTH_SECONDS: f32 = 0.6;
 
 /// Speed, in sizes a second, from which on growth is taken for coming nearer.

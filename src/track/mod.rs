@@ -52,7 +52,7 @@ struct Alive {
     seen: bool,
     /// Latest time at which an inference covered its expected place.
     looked_at: Monotonic,
-    /// Time for which such inferences have not found it, in seconds.
+    /// Time for which such inferences have not found it.
     missed_seconds: f32,
     /// Latest time at which it is known to be there: seen, or at rest where nothing moved.
     known_at: Monotonic,
@@ -83,7 +83,7 @@ const FLOW_SIZES: f32 = 2.0;
 const FLOW_LARGER: f32 = 3.0;
 /// Minimum length of the paces' vector sum, as a part of the sum of their lengths, at which the riders agree.
 const FLOW_AGREE: f32 = 0.8;
-/// Minimum time over which a track's movement is measured, in seconds.
+/// Minimum time over which a track's movement is measured.
 const TRAVELLED_SECONDS: f32 = 0.9;
 /// Minimum part of a box at rest that motion must cover to be its own.
 const STIRRED: f32 = 0.03;

@@ -22,21 +22,21 @@ pub struct Settings {
     pub speed_max: f32,
     /// Number of inferences that confirm a track.
     pub hits_min: u32,
-    /// Minimum time over which they must be spread, in seconds.
+    /// Minimum time over which they must be spread.
     pub confirm_seconds_min: f32,
-    /// Minimum time between two sure inferences that confirm a track, in seconds, where inferences are rare.
+    /// Minimum time between two sure inferences that confirm a track, where inferences are rare.
     pub confirm_seconds_of_two: f32,
     /// Time for which a confirmed track lives on without being seen. Only time counts in which an inference covered
     /// its expected place.
     pub lost_seconds_max: f32,
     /// The same for a track that is not confirmed.
     pub unconfirmed_seconds_max: f32,
-    /// Maximum time that a single inference counts of them, in seconds, however long there was none before: one weak
-    /// moment of the detector must not end a track that stood there for minutes.
+    /// Maximum time that a single inference counts of them, however long there was none before: one weak moment of
+    /// the detector must not end a track that stood there for minutes.
     pub miss_seconds_max: f32,
-    /// Time without inference after which a moving track is given up, in seconds: it can be anywhere.
+    /// Time without inference after which a moving track is given up: it can be anywhere.
     pub unlooked_seconds_max: f32,
-    /// Time in its place after which a confirmed track is at rest, in seconds.
+    /// Time in its place after which a confirmed track is at rest.
     pub rest_seconds_min: f32,
     /// Minimum overlap (IoU) with the box that it had there; below it, the track has left its place.
     pub rest_iou_min: f32,

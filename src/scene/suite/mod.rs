@@ -71,7 +71,7 @@ pub struct Expectation {
     pub events_max: usize,
 }
 
-/// Time before the evidence from which an event may open, in seconds: foot points of boxes are not exact.
+/// Time before the evidence from which an event may open: foot points of boxes are not exact.
 pub const EARLY_SECONDS: f32 = 1.5;
 
 /// All scenarios.
