@@ -1,9 +1,10 @@
 //! Writes drawn street scenes as a folder of labelled pictures, for training and measuring detectors:
 //! `cargo run --example scenes -- FOLDER --scenes 300 --seed 1`.
 //!
-//! The folder gets `images/NAME.jpg` and `labels/NAME.txt` as `wardwatch model eval` reads them (class, centre, size; 0
-//! person, 1 two-wheeler, 2 car, 3 large-vehicle), and `unclear/NAME.txt`, the same lines for who is too small or too
-//! hidden to be asked for: a detector may see them or not. Seeds of training and of measuring must differ.
+//! The folder gets `images/NAME.jpg` and `labels/NAME.txt` as `wardwatch model eval` reads them (class, centre, size;
+//! 0 person, 1 two-wheeler, 2 car, 3 large-vehicle). It also gets `unclear/NAME.txt`, the same lines for subjects
+//! that are too small or too hidden to be asked for: a detector may see them or not. Seeds of training and of
+//! measuring must differ.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -16,10 +17,11 @@ use wardwatch::domain::detection::Label;
 use wardwatch::scene::script::Script;
 use wardwatch::scene::{Light, Scene, Settings, Truth, bustle};
 
-/// Of each scene, this far apart.
+/// Time between two frames of a scene.
 const SECONDS_BETWEEN: f32 = 4.3;
-/// A subject is asked for if so much of it can be seen, and if it is so many pixels high at 360 rows.
+/// Minimum visible part of a subject that is asked for.
 const VISIBLE_MIN: f32 = 0.4;
+/// Minimum height of such a subject, in pixels at 360 rows.
 const HEIGHT_MIN: f32 = 10.0;
 
 #[derive(Parser)]
@@ -67,9 +69,10 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Every hour and weather in turn, so that a folder of any size has some of each: three eighths by day, a quarter each at
-/// night and in infra-red, an eighth at dusk; two fifths in rain. Seven of ten have what [`bustle`] brings: parked
-/// two-wheelers, pairs of riders, who crosses, crowds, a swaying pole (its documentation has the shares).
+/// Takes every hour and weather in turn, so that a folder of any size has some of each: three eighths by day, a
+/// quarter each at night and in infra-red, an eighth at dusk; two fifths in rain. Seven of ten have the additions of
+/// [`bustle`]: parked two-wheelers, pairs of riders, crossing subjects, crowds, a swaying pole (its documentation has
+/// the shares).
 fn settings(seed: u64) -> Settings {
     let turn = seed as usize;
     let light = [

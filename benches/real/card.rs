@@ -13,7 +13,7 @@ pub struct Row {
     pub cells: Vec<String>,
 }
 
-/// Puts the rows in the place of those that are there.
+/// Replaces the rows of the model card.
 pub fn write(networks: &[Network], rows: &[Row]) {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models/README.md");
     let text = std::fs::read_to_string(&file).unwrap();

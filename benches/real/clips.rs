@@ -1,4 +1,4 @@
-//! The clips with what somebody saw on them: subjects on key frames, crossings of lines, and what looking costs.
+//! The clips with a person's notes: subjects on key frames, crossings of lines; and the cost of watching.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ impl Clip {
     }
 }
 
-/// The clips that are there, by name; of those that are not, says so.
+/// Returns the clips that are there, by name; prints the missing ones.
 pub fn clips() -> Vec<Clip> {
     let (keys, lines) =
         (truth::keys(&truth::read("keys.txt")), truth::crossings(&truth::read("crossings.txt")));
@@ -51,7 +51,7 @@ pub fn clips() -> Vec<Clip> {
     there.into_iter().map(of).collect()
 }
 
-/// One subject of a key frame: what it is, and whether a network detected it there, and had it under a confirmed track.
+/// One subject of a key frame: its label, and if a network detected it there, and had it under a confirmed track.
 #[derive(Clone, Copy)]
 pub struct Subject {
     pub label: Label,
@@ -81,7 +81,7 @@ impl Watched {
         self.cpu.as_secs_f64() * 60.0 / self.seconds.max(1e-9)
     }
 
-    /// Subjects with one of these labels: how many there are, were detected, were tracked.
+    /// Numbers of subjects with one of these labels: all, detected, tracked.
     pub fn counts(&self, labels: &[Label]) -> [usize; 3] {
         let of = |is: fn(&Subject) -> bool| {
             self.subjects.iter().filter(|subject| labels.contains(&subject.label) && is(subject)).count()
@@ -90,7 +90,7 @@ impl Watched {
     }
 }
 
-/// Prints tables of subjects by label and by clip, of crossings and of cost; gives what of them heads the model card.
+/// Prints tables of subjects by label and by clip, of crossings and of cost. Returns the model card's rows.
 pub fn print(networks: &[Network]) -> Vec<Row> {
     let clips = clips();
     let bar = bar("clips", (clips.len() * networks.len()) as u64);
@@ -121,7 +121,7 @@ pub fn print(networks: &[Network]) -> Vec<Row> {
     rows
 }
 
-/// Each clip by name, with the crossings seen by eye, and what each network did; the last is all of them.
+/// Each clip by name, with the number of crossings seen by eye, and the networks' results; the last is all of them.
 type OfClips<'a> = [(String, usize, &'a [Watched])];
 
 fn print_subjects(of_clips: &OfClips, all: &[Watched], heads: &str) -> Vec<Row> {
@@ -195,7 +195,7 @@ fn line(name: &str, of_networks: &[Watched], counts: impl Fn(&Watched) -> [usize
     println!();
 }
 
-/// Every network over the same frames of a clip, each on a thread of its own. Calls `done` for each.
+/// Runs every network over the same frames of a clip, each on a thread of its own. Calls `done` for each.
 pub fn watch_all(
     networks: &[Network],
     clip: &Clip,
@@ -250,7 +250,7 @@ fn watch(network: &Network, clip: &Clip, frames: &[Frame]) -> Watched {
     watched
 }
 
-/// Two rules for a line, one for each way. An event holds what crosses on one look.
+/// Creates two rules for a line, one for each way. An event holds the crossings of one frame.
 fn tripwires(at: usize, line: &Line) -> Vec<RuleSettings> {
     let ways = [(Direction::LeftToRight, Side::Right), (Direction::RightToLeft, Side::Left)];
     ways.into_iter()
@@ -279,7 +279,7 @@ fn rule_id(at: usize, side: Side) -> String {
     format!("line{at}-{}", if side == Side::Right { "right" } else { "left" })
 }
 
-/// The crossings of a line that were told: second and side.
+/// Reported crossings of a line: second and side.
 fn told(events: &[Event], line: usize) -> Vec<(f64, Side)> {
     let mut told = Vec::new();
     for side in [Side::Right, Side::Left] {

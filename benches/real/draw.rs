@@ -1,4 +1,4 @@
-//! The key frames with their subjects, for whoever checks them by eye.
+//! The key frames with their subjects, to be checked by eye.
 
 use std::path::Path;
 

@@ -8,14 +8,14 @@ use wardwatch::video;
 
 use super::clip;
 
-/// As a camera's sub stream over a thin line.
+/// Bit rate of a camera's sub stream over a thin line.
 const RATE: &str = "200k";
-/// Key frames are so many pictures apart.
+/// Distance of key frames, in pictures.
 const GOP: &str = "50";
-/// A still is encoded for so long, with a sensor's noise, and its last picture taken.
+/// Number of pictures for which a still is encoded, with a sensor's noise; the last one is taken.
 const STILL_PICTURES: &str = "13";
 
-/// A clip's frames, five a second, 640 pixels wide; why not, where there is no ffmpeg.
+/// Returns a clip's frames, five a second, 640 pixels wide; an error where there is no ffmpeg.
 pub fn frames(path: &Path) -> Result<Vec<Frame>, String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("clip.mp4");
@@ -25,7 +25,7 @@ pub fn frames(path: &Path) -> Result<Vec<Frame>, String> {
     Ok(clip::frames(&file).collect())
 }
 
-/// A photograph as the same stream shows it.
+/// Returns a photograph as the same stream shows it.
 pub fn still(path: &Path) -> Result<Picture, String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("still.mp4");

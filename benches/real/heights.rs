@@ -11,21 +11,21 @@ use super::sets;
 use super::table::{heads, percent};
 use super::tally;
 
-/// Heights in pixels of a picture of this size, from each to the next.
+/// Limits of the height ranges, in pixels of a picture of this size.
 const HEIGHTS: [f32; 6] = [12.0, 20.0, 40.0, 80.0, 160.0, 380.0];
 const SIZE: (usize, usize) = (640, 384);
 /// Sets whose persons are scaled; street-nano learnt from none of them.
 const SETS: [&str; 3] = ["street_val/pets_vtest", "street_val/crosswalk", "coco_val128"];
-/// A person of so many pixels has enough of them to be shown larger.
+/// Minimum height, in pixels, of a person that can be shown larger.
 const PIXELS_MIN: f32 = 100.0;
-/// Who is this much higher than wide stands, and is seen whole.
+/// Ratios of height to width of a person who stands, and is seen whole.
 const STANDING: std::ops::RangeInclusive<f32> = 1.8..=4.0;
-/// So many of a set, evenly.
+/// Maximum number of persons of a set, taken evenly.
 const PERSONS_MAX: usize = 70;
-/// What is around a picture that is smaller than the size.
+/// Grey around a picture that is smaller than the size.
 const AROUND: u8 = 114;
 
-/// Prints a line for each range of heights, and gives the same for the model card.
+/// Prints a line for each range of heights. Returns the same for the model card.
 pub fn print(networks: &[Network]) -> Vec<Row> {
     let sets = sets::sets();
     let mut persons: Vec<(Labelled, Detection)> = Vec::new();
@@ -95,7 +95,7 @@ fn whole_persons(labelled: &Labelled) -> Vec<(Labelled, Detection)> {
     labelled.truth.iter().filter(is_whole).map(|seen| (labelled.clone(), *seen)).collect()
 }
 
-/// A picture whose pixels are read one by one.
+/// A picture, to be read pixel by pixel.
 struct Rgb {
     width: usize,
     height: usize,
@@ -108,12 +108,12 @@ impl Rgb {
         Self { width, height, samples: picture.to_rgb() }
     }
 
-    /// The picture scaled so that what is at `rect` becomes `pixels` high, around it; and where it is then.
+    /// Returns the picture scaled so that `rect` becomes `pixels` high, around it; and the new place of `rect`.
     fn with_height(&self, rect: &Rect, pixels: f32) -> (Picture, Rect) {
         let scale = pixels / (rect.h * self.height as f32);
         let (w, h) = (SIZE.0 as f32, SIZE.1 as f32);
         let middle = rect.centre();
-        // Left and top of what is shown, in its own pixels: the picture's edges stay outside where they can.
+        // Left and top of the shown part, in its own pixels: the picture's edges stay outside where they can.
         let begin = |middle: f32, side: usize, shown: f32| {
             let side = side as f32 * scale;
             let begin = middle * side - shown / 2.0;
@@ -134,7 +134,7 @@ impl Rgb {
         (Picture::from_rgb(SIZE.0 as u32, SIZE.1 as u32, &samples).unwrap(), shown)
     }
 
-    /// The mean of what lies within `side` pixels around a point, or between the four pixels around it.
+    /// Mean of the pixels within `side` pixels around a point, or of the four pixels around it.
     fn mean(&self, (x, y): (f32, f32), side: f32) -> [u8; 3] {
         if x < 0.0 || y < 0.0 || x >= self.width as f32 || y >= self.height as f32 {
             return [AROUND; 3];

@@ -1,15 +1,15 @@
-//! How well the box sees on real footage: `make bench-real`. Figures are for reading, not for passing; they are printed side by
-//! side for several networks, and nothing is measured where `../shared` is missing.
+//! Detection and tracking on real footage: `make bench-real`. Figures are for reading, not for passing. They are
+//! printed side by side for several networks, and nothing is measured where `../shared` is missing.
 //!
 //! - `sets`: average precision, recall and precision on labelled pictures, and recall of persons by their height;
 //! - `tracks`: `sf_street.mp4` with its tracks, as the box runs and beside ByteTrack on every frame;
-//! - `clips`: subjects on key frames and crossings of lines, both by hand (`truth/`), and CPU time as the box looks;
+//! - `clips`: subjects on key frames and crossings of lines, both by hand (`truth/`), and CPU time as the box runs;
 //! - `weather`: the same recall under lowered light, fog, defocus, rain, 200 kbit/s and infra-red;
 //! - `quiet`: false alerts an hour on quiet parts of the clips, and beneath a tree that sways.
 //!
-//! `cargo bench --profile dev --bench real -- [--models A,B] [--part NAME] [--hours N] [--card] [--draw FOLDER]`: `--hours` are
-//! simulated, of each network, without and with the tree; `--card` writes the main figures into models/README.md; `--draw` leaves the
-//! key frames with their subjects in a folder, instead of measuring.
+//! `cargo bench --profile dev --bench real -- [--models A,B] [--part NAME] [--hours N] [--card] [--draw FOLDER]`:
+//! `--hours` are simulated, of each network, without and with the tree; `--card` writes the main figures into
+//! models/README.md; `--draw` leaves the key frames with their subjects in a folder, instead of measuring.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on says where")]
 #![allow(clippy::print_stdout, reason = "it prints tables")]
 #![allow(clippy::print_stderr, reason = "it says what it leaves out")]
@@ -47,7 +47,7 @@ use network::Network;
 
 const PARTS: [&str; 5] = ["sets", "tracks", "clips", "weather", "quiet"];
 
-/// What was asked for on the command line.
+/// Options of the command line.
 struct Asked {
     models: Vec<String>,
     part: Option<String>,
@@ -126,5 +126,5 @@ fn main() {
     }
 }
 
-/// Measures a part, prints it, and gives what of it heads the model card.
+/// Measures a part and prints it. Returns the model card's rows.
 type Print = fn(&[Network], &Asked) -> Vec<Row>;

@@ -1,4 +1,4 @@
-//! One network that is measured, and pictures shared out among threads.
+//! One measured network, and pictures shared out among threads.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -15,26 +15,26 @@ use super::watch::frame;
 /// Detections below this score change no figure that is printed, and cost time.
 const SCORE_MIN: f32 = 0.005;
 
-/// The box drops what is less sure.
+/// Minimum score that the box keeps.
 pub const KEPT_SCORE_MIN: f32 = 0.25;
 
-/// A network under the name that the tables call it by.
+/// A network with its name in the tables.
 pub struct Network {
     pub name: String,
-    /// As the box has it.
+    /// Detectors with the box's settings.
     pub factory: Factory,
-    /// Down to the least sure boxes.
+    /// Detectors that also give the least sure boxes.
     unsure: Factory,
     pub nms_iou: f32,
-    /// Of its weights.
+    /// Hash of its weights.
     pub sha256: String,
 }
 
-/// What a network made of one picture.
+/// Results of a network on one picture.
 pub struct Found {
-    /// In the box's words, riders apart where the network has them apart.
+    /// With the box's labels, riders apart where the network has them apart.
     pub raw: Vec<Detection>,
-    /// What the box keeps of them with riders and machines merged, as the tracker gets them.
+    /// The detections that the box keeps, with riders and machines merged, as the tracker gets them.
     pub merged: Vec<Detection>,
 }
 
@@ -53,7 +53,7 @@ impl Network {
         }
     }
 
-    /// Looks at whole pictures; for one thread.
+    /// Creates a detector for whole pictures; for one thread.
     pub fn looker(&self) -> Looker {
         Looker(self.unsure.for_camera(&[]))
     }
@@ -63,10 +63,10 @@ impl Network {
 pub struct Looker(Box<dyn Detector>);
 
 impl Looker {
-    /// Looks at a whole picture.
+    /// Runs the network on a whole picture.
     pub fn look(&mut self, picture: &Picture) -> Found {
         let raw = self.0.detect(&frame(0.0, picture.clone())).unwrap();
-        // As on the box: what is less sure is dropped first, or it would swallow who is sure.
+        // As on the box: less sure boxes are dropped first, or they would swallow sure ones.
         let kept: Vec<Detection> = raw.iter().filter(|seen| seen.score >= KEPT_SCORE_MIN).copied().collect();
         let merged = subjects(&kept, self.0.includes_riders());
         Found { raw, merged }

@@ -1,5 +1,5 @@
-//! False alerts on real footage in which nothing happens: quiet parts of the clips for hours, with a sensor's noise and slow
-//! changes of light; and the same beneath a tree that sways.
+//! False alerts on real footage in which nothing happens: quiet parts of the clips for hours, with a sensor's noise
+//! and slow changes of light; and the same beneath a tree that sways.
 
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
@@ -24,10 +24,11 @@ use super::truth;
 use super::watch::{Gated, frame};
 
 const FPS: f64 = 5.0;
-/// Where the tree's leaves are from: a clip, a second, and the place.
+/// Source of the tree's leaves: a clip, a second, and the place.
 const LEAVES: (&str, f64, Rect) = ("ahmetozlu_street", 31.4, Rect::new(0.04, 0.02, 0.28, 0.34));
-/// A sensor's noise by day, in codes of luma; so many values, a prime.
+/// A sensor's noise by day, in codes of luma.
 const NOISE: f32 = 2.0;
+/// Number of noise values, a prime.
 const NOISE_LENGTH: usize = 65_521;
 
 /// A part of a clip in which nothing happens.
@@ -38,7 +39,7 @@ struct Part {
     rules: Vec<RuleSettings>,
 }
 
-/// What was said on one part.
+/// Events of one part.
 #[derive(Default, Clone)]
 struct Said {
     hours: f64,
@@ -61,8 +62,8 @@ impl Said {
     }
 }
 
-/// Prints alerts an hour on each part, without and with the tree, and gives the sums for the model card; `hours` are shared out
-/// among the parts.
+/// Prints alerts an hour on each part, without and with the tree. Returns the sums for the model card. `hours` are
+/// shared out among the parts.
 pub fn print(networks: &[Network], hours: f64) -> Vec<Row> {
     let parts = parts();
     let Some(tree) = leaves() else {
@@ -164,14 +165,14 @@ fn play(
     said
 }
 
-/// The part's pictures forwards and backwards again, so that nothing jumps.
+/// Takes the part's pictures forwards and backwards again, so that nothing jumps.
 fn picture(part: &Part, index: u64, tree: Option<&Tree>, noise: &Noise) -> Picture {
     let second = index as f64 / FPS;
     let mut plate = part.plates[back_and_forth(index, part.plates.len())].clone();
     if let Some(tree) = tree {
         tree.paint(&mut plate, part.tree_at, second);
     }
-    // Clouds, and what the camera's exposure makes of them.
+    // Clouds, and the camera's exposure that follows them.
     let light = 1.0 + 0.10 * (TAU * second / 613.0).sin() + 0.04 * (TAU * second / 97.0).sin();
     noise.add(plate.luma(), index, light as f32);
     plate.picture()
@@ -183,7 +184,7 @@ fn back_and_forth(index: u64, length: usize) -> usize {
     if at < length { at } else { turn as usize - at }
 }
 
-/// Normal numbers, a table of them.
+/// A table of normal numbers.
 struct Noise(Vec<f32>);
 
 impl Noise {
@@ -224,12 +225,12 @@ fn parts() -> Vec<Part> {
         .collect()
 }
 
-/// The place after a word.
+/// Index after a word.
 fn after(words: &[&str], word: &str) -> usize {
     words.iter().position(|other| *other == word).unwrap_or_else(|| panic!("{words:?}: no {word}")) + 1
 }
 
-/// Every rule of `rules.toml`, in that zone.
+/// Loads every rule of `rules.toml`, in that zone.
 fn rules(zone: &str) -> Vec<RuleSettings> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("wardwatch.toml");

@@ -12,20 +12,20 @@ use super::network::{Network, for_each};
 use super::table::{KINDS, both, heads, percent};
 use super::truth;
 
-/// The scores at which boxes are counted: the least that the box keeps, and from where on it is sure.
+/// Score thresholds at which boxes are counted: the minimum that the box keeps, and the minimum of a sure one.
 const SCORES: [f32; 2] = [0.25, 0.45];
 
 /// A labelled set.
 pub struct Set {
     pub name: String,
-    /// Whether street-nano was trained on it.
+    /// States if street-nano was trained on it.
     trained: String,
     /// A two-wheeler's box leaves its rider out.
     riders_apart: bool,
     pub pictures: Vec<Labelled>,
 }
 
-/// The sets that are there; of those that are not, says so.
+/// Returns the sets that are there; prints the missing ones.
 pub fn sets() -> Vec<Set> {
     let text = truth::read("sets.txt");
     let entries = truth::lines(&text).filter(|words| words.len() == 4);
@@ -50,7 +50,7 @@ pub fn sets() -> Vec<Set> {
     sets
 }
 
-/// Those of the pictures that show a street.
+/// Returns the pictures that show a street.
 fn street_pictures(coco: &Set) -> Set {
     let text = truth::read("coco_street.txt");
     let names: BTreeSet<&str> = truth::lines(&text).map(|words| words[0]).collect();
@@ -62,15 +62,15 @@ fn street_pictures(coco: &Set) -> Set {
     Set { name: "coco, street pictures".to_owned(), pictures, trained: coco.trained.clone(), ..*coco }
 }
 
-/// What each network saw of a set.
+/// Results of a network on a set.
 pub struct OfSet {
-    /// As networks say it.
+    /// Boxes as the network gives them.
     pub raw: Vec<Seen>,
     /// Riders and machines merged.
     pub merged: Vec<Seen>,
 }
 
-/// Prints a line for each label of each set; of those that are only for measuring, gives what heads the model card.
+/// Prints a line for each label of each set. Returns the model card's rows, of the sets that are only for measuring.
 pub fn print(networks: &[Network]) -> Vec<Row> {
     let mut rows = Vec::new();
     println!(
@@ -131,7 +131,7 @@ fn cell(raw: &Figures, merged: &Figures) -> String {
     format!("{:>2} {:>6}  {a:>7}  {b:>7}", percent(Some(raw.ap_50)), percent(Some(merged.ap_50)))
 }
 
-/// Has every network look at every picture of a set.
+/// Runs every network on every picture of a set.
 fn look(networks: &[Network], set: &Set) -> Vec<OfSet> {
     let looked = for_each(&set.name, networks, &set.pictures, |labelled, lookers| {
         let picture = picture(&labelled.picture).unwrap();

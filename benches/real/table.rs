@@ -1,9 +1,9 @@
-//! Figures as words.
+//! Figures as text.
 
 use wardwatch::detect::eval::AtScore;
 use wardwatch::domain::detection::Label;
 
-/// Rows of a table: what labels count as one, and the row's name.
+/// Rows of a table: the row's name, and the labels that count as one.
 pub const KINDS: [(&str, &[Label]); 5] = [
     ("person", &[Label::Person]),
     ("two-wheeler", &[Label::TwoWheeler]),
@@ -15,17 +15,17 @@ pub const KINDS: [(&str, &[Label]); 5] = [
 /// The same where cars and large vehicles are not told apart, as networks confuse them.
 pub const GROUPS: [(&str, &[Label]); 3] = [KINDS[0], KINDS[1], KINDS[4]];
 
-/// Percent, or a dash.
+/// Formats as percent, or a dash.
 pub fn percent(part: Option<f64>) -> String {
     part.map_or_else(|| "-".to_owned(), |part| format!("{:.0}", part * 100.0))
 }
 
-/// Recall and precision in percent.
+/// Formats recall and precision in percent.
 pub fn both(at: &AtScore) -> String {
     format!("{}/{}", percent(at.recall()), percent(at.precision()))
 }
 
-/// The networks' names, each over `width` characters.
+/// Formats the networks' names, each over `width` characters.
 pub fn heads<'a>(names: impl Iterator<Item = &'a str>, width: usize) -> String {
     names.map(|name| format!(" | {name:<width$}")).collect()
 }

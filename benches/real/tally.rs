@@ -1,13 +1,14 @@
-//! Which of those who are there were found, and which crossings were told: pure.
+//! Found subjects and reported crossings, against the truth: pure.
 
 use wardwatch::domain::detection::{Detection, Label};
 use wardwatch::domain::geometry::{Rect, Side};
 
 /// Boxes that overlap by this much are of the same subject.
 const IOU_MIN: f32 = 0.5;
-/// So much sooner and later than it was seen by eye a crossing may be told, in seconds: feet are not exact, and a track is
-/// confirmed after some looks.
+/// Maximum time by which a crossing may be reported before it was seen by eye, in seconds: feet are not exact, and a
+/// track is confirmed after some inferences.
 const EARLY: f64 = 1.0;
+/// Maximum time after it, in seconds.
 const LATE: f64 = 3.0;
 
 /// Networks confuse cars and large vehicles.
@@ -20,7 +21,8 @@ pub fn kind(label: Label) -> u8 {
     }
 }
 
-/// Whether each subject was found, by a box of its kind and of nobody else: pairs that overlap most are made first.
+/// Returns for each subject if it was found, by a box of its kind that is not another's: pairs that overlap most are
+/// made first.
 pub fn found(subjects: &[Detection], boxes: &[(Label, Rect)]) -> Vec<bool> {
     let mut pairs = Vec::new();
     for (s, subject) in subjects.iter().enumerate() {
@@ -41,15 +43,15 @@ pub fn found(subjects: &[Detection], boxes: &[(Label, Rect)]) -> Vec<bool> {
     is_found
 }
 
-/// Crossings that were told, and told crossings that nobody made.
+/// Numbers of crossings that were reported, and of reported crossings that did not happen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Crossed {
     pub hit: usize,
     pub wrong: usize,
 }
 
-/// Compares what was told of a line with what was seen by eye, second and side of arrival each. Pairs nearest in time are made
-/// first.
+/// Compares the reported crossings of a line with those seen by eye, second and side of arrival each. Pairs nearest
+/// in time are made first.
 pub fn crossed(by_eye: &[(f64, Side)], told: &[(f64, Side)]) -> Crossed {
     let mut pairs = Vec::new();
     for (e, (at, side)) in by_eye.iter().enumerate() {

@@ -18,13 +18,14 @@ use super::watch::{Every, Gated};
 use super::{score, truth};
 
 const CLIP: &str = "sf_street";
-/// Of the tracks' file.
+/// Frame rate of the tracks' file.
 const FPS: f64 = 25.0;
 const SIZE: (f32, f32) = (1280.0, 720.0);
-/// Every so many of its frames are in the set that says what may be seen or not.
+/// Distance, in frames, of those that are in the set with the unclear subjects.
 const UNCLEAR_EVERY: u64 = 12;
 
-/// Prints a table of IDF1, MOTA and HOTA: as the box runs, every frame looked at whole, and ByteTrack on the latter's boxes.
+/// Prints a table of IDF1, MOTA and HOTA: as the box runs, with every frame whole, and ByteTrack on the latter's
+/// boxes.
 pub fn print(networks: &[Network]) -> Vec<Row> {
     println!(
         "\n{CLIP}.mp4, 5 looks a second: `gated` as the box runs, `every` each frame whole, ByteTrack on the same detections. \
@@ -60,7 +61,7 @@ fn play(factory: &Factory, frames: &[Frame], truths: &BTreeMap<u64, Vec<Truth>>)
     texts
 }
 
-/// Who is there by frame of the file; nobody asks for those of visibility 0.
+/// Subjects by frame of the file; those of visibility 0 are not asked for.
 fn truths() -> BTreeMap<u64, Vec<Truth>> {
     let mut truths: BTreeMap<u64, Vec<Truth>> = BTreeMap::new();
     let file = path(&format!("{CLIP}_tracks")).with_extension("csv");
@@ -90,7 +91,7 @@ fn label(class: &str) -> Label {
     }
 }
 
-/// Who may be seen or not on every twelfth frame, in the frames' order.
+/// Unclear subjects of every twelfth frame, in the frames' order.
 fn unclear() -> Vec<Vec<Truth>> {
     let name = format!("street_val/{CLIP}");
     let Some(set) = sets::sets().into_iter().find(|set| set.name == name) else {

@@ -53,7 +53,7 @@ struct Leaves {
 }
 
 impl Tree {
-    /// What is at `rect` of a picture.
+    /// Cuts the leaves at `rect` out of a picture.
     pub fn cut(plate: &Plate, rect: &Rect) -> Self {
         let leaves = [0, 1, 2].map(|of| {
             let (plane, width, height) = plate.plane(of);
@@ -95,7 +95,7 @@ impl Tree {
 }
 
 impl Leaves {
-    /// Between the four samples around a point.
+    /// Interpolates between the four samples around a point.
     fn at(&self, (x, y): (f32, f32)) -> f32 {
         let (x, y) = (x.clamp(0.0, (self.width - 2) as f32), y.clamp(0.0, (self.height - 2) as f32));
         let (column, row) = (x as usize, y as usize);
@@ -107,7 +107,7 @@ impl Leaves {
     }
 }
 
-/// How much of the picture behind is hidden: an oval crown with a soft edge.
+/// Part of the picture behind that is hidden: an oval crown with a soft edge.
 fn cover(u: f32, v: f32) -> f32 {
     let ragged = 0.05 * (TAU * (3.0 * u + v)).sin() * (TAU * (4.0 * v - u)).cos();
     let out = ((u - 0.5) * 2.0).hypot((v - 0.5) * 2.0) + ragged;

@@ -1,4 +1,4 @@
-//! What somebody saw who looked at the clips and wrote it down: the files of `truth/`.
+//! Truth of the clips, written down by a person: the files of `truth/`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,23 +6,23 @@ use std::path::PathBuf;
 use wardwatch::domain::detection::{Detection, Label};
 use wardwatch::domain::geometry::{Point, Rect, Side, side};
 
-/// Where those files are.
+/// Path of such a file.
 pub fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("benches/real/truth").join(name)
 }
 
-/// The text of one of them.
+/// Text of such a file.
 pub fn read(name: &str) -> String {
     std::fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{}: {error}", path(name).display()))
 }
 
-/// Lines that say something, as words.
+/// Lines with content, as words.
 pub fn lines(text: &str) -> impl Iterator<Item = Vec<&str>> {
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
     lines.map(|line| line.split_whitespace().collect::<Vec<_>>()).filter(|words| !words.is_empty())
 }
 
-/// Numbers out of words.
+/// Parses words as numbers.
 pub fn numbers<T: std::str::FromStr>(words: &[&str]) -> Vec<T> {
     let number = |word: &&str| word.parse().unwrap_or_else(|_| panic!("`{word}` is no number"));
     words.iter().map(number).collect()
@@ -36,7 +36,7 @@ pub struct Key {
     pub subjects: Vec<Detection>,
 }
 
-/// Key frames out of a file's text.
+/// Parses the key frames of a file.
 pub fn keys(text: &str) -> Vec<Key> {
     let mut keys: Vec<Key> = Vec::new();
     for words in lines(text) {
@@ -58,7 +58,7 @@ pub fn label(word: &str) -> Label {
     Label::ALL.into_iter().find(|label| label.as_str() == word).unwrap_or_else(|| panic!("`{word}`: a label"))
 }
 
-/// A line on a clip, and who crosses it when: to which of its sides.
+/// A line on a clip, with its crossings: second, and side of arrival.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
     pub clip: String,
@@ -67,7 +67,7 @@ pub struct Line {
     pub crossings: Vec<(f64, Side)>,
 }
 
-/// Lines out of a file's text.
+/// Parses the lines of a file.
 pub fn crossings(text: &str) -> Vec<Line> {
     let mut found: Vec<Line> = Vec::new();
     for words in lines(text) {
@@ -84,7 +84,7 @@ pub fn crossings(text: &str) -> Vec<Line> {
     found
 }
 
-/// The side of the line at which who goes `way` on the picture arrives.
+/// Side of the line at which a subject that goes `way` on the picture arrives.
 fn arrives(from: Point, to: Point, way: &str) -> Side {
     let (dx, dy) = match way {
         "left" => (-0.01, 0.0),
@@ -97,13 +97,13 @@ fn arrives(from: Point, to: Point, way: &str) -> Side {
     side(from, to, beyond).expect("nobody goes along the line")
 }
 
-/// A map as `0=person,2=car`.
+/// Parses a map such as `0=person,2=car`.
 pub fn map(text: &str) -> BTreeMap<u16, Label> {
     let pairs = text.split(',').map(|pair| pair.split_once('=').expect("CLASS=LABEL"));
     pairs.map(|(class, word)| (class.parse().unwrap(), label(word))).collect()
 }
 
-/// Whether street-nano was trained on a set or clip, as `sets.txt` has it: its second word.
+/// Returns the second word of a set or clip in `sets.txt`: if street-nano was trained on it.
 pub fn trained_on<'a>(sets: &'a str, name: &str) -> &'a str {
     let mut entries = lines(sets).filter(|words| words[0] == name);
     entries.next().map_or_else(|| panic!("sets.txt does not name {name}"), |words| words[1])

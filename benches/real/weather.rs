@@ -1,4 +1,4 @@
-//! The same recall under what weather, lenses, night and thin lines do to pictures.
+//! The same recall under weather, poor focus, night and thin lines.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -13,7 +13,7 @@ use super::network::{Network, bar, for_each};
 use super::table::{GROUPS, heads, percent};
 use super::{encoded, sets};
 
-/// What happens to pictures.
+/// A change of the pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Weather {
     Clear,
@@ -35,20 +35,23 @@ const ALL: [(Weather, &str); 7] = [
     (Weather::InfraRed, "infra-red"),
 ];
 
-/// The part of the light that is left, and the sensor's noise then, in codes of luma.
+/// The part of the light that is left.
 const LOW_LIGHT: f32 = 0.2;
+/// The sensor's noise then, in codes of luma.
 const LOW_LIGHT_NOISE: f32 = 4.0;
-/// How much of a picture fog hides at its bottom and at its top, and how bright it is.
+/// Parts of a picture that fog hides at its bottom and at its top.
 const FOG: (f32, f32) = (0.35, 0.75);
+/// Brightness of the fog.
 const FOG_LUMA: f32 = 190.0;
 /// Pixels of a picture 640 wide over which a point is blurred, to each side.
 const DEFOCUS: f32 = 2.0;
-/// Streaks on a picture, and how much brighter they are.
+/// Number of streaks on a picture.
 const STREAKS: usize = 400;
+/// Their additional brightness.
 const STREAK_LUMA: f32 = 45.0;
 const INFRA_RED_NOISE: f32 = 3.0;
 
-/// Prints recall on the key frames and on the sets of cameras that nobody trained on, and what of it is lost.
+/// Prints recall on the key frames and on the sets of cameras that no network was trained on, with the loss.
 pub fn print(networks: &[Network]) -> Vec<Row> {
     print_clips(networks);
     print_sets(networks);
@@ -143,7 +146,8 @@ fn print_sets(networks: &[Network]) {
     }
 }
 
-/// A picture under some weather; chance is by `index`. Each chroma sample is treated alike, so that both layouts fit.
+/// Applies a weather to a picture; chance is by `index`. Each chroma sample is treated alike, so that both layouts
+/// fit.
 fn apply(weather: Weather, picture: &Picture, index: u64) -> Picture {
     let (w, h) = (picture.width() as usize, picture.height() as usize);
     let mut samples = picture.samples().to_vec();
@@ -185,7 +189,7 @@ fn each(samples: &mut [u8], mut value: impl FnMut(usize, f32) -> f32) {
     samples.iter_mut().enumerate().for_each(|(at, s)| *s = (value(at, f32::from(*s)) + 0.5) as u8);
 }
 
-/// About normal, of that standard deviation.
+/// Returns about normal noise of that standard deviation.
 fn noise(dice: &mut ChaCha8Rng, deviation: f32) -> f32 {
     let bits: u32 = dice.random();
     let sum: u32 = bits.to_le_bytes().into_iter().map(u32::from).sum();

@@ -1,4 +1,4 @@
-//! Contact sheets, to see what a scenario shows.
+//! Contact sheets of the scenarios.
 
 use std::path::Path;
 
@@ -95,10 +95,10 @@ fn sheet(scenario: &Scenario) -> Sheet {
     sheet
 }
 
-/// Of the zones and lines that this build's rules look at.
+/// Edges of the zones and lines of this build's rules.
 fn outlines(scenario: &Scenario, scene: &Scene) -> Vec<(Point, Point)> {
     use wardwatch::rules::Place;
-    // A rule that is not known is about a zone all the same: one that every build knows stands for it.
+    // An unknown rule is about a zone all the same: a kind that every build knows stands for it.
     let stand_ins: Vec<_> =
         scenario.rules.iter().cloned().map(wardwatch::scene::suite::Rule::place_only).collect();
     let (rules, _) = known(scene, &stand_ins);

@@ -1,22 +1,23 @@
-//! What the street's rules say: of staged scenes with their truth, and of a street in which nothing happens. Figures are for
-//! reading, not for passing.
+//! The events that the street's rules open: on staged scenes with their truth, and on a street in which nothing
+//! happens. Figures are for reading, not for passing.
 //!
 //! - scenarios (`wardwatch::scene::suite`) through gate, detector, tracker and rules, at 5 fps of 640x360 in virtual time,
-//!   as a box with time for every look: hits, misses and false alarms by rule kind and by scenario, with the seconds from
-//!   evidence to event;
+//!   as a box with time for every inference: hits, misses and false alarms by rule kind and by scenario, with the seconds
+//!   from evidence to event;
 //! - `--quiet HOURS`: an empty street from midnight on, all rule kinds at usual settings: alerts, inferences, false alarms
 //!   a camera-day. `--from-hour H`: from then on. `--threads N`: so many parts of those hours at once;
 //! - `--draw FOLDER`: contact sheets of the scenarios with their zones and truths, instead of playing them; with `--quiet`,
 //!   of the quiet street;
-//! - `--seen`: what the detector finds on their pictures, instead of playing them.
+//! - `--seen`: the detector's results on their pictures, instead of playing them.
 //!
-//! `--photographs FOLDER` shows people, two-wheelers, lorries and buses as photographs, for networks that were trained on
-//! such: cut out of the datasets in that folder (of `../shared`) with Python and OpenCV.
+//! `--photographs FOLDER` shows people, two-wheelers, lorries and buses as photographs, for networks that were
+//! trained on such: cut out of the datasets in that folder (of `../shared`) with Python and OpenCV.
 //!
-//! `cargo bench --profile dev --bench rules -- [--only NAME] [--model PATH] [--verbose] [...]`: `--only` takes the beginning
-//! of a name; `--size WxH` plays in pictures of so many pixels; `--cast N` plays the same scenes with other people, machines,
-//! houses and chance traffic than those that tracker and rules were tuned on (cast 0); `--verbose` says why rules did not fire,
-//! `--trace` what every look found. `street-nano` looks where no model is named; `motion` is the built-in motion detector.
+//! `cargo bench --profile dev --bench rules -- [--only NAME] [--model PATH] [--verbose] [...]`: `--only` takes the
+//! beginning of a name; `--size WxH` plays in pictures of so many pixels; `--cast N` plays the same scenes with other
+//! people, machines, houses and chance traffic than those that tracker and rules were tuned on (cast 0); `--verbose`
+//! prints the reasons why rules did not fire, `--trace` the results of every inference. `street-nano` runs
+//! where no model is named; `motion` is the built-in motion detector.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on says where")]
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 
@@ -35,7 +36,7 @@ use wardwatch::detect::{BUILT_IN, DetectorChoice, Factory, Settings};
 use wardwatch::scene::photograph::Photographs;
 use wardwatch::scene::suite::{Scenario, scenarios};
 
-/// What was asked for on the command line.
+/// Options of the command line.
 pub struct Asked {
     only: String,
     model: String,
@@ -95,7 +96,7 @@ impl Asked {
         asked
     }
 
-    /// Makes detectors.
+    /// Creates the factory of detectors.
     fn factory(&self) -> Factory {
         Factory::new(&Settings::new(DetectorChoice::named(&self.model))).unwrap()
     }

@@ -1,4 +1,4 @@
-//! Subjects cut out of photographs: `photographs.txt` says which of a folder of datasets, `photographs.py` cuts.
+//! Subjects cut out of photographs: `photographs.txt` names those of a folder of datasets, `photographs.py` cuts.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,7 @@ use wardwatch::scene::photograph::{Aspect, Photograph, Photographs, Sitter};
 
 use crate::python::python;
 
-/// Those of the datasets in `folder`.
+/// Returns those of the datasets in `folder`.
 pub fn cut(folder: &Path) -> Photographs {
     let bench = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/rules");
     let python =
@@ -32,7 +32,7 @@ pub fn cut(folder: &Path) -> Photographs {
     photographs
 }
 
-/// Of `two-wheeler-back-012`, as `photographs.py` names them.
+/// Parses a name such as `two-wheeler-back-012`, as `photographs.py` writes them.
 fn sort(name: &str) -> (Sitter, Aspect) {
     let sitters = [
         ("person-", Sitter::Person),

@@ -15,20 +15,20 @@ use wardwatch::rules::RuleSettings;
 use wardwatch::scene::Scene;
 use wardwatch::scene::suite::{Rule, Scenario, configuration};
 
-/// A stream that is silent for so long is lost, as the configuration has it.
+/// Time without a picture after which a stream is lost, as the configuration has it.
 const STALL_SECONDS: f64 = 10.0;
 
-/// A camera without a picture is thought of from then on.
+/// Time without a picture from which on a camera is reported absent.
 const ABSENCE_SECONDS: f64 = 5.0;
 
-/// What was said of a scenario.
+/// Results of one scenario.
 #[derive(Debug, Default)]
 pub struct Said {
-    /// What opened: the second, and the event.
+    /// Opened events, each with its second.
     pub opened: Vec<(f64, Event)>,
-    /// Rules that this build does not know: ids, and why.
+    /// Rules that this build does not know: ids, and the reasons.
     pub unknown: Vec<(String, String)>,
-    /// Why rules did not fire: the last reason for each rule and track, and its second.
+    /// Reasons why rules did not fire: the last reason for each rule and track, and its second.
     pub notes: BTreeMap<(String, String), (f64, String)>,
     pub frames: u64,
     pub inferences: u64,
@@ -39,7 +39,7 @@ pub struct Watcher {
     gate: Option<Gate>,
     analysis: Analysis,
     pub inferences: u64,
-    /// Prints every look.
+    /// Prints every inference.
     pub traces: bool,
 }
 
@@ -51,7 +51,7 @@ impl Watcher {
         Self { gate, analysis, inferences: 0, traces: false }
     }
 
-    /// What begins or ends on this frame.
+    /// Returns the events that begin or end on this frame.
     pub fn frame(&mut self, frame: &Frame) -> Vec<Event> {
         let glance = self.gate.as_mut().map(|gate| gate.glance(frame)).unwrap_or_default();
         let glanced = self.analysis.glance(frame, &glance);
@@ -67,18 +67,19 @@ impl Watcher {
         events.into_iter().map(|told| told.event).collect()
     }
 
-    /// There is no picture.
+    /// Reports that there is no picture.
     pub fn absent(&mut self, at: Stamp) -> Vec<Event> {
         self.analysis.absent(at).into_iter().map(|told| told.event).collect()
     }
 
-    /// The stream is gone.
+    /// Reports that the stream is lost.
     pub fn lost(&mut self, at: Stamp) -> Vec<Event> {
         self.analysis.close_all(at).into_iter().map(|told| told.event).collect()
     }
 }
 
-/// In pixels of 640x360: what was looked at, what was found, who is there (`+`: confirmed; `?`: not seen on this look).
+/// Prints, in pixels of 640x360, the parts of an inference, its detections and the tracks (`+`: confirmed; `?`: not
+/// seen in this inference).
 fn trace(frame: &Frame, looked: &Looked) {
     let written = |rect: &Rect| {
         let [x, y, w, h] = [rect.x * 640.0, rect.y * 360.0, rect.w * 640.0, rect.h * 360.0];
@@ -116,7 +117,7 @@ pub fn frame(second: f64, epoch: u32, picture: Picture) -> Frame {
     Frame { camera: camera(), epoch: Epoch(epoch), pts, at: stamp(second), picture }
 }
 
-/// Those of the rules that this build knows, checked; and why it does not know the others.
+/// Returns the rules that this build knows, checked; and the reasons for the others.
 pub fn known(scene: &Scene, rules: &[Rule]) -> (Vec<RuleSettings>, Vec<(String, String)>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("wardwatch.toml");
@@ -136,7 +137,7 @@ pub fn known(scene: &Scene, rules: &[Rule]) -> (Vec<RuleSettings>, Vec<(String, 
     (known, unknown)
 }
 
-/// Plays it. Pictures are drawn on a thread of their own, a few ahead.
+/// Plays a scenario. Pictures are drawn on a thread of their own, a few ahead.
 pub fn play(scenario: &Scenario, factory: &Factory, (explains, traces): (bool, bool)) -> Said {
     let scene = Scene::new(scenario.settings.clone());
     let (mut rules, unknown) = known(&scene, &scenario.rules);
@@ -145,7 +146,7 @@ pub fn play(scenario: &Scenario, factory: &Factory, (explains, traces): (bool, b
         return said;
     }
     if !scenario.rules.iter().any(|rule| rule.kind == "camera_sabotage") {
-        // Whatever happens on a street, it is no sabotage.
+        // No event on a street is sabotage.
         let keys = vec!["seconds_min = 5".to_owned()];
         let rule = Rule { id: "always".to_owned(), kind: "camera_sabotage".to_owned(), keys };
         rules.extend(known(&scene, &[rule]).0);

@@ -14,7 +14,7 @@ use super::play::{Watcher, frame, known};
 
 const FPS: f32 = 5.0;
 
-/// What a part of the hours came to.
+/// Results of a part of the hours.
 #[derive(Default)]
 struct Hours {
     frames: u64,
@@ -28,7 +28,7 @@ fn settings() -> Settings {
     Settings { seed: 9_000_001, fps: FPS, density: 0.0, ..Settings::default() }
 }
 
-/// The street.
+/// Creates the street.
 pub fn street() -> Quiet {
     Quiet::new(settings())
 }

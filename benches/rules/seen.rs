@@ -1,4 +1,4 @@
-//! What a detector finds on the scenarios' pictures, looking at each of them whole.
+//! Detector results on the scenarios' whole pictures.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,12 @@ use wardwatch::scene::{Light, Scene, Truth};
 use super::Asked;
 use super::play::frame;
 
-/// A subject is asked for if so much of it is seen, and if it is so many pixels high.
+/// Minimum visible part of a subject that is asked for.
 const VISIBLE_MIN: f32 = 0.6;
+/// Minimum height of such a subject, in pixels.
 const HEIGHT_MIN: f32 = 16.0;
 
-/// Prints, by light and by subject, how many were asked for and how many found (overlap 0.5).
+/// Prints, by light and by subject, the numbers asked for and found (overlap 0.5).
 pub fn print(asked: &Asked) {
     let mut detector = asked.factory().for_camera(&[]);
     let mut found = BTreeMap::<(String, String), (u32, u32, u32)>::new();

@@ -1,4 +1,4 @@
-//! What was said, against what had to be said.
+//! Opened events, against the expected ones.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use wardwatch::scene::suite::{EARLY_SECONDS, Scenario};
 
 use super::play::Said;
 
-/// What one rule kind came to.
+/// Results of one rule kind.
 #[derive(Default)]
 struct Kind {
     scenarios: u32,
@@ -18,7 +18,7 @@ struct Kind {
     delays: Vec<f64>,
 }
 
-/// Prints a line for each scenario, and keeps what the kinds come to.
+/// Prints a line for each scenario, and sums up the results of the kinds.
 pub struct Table {
     verbose: bool,
     kinds: BTreeMap<String, Kind>,
@@ -95,7 +95,7 @@ impl Table {
         }
     }
 
-    /// A line for each rule kind.
+    /// Prints a line for each rule kind.
     pub fn print_kinds(&self) {
         println!(
             "\n{:<18} scenarios  expected  hits  missed  false  seconds from evidence: mean, most",

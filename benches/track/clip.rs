@@ -7,21 +7,21 @@ use wardwatch::video;
 
 use super::watch::frame;
 
-/// Looks a second.
+/// Frames a second.
 const FPS: f64 = 5.0;
 
-/// Where the folder of real footage lies: `WARDWATCH_SHARED`, or `shared` beside the project.
+/// Folder of the real footage: `WARDWATCH_SHARED`, or `shared` beside the project.
 pub fn shared() -> PathBuf {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared");
     std::env::var_os("WARDWATCH_SHARED").map_or_else(beside, PathBuf::from)
 }
 
-/// The file of a clip.
+/// File of a clip.
 pub fn path(name: &str) -> PathBuf {
     shared().join("clips").join(name).with_extension("mp4")
 }
 
-/// Five of a file's pictures a second.
+/// Reads five of a file's pictures a second.
 pub fn frames(path: &Path) -> impl Iterator<Item = Frame> + use<> {
     let mut reader = video::read_pictures(path).unwrap();
     let mut due = 0.0;

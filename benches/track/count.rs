@@ -1,4 +1,4 @@
-//! Vehicles over a line, on real footage: as many as somebody counts who looks at it.
+//! Vehicles over a line, on real footage, compared with a person's count.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use wardwatch::domain::track::Track;
 use super::clip;
 use super::watch::{Every, Gated};
 
-/// A clip of `../shared`, the line on it, and how many vehicles cross it by hand (`counts.md`).
+/// A clip of `../shared`, the line on it, and the number of vehicles that cross it, counted by hand (`counts.md`).
 struct Clip {
     name: &'static str,
     from: Point,
@@ -57,7 +57,7 @@ pub fn print(factory: &Factory, verbose: bool) {
     println!("{:<36} {:>7}  {:>5}  {:>5}", "all", all[0], all[1], all[2]);
 }
 
-/// Who has crossed, by the paths of confirmed tracks, as the rules follow them: each track once.
+/// Tracks that have crossed, by the paths of confirmed tracks, as the rules follow them: each track once.
 #[derive(Default)]
 struct Counter {
     feet: BTreeMap<TrackId, (Monotonic, Point)>,

@@ -1,16 +1,16 @@
-//! How well subjects are followed: `make bench-track`. Figures are for reading, not for passing.
+//! Quality of the tracking: `make bench-track`. Figures are for reading, not for passing.
 //!
 //! - streets (`scenes`): drawn traffic with its truth, at 5 fps in virtual time, through the detector and the
-//!   tracker, fed with every frame whole (`every`) and as the box looks, with gate and regions (`gated`); and ByteTrack as
+//!   tracker, fed with every frame whole (`every`) and as the box runs, with gate and regions (`gated`); and ByteTrack as
 //!   `supervision` has it, fed with the same detections as `every` (`ByteTrack`). IDF1, MOTA, HOTA (`trackeval`) and
 //!   identity switches of all three, by street. A truth of which less than 0.4 can be seen, or that is less than 10 pixels
-//!   high, is not asked for, and what is tracked there is not scored;
-//! - `--count`: vehicles over a line on the clips of `../shared`, beside what was counted by hand (`counts.md`).
+//!   high, is not asked for, and tracks there are not scored;
+//! - `--count`: vehicles over a line on the clips of `../shared`, beside the counts by hand (`counts.md`).
 //!
 //! `cargo bench --profile dev --bench track -- [--model PATH] [--only NAME] [--seed N] [--size WxH] [--keep FOLDER]
-//! [--count [--verbose]]`: `--size` is the pictures', 640x360 unless said; `--only` takes the beginning of a name; the
-//! tracker's numbers were chosen on the streets of seed 0, others are unseen; `--keep` leaves the streets' truths, detections
-//! and tracks there, as text.
+//! [--count [--verbose]]`: `--size` is the pictures', 640x360 unless said; `--only` takes the beginning of a name;
+//! the tracker's numbers were chosen on the streets of seed 0, others are unseen; `--keep` leaves the streets'
+//! truths, detections and tracks there, as text.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on says where")]
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 #![allow(clippy::print_stderr, reason = "it says what it leaves out")]
@@ -29,12 +29,12 @@ use std::path::PathBuf;
 
 use wardwatch::detect::{BUILT_IN, DetectorChoice, Factory, Settings};
 
-/// What was asked for on the command line.
+/// Options of the command line.
 struct Asked {
     model: String,
     only: String,
     seed: u64,
-    /// Of the pictures, in pixels.
+    /// Size of the pictures, in pixels.
     size: (u32, u32),
     keep: Option<PathBuf>,
     count: bool,

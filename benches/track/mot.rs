@@ -1,5 +1,5 @@
-//! What was there and what was tracked as text: a line for each box, `frame,id,left,top,width,height,score,group,visible`,
-//! as the MOT challenge writes them (pixels of a picture 640x360; frames from 1 on).
+//! Truth and tracks as text: a line for each box, `frame,id,left,top,width,height,score,group,visible`, as the MOT
+//! challenge writes them (pixels of a picture 640x360; frames from 1 on).
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -10,14 +10,15 @@ use wardwatch::domain::track::Track;
 use wardwatch::scene::Truth;
 
 const SIZE: (f32, f32) = (640.0, 360.0);
-/// Truths that are less visible, or lower in pixels, are not asked for.
+/// Minimum visible part of a truth that is asked for.
 const VISIBLE_MIN: f32 = 0.4;
+/// Minimum height of such a truth, in pixels.
 const HEIGHT_MIN: f32 = 10.0;
 
 /// The files of one street.
 #[derive(Default)]
 pub struct Texts {
-    /// Score 0 where nobody asks for it.
+    /// Score 0 where a truth is not asked for.
     truths: String,
     detections: String,
     every: String,

@@ -1,4 +1,4 @@
-//! One street in virtual time: every frame looked at whole, and as the box looks.
+//! One street in virtual time: every frame whole, and as the box runs.
 
 use wardwatch::detect::Factory;
 use wardwatch::domain::track::Track;
@@ -8,14 +8,14 @@ use super::mot::Texts;
 use super::scenes::{FPS, SECONDS, Street};
 use super::watch::{Every, Gated, frame};
 
-/// What it cost.
+/// Cost of a street.
 #[derive(Default)]
 pub struct Cost {
     pub frames: u64,
     pub gated_inferences: u64,
 }
 
-/// Plays it. Pictures are drawn on a thread of their own, a few ahead.
+/// Plays a street. Pictures are drawn on a thread of their own, a few ahead.
 pub fn play(street: &Street, factory: &Factory) -> (Texts, Cost) {
     let scene = Scene::new(street.settings.clone());
     let frames = (SECONDS * FPS) as u64;

@@ -1,11 +1,11 @@
-//! The streets that are played: traffic along the street, and what goes across it.
+//! The played streets: traffic along the street, and subjects that cross it.
 
 use wardwatch::scene::script::{Body, Part, Pose, Riders, Script};
 use wardwatch::scene::{Light, Settings};
 
-/// How long each is played.
+/// Playing time of each street.
 pub const SECONDS: f32 = 60.0;
-/// Looks a second.
+/// Frames a second.
 pub const FPS: f32 = 5.0;
 
 /// A street by its name.
@@ -14,8 +14,8 @@ pub struct Street {
     pub settings: Settings,
 }
 
-/// By day and by night, from lively to crowded; then with a bus that halts before those who cross. Another `seed` has others
-/// come at other times. Pictures have `size` pixels.
+/// Returns the streets: by day and by night, from lively to crowded; then with a bus that halts before the crossing
+/// subjects. Another `seed` has other arrivals. Pictures have `size` pixels.
 pub fn streets(seed: u64, size: (u32, u32)) -> Vec<Street> {
     let first = seed;
     let mut streets = Vec::new();
@@ -60,7 +60,7 @@ fn crossing(seed: u64) -> Script {
     script
 }
 
-/// Halts in the middle of the street for twenty seconds, in everybody's way.
+/// Creates a bus that halts in the middle of the street for twenty seconds, in everyone's way.
 fn bus(seed: u64) -> Part {
     Part::new(Body::Bus, seed, 4.0, (1.2, -8.0))
         .goes((1.2, 10.0), 7.0)

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use super::python;
 
-/// Has the reference track and score the folders of `folder`, and prints its table; of each by itself only, if they are no parts
-/// of one whole. Says why not where Python or a package cannot be had.
+/// Has the reference track and score the folders of `folder`, and prints its table. `each_by_itself`: the folders are
+/// no parts of one whole, and there is no sum. Prints the reason where Python or a package cannot be had.
 pub fn score(folder: &Path, each_by_itself: bool) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/track");
     let python = match python::python("track") {

@@ -1,4 +1,4 @@
-//! One camera's pictures looked at in virtual time: every one whole, or as the box looks. Other benches include this file, too.
+//! One camera's pictures in virtual time: every one whole, or as the box runs. Other benches include this file, too.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,12 +21,12 @@ use wardwatch::track::{Settings, Tracker, subjects};
 pub struct Gated {
     gate: Option<Gate>,
     analysis: Analysis,
-    /// Where the latest look at its place did not find it.
+    /// Tracks that the latest inference at their place did not find.
     missed: BTreeSet<TrackId>,
-    /// What began or ended since they were last taken.
+    /// Events that began or ended since they were last taken.
     events: Vec<Event>,
     pub inferences: u64,
-    /// CPU time of glances and looks.
+    /// CPU time of motion checks and inferences.
     cpu: Duration,
 }
 
@@ -39,7 +39,7 @@ impl Gated {
         Self { gate, analysis, missed, events, inferences: 0, cpu: Duration::ZERO }
     }
 
-    /// Who is there on this frame, as far as is known: all tracks.
+    /// Processes a frame. Returns all tracks, seen or predicted.
     pub fn frame(&mut self, frame: &Frame) -> Vec<Track> {
         let start = thread_cpu();
         let tracks = self.take(frame);
@@ -68,28 +68,28 @@ impl Gated {
         looked.tracks
     }
 
-    /// Whether it was there when somebody last looked.
+    /// Returns false if the latest inference at its place did not find it.
     pub fn is_there(&self, track: &Track) -> bool {
         !self.missed.contains(&track.id)
     }
 }
 
-/// What only benches with rules ask.
+/// The part for benches with rules.
 #[allow(dead_code, reason = "the streets have no rules")]
 impl Gated {
-    /// What began or ended since this was last asked.
+    /// Returns and removes the events that began or ended since the last call.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
 
-    /// The same at the end of the footage: what is open closes.
+    /// Closes the open events at the end of the footage. Returns them with the others.
     pub fn close(&mut self, second: f64) -> Vec<Event> {
         let told = self.analysis.close_all(stamp(second));
         self.events.extend(told.into_iter().map(|told| told.event));
         self.take_events()
     }
 
-    /// CPU time that glances and looks took so far.
+    /// CPU time of motion checks and inferences so far.
     pub fn cpu(&self) -> Duration {
         self.cpu
     }
@@ -99,7 +99,7 @@ fn lies_in(rect: &Rect, part: &Rect) -> bool {
     rect.intersection(part) > 0.99 * rect.area()
 }
 
-/// The camera that all pictures are of.
+/// The camera of all pictures.
 pub fn camera() -> CameraId {
     "bench".parse().unwrap()
 }
@@ -131,7 +131,7 @@ impl Every {
         Self { detector: factory.for_camera(&[]), tracker: Tracker::new(Settings::default()) }
     }
 
-    /// What was detected, and who is there on this frame: all tracks.
+    /// Processes a frame. Returns its detections and all tracks.
     pub fn frame(&mut self, frame: &Frame) -> (Vec<Detection>, Vec<Track>) {
         let detections = subjects(&self.detector.detect(frame).unwrap(), self.detector.includes_riders());
         let appearances: Vec<Appearance> =

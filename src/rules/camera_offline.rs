@@ -27,11 +27,11 @@ impl Params {
     }
 }
 
-/// Since when there has been no picture.
+/// State of the picture's absence.
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
-    /// The last look; before the first one, when its absence was told first.
+    /// Time of the last frame; before the first one, the time of the first report of absence.
     last: Option<Monotonic>,
     has_looked: bool,
 }
@@ -58,7 +58,7 @@ impl Condition for Watch {
         })
     }
 
-    /// A new session does not change when the last picture came.
+    /// Does nothing: a new session does not change the time of the last picture.
     fn forget(&mut self) {}
 
     fn ending(&self) -> Ending {

@@ -1,8 +1,8 @@
 //! `camera_sabotage`: a camera is covered or sprayed, blacked out, defocused, moved, or frozen.
 //!
-//! What tells these from night, weather and traffic is that the edges of the place itself, its houses and kerbs, are gone
-//! from where they were, all at once, and stay away. Dusk takes minutes; the switch to infra-red and rain leave them in
-//! their place; a lorry that stops in front leaves some of them.
+//! Night, weather and traffic look different: with sabotage the edges of the place itself, its houses and kerbs, are
+//! gone from their positions, all at once, and stay away. Dusk takes minutes; the switch to infra-red and rain leave
+//! them in their place; a lorry that stops in front leaves some of them.
 
 use std::time::Duration;
 
@@ -13,29 +13,35 @@ use super::{Condition, Ending, Finding, Needs, Notes, View, measure};
 use crate::domain::optics::Optics;
 use crate::domain::time::Monotonic;
 
-/// Before so many seconds nothing can be said against what was learnt.
+/// Minimum time of learning before the picture is compared with it.
 const LEARNT_SECONDS_MIN: f32 = 12.0;
-/// With so many of the learnt edges in their place all is well; with fewer than this, something is wrong; once it is, it
-/// goes on up to the third.
+/// Part of the learnt edges in place from which on all is well.
 const IN_PLACE_WELL: f32 = 0.55;
+/// Part in place below which something is wrong.
 const IN_PLACE_WRONG: f32 = 0.2;
+/// Part in place below which it stays wrong.
 const IN_PLACE_STILL_WRONG: f32 = 0.4;
-/// Edges of less than this part of the learnt strength are wrong with more of them in place: out of focus, the strongest
-/// ones still are about where they were, while the lorry that stops in front has sharp edges of its own.
+/// Limits of blunt edges: part of the learnt strength, part in place; the picture is wrong below both. Out of focus,
+/// the strongest edges still are about where they were, while the lorry that stops in front has sharp edges of its
+/// own.
 const BLUNT_WRONG: (f32, f32) = (0.5, 0.42);
+/// The same once something is wrong.
 const BLUNT_STILL_WRONG: (f32, f32) = (0.6, 0.5);
-/// From well to wrong within so many seconds, somebody did it; what takes longer is dusk, fog or dirt.
+/// Maximum time from well to wrong of a deliberate act; slower changes are dusk, fog or dirt.
 const SUDDEN_SECONDS: f32 = 20.0;
-/// With edges of so much of the learnt energy, somewhere else, the camera has been moved; with fewer, it sees nothing sharp.
+/// Minimum sharpness, as a part of the learnt energy, with which the camera has been moved; with less, it sees
+/// nothing sharp.
 const SHARPNESS_MOVED: f32 = 0.5;
-/// Without sharp edges, but with so much of the contrast that there was, it is out of focus; with less, it is covered.
+/// Minimum contrast, as a part of the earlier one, of a picture without sharp edges that is out of focus; with less,
+/// it is covered.
 const CONTRAST_DEFOCUSED: f32 = 0.5;
-/// At most so bright and of so little contrast, it is black.
+/// Maximum brightness of a black picture.
 const BLACK_MEAN: f32 = 24.0;
+/// Maximum contrast of a black picture.
 const BLACK_DEVIATION: f32 = 8.0;
-/// So many samples at least must say so: looks may be rare.
+/// Minimum number of samples that say so: inferences may be rare.
 const SAMPLES_MIN: u32 = 4;
-/// The event is over when all was well for this long.
+/// The event is over after this long without a fault.
 const QUIET: Duration = Duration::from_secs(5);
 
 /// Numbers of a `camera_sabotage` rule.
@@ -63,11 +69,11 @@ impl Params {
     }
 }
 
-/// Since when something has been wrong, and when all was well.
+/// Times at which all was well and at which a fault began.
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
-    /// When all was well for the last time, and what the picture's contrast was then.
+    /// Latest time at which all was well, and the picture's contrast then.
     well: Option<(Monotonic, f32)>,
     wrong: Option<Wrong>,
 }
@@ -84,7 +90,7 @@ impl Watch {
         Self { params, well: None, wrong: None }
     }
 
-    /// Takes a sample in; what is wrong, if something is.
+    /// Takes a sample. Returns the fault, if there is one.
     fn judge(&mut self, at: Monotonic, optics: &Optics) -> Option<Wrong> {
         if optics.learnt_seconds < LEARNT_SECONDS_MIN {
             (self.well, self.wrong) = (None, None);
@@ -108,7 +114,7 @@ impl Watch {
         Some(*wrong)
     }
 
-    /// What was done to it, for a person.
+    /// Describes the fault for a person.
     fn what(&self, optics: &Optics) -> &'static str {
         let Optics { luma_mean, luma_deviation, sharpness, .. } = *optics;
         let learnt_deviation = self.well.map_or(luma_deviation, |(_, deviation)| deviation);
@@ -156,7 +162,7 @@ impl Condition for Watch {
         Vec::new()
     }
 
-    /// A new session is another picture of the same place: what is wrong with it now has to last anew.
+    /// Begins anew: a new session is another picture of the same place, and a fault has to last anew.
     fn forget(&mut self) {
         self.wrong = None;
     }

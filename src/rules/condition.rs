@@ -1,4 +1,4 @@
-//! What every kind of rule answers, and what it gets to see.
+//! The interface of every rule kind: its input, its findings and its needs.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,58 +12,59 @@ use crate::domain::remnant::Remnant;
 use crate::domain::time::Monotonic;
 use crate::domain::track::Track;
 
-/// What one rule kind watches for.
+/// The condition of one rule kind.
 ///
-/// It keeps its own memory of the tracks of one epoch, bounded by how many live at a time, and says on every look for
-/// which of them the condition holds.
+/// It keeps its own memory of the tracks of one epoch, bounded by the number of live tracks. On every frame it
+/// reports the tracks for which the condition holds.
 pub trait Condition: Send {
-    /// Takes one look in. A finding about a track that is not confirmed, or whose label the rule does not ask for, is a
-    /// defect. `notes` takes why there is no finding about somebody who came near.
+    /// Processes one frame. A finding about a track that is not confirmed, or whose label the rule does not ask for,
+    /// is a defect. `notes` receives the reasons for which a subject that came near gave no finding.
     fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding>;
 
-    /// Told from time to time while there is no picture.
+    /// Called from time to time while there is no picture.
     fn absent(&mut self, _at: Monotonic) -> Option<Finding> {
         None
     }
 
-    /// Drops its memory of tracks: a new epoch has begun, and track ids mean others.
+    /// Drops its memory of tracks: a new epoch has begun, in which track ids mean other subjects.
     fn forget(&mut self);
 
-    /// When its events end.
+    /// Returns the end condition of its events.
     fn ending(&self) -> Ending;
 
-    /// Whether each subject is told of. Where it is about how many there are, who joins is only counted.
+    /// Returns true if each subject is reported. A rule about the number of subjects only counts those that join.
     fn tells_of_each(&self) -> bool {
         true
     }
 }
 
-/// What a rule gets to see of one look.
+/// Input of a rule for one frame.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
-    /// When the frame arrived.
+    /// Arrival time of the frame.
     pub at: Monotonic,
-    /// Where the rule applies.
+    /// Place to which the rule applies.
     pub place: &'a Place,
-    /// Which labels it is about; empty means all.
+    /// Labels that the rule asks for; empty means all.
     pub labels: &'a BTreeSet<Label>,
     /// All live tracks, confirmed or not.
     pub tracks: &'a [Track],
-    /// What has come to stand and is no track's: things that no network has a class for.
+    /// Stationary objects that belong to no track: things that no network has a class for.
     pub standing: &'a [Remnant],
-    /// How the camera itself sees, where that is measured.
+    /// View quality of the camera, where it is measured.
     pub optics: Option<&'a Optics>,
     /// The ground under the camera, where it is known.
     pub ground: Option<&'a Ground>,
 }
 
 impl View<'_> {
-    /// Whether the rule is about it.
+    /// Returns true if the rule asks for the track's label.
     pub(super) fn wants(&self, track: &Track) -> bool {
         self.labels.is_empty() || self.labels.contains(&track.label)
     }
 
-    /// The finding about one track for which all else holds, unless the rule is not about it.
+    /// Returns the finding about one track for which all else holds. Returns `None` if the rule does not ask for its
+    /// label or it is not confirmed.
     pub(super) fn finding(
         &self,
         index: usize,
@@ -83,73 +84,73 @@ impl View<'_> {
     }
 }
 
-/// That a condition holds on this look: for one track, for a group of them, or for the camera itself.
+/// A condition that holds on this frame: for one track, for a group of tracks, or for the camera itself.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Finding {
-    /// Which of the tracks handed in.
+    /// Indices into the tracks of the view.
     pub subjects: Vec<usize>,
-    /// Who takes part and is not among them any more.
+    /// Tracks that take part and are no longer live.
     pub gone: Vec<Track>,
-    /// Why, with its numbers, for a person: one sentence without its full stop.
+    /// The reason with its numbers, for a person: one sentence without its full stop.
     pub why: String,
 }
 
-/// When an event ends.
+/// The end condition of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// Once there has been no finding for so long; the cool-down follows.
+    /// After so long without a finding; the cool-down follows.
     AfterQuiet(Duration),
-    /// A cool-down after it opened: findings are momentary, and those within it belong together. The next one opens
-    /// the next event at once.
+    /// A cool-down after it opened: findings are momentary, and those within it belong together. The next finding
+    /// opens the next event at once.
     AfterCoolDown,
-    /// With the next look: it is about a picture that does not come. The cool-down follows.
+    /// With the next frame: the rule is about a missing picture. The cool-down follows.
     AtNextLook,
 }
 
-/// Why there was no finding, for whoever tunes a rule; costs nothing where nobody asks.
+/// Reasons why there was no finding, for a person who tunes a rule. Costs nothing unless asked for.
 #[derive(Debug, Default)]
 pub struct Notes {
     lines: Option<Vec<(Option<TrackId>, String)>>,
 }
 
 impl Notes {
-    /// Takes what is said, if `asked`.
+    /// Creates notes that are kept only if `asked`.
     pub(super) fn new(asked: bool) -> Self {
         Self { lines: asked.then(Vec::new) }
     }
 
-    /// About one track.
+    /// Adds a reason about one track.
     pub(super) fn say(&mut self, track: &Track, why: impl FnOnce() -> String) {
         if let Some(lines) = &mut self.lines {
             lines.push((Some(track.id), why()));
         }
     }
 
-    /// About the place or the camera as a whole.
+    /// Adds a reason about the place or the camera as a whole.
     pub(super) fn say_of_all(&mut self, why: impl FnOnce() -> String) {
         if let Some(lines) = &mut self.lines {
             lines.push((None, why()));
         }
     }
 
-    /// All that was said since the last time.
+    /// Returns and removes all reasons since the last call.
     pub(super) fn take(&mut self) -> Vec<(Option<TrackId>, String)> {
         self.lines.as_mut().map(std::mem::take).unwrap_or_default()
     }
 }
 
-/// What a kind of rule needs, and what it is about by itself.
+/// Requirements of a rule kind, and its default subjects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Needs {
-    /// Where it applies.
+    /// Kind of place that it applies to.
     pub place: PlaceNeed,
-    /// What it is about where the rule names no labels.
+    /// Subjects of a rule that names no labels.
     pub about: About,
-    /// What it needs the camera's ground calibration for.
+    /// Purpose for which it needs the camera's ground calibration.
     pub ground: Option<&'static str>,
 }
 
-/// Where a kind of rule applies.
+/// Kinds of place to which a rule kind applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlaceNeed {
     /// To a zone, or everywhere.
@@ -162,10 +163,10 @@ pub enum PlaceNeed {
     Camera,
 }
 
-/// What a kind of rule is about by itself.
+/// Default subjects of a rule kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum About {
-    /// Whatever there is.
+    /// All labels.
     Everything,
     /// These labels.
     These(&'static [Label]),
@@ -174,10 +175,10 @@ pub enum About {
 }
 
 impl Needs {
-    /// Needs nothing, and is about everything.
+    /// Needs nothing; all labels.
     pub(super) const ANYWHERE: Self =
         Self { place: PlaceNeed::Anywhere, about: About::Everything, ground: None };
-    /// Is about the camera itself.
+    /// Applies to the camera itself.
     pub(super) const CAMERA: Self = Self { place: PlaceNeed::Camera, about: About::Camera, ground: None };
 
     /// In a zone, about these labels.
@@ -190,7 +191,7 @@ impl Needs {
         Self { place: PlaceNeed::Anywhere, about: About::These(labels), ground: None }
     }
 
-    /// The labels that it is about where the rule names none; empty means all.
+    /// Returns the labels of a rule that names none; empty means all.
     pub fn labels(&self) -> &'static [Label] {
         match self.about {
             About::These(labels) => labels,

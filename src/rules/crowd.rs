@@ -1,4 +1,4 @@
-//! `crowd`: many at once in a zone.
+//! `crowd`: many subjects at once in a zone.
 
 use std::time::Duration;
 
@@ -12,14 +12,16 @@ use crate::domain::detection::Label;
 use crate::domain::time::Monotonic;
 use crate::domain::track::Track;
 
-/// Who was last seen in the zone longer ago than this does not count: detectors miss somebody in a crowd now and then.
+/// A track last seen in the zone longer ago than this does not count: detectors miss a person in a crowd now and
+/// then.
 const SEEN_SECONDS: f32 = 2.0;
-/// A crowd goes on while it is this part of what is needed, and a while with less.
+/// Part of the needed count with which a crowd goes on.
 const KEPT_PART: f32 = 0.75;
+/// Time for which it goes on with less.
 const LESS_SECONDS: f32 = 2.0;
-/// Of the time that is needed, in this part at least there must be enough of them.
+/// Minimum part of the needed time for which the count must be reached.
 const FULL_PART: f32 = 0.7;
-/// The event is over when there was no crowd for this long.
+/// The event is over after this long without a crowd.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// Numbers of a `crowd` rule.
@@ -57,7 +59,7 @@ impl Params {
     }
 }
 
-/// Who is in the zone, and how long there have been enough of them.
+/// Tracks in the zone, and the time for which there have been enough of them.
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
@@ -68,8 +70,9 @@ pub(super) struct Watch {
 #[derive(Debug)]
 struct Gathering {
     since: Monotonic,
-    /// Until when there have been about enough; the time with enough of them.
+    /// Latest time with about enough subjects.
     kept_at: Monotonic,
+    /// Time with enough of them.
     full_seconds: f32,
     stepped_at: Monotonic,
     /// It has been a crowd already.
@@ -81,7 +84,7 @@ impl Watch {
         Self { params, inside: Followed::new(), gathering: None }
     }
 
-    /// Who counts, of the tracks handed in.
+    /// Indices of the tracks that count.
     fn counted(&mut self, view: &View) -> Vec<usize> {
         self.inside.begin(view.at, view.tracks);
         let mut counted = Vec::new();
@@ -98,7 +101,7 @@ impl Watch {
         counted
     }
 
-    /// The zone's area on the ground in 100 square metres, where density counts; 0 where it cannot be said.
+    /// The zone's area on the ground in 100 square metres, if the rule asks for density; 0 where the area is unknown.
     fn hundreds(&self, view: &View) -> Option<f32> {
         self.params.per_100_square_metres_min?;
         let area = match (view.ground, view.place) {
@@ -108,7 +111,7 @@ impl Watch {
         Some(area.unwrap_or(0.0) / 100.0)
     }
 
-    /// How many it takes, with the density that is asked for.
+    /// The needed count, with the density that is asked for.
     fn needed(&self, hundreds: Option<f32>) -> f32 {
         let by_density = match (self.params.per_100_square_metres_min, hundreds) {
             (Some(density), Some(hundreds)) if hundreds > 0.0 => density * hundreds,
@@ -118,7 +121,7 @@ impl Watch {
         by_density.max(self.params.count_min as f32)
     }
 
-    /// Takes a count in; for how long there has been a crowd, if there is one.
+    /// Adds a count. Returns the time for which there has been a crowd, if there is one.
     fn gather(&mut self, at: Monotonic, count: f32, needed: f32) -> Option<f32> {
         if count >= needed && self.gathering.is_none() {
             self.gathering =
@@ -139,7 +142,7 @@ impl Watch {
         let seconds = measure::seconds(at.since(gathering.since));
         let is_full = gathering.full_seconds >= FULL_PART * seconds && count >= needed;
         if !gathering.told && !is_full && seconds > 2.0 * self.params.seconds_min.max(1.0) {
-            // It was never enough for long: it begins anew when there are enough again.
+            // There were never enough for long: it begins anew when there are enough again.
             self.gathering = None;
             return None;
         }
@@ -191,7 +194,7 @@ impl Condition for Watch {
     }
 }
 
-/// What several tracks are, for a person.
+/// The plural noun for several tracks, for a person.
 pub(super) fn plural<'t>(tracks: impl Iterator<Item = &'t Track>) -> &'static str {
     let mut labels: Vec<Label> = tracks.map(|track| track.label).collect();
     labels.sort_unstable();

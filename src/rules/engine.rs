@@ -1,4 +1,4 @@
-//! What all rules share: when they apply, to whom, and how findings become events that open, grow and close.
+//! Shared part of all rules: schedule, labels, and the events that findings open, extend and close.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,34 +15,34 @@ use crate::domain::remnant::Remnant;
 use crate::domain::time::{Monotonic, Stamp, WallTime};
 use crate::domain::track::Track;
 
-/// How many subjects an event names; more are only counted.
+/// Maximum number of subjects that an event names; more are only counted.
 const SUBJECTS_MAX: usize = 16;
-/// How many points of its path a subject has.
+/// Maximum number of points of a subject's path.
 const PATH_POINTS_MAX: usize = 32;
 
-/// What the tracker said after one look.
+/// The tracker's output for one frame.
 #[derive(Debug, Clone, Copy)]
 pub struct Look<'a> {
-    /// When the frame arrived.
+    /// Arrival time of the frame.
     pub at: Stamp,
-    /// The session it came from.
+    /// Session that the frame came from.
     pub epoch: Epoch,
     /// All live tracks.
     pub tracks: &'a [Track],
-    /// What has come to stand and is no track's.
+    /// Stationary objects that belong to no track.
     pub standing: &'a [Remnant],
-    /// How the camera itself sees, where that was measured on this frame.
+    /// View quality of the camera, where it was measured on this frame.
     pub optics: Option<&'a Optics>,
 }
 
-/// Why a rule did not fire on a look, for whoever tunes it.
+/// The reason why a rule did not fire on a frame, for a person who tunes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// The rule.
     pub rule: RuleId,
-    /// The track that came near; `None` where it is about all of them, or about the camera.
+    /// The track that came near; `None` where the note is about all tracks, or about the camera.
     pub track: Option<TrackId>,
-    /// What was lacking, with its numbers: `in "yard" for 0.6 s (1.0 s needed)`.
+    /// The missing condition, with its numbers: `in "yard" for 0.6 s (1.0 s needed)`.
     pub why: String,
 }
 
@@ -57,16 +57,17 @@ pub struct RuleSet {
 
 struct Rule {
     settings: RuleSettings,
-    /// The settings' labels, or those that the kind is about by itself.
+    /// The settings' labels, or the default ones of the kind.
     labels: BTreeSet<Label>,
     day: Box<dyn Condition>,
-    /// Where a night has numbers of its own. Both see every look; the findings of one of them count.
+    /// Condition with the night's numbers, if it has its own. Both conditions see every frame; the findings of one of
+    /// them count.
     night: Option<Box<dyn Condition>>,
-    /// What was told of, and is not over.
+    /// The event that was reported and is not over.
     open: Option<Open>,
-    /// Further subjects, who wait until the next alert may be told.
+    /// The event of further subjects, which waits until the next alert is allowed.
     held: Option<Open>,
-    /// Since the first alert, until nobody was found for a cool-down.
+    /// Lasts from the first alert until there was no finding for a cool-down.
     incident: Option<Incident>,
     silent_until: Option<Monotonic>,
 }
@@ -74,14 +75,14 @@ struct Rule {
 /// An event that has begun and is not over.
 struct Open {
     event: Event,
-    /// Everyone who took part, also those beyond [`SUBJECTS_MAX`].
+    /// All subjects that took part, also those beyond [`SUBJECTS_MAX`].
     members: BTreeSet<(Epoch, TrackId)>,
     last_finding: Stamp,
-    /// Where it had to wait, later than it began.
+    /// Time of the report; later than the beginning if the event had to wait.
     told_at: Stamp,
 }
 
-/// What a step of a rule is about.
+/// Input of one step of a rule.
 #[derive(Clone, Copy)]
 struct Moment<'a> {
     at: Stamp,
@@ -91,28 +92,29 @@ struct Moment<'a> {
 }
 
 impl RuleSet {
-    /// The rules of `camera`; those of other cameras are left out.
+    /// Creates the rules of `camera`; those of other cameras are left out.
     pub fn new(camera: CameraId, rules: Vec<RuleSettings>) -> Self {
         let rules = rules.into_iter().filter(|rule| rule.camera == camera).map(Rule::new).collect();
         Self { camera, epoch: None, rules, explains: false, notes: Vec::new() }
     }
 
-    /// From now on [`RuleSet::notes`] says after each step why rules did not fire. Nothing is noted otherwise.
+    /// Makes [`RuleSet::notes`] give after each step the reasons why rules did not fire. Without it nothing is
+    /// noted.
     pub fn explain(&mut self) {
         self.explains = true;
     }
 
-    /// Why rules did not fire on the last step, for tracks that came near.
+    /// Reasons why rules did not fire on the last step, for tracks that came near.
     pub fn notes(&self) -> &[Note] {
         &self.notes
     }
 
-    /// Takes a look in; gives the events that it opens or closes, an event's both phases under one id.
+    /// Processes one frame. Returns the events that it opens or closes; both phases of an event have one id.
     ///
-    /// A frame at which nobody looked is a look as well, with the tracks as they are expected: time passes. Looks come in
-    /// the order of their monotonic time. Whoever a condition holds for on the same look is in the opened event. For whom it
-    /// holds later, while that is open or within the cool-down, is told in a further event that names the first one; the
-    /// one before it closes then.
+    /// A frame without inference is passed in as well, with the predicted tracks: time passes. Frames come in the
+    /// order of their monotonic time. All subjects for which a condition holds on the same frame are in the opened
+    /// event. A subject for which it holds later, while that event is open or within the cool-down, is reported in a
+    /// further event that names the first one; the one before it closes then.
     pub fn step(&mut self, look: &Look) -> Vec<Event> {
         let new_epoch = self.epoch.replace(look.epoch) != Some(look.epoch);
         let mut events = Vec::new();
@@ -129,36 +131,36 @@ impl RuleSet {
         events
     }
 
-    /// Told every few seconds while the camera gives no picture, also before its first one; gives the events that this
-    /// opens. They end with the next look.
+    /// Called every few seconds while the camera gives no picture, also before its first one. Returns the events that
+    /// this opens. They end with the next frame.
     pub fn absent(&mut self, at: Stamp) -> Vec<Event> {
         let moment = Moment { at, epoch: self.epoch.unwrap_or_default(), tracks: &[], camera: &self.camera };
         self.rules.iter_mut().filter_map(|rule| rule.absent(moment)).collect()
     }
 
-    /// Which events are open or wait to be told, and who takes part in each as far as it is named.
+    /// Returns the events that are open or wait to be reported, with their named subjects.
     pub fn open(&self) -> impl Iterator<Item = &Event> {
         let events = self.rules.iter().flat_map(|rule| [&rule.open, &rule.held]);
         events.filter_map(Option::as_ref).map(|open| &open.event)
     }
 
-    /// Whether one of its rules asks how the camera sees.
+    /// Returns true if one of its rules needs the camera's view quality.
     pub fn wants_optics(&self) -> bool {
         self.rules.iter().any(|rule| rule.settings.kind.needs().about == About::Camera)
     }
 
-    /// Whether one of its rules asks how fast somebody is.
+    /// Returns true if one of its rules needs the speed of subjects.
     pub fn wants_speed(&self) -> bool {
         self.rules.iter().any(|rule| rule.settings.kind.needs().ground.is_some())
     }
 
-    /// Whether one of its rules is about a picture that does not come.
+    /// Returns true if one of its rules is about a missing picture.
     pub fn wants_absence(&self) -> bool {
         self.rules.iter().any(|rule| rule.day.ending() == Ending::AtNextLook)
     }
 
-    /// How much the most severe rule matters that applies at that time and is about what is on the picture; `None` if none
-    /// does. Rules about the camera itself need nobody to look.
+    /// Returns the highest severity of the rules that apply at that time and are about the content of the picture;
+    /// `None` if there is none. Rules about the camera itself need no inference.
     pub fn severity_at(&self, wall: WallTime) -> Option<Severity> {
         let looks = |rule: &&RuleSettings| rule.kind.needs().about != About::Camera;
         let rules = self.rules.iter().map(|rule| &rule.settings).filter(looks);
@@ -166,9 +168,9 @@ impl RuleSet {
         active.map(|rule| rule.severity).max()
     }
 
-    /// Ends the open events at `at`: the stream is lost, or the box stops. What waits is told before. What the rules remember
-    /// of tracks is dropped.
-    /// What is about a picture that does not come stays open, whether the stream is lost once more or not.
+    /// Ends the open events at `at`: the stream is lost, or the box stops. Waiting events are reported before. The
+    /// rules' memory of tracks is dropped. An event about a missing picture stays open, even if the stream is lost
+    /// once more.
     pub fn close_all(&mut self, at: Stamp) -> Vec<Event> {
         self.epoch = None;
         let rules = self.rules.iter_mut().filter(|rule| rule.day.ending() != Ending::AtNextLook);
@@ -195,7 +197,7 @@ impl Rule {
 
     fn step(&mut self, look: &Look, camera: &CameraId, notes: &mut Notes) -> Vec<Event> {
         let moment = Moment { at: look.at, epoch: look.epoch, tracks: look.tracks, camera };
-        // Conditions see every look, so that they know who was there when the schedule begins.
+        // Conditions see every frame, so that they know the subjects that are there when the schedule begins.
         let findings = self.findings(look, notes);
         let mut events = Vec::new();
         for open in [&mut self.open, &mut self.held].into_iter().flatten() {
@@ -244,7 +246,7 @@ impl Rule {
         self.take(moment, vec![finding], &mut Notes::default())
     }
 
-    /// Has the findings of a step open an event, join the open one, or wait for the next one.
+    /// Lets the findings of a step open an event, join the open one, or wait for the next one.
     fn take(&mut self, moment: Moment, mut findings: Vec<Finding>, notes: &mut Notes) -> Option<Event> {
         findings.retain_mut(|finding| self.is_about(finding, moment.tracks));
         if findings.is_empty() {
@@ -277,7 +279,7 @@ impl Rule {
         incident.next_alert_at(self.settings.cool_down)
     }
 
-    /// Opens an event for all that was found on a look.
+    /// Opens an event for all findings of a frame.
     fn open_with(&mut self, moment: Moment, findings: &[Finding]) -> Event {
         let why = findings.first().map_or("", |finding| &finding.why);
         let mut open = Open::begin(&self.settings, moment, why, None);
@@ -297,8 +299,9 @@ impl Rule {
         event
     }
 
-    /// Has those of a finding who are new to the incident wait for the next alert; all of them, if it `is_told_anew`. Where
-    /// nobody is told of for himself, they join the open event. Whether anybody waits.
+    /// Lets the subjects of a finding that are new to the incident wait for the next alert; all of them if it
+    /// `is_told_anew`. Where subjects are not reported one by one, they join the open event. Returns true if a
+    /// subject waits.
     fn holds(&mut self, moment: Moment, finding: &Finding, is_told_anew: bool) -> bool {
         let Some(incident) = &mut self.incident else { return false };
         let mut anybody = false;
@@ -326,7 +329,7 @@ impl Rule {
         anybody
     }
 
-    /// Tells of those who wait, once their time has come: the event before closes, and theirs opens.
+    /// Reports the waiting subjects once the next alert is allowed: the event before closes, and theirs opens.
     fn tell_further(&mut self, at: Stamp) -> Vec<Event> {
         let is_due =
             self.incident.as_ref().is_some_and(|incident| at.monotonic >= self.next_alert_at(incident));
@@ -351,8 +354,8 @@ impl Rule {
         events
     }
 
-    /// The last wall before somebody is woken: tracks that are not confirmed, or are not asked for, are left out, and
-    /// with them a finding that is about nobody else.
+    /// The last check before an alert: removes tracks that are not confirmed or not asked for. Returns false if no
+    /// subject is left of a finding that had some.
     fn is_about(&self, finding: &mut Finding, tracks: &[Track]) -> bool {
         if finding.subjects.is_empty() && finding.gone.is_empty() {
             return true;
@@ -364,7 +367,7 @@ impl Rule {
         !(finding.subjects.is_empty() && finding.gone.is_empty())
     }
 
-    /// When the open event ended, if it is over.
+    /// Returns the end of the open event, if it is over.
     fn ended(&self, now: Stamp) -> Option<Stamp> {
         let open = self.open.as_ref()?;
         let since = |then: Stamp| now.monotonic.since(then.monotonic);
@@ -389,7 +392,7 @@ impl Rule {
 }
 
 impl Open {
-    /// An event that nobody takes part in yet.
+    /// Creates an event without subjects.
     fn begin(settings: &RuleSettings, moment: Moment, why: &str, follows: Option<AlertId>) -> Self {
         let RuleSettings { id, name, kind, place, severity, .. } = settings;
         let event = Event {
@@ -409,7 +412,7 @@ impl Open {
         Self { event, members: BTreeSet::new(), last_finding: moment.at, told_at: moment.at }
     }
 
-    /// As many as the incident has had, and no fewer than take part.
+    /// Sets the count of the incident, or the number of members if that is larger.
     fn count(&mut self, incident: &Incident) {
         self.event.count = incident.count.max(u32::try_from(self.members.len()).unwrap_or(u32::MAX));
     }
@@ -418,7 +421,7 @@ impl Open {
         self.members.contains(&(epoch, track.id))
     }
 
-    /// The paths of its subjects go on.
+    /// Extends the paths of its subjects.
     fn follow(&mut self, look: &Look) {
         for subject in &mut self.event.subjects {
             let is_member = self.members.contains(&(look.epoch, subject.track));
@@ -429,7 +432,7 @@ impl Open {
         }
     }
 
-    /// Names a subject that is new to the event; raises the score of one that is not.
+    /// Adds a subject that is new to the event; raises the score of a known one.
     fn join(&mut self, moment: Moment, track: &Track) {
         let event = &mut self.event;
         if self.members.insert((moment.epoch, track.id)) {
@@ -442,7 +445,7 @@ impl Open {
     }
 }
 
-/// Those of a finding who are on the picture, and those who are gone.
+/// The live subjects of a finding, and those that are gone.
 fn everyone<'a>(finding: &'a Finding, tracks: &'a [Track]) -> impl Iterator<Item = &'a Track> {
     finding.subjects.iter().filter_map(|index| tracks.get(*index)).chain(&finding.gone)
 }
@@ -468,12 +471,12 @@ fn subject(track: &Track, at: Monotonic) -> Subject {
     }
 }
 
-/// To a part of 10,000, which is less than a pixel: messages go over links that are paid by the byte.
+/// Rounds to 1/10,000, which is less than a pixel: messages go over links that are paid by the byte.
 fn rounded(part: f32) -> f32 {
     (part * 10_000.0).round() / 10_000.0
 }
 
-/// Evenly over the track's path, its newest point included.
+/// Samples the track's path evenly, its newest point included.
 fn path(track: &Track) -> Vec<Point> {
     let step = track.path.len().div_ceil(PATH_POINTS_MAX).max(1);
     let mut feet: Vec<Point> = track.path.iter().rev().step_by(step).map(|point| point.foot).collect();

@@ -1,4 +1,4 @@
-//! What a rule remembers of each live track; and who goes on under a new id where a track was lost.
+//! Per-track state of a rule, handed on where a lost track goes on under a new id.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -9,21 +9,22 @@ use crate::domain::ids::TrackId;
 use crate::domain::time::Monotonic;
 use crate::domain::track::{PathPoint, Track};
 
-/// How many lost tracks are remembered, and for how long.
+/// Maximum number of lost tracks that are remembered.
 const LOST_MAX: usize = 64;
+/// Maximum time for which they are remembered.
 const LOST_SECONDS_MAX: f32 = 600.0;
 
-/// A rule's memory of the live tracks, `T` of each; bounded by their number.
+/// A rule's state of type `T` for each live track; bounded by their number.
 #[derive(Debug)]
 pub(super) struct Followed<T> {
     memories: BTreeMap<TrackId, Memory<T>>,
-    /// The latest last.
+    /// In the order of loss; the latest last.
     lost: VecDeque<(Sight, T)>,
     succeeds: Option<Succeeds<T>>,
 }
 
-/// Whether a newcomer, by its first sight, is who was lost, by what was remembered of it and its last sight. A newcomer
-/// that began before the other was last seen is never asked about.
+/// Decides if a new track, by its first sight, is a lost one, by its state and last sight. It is never called for a
+/// track that began before the other was last seen.
 pub(super) type Succeeds<T> = fn(&T, &Sight, &Sight) -> bool;
 
 #[derive(Debug)]
@@ -31,31 +32,31 @@ struct Memory<T> {
     /// Time of the newest path point that was followed.
     examined: Option<Monotonic>,
     sight: Sight,
-    /// A newcomer has gone on with what was remembered here, and the track was not seen since.
+    /// A new track has taken over the state, and this track was not seen since.
     is_succeeded: bool,
     state: T,
 }
 
-/// Where a track was seen first or last.
+/// The first or last sight of a track.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sight {
     pub(super) at: Monotonic,
     pub(super) foot: Point,
-    /// Of its box, as [`measure::length`] has it.
+    /// Length of the box, by [`measure::length`].
     pub(super) length: f32,
     pub(super) label: Label,
-    /// In own lengths a second.
+    /// Speed in own lengths a second.
     pub(super) pace: f32,
 }
 
 impl Sight {
-    /// Of a track's first detection, with the size that it has now.
+    /// The first detection of a track, with the track's present size.
     pub(super) fn first(track: &Track) -> Self {
         let foot = track.path.first().map_or(track.rect.foot(), |point| point.foot);
         Self { at: track.first_seen, foot, ..Self::last(track) }
     }
 
-    /// Of a track's latest detection.
+    /// The latest detection of a track.
     pub(super) fn last(track: &Track) -> Self {
         let length = measure::length(&track.rect);
         let foot = track.path.last().map_or(track.rect.foot(), |point| point.foot);
@@ -63,23 +64,23 @@ impl Sight {
         Self { at: track.last_seen, foot, length, label: track.label, pace }
     }
 
-    /// How far apart two are, in lengths of the longer one.
+    /// Distance of two sights, in lengths of the longer one.
     pub(super) fn lengths_from(&self, other: &Self) -> f32 {
         measure::apart(self.foot, other.foot) / self.length.max(other.length)
     }
 
-    /// How long after `earlier` this is.
+    /// Time since `earlier`, in seconds.
     pub(super) fn seconds_after(&self, earlier: &Self) -> f32 {
         measure::seconds(self.at.since(earlier.at))
     }
 
-    /// Whether both may be the same thing, as far as labels say: a detector takes a car for a van now and then.
+    /// Returns true if the labels allow both to be one subject: a detector takes a car for a van now and then.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         is_like(self.label, other.label)
     }
 }
 
-/// Whether both labels may be said of the same thing.
+/// Returns true if one subject may have both labels.
 pub(super) fn is_like(a: Label, b: Label) -> bool {
     let group = |label| match label {
         Label::Person => 0,
@@ -91,17 +92,18 @@ pub(super) fn is_like(a: Label, b: Label) -> bool {
 }
 
 impl<T: Default> Followed<T> {
-    /// Every track for itself.
+    /// Creates state without handover: every track for itself.
     pub(super) fn new() -> Self {
         Self { memories: BTreeMap::new(), lost: VecDeque::new(), succeeds: None }
     }
 
-    /// A newcomer goes on with what is remembered of a lost track that it succeeds.
+    /// Creates state with handover: a new track takes over the state of a lost track that it succeeds.
     pub(super) fn with_heirs(succeeds: Succeeds<T>) -> Self {
         Self { succeeds: Some(succeeds), ..Self::new() }
     }
 
-    /// Begins a look: gives up what is remembered of tracks that are gone, to their heirs where there are such.
+    /// Begins a frame. Removes the state of tracks that are gone: keeps it for successors where there is handover,
+    /// and returns it otherwise.
     pub(super) fn begin(&mut self, at: Monotonic, tracks: &[Track]) -> Vec<(TrackId, T)> {
         let lives = |id: &TrackId| tracks.iter().any(|track| track.id == *id);
         let gone: Vec<TrackId> = self.memories.keys().filter(|id| !lives(id)).copied().collect();
@@ -120,7 +122,7 @@ impl<T: Default> Followed<T> {
         given_up
     }
 
-    /// What is remembered of a track, and the points of its path since it was last followed.
+    /// Returns the state of a track, and the points of its path since the last call.
     pub(super) fn follow<'t>(&mut self, track: &'t Track) -> (&mut T, &'t [PathPoint]) {
         if !self.memories.contains_key(&track.id) {
             let state = self.inherited(&Sight::first(track)).unwrap_or_default();
@@ -130,19 +132,19 @@ impl<T: Default> Followed<T> {
         let memory = self.memories.get_mut(&track.id).expect("it has just been put in");
         let known = track.path.partition_point(|point| memory.examined.is_some_and(|at| point.at <= at));
         memory.examined = track.path.last().map(|point| point.at).max(memory.examined);
-        // A track that is only predicted has not been seen where it is said to be.
+        // A predicted track was not seen at its predicted position.
         if track.last_seen > memory.sight.at {
             (memory.sight, memory.is_succeeded) = (Sight::last(track), false);
         }
         (&mut memory.state, &track.path[known..])
     }
 
-    /// What is remembered of a live track.
+    /// Returns the state of a live track.
     pub(super) fn get(&self, id: TrackId) -> Option<&T> {
         self.memories.get(&id).map(|memory| &memory.state)
     }
 
-    /// The same, to change it.
+    /// Returns the state of a live track, mutable.
     pub(super) fn get_mut(&mut self, id: TrackId) -> Option<&mut T> {
         self.memories.get_mut(&id).map(|memory| &mut memory.state)
     }
@@ -153,13 +155,13 @@ impl<T: Default> Followed<T> {
         self.lost.clear();
     }
 
-    /// How much is remembered, of the live and of the lost.
+    /// Number of live and lost tracks that are remembered.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.memories.len() + self.lost.len()
     }
 
-    /// Takes over from the nearest whom the newcomer succeeds: one that is gone, or one that still lives on predictions.
+    /// Takes over from the nearest track that the new one succeeds: a gone one, or a live one that is only predicted.
     fn inherited(&mut self, newcomer: &Sight) -> Option<T> {
         let succeeds = self.succeeds?;
         let is_heir = |sight: &Sight, state: &T| {

@@ -1,7 +1,7 @@
-//! One incident of one rule on one camera: who was told of already, who is new, and how soon the next alert may follow.
+//! One incident of one rule on one camera: the subjects already reported, and the earliest time of the next alert.
 //!
-//! The first subject is told at once. Who comes later is told in further alerts, each of which names the first one; the
-//! wait before each doubles. Nobody is left out, and nobody is told of twice. Called by `engine`. No I/O, no clock.
+//! The first subject is reported at once. Later ones are reported in further alerts, each of which names the first
+//! one; the wait before each doubles. Each subject is reported exactly once. Called by `engine`. No I/O, no clock.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,27 +15,29 @@ use crate::domain::track::Track;
 /// The second alert of an incident comes this long after the first one; the wait before each further one is twice as long,
 /// up to the rule's cool-down.
 pub(super) const WAIT_FIRST: Duration = Duration::from_secs(5);
-/// So many members are remembered; the number of those who took part has no bound.
+/// Maximum number of members that are remembered; the number of those who took part has no bound.
 const MEMBERS_MAX: usize = 256;
-/// A track that begins so soon after a member was lost, and within so many of its lengths, is that member under a new id.
+/// Maximum time between a lost member and the new track that is the same.
 const HEIR_SECONDS_MAX: f32 = 10.0;
+/// Maximum distance between them, in lengths.
 const HEIR_LENGTHS_MAX: f32 = 1.5;
-/// So much larger or smaller it may be.
+/// Maximum ratio of the two sizes, larger or smaller.
 const HEIR_GROWTH_MAX: f32 = 1.6;
-/// Who was last seen this near to the picture's edge has left the picture.
+/// Distance from the picture's edge, as a fraction, within which a last sight means that the subject has left the
+/// picture.
 const EDGE: f32 = 0.01;
 
-/// What has happened since the first alert.
+/// State since the first alert.
 #[derive(Debug)]
 pub(super) struct Incident {
-    /// The alert that was told first.
+    /// Id of the first alert.
     pub(super) first: AlertId,
     members: VecDeque<Member>,
-    /// How many took part so far.
+    /// Number of subjects that took part so far.
     pub(super) count: u32,
     alerts: u32,
     told_at: Monotonic,
-    /// When the condition last held for anybody.
+    /// Latest time at which the condition held for a subject.
     pub(super) found_at: Monotonic,
 }
 
@@ -44,18 +46,18 @@ struct Member {
     key: (Epoch, TrackId),
     sight: Sight,
     has_left: bool,
-    /// Somebody goes on under a new id already.
+    /// A new track has already taken over from this member.
     succeeded: bool,
 }
 
 impl Incident {
-    /// Begins with the alert that is told at `at`.
+    /// Begins with the alert that is sent at `at`.
     pub(super) fn new(first: AlertId, at: Stamp) -> Self {
         let at = at.monotonic;
         Self { first, members: VecDeque::new(), count: 0, alerts: 1, told_at: at, found_at: at }
     }
 
-    /// Takes in where the members are.
+    /// Updates the positions of the members.
     pub(super) fn follow(&mut self, epoch: Epoch, tracks: &[Track], at: Monotonic) {
         for track in tracks.iter().filter(|track| track.last_seen == at) {
             if let Some(member) = self.members.iter_mut().find(|member| member.key == (epoch, track.id)) {
@@ -65,7 +67,7 @@ impl Incident {
         }
     }
 
-    /// Takes a subject in; whether it is new to the incident. A member under a new id is not.
+    /// Adds a subject. Returns true if it is new to the incident; a member under a new id is not.
     pub(super) fn admits(&mut self, epoch: Epoch, track: &Track) -> bool {
         let key = (epoch, track.id);
         if self.members.iter().any(|member| member.key == key) {
@@ -88,26 +90,26 @@ impl Incident {
         is_new
     }
 
-    /// From when on the next alert may be told.
+    /// Earliest time of the next alert.
     pub(super) fn next_alert_at(&self, cool_down: Duration) -> Monotonic {
         let doublings = self.alerts.saturating_sub(1).min(16);
         self.told_at + (WAIT_FIRST * 2u32.pow(doublings)).min(cool_down.max(WAIT_FIRST))
     }
 
-    /// A further alert is told at `at`.
+    /// Records a further alert at `at`.
     pub(super) fn told(&mut self, at: Monotonic) {
         (self.alerts, self.told_at) = (self.alerts.saturating_add(1), at);
     }
 
-    /// Whether nobody was found for so long.
+    /// Returns true if there was no finding for a cool-down.
     pub(super) fn is_over(&self, at: Monotonic, cool_down: Duration) -> bool {
         at.since(self.found_at) >= cool_down
     }
 }
 
 impl Member {
-    /// By its last sight and the newcomer's first one. Track ids of two sessions of a stream do not compare, times do not
-    /// either.
+    /// Compares its last sight with the new track's first one. Neither track ids nor times can be compared between
+    /// two sessions of a stream.
     fn is_succeeded_by(&self, newcomer: &Sight, epoch: Epoch) -> bool {
         let growth = newcomer.length / self.sight.length;
         !self.succeeded

@@ -12,7 +12,7 @@ use crate::domain::track::PathPoint;
 
 /// A subject that is out of the zone for less than this has not left it.
 const GAP: Duration = Duration::from_millis(700);
-/// The event is over when nobody was in the zone for this long.
+/// The event is over after this long without a subject in the zone.
 const QUIET: Duration = Duration::from_secs(3);
 
 /// Numbers of an `intrusion` rule.
@@ -36,7 +36,7 @@ impl Params {
     }
 }
 
-/// Who is in the zone, and since when.
+/// The stay of each track in the zone.
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
@@ -50,7 +50,7 @@ struct Stay {
 }
 
 impl Stay {
-    /// Not having been seen for a while is not leaving; being seen outside for longer than the gap is.
+    /// Adds a point. Being seen outside for longer than the gap ends the stay; not being seen does not.
     fn examine(&mut self, point: &PathPoint, inside: bool) {
         match &mut self.inside {
             Some((_, latest)) if inside => *latest = point.at,

@@ -1,5 +1,5 @@
-//! `left_behind`: something came, and has stood for a while with nobody near it: a two-wheeler, or a thing that no network
-//! has a class for (a bag, a carton), which is a subject of label `moving`.
+//! `left_behind`: a subject came, and has stood for a while with no person near it: a two-wheeler, or a thing that no
+//! network has a class for (a bag, a carton), which is a subject of label `moving`.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -14,20 +14,23 @@ use crate::domain::geometry::Point;
 use crate::domain::time::Monotonic;
 use crate::domain::track::{PathPoint, Track};
 
-/// Who has moved by so many of its lengths has come from elsewhere.
+/// Movement, in own lengths, by which a subject has come from elsewhere.
 const LENGTHS_MOVED: f32 = 1.0;
-/// A two-wheeler that has not stood for so long moves, and somebody rides it.
+/// A two-wheeler that has not stood for so long moves and is ridden.
 const MOVING_SECONDS: f32 = 2.0;
-/// Somebody who is near for less than this passes by: that time does not count, and what was before does.
+/// A person who is near for less than this passes by: that time does not count, and the time before does.
 const PASSING_SECONDS: f32 = 3.0;
-/// Between two looks not more than this counts: nobody knows what was in between.
+/// Maximum time that counts between two frames: nothing is known of the time between them.
 const STEP_SECONDS_MAX: f32 = 5.0;
-/// Who was last seen longer ago than this is not known to be near.
+/// A track last seen longer ago than this is not known to be near.
 const SEEN_SECONDS: f32 = 2.0;
-/// A newcomer is what stood there and was lost, so near to it and so much later at most; or what was lost on its way.
+/// Maximum distance between a lost standing subject and the new track that is the same, in lengths.
 const HEIR_LENGTHS_STANDING: f32 = 0.5;
+/// Maximum time between them.
 const HEIR_SECONDS_STANDING: f32 = 600.0;
+/// Maximum distance if it was lost on its way, in lengths, beyond its way at the last pace.
 const HEIR_LENGTHS_MOVING: f32 = 1.5;
+/// Maximum time if it was lost on its way.
 const HEIR_SECONDS_MOVING: f32 = 3.0;
 
 /// Numbers of a `left_behind` rule.
@@ -51,7 +54,7 @@ impl Params {
     }
 }
 
-/// What stands where, whether it was seen to come, and for how long it has been alone.
+/// The place of each subject, its coming if seen, and its time alone.
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
@@ -64,7 +67,7 @@ pub(super) struct Watch {
 struct Thing {
     gait: Gait,
     stand: Stand,
-    /// Where it stands or was last, to within its length; first where it was seen first.
+    /// Place where it stands or stood last, to within its length; at first the place of its first sight.
     home: Option<Point>,
     has_come: bool,
     alone_seconds: f32,
@@ -79,13 +82,13 @@ impl Thing {
         let home = *self.home.get_or_insert(point.foot);
         let foot = self.stand.spot().map_or(point.foot, |spot| spot.foot);
         if leapt || measure::apart(home, foot) >= LENGTHS_MOVED * length {
-            // An identity that goes over to something else has not been seen to come.
+            // An identity that goes over to another subject has not been seen to come.
             (self.home, self.has_come) = (Some(foot), !leapt);
             (self.alone_seconds, self.near_since, self.told) = (0.0, None, false);
         }
     }
 
-    /// Lets time pass beside somebody, or alone.
+    /// Adds the time of one frame, in company or alone.
     fn wait(&mut self, at: Monotonic, step: f32, has_company: bool) {
         let stands = self.stand.spot().is_some_and(|spot| {
             spot.latest > spot.since && measure::seconds(at.since(spot.latest)) <= STEP_SECONDS_MAX
@@ -116,7 +119,7 @@ impl Watch {
         Self { params, things: Followed::with_heirs(succeeds), put_down: PutDown::default(), stepped_at: None }
     }
 
-    /// Whether it is somebody who may be company: on foot, or riding; and seen lately.
+    /// Returns true if the track may be company: on foot, or riding; and seen lately.
     fn is_somebody(&self, at: Monotonic, other: &Track) -> bool {
         let is_somebody = match other.label {
             Label::Person => true,
@@ -129,7 +132,7 @@ impl Watch {
         is_somebody && measure::seconds(at.since(other.last_seen)) <= SEEN_SECONDS
     }
 
-    /// Whether somebody is within the thing's length of it.
+    /// Returns true if a possible company is within the subject's length of it.
     fn has_company(&self, view: &View, thing: &Track, foot: Point) -> bool {
         let length = measure::length(&thing.rect);
         let is_near = |other: &&Track| {
@@ -140,7 +143,7 @@ impl Watch {
         view.tracks.iter().any(|other| is_near(&other))
     }
 
-    /// Findings about what is no track's.
+    /// Returns the findings about objects that belong to no track.
     fn step_things(&mut self, view: &View, step: f32, notes: &mut Notes) -> Vec<Finding> {
         if !view.labels.is_empty() && !view.labels.contains(&Label::Moving) {
             return Vec::new();

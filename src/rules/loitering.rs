@@ -1,4 +1,4 @@
-//! `loitering`: somebody hangs about in a zone, or beside parked two-wheelers.
+//! `loitering`: a person hangs about in a zone, or beside parked two-wheelers.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,22 +16,28 @@ use crate::domain::ids::TrackId;
 use crate::domain::time::Monotonic;
 use crate::domain::track::{PathPoint, Track};
 
-/// Who was last seen longer ago than this is not known to be there.
+/// A track last seen longer ago than this is not known to be there.
 const SEEN_SECONDS: f32 = 1.5;
-/// A two-wheeler that has stood for so long is parked; it stays so while somebody hides it for not longer than this.
+/// Time for which a parked two-wheeler has stood.
 const PARKED_SECONDS: f32 = 5.0;
+/// Time for which it stays parked while it is hidden.
 const HIDDEN_SECONDS: f32 = 60.0;
-/// A new track is who was lost before if it begins within so many lengths and seconds, and who was lost was about to stay:
-/// slower than a walk, in lengths a second. Passers-by follow each other as closely. Who is found where they were lost, but
-/// for so many lengths, may have been hidden for longer: crouched behind what is parked.
+/// Maximum distance between a lost person and the new track that is the same, in lengths.
 const HEIR_LENGTHS: f32 = 1.25;
+/// Maximum time between them.
 const HEIR_SECONDS: f32 = 6.0;
+/// Maximum pace at the loss, in lengths a second, of a person who was about to stay: slower than a walk. Passers-by
+/// follow each other as closely.
 const HEIR_PACE: f32 = 0.4;
+/// Maximum distance of a person found in the place of the loss, who may have been hidden for longer: crouched behind
+/// a parked vehicle.
 const RISEN_LENGTHS: f32 = 0.3;
+/// Maximum time of such hiding.
 const RISEN_SECONDS: f32 = 15.0;
-/// Who lies within a parked two-wheeler by so much of their box is a part of it, unless they have moved by so many of their
-/// lengths: some networks see somebody in a saddle and a mirror, for hours.
+/// Minimum part of a track's box within a parked two-wheeler for it to be a part of that: some networks see a person
+/// in a saddle and a mirror, for hours.
 const PART: f32 = 0.6;
+/// Movement, in own lengths, after which it is no such part.
 const LENGTHS_MOVED: f32 = 0.75;
 
 /// Numbers of a `loitering` rule.
@@ -60,7 +66,7 @@ impl Params {
     }
 }
 
-/// Who has been there for how long, and what is parked.
+/// Time that each subject has been there, and the parked two-wheelers.
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
@@ -72,11 +78,11 @@ pub(super) struct Watch {
 #[derive(Debug, Default)]
 struct Dwell {
     seconds: f32,
-    /// The latest point of its path, and whether time there counted.
+    /// Time of the latest point of its path, and if time there counted.
     last: Option<(Monotonic, bool)>,
-    /// When it last was where time counts.
+    /// Latest time in a place where time counts.
     there_at: Option<Monotonic>,
-    /// Where it was first.
+    /// Place of its first sight.
     began: Option<Point>,
     has_moved: bool,
 }
@@ -111,7 +117,8 @@ impl Dwell {
     }
 }
 
-/// Standing or nearly so when it was lost, and found again beside that place, or later in it.
+/// Decides that a new track is a lost one: it stood or nearly stood when it was lost, and was found again beside that
+/// place, or later in it.
 fn succeeds(_: &Dwell, lost: &Sight, newcomer: &Sight) -> bool {
     let (seconds, lengths) = (newcomer.seconds_after(lost), newcomer.lengths_from(lost));
     let is_found_within = |seconds_max, lengths_max| seconds <= seconds_max && lengths <= lengths_max;
@@ -125,7 +132,7 @@ impl Watch {
         Self { params, dwells, stands, parked: BTreeMap::new() }
     }
 
-    /// Brings up to date what is parked.
+    /// Updates the parked two-wheelers.
     fn see_parked(&mut self, view: &View) {
         self.stands.begin(view.at, view.tracks);
         for track in view.tracks.iter().filter(|track| track.label == Label::TwoWheeler) {
@@ -144,7 +151,7 @@ impl Watch {
         self.parked.retain(|_, parked| measure::seconds(view.at.since(parked.seen_at)) <= HIDDEN_SECONDS);
     }
 
-    /// Whether it may be no more than a part of what is parked.
+    /// Returns true if the track may be no more than a part of a parked two-wheeler.
     fn is_part(parked: &BTreeMap<TrackId, Parked>, track: &Track) -> bool {
         let part = PART * track.rect.area();
         parked.iter().any(|(id, parked)| *id != track.id && parked.rect.intersection(&track.rect) >= part)

@@ -1,4 +1,4 @@
-//! Distances on the picture as a rule means them: in lengths of whoever moves, so that near and far are treated alike.
+//! Distances on the picture in lengths of the moving subject, so that near and far subjects are treated alike.
 
 use std::time::Duration;
 
@@ -6,46 +6,46 @@ use super::Place;
 use crate::domain::geometry::{Point, Polygon, Rect};
 use crate::domain::track::PathPoint;
 
-/// How much wider than high a picture is. Rules see fractions of it only; cameras are 16:9, or nearly so.
+/// Assumed ratio of picture width to height. Rules see fractions of the picture only; cameras are 16:9, or nearly so.
 pub(super) const WIDE: f32 = 16.0 / 9.0;
-/// A corner of a zone that is as near to the picture's edge as this lies on it.
+/// Distance, as a fraction, within which a corner of a zone lies on the picture's edge.
 const BORDER: f32 = 0.005;
 
-/// How far apart two points are, in picture heights.
+/// Distance of two points, in picture heights.
 pub(super) fn apart(a: Point, b: Point) -> f32 {
     let [dx, dy] = way(a, b);
     dx.hypot(dy)
 }
 
-/// From one point to another, in picture heights.
+/// Vector from one point to another, in picture heights.
 pub(super) fn way(from: Point, to: Point) -> [f32; 2] {
     [(to.x - from.x) * WIDE, to.y - from.y]
 }
 
-/// The angle between two ways, in degrees; 0 if one of them is none.
+/// The angle between two vectors, in degrees; 0 if one of them has no length.
 pub(super) fn angle_degrees(a: [f32; 2], b: [f32; 2]) -> f32 {
     let (cross, dot) = (a[0] * b[1] - a[1] * b[0], a[0] * b[0] + a[1] * b[1]);
     cross.abs().atan2(dot).to_degrees()
 }
 
-/// How long a subject is: its box's longer side, in picture heights. Never zero.
+/// Length of a subject: its box's longer side, in picture heights. Never zero.
 pub(super) fn length(rect: &Rect) -> f32 {
     (rect.w * WIDE).max(rect.h).max(0.005)
 }
 
-/// Seconds, for sums.
+/// Converts to seconds, for sums.
 pub(super) fn seconds(span: Duration) -> f32 {
     span.as_secs_f32()
 }
 
-/// Whether so much time is enough. A look's time is rounded to nanoseconds: half a millisecond is no reason to wait for
-/// the next one.
+/// Returns true if `seconds` reaches `seconds_min`, to within half a millisecond. A frame's time is rounded to
+/// nanoseconds; so little is no reason to wait for the next one.
 pub(super) fn is_enough(seconds: f32, seconds_min: f32) -> bool {
     seconds + 0.0005 >= seconds_min
 }
 
-/// How deep inside a place a foot stands, in picture heights; negative outside of it. Edges of a zone that lie on the edge
-/// of the picture are no edges: nobody can be seen beyond them.
+/// Depth of a foot inside a place, in picture heights; negative outside. A zone's edges on the edge of the picture do
+/// not count: no subject can be seen beyond them.
 pub(super) fn depth(place: &Place, foot: Point) -> f32 {
     match place {
         Place::Everywhere => f32::INFINITY,
@@ -66,7 +66,7 @@ fn edge_distance(polygon: &Polygon, point: Point) -> f32 {
     inner.map(|(a, b)| segment_distance(a, b, point)).fold(f32::INFINITY, f32::min)
 }
 
-/// Of a point from the line between two others.
+/// Distance of a point from the line segment between two others, in picture heights.
 fn segment_distance(a: Point, b: Point, point: Point) -> f32 {
     let ([bx, by], [px, py]) = (way(a, b), way(a, point));
     let square = bx * bx + by * by;
@@ -74,8 +74,8 @@ fn segment_distance(a: Point, b: Point, point: Point) -> f32 {
     (px - along * bx).hypot(py - along * by)
 }
 
-/// How somebody moves, to tell a movement from a leap: an identity that goes over to somebody else jumps further between
-/// two looks than it could have moved.
+/// Recent pace of a track, to tell a movement from a leap: an identity that goes over to another subject jumps
+/// further between two frames than it could have moved.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Gait {
     last: Option<PathPoint>,
@@ -84,10 +84,10 @@ pub(super) struct Gait {
 }
 
 impl Gait {
-    /// In own lengths a second; a motorbike that passes at 30 km/h makes 5.
+    /// Maximum pace before one is measured, in own lengths a second; a motorbike that passes at 30 km/h makes 5.
     const FIRST_PACE_MAX: f32 = 8.0;
 
-    /// Takes the next point of a path in; whether it was leapt to.
+    /// Adds the next point of a path. Returns true if the track leapt to it.
     pub(super) fn leaps_to(&mut self, point: &PathPoint, length: f32) -> bool {
         let Some(last) = self.last.replace(*point) else { return false };
         let span = seconds(point.at.since(last.at)).max(0.02);

@@ -1,11 +1,10 @@
 //! The ward's rules: pure.
 //!
-//! A rule kind is one file with its numbers (`Params`) and its [`Condition`], and one line in [`Kind`]'s list below. All
-//! else (schedule, night, labels, opening, closing) is the same for every kind and lives in `engine`; who is told of when,
-//! in `incident`.
-//! What several kinds look at lives in `follow` (tracks over looks, and who goes on under a new id), `stand` (what stands,
-//! and since when), `put_down` (what has come to stand and is no track's) and `measure` (distances).
-//! Called by `agent` after each look, one [`RuleSet`] per camera. No I/O, no clock.
+//! A rule kind is one file with its numbers (`Params`) and its [`Condition`], and one line in [`Kind`]'s list below.
+//! All else (schedule, night, labels, opening, closing) is the same for every kind and lives in `engine`. `incident`
+//! decides when each subject is reported. Shared parts: `follow` (per-track state, also over a change of id), `stand`
+//! (stationary subjects and since when), `put_down` (stationary objects that belong to no track) and `measure`
+//! (distances). Called by `agent` after each frame, one [`RuleSet`] per camera. No I/O, no clock.
 
 mod condition;
 mod engine;
@@ -39,21 +38,21 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            /// The word that stands in the configuration and in messages.
+            /// The word in the configuration and in messages.
             pub fn as_str(&self) -> &'static str {
                 match self {
                     $( Self::$kind(_) => $word, )+
                 }
             }
 
-            /// What has to stand beside it in the configuration.
+            /// Returns the settings that the configuration must give beside it.
             pub fn needs(&self) -> Needs {
                 match self {
                     $( Self::$kind(params) => params.needs(), )+
                 }
             }
 
-            /// A fresh condition with these numbers.
+            /// Creates a condition with these numbers and no memory.
             pub fn condition(&self) -> Box<dyn Condition> {
                 match self {
                     $( Self::$kind(params) => Box::new($module::Watch::new(params.clone())), )+

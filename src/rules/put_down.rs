@@ -1,7 +1,8 @@
-//! What has come to stand and is no track's (a bag, a carton, a sack), and who was there when it came. `left_behind` asks.
+//! Stationary objects that belong to no track (a bag, a carton, a sack), and the persons present when each came. Used
+//! by `left_behind`.
 //!
-//! A shadow, a patch of light, or the place that somebody parked has just left stands out as well: what counts is that a
-//! person or a two-wheeler was there when it came, and was seen to go away from it.
+//! A shadow, a patch of light, or the place that a parked vehicle has just left stands out as well. So an object
+//! counts only if a person or a two-wheeler was there when it came, and was seen to go away from it.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,36 +15,44 @@ use crate::domain::remnant::Remnant;
 use crate::domain::time::Monotonic;
 use crate::domain::track::{PathPoint, Track};
 
-/// Who was so near, in own lengths, no longer than this before it came, may have put it down.
+/// Maximum distance of a possible bringer from the object, in the bringer's own lengths.
 const BRINGER_LENGTHS: f32 = 1.5;
+/// Maximum time between the bringer's sighting and the object's arrival.
 const BRINGER_SECONDS: f32 = 8.0;
-/// Who is this far away has gone from it.
+/// Distance at which a visitor has gone away from it, in own lengths.
 const GONE_LENGTHS: f32 = 1.5;
-/// Somebody within this, in own lengths, is near it. The ground is foreshortened: what is above or below on the picture is
-/// further away than it seems.
+/// Maximum distance of a person who is near it, in own lengths.
 const NEAR_LENGTHS: f32 = 1.0;
+/// Factor on vertical distances. The ground is foreshortened: a point above or below on the picture is further away
+/// than it seems.
 const FORESHORTENED: f32 = 2.0;
-/// Who has stayed within this, in own lengths, for so long does not pass by.
+/// Maximum movement of a person who stays near it, in own lengths.
 const STAYING_LENGTHS: f32 = 0.5;
+/// Minimum time of staying; others pass by.
 const STAYING_SECONDS: f32 = 3.0;
-/// Out of view for so long while nobody is in front of it, it was taken up; out of view for so long, nobody knows.
+/// Time out of view after which it was taken up, if no track is in front of it.
 const TAKEN_UP_SECONDS: f32 = 2.0;
+/// Time out of view after which it is given up in any case.
 const HIDDEN_SECONDS_MAX: f32 = 60.0;
-/// Who covers so much of it hides it.
+/// Minimum part of it that a track must cover to hide it.
 const HIDDEN_PART: f32 = 0.2;
-/// It is where it was if so much of both boxes together is common.
+/// Minimum intersection over union of two boxes of one object.
 const SAME_PART: f32 = 0.5;
-/// The place that something has left stands out, too, if it had stood there for so long; seen no longer than this after.
+/// Minimum time that a track has rested for its empty place to stand out as a ghost.
 const RESTED_SECONDS: f32 = 5.0;
+/// Maximum time between its leaving and the ghost's coming.
 const LEFT_SECONDS_MAX: f32 = 10.0;
-/// A box that has so much in common with an earlier one rests.
+/// Minimum intersection over union with an earlier box of a track that rests.
 const REST_PART: f32 = 0.6;
-/// Of a ghost, so much lies where it stood; and it is no smaller than this part of whoever else than a car stood there.
+/// Minimum part of a ghost that lies where the track stood.
 const GHOST_PART: f32 = 0.5;
+/// Minimum area of a ghost, as a part of the track's box; cars and large vehicles have no minimum.
 const GHOST_SIZE: f32 = 0.4;
-/// Who was where is remembered for so long, so often for each, and so much of it.
+/// Time for which presences are remembered.
 const PRESENCE_SECONDS_MAX: f32 = 60.0;
+/// Minimum time between two presences of one track.
 const PRESENCE_SECONDS_STEP: f32 = 0.8;
+/// Bounds of the memory.
 const PRESENCES_MAX: usize = 1024;
 const RESTS_MAX: usize = 64;
 const THINGS_MAX: usize = 32;
@@ -52,7 +61,7 @@ const VISITORS_MAX: usize = 16;
 /// count up from 1.
 const ID_MAX: u64 = (1 << 53) - 1;
 
-/// What stands, and who was where.
+/// Stationary objects and recent presences.
 #[derive(Debug, Default)]
 pub(super) struct PutDown {
     things: Vec<Thing>,
@@ -62,28 +71,28 @@ pub(super) struct PutDown {
     ids_given: u64,
 }
 
-/// Something that stands.
+/// A stationary object.
 #[derive(Debug)]
 pub(super) struct Thing {
     id: TrackId,
     rect: Rect,
     score: f32,
     came: Monotonic,
-    /// When it was last in view.
+    /// Time at which it was last in view.
     latest: Monotonic,
-    /// It is what something that stood there has left.
+    /// It is the empty place of a track that stood there.
     is_ghost: bool,
-    /// Who was there when it came.
+    /// Tracks that were there when it came.
     visitors: Vec<TrackId>,
     /// One of them went away from it.
     was_left: bool,
-    /// Who is near it, and since when they have stayed where.
+    /// Tracks near it, each with the place and time since which it stays.
     company: BTreeMap<TrackId, PathPoint>,
     alone_seconds: f32,
     pub(super) told: bool,
 }
 
-/// Where somebody was.
+/// Place of a person or two-wheeler at one time.
 #[derive(Debug, Clone, Copy)]
 struct Presence {
     id: TrackId,
@@ -101,28 +110,28 @@ struct Rest {
     latest: Monotonic,
 }
 
-/// What is to be said of a thing.
+/// Origin of an object, as far as it was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// Somebody brought it and went away.
+    /// A visitor brought it and went away.
     Left,
-    /// Somebody was there, and was not seen to go away.
+    /// A visitor was there, and was not seen to go away.
     Attended,
-    /// Nobody was there.
+    /// No visitor was there.
     Nobodys,
-    /// Something that stood there has left.
+    /// A track that stood there has left.
     Ghost,
 }
 
 impl PutDown {
-    /// How much is remembered.
+    /// Number of remembered items.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.things.len() + self.presences.len() + self.rests.len() + self.left.len()
     }
 
-    /// Takes a look in. `step_seconds` is what counts of the time since the last one; `is_somebody` says who is company: on
-    /// foot, or riding.
+    /// Processes one frame. `step_seconds` is the time since the last one, as far as it counts. `is_somebody` says if
+    /// a track is company: on foot, or riding.
     pub(super) fn look(&mut self, view: &View, step_seconds: f32, is_somebody: impl Fn(&Track) -> bool) {
         self.remember(view);
         self.find(view);
@@ -131,17 +140,17 @@ impl PutDown {
         things.retain(|thing| !thing.is_over(view));
     }
 
-    /// What stands, as of the last look.
+    /// Stationary objects as of the last frame.
     pub(super) fn things(&mut self) -> impl Iterator<Item = &mut Thing> {
         self.things.iter_mut()
     }
 
-    /// Drops everything but which ids were given.
+    /// Drops everything but the number of ids given.
     pub(super) fn forget(&mut self) {
         *self = Self { ids_given: self.ids_given, ..Self::default() };
     }
 
-    /// Who is where, and who rests.
+    /// Updates presences and rests.
     fn remember(&mut self, view: &View) {
         for track in view.tracks.iter().filter(|track| track.last_seen == view.at) {
             self.rest(track);
@@ -183,7 +192,7 @@ impl PutDown {
         self.left.drain(..surplus);
     }
 
-    /// Which of what is seen standing is known, and what is new.
+    /// Matches the standing remnants with known objects; adds the new ones.
     fn find(&mut self, view: &View) {
         for remnant in view.standing {
             let known = self.things.iter_mut().find(|thing| thing.rect.iou(&remnant.rect) >= SAME_PART);
@@ -246,7 +255,7 @@ impl Presence {
 }
 
 impl Rest {
-    /// Whether this is what it looks like where it has stood.
+    /// Returns true if `remnant` is the empty place of this track.
     fn leaves(&self, remnant: &Remnant, came: Monotonic) -> bool {
         let is_as_large = match self.label {
             Label::Car | Label::LargeVehicle => true,
@@ -265,17 +274,17 @@ impl Thing {
         self.rect.foot()
     }
 
-    /// Whether somebody is near it, if only to pass by.
+    /// Returns true if a person or rider is near it, if only to pass by.
     pub(super) fn has_somebody_near(&self) -> bool {
         !self.company.is_empty()
     }
 
-    /// For how long nobody has stayed with it.
+    /// Time for which it was alone, in seconds.
     pub(super) fn alone_seconds(&self) -> f32 {
         self.alone_seconds
     }
 
-    /// How it came there.
+    /// Returns its origin.
     pub(super) fn origin(&self) -> Origin {
         match (self.is_ghost, self.visitors.is_empty(), self.was_left) {
             (true, ..) => Origin::Ghost,
@@ -285,12 +294,12 @@ impl Thing {
         }
     }
 
-    /// Whether it was in view on that look.
+    /// Returns true if it was in view on that frame.
     pub(super) fn is_in_view(&self, view: &View) -> bool {
         self.latest == view.at
     }
 
-    /// As a subject of an event.
+    /// Converts it to a subject of an event.
     pub(super) fn as_track(&self) -> Track {
         Track {
             id: self.id,
@@ -305,7 +314,7 @@ impl Thing {
         }
     }
 
-    /// Lets time pass, alone or not.
+    /// Adds the time of one frame, alone or in company.
     fn wait(&mut self, view: &View, step_seconds: f32, is_somebody: impl Fn(&Track) -> bool) {
         let foot = self.foot();
         for track in view.tracks.iter().filter(|track| track.last_seen == view.at) {
@@ -329,7 +338,7 @@ impl Thing {
             }
             has_company |= measure::seconds(view.at.since(stays.at)) >= STAYING_SECONDS;
         }
-        // Who passes by is no company: that time counts once they are gone.
+        // Passers-by are no company: that time counts once they are gone.
         if has_company {
             self.alone_seconds = 0.0;
         } else if self.is_in_view(view) {
@@ -337,7 +346,7 @@ impl Thing {
         }
     }
 
-    /// Whether it was taken up, or nobody knows what has become of it.
+    /// Returns true if it was taken up, or was out of view for too long.
     fn is_over(&self, view: &View) -> bool {
         let seconds = measure::seconds(view.at.since(self.latest));
         let hides = |track: &Track| self.rect.intersection(&track.rect) >= HIDDEN_PART * self.rect.area();
@@ -345,7 +354,7 @@ impl Thing {
     }
 }
 
-/// How far apart two feet are, in lengths of `track`.
+/// Distance of two feet on the foreshortened ground, in lengths of `track`.
 fn lengths_on_ground(a: Point, b: Point, track: &Track) -> f32 {
     let [across, down] = measure::way(a, b);
     across.hypot(FORESHORTENED * down) / measure::length(&track.rect)

@@ -1,4 +1,4 @@
-//! `red_zone_entry`: a subject comes into a zone in which nobody may be: a bus lane, a pavement, a lawn.
+//! `red_zone_entry`: a subject comes into a forbidden zone: a bus lane, a pavement, a lawn.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -10,10 +10,11 @@ use crate::domain::geometry::Point;
 use crate::domain::time::Monotonic;
 use crate::domain::track::PathPoint;
 
-/// A foot nearer to the zone's edge than this part of its owner's length is neither inside nor outside.
+/// Distance from the zone's edge, as a part of the subject's length, within which a foot is neither inside nor
+/// outside.
 const MARGIN: f32 = 0.15;
-/// Who came into view inside has come in only if it has moved by so many of its lengths: what is parked there is found
-/// anew now and then, and has not.
+/// Movement, in own lengths, that a subject needs to have come in if it came into view inside. A parked one is found
+/// anew now and then, and has not moved.
 const LENGTHS_MOVED: f32 = 0.3;
 
 /// Numbers of a `red_zone_entry` rule.
@@ -38,7 +39,7 @@ impl Params {
     }
 }
 
-/// Who was outside, and who has come in.
+/// State of the tracks outside and inside of the zone.
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
@@ -48,8 +49,9 @@ pub(super) struct Watch {
 #[derive(Debug, Default)]
 struct Entry {
     gait: Gait,
-    /// Where it was seen first, and whether it has moved from there.
+    /// The place of its first sight.
     first: Option<Point>,
+    /// It has moved from there.
     has_moved: bool,
     was_outside: bool,
     inside: Option<(Monotonic, Monotonic)>,
@@ -57,7 +59,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// `depth` is how deep it stands in the zone, in its own lengths.
+    /// Adds a point. `depth` is its depth in the zone, in own lengths.
     fn examine(&mut self, point: &PathPoint, depth: f32, length: f32) {
         if self.gait.leaps_to(point, length) {
             *self = Self { gait: self.gait, told: self.told, ..Self::default() };
@@ -87,7 +89,7 @@ impl Condition for Watch {
             let length = measure::length(&track.rect);
             let (entry, points) = self.entries.follow(track);
             for point in points {
-                // Not confirmed yet, it may come and go: the first coming is what counts.
+                // A track that is not confirmed yet may come and go: its first entry counts.
                 if !(entry.was_outside && entry.inside.is_some()) {
                     entry.examine(point, measure::depth(view.place, point.foot) / length, length);
                 }

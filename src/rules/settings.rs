@@ -20,52 +20,52 @@ use crate::domain::zone::{Tripwire, Zone};
 pub struct RuleSettings {
     /// The rule's id.
     pub id: RuleId,
-    /// What people call it.
+    /// Its name, for people.
     pub name: String,
-    /// The camera it looks at.
+    /// The camera it watches.
     pub camera: CameraId,
-    /// Which labels it is about; empty means those that its kind is about by itself.
+    /// Labels that it asks for; empty means the default ones of its kind.
     pub labels: BTreeSet<Label>,
-    /// How much its alerts matter.
+    /// Severity of its alerts.
     pub severity: Severity,
-    /// When it applies.
+    /// Times at which it applies.
     pub schedule: Schedule,
-    /// After an event has closed, how long the rule stays silent on this camera. A momentary event (a crossing) spends
-    /// it open instead: further crossings within it belong to the same event.
+    /// Time for which the rule stays silent on this camera after an event has closed. A momentary event (a crossing)
+    /// spends it open instead: further crossings within it belong to the same event.
     pub cool_down: Duration,
-    /// Where it applies.
+    /// Place to which it applies.
     pub place: Place,
     /// The ground under its camera, where it is known.
     pub ground: Option<Ground>,
-    /// What it looks for, with the numbers of its kind.
+    /// Its kind, with the numbers of that kind.
     pub kind: Kind,
     /// The same kind with the numbers that hold at night, where they are others.
     pub night: Option<Kind>,
 }
 
-/// Where a rule applies.
+/// Places to which a rule applies.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Place {
     /// The whole picture.
     Everywhere,
-    /// A zone: a subject is where its foot point is.
+    /// A zone: a subject is in it if its foot point is.
     Zone(Zone),
     /// A line: a subject crosses it with its foot point.
     Tripwire(Tripwire),
 }
 
 impl Place {
-    /// Whether a foot stands in it.
+    /// Returns true if a foot stands in it.
     pub(super) fn contains(&self, foot: Point) -> bool {
         match self {
             Self::Everywhere => true,
             Self::Zone(zone) => zone.polygon.contains(foot),
-            // A line has no inside; the configuration does not let it come to this.
+            // A line has no inside; the configuration does not allow this case.
             Self::Tripwire(_) => false,
         }
     }
 
-    /// For a person: `in "yard"`.
+    /// Describes it for a person: `in "yard"`.
     pub(super) fn phrase(&self) -> String {
         match self {
             Self::Everywhere => "on the picture".to_owned(),
@@ -83,14 +83,14 @@ impl Place {
     }
 }
 
-/// When a rule applies: in any of its windows; always if it has none.
+/// Times at which a rule applies: any of its windows; always if it has none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
     /// The ward's time zone.
     pub timezone: TimeZone,
     /// The ward's holidays.
     pub holidays: BTreeSet<Date>,
-    /// When it is night, on every day.
+    /// The window of the night, on every day.
     pub night: Window,
     /// Windows of local time.
     pub windows: Vec<Window>,
@@ -108,7 +108,7 @@ pub struct Window {
     pub to: Time,
 }
 
-/// What kind of day a date is. A holiday is one of its own, whatever day of the week it falls on.
+/// The kind of day of a date. A holiday is one of its own, whatever day of the week it falls on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Day {
     /// Any but a holiday.
@@ -118,17 +118,17 @@ pub enum Day {
 }
 
 impl Schedule {
-    /// Always, without holidays, and with the usual night.
+    /// Applies always, without holidays, and with the usual night.
     pub fn always(timezone: TimeZone) -> Self {
         Self { timezone, holidays: BTreeSet::new(), night: Window::NIGHT, windows: Vec::new() }
     }
 
-    /// Whether the rule applies at that time.
+    /// Returns true if the rule applies at that time.
     pub fn covers(&self, wall: WallTime) -> bool {
         self.windows.is_empty() || self.windows.iter().any(|window| self.is_within(wall, window))
     }
 
-    /// Whether it is night at that time.
+    /// Returns true if it is night at that time.
     pub fn is_night(&self, wall: WallTime) -> bool {
         self.is_within(wall, &self.night)
     }

@@ -1,5 +1,5 @@
-//! `speeding_group`: several two-wheelers that race through a zone together. Speed is measured on the picture: a hint for
-//! whoever looks at the footage, and no proof.
+//! `speeding_group`: several two-wheelers that race through a zone together. Speed is measured on the picture: a hint
+//! for a person who looks at the footage, and no proof.
 
 use std::collections::VecDeque;
 
@@ -17,25 +17,28 @@ use crate::domain::ids::TrackId;
 use crate::domain::time::Monotonic;
 use crate::domain::track::{PathPoint, Track};
 
-/// Speed is measured over at least and at most so long. In a dense group nobody keeps one identity for long: three steps at 5
-/// pictures a second are enough.
+/// Minimum time of a measurement. In a dense group no rider keeps one identity for long: three steps at 5 pictures a
+/// second are enough.
 const MEASURED_SECONDS_MIN: f32 = 0.55;
+/// Maximum time of a measurement.
 const MEASURED_SECONDS_MAX: f32 = 2.0;
-/// A foot point is this part of its box's height too high or too low; what that makes on the ground is taken off the way.
+/// Error of a foot point, as a part of its box's height, up or down. Its distance on the ground is subtracted from
+/// the way.
 const FOOT_ERROR: f32 = 0.08;
-/// Nothing on a street is as fast: the track is not one.
+/// Maximum speed. Nothing on a street is as fast: such a track is not one subject.
 const KMH_MAX: f32 = 200.0;
-/// About one direction, in degrees.
+/// Maximum angle between two ways of about one direction, in degrees.
 const HEADING_DEGREES_MAX: f32 = 45.0;
-/// One that begins within so many seconds and metres of where another one was lost is the same one.
+/// Maximum time between the loss of a rider and the new track of the same rider.
 const SAME_SECONDS: f32 = 1.5;
+/// Maximum distance of that track from the rider's expected place, in metres.
 const SAME_METRES: f32 = 10.0;
-/// How many of the fast ones are remembered.
+/// Maximum number of fast riders that are remembered.
 const FAST_MAX: usize = 64;
-/// How many points of a path are kept to measure from.
+/// Maximum number of path points that are kept for the measurement.
 const POINTS_MAX: usize = 32;
 
-/// Who is as fast and is called a person sits on something that the detector missed.
+/// Labels of fast riders. A person as fast as that sits on a vehicle that the detector missed.
 const FAST_LABELS: &[Label] = &[Label::TwoWheeler, Label::Person];
 
 /// Numbers of a `speeding_group` rule.
@@ -65,7 +68,7 @@ impl Params {
     }
 }
 
-/// How fast everybody is, and who was fast.
+/// The speed of each track, and the fast ones.
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
@@ -76,9 +79,9 @@ pub(super) struct Watch {
 #[derive(Debug, Default)]
 struct Run {
     gait: Gait,
-    /// Its latest way through the zone.
+    /// Points of its latest way through the zone.
     points: VecDeque<PathPoint>,
-    /// The best that was measured, until it is told.
+    /// The best measured speed, until it is reported.
     best: Option<Speed>,
 }
 
@@ -86,11 +89,11 @@ struct Run {
 struct Speed {
     at: Monotonic,
     kmh: f32,
-    /// The way that was measured, in metres.
+    /// The measured way, in metres.
     way: [f32; 2],
 }
 
-/// One that was fast enough.
+/// A rider who was fast enough.
 #[derive(Debug)]
 struct Fast {
     track: Track,
@@ -119,7 +122,7 @@ impl Run {
 }
 
 impl Speed {
-    /// At least so fast, with what the foot point may be off taken away.
+    /// Returns the minimum speed: the way is reduced by the possible error of the foot points.
     fn between(from: &PathPoint, to: &PathPoint, track: &Track, ground: &Ground) -> Option<Self> {
         let seconds = measure::seconds(to.at.since(from.at));
         let (start, place) = (ground.place(from.foot)?, ground.place(to.foot)?);
@@ -134,7 +137,7 @@ impl Speed {
 }
 
 impl Fast {
-    /// Whether both are one two-wheeler, whose track was lost and found again.
+    /// Returns true if both are one two-wheeler, with its track lost and found again.
     fn is_same(&self, other: &Self, ground: &Ground) -> bool {
         let [earlier, later] =
             if self.track.first_seen <= other.track.first_seen { [self, other] } else { [other, self] };
@@ -159,7 +162,7 @@ impl Watch {
         Self { params, runs: Followed::new(), fast: VecDeque::new() }
     }
 
-    /// Follows everybody, and notes who is fast enough.
+    /// Follows all tracks, and notes those that are fast enough.
     fn follow(&mut self, view: &View, ground: &Ground, notes: &mut Notes) {
         self.runs.begin(view.at, view.tracks);
         let Params { seconds_window, kmh_min, .. } = self.params;
@@ -188,7 +191,7 @@ impl Watch {
         }
     }
 
-    /// Who was fast within the window up to `last`, in about its direction; each once.
+    /// Riders who were fast within the window up to `last`, in about its direction; each once.
     fn group(&self, last: &Fast, ground: &Ground) -> Vec<&Fast> {
         let mut group: Vec<&Fast> = Vec::new();
         for fast in &self.fast {
@@ -229,7 +232,7 @@ impl Watch {
 
 impl Condition for Watch {
     fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
-        // The configuration does not let it come to this.
+        // The configuration does not allow this case.
         let Some(ground) = view.ground else { return Vec::new() };
         self.follow(view, ground, notes);
         let mut findings = Vec::new();

@@ -1,41 +1,40 @@
-//! What stands, where, and since when.
+//! Stationary state of one subject: its place, and since when.
 
 use super::measure;
 use crate::domain::geometry::Point;
 use crate::domain::time::Monotonic;
 use crate::domain::track::PathPoint;
 
-/// Who stays within this part of its length stands: boxes tremble, and a rider shifts their weight.
+/// Maximum movement of a standing subject, as a part of its length: boxes tremble, and a rider shifts their weight.
 const STIR: f32 = 0.25;
-/// Out of its place for less than this, something has not left: a box that somebody hides in part is another one for a
-/// look or two.
+/// Time out of its place below which a subject has not left: a partly hidden box is another one for a frame or two.
 const SECONDS_AWAY: f32 = 1.2;
 
-/// Follows one subject's feet, and knows where it has been standing.
+/// Follows one subject's feet, and remembers its standing place.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Stand {
     spot: Option<Spot>,
     away_since: Option<Monotonic>,
 }
 
-/// A place at which something stood.
+/// A place where a subject stood.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Spot {
     pub(super) foot: Point,
     pub(super) since: Monotonic,
-    /// When it was last seen there.
+    /// Time of the last sight there.
     pub(super) latest: Monotonic,
 }
 
 impl Spot {
-    /// For how long it has been seen there.
+    /// Time for which it has been seen there, in seconds.
     pub(super) fn seconds(&self) -> f32 {
         measure::seconds(self.latest.since(self.since))
     }
 }
 
 impl Stand {
-    /// Takes the next point of its path in; the place that it has left with it, if it has.
+    /// Adds the next point of its path. Returns the place that it has left with it, if any.
     pub(super) fn examine(&mut self, point: &PathPoint, length: f32) -> Option<Spot> {
         let fresh = Spot { foot: point.foot, since: point.at, latest: point.at };
         let Some(spot) = &mut self.spot else {
@@ -56,22 +55,22 @@ impl Stand {
         self.spot.replace(fresh)
     }
 
-    /// It is back in a place that it seemed to have left: it stood there all the time.
+    /// Restores a place that it seemed to have left: it stood there all the time.
     pub(super) fn resume(&mut self, spot: Spot, at: Monotonic) {
         *self = Self { spot: Some(Spot { latest: at, ..spot }), away_since: None };
     }
 
-    /// Where it stands, or was last.
+    /// Place where it stands, or stood last.
     pub(super) fn spot(&self) -> Option<&Spot> {
         self.spot.as_ref()
     }
 
-    /// For how long it has been standing.
+    /// Time for which it has been standing, in seconds.
     pub(super) fn seconds(&self) -> f32 {
         self.spot.map_or(0.0, |spot| spot.seconds())
     }
 
-    /// Whether it is out of its place right now, if only for a moment.
+    /// Returns true if it is out of its place right now, if only for a moment.
     pub(super) fn is_away(&self) -> bool {
         self.away_since.is_some()
     }

@@ -13,16 +13,17 @@ use crate::domain::detection::Label;
 use crate::domain::time::Monotonic;
 use crate::domain::track::Track;
 
-/// Somebody who has stood for so long is part of a jam, if not for much longer than the vehicle itself: what was parked
-/// there long before is none.
+/// Minimum standing time of a vehicle that is part of a jam.
 const JAM_SECONDS: f32 = 3.0;
+/// Maximum time by which it stood before the vehicle in question: one that was parked long before is no jam.
 const JAM_SECONDS_EARLIER_MAX: f32 = 180.0;
-/// A jam reaches so many lengths of the vehicle beyond the zone.
+/// Reach of a jam beyond the zone, in lengths of the vehicle.
 const AROUND_LENGTHS: f32 = 4.0;
-/// A standing vehicle that was lost is a new track at its place, so much later at most.
+/// Maximum distance between a lost standing vehicle and the new track that is the same, in lengths.
 const HEIR_LENGTHS: f32 = 0.5;
+/// Maximum time between them.
 const HEIR_SECONDS: f32 = 120.0;
-/// The event is over when nothing stood there for this long.
+/// The event is over after this long with nothing standing there.
 const QUIET: Duration = Duration::from_secs(10);
 
 /// Numbers of a `stopped_vehicle` rule.
@@ -50,20 +51,20 @@ impl Params {
     }
 }
 
-/// What stands where.
+/// The place of each standing subject.
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
     stands: Followed<Stop>,
-    /// When somebody was found to stand in a jam for the last time: where that dissolves, whoever stood then may be the last to
-    /// drive on.
+    /// Latest time at which a subject stood in a jam: where that dissolves, a vehicle that stood then may be the last
+    /// to drive on.
     jammed_at: Option<Monotonic>,
 }
 
 #[derive(Debug, Default)]
 struct Stop {
     stand: Stand,
-    /// It was found to stand: a jam that forms around it later changes nothing.
+    /// It was reported as stopped: a jam that forms around it later changes nothing.
     told: bool,
 }
 
@@ -78,7 +79,7 @@ impl Watch {
         Self { params, stands: Followed::with_heirs(succeeds), jammed_at: None }
     }
 
-    /// How many others stand as if in a jam with `track`, which stands at `spot`.
+    /// Number of other vehicles that stand as if in a jam with `track`, which stands at `spot`.
     fn others(&self, view: &View, track: &Track, spot: &Spot) -> u32 {
         let length = measure::length(&track.rect);
         let stands_too = |other: &&Track| {

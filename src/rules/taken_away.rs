@@ -1,7 +1,7 @@
-//! `taken_away`: something that had stood for a while leaves.
+//! `taken_away`: a subject that had stood for a while leaves.
 //!
-//! A parked thing is hidden again and again, and whoever hides it may take over its track. So a leaving is told only after
-//! its place has been in view for a while with nothing standing there any more.
+//! A parked vehicle is hidden again and again, and the subject that hides it may take over its track. So a leaving is
+//! reported only after its place has been in view for a while with nothing standing there any more.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,32 +19,38 @@ use crate::domain::ids::TrackId;
 use crate::domain::time::Monotonic;
 use crate::domain::track::{PathPoint, Track};
 
-/// What is so many lengths away from its place has left it.
+/// Distance from its place, in own lengths, at which a subject has left it.
 const LENGTHS_AWAY: f32 = 1.0;
-/// What is found so near to a place stands there.
+/// Maximum distance from a place of a subject that stands there, in lengths.
 const LENGTHS_THERE: f32 = 0.35;
-/// For so long its place must be in view and empty; and so much later at the latest, it is not known what happened.
+/// Time for which the place must be in view and empty.
 const EMPTY_SECONDS: f32 = 3.0;
+/// Time after which it is unknown what happened.
 const PENDING_SECONDS_MAX: f32 = 60.0;
-/// It has left if it gets away within this; what takes longer was shifted, and stands elsewhere now.
+/// Maximum time of a leaving. A subject that takes longer was shifted, and stands elsewhere now.
 const LEAVING_SECONDS_MAX: f32 = 20.0;
-/// Somebody larger hides a place if their box covers so much of the box that was there.
+/// Minimum part of the box that was there which another, nearer box must cover to hide the place.
 const HIDDEN_PART: f32 = 0.3;
-/// Who was last seen longer ago than this is not known to hide anything.
+/// A track last seen longer ago than this is not known to hide anything.
 const SEEN_SECONDS: f32 = 2.0;
-/// What stands where a lost one had stood is that, found again, once it has stood for so long.
+/// Time for which a track must stand in the place of a lost one to be that one, found again.
 const FOUND_SECONDS: f32 = 2.0;
-/// A neighbour has stood for so long when the thing leaves.
+/// Minimum time for which a neighbour has stood when the subject leaves.
 const NEIGHBOUR: Duration = Duration::from_secs(2);
-/// Where the track was lost, this was it: a new track that began so near to its place and about when it was last seen, at
-/// first slower than this, in lengths a second, and got away by so many lengths.
+/// Maximum distance, in lengths, between a lost subject's place and the beginning of its starter: a new track that is
+/// the subject itself. A starter must be slow over the same distance.
 const STARTER_LENGTHS: f32 = 0.7;
+/// Maximum time by which it may begin before the last sight in that place.
 const STARTER_SECONDS_BEFORE: f32 = 1.0;
+/// Maximum time after that sight.
 const STARTER_SECONDS_AFTER: f32 = 4.0;
+/// Maximum pace of a starter at first, in lengths a second.
 const STARTER_PACE_MAX: f32 = 1.25;
+/// Distance at which a starter got away, in lengths.
 const STARTER_LENGTHS_AWAY: f32 = 1.5;
-/// How many leavings and starters are remembered, and starters for how long.
+/// Maximum number of leavings, starters and lost tracks that are remembered.
 const REMEMBERED_MAX: usize = 32;
+/// Time for which starters are remembered.
 const STARTER_SECONDS_MAX: f32 = 60.0;
 
 /// Numbers of a `taken_away` rule.
@@ -68,14 +74,14 @@ impl Params {
     }
 }
 
-/// What stands, what is leaving, and what has left but for the proof.
+/// Standing subjects, leaving ones, and those that have left but for the proof.
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
     things: Followed<Thing>,
     pending: VecDeque<Leaving>,
     starters: VecDeque<Starter>,
-    /// What stood when its track was lost, a while ago.
+    /// Subjects that stood when their tracks were lost, a while ago.
     lost: VecDeque<Stood>,
 }
 
@@ -83,15 +89,15 @@ pub(super) struct Watch {
 struct Thing {
     gait: Gait,
     stand: Stand,
-    /// As of the latest look at which it was in its place, once it has stood for long enough.
+    /// As of the latest frame on which it was in its place, once it has stood for long enough.
     stood: Option<Stood>,
     leaving: Option<(Spot, Monotonic)>,
-    /// Where its track began; `None` once it was a starter, or cannot be one.
+    /// The point at which its track began; `None` once it was a starter, or cannot be one.
     begun: Option<PathPoint>,
     is_known: bool,
 }
 
-/// What stood somewhere.
+/// A standing subject.
 #[derive(Debug, Clone, Copy)]
 struct Stood {
     id: TrackId,
@@ -101,17 +107,18 @@ struct Stood {
     rect: Rect,
 }
 
-/// Something that is away from where it had stood.
+/// A subject that is away from the place where it had stood.
 #[derive(Debug)]
 struct Leaving {
     spot: Spot,
     /// Its box there.
     rect: Rect,
     label: Label,
-    /// Who left, as of when it was away; and when.
+    /// The track that left, as of the time when it was away.
     track: Track,
+    /// Time at which it was away.
     at: Monotonic,
-    /// Since when its place has been in view and empty.
+    /// Time since which its place has been in view and empty.
     empty_since: Monotonic,
     /// Its track was lost, and another one began beside its place.
     as_another: bool,
@@ -125,7 +132,7 @@ struct Starter {
 }
 
 impl Thing {
-    /// Takes a point in; where it had stood, once it is away from there.
+    /// Adds a point. Returns the place where it had stood, once it is away from there.
     fn examine(&mut self, point: &PathPoint, length: f32, stood_seconds_min: f32) -> Option<Spot> {
         if self.gait.leaps_to(point, length) {
             // The identity went over to something else: nothing can be said of either.
@@ -151,7 +158,7 @@ impl Thing {
         None
     }
 
-    /// Where it began, once it has got away from there, having started slowly.
+    /// Returns the point where it began, once it has got away from there after a slow start.
     fn has_started(&mut self, point: &PathPoint, length: f32) -> Option<PathPoint> {
         let begun = self.begun?;
         let (lengths, seconds) =
@@ -171,7 +178,7 @@ impl Watch {
         Self { params, things: Followed::new(), pending: VecDeque::new(), starters: VecDeque::new(), lost: VecDeque::new() }
     }
 
-    /// Follows everybody; who is away from a place where they had stood waits for the proof.
+    /// Follows all tracks. A subject that is away from a place where it had stood waits for the proof.
     fn follow(&mut self, view: &View) {
         let stood_seconds_min = self.params.stood_seconds_min;
         for track in view.tracks {
@@ -196,7 +203,8 @@ impl Watch {
         trim(&mut self.starters);
     }
 
-    /// Where the track of something that stood is gone, it may stand there as another one, or have left as another one.
+    /// Looks for the successors of standing tracks that are gone: another track that stands there, or one that began
+    /// there and left.
     fn look_for_starters(&mut self, view: &View, gone: Vec<(TrackId, Thing)>) {
         let at = view.at;
         self.lost.extend(gone.into_iter().filter_map(|(_, thing)| thing.stood));
@@ -210,7 +218,7 @@ impl Watch {
                     && measure::seconds(from.at.since(spot.latest)) <= STARTER_SECONDS_AFTER
             };
             for track in view.tracks.iter().filter(|track| is_found_again(stood, track)) {
-                // What had stood for long is a neighbour, and what does not stand passes by.
+                // A track that had stood for long is a neighbour, and one that does not stand passes by.
                 let is_it = |thing: &&mut Thing| {
                     thing.stood.is_none() && measure::is_enough(thing.stand.seconds(), FOUND_SECONDS)
                 };
@@ -228,7 +236,8 @@ impl Watch {
         trim(&mut self.pending);
     }
 
-    /// What stands where the leaving thing stood: the thing itself, then, under whatever id.
+    /// Returns the track that stands in the place of the leaving subject: the subject itself, then, under whatever
+    /// id.
     fn stands_there(&self, leaving: &Leaving, view: &View) -> Option<TrackId> {
         let length = measure::length(&leaving.rect);
         let is_it = |track: &Track| {
@@ -240,8 +249,8 @@ impl Watch {
         view.tracks.iter().find(|track| is_it(track)).map(|track| track.id)
     }
 
-    /// What stands in its place now stood beside it before: while they were close, identities changed, and it is that one's
-    /// place which is empty. Says whether it was so.
+    /// Handles an exchange of identities: the track that stands in the place now stood beside it before. The two
+    /// changed ids while they were close, and that track's old place is the empty one. Returns true if it was so.
     fn is_exchanged(&mut self, leaving: &mut Leaving, id: TrackId, at: Monotonic) -> bool {
         let Some(thing) = self.things.get_mut(id) else { return false };
         let beside = LENGTHS_THERE * measure::length(&leaving.rect);
@@ -255,7 +264,7 @@ impl Watch {
         true
     }
 
-    /// Whether somebody stands or goes in front of its place.
+    /// Returns true if a track stands or goes in front of its place.
     fn is_hidden(&self, leaving: &Leaving, view: &View) -> bool {
         let area = leaving.rect.area().max(f32::MIN_POSITIVE);
         let hides = |track: &Track| {
@@ -268,7 +277,8 @@ impl Watch {
         view.tracks.iter().any(hides)
     }
 
-    /// Whether it stood there before the thing left: a neighbour in a row of parked ones, which did not hide it.
+    /// Returns true if the track stood there before the subject left: a neighbour in a row of parked ones, which did
+    /// not hide it.
     fn stood_beside(&self, leaving: &Leaving, track: &Track) -> bool {
         let spot = self.things.get(track.id).and_then(|thing| thing.stand.spot());
         let stood = |spot: &Spot| spot.since + NEIGHBOUR <= leaving.spot.latest;
@@ -346,7 +356,8 @@ impl Condition for Watch {
     }
 }
 
-/// Whether this track may be what stood there, found again under a new id, or taken for who hid it.
+/// Returns true if this track may be the subject that stood there, found again under a new id, or taken for the one
+/// that hid it.
 fn is_found_again(stood: &Stood, track: &Track) -> bool {
     let length = measure::length(&stood.rect);
     track.last_seen > stood.spot.latest
@@ -354,7 +365,7 @@ fn is_found_again(stood: &Stood, track: &Track) -> bool {
         && measure::apart(track.rect.foot(), stood.spot.foot) <= LENGTHS_THERE * length
 }
 
-/// The oldest go.
+/// Drops the oldest.
 fn trim<T>(remembered: &mut VecDeque<T>) {
     let surplus = remembered.len().saturating_sub(REMEMBERED_MAX);
     remembered.drain(..surplus);

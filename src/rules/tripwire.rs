@@ -9,14 +9,15 @@ use crate::domain::geometry::{Point, Side, crossing};
 use crate::domain::track::{PathPoint, Track};
 use crate::domain::zone::Tripwire;
 
-/// A foot nearer to the line than this part of the subject's box is neither on its left nor on its right: boxes tremble
-/// by some hundredths of their size from look to look.
+/// Distance from the line, as a part of the subject's box, within which a foot is on neither side: boxes tremble by
+/// some hundredths of their size from frame to frame.
 const MARGIN: f32 = 0.1;
-/// Who is first seen nearer to the line than that, behind what hid him, has come over it if his first foot was not beyond the
-/// line by more than this part of the margin, and once he is clear of it by so many margins.
+/// Conditions for a subject first seen within that margin, coming out from behind cover, to have crossed the line:
+/// its first foot was not beyond the line by more than this part of the margin.
 const FIRST_BEYOND: f32 = 0.25;
+/// It is clear of the line by so many margins.
 const ARRIVED_MARGINS: f32 = 2.0;
-/// No step of his may be more than this part of that way: a box that grows from half a body to a whole one is no step.
+/// No single step is more than this part of that way: a box that grows from half a body to a whole one is no step.
 const STEP_MAX: f32 = 0.7;
 
 /// Numbers of a `tripwire` rule.
@@ -56,7 +57,7 @@ impl Direction {
     }
 }
 
-/// Who has crossed.
+/// The ways of all tracks.
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
@@ -67,14 +68,15 @@ pub(super) struct Watch {
 struct Way {
     /// The newest path point that was clear of the line.
     from: Option<Point>,
-    /// While there is none.
+    /// The way near the line, while there is no such point.
     start: Option<Start>,
-    /// Which side the first wanted crossing arrived at, and whether it was told.
+    /// The side at which the first wanted crossing arrived.
     crossed: Option<Side>,
+    /// The crossing was reported.
     told: bool,
 }
 
-/// The way of somebody who has only been seen near the line so far.
+/// The way of a subject that has only been seen near the line so far.
 #[derive(Debug, Clone, Copy)]
 struct Start {
     first: Point,
@@ -84,8 +86,9 @@ struct Start {
 }
 
 impl Start {
-    /// From where he came, if the foot is at `now` and he came over the line, or has kept to one side: his way so far, gone
-    /// back by a half. `None` if that is too early to say.
+    /// Returns the point from which the subject came, with the foot at `now`. If it came over the line, that is its
+    /// way so far, extended backwards by a half. If it has kept to one side, it is `Some(None)`. `None` if it is too
+    /// early to say.
     fn came_from(&self, now: Point, margin: f32, line: &Tripwire) -> Option<Option<Point>> {
         let away = distance(line, now);
         let came = -across(line, self.first) * across(line, now).signum();
@@ -137,7 +140,7 @@ impl Condition for Watch {
             for point in points {
                 way.follow(point, margin, line, self.params.direction);
             }
-            // A crossing before the confirmation is told with it.
+            // A crossing before the confirmation is reported with it.
             let Some(arrives) = way.crossed.filter(|_| !way.told) else { continue };
             let finding = view.finding(index, notes, || why(track, line, arrives));
             way.told = finding.is_some() || track.confirmed;
@@ -155,12 +158,12 @@ impl Condition for Watch {
     }
 }
 
-/// Of a point from the line, extended at its ends.
+/// Distance of a point from the line, extended at its ends.
 fn distance(line: &Tripwire, point: Point) -> f32 {
     across(line, point).abs()
 }
 
-/// The same, negative on one side.
+/// Signed distance of a point from the line, negative on one side.
 fn across(line: &Tripwire, point: Point) -> f32 {
     let (dx, dy) = (line.to.x - line.from.x, line.to.y - line.from.y);
     let cross = dx * (point.y - line.from.y) - dy * (point.x - line.from.x);

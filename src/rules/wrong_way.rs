@@ -11,20 +11,20 @@ use crate::domain::geometry::Point;
 use crate::domain::time::Monotonic;
 use crate::domain::track::PathPoint;
 
-/// Out of the zone for longer than this, a way through it has ended.
+/// Time out of the zone after which a way through it has ended.
 const GAP_SECONDS: f32 = 1.0;
 
-/// Who makes fewer of its own lengths a second is pushed, or rolls back.
+/// Minimum pace, in own lengths a second; a slower vehicle is pushed, or rolls back.
 const PACE_MIN: f32 = 0.2;
 
-/// In picture heights: boxes of small, far subjects who follow each other closely go over from one to the next by a few pixels
-/// at a time, which are lengths of theirs.
+/// Minimum way, in picture heights. Boxes of small, far subjects that follow each other closely go over from one to
+/// the next by a few pixels at a time, which are lengths of theirs.
 const WAY_MIN: f32 = 0.12;
 
-/// Its own evidence: no single step is more than this part of the way against the direction, and of all its steps since it
-/// turned, so much at most goes along with it. An identity that is handed from a car to the one behind it goes back in one
-/// step, and on with the traffic.
+/// Maximum single step of a track's own movement, as a part of its way against the direction. An identity that is
+/// handed from a car to the one behind it goes back in one step, and on with the traffic.
 const STEP_MAX: f32 = 0.7;
+/// Maximum sum of the steps along the direction since the turn, as a part of that way.
 const FORTH_MAX: f32 = 0.3;
 
 /// Numbers of a `wrong_way` rule.
@@ -61,7 +61,7 @@ fn default_angle_degrees_min() -> f32 {
 }
 
 impl Params {
-    /// With the usual numbers.
+    /// Creates parameters with the usual numbers.
     pub fn new(direction: Arrow) -> Self {
         Self {
             direction,
@@ -105,19 +105,19 @@ impl From<Arrow> for [[f32; 2]; 2] {
 }
 
 impl Arrow {
-    /// In picture heights.
+    /// Its vector, in picture heights.
     fn way(&self) -> [f32; 2] {
         measure::way(self.from, self.to)
     }
 
-    /// How far along it a point is.
+    /// Position of a point along it, in picture heights.
     fn along(&self, point: Point) -> f32 {
         let ([ax, ay], [px, py]) = (self.way(), measure::way(self.from, point));
         (ax * px + ay * py) / ax.hypot(ay)
     }
 }
 
-/// Who goes where.
+/// The ways of all tracks.
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
@@ -127,12 +127,12 @@ pub(super) struct Watch {
 #[derive(Debug, Default)]
 struct Way {
     gait: Gait,
-    /// Of its way through the zone, the point that is furthest along the direction: from there on it goes against it. A
-    /// U-turn begins there.
+    /// The point of its way through the zone that is furthest along the direction; from there on it goes against it.
+    /// A U-turn begins there.
     peak: Option<PathPoint>,
     since_peak: Steps,
     inside_at: Option<Monotonic>,
-    /// How it went against the direction, until that is told.
+    /// Its way against the direction, until that is reported.
     against: Option<Against>,
     told: bool,
 }
@@ -147,7 +147,7 @@ struct Against {
     steps: Steps,
 }
 
-/// Between the points of a way, along the direction and against it: sums, and the longest step against it.
+/// Steps between the points of a way, along the direction and against it: sums, and the longest step against it.
 #[derive(Debug, Clone, Copy, Default)]
 struct Steps {
     last: Option<f32>,
@@ -157,7 +157,7 @@ struct Steps {
 }
 
 impl Steps {
-    /// Goes on to a point that is so far along.
+    /// Adds a point, given by its position along the direction.
     fn take(&mut self, along: f32) {
         let step = self.last.map_or(0.0, |last| along - last);
         self.last = Some(along);

@@ -10,11 +10,11 @@ use super::light::{END_Y, FRONT_X, Lighting, lamp_feet};
 use super::raster::{Canvas, CutOut, Paint, Rgb, hull};
 use super::{KERB_X, YARD_Y};
 
-/// Something fixed that can stand before a subject, and where its foot is: x, y.
+/// A fixed object that can stand before a subject, with its foot: x, y.
 pub(super) struct Standing {
     pub(super) cut_out: CutOut,
     pub(super) at: (f32, f32),
-    /// Whether its upper part sways in the wind.
+    /// Its upper part sways in the wind.
     pub(super) sways: bool,
 }
 
@@ -25,7 +25,7 @@ struct Painter<'a> {
     rng: ChaCha8Rng,
 }
 
-/// The street without anybody, packed RGB.
+/// Draws the street without actors, packed RGB.
 pub(super) fn paint(camera: &Camera, lighting: &Lighting, size: (usize, usize), seed: u64) -> Vec<u8> {
     let canvas = Canvas::new(size.0, size.1, vec![0; size.0 * size.1 * 3]);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -106,7 +106,7 @@ impl Painter<'_> {
             (near, far),
             if self.lighting.rain { [82.0, 85.0, 91.0] } else { [106.0, 107.0, 110.0] },
         );
-        // Where wheels run the asphalt is darker.
+        // The asphalt is darker in the wheels' tracks.
         for x in [-4.5, -3.4, -2.3, -0.9, 0.9, 2.3, 3.4, 4.5] {
             let y = (near, far);
             let strip = [[x - 0.3, y.0, 0.0], [x + 0.3, y.0, 0.0], [x + 0.3, y.1, 0.0], [x - 0.3, y.1, 0.0]];
@@ -136,7 +136,7 @@ impl Painter<'_> {
         self.yard_floor(yellow);
     }
 
-    /// The part of the pavement where nobody may be: hatched.
+    /// The forbidden part of the pavement: hatched.
     fn yard_floor(&mut self, yellow: Rgb) {
         let (y0, y1) = YARD_Y;
         let (x0, x1) = (7.6, 9.4);
@@ -316,7 +316,7 @@ impl Painter<'_> {
         }
     }
 
-    /// What shines by itself after dark: windows and open shops.
+    /// Light sources after dark: windows and open shops.
     fn shining(&mut self) {
         if self.lighting.light == Light::Day {
             return;

@@ -1,4 +1,4 @@
-//! What the street's users look like.
+//! Bodies of the street's users.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -43,9 +43,9 @@ fn pick<const N: usize>(rng: &mut ChaCha8Rng, colours: &[Rgb; N]) -> Rgb {
     colours[rng.random_range(0..N)]
 }
 
-/// A person on foot. `walked` is how far it has come, in metres: it sets the gait.
+/// Draws a person on foot. `walked` is the distance walked, in metres: it sets the gait.
 ///
-/// Who stands keeps its legs together; `idle`, -1..=1, moves its hands.
+/// A standing person keeps the legs together; `idle`, -1..=1, moves the hands.
 pub(super) fn person(figure: &mut Figure, rng: &mut ChaCha8Rng, walked: f32, (pose, idle): (Pose, f32)) {
     if matches!(pose, Pose::Bent | Pose::Crouched) {
         return low_person(figure, rng, pose == Pose::Crouched, idle);
@@ -113,7 +113,7 @@ fn wear_of(hat: u32, shirt: Rgb) -> Wear {
     }
 }
 
-/// Somebody who squats, or bends forward with straight legs; the hands are at work before the feet.
+/// Draws a person who squats, or bends forward with straight legs; the hands are at work before the feet.
 fn low_person(figure: &mut Figure, rng: &mut ChaCha8Rng, squats: bool, idle: f32) {
     let k = rng.random_range(0.93..1.07f32);
     let (shirt, trousers) = (pick(rng, &SHIRTS), pick(rng, &TROUSERS));
@@ -146,7 +146,7 @@ fn low_person(figure: &mut Figure, rng: &mut ChaCha8Rng, squats: bool, idle: f32
     head(figure, p(0.0, head_at.0, head_at.1), wear_of(hat, shirt));
 }
 
-/// Something that lies on the ground.
+/// Draws a thing that lies on the ground.
 pub(super) fn thing(figure: &mut Figure, thing: Thing) {
     carried(figure, thing, [0.0, 0.0, 0.0]);
 }
@@ -268,7 +268,8 @@ pub(super) fn two_wheeler(figure: &mut Figure, rng: &mut ChaCha8Rng, lit: bool, 
     }
 }
 
-/// What a rider hides: the whole seat, the step, the mirrors' stalks, perhaps a helmet left on one of them.
+/// Draws the parts that a rider hides: the whole seat, the step, the mirrors' stalks, perhaps a helmet left on one of
+/// them.
 fn unridden(figure: &mut Figure, rng: &mut ChaCha8Rng) {
     let dark = [36.0, 36.0, 40.0];
     figure.limb(&[([0.0, -0.74, 0.80], 0.09), ([0.0, -0.40, 0.83], 0.12), ([0.0, 0.0, 0.77], 0.10)], dark);

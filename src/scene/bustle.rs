@@ -1,5 +1,5 @@
-//! A street's small change, by chance: what stands at its kerbs, who crosses, who gathers, what the weather and the pole do
-//! to the picture. For the training of detectors, which must have seen all of it.
+//! A street's small change, by chance: things at its kerbs, crossing and gathering people, and the effects of weather
+//! and pole on the picture. For the training of detectors, which must have seen all of it.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -9,13 +9,14 @@ use super::script::{Body, Effect, Part, Pose, Riders, Script, Thing};
 /// Adds parts of one sort.
 type Step = fn(&mut ChaCha8Rng, &mut Vec<Part>);
 
-/// For so many seconds people cross and pass.
+/// Time within which people cross and pass.
 const SECONDS: f32 = 45.0;
 
-/// A script by chance, the same for the same seed. Of a hundred, about so many have: rows of parked two-wheelers 65, parked
-/// cars or lorries 45, a stopped bus 20, two-wheelers with two people 70, crossing two-wheelers 60 and cars 35, somebody
-/// at a parked two-wheeler 55, a crowd 35, people who cross 55, things left on the ground 35; a swaying pole 35, wind 50,
-/// another exposure 25, a cloud 20, sweeping headlights 25, a picture a little out of focus 10.
+/// Creates a script by chance, the same for the same seed. Of a hundred, about so many have: rows of parked
+/// two-wheelers 65, parked cars or lorries 45, a stopped bus 20, two-wheelers with two people 70, crossing
+/// two-wheelers 60 and cars 35, a person at a parked two-wheeler 55, a crowd 35, people who cross 55, things left on
+/// the ground 35; a swaying pole 35, wind 50, another exposure 25, a cloud 20, sweeping headlights 25, a picture a
+/// little out of focus 10.
 pub fn bustle(seed: u64) -> Script {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xb057);
     let mut parts = Vec::new();

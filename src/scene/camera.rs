@@ -1,4 +1,4 @@
-//! Where the scene's camera hangs, and what it projects where.
+//! The scene's camera: its place and its projection.
 //!
 //! World: metres; x to the right of the street's middle, y along the street away from the camera, z up.
 
@@ -51,7 +51,7 @@ pub(super) struct Camera {
 const NEAR: f32 = 0.4;
 
 impl Camera {
-    /// A camera that somebody has turned by so many degrees to the right.
+    /// Creates a camera that was turned by so many degrees to the right.
     pub(super) fn turned(width: u32, height: u32, degrees: f32) -> Self {
         Self {
             position: [4.2, 0.0, 5.6],
@@ -76,7 +76,8 @@ impl Camera {
         [self.middle[0] + view[0] * scale, self.middle[1] - view[1] * scale]
     }
 
-    /// Where a point is on the canvas and how many pixels a metre has there; `None` if it is behind the lens.
+    /// Returns a point's place on the canvas and the number of pixels to a metre there; `None` if it is behind the
+    /// lens.
     pub(super) fn project(&self, point: V3) -> Option<(P2, f32)> {
         let view = self.view(point);
         (view[2] > NEAR).then(|| (self.flat(view), self.focal / view[2]))
@@ -99,8 +100,8 @@ impl Camera {
         flat
     }
 
-    /// What is greater is drawn earlier. Of two side by side, the one farther to the side is hidden: a bus is long, and
-    /// the middle of what it hides may be nearer than its own.
+    /// Drawing order: greater is earlier. Of two side by side, the one farther to the side is hidden: a bus is long,
+    /// and the middle of a subject that it hides may be nearer than its own.
     pub(super) fn order(&self, (x, y): (f32, f32)) -> f32 {
         y + 1.3 * (x - self.position[0]).abs()
     }

@@ -1,4 +1,4 @@
-//! What befalls the camera and the light, on the finished canvas: the pole's swaying, exposure, clouds, beams, and all
+//! Effects on the camera and the light, on the finished canvas: the pole's swaying, exposure, clouds, beams, and all
 //! that people do to a camera they do not want.
 
 use rand::{Rng, SeedableRng};
@@ -8,7 +8,7 @@ use super::Light;
 use super::raster::{Canvas, P2, Paint};
 use super::script::{Befalling, Effect};
 
-/// How far the pole has swayed the picture at that second, in pixels.
+/// Shift of the picture by the pole's sway at that second, in pixels.
 pub(super) fn sway(befalling: &[Befalling], seconds: f32, width: usize) -> [f32; 2] {
     let wave = |hertz: f32, phase: f32| (seconds * hertz * std::f32::consts::TAU + phase).sin();
     let mut shift = [0.0, 0.0];
@@ -22,7 +22,7 @@ pub(super) fn sway(befalling: &[Befalling], seconds: f32, width: usize) -> [f32;
     shift
 }
 
-/// By how many degrees the camera is turned now.
+/// Present turn of the camera, in degrees.
 pub(super) fn turn(befalling: &[Befalling]) -> f32 {
     let turned = |now: &Befalling| match now.effect {
         Effect::Turned(degrees) => {
@@ -34,13 +34,13 @@ pub(super) fn turn(befalling: &[Befalling]) -> f32 {
     befalling.iter().map(turned).sum()
 }
 
-/// How far crowns sway now, in metres.
+/// Present sway of the crowns, in metres.
 pub(super) fn wind(befalling: &[Befalling]) -> f32 {
     let blown = |now: &Befalling| if let Effect::Wind(metres) = now.effect { metres } else { 0.0 };
     befalling.iter().map(blown).fold(0.0, f32::max)
 }
 
-/// Does to the canvas what befalls the camera now. `shift` is the pole's sway.
+/// Applies the present effects to the canvas. `shift` is the pole's sway.
 pub(super) fn befall(canvas: &mut Canvas, befalling: &[Befalling], shift: [f32; 2], light: Light, seed: u64) {
     for now in befalling {
         let ramp = |seconds: f32| (now.since / seconds).min(now.left / seconds).clamp(0.0, 1.0);
@@ -71,7 +71,7 @@ pub(super) fn befall(canvas: &mut Canvas, befalling: &[Befalling], shift: [f32; 
     }
 }
 
-/// How much of the scene something right before the lens still lets through, 0..=1.
+/// Part of the scene that an object right before the lens still lets through, 0..=1.
 pub(super) fn clear_part(befalling: &[Befalling]) -> f32 {
     let clear = |now: &Befalling| match now.effect {
         Effect::Covered => 1.0 - (now.since / 1.0).min(now.left / 1.0).clamp(0.0, 1.0),
@@ -89,7 +89,7 @@ fn brighten(canvas: &mut Canvas, gain: f32) {
     }
 }
 
-/// Multiplies each pixel by what `gain` says of its place, 0..1 from the left and from the top.
+/// Multiplies each pixel by the `gain` of its place, 0..1 from the left and from the top.
 fn multiply(canvas: &mut Canvas, gain: impl Fn(f32, f32) -> f32) {
     let (w, h) = (canvas.width, canvas.height);
     for (row, pixels) in canvas.rgb.chunks_exact_mut(w * 3).enumerate() {
@@ -121,7 +121,7 @@ fn sweep(canvas: &mut Canvas, part: f32, power: f32) {
     });
 }
 
-/// The picture as if everything were elsewhere by `shift` pixels, in 256ths of a pixel.
+/// Shifts the picture by `shift` pixels, in 256ths of a pixel.
 fn moved(canvas: &mut Canvas, shift: [f32; 2]) {
     let (w, h) = (canvas.width as i32, canvas.height as i32);
     let [dx, dy] = shift.map(|pixels| (pixels * 256.0).round() as i32);
@@ -179,7 +179,7 @@ fn dim(light: Light) -> f32 {
         Light::Day => 1.0,
         Light::Dusk => 0.55,
         Light::Night => 0.25,
-        // The camera's own lamp shines on whatever is right before it.
+        // The camera's own lamp shines on an object right before it.
         Light::InfraRed => 1.6,
     }
 }

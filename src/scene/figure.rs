@@ -17,10 +17,10 @@ pub(super) struct Figure<'a> {
     camera: &'a Camera,
     lighting: &'a Lighting,
     origin: V3,
-    /// Sine and cosine of the way it looks, from the street's y axis, clockwise.
+    /// Sine and cosine of its heading, from the street's y axis, clockwise.
     heading: (f32, f32),
     light: Rgb,
-    /// How far it leans to its right, as a part of its height.
+    /// Lean to its right, as a part of its height.
     pub(super) lean: f32,
     /// Parts of a higher layer cover those of a lower one.
     pub(super) layer: i8,
@@ -28,7 +28,7 @@ pub(super) struct Figure<'a> {
     lamps: Vec<(P2, f32, Rgb)>,
 }
 
-/// Left, top, right, bottom in pixels; what is out of the picture included.
+/// Left, top, right, bottom in pixels, also outside of the picture.
 pub(super) type Bounds = (f32, f32, f32, f32);
 
 /// Corners of a face, in order around it, the normal pointing to where they run anticlockwise.
@@ -68,7 +68,7 @@ impl<'a> Figure<'a> {
         self.parts.push(Part { polygon, rgb, layer: self.layer, depth });
     }
 
-    /// A flat face, drawn if its front is towards the camera. Says whether it is.
+    /// Draws a flat face if its front is towards the camera. Returns true if it is.
     pub(super) fn face(&mut self, points: &[V3], rgb: Rgb) -> bool {
         let world: Vec<V3> = points.iter().map(|p| self.world(*p)).collect();
         let normal = unit(cross(sub(world[1], world[0]), sub(world[2], world[0])));
@@ -160,7 +160,7 @@ impl<'a> Figure<'a> {
         self.solid(&points, rgb, 0.8);
     }
 
-    /// A lamp that shines towards where the body's side `ahead` (1 front, -1 back) looks.
+    /// Adds a lamp that shines in the direction of the body's side `ahead` (1 front, -1 back).
     pub(super) fn lamp(&mut self, at: V3, ahead: f32, radius: f32, rgb: Rgb) {
         let way = self.turn([0.0, ahead, 0.0]);
         let point = self.world(at);
@@ -179,7 +179,7 @@ impl<'a> Figure<'a> {
         }
     }
 
-    /// Something that throws the camera's infra-red light straight back: a plate, an eye.
+    /// Adds a retroreflector of the camera's infra-red light: a plate, an eye.
     pub(super) fn mirror(&mut self, at: V3, ahead: f32, radius: f32) {
         if self.lighting.infra_red() {
             let away = length(sub(self.world(at), self.camera.position));
@@ -192,7 +192,7 @@ impl<'a> Figure<'a> {
         }
     }
 
-    /// Whether its back is turned to the camera, rather than its front.
+    /// Returns true if its back is turned to the camera, rather than its front.
     pub(super) fn shows_its_back(&self) -> bool {
         dot(self.turn([0.0, 1.0, 0.0]), sub(self.camera.position, self.origin)) < 0.0
     }
@@ -203,15 +203,16 @@ impl<'a> Figure<'a> {
         boxes.reduce(|a, b| (a.0.min(b.0), a.1.min(b.1), a.2.max(b.2), a.3.max(b.3)))
     }
 
-    /// From where it is seen: 0 from behind, a quarter turn if it goes to the right, half a turn from before.
+    /// Direction from which it is seen: 0 from behind, a quarter turn if it goes to the right, half a turn from
+    /// before.
     pub(super) fn turned(&self) -> f32 {
         let (sin, cos) = self.heading;
         let ray = sub(self.origin, self.camera.position);
         (sin * ray[1] - cos * ray[0]).atan2(cos * ray[1] + sin * ray[0])
     }
 
-    /// Draws it, farthest part first, or `print` within these bounds; its pixels belong to a new subject, whose number is
-    /// given.
+    /// Draws it, farthest part first, or `print` within these bounds. Returns the number of the new subject to which
+    /// its pixels belong.
     pub(super) fn draw(mut self, canvas: &mut Canvas, print: Option<(Print, Bounds)>) -> u16 {
         self.parts.sort_by(|a, b| a.layer.cmp(&b.layer).then(b.depth.total_cmp(&a.depth)));
         let subject = canvas.begin_subject();

@@ -1,4 +1,4 @@
-//! What lights the street: the sky, the sun, street lamps and shops.
+//! Light of the street: the sky, the sun, street lamps and shops.
 
 use super::Light;
 use super::camera::{Camera, V3, dot, length, sub, unit};
@@ -9,7 +9,7 @@ pub(super) const FRONT_X: f32 = 9.6;
 /// Distance of the last houses.
 pub(super) const END_Y: f32 = 130.0;
 
-/// A lamp: where it hangs, its colour, and how far it reaches in metres.
+/// A lamp: its place, its colour, and its reach in metres.
 #[derive(Debug, Clone, Copy)]
 struct Lamp {
     at: V3,
@@ -27,7 +27,7 @@ pub(super) struct Lighting {
     infra_red: Option<Spot>,
 }
 
-/// The camera's own infra-red lamp: where it is, and where it shines.
+/// The camera's own infra-red lamp: its place and direction.
 #[derive(Debug, Clone, Copy)]
 struct Spot {
     at: V3,
@@ -56,7 +56,7 @@ impl Lighting {
         if light != Light::Day {
             let strength = match light {
                 Light::Night => 0.55,
-                // Sodium and LED lamps give little of what the sensor sees now.
+                // Sodium and LED lamps give little of the light that the sensor sees now.
                 Light::InfraRed => 0.16,
                 _ => 0.22,
             };
@@ -77,17 +77,17 @@ impl Lighting {
         Self { light, rain, ambient, sun, lamps, infra_red }
     }
 
-    /// Whether vehicles have their lights on.
+    /// Returns true if vehicles have their lights on.
     pub(super) fn headlights(&self) -> bool {
         self.light != Light::Day
     }
 
-    /// Where the sun's shadows fall: the shift on the ground per metre of height.
+    /// Direction of the sun's shadows: the shift on the ground per metre of height.
     pub(super) fn shadow(&self) -> Option<[f32; 2]> {
         self.sun.map(|sun| [-sun[0] / sun[2], -sun[1] / sun[2]])
     }
 
-    /// Multiplier for the colour of something at `point`.
+    /// Multiplier for the colours at `point`.
     pub(super) fn at(&self, point: V3) -> Rgb {
         let mut light = self.ambient;
         for lamp in &self.lamps {
@@ -104,12 +104,12 @@ impl Lighting {
         light
     }
 
-    /// Whether the picture is grey, and plates and eyes throw the camera's own light back.
+    /// Returns true if the picture is grey, and plates and eyes throw the camera's own light back.
     pub(super) fn infra_red(&self) -> bool {
         self.infra_red.is_some()
     }
 
-    /// How a surface of this colour looks: cloth and paint reflect infra-red as they do not reflect light, so that bright
+    /// Converts a surface's colour: cloth and paint reflect infra-red as they do not reflect light, so that bright
     /// and dark partly change places.
     pub(super) fn tone(&self, rgb: Rgb) -> Rgb {
         if self.infra_red.is_none() {
@@ -125,7 +125,7 @@ impl Lighting {
         if self.infra_red() { [20.0 + 0.38 * r + 0.34 * g + 0.16 * b; 3] } else { [r, g, b] }
     }
 
-    /// Multiplier for a face that looks along `normal`: what the sun and the open sky add.
+    /// Multiplier for a face that looks along `normal`: the part of the sun and the open sky.
     pub(super) fn face(&self, normal: V3) -> f32 {
         match self.sun {
             Some(sun) => 0.86 + 0.34 * dot(normal, sun).max(-0.3) + 0.08 * normal[2],
@@ -133,7 +133,8 @@ impl Lighting {
         }
     }
 
-    /// Multiplies the background's colours by the light that falls on what each pixel shows: ground or house fronts.
+    /// Multiplies the background's colours by the light that falls on the place of each pixel: ground or house
+    /// fronts.
     pub(super) fn bathe(&self, rgb: &mut [u8], width: usize, sky: &[bool], camera: &Camera) {
         if self.light == Light::Day && !self.rain {
             return;
@@ -162,7 +163,7 @@ impl Spot {
     }
 }
 
-/// Where a ray meets the street's canyon: ground, house fronts on both sides, houses at the end.
+/// Point at which a ray meets the street's canyon: ground, house fronts on both sides, houses at the end.
 fn street_point(from: V3, ray: V3) -> V3 {
     let wall = if ray[0] > 0.0 { FRONT_X } else { -FRONT_X };
     let mut reach = END_Y / ray[1].max(1e-3);

@@ -1,8 +1,9 @@
 //! Drawn street scenes with their truth, for the demonstration, tests, benches and the training of detectors.
 //!
 //! A street as a roadside camera sees it from a pole five and a half metres up: right-hand traffic in waves, mostly
-//! motorbikes, walkers on the pavements, and now and then someone who enters a yard where nobody may be. Every frame is
-//! a function of the settings and its number alone. No I/O and no clock; called by `agent`'s demonstration and by tests.
+//! motorbikes, walkers on the pavements, and now and then a person who enters a forbidden yard. Every frame is a
+//! function of the settings and its number alone. No I/O and no clock; called by `agent`'s demonstration and by
+//! tests.
 
 mod backdrop;
 mod body;
@@ -42,10 +43,10 @@ use weather::Weather;
 const KERB_X: f32 = 5.2;
 /// The yard on the right: from and to along the street, in metres.
 const YARD_Y: (f32, f32) = (12.6, 20.4);
-/// Where the tripwire crosses the street, in metres from the camera.
+/// Distance of the tripwire across the street from the camera, in metres.
 const WIRE_Y: f32 = 17.0;
 
-/// How long somebody must be in the zone to be expected as an intrusion, in seconds.
+/// Time in the zone after which an intrusion is expected.
 pub const INTRUSION_SECONDS: f32 = 1.0;
 
 /// The hour of the day.
@@ -63,10 +64,10 @@ pub enum Light {
     InfraRed,
 }
 
-/// What is drawn. The same settings give the same frames, but for the last bit of a platform's sines.
+/// Settings of a scene. The same settings give the same frames, but for the last bit of a platform's sines.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Who comes when, looks of everyone, houses, trees.
+    /// Decides the timetable, the looks of all actors, houses, trees.
     pub seed: u64,
     /// Width in pixels, at least 16.
     pub width: u32,
@@ -76,19 +77,19 @@ pub struct Settings {
     pub fps: f32,
     /// The hour.
     pub light: Light,
-    /// Whether it rains.
+    /// It rains.
     pub rain: bool,
     /// Standard deviation of the sensor's noise, in codes of 8-bit luma.
     pub noise: f32,
-    /// How much traffic, 0..=4: 0 is an empty street, 1 a lively one.
+    /// Amount of traffic, 0..=4: 0 is an empty street, 1 a lively one.
     pub density: f32,
-    /// For how long the street is empty at first.
+    /// Time for which the street is empty at first, in seconds.
     pub quiet_seconds: f32,
-    /// Whether traffic comes with somebody who walks into the yard now and then.
+    /// The traffic includes a person who walks into the yard now and then.
     pub intruders: bool,
-    /// What is staged beside the traffic.
+    /// Staged parts and effects beside the traffic.
     pub script: Script,
-    /// Who is shown as a photograph, not drawn.
+    /// Photographs that are shown instead of drawn actors.
     pub photographs: Option<Arc<Photographs>>,
 }
 
@@ -112,48 +113,50 @@ impl Default for Settings {
     }
 }
 
-/// What is really there.
+/// A subject that is really there.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Truth {
-    /// The same subject on all frames.
+    /// Id of the subject, the same on all frames.
     pub id: u64,
-    /// What it is.
+    /// Its label.
     pub label: Label,
-    /// Its whole body, also what is hidden behind others; clamped to the picture. Shadows do not belong to it.
+    /// Box of its whole body, also of the parts hidden behind others; clamped to the picture. Shadows do not belong
+    /// to it.
     #[serde(rename = "box")]
     pub rect: Rect,
-    /// What part of it can be seen, 0..=1: neither hidden nor outside of the picture.
+    /// Part of it that can be seen, 0..=1: neither hidden nor outside of the picture.
     pub visible: f32,
 }
 
-/// Where the scene's two rules apply.
+/// Places of the scene's two rules.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Places {
     /// The hatched strip before the yard.
     pub zone: Zone,
-    /// Across the carriageway, from the left kerb to the right one: who drives away goes from its right to its left.
+    /// Across the carriageway, from the left kerb to the right one: traffic away from the camera goes from its right
+    /// to its left.
     pub tripwire: Tripwire,
 }
 
-/// Which of the scene's rules.
+/// One of the scene's two rules, with its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExpectedKind {
-    /// Somebody has been in the zone for [`INTRUSION_SECONDS`].
+    /// A subject has been in the zone for [`INTRUSION_SECONDS`].
     Intrusion,
-    /// Somebody's foot point crossed the tripwire and arrived at this side.
+    /// A subject's foot point crossed the tripwire and arrived at this side.
     Tripwire(Side),
 }
 
-/// What a rule must say.
+/// An event that a rule must open.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Expected {
-    /// Which rule.
+    /// The rule.
     pub kind: ExpectedKind,
     /// The frame that completes the evidence.
     pub frame: u64,
     /// The subject's [`Truth::id`].
     pub truth: u64,
-    /// What it is.
+    /// Its label.
     pub label: Label,
 }
 
@@ -166,12 +169,12 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Builds the street. What is out of the bounds of [`Settings`] is taken to the nearest one.
+    /// Builds the street. Values out of the bounds of [`Settings`] are set to the nearest bound.
     pub fn new(mut settings: Settings) -> Self {
         settings.width = settings.width.max(16);
         settings.height = settings.height.max(16);
         settings.fps = if settings.fps > 0.01 { settings.fps } else { 0.01 };
-        // NaN is nobody.
+        // NaN is no traffic.
         settings.density = if settings.density > 0.0 { settings.density.min(4.0) } else { 0.0 };
         let weather = Weather::new(settings.seed, settings.noise);
         let mut scene = Self { settings, views: Vec::new(), weather };
@@ -191,12 +194,12 @@ impl Scene {
         scene
     }
 
-    /// What it was made of.
+    /// Settings of this scene.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Draws frame `index`, and says who is on it, farthest first. Frames can be drawn in any order.
+    /// Draws frame `index`. Returns it with its subjects, farthest first. Frames can be drawn in any order.
     ///
     /// While the picture is frozen, the truth is that of the picture.
     pub fn frame(&self, index: u64) -> (Picture, Vec<Truth>) {
@@ -222,7 +225,7 @@ impl Scene {
         (self.weather.picture(&canvas, index, light == Light::InfraRed), truths)
     }
 
-    /// Whether frame `index` never arrives.
+    /// Returns true if frame `index` never arrives.
     pub fn is_lost(&self, index: u64) -> bool {
         self.settings.script.befalls(self.second(index) as f32).any(|now| now.effect == Effect::Lost)
     }
@@ -234,7 +237,7 @@ impl Scene {
         Point::new((pixel[0] / w).clamp(0.0, 1.0), (pixel[1] / h).clamp(0.0, 1.0))
     }
 
-    /// The street without anybody, rain or noise.
+    /// The street without actors, rain or noise.
     fn background(&self) -> Picture {
         let (canvas, _) = self.view().draw(&[], Air::default());
         self.weather.picture(&canvas, 0, self.settings.light == Light::InfraRed)
@@ -253,14 +256,14 @@ impl Scene {
         index as f64 / f64::from(self.settings.fps)
     }
 
-    /// The frame that is shown instead of this one.
+    /// Number of the frame that is shown instead of this one.
     fn unfrozen(&self, index: u64) -> u64 {
         let second = self.second(index) as f32;
         let frozen = self.settings.script.befalls(second).find(|now| now.effect == Effect::Frozen);
         frozen.map_or(index, |now| ((second - now.since) * self.settings.fps) as u64)
     }
 
-    /// Where the scene's rules apply.
+    /// Places of the scene's rules.
     pub fn places(&self) -> Places {
         let at = |x: f32, y: f32| self.ground(x, y);
         let (near, far) = YARD_Y;
@@ -278,8 +281,9 @@ impl Scene {
         }
     }
 
-    /// From the truth alone: what an intrusion rule on the zone and a tripwire rule in both directions must say about
-    /// these frames, in order of frames; nothing before the first of them counts. Nothing is drawn.
+    /// Returns the events that an intrusion rule on the zone and a tripwire rule in both directions must open on
+    /// these frames, in order of frames. They follow from the truth alone. Nothing before the first frame counts.
+    /// Nothing is drawn.
     pub fn expectations(&self, frames: Range<u64>) -> Vec<Expected> {
         let places = self.places();
         let mut last_foot = BTreeMap::<u64, Point>::new();
@@ -308,12 +312,12 @@ impl Scene {
         expected
     }
 
-    /// Who is on a frame, without drawing it: `visible` leaves out what hides them.
+    /// Subjects of a frame, without drawing it: `visible` ignores occlusion.
     fn boxes(&self, index: u64) -> Vec<Truth> {
         self.view().boxes(&self.actors(index))
     }
 
-    /// Everyone at that frame's time, farthest first.
+    /// All actors at that frame's time, farthest first.
     fn actors(&self, index: u64) -> Vec<Actor> {
         let Settings { seed, density, quiet_seconds, intruders, ref script, .. } = self.settings;
         let second = self.second(index);

@@ -13,18 +13,19 @@ use super::traffic::Actor;
 /// The cosine of the angle by which an aspect may be wrong.
 const LIKENESS_MIN: f32 = 0.3;
 
-/// A photograph is so wide at least, and at most, as parts of the width of what would be drawn.
+/// Minimum width of a photograph, as a part of the drawn subject's width.
 const WIDTH_MIN: f32 = 0.75;
+/// Maximum width, as such a part.
 const WIDTH_MAX: f32 = 1.15;
 
-/// Who is photographed.
+/// Subject of a photograph.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sitter {
-    /// Somebody on foot, upright.
+    /// A person on foot, upright.
     Person,
-    /// Somebody who squats.
+    /// A person who squats.
     Crouched,
-    /// A two-wheeler with who rides it.
+    /// A two-wheeler with its riders.
     TwoWheeler,
     /// A two-wheeler on its stand.
     Parked,
@@ -36,7 +37,7 @@ pub enum Sitter {
     Bus,
 }
 
-/// From where it is seen.
+/// The side from which it is seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Aspect {
     /// Its back: it goes away.
@@ -56,7 +57,8 @@ pub struct Photograph {
 }
 
 impl Photograph {
-    /// `rgba`: rows of `width` pixels of red, green, blue and opacity. `None` where these are no whole rows, or nothing.
+    /// Creates one from `rgba`: rows of `width` pixels of red, green, blue and opacity. `None` where these are no
+    /// whole rows, or nothing.
     pub fn new(width: usize, rgba: Vec<u8>) -> Option<Self> {
         let is_whole = width > 0 && !rgba.is_empty() && rgba.len().is_multiple_of(width * 4);
         is_whole.then_some(Self { width, rgba })
@@ -92,11 +94,11 @@ impl Photograph {
     }
 }
 
-/// Photographs by who is on them and from where.
+/// Photographs by subject and side.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Photographs(BTreeMap<(Sitter, Aspect), Vec<Photograph>>);
 
-/// One of them, and whether it is mirrored.
+/// One of them, mirrored or not.
 #[derive(Clone, Copy)]
 pub(super) struct Print<'a> {
     photograph: &'a Photograph,
@@ -104,19 +106,20 @@ pub(super) struct Print<'a> {
 }
 
 impl Photographs {
-    /// One more.
+    /// Adds one.
     pub fn add(&mut self, sitter: Sitter, aspect: Aspect, photograph: Photograph) {
         self.0.entry((sitter, aspect)).or_default().push(photograph);
     }
 
-    /// One in which `actor`, whose back is turned to the camera at 0 and its left side at a quarter turn, looks most as he
-    /// should; always the same. `None`: there is none of his kind, and he is drawn.
+    /// Returns the photograph in which `actor` looks most as he should; always the same. `turned` is 0 where his back
+    /// is turned to the camera, and a quarter turn where his left side is. `None`: there is none of his kind, and he
+    /// is drawn.
     pub(super) fn of(&self, actor: &Actor, turned: f32) -> Option<Print<'_>> {
         let sitter = match actor.body {
             Body::Person => match actor.pose {
                 Pose::Crouched => Sitter::Crouched,
                 Pose::Walking | Pose::Standing | Pose::Bent => Sitter::Person,
-                // What is carried would be carried by nobody.
+                // A carried thing would hang in the air.
                 Pose::Carrying(_) => return None,
             },
             Body::TwoWheeler(Riders::None) => Sitter::Parked,
@@ -137,7 +140,7 @@ impl Photographs {
 }
 
 impl Print<'_> {
-    /// Where it stands in place of a drawn subject with these bounds, as high and on the same foot.
+    /// Bounds in place of a drawn subject with these bounds, as high and on the same foot.
     pub(super) fn place(self, (x0, y0, x1, y1): Bounds) -> Bounds {
         let (middle, drawn) = ((x0 + x1) / 2.0, x1 - x0);
         // Seen from above, long vehicles are wider than they are high, and low ones narrower.
@@ -150,7 +153,7 @@ impl Print<'_> {
         let Self { photograph, is_mirrored } = self;
         let scale =
             [photograph.width as f32 / (x1 - x0).max(0.01), photograph.height() as f32 / (y1 - y0).max(0.01)];
-        // What is bigger than the photograph is as sharp as that.
+        // A subject larger than its photograph is as sharp as that.
         let source = |pixel: usize, from: f32, scale: f32| {
             let middle = (pixel as f32 + 0.5 - from) * scale;
             let half = scale.max(1.0) / 2.0;

@@ -1,8 +1,9 @@
-//! A street in which nothing happens, for hours: what a box must be silent about. Light changes through the day, lamps go on,
-//! the camera goes to night mode, rain comes and goes, crowns sway, clouds pass, headlights of unseen vehicles sweep by.
+//! A street in which nothing happens, for hours: the alarms there are false ones. Light changes through the day,
+//! lamps go on, the camera goes to night mode, rain comes and goes, crowns sway, clouds pass, headlights of unseen
+//! vehicles sweep by.
 //!
-//! Hours at five frames a second are hundreds of thousands of pictures: nothing is drawn for them. Every light is drawn
-//! once, and the rest is integer arithmetic on its luma.
+//! Hours at five frames a second are hundreds of thousands of pictures: nothing is drawn for them. Every light is
+//! drawn once, and the rest is integer arithmetic on its luma.
 
 use super::camera::Camera;
 use super::{Light, Scene, Settings};
@@ -19,14 +20,14 @@ pub struct Quiet {
     /// By [`LIGHTS`], dry and in rain.
     plates: Vec<[Vec<u8>; 2]>,
     crowns: Vec<Crown>,
-    /// Of strengths 1, 2 and 3 codes and a half.
+    /// With strengths of 1, 2 and 3.5 codes.
     noises: [Vec<i8>; 3],
     template: Picture,
 }
 
 const LIGHTS: [Light; 4] = [Light::Day, Light::Dusk, Light::Night, Light::InfraRed];
 
-/// Where leaves are on the picture, in pixels.
+/// Place of a tree's leaves on the picture, in pixels.
 #[derive(Debug, Clone, Copy)]
 struct Crown {
     left: usize,
@@ -38,7 +39,7 @@ struct Crown {
     phase: f32,
 }
 
-/// What a second of the day is like.
+/// Light and weather of a second of the day.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Weather {
     /// From this light...
@@ -47,17 +48,17 @@ pub struct Weather {
     pub next: Light,
     /// ... so far, 0..=1.
     pub part: f32,
-    /// How much it rains, 0..=1.
+    /// Strength of the rain, 0..=1.
     pub rain: f32,
-    /// How far the crowns' tops sway, in metres.
+    /// Sway of the crowns' tops, in metres.
     pub wind: f32,
     /// The part of a beam's way that has passed, while one sweeps by.
     pub beam: Option<f32>,
 }
 
 impl Quiet {
-    /// Builds the street that [`Scene::new`] would build of these settings, without anybody; their light, rain, density,
-    /// noise and script do not matter.
+    /// Builds the street that [`Scene::new`] would build of these settings, without actors; their light, rain,
+    /// density, noise and script do not matter.
     pub fn new(settings: Settings) -> Self {
         let empty = |light, rain| {
             let settings = Settings { light, rain, density: 0.0, noise: 0.0, ..settings.clone() };
@@ -97,7 +98,8 @@ impl Quiet {
             .expect("the planes are as long as the template's")
     }
 
-    /// What that second since midnight is like; later days are as the first, with other clouds and rains.
+    /// Returns the light and weather of that second since midnight; later days are as the first, with other clouds
+    /// and rains.
     pub fn weather(&self, second: f64) -> Weather {
         let hour = (second % DAY / 3600.0) as f32;
         let between = |from: f32, to: f32| ((hour - from) / (to - from)).clamp(0.0, 1.0);
@@ -126,7 +128,7 @@ impl Quiet {
         Weather { light, next, part, rain, wind, beam }
     }
 
-    /// Dice of their own for each thing in each span of time.
+    /// Creates separate dice for each phenomenon in each span of time.
     fn dice(&self, thing: u64, slot: f64) -> Dice {
         let mut dice = Dice(self.settings.seed.wrapping_mul(31) ^ (thing << 56) ^ slot as u64);
         dice.next();
@@ -202,7 +204,7 @@ fn mix(one: &[u8], other: &[u8], part: f32) -> Vec<u8> {
     one.iter().zip(other).map(between).collect()
 }
 
-/// Where the backdrop's trees have their leaves.
+/// Places of the leaves of the backdrop's trees.
 fn crowns(width: u32, height: u32) -> Vec<Crown> {
     let camera = Camera::turned(width, height, 0.0);
     let trees = (0..7).flat_map(|i| [(6.0, 33.0 + i as f32 * 13.0), (-6.2, 21.0 + i as f32 * 12.0)]);
@@ -225,7 +227,7 @@ fn crowns(width: u32, height: u32) -> Vec<Crown> {
 }
 
 impl Crown {
-    /// Shifts what is in it, most in its middle, to and fro.
+    /// Shifts its content to and fro, most in its middle.
     fn sway(&self, luma: &mut [u8], stride: usize, weather: &Weather, second: f64) {
         // So that sines stay exact after a week.
         let seconds = (second % 3600.0) as f32;
@@ -279,7 +281,7 @@ fn streaks(luma: &mut [u8], width: usize, mut dice: Dice) {
     }
 }
 
-/// A small generator for what is thrown many thousand times a picture (Steele, Lea and Flood, 2014: SplitMix64).
+/// A small generator for numbers drawn many thousand times a picture (Steele, Lea and Flood, 2014: SplitMix64).
 #[derive(Debug, Clone, Copy)]
 struct Dice(u64);
 

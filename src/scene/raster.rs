@@ -5,7 +5,7 @@ pub(super) type P2 = [f32; 2];
 /// Red, green, blue; 0..=255.
 pub(super) type Rgb = [f32; 3];
 
-/// How a shape changes what lies below it.
+/// The change that a shape makes to the pixels below it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Paint {
     /// Covers it, with this opacity.
@@ -21,7 +21,7 @@ pub(super) struct Canvas {
     pub(super) rgb: Vec<u8>,
     /// Coverage so far, 0..=255; only on a canvas that becomes a cut-out.
     alpha: Option<Vec<u8>>,
-    /// Which subject each pixel shows: 0 for none.
+    /// Subject that each pixel shows: 0 for none.
     owner: Vec<u16>,
     /// Pixels drawn and pixels still seen of each subject.
     pixels: Vec<(u32, u32)>,
@@ -37,7 +37,7 @@ impl Canvas {
         Self { width, height, rgb, alpha: None, owner, pixels, current: 0, coverage: Vec::new() }
     }
 
-    /// A canvas that shows nothing, to become a [`CutOut`].
+    /// Creates a canvas that shows nothing, to become a [`CutOut`].
     pub(super) fn transparent(width: usize, height: usize) -> Self {
         let alpha = Some(vec![0; width * height]);
         Self { alpha, ..Self::new(width, height, vec![0; width * height * 3]) }
@@ -55,7 +55,7 @@ impl Canvas {
         self.current = 0;
     }
 
-    /// What part of a subject's pixels can still be seen, 0..=1.
+    /// Part of a subject's pixels that can still be seen, 0..=1.
     pub(super) fn visible(&self, subject: u16) -> f32 {
         match self.pixels[usize::from(subject)] {
             (0, _) => 0.0,
@@ -63,7 +63,7 @@ impl Canvas {
         }
     }
 
-    /// Which pixels show a subject.
+    /// Pixels that show a subject.
     pub(super) fn mask(&self, subject: u16) -> Vec<bool> {
         self.owner.iter().map(|owner| *owner == subject).collect()
     }
@@ -173,7 +173,7 @@ impl Canvas {
             let by = shift(1.0 - row as f32 / cut_out.height.max(1) as f32);
             let (whole, part) = (by.floor(), by - by.floor());
             for column in 0..=cut_out.width {
-                // What was left of here, and what was here, each with its share.
+                // The pixels left of here and here, each with its share.
                 let take = |column: usize, share: f32| {
                     let inside = column < cut_out.width && share > 0.0;
                     let from = row * cut_out.width + if inside { column } else { 0 };
@@ -225,7 +225,7 @@ impl Canvas {
         }
     }
 
-    /// What was drawn on a transparent canvas, without the empty margin.
+    /// Returns the shape drawn on a transparent canvas, without the empty margin.
     pub(super) fn into_cut_out(self) -> CutOut {
         let alpha = self.alpha.unwrap_or_default();
         let (mut x0, mut y0, mut x1, mut y1) = (self.width, self.height, 0, 0);

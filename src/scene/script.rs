@@ -1,5 +1,6 @@
-//! What is staged in a scene beside its chance traffic: who goes where and when, what stands where, what befalls the
-//! camera. A script is written once and never changes while it is played; every position is a function of the second.
+//! The staged parts of a scene beside its chance traffic: actors with their ways and times, fixed things, and effects
+//! on the camera. A script is written once and never changes while it is played; every position is a function of the
+//! second.
 //!
 //! Places are metres on the street: x to the right of its middle (kerbs at 5.2 on both sides, house fronts at 9.6), y
 //! along it away from the camera, which hangs at x 4.2, y 0 and sees the ground from y 8.5 on.
@@ -10,10 +11,10 @@ use rand_chacha::ChaCha8Rng;
 use super::traffic::Actor;
 use crate::domain::detection::Label;
 
-/// Which body a part has.
+/// Body of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Body {
-    /// Somebody on foot.
+    /// A person on foot.
     Person,
     /// A motorbike or scooter.
     TwoWheeler(Riders),
@@ -29,12 +30,12 @@ pub enum Body {
     Thing(Thing),
 }
 
-/// Who sits on a two-wheeler.
+/// Riders of a two-wheeler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Riders {
     /// One, often two, as its looks have it.
     Chance,
-    /// Nobody: it leans on its stand.
+    /// None: it leans on its stand.
     None,
     /// The driver alone.
     One,
@@ -42,7 +43,7 @@ pub enum Riders {
     Two,
 }
 
-/// What can be put down and picked up.
+/// Things that can be put down and picked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Thing {
     /// A travel bag.
@@ -53,7 +54,7 @@ pub enum Thing {
     Sack,
 }
 
-/// How somebody on foot holds himself.
+/// Posture of a person on foot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pose {
     /// Walks, or stands as in the middle of a step.
@@ -69,7 +70,7 @@ pub enum Pose {
 }
 
 impl Body {
-    /// What it is called; `None` for what no detector has a word for.
+    /// Returns its label; `None` if no detector has a word for it.
     pub fn label(self) -> Option<Label> {
         match self {
             Self::Person => Some(Label::Person),
@@ -98,19 +99,19 @@ impl Body {
     }
 }
 
-/// What is staged: parts that are played, and what befalls the camera.
+/// The staged parts of a scene, and the effects on the camera.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Script {
-    /// Who is there.
+    /// The actors.
     pub parts: Vec<Part>,
-    /// What befalls the camera, or the light.
+    /// Effects on the camera, or on the light.
     pub cues: Vec<Cue>,
 }
 
-/// Something that befalls the camera or the light for a while.
+/// An effect on the camera or the light for a while.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cue {
-    /// What.
+    /// The effect.
     pub effect: Effect,
     /// From this second on.
     pub from: f32,
@@ -118,7 +119,7 @@ pub struct Cue {
     pub until: f32,
 }
 
-/// What befalls the camera or the light.
+/// Effects on the camera or the light.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Effect {
     /// Night mode: grey, lit by the camera's own infra-red lamp.
@@ -141,17 +142,17 @@ pub enum Effect {
     Sprayed,
     /// The focus is lost, up to a blur with this radius in pixels of a picture 640 wide.
     Defocused(f32),
-    /// Somebody turns the camera by so many degrees to the right.
+    /// The camera is turned by so many degrees to the right.
     Turned(f32),
     /// The picture stands still, its noise included.
     Frozen,
     /// No light at all.
     Black,
-    /// No picture comes. Nothing is drawn differently: whoever plays the scene leaves those frames out.
+    /// No picture comes. Nothing is drawn differently: the player leaves those frames out.
     Lost,
 }
 
-/// How a leg is gone.
+/// Change of speed along a leg.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Gait {
     Even,
@@ -178,26 +179,26 @@ pub struct Part {
     body: Body,
     looks: u64,
     keys: Vec<Key>,
-    /// Whether it was told where to face when it comes; else it faces where it goes first.
+    /// Its heading was given when it comes; else it faces where it goes first.
     faces: bool,
     stays: bool,
     dark: bool,
 }
 
-/// So long a turn on the spot takes, in seconds.
+/// Duration of a turn on the spot.
 const TURN_SECONDS: f32 = 0.5;
 /// Ids of a script's parts begin here, beyond those of the traffic.
 const FIRST_ID: u64 = 1_000_000_000;
 
 impl Part {
-    /// Somebody who comes at `second` at (`x`, `y`). The same `looks` look the same.
+    /// Creates an actor that comes at `second` at (`x`, `y`). The same `looks` look the same.
     pub fn new(body: Body, looks: u64, second: f32, (x, y): (f32, f32)) -> Self {
         let key = Key { second, x, y, heading: 0.0, pose: Pose::Walking, gait: Gait::Even };
         Self { body, looks, keys: vec![key], faces: false, stays: false, dark: false }
     }
 
-    /// Something that stands at (`x`, `y`) all the time, heading so many degrees clockwise from "away from the camera",
-    /// without lights.
+    /// Creates a body that stands at (`x`, `y`) all the time, heading so many degrees clockwise from "away from the
+    /// camera", without lights.
     pub fn parked(body: Body, looks: u64, at: (f32, f32), degrees: f32) -> Self {
         Self::new(body, looks, 0.0, at).facing(degrees).unlit().stays()
     }
@@ -242,7 +243,7 @@ impl Part {
         self
     }
 
-    /// Walks in this pose from the last point on, until it is told otherwise.
+    /// Walks in this pose from the last point on, until another is set.
     pub fn holds(mut self, pose: Pose) -> Self {
         let last = self.last();
         self.keys.push(Key { pose, ..last });
@@ -261,13 +262,13 @@ impl Part {
         self
     }
 
-    /// The same part played by another; those who looked the same still do.
+    /// Replaces the actor of the part; actors that looked the same still do.
     pub fn played_by(mut self, cast: u64) -> Self {
         self.looks += 1000 * cast;
         self
     }
 
-    /// What it is.
+    /// Its body.
     pub fn body(&self) -> Body {
         self.body
     }
@@ -277,7 +278,7 @@ impl Part {
         self.last().second
     }
 
-    /// Where its last point is.
+    /// Place of its last point.
     pub fn place(&self) -> (f32, f32) {
         (self.last().x, self.last().y)
     }
@@ -299,7 +300,7 @@ impl Part {
         self
     }
 
-    /// Where it is at second `t`; `None` before and after its part.
+    /// Returns its state at second `t`; `None` before and after its part.
     fn at(&self, t: f32) -> Option<Key> {
         let (first, last) = (self.keys[0], self.last());
         if t < first.second || (t > last.second && !self.stays) {
@@ -343,7 +344,7 @@ impl Part {
             y,
             heading,
             walked: self.walked(t),
-            // Hands and heads of those who stand move a little.
+            // Hands and heads of standing persons move a little.
             idle: (t * 1.7 + self.looks as f32).sin(),
             looks: ChaCha8Rng::seed_from_u64(self.looks),
         })
@@ -357,7 +358,7 @@ impl Script {
         self
     }
 
-    /// With something that befalls the camera from one second until another.
+    /// Adds an effect from one second until another.
     pub fn cue(mut self, effect: Effect, from: f32, until: f32) -> Self {
         self.cues.push(Cue { effect, from, until });
         self
@@ -384,7 +385,7 @@ impl Script {
         })
     }
 
-    /// Whether some effect of this sort is ever played.
+    /// Returns true if some effect of this sort is ever played.
     pub fn ever(&self, sort: impl Fn(Effect) -> bool) -> bool {
         self.cues.iter().any(|cue| sort(cue.effect))
     }

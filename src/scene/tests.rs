@@ -101,7 +101,7 @@ fn parked_two_wheeler() -> Script {
     Script::default().with(Part::parked(Body::TwoWheeler(Riders::None), 3, (7.0, 14.0), 60.0))
 }
 
-/// How rough a picture's luma is: the mean difference of neighbours.
+/// Roughness of a picture's luma: the mean difference of neighbours.
 fn roughness(picture: &Picture) -> f64 {
     let luma = picture.luma();
     luma.windows(2).map(|pair| f64::from(pair[0].abs_diff(pair[1]))).sum::<f64>() / luma.len() as f64
@@ -132,7 +132,7 @@ fn a_body_fills_its_box_from_every_side() {
             let differs = |x: usize, y: usize| {
                 (0..3).any(|c| rgb[(y * 320 + x) * 3 + c].abs_diff(empty[(y * 320 + x) * 3 + c]) > 8)
             };
-            // Each quarter of the box, so that none is larger than what is in it.
+            // Each quarter of the box, so that none is larger than its content.
             for (left, top) in [(0, 0), (w / 2, 0), (0, h / 2), (w / 2, h / 2)] {
                 let changed = (0..h / 2).flat_map(|y| (0..w / 2).map(move |x| (x0 + left + x, y0 + top + y)));
                 let changed = changed.filter(|(x, y)| differs(*x, *y)).count();

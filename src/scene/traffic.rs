@@ -1,4 +1,4 @@
-//! The timetable: who is where in the street at a given second. Nothing is simulated: every position is a function of
+//! The timetable: the actors in the street at a given second. Nothing is simulated: every position is a function of
 //! the seed and the time, so that any moment can be asked for by itself.
 
 use rand::{Rng, SeedableRng};
@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::script::{Body, Pose, Riders};
 
-/// Someone in the street at one moment.
+/// An actor in the street at one moment.
 #[derive(Debug, Clone)]
 pub(super) struct Actor {
     pub(super) id: u64,
@@ -19,9 +19,9 @@ pub(super) struct Actor {
     /// Metres walked since it came.
     pub(super) walked: f32,
     pub(super) pose: Pose,
-    /// -1..=1: how far the small movements of somebody who stands have come.
+    /// Phase of the small movements of a standing person, -1..=1.
     pub(super) idle: f32,
-    /// Whether it has no lights on after dark.
+    /// It has no lights on after dark.
     pub(super) dark: bool,
     /// Draws the same looks for the same actor on every frame.
     pub(super) looks: ChaCha8Rng,
@@ -30,8 +30,9 @@ pub(super) struct Actor {
 /// The far end of the street's traffic, and the near one behind the camera, in metres.
 const FAR_Y: f32 = 95.0;
 const NEAR_Y: f32 = -8.0;
-/// Traffic comes in waves, as from a traffic light: so many seconds of every cycle.
+/// Length of a cycle of the traffic: it comes in waves, as from a traffic light.
 const CYCLE_SECONDS: f64 = 26.0;
+/// Seconds of every cycle in which it comes.
 const GREEN_SECONDS: f64 = 16.0;
 
 /// One file of traffic. All in it go at one speed, so that none runs into the one ahead.
@@ -73,7 +74,7 @@ const LANES: [Lane; 10] = [
 /// Ids of lane actors are the lane's number times this, plus the slot.
 const IDS_PER_LANE: u64 = 1_000_000;
 
-/// Where the intruder walks: x, y, and the speed in m/s towards the next point.
+/// Way of the intruder: x, y, and the speed in m/s towards the next point.
 const INTRUDER_WAY: [(f32, f32, f32); 8] = [
     (6.7, 5.0, 1.4),
     (6.8, 13.6, 1.3),
@@ -93,7 +94,7 @@ fn dice(seed: u64, lane: u64, slot: u64) -> ChaCha8Rng {
     rng
 }
 
-/// Everyone in the street at second `t`. Nobody starts before `quiet_seconds`.
+/// Returns all actors in the street at second `t`. None starts before `quiet_seconds`.
 ///
 /// Double precision, so that motion is as smooth after a month as at first.
 pub(super) fn actors(
@@ -158,7 +159,7 @@ impl Lane {
     }
 }
 
-/// Those who walk into the yard, linger, and leave again.
+/// Persons who walk into the yard, linger, and leave again.
 fn intruders(seed: u64, quiet_seconds: f32, t: f64) -> impl Iterator<Item = Actor> {
     let slot_at = |second: f64| (second.max(0.0) / INTRUDER_EVERY_SECONDS) as u64;
     (slot_at(t - 90.0)..=slot_at(t)).filter_map(move |slot| {

@@ -1,5 +1,5 @@
-//! What the camera sees of the street at one hour and in one direction: the background that is drawn once, and the way
-//! from actors to a canvas with their truth.
+//! The street at one hour and in one direction: the background that is drawn once, and the way from actors to a
+//! canvas with their truth.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::traffic::Actor;
 use super::{Light, Settings, Truth, body};
 use crate::domain::geometry::Rect;
 
-/// The street without anybody, and who lights and sees it.
+/// The street without actors, with its lighting and camera.
 pub(super) struct View {
     pub(super) camera: Camera,
     pub(super) lighting: Lighting,
@@ -24,13 +24,13 @@ pub(super) struct View {
     photographs: Option<Arc<Photographs>>,
 }
 
-/// What moves with the second and belongs to nobody.
+/// Wind, time and sway of one frame.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Air {
-    /// How far the tops of crowns sway, in metres.
+    /// Sway of the crowns' tops, in metres.
     pub(super) wind: f32,
     pub(super) seconds: f32,
-    /// How far the picture is shifted, in pixels.
+    /// Shift of the picture, in pixels.
     pub(super) shift: [f32; 2],
 }
 
@@ -47,7 +47,7 @@ impl View {
         Self { camera, lighting, background, standing, size, photographs: settings.photographs.clone() }
     }
 
-    /// The street with these actors, the farthest first, and who of them is seen.
+    /// Draws the street with these actors, the farthest first. Returns it with the actors that can be seen.
     pub(super) fn draw(&self, actors: &[Actor], air: Air) -> (Canvas, Vec<Truth>) {
         let mut canvas = Canvas::new(self.size.0, self.size.1, self.background.clone());
         for actor in actors {
@@ -76,7 +76,7 @@ impl View {
         (canvas, truths)
     }
 
-    /// Who of these is on the picture, without drawing: `visible` leaves out what hides them.
+    /// Subjects among these actors, without drawing: `visible` ignores occlusion.
     pub(super) fn boxes(&self, actors: &[Actor]) -> Vec<Truth> {
         let truth = |actor: &Actor| {
             let figure = self.figure(actor);
@@ -93,7 +93,7 @@ impl View {
         actors.sort_by(|a, b| order(b).total_cmp(&order(a)));
     }
 
-    /// The photograph that is shown instead of a figure, and where.
+    /// The photograph that is shown instead of a figure, and its bounds.
     fn print(&self, actor: &Actor, figure: &Figure) -> Option<(Print<'_>, Bounds)> {
         let print = self.photographs.as_ref()?.of(actor, figure.turned())?;
         Some((print, print.place(figure.bounds()?)))
@@ -115,8 +115,8 @@ impl View {
         figure
     }
 
-    /// The truth of a body with these bounds in pixels, and what part of its box lies on the picture; `None` if that
-    /// is less than a few pixels, or if there is no word for it.
+    /// Returns the truth of a body with these bounds in pixels, and the part of its box on the picture; `None` if
+    /// that is less than a few pixels, or if no label fits.
     fn truth(&self, actor: &Actor, (x0, y0, x1, y1): Bounds, [dx, dy]: [f32; 2]) -> Option<(Truth, f32)> {
         let (w, h) = (self.size.0 as f32, self.size.1 as f32);
         let whole = Rect::from_corners((x0 + dx) / w, (y0 + dy) / h, (x1 + dx) / w, (y1 + dy) / h);

@@ -9,7 +9,7 @@ use crate::domain::picture::{Colour, Picture, PixelFormat};
 /// A prime, so that rows that start at different places never line up.
 const NOISE_LENGTH: usize = 16_381;
 
-/// What comes between the street and the picture.
+/// Rain and noise between the street and the picture.
 pub(super) struct Weather {
     seed: u64,
     /// Luma noise in codes, to be read from any place on.

@@ -1,7 +1,8 @@
-//! Who belongs to whom at the least total cost.
+//! Assignment of rows to columns at the least total cost.
 
-/// Pairs rows with columns so that the sum of costs is least, where leaving a row alone costs `alone`. Gives each row's
-/// column. `cost` has one row after the other, `columns` wide; costs that are not finite count as forbidden.
+/// Pairs rows with columns so that the sum of costs is least, at a cost of `alone` for a row without column. Returns
+/// each row's column. `cost` has one row after the other, `columns` wide; costs that are not finite count as
+/// forbidden.
 ///
 /// The Hungarian method with row potentials, O(n²m) (Kuhn 1955; Munkres 1957).
 pub(super) fn assign(cost: &[f32], rows: usize, columns: usize, alone: f32) -> Vec<Option<usize>> {

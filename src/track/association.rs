@@ -1,19 +1,19 @@
-//! Which detection continues which track.
+//! Assigns detections to the tracks that they continue.
 
 use super::settings::Settings;
 use super::{Alive, Candidate, assignment};
 use crate::domain::detection::{Detection, Label};
 use crate::domain::time::Monotonic;
 
-/// What a change of label costs, as a part of the worst that is allowed: who bends over a two-wheeler is not the
-/// two-wheeler, as long as both are seen.
+/// Cost of a change of label, as a part of the worst that is allowed: a person who bends over a two-wheeler is not
+/// the two-wheeler, as long as both are seen.
 const OTHER_LABEL: f32 = 0.3;
-/// Who is faster than this, in own sizes a second, is on wheels, whatever the detector calls them by turns: a rider, a
-/// two-wheeler, a person.
+/// Pace above which a subject is on wheels, in own sizes a second, whatever the detector calls it by turns: a rider,
+/// a two-wheeler, a person.
 pub(super) const ON_WHEELS: f32 = 2.0;
 
-/// What stands, in a row of others perhaps, is not continued by who bends over it: least overlap (IoU) with a box at rest.
-/// Somebody who stands walks on at any time.
+/// Minimum overlap (IoU) with a box at rest. A standing vehicle, in a row of others perhaps, is not continued by a
+/// person who bends over it. A standing person walks on at any time.
 const RESTING_IOU_MIN: f32 = 0.4;
 
 /// The stages, in this order; the first two for confirmed tracks, then for the others.
@@ -27,34 +27,42 @@ pub(super) enum Stage {
     Near,
 }
 
-/// Among tracks that may have the same box, the one that looks like it comes first; it bars nobody, since who turns looks
-/// different. By overlap, and by distance.
+/// Cost of an unlike appearance, by overlap. Among tracks that may have the same box, the one that looks like it
+/// comes first. It bars none, since a subject that turns looks different.
 const UNLIKE: f32 = 1.5;
+/// The same by distance.
 const UNLIKE_NEAR: f32 = 0.6;
 
-/// What a second without being seen costs among them, and for how many seconds.
+/// Cost of a second without being seen, among such tracks.
 const LATE: f32 = 0.3;
+/// Maximum number of seconds that count.
 const LATE_SECONDS_MAX: f32 = 2.5;
 
-/// Who is fast gets faster as it comes nearer, by about so much of the square of its pace (sizes a second, each second) more
-/// than was predicted.
+/// Gain of speed of a subject that comes nearer, beyond the prediction, as a part of the square of its pace (sizes a
+/// second, each second).
 const NEARING: f32 = 0.12;
 
-/// Who goes this fast (sizes a second), and has done so for some looks, does not go back at once: to fall behind where he was
-/// expected by more than this (sizes), and this part of the way that was expected, takes harder brakes than there are.
+/// Minimum pace, in sizes a second, of a subject that does not go back at once. To fall behind its expected place by
+/// more than the limits below takes harder brakes than there are.
 const COMMITTED_PACE: f32 = 0.8;
+/// Minimum number of its inferences.
 const COMMITTED_HITS: u32 = 4;
+/// Distance by which it may fall behind, in sizes.
 const BEHIND_SIZES: f32 = 0.35;
+/// Addition to that distance, as a part of the expected way.
 const BEHIND_PART: f32 = 0.6;
-/// By how much larger or smaller than expected who is seen after `t` seconds may be: a half or twice, and more the longer ago.
+/// Maximum ratio of the seen and the expected size, and of the expected and the seen.
 const GROWN: f32 = 2.0;
+/// Addition to the first of the two for each second since the last sight.
 const GROWN_A_SECOND: f32 = 1.0;
 
-/// Who grows by this part of its size a second or more may be this much larger than expected; if at least so much of the
-/// expected box lies in the one that was seen, that is worth an overlap of up to so much.
+/// Minimum growth of a subject that may be larger than expected, as a part of its size a second.
 const OUTGROWN_GROWTH: f32 = 0.2;
+/// Maximum ratio of its seen and its expected size.
 const OUTGROWN_MAX: f32 = 3.5;
+/// Minimum part of its expected box that lies in the seen one.
 const OUTGROWN_WITHIN: f32 = 0.5;
+/// Overlap that counts if all of it does.
 const OUTGROWN_OVERLAP: f32 = 0.5;
 
 /// Pairs of track and detection by index.
@@ -85,7 +93,7 @@ pub(super) fn pairs(
                 if stays && overlap < RESTING_IOU_MIN {
                     return f32::INFINITY;
                 }
-                // Of two boxes on one subject the surer one; among weak ones, scores say little.
+                // Of two boxes on one subject the surer one wins; among weak ones, scores say little.
                 let worth = if stage == Stage::Sure { overlap * detection.score } else { overlap };
                 // Scaled so that the least worth allowed costs 1.
                 let cost = (1.0 - worth) / (1.0 - overlap_min).max(1e-3) + other_label;
@@ -93,7 +101,7 @@ pub(super) fn pairs(
                 let worst = 1.0 + LATE * LATE_SECONDS_MAX + UNLIKE;
                 if cost > 1.0 { cost } else { (cost + LATE * waited + UNLIKE * unlike) / worst }
             }
-            // What stands does not leap.
+            // A standing subject does not leap.
             Stage::Near if is_at_rest => f32::INFINITY,
             Stage::Near => {
                 let cost = distance(track, at, detection, settings) + other_label;
@@ -106,7 +114,7 @@ pub(super) fn pairs(
     columns.into_iter().enumerate().filter_map(|(row, column)| Some((row, column?))).collect()
 }
 
-/// How little both look alike, 0..=1; in between where nobody knows.
+/// Returns the difference of both appearances, 0..=1; in between where one is unknown.
 fn unlike(track: &Alive, candidate: &Candidate) -> f32 {
     match (&track.appearance, &candidate.appearance) {
         (Some(own), Some(other)) => own.apart(other),
@@ -124,8 +132,8 @@ fn compatible(a: Label, b: Label) -> bool {
     group(a) == group(b)
 }
 
-/// From the predicted centre to the detection's, as a part of what can be expected: 1 and above is too far. Boxes of
-/// very different size do not belong together.
+/// Returns the distance of the predicted centre and the detection's, as a part of the expected maximum: 1 and above
+/// is too far. Boxes of very different size do not belong together.
 fn distance(track: &Alive, at: Monotonic, detection: &Detection, settings: &Settings) -> f32 {
     let (w, h) = track.size();
     let waited = at.since(track.track.last_seen).as_secs_f32().min(1.0);
@@ -137,7 +145,7 @@ fn distance(track: &Alive, at: Monotonic, detection: &Detection, settings: &Sett
     let (sx, sy) = (w.max(0.5 * h).max(detection.rect.w), h.max(0.5 * w).max(detection.rect.h));
     let (predicted, seen) = (track.motion.rect().centre(), detection.rect.centre());
     let sizes = ((seen.x - predicted.x) / sx).hypot((seen.y - predicted.y) / sy);
-    // From its second look on the prediction knows the speed; what is left is its error. An unsure box must be nearer.
+    // From its second inference on the prediction knows the speed; its error is left. An unsure box must be nearer.
     let pace = track.motion.pace();
     let speed = if track.hits == 1 {
         settings.speed_max
@@ -147,7 +155,8 @@ fn distance(track: &Alive, at: Monotonic, detection: &Detection, settings: &Sett
     sizes / (0.3 + speed * waited * detection.score)
 }
 
-/// What the overlap of a track that grows counts as, with a detection that it lies in: its growth was larger than expected.
+/// Returns the overlap that counts for a growing track, with a detection that it lies in: its growth was larger than
+/// expected.
 fn outgrown(track: &Alive, detection: &Detection) -> f32 {
     let (predicted, seen) = (track.motion.rect(), detection.rect);
     let grown = (seen.area() / predicted.area().max(1e-9)).sqrt();
@@ -158,8 +167,8 @@ fn outgrown(track: &Alive, detection: &Detection) -> f32 {
     OUTGROWN_OVERLAP * ((within - OUTGROWN_WITHIN) / (1.0 - OUTGROWN_WITHIN)).max(0.0)
 }
 
-/// Whether the track would have to turn round at once to be there: another one is there, which goes the other way or comes
-/// behind it.
+/// Returns true if the track would have to turn round at once to be there: the detection is another subject, which
+/// goes the other way or comes behind it.
 fn goes_back(track: &Alive, at: Monotonic, detection: &Detection) -> bool {
     let pace = track.motion.pace();
     let is_committed = track.hits >= COMMITTED_HITS

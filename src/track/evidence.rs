@@ -1,27 +1,29 @@
-//! How sure it is that a track is somebody: a history of scores and misses, and whether it gets anywhere.
+//! Evidence that a track is a real subject: a history of scores and misses, and its movement.
 
 use super::kalman;
 use crate::domain::detection::Label;
 use crate::domain::geometry::{Point, Rect};
 
-/// Log-odds are counted from these scores on: what is that sure on every look is neither more nor less likely somebody. Who
-/// gets somewhere is somebody sooner than what stays in its place: leaves are taken for people again and again, and sway.
+/// Score that changes nothing for a track that moves along: with it in every inference, the track is neither more nor
+/// less likely a subject.
 const EVEN_MOVING: f32 = 0.30;
+/// The same for a track that stays in its place: leaves are taken for people again and again, and sway.
 const EVEN_STAYING: f32 = 0.37;
-/// What a look that does not find it counts, in log-odds.
+/// Cost of an inference that does not find it, in log-odds.
 const MISS: f32 = 0.8;
-/// So much of what was known counts on the next look.
+/// Part of the earlier log-odds that counts on the next inference.
 const KEPT: f32 = 0.9;
-/// Log-odds from which on it is somebody.
+/// Log-odds from which on a track that moves along is a subject.
 const ENOUGH_MOVING: f32 = 1.0;
+/// Log-odds from which on a track that stays is a subject.
 const ENOUGH_STAYING: f32 = 1.2;
 /// Score that a car which stays must have had once: a stain on the road is called one with less, for hours.
 const SURE_CAR: f32 = 0.55;
 /// Scores beyond this say no more.
 const SCORE_MAX: f32 = 0.95;
-/// It gets somewhere when its place is so many sizes from where it was first, and the way there was no longer than so many
-/// times that: what sways goes to and fro.
+/// Minimum distance from its first place of a track that moves along, in sizes.
 const TRAVELLED_SIZES: f32 = 0.5;
+/// Maximum length of its way, as a multiple of that distance: swaying leaves go to and fro.
 const DETOUR_MAX: f32 = 2.0;
 
 /// The history of one track.
@@ -45,7 +47,7 @@ impl Evidence {
         Self { moving, staying, first: centre, last: centre, way, travels: false, was_sure: false, best }
     }
 
-    /// A look found it here.
+    /// Adds an inference that found it here.
     pub(super) fn seen(&mut self, rect: &Rect, score: f32, is_sure: bool) {
         let odds = log_odds(score.min(SCORE_MAX));
         self.moving = KEPT * self.moving + odds - log_odds(EVEN_MOVING);
@@ -61,19 +63,20 @@ impl Evidence {
         self.travels |= away >= TRAVELLED_SIZES && self.way <= DETOUR_MAX * away;
     }
 
-    /// A look at its place did not.
+    /// Adds an inference at its place that did not find it.
     pub(super) fn missed(&mut self) {
         self.moving = KEPT * self.moving - MISS;
         self.staying = KEPT * self.staying - MISS;
     }
 
-    /// Whether a detection of it was sure.
+    /// Returns true if a detection of it was sure.
     pub(super) fn was_sure(&self) -> bool {
         self.was_sure
     }
 
-    /// Whether it is one, if it is called that. Leaves are taken for people; hardly ever for cars, which stand half hidden in
-    /// rows: for these one detection that is sure enough will do. What is only known to move says nothing by its score.
+    /// Returns true if it is a subject, given its label. Leaves are taken for people; hardly ever for cars, which
+    /// stand half hidden in rows: for these one detection that is sure enough will do. For a subject that is only
+    /// known to move the score says nothing.
     pub(super) fn is_enough(&self, label: Label) -> bool {
         let stays = match label {
             Label::Person | Label::TwoWheeler => self.staying >= ENOUGH_STAYING,
@@ -93,7 +96,7 @@ fn log_odds(part: f32) -> f32 {
 mod tests {
     use super::*;
 
-    /// After how many looks it is somebody; scores of 0 are misses.
+    /// Number of inferences after which it is a subject; scores of 0 are misses.
     fn enough_after(scores: impl IntoIterator<Item = f32>, place: impl Fn(usize) -> f32) -> Option<usize> {
         is_one_after(Label::Person, scores, place)
     }

@@ -2,34 +2,37 @@
 
 use crate::domain::geometry::{Point, Rect};
 
-/// All in units of the box's size: how exact a detection is that is as sure as can be, and by how much less one of score 0;
-/// how fast a new subject may be, how much it accelerates per second. Twice what street-nano's boxes err by on drawn
-/// streets: its errors last for several looks, which the filter takes for independent.
+/// Minimum error of a detection, in units of the box's size. This and the next are twice the errors of street-nano's
+/// boxes on drawn streets: its errors last for several inferences, which the filter takes for independent.
 const MEASURED: f32 = 0.06;
+/// Error of a detection of score 0, in the same units; less with a higher score.
 const UNSURE: f32 = 0.32;
+/// Speed that a new subject may have (standard deviation), in sizes a second.
 const FIRST_SPEED: f32 = 4.0;
+/// Acceleration that is expected, in sizes a second, each second.
 const ACCELERATION: f32 = 0.7;
 /// No box is more exact than a pixel of a sub stream, of 640 in a row and 360 rows; heights are a little less exact.
 const PIXEL: (f32, f32) = (1.0 / 640.0, 0.85 / 360.0);
-/// Widths and heights are so much less exact than places; but of an unsure detection by less.
+/// Factor on the errors of widths and heights, which are less exact than places.
 const SIZE: f32 = 1.3;
+/// Part of a missing score that counts for them: an unsure detection is less inexact in size.
 const SIZE_UNSURE: f32 = 0.6;
 /// Sizes change more slowly than places.
 const GROWTH: f32 = 0.25;
-/// Below the first speed (sizes a second) what moves is the detector's trembling, and the box stays where it is; from the
-/// second one on it goes on as measured.
+/// Speed, in sizes a second, below which a movement is the detector's trembling, and the box stays where it is.
 const TREMBLE: f32 = 0.15;
+/// Speed from which on the box goes on as measured.
 const GOING: f32 = 0.45;
 /// Growth that gets faster does so by no more than this.
 const GROWTH_AGILITY_MAX: f32 = 6.0;
-/// What a box was seen to grow by is believed for so many seconds.
+/// Time for which a measured growth is believed.
 const GROWTH_SECONDS: f32 = 0.6;
 
-/// Growth is taken for coming nearer from this speed on (sizes a second). So much of it (parts of its size a second) may be
-/// trembling of its edges.
+/// Speed, in sizes a second, from which on growth is taken for coming nearer.
 const NEARING_PACE: f32 = 0.5;
+/// Growth, in parts of its size a second, that may be trembling of its edges.
 const NEARING_TREMBLE: f32 = 0.25;
-/// Who comes nearer is expected to be so many times larger at most, and who leaves so many times smaller.
+/// Maximum ratio by which an approaching subject is expected to be larger, and a leaving one smaller.
 const NEARER_MAX: f32 = 2.2;
 
 /// Place and speed of one coordinate with their covariance.
@@ -48,8 +51,7 @@ impl Axis {
     }
 
     /// White noise of acceleration over `seconds` (Bar-Shalom et al., "Estimation with Applications to Tracking and
-    /// Navigation", 6.2.2).
-    /// `way` is how many of these seconds its speed is believed for.
+    /// Navigation", 6.2.2). `way` is the number of these seconds for which its speed is believed.
     fn predict(&mut self, seconds: f32, way: f32, scale: f32, agility: f32) {
         let q = (ACCELERATION * agility * scale).powi(2);
         let t = seconds;
@@ -59,7 +61,7 @@ impl Axis {
         self.vv += q * t;
     }
 
-    /// `noise` is the standard deviation of what was measured.
+    /// `noise` is the standard deviation of the measured value.
     fn correct(&mut self, measured: f32, noise: f32) {
         let noise = noise * noise;
         let (gain_place, gain_speed) = (self.pp / (self.pp + noise), self.pv / (self.pp + noise));
@@ -72,7 +74,7 @@ impl Axis {
     }
 }
 
-/// Where a box is, and how it moves.
+/// Place and movement of a box.
 #[derive(Debug, Clone)]
 pub(super) struct Motion {
     x: Axis,
@@ -106,8 +108,8 @@ impl Motion {
         }
     }
 
-    /// Moves on by `seconds`. `travelled` is how fast it got anywhere lately, in sizes a second, where that is known: who only
-    /// trembles does not go on trembling in one direction.
+    /// Moves on by `seconds`. `travelled` is its recent pace from place to place, in sizes a second, where that is
+    /// known: a subject that only trembles does not go on trembling in one direction.
     pub(super) fn predict(&mut self, seconds: f32, travelled: Option<f32>) {
         // Beyond a few seconds the covariances say no more than "anywhere".
         let seconds = seconds.clamp(0.0, 10.0);
@@ -147,22 +149,22 @@ impl Motion {
         self.h.correct(rect.h, SIZE * nh);
     }
 
-    /// What has just begun goes at this pace: sizes a second across and down.
+    /// Sets the pace of a new subject: sizes a second across and down.
     pub(super) fn start(&mut self, [x, y]: [f32; 2]) {
         let (sx, sy) = scales(self.w.place, self.h.place);
         (self.x.speed, self.y.speed) = (x * sx, y * sy);
     }
 
-    /// It stands: what is left of its speed was noise.
+    /// Sets the speed to zero: the subject stands, and the rest of its speed was noise.
     pub(super) fn rest(&mut self) {
         for axis in [&mut self.x, &mut self.y, &mut self.w, &mut self.h] {
             axis.speed = 0.0;
         }
     }
 
-    /// How many times larger it is after `seconds`, for who gets somewhere at `pace`. Who comes nearer at an even speed is
-    /// `1 / (1 - g t)` times as large after `t`, where `g` is the part of its size by which it grows a second now: size and
-    /// way from the vanishing point go by the inverse of the distance.
+    /// Returns the ratio of its size after `seconds` to its size now, for a subject that moves at `pace`. A subject
+    /// that comes nearer at an even speed is `1 / (1 - g t)` times as large after `t`, where `g` is the part of its
+    /// size by which it grows a second now: size and way from the vanishing point go by the inverse of the distance.
     fn nearer(&self, pace: f32, seconds: f32) -> f32 {
         let growth = self.growth();
         if pace <= NEARING_PACE {
@@ -172,7 +174,8 @@ impl Motion {
         1.0 / (1.0 - part).clamp(1.0 / NEARER_MAX, NEARER_MAX)
     }
 
-    /// The part of its size by which it grows a second, as far as both of its sides say so: what is uncovered grows in one.
+    /// Part of its size by which it grows a second, as far as both of its sides agree: a box that is being uncovered
+    /// grows on one side.
     pub(super) fn growth(&self) -> f32 {
         let (w, h) = (self.w.speed / self.w.place.max(1e-4), self.h.speed / self.h.place.max(1e-4));
         if w * h > 0.0 { w.abs().min(h.abs()).copysign(w) } else { 0.0 }
@@ -184,7 +187,7 @@ impl Motion {
         x.hypot(y)
     }
 
-    /// The same across and down.
+    /// The pace across and down.
     pub(super) fn paces(&self) -> [f32; 2] {
         let (sx, sy) = scales(self.w.place, self.h.place);
         [self.x.speed / sx, self.y.speed / sy]
@@ -196,7 +199,7 @@ impl Motion {
         Rect::new(self.x.place - w / 2.0, self.y.place - h / 2.0, w, h)
     }
 
-    /// Of the centre, per second.
+    /// Velocity of the centre, per second.
     pub(super) fn velocity(&self) -> Point {
         Point::new(self.x.speed, self.y.speed)
     }

@@ -1,40 +1,46 @@
-//! A rider and what he rides are one subject.
+//! Merges a rider and the vehicle he rides into one subject.
 
 use crate::domain::detection::{Detection, Label};
 use crate::domain::geometry::Rect;
 
 /// Boxes of two labels that overlap by more than this (IoU) are around the same subject.
 const ALIAS_IOU: f32 = 0.65;
-/// What is called a car and is higher than wide may be a two-wheeler, seen from before or behind; or a car that comes near, is
-/// cut by the picture's edge or stands behind another one. It is a two-wheeler if the network calls it that as well, in a box
-/// that overlaps this much (IoU), or if somebody sits on it. Of narrow cars on labelled pictures of six sources that are
-/// one or the other, 114 of 131 are two-wheelers with such evidence, and 15 of 149 without it.
-/// In parts of the picture's sides: a quarter higher than wide on a picture of 16:9, more on others.
+/// Minimum ratio of height to width of a narrow car, in parts of the picture's sides: a quarter higher than wide on a
+/// picture of 16:9, more on others. A narrow car may be a two-wheeler, seen from before or behind; or a car that
+/// comes near, is cut by the picture's edge or stands behind another one. It is a two-wheeler if the network calls it
+/// that as well, in a box that overlaps by `NARROW_IOU`, or if a person sits on it. Of narrow cars on labelled
+/// pictures of six sources that are one or the other, 114 of 131 are two-wheelers with such evidence, and 15 of 149
+/// without it.
 const NARROW: f32 = 2.2;
+/// Minimum overlap (IoU) of two boxes of such a two-wheeler.
 const NARROW_IOU: f32 = 0.5;
-/// Riders who are so sure, as a part of how sure a box around several is, stand for themselves: who lie within it by so much,
-/// are so high and no wider, as parts of it; and whose feet are so far apart, while no more of either lies in the other.
+/// Minimum rider score, as a fraction of the group box score. Such riders stand for themselves.
 const GROUP_SCORE: f32 = 0.6;
+/// Minimum part of a rider's box that lies within the group box.
 const GROUP_WITHIN: f32 = 0.7;
+/// Minimum rider height, as a fraction of the group box height.
 const GROUP_HEIGHT: f32 = 0.4;
+/// Maximum rider width, as a fraction of the group box width.
 const GROUP_WIDTH: f32 = 0.75;
+/// Minimum distance of two riders' feet, as a fraction of the group box height.
 const GROUP_FEET: f32 = 0.3;
+/// Maximum part of either rider's box that lies in the other.
 const GROUP_SHARED: f32 = 0.2;
 
-/// One detection for each subject, out of what a network says whose two-wheelers include their riders, or do not.
+/// Returns one detection for each subject. `riders_included` says if the network's two-wheelers include their riders.
 pub fn subjects(detections: &[Detection], riders_included: bool) -> Vec<Detection> {
     if riders_included { drop_riders(detections) } else { merge_riders(detections) }
 }
 
-/// Joins those who sit on a two-wheeler (or stand in its place) with it: one two-wheeler in the box around it and the
-/// surest of them; the others go into it. A box around several who ride behind each other gives way to them. Of two boxes
-/// of one two-wheeler, with its rider and without, the larger stays, and of two names of one vehicle the surer. Whatever
-/// else there is stays as it is; the order is kept.
+/// Joins the persons who sit on a two-wheeler (or stand in its place) with it: one two-wheeler in the box around it
+/// and the surest of them; the others go into it. A box around several who ride behind each other gives way to them.
+/// Of two boxes of one two-wheeler, with its rider and without, the larger stays, and of two names of one vehicle the
+/// surer. All other detections stay as they are; the order is kept.
 fn merge_riders(detections: &[Detection]) -> Vec<Detection> {
     let detections = &without_parts(&without_groups(&without_aliases(detections)));
     let mut merged = detections.clone();
     let mut ridden = vec![false; merged.len()];
-    // The surest rider of each says how far both reach.
+    // The surest rider of each sets the extent of both.
     let mut riders = vec![None; merged.len()];
     for (person, gone) in ridden.iter_mut().enumerate().filter(|(i, _)| detections[*i].label == Label::Person)
     {
@@ -59,7 +65,7 @@ fn merge_riders(detections: &[Detection]) -> Vec<Detection> {
     merged
 }
 
-/// Leaves out two-wheelers that are several, one behind another: each rider who was found in that box stands on other ground.
+/// Leaves out two-wheelers that are several, one behind another: each rider found in that box stands on other ground.
 fn without_groups(detections: &[Detection]) -> Vec<Detection> {
     let is_group = |whole: &Detection| {
         let is_one = |d: &&Detection| {
@@ -79,8 +85,8 @@ fn without_groups(detections: &[Detection]) -> Vec<Detection> {
     detections.iter().filter(|d| d.label != Label::TwoWheeler || !is_group(d)).copied().collect()
 }
 
-/// Calls narrow cars two-wheelers where there is evidence for it, and leaves out what is a surer box's subject under another
-/// name. A rider is no other name of what he rides.
+/// Calls narrow cars two-wheelers where there is evidence for it, and leaves out other names of a surer box's
+/// subject. A rider is no other name of the vehicle he rides.
 fn without_aliases(detections: &[Detection]) -> Vec<Detection> {
     let is_two_wheeler = |d: &Detection| {
         d.label == Label::Car
@@ -110,7 +116,7 @@ fn without_aliases(detections: &[Detection]) -> Vec<Detection> {
     named.iter().filter(|d| !is_alias(d)).map(|(d, _)| *d).collect()
 }
 
-/// Leaves out two-wheelers that are the lower part of another one, which is as sure as the surer of both then.
+/// Leaves out two-wheelers that are the lower part of another one. That one takes the higher score of both.
 fn without_parts(detections: &[Detection]) -> Vec<Detection> {
     let mut wholes = detections.to_vec();
     let mut is_part = vec![false; wholes.len()];
@@ -134,15 +140,15 @@ fn without_parts(detections: &[Detection]) -> Vec<Detection> {
     wholes
 }
 
-/// Lies within `whole`, and stands where that stands.
+/// Returns true if `part` lies within `whole`, and stands where that stands.
 fn is_lower_part(part: &Rect, whole: &Rect) -> bool {
     part.intersection(whole) > 0.7 * part.area()
         && (part.centre().x - whole.centre().x).abs() < 0.3 * whole.w.max(part.w)
         && (part.bottom() - whole.bottom()).abs() < 0.15 * whole.h
 }
 
-/// For networks whose two-wheelers include their riders: leaves out persons that are riders once more. Somebody who stands or
-/// bends beside a machine is higher than it, or not within its box.
+/// For networks whose two-wheelers include their riders: leaves out persons that are riders once more. A person who
+/// stands or bends beside a machine is higher than it, or not within its box.
 fn drop_riders(detections: &[Detection]) -> Vec<Detection> {
     let rides = |person: &Detection| {
         detections.iter().filter(|d| d.label == Label::TwoWheeler).any(|mount| {
@@ -153,8 +159,8 @@ fn drop_riders(detections: &[Detection]) -> Vec<Detection> {
     detections.iter().filter(|d| d.label != Label::Person || !rides(d)).copied().collect()
 }
 
-/// A rider is above his mount's middle line, ends within it, and is of its size. Someone who walks before or behind it
-/// stands lower, higher, or beside.
+/// Returns true if the rider is above his mount's middle line, ends within it, and is of its size. A person who walks
+/// before or behind it stands lower, higher, or beside.
 fn sits_on(rider: &Rect, mount: &Rect) -> bool {
     let beside = (rider.centre().x - mount.centre().x).abs();
     let ends = (rider.bottom() - mount.y) / mount.h;
@@ -216,7 +222,7 @@ mod tests {
         assert_eq!(merge_riders(&[around, before, behind]), [before, behind]);
         let unsure = Detection { score: 0.4, ..behind };
         assert_eq!(merge_riders(&[around, before, unsure]).len(), 2, "it may be nothing");
-        // Who sit beside each other on one, seen from its side, sit on the same ground.
+        // Two persons beside each other on one, seen from its side, sit on the same ground.
         let (driver, passenger) =
             (seen(Label::Person, 0.40, 0.40, 0.035, 0.14), seen(Label::Person, 0.44, 0.40, 0.035, 0.14));
         let merged = merge_riders(&[around, driver, passenger]);
@@ -258,7 +264,7 @@ mod tests {
         for car in cars {
             assert!(car.rect.h > NARROW * car.rect.w);
             assert_eq!(merge_riders(&[car]), [car]);
-            // Somebody who walks past it.
+            // A person who walks past it.
             let beside = seen(Label::Person, car.rect.right(), car.rect.y, 0.03, 0.15);
             assert_eq!(merge_riders(&[car, beside]), [car, beside]);
         }

@@ -1,12 +1,12 @@
 //! Detections into tracks: pure.
 //!
 //! Association in stages as ByteTrack does (Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every
-//! Detection Box", ECCV 2022): sure detections first, then the weak ones that only continue what is known; with a
-//! constant-velocity Kalman filter whose noise grows with the time that really passed, since the box's looks come at an
-//! uneven rate; and a last stage by distance, for small fast subjects whose boxes do not overlap between two looks.
-//! Most looks are at parts of the picture: what lies outside of them is neither missed nor confirmed. Between looks,
-//! what stands where nothing moves is taken to be there still.
-//! Called by `agent`, one [`Tracker`] per camera. No I/O, no clock.
+//! Detection Box", ECCV 2022): sure detections first, then the weak ones, which only continue known tracks. The
+//! constant-velocity Kalman filter has noise that grows with the time that really passed, since inferences come at an
+//! uneven rate. A last stage goes by distance, for small fast subjects with boxes that do not overlap between two
+//! inferences. Most inferences see parts of the picture: tracks outside of them are neither missed nor confirmed.
+//! Between inferences, a track that stands where nothing moves is taken to be there still. Called by `agent`, one
+//! [`Tracker`] per camera. No I/O, no clock.
 
 mod assignment;
 mod association;
@@ -38,7 +38,7 @@ pub struct Tracker {
     alive: Vec<Alive>,
 }
 
-/// A track between two looks.
+/// State of a track between two inferences.
 #[derive(Debug, Clone)]
 struct Alive {
     motion: Motion,
@@ -48,22 +48,23 @@ struct Alive {
     /// It was as fast as only wheels are.
     rode: bool,
     hits: u32,
-    /// On the look that is being taken in.
+    /// Seen in the inference that is being processed.
     seen: bool,
-    /// When a look last covered its expected place, and for how long such looks have not found it.
+    /// Latest time at which an inference covered its expected place.
     looked_at: Monotonic,
+    /// Time for which such inferences have not found it.
     missed_seconds: f32,
-    /// Until when it is known to be there: seen, or at rest where nothing moved.
+    /// Latest time at which it is known to be there: seen, or at rest where nothing moved.
     known_at: Monotonic,
-    /// The last point of the path is no detection, but says that it still stood there.
+    /// The last point of the path is no detection: the track still stood there.
     held: bool,
-    /// Where it is staying, and since when.
+    /// Place where it is staying, and since when.
     stay: (Rect, Monotonic),
     appearance: Option<Appearance>,
     track: Track,
 }
 
-/// A detection, and how it looks if that is known.
+/// A detection, with its appearance if that is known.
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     detection: Detection,
@@ -72,50 +73,57 @@ struct Candidate {
     shared: bool,
 }
 
-/// The whole picture, as a look.
+/// The whole picture, as the part seen by an inference.
 const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
-/// Who streams past somebody new: faster than so many sizes a second, and no further away than so many sizes. Nobody counts as
-/// more than so many times larger or smaller. They agree if so much of their paces is left of their sum.
+/// Minimum pace of a rider who streams past a new one, in sizes a second.
 const FLOW_PACE: f32 = 1.0;
+/// Maximum distance of such a rider, in sizes.
 const FLOW_SIZES: f32 = 2.0;
+/// Maximum ratio of the two sizes that is counted.
 const FLOW_LARGER: f32 = 3.0;
+/// Minimum length of the paces' vector sum, as a part of the sum of their lengths, at which the riders agree.
 const FLOW_AGREE: f32 = 0.8;
-/// Over at least so long it is seen whether somebody gets anywhere.
+/// Minimum time over which a track's movement is measured.
 const TRAVELLED_SECONDS: f32 = 0.9;
-/// Motion that covers less than this part of a box at rest is not its own.
+/// Minimum part of a box at rest that motion must cover to be its own.
 const STIRRED: f32 = 0.03;
-/// A box that overlaps a track seen on the same look by more than this is a second one of the same subject, the sooner if
-/// it is less sure than this.
+/// Overlap (IoU) with a track seen in the same inference above which a box is a second one of the same subject.
 const SECOND_OVERLAP: f32 = 0.5;
+/// The same for an unsure box.
 const SECOND_OVERLAP_UNSURE: f32 = 0.25;
+/// Score below which a box is unsure.
 const SECOND_SCORE: f32 = 0.6;
-/// A two-wheeler of which so much lies within another one, which is lower than this part of it, and stands where it stands, but
-/// for this part of its height, is that without its rider.
+/// Minimum part of a two-wheeler's box that lies in another one, for it to be that one without its rider.
 const PART: f32 = 0.6;
+/// Maximum height of its box, as a part of the other's.
 const PART_HEIGHT: f32 = 0.8;
+/// Maximum distance of the two feet, as a part of the other's height.
 const PART_FOOT: f32 = 0.2;
-/// Who was faster than a walk, and is called a two-wheeler in this part of the scores and a person in the others, is a rider
-/// whose machine is not always found. Who stands or bends beside a parked one is as often called by its name.
+/// Minimum part of the scores that say two-wheeler, against person, for a track that was faster than a walk to be a
+/// rider whose machine is not always found. A person who stands or bends beside a parked one is as often called by
+/// its name.
 const RIDER_PART: f32 = 0.3;
-/// A box of which more than this lies in another one's shows others too; from the rest an appearance is learnt so fast.
+/// Part of a box that lies in another one above which it shows others too.
 const SHARED: f32 = 0.3;
+/// Rate at which an appearance is learnt from the other boxes.
 const LEARN: f32 = 0.3;
 
 impl Tracker {
-    /// A tracker that has seen nothing yet.
+    /// Creates a tracker without tracks.
     pub fn new(settings: Settings) -> Self {
         Self { settings, epoch: None, at: Monotonic::default(), next_id: 1, alive: Vec::new() }
     }
 
-    /// Takes in a look at the whole picture: [`Tracker::look`].
+    /// Processes an inference on the whole picture: [`Tracker::look`].
     pub fn update(&mut self, at: Monotonic, epoch: Epoch, detections: &[Detection]) -> Vec<Track> {
         self.look(at, epoch, &[WHOLE], detections, &[])
     }
 
-    /// Takes the detections of one look at time `at`, which saw the parts `looked_at` of the picture, and gives all
-    /// tracks that live after it: confirmed or not, seen on this look (`last_seen == at`) or only predicted. A track
-    /// whose expected box does not lie within one of these parts is not missed there. `appearances` are those of the
-    /// detections, in their order; where there are fewer, the others' is not known.
+    /// Processes the detections of one inference at time `at`, which saw the parts `looked_at` of the picture.
+    /// Returns all tracks that live after it: confirmed or not, seen in this inference (`last_seen == at`) or only
+    /// predicted. A track whose expected box does not lie within one of these parts is not missed there.
+    /// `appearances` are those of the detections, in their order; where there are fewer, those of the others are
+    /// unknown.
     ///
     /// A new epoch drops all tracks; ids go on counting. Detections that are not finite, have no area on the picture,
     /// or score below [`Settings::score_low`] are ignored; at most [`Settings::detections_max`] are used, best first.
@@ -150,18 +158,18 @@ impl Tracker {
         self.tracks()
     }
 
-    /// Takes in that nobody looked at the picture of time `at`, on which `moving` moved: tracks go on as predicted; one
-    /// that is at rest, and that nothing stirred, stands there still. Gives all tracks that live.
+    /// Processes a frame at time `at` without inference, in which `moving` moved. Tracks go on as predicted; one that
+    /// is at rest, and that nothing stirred, stands there still. Returns all tracks that live.
     pub fn glance(&mut self, at: Monotonic, epoch: Epoch, moving: &[Rect]) -> Vec<Track> {
         let at = self.advance(at, epoch, Some(moving));
         self.alive.retain(|alive| alive.lives(at, &self.settings));
         self.tracks()
     }
 
-    /// Where the tracks are expected at `at`, which is not before the latest look or glance.
+    /// Returns the expected tracks at `at`, which is not before the latest inference or motion check.
     pub fn forecast(&self, at: Monotonic) -> Vec<Forecast> {
         let seconds = at.since(self.at).as_secs_f32();
-        // Who was never sure is no reason to look there.
+        // A track that was never sure is no reason for an inference there.
         let is_worth_it = |alive: &&Alive| alive.track.confirmed || alive.evidence.was_sure();
         self.alive.iter().filter(is_worth_it).map(|alive| alive.forecast(seconds, &self.settings)).collect()
     }
@@ -170,7 +178,7 @@ impl Tracker {
         self.alive.iter().map(|alive| alive.track.clone()).collect()
     }
 
-    /// Moves all tracks on to `at`, or to the latest time so far: what comes late counts as simultaneous with it.
+    /// Moves all tracks on to `at`, or to the latest time so far: late input counts as simultaneous with it.
     fn advance(&mut self, at: Monotonic, epoch: Epoch, moving: Option<&[Rect]>) -> Monotonic {
         if self.epoch != Some(epoch) {
             self.alive.clear();
@@ -193,7 +201,7 @@ impl Tracker {
         at
     }
 
-    /// Clean, best first.
+    /// Valid detections, best first.
     fn candidates(&self, detections: &[Detection], appearances: &[Appearance]) -> Vec<Candidate> {
         let appearances = appearances.iter().copied().map(Some).chain(std::iter::repeat(None));
         let mut candidates: Vec<Candidate> = detections
@@ -217,7 +225,8 @@ impl Tracker {
         candidates
     }
 
-    /// Whether it is probably a second box of somebody who was seen on this look. Two who stand close are both sure.
+    /// Returns true if it is probably a second box of a subject that was seen in this inference. Two subjects that
+    /// stand close are both sure.
     fn is_second_box(&self, detection: &Detection) -> bool {
         let overlap = if detection.score < SECOND_SCORE { SECOND_OVERLAP_UNSURE } else { SECOND_OVERLAP };
         let mut known = self.alive.iter().filter(|alive| alive.seen && alive.track.confirmed);
@@ -232,10 +241,10 @@ impl Tracker {
         })
     }
 
-    /// Continues tracks stage by stage: [`Stage`]. Gives the detections that none of them wanted.
+    /// Continues tracks stage by stage: [`Stage`]. Returns the detections that continue no track.
     fn associate(&mut self, at: Monotonic, candidates: Vec<Candidate>) -> Vec<Candidate> {
         let mut left = candidates;
-        // Who is confirmed chooses first by overlap; by distance alone all choose together.
+        // Confirmed tracks choose first by overlap; by distance alone all choose together.
         let overlapping = [Stage::Sure, Stage::Weak];
         let stages = [true, false].into_iter().flat_map(|c| overlapping.map(|stage| (stage, Some(c))));
         for (stage, confirmed) in stages.chain([(Stage::Near, None)]) {
@@ -259,7 +268,7 @@ impl Tracker {
         left
     }
 
-    /// How fast who begins there on two wheels probably is, in sizes a second across and down: as those who stream past beside
+    /// Estimates the pace of a new rider in sizes a second, across and down, from the riders that stream past beside
     /// him, if they agree. Beside a car, by so many of its sizes, others come the other way.
     fn flow(&self, detection: &Detection) -> Option<[f32; 2]> {
         let rides = |label| matches!(label, Label::Person | Label::TwoWheeler);
@@ -277,7 +286,7 @@ impl Tracker {
             let (sx, sy) = kalman::scales(w.max(detection.rect.w), h.max(detection.rect.h));
             let there = alive.motion.rect().centre();
             if ((there.x - centre.x) / sx).hypot((there.y - centre.y) / sy) <= FLOW_SIZES {
-                // Who is twice as near is twice as large, and makes twice as many of its sizes a second.
+                // A rider twice as near is twice as large, and makes twice as many of its sizes a second.
                 let larger =
                     (detection.rect.area() / (w * h).max(1e-9)).sqrt().clamp(1.0 / FLOW_LARGER, FLOW_LARGER);
                 let [x, y] = alive.motion.paces().map(|pace| pace * larger);
@@ -369,7 +378,7 @@ impl Alive {
         }
     }
 
-    /// What most of its detections call it, by their scores. Who rides and is called a two-wheeler now and then is one.
+    /// Returns the label with the highest sum of scores. A rider who is called a two-wheeler now and then is one.
     fn named(&self) -> Label {
         let of = |label: Label| {
             self.votes.iter().zip(Label::ALL).find(|(_, l)| *l == label).map_or(0.0, |(v, _)| *v)
@@ -382,8 +391,8 @@ impl Alive {
         best.map_or(self.track.label, |(_, label)| label)
     }
 
-    /// How fast it got from where it was a second ago, or a little longer, to where it was seen last, in sizes a second;
-    /// `None` before that time has passed.
+    /// Returns the pace from its place a second ago, or a little longer, to its last sight, in sizes a second; `None`
+    /// before that time has passed.
     fn travelled(&self) -> Option<f32> {
         let path = &self.track.path;
         let last = path.last()?;
@@ -395,7 +404,7 @@ impl Alive {
         Some(sizes / last.at.since(then.at).as_secs_f32())
     }
 
-    /// A look at its place did not find it.
+    /// Records an inference at its place that did not find it.
     fn miss(&mut self, at: Monotonic, settings: &Settings) {
         let since = at.since(self.looked_at).as_secs_f32();
         self.missed_seconds += since.min(settings.miss_seconds_max);
@@ -403,7 +412,7 @@ impl Alive {
         self.looked_at = at;
     }
 
-    /// What nobody has looked at since it moved is not at rest.
+    /// A track that no inference has covered since it moved is not at rest.
     fn is_at_rest(&self, settings: &Settings) -> bool {
         self.track.confirmed && self.known_at.since(self.stay.1).as_secs_f32() >= settings.rest_seconds_min
     }
@@ -415,7 +424,7 @@ impl Alive {
         self.missed_seconds == 0.0 && self.is_at_rest(settings) && !moving.iter().any(stirs)
     }
 
-    /// It still stands where it was last seen.
+    /// Keeps it where it was last seen.
     fn hold(&mut self, at: Monotonic, settings: &Settings) {
         self.motion.rest();
         self.known_at = at;
@@ -457,14 +466,14 @@ impl Alive {
             && (self.seen || (on_picture(centre.x) && on_picture(centre.y)))
     }
 
-    /// Width and height of its box, as the filter has it.
+    /// Width and height of the filter's box.
     fn size(&self) -> (f32, f32) {
         let Rect { w, h, .. } = self.motion.rect();
         (w, h)
     }
 }
 
-/// Whether a look at `part` shows all of `rect`, but for rounding.
+/// Returns true if `part` shows all of `rect`, but for rounding.
 fn lies_in(rect: &Rect, part: &Rect) -> bool {
     const ROUNDING: f32 = 1e-4;
     rect.x >= part.x - ROUNDING

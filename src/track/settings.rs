@@ -2,53 +2,53 @@
 
 use crate::domain::detection::SCORE_SURE;
 
-/// How detections become tracks. Sizes and distances are in units of the subject's own box, so that near and far
-/// subjects are treated alike.
+/// Settings of the tracker. Sizes and distances are in units of the subject's own box, so that near and far subjects
+/// are treated alike.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// From this score on a detection is sure. 0..=1.
+    /// Minimum score of a sure detection. 0..=1.
     pub score_high: f32,
-    /// From this score on a detection may start a track; one that is never sure is confirmed only once it gets somewhere.
-    /// 0..=1.
+    /// Minimum score of a detection that may start a track; one that is never sure is confirmed only once it gets
+    /// somewhere. 0..=1.
     pub score_start: f32,
-    /// From this score on a detection may continue a track. 0..=1.
+    /// Minimum score of a detection that may continue a track. 0..=1.
     pub score_low: f32,
-    /// Least overlap (IoU) of a sure detection with the predicted box.
+    /// Minimum overlap (IoU) of a sure detection with the predicted box.
     pub iou_min: f32,
-    /// Least overlap (IoU) of a weak detection with the predicted box.
+    /// Minimum overlap (IoU) of a weak detection with the predicted box.
     pub iou_weak_min: f32,
-    /// How fast a subject may be at its second look, in box sizes per second, if the detector is as sure as can be; less as it is
-    /// less sure. A motorbike passing at 30 km/h makes 5.
+    /// Maximum speed of a subject at its second inference, in box sizes per second, if the detector is as sure as can
+    /// be; less as it is less sure. A motorbike passing at 30 km/h makes 5.
     pub speed_max: f32,
-    /// How many looks confirm a track.
+    /// Number of inferences that confirm a track.
     pub hits_min: u32,
-    /// Over how many seconds at least they must be spread.
+    /// Minimum time over which they must be spread.
     pub confirm_seconds_min: f32,
-    /// Where looks are rare, two of them confirm a track if they are sure and so many seconds lie between them.
+    /// Minimum time between two sure inferences that confirm a track, where inferences are rare.
     pub confirm_seconds_of_two: f32,
-    /// How long a confirmed track lives on without being seen. Only time counts in which somebody looked where it
-    /// should have been.
+    /// Time for which a confirmed track lives on without being seen. Only time counts in which an inference covered
+    /// its expected place.
     pub lost_seconds_max: f32,
     /// The same for a track that is not confirmed.
     pub unconfirmed_seconds_max: f32,
-    /// A single look counts for at most so many seconds of them, however long nobody had looked before: one weak
-    /// moment of the detector must not end what stood there for minutes.
+    /// Maximum time that a single inference counts of them, however long there was none before: one weak moment of
+    /// the detector must not end a track that stood there for minutes.
     pub miss_seconds_max: f32,
-    /// A track that moves and at which nobody looks for so long is given up: it can be anywhere.
+    /// Time without inference after which a moving track is given up: it can be anywhere.
     pub unlooked_seconds_max: f32,
-    /// A confirmed track that has stayed in its place for so long is at rest.
+    /// Time in its place after which a confirmed track is at rest.
     pub rest_seconds_min: f32,
-    /// It has left its place when its box overlaps the one that it had there by less than this (IoU).
+    /// Minimum overlap (IoU) with the box that it had there; below it, the track has left its place.
     pub rest_iou_min: f32,
-    /// How many points a path keeps, at least 2.
+    /// Maximum number of points of a path, at least 2.
     pub path_points_max: usize,
-    /// How many tracks live at a time; further subjects wait until one ends.
+    /// Maximum number of live tracks; further subjects wait until one ends.
     pub tracks_max: usize,
-    /// How many detections of one look are used.
+    /// Maximum number of detections of one inference that are used.
     pub detections_max: usize,
 }
 
-/// For 1 to 10 looks per second at a street, of parts of it or of the whole.
+/// For 1 to 10 inferences per second on a street, of parts of it or of the whole.
 impl Default for Settings {
     fn default() -> Self {
         Self {

@@ -99,7 +99,7 @@ fn what_is_at_rest_stands_there_until_it_is_stirred() {
         assert_eq!((path.len(), path[path.len() - 1].at), (12, at(i as f32 * 0.2)), "its stay goes on");
         assert!(tracks[0].rect.iou(&rect) > 0.9, "{:?}", tracks[0].rect);
     }
-    // Something moves in its place, and nobody looks: it is uncertain from then on.
+    // Something moves in its place, and there is no inference: it is uncertain from then on.
     let stirred = [Rect::new(0.25, 0.45, 0.1, 0.1)];
     let mut lived = 0;
     while !tracker.glance(at(600.0 + lived as f32 * 0.2), EPOCH, &stirred).is_empty() {
@@ -245,8 +245,8 @@ fn a_second_box_of_somebody_starts_no_track() {
 
 #[test]
 fn who_begins_in_a_stream_goes_as_the_stream_does() {
-    // Riders go to the right by 1.2 widths a look, and are as far behind each other: after a look, each is where the one before
-    // him was.
+    // Riders go to the right by 1.2 widths an inference, and are as far behind each other: one inference later, each
+    // is where the one before him was.
     let rider = |t: f32| seen(Label::TwoWheeler, 0.8, upright(0.06 + 0.24 * t, 0.5));
     let ids = |streams: bool| {
         let mut tracker = Tracker::new(Settings::default());
@@ -254,7 +254,7 @@ fn who_begins_in_a_stream_goes_as_the_stream_does() {
         for i in 0..14 {
             let t = i as f32 * 0.2;
             let first = streams.then(|| rider(t));
-            // From the seventh look on two more are seen, each a little behind.
+            // From the seventh inference on two more are seen, each a little behind.
             let followers = (i >= 7).then(|| [rider(t - 0.24), rider(t - 0.48)]);
             let all: Vec<Detection> = first.into_iter().chain(followers.into_iter().flatten()).collect();
             let tracks = tracker.update(at(t), EPOCH, &all);
@@ -276,7 +276,7 @@ fn who_is_on_wheels_goes_on_whatever_it_is_called() {
     for i in 0..10 {
         let t = i as f32 * 0.2;
         let label = if i >= 4 && i % 2 == 0 { Label::Person } else { Label::TwoWheeler };
-        // Look by look 1.5 widths further; from the fifth on half a width too far and too short by turns.
+        // Inference by inference 1.5 widths further; from the fifth on half a width too far and too short by turns.
         let aside = [0.0, if i % 2 == 0 { 0.02 } else { -0.02 }][usize::from(i >= 4)];
         let rect = upright(0.1 + 0.3 * t + aside, 0.5);
         let tracks = tracker.update(at(t), EPOCH, &[seen(label, 0.8, rect)]);
@@ -291,7 +291,7 @@ fn a_newcomer_takes_nobodys_detection() {
     for i in 0..6 {
         tracker.update(at(i as f32 * 0.2), EPOCH, &[rider(i as f32 * 0.2)]);
     }
-    // Somebody is seen once beside it, where the rider's next box is nearly.
+    // Another rider is seen once beside it, almost at the rider's next box.
     let newcomer = seen(Label::TwoWheeler, 0.8, upright(0.2 + 0.1 * 1.2 + 0.035, 0.5));
     tracker.update(at(1.2), EPOCH, &[rider(1.2), newcomer]);
     let late = seen(Label::TwoWheeler, 0.8, upright(0.2 + 0.1 * 1.4 + 0.012, 0.5));
@@ -423,7 +423,7 @@ proptest! {
     }
 }
 
-/// Two of a size stand close, and have exchanged their places between two looks: their colours tell.
+/// Two of a size stand close, and have exchanged their places between two inferences: their colours tell.
 #[test]
 fn who_passes_in_front_is_told_by_colours() {
     let of = |luma: u8, chroma: u8| {
@@ -451,8 +451,8 @@ fn who_passes_in_front_is_told_by_colours() {
     assert_eq!(play(&[], &[]), [Some(1), Some(2)]);
 }
 
-/// Cars that come towards a camera 5 m above the street at 54 km/h, a look every so many seconds: three of nine were lost, since
-/// they grew faster than was expected.
+/// Cars that come towards a camera 5 m above the street at 54 km/h, an inference every so many seconds: three of nine
+/// were lost, since they grew faster than was expected.
 #[test]
 fn who_comes_near_keeps_one_id() {
     let car_at = |z: f32, aside: f32| {
@@ -485,7 +485,7 @@ fn who_comes_near_keeps_one_id() {
                 if 45.0 - 15.0 * t < 3.0 || shown.area() < 0.5 * rect.area() {
                     break;
                 }
-                // Every sixth look misses it, and boxes are off by some hundredths.
+                // Every sixth inference misses it, and boxes are off by some hundredths.
                 let off = 0.03 * shown.h * (i as f32 * 2.1).sin();
                 let seen_there = Rect::new(shown.x + off, shown.y - off, shown.w, shown.h + off).clamped();
                 let seen = (i % 6 != 5).then(|| seen(Label::Car, 0.7, seen_there));
@@ -525,7 +525,7 @@ fn an_identity_does_not_go_back_with_who_comes_the_other_way() {
     assert!(first.is_some());
 }
 
-/// PicoDet-S finds a rider's machine on every third look or so.
+/// PicoDet-S finds a rider's machine on every third inference or so.
 #[test]
 fn a_rider_is_a_two_wheeler_also_where_his_machine_is_seldom_found() {
     let ride = |every: usize, pace: f32| {

@@ -19,7 +19,7 @@ fn sabotage() -> RuleSettings {
     rule(Kind::CameraSabotage(camera_sabotage::Params::default()), Place::Everywhere)
 }
 
-/// What is opened while the camera sees so, at each rate.
+/// Reasons of the events that open while the camera's view quality is `optics`, at each rate.
 fn whys(to: f32, optics: impl Fn(f32) -> Optics) -> [Vec<String>; 3] {
     RATES.map(|gaps| {
         let mut street = Street::new(sabotage());

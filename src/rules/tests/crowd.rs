@@ -40,7 +40,7 @@ fn a_peak_among_a_few_is_no_crowd() {
 
 #[test]
 fn missed_detections_and_new_ids_do_not_end_it() {
-    // Each is missed on every third look or so; one changes its id.
+    // Each is missed in about every third frame; one changes its id.
     let flickering = |t: f32| {
         let is_seen = |id: u64| !((t * 5.0).round() as u64 + id).is_multiple_of(3);
         people(9)

@@ -47,7 +47,8 @@ fn numbers_of_subjects_have_four_places() {
     assert!(places.len() > 8 && places.iter().all(|count| *count <= 4), "{text}");
 }
 
-/// Six who come in one after the other, each on a way of his own and for 5 s, 23 s apart: two were told and four were silence.
+/// Six persons who come in one after the other, each on a way of his own and for 5 s, 23 s apart: two were reported
+/// and four were not.
 #[test]
 fn nobody_is_silent_because_somebody_was_told_before() {
     let mut settings = intrusion();
@@ -71,7 +72,7 @@ fn nobody_is_silent_because_somebody_was_told_before() {
     assert_eq!(closed, opened.len(), "each closes");
 }
 
-/// Somebody new every second for ten minutes.
+/// A new person every second for ten minutes.
 #[test]
 fn a_busy_place_is_no_flood() {
     for kind in [intrusion(), tripwire(Default::default())] {
@@ -123,7 +124,7 @@ fn a_lost_stream_closes_what_is_open_and_its_tracks_are_forgotten() {
     assert_eq!(told(&closed), [(Phase::Closed, 1)]);
     assert_eq!((closed[0].id, closed[0].closed_at), (opened[0].id, Some(stamp(2.0))));
     assert_eq!(street.rules.close_all(stamp(3.0)), []);
-    // In the next epoch id 1 is somebody else, whose second counts from its own beginning.
+    // In the next epoch id 1 is another person, with one second that counts from its own beginning.
     (street.epoch, street.tracks) = (Epoch(2), Vec::new());
     let events = street.walk(20.0, 22.0, |_| vec![(1, 0.7)]);
     assert_eq!((events.len(), events[0].opened_at), (1, stamp(21.0)));

@@ -63,7 +63,7 @@ fn lost_and_found_again_it_is_still_what_came_and_is_told_once() {
     assert_eq!(opened(&square(), 200.0, lost), [1, 1, 1]);
 }
 
-/// Somebody comes until second 5, bends until second 7, and walks off.
+/// A person comes until second 5, bends until second 7, and walks off.
 fn carrier(t: f32) -> Vec<Seen> {
     let x = 0.5 - 0.07 * (5.0 - t).max(0.0) + 0.05 * (t - 7.0).max(0.0);
     if x < 1.0 { vec![person(1, x + tremble(t, 1), 0.5)] } else { vec![] }
@@ -75,7 +75,7 @@ fn carton(t: f32) -> Option<Remnant> {
     (t >= 8.5).then_some(Remnant { rect, score: 0.8, still_seconds: t - 6.0 })
 }
 
-/// What opens at each rate within `to` seconds.
+/// Number of events at each rate within `to` seconds.
 fn put_down(
     to: f32,
     seen: impl Fn(f32) -> Vec<Seen>,
@@ -160,10 +160,10 @@ fn what_nobody_left_is_nothing() {
     assert_eq!(put_down(100.0, far, carton), [0, 0, 0], "somebody far from it");
     let long_after = |t: f32| if t > 20.0 { carrier(t - 15.0) } else { vec![] };
     assert_eq!(put_down(200.0, long_after, carton), [0, 0, 0], "somebody who came later");
-    // Who sits down and is lost has not left.
+    // A person who sits down and is lost has not left.
     let sits = |t: f32| if t < 7.0 { carrier(t) } else { vec![] };
     assert_eq!(put_down(200.0, sits, carton), [0, 0, 0]);
-    // A car that had stood there leaves; what is under it stands out.
+    // A car that had stood there leaves; the ground under it stands out.
     let drives = |t: f32| {
         let driver = if t < 6.0 { vec![car(5, 0.5, 0.5)] } else { vec![car(5, 0.5 + 0.1 * (t - 6.0), 0.5)] };
         [carrier(t), driver].concat()

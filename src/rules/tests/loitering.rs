@@ -39,7 +39,7 @@ fn a_new_id_beside_the_lost_one_goes_on_with_its_time() {
     // The new one while the old one still lives on predictions.
     let switched = |t: f32| vec![person((t / 7.0) as u64, 0.5 + tremble(t, 1), 0.5)];
     assert_eq!(opened(&square(), 40.0, switched), [1, 1, 1]);
-    // Far from there it is somebody else; and so is something else.
+    // Far from there it is another person; and so is a subject of another label.
     let elsewhere =
         |t: f32| vec![person(if t < 20.0 { 1 } else { 2 }, if t < 20.0 { 0.3 } else { 0.7 }, 0.5)];
     assert_eq!(opened(&square(), 40.0, elsewhere), [0, 0, 0]);
@@ -85,7 +85,7 @@ fn beside_parked_counts_only_beside_what_is_parked() {
     assert_eq!(opened(&settings, 70.0, at(0.6, false)), [0, 0, 0], "far from it");
     let nothing = |t: f32| vec![person(1, 0.34 + tremble(t, 1), 0.5)];
     assert_eq!(opened(&settings, 70.0, nothing), [0, 0, 0]);
-    // Hidden by whoever stands in front of it.
+    // Hidden by a person in front of it.
     let hidden = |t: f32| {
         let bikes = (t < 25.0).then(|| bike(9, 0.3, 0.5));
         bikes.into_iter().chain([person(1, 0.33, 0.5)]).collect()

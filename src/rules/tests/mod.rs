@@ -1,5 +1,5 @@
-//! Hand-made streets, and what the rules make of them: what all share in `engine`, `schedule` and `walks`, and a file for
-//! each kind.
+//! Hand-made streets, and the events that the rules open on them: the shared part in `engine`, `schedule` and
+//! `walks`, and a file for each kind.
 
 mod camera;
 mod crowd;
@@ -99,7 +99,7 @@ impl Street {
         Self { rules, epoch: Epoch(1), tracks: Vec::new(), standing: Vec::new() }
     }
 
-    /// At `seconds`, everyone named is seen with its foot at (x, 0.5); who is not named is not seen.
+    /// At `seconds`, each named track is seen with its foot at (x, 0.5); the others are not seen.
     fn look(&mut self, seconds: f32, feet: &[(u64, f32)]) -> Vec<Event> {
         let at = stamp(seconds);
         for (id, x) in feet {
@@ -121,8 +121,8 @@ impl Street {
         })
     }
 
-    /// At `seconds`, a tracker sees exactly these: tracks are confirmed by their third look or after 0.35 s, and given up
-    /// when they were not seen for 2.5 s.
+    /// At `seconds`, a tracker sees exactly these: tracks are confirmed by their third frame or after 0.35 s, and
+    /// given up when they were not seen for 2.5 s.
     fn see(&mut self, seconds: f32, seen: &[Seen]) -> Vec<Event> {
         let at = stamp(seconds);
         for Seen { id, label, rect } in seen {
@@ -160,7 +160,7 @@ impl Street {
         })
     }
 
-    /// Sees what `seen` says, from `from` until before `to`, with these seconds between looks over and over.
+    /// Plays the sights of `seen`, from `from` until before `to`, with these seconds between frames over and over.
     fn play(&mut self, from: f32, to: f32, gaps: &[f32], seen: impl Fn(f32) -> Vec<Seen>) -> Vec<Event> {
         let (mut now, mut events, mut gaps) = (from, Vec::new(), gaps.iter().cycle());
         while now < to {
@@ -170,17 +170,17 @@ impl Street {
         events
     }
 
-    /// Looks five times a second.
+    /// Plays five frames a second.
     fn walk(&mut self, from: f32, to: f32, feet: impl Fn(f32) -> Vec<(u64, f32)>) -> Vec<Event> {
         let looks = ((to - from) * 5.0).round() as usize;
         (0..looks).flat_map(|i| self.look(from + i as f32 / 5.0, &feet(from + i as f32 / 5.0))).collect()
     }
 }
 
-/// Rates of looks that every kind must live with: seconds between looks, over and over.
+/// Frame rates that every kind must cope with: seconds between frames, over and over.
 const RATES: [&[f32]; 3] = [&[0.2], &[1.0], &[0.2, 0.9, 0.35, 1.0, 0.25]];
 
-/// What a look sees of somebody.
+/// The sight of a subject in one frame.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     id: u64,
@@ -188,7 +188,7 @@ struct Seen {
     rect: Rect,
 }
 
-/// Somebody with its foot at (x, y); 0.2 of the picture high on foot, lower and wider on wheels.
+/// A subject with its foot at (x, y); 0.2 of the picture high on foot, lower and wider on wheels.
 fn seen(id: u64, label: Label, x: f32, y: f32) -> Seen {
     let (w, h) = match label {
         Label::Person => (0.045, 0.2),
@@ -215,7 +215,7 @@ fn tremble(seconds: f32, id: u64) -> f32 {
     0.006 * (seconds * 37.0 + id as f32 * 2.3).sin()
 }
 
-/// What a rule of this kind opens, at each rate, while `to` seconds are seen.
+/// Number of events that a rule opens, at each rate, while `to` seconds are seen.
 fn opened(settings: &RuleSettings, to: f32, seen: impl Fn(f32) -> Vec<Seen>) -> [usize; 3] {
     RATES.map(|gaps| {
         let events = Street::new(settings.clone()).play(0.0, to, gaps, &seen);

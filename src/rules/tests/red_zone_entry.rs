@@ -24,7 +24,7 @@ fn who_only_touches_the_edge_is_not() {
 fn who_comes_into_view_inside_counts_after_a_while_if_it_moves() {
     let from_behind_a_bus = |t: f32| vec![person(1, 0.4 + 0.03 * t, 0.5)];
     assert_eq!(opened(&red_zone(), 8.0, from_behind_a_bus), [1, 1, 1]);
-    // What is parked there is found anew, under ever new ids.
+    // A parked car is found anew, under ever new ids.
     let parked = |t: f32| vec![car((t / 10.0) as u64, 0.5 + tremble(t, 1), 0.5)];
     assert_eq!(opened(&red_zone(), 60.0, parked), [0, 0, 0]);
 }

@@ -43,7 +43,7 @@ fn a_box_that_moved_within_the_jam_has_no_time_of_its_own_when_it_dissolves() {
         };
         let others = (2..5).map(|id| car(id, 0.1 + 0.17 * id as f32 + tremble(t, id), 0.75));
         let others = others.map(|seen| goes(seen, 60.0)).filter(|seen| seen.rect.x < 0.9);
-        // The one that is looked at was hidden in part, and begins to stand anew before the others go.
+        // The car in question was hidden in part, and begins to stand anew before the others go.
         let place = if t < 45.0 { 0.44 } else { 0.5 };
         let last = goes(car(1, place, 0.55), 72.0);
         others.chain([last]).filter(|seen| seen.rect.x < 0.9).collect()

@@ -95,7 +95,7 @@ fn lost_while_another_track_begins_beside_it_and_goes_off() {
         restarted(t).into_iter().chain(bus).chain(back).collect()
     };
     assert_eq!(opened(&row(), 100.0, hidden), [0, 0, 0]);
-    // A rider who comes out from behind something beside it was never slow.
+    // A rider who comes out from behind cover beside it was never slow.
     let passes = |t: f32| {
         let parked = (!(50.0..60.0).contains(&t)).then(|| bike(1 + u64::from(t >= 60.0), 0.5, 0.5));
         let rider = (50.2..53.0).contains(&t).then(|| bike(5, 0.5 + 0.15 * (t - 50.2), 0.5));
@@ -112,7 +112,7 @@ fn a_neighbour_in_the_row_is_not_it() {
 
 #[test]
 fn what_is_found_again_in_its_place_has_stood_there() {
-    // Whoever bends over it takes its track along; a few seconds after it is seen again it is ridden off.
+    // A person who bends over it takes its track along; a few seconds after it is seen again it is ridden off.
     let found = |lost: f32, again: f32| {
         move |t: f32| {
             let parked = (t < lost).then(|| bike(1, 0.5 + tremble(t, 1), 0.5));
@@ -124,7 +124,7 @@ fn what_is_found_again_in_its_place_has_stood_there() {
     assert_eq!(opened(&row(), 90.0, found(45.0, 52.0)), [1, 1, 1]);
     assert_eq!(opened(&row(), 70.0, found(20.0, 27.0)), [0, 0, 0], "it had not stood for long enough");
     assert_eq!(opened(&row(), 110.0, found(45.0, 70.0)), [0, 0, 0], "nobody knows whether it is the same");
-    // Lost for good, and somebody rides past its place: nobody knows that it has left.
+    // Lost for good, and a rider passes its place: its leaving cannot be known.
     let passes = |t: f32| {
         let parked = (t < 45.0).then(|| bike(1, 0.5 + tremble(t, 1), 0.5));
         let x = 0.1 + 0.1 * (t - 48.0);

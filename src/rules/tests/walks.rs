@@ -33,7 +33,7 @@ fn kinds() -> Vec<Kind> {
     ]
 }
 
-/// On one look: milliseconds since the last one; and who is seen, with label, and where.
+/// One frame: milliseconds since the last one, and its subjects with id, label and place.
 type Step = (u64, Vec<(u64, u8, f32, f32)>);
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -41,7 +41,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec((50u64..1500, proptest::collection::vec(who, 0..9)), 1..60)
 }
 
-/// Ids drift in a small part of the picture, so that walks have something of walking; some leap.
+/// Ids drift in a small part of the picture, to be something like a walk; some leap.
 fn walked(steps: &[Step]) -> Vec<(f32, Vec<Seen>)> {
     let mut now = 0.0;
     let mut at = std::collections::BTreeMap::<u64, (f32, f32)>::new();

@@ -59,7 +59,7 @@ fn an_identity_that_is_handed_to_the_one_behind_has_not_turned_round() {
 
 #[test]
 fn small_boxes_that_go_over_from_one_to_the_next_have_not_turned_round() {
-    // 0.06 picture heights high; a few pixels back on each look, 0.1 heights in all, while the row goes on.
+    // 0.06 picture heights high; a few pixels back on each frame, 0.1 heights in all, while the row goes on.
     let small = |x: f32| Seen { id: 1, label: Label::TwoWheeler, rect: Rect::new(x, 0.5, 0.022, 0.06) };
     let row = |t: f32| vec![small(0.5 - 0.025 * t.min(2.2))];
     assert_eq!(opened(&lane(), 8.0, row), [0, 0, 0]);

@@ -1,4 +1,4 @@
-//! What people do to a camera, and what only looks like it.
+//! Acts against a camera, and near misses that only look like them.
 
 use super::Scenario;
 use crate::scene::Light;

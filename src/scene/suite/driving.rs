@@ -1,4 +1,4 @@
-//! Who drives against the traffic, races, or stands where nobody may.
+//! Vehicles that go against the traffic, race, or stand where none may.
 
 use super::Scenario;
 use crate::scene::Light;

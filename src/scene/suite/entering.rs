@@ -1,4 +1,4 @@
-//! Who enters where he may not, and who crosses a line.
+//! Persons who enter forbidden places, and subjects that cross a line.
 
 use super::Scenario;
 use crate::scene::Light;

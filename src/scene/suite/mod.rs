@@ -1,8 +1,8 @@
-//! Staged scenarios for the street's rules: what is played, the rules that look at it, and what they must say. Played by the
-//! bench `rules`; every rule kind has what it must see and the near misses it must not.
+//! Staged scenarios for the street's rules: the scene, the rules on it, and the events that they must open. Played by
+//! the bench `rules`; every rule kind has scenes that it must report and near misses that it must not.
 //!
-//! Rules are written as in the configuration. Zones are measured on the ground and drawn where the scene's camera sees
-//! them; so is the ground calibration. What a scenario's rules do not say within the spans named here is a false alarm.
+//! Rules are written as in the configuration. Zones are measured on the ground and drawn where the scene's camera
+//! sees them; so is the ground calibration. An event outside of the spans named here is a false alarm.
 
 mod camera;
 mod driving;
@@ -16,20 +16,20 @@ use super::script::{Effect, Part};
 use super::{KERB_X, Light, Scene, Settings, WIRE_Y, YARD_Y};
 use crate::domain::geometry::Point;
 
-/// Something to be played, and what must be said of it.
+/// A scene to be played, with the events that must open.
 #[derive(Debug, Clone)]
 pub struct Scenario {
     /// Its name: the rule kind first.
     pub name: &'static str,
-    /// What happens.
+    /// Its story.
     pub shows: &'static str,
-    /// What is drawn.
+    /// Settings of the drawn scene.
     pub settings: Settings,
-    /// How long it lasts.
+    /// Its length, in seconds.
     pub seconds: f32,
     /// The rules on this camera.
     pub rules: Vec<Rule>,
-    /// What they must say; all else is false.
+    /// Events that they must open; all others are false.
     pub expected: Vec<Expectation>,
 }
 
@@ -45,7 +45,8 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// A rule of a kind that is older than all others, in the same place: for whoever wants to know only where.
+    /// Replaces it by a rule of a kind that is older than all others, in the same place: for callers that need only
+    /// the place.
     pub fn place_only(self) -> Self {
         let keys: Vec<String> = self
             .keys
@@ -64,13 +65,13 @@ pub struct Expectation {
     pub rule: String,
     /// The second in which the evidence is complete.
     pub evidence: f32,
-    /// So many seconds later at the latest it must have opened.
+    /// Time after that within which it must have opened, in seconds.
     pub within: f32,
-    /// So many of its events may open in this span.
+    /// Maximum number of its events in this span.
     pub events_max: usize,
 }
 
-/// How much sooner than the evidence an event may open: foot points of boxes are not exact.
+/// Time before the evidence from which an event may open: foot points of boxes are not exact.
 pub const EARLY_SECONDS: f32 = 1.5;
 
 /// All scenarios.
@@ -81,7 +82,7 @@ pub fn scenarios() -> Vec<Scenario> {
 
 impl Scenario {
     fn new(name: &'static str, shows: &'static str, seconds: f32) -> Self {
-        // Who is seen, and how houses look: the same in every run, another in every scenario.
+        // The seed of actors and houses: the same in every run, another in every scenario.
         let seed = name.bytes().fold(7_000_000, |seed: u64, byte| seed * 31 % 1_000_003 + u64::from(byte));
         let settings = Settings {
             seed: 7_000_000 + seed,
@@ -119,7 +120,7 @@ impl Scenario {
         self
     }
 
-    /// So much chance traffic besides.
+    /// Sets the amount of chance traffic.
     fn traffic(mut self, density: f32) -> Self {
         self.settings.density = density;
         self
@@ -146,7 +147,7 @@ impl Scenario {
         self
     }
 
-    /// The rule must say so once, at the second of the evidence or within so many seconds.
+    /// The rule must open one event, at the second of the evidence or within so many seconds.
     fn fires(self, rule: &str, evidence: f32, within: f32) -> Self {
         self.fires_up_to(rule, evidence, within, 1)
     }
@@ -214,7 +215,7 @@ fn written(Point { x, y }: Point) -> String {
     format!("[{x:.4}, {y:.4}]")
 }
 
-/// Every kind at the settings a ward would choose, for streets in which nothing happens.
+/// Every kind at the settings a ward would choose, for streets without incidents.
 pub fn usual_rules() -> Vec<Rule> {
     let rule = |kind: &str, keys: &str| Rule {
         id: kind.replace('_', "-"),

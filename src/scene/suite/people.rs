@@ -1,4 +1,4 @@
-//! Who loiters, and who gathers.
+//! Persons who loiter, and crowds.
 
 use super::Scenario;
 use crate::scene::Light;
@@ -109,7 +109,7 @@ fn gathering(count: u64, seconds: f32) -> impl Iterator<Item = Part> {
     (0..count).map(move |i| {
         let right = i % 2 == 0;
         let from = if right { (6.4, 5.5 + 0.3 * i as f32) } else { (-6.6, 34.0) };
-        // In rows that stand on the gaps of the one before, so that nobody hides anybody.
+        // In rows that stand on the gaps of the one before, so that none hides another.
         let row = (i / 5) as f32;
         let to = (-2.8 + 1.3 * (i % 5) as f32 + 0.65 * row, 14.6 + 1.7 * row);
         let part = person(170 + i, 3.0 + 0.6 * i as f32, from).goes(to, if right { 1.9 } else { 2.8 });

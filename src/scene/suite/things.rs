@@ -1,4 +1,4 @@
-//! What is left behind, and what is taken away.
+//! Things left behind, and things taken away.
 
 use super::Scenario;
 use crate::scene::Light;
@@ -13,7 +13,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
     all
 }
 
-/// Somebody who carries a thing to (6.9, 15), puts it down there at second 11 and walks on; and the thing.
+/// A person who carries a thing to (6.9, 15), puts it down there at second 11 and walks on; and the thing.
 fn leaves(thing: Thing, until: f32) -> [Part; 2] {
     let carrier = Part::new(Body::Person, 200, 3.0, (6.5, 5.0)).holds(Pose::Carrying(thing));
     let carrier = carrier.goes((6.5, 14.7), 1.4).waits(11.0 - 3.0 - 9.7 / 1.4, Pose::Bent);
