@@ -1,6 +1,6 @@
 //! Connections that another client of the same id ends: their distinction from a bad link, and the wait before the next one.
 //!
-//! A broker ends a client's connection when another one comes under its id (MQTT 3.1.1, 3.1.4), and names no reason.
+//! A broker ends a client's connection when another one connects under its id (MQTT 3.1.1, 3.1.4), and names no reason.
 //! Pure, and a leaf: box and post are clients alike.
 
 use std::time::Duration;

@@ -17,7 +17,7 @@ const CHROMA: f32 = 2.0;
 /// Mean difference, as a part of the range, from which two appearances have nothing in common.
 const APART: f32 = 0.25;
 
-/// Means of luma and both chroma over a grid on the box, 0..=1 each.
+/// Means of luma and both chroma over a grid on the bounding box, 0..=1 each.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Appearance([[f32; 3]; COLUMNS * ROWS]);
 

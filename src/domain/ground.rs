@@ -20,10 +20,10 @@ pub struct Ground {
 /// Reason for which four pairs of points do not define the ground.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidGround {
-    /// The points on the picture.
+    /// The points on the picture are not the corners of a quadrangle, in order around it.
     #[error("the four points on the picture are not the corners of a quadrangle, in order around it")]
     Picture,
-    /// The places in metres.
+    /// The places in metres are not the corners of a quadrangle, in order around it.
     #[error("the four places in metres are not the corners of a quadrangle, in order around it")]
     Metres,
     /// The points on the picture are too near to each other.

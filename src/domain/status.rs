@@ -135,7 +135,7 @@ pub struct StoreStatus {
     pub since: WallTime,
 }
 
-/// The longest list of abandoned numbers in a status message; the lowest ones are told first.
+/// Maximum length of the list of abandoned numbers in a status message; the lowest ones go first.
 pub const ABANDONED_MAX: usize = 256;
 
 /// The outbox in the status message: what the post needs to know about the holes that it sees.

@@ -173,7 +173,7 @@ impl Client {
         }
     }
 
-    /// The broker may forget this message.
+    /// Acknowledges a message: the broker may forget it.
     pub fn acknowledge(&self, receipt: &Receipt) -> Result<(), LinkError> {
         self.client.try_ack(&receipt.0).map_err(|_| self.ended())
     }

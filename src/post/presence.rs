@@ -27,7 +27,7 @@ impl Reported {
         }
     }
 
-    /// From its word.
+    /// The report of a word; `None` for an unknown one.
     pub fn of(word: &str) -> Option<Self> {
         [Self::Here, Self::Offline, Self::Silent].into_iter().find(|one| one.as_str() == word)
     }

@@ -103,7 +103,7 @@ impl Receiver {
         Ok(Self { stop, thread })
     }
 
-    /// Stores and acknowledges what is in hand, and ends.
+    /// Stores and acknowledges the messages in hand, and ends.
     ///
     /// # Errors
     /// The error that had ended it before.
@@ -426,7 +426,7 @@ impl Link {
         self.store(Batch { arrivals: Vec::new(), notices }, stopped).await.map(drop)
     }
 
-    /// Stores a batch; as long as the disk does not take it, tries again. Told to stop, it gives up, and nothing of the
+    /// Stores a batch; tries again while the disk does not accept it. A stop ends the attempts, and then nothing of the
     /// batch is stored or acknowledged.
     async fn store(
         &mut self,

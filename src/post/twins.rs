@@ -121,7 +121,7 @@ mod tests {
         let turns: Vec<_> =
             (0..20).map(|turn| ("a", i64::from(turn % 2), u64::from(turn as u32) * 5)).collect();
         assert_eq!(told(&turns), [15]);
-        // It goes on, and is told again.
+        // The turns go on, and are reported again.
         let turns: Vec<_> = (0..200).map(|turn| (["a", "b"][turn as usize % 2], 1, turn * 5)).collect();
         assert_eq!(told(&turns), [15, 615]);
     }

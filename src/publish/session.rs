@@ -470,7 +470,7 @@ impl<'a, C: Client> Session<'a, C> {
             payload = self::payload(&without_picture(alert, why));
         }
         if payload.len() > PAYLOAD_BYTES_MAX {
-            // Sent, it would end the connection, and no alert after it would ever leave.
+            // If it were sent, it would end the connection, and no alert after it would ever leave.
             tracing::error!("alert {} has {} bytes and is not sent", alert.id, payload.len());
             return;
         }

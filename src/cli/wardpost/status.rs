@@ -25,7 +25,7 @@ pub(super) struct Args {
 /// Time for which two boxes under one name count as a fault after the last report, which is repeated each ten minutes.
 const TWINS_FOR: Duration = Duration::from_secs(3600);
 
-/// Prints a table, or JSON; 3 where a box is gone, two boxes have one id, or an alert is missing.
+/// Prints a table, or JSON; returns 3 where a box is gone, two boxes have one id, or an alert is missing.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (storage, presentation) = args.showing.open(false)?;
     let boxes = storage.boxes()?;

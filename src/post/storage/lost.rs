@@ -25,7 +25,7 @@ pub struct Verdict {
 /// A declaration as it was logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
-    /// Its place in the order of settlements.
+    /// Its number in the order of settlements.
     pub number: u64,
     /// The declaration.
     pub verdict: Verdict,

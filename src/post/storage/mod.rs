@@ -87,8 +87,8 @@ impl Storage {
         }
     }
 
-    /// The MQTT client id that goes with this database: two posts that hear all wards of a broker have one each. A small
-    /// file beside the database keeps it. A database from before keeps the id that the broker knows its session by.
+    /// The MQTT client id that goes with this database: two posts that receive all wards of a broker have one each. A small
+    /// file beside the database keeps it. An older database keeps the id by which the broker knows its session.
     ///
     /// # Errors
     /// The file cannot be read or written.

@@ -28,9 +28,9 @@ pub struct Filter {
     pub since: Option<WallTime>,
     /// This one only.
     pub id: Option<AlertId>,
-    /// Stored after the one numbered so.
+    /// Stored after the message with this number.
     pub after_number: Option<u64>,
-    /// An alert that is over once, with its end, and not a second time as it opened.
+    /// A closed alert is returned once, by its closing message, without the opening one.
     pub once_each: bool,
     /// Maximum number: the first ones where `after_number` is given, else the last ones.
     pub limit: Option<usize>,
@@ -39,7 +39,7 @@ pub struct Filter {
 /// An alert message as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredAlert {
-    /// Its place in the order of storing.
+    /// Its number in the order of storing.
     pub number: u64,
     /// The box that sent it.
     pub sender: Sender,
@@ -58,7 +58,7 @@ pub struct StoredAlert {
 /// A notice as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredNotice {
-    /// Its place in the order of notices.
+    /// Its number in the order of notices.
     pub number: u64,
     /// Time at which it was found, on the post's clock.
     pub at: WallTime,
@@ -73,7 +73,7 @@ pub struct StoredNotice {
 /// A thumbnail that came after its alert.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LateThumbnail {
-    /// Its place in the order of these.
+    /// Its number in the order of late thumbnails.
     pub number: u64,
     /// Time of arrival, on the post's clock.
     pub at: WallTime,

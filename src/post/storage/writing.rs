@@ -52,7 +52,7 @@ pub struct Notice {
 pub enum NoticeKind {
     /// A box is gone, or back.
     Box(Sender, Reported),
-    /// Two boxes speak under one name.
+    /// Two boxes use one name.
     Twins(Sender),
     /// The post has lost the broker: nothing arrives.
     LinkLost,

@@ -104,7 +104,7 @@ fn span(args: &HoldArgs, place: &Place) -> anyhow::Result<(CameraId, WallTime, W
     Ok((clip.camera, clip.starts_at, clip.ends_at))
 }
 
-/// Prints the holds; 3 if one is damaged.
+/// Prints the holds; returns 3 if one is damaged.
 pub(super) fn holds(args: &HoldsArgs) -> anyhow::Result<ExitCode> {
     let place = args.store.place()?;
     let found = holds::list(&place.directory)?;

@@ -129,7 +129,7 @@ fn what_a_box_has_abandoned_is_asked_for_no_more_and_is_told_apart_from_what_is_
     assert!(storage.take(&abandoning(outbox, &[(1, 1), (4, 6)])).unwrap().acks.is_empty(), "nothing is new");
     assert_eq!(storage.settlements(0).unwrap().len(), 3);
 
-    // It comes after all.
+    // The abandoned message arrives after all.
     let taken = storage.take(&batch(&[alert("box-1", 4)])).unwrap();
     assert_eq!((taken.stored, taken.conflicts), (1, 0));
     assert_eq!(storage.boxes().unwrap()[0].numbers.lost, 2);
