@@ -1,8 +1,8 @@
-//! How long to wait before the next try of something that may be away for days: exponential, with jitter, for ever.
+//! Waits between attempts at something that may be away for days: exponential, with jitter, for ever.
 
 use std::time::Duration;
 
-/// Doubles from `first` to `longest`; the wait is drawn from the upper half, so that cameras that failed together do
+/// Doubles from `first` to `longest`. The wait is drawn from the upper half, so that cameras that failed together do
 /// not come back together.
 #[derive(Debug, Clone)]
 pub struct Backoff {

@@ -1,4 +1,4 @@
-//! Bounded channels whose constructor's name says what happens when they are full.
+//! Bounded channels, named for their behaviour when they are full.
 //!
 //! - [`latest_wins`]: frames. An unread value is replaced and counted.
 //! - [`oldest_dropped`]: vitals. The oldest of a few is dropped and counted.
@@ -20,11 +20,11 @@ pub fn oldest_dropped<T>(capacity: usize) -> OldestDropped<T> {
     OldestDropped { capacity: capacity.max(1), queue: Arc::default() }
 }
 
-/// See [`oldest_dropped`]. Cloned freely; nobody waits.
+/// A queue of [`oldest_dropped`]. Cloned freely; no sender waits.
 #[derive(Debug)]
 pub struct OldestDropped<T> {
     capacity: usize,
-    /// With how many were dropped.
+    /// The values, and the number of dropped ones.
     queue: Arc<Mutex<(VecDeque<T>, u64)>>,
 }
 
@@ -45,12 +45,12 @@ impl<T> OldestDropped<T> {
         queue.0.push_back(value);
     }
 
-    /// Takes the oldest that is left.
+    /// Takes the oldest value that is left.
     pub fn take(&self) -> Option<T> {
         self.lock().0.pop_front()
     }
 
-    /// How many were dropped.
+    /// Number of dropped values.
     pub fn dropped(&self) -> u64 {
         self.lock().1
     }
@@ -63,15 +63,15 @@ impl<T> OldestDropped<T> {
 
 /// One slot that holds the newest value only.
 ///
-/// Cloned freely; every clone may put and take. A taker that comes late sees the latest value, and what it missed is
-/// in [`LatestWins::replaced`].
+/// Cloned freely; every clone may put and take. A late receiver gets the latest value; [`LatestWins::replaced`] counts
+/// the others.
 pub fn latest_wins<T>() -> LatestWins<T> {
     LatestWins {
         slot: Arc::new(Slot { value: Mutex::new(None), filled: Condvar::new(), replaced: AtomicU64::new(0) }),
     }
 }
 
-/// See [`latest_wins`].
+/// The slot of [`latest_wins`].
 #[derive(Debug)]
 pub struct LatestWins<T> {
     slot: Arc<Slot<T>>,
@@ -91,7 +91,7 @@ impl<T> Clone for LatestWins<T> {
 }
 
 impl<T> LatestWins<T> {
-    /// Puts `value` in, in place of one that nobody took; tells whether there was one.
+    /// Puts `value` in, in place of one that was not taken; returns true where there was one.
     pub fn put(&self, value: T) -> bool {
         let replaced = self.lock().replace(value).is_some();
         if replaced {
@@ -101,7 +101,7 @@ impl<T> LatestWins<T> {
         replaced
     }
 
-    /// Takes what is there, without waiting.
+    /// Takes the value, if there is one, without waiting.
     pub fn take(&self) -> Option<T> {
         self.lock().take()
     }
@@ -120,7 +120,7 @@ impl<T> LatestWins<T> {
         }
     }
 
-    /// How many values were replaced before anybody took them.
+    /// Number of values that were replaced before they were taken.
     pub fn replaced(&self) -> u64 {
         self.slot.replaced.load(Ordering::Relaxed)
     }

@@ -6,7 +6,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::domain::time::{ClockState, Monotonic, Stamp, WallTime};
 
-/// Tells the time. Tests hand in one of their own.
+/// Source of the time. Tests pass one of their own.
 pub trait Clock: Send + Sync {
     /// Both clocks, now.
     fn now(&self) -> Stamp;
@@ -41,7 +41,7 @@ pub fn thread_cpu() -> Duration {
     Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
-/// Whether the wall clock is disciplined: systemd-timesyncd's mark, or chrony's and ntpd's through the kernel.
+/// State of the wall clock's discipline: systemd-timesyncd's mark, or chrony's and ntpd's through the kernel.
 ///
 /// The kernel's flag alone cannot tell "never" from "no longer"; a mark without the flag counts as holdover.
 fn clock_state() -> ClockState {
@@ -64,7 +64,7 @@ fn kernel_synced() -> bool {
     status.is_some_and(|status| status & libc::STA_UNSYNC == 0)
 }
 
-/// Which boot this is: the kernel's random id, in text; "unknown" where /proc cannot be read.
+/// Id of the current boot: the kernel's random id, in text; "unknown" where /proc cannot be read.
 pub fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())

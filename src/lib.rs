@@ -1,5 +1,5 @@
-//! `wardwatch`: a roadside box that records its cameras untouched, looks at them on its own CPU, and tells the ward
-//! post what its rules say. Video never leaves the box over the network.
+//! `wardwatch`: a roadside box that records its cameras untouched, runs detection on its own CPU, and reports events of its
+//! rules to the ward post. Video never leaves the box over the network.
 //!
 //! ```text
 //!  camera ──RTSP──► video ──fragments──► store (ring of segment files + SQLite index)
@@ -12,7 +12,7 @@
 //! Three planes meet only at named types of [`domain`]: encoded video (`Fragment`), pictures (`Frame`) and words
 //! (`Event`, `Alert`). Modules never import their siblings; `agent` wires them. ARCHITECTURE.md is the map.
 //!
-//! Two programs, each behind its feature: `wardwatch` on the box (`box`), and `wardpost`, which keeps the alerts at the
+//! Two programs, each behind its feature: `wardwatch` on the box (`box`), and `wardpost`, which stores the alerts at the
 //! ward post (`post`).
 
 pub mod backoff;
@@ -24,7 +24,7 @@ pub mod takeover;
 pub mod text;
 pub mod tls;
 
-// Bits of cameras, for what records and what keeps.
+// Parsers of encoded video, for recording and for the store.
 #[cfg(feature = "box")]
 mod bitstream;
 
@@ -33,7 +33,7 @@ pub mod health;
 #[cfg(feature = "post")]
 pub mod post;
 
-// What a box is made of: none of it is in a ward post's program.
+// Modules of the box only: none of them is in a ward post's program.
 #[cfg(feature = "box")]
 pub mod agent;
 #[cfg(feature = "box")]

@@ -1,20 +1,20 @@
-//! Whether the process gets anywhere: each thread that must not stand still says what it does, and the watchdog asks.
+//! Progress of the process: each thread that must not stall reports its work, and the watchdog asks for stalls.
 //!
-//! A thread [`begin`]s a [`Unit`] of work. From then on it is *at work*, for as long as it was told at most, unless it says
-//! that it [`advance`]s or [`wait`]s. Both speak of the thread they are called on and do nothing on a thread without a
-//! unit, so that what waits deep down needs not be told for whom. A unit that is let go by a panic stays, and counts as
-//! standing still for ever. Nothing here ends or restarts anything.
+//! A thread [`begin`]s a [`Unit`] of work. From then on it is *at work*, and has to report within `work_max` that it
+//! [`advance`]s or [`wait`]s. Both are about the calling thread, and do nothing on a thread without a unit. So code that waits
+//! deep down need not know its unit. A unit that is dropped by a panic stays, and counts as stalled for ever. Nothing here
+//! ends or restarts anything.
 //!
-//! One register for the process: so does the watchdog see it, and no thread can be forgotten in the wiring.
+//! One register for the process: so the watchdog sees every unit, and no thread can be forgotten in the wiring.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Waits for something that may never come.
+/// The unit waits for something that may never come.
 const WAITING: u64 = 0;
-/// Let go by a panic.
+/// The unit was dropped by a panic.
 const FALLEN: u64 = u64::MAX;
 
 static REGISTER: Mutex<Vec<Arc<Entry>>> = Mutex::new(Vec::new());
@@ -31,11 +31,11 @@ struct Entry {
     since: AtomicU64,
 }
 
-/// A thread that must not stand still. Dropped, it is one no longer.
+/// Work of a thread that must not stall. The thread is watched until the unit is dropped.
 #[derive(Debug)]
 pub struct Unit {
     entry: Arc<Entry>,
-    /// What the thread was before: units may be nested.
+    /// The thread's unit before: units may be nested.
     outer: Option<Arc<Entry>>,
 }
 
@@ -44,7 +44,7 @@ pub struct Unit {
 pub struct Standstill {
     /// Its name.
     pub unit: String,
-    /// How long it has said nothing; `None` if it has panicked.
+    /// Time without a report; `None` if it has panicked.
     pub silent: Option<Duration>,
 }
 
@@ -57,7 +57,7 @@ impl std::fmt::Display for Standstill {
     }
 }
 
-/// The calling thread is at work on `name` from now on, and says so at least every `work_max` or waits.
+/// Starts work of the calling thread on `name`. The thread has to advance at least every `work_max`, or to wait.
 pub fn begin(name: impl Into<String>, work_max: Duration) -> Unit {
     let entry = Arc::new(Entry { name: name.into(), work_max, since: AtomicU64::new(moment()) });
     register().push(Arc::clone(&entry));
@@ -65,14 +65,14 @@ pub fn begin(name: impl Into<String>, work_max: Duration) -> Unit {
     Unit { entry, outer }
 }
 
-/// The calling thread has got somewhere.
+/// Reports progress of the calling thread.
 pub fn advance() {
     set(moment());
 }
 
-/// Waits for something by `what`, for however long that takes: that is no standstill.
+/// Waits by calling `what`, for any length of time: that is no stall.
 pub fn wait<T>(what: impl FnOnce() -> T) -> T {
-    /// Also a panic ends the wait.
+    /// Ends the wait on a panic, too.
     struct Waits;
     impl Drop for Waits {
         fn drop(&mut self) {
@@ -84,12 +84,12 @@ pub fn wait<T>(what: impl FnOnce() -> T) -> T {
     what()
 }
 
-/// The units that stand still now.
+/// The units that are stalled now.
 pub fn standstills() -> Vec<Standstill> {
     standstills_at(moment())
 }
 
-/// The units that would stand still at `now`, as [`moment`] gives it.
+/// The units that would be stalled at `now`, as [`moment`] gives it.
 fn standstills_at(now: u64) -> Vec<Standstill> {
     let still = |entry: &Arc<Entry>| {
         let silent = match entry.since.load(Ordering::Relaxed) {
@@ -111,7 +111,7 @@ impl Drop for Unit {
             register().retain(|entry| !Arc::ptr_eq(entry, &self.entry));
         }
         let outer = self.outer.take();
-        // A unit that was handed to another thread speaks of none any more; a thread that ends has no current one.
+        // Another thread that drops the unit keeps its own current one; a thread that ends has none.
         let _ = CURRENT.try_with(|current| {
             let mut current = current.borrow_mut();
             if current.as_ref().is_some_and(|entry| Arc::ptr_eq(entry, &self.entry)) {
@@ -146,7 +146,7 @@ fn register() -> MutexGuard<'static, Vec<Arc<Entry>>> {
 mod tests {
     use super::*;
 
-    /// Two hours from now, if nobody says anything meanwhile.
+    /// Stall of the unit two hours from now, without a report meanwhile.
     fn later(unit: &str) -> Option<Standstill> {
         standstills_at(moment() + 7_200_000).into_iter().find(|still| still.unit == unit)
     }

@@ -1,23 +1,23 @@
-//! Connections that another client of the same id ends: how they are told from a bad link, and how long to stay away.
+//! Connections that another client of the same id ends: their distinction from a bad link, and the wait before the next one.
 //!
-//! A broker ends a client's connection when another one comes under its id (MQTT 3.1.1, 3.1.4), and names no reason.
+//! A broker ends a client's connection when another one connects under its id (MQTT 3.1.1, 3.1.4), and names no reason.
 //! Pure, and a leaf: box and post are clients alike.
 
 use std::time::Duration;
 
-/// So many connections in a row were ended so.
+/// Consecutive connections with such an end that raise the suspicion.
 const ENDED_MIN: u32 = 3;
-/// A connection that is ended later than this by the broker was ended for another reason.
+/// Age of a connection above which its end by the broker has another reason.
 const SHORT: Duration = Duration::from_secs(60);
-/// A connection that stands for so long has no rival, or one that has gone.
+/// Age of a connection from which it has no rival, or one that has gone.
 const UNDISTURBED: Duration = Duration::from_secs(300);
 /// Shortest and longest wait before the next connection.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(120));
 
-/// How a connection ended.
+/// End of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// The broker closed it without a word, while all that was sent was acknowledged.
+    /// The broker closed it without a reason, while all messages were acknowledged.
     Closed,
     /// The broker could not be reached: it restarts, or the link is down.
     Unreachable,
@@ -25,14 +25,14 @@ pub enum End {
     Other,
 }
 
-/// Counts the connections that somebody else seems to have ended.
+/// Counts the connections that another client seems to have ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Takeovers {
     ended: u32,
 }
 
 impl Takeovers {
-    /// A connection is over that had stood for `stood`.
+    /// A connection has ended after `stood`.
     pub fn ended(&mut self, end: End, stood: Duration) {
         let short = if self.is_suspected() { UNDISTURBED } else { SHORT };
         match end {
@@ -42,7 +42,7 @@ impl Takeovers {
         }
     }
 
-    /// A connection stands for so long by now. Returns whether a suspicion ends with that.
+    /// A connection has lasted for `stood` so far. Returns true where a suspicion ends with that.
     pub fn stands(&mut self, stood: Duration) -> bool {
         let is_over = self.is_suspected() && stood >= UNDISTURBED;
         if is_over {
@@ -51,13 +51,13 @@ impl Takeovers {
         is_over
     }
 
-    /// Whether another client uses the same id, most likely.
+    /// True where another client most likely uses the same id.
     pub fn is_suspected(&self) -> bool {
         self.ended >= ENDED_MIN
     }
 
     /// The longest wait before the next connection: doubles with each one that is ended, so that two clients do not
-    /// throw each other out again and again.
+    /// disconnect each other again and again. `None` without a suspicion.
     pub fn pause(&self) -> Option<Duration> {
         let times = self.ended.checked_sub(ENDED_MIN)?.min(10);
         Some(PAUSE.0.saturating_mul(1 << times).min(PAUSE.1))

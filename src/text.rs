@@ -1,4 +1,4 @@
-//! Text files as people's editors leave them: read as UTF-8, or named for the encoding that they have. A leaf, since
+//! Text files as editors write them: read as UTF-8, or refused with the name of their encoding. A leaf, since
 //! every configuration, password, key and certificate is such a file. Reads files, and changes none.
 
 use std::fmt;
@@ -6,11 +6,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Tells a person how a file in another encoding becomes one that can be read.
+/// Instruction for a person to convert a file in another encoding.
 pub const REMEDY: &str = "save it again with the encoding UTF-8 (\"Save as\" of the editor), or write it anew with \
                           `iconv -f ENCODING -t UTF-8 FILE > NEWFILE`";
 
-/// So many bytes at the start of a file are looked at for zeros.
+/// Number of bytes at the start of a file that are searched for zeros.
 const SAMPLE_BYTES: usize = 1024;
 /// The byte order mark of UTF-8, which some editors write.
 const MARK: &[u8] = b"\xef\xbb\xbf";
@@ -54,7 +54,7 @@ impl std::error::Error for Foreign {}
 /// Reads a text file, without the byte order mark.
 ///
 /// # Errors
-/// What the system said, or [`Foreign`] inside of an error of kind `InvalidData`.
+/// The system's error, or [`Foreign`] inside of an error of kind `InvalidData`.
 pub fn read(path: &Path) -> io::Result<String> {
     decode(fs::read(path)?).map_err(|foreign| io::Error::new(io::ErrorKind::InvalidData, foreign))
 }
@@ -62,7 +62,7 @@ pub fn read(path: &Path) -> io::Result<String> {
 /// The text of these bytes, without the byte order mark.
 ///
 /// # Errors
-/// The encoding that they have.
+/// Their encoding, if it is not UTF-8.
 pub fn decode(mut bytes: Vec<u8>) -> Result<String, Foreign> {
     if let Some(foreign) = foreign(&bytes) {
         return Err(foreign);
@@ -90,12 +90,12 @@ pub fn foreign(bytes: &[u8]) -> Option<Foreign> {
     std::str::from_utf8(bytes).err().map(|error| eight_bit(bytes, error.valid_up_to()))
 }
 
-/// What to change, where the error is about an encoding.
+/// The remedy, where the error is about an encoding.
 pub fn remedy(error: &io::Error) -> Option<&'static str> {
     error.get_ref()?.is::<Foreign>().then_some(REMEDY)
 }
 
-/// Without a mark, the zero bytes of plain letters tell: text in UTF-8 has none.
+/// The encoding of text without a mark, by the zero bytes of plain letters: text in UTF-8 has none.
 fn by_zeros(sample: &[u8]) -> Option<Foreign> {
     let zeros = |at: usize| sample.iter().skip(at).step_by(4).filter(|byte| **byte == 0).count();
     let places = [0, 1, 2, 3].map(zeros);
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(decode([MARK, TEXT.as_bytes()].concat()).as_deref(), Ok(TEXT));
         assert_eq!(decode(Vec::new()).as_deref(), Ok(""));
         assert_eq!(decode(b"a".to_vec()).as_deref(), Ok("a"));
-        // A disk that was cut off while it wrote.
+        // A disk that lost power while it wrote.
         let zeros = [TEXT.as_bytes(), &[0; 64]].concat();
         assert!(decode(zeros).is_ok());
     }

@@ -1,5 +1,5 @@
-//! Builds a TLS configuration from certificates and keys, and explains errors of TLS connections. A leaf, since a box and
-//! a ward post prove themselves to their broker in the same way. Reads files, and opens no connection.
+//! Certificates and keys as a TLS configuration, and diagnosis of failed connections by them. A leaf, since box and
+//! ward post prove their identity to their broker in the same way. Reads files, and opens no connection.
 
 mod certificate;
 mod handshake;
@@ -23,18 +23,18 @@ use crate::text::{self, Foreign};
 const CA: &str = "a PEM file with the certificate of the authority that signed the broker's";
 const KEY: &str = "a PEM file with the private key, without a password";
 
-/// Files to read.
+/// Files of a TLS configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Files<'a> {
     /// PEM file of the authority that signed the broker's certificate.
     pub ca_file: &'a Path,
     /// PEM files of the own certificate chain and private key, for mutual TLS.
     pub identity: Option<(&'a Path, &'a Path)>,
-    /// Description of the chain, for a person: "a PEM file with this box's certificate chain".
+    /// Description of the chain file for a person: "a PEM file with this box's certificate chain".
     pub chain: &'static str,
 }
 
-/// Faults of a certificate or a key.
+/// Fault of a certificate or a key.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A certificate or key file does not read.
@@ -44,9 +44,9 @@ pub enum TlsError {
         key: &'static str,
         /// The file.
         path: PathBuf,
-        /// Fault of the file.
+        /// Reason for which the file does not read.
         reason: String,
-        /// Description of the right content.
+        /// Contents that the file should have.
         wanted: &'static str,
     },
     /// Certificate and key do not go together, or are of a kind that is not supported.
@@ -59,10 +59,10 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// TLS 1.2 and 1.3 with ring. Trusts the certificates in `ca_file` and nothing else.
+/// TLS 1.2 and 1.3 with ring. Trusts the authorities in `ca_file` and no others.
 ///
 /// # Errors
-/// A file does not read, or certificate and key do not fit.
+/// A file does not read, or certificate and key do not match.
 pub fn client_config(files: Files<'_>) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates("ca_file", files.ca_file, CA)? {
@@ -84,8 +84,8 @@ pub fn client_config(files: Files<'_>) -> Result<Arc<ClientConfig>, TlsError> {
     Ok(Arc::new(config))
 }
 
-/// The subject of the first certificate in `cert_file`, where it is not `name`: its common name, which brokers take for
-/// the user's name, or "nobody". `None` where it is for `name`, by common name or by DNS name.
+/// Common name of the first certificate in `cert_file`, which brokers take for the user's name, or "nobody" without one.
+/// `None` where the certificate is for `name`, by common name or by DNS name.
 ///
 /// # Errors
 /// The file does not read.
@@ -102,7 +102,7 @@ pub fn names_another(cert_file: &Path, wanted: &'static str, name: &str) -> Resu
     Ok(Some(common_name.unwrap_or_else(|| "nobody".to_owned())))
 }
 
-/// End of the validity of the first certificate in `cert_file`; `None` where that cannot be read out of it.
+/// End of validity of the first certificate in `cert_file`; `None` where its date cannot be read.
 ///
 /// # Errors
 /// The file does not read.
@@ -131,7 +131,7 @@ fn certificates(
     if certificates.is_empty() { Err(wrong("no certificate in it".to_owned())) } else { Ok(certificates) }
 }
 
-/// The bytes of a PEM file. Text in front of a PEM block may be in any encoding of one byte a letter.
+/// The bytes of a PEM file. Text before a PEM block may be in any encoding of one byte a letter.
 fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
     let pem = fs::read(path).map_err(|error| error.to_string())?;
     match text::foreign(&pem) {

@@ -1,5 +1,5 @@
-//! The command lines: one folder per program, one file per subcommand, nothing but argument parsing and printing. Here
-//! is what both programs share.
+//! The command lines: one folder per program, one file per subcommand, nothing but argument parsing and printing. This file
+//! has the parts shared by both programs.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
 
@@ -18,9 +18,9 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Exit code: what was asked cannot be done.
+/// Exit code of a request that cannot be carried out.
 pub const CANNOT: u8 = 1;
-/// Exit code: something wrong was found.
+/// Exit code of a command that found a fault.
 pub const FOUND: u8 = 3;
 
 /// The process's exit code; an error is printed with its causes.
@@ -32,7 +32,7 @@ fn exit_code(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
     })
 }
 
-/// `wardwatch model list | head` ends as other programs do, and not with a panic. Not for what has to end in order.
+/// Lets `wardwatch model list | head` end as other programs do, without a panic. Not for commands that must end in order.
 #[expect(unsafe_code, reason = "std offers no way to set a signal back to its default")]
 fn end_at_a_closed_pipe() {
     // SAFETY: the default disposition runs no code of ours, and no other thread exists yet.
@@ -41,7 +41,7 @@ fn end_at_a_closed_pipe() {
     }
 }
 
-/// Log lines go to standard error, as journald wants them; RUST_LOG chooses which, and `default` where it is not set.
+/// Starts the log on standard error, as journald expects. RUST_LOG selects the lines, and `default` where it is not set.
 fn start_log(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
@@ -54,12 +54,12 @@ fn start_log(default: &str) {
     }
 }
 
-/// Whether standard error goes to journald.
+/// True where standard error goes to journald.
 fn is_for_the_journal() -> bool {
     std::env::var_os("JOURNAL_STREAM").is_some() && !std::io::stderr().is_terminal()
 }
 
-/// Lines for journald, which has times of its own: each begins with its priority, as sd-daemon(3) says.
+/// Lines for journald, which has times of its own: each begins with its priority, as in sd-daemon(3).
 struct Journal<F>(F);
 
 impl<S, N, F> FormatEvent<S, N> for Journal<F>
@@ -85,7 +85,7 @@ where
     }
 }
 
-/// Who asks: as they say, or as sudo or the login name them; with the user id, which nobody can make up.
+/// The person for the access log: the given name, or that of sudo or the login; with the user id, which cannot be faked.
 fn who(said: Option<&str>) -> String {
     let from_environment = || ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|key| std::env::var(key).ok());
     let name = said.map(str::to_owned).or_else(from_environment).unwrap_or_else(|| "somebody".to_owned());

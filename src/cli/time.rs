@@ -13,14 +13,14 @@ pub(super) const WITH_OFFSET: &str = "%Y-%m-%d %H:%M:%S%:z";
 /// Reads RFC 3339, a local date and time, or a local time of today.
 ///
 /// # Errors
-/// It is no time, or no single one: the clocks showed it twice, or never. Says what would be right.
+/// It is no time, or no single one: the clocks showed it twice, or never. The text names valid ones.
 pub(super) fn parse(text: &str, timezone: &TimeZone, now: WallTime) -> anyhow::Result<WallTime> {
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Ok(WallTime::from_timestamp(instant));
     }
     let today = now.to_timestamp().to_zoned(timezone.clone()).date();
     let local = match (text.contains('-'), text.contains(':')) {
-        // A date alone would read as midnight, which few who write one for an end mean.
+        // A date alone would mean midnight, which is seldom intended as an end.
         (_, false) => None,
         (true, true) => text.parse::<DateTime>().ok(),
         (false, true) => text.parse::<Time>().ok().map(|time| today.to_datetime(time)),
@@ -53,7 +53,7 @@ fn once(local: DateTime, timezone: &TimeZone) -> anyhow::Result<Timestamp> {
     }
 }
 
-/// Date and time with their offset: as a time that was there twice is told apart, and as it can be given again.
+/// Date and time with their offset: distinguishes a time that occurred twice, and is valid input again.
 fn text(at: Zoned) -> String {
     at.strftime(WITH_OFFSET).to_string()
 }
@@ -112,7 +112,7 @@ mod tests {
             let now = WallTime::from_timestamp("2026-12-01T00:00:00Z".parse().unwrap());
             let said = parse(local, &timezone, now).unwrap_err().to_string();
             assert!(said.contains("twice") && said.contains(first) && said.contains(second), "{said}");
-            // What it proposes is read, and means two moments.
+            // The proposed times are valid input, and mean two moments.
             let moments = [first, second].map(|text| parse(text, &timezone, now).unwrap());
             assert!(moments[0] < moments[1], "{moments:?}");
         }
@@ -136,7 +136,7 @@ mod tests {
                 "2026-03-08 02:00",
                 ["2026-03-08 01:00:00-05:00", "2026-03-08 03:00:00-04:00"],
             ),
-            // A day that was left out whole.
+            // A day that was left out entirely.
             ("Pacific/Apia", "2011-12-30 12:00", ["2011-12-29 12:00:00-10:00", "2011-12-31 12:00:00+14:00"]),
         ] {
             let timezone = TimeZone::get(zone).unwrap();

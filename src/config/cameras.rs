@@ -16,9 +16,9 @@ use crate::domain::secret::Credentials;
 use crate::domain::zone::{Tripwire, Zone};
 use crate::video::{RtspSource, Source, StreamSettings, Transport};
 
-/// A camera, and where on its picture rules can apply.
+/// A camera, with the places on its picture to which rules can apply.
 pub(super) struct Checked {
-    /// What the box does with it.
+    /// Its settings.
     pub(super) settings: Camera,
     /// Its zones.
     pub(super) zones: Vec<Zone>,
@@ -28,7 +28,7 @@ pub(super) struct Checked {
     pub(super) ground: Option<Ground>,
 }
 
-/// The cameras that are right, in the order of their ids.
+/// The valid cameras, in the order of their ids.
 pub(super) fn checked(checker: &mut Checker, cameras: BTreeMap<String, file::Camera>) -> Vec<Checked> {
     let mut checked = Vec::new();
     for (id, camera) in cameras {
@@ -66,7 +66,7 @@ fn one(checker: &mut Checker, path: &str, id: &str, camera: file::Camera) -> Opt
         );
         checker.wrong(&floor, what, "lower it, or raise fps_max");
     }
-    // A sub stream that is wrong must not turn the main stream into the one to look at.
+    // An invalid sub stream must not make the main stream the one for detection.
     let sub = match sub {
         Some(sub) => Some(sub?),
         None => None,
@@ -89,9 +89,9 @@ fn one(checker: &mut Checker, path: &str, id: &str, camera: file::Camera) -> Opt
     })
 }
 
-/// Looks at the sub stream where there is one, and leaves out a stream from which nothing is wanted.
+/// Settings of the streams: detection on the sub stream where there is one, without a stream that has no use.
 fn streams(id: &CameraId, camera: &file::Camera, main: Source, sub: Option<Source>) -> Vec<StreamSettings> {
-    // A key frame that comes a few milliseconds late still counts as in time.
+    // A key frame that is a few milliseconds late still counts as in time.
     let idle_gap_max = Duration::from_secs_f64(camera.idle_gap_seconds_max * 1.05);
     let may_idle = sub.is_none() && !idle_gap_max.is_zero();
     let stream = |role, source, record, watch_fps_max| StreamSettings {
@@ -142,7 +142,7 @@ fn source(
     }))
 }
 
-/// Keys that mean something with one scheme only.
+/// Checks keys that are valid with one scheme only.
 fn check_source_keys(checker: &mut Checker, path: &str, camera: &file::Camera) {
     let uses = |scheme: &str| {
         let starts = |text: &String| text.to_ascii_lowercase().starts_with(scheme);
@@ -165,7 +165,7 @@ fn check_source_keys(checker: &mut Checker, path: &str, camera: &file::Camera) {
 fn polygons(checker: &mut Checker, path: &str, masks: &[Vec<[f32; 2]>]) -> Vec<Polygon> {
     let mut checked = Vec::new();
     for (index, points) in masks.iter().enumerate() {
-        // Already noted where the shape was checked.
+        // A mask with fewer points was already noted where the shape was checked.
         if points.len() < 3 {
             continue;
         }

@@ -1,8 +1,8 @@
-//! The configuration as written: what serde reads, and what the JSON Schema for editors is made of.
+//! The configuration as written: the input of serde, and the source of the JSON Schema for editors.
 //!
-//! Every doc comment here is the help text an editor shows, every range is what a value is checked against. Ids,
-//! paths, addresses and times are plain text here; [`super::settings`] gives them their types. A key that is required
-//! is an `Option` marked `required`: that it is missing must not hide what is wrong with its neighbours.
+//! Every doc comment here is the help text that an editor shows, and every range is a limit for a value. Ids,
+//! paths, addresses and times are plain text here; [`super::settings`] gives them their types. A required key
+//! is an `Option` marked `required`: its absence must not hide faults of its neighbours.
 
 use std::collections::BTreeMap;
 
@@ -150,7 +150,7 @@ pub enum ByteCount {
     Text(String),
 }
 
-/// One `type` list says the same as a choice of two schemas, and is simpler to check against.
+/// Replaces a choice of two schemas by one `type` list with the same meaning, which is simpler to check against.
 fn number_or_text(schema: &mut schemars::Schema) {
     schema.remove("anyOf");
     schema.insert("type".to_owned(), serde_json::json!(["integer", "string"]));
@@ -464,7 +464,7 @@ pub struct Rule {
     pub kind: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Each kind may have a table `night` with its own keys once more; one that is left out is as by day.
+/// Adds a table `night` to each kind, with the kind's own keys once more; a left-out key is as by day.
 fn night_numbers(schema: &mut schemars::Schema) {
     let Some(kinds) = schema.get_mut("oneOf").and_then(|kinds| kinds.as_array_mut()) else { return };
     for kind in kinds {

@@ -1,5 +1,5 @@
-//! Who the box is to its broker, out of a configuration that is not whole yet: the certificate that it names is still to
-//! be signed, the broker's address may be an example's.
+//! The box's identity for its broker, from a configuration that is not complete yet: its certificate is still to be signed,
+//! and the broker's address may be an example's.
 
 use std::path::{Path, PathBuf};
 
@@ -9,21 +9,21 @@ use super::problem::{Problem, Problems};
 use super::written::Written;
 use crate::domain::ids::BoxId;
 
-/// What a configuration says of the box's certificate.
+/// Values of a configuration about the box's certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Identity {
     /// `box.id`.
     pub box_id: Option<BoxId>,
-    /// `broker.cert_file`; systemd credentials are left out: nobody can write them from here.
+    /// `broker.cert_file`; systemd credentials are left out: no command can write them from here.
     pub cert_file: Option<PathBuf>,
     /// `broker.key_file`, likewise.
     pub key_file: Option<PathBuf>,
 }
 
-/// Reads `path` and `conf.d/*.toml` beside it, and checks no more than what it tells.
+/// Reads `path` and `conf.d/*.toml` beside it, and checks only the values that it returns.
 ///
 /// # Errors
-/// Files that do not read or are not TOML, or an id that is none.
+/// Files that do not read or are not TOML, or an invalid id.
 pub fn identity(path: &Path) -> Result<Identity, Problems> {
     let mut written = Written::read(path);
     let text = |written: &Written, table: &str, key: &str| {
@@ -42,7 +42,7 @@ pub fn identity(path: &Path) -> Result<Identity, Problems> {
     };
     let found = Identity { box_id, cert_file: file("cert_file"), key_file: file("key_file") };
     let mut problems = written.into_problems();
-    // What else is wrong is for `wardwatch check`.
+    // Other faults are for `wardwatch check`.
     let matters = |problem: &Problem| problem.key.is_empty() || problem.key == "box.id";
     problems.0.retain(matters);
     if problems.0.is_empty() { Ok(found) } else { Err(problems) }

@@ -1,9 +1,9 @@
 //! The configuration: read as written, checked, and handed out as every module's own settings.
 //!
 //! [`load`] reads `wardwatch.toml` and `conf.d/*.toml` beside it in these steps, none of which stops at the first
-//! problem: `written` merges the files into one tree that knows the line of every key; `shape` checks the tree against
-//! the JSON Schema of `file` and takes out what does not fit; `settings`, with `cameras` and `rules`, gives the rest
-//! its types and checks what no schema can say.
+//! problem. `written` merges the files into one tree that knows the line of every key. `shape` checks the tree against
+//! the JSON Schema of `file` and removes invalid values. `settings`, with `cameras` and `rules`, gives the rest
+//! its types and checks the conditions that a schema cannot express.
 //!
 //! It never writes, never opens a connection, and never shows a password. `cli` and `agent` call it; a reload that
 //! fails leaves its caller with the settings it has.
@@ -26,14 +26,14 @@ pub use problem::{Problem, Problems};
 pub use settings::{Camera, Settings};
 pub use shape::json_schema;
 
-/// Where a box has its configuration.
+/// Default path of a box's configuration.
 pub const DEFAULT_PATH: &str = "/etc/wardwatch/wardwatch.toml";
 
 /// Reads and checks `path` and `conf.d/*.toml` beside it; blocks on the disk. Systemd credentials are looked for in
 /// `$CREDENTIALS_DIRECTORY`.
 ///
 /// # Errors
-/// Everything that is wrong, at once, in the order of files and lines.
+/// All problems, at once, in the order of files and lines.
 pub fn load(path: &Path) -> Result<Settings, Problems> {
     let credentials_directory = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     settings::load(path, credentials_directory.as_deref())

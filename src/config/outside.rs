@@ -1,4 +1,4 @@
-//! What the configuration names outside of itself: addresses, files, passwords.
+//! References of the configuration to the outside: addresses, files, passwords.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -7,15 +7,15 @@ use super::written::Written;
 use crate::domain::secret::{Credentials, Secret};
 use crate::text;
 
-/// `LoadCredential=secrets:/etc/wardwatch/secrets` of the unit hands over every file of that folder under its name with
-/// this before it.
+/// Prefix of credentials from `LoadCredential=secrets:/etc/wardwatch/secrets` in the unit, which hands over every file of that
+/// folder under its name with this prefix.
 const UNIT_PREFIX: &str = "secrets_";
 
-/// The configuration as written, and what else is needed to check it.
+/// The configuration as written, with the other inputs of its check.
 pub(super) struct Checker<'a> {
-    /// Where problems go.
+    /// Collects the problems.
     pub(super) written: &'a mut Written,
-    /// Where systemd puts the unit's credentials.
+    /// Folder of the unit's credentials, set by systemd.
     pub(super) credentials_directory: Option<&'a Path>,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Checker<'a> {
 pub(super) struct Address<'t> {
     /// In lower case, without `://`.
     pub(super) scheme: String,
-    /// What follows `://`.
+    /// The part after `://`.
     pub(super) rest: &'t str,
     /// Host and port; the host is empty for `file`.
     pub(super) host: &'t str,
@@ -36,7 +36,7 @@ impl Checker<'_> {
         self.written.wrong(path, what, remedy);
     }
 
-    /// An id, or a problem.
+    /// The id; an invalid one is noted as a problem.
     pub(super) fn id<T: std::str::FromStr>(&mut self, path: &str, text: &str) -> Option<T> {
         let id = text.parse().ok();
         if id.is_none() {
@@ -45,7 +45,7 @@ impl Checker<'_> {
         id
     }
 
-    /// An address with one of `schemes`. A problem never shows more of it than the scheme, since the rest may hold a
+    /// An address with one of `schemes`. A problem never shows more of it than the scheme, since the rest may contain a
     /// password.
     pub(super) fn address<'t>(&mut self, path: &str, text: &'t str, schemes: &[&str]) -> Option<Address<'t>> {
         let examples = schemes.iter().map(|scheme| format!("{scheme}://...")).collect::<Vec<_>>().join(", ");
@@ -84,7 +84,7 @@ impl Checker<'_> {
         }
     }
 
-    /// The path that `text` means: of a credential, or counted from the folder of the file that writes it.
+    /// The path that `text` means: of a credential, or relative to the folder of the file that names it.
     pub(super) fn path(&mut self, key: &str, text: &str) -> Option<PathBuf> {
         let Some(name) = text.strip_prefix("credential:") else {
             return Some(self.written.folder(key).join(text));
@@ -99,7 +99,7 @@ impl Checker<'_> {
                 None
             }
             Some(directory) => Some(directory.join(name)),
-            // By hand, as root: from where the unit loads it.
+            // Run by hand, as root: the folder from which the unit loads it.
             None if name.starts_with(UNIT_PREFIX) && !name.contains('/') => {
                 Some(self.written.base().join("secrets").join(&name[UNIT_PREFIX.len()..]))
             }
@@ -113,12 +113,12 @@ impl Checker<'_> {
         }
     }
 
-    /// The path of a file that is there.
+    /// The path of an existing file.
     pub(super) fn file(&mut self, key: &str, text: &str) -> Option<PathBuf> {
         self.metadata(key, text).map(|(path, _)| path)
     }
 
-    /// The path of a file that is there, and that not everybody can read.
+    /// The path of an existing file that is not readable by everybody.
     pub(super) fn private_file(&mut self, key: &str, text: &str) -> Option<PathBuf> {
         let (path, metadata) = self.metadata(key, text)?;
         if metadata.permissions().mode() & 0o004 != 0 {
@@ -196,7 +196,7 @@ impl Checker<'_> {
     }
 }
 
-/// The host and port at the start of what follows `://`.
+/// The host and port at the start of the part after `://`.
 fn host_and_port(rest: &str) -> Option<(&str, Option<u16>)> {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let (host, port) = match authority.strip_prefix('[') {

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, where, and what would be right.
+//! Problems of a configuration: the fault, its place, and the remedy.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::domain::fault::ErrorKind;
 
-/// One thing that is wrong.
+/// One fault of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// The file it is in.
@@ -16,9 +16,9 @@ pub struct Problem {
     pub line: usize,
     /// The key it is about: `camera.gate.zone.yard.points[2]`. Empty where the file cannot be read that far.
     pub key: String,
-    /// What is wrong. Never shows a password.
+    /// The fault. Never shows a password.
     pub what: String,
-    /// What would be right.
+    /// The remedy.
     pub remedy: String,
 }
 
@@ -36,13 +36,13 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a configuration: at least one problem, in the order of files and lines.
+/// All problems of a configuration: at least one, in the order of files and lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Problems(pub Vec<Problem>);
 
 impl Problems {
-    /// Always [`ErrorKind::Config`]: nothing changes until somebody mends the files.
+    /// Always [`ErrorKind::Config`]: nothing changes until a person corrects the files.
     pub fn kind(&self) -> ErrorKind {
         ErrorKind::Config
     }
@@ -61,7 +61,7 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// The remedy for a word that is not one of `known`: the one that was probably meant, and all there are.
+/// The remedy for a word that is not one of `known`: the one that was probably meant, and all known ones.
 pub(super) fn choose<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     let list = known.join(", ");
@@ -83,7 +83,7 @@ fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     }
 }
 
-/// How many letters must be put in, taken out, replaced, or swapped with their neighbour to make one word of the
+/// Number of letters to insert, remove, replace, or swap with their neighbour to make one word of the
 /// other (optimal string alignment).
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());

@@ -16,9 +16,9 @@ use crate::domain::detection::Label;
 use crate::domain::ids::RuleId;
 use crate::rules::{About, Day, Kind, Needs, Place, PlaceNeed, RuleSettings, Schedule, Window};
 
-/// The rules that are right, in the order of their ids and then of the cameras that they name.
+/// The valid rules, in the order of their ids and then of the cameras that they name.
 ///
-/// Without a calendar or a detector, what depends on them is not checked: they are problems themselves.
+/// Without a calendar or a detector, the parts that depend on it are not checked: its absence is a problem of its own.
 pub(super) fn checked(
     checker: &mut Checker,
     rules: BTreeMap<String, file::Rule>,
@@ -58,7 +58,7 @@ pub(super) fn checked(
     checked
 }
 
-/// The kind with the numbers of the day, and with those of the night where there are some.
+/// The kind with the numbers of the day, and the kind with those of the night, if there are any.
 fn kinds(checker: &mut Checker, path: &str, rule: &file::Rule) -> (Option<Kind>, Option<Kind>) {
     let day = kind(checker, path, &rule.kind);
     if day.is_none() || rule.night.is_empty() {
@@ -69,7 +69,7 @@ fn kinds(checker: &mut Checker, path: &str, rule: &file::Rule) -> (Option<Kind>,
     (day, kind(checker, &format!("{path}.night"), &numbers))
 }
 
-/// A kind may refuse what no schema can say: then its own words say what.
+/// Reads the kind. Its own error message reports faults that a schema cannot express.
 fn kind(checker: &mut Checker, path: &str, keys: &Map<String, Value>) -> Option<Kind> {
     if !keys.contains_key("kind") {
         return None;
@@ -85,7 +85,7 @@ fn kind(checker: &mut Checker, path: &str, keys: &Map<String, Value>) -> Option<
     }
 }
 
-/// A rule about what the detector never says would never fire; one about the camera itself has no labels.
+/// Checks the labels. A rule about labels that the detector never gives would never fire; one about the camera has none.
 fn check_labels(
     checker: &mut Checker,
     path: &str,
@@ -109,7 +109,7 @@ fn check_labels(
     }
 }
 
-/// Whether the rule names what its kind needs, and nothing else. `needs` are those of the day and of the night.
+/// Checks that the rule names the places that its kind needs, and no others. `needs` are those of the day and of the night.
 fn check_place_keys(checker: &mut Checker, path: &str, needs: &[Needs]) {
     let place = match needs.iter().map(|needs| needs.place).find(|place| *place != PlaceNeed::Anywhere) {
         Some(place) => place,
@@ -138,7 +138,7 @@ fn check_place_keys(checker: &mut Checker, path: &str, needs: &[Needs]) {
     }
 }
 
-/// A rule that measures needs the ground under each of its cameras, as far as its zone reaches.
+/// Checks the ground of each camera of a rule that measures: it is needed as far as the rule's zone reaches.
 fn check_grounds(
     checker: &mut Checker,
     path: &str,
@@ -171,8 +171,8 @@ fn check_grounds(
     }
 }
 
-/// The last of the cameras `named` so far, and where on it the rule applies. `None` if either is wrong, here or where
-/// it is defined.
+/// The last of the cameras `named` so far, and the place on it to which the rule applies. `None` if either is invalid, here
+/// or at its definition.
 fn place<'c>(
     checker: &mut Checker,
     path: &str,
@@ -207,7 +207,7 @@ fn place<'c>(
     Some((camera, place))
 }
 
-/// Whether `name` is one of the tables at `keys`, which are `noun`s; a problem with the key at `path` if not.
+/// True if `name` is one of the tables at `keys`, which are `noun`s; else notes a problem with the key at `path`.
 fn exists(checker: &mut Checker, path: &str, noun: &str, name: &str, keys: &[&str]) -> bool {
     let known = checker.written.names(keys);
     if known.iter().any(|known| known == name) {
@@ -226,7 +226,7 @@ fn exists(checker: &mut Checker, path: &str, noun: &str, name: &str, keys: &[&st
     false
 }
 
-/// The windows that are right.
+/// The valid windows.
 fn windows(checker: &mut Checker, path: &str, schedule: &[file::Window]) -> Vec<Window> {
     let mut time = |index: usize, key: &str, text: &Option<String>| {
         settings::time(checker, &format!("{path}.schedule[{index}].{key}"), text.as_ref()?)

@@ -1,4 +1,4 @@
-//! The configuration, checked and typed: from what is written to every module's own settings.
+//! The configuration, checked and typed: from the written values to every module's own settings.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,25 +18,25 @@ use crate::domain::ids::{BoxId, WardId};
 use crate::rules::{RuleSettings, Schedule, Window};
 use crate::{detect, publish, video};
 
-/// Beside the store's own files: where Home Assistant was told of the box.
+/// File beside the store's own ones, with the topics of messages to Home Assistant.
 const TOLD_FILE: &str = "home-assistant-topics";
 
-/// What the box is to do.
+/// All settings of the box.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// The ward.
     pub ward: WardId,
     /// This box.
     pub box_id: BoxId,
-    /// In which schedules are meant.
+    /// Time zone of the schedules.
     pub timezone: TimeZone,
-    /// The ward's holidays, as schedules know them.
+    /// The ward's holidays, for schedules.
     pub holidays: BTreeSet<Date>,
-    /// Where footage and alerts are kept.
+    /// Settings of the store for footage and alerts.
     pub store: crate::store::Settings,
     /// The ward post's broker.
     pub broker: publish::Settings,
-    /// What looks at the pictures.
+    /// Settings of the detection.
     pub detect: detect::Settings,
     /// The cameras, by id.
     pub cameras: Vec<Camera>,
@@ -47,32 +47,32 @@ pub struct Settings {
 /// One camera.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Camera {
-    /// How alerts name it.
+    /// Its name and place in alerts.
     pub camera: CameraRef,
-    /// One stream that does everything, or the main stream that is recorded and the sub stream that is looked at. A
-    /// stream from which nothing is wanted is left out.
+    /// One stream for all purposes, or the main stream for recording and the sub stream for detection. A stream without a use is
+    /// left out.
     pub streams: Vec<video::StreamSettings>,
-    /// How much footage from before an alert belongs to it.
+    /// Duration of the footage before an alert that belongs to it.
     pub pre_roll: Duration,
-    /// How much footage from after an alert belongs to it.
+    /// Duration of the footage after an alert that belongs to it.
     pub post_roll: Duration,
-    /// So many looks a second come before what others get beyond theirs.
+    /// Inferences per second that have priority over those of other cameras beyond their own minimum.
     pub looks_per_second_min: f32,
-    /// Where motion does not count.
+    /// Areas in which motion does not count.
     pub masks: Vec<Polygon>,
-    /// What no thumbnail shows.
+    /// Areas that no thumbnail shows.
     pub privacy_masks: Vec<Polygon>,
-    /// Whether thumbnails show persons that the alert is not about in coarse blocks.
+    /// Thumbnails show persons that the alert is not about in coarse blocks.
     pub hide_bystanders: bool,
 }
 
 /// Reads and checks `path` and `conf.d/*.toml` beside it. Reads files, password files among them, and changes nothing:
-/// a caller that reloads keeps what it has until this says `Ok`.
+/// a caller that reloads keeps its settings until this returns `Ok`.
 ///
-/// `credentials_directory` is where systemd has put the unit's credentials.
+/// `credentials_directory` is the folder of the unit's credentials, set by systemd.
 ///
 /// # Errors
-/// Everything that is wrong, at once.
+/// All problems, at once.
 pub(super) fn load(path: &Path, credentials_directory: Option<&Path>) -> Result<Settings, Problems> {
     let mut written = Written::read(path);
     let root = shape::check(&mut written);
@@ -125,7 +125,7 @@ fn checked(checker: &mut Checker, file: File) -> Option<Settings> {
     })
 }
 
-/// Ward, box, and the calendar that schedules are meant in, without a window.
+/// Ward, box, and the calendar for schedules, without a window.
 fn identity(
     checker: &mut Checker,
     identity: file::Identity,
@@ -167,7 +167,7 @@ fn night(checker: &mut Checker, night: &file::Night) -> Option<Window> {
     Some(Window { days: Vec::new(), from: from?, to: to? })
 }
 
-/// A time of day, or a problem.
+/// A time of day; an invalid one is noted as a problem.
 pub(super) fn time(checker: &mut Checker, key: &str, text: &str) -> Option<Time> {
     let time = Time::strptime("%H:%M", text).ok();
     if time.is_none() {
@@ -227,7 +227,7 @@ fn broker(
     })
 }
 
-/// The first level of its topics, where it is told of the box.
+/// First level of the discovery topics; `None` where discovery is off.
 fn home_assistant(checker: &mut Checker, asked: file::HomeAssistant) -> Option<String> {
     let prefix = asked.topic_prefix;
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -239,7 +239,7 @@ fn home_assistant(checker: &mut Checker, asked: file::HomeAssistant) -> Option<S
     asked.discovery.then_some(prefix)
 }
 
-/// By its address, or the one name that always means it.
+/// True for a loopback address, or `localhost`.
 fn is_this_machine(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())

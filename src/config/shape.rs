@@ -1,7 +1,7 @@
 //! The shape of the configuration: its JSON Schema, made of [`super::file`], and the check against it.
 //!
-//! serde stops at the first thing it does not understand. The check here finds them all, against the same schema that
-//! editors use, and removes what is wrong, so that the rest can still be read and checked further.
+//! serde stops at the first fault. The check here finds all of them, against the same schema that editors use. It
+//! removes invalid values, so that the rest can still be read and checked further.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub fn json_schema() -> String {
     serde_json::to_string_pretty(&schema()).expect("a schema is JSON") + "\n"
 }
 
-/// Notes everything in `written` that has not the right shape; returns what has.
+/// Notes all values in `written` with a wrong shape; returns the others.
 pub(super) fn check(written: &mut Written) -> Value {
     let schema = schema();
     let mut root = written.root.clone();
@@ -24,7 +24,7 @@ pub(super) fn check(written: &mut Written) -> Value {
     Value::Object(root)
 }
 
-/// TOML has no null: an optional key is left out.
+/// Schema of the configuration without null: TOML has no null, and an optional key is left out.
 fn schema() -> Value {
     let without_null = |schema: &mut schemars::Schema| {
         if let Some(Value::Array(types)) = schema.get_mut("type") {
@@ -50,10 +50,10 @@ struct Shape<'a> {
 }
 
 impl<'a> Shape<'a> {
-    /// Whether the value at `path` can be used, after what is wrong in it has been noted and, where possible, removed.
+    /// True if the value at `path` can be used, after faults in it have been noted and, where possible, removed.
     fn value(&self, written: &mut Written, path: &str, value: &mut Value, schema: &'a Value) -> bool {
         let schema = self.resolved(schema);
-        // Already noted when it was read.
+        // The problem was already noted when it was read.
         if value.is_null() {
             return false;
         }
@@ -103,13 +103,13 @@ impl<'a> Shape<'a> {
         usable
     }
 
-    /// Removes from `table` what cannot be used. What it lacks is noted; the rest of it can be used all the same.
+    /// Removes unusable values from `table`. Missing keys are noted; the rest of the table can be used all the same.
     fn table(&self, written: &mut Written, path: &str, table: &mut Map<String, Value>, schema: &'a Value) {
         let variants = self.variants(written, path, table, schema);
         let parts: Vec<&Value> = std::iter::once(schema).chain(variants.iter().copied()).collect();
         let mut properties: BTreeMap<&str, &Value> = BTreeMap::new();
         for (key, schema) in parts.iter().flat_map(|part| self::properties(part)) {
-            // While several variants are possible, what they mean differently by one key can be anything.
+            // While several variants are possible, a key with different meanings in them may have any value.
             let meant = properties.insert(key, schema).is_none_or(|other| other == schema);
             if !meant && variants.len() > 1 {
                 properties.insert(key, &Value::Null);
@@ -125,7 +125,7 @@ impl<'a> Shape<'a> {
             written.wrong(&path, "there is no such key here", remedy);
             false
         });
-        // While several variants are possible, what they require is unknown.
+        // While several variants are possible, their required keys are unknown.
         let chosen = if variants.len() == 1 { &parts[..] } else { &parts[..1] };
         for required in chosen.iter().filter_map(|part| part["required"].as_array()).flatten() {
             let required = required.as_str().unwrap_or_default();
@@ -137,8 +137,8 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// Of a table that comes in kinds (`oneOf`, told apart by a key with one fixed word), the schema of the kind that
-    /// is written; all of them if that is missing or unknown, which is noted. Empty if it does not come in kinds.
+    /// Variant of a table that comes in kinds (`oneOf`, distinguished by a key with one fixed word): the schema of the written
+    /// kind. All variants if the kind is missing or unknown, which is noted. Empty if the table does not come in kinds.
     fn variants(
         &self,
         written: &mut Written,
@@ -161,7 +161,7 @@ impl<'a> Shape<'a> {
                 written.wrong(&path, format!("there is no {tag} {word:?}"), choose(word, words));
                 table.remove(tag);
             }
-            // Whatever it is, the check of the key itself says what is wrong with it.
+            // The check of the key itself notes its fault.
             Some(_) => {}
         }
         all.iter().collect()
@@ -183,7 +183,7 @@ fn properties(schema: &Value) -> impl Iterator<Item = (&str, &Value)> {
     schema["properties"].as_object().into_iter().flatten().map(|(key, schema)| (key.as_str(), schema))
 }
 
-/// The key that tells a variant from the others, and its word.
+/// The key that distinguishes a variant from the others, and its word.
 fn tag_and_word(variant: &Value) -> Option<(&str, &str)> {
     properties(variant).find_map(|(key, schema)| Some((key, schema["const"].as_str()?)))
 }
@@ -213,7 +213,7 @@ fn types(schema: &Value) -> Vec<&str> {
     }
 }
 
-/// The words that a value may be, if only certain ones are right.
+/// The words that a value may be, if only certain ones are valid.
 fn choices(schema: &Value) -> Vec<&str> {
     let words = |name: &str| schema[name].as_array().into_iter().flatten();
     let documented = words("oneOf").filter_map(|choice| choice["const"].as_str());

@@ -1,4 +1,4 @@
-//! Where footage and alerts are kept, and how much of it for how long.
+//! Settings of the store for footage and alerts: folder, sizes and ages.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use super::outside::Checker;
 use super::written::quoted;
 use crate::store::Settings;
 
-/// The least room for footage: less holds no event of one camera.
+/// Minimum room for footage: less does not hold one event of one camera.
 const CLIP_BYTES_MIN: u64 = 64 << 20;
-/// Room for a few dozen pictures.
+/// Minimum room of the outbox: a few dozen pictures.
 const OUTBOX_BYTES_MIN: u64 = 1 << 20;
 
 /// The store's settings; `None` only if a problem has been noted.
@@ -42,7 +42,7 @@ pub(super) fn checked(
     for (id, camera) in cameras {
         let Some(count) = &camera.clip_bytes_max else { continue };
         let share = clip_bytes(checker, &format!("camera.{}.clip_bytes_max", quoted(id)), count);
-        // An id that is wrong is noted with its camera.
+        // An invalid id is noted with its camera.
         if let (Some(share), Ok(id)) = (share, id.parse()) {
             camera_bytes_max.insert(id, share);
         }
@@ -62,7 +62,7 @@ pub(super) fn checked(
     })
 }
 
-/// Room for footage.
+/// Room for footage, which is checked against the minimum.
 fn clip_bytes(checker: &mut Checker, key: &str, count: &ByteCount) -> Option<u64> {
     let bytes = bytes(checker, key, count)?;
     if bytes < CLIP_BYTES_MIN {
@@ -100,7 +100,7 @@ fn read_bytes(count: &ByteCount) -> Option<u64> {
         "TiB" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
         _ => return None,
     };
-    // A float becomes the nearest number that fits; what is past 2^64 bytes is no disk's limit.
+    // A float becomes the nearest number that fits; above 2^64 bytes lies no disk's limit.
     number.parse::<f64>().ok().map(|number| (number * unit) as u64)
 }
 

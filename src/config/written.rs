@@ -10,13 +10,13 @@ use toml::de::{DeTable, DeValue};
 use super::problem::{Problem, Problems};
 use crate::text;
 
-/// The configuration as written, and what was found wrong with it so far.
+/// The configuration as written, with the problems found so far.
 ///
 /// Keys are named by their path, as in `camera.gate.zone.yard.points[2]`.
 pub(super) struct Written {
-    /// In the order in which they were read.
+    /// The files in the order in which they were read.
     files: Vec<PathBuf>,
-    /// Files that are not TOML: what else seems wrong in them may only be a consequence.
+    /// Files that are not TOML: other faults in them may be only a consequence.
     broken: BTreeSet<usize>,
     /// The files' merged content.
     pub(super) root: Map<String, Value>,
@@ -41,7 +41,7 @@ impl Written {
             places: BTreeMap::new(),
             problems: Vec::new(),
         };
-        // Paths in it must hold for whoever uses the settings, in whatever folder.
+        // Paths in it must be valid for any working folder of the settings' users.
         let path = &std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         written.read_file(path.to_owned());
         let folder = path.with_file_name("conf.d");
@@ -58,7 +58,7 @@ impl Written {
         self.wrong_at(place, path, what.into(), remedy.into());
     }
 
-    /// Whether a problem has been noted with the key at `path`, or with one below it.
+    /// True where a problem has been noted with the key at `path`, or with one below it.
     pub(super) fn is_wrong(&self, path: &str) -> bool {
         let below = |key: &str| {
             key.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
@@ -71,17 +71,17 @@ impl Written {
         self.files[self.place(path).file].parent().unwrap_or(Path::new(""))
     }
 
-    /// The folder of the configuration itself, whichever file writes a key.
+    /// The folder of the configuration itself, for any file that writes a key.
     pub(super) fn base(&self) -> &Path {
         self.files[0].parent().unwrap_or(Path::new(""))
     }
 
-    /// Whether the key at `path` is written, be it right or wrong.
+    /// True where the key at `path` is written, with a valid value or not.
     pub(super) fn is_written(&self, path: &str) -> bool {
         self.places.contains_key(path)
     }
 
-    /// The keys of the table at `keys`, be they right or wrong: `["camera"]` for every camera's id.
+    /// The keys of the table at `keys`, valid or not: `["camera"]` for every camera's id.
     pub(super) fn names(&self, keys: &[&str]) -> Vec<String> {
         let mut table = Some(&self.root);
         for key in keys {
@@ -148,8 +148,8 @@ impl Written {
         self.root = root;
     }
 
-    /// Adds `table`, which stands at `path`, to `into`; with `tables_only`, only the tables in it. What is there already
-    /// stays, and is a problem.
+    /// Adds `table`, which stands at `path`, to `into`; with `tables_only`, only the tables in it. An existing value
+    /// stays, and is noted as a problem.
     fn merge(
         &mut self,
         into: &mut Map<String, Value>,
@@ -198,7 +198,7 @@ impl Written {
         self.wrong_at(again, path, what, "keep one of the two".to_owned());
     }
 
-    /// A value without its span; the places of it and of what is in it are kept under `path`.
+    /// A value without its span; the places of it and of its parts are kept under `path`.
     fn plain(&mut self, value: &Spanned<DeValue>, path: &str, from: &Source) -> Value {
         let place = from.place(value);
         self.places.insert(path.to_owned(), place);
@@ -211,7 +211,7 @@ impl Written {
                 let number = digits.as_str().parse().ok().and_then(serde_json::Number::from_f64);
                 number.map_or_else(|| self.no_number(place, path), Value::Number)
             }
-            // No key takes one; as text it could be taken for what it is not.
+            // No key takes one; as text it could be mistaken for another value.
             DeValue::Datetime(time) => {
                 let remedy = format!("write it in quotes: \"{time}\"");
                 self.wrong_at(place, path, "is a bare date or time, where none is expected".into(), remedy);

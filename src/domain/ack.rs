@@ -1,4 +1,4 @@
-//! What the post has stored, schema `wardwatch.ack/1`: written at the ward post, read on the box.
+//! Acknowledgement of the post, schema `wardwatch.ack/1`: written at the ward post, read on the box.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use super::ids::{BoxId, OutboxId};
 /// The value of `schema` in every acknowledgement of this version.
 pub const SCHEMA: &str = "wardwatch.ack/1";
 
-/// The longest list of gaps in a message. What lies above the last gap that has room is not acknowledged yet.
+/// Maximum number of gaps in a message. Numbers above the last gap that has room are not acknowledged yet.
 pub const GAPS_MAX: usize = 256;
 
 /// Numbers that are missing, both ends included.
@@ -41,7 +41,7 @@ pub struct Ack {
 }
 
 impl Ack {
-    /// Of stored numbers, in ascending order and without repetition (0 is none): runs of `(first, last)`.
+    /// From the stored numbers, as runs of `(first, last)` in ascending order and without repetition. 0 is no number.
     pub fn of(box_id: BoxId, outbox: OutboxId, runs: impl IntoIterator<Item = (u64, u64)>) -> Self {
         let (mut contiguous, mut highest, mut gaps) = (0, 0, Vec::new());
         for (first, last) in runs {
@@ -59,20 +59,20 @@ impl Ack {
         Self { schema: SCHEMA.to_owned(), box_id, outbox, contiguous, highest, gaps }
     }
 
-    /// Whether the post has stored this message.
+    /// True where the post has stored this message.
     pub fn covers(&self, seq: u64) -> bool {
         let is_missing = |gap: &Gap| (gap.first..=gap.last).contains(&seq);
         (1..=self.highest).contains(&seq) && !self.gaps.iter().any(is_missing)
     }
 
-    /// What is stored, as runs of `(first, last)` in ascending order.
+    /// The stored numbers, as runs of `(first, last)` in ascending order.
     pub fn runs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         let starts = std::iter::once(1).chain(self.gaps.iter().map(|gap| gap.last + 1));
         let ends = self.gaps.iter().map(|gap| gap.first - 1).chain(std::iter::once(self.highest));
         starts.zip(ends).filter(|(first, last)| first <= last)
     }
 
-    /// Whether its numbers make sense: gaps in order, apart, above `contiguous` and below `highest`.
+    /// True where its numbers are valid: gaps in order, apart, above `contiguous` and below `highest`.
     pub fn is_consistent(&self) -> bool {
         let mut above = self.contiguous;
         for gap in &self.gaps {
@@ -141,7 +141,7 @@ mod tests {
     }
 
     proptest! {
-        /// As a set of numbers says it.
+        /// Equal to a set of numbers.
         #[test]
         fn it_covers_what_is_stored(stored in proptest::collection::btree_set(1u64..120, 0..100)) {
             let mut runs: Vec<(u64, u64)> = Vec::new();

@@ -15,9 +15,8 @@ pub const SCHEMA: &str = "wardwatch.alert/1";
 /// The largest thumbnail in bytes, before base64.
 pub const THUMBNAIL_BYTES_MAX: usize = 24 * 1024;
 
-/// `seq` of a message that goes ahead of itself: the box has not been able to keep it yet, or its picture would take long.
-/// The same message comes again with its place; a receiver has it already by `id` and `phase`, but perhaps not the
-/// picture.
+/// `seq` of a message that is sent ahead: the box has not been able to store it yet, or its picture would take long. The same
+/// message comes again with its number. A receiver knows it by then by `id` and `phase`, but may lack the picture.
 pub const NOT_KEPT: u64 = 0;
 
 /// The camera, as an alert names it.
@@ -152,10 +151,10 @@ pub struct Alert {
     pub thumbnail_withheld: Option<String>,
 }
 
-/// An alert before the store gave it its place: everything but `seq`.
+/// An alert before the store gave it its number: everything but `seq`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertDraft {
-    /// What happened.
+    /// The event.
     pub event: Event,
     /// The ward.
     pub ward: WardId,
@@ -172,7 +171,7 @@ pub struct AlertDraft {
 }
 
 impl AlertDraft {
-    /// The message, at place `seq` of `outbox`.
+    /// The message, with number `seq` of `outbox`.
     pub fn into_alert(self, outbox: OutboxId, seq: u64) -> Alert {
         let event = self.event;
         Alert {

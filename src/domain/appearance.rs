@@ -1,28 +1,28 @@
-//! The colours of a subject's box, to tell those apart who pass in front of each other.
+//! The colours in a subject's bounding box, to tell subjects apart that pass in front of each other.
 //!
-//! A handful of means of light and colour: good for seconds on one picture, and for nothing else. They live in a tracker's
-//! memory while it follows somebody, and are neither kept nor sent.
+//! A few means of light and colour: good for seconds on one picture, and for nothing else. They live in a tracker's
+//! memory while it follows a subject, and are neither stored nor sent.
 
 use super::geometry::Rect;
 use super::picture::Picture;
 
 const COLUMNS: usize = 2;
 const ROWS: usize = 4;
-/// At most so many samples a row and a column of a cell.
+/// Maximum number of samples in a row and in a column of a cell.
 const SAMPLES: usize = 6;
-/// At the box's sides there is more street than subject.
+/// Part of the width that is left out at each side, which shows more street than subject.
 const SIDE: f32 = 0.15;
-/// Colours tell more than light, which changes with the place.
+/// Weight of chroma against luma: light changes with the place more than colour does.
 const CHROMA: f32 = 2.0;
-/// Two that differ by so much of the range on average have nothing in common.
+/// Mean difference, as a part of the range, from which two appearances have nothing in common.
 const APART: f32 = 0.25;
 
-/// Means of luma and both chroma over a grid on the box, 0..=1 each.
+/// Means of luma and both chroma over a grid on the bounding box, 0..=1 each.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Appearance([[f32; 3]; COLUMNS * ROWS]);
 
 impl Appearance {
-    /// Of what is in `rect`, fractions of the picture.
+    /// Appearance of the part of the picture in `rect`, fractions of the picture.
     pub fn of(picture: &Picture, rect: &Rect) -> Self {
         let rect = rect.clamped();
         let (left, wide) = (rect.x + SIDE * rect.w, (1.0 - 2.0 * SIDE) * rect.w / COLUMNS as f32);
@@ -34,7 +34,7 @@ impl Appearance {
         Self(std::array::from_fn(cell))
     }
 
-    /// How much two differ: 0 not at all, 1 in everything.
+    /// Difference of two appearances: 0 for none, 1 for nothing in common.
     pub fn apart(&self, other: &Self) -> f32 {
         let of_cell = |(a, b): (&[f32; 3], &[f32; 3])| {
             let [y, u, v] = std::array::from_fn(|i| (a[i] - b[i]).abs());

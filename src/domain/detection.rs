@@ -1,4 +1,4 @@
-//! What a detector says of one frame.
+//! A detector's result for one frame.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::geometry::Rect;
 
-/// The score from which on a detection is sure, whichever network it comes from.
+/// The score from which a detection is sure, for any network.
 pub const SCORE_SURE: f32 = 0.45;
 
 /// What a subject is. Networks' own labels are mapped to these by the model's manifest; the rest is dropped.
@@ -31,7 +31,7 @@ impl Label {
     pub const ALL: [Label; 5] =
         [Label::Person, Label::TwoWheeler, Label::Car, Label::LargeVehicle, Label::Moving];
 
-    /// The word that stands in the configuration and in messages.
+    /// The word for it in the configuration and in messages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Person => "person",
@@ -49,14 +49,14 @@ impl fmt::Display for Label {
     }
 }
 
-/// One box in one frame.
+/// One bounding box in one frame.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Detection {
-    /// What it is.
+    /// Class of the subject.
     pub label: Label,
-    /// How sure the detector is, 0..=1.
+    /// The detector's confidence, 0..=1.
     pub score: f32,
-    /// Where it is.
+    /// Its bounding box, as fractions of the picture.
     #[serde(rename = "box")]
     pub rect: Rect,
 }

@@ -21,7 +21,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// The word that stands in messages.
+    /// The word for it in messages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Notice => "notice",
@@ -42,7 +42,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// The word that stands in messages.
+    /// The word for it in messages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Opened => "opened",
@@ -88,28 +88,28 @@ fn is_false(value: &bool) -> bool {
 /// A rule's outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// The id of the alert that will tell of it; the same when it opens and when it closes.
+    /// Id of the event's alert; the same when it opens and when it closes.
     pub id: AlertId,
     /// Begun or over.
     pub phase: Phase,
-    /// The camera that saw it.
+    /// The camera whose picture shows it.
     pub camera: CameraId,
     /// The rule that fired.
     pub rule: RuleRef,
-    /// How much it matters.
+    /// Its severity.
     pub severity: Severity,
-    /// When it began: the frame that completed the evidence.
+    /// Time of its begin: that of the frame that completed the evidence.
     pub opened_at: Stamp,
-    /// When it ended; `None` while it is open.
+    /// Time of its end; `None` while it is open.
     pub closed_at: Option<Stamp>,
-    /// Where others were told of before in the same incident: the alert that was the first of it.
+    /// The first alert of the same incident, where there were earlier ones.
     pub follows: Option<AlertId>,
-    /// Who took part, the first one first; of a further alert, those whom no earlier one named.
+    /// Subjects in the order in which they took part; of a further alert, those that no earlier one named.
     pub subjects: Vec<Subject>,
-    /// How many took part; of a further alert, since the incident began.
+    /// Number of subjects; of a further alert, since the incident began.
     pub count: u32,
     /// The zone or tripwire.
     pub zone: Option<ZoneId>,
-    /// Why the rule fired, with its numbers, for a person: `two-wheeler in "gate" for 2.4 s (2.0 s needed)`.
+    /// Reason for which the rule fired, with its numbers, for a person: `two-wheeler in "gate" for 2.4 s (2.0 s needed)`.
     pub why: String,
 }

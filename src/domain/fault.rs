@@ -1,13 +1,13 @@
-//! What a module's error asks of whoever supervises it.
+//! Kinds of errors, as their supervisors distinguish them.
 
-/// What to do about an error. Supervisors branch on this alone.
+/// The reaction that an error needs. Supervisors branch on this alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// Goes away by itself (a camera is off, a link is down): back off and try again.
     Transient,
-    /// Somebody has to change something (wrong password, unknown codec): stay down and say so.
+    /// A person has to change something (wrong password, unknown codec): stay down and report it.
     Config,
-    /// What was read is damaged: quarantine it and reconcile.
+    /// The data read is damaged: quarantine it and reconcile.
     Corrupt,
     /// A resource has run out (disk, memory): shed load in the stated order.
     Exhausted,
@@ -23,7 +23,7 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut source = error.source();
     while let Some(cause) = source {
         let text = cause.to_string();
-        // Wrappers that print their cause themselves would say it twice.
+        // Wrappers that print their cause themselves would repeat it.
         if !line.ends_with(&text) {
             line.push_str(": ");
             line.push_str(&text);

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::ids::{CameraId, Epoch};
 use super::time::{Pts, Stamp};
 
-/// Which of a camera's encoded feeds.
+/// The main or sub encoded feed of a camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StreamRole {
-    /// Full quality; what is recorded.
+    /// Full quality, for recording.
     Main,
-    /// Small; what is looked at.
+    /// Small, for detection.
     Sub,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for StreamRole {
     }
 }
 
-/// How the samples are encoded.
+/// Encoding of the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Codec {
@@ -47,19 +47,19 @@ impl fmt::Display for Codec {
     }
 }
 
-/// Whose clock presentation times follow.
+/// The clock that presentation times follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimeSource {
     /// The camera's.
     #[default]
     Camera,
-    /// The box's, by arrival: the camera's time stamps part from it by more than clocks do.
+    /// The box's, by arrival: the camera's time stamps deviate from it by more than clocks do.
     Arrival,
 }
 
 impl TimeSource {
-    /// The word that stands in the index.
+    /// The word for it in the index.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Camera => "camera",
@@ -68,21 +68,21 @@ impl TimeSource {
     }
 }
 
-/// What a fragment begins with.
+/// First sample of a fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FragmentStart {
-    /// A key frame: it can be decoded without what is before it.
+    /// A key frame: the fragment can be decoded without those before it.
     #[default]
     KeyFrame,
-    /// A recovery point: it can be decoded by itself, and pictures are whole after some.
+    /// A recovery point: the fragment can be decoded by itself, and its pictures are whole after a few.
     RecoveryPoint,
     /// The middle of a GOP: it needs the fragments before it, back to one that begins otherwise.
     Continued,
 }
 
 impl FragmentStart {
-    /// The word that stands in the index.
+    /// The word for it in the index.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::KeyFrame => "key-frame",
@@ -92,7 +92,7 @@ impl FragmentStart {
     }
 }
 
-/// What a session found out about its stream.
+/// Properties of a stream that its session has found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StreamFacts {
     /// Its codec.
@@ -101,41 +101,41 @@ pub struct StreamFacts {
     pub width: u32,
     /// Picture height in pixels.
     pub height: u32,
-    /// Whose clock its times follow.
+    /// The clock that its times follow.
     #[serde(default)]
     pub time: TimeSource,
 }
 
-/// What is noteworthy of a stream that goes on.
+/// Health of a running stream: the counts that may need a note.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StreamHealth {
-    /// For how long no key frame has come; zero where nothing is recorded.
+    /// Time since the last key frame; zero where nothing is recorded.
     pub since_key_frame: Duration,
-    /// Packets that came.
+    /// Packets received.
     pub packets: u64,
-    /// Packets that never came.
+    /// Packets lost on the way.
     pub lost: u64,
-    /// Packets and NAL units that were skipped because of what they are.
+    /// Packets and NAL units that were skipped for their kind.
     pub skipped: u64,
-    /// How often the camera's clock was set, or its time stamps changed their pace.
+    /// Number of times that the camera's clock was set, or its time stamps changed their pace.
     pub clock_jumps: u64,
-    /// How often the parameter sets changed.
+    /// Number of changes of the parameter sets.
     pub parameter_changes: u64,
 }
 
 impl StreamHealth {
-    /// A GOP that is longer is named.
+    /// Length of a GOP above which a note is made.
     pub const GOP_MAX: Duration = Duration::from_secs(10);
-    /// A share of packets that is larger is named: one in so many.
+    /// A note is made of a part of packets that is larger than one in this number.
     const SHARE: u64 = 200;
 
-    /// Whether there is something to say that `before` did not.
+    /// True where a note applies that did not apply to `before`, or a count has changed.
     pub fn is_news(&self, before: &Self) -> bool {
         self.kinds() != before.kinds()
     }
 
-    /// Which of the notes apply, and how often the clock jumped and parameters changed.
+    /// The notes that apply, and the counts of clock jumps and parameter changes.
     fn kinds(&self) -> (bool, bool, bool, u64, u64) {
         let is_many = |count: u64| count > 0 && count.saturating_mul(Self::SHARE) > self.packets;
         (
@@ -147,7 +147,7 @@ impl StreamHealth {
         )
     }
 
-    /// What to say of the stream, for a person, each with what to do.
+    /// Notes about the stream, for a person, each with a remedy.
     pub fn notes(&self, facts: Option<&StreamFacts>) -> Vec<String> {
         let (is_gop_long, loses, skips, ..) = self.kinds();
         let mut notes = Vec::new();
@@ -188,7 +188,7 @@ impl StreamHealth {
 /// `init` followed by the bytes of consecutive fragments of one epoch is a playable MP4 file.
 #[derive(Clone)]
 pub struct Fragment {
-    /// Where it comes from.
+    /// Its camera.
     pub camera: CameraId,
     /// The session it belongs to. A new epoch needs a new segment.
     pub epoch: Epoch,
@@ -198,15 +198,15 @@ pub struct Fragment {
     pub bytes: Arc<[u8]>,
     /// Presentation time of its first sample.
     pub pts: Pts,
-    /// How long it plays.
+    /// Its playing time.
     pub duration: Duration,
-    /// When its first sample arrived.
+    /// Time at which its first sample arrived.
     pub starts_at: Stamp,
-    /// How many samples (encoded pictures) are in it.
+    /// Number of its samples (encoded pictures).
     pub samples: u32,
-    /// What is in it.
+    /// Properties of its stream.
     pub facts: StreamFacts,
-    /// What it begins with.
+    /// Kind of its first sample.
     pub start: FragmentStart,
     /// The camera's clock was set before it: it begins a segment.
     pub is_break: bool,

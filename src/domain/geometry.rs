@@ -136,7 +136,7 @@ pub struct Polygon {
     points: Vec<Point>,
 }
 
-/// Why some points are no polygon.
+/// Reason for which some points are no polygon.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum InvalidPolygon {
     /// Fewer than three corners.
@@ -186,7 +186,7 @@ impl Polygon {
         twice.abs() / 2.0
     }
 
-    /// Whether `point` lies inside (even-odd rule).
+    /// True where `point` lies inside (even-odd rule).
     pub fn contains(&self, point: Point) -> bool {
         let mut inside = false;
         for (a, b) in self.edges() {

@@ -1,12 +1,12 @@
-//! The ground under a camera: four points on the picture and where they are in metres give every other point's place, as
-//! long as the ground is flat (a homography).
+//! The ground under a camera, as a homography. Four points on the picture and their places in metres give the place of every
+//! other point, as long as the ground is flat.
 
 use super::geometry::{Point, Polygon};
 
-/// How far a corner must stand out for four points to be a quadrangle: the smallest triangle of three of them against the
-/// area of all.
+/// Minimum size of a corner of a quadrangle: the area of the smallest triangle of three of its points, as a part of the area
+/// of all four.
 const CORNER_MIN: f64 = 0.02;
-/// The least area on the picture, as a part of it, and on the ground, in square metres.
+/// Minimum area on the picture, as a part of it, and on the ground, in square metres.
 const PICTURE_AREA_MIN: f64 = 0.002;
 const GROUND_AREA_MIN: f64 = 1.0;
 
@@ -17,13 +17,13 @@ pub struct Ground {
     matrix: [[f64; 3]; 3],
 }
 
-/// Why four pairs of points do not say where the ground is.
+/// Reason for which four pairs of points do not define the ground.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidGround {
-    /// The points on the picture.
+    /// The points on the picture are not the corners of a quadrangle, in order around it.
     #[error("the four points on the picture are not the corners of a quadrangle, in order around it")]
     Picture,
-    /// The places in metres.
+    /// The places in metres are not the corners of a quadrangle, in order around it.
     #[error("the four places in metres are not the corners of a quadrangle, in order around it")]
     Metres,
     /// The points on the picture are too near to each other.
@@ -36,10 +36,10 @@ pub enum InvalidGround {
 
 impl Ground {
     /// From four points on the picture and their places in metres, `[x, y]` each, both in the same order around a
-    /// quadrangle. Where the metres begin and where their axes point does not matter.
+    /// quadrangle. Origin and direction of the axes in metres are free.
     ///
     /// # Errors
-    /// Where either is no convex quadrangle, or a very small one.
+    /// Either is no convex quadrangle, or a very small one.
     pub fn new(picture: [Point; 4], metres: [[f32; 2]; 4]) -> Result<Self, InvalidGround> {
         let from = picture.map(|point| [f64::from(point.x), f64::from(point.y)]);
         let to = metres.map(|place| place.map(f64::from));
@@ -64,20 +64,20 @@ impl Ground {
             .ok_or(InvalidGround::Picture)
     }
 
-    /// Where a point of the picture is on the ground, in metres; `None` at and above the horizon.
+    /// Place of a point of the picture on the ground, in metres; `None` at and above the horizon.
     pub fn place(&self, point: Point) -> Option<[f32; 2]> {
         let [x, y, w] = applied(&self.matrix, [f64::from(point.x), f64::from(point.y)]);
-        // The middle of the four points has 1: a hundredth of that is a hundred times as far, where nothing is measured.
+        // The middle of the four points has 1: a hundredth of that is a hundred times as far, beyond any measurement.
         (w > 0.01).then(|| [(x / w) as f32, (y / w) as f32])
     }
 
-    /// How far apart two points of the picture are on the ground, in metres.
+    /// Distance of two points of the picture on the ground, in metres.
     pub fn metres(&self, a: Point, b: Point) -> Option<f32> {
         let ([ax, ay], [bx, by]) = (self.place(a)?, self.place(b)?);
         Some((bx - ax).hypot(by - ay))
     }
 
-    /// The area of a zone on the ground, in square metres; `None` if it reaches up to the horizon.
+    /// Area of a zone on the ground, in square metres; `None` if it reaches up to the horizon.
     pub fn square_metres(&self, zone: &Polygon) -> Option<f32> {
         let corners: Option<Vec<[f32; 2]>> = zone.points().iter().map(|corner| self.place(*corner)).collect();
         let corners = corners?;
@@ -100,7 +100,7 @@ fn area_of(corners: &[[f64; 2]; 4]) -> Option<f64> {
     (turns_one_way && area.is_finite() && triangles.iter().all(stands_out)).then_some(area)
 }
 
-/// The homography that takes the unit square's corners (0, 0), (1, 0), (1, 1), (0, 1) to these (Heckbert, "Fundamentals of
+/// The homography that maps the unit square's corners (0, 0), (1, 0), (1, 1), (0, 1) to these (Heckbert, "Fundamentals of
 /// Texture Mapping and Image Warping", 1989, section 2.2.3).
 fn from_unit_square([a, b, c, d]: &[[f64; 2]; 4]) -> [[f64; 3]; 3] {
     let [dx1, dx2, dx3] = [b[0] - c[0], d[0] - c[0], a[0] - b[0] + c[0] - d[0]];
@@ -123,7 +123,7 @@ fn product(a: &[[f64; 3]; 3], b: &[[f64; 3]; 3]) -> [[f64; 3]; 3] {
     a.map(|row| [0, 1, 2].map(|column| (0..3).map(|k| row[k] * b[k][column]).sum()))
 }
 
-/// By cofactors; `None` for a matrix that has none.
+/// Inverse by cofactors; `None` for a matrix that has none.
 fn inverse(m: &[[f64; 3]; 3]) -> Option<[[f64; 3]; 3]> {
     let cofactor = |row: usize, column: usize| {
         let (r, s) = ((row + 1) % 3, (row + 2) % 3);

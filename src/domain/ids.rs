@@ -129,7 +129,7 @@ impl FromStr for AlertId {
 pub struct OutboxId(pub Uuid);
 
 impl OutboxId {
-    /// One that no other outbox has: a random UUID (RFC 9562, version 4).
+    /// A random UUID (RFC 9562, version 4), which no other outbox has.
     pub fn random() -> Self {
         Self(uuid::Builder::from_random_bytes(rand::random()).into_uuid())
     }

@@ -1,4 +1,4 @@
-//! The nouns that every part of the box shares: no I/O, no clock reading, no threads.
+//! Types shared by all parts of the box: no I/O, no clock reading, no threads.
 //!
 //! A module meets its siblings only through these types, on channels that `agent` wires.
 

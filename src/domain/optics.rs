@@ -1,11 +1,11 @@
-//! How a camera itself sees: whether its picture is still the one that was learnt.
+//! View quality of a camera: the comparison of its picture with the learnt reference.
 
 use serde::{Deserialize, Serialize};
 
-/// What one picture is like, against what was learnt of this camera over the last minutes.
+/// Measures of one picture against the reference learnt from this camera over the last minutes.
 ///
-/// What is learnt follows slow changes (dusk, seasons) and does not follow sudden ones for some minutes at least, so that a
-/// camera that is covered or turned stays different from what was learnt.
+/// The reference follows slow changes (dusk, seasons) and does not follow sudden ones for some minutes at least. So a
+/// camera that is covered or turned stays different from the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Optics {
     /// Mean of the luma samples, 0..=255.
@@ -16,8 +16,8 @@ pub struct Optics {
     pub sharpness: f32,
     /// The part of the learnt edges that are where they were, 0..=1.
     pub in_place: f32,
-    /// For how many seconds every sample has been exactly the same; 0 for a living picture.
+    /// Seconds for which every sample has been exactly the same; 0 for a changing picture.
     pub same_seconds: f32,
-    /// For how many seconds the reference has been learnt. Before some time nothing can be said.
+    /// Seconds for which the reference has been learnt. Too few do not allow a conclusion.
     pub learnt_seconds: f32,
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{CameraId, Epoch};
 use super::time::{Pts, Stamp};
 
-/// How the chroma samples lie in memory. Both are 4:2:0 with 8 bits.
+/// Layout of the chroma samples in memory. Both are 4:2:0 with 8 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PixelFormat {
     /// Planes Y, U, V.
@@ -17,7 +17,7 @@ pub enum PixelFormat {
     Nv12,
 }
 
-/// How Y'CbCr becomes RGB.
+/// Conversion of Y'CbCr to RGB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Colour {
     /// ITU-R BT.709 coefficients, else BT.601.
@@ -26,7 +26,7 @@ pub struct Colour {
     pub full_range: bool,
 }
 
-/// What is assumed where a stream does not say.
+/// The values for a stream that does not name its own.
 impl Default for Colour {
     fn default() -> Self {
         Self { bt709: false, full_range: false }
@@ -56,7 +56,7 @@ pub struct WrongLength {
 }
 
 impl Picture {
-    /// How many bytes a picture of this size has.
+    /// Number of bytes of a picture of this size.
     pub fn byte_count(width: u32, height: u32) -> usize {
         let (w, h) = (width as usize, height as usize);
         w * h + 2 * w.div_ceil(2) * h.div_ceil(2)
@@ -92,7 +92,7 @@ impl Picture {
         self.format
     }
 
-    /// How to convert to RGB.
+    /// Conversion to RGB.
     pub fn colour(&self) -> Colour {
         self.colour
     }
@@ -121,7 +121,7 @@ impl Picture {
         }
     }
 
-    /// From packed 8-bit RGB, `width * height * 3` bytes: I420, full range, BT.601 as JPEG has it; chroma is the mean
+    /// From packed 8-bit RGB, `width * height * 3` bytes: I420, full range, BT.601 as in JPEG; chroma is the mean
     /// of each 2x2 block.
     pub fn from_rgb(width: u32, height: u32, rgb: &[u8]) -> Result<Self, WrongLength> {
         let (w, h) = (width as usize, height as usize);
@@ -175,7 +175,7 @@ impl fmt::Debug for Picture {
     }
 }
 
-/// The chroma samples of a picture, whichever their layout.
+/// The chroma samples of a picture, in either layout.
 #[derive(Debug, Clone, Copy)]
 pub struct Chroma<'a> {
     u: &'a [u8],
@@ -196,12 +196,12 @@ impl<'a> Chroma<'a> {
         self.rows
     }
 
-    /// The samples of U, and of V, row by row; one sample is [`Chroma::step`] after the other.
+    /// The samples of U, and of V, row by row; consecutive samples are [`Chroma::step`] apart.
     pub fn planes(&self) -> (&'a [u8], &'a [u8]) {
         (self.u, self.v)
     }
 
-    /// From one sample of a plane to the next.
+    /// Distance from one sample of a plane to the next.
     pub fn step(&self) -> usize {
         self.step
     }
@@ -225,7 +225,7 @@ pub struct ToRgb {
 }
 
 impl Colour {
-    /// The conversion that this colour description asks for.
+    /// The conversion for this colour description.
     pub fn to_rgb(self) -> ToRgb {
         let (kr, kb) = if self.bt709 { (0.2126, 0.0722) } else { (0.299, 0.114) };
         let kg = 1.0 - kr - kb;
@@ -252,7 +252,7 @@ impl ToRgb {
 
     /// R, G, B rounded to 8 bits.
     pub fn rgb(&self, y: u8, u: u8, v: u8) -> [u8; 3] {
-        // `as` saturates, which is the clamp that is wanted.
+        // `as` saturates, which is the intended clamp.
         self.rgb_f32(f32::from(y), f32::from(u), f32::from(v)).map(|c| (c + 0.5) as u8)
     }
 }
@@ -260,15 +260,15 @@ impl ToRgb {
 /// A decoded picture of one camera.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// Who saw it.
+    /// The camera that took it.
     pub camera: CameraId,
     /// The session that decoded it.
     pub epoch: Epoch,
     /// Presentation time within the epoch.
     pub pts: Pts,
-    /// When it arrived at the box.
+    /// Time of its arrival at the box.
     pub at: Stamp,
-    /// What was seen.
+    /// The picture.
     pub picture: Picture,
 }
 

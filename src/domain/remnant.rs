@@ -1,28 +1,28 @@
-//! What has come to stand somewhere, as the eye sees it that knows no classes: a bag, a carton, a parked machine.
+//! Static objects, found by a detector without classes from changes of the picture: a bag, a carton, a parked machine.
 
 use super::geometry::{Point, Rect};
 use super::time::Monotonic;
 use super::track::Track;
 
-/// A track that began so long after it came has not brought it.
+/// Time after an object's arrival; a track that began later has not brought the object.
 const LATER_SECONDS: f32 = 2.5;
-/// A track is in its place within this part of the larger one's size.
+/// Distance within which a track is at the object's place, as a part of the size of the larger box.
 const PLACE_PART: f32 = 0.5;
 
-/// Something that was not there before, and has not changed since it came.
+/// A static object: it was not there before, and has not changed since it came.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Remnant {
-    /// Where, as fractions of the picture.
+    /// Its bounding box, as fractions of the picture.
     pub rect: Rect,
-    /// How much it stood out when it came: 0.5 at the threshold, towards 1 above it.
+    /// Contrast when it came: 0.5 at the threshold, towards 1 above it.
     pub score: f32,
-    /// For how long it has stood there, in seconds.
+    /// Seconds for which it has been static.
     pub still_seconds: f32,
 }
 
 impl Remnant {
-    /// Whether this is what a detector takes for somebody: a track that began in its place while it was seen there, and has
-    /// never been elsewhere. Who goes there comes from somewhere, and hides it in part.
+    /// True where a detector has taken this object for the subject `track`: the track began in its place while it was seen there,
+    /// and has never been elsewhere. A real subject comes from elsewhere, and hides the object in part.
     pub fn is_taken_for(&self, track: &Track, at: Monotonic) -> bool {
         let (foot, size) = (self.rect.foot(), (self.rect.w.max(track.rect.w), self.rect.h.max(track.rect.h)));
         let is_there = |point: Point| {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A password or key. Shows itself as `***`; [`Secret::reveal`] is the only way to its text.
+/// A password or key. Prints as `***`; [`Secret::reveal`] is the only access to its text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -27,7 +27,7 @@ impl fmt::Debug for Secret {
 /// A user name and its password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// Who.
+    /// The user name.
     pub user: String,
     /// The password.
     pub password: Secret,

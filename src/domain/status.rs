@@ -1,4 +1,4 @@
-//! What the box says of itself: `status` (retained, with a last will) and each camera's state.
+//! The box's status message, `status` (retained, with a last will), and each camera's state in it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -71,8 +71,8 @@ impl InputCounts {
         }
     }
 
-    /// The counts in words for a person; `None` where all is as it should be. A few pictures before the first key frame
-    /// and a camera's own way to answer are as it should be.
+    /// The counts in words for a person; `None` without a fault. A few pictures left out before the first key frame, and odd
+    /// replies of a camera, are no fault.
     pub fn in_words(&self) -> Option<String> {
         let counts = [
             (self.bytes_skipped, "stray bytes skipped"),
@@ -135,7 +135,7 @@ pub struct StoreStatus {
     pub since: WallTime,
 }
 
-/// The longest list of abandoned numbers in a status message; the lowest ones are told first.
+/// Maximum length of the list of abandoned numbers in a status message; the lowest ones go first.
 pub const ABANDONED_MAX: usize = 256;
 
 /// The outbox in the status message: what the post needs to know about the holes that it sees.

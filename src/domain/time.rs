@@ -38,12 +38,12 @@ impl WallTime {
         })
     }
 
-    /// From jiff's instant; what is below a microsecond is cut.
+    /// From jiff's instant; parts of a microsecond are cut.
     pub fn from_timestamp(timestamp: Timestamp) -> Self {
         Self(timestamp.as_microsecond())
     }
 
-    /// How long after `earlier` this is; zero if it is not after.
+    /// Time elapsed since `earlier`; zero if this is not after it.
     pub fn since(self, earlier: WallTime) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
@@ -103,7 +103,7 @@ impl Monotonic {
         self.0
     }
 
-    /// How long after `earlier` this is; zero if it is not after.
+    /// Time elapsed since `earlier`; zero if this is not after it.
     pub const fn since(self, earlier: Monotonic) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
@@ -140,7 +140,7 @@ pub enum ClockState {
 }
 
 impl ClockState {
-    /// The word that stands in messages and in the index.
+    /// The word for it in messages and in the index.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Synced => "synced",
@@ -157,7 +157,7 @@ pub struct Stamp {
     pub wall: WallTime,
     /// Time since boot.
     pub monotonic: Monotonic,
-    /// How far `wall` can be trusted.
+    /// Trust in `wall`.
     pub clock: ClockState,
 }
 

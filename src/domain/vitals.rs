@@ -1,4 +1,4 @@
-//! How the box has been doing since its last vitals: `vitals`, once a minute, neither retained nor repeated.
+//! The box's vitals since the last ones: `vitals`, once a minute, neither retained nor repeated.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! Where on a camera's picture a rule applies.
+//! Zones and tripwires: the places on a camera's picture to which rules apply.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use super::ids::ZoneId;
 pub struct Zone {
     /// Its id within the camera.
     pub id: ZoneId,
-    /// What people call it.
+    /// Its name for people.
     pub name: String,
     /// Its outline.
     pub polygon: Polygon,
@@ -21,10 +21,10 @@ pub struct Zone {
 pub struct Tripwire {
     /// Its id within the camera.
     pub id: ZoneId,
-    /// What people call it.
+    /// Its name for people.
     pub name: String,
-    /// Where it starts.
+    /// Start of the line.
     pub from: Point,
-    /// Where it ends. Left and right are as seen looking from `from` to `to`.
+    /// End of the line. Left and right are as seen looking from `from` to `to`.
     pub to: Point,
 }

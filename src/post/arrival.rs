@@ -1,4 +1,4 @@
-//! What arrives, made sense of: topic and payload in, a checked message or the reason of its refusal out. Pure.
+//! Parser of arriving messages: topic and payload in, a checked message or the reason of its refusal out. Pure.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -9,9 +9,9 @@ use crate::domain::status::{self, Status};
 use crate::domain::time::WallTime;
 use crate::domain::vitals::{self, Vitals};
 
-/// A payload that is longer is refused: an alert with its thumbnail has 40 KiB.
+/// Maximum payload; a longer one is refused. An alert with its thumbnail has 40 KiB.
 pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
-/// So much of a refused payload is kept.
+/// Maximum part of a refused payload that is stored.
 pub const REFUSED_BYTES_MAX: usize = 64 * 1024;
 
 /// One box. Ids are unique within a ward.
@@ -29,53 +29,53 @@ impl std::fmt::Display for Sender {
     }
 }
 
-/// A message as it came.
+/// A message as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// Its topic.
     pub topic: String,
-    /// What it says, as far as it was read; `bytes` says how long it was.
+    /// Its payload, as far as it was read; `bytes` is the whole length.
     pub payload: Vec<u8>,
     /// Its whole length.
     pub bytes: usize,
-    /// Whether the broker had it before the post asked: it says nothing about now.
+    /// The broker had retained it before the subscription: it tells nothing about the present.
     pub retained: bool,
-    /// When it came.
+    /// Time of its arrival.
     pub at: WallTime,
 }
 
-/// A message that makes sense, or one that does not.
+/// A message after the checks, accepted or refused.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Arrival {
-    /// Who sent it, as its topic says; `None` where the topic does not.
+    /// The box that its topic names; `None` where the topic is not valid.
     pub sender: Option<Sender>,
-    /// When it came.
+    /// Time of its arrival.
     pub at: WallTime,
-    /// Whether it lay at the broker.
+    /// The broker had retained it.
     pub retained: bool,
-    /// What it is.
+    /// Its content.
     pub content: Content,
 }
 
-/// What a message is.
+/// Content of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
     /// An alert.
     Alert(Box<ArrivedAlert>),
     /// A box's status.
     Status(Box<Status>),
-    /// A box's vitals; only that they came counts here.
+    /// A box's vitals; only their arrival counts here.
     Vitals,
-    /// Nothing that can be used.
+    /// A message that cannot be used.
     Refused(Refused),
 }
 
 /// An alert, and its message as it was written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ArrivedAlert {
-    /// As this version understands it.
+    /// The fields that this version knows.
     pub alert: Alert,
-    /// The whole message but for the thumbnail, with what this version does not know.
+    /// The whole message but for the thumbnail, including fields that this version does not know.
     pub message: Value,
 }
 
@@ -84,7 +84,7 @@ pub struct ArrivedAlert {
 pub struct Refused {
     /// Its topic.
     pub topic: String,
-    /// Why.
+    /// Reason of the refusal.
     pub why: String,
     /// Its first [`REFUSED_BYTES_MAX`] bytes.
     pub payload: Vec<u8>,
@@ -93,7 +93,7 @@ pub struct Refused {
 }
 
 impl Arrival {
-    /// Reads a message. Never fails: what does not make sense is [`Content::Refused`].
+    /// Reads a message. Never fails: an invalid message becomes [`Content::Refused`].
     pub fn read(message: Message) -> Self {
         let (sender, kind) = match split(&message.topic) {
             Ok((sender, kind)) => (Some(sender), Ok(kind)),
@@ -178,7 +178,7 @@ fn read_alert(value: &mut Value) -> Result<ArrivedAlert, String> {
     Ok(ArrivedAlert { alert, message })
 }
 
-/// Before the rest is read: another version has other fields.
+/// Checks the schema before the rest is read: another version has other fields.
 fn expect_schema(value: &Value, expected: &str) -> Result<(), String> {
     match value.get("schema").and_then(Value::as_str) {
         Some(found) if found == expected => Ok(()),
@@ -266,7 +266,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes, it is read without a panic, and what is kept of it is bounded.
+        /// Any message is read without a panic, and the stored part of it is bounded.
         #[test]
         fn nothing_that_comes_can_crash_it(
             topic in "(wardwatch/v1/[a-z/]{0,20}(alert|status|vitals))|.{0,40}",

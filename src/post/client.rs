@@ -1,8 +1,8 @@
 //! The only file of the post that names the MQTT client: one connection, from its beginning to its end.
 //!
 //! The client's own memory of a broken connection is not trusted: each connection has a client of its own. The broker's
-//! is used instead: the session is a lasting one under a fixed name, and a message is acknowledged to the broker only
-//! when [`Client::acknowledge`] is called, so that it keeps what came while the post was down, or was not stored.
+//! memory is used instead. The session is a persistent one under a fixed name, and a message is acknowledged to the broker only
+//! by [`Client::acknowledge`]. So the broker keeps messages that came while the post was down, or that were not stored.
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -21,27 +21,27 @@ use crate::domain::fault::{ErrorKind, chain};
 use crate::domain::ids::WardId;
 use crate::tls::{self, Attempt, HandshakeError, Party, TlsError};
 
-/// What MQTT allows: a client that cannot read a message leaves the connection, and gets the same one on the next.
-/// What is too large is cut as it is read, and refused then.
+/// Maximum that MQTT allows: a client that cannot read a message loses the connection, and gets the same message on the next.
+/// A message that is too large is cut while it is read, and then refused.
 const INCOMING_BYTES_MAX: usize = 268_435_455;
-/// The post itself sends nothing large.
+/// Maximum of an outgoing packet; the post itself sends nothing large.
 const OUTGOING_BYTES_MAX: usize = 1024 * 1024;
-/// Within this a connection stands, and a packet has left.
+/// Maximum time to connect, and to send a packet.
 const NETWORK_TIMEOUT: Duration = Duration::from_secs(10);
-/// A broker that acknowledges nothing for so long is left.
+/// Time without an acknowledgement after which the broker's connection is given up.
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(30);
-/// So many messages of the post may be unacknowledged.
+/// Maximum number of unacknowledged messages of the post.
 const UNDER_WAY_MAX: usize = 32;
 /// The client's own limit, which must not be reached: it would hold back acknowledgements too.
 const CLIENT_INFLIGHT: u16 = 64;
 /// Requests that wait for the client; more than a batch ever makes.
 const REQUESTS_MAX: usize = 4096;
-/// Messages that are read and not yet taken. When that many wait, nothing more is read.
+/// Messages that are read and not yet taken. When that many wait, no more are read.
 const EVENTS_MAX: usize = 128;
-/// How long a farewell may take.
+/// Maximum time to disconnect.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-/// Why there is no connection.
+/// Reason for which there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LinkError {
     #[error("broker.{0}")]
@@ -85,13 +85,13 @@ impl LinkError {
     }
 }
 
-/// What happens on a connection.
+/// An event of a connection.
 pub(super) enum Occurrence {
-    /// A message, and what it is acknowledged with.
+    /// A message, and the receipt that acknowledges it.
     Message(Message, Receipt),
-    /// The broker will send what it has and what comes.
+    /// The broker accepts the subscriptions: it will send stored and new messages.
     Subscribed,
-    /// Nothing that anybody waits for.
+    /// An event without a consequence.
     Other,
 }
 
@@ -107,7 +107,7 @@ pub(super) struct Client {
     client_id: String,
     topics: Vec<String>,
     under_way: usize,
-    /// When the broker acknowledged something last, or the first message after silence left.
+    /// Time of the broker's last acknowledgement, or of the first message after none was in flight.
     progress_at: Instant,
 }
 
@@ -120,7 +120,7 @@ enum Read {
 }
 
 impl Client {
-    /// Connects and asks for a ward's messages, or those of all.
+    /// Connects and subscribes to the messages of one ward, or of all.
     pub async fn connect(broker: &Broker, client_id: &str, ward: Option<&WardId>) -> Result<Self, LinkError> {
         let (client, mut eventloop) =
             AsyncClient::builder(options(broker, client_id)?).capacity(REQUESTS_MAX).build();
@@ -128,17 +128,17 @@ impl Client {
         network.set_tcp_nodelay(true);
         network.set_connection_timeout(NETWORK_TIMEOUT.as_secs());
         eventloop.set_network_options(network);
-        // The first thing that it yields is the broker's welcome.
+        // The first event is the broker's CONNACK.
         eventloop.poll().await.map_err(|error| before_the_welcome(&error, broker, client_id))?;
         let ward = ward.map_or("+", WardId::as_str);
         let topic = |name: &str| format!("wardwatch/v1/{ward}/+/{name}");
         let wanted = [("alert", QoS::AtLeastOnce), ("status", QoS::AtLeastOnce), ("vitals", QoS::AtMostOnce)];
         let topics: Vec<String> = wanted.iter().map(|(name, _)| topic(name)).collect();
         let filters = wanted.iter().map(|(name, qos)| SubscribeFilter::new(topic(name), *qos));
-        // Also where the session stands: the broker may have lost it, and sends what is retained again.
+        // Also where the session is present: the broker may have lost it, and sends retained messages again.
         let _ = client.try_subscribe_many(filters);
         let (sender, events) = mpsc::channel(EVENTS_MAX);
-        // In a task of its own, since `poll` must not be abandoned half-way: it would lose what it took.
+        // In a task of its own, since a cancelled `poll` would lose the packet that it had read.
         let driver = tokio::spawn(drive(eventloop, sender));
         Ok(Self {
             client,
@@ -152,7 +152,7 @@ impl Client {
         })
     }
 
-    /// Waits for what happens next; may be abandoned.
+    /// Waits for the next event; may be cancelled.
     pub async fn next(&mut self) -> Result<Occurrence, LinkError> {
         let give_up_at = self.progress_at + ACKNOWLEDGE_TIMEOUT;
         tokio::select! {
@@ -164,7 +164,7 @@ impl Client {
         }
     }
 
-    /// What has happened already, if anything.
+    /// The next event, if one has occurred already.
     pub fn try_next(&mut self) -> Result<Option<Occurrence>, LinkError> {
         match self.events.try_recv() {
             Ok(read) => self.occurred(Some(read)).map(Some),
@@ -173,17 +173,17 @@ impl Client {
         }
     }
 
-    /// The broker may forget this message.
+    /// Acknowledges a message: the broker may forget it.
     pub fn acknowledge(&self, receipt: &Receipt) -> Result<(), LinkError> {
         self.client.try_ack(&receipt.0).map_err(|_| self.ended())
     }
 
-    /// Whether the broker has acknowledged all that was sent.
+    /// True once the broker has acknowledged all messages.
     pub fn is_idle(&self) -> bool {
         self.under_way == 0
     }
 
-    /// Whether the broker has acknowledged enough to be sent more.
+    /// True while the broker has acknowledged enough to be sent more.
     pub fn has_room(&self) -> bool {
         self.under_way < UNDER_WAY_MAX
     }
@@ -199,7 +199,7 @@ impl Client {
         Ok(())
     }
 
-    /// Sends what waits, and closes the connection.
+    /// Sends the queued messages, and closes the connection.
     pub async fn say_goodbye(mut self) {
         let _ = self.client.try_disconnect();
         let drain = async { while let Some(Ok(_)) = self.events.recv().await {} };
@@ -228,7 +228,7 @@ impl Client {
         Ok(Occurrence::Other)
     }
 
-    /// The client takes nothing any more.
+    /// The client accepts no more requests.
     fn ended(&self) -> LinkError {
         LinkError::Link { broker: address(&self.broker), reason: "the connection is at its end".to_owned() }
     }
@@ -291,7 +291,7 @@ fn read(event: Event) -> Read {
     }
 }
 
-/// What it means that no welcome came.
+/// The error for a connection that ended before the broker's CONNACK.
 fn before_the_welcome(error: &ConnectionError, broker: &Broker, client_id: &str) -> LinkError {
     let is_no_mqtt = matches!(
         error,
@@ -333,7 +333,7 @@ fn diagnose(error: &ConnectionError, broker: &Broker, client_id: &str) -> LinkEr
     }
 }
 
-/// Whether the other side closed the connection.
+/// True where the other side closed the connection.
 fn is_closed(error: &ConnectionError) -> bool {
     matches!(error, ConnectionError::MqttState(StateError::ConnectionAborted)) || tls::has_hung_up(error)
 }

@@ -1,8 +1,8 @@
-//! The ward post: keeps what the boxes send, acknowledges it once it is on the disk, and words it for people.
+//! The ward post: stores the boxes' messages, acknowledges them once they are on the disk, and words them for people.
 //!
-//! Three parts that know nothing of each other's inside: [`storage`], the database, which also others than the receiver
-//! read; [`Receiver`], which fills it from the broker; [`presentation`], what a stored alert looks like to a person.
-//! It shows nothing itself and never talks to a box but in acknowledgements. `cli::wardpost` builds and runs it.
+//! Three parts that know nothing of each other's inside: [`storage`], the database, which others than the receiver read, too;
+//! [`Receiver`], which fills it from the broker; [`presentation`], the text of a stored alert for a person. The post displays
+//! nothing itself, and sends the boxes only acknowledgements. `cli::wardpost` builds and runs it.
 
 pub mod arrival;
 mod client;

@@ -1,24 +1,24 @@
-//! Which boxes are there: one report when a box goes silent, one when it is back. Pure; the receiver calls it.
+//! Presence of the boxes: one report when a box goes silent, one when it is back. Pure; the receiver calls it.
 
 use std::time::Duration;
 
 use crate::domain::status::Presence;
 use crate::domain::time::Monotonic;
 
-/// What has been reported of a box last.
+/// Last report about a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reported {
-    /// Nothing, or that it is back.
+    /// No report, or the report that it is back.
     #[default]
     Here,
-    /// Its status, or its will, says that it is gone.
+    /// Its status or its will reports it offline.
     Offline,
-    /// Nothing has come from it for too long.
+    /// No message has come from it for too long.
     Silent,
 }
 
 impl Reported {
-    /// The word that stands in the database and in JSON.
+    /// The word for it in the database and in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Here => "here",
@@ -27,52 +27,52 @@ impl Reported {
         }
     }
 
-    /// From its word.
+    /// The report of a word; `None` for an unknown one.
     pub fn of(word: &str) -> Option<Self> {
         [Self::Here, Self::Offline, Self::Silent].into_iter().find(|one| one.as_str() == word)
     }
 }
 
-/// What came from a box.
+/// Kind of a message from a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
-    /// An alert. It may have waited at the broker while the box was gone.
+    /// An alert. It may have been queued at the broker while the box was gone.
     Alert,
     /// Vitals: brokers do not keep them, so the box is there now.
     Vitals,
     /// A status.
     Status {
-        /// What it says.
+        /// The presence that it reports.
         presence: Presence,
-        /// Whether it lay at the broker: then it says nothing about now.
+        /// The broker had retained it: then it tells nothing about the present.
         retained: bool,
     },
 }
 
-/// What is known of one box.
+/// State of one box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Watched {
-    /// When something came last, while this process runs.
+    /// Time of the last message while this process runs.
     heard_at: Option<Monotonic>,
     reported: Reported,
 }
 
 impl Watched {
-    /// A box of which `reported` was said before this process started.
+    /// A box whose last report before this process started was `reported`.
     pub fn new(reported: Reported) -> Self {
         Self { heard_at: None, reported }
     }
 
-    /// What has been reported last.
+    /// The last report.
     pub fn reported(&self) -> Reported {
         self.reported
     }
 
-    /// Something came. Returns what has to be reported.
+    /// Takes a message of the box. Returns the report to make.
     pub fn sign(&mut self, sign: Sign, now: Monotonic) -> Option<Reported> {
         let next = match sign {
             Sign::Status { presence: Presence::Offline, .. } => Reported::Offline,
-            // It was there all along: of a box that went silent it says nothing.
+            // It was retained all along: about a silent box it tells nothing.
             Sign::Status { retained: true, .. } if self.reported == Reported::Silent => return None,
             Sign::Alert if self.reported == Reported::Offline => Reported::Offline,
             Sign::Alert | Sign::Vitals | Sign::Status { .. } => Reported::Here,
@@ -81,11 +81,11 @@ impl Watched {
             self.heard_at = Some(now);
         }
         let was = std::mem::replace(&mut self.reported, next);
-        // Who is silent already is not reported again when its will comes.
+        // A box that is silent already is not reported again when its will comes.
         ((was == Reported::Here) != (next == Reported::Here)).then_some(next)
     }
 
-    /// Time passes. `listening_since`: since when the post could have heard it. Returns what has to be reported.
+    /// Advances the time. The post has been able to receive since `listening_since`. Returns the report to make.
     pub fn pass(
         &mut self,
         now: Monotonic,

@@ -1,9 +1,9 @@
-//! From the broker into the database, and back to the boxes what lies there.
+//! Receiver: from the broker into the database, and acknowledgements of the stored messages back to the boxes.
 //!
-//! In this order, always: a message comes, a transaction with it commits, the broker is told that it may forget it, the
-//! box is told that it may. What waits is stored together, so that a hundred boxes share a commit. Owns one thread, the
-//! only one that writes arrivals. A disk that takes nothing stops everything here: nothing is acknowledged, and box and
-//! broker keep what they have.
+//! The order is always: a message comes, a transaction with it commits, the broker is told that it may forget it, the
+//! box is told that it may. Waiting messages are stored together, so that a hundred boxes share a commit. Owns one thread, the
+//! only one that writes arrivals. A disk that accepts no writes stops everything here: nothing is acknowledged, and box and
+//! broker keep their messages.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -30,29 +30,29 @@ use crate::domain::time::Monotonic;
 use crate::progress;
 use crate::takeover::{self, Takeovers};
 
-/// So many messages go into one transaction at most.
+/// Maximum number of messages in one transaction.
 const BATCH_MAX: usize = 64;
-/// Shortest and longest wait between connections: alerts wait for the post alone meanwhile, and it is one client.
+/// Shortest and longest wait between connections: alerts wait only for the post meanwhile, and it is one client.
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
-/// Longest wait where somebody has to change something first.
+/// Longest wait where a person has to change something first.
 const CONFIG_WAIT: Duration = Duration::from_secs(30);
-/// How soon a disk that took nothing is tried again.
+/// Delay before a disk that accepted no writes is tried again.
 const DISK_RETRY: Duration = Duration::from_secs(1);
-/// A broker that is away for longer is a notice of its own.
+/// Outage of the broker above which a notice is made.
 const LINK_PATIENCE: Duration = Duration::from_secs(20);
-/// How often silence is looked for.
+/// Interval of checks for silent boxes.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
-/// How often what is too old is looked for.
+/// Interval of checks for expired entries.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
-/// Looks at thumbnails are remembered for two years, and no shorter than alerts.
+/// Retention of the log of thumbnail accesses: two years, and no shorter than alerts.
 const LOOKS_KEPT: Duration = Duration::from_secs(2 * 365 * 24 * 3600);
-/// Alerts age by at most so much beyond the last one that came: a clock that leaps ahead removes nothing at once.
+/// Maximum lead of the clock over the newest alert, for expiry: a clock that leaps ahead removes nothing at once.
 const AGE_LEAP_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// How long its thread may be at work on one thing before it counts as standing still.
+/// Maximum time of one piece of work on its thread before it counts as stalled.
 const WORK_MAX: Duration = Duration::from_secs(60);
 
-/// Why the receiver does not start, or ended.
+/// Reason for which the receiver does not start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiverError {
     /// The database cannot be used.
@@ -78,7 +78,7 @@ impl Receiver {
     /// stopped.
     ///
     /// # Errors
-    /// The database cannot be opened; there is no thread to be had.
+    /// The database cannot be opened, or no thread can be started.
     pub fn start(settings: Settings, ended: impl FnOnce() + Send + 'static) -> Result<Self, ReceiverError> {
         let storage = Storage::open(&settings.database)?;
         let link = Link::new(settings, storage)?;
@@ -93,7 +93,7 @@ impl Receiver {
                     never = turning() => match never {},
                 }
             });
-            // A name that is being resolved is not waited for.
+            // A pending name resolution is not waited for.
             runtime.shutdown_background();
             ended();
             result
@@ -103,17 +103,17 @@ impl Receiver {
         Ok(Self { stop, thread })
     }
 
-    /// Stores and acknowledges what is in hand, and ends.
+    /// Stores and acknowledges the messages in hand, and ends.
     ///
     /// # Errors
-    /// Why it had ended before.
+    /// The error that had ended it before.
     pub fn stop(self) -> Result<(), ReceiverError> {
         self.stop.send_replace(true);
         self.thread.join().unwrap_or(Err(ReceiverError::Panicked))
     }
 }
 
-/// Says again and again that the runtime turns: whatever it waits for, it waits for without blocking its thread.
+/// Reports progress while the runtime turns: no task of it blocks the thread while it waits.
 async fn turning() -> Infallible {
     loop {
         progress::advance();
@@ -121,34 +121,34 @@ async fn turning() -> Infallible {
     }
 }
 
-/// What lasts beyond a connection.
+/// State that outlives a connection.
 struct Link {
     settings: Settings,
     /// Absent only while a blocking thread has it.
     storage: Option<Storage>,
     watched: BTreeMap<Sender, Watched>,
     twins: BTreeMap<Sender, Twins>,
-    /// Under which id the post connects.
+    /// Client id of the post.
     client_id: String,
     takeovers: Takeovers,
-    /// Whether the broker had acknowledged all that was sent when the connection ended.
+    /// The broker had acknowledged all messages when the connection ended.
     was_idle: bool,
-    /// Since when the broker's messages can be heard.
+    /// Time since which the broker's messages are received.
     listening_since: Option<Monotonic>,
     deaf_since: Instant,
-    /// Whether it has been told that nothing can be heard.
+    /// The notice of the lost link has been made.
     told_deaf: bool,
-    /// What is still to be told to boxes, the oldest first, one of each.
+    /// Acknowledgements that are due to boxes, the oldest first, one of each box.
     due: VecDeque<(String, Ack)>,
     expire_at: Instant,
-    /// As the database had it when it was last asked what others have changed, and the last settlement then.
+    /// The database's change counter when it was last read, and the last settlement then.
     seen: (i64, u64),
     backoff: Backoff,
     /// The last complaint about the link, and about the disk, as they were logged.
     said: [String; 2],
 }
 
-/// Why a connection is over.
+/// Reason for which a connection has ended.
 enum End {
     Stopped,
     Link(LinkError),
@@ -230,7 +230,7 @@ impl Link {
         }
     }
 
-    /// What a connection's end means, knowing how those before it ended.
+    /// Diagnoses the end of a connection with the history of those before it.
     fn judged(&mut self, error: LinkError, stood: Duration) -> LinkError {
         let end = match &error {
             LinkError::Closed { .. } if self.listening_since.is_some() && self.was_idle => {
@@ -249,7 +249,7 @@ impl Link {
         error
     }
 
-    /// One connection, from its beginning to its end.
+    /// Runs one connection from its beginning to its end.
     async fn connection(&mut self, stopped: &mut watch::Receiver<bool>) -> End {
         let connecting = Client::connect(&self.settings.broker, &self.client_id, self.settings.ward.as_ref());
         let client = tokio::select! {
@@ -274,7 +274,7 @@ impl Link {
     /// Stores and acknowledges until the connection ends; `Ok` when it was told to stop.
     async fn serve(&mut self, client: &mut Client, stopped: &mut watch::Receiver<bool>) -> Result<(), End> {
         self.seen.1 = self.last_settlement()?;
-        // Whatever the last connection still knew of them: this is what is stored.
+        // Replaces acknowledgements left from the last connection: these are the stored ones.
         let acks = self.storage().acks().map_err(ReceiverError::from)?;
         self.due.clear();
         acks.into_iter().for_each(|(ward, ack)| self.owe(&ward, ack));
@@ -292,7 +292,7 @@ impl Link {
         Ok(())
     }
 
-    /// What has come, and what else is there already: stored, and only then acknowledged.
+    /// Collects one message and those that are waiting already, stores them, and only then acknowledges them.
     async fn gather(
         &mut self,
         first: Occurrence,
@@ -319,7 +319,7 @@ impl Link {
         }
         let taken = if batch.is_empty() { Taken::default() } else { self.store(batch, stopped).await? };
         if let Some(error) = broken {
-            // The next connection tells the boxes; the broker sends what it was not told of once more.
+            // The next connection tells the boxes; the broker sends unacknowledged messages once more.
             return Err(error.into());
         }
         for receipt in &receipts {
@@ -360,7 +360,7 @@ impl Link {
     }
 
     fn subscribed(&mut self, batch: &mut Batch) {
-        // Of two clients of one id, one is always connected: that is not said each time.
+        // Of two clients with one id, one is always connected: the change is not logged each time.
         if !self.takeovers.is_suspected() {
             tracing::info!("connected to the broker {}", address(&self.settings.broker));
             self.said[0].clear();
@@ -372,7 +372,7 @@ impl Link {
         }
     }
 
-    /// Looks for boxes that have gone silent, and for what is too old.
+    /// Checks for boxes that have gone silent, and for expired entries.
     async fn look_around(&mut self, stopped: &mut watch::Receiver<bool>) -> Result<(), ReceiverError> {
         let mut batch = Batch::default();
         if let Some(listening_since) = self.listening_since {
@@ -395,7 +395,7 @@ impl Link {
         Ok(())
     }
 
-    /// Boxes whose holes a person has closed are not asked any more.
+    /// Acknowledges numbers that a person has declared lost to their boxes, which are then not asked for them any more.
     fn tell_what_was_settled(&mut self) -> Result<(), ReceiverError> {
         let change = self.storage().change()?;
         if std::mem::replace(&mut self.seen.0, change) == change {
@@ -426,7 +426,7 @@ impl Link {
         self.store(Batch { arrivals: Vec::new(), notices }, stopped).await.map(drop)
     }
 
-    /// Stores a batch; as long as the disk does not take it, tries again. Told to stop, it gives up, and nothing of the
+    /// Stores a batch; tries again while the disk does not accept it. A stop ends the attempts, and then nothing of the
     /// batch is stored or acknowledged.
     async fn store(
         &mut self,
@@ -464,7 +464,7 @@ impl Link {
         }
     }
 
-    /// Removes a part of what is too old. Returns whether there is more.
+    /// Removes a part of the expired entries. Returns true where more are left.
     async fn expire(&mut self) -> Result<bool, ReceiverError> {
         let mut storage = self.lend();
         let keep = self.settings.keep;
@@ -483,7 +483,7 @@ impl Link {
         }))
     }
 
-    /// The latest is enough: what an earlier one said and has not left is replaced.
+    /// Queues the latest acknowledgement of a box; it replaces an earlier one that has not left.
     fn owe(&mut self, ward: &WardId, ack: Ack) {
         let topic = format!("wardwatch/v1/{ward}/{}/ack", ack.box_id);
         match self.due.iter_mut().find(|(other, _)| *other == topic) {

@@ -1,5 +1,5 @@
-//! The post's configuration: as written in a file or on the command line, then checked. Reads files, and says all that is
-//! wrong at once.
+//! The post's configuration: as written in a file or on the command line, then checked. Reads files, and reports all faults
+//! at once.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -14,12 +14,12 @@ use crate::domain::secret::{Credentials, Secret};
 use crate::post::presentation::Language;
 use crate::{text, tls};
 
-/// Where the configuration lies, unless somebody says otherwise.
+/// Default path of the configuration.
 pub const DEFAULT_PATH: &str = "/etc/wardwatch/wardpost.toml";
-/// Where the database lies, unless somebody says otherwise.
+/// Default path of the database.
 pub const DEFAULT_DATABASE: &str = "/var/lib/wardpost/post.sqlite";
 
-/// What the receiver needs.
+/// Settings of the receiver.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// The broker.
@@ -28,13 +28,13 @@ pub struct Settings {
     pub ward: Option<WardId>,
     /// The database.
     pub database: PathBuf,
-    /// A box from which nothing comes for so long is reported.
+    /// Silence of a box after which it is reported.
     pub silent_after: Duration,
-    /// Alerts are removed after so long.
+    /// Age at which alerts are removed.
     pub keep: Duration,
 }
 
-/// Which broker, and who the post is to it.
+/// The broker, and the identity of the post to it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Broker {
     /// Host name or address.
@@ -45,14 +45,14 @@ pub struct Broker {
     pub tls: Option<Tls>,
     /// User name and password, where the broker asks for them.
     pub credentials: Option<Credentials>,
-    /// MQTT client id; `None` for one that goes with the database. The broker keeps what arrives under this name while the
+    /// MQTT client id; `None` for one that goes with the database. The broker keeps messages for this id while the
     /// post is down.
     pub client_id: Option<String>,
     /// Longest silence on the connection before it is checked.
     pub keep_alive: Duration,
 }
 
-/// How the broker proves itself, and how the post does; PEM files.
+/// PEM files with which the broker and the post prove their identities.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tls {
     /// The authority that signed the broker's certificate.
@@ -62,7 +62,7 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// What [`tls::client_config`] reads.
+    /// Files for [`tls::client_config`].
     pub fn files(&self) -> tls::Files<'_> {
         tls::Files {
             ca_file: &self.ca_file,
@@ -72,7 +72,7 @@ impl Tls {
     }
 }
 
-/// How alerts are shown.
+/// Settings of the commands that show alerts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Showing {
     /// The database.
@@ -83,7 +83,7 @@ pub struct Showing {
     pub language: Option<Language>,
 }
 
-/// What is wrong with a configuration: all of it, one line each.
+/// All faults of a configuration, one line each.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct SettingsError(pub Vec<String>);
 
@@ -135,7 +135,7 @@ impl Written {
     /// Reads a file; relative paths in it count from its folder.
     ///
     /// # Errors
-    /// It cannot be read, is no TOML, or has a key that nobody knows.
+    /// It cannot be read, is no TOML, or has an unknown key.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let wrong = |what: String| SettingsError(vec![format!("{}: {what}", path.display())]);
         let text = text::read(path).map_err(|error| {
@@ -155,7 +155,7 @@ impl Written {
         Ok(written)
     }
 
-    /// With what `over` says where it says something.
+    /// The values of `over` where it has one, else of `self`.
     pub fn overlaid(self, over: Self) -> Self {
         let (broker, post) = (self.broker, self.post);
         Self {
@@ -180,10 +180,10 @@ impl Written {
         }
     }
 
-    /// What the receiver needs.
+    /// Settings of the receiver.
     ///
     /// # Errors
-    /// All that is wrong.
+    /// All faults.
     pub fn settings(&self) -> Result<Settings, SettingsError> {
         let mut problems = Vec::new();
         let post = &self.post;
@@ -217,10 +217,10 @@ impl Written {
         }
     }
 
-    /// What the commands that show alerts need.
+    /// Settings of the commands that show alerts.
     ///
     /// # Errors
-    /// All that is wrong.
+    /// All faults.
     pub fn showing(&self) -> Result<Showing, SettingsError> {
         let mut problems = Vec::new();
         let mut timezone = None;
@@ -342,7 +342,7 @@ fn credential(path: &Path) -> PathBuf {
     }
 }
 
-/// Host as the MQTT client wants it, port, and whether it is TLS.
+/// Host as the MQTT client expects it, port, and true for TLS.
 fn address(url: &str) -> Result<(String, u16, bool), String> {
     const RIGHT: &str = "give mqtts://HOST:8883, or mqtt://HOST:1883 for a broker on the same machine";
     let (rest, is_tls) = match (url.strip_prefix("mqtts://"), url.strip_prefix("mqtt://")) {
@@ -386,7 +386,7 @@ mod tests {
         written(text).settings().unwrap_err().to_string()
     }
 
-    /// The example with every key that may be left out written as well.
+    /// The example with every optional key uncommented.
     fn example_in_full() -> String {
         let full = EXAMPLE.lines().map(|line| match line.strip_prefix('#') {
             Some(key) if !key.starts_with(' ') && key.contains(" = ") => key,
@@ -416,7 +416,7 @@ mod tests {
             full.post.clone();
         assert!(ward.is_some() && timezone.is_some() && language.is_some());
         full.showing().unwrap();
-        // The values that stand there are those that hold where a key is left out.
+        // The values of the example are those of left-out keys.
         let plain =
             written("[broker]\nurl = \"mqtt://localhost\"\n[post]\nward = \"ben-nghe\"").settings().unwrap();
         assert_eq!(client_id, plain.broker.client_id);
@@ -463,7 +463,7 @@ mod tests {
             let error = Written::read(&path).unwrap_err().to_string();
             assert!(error.contains("encoding") && error.contains("UTF-8"), "{error}");
         }
-        // With the mark that an editor of Windows writes.
+        // With the byte order mark that an editor of Windows writes.
         let text = "[broker]\nurl = \"mqtt://a:1\"\nuser = \"post\"\npassword_file = \"secret\"\n";
         std::fs::write(&path, format!("\u{feff}{text}")).unwrap();
         std::fs::write(&password, "\u{feff}hunter2\r\n").unwrap();

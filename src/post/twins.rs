@@ -1,4 +1,4 @@
-//! Whether two boxes speak under one name: a copied card, or one id given twice. Pure; the receiver calls it.
+//! Detection of two boxes under one name: a copied card, or one id given twice. Pure; the receiver calls it.
 //!
 //! A box that restarts has another instance from then on, and its former one never comes back.
 
@@ -8,13 +8,13 @@ use std::time::Duration;
 use crate::domain::status::{Presence, Status};
 use crate::domain::time::{Monotonic, WallTime};
 
-/// So many former instances of a box are remembered.
+/// Number of former instances of a box that are remembered.
 const FORMER_MAX: usize = 8;
-/// So many times a former instance has to come back: a broker may deliver one old status again.
+/// Returns of former instances that count as two boxes. One is not enough: a broker may deliver one old status again.
 const RETURNS_MIN: usize = 2;
-/// Within this.
+/// Time within which they have to return.
 const WINDOW: Duration = Duration::from_secs(15 * 60);
-/// How soon the same is told again.
+/// Minimum time between two reports.
 const TOLD_AGAIN: Duration = Duration::from_secs(10 * 60);
 
 /// One run of a daemon.
@@ -24,7 +24,7 @@ struct Instance {
     started_at: WallTime,
 }
 
-/// The instances that spoke under one name.
+/// The instances that used one name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Twins {
     present: Option<Instance>,
@@ -34,9 +34,9 @@ pub struct Twins {
 }
 
 impl Twins {
-    /// A status came. Returns what is to be told of two boxes that speak by turns, for a person.
+    /// Takes a status. Returns a report, for a person, where two boxes use the name by turns.
     pub fn sign(&mut self, status: &Status, now: Monotonic) -> Option<String> {
-        // A will is published when its box has gone, maybe after the next one came.
+        // A will is published after its box has gone, maybe after the next one came.
         if status.presence == Presence::Offline {
             return None;
         }
@@ -98,7 +98,7 @@ mod tests {
         }
     }
 
-    /// What is told of this sequence: boot, start, and the second at which it comes.
+    /// Times of the reports for this sequence of boot, start, and second of arrival.
     fn told(steps: &[(&str, i64, u64)]) -> Vec<u64> {
         let mut twins = Twins::default();
         let mut told = Vec::new();
@@ -107,7 +107,7 @@ mod tests {
             let said = twins.sign(&status(boot, *started, Presence::Online), now);
             assert!(said.as_ref().is_none_or(|said| said.contains("another client uses this id")));
             told.extend(said.map(|_| *second));
-            // The will of the one that was thrown off.
+            // The will of the instance that was disconnected.
             assert_eq!(twins.sign(&status(boot, *started, Presence::Offline), now), None);
         }
         told
@@ -121,7 +121,7 @@ mod tests {
         let turns: Vec<_> =
             (0..20).map(|turn| ("a", i64::from(turn % 2), u64::from(turn as u32) * 5)).collect();
         assert_eq!(told(&turns), [15]);
-        // It goes on, and is told again.
+        // The turns go on, and are reported again.
         let turns: Vec<_> = (0..200).map(|turn| (["a", "b"][turn as usize % 2], 1, turn * 5)).collect();
         assert_eq!(told(&turns), [15, 615]);
     }

@@ -1,28 +1,28 @@
-//! Under which client id the box comes: ward and box, or the box alone where a broker's access list knows only that, as
-//! those of versions before do. Pure.
+//! The MQTT client id of the box: ward and box, or the box alone. The short one is for brokers whose access list has only the
+//! box's id, as previous versions used it. Pure.
 
 use super::settings::Settings;
 
-/// So many connections in a row on which the broker grants no subscription.
+/// Consecutive connections without a granted subscription after which the other id is tried.
 const UNGRANTED_MAX: u32 = 3;
 
 /// The client id in use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ClientId {
-    /// Whether it is the box's id alone.
+    /// The id is the box's id alone.
     is_short: bool,
     ungranted: u32,
-    /// How often the other one was taken since the broker granted something.
+    /// Changes of the id since the broker last granted a subscription.
     changes: u32,
 }
 
 impl ClientId {
-    /// The id, of at most 65 of a-z, 0-9, - and _: no broker in use takes less.
+    /// The id, of at most 65 of a-z, 0-9, - and _: every broker in use accepts that many.
     pub fn of(&self, settings: &Settings) -> String {
         if self.is_short { settings.box_id.to_string() } else { settings.client_id() }
     }
 
-    /// The broker grants what was asked for: this one it is.
+    /// The broker grants the subscription: this id stays.
     pub fn granted(&mut self) {
         (self.ungranted, self.changes) = (0, 0);
     }
@@ -32,7 +32,7 @@ impl ClientId {
         self.change();
     }
 
-    /// Whether [`ClientId::refused`] would have the other one tried.
+    /// True where [`ClientId::refused`] would still try the other id.
     pub fn is_worth_a_change(&self) -> bool {
         self.changes < 2
     }
@@ -45,12 +45,12 @@ impl ClientId {
         }
     }
 
-    /// Another client uses this id: the long one is the box's alone.
+    /// Another client uses this id. Only the long one belongs to this box alone, so the box returns to it.
     pub fn taken_over(&mut self) {
         *self = Self::default();
     }
 
-    /// Each is tried once; afterwards it is the long one again, since the id is not the reason.
+    /// Changes to the other id. Each is tried once; afterwards the long one stays, since the id is not the reason.
     fn change(&mut self) {
         self.ungranted = 0;
         if self.is_worth_a_change() {

@@ -1,8 +1,7 @@
-//! What Home Assistant is told so that it knows the box by itself: MQTT device discovery, one retained message with all
-//! that there is to see of the box. Off unless it is asked for.
+//! MQTT device discovery for Home Assistant: one retained message that describes all entities of the box. Off by default.
 //!
-//! Where it is switched off again, or goes elsewhere, the broker is told to forget the message: a small file says on
-//! which topics it has one. No entity has a picture.
+//! Where discovery is switched off or its topic changes, the retained message is cleared at the broker. A small file lists
+//! the topics on which the broker may hold one. No entity has a picture.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,8 +16,8 @@ use super::topic::Topics;
 use crate::domain::ids::{BoxId, WardId};
 use crate::domain::status::Status;
 
-/// What of an alert an event in Home Assistant has as attributes, beside its phase; as Home Assistant's templates read
-/// it from the message.
+/// Fields of an alert that a Home Assistant event has as attributes, beside its phase. The second value is the
+/// expression with which Home Assistant's templates read the field from the message.
 const ATTRIBUTES: [(&str, &str); 11] = [
     ("alert", "value_json.id"),
     ("seq", "value_json.seq"),
@@ -33,22 +32,22 @@ const ATTRIBUTES: [(&str, &str); 11] = [
     ("closed_at", "value_json.closed_at | default(none)"),
 ];
 
-/// What one connection tells Home Assistant, or takes back.
+/// Discovery messages of one connection, and their withdrawal.
 #[derive(Debug)]
 pub(super) struct Discovery {
-    /// Where it is told; `None` where it is switched off.
+    /// Topic of the discovery message; `None` where it is switched off.
     topic: Option<String>,
     topics: Topics,
-    /// Says where the broker may have a message.
+    /// Lists the topics on which the broker may hold a message.
     file: PathBuf,
-    /// Where the broker is to forget its message.
+    /// Topics on which the broker has to clear its message.
     stale: Vec<String>,
-    /// What was told last.
+    /// Payload that was sent last.
     told: Vec<u8>,
 }
 
 impl Discovery {
-    /// Reads where there are messages from before. `None` where there is nothing to tell, nor to take back.
+    /// Reads the topics of earlier messages. `None` where there is nothing to send, nor to withdraw.
     pub async fn begin(settings: &Settings, topics: &Topics) -> Option<Self> {
         let topic = settings
             .home_assistant
@@ -64,19 +63,19 @@ impl Discovery {
         Some(Self { topic, topics: topics.clone(), file, stale, told: Vec::new() })
     }
 
-    /// What makes the broker forget; each with its number for [`Discovery::forgotten`].
+    /// Messages that clear the retained ones; each with its number for [`Discovery::forgotten`].
     pub fn withdrawals(&self) -> Vec<(usize, Message)> {
         let empty = |topic: &String| Message { topic: topic.clone(), payload: Vec::new(), retain: true };
         self.stale.iter().map(empty).enumerate().collect()
     }
 
-    /// The broker has forgotten.
+    /// The broker has acknowledged the withdrawal with this number.
     pub async fn forgotten(&self, number: usize) {
         let Some(topic) = self.stale.get(number).cloned() else { return };
         asked(self.file.clone(), move |file| change(file, |known| known.remove(&topic))).await;
     }
 
-    /// The message, unless it is switched off or was told already.
+    /// The message, unless it is switched off or was sent already.
     pub async fn message(&mut self, status: &Status) -> Option<Message> {
         let topic = self.topic.clone()?;
         let payload = super::session::payload(&described(status, &self.topics));
@@ -85,7 +84,7 @@ impl Discovery {
         }
         self.told.clone_from(&payload);
         let own = topic.clone();
-        // Before it leaves: what nobody remembers, nobody takes back.
+        // Before it leaves: a topic that is not in the file is never cleared.
         asked(self.file.clone(), move |file| change(file, |known| known.insert(own))).await;
         Some(Message { topic, payload, retain: true })
     }
@@ -97,10 +96,10 @@ fn topic(prefix: &str, ward: &WardId, box_id: &BoxId) -> String {
     format!("{prefix}/device/wardwatch-{ward}/{box_id}/config")
 }
 
-/// The box with all that there is to see of it.
+/// The discovery message: the box with all its entities.
 fn described(status: &Status, topics: &Topics) -> Value {
     let Status { ward, box_id, version, .. } = status;
-    // No id has the sign in between: `a-b` with `c` is not `a` with `b-c`.
+    // No id contains the separator `_`: `a-b` with `c` is not `a` with `b-c`.
     let device = format!("wardwatch-{ward}_{box_id}");
     let mut components = serde_json::Map::new();
     components.insert(
@@ -155,7 +154,7 @@ fn event() -> String {
     format!("{{{{ {{'event_type': value_json.phase, {attributes}}} | to_json }}}}")
 }
 
-/// Where the broker may have a message: a topic a line. None where there is no such file.
+/// Topics on which the broker may hold a message, one a line. Empty where there is no such file.
 fn read(file: &Path) -> BTreeSet<String> {
     fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
 }
@@ -174,7 +173,7 @@ fn change(file: &Path, change: impl FnOnce(&mut BTreeSet<String>) -> bool) -> io
     fs::rename(beside, file)
 }
 
-/// What the file says; a disk that fails is told of, and stops nothing.
+/// Result of `question` about the file. A failure of the disk is logged, and gives the default.
 async fn asked<T: Default + Send + 'static>(
     file: PathBuf,
     question: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,

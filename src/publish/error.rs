@@ -1,4 +1,4 @@
-//! What can go wrong on the way to the broker, and what to change about it.
+//! Errors between the box and the broker, with their remedies.
 
 use std::error::Error;
 use std::io;
@@ -10,10 +10,10 @@ use crate::domain::fault::{ErrorKind, chain};
 use crate::domain::time::ClockState;
 use crate::tls::{HandshakeError, has_hung_up};
 
-/// For so long the post's acknowledgements are not asked for, where a message is in the way that is too large.
+/// Time for which the box does not subscribe to the post's acknowledgements, since a message there is too large.
 pub(super) const DEAF: Duration = Duration::from_secs(600);
 
-/// What can go wrong on the way to the broker.
+/// An error between the box and the broker.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// A certificate or key file does not read.
@@ -23,9 +23,9 @@ pub enum PublishError {
         key: &'static str,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Reason for which the file does not read.
         reason: String,
-        /// What would be right.
+        /// Contents that the file should have.
         wanted: &'static str,
     },
     /// Certificate and key do not go together, or are of a kind that is not supported.
@@ -39,7 +39,7 @@ pub enum PublishError {
     Refused {
         /// Host and port.
         broker: String,
-        /// The user as it was given.
+        /// The user, as it stands in the message.
         who: String,
     },
     /// The broker refuses the client id.
@@ -52,7 +52,7 @@ pub enum PublishError {
         /// The client id.
         client_id: String,
     },
-    /// Another client comes under the same client id.
+    /// Another client uses the same client id.
     #[error(
         "another client uses this box's client id \"{client_id}\" at the broker {broker}, which ends the older connection \
          each time: a copied card, or a box with the same box.ward and box.id; give each box a box.id and a certificate of \
@@ -70,10 +70,10 @@ pub enum PublishError {
          asked for in the next {} minutes; clear it with `mosquitto_pub -r -n` on the box's topic \"ack\"", DEAF.as_secs() / 60
     )]
     TooLarge {
-        /// The packet.
+        /// Size of the packet.
         bytes: usize,
     },
-    /// The broker does not grant the subscription to what the post acknowledges.
+    /// The broker does not grant the subscription to the post's acknowledgements.
     #[error(
         "the broker does not let this box read {topic}: no alert will leave the outbox; check the broker's access list"
     )]
@@ -81,10 +81,10 @@ pub enum PublishError {
         /// The topic.
         topic: String,
     },
-    /// Certificates do not fit, or TLS does not.
+    /// Certificates do not match, or TLS fails.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
-    /// The box's certificate is another's.
+    /// The box's certificate is another box's.
     #[error(
         "the certificate broker.cert_file {} is for \"{name}\", and this box is \"{box_id}\"; put this box's own \
          certificate there (`wardwatch keygen` makes the request for one), or mend box.id", path.display()
@@ -92,9 +92,9 @@ pub enum PublishError {
     OtherBox {
         /// The certificate.
         path: PathBuf,
-        /// Whom it is for.
+        /// Name in the certificate.
         name: String,
-        /// Who the box is.
+        /// Id of this box.
         box_id: String,
     },
     /// The link is down, or the broker is.
@@ -102,15 +102,15 @@ pub enum PublishError {
     Link {
         /// Host and port.
         broker: String,
-        /// Why.
+        /// Reason of the failure.
         reason: String,
     },
-    /// The broker, or what is in between, has closed the connection.
+    /// The broker, or a device between, has closed the connection.
     #[error("the broker {broker} has ended the connection: {reason}")]
     Closed {
         /// Host and port.
         broker: String,
-        /// Why.
+        /// Reason of the end.
         reason: String,
     },
     /// The broker answers pings, but does not acknowledge messages.
@@ -118,7 +118,7 @@ pub enum PublishError {
     Unacknowledged {
         /// Host and port.
         broker: String,
-        /// For how long.
+        /// Seconds without an acknowledgement.
         seconds: u64,
     },
     /// The source of the status failed.
@@ -129,19 +129,19 @@ pub enum PublishError {
     Thread(io::Error),
 }
 
-/// Why a broker does not welcome the box.
+/// Reason for which a broker refuses the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// User, password or certificate are not right.
+    /// User, password or certificate are wrong.
     Credentials,
-    /// The client id is not.
+    /// The client id is refused.
     ClientId,
-    /// Something else.
+    /// Any other reason, as the broker gives it.
     Other(String),
 }
 
 impl PublishError {
-    /// What to do about it.
+    /// Kind of the error, which decides the reaction to it.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::File { .. }
@@ -152,7 +152,7 @@ impl PublishError {
             | Self::AnotherClient { .. }
             | Self::Deaf { .. } => ErrorKind::Config,
             Self::Handshake(error) => error.kind(),
-            // A broker that is just being restarted does this too.
+            // A broker that is just being restarted fails this way too.
             Self::Link { .. } | Self::Closed { .. } | Self::TooLarge { .. } | Self::Unacknowledged { .. } => {
                 ErrorKind::Transient
             }
@@ -161,7 +161,7 @@ impl PublishError {
         }
     }
 
-    /// What a connection's end means.
+    /// The error that ended a connection.
     pub(super) fn diagnose(error: &(dyn Error + 'static), settings: &Settings) -> Self {
         let broker = settings.address();
         match HandshakeError::of(error, &settings.attempt(&broker)) {
@@ -171,7 +171,7 @@ impl PublishError {
         }
     }
 
-    /// What a broker's refusal means.
+    /// The error for a broker's refusal.
     pub(super) fn refused(refusal: Refusal, settings: &Settings, client_id: &str) -> Self {
         let broker = settings.address();
         match refusal {
@@ -187,7 +187,7 @@ impl PublishError {
         }
     }
 
-    /// What it means that no welcome came.
+    /// The error for a connection that ended before the broker's CONNACK.
     pub(super) fn before_the_welcome(
         error: &(dyn Error + 'static),
         is_no_mqtt: bool,
@@ -198,7 +198,7 @@ impl PublishError {
             .map_or_else(|| Self::diagnose(error, settings), Self::Handshake)
     }
 
-    /// The same, knowing how far the box's clock can be trusted.
+    /// The same error, corrected for the trust in the box's clock.
     pub(super) fn seen_at(self, clock: ClockState) -> Self {
         match self {
             Self::Handshake(error) => Self::Handshake(error.seen_at(clock)),

@@ -1,40 +1,40 @@
-//! What has been handed to the MQTT client and that the broker has not acknowledged yet.
+//! Messages in flight: handed to the MQTT client and not yet acknowledged by the broker.
 
 use std::collections::HashMap;
 use std::time::Instant;
 
 use super::client::Token;
 
-/// At most so many alerts are under way.
+/// Maximum number of alerts in flight.
 pub(super) const ALERTS_MAX: usize = 16;
 
-/// A message under way.
+/// A message in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flight {
     /// An alert of the outbox.
     Alert {
-        /// Its place.
+        /// Its sequence number.
         seq: u64,
-        /// Whether it belongs to what is [paced](super::pace).
+        /// It is limited by the [send window](super::pace).
         is_paced: bool,
     },
-    /// What goes ahead of an alert of the outbox: all but its picture.
+    /// Preview of an alert of the outbox: all but its picture.
     Herald {
-        /// The alert's place.
+        /// The alert's sequence number.
         seq: u64,
     },
-    /// An alert that is not in the outbox yet.
+    /// An alert that is sent before it is stored in the outbox.
     Announced {
         /// Its number in memory.
         number: u64,
     },
     /// A status message.
     Status,
-    /// A status message that was sent already, as a proof of what the link bears.
+    /// A status message that was sent already. Its acknowledgement proves that the link carries so many bytes.
     Proof,
-    /// What Home Assistant is told.
+    /// A discovery message for Home Assistant.
     Discovery,
-    /// What it was told is taken back.
+    /// Clears a discovery message.
     Withdrawal {
         /// Its number for [`super::discovery::Discovery::forgotten`].
         number: usize,
@@ -42,7 +42,7 @@ pub(super) enum Flight {
 }
 
 impl Flight {
-    /// Whether it tells of an alert.
+    /// True for a message about an alert.
     pub fn is_alert(&self) -> bool {
         match self {
             Self::Alert { .. } | Self::Herald { .. } | Self::Announced { .. } => true,
@@ -51,18 +51,18 @@ impl Flight {
     }
 }
 
-/// A message under way, and how it left.
+/// A message in flight, with the state in which it left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Aloft {
     pub flight: Flight,
-    /// Its payload.
+    /// Length of its payload.
     pub bytes: usize,
-    /// All payloads that were under way when it left, its own among them.
+    /// Sum of all payloads in flight when it left, its own included.
     pub bytes_aloft: usize,
     pub since: Instant,
 }
 
-/// All messages under way on one connection.
+/// All messages in flight on one connection.
 #[derive(Debug, Default)]
 pub(super) struct Flights {
     aloft: HashMap<Token, Aloft>,
@@ -76,43 +76,43 @@ impl Flights {
         self.last
     }
 
-    /// Handed to the client.
+    /// The message was handed to the client.
     pub fn started(&mut self, token: Token, flight: Flight, bytes: usize, now: Instant) {
         let bytes_aloft = bytes + self.aloft.values().map(|aloft| aloft.bytes).sum::<usize>();
         self.aloft.insert(token, Aloft { flight, bytes, bytes_aloft, since: now });
     }
 
-    /// Acknowledged, or given up by the client. `None` for one that is not under way.
+    /// The message was acknowledged, or given up by the client. `None` for one that is not in flight.
     pub fn ended(&mut self, token: Token) -> Option<Aloft> {
         self.aloft.remove(&token)
     }
 
-    /// How many alerts are under way.
+    /// Number of alerts in flight.
     pub fn alerts(&self) -> usize {
         self.all().filter(Flight::is_alert).count()
     }
 
-    /// How many of them are paced.
+    /// Number of alerts in flight that the send window limits.
     pub fn paced(&self) -> usize {
         self.all().filter(|flight| matches!(flight, Flight::Alert { is_paced: true, .. })).count()
     }
 
-    /// Whether a status message is under way.
+    /// True while a status message is in flight.
     pub fn has_status(&self) -> bool {
         self.all().any(|flight| flight == Flight::Status)
     }
 
-    /// How many proofs are under way.
+    /// Number of proofs in flight.
     pub fn proofs(&self) -> usize {
         self.all().filter(|flight| *flight == Flight::Proof).count()
     }
 
-    /// The largest message under way.
+    /// The largest message in flight.
     pub fn largest(&self) -> Option<Aloft> {
         self.aloft.values().max_by_key(|aloft| aloft.bytes).copied()
     }
 
-    /// Whether nothing is under way.
+    /// True while nothing is in flight.
     pub fn is_empty(&self) -> bool {
         self.aloft.is_empty()
     }

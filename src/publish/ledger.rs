@@ -1,74 +1,74 @@
-//! Which alerts of the outbox have been sent and still lie in it, and when each is sent again.
+//! Delivery tracker: alerts that have been sent and are still in the outbox, with the time of the next attempt of each.
 //!
-//! It outlives connections, so that a link that breaks every minute, or a post that is away, does not have the box send
-//! its outbox again and again. Pure: it asks no clock. What it forgets (a restart) is sent once more.
+//! It outlives connections. So a link that breaks every minute, or an absent post, does not make the box send its whole
+//! outbox again and again. Pure: it reads no clock. Entries that are lost in a restart are sent once more.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::domain::ack::Ack;
 
-/// So many may be sent and not acknowledged by the post; the backlog waits beyond that. New alerts do not.
+/// Maximum number of alerts sent and not acknowledged by the post before the backlog waits. New alerts do not wait.
 const ROWS_MAX: usize = 256;
-/// So many are remembered; new alerts beyond that are sent again as backlog.
+/// Maximum number of tracked alerts; new alerts beyond that are sent again as backlog.
 const REMEMBERED_MAX: usize = 65_536;
-/// How long the post has after the broker's acknowledgement, the first time. Doubles.
+/// First wait for the post after the broker's acknowledgement. Doubles.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The same for what there is reason to believe lost, and for what the post, once it speaks again, has not got: its
-/// session at the broker may be gone, and with it what waited there. Doubles.
+/// First wait for an alert that is probably lost, and for one that the post, once it answers again, has not received: the
+/// post's session at the broker may be gone, with the messages queued there. Doubles.
 const DOUBT: Duration = Duration::from_secs(5);
-/// The longest wait of either.
+/// Maximum of either wait.
 const PATIENCE_MAX: Duration = Duration::from_secs(600);
-/// While nothing is heard of the post, only so many of the oldest are sent again.
+/// Number of the oldest alerts that are sent again while the post is silent.
 const PROBES: usize = 8;
-/// Rows beyond so many are not looked at: the oldest come first.
+/// Number of rows considered, oldest first.
 const LOOKED_AT: usize = 512;
-/// A message whose connection broke so often while it was under way is told of without its picture first.
+/// Connections that broke while a message was in flight, after which its preview without a picture is sent first.
 const HERALDED_TRIES: u32 = 3;
 
-/// A message that the broker had so often, and the post never, while the post has later ones: on the way it is thrown
-/// away for what it is. Mosquitto does that with what is above its `message_size_limit`.
+/// Number of acknowledgements by the broker for a message that the post never received, while the post has later ones. Such a
+/// message is dropped on the way for its contents. Mosquitto drops messages above its `message_size_limit`.
 const SWALLOWED_LANDINGS: u32 = 3;
 
-/// See the module.
+/// State of delivery of all alerts that were sent; see the module.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     rows: BTreeMap<u64, Row>,
-    /// When the post last acknowledged anything.
+    /// Time of the post's last acknowledgement.
     heard_at: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Row {
     state: State,
-    /// When it was handed over last, or, once the broker has it, when the broker said so.
+    /// Time of the last attempt, or, once the broker has acknowledged it, of that acknowledgement.
     sent_at: Instant,
-    /// How often it was sent since the broker last had it.
+    /// Attempts since the broker last acknowledged it.
     tries: u32,
-    /// How often the broker had it.
+    /// Number of the broker's acknowledgements.
     landings: u32,
-    /// How often the post, on this connection, had later ones and not this one.
+    /// Number of times on this connection that the post had later ones and not this one.
     misses: u32,
     is_heralded: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Under way.
+    /// In flight.
     Aloft,
-    /// The connection broke while it was under way.
+    /// The connection broke while it was in flight.
     Cut,
-    /// The broker has it.
+    /// Acknowledged by the broker.
     Landed,
-    /// The broker had it, on a connection that is over.
+    /// Unconfirmed: acknowledged by the broker on a connection that has ended.
     Doubtful,
-    /// The post says that it does not have it.
+    /// Not received: the post reports that it does not have it.
     Missed,
 }
 
 impl Ledger {
-    /// A new connection stands: what the last one took is in doubt. That the post missed something before is nobody's
-    /// fault but the broken connection's, or the broker's that was restarted.
+    /// A new connection starts: alerts acknowledged on the last one become unconfirmed. Earlier misses no longer count: they
+    /// came from the broken connection, or from a restarted broker.
     pub fn connected(&mut self) {
         for row in self.rows.values_mut() {
             row.misses = 0;
@@ -80,7 +80,7 @@ impl Ledger {
         }
     }
 
-    /// Handed to the client.
+    /// The alert was handed to the client.
     pub fn sent(&mut self, seq: u64, now: Instant) {
         let is_full = self.rows.len() >= REMEMBERED_MAX;
         match self.rows.get_mut(&seq) {
@@ -102,7 +102,7 @@ impl Ledger {
         }
     }
 
-    /// The broker has it.
+    /// The broker acknowledged the alert.
     pub fn landed(&mut self, seq: u64, now: Instant) {
         if let Some(row) = self.rows.get_mut(&seq) {
             (row.state, row.sent_at, row.tries) = (State::Landed, now, 0);
@@ -110,7 +110,7 @@ impl Ledger {
         }
     }
 
-    /// It was told of without its picture; all of it follows later.
+    /// Its preview is sent without the picture; the whole alert follows later.
     pub fn postponed(&mut self, seq: u64, now: Instant) {
         let new = Row {
             state: State::Cut,
@@ -124,26 +124,26 @@ impl Ledger {
         (row.state, row.sent_at, row.tries) = (State::Cut, now, row.tries.max(HERALDED_TRIES));
     }
 
-    /// The client gave it up on a connection that goes on.
+    /// The client gave the alert up on a connection that goes on.
     pub fn dropped(&mut self, seq: u64) {
         if let Some(row) = self.rows.get_mut(&seq) {
             row.state = State::Cut;
         }
     }
 
-    /// What goes ahead of it has arrived.
+    /// The broker acknowledged the preview.
     pub fn heralded(&mut self, seq: u64) {
         if let Some(row) = self.rows.get_mut(&seq) {
             row.is_heralded = true;
         }
     }
 
-    /// It does not lie in the outbox any more.
+    /// The alert has left the outbox.
     pub fn forget(&mut self, seq: u64) {
         self.rows.remove(&seq);
     }
 
-    /// The post says what it has; `is_new` unless the broker had kept that from before.
+    /// Takes an acknowledgement of the post; `is_new` is false for one that the broker had retained.
     pub fn acknowledged(&mut self, ack: &Ack, is_new: bool, now: Instant) {
         self.rows.retain(|seq, row| {
             if ack.covers(*seq) {
@@ -159,55 +159,55 @@ impl Ledger {
         }
     }
 
-    /// Whether it has been sent.
+    /// True for an alert that has been sent.
     pub fn holds(&self, seq: u64) -> bool {
         self.rows.contains_key(&seq)
     }
 
-    /// Whether the backlog has to wait.
+    /// True while the backlog has to wait.
     pub fn is_full(&self) -> bool {
         self.rows.len() >= ROWS_MAX
     }
 
-    /// Whether all but its picture has arrived.
+    /// True once the preview has arrived.
     pub fn is_heralded(&self, seq: u64) -> bool {
         self.rows.get(&seq).is_some_and(|row| row.is_heralded)
     }
 
-    /// Whether all but its picture has to go ahead of this one.
+    /// True where a preview has to precede this alert.
     pub fn wants_herald(&self, seq: u64) -> bool {
         let row = self.rows.get(&seq);
         row.is_some_and(|row| row.state == State::Cut && row.tries >= HERALDED_TRIES && !row.is_heralded)
     }
 
-    /// Whether the broker seems to throw it away each time.
+    /// True where the broker seems to drop the alert each time.
     pub fn is_swallowed(&self, seq: u64) -> bool {
         let row = self.rows.get(&seq);
         row.is_some_and(|row| row.state == State::Missed && row.landings >= SWALLOWED_LANDINGS)
     }
 
-    /// Whether something is under way.
+    /// True while an alert is in flight.
     pub fn has_aloft(&self) -> bool {
         self.rows.values().any(|row| row.state == State::Aloft)
     }
 
-    /// Whether the post may be about to acknowledge something: what is under way, or has landed since then.
+    /// True where the post may still acknowledge an alert that has been in flight, or acknowledged by the broker, since `since`.
     pub fn is_owed(&self, since: Instant) -> bool {
         let is_owed = |row: &Row| matches!(row.state, State::Aloft | State::Landed) && row.sent_at >= since;
         self.rows.values().any(is_owed)
     }
 
-    /// The oldest one that is to be sent again now.
+    /// The oldest alert that is due to be sent again at `now`.
     pub fn due(&self, now: Instant) -> Option<u64> {
         self.waits().find(|(_, at)| *at <= now).map(|(seq, _)| seq)
     }
 
-    /// When the next one will be, if not now.
+    /// Time of the next attempt after `now`.
     pub fn next_due(&self, now: Instant) -> Option<Instant> {
         self.waits().map(|(_, at)| at).filter(|at| *at > now).min()
     }
 
-    /// What may be sent again, and when, oldest first.
+    /// Alerts that may be sent again, with the time of the attempt, oldest first.
     fn waits(&self) -> impl Iterator<Item = (u64, Instant)> {
         let mut probes = 0;
         self.rows.iter().take(LOOKED_AT).filter_map(move |(seq, row)| {
@@ -227,11 +227,11 @@ impl Ledger {
 }
 
 impl Row {
-    /// How long after `sent_at` it is sent again; `None` while it is under way.
+    /// Delay after `sent_at` of the next attempt; `None` while the alert is in flight.
     fn wait(&self) -> Option<Duration> {
         match self.state {
             State::Aloft => None,
-            // A broken connection is most often nobody's fault; that of one message in the end.
+            // Most broken connections have no cause in the message. After several over one message, it is the likely cause.
             State::Cut if self.tries < HERALDED_TRIES => Some(Duration::ZERO),
             State::Cut => Some(doubled(DOUBT, (self.tries - HERALDED_TRIES).min(16))),
             State::Landed => Some(doubled(PATIENCE, self.again())),
@@ -240,12 +240,12 @@ impl Row {
         }
     }
 
-    /// How long the post has for what it has not got, although it could.
+    /// Wait for a post that is able to receive and has not received the alert.
     fn doubt(&self) -> Duration {
         doubled(DOUBT, self.again())
     }
 
-    /// How often the broker had it in vain. Broken connections say nothing about the way from there to the post.
+    /// Number of the broker's acknowledgements without effect. Broken connections tell nothing about the way on to the post.
     fn again(&self) -> u32 {
         self.landings.saturating_sub(1).min(16)
     }
@@ -266,7 +266,7 @@ mod tests {
         Ack::of("box-1".parse().unwrap(), OutboxId::default(), runs.iter().copied())
     }
 
-    /// Sends all that is due at `now`, and has the broker take it.
+    /// Sends all that is due at `now`, and lets the broker acknowledge it.
     fn send_due(ledger: &mut Ledger, now: Instant) -> Vec<u64> {
         let mut sent = Vec::new();
         while let Some(seq) = ledger.due(now) {
@@ -310,7 +310,7 @@ mod tests {
         let now = start + Duration::from_secs(6);
         ledger.acknowledged(&ack(&[(1, 10), (41, 90)]), true, now);
         assert_eq!(send_due(&mut ledger, now), (11..=40).collect::<Vec<_>>());
-        // What lies above may be on its way still, but not for long where others are not.
+        // Higher numbers may still be on their way, but not for long where others have arrived.
         assert_eq!(ledger.next_due(now), Some(now + DOUBT));
         let mut sends = 0;
         for second in 7..=600 {
@@ -342,16 +342,16 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut ledger = landed(1..=40, start);
-        // Back, with a broker that has forgotten it: it says what it had.
+        // The post is back, with a broker that lost its queue: it reports its contents.
         ledger.acknowledged(&ack(&[(1, 10)]), true, at(12));
         assert_eq!((ledger.due(at(16)), ledger.due(at(17))), (None, Some(11)));
-        // Or it works off what waited at the broker, and each word gives it time.
+        // Or it works off the queue at the broker, and each acknowledgement extends the wait.
         for second in 13..=20 {
             ledger.acknowledged(&ack(&[(1, second)]), true, at(second));
             assert_eq!(ledger.due(at(second + 4)), None);
         }
         assert_eq!(send_due(&mut ledger, at(25)), (21..=40).collect::<Vec<_>>());
-        // What was retained is no news.
+        // A retained acknowledgement is not new.
         let mut ledger = landed(1..=40, start);
         ledger.acknowledged(&ack(&[(1, 10)]), false, at(12));
         assert_eq!(ledger.due(at(29)), None);
@@ -362,7 +362,7 @@ mod tests {
         let start = Instant::now();
         let mut ledger = landed(1..=3, start);
         for round in 1..=6 {
-            // The broker is killed, and forgets; the post is back after the box, and has what came then.
+            // The broker is killed and loses its queue. The post is back after the box, and receives only later alerts.
             ledger.connected();
             let now = start + Duration::from_secs(100 * round);
             assert_eq!(send_due(&mut ledger, now), [1, 2, 3]);
@@ -437,7 +437,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(256))]
-        /// Whatever broker and connections do: with a post that answers, everything arrives in the end.
+        /// With a post that answers, everything arrives in the end, for any behaviour of broker and connections.
         #[test]
         fn everything_arrives(losses in proptest::collection::vec(0u8..10, 0..400)) {
             let start = Instant::now();

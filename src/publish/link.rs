@@ -1,8 +1,8 @@
 //! Connections to the broker, one after the other.
 //!
-//! The MQTT client's own memory of a broken connection is not trusted: it forgets messages that it took. Each
-//! connection has a client of its own, and begins at the outbox's start; what stays from one to the next is what was
-//! sent when ([`super::ledger`]) and what the link is like ([`super::pace`]).
+//! The MQTT client's own memory of a broken connection is not trusted: it forgets messages that it accepted. Each
+//! connection has a client of its own, and begins at the outbox's start. Two kinds of state outlive it: the delivery state
+//! ([`super::ledger`]) and the measured link ([`super::pace`]).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -33,16 +33,16 @@ use crate::takeover::{End, Takeovers};
 
 /// Shortest and longest wait between connections.
 const RECONNECT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
-/// Longest wait while a new alert wants to leave: one that comes in a long outage costs a try.
+/// Longest wait while a new alert is ready to leave: each new alert during a long outage costs one attempt.
 const ALERT_WAIT: Duration = Duration::from_secs(2);
-/// Longest wait where somebody has to change something first: not a hot loop of wrong passwords.
+/// Longest wait where a person has to change something first. It prevents a hot loop of wrong passwords.
 const CONFIG_WAIT: Duration = Duration::from_secs(60);
-/// The same where another client uses the same id, and comes back for each connection.
+/// The same while another client uses the same id, and reconnects each time.
 const RIVAL_ALERT_WAIT: Duration = Duration::from_secs(15);
-/// A connection that stood for so long was a good one, also if there was nothing to say.
+/// A connection that lasted this long counts as good, also where nothing was sent.
 const GOOD: Duration = Duration::from_secs(120);
 
-/// What the publisher's owner wants.
+/// Requests of the publisher's owner.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Wanted {
     /// Counts new alerts.
@@ -51,22 +51,22 @@ pub(super) struct Wanted {
     pub status: u64,
     /// Counts vitals.
     pub vitals: u64,
-    /// Whether to go on.
+    /// Stop request, if any.
     pub stop: Stop,
 }
 
-/// Whether to go on.
+/// Stop request of the publisher's owner.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Stop {
     #[default]
     No,
-    /// At once: the broker publishes the will.
+    /// Stop at once: the broker publishes the will.
     Abruptly,
-    /// After saying so, within this time.
+    /// Stop within this time, after the offline status.
     Within(Duration),
 }
 
-/// Everything a connection needs.
+/// Shared parts of all connections.
 pub(super) struct Link {
     pub settings: Settings,
     pub topics: Topics,
@@ -77,41 +77,41 @@ pub(super) struct Link {
     pub state: Arc<Mutex<LinkState>>,
 }
 
-/// What stays from one connection to the next.
+/// State carried over connections.
 pub(super) struct Standing {
-    /// Starts anew with each alert that the broker acknowledges: that connection was a good one.
+    /// Resets with each alert that the broker acknowledges: that connection was a good one.
     pub backoff: Backoff,
     pub ledger: Ledger,
     pub pace: Pace,
-    /// How many connections in a row have told Home Assistant something that the broker has not acknowledged.
+    /// Consecutive connections with a message for Home Assistant that the broker has not acknowledged.
     pub untaken: u32,
-    /// What was wrong with the post's last acknowledgement, as it was logged.
+    /// Fault of the post's last acknowledgement, as it was logged.
     pub doubt: String,
     pub packet_limit: PacketLimit,
-    /// Whether alerts were lost behind the broker until their pictures were left out.
+    /// Alerts were lost behind the broker until their pictures were left out.
     pub is_swallowing: bool,
-    /// Until when the post's acknowledgements are not asked for: a message is in the way that is too large.
+    /// Time until which the box does not subscribe to the post's acknowledgements: a message there is too large.
     pub deaf_until: Option<Instant>,
-    /// How large it is, for a person; empty where there is none.
+    /// Warning with its size, for a person; empty where there is none.
     pub too_large: String,
     pub client_id: ClientId,
-    /// Whether it is another one than on the last connection.
+    /// The client id differs from that of the last connection.
     is_id_new: bool,
     pub takeovers: Takeovers,
-    /// How the last connection went.
+    /// Progress of the last connection.
     pub last: Connection,
-    /// Why there was no connection, as it was logged.
+    /// Reason for which there was no connection, as it was logged.
     said: String,
 }
 
-/// How far a connection came.
+/// Progress of a connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Connection {
-    /// The broker welcomed the box.
+    /// The broker accepted the connection.
     pub is_welcome: bool,
     /// It granted the subscription, or none was asked for.
     pub is_granted: bool,
-    /// At its end, all that was sent was acknowledged.
+    /// All messages were acknowledged when it ended.
     pub is_idle: bool,
 }
 
@@ -165,7 +165,7 @@ impl Link {
         }
     }
 
-    /// One connection, from its beginning to its end; `Ok` when it was told to stop.
+    /// Runs one connection to its end; `Ok` when it was told to stop.
     async fn connection<C: Client>(
         &self,
         wanted: &mut watch::Receiver<Wanted>,
@@ -192,7 +192,7 @@ impl Link {
         ended
     }
 
-    /// What a connection's end means, knowing how those before it ended.
+    /// Diagnoses the end of a connection with the history of those before it.
     fn judged(&self, error: PublishError, stood: Duration, standing: &mut Standing) -> PublishError {
         let last = standing.last;
         let end = match &error {
@@ -232,7 +232,7 @@ impl Link {
         PublishError::AnotherClient { broker: self.settings.address(), client_id: self.settings.client_id() }
     }
 
-    /// Tells the box what somebody has to change, also while the connection stands.
+    /// Reports the faults that a person has to correct, also while the connection stands.
     pub fn warn(&self, standing: &Standing) {
         let mut warnings = Vec::new();
         if standing.takeovers.is_suspected() {
@@ -250,14 +250,14 @@ impl Link {
         self.state().warnings = warnings;
     }
 
-    /// The box's status now.
+    /// Current status of the box.
     pub async fn read_status(&self) -> Result<Status, PublishError> {
         let source = Arc::clone(&self.status);
         spawn_blocking(move || source.status()).await.map_err(|error| PublishError::Status(error.to_string()))
     }
 
     fn connected(&self, client_id: &str, standing: &mut Standing) {
-        // Of two clients of one id, one is always connected: that is not said each time.
+        // Of two clients with one id, one is always connected: the change is not logged each time.
         if !standing.takeovers.is_suspected() {
             standing.said.clear();
             tracing::info!("connected to the broker {} as client {client_id}", self.settings.address());
@@ -279,13 +279,13 @@ impl Link {
         state.last_error = Some(text);
     }
 
-    /// What is told of the connection.
+    /// State of the connection, as the rest of the box sees it.
     pub fn state(&self) -> MutexGuard<'_, LinkState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What is said of a broker whose limit is known.
+/// Warning about a broker whose size limit is known.
 pub(super) fn withheld_above(limit: usize, passed: usize) -> String {
     format!(
         "the broker ends the connection over a message of {limit} bytes, and took one of {passed}: alerts that are larger \
@@ -293,19 +293,19 @@ pub(super) fn withheld_above(limit: usize, passed: usize) -> String {
     )
 }
 
-/// What is said of a broker that acknowledges what it does not pass on.
+/// Warning about a broker that acknowledges messages and does not pass them on.
 pub(super) const SWALLOWED: &str = "the broker acknowledges alerts with pictures and does not pass them on: they go without \
      their picture; raise its limit to 65536 bytes or more (Mosquitto: message_size_limit)";
 
 /// An alert with its picture is smaller.
 const ROOM_NEEDED: usize = 64 * 1024;
 
-/// Waits for the first time, or no longer than the second if there are, or come, more than so many alerts; both from now
-/// on.
+/// Waits for `longest`. Waits no longer than `with_alert` where more than `alerts` alerts exist or arrive. Both run from the
+/// call.
 async fn pause([longest, with_alert]: [Duration; 2], alerts: u64, wanted: &mut watch::Receiver<Wanted>) {
     let begun = Instant::now();
     let alert = async {
-        // An error: the publisher is gone, which who calls this sees. What is returned is a lock, and not kept.
+        // An error: the publisher is gone, which the caller sees. The returned value is a lock, and is released.
         drop(wanted.wait_for(|wanted| wanted.alerts != alerts).await);
     };
     tokio::select! {
@@ -338,7 +338,7 @@ mod tests {
                     tell.send_modify(
                         |wanted| if has_alert { wanted.alerts += 1 } else { wanted.vitals += 1 },
                     );
-                    // Nobody may hold the lock meanwhile.
+                    // No one may hold the lock meanwhile.
                     sleep(Duration::from_millis(20)).await;
                     tell.send_modify(|wanted| wanted.vitals += 1);
                 };

@@ -1,8 +1,8 @@
 //! Alerts, status and vitals to the broker: the only user of the MQTT client on a box.
 //!
-//! Pulls alerts from an [`Outbox`] and tells it what the post has acknowledged; keeps the retained status and the will. Alerts that the box cannot keep for now are announced out of memory. Owns one thread and at most one
-//! connection. It stores nothing but where Home Assistant was told of the box, and never decides what is sent.
-//! `agent` starts it and implements both traits.
+//! Pulls alerts from an [`Outbox`] and passes the post's acknowledgements to it. Keeps the retained status and the will. Sends
+//! alerts that the box cannot store for now from memory. Owns one thread and at most one connection. Stores only the topics of
+//! its Home Assistant messages, and never decides which alerts are sent. `agent` starts it and implements both traits.
 
 mod client;
 mod client_id;
@@ -47,49 +47,49 @@ use crate::progress;
 use link::{Link, Stop, Wanted};
 use unkept::Unkept;
 
-/// So many vitals wait for a connection: old ones tell little.
+/// Maximum number of vitals that wait for a connection: old ones have little value.
 const VITALS_MAX: usize = 3;
 
-/// How long the publisher's thread may be at work on one thing before it counts as standing still.
+/// Maximum time of one piece of work on the publisher's thread before it counts as stalled.
 const WORK_MAX: Duration = Duration::from_secs(60);
 
-/// Where alerts wait until they are delivered. What returns a result may block; an error is logged and tried again.
+/// Store of the alerts until they are delivered. Functions with a result may block; an error is logged and tried again.
 pub trait Outbox: Send + Sync + 'static {
-    /// The highest number that waits; 0 where none does.
+    /// The highest waiting number; 0 where none waits.
     fn last(&self) -> Result<u64, String>;
 
-    /// The numbers above `after_seq` that wait, in order; at most `limit`.
+    /// The waiting numbers above `after_seq`, in order; at most `limit`.
     fn waiting(&self, after_seq: u64, limit: usize) -> Result<Vec<u64>, String>;
 
-    /// The alert with this number; `None` where it does not wait any more.
+    /// The alert with this number; `None` where it no longer waits.
     fn alert(&self, seq: u64) -> Result<Option<Alert>, String>;
 
-    /// The broker has this alert, which is enough ([`Acknowledge::Broker`]). Must not block.
+    /// The broker has acknowledged this alert, which is enough ([`Acknowledge::Broker`]). Must not block.
     fn delivered(&self, seq: u64);
 
-    /// The post has stored what this says, which is about this box and consistent. `false` where it speaks of another
-    /// outbox than the present one, or of numbers that were never given, and changes nothing.
+    /// Takes an acknowledgement of the post that is about this box and consistent. `false` where it names another
+    /// outbox than the present one, or numbers that were never given; nothing changes then.
     fn acknowledged(&self, ack: Ack) -> Result<bool, String>;
 }
 
-/// Tells how the box is doing.
+/// Source of the box's status.
 pub trait StatusSource: Send + Sync + 'static {
-    /// The status now. May block. `presence` is set by the publisher.
+    /// Current status. May block. `presence` is set by the publisher.
     fn status(&self) -> Status;
 }
 
-/// How the connection to the broker is doing.
+/// State of the connection to the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkState {
-    /// Whether it stands.
+    /// The connection stands.
     pub connected: bool,
-    /// Since when it stands, or does not.
+    /// Time of the last change of `connected`.
     pub since: WallTime,
-    /// Why it does not stand, for a person.
+    /// Reason for which it does not stand, for a person.
     pub last_error: Option<String>,
-    /// How many alerts the broker has acknowledged, since the start.
+    /// Alerts that the broker has acknowledged since the start.
     pub published: u64,
-    /// What somebody has to change although the connection stands, for a person.
+    /// Faults that a person has to correct although the connection stands, for a person.
     pub warnings: Vec<String>,
 }
 
@@ -146,7 +146,7 @@ impl Publisher {
                     never = turning() => match never {},
                 }
             });
-            // A name that is being resolved is not waited for.
+            // A pending name resolution is not waited for.
             runtime.shutdown_background();
         };
         let thread =
@@ -159,19 +159,19 @@ impl Publisher {
         self.wanted.send_modify(|wanted| wanted.alerts += 1);
     }
 
-    /// Sends an alert that the store cannot keep for now; it comes again, out of the outbox, once it is kept. Held in
+    /// Sends an alert that the store cannot keep for now; it is sent again, out of the outbox, once it is stored. Held in
     /// memory until the broker has acknowledged it, and bounded: the newest [`UNKEPT_MAX`] of them.
     pub fn announce(&self, alert: Alert) {
         self.unkept.add(alert);
         self.wake();
     }
 
-    /// An announced alert is kept now: nothing is sent of it any more but what comes from the outbox.
+    /// A sent alert is stored now: from here on only the outbox sends it.
     pub fn kept(&self, id: AlertId, phase: Phase) {
         self.unkept.remove(id, phase);
     }
 
-    /// Whether the broker still has to acknowledge this announced alert.
+    /// True while the broker has not acknowledged this alert that was sent before it was stored.
     pub fn is_announcing(&self, id: AlertId, phase: Phase) -> bool {
         self.unkept.holds(id, phase)
     }
@@ -182,18 +182,18 @@ impl Publisher {
         self.wanted.send_modify(|wanted| wanted.vitals += 1);
     }
 
-    /// The status is another one.
+    /// The status has changed.
     pub fn status_changed(&self) {
         self.wanted.send_modify(|wanted| wanted.status += 1);
     }
 
-    /// How the connection is doing.
+    /// Current state of the connection.
     pub fn state(&self) -> LinkState {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Publishes that the box goes offline and disconnects; blocks for that, but hardly longer than `grace`. Alerts
-    /// that are under way may still be acknowledged; the others stay in the outbox.
+    /// Publishes the offline status and disconnects; blocks for that, but hardly longer than `grace`. Alerts
+    /// in flight may still be acknowledged; the others stay in the outbox.
     pub fn stop(mut self, grace: Duration) {
         self.end(Stop::Within(grace));
     }
@@ -207,7 +207,7 @@ impl Publisher {
     }
 }
 
-/// Says again and again that the runtime turns: whatever it waits for, it waits for without blocking its thread.
+/// Reports progress while the runtime turns: no task of it blocks the thread while it waits.
 async fn turning() -> Infallible {
     loop {
         progress::advance();

@@ -1,37 +1,37 @@
-//! How much of what can wait is under way at once: as much as the link takes within about a second.
+//! Send window of messages that can wait: as many in flight as the link takes within about a second.
 //!
-//! What can wait is the backlog, what is sent again, and on a slow link pictures. It shares the link with alerts that are
-//! new, which queue behind whatever the kernel has already taken; so the acknowledgements' delay says how much that may
-//! be, and no configured rate has to be right for every link. As LEDBAT (RFC 6817) does for bytes.
+//! The backlog, repeated alerts, and on a slow link pictures can wait. They share the link with new alerts, which queue
+//! behind the bytes that the kernel has already accepted. So the delay of acknowledgements sets the window, and no configured
+//! rate has to be right for every link. LEDBAT (RFC 6817) does the same for bytes.
 
 use std::time::Duration;
 
 use super::flights::{ALERTS_MAX, Aloft};
 
-/// The rest of the flights is for new alerts.
+/// Largest window; the remaining alerts in flight are for new ones.
 const WINDOW_MAX: usize = ALERTS_MAX - 4;
-/// Acknowledged sooner: there is room for one more.
+/// An acknowledgement sooner than this grows the window by one.
 const QUICK: Duration = Duration::from_secs(1);
-/// Acknowledged later: half is enough.
+/// An acknowledgement later than this halves the window.
 const LATE: Duration = Duration::from_secs(2);
-/// A message with a picture, about.
+/// Approximate size of a message with a picture.
 const PICTURE_BYTES: f64 = 34_000.0;
-/// As long as no picture has shown what the link is like.
+/// Largest window until a picture has measured the link.
 const UNKNOWN_MAX: f64 = 2.0;
-/// A message of a new alert with its picture takes more than two seconds on a link below this.
+/// A new alert with its picture takes more than two seconds on a link below this rate.
 const SLOW_BYTES_PER_SECOND: f64 = 16.0 * 1024.0;
-/// Less says more of the link's delay than of its rate.
+/// Fewer bytes measure the link's delay rather than its rate.
 const SAMPLE_BYTES_MIN: usize = 8 * 1024;
-/// So many connections in a row that broke before they brought a picture through: pictures are what breaks them.
+/// Consecutive connections that broke before a picture arrived, after which pictures count as the cause.
 const FRUITLESS_MAX: u32 = 2;
 
-/// See the module.
+/// Send window and measured rate of the link; see the module.
 #[derive(Debug)]
 pub(super) struct Pace {
     window: usize,
-    /// As the last messages had it; stays from one connection to the next.
+    /// Rate of the last messages; stays from one connection to the next.
     bytes_per_second: Option<f64>,
-    /// Connections that broke under an alert since the last picture came through.
+    /// Connections that broke with an alert in flight since the last picture arrived.
     fruitless: u32,
 }
 
@@ -47,7 +47,7 @@ impl Pace {
         self.window = 1;
     }
 
-    /// The connection broke while an alert was under way.
+    /// The connection broke while an alert was in flight.
     pub fn broke(&mut self) {
         self.fruitless = self.fruitless.saturating_add(1);
     }
@@ -68,7 +68,7 @@ impl Pace {
         }
     }
 
-    /// How many messages that can wait may be under way: as the acknowledgements' delay has it, but no more pictures than
+    /// Number of messages that can wait and may be in flight. The delay of acknowledgements sets it, limited to the pictures that
     /// the link takes in two seconds. Small messages are acknowledged soon on a slow link, too.
     pub fn window(&self) -> usize {
         let fits =
@@ -81,12 +81,12 @@ impl Pace {
         self.fruitless = 0;
     }
 
-    /// Whether pictures break connections, it seems: everything is told of before the first one is tried.
+    /// True where pictures seem to break connections: all previews are sent before the first picture is tried.
     pub fn is_broken(&self) -> bool {
         self.fruitless >= FRUITLESS_MAX
     }
 
-    /// Whether a new alert is told of first, and its picture follows.
+    /// True where a new alert is sent as a preview first, and its picture follows.
     pub fn is_slow(&self) -> bool {
         self.bytes_per_second.is_some_and(|rate| rate < SLOW_BYTES_PER_SECOND)
     }
@@ -101,8 +101,8 @@ mod tests {
 
     const ALERT_BYTES: usize = 34_000;
 
-    /// Sends alerts for `seconds` over a link of this rate and delay. Returns how many arrived, and the longest time
-    /// that a new alert would have waited for what was before it.
+    /// Sends alerts for `seconds` over a link of this rate and delay. Returns the number that arrived, and the longest time
+    /// that a new alert would have waited for the messages before it.
     fn send(pace: &mut Pace, bytes_per_second: f64, delay: Duration, seconds: f64) -> (u32, Duration) {
         let start = Instant::now();
         let (mut flights, mut under_way) = (Flights::default(), std::collections::VecDeque::new());
@@ -138,7 +138,7 @@ mod tests {
         let mut pace = Pace::default();
         let (arrived, _) = send(&mut pace, 5e6, Duration::from_millis(60), 10.0);
         assert!(arrived > 500 && !pace.is_slow(), "{arrived} in 10 s");
-        // 1 Mbit/s, and half of a second both ways.
+        // 1 Mbit/s, and half a second both ways.
         let mut pace = Pace::default();
         let (arrived, wait) = send(&mut pace, 125e3, Duration::from_millis(500), 60.0);
         assert!(arrived > 180 && wait < Duration::from_secs(3), "{arrived} in 60 s, {wait:?}");

@@ -1,18 +1,18 @@
-//! How large a message the broker takes, found out by what happens to messages: MQTT 3.1.1 has no word for it.
+//! The broker's size limit, inferred from the fate of messages: MQTT 3.1.1 does not announce it.
 //!
-//! A broker closes the connection over a packet that is too large for it, and so does a link that does not bear as many
-//! bytes. They are told apart by a proof: as many bytes in small messages, on one connection. Pure: it asks no clock.
+//! A broker closes the connection over a packet that is too large for it. A link that does not carry as many bytes breaks
+//! too. A proof tells them apart: as many bytes in small messages, on one connection. Pure: it reads no clock.
 
 use std::time::{Duration, Instant};
 
-/// So many connections end over a message before a proof is asked for.
+/// Connections that end over a message before a proof is asked for.
 const STRIKES: u32 = 3;
-/// The longest that this grows to, where the proof fails.
+/// Maximum of that number, which doubles where the proof fails.
 const STRIKES_MAX: u32 = 48;
-/// After so long a large message is tried again: somebody may have changed the broker.
+/// Time after which a large message is tried again: the broker may have been reconfigured.
 const KNOWN_FOR: Duration = Duration::from_secs(6 * 3600);
 
-/// See the module.
+/// Size limit of the broker, as far as it is known; see the module.
 #[derive(Debug)]
 pub(super) struct PacketLimit {
     /// The largest payload that the broker has acknowledged.
@@ -21,7 +21,7 @@ pub(super) struct PacketLimit {
     suspect: Option<usize>,
     strikes: u32,
     strikes_needed: u32,
-    /// Payloads of this size are too large for the broker, and since when that is known.
+    /// The size from which payloads are too large for the broker, with the time of that finding.
     known: Option<(usize, Instant)>,
 }
 
@@ -32,7 +32,7 @@ impl Default for PacketLimit {
 }
 
 impl PacketLimit {
-    /// The broker has acknowledged a payload of so many bytes.
+    /// The broker has acknowledged a payload of `bytes`.
     pub fn acknowledged(&mut self, bytes: usize) {
         self.passed = self.passed.max(bytes);
         if self.suspect.is_some_and(|suspect| suspect <= bytes) {
@@ -41,7 +41,7 @@ impl PacketLimit {
         self.known = self.known.filter(|(limit, _)| *limit > bytes);
     }
 
-    /// A connection was closed while a payload of so many bytes, the largest one, was not acknowledged.
+    /// A connection was closed while a payload of `bytes`, the largest in flight, was not acknowledged.
     pub fn ended_over(&mut self, bytes: usize, now: Instant) {
         if bytes <= self.passed {
             return;
@@ -54,13 +54,13 @@ impl PacketLimit {
         self.strikes = self.strikes.saturating_add(1);
     }
 
-    /// So many bytes in small messages have to be acknowledged on one connection to prove that the link bears them;
+    /// Bytes in small messages that have to be acknowledged on one connection to prove that the link carries them;
     /// `None` where there is nothing to prove.
     pub fn wants_proof(&self) -> Option<usize> {
         self.suspect.filter(|_| self.strikes >= self.strikes_needed)
     }
 
-    /// They were.
+    /// The bytes of the proof were acknowledged.
     pub fn proved(&mut self, now: Instant) {
         if let Some(bytes) = self.suspect.take() {
             self.known = Some((bytes, now));
@@ -68,13 +68,13 @@ impl PacketLimit {
         (self.strikes, self.strikes_needed) = (0, STRIKES);
     }
 
-    /// The connection ended meanwhile: it is the link.
+    /// The connection ended during the proof: the link is the cause.
     pub fn refuted(&mut self) {
         (self.suspect, self.strikes) = (None, 0);
         self.strikes_needed = (self.strikes_needed * 2).min(STRIKES_MAX);
     }
 
-    /// The size from which on payloads are too large.
+    /// The size from which payloads are too large.
     pub fn bytes(&self, now: Instant) -> Option<usize> {
         self.known(now).map(|(bytes, _)| bytes)
     }
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!((limit.wants_proof(), limit.bytes(now)), (Some(33_000), None));
         limit.proved(now);
         assert_eq!((limit.wants_proof(), limit.bytes(now)), (None, Some(33_000)));
-        // A smaller one does not pass either: the next one is not tried.
+        // A smaller message does not pass either: the next one is not tried.
         limit.ended_over(25_000, now);
         assert_eq!((limit.bytes(now), limit.passed()), (Some(25_000), 700));
     }

@@ -1,4 +1,4 @@
-//! Whether the broker would take this box: for who sets it up. Sends nothing but the connection itself.
+//! Test connection to the broker, for the person who sets up the box. Sends nothing but the connection itself.
 
 use std::time::Duration;
 
@@ -14,26 +14,26 @@ use super::topic::Topics;
 use crate::clock::{Clock as _, SystemClock};
 use crate::domain::time::WallTime;
 
-/// How long the broker may take for an answer.
+/// Maximum time for an answer of the broker.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Another client of the same id, thrown off by this one, comes back within that.
+/// Time within which another client of the same id, disconnected by this one, comes back.
 const UNDISTURBED: Duration = Duration::from_secs(4);
 
-/// Connects as the box, asks for what the post acknowledges where that counts, and takes leave; blocks for that. A daemon
+/// Connects as the box, subscribes to the post's acknowledgements where they count, and disconnects; blocks for that. A daemon
 /// that is connected at the same time loses its connection, and comes back.
 ///
 /// # Errors
-/// What the publisher would say of such a connection.
+/// The error that the publisher would report of such a connection.
 pub fn try_connection(settings: &Settings) -> Result<(), PublishError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(PublishError::Thread)?;
     let outcome = runtime.block_on(converse(settings));
-    // A name that is being resolved is not waited for.
+    // A pending name resolution is not waited for.
     runtime.shutdown_background();
     outcome.map_err(|error| error.seen_at(SystemClock.now().clock))
 }
 
-/// Until when the box's own certificate is valid; `None` where it has none, or that cannot be read out of it.
+/// End of validity of the box's own certificate; `None` where it has none, or its date cannot be read.
 ///
 /// # Errors
 /// The file does not read.
@@ -42,7 +42,7 @@ pub fn certificate_ends_at(settings: &Settings) -> Result<Option<WallTime>, Publ
     own.map_or(Ok(None), |own| tls::ends_at(&own.cert_file))
 }
 
-/// Twice, where another client takes the connection over: the second time is no chance.
+/// Tries twice where another client takes the connection over: the second time is no coincidence.
 async fn converse(settings: &Settings) -> Result<(), PublishError> {
     let mut id = ClientId::default();
     let mut taken_over = 0;
@@ -91,7 +91,7 @@ async fn try_as(settings: &Settings, client_id: &str) -> Result<(), PublishError
     }
     client.disconnect();
     let left = async { while !matches!(client.next().await, Occurrence::Ended(_)) {} };
-    // The broker has said what was asked; how it takes the leave is no matter.
+    // The broker has answered; its reaction to the DISCONNECT does not matter.
     let _ = timeout(Duration::from_secs(2), left).await;
     Ok(())
 }

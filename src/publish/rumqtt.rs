@@ -1,7 +1,7 @@
 //! The MQTT client in use: `rumqttc-v4-next`, MQTT 3.1.1, which every broker of version 5 speaks as well.
 //!
-//! Each message has a notice of its own, so that nobody counts packet ids. The event loop is polled by a task of its
-//! own: a poll that is given up in its middle would lose what it took.
+//! Each message has a notice of its own, so that packet ids need not be counted. The event loop is polled by a task of its
+//! own: a poll that is cancelled would lose the packet that it had read.
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -23,20 +23,20 @@ use super::settings::Settings;
 use super::tls;
 use crate::domain::fault::chain;
 
-/// What a packet may be: a payload, topic and headers. The client's own limit of 10 KiB does not hold a thumbnail.
+/// Largest packet: a payload, topic and headers. The client's own limit of 10 KiB does not hold a thumbnail.
 const PACKET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 1024;
-/// The largest packet that is read whole, to be thrown away: a client that refuses it loses the connection, and gets the
-/// same one on the next. Beyond this the box would pay for it with memory that it does not have.
+/// The largest packet that is read whole, to be thrown away. A client that refuses it loses the connection, and gets the
+/// same packet on the next. Larger packets would need memory that the box does not have.
 const INCOMING_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Within this a connection stands, and a packet has left: 64 KiB at 64 kbit/s take 8 s.
+/// Maximum time to connect, and to send a packet: 64 KiB at 64 kbit/s take 8 s.
 const NETWORK_TIMEOUT: Duration = Duration::from_secs(30);
-/// More than is ever under way, so that the client does not run out of packet ids, or of room.
+/// More than is ever in flight, so that the client does not run out of packet ids, or of room.
 const ROOM: u16 = 64;
-/// The client pings after so long without a packet of its own, and vitals leave once a minute: a longer silence would
-/// never come, and a dead connection never be noticed.
+/// The client pings after this time without a packet of its own, and vitals leave once a minute. A longer silence would
+/// never occur, and a dead connection would never be noticed.
 const KEEP_ALIVE_SECONDS_MAX: u64 = 45;
 
-/// See the module.
+/// A connection of the client in use; see the module.
 pub(super) struct Rumqtt {
     client: AsyncClient,
     occurrences: mpsc::Receiver<Occurrence>,
@@ -56,7 +56,7 @@ impl Client for Rumqtt {
         network.set_tcp_nodelay(true);
         network.set_connection_timeout(NETWORK_TIMEOUT.as_secs());
         eventloop.set_network_options(network);
-        // The first thing that it yields is the broker's welcome.
+        // The first event is the broker's CONNACK.
         eventloop.poll().await.map_err(|error| {
             let is_no_mqtt = matches!(
                 error,
@@ -73,7 +73,7 @@ impl Client for Rumqtt {
     }
 
     fn subscribe(&mut self, topic: &str) {
-        // Fails only when the connection is at its end, which is told.
+        // Fails only when the connection has ended, which is reported by an event.
         let _ = self.client.try_subscribe(topic, QoS::AtLeastOnce);
     }
 
@@ -91,7 +91,7 @@ impl Client for Rumqtt {
                 Ok(()) => Occurrence::Acknowledged(token),
                 Err(_) => Occurrence::Dropped(token),
             };
-            // Nobody listens any more: the connection is over.
+            // An error: the receiver is gone, and the connection is over.
             let _ = tell.send(outcome).await;
         });
         true
@@ -164,7 +164,7 @@ async fn drive(
         };
         let is_over = matches!(occurrence, Occurrence::Ended(_));
         if is_over {
-            // What was acknowledged until now is told first.
+            // Acknowledgements until now are reported first.
             drop(eventloop);
             tokio::task::yield_now().await;
             let _ = tell.send(occurrence).await;
@@ -176,7 +176,7 @@ async fn drive(
     }
 }
 
-/// What a connection's end means.
+/// The error that ended a connection.
 fn diagnose(error: &ConnectionError, settings: &Settings, client_id: &str) -> PublishError {
     let code = match error {
         ConnectionError::ConnectionRefused(code) => code,

@@ -1,7 +1,7 @@
-//! What travels on one connection.
+//! Messages of one connection.
 //!
-//! In this order: alerts that only memory holds; alerts that are new; then what can wait, [paced](super::pace): on
-//! a slow link the new alerts' pictures, what is to be sent again, and the backlog, oldest first. An alert leaves the
+//! Order: alerts that are only in memory; new alerts; then the messages that can wait, within the [send window](super::pace).
+//! Those are on a slow link the new alerts' pictures, then repeated alerts, then the backlog, oldest first. An alert leaves the
 //! outbox when the post's acknowledgement covers it, or, where the post does not acknowledge, on its PUBACK.
 
 mod sizes;
@@ -26,21 +26,21 @@ use crate::domain::alert::{Alert, NOT_KEPT};
 use crate::domain::status::{Presence, Status};
 use sizes::without_picture;
 
-/// A broker that acknowledges nothing for so long is left.
+/// Time without an acknowledgement after which the connection is given up.
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(60);
-/// How soon an outbox that cannot be read is tried again.
+/// Delay before an outbox that cannot be read is tried again.
 const OUTBOX_RETRY: Duration = Duration::from_secs(1);
-/// How often the whole outbox is gone over for what was neither sent nor acknowledged: a store that was rebuilt, say.
+/// Interval of scans of the whole outbox for alerts neither sent nor acknowledged, after a rebuild of the store for example.
 const RESCAN: Duration = Duration::from_secs(600);
-/// So much of the time for a farewell may be waited for acknowledgements; the rest is for the farewell itself.
+/// Share of the grace for waiting for acknowledgements; the rest is for the offline status and the DISCONNECT.
 const GRACE_TO_WAIT: f32 = 0.75;
-/// So many connections may end over what Home Assistant is told; then it is told on each so many-th alone.
+/// Connections that may end over a message for Home Assistant. Afterwards only each `UNTAKEN_RETRY`-th connection sends one.
 const UNTAKEN_MAX: u32 = 3;
 const UNTAKEN_RETRY: u32 = 16;
-/// How many numbers are read from the outbox at once.
+/// Maximum count of numbers in one read of the outbox.
 const READ_MAX: usize = 256;
 
-/// See the module.
+/// One connection and its messages; see the module.
 pub(super) struct Session<'a, C: Client> {
     link: &'a Link,
     standing: &'a mut Standing,
@@ -48,29 +48,29 @@ pub(super) struct Session<'a, C: Client> {
     flights: Flights,
     /// New alerts that are not sent yet.
     fresh: Numbers,
-    /// New alerts that are told of, and whose pictures follow.
+    /// New alerts whose preview was sent, and whose pictures follow.
     heralded: VecDeque<u64>,
-    /// Alerts that are older than the connection; `None` until it is known which these are.
+    /// Alerts that are older than the connection; `None` until their range is known.
     backlog: Option<Numbers>,
-    /// When the outbox is gone over again.
+    /// Time of the next scan of the outbox.
     rescan_at: Instant,
-    /// The last announced alert that was handed to the client.
+    /// Number of the last alert from memory that was handed to the client.
     announced: u64,
-    /// When an outbox that could not be read is tried again.
+    /// Time of the next attempt to read the outbox after an error.
     retry_at: Option<Instant>,
-    /// Why, as it was logged.
+    /// That error, as it was logged.
     outbox_error: String,
     status_is_due: bool,
-    /// Whether the box goes: nothing is begun that can wait.
+    /// The box goes offline: no message that can wait is begun.
     is_leaving: bool,
-    /// What Home Assistant is told; `None` where the broker seems not to take it.
+    /// Home Assistant's discovery; `None` where the broker seems not to accept it.
     discovery: Option<Discovery>,
-    /// Whether it was told something on this connection.
+    /// A discovery message was sent on this connection.
     has_told: bool,
-    /// When something was acknowledged last, or the first message after silence left.
+    /// Time of the last acknowledgement, or of the first message after none was in flight.
     progress_at: Instant,
     begun: Instant,
-    /// What was acknowledged on this connection.
+    /// Bytes acknowledged on this connection.
     proved_bytes: usize,
     /// The status as it was sent last.
     status: Vec<u8>,
@@ -78,20 +78,20 @@ pub(super) struct Session<'a, C: Client> {
     dropped: Option<Aloft>,
 }
 
-/// A part of the outbox, read bit by bit.
+/// A range of the outbox, read in parts.
 #[derive(Debug, Default)]
 struct Numbers {
-    /// Read, and not sent yet.
+    /// Numbers read, and not sent yet.
     read: VecDeque<u64>,
-    /// The last one that was read.
+    /// The last number that was read.
     cursor: u64,
-    /// The last one that belongs here.
+    /// The last number of this range.
     end: u64,
-    /// Whether there may be more above `cursor`.
+    /// More numbers may follow `cursor`.
     more: bool,
 }
 
-/// What to send next.
+/// The next alert to send.
 enum Next {
     Announced(u64, Box<Alert>),
     Fresh(u64),
@@ -100,7 +100,7 @@ enum Next {
 
 impl<'a, C: Client> Session<'a, C> {
     pub async fn begin(link: &'a Link, standing: &'a mut Standing, client: C) -> Self {
-        // A broker that ends the connection over it must not keep alerts from leaving.
+        // A broker that ends the connection over discovery must not keep alerts from leaving.
         let is_taken = standing.untaken < UNTAKEN_MAX || standing.untaken.is_multiple_of(UNTAKEN_RETRY);
         if !is_taken {
             if standing.untaken == UNTAKEN_MAX {
@@ -136,7 +136,7 @@ impl<'a, C: Client> Session<'a, C> {
         }
     }
 
-    /// Sends what there is to send until the connection ends; `Ok` when it was told to stop.
+    /// Sends all messages until the connection ends; `Ok` when it was told to stop.
     pub async fn serve(mut self, wanted: &mut watch::Receiver<Wanted>) -> Result<(), PublishError> {
         let mut seen = *wanted.borrow_and_update();
         let withdrawals = self.discovery.as_ref().map(Discovery::withdrawals).unwrap_or_default();
@@ -149,7 +149,7 @@ impl<'a, C: Client> Session<'a, C> {
                 Stop::No => {}
                 Stop::Abruptly => return Ok(()),
                 Stop::Within(grace) => {
-                    // The will says the same where this fails.
+                    // Where this fails, the will carries the same status.
                     let _ = timeout(grace, self.leave(grace)).await;
                     return Ok(());
                 }
@@ -185,7 +185,7 @@ impl<'a, C: Client> Session<'a, C> {
         }
     }
 
-    /// Asks for what the post acknowledges, unless that ended the last connection.
+    /// Subscribes to the post's acknowledgements, unless a message there is too large for now.
     fn subscribe(&mut self) {
         let is_deaf = self.standing.deaf_until.is_some_and(|until| until > Instant::now().into());
         if self.link.settings.acknowledge == Acknowledge::Post && !is_deaf {
@@ -195,7 +195,7 @@ impl<'a, C: Client> Session<'a, C> {
         }
     }
 
-    /// When there is something to do although nothing happens.
+    /// Time of the next work that no event starts.
     fn look_at(&self) -> Option<Instant> {
         let due = self.standing.ledger.next_due(Instant::now());
         [self.retry_at, due, Some(self.rescan_at)].into_iter().flatten().min()
@@ -227,7 +227,7 @@ impl<'a, C: Client> Session<'a, C> {
         Ok(())
     }
 
-    /// The client gives a message up: mostly since the connection is at its end, which is told next.
+    /// The client gives a message up. Mostly the connection has ended, which is reported next.
     fn on_dropped(&mut self, token: Token) {
         let Some(aloft) = self.flights.ended(token) else { return };
         if let Flight::Alert { seq, .. } = aloft.flight {
@@ -238,7 +238,7 @@ impl<'a, C: Client> Session<'a, C> {
         }
     }
 
-    /// The broker has a message.
+    /// The broker acknowledged a message.
     async fn on_acknowledged(&mut self, token: Token) {
         let now = Instant::now();
         self.progress_at = now;
@@ -276,7 +276,7 @@ impl<'a, C: Client> Session<'a, C> {
         }
     }
 
-    /// The post says what it has stored; what is not for this box or makes no sense is ignored, and said once.
+    /// Takes an acknowledgement of the post. One that is not for this box or is inconsistent is ignored, and logged once.
     async fn on_ack(&mut self, payload: &[u8], is_retained: bool) {
         let ack = match read_ack(payload, self.link) {
             Ok(ack) => ack,
@@ -289,7 +289,7 @@ impl<'a, C: Client> Session<'a, C> {
                 self.standing.doubt.clear();
                 self.standing.ledger.acknowledged(&ack, !is_retained, Instant::now());
             }
-            // What the broker kept from before is most likely of the time before.
+            // A retained acknowledgement is most likely of an earlier outbox.
             Ok(false) => {
                 let doubt = format!(
                     "the post acknowledges alerts up to {} of outbox {}, which this box never sent",
@@ -310,7 +310,7 @@ impl<'a, C: Client> Session<'a, C> {
         }
     }
 
-    /// Publishes the status if it has changed. One at a time: the latest is what counts.
+    /// Publishes the status if it has changed. One at a time: only the latest counts.
     async fn send_status(&mut self, is_last: bool) -> Result<(), PublishError> {
         if !is_last && (!self.status_is_due || self.flights.has_status()) {
             return Ok(());
@@ -330,7 +330,7 @@ impl<'a, C: Client> Session<'a, C> {
         Ok(())
     }
 
-    /// Hands over as many alerts as may be under way.
+    /// Hands over as many alerts as may be in flight.
     async fn send_alerts(&mut self) {
         while self.flights.alerts() < ALERTS_MAX && self.retry_at.is_none() {
             let sent = match self.next_alert().await {
@@ -357,7 +357,7 @@ impl<'a, C: Client> Session<'a, C> {
             return Ok(Some(Next::Announced(number, Box::new(alert))));
         }
         if self.backlog.is_none() {
-            // What comes from here on is new.
+            // Later numbers are new.
             let end = self.ask(|outbox| outbox.last()).await?;
             self.backlog = Some(Numbers { end, more: end > 0, ..Numbers::default() });
             self.fresh.cursor = end;
@@ -378,7 +378,7 @@ impl<'a, C: Client> Session<'a, C> {
         {
             return Ok(Some(Next::Paced(seq)));
         }
-        // The rest does not even begin while others are under way that fill the link.
+        // The rest does not begin while alerts in flight fill the link.
         if self.flights.alerts() >= window {
             return Ok(None);
         }
@@ -396,7 +396,7 @@ impl<'a, C: Client> Session<'a, C> {
         Ok(None)
     }
 
-    /// A new alert goes at once; where the link is slow, all but its picture does, and the picture with it later.
+    /// Sends a new alert at once. On a slow link its preview goes first, and the whole alert with the picture later.
     async fn send_fresh(&mut self, seq: u64) -> Result<(), String> {
         let Some(alert) = self.read(seq).await? else { return Ok(()) };
         if self.standing.pace.is_broken() {
@@ -410,7 +410,7 @@ impl<'a, C: Client> Session<'a, C> {
         Ok(())
     }
 
-    /// What can wait goes; one that breaks connections is told of first.
+    /// Sends an alert that can wait. One that breaks connections is preceded by its preview.
     async fn send_paced(&mut self, seq: u64) -> Result<(), String> {
         let Some(alert) = self.read(seq).await? else {
             self.standing.ledger.forget(seq);
@@ -427,8 +427,8 @@ impl<'a, C: Client> Session<'a, C> {
         Ok(())
     }
 
-    /// On a link whose connections break under pictures: all of a small alert, and of others what is small, the rest
-    /// later.
+    /// Sends an alert on a link whose connections break under pictures: a small alert whole, of any other its preview, and the
+    /// rest later.
     fn send_apart(&mut self, seq: u64, alert: &Alert) {
         if alert.thumbnail.is_none() {
             self.send_alert(alert, Flight::Alert { seq, is_paced: true });
@@ -442,7 +442,7 @@ impl<'a, C: Client> Session<'a, C> {
         self.ask(move |outbox| outbox.alert(seq)).await
     }
 
-    /// What the client has no room for is lost, as vitals may be.
+    /// Vitals for which the client has no room are lost, as vitals may be.
     fn send_vitals(&mut self) {
         while let Some(vitals) = self.link.vitals.take() {
             let topic = self.link.topics.vitals.clone();
@@ -470,7 +470,7 @@ impl<'a, C: Client> Session<'a, C> {
             payload = self::payload(&without_picture(alert, why));
         }
         if payload.len() > PAYLOAD_BYTES_MAX {
-            // Sent, it would end the connection, and no alert after it would ever leave.
+            // If it were sent, it would end the connection, and no alert after it would ever leave.
             tracing::error!("alert {} has {} bytes and is not sent", alert.id, payload.len());
             return;
         }
@@ -494,19 +494,19 @@ impl<'a, C: Client> Session<'a, C> {
             self.progress_at = now;
         }
         let (token, bytes) = (self.flights.token(), message.payload.len());
-        // Fails only when the connection is at its end, which is told.
+        // Fails only when the connection has ended, which is reported by an event.
         if self.client.publish(message, Some(token)) {
             self.flights.started(token, flight, bytes, now);
         }
     }
 
-    /// Sends what is new, and goes once whoever has to have it has it: what is acknowledged now is not sent again at the
-    /// next start. A post that has said nothing of what it had for as long as `grace` is not waited for.
+    /// Sends new alerts and ends once they are acknowledged: those are not sent again at the next start. Alerts that the post
+    /// has left unacknowledged for longer than `grace` are not waited for.
     async fn leave(&mut self, grace: Duration) -> Result<(), PublishError> {
         self.is_leaving = true;
         let now = Instant::now();
         let (since, until) = (now.checked_sub(grace).unwrap_or(now), now + grace.mul_f32(GRACE_TO_WAIT));
-        // What ended with the box was put into the outbox a moment ago.
+        // Events that ended with the box were put into the outbox a moment ago.
         self.send_alerts().await;
         while !self.flights.is_empty() || self.standing.ledger.is_owed(since) {
             tokio::select! {
@@ -518,7 +518,7 @@ impl<'a, C: Client> Session<'a, C> {
         self.say_goodbye().await
     }
 
-    /// Says that the box goes, and closes the connection as MQTT wants it: without a will.
+    /// Publishes the offline status, and closes the connection as MQTT requires: without a will.
     async fn say_goodbye(&mut self) -> Result<(), PublishError> {
         self.send_status(true).await?;
         while !self.flights.is_empty() {
@@ -546,7 +546,7 @@ async fn ask<T: Send + 'static>(
     spawn_blocking(move || question(&*outbox)).await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
-/// The next number of this part of the outbox, reading some where none is at hand.
+/// The next number of this range of the outbox; reads more where none is at hand.
 async fn next(numbers: &mut Numbers, outbox: &Arc<dyn Outbox>) -> Result<Option<u64>, String> {
     if numbers.read.is_empty() && numbers.more {
         let cursor = numbers.cursor;
@@ -558,7 +558,7 @@ async fn next(numbers: &mut Numbers, outbox: &Arc<dyn Outbox>) -> Result<Option<
     Ok(numbers.read.pop_front())
 }
 
-/// An acknowledgement for this box that makes sense, or what is wrong with it.
+/// A consistent acknowledgement for this box, or its fault.
 fn read_ack(payload: &[u8], link: &Link) -> Result<Ack, String> {
     let topic = &link.topics.ack;
     let ack: Ack =
@@ -574,7 +574,7 @@ fn read_ack(payload: &[u8], link: &Link) -> Result<Ack, String> {
     }
 }
 
-/// All of an alert but its picture. It comes again with its number.
+/// Preview of an alert: all but its picture. The whole alert follows with its number.
 fn herald(alert: &Alert) -> Alert {
     Alert { seq: NOT_KEPT, thumbnail: None, ..alert.clone() }
 }
@@ -583,12 +583,12 @@ fn online(status: Status) -> Status {
     Status { presence: Presence::Online, ..status }
 }
 
-/// What is said of a box that is not there.
+/// The status of a box that is offline.
 pub(super) fn offline(status: Status) -> Status {
     Status { presence: Presence::Offline, cameras: Vec::new(), store: None, ..status }
 }
 
-/// A message as it travels.
+/// A message as it is sent.
 pub(super) fn payload(message: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec(message).expect("messages are JSON")
 }

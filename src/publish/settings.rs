@@ -1,4 +1,4 @@
-//! Which broker, and who the box is to it.
+//! Settings of the publisher: the broker, and the identity of the box to it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,25 +22,25 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// User name and password, where the broker asks for them.
     pub credentials: Option<Credentials>,
-    /// Who has to have an alert before it leaves the outbox.
+    /// Party that confirms an alert before it leaves the outbox.
     pub acknowledge: Acknowledge,
     /// Longest silence on the connection before it is checked.
     pub keep_alive: Duration,
-    /// What Home Assistant is told.
+    /// Discovery by Home Assistant.
     pub home_assistant: HomeAssistant,
 }
 
-/// Whether Home Assistant is told what this box is.
+/// Discovery by Home Assistant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HomeAssistant {
-    /// First level of the topics of its discovery; `None` where it is not told.
+    /// First level of the discovery topics; `None` where discovery is off.
     pub prefix: Option<String>,
-    /// Where the box remembers on which topics it was told, so that they are cleared once it is not any more.
+    /// File with the topics of the discovery messages, so that they are cleared once discovery is off.
     pub file: PathBuf,
 }
 
 impl Settings {
-    /// The MQTT client id, `WARD_BOX`: boxes of several wards may share a broker. No id has the sign in between.
+    /// The MQTT client id, `WARD_BOX`: boxes of several wards may share a broker. No id contains the separator `_`.
     pub fn client_id(&self) -> String {
         format!("{}_{}", self.ward, self.box_id)
     }
@@ -50,23 +50,23 @@ impl Settings {
         format!("{}:{}", self.host, self.port)
     }
 
-    /// A connection to `broker`, which is [`Settings::address`], for what is said of its failure.
+    /// A connection to `broker`, which is [`Settings::address`], for the text of its errors.
     pub(super) fn attempt<'a>(&'a self, broker: &'a str) -> Attempt<'a> {
         let ca_file = self.tls.as_ref().map(|tls| tls.ca_file.as_path());
         Attempt { party: Party::Box, broker, ca_file }
     }
 }
 
-/// Who has to have an alert before it leaves the outbox.
+/// Party that confirms an alert before it leaves the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acknowledge {
-    /// The post, which says so on topic `ack`: nothing that the broker loses is lost.
+    /// The post, by its messages on topic `ack`: nothing that the broker loses is lost.
     Post,
-    /// The broker, where the post does not say what it has.
+    /// The broker, where the post does not send acknowledgements.
     Broker,
 }
 
-/// How the broker proves itself, and how the box does.
+/// Files with which the broker and the box prove their identities.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tls {
     /// PEM file of the authority that signed the broker's certificate.

@@ -1,4 +1,4 @@
-//! The box's certificates and keys, in the configuration's words.
+//! The box's certificates and keys, with errors in the configuration's words.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::tls::{self, Files, TlsError};
 
 const CHAIN: &str = "a PEM file with this box's certificate chain";
 
-/// TLS 1.2 and 1.3 with ring. Trusts what is in `ca_file` and nothing else.
+/// TLS 1.2 and 1.3 with ring. Trusts the authorities in `ca_file` and no others.
 pub(super) fn client_config(tls: &Tls) -> Result<Arc<ClientConfig>, PublishError> {
     let files = Files {
         ca_file: &tls.ca_file,
@@ -23,7 +23,7 @@ pub(super) fn client_config(tls: &Tls) -> Result<Arc<ClientConfig>, PublishError
     tls::client_config(files).map_err(of_the_box)
 }
 
-/// A box that comes under another's name would be let in as that one: it does not try.
+/// Checks that the certificate names this box. With another box's certificate the broker would take it for that one.
 pub(super) fn check_name(cert_file: &Path, box_id: &BoxId) -> Result<(), PublishError> {
     match tls::names_another(cert_file, CHAIN, box_id.as_str()).map_err(of_the_box)? {
         None => Ok(()),
@@ -33,7 +33,7 @@ pub(super) fn check_name(cert_file: &Path, box_id: &BoxId) -> Result<(), Publish
     }
 }
 
-/// Until when the certificate in `cert_file` is valid; `None` where that cannot be read out of it.
+/// End of validity of the certificate in `cert_file`; `None` where its date cannot be read.
 pub(super) fn ends_at(cert_file: &Path) -> Result<Option<WallTime>, PublishError> {
     Ok(tls::ends_at(cert_file, CHAIN).map_err(of_the_box)?.map(WallTime::from_timestamp))
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::ids::{BoxId, WardId};
 
-/// Where a box publishes, and what it reads.
+/// Topics on which a box publishes, and the one that it reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topics {
     /// Alert messages; QoS 1, not retained.
@@ -11,7 +11,7 @@ pub struct Topics {
     pub status: String,
     /// The box's vitals; QoS 0, not retained.
     pub vitals: String,
-    /// What the post has stored; QoS 1, retained. The box reads it.
+    /// The post's acknowledgements; QoS 1, retained. The box reads it.
     pub ack: String,
 }
 

@@ -1,4 +1,4 @@
-//! Alerts that are sent before they are kept, since the disk does not take them: in memory, and bounded.
+//! Unsaved alerts: sent before they are stored, since the disk does not take them. Held in memory, and bounded.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,10 +7,10 @@ use crate::domain::alert::Alert;
 use crate::domain::event::Phase;
 use crate::domain::ids::AlertId;
 
-/// At most so many; beyond that the oldest is no longer announced, and waits for the disk alone.
+/// Maximum number of them. Beyond that the oldest is dropped here, and waits for the disk alone.
 pub const UNKEPT_MAX: usize = 64;
 
-/// The announced alerts that the broker has not acknowledged, each with a number that grows.
+/// The unsaved alerts that the broker has not acknowledged, each with a number that grows.
 #[derive(Debug, Default)]
 pub(super) struct Unkept {
     announced: Mutex<Announced>,
@@ -23,7 +23,7 @@ struct Announced {
 }
 
 impl Unkept {
-    /// Adds one, once.
+    /// Adds an alert, unless it is already here.
     pub fn add(&self, alert: Alert) {
         let mut announced = self.lock();
         if announced.alerts.iter().any(|(_, one)| (one.id, one.phase) == (alert.id, alert.phase)) {
@@ -37,22 +37,22 @@ impl Unkept {
         announced.alerts.push_back((number, alert));
     }
 
-    /// Forgets one.
+    /// Removes an alert.
     pub fn remove(&self, id: AlertId, phase: Phase) {
         self.lock().alerts.retain(|(_, alert)| (alert.id, alert.phase) != (id, phase));
     }
 
-    /// Forgets the one with this number.
+    /// Removes the alert with this number.
     pub fn acknowledged(&self, number: u64) {
         self.lock().alerts.retain(|(one, _)| *one != number);
     }
 
-    /// Whether one is here.
+    /// True where the alert is here.
     pub fn holds(&self, id: AlertId, phase: Phase) -> bool {
         self.lock().alerts.iter().any(|(_, alert)| (alert.id, alert.phase) == (id, phase))
     }
 
-    /// The first one with a number above `after`.
+    /// The first alert with a number above `after`.
     pub fn next(&self, after: u64) -> Option<(u64, Alert)> {
         self.lock().alerts.iter().find(|(number, _)| *number > after).cloned()
     }

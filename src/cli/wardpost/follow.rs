@@ -1,4 +1,4 @@
-//! What comes into the database, in order: alerts, notices, late thumbnails; each once.
+//! New entries of the database, in order: alerts, notices, late thumbnails; each once.
 
 use std::collections::BTreeSet;
 
@@ -6,21 +6,21 @@ use crate::domain::time::WallTime;
 use crate::post::storage::{Filter, LateThumbnail, StoredAlert, StoredNotice};
 use crate::post::{Storage, StorageError};
 
-/// So many of each are read at once.
+/// Maximum number of entries of each kind in one read.
 const READ_MAX: usize = 200;
 
-/// How far somebody has read.
+/// Position of a reader.
 #[derive(Debug, Default)]
 pub(in crate::cli) struct Follower {
-    /// The last alert, the last notice and the last late thumbnail.
+    /// Numbers of the last alert, the last notice and the last late thumbnail.
     alert: u64,
     notice: u64,
     late: u64,
-    /// Alerts that were read together with their thumbnails, late or not: these are not told of again.
+    /// Alerts that were read together with their thumbnails, late or not: these are not reported again.
     pictured: BTreeSet<u64>,
 }
 
-/// Something that came.
+/// A new entry.
 pub(in crate::cli) enum Entry {
     Alert(Box<StoredAlert>),
     Notice(StoredNotice),
@@ -38,15 +38,15 @@ impl Entry {
 }
 
 impl Follower {
-    /// Begins with the last `last` alerts and notices, and gives these.
+    /// Starts with the last `last` alerts and notices, and returns these.
     pub fn begin(storage: &Storage, last: usize) -> Result<(Self, Vec<Entry>), StorageError> {
         let newest = |limit: usize| Filter { limit: Some(limit), ..Filter::default() };
-        // Late thumbnails first: one that comes meanwhile is told, or its alert is here with it.
+        // Late thumbnails first: one that arrives meanwhile is reported, or its alert is here with it.
         let late = storage.last_late_thumbnail()?;
         let alert = storage.alerts(&newest(1))?.last().map_or(0, |stored| stored.number);
         let notice = storage.notices(0, 1)?.last().map_or(0, |notice| notice.number);
         let mut entries = entries(storage.alerts(&newest(last))?, storage.notices(0, last)?, Vec::new());
-        // What came meanwhile comes next.
+        // Later arrivals are read next.
         entries.retain(|entry| match entry {
             Entry::Alert(stored) => stored.number <= alert,
             Entry::Notice(one) => one.number <= notice,
@@ -62,12 +62,12 @@ impl Follower {
         Ok((Self { alert, notice, late, pictured }, entries))
     }
 
-    /// What has come since, or a part of it; `None` where nothing has.
+    /// The entries since the last read, or a part of them; `None` without new ones.
     pub fn read(&mut self, storage: &Storage) -> Result<Option<Vec<Entry>>, StorageError> {
         let filter = Filter { after_number: Some(self.alert), limit: Some(READ_MAX), ..Filter::default() };
         let alerts = storage.alerts(&filter)?;
         let notices = storage.notices(self.notice, READ_MAX)?;
-        // After the alerts: what is late to one of these is here, too.
+        // After the alerts: the late thumbnails of these are here, too.
         let late = storage.late_thumbnails(self.late, READ_MAX)?;
         if alerts.is_empty() && notices.is_empty() && late.is_empty() {
             self.pictured.clear();
@@ -82,12 +82,12 @@ impl Follower {
     }
 }
 
-/// Whether the message itself has a thumbnail: an alert's end has that of its beginning.
+/// True where the message itself has a thumbnail: the closing message of an alert has that of the opening one.
 pub(in crate::cli) fn has_its_own(stored: &StoredAlert) -> bool {
     stored.thumbnail == Some(stored.number)
 }
 
-/// In the order of their coming.
+/// Entries in the order of their arrival.
 fn entries(alerts: Vec<StoredAlert>, notices: Vec<StoredNotice>, late: Vec<LateThumbnail>) -> Vec<Entry> {
     let alerts = alerts.into_iter().map(|stored| Entry::Alert(Box::new(stored)));
     let late = late.into_iter().map(|late| Entry::Late(Box::new(late)));

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// How the terminal wants its pictures.
+/// Picture protocol of the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Terminal {
     /// Pixels (kitty's graphics protocol): kitty, Ghostty.
@@ -12,14 +12,14 @@ pub(super) enum Terminal {
     Iterm,
 }
 
-/// kitty takes no longer piece of base64 at once.
+/// Maximum length of a piece of base64 for kitty.
 const PIECE: usize = 4096;
 
 impl Terminal {
-    /// The one that this process runs in.
+    /// The terminal that this process runs in.
     ///
     /// # Errors
-    /// It is none that is known to show pictures.
+    /// It is not known to show pictures.
     pub fn of_this_process() -> anyhow::Result<Self> {
         let of = |key: &str| std::env::var(key).unwrap_or_default();
         Self::of(of).ok_or_else(|| {
@@ -42,7 +42,7 @@ impl Terminal {
         }
     }
 
-    /// What to print for a JPEG; empty for one that cannot be decoded.
+    /// Text to print for a JPEG; empty for one that cannot be decoded.
     pub fn picture(self, jpeg: &[u8]) -> String {
         match self {
             Self::Iterm => {

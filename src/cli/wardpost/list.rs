@@ -1,4 +1,4 @@
-//! `wardpost list`: stored alerts, or which are missing.
+//! `wardpost list`: stored alerts, or the missing ones.
 
 use std::process::ExitCode;
 
@@ -87,7 +87,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A stored alert for a script: its message, and what the post knows of it.
+/// A stored alert for a script: its message, and the post's own fields.
 pub(super) fn json(stored: &StoredAlert) -> Value {
     json!({
         "number": stored.number, "received_at": stored.received_at, "repeats": stored.repeats,

@@ -1,4 +1,4 @@
-//! `wardpost log`: who looked at which thumbnail, and who said what is lost.
+//! `wardpost log`: accesses to thumbnails, and numbers declared lost, each with the person.
 
 use std::process::ExitCode;
 
@@ -17,7 +17,7 @@ pub(super) struct Args {
     showing: ShowingArgs,
 }
 
-/// Prints a table, the first one first, or JSON.
+/// Prints a table, oldest entry first, or JSON.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (storage, presentation) = args.showing.open(false)?;
     let (looks, settlements) = (storage.accesses()?, storage.settlements(0)?);

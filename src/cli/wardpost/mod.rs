@@ -54,15 +54,15 @@ enum Command {
     },
 }
 
-/// The command line as clap has it, for manual pages and completions.
+/// The clap definition of the command line, for manual pages and completions.
 pub fn command() -> clap::Command {
     Line::command()
 }
 
-/// Runs what the command line asks for. Errors are printed with their causes; the result is the process's exit code.
+/// Runs the command line. Errors are printed with their causes; the result is the process's exit code.
 pub fn main() -> ExitCode {
     let line = Line::parse();
-    // The daemon tells of what changes, the other commands only of what is wrong.
+    // The daemon logs changes, the other commands only faults.
     start_log(match &line.command {
         Command::Serve(_) => "info,rumqttc=warn",
         _ => "warn",
@@ -98,7 +98,7 @@ struct ConfigArgs {
 }
 
 impl ConfigArgs {
-    /// The configuration as it is written, with what the command line says of the database.
+    /// The configuration as it is written, with the database of the command line.
     fn written(&self) -> anyhow::Result<Written> {
         let default = PathBuf::from(DEFAULT_PATH);
         let mut written = match &self.config {
@@ -122,7 +122,7 @@ struct ShowingArgs {
 }
 
 impl ShowingArgs {
-    /// The database, and how to show what is in it.
+    /// Opens the database, with the format in which to show it.
     fn open(&self, colours: bool) -> anyhow::Result<(Storage, Presentation)> {
         let showing = self.config.written()?.showing()?;
         let language = self.lang.or(showing.language).unwrap_or_else(language_of_the_locale);
@@ -132,14 +132,14 @@ impl ShowingArgs {
     }
 }
 
-/// As the environment says.
+/// Language of the environment.
 pub(super) fn language_of_the_locale() -> Language {
     let set = |key: &&str| std::env::var(key).ok().filter(|name| !name.is_empty());
     let name = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(set);
     Language::of_locale(&name.unwrap_or_default())
 }
 
-/// A look at a thumbnail, now, by whoever runs this.
+/// An access to a thumbnail, now, by the user of this process.
 pub(super) fn look(command: &'static str) -> Look {
     Look { who: who(None), command, at: clock::wall() }
 }

@@ -1,4 +1,4 @@
-//! `wardpost settle`: a person closes the holes of an outbox that nobody will ever fill.
+//! `wardpost settle`: a person closes the holes of an outbox that will never be filled.
 
 use std::process::ExitCode;
 
@@ -44,7 +44,7 @@ fn named_box(text: &str) -> Result<Named, String> {
     Ok(Named { ward, box_id: id.parse().map_err(|error| format!("{error}"))? })
 }
 
-/// Closes the holes, and says which these were.
+/// Closes the holes, and prints them.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut storage = Storage::open_beside(&args.config.written()?.showing()?.database)?;
     let Some(sender) = sender(args, &storage)? else {
@@ -58,7 +58,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The box that is meant, where something of this outbox is missing.
+/// The named box, where something of this outbox is missing.
 fn sender(args: &Args, storage: &Storage) -> anyhow::Result<Option<Sender>> {
     let Named { ward, box_id } = &args.named;
     let is_meant =

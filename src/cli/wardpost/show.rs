@@ -24,7 +24,7 @@ pub(super) struct Args {
     showing: ShowingArgs,
 }
 
-/// Prints what is stored of it.
+/// Prints the last message of the alert in words, or all of them as JSON.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (mut storage, presentation) = args.showing.open(false)?;
     let messages = storage.alerts(&Filter { id: Some(args.alert), ..Filter::default() })?;
@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.json {
         println!("{}", serde_json::to_string_pretty(&messages.iter().map(list::json).collect::<Vec<_>>())?);
     } else {
-        // The message of its end repeats what was said when it began.
+        // The closing message repeats the contents of the opening one.
         print!("{}", presentation.whole(last));
     }
     if let Some(path) = &args.thumbnail {

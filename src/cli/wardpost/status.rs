@@ -1,4 +1,4 @@
-//! `wardpost status`: how the boxes are.
+//! `wardpost status`: the state of the boxes.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,10 +22,10 @@ pub(super) struct Args {
     showing: ShowingArgs,
 }
 
-/// Two boxes under one name are a trouble for so long after they were last found: it is told again each ten minutes.
+/// Time for which two boxes under one name count as a fault after the last report, which is repeated each ten minutes.
 const TWINS_FOR: Duration = Duration::from_secs(3600);
 
-/// Prints a table, or JSON; 3 where a box is gone, two boxes have one id, or an alert is missing.
+/// Prints a table, or JSON; returns 3 where a box is gone, two boxes have one id, or an alert is missing.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (storage, presentation) = args.showing.open(false)?;
     let boxes = storage.boxes()?;

@@ -14,7 +14,7 @@ use crate::post::Storage;
 use crate::post::presentation::Presentation;
 use crate::post::storage::{LateThumbnail, StoredAlert};
 
-/// How often the database is asked whether it has changed: a look into shared memory.
+/// Interval of checks for changes of the database: a read of shared memory.
 const POLL: Duration = Duration::from_millis(100);
 
 /// Arguments of `wardpost tail`.
@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
     let mut tail = Tail { args, storage, presentation, terminal };
-    // Before the first look, so that no change falls between.
+    // Before the first read, so that no change is missed.
     let mut seen = tail.storage.change()?;
     let (mut follower, last) = Follower::begin(&tail.storage, args.last)?;
     last.iter().try_for_each(|entry| tail.show(entry))?;
@@ -98,7 +98,7 @@ impl Tail<'_> {
         Ok(std::io::stdout().flush()?)
     }
 
-    /// Only with the message that it belongs to.
+    /// Shows the thumbnail, only with the message that it belongs to.
     fn show_thumbnail(&mut self, stored: &StoredAlert) -> anyhow::Result<()> {
         let wanted = self.args.thumbnails.is_some() || self.terminal.is_some();
         if !wanted || !has_its_own(stored) {
@@ -116,7 +116,7 @@ impl Tail<'_> {
     }
 }
 
-/// Where an alert's thumbnail is written.
+/// Path of an alert's thumbnail file.
 pub(in crate::cli) fn thumbnail_file(folder: &Path, stored: &StoredAlert) -> PathBuf {
     folder.join(format!("{}-{}-{}.jpg", stored.sender.ward, stored.sender.box_id, stored.alert.id))
 }

@@ -1,4 +1,4 @@
-//! `wardwatch check`: says what is wrong with the configuration, or what the box would do with it.
+//! `wardwatch check`: prints the problems of the configuration, or a summary of a valid one.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,7 +51,7 @@ fn report(outcome: &Result<Settings, Problems>) -> serde_json::Value {
     }
 }
 
-/// What the box would do; no passwords.
+/// Summary of the configuration; no passwords.
 #[derive(Debug, Serialize)]
 struct Summary {
     ward: String,
@@ -88,9 +88,9 @@ struct BrokerSummary {
 #[derive(Debug, Serialize)]
 struct DetectorSummary {
     model: String,
-    /// Columns and rows; nothing where its manifest says so.
+    /// Columns and rows; nothing where the manifest sets them.
     input_size: Option<[usize; 2]>,
-    /// Nothing where its manifest says so.
+    /// Nothing where the manifest sets it.
     score_min: Option<f32>,
     workers: usize,
 }
@@ -117,7 +117,7 @@ struct RuleSummary {
     name: String,
     kind: &'static str,
     camera: String,
-    /// Nothing where it is about the camera itself.
+    /// Nothing where the rule is about the camera itself.
     place: Option<String>,
     /// Empty for everything.
     labels: Vec<&'static str>,

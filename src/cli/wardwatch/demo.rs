@@ -1,5 +1,5 @@
-//! `wardwatch demo`: everything at once on this machine, and each alert as it arrives: at a ward post, where this program
-//! was built with one, and else at a plain subscriber.
+//! `wardwatch demo`: the whole system on this machine. Prints each alert as it arrives: at a ward post, where this program
+//! was built with one, else at a plain subscriber.
 
 #[cfg(feature = "post")]
 mod post;
@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let clips =
         running.store().map(|store| store.segments(&ClipFilter::default())).transpose()?.unwrap_or_default();
     running.stop_box();
-    // What still comes of the alerts that this closes.
+    // Messages of the alerts that this closes.
     loop {
         let last = listener.wait(Duration::from_millis(500))?;
         if last.is_empty() {
@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     listener.stop()?;
     tally.print(&clips, args);
-    // A demonstration that shows nothing has failed.
+    // A demonstration without an alert has failed.
     Ok(if tally.opened == 0 { ExitCode::from(super::FOUND) } else { ExitCode::SUCCESS })
 }
 
@@ -90,8 +90,8 @@ fn introduce(running: &Running, listener: &Listener, seconds: u64) {
 /// An alert message that has arrived, and is printed.
 struct Told {
     phase: Phase,
-    /// From the frame's arrival at the box to the message's where it is listened. An end waits for its rule, and a further
-    /// alert for others of its kind: they have none.
+    /// Time from the frame's arrival at the box to the message's arrival at the listener. `None` for an end, which waits for its
+    /// rule, and for a further alert, which waits for others of its kind.
     latency: Option<Duration>,
 }
 

@@ -1,4 +1,4 @@
-//! `wardwatch doctor`: whether the box is ready for the road.
+//! `wardwatch doctor`: tests that the box is ready for the road.
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -27,8 +27,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// Prints a line for each thing as it is looked at, with a remedy where one is needed; 3 where the box does not do what it
-/// should.
+/// Prints a line for each test when it is done, with a remedy where one is needed; returns 3 where the box fails a test.
 ///
 /// # Errors
 /// None that a box could cause.

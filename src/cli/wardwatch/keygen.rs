@@ -30,7 +30,7 @@ pub(super) struct Args {
     force: bool,
 }
 
-/// Where everything goes.
+/// Paths of the three files.
 #[derive(Debug, PartialEq, Eq)]
 struct Places {
     key: PathBuf,
@@ -38,12 +38,11 @@ struct Places {
     certificate: PathBuf,
 }
 
-/// Makes key and request, and says what to do with them. A key that is there stays; without its request, that is made
+/// Makes key and request, and prints the next steps. An existing key stays; without its request, that is made
 /// again.
 ///
 /// # Errors
-/// A box without an id, a key that is there already with its request, or a disk that refuses; then no file is left that
-/// is not whole.
+/// A box without an id, an existing key with its request, or a disk error; then no incomplete file is left.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let identity = match config::identity(&args.config) {
         Ok(identity) => identity,
@@ -69,7 +68,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         key_in(&places.key)?
     } else {
         let key = KeyPair::generate().context("cannot make a key")?;
-        // A request never stands beside another key than its own.
+        // A request must not lie beside a key that is not its own.
         remove(&places.request)?;
         write_whole(&places.key, key.serialize_pem().as_bytes(), 0o600, args.force)?;
         key
@@ -128,7 +127,7 @@ fn request(box_id: &BoxId, key: &KeyPair) -> anyhow::Result<String> {
     params.serialize_request(key).and_then(|request| request.pem()).context("cannot make the request")
 }
 
-/// Writes a file of which a power cut leaves all or nothing; on the disk when it returns. Folders that are missing are
+/// Writes a file of which a power cut leaves all or nothing; on the disk when it returns. Missing folders are
 /// made, for their owner alone.
 fn write_whole(path: &Path, content: &[u8], mode: u32, replace: bool) -> anyhow::Result<()> {
     let wrong = || format!("cannot write {}", path.display());
@@ -140,14 +139,14 @@ fn write_whole(path: &Path, content: &[u8], mode: u32, replace: bool) -> anyhow:
     let write = || -> io::Result<()> {
         remove(&new)?;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?;
-        // Whatever the umask: the request is to be sent.
+        // Independent of the umask: the request is to be sent.
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(content)?;
         file.sync_all()?;
         if replace {
             fs::rename(&new, path)?;
         } else {
-            // Unlike a rename, fails where somebody else was faster.
+            // Unlike a rename, fails where another process was faster.
             fs::hard_link(&new, path)?;
             fs::remove_file(&new)?;
         }
@@ -229,7 +228,7 @@ mod tests {
         assert!(with(&[]).unwrap_err().to_string().contains("--force"));
         assert_eq!((read("box-key.pem"), read("box.csr")), (key.clone(), request));
 
-        // The power went between the two.
+        // The power failed between the two.
         fs::remove_file(out.join("box.csr")).unwrap();
         fs::write(out.join("box-key.pem.new"), "half").unwrap();
         with(&[]).unwrap();

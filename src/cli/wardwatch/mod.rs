@@ -59,15 +59,15 @@ enum Command {
     Session(session::Args),
 }
 
-/// The command line as clap has it, for manual pages and completions.
+/// The clap definition of the command line, for manual pages and completions.
 pub fn command() -> clap::Command {
     Line::command()
 }
 
-/// Runs what the command line asks for. Errors are printed with their causes; the result is the process's exit code.
+/// Runs the command line. Errors are printed with their causes; the result is the process's exit code.
 pub fn main() -> ExitCode {
     let line = Line::parse();
-    // The daemon tells of what changes, the other commands only of what is wrong, and the doctor finds that itself.
+    // The daemon logs changes, the other commands only faults. The doctor finds the faults itself.
     start_log(match &line.command {
         Command::Run(_) => "info,tract=warn,rumqttc=warn",
         Command::Doctor(_) => "off",

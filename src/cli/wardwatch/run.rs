@@ -13,7 +13,7 @@ use crate::config;
 use crate::health::service::{self, Watchdog};
 use crate::progress;
 
-/// How long a start or a reload may take: a lost index is built anew out of all footage.
+/// Maximum time of a start or a reload: a lost index is rebuilt from all footage.
 const START_MAX: Duration = Duration::from_secs(30 * 60);
 
 /// Arguments of `wardwatch run`.
@@ -28,7 +28,7 @@ pub(super) struct Args {
     runtime_directory: Option<PathBuf>,
 }
 
-/// Runs until SIGTERM or SIGINT. SIGHUP takes up a changed configuration; one with problems changes nothing.
+/// Runs until SIGTERM or SIGINT. SIGHUP applies a changed configuration; one with problems changes nothing.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).context("cannot listen for signals")?;
     let _unit = progress::begin("the start", START_MAX);
@@ -58,7 +58,7 @@ fn summary(settings: &config::Settings) -> String {
     format!("{} cameras, {} rules", settings.cameras.len(), settings.rules.len())
 }
 
-/// Takes up `new`, with as little disturbance as it allows; falls back to `old` where `new` cannot start.
+/// Applies `new`, with as little disturbance as it allows; falls back to `old` where `new` cannot start.
 fn reload(
     mut agent: Agent,
     old: config::Settings,

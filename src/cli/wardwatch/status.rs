@@ -1,4 +1,4 @@
-//! `wardwatch status`: how the running box is doing, out of what the daemon writes under `/run`.
+//! `wardwatch status`: the state of the running box, from the daemon's files under `/run`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use crate::domain::time::{ClockState, WallTime};
 use crate::domain::vitals::CameraVitals;
 use crate::health::state::{self, State};
 
-/// A state that is older was left behind.
+/// Maximum age of a state; an older one is out of date.
 const AGE_MAX: Duration = Duration::from_secs(3 * state::INTERVAL_SECONDS);
 
 /// Arguments of `wardwatch status`.
@@ -24,10 +24,10 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// Prints how the box is doing; 3 where something is wrong with it.
+/// Prints the box's state; returns 3 where it has a fault.
 ///
 /// # Errors
-/// No daemon tells.
+/// No daemon has written its state.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let state = state::read(&args.runtime_directory)?;
     let now = clock::wall();
@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if troubles.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(super::FOUND) })
 }
 
-/// What somebody should look at.
+/// Faults that need a person's attention.
 fn troubles(state: &State, now: WallTime) -> Vec<String> {
     let mut found = Vec::new();
     let age = now.since(state.written_at);

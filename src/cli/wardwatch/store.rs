@@ -1,4 +1,4 @@
-//! `wardwatch store`: says what is wrong with the store, and mends it.
+//! `wardwatch store`: finds faults of the store, and repairs them.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,7 +57,7 @@ struct Place {
 impl Place {
     fn settings(&self) -> anyhow::Result<Settings> {
         match &self.directory {
-            // How long alerts are kept is not known here: those of the last day certainly are.
+            // The retention of alerts is not known here: those of the last day are certainly kept.
             Some(directory) => Ok(Settings { alert_age_max: DAY, ..Settings::new(directory.clone()) }),
             None => Ok(config::load(&self.config)?.store),
         }
@@ -65,13 +65,13 @@ impl Place {
 }
 
 impl Args {
-    /// Whether nothing is left half done when it ends in its middle.
+    /// True for commands that leave nothing half done when they are ended early.
     pub(super) fn only_reads(&self) -> bool {
         matches!(self.command, Command::Check { .. })
     }
 }
 
-/// Prints what is wrong, and after a repair what was done. Returns 3 if something is wrong still.
+/// Prints the faults, and after a repair the repairs that were done. Returns 3 if faults are left.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Check { place, deep, json } => {
@@ -86,7 +86,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Draws how far it is, where standard error is a terminal.
+/// Draws the progress, where standard error is a terminal.
 fn bar() -> anyhow::Result<impl FnMut(u64, u64)> {
     let style =
         ProgressStyle::with_template("{wide_bar} {pos} of {len} segments {elapsed} (about {eta} left)")

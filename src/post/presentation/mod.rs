@@ -1,6 +1,6 @@
-//! What is stored, as text for people: in Vietnamese or English, in local time. Pure: no terminal, no clock, no database.
+//! Stored messages as text for people: in Vietnamese or English, in local time. Pure: no terminal, no clock, no database.
 //!
-//! What a box sends is shown without control characters: nothing in an alert can steer a terminal.
+//! Text from a box is shown without control characters: nothing in an alert can control a terminal.
 
 mod words;
 
@@ -20,22 +20,22 @@ use crate::domain::event::{Phase, Severity};
 use crate::domain::time::{ClockState, WallTime};
 use words::{Word, counted, rule_kind, word};
 
-/// An alert that came later than this after what it tells says when it came.
+/// Delay of an alert after its event, above which its line names the time of arrival.
 const LATE: Duration = Duration::from_secs(60);
 
-/// How things are shown.
+/// Format of the texts.
 #[derive(Debug, Clone)]
 pub struct Presentation {
-    /// In which language.
+    /// Language of the texts.
     pub language: Language,
-    /// In which time zone.
+    /// Time zone of the times.
     pub timezone: TimeZone,
-    /// Whether severity has a colour (ANSI), for a terminal.
+    /// Severities have a colour (ANSI), for a terminal.
     pub colours: bool,
 }
 
 impl Presentation {
-    /// An alert on one line: when, how severe, where, which rule, who, why, which alert.
+    /// An alert on one line: time, severity, place, rule, subjects, reason, alert id.
     pub fn line(&self, stored: &StoredAlert) -> String {
         let alert = &stored.alert;
         let mut line = format!(
@@ -60,7 +60,7 @@ impl Presentation {
         line
     }
 
-    /// That an alert's thumbnail has come after it, on one line.
+    /// The later arrival of an alert's thumbnail, on one line.
     pub fn late_thumbnail(&self, late: &LateThumbnail) -> String {
         let (at, place) = (self.time(late.at), self.place(&late.stored));
         format!("{at}  ... {place}  {}  {}", self.word(Word::PictureCame), late.stored.alert.id)
@@ -87,7 +87,7 @@ impl Presentation {
         format!("{}  {}", self.time(notice.at), self.coloured(if is_good { "32" } else { "1;35" }, text))
     }
 
-    /// Everything about an alert, a line each.
+    /// All fields of an alert, a line each.
     pub fn whole(&self, stored: &StoredAlert) -> String {
         let alert = &stored.alert;
         let mut lines = vec![
@@ -219,14 +219,14 @@ impl Presentation {
         [Word::Time, Word::ByWhom, Word::What].map(|one| self.word(one).to_owned()).into()
     }
 
-    /// A look at a thumbnail.
+    /// One access to a thumbnail.
     pub fn look_row(&self, look: &Access) -> Vec<String> {
         let (looked_at, command) = (self.word(Word::LookedAt), &look.command);
         let what = format!("{looked_at} {} {} ({command})", look.sender, look.alert);
         vec![self.time(look.at), clean(&look.who), what]
     }
 
-    /// What somebody said is lost.
+    /// Numbers that a person or a box has declared lost.
     pub fn settlement_row(&self, one: &Settlement) -> Vec<String> {
         let numbers = numbers(one.gap);
         let (settled, outbox) = (self.word(Word::Settled), self.word(Word::Outbox));
@@ -239,22 +239,22 @@ impl Presentation {
         vec![self.time(one.verdict.at), clean(&one.verdict.who), what]
     }
 
-    /// That nobody looked, and nothing was settled.
+    /// Text for a log without accesses and settlements.
     pub fn nothing_logged(&self) -> &'static str {
         self.word(Word::NothingLogged)
     }
 
-    /// That there are no alerts.
+    /// Text for a list without alerts.
     pub fn no_alerts(&self) -> &'static str {
         self.word(Word::NoAlerts)
     }
 
-    /// That there are no holes.
+    /// Text for a list without holes.
     pub fn nothing_missing(&self) -> &'static str {
         self.word(Word::NothingMissing)
     }
 
-    /// In which time zone times are.
+    /// Name of the time zone of all times.
     pub fn times_are_in(&self) -> String {
         let zone = self.timezone.iana_name().unwrap_or("UTC");
         format!("{} {zone}", self.word(Word::TimesAreIn))
@@ -278,8 +278,8 @@ impl Presentation {
         format!("{} ({})", clean(&alert.rule.name), clean(&rule_kind(self.language, &alert.rule.kind)))
     }
 
-    /// How many of what; empty where nobody took part. Of a further alert of an incident, who is new, and how many took part in
-    /// all.
+    /// Number of subjects of each label; empty for none. For a further alert of an incident, the new subjects, and the number
+    /// of all.
     fn subjects(&self, alert: &Alert) -> String {
         let of = |label: Label| alert.subjects.iter().filter(|subject| subject.label == label).count() as u32;
         let labels: Vec<(Label, u32)> =
@@ -301,7 +301,7 @@ impl Presentation {
         }
     }
 
-    /// Why its time should not be taken as it stands.
+    /// Reason for which its time may be misleading.
     fn remark(&self, stored: &StoredAlert) -> Option<String> {
         let received = || format!("{} {}", self.word(Word::Received), self.time(stored.received_at));
         let told_at = told_at(&stored.alert);
@@ -338,7 +338,7 @@ fn numbers(gap: Gap) -> String {
     if first == last { first.to_string() } else { format!("{first}-{last}") }
 }
 
-/// When that happened what the message tells.
+/// Time of the event that the message reports.
 fn told_at(alert: &Alert) -> WallTime {
     alert.closed_at.unwrap_or(alert.opened_at)
 }
@@ -351,7 +351,7 @@ fn span(span: Duration) -> String {
     }
 }
 
-/// Without what steers a terminal, or the direction of the text around it.
+/// Replaces characters that control a terminal, or the direction of the text around them.
 fn clean(text: &str) -> String {
     let steers = |c: char| {
         c.is_control()

@@ -1,4 +1,4 @@
-//! Goldens of what people read.
+//! Golden texts of the presentation.
 
 use super::*;
 use crate::domain::ack::Gap;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use crate::domain::detection::Label;
 use crate::domain::event::Severity;
 
-/// The language that people are shown.
+/// Language of the texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Language {
     /// Tiếng Việt.
@@ -16,7 +16,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// As the locale's name says: `vi_VN.UTF-8`; English for what is not known.
+    /// The language of a locale's name such as `vi_VN.UTF-8`; English for an unknown one.
     pub fn of_locale(name: &str) -> Self {
         if name == "vi" || name.starts_with("vi_") || name.starts_with("vi.") {
             Self::Vietnamese
@@ -37,7 +37,7 @@ impl FromStr for Language {
     }
 }
 
-/// Everything that is said in words.
+/// All texts that have a translation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
     Severity(Severity),
@@ -173,7 +173,7 @@ const fn both(word: Word) -> (&'static str, &'static str) {
     }
 }
 
-/// A rule's kind; one that is not known as it is written.
+/// Name of a rule's kind; an unknown one stays as it is written.
 pub(super) fn rule_kind(language: Language, kind: &str) -> String {
     let vietnamese = match kind {
         "intrusion" => "xâm nhập",
@@ -196,7 +196,7 @@ pub(super) fn rule_kind(language: Language, kind: &str) -> String {
     }
 }
 
-/// So many of a label.
+/// A count with its label.
 pub(super) fn counted(language: Language, count: u32, label: Label) -> String {
     let (vietnamese, one, many) = match label {
         Label::Person => ("người", "person", "people"),

@@ -1,11 +1,11 @@
-//! What can go wrong with the post's database, and what to do about it.
+//! Errors of the post's database, with their remedies.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::domain::fault::ErrorKind;
 
-/// What can go wrong with the post's database.
+/// An error of the post's database.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// Another `wardpost serve` fills it.
@@ -17,15 +17,15 @@ pub enum StorageError {
     /// Its folder or its lock cannot be used.
     #[error("cannot use {}: {source}; give --database a path in a folder that this user may write to", path.display())]
     Place {
-        /// What was to be used.
+        /// The folder or file that was to be used.
         path: PathBuf,
-        /// Why it cannot be.
+        /// Reason of the failure.
         source: io::Error,
     },
     /// There is none.
     #[error("there is no database {}; start `wardpost serve`, or name its database with --database", path.display())]
     Missing {
-        /// Where it was looked for.
+        /// The path that was tried.
         path: PathBuf,
     },
     /// A newer wardpost made it.
@@ -38,14 +38,14 @@ pub enum StorageError {
         /// The newest that is known.
         known: usize,
     },
-    /// SQLite has a complaint.
+    /// SQLite reports an error.
     #[error("cannot {action} {}: {source}", path.display())]
     Sql {
-        /// What was being done.
+        /// The failed action.
         action: &'static str,
         /// The database.
         path: PathBuf,
-        /// What SQLite says.
+        /// SQLite's error.
         source: rusqlite::Error,
     },
     /// A row does not read.
@@ -53,13 +53,13 @@ pub enum StorageError {
     Damaged {
         /// The database.
         path: PathBuf,
-        /// What does not read.
+        /// The row that does not read.
         what: String,
     },
 }
 
 impl StorageError {
-    /// What to do about it.
+    /// Kind of the error, which decides the reaction to it.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::InUse { .. } | Self::Place { .. } | Self::Missing { .. } | Self::Newer { .. } => {

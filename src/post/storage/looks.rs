@@ -1,4 +1,4 @@
-//! Looking at a thumbnail, which is logged before its first byte is read.
+//! Access to thumbnails, which is logged before a thumbnail's first byte is read.
 
 use rusqlite::{OptionalExtension as _, Result, TransactionBehavior, params};
 
@@ -6,38 +6,38 @@ use super::{Storage, StorageError, sql};
 use crate::domain::time::WallTime;
 use crate::post::arrival::Sender;
 
-/// Who looks, when, and by which command.
+/// Access to a thumbnail: person, command and time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
-    /// Who.
+    /// The person.
     pub who: String,
-    /// By which command.
+    /// The command that the person used.
     pub command: &'static str,
-    /// When.
+    /// Time of the access.
     pub at: WallTime,
 }
 
-/// A look as it was logged.
+/// An access as it was logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// When.
+    /// Time of the access.
     pub at: WallTime,
-    /// Who looked.
+    /// The person.
     pub who: String,
-    /// By which command.
+    /// The command that the person used.
     pub command: String,
-    /// Whose thumbnail it was.
+    /// The box that sent the thumbnail.
     pub sender: Sender,
-    /// Of which alert.
+    /// Id of the alert.
     pub alert: String,
 }
 
 impl Storage {
-    /// The JPEG of the alert message numbered so (`StoredAlert::thumbnail`), and a line in the access log; `None`, and no
-    /// line, where there is none.
+    /// The JPEG of the alert message with this number (`StoredAlert::thumbnail`), and a line in the access log; `None`, and no
+    /// line, where it has none.
     ///
     /// # Errors
-    /// The look cannot be logged, and so nothing is shown; or the database cannot be read.
+    /// The access cannot be logged, so nothing is shown; or the database cannot be read.
     pub fn thumbnail(
         &mut self,
         number: u64,
@@ -54,7 +54,7 @@ impl Storage {
         read.map_err(self.failed("read a thumbnail of"))
     }
 
-    /// Who looked, the first one first.
+    /// All accesses, oldest first.
     ///
     /// # Errors
     /// The database cannot be read.

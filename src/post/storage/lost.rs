@@ -1,5 +1,5 @@
-//! Numbers that no message will ever have: the box says so, or a person does. From then on nobody is asked for them. Who
-//! said so, when and why is logged. A message that comes with such a number after all is stored like any other.
+//! Numbers that no message will ever have, as the box or a person declares. From then on no box is asked for them. Origin,
+//! time and reason are logged. A message that comes with such a number after all is stored like any other.
 
 use rusqlite::{Connection, OptionalExtension as _, Result, Transaction, TransactionBehavior, params};
 
@@ -11,34 +11,34 @@ use crate::domain::status::OutboxStatus;
 use crate::domain::time::WallTime;
 use crate::post::arrival::Sender;
 
-/// Who says of numbers that they are lost.
+/// Declaration that numbers are lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// Who.
+    /// The person or box that declares it.
     pub who: String,
-    /// Why.
+    /// Its reason.
     pub why: String,
-    /// When.
+    /// Its time.
     pub at: WallTime,
 }
 
-/// A verdict as it was logged.
+/// A declaration as it was logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
-    /// Its place in the order of settlements.
+    /// Its number in the order of settlements.
     pub number: u64,
-    /// Whose word it was.
+    /// The declaration.
     pub verdict: Verdict,
-    /// Whose numbers.
+    /// The box of the numbers.
     pub sender: Sender,
-    /// Of which outbox.
+    /// Their outbox.
     pub outbox: OutboxId,
-    /// Which ones.
+    /// The numbers.
     pub gap: Gap,
 }
 
 impl Storage {
-    /// Closes all holes of an outbox, for good. Returns which these were.
+    /// Closes all holes of an outbox, for good. Returns the closed holes.
     ///
     /// # Errors
     /// The database cannot be written.
@@ -52,7 +52,7 @@ impl Storage {
         settle(&mut self.connection, sender, outbox, verdict).map_err(failed)
     }
 
-    /// Whether anything is known of this outbox.
+    /// True where any number of this outbox is stored or lost.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -61,7 +61,7 @@ impl Storage {
         Ok(!runs.map_err(self.failed("read the numbers of"))?.is_empty())
     }
 
-    /// Verdicts after the one numbered so, in order.
+    /// Declarations after the one with this number, in order.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -100,7 +100,7 @@ impl Storage {
     }
 }
 
-/// What a box says of its outbox. Returns whether there is something to tell it.
+/// Takes the box's report about its outbox. Returns true where the box has to be sent an acknowledgement.
 pub(super) fn abandon(
     transaction: &Transaction<'_>,
     sender: &Sender,
@@ -110,7 +110,7 @@ pub(super) fn abandon(
     let verdict =
         Verdict { who: sender.to_string(), why: "the box has abandoned these numbers".to_owned(), at };
     let mut is_new = counts_in(transaction, sender)? != Some(said.id.to_string());
-    // Not one that SQLite cannot count to.
+    // Excludes numbers at or above the largest that SQLite can count to.
     let makes_sense =
         |gap: &&Gap| 0 < gap.first && gap.first <= gap.last && gap.last < i64::MAX.unsigned_abs();
     for gap in said.abandoned.iter().filter(makes_sense) {
@@ -119,7 +119,7 @@ pub(super) fn abandon(
     Ok(is_new)
 }
 
-/// In which outbox the box counts, as far as is known.
+/// Present outbox of the box, as far as it is known.
 fn counts_in(connection: &Connection, sender: &Sender) -> Result<Option<String>> {
     let mut select = connection.prepare_cached("SELECT outbox FROM box WHERE ward = ?1 AND id = ?2")?;
     let known =
@@ -142,7 +142,7 @@ fn settle(
     Ok(closed)
 }
 
-/// Closes what of a gap is open still.
+/// Closes the part of a gap that is still open.
 fn close(
     transaction: &Transaction<'_>,
     sender: &Sender,

@@ -1,8 +1,8 @@
-//! The ward post's database: alerts, their thumbnails, which numbers of which outbox are there or lost, boxes,
-//! notices, what was refused, and who looked. One process writes arrivals ([`Storage::open`]); any number may read beside it
+//! The ward post's database: alerts, their thumbnails, the stored and lost numbers of each outbox, boxes, notices, refused
+//! messages, and the access log. One process writes arrivals ([`Storage::open`]); any number may read beside it
 //! ([`Storage::open_beside`]).
 //!
-//! SQLite in WAL mode with synchronous=FULL: what [`Storage::take`] has returned for outlives a power cut. Everything
+//! SQLite in WAL mode with synchronous=FULL: a batch for which [`Storage::take`] has returned survives a power cut. Everything
 //! here blocks.
 
 mod error;
@@ -28,7 +28,7 @@ pub use lost::{Settlement, Verdict};
 pub use reading::{BoxState, Filter, Hole, LateThumbnail, StoredAlert, StoredNotice};
 pub use writing::{Batch, Notice, NoticeKind, REFUSED_MAX, Taken};
 
-/// How long a statement waits for another connection that writes.
+/// Maximum time for which a statement waits for another connection that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Steps from one version to the next; `user_version` counts those that were taken. Never changed once released.
@@ -39,7 +39,7 @@ const STEPS: &[&str] = &[include_str!("schema.sql")];
 pub struct Storage {
     connection: Connection,
     path: PathBuf,
-    /// Held by whoever takes arrivals.
+    /// Held by the process that takes arrivals.
     _lock: Option<File>,
 }
 
@@ -47,7 +47,7 @@ impl Storage {
     /// Opens the database to take arrivals, creating it and its folder where there is none, and brings it up to date.
     ///
     /// # Errors
-    /// Another process has it open so; the place cannot be written; a newer wardpost made it.
+    /// Another process has it open for arrivals, the place cannot be written, or a newer wardpost made it.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
         let place = |path: &Path| {
             let path = path.to_owned();
@@ -72,7 +72,7 @@ impl Storage {
         Ok(storage)
     }
 
-    /// Opens a database that is there: to read it, to log looks, to settle outboxes.
+    /// Opens an existing database: to read it, to log accesses, to settle outboxes.
     ///
     /// # Errors
     /// There is none; a newer wardpost made it.
@@ -87,8 +87,8 @@ impl Storage {
         }
     }
 
-    /// The MQTT client id that goes with this database: two posts that hear all wards of a broker have one each. A small
-    /// file beside the database keeps it. A database from before keeps the id that the broker knows its session by.
+    /// The MQTT client id that goes with this database: two posts that receive all wards of a broker have one each. A small
+    /// file beside the database keeps it. An older database keeps the id by which the broker knows its session.
     ///
     /// # Errors
     /// The file cannot be read or written.
@@ -114,7 +114,7 @@ impl Storage {
         Ok(id)
     }
 
-    /// Changes whenever another connection has changed the database; costs no access to the disk.
+    /// A value that changes when another connection has changed the database; costs no access to the disk.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -139,7 +139,7 @@ impl Storage {
         }
     }
 
-    /// How many steps were taken.
+    /// Number of migration steps that were taken.
     fn version(&self) -> Result<usize, StorageError> {
         let read = self.connection.pragma_query_value(None, "user_version", |row| row.get(0));
         let found: i64 = read.map_err(self.failed("read the version of"))?;

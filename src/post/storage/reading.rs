@@ -1,4 +1,4 @@
-//! What is in the database, for whoever shows it. Never a thumbnail: looking at one is logged, in [`super::looks`].
+//! Queries of the database, for display. They never return a thumbnail: access to one is logged, in [`super::looks`].
 
 use rusqlite::{Row, params};
 use serde::Serialize;
@@ -15,41 +15,41 @@ use crate::domain::time::WallTime;
 use crate::post::arrival::Sender;
 use crate::post::presence::Reported;
 
-/// Which alerts.
+/// Selection of alerts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Of this box.
     pub box_id: Option<BoxId>,
     /// Of this camera.
     pub camera: Option<CameraId>,
-    /// As severe as this, or more.
+    /// Of this severity or above.
     pub severity_min: Option<Severity>,
     /// Received then or later.
     pub since: Option<WallTime>,
     /// This one only.
     pub id: Option<AlertId>,
-    /// Stored after the one numbered so.
+    /// Stored after the message with this number.
     pub after_number: Option<u64>,
-    /// An alert that is over once, with its end, and not a second time as it opened.
+    /// A closed alert is returned once, by its closing message, without the opening one.
     pub once_each: bool,
-    /// At most so many, the first of them where `after_number` is given, else the last.
+    /// Maximum number: the first ones where `after_number` is given, else the last ones.
     pub limit: Option<usize>,
 }
 
 /// An alert message as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredAlert {
-    /// Its place in the order of storing.
+    /// Its number in the order of storing.
     pub number: u64,
-    /// Who sent it.
+    /// The box that sent it.
     pub sender: Sender,
     /// The message, without its thumbnail.
     pub alert: Alert,
     /// The message as it came, without its thumbnail.
     pub message: Value,
-    /// When it came, on the post's clock.
+    /// Time of arrival, on the post's clock.
     pub received_at: WallTime,
-    /// How often it came again.
+    /// Number of repetitions.
     pub repeats: u64,
     /// The stored message that has its thumbnail, where there is one.
     pub thumbnail: Option<u64>,
@@ -58,26 +58,26 @@ pub struct StoredAlert {
 /// A notice as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredNotice {
-    /// Its place in the order of notices.
+    /// Its number in the order of notices.
     pub number: u64,
-    /// When it was found, on the post's clock.
+    /// Time at which it was found, on the post's clock.
     pub at: WallTime,
     /// `here`, `offline`, `silent`, `twins`, of a box; `link-lost`, `link-back`, of the post.
     pub kind: String,
     /// The box it is about.
     pub sender: Option<Sender>,
-    /// Why.
+    /// Reason of the notice.
     pub detail: Option<String>,
 }
 
 /// A thumbnail that came after its alert.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LateThumbnail {
-    /// Its place in the order of these.
+    /// Its number in the order of late thumbnails.
     pub number: u64,
-    /// When it came, on the post's clock.
+    /// Time of arrival, on the post's clock.
     pub at: WallTime,
-    /// Whose it is.
+    /// Its alert.
     pub stored: StoredAlert,
 }
 
@@ -88,34 +88,34 @@ pub struct Hole {
     pub sender: Sender,
     /// Its outbox.
     pub outbox: OutboxId,
-    /// Whether the box counts in another one by now: then they will hardly come.
+    /// The box counts in another outbox by now: then they will hardly come.
     pub is_former: bool,
-    /// Whether it was said of them that they never come.
+    /// They were declared lost.
     pub is_lost: bool,
-    /// Which ones.
+    /// The numbers.
     pub gap: Gap,
 }
 
-/// One box as it is known.
+/// State of one box.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoxState {
-    /// Which one.
+    /// The box.
     pub sender: Sender,
-    /// Where its last numbered alert came from.
+    /// Outbox of its last numbered alert.
     pub outbox: Option<OutboxId>,
-    /// When something came from it.
+    /// Time of its last message.
     pub heard_at: Option<WallTime>,
-    /// What was last reported of it.
+    /// The last report about it.
     pub reported: Reported,
-    /// When.
+    /// Time of that report.
     pub reported_at: Option<WallTime>,
     /// Its last status.
     pub status: Option<Status>,
-    /// What is stored of its present outbox.
+    /// Stored numbers of its present outbox.
     pub numbers: Numbers,
-    /// How many alert messages of it are stored.
+    /// Number of its stored alert messages.
     pub alerts: u64,
-    /// When the last one came.
+    /// Time of arrival of the last one.
     pub alert_at: Option<WallTime>,
     /// Alerts that came again.
     pub duplicates: u64,
@@ -123,20 +123,20 @@ pub struct BoxState {
     pub conflicts: u64,
     /// Messages that were refused.
     pub refused: u64,
-    /// When two boxes were last found to speak under its name.
+    /// Time at which two boxes were last found to use its name.
     pub twins_at: Option<WallTime>,
 }
 
-/// What became of the numbers of an outbox.
+/// State of the numbers of an outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Numbers {
     /// Everything from 1 to this one is stored, or lost.
     pub contiguous: u64,
     /// The highest.
     pub highest: u64,
-    /// How many below it are missing, and may still come.
+    /// Number of missing ones below it, which may still come.
     pub missing: u64,
-    /// How many never come.
+    /// Number of lost ones, which never come.
     pub lost: u64,
 }
 
@@ -192,7 +192,7 @@ impl Storage {
         Ok(alerts)
     }
 
-    /// Notices after the one numbered so, in order; at most `limit`, the last ones.
+    /// Notices after the one with this number, in order; at most `limit`, the last ones.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -231,7 +231,7 @@ impl Storage {
         Ok(notices)
     }
 
-    /// Thumbnails that came later than their alert, after the one numbered so, in order; at most `limit`, the first ones.
+    /// Thumbnails that came later than their alert, after the one with this number, in order; at most `limit`, the first ones.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -256,14 +256,14 @@ impl Storage {
         let mut late = Vec::new();
         for (number, at, alert) in rows {
             let of = Filter { after_number: Some(alert - 1), limit: Some(1), ..Filter::default() };
-            // It may have been removed meanwhile.
+            // The alert may have been removed meanwhile.
             let stored = self.alerts(&of)?.into_iter().find(|stored| stored.number == alert);
             late.extend(stored.map(|stored| LateThumbnail { number, at, stored }));
         }
         Ok(late)
     }
 
-    /// The number of the last of them.
+    /// The number of the last late thumbnail.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -273,7 +273,7 @@ impl Storage {
         Ok(read.map_err(self.failed("read"))?.map_or(0, i64::unsigned_abs))
     }
 
-    /// Every box that was ever heard of.
+    /// Every box that has ever sent a message.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -294,7 +294,7 @@ impl Storage {
         rows.into_iter().map(|row| self.box_state(row)).collect()
     }
 
-    /// Everything that is missing or lost, former outboxes too.
+    /// All missing and lost numbers, of former outboxes too.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -329,7 +329,7 @@ impl Storage {
         Ok(holes)
     }
 
-    /// When the last alert came.
+    /// Time of arrival of the last alert.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -339,7 +339,7 @@ impl Storage {
         Ok(read.map_err(self.failed("read"))?.map(WallTime::from_micros))
     }
 
-    /// How many messages were refused and are still kept, and why the last one was.
+    /// Number of refused messages that are still stored, and the reason of the last refusal.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -356,7 +356,7 @@ impl Storage {
         let damaged = |error: serde_json::Error| self.damaged(format!("alert {}: {error}", row.number));
         let message: Value = serde_json::from_str(&row.message).map_err(damaged)?;
         let mut alert: Alert = serde::Deserialize::deserialize(&message).map_err(damaged)?;
-        // Its place may have come later than the message.
+        // Its number may have come later than the message.
         (alert.seq, alert.outbox) = (row.seq, self.outbox(&row.outbox)?);
         Ok(StoredAlert {
             number: row.number,

@@ -8,12 +8,12 @@ use crate::domain::ack::{Ack, GAPS_MAX, Gap};
 use crate::domain::ids::OutboxId;
 use crate::post::arrival::Sender;
 
-/// Which set.
+/// Kind of a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Set {
-    /// What is stored or lost: nobody has to send it.
+    /// Stored or lost numbers: no box has to send them.
     Covered,
-    /// What is lost: a part of what is covered.
+    /// Lost numbers, a subset of the covered ones.
     Lost,
 }
 
@@ -43,12 +43,12 @@ impl<'a> Runs<'a> {
         Self { sender, outbox, set: Set::Lost }
     }
 
-    /// Whether the number is in it.
+    /// True where the number is in the set.
     pub fn contains(self, connection: &Connection, seq: u64) -> Result<bool> {
         Ok(self.at_or_below(connection, sql(seq))?.is_some_and(|(_, last)| last >= sql(seq)))
     }
 
-    /// Adds all numbers of a gap, and returns those that were not in it, in order.
+    /// Adds all numbers of a gap, and returns those that were not in the set, in order.
     pub fn add(self, connection: &Connection, gap: Gap) -> Result<Vec<Gap>> {
         let new = self.without(connection, gap)?;
         for gap in &new {
@@ -86,7 +86,7 @@ impl<'a> Runs<'a> {
             .collect()
     }
 
-    /// The parts of a gap that are not in it.
+    /// The parts of a gap that are not in the set.
     fn without(self, connection: &Connection, gap: Gap) -> Result<Vec<Gap>> {
         let below = self.at_or_below(connection, sql(gap.first))?;
         let mut next = below.map_or(gap.first, |(_, last)| gap.first.max(last.unsigned_abs() + 1));
@@ -111,11 +111,11 @@ impl<'a> Runs<'a> {
         Ok(parts)
     }
 
-    /// Of numbers that are not in it.
+    /// Adds numbers that are not in the set.
     fn add_new(self, connection: &Connection, first: i64, last: i64) -> Result<()> {
         let below = self.at_or_below(connection, first)?.filter(|(_, below)| below + 1 == first);
         let start = below.map_or(first, |(start, _)| start);
-        // None at the end of what SQLite can count.
+        // None at the largest number that SQLite can count to.
         let above = match last.checked_add(1) {
             Some(next) => self.take(connection, next)?,
             None => None,
@@ -133,7 +133,7 @@ impl<'a> Runs<'a> {
         put.execute(params![ward, id, outbox, first, last]).map(drop)
     }
 
-    /// Removes the run that begins there, and says where it ended.
+    /// Removes the run that begins at `first`, and returns its end.
     fn take(self, connection: &Connection, first: i64) -> Result<Option<i64>> {
         let mut remove = connection.prepare_cached(&format!(
             "DELETE FROM {} WHERE ward = ?1 AND box = ?2 AND outbox = ?3 AND first = ?4 RETURNING last",
@@ -158,13 +158,13 @@ impl<'a> Runs<'a> {
     }
 }
 
-/// What to tell the box of this outbox.
+/// The acknowledgement of this outbox for the box.
 pub(super) fn ack(connection: &Connection, sender: &Sender, outbox: OutboxId) -> Result<Ack> {
     let runs = Runs::covered(sender, outbox).list(connection, GAPS_MAX + 2)?;
     Ok(Ack::of(sender.box_id.clone(), outbox, runs))
 }
 
-/// What lies between runs, from 1 on.
+/// The gaps between runs, from 1 on.
 pub(super) fn between(runs: &[(u64, u64)]) -> Vec<Gap> {
     let mut next = 1;
     let mut gaps = Vec::new();
@@ -207,7 +207,7 @@ mod tests {
         let (sender, outbox) = (sender("box-1"), OutboxId::default());
         let runs = Runs::covered(&sender, outbox);
         let transaction = connection.transaction().unwrap();
-        // Even ones first: as many runs as there can be, which then grow together.
+        // Even numbers first: the maximum number of runs, which then grow together.
         for seq in (2..=100_000).step_by(2).chain((1..=100_000).step_by(2)) {
             runs.add(&transaction, one(seq)).unwrap();
         }
@@ -218,7 +218,7 @@ mod tests {
     }
 
     proptest! {
-        /// As a set of numbers says it, whatever the order, with repetitions, and each outbox and each set for itself.
+        /// Equal to a set of numbers in any order, with repetitions; outboxes and sets are independent.
         #[test]
         fn they_say_what_a_set_says(
             steps in proptest::collection::vec((0usize..3, 1u64..60, 0u64..8, any::<bool>()), 0..120),

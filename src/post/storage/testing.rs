@@ -30,7 +30,7 @@ pub fn alert(box_id: &str, seq: u64) -> Alert {
     .unwrap()
 }
 
-/// Its message, as the broker hands it over.
+/// Message of an alert, as the broker delivers it.
 pub fn message(alert: &Alert) -> Message {
     let payload = serde_json::to_vec(alert).unwrap();
     Message {
@@ -42,12 +42,12 @@ pub fn message(alert: &Alert) -> Message {
     }
 }
 
-/// Its arrival.
+/// Arrival of an alert.
 pub fn arrival(alert: &Alert) -> Arrival {
     Arrival::read(message(alert))
 }
 
-/// A box of ward `ben-nghe` says how it is.
+/// Status of a box of ward `ben-nghe`.
 pub fn status(box_id: &str, outbox: Option<OutboxStatus>) -> Arrival {
     let status = json!({
         "schema": "wardwatch.status/1", "presence": "online", "ward": "ben-nghe", "box": box_id, "version": "0.1.0",

@@ -13,46 +13,46 @@ use crate::domain::time::WallTime;
 use crate::post::arrival::{Arrival, ArrivedAlert, Content, Refused, Sender};
 use crate::post::presence::Reported;
 
-/// So many refused messages are kept, the newest.
+/// Maximum number of refused messages in the database, the newest.
 pub const REFUSED_MAX: i64 = 1000;
 /// The word for [`NoticeKind::Twins`] in the database.
 pub(super) const TWINS: &str = "twins";
-/// So many rows go in one transaction, so that arrivals never wait long.
+/// Maximum number of removed rows in one transaction, so that arrivals never wait long.
 const EXPIRED_MAX: i64 = 500;
 
-/// What one transaction takes.
+/// Content of one transaction.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
-    /// In the order of their coming.
+    /// Messages in the order of their arrival.
     pub arrivals: Vec<Arrival>,
-    /// What else is to be told.
+    /// Notices of the post itself.
     pub notices: Vec<Notice>,
 }
 
 impl Batch {
-    /// Whether there is nothing to take.
+    /// True for a batch without content.
     pub fn is_empty(&self) -> bool {
         self.arrivals.is_empty() && self.notices.is_empty()
     }
 }
 
-/// Something that has to be told beside the alerts.
+/// A message for people beside the alerts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// When it was found.
+    /// Time at which it was found.
     pub at: WallTime,
-    /// What it is.
+    /// Its kind.
     pub kind: NoticeKind,
-    /// Why, where that is known; not translated.
+    /// Reason, where it is known; not translated.
     pub detail: Option<String>,
 }
 
-/// What a notice is about.
+/// Kind of a notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoticeKind {
     /// A box is gone, or back.
     Box(Sender, Reported),
-    /// Two boxes speak under one name.
+    /// Two boxes use one name.
     Twins(Sender),
     /// The post has lost the broker: nothing arrives.
     LinkLost,
@@ -60,7 +60,7 @@ pub enum NoticeKind {
     LinkBack,
 }
 
-/// What became of a batch; all of it is on the disk.
+/// Result of a batch; all of it is on the disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Taken {
     /// Alerts that were new.
@@ -69,7 +69,7 @@ pub struct Taken {
     pub duplicates: u64,
     /// Alerts whose number another message has, or that differ from what was there.
     pub conflicts: u64,
-    /// What to tell the boxes, the box that spoke last at the end; one of each box.
+    /// Acknowledgements for the boxes, one of each box; the box with the latest message is last.
     pub acks: Vec<(WardId, Ack)>,
 }
 
@@ -83,7 +83,7 @@ impl Storage {
         take(&mut self.connection, batch).map_err(failed)
     }
 
-    /// What to tell every box, as it is on the disk.
+    /// Acknowledgements for all boxes, as they are on the disk.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -98,8 +98,8 @@ impl Storage {
         Ok(acks)
     }
 
-    /// Removes what was received before `before`: alerts with their thumbnails, notices; and looks that are older than
-    /// `looks_before`. Which numbers were stored stays. Returns whether there is more to remove.
+    /// Removes alerts with their thumbnails and notices that were received before `before`, and accesses that are older than
+    /// `looks_before`. The stored numbers stay. Returns true where there is more to remove.
     ///
     /// # Errors
     /// The database cannot be written.
@@ -158,7 +158,7 @@ fn take(connection: &mut Connection, batch: &Batch) -> Result<Taken> {
     Ok(taken)
 }
 
-/// What is there of a message that comes again.
+/// Stored state of a message that comes again.
 struct Present {
     number: i64,
     seq: i64,
@@ -192,7 +192,7 @@ fn take_alert(
         Some(present) => {
             let same_place = present.seq == seq && present.outbox == outbox;
             if is_numbered && !same_place && (present.seq == 0 || present.outbox != outbox) {
-                // Announced before, or sent again out of a store that was made anew.
+                // Sent before it was stored, or sent again from a rebuilt store.
                 transaction
                     .prepare_cached("UPDATE alert SET outbox = ?2, seq = ?3 WHERE number = ?1")?
                     .execute(params![present.number, outbox, seq])?;
@@ -296,7 +296,7 @@ fn insert(
     Ok(())
 }
 
-/// To an alert that came without.
+/// Adds the thumbnail to an alert that came without one.
 fn add_thumbnail(
     transaction: &Transaction<'_>,
     number: i64,
@@ -317,13 +317,13 @@ fn put_thumbnail(transaction: &Transaction<'_>, number: i64, thumbnail: &Thumbna
     Ok(())
 }
 
-/// But for its place, which may change.
+/// True where the messages are equal but for their number, which may change.
 fn says_the_same(stored: &str, arrived: &Value) -> bool {
     let without_place = |mut value: Value| {
         if let Some(fields) = value.as_object_mut() {
             fields.remove("seq");
             fields.remove("outbox");
-            // It may be left out later, where it was on its way before.
+            // It may be left out later, where the picture was in flight before.
             fields.remove("thumbnail_withheld");
         }
         value
@@ -331,7 +331,7 @@ fn says_the_same(stored: &str, arrived: &Value) -> bool {
     serde_json::from_str(stored).is_ok_and(|stored| without_place(stored) == without_place(arrived.clone()))
 }
 
-/// The first message of an id and phase is the alert; another one lies beside it.
+/// Stores a differing message as refused. The first message of an id and phase is the alert.
 fn keep_other(
     transaction: &Transaction<'_>,
     sender: &Sender,
@@ -348,7 +348,7 @@ fn keep_other(
     put_refused(transaction, &other, at)
 }
 
-/// The box is known, and when it was heard.
+/// Records the box, and the time of its message.
 fn hear(transaction: &Transaction<'_>, sender: &Sender, arrival: &Arrival) -> Result<()> {
     let heard_us = (!arrival.retained).then_some(arrival.at.as_micros());
     transaction

@@ -1,4 +1,4 @@
-//! Messages that are too large: for the broker on their way out, for the box on their way in.
+//! Messages that are too large, for the broker (outgoing) or for the box (incoming).
 
 use std::time::Instant;
 
@@ -9,11 +9,11 @@ use super::super::link::{SWALLOWED, withheld_above};
 use super::{Session, herald};
 use crate::domain::alert::Alert;
 
-/// So many proofs of what the link bears are under way at once.
+/// Maximum number of proofs in flight.
 const PROOFS_MAX: usize = 4;
 
 impl<C: Client> Session<'_, C> {
-    /// A message lies on the box's own topic that no post sends.
+    /// A message of a size that no post sends lies on the box's own topic.
     pub(super) fn on_too_large(&mut self, bytes: usize) {
         if self.standing.too_large.is_empty() {
             let topic = &self.link.topics.ack;
@@ -26,7 +26,7 @@ impl<C: Client> Session<'_, C> {
         }
     }
 
-    /// The connection is over: what was under way may be the reason.
+    /// The connection has ended: a message in flight may be the cause.
     pub(super) fn on_ended(&mut self, error: &PublishError) {
         let largest = self.dropped.into_iter().chain(self.flights.largest()).max_by_key(|aloft| aloft.bytes);
         self.standing.last.is_idle = largest.is_none();
@@ -40,8 +40,8 @@ impl<C: Client> Session<'_, C> {
         }
     }
 
-    /// Sends the status again and again until it is proved that the link bears as many bytes as the message over which
-    /// connections ended. The broker keeps one of them; it was told the same before.
+    /// Repeats the status until it is proved that the link carries as many bytes as the message over which
+    /// connections ended. The broker retains one of them, with the contents that it has already.
     pub(super) fn send_proof(&mut self) {
         let Some(bytes) = self.standing.packet_limit.wants_proof() else { return };
         if self.proved_bytes >= bytes {
@@ -61,7 +61,7 @@ impl<C: Client> Session<'_, C> {
         }
     }
 
-    /// While it is not known whether it is too large, an alert is told of without its picture.
+    /// Sends the preview of an alert while it is not known whether the whole alert is too large.
     pub(super) fn hold_back(&mut self, alert: &Alert, flight: Flight) {
         match flight {
             Flight::Alert { seq, .. } => {
@@ -76,7 +76,7 @@ impl<C: Client> Session<'_, C> {
         }
     }
 
-    /// Why the picture does not go with an alert of this size.
+    /// Reason for which the picture is left out of an alert of this size.
     pub(super) fn withheld(&mut self, bytes: usize, flight: Flight) -> Option<String> {
         if bytes > PAYLOAD_BYTES_MAX {
             return Some(format!("the message has {bytes} bytes, and a box sends up to {PAYLOAD_BYTES_MAX}"));
@@ -97,7 +97,7 @@ impl<C: Client> Session<'_, C> {
     }
 }
 
-/// All of an alert but its picture, and why.
+/// An alert without its picture, with the reason.
 pub(super) fn without_picture(alert: &Alert, why: String) -> Alert {
     Alert { thumbnail: None, thumbnail_withheld: Some(why), ..alert.clone() }
 }

@@ -47,7 +47,7 @@ pub(super) struct Args {
     store: StoreArgs,
 }
 
-/// Exports, and prints what became of it. 1 where something was not exported for want of footage or room, 3 where
+/// Exports, and prints the result. Returns 1 where something was not exported for lack of footage or room, 3 where
 /// footage turned out to be damaged.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let place = args.store.place()?;
@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(code(&exported, order.clips.len())))
 }
 
-/// Tells what went wrong on standard error, and says which exit code that is.
+/// Prints the faults to standard error, and returns their exit code.
 fn code(exported: &Exported, ordered: usize) -> u8 {
     let mut code = if exported.is_whole() { 0 } else { FOUND };
     for clip in &exported.clips {

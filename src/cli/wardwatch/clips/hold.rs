@@ -64,7 +64,7 @@ pub(super) struct ReleaseArgs {
     store: StoreArgs,
 }
 
-/// Holds footage; prints the hold's name and how much there is of it.
+/// Holds footage; prints the hold's name and the amount of its footage.
 pub(super) fn hold(args: &HoldArgs) -> anyhow::Result<ExitCode> {
     let place = args.store.place()?;
     let (camera, from, to) = span(args, &place)?;
@@ -81,7 +81,7 @@ pub(super) fn hold(args: &HoldArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Camera, from and to of what is asked for.
+/// Camera, start and end of the requested footage.
 fn span(args: &HoldArgs, place: &Place) -> anyhow::Result<(CameraId, WallTime, WallTime)> {
     if let (Some(camera), Some(from), Some(to)) = (&args.camera, &args.from, &args.to) {
         check_cameras(&place.open()?, std::slice::from_ref(camera), &place.directory)?;
@@ -104,7 +104,7 @@ fn span(args: &HoldArgs, place: &Place) -> anyhow::Result<(CameraId, WallTime, W
     Ok((clip.camera, clip.starts_at, clip.ends_at))
 }
 
-/// Prints the holds; 3 if one is damaged.
+/// Prints the holds; returns 3 if one is damaged.
 pub(super) fn holds(args: &HoldsArgs) -> anyhow::Result<ExitCode> {
     let place = args.store.place()?;
     let found = holds::list(&place.directory)?;
@@ -144,7 +144,7 @@ fn described(place: &Place, hold: &Hold) -> String {
     format!("{id}  {camera}, {from} to {to}{alert}: {files}, {size}; {} ({})", hold.reason, hold.who)
 }
 
-/// How many of a hold's files are there, and their bytes.
+/// Number of a hold's files that exist, and their bytes.
 fn present(place: &Place, hold: &Hold) -> (usize, u64) {
     let clips = place.directory.join("clips");
     let lengths = hold.paths.iter().filter_map(|path| std::fs::metadata(clips.join(path)).ok());

@@ -64,10 +64,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The alerts, youngest first.
+/// The alerts, newest first.
 fn alerts(catalogue: &Catalogue, filters: &[ClipFilter], args: &Args) -> anyhow::Result<Vec<ClipEntry>> {
     if let Some(alert) = args.alert {
-        // Says so where there is no such alert.
+        // Fails with the reason where there is no such alert.
         catalogue.span(alert)?;
     }
     let limit = args.alert.map_or(args.limit, |_| None);

@@ -21,7 +21,7 @@ pub(super) struct Args {
     store: StoreArgs,
 }
 
-/// Prints the log, or whether its chain holds.
+/// Prints the log, or the result of the check of its chain.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let place = args.store.place()?;
     let log = access::read(&place.directory)?;

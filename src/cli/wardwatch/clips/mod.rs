@@ -1,4 +1,4 @@
-//! `wardwatch clips`: what footage there is, getting it out, and who did.
+//! `wardwatch clips`: list, export and hold of footage, and the access log.
 
 mod export;
 mod hold;
@@ -42,7 +42,7 @@ enum Command {
 }
 
 impl Args {
-    /// Whether nothing is left undone when whoever reads the output goes.
+    /// True for commands that leave nothing undone when the reader of their output goes.
     pub(super) fn only_prints(&self) -> bool {
         matches!(self.command, Command::List(_) | Command::Holds(_) | Command::Log(_))
     }
@@ -71,7 +71,7 @@ struct StoreArgs {
     directory: Option<PathBuf>,
 }
 
-/// The store that was named.
+/// The named store.
 struct Place {
     directory: PathBuf,
     timezone: TimeZone,
@@ -122,7 +122,7 @@ fn check_cameras(catalogue: &Catalogue, cameras: &[CameraId], directory: &Path) 
     Ok(())
 }
 
-/// A reason or a name that says something.
+/// Accepts a reason or a name that is not blank.
 fn not_blank(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("must say something".to_owned()),

@@ -1,4 +1,4 @@
-//! The end of the demonstration at a ward post: its receiver and its database, and each alert as the duty officer sees it.
+//! The receiving end of the demonstration at a ward post: its receiver and database, and each alert as the duty officer sees it.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -19,14 +19,14 @@ use crate::post::storage::StoredAlert;
 use crate::post::{Receiver, Storage};
 use crate::publish::Acknowledge;
 
-/// How often the database is asked whether it has changed, so that what is measured is the way and not the looking.
+/// Interval of checks for changes of the database: short, so that the transport is measured and not the wait for a check.
 const POLL: Duration = Duration::from_millis(2);
 
-/// A ward post, and who reads its database.
+/// A ward post, and the reader of its database.
 pub(super) struct Listener {
     receiver: Receiver,
     storage: Storage,
-    /// As the database was when it was last read.
+    /// The database's change counter when it was last read.
     seen: i64,
     follower: Follower,
     presentation: Presentation,
@@ -35,9 +35,9 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    /// The post says what it has.
+    /// The post sends acknowledgements.
     pub const ACKNOWLEDGE: Acknowledge = Acknowledge::Post;
-    /// Where an alert's way ends.
+    /// End point of the measured latency.
     pub const GOAL: &str = "the post's disk";
 
     pub fn start(stage: &Stage, thumbnails: PathBuf) -> anyhow::Result<Self> {

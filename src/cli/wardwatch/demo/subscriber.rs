@@ -1,4 +1,4 @@
-//! The end of the demonstration where this program was built without the ward post: Mosquitto's own client.
+//! The receiving end of the demonstration where this program was built without the ward post: Mosquitto's own client.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,16 +10,16 @@ use crate::agent::demo::{Arrival, Stage, Subscriber};
 use crate::domain::event::Phase;
 use crate::publish::Acknowledge;
 
-/// Prints what the broker sends.
+/// Prints the broker's messages.
 pub(super) struct Listener {
     subscriber: Subscriber,
     thumbnails: PathBuf,
 }
 
 impl Listener {
-    /// Nobody says what is stored.
+    /// No post acknowledges stored alerts.
     pub const ACKNOWLEDGE: Acknowledge = Acknowledge::Broker;
-    /// Where an alert's way ends.
+    /// End point of the measured latency.
     pub const GOAL: &str = "message";
 
     pub fn start(stage: &Stage, thumbnails: PathBuf) -> anyhow::Result<Self> {
@@ -74,7 +74,7 @@ fn describe(arrival: &Arrival, thumbnails: &Path) -> anyhow::Result<String> {
     Ok(format!("{head} {subject:<18} {:>4} ms  {picture}", latency(arrival).as_millis()))
 }
 
-/// From the frame's arrival at the box to the message's at the subscriber.
+/// Time from the frame's arrival at the box to the message's at the subscriber.
 fn latency(arrival: &Arrival) -> Duration {
     arrival.at.since(arrival.alert.opened_at)
 }

@@ -1,4 +1,4 @@
-//! `wardwatch model bench`: CPU time, memory, and what they are enough for.
+//! `wardwatch model bench`: CPU time, memory, and the number of cameras that they allow.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,7 +11,7 @@ use crate::clock;
 use crate::detect::capacity::{looks_per_second, picture};
 use crate::detect::{Cost, DetectError, InputSize, Model, Settings};
 
-/// How many cameras the table is for.
+/// Numbers of cameras in the table.
 const CAMERAS: [u32; 4] = [1, 4, 8, 16];
 
 /// Lines of a profile that are printed.
@@ -78,7 +78,7 @@ struct Report {
     profile: Vec<Cost>,
 }
 
-/// CPU times of the halves of a look, sorted.
+/// CPU times of the two halves of an inference, sorted.
 struct Size {
     size: InputSize,
     prepare: Vec<Duration>,
@@ -86,7 +86,7 @@ struct Size {
 }
 
 impl Size {
-    /// The time of a whole look.
+    /// The time of a whole inference, preparation included.
     fn look(&self) -> Duration {
         median(&self.prepare) + median(&self.infer)
     }
@@ -96,7 +96,7 @@ fn measure(model: &Model, runs: u16) -> Result<Vec<Size>, DetectError> {
     let picture = picture();
     let empty = |size: &InputSize| Size { size: *size, prepare: Vec::new(), infer: Vec::new() };
     let mut sizes: Vec<Size> = model.input_sizes().iter().map(empty).collect();
-    // The first round is not counted: it makes the memory that the others use.
+    // The first round is not counted: it allocates the memory that the others use.
     for round in 0..=runs {
         for Size { size, prepare, infer } in &mut sizes {
             let begun = clock::thread_cpu();
@@ -132,7 +132,7 @@ fn profile(model: &Model, runs: u16) -> Result<Vec<Cost>, DetectError> {
     Ok(rounds[0].iter().enumerate().map(cost).collect())
 }
 
-/// Of sorted times.
+/// Median of sorted times.
 fn median(times: &[Duration]) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
@@ -166,7 +166,7 @@ impl Report {
         report
     }
 
-    /// Looks per second and camera, if all are looked at alike.
+    /// Inferences per second and camera, if all cameras get the same number.
     fn looks_per_camera(&self, size: &Size, cameras: u32) -> f64 {
         looks_per_second(size.look(), self.cores) / f64::from(cameras)
     }

@@ -14,7 +14,7 @@ use crate::domain::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
 use crate::track::subjects;
 use crate::video;
 
-/// Both see every picture whole; riders and machines are merged as on the box. A network is a path and a least score.
+/// Runs both networks on whole pictures, with riders and machines merged as on the box. A network is a path and a minimum score.
 pub(super) fn run(
     model: &(PathBuf, f32),
     reference: &(PathBuf, f32),

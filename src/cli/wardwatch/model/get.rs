@@ -37,7 +37,7 @@ pub struct Args {
     config: PathBuf,
 }
 
-/// Runs the command: says what comes from where under which licence, brings it, and says what to write into the configuration.
+/// Runs the command: prints origin and licence, fetches the network, and prints the lines for the configuration.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let known = known();
     let Some(name) = &args.name else {
@@ -95,11 +95,11 @@ fn describe(download: &Download, manifest: &Manifest) {
     println!("  sha256   {}", manifest.sha256);
 }
 
-/// Beside the box's other data.
+/// The folder beside the box's other data.
 fn folder(config: &Path) -> PathBuf {
     match config::load(config) {
         Ok(settings) => settings.store.directory.join("models"),
-        // Whatever is wrong with it is another command's matter.
+        // Faults of the configuration are reported by other commands.
         Err(_) => PathBuf::from(FOLDER),
     }
 }
@@ -127,7 +127,7 @@ fn bring(args: &Args, download: &Download, wanted: Wanted<'_>) -> anyhow::Result
     Ok(brought?)
 }
 
-/// The file itself, or in a folder the file of our name or of the origin's.
+/// The file itself, or in a folder the file with the catalogue's name or with the origin's.
 fn on_stick(from: &Path, download: &Download) -> PathBuf {
     let of_origin = download.origin_url.rsplit('/').next().unwrap_or_default();
     let names = [format!("{}.onnx", download.name), of_origin.to_owned()];

@@ -1,4 +1,4 @@
-//! `wardwatch model`: which networks are known, whether one is fit, how well it sees, and what it costs here.
+//! `wardwatch model`: the known networks, checks of a network, its accuracy, and its cost on this machine.
 
 mod bench;
 mod compare;
@@ -21,7 +21,7 @@ use crate::domain::detection::Label;
 use crate::domain::fault;
 use crate::domain::geometry::Rect;
 
-/// Runs that `check` takes the fastest of.
+/// Number of runs of which `check` takes the fastest.
 const RUNS: usize = 5;
 
 const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
@@ -100,7 +100,7 @@ enum Command {
     },
 }
 
-/// Runs the command. Errors are of what was asked and cannot be done; what `check` finds is printed, and exits 3.
+/// Runs the command. An error is a request that cannot be carried out; findings of `check` are printed, and exit 3.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::List { json } => list(json),
@@ -230,7 +230,7 @@ fn wrong(error: &DetectError) -> ExitCode {
     ExitCode::from(super::FOUND)
 }
 
-/// CPU time of one inference, the fastest of some.
+/// CPU time of one inference, the fastest of several.
 struct Timing {
     prepare: Duration,
     infer: Duration,

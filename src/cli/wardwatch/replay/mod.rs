@@ -1,5 +1,5 @@
-//! `wardwatch replay`: the analysis of a file, as fast as the machine can, for whoever tunes rules: what began and ended and
-//! why, why not, drawn and against a truth.
+//! `wardwatch replay`: the analysis of a file, as fast as the machine can, for tuning rules. Reports events with their reasons,
+//! the reasons for missing events, drawings, and a comparison with a truth.
 
 mod page;
 mod report;
@@ -79,7 +79,7 @@ fn positive(text: &str) -> Result<f32, String> {
     }
 }
 
-/// Prints what began and ended, in words or as JSON; writes what else is asked for.
+/// Prints the events, in words or as JSON; writes the other requested files.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let Asked { detect, camera, masks, rules } = settings(args)?;
     let truth = args.truth.as_deref().map(truth::Truth::read).transpose()?;
@@ -148,7 +148,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if is_right { ExitCode::SUCCESS } else { ExitCode::from(super::FOUND) })
 }
 
-/// The sheet and the page.
+/// Writes the sheet and the page.
 fn write_drawn(args: &Args, report: &Report) -> anyhow::Result<()> {
     let write = |path: &Path, bytes: &[u8]| {
         std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
@@ -167,7 +167,7 @@ fn write_drawn(args: &Args, report: &Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// With what the file is looked at.
+/// Settings of the analysis.
 struct Asked {
     detect: detect::Settings,
     camera: CameraId,

@@ -1,4 +1,4 @@
-//! The replay as a page for the browser: one file that asks nothing of any server.
+//! The replay as a page for the browser: one file that needs no server.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use crate::domain::detection::Label;
 const WIDTH: f64 = 1000.0;
 const NAMES: f64 = 170.0;
 const ROW: f64 = 22.0;
-/// More tracks than this are not drawn, the shortest first left out.
+/// Maximum number of drawn tracks; the shortest ones are left out first.
 const TRACKS_MAX: usize = 60;
 
 const STYLE: &str = "\
@@ -27,7 +27,7 @@ table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .
 @media(prefers-color-scheme:dark){body{background:#14161a;color:#e8e8e4}svg,article{background:#1d2026;border-color:#343840}\
 svg text{fill:#d5d5d0}svg .axis{stroke:#2b2f36}td,th{border-color:#343840}}";
 
-/// The page for a file of this name.
+/// The page for a file named `name`.
 pub(super) fn page(name: &str, report: &Report) -> String {
     let mut html = String::new();
     let name = escaped(name);
@@ -176,7 +176,7 @@ fn tint(label: Label) -> &'static str {
     }
 }
 
-/// Names come from configurations, and are no markup.
+/// Escapes markup: names come from configurations.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

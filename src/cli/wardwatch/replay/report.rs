@@ -1,4 +1,4 @@
-//! What a replay told, kept for its end: events with thumbnails, tracks' lives, and why rules did not fire.
+//! Results of a replay, collected until its end: events with thumbnails, tracks' times, and reasons for which rules did not fire.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use crate::domain::event::{Event, Phase};
 use crate::domain::ids::{RuleId, TrackId};
 use crate::thumbnail::{self, Caption, Shroud};
 
-/// What a replay told.
+/// Results of a replay.
 pub(super) struct Report {
     /// Every rule's id and name.
     pub(super) rules: Vec<(RuleId, String)>,
@@ -19,30 +19,30 @@ pub(super) struct Report {
     pub(super) events: Vec<Shown>,
     /// Tracks that were confirmed.
     pub(super) tracks: BTreeMap<TrackId, Life>,
-    /// How long the file is, as far as it was played.
+    /// Length of the file, as far as it was played.
     pub(super) seconds: f64,
     misses: BTreeMap<(RuleId, Option<TrackId>), Miss>,
 }
 
-/// An event, and what it looks like.
+/// An event, and its thumbnails.
 pub(super) struct Shown {
-    /// As it was told last.
+    /// The event of its last message.
     pub(super) event: Event,
-    /// When it opened and closed.
+    /// Times at which it opened and closed.
     pub(super) opened: f64,
     pub(super) closed: Option<f64>,
     /// The frame that completed the evidence, and a later one that is better.
     pub(super) thumbnails: Vec<Thumbnail>,
 }
 
-/// When a track was there.
+/// Time span of a track.
 pub(super) struct Life {
     pub(super) label: Label,
     pub(super) from: f64,
     pub(super) to: f64,
 }
 
-/// Somebody came near to a rule.
+/// A subject came near to fulfilling a rule.
 struct Miss {
     from: f64,
     to: f64,
@@ -55,7 +55,7 @@ impl Report {
         Self { rules, events: Vec::new(), tracks: BTreeMap::new(), seconds: 0.0, misses: BTreeMap::new() }
     }
 
-    /// Takes in what was found on a frame.
+    /// Adds the results of a frame.
     pub(super) fn take(&mut self, line: &Line<'_>) -> anyhow::Result<()> {
         self.seconds = line.seconds;
         for told in line.told {
@@ -96,12 +96,12 @@ impl Report {
         self.events.iter().flat_map(|shown| &shown.thumbnails)
     }
 
-    /// Which rule's events opened when.
+    /// The rule of each event, with the time at which the event opened.
     pub(super) fn openings(&self) -> Vec<(&str, f64)> {
         self.events.iter().map(|shown| (shown.event.rule.id.as_str(), shown.opened)).collect()
     }
 
-    /// Why rules did not fire, for those for whom they never did: rule, who, from, to, the last reason.
+    /// Reasons for subjects for which a rule never fired: rule, subject, start, end, the last reason.
     pub(super) fn misses(&self) -> Vec<(&RuleId, String, f64, f64, &str)> {
         let fired = |rule: &RuleId, track: TrackId| {
             let of_rule = self.events.iter().filter(|shown| shown.event.rule.id == *rule);
@@ -121,7 +121,7 @@ impl Report {
         misses.collect()
     }
 
-    /// The same as text.
+    /// The reasons as text.
     pub(super) fn why_not(&self) -> String {
         let mut text = String::from("\nwhy not:\n");
         for (rule, who, from, to, why) in self.misses() {
@@ -132,7 +132,7 @@ impl Report {
     }
 }
 
-/// What began and ended on a frame, in words: a line each.
+/// Events that began or ended on a frame, in words: a line each.
 pub(super) fn words(line: &Line<'_>) -> String {
     let mut text = String::new();
     for event in &line.events {
@@ -159,13 +159,13 @@ pub(super) fn words(line: &Line<'_>) -> String {
     text
 }
 
-/// How long it was open: `4.2 s`.
+/// Time for which the event was open: `4.2 s`.
 pub(super) fn lasted(event: &Event) -> String {
     let closed = event.closed_at.map_or(event.opened_at, |closed| closed);
     format!("{:.1} s", closed.monotonic.since(event.opened_at.monotonic).as_secs_f64())
 }
 
-/// `01:02.4`.
+/// Time in the file: `01:02.4`.
 pub(super) fn clock(seconds: f64) -> String {
     let tenths = (seconds * 10.0).round() as u64;
     format!("{:02}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)

@@ -1,4 +1,4 @@
-//! What a file's events must be, and whether they were.
+//! The expected events of a file, and the comparison with the actual ones.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::report::clock;
 use crate::text;
 
-/// What must be said of a file; all else is false.
+/// All expected events of a file; any other one is a false alarm.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Truth {
@@ -22,10 +22,10 @@ pub(super) struct Truth {
 struct Expected {
     /// The rule's id.
     rule: String,
-    /// In which span of the file's time.
+    /// Span of the file's time in which it must open.
     from_seconds: f64,
     until_seconds: f64,
-    /// So many of its events may open in this span.
+    /// Maximum number of the rule's events that may open in this span.
     #[serde(default = "once")]
     events_max: usize,
 }
@@ -34,9 +34,9 @@ fn once() -> usize {
     1
 }
 
-/// Whether all was said, and nothing else.
+/// Result of the comparison; right where all expected events opened, and no others.
 pub(super) struct Verdict {
-    /// For a person, a line each.
+    /// Text for a person, a line each.
     pub(super) text: String,
     pub(super) is_right: bool,
 }
@@ -49,7 +49,7 @@ impl Truth {
         })
     }
 
-    /// Holds what opened when against it.
+    /// Compares the events that opened with the expected ones.
     pub(super) fn verdict(&self, openings: &[(&str, f64)]) -> Verdict {
         let mut left: Vec<bool> = openings.iter().map(|_| true).collect();
         let (mut hits, mut text) = (0, String::from("\nagainst the truth:\n"));

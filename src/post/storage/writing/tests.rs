@@ -1,4 +1,4 @@
-//! Scenarios of taking arrivals, and the whole of it against a naive post.
+//! Scenarios of taking arrivals, and a comparison with a naive model of the post.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,7 +64,7 @@ fn an_alert_that_was_announced_gets_its_number_later_and_is_shown_once() {
     assert_eq!((taken.stored, taken.duplicates, taken.conflicts), (0, 0, 0));
     assert_eq!((taken.acks[0].1.contiguous, taken.acks[0].1.outbox), (1, outbox));
     assert_eq!(shown(&storage), [(announced.id, 1)]);
-    // The announcement once more, late.
+    // The unnumbered message once more, late.
     assert_eq!(storage.take(&batch(&[announced])).unwrap().duplicates, 1);
     assert_eq!(shown(&storage), [(numbered.id, 1)]);
 }
@@ -104,7 +104,7 @@ fn a_picture_that_comes_after_the_number_is_no_repetition_either() {
     assert!(storage.late_thumbnails(0, 9).unwrap().is_empty(), "it goes with its alert");
 }
 
-/// The status of a box whose outbox has lost these.
+/// The status of a box whose outbox has lost `gaps`.
 fn abandoning(outbox: OutboxId, gaps: &[(u64, u64)]) -> Batch {
     let abandoned = gaps.iter().map(|(first, last)| Gap { first: *first, last: *last }).collect();
     let outbox = OutboxStatus { id: outbox, abandoned, thumbnails_shed: 0 };
@@ -129,7 +129,7 @@ fn what_a_box_has_abandoned_is_asked_for_no_more_and_is_told_apart_from_what_is_
     assert!(storage.take(&abandoning(outbox, &[(1, 1), (4, 6)])).unwrap().acks.is_empty(), "nothing is new");
     assert_eq!(storage.settlements(0).unwrap().len(), 3);
 
-    // It comes after all.
+    // The abandoned message arrives after all.
     let taken = storage.take(&batch(&[alert("box-1", 4)])).unwrap();
     assert_eq!((taken.stored, taken.conflicts), (1, 0));
     assert_eq!(storage.boxes().unwrap()[0].numbers.lost, 2);
@@ -277,8 +277,8 @@ fn filters_say_what_is_listed() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// Whatever order and repetition, in whatever batches: each message once, each number acknowledged, and the database
-    /// that is opened again says the same.
+    /// In any order and repetition, in any batches: each message is stored once, each number is acknowledged, and the
+    /// reopened database reports the same.
     #[test]
     fn everything_is_there_once(
         coming in proptest::collection::vec((0usize..3, 0usize..20, any::<bool>(), any::<bool>()), 1..80),
