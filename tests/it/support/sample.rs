@@ -16,10 +16,10 @@ pub const START: Stamp = Stamp {
     clock: ClockState::Synced,
 };
 
-/// How long each fragment plays.
+/// Playing time of each fragment.
 pub const FRAGMENT: Duration = Duration::from_secs(2);
 
-/// The `number`th fragment of a camera: one box of `bytes` bytes, at least its head, that no other fragment has.
+/// Returns the `number`th fragment of a camera: one MP4 box of `bytes` bytes, at least its head, that no other fragment has.
 pub fn fragment(camera: &str, number: u32, bytes: usize) -> Fragment {
     let text = format!("{camera} {number} ");
     let since = FRAGMENT * number;
@@ -40,7 +40,7 @@ pub fn fragment(camera: &str, number: u32, bytes: usize) -> Fragment {
     }
 }
 
-/// An alert that opens `after` [`START`], its clip starting 5 s before, with a thumbnail of the largest size.
+/// Returns an alert that opens `after` [`START`], its clip starting 5 s before, with a thumbnail of the largest size.
 pub fn opened(camera: &str, after: Duration) -> AlertDraft {
     let opened_at = START + after;
     AlertDraft {
@@ -78,7 +78,7 @@ pub fn opened(camera: &str, after: Duration) -> AlertDraft {
     }
 }
 
-/// The same alert, closed `after` [`START`], its clip ending 5 s later.
+/// Returns the same alert, closed `after` [`START`], its clip ending 5 s later.
 pub fn closed(opened: &AlertDraft, after: Duration) -> AlertDraft {
     let mut draft = opened.clone();
     let closed_at = START + after;
