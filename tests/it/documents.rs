@@ -50,7 +50,7 @@ impl Document {
         Self { path: path.to_owned(), lines }
     }
 
-    /// The anchors that GitHub gives the headings.
+    /// Returns the anchors that GitHub gives the headings.
     fn anchors(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         for (_, line) in &self.lines {
@@ -74,7 +74,7 @@ impl Document {
     }
 }
 
-/// Every Markdown file of the repository, but for build folders and hidden ones.
+/// Returns every Markdown file of the repository, but for build folders and hidden ones.
 fn documents() -> Vec<Document> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = vec![root.to_owned()];
@@ -98,7 +98,7 @@ fn documents() -> Vec<Document> {
     found
 }
 
-/// `line` without its inline code, and that code.
+/// Returns `line` without its inline code, and that code.
 fn inline_code(line: &str) -> (String, Vec<String>) {
     let mut parts = line.split('`');
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -111,7 +111,7 @@ fn inline_code(line: &str) -> (String, Vec<String>) {
     (text, code)
 }
 
-/// The targets of `[text](target)` in a line.
+/// Returns the targets of `[text](target)` in a line.
 fn links(line: &str) -> Vec<String> {
     let (text, _) = inline_code(line);
     text.match_indices("](")
@@ -142,7 +142,7 @@ fn dead_links(document: &Document) -> Vec<String> {
     dead
 }
 
-/// The commands of a shell line, each as its words: quotes are taken off, comments left out.
+/// Returns the commands of a shell line, each as its words: quotes are taken off, comments left out.
 fn commands(line: &str) -> Vec<Vec<String>> {
     let mut all = vec![Vec::new()];
     let mut word = String::new();
@@ -176,7 +176,7 @@ fn commands(line: &str) -> Vec<Vec<String>> {
     all
 }
 
-/// A word that stands for another one.
+/// Returns true for a word that stands for another one.
 fn is_placeholder(word: &str) -> bool {
     word.chars().any(char::is_uppercase) && !word.chars().any(char::is_lowercase)
 }
@@ -209,7 +209,7 @@ impl Programs {
         self.asked.entry(path.to_vec()).or_insert_with(ask).clone()
     }
 
-    /// Help of the subcommand that `words` call, and the number of words that name it.
+    /// Returns the help of the subcommand that `words` call, and the number of words that name it.
     fn called(&mut self, words: &[String]) -> Result<Option<(Help, usize)>, String> {
         let name = words[0].rsplit('/').next().unwrap_or_default().to_owned();
         if !["wardwatch", "wardpost"].contains(&name.as_str()) {
@@ -227,7 +227,7 @@ impl Programs {
         }
     }
 
-    /// Findings about one command: a subcommand or flag that does not exist.
+    /// Returns the findings about one command: a subcommand or flag that does not exist.
     fn wrong(&mut self, words: &[String]) -> Vec<String> {
         match self.called(words) {
             Err(wrong) => vec![wrong],
@@ -243,7 +243,7 @@ impl Programs {
     }
 }
 
-/// The flag that a word is, without its value.
+/// Returns the flag that a word is, without its value.
 fn flag(word: &str) -> Option<&str> {
     word.starts_with('-').then(|| word.split('=').next().unwrap_or_default())
 }
@@ -277,7 +277,7 @@ impl Make {
     }
 }
 
-/// Commands, flags and targets of a document that do not exist, and the number of commands that were checked.
+/// Returns a document's commands, flags and targets that do not exist, and the number of commands that were checked.
 fn unknown_commands(document: &Document, programs: &mut Programs, make: &Make) -> (Vec<String>, usize) {
     let (mut unknown, mut seen) = (Vec::new(), 0);
     let mut in_head: Vec<Vec<String>> = Vec::new();

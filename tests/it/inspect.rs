@@ -87,7 +87,7 @@ fn check_names_each_thing_that_is_wrong_and_changes_nothing() {
     );
     assert_eq!(before, (state(), rows(place.path(), "segment")), "it only looked");
 
-    // What can be mended is, and rotten footage stays.
+    // Repairable damage is repaired, and rotten footage stays.
     let output = store_command(place.path(), &["repair"]);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(3), "{text}");
@@ -155,7 +155,7 @@ fn what_root_makes_in_a_store_is_its_owners() {
     assert_eq!(of(&outside).0, 0, "links are not followed");
 }
 
-/// The folder and all that is in it.
+/// Returns the folder and all that is in it.
 fn everything_in(folder: &Path) -> Vec<PathBuf> {
     let mut found = vec![folder.to_owned()];
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
