@@ -270,7 +270,7 @@ fn real_footage_and_a_network_end_as_alerts_about_cars_and_persons() {
         )
         .unwrap();
     }
-    // All the way: the post confirms an alert once it has it on its disk.
+    // All the way: an alert leaves the outbox once the ward post has it on its disk.
     let text = text.replace("acknowledge = \"broker\"", "acknowledge = \"post\"");
     let station = Station::start(&broker, &["--ward", "ben-nghe"]);
     let daemon = Daemon::start(&text);

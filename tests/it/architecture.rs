@@ -110,12 +110,12 @@ fn sources() -> Vec<(String, PathBuf, String)> {
     found
 }
 
-/// Returns the code without comments; strings stay, which name no `crate::` path here.
+/// Code without comments; strings stay, which name no `crate::` path here.
 fn code_only(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
-/// Returns the identifiers that follow `before` in `code`; `{a, b}` gives both.
+/// The identifiers that follow `before` in `code`; `{a, b}` gives both.
 fn names_after(code: &str, before: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for (at, _) in code.match_indices(before) {

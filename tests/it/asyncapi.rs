@@ -22,7 +22,7 @@ fn document() -> Value {
     serde_json::to_value(document).unwrap()
 }
 
-/// Collects every `$ref` below a node.
+/// Every `$ref` below a node.
 fn references(node: &Value, found: &mut Vec<String>) {
     match node {
         Value::Object(fields) => {

@@ -1,4 +1,4 @@
-//! Servers and posts that a box does not talk to, and its messages: a matrix of certificates that do not fit, against a
+//! Servers that a box does not talk to, and its errors instead: a matrix of certificates that do not fit, against a
 //! server that counts the bytes it gets. In each case an alert waits in the outbox.
 
 use std::fmt::Write as _;
@@ -27,7 +27,7 @@ use crate::publish::{LONG, StoreOutbox, Telling, settings};
 use crate::support::sample::opened;
 use crate::support::wait_until;
 
-/// Serial number that the authority has revoked.
+/// The serial number that the authority has revoked.
 const REVOKED: u64 = 66;
 
 /// Time of a certificate's validity.
@@ -62,7 +62,7 @@ impl Authority {
         self.place.path().join("ca.pem")
     }
 
-    /// Makes certificate and key for a name.
+    /// Certificate and key for a name.
     fn sign(&self, name: &str, validity: Validity, serial: u64) -> Identity {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -97,7 +97,7 @@ impl Authority {
         params.signed_by(&self.issuer).unwrap().der().clone()
     }
 
-    /// Makes a broker's side of TLS; it wants boxes of this authority.
+    /// A broker's side of TLS; it wants boxes of this authority.
     fn server(&self, identity: &Identity) -> Arc<ServerConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = RootCertStore::empty();
@@ -114,7 +114,7 @@ impl Authority {
     }
 }
 
-/// Bytes that a server got.
+/// Connections and bytes that a server got.
 #[derive(Debug, Clone, Default)]
 struct Told {
     connections: usize,
@@ -176,7 +176,7 @@ fn serve(stream: &mut TcpStream, config: Arc<ServerConfig>, told: &Mutex<Told>) 
             told.lock().unwrap().inside.extend(inside);
             while tls.wants_write() && tls.write_tls(stream).is_ok() {}
             if !is_fine {
-                // TLS's alert must arrive: unread bytes would reset the connection before the box reads it.
+                // The TLS alert must arrive: unread bytes would reset the connection before the client reads it.
                 let _ = stream.shutdown(std::net::Shutdown::Write);
                 while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
                 return;
@@ -386,7 +386,7 @@ fn said_by_a_post(case: &Case, port: u16) -> String {
 #[test]
 fn a_post_that_does_not_fit_says_what_to_change_in_the_same_words() {
     let (authority, other) = (Authority::new(), Authority::new());
-    // A post has no name of its own in a certificate, and this test cannot set its clock's state.
+    // No server asks a post for its own name, and this test cannot set its clock's state.
     let is_for_a_post =
         |case: &Case| !case.name.ends_with("another box's") && case.clock == ClockState::Synced;
     let is_of_a_box = |words: &str| words.contains("keygen");
@@ -411,7 +411,7 @@ fn a_post_that_does_not_fit_says_what_to_change_in_the_same_words() {
     assert_eq!(seen, 10);
 }
 
-/// The same server hears a client that fits: its silence above does not come from deafness.
+/// The same server hears a client that fits: the empty results above do not come from a deaf server.
 #[test]
 fn who_fits_is_heard() {
     let authority = Authority::new();

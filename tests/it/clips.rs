@@ -82,7 +82,7 @@ fn footage_with(
 }
 
 impl Footage {
-    /// Returns the `number`th fragment as `gate` delivers it in its first session.
+    /// The `number`th fragment as `gate` delivers it in its first session.
     fn fragment(&self, number: usize) -> Fragment {
         let since = GOP * u32::try_from(number).unwrap();
         Fragment {
@@ -100,13 +100,13 @@ impl Footage {
         }
     }
 
-    /// Returns the same, arriving `after` [`START`] in session `epoch`.
+    /// The same, arriving `after` [`START`] in session `epoch`.
     fn moved(&self, number: usize, epoch: u32, after: Duration) -> Fragment {
         Fragment { epoch: Epoch(epoch), starts_at: START + after, ..self.fragment(number) }
     }
 }
 
-/// Makes a store in `folder/store` that has recorded `fragments`. Segments are of ten seconds.
+/// A store in `folder/store` that has recorded `fragments`. Segments are of ten seconds.
 fn record(folder: &Path, fragments: impl IntoIterator<Item = Fragment>) -> PathBuf {
     let directory = folder.join("store");
     let store = open(settings(&directory));
@@ -181,7 +181,7 @@ fn packets(path: &Path) -> Vec<Packet> {
     read["packets"].as_array().unwrap().iter().map(packet).collect()
 }
 
-/// Returns the number of pictures that ffmpeg decodes; it must not complain.
+/// Number of pictures that ffmpeg decodes; it must not complain.
 fn decoded(path: &Path) -> usize {
     let output = Command::new("ffprobe")
         .args(["-v", "warning", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0"])
@@ -192,7 +192,7 @@ fn decoded(path: &Path) -> usize {
     String::from_utf8(output.stdout).unwrap().trim().trim_end_matches(',').parse().unwrap()
 }
 
-/// Returns the file's description of itself.
+/// The file's description of itself.
 fn about(path: &Path) -> Value {
     let file = fs::read(path).unwrap();
     let at = file.windows(16).position(|window| window == wardwatch::store::clip::CLIP_UUID).unwrap();

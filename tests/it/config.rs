@@ -109,7 +109,7 @@ fn changed(from: &str, to: &str) -> String {
     GOOD.replacen(from, to, 1)
 }
 
-/// Returns the line on which a case marks its problem.
+/// The line on which a case marks its problem.
 fn marked_line(text: &str) -> usize {
     text.lines().position(|line| line.contains("#!")).expect("a marked line") + 1
 }
@@ -636,7 +636,7 @@ fn check_exits_with_3_where_something_is_wrong() {
 
 const EXAMPLE: &str = include_str!("../../deploy/etc/wardwatch/wardwatch.toml");
 
-/// Returns the example with the lines switched on that begin with `#` and no space.
+/// The example with the lines switched on that begin with `#` and no space.
 fn uncommented() -> String {
     let line = |line: &str| match line.strip_prefix('#') {
         Some(rest) if !rest.is_empty() && !rest.starts_with(' ') => format!("{rest}\n"),
@@ -645,7 +645,7 @@ fn uncommented() -> String {
     EXAMPLE.lines().map(line).collect()
 }
 
-/// Makes a folder with the example and the files it names.
+/// A folder with the example and the files it names.
 fn example_folder(text: &str) -> Folder {
     let folder = Folder::with(text);
     for name in ["post-ca.pem", "box-cert.pem", "cameras-ca.pem"] {
@@ -725,7 +725,7 @@ fn whatever_a_key_is_set_to_there_are_settings_or_problems() {
     assert!(wrong > 400, "only {wrong} of the values were wrong");
 }
 
-/// Collects every key of the schema, as `camera.*.main`, below `schema`.
+/// Every key of the schema, as `camera.*.main`, below `schema`.
 fn keys(root: &Value, schema: &Value, path: &str, found: &mut Vec<String>) {
     let name = schema["$ref"].as_str().map(|name| name.trim_start_matches("#/$defs/"));
     let schema = name.map_or(schema, |name| &root["$defs"][name]);

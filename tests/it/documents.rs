@@ -50,7 +50,7 @@ impl Document {
         Self { path: path.to_owned(), lines }
     }
 
-    /// Returns the anchors that GitHub gives the headings.
+    /// The anchors that GitHub gives the headings.
     fn anchors(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         for (_, line) in &self.lines {
@@ -74,7 +74,7 @@ impl Document {
     }
 }
 
-/// Returns every Markdown file of the repository, but for build folders and hidden ones.
+/// Every Markdown file of the repository, but for build folders and hidden ones.
 fn documents() -> Vec<Document> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = vec![root.to_owned()];
@@ -98,7 +98,7 @@ fn documents() -> Vec<Document> {
     found
 }
 
-/// Returns `line` without its inline code, and that code.
+/// `line` without its inline code, and that code.
 fn inline_code(line: &str) -> (String, Vec<String>) {
     let mut parts = line.split('`');
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -111,7 +111,7 @@ fn inline_code(line: &str) -> (String, Vec<String>) {
     (text, code)
 }
 
-/// Returns the targets of `[text](target)` in a line.
+/// The targets of `[text](target)` in a line.
 fn links(line: &str) -> Vec<String> {
     let (text, _) = inline_code(line);
     text.match_indices("](")
@@ -142,7 +142,7 @@ fn dead_links(document: &Document) -> Vec<String> {
     dead
 }
 
-/// Returns the commands of a shell line, each as its words: quotes are taken off, comments left out.
+/// The commands of a shell line, each as its words: quotes are taken off, comments left out.
 fn commands(line: &str) -> Vec<Vec<String>> {
     let mut all = vec![Vec::new()];
     let mut word = String::new();
@@ -209,7 +209,7 @@ impl Programs {
         self.asked.entry(path.to_vec()).or_insert_with(ask).clone()
     }
 
-    /// Returns the help of the subcommand that `words` call, and the number of words that name it.
+    /// Help of the subcommand that `words` call, and the number of words that name it.
     fn called(&mut self, words: &[String]) -> Result<Option<(Help, usize)>, String> {
         let name = words[0].rsplit('/').next().unwrap_or_default().to_owned();
         if !["wardwatch", "wardpost"].contains(&name.as_str()) {
@@ -227,7 +227,7 @@ impl Programs {
         }
     }
 
-    /// Returns the findings about one command: a subcommand or flag that does not exist.
+    /// Findings about one command: a subcommand or flag that does not exist.
     fn wrong(&mut self, words: &[String]) -> Vec<String> {
         match self.called(words) {
             Err(wrong) => vec![wrong],
@@ -243,7 +243,7 @@ impl Programs {
     }
 }
 
-/// Returns the flag that a word is, without its value.
+/// The flag that a word is, without its value.
 fn flag(word: &str) -> Option<&str> {
     word.starts_with('-').then(|| word.split('=').next().unwrap_or_default())
 }

@@ -64,7 +64,7 @@ fn clouds_and_exposure_leave_little_behind() {
     }
 }
 
-/// Returns the percentage of subjects that a gate covers from second 22 to 30, and the seconds at which it began again.
+/// Percentage of subjects that a gate covers from second 22 to 30, and the seconds at which it began again.
 fn two_seconds_after_the_switch(street: Condition) -> (f32, Vec<f32>) {
     let mut gate = Gate::default();
     let (mut again, mut score) = (Vec::new(), Score::default());

@@ -155,7 +155,7 @@ fn what_root_makes_in_a_store_is_its_owners() {
     assert_eq!(of(&outside).0, 0, "links are not followed");
 }
 
-/// Returns the folder and all that is in it.
+/// The folder and all that is in it.
 fn everything_in(folder: &Path) -> Vec<PathBuf> {
     let mut found = vec![folder.to_owned()];
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {

@@ -51,7 +51,7 @@ fn shipped(name: &'static str, command: &Command) -> Command {
     shipped
 }
 
-/// Makes the page of `command` and those of its subcommands, by file name.
+/// The page of `command` and those of its subcommands, by file name.
 fn pages(command: &Command, name: &str, more: &str, into: &mut BTreeMap<String, Vec<u8>>) {
     let command = command.clone().display_name(name.to_owned());
     let man = clap_mangen::Man::new(command.clone()).title(name.to_uppercase()).source("wardwatch");
@@ -73,7 +73,7 @@ fn pages(command: &Command, name: &str, more: &str, into: &mut BTreeMap<String, 
     }
 }
 
-/// Generates all files that are checked in below deploy/.
+/// Generates the pages and completions that are checked in below deploy/.
 fn generated() -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let programs = [
@@ -96,7 +96,7 @@ fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")
 }
 
-/// Returns the files in `man` and `completions`.
+/// Files in `man` and `completions`.
 fn checked_in() -> BTreeMap<String, Vec<u8>> {
     let entries = ["man", "completions"].into_iter().flat_map(|folder| {
         let entries = fs::read_dir(deploy().join(folder)).into_iter().flatten().flatten();

@@ -98,7 +98,7 @@ fn blur(luma: &mut [u8], reach: usize) {
     }
 }
 
-/// Returns the view qualities from 6 s after the deed on, once the present consists of it; without one, from learning on.
+/// View qualities from 6 s after the deed on, once the present shows it alone; without a deed, from learning on.
 fn measured(condition: Condition, deed: Deed) -> Vec<Optics> {
     let mut optician = Optician::default();
     let (mut before, mut after) = (Spoiler::new(Deed::Nothing), Spoiler::new(deed));

@@ -141,7 +141,7 @@ fn a_damaged_index_goes_on_as_the_same_outbox_where_it_still_says_which() {
             index.execute_batch("DELETE FROM sequence").unwrap();
         }
         index.execute_batch("DELETE FROM outbox WHERE seq = 4; DELETE FROM alert WHERE seq = 4").unwrap();
-        // An index that the daemon never reads, and that the repair finds damaged.
+        // A page of an SQL index that the daemon never reads, and that the repair finds damaged.
         let page: u32 = index
             .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'segment_by_time'", [], |row| {
                 row.get(0)

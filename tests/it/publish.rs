@@ -59,7 +59,7 @@ impl Outbox for StoreOutbox {
     }
 }
 
-/// A box with a count of its status's readers in that status.
+/// Status of a box that counts its readings in `outbox_depth`.
 #[derive(Default)]
 pub struct Telling(AtomicU64);
 
@@ -238,7 +238,7 @@ fn nothing_is_lost_when_the_broker_is_killed() {
         broker.kill();
         wait_until("it is noticed", LONG, || !sender.state().connected);
         producer.join().unwrap();
-        // Alerts that were acknowledged before the kill may leave the outbox.
+        // Lets the alerts leave the outbox that were acknowledged before the kill.
         wait_until("acknowledged alerts have left", LONG, || {
             sender.depth() == COUNT - sender.state().published
         });
@@ -374,7 +374,7 @@ impl Authority {
         self.place.path().join("ca.pem")
     }
 
-    /// Makes certificate and key for `names`.
+    /// Certificate and key for `names`.
     pub fn sign(&self, names: &[&str]) -> (PathBuf, PathBuf) {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let file = |end: &str| self.place.path().join(format!("{}{end}", names[0]));

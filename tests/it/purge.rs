@@ -59,7 +59,7 @@ fn hold(from: &str, to: &str, paths: &[u32]) -> Value {
         "reason": "\"to\": [no]", "who": "somebody"})
 }
 
-/// Returns the clips of these minutes, and this number of holds.
+/// Clips of these minutes, and this number of holds.
 fn left(minutes: &[u32], holds: usize) -> BTreeSet<String> {
     let clips = minutes.iter().map(|minute| format!("clips/{}", clip(*minute)));
     clips.chain((0..holds).map(|number| format!("holds/{number}.json"))).collect()

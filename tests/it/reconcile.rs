@@ -31,7 +31,7 @@ pub fn filled(directory: &Path, fragments: u32) {
     store.close();
 }
 
-/// Returns every row of a table, in text.
+/// Every row of a table, in text.
 pub fn rows(directory: &Path, table: &str) -> Vec<String> {
     let index = Connection::open(directory.join("index.sqlite")).unwrap();
     let mut select = index.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2")).unwrap();
@@ -86,7 +86,7 @@ fn what_was_written_but_not_indexed_is_indexed() {
          DELETE FROM segment WHERE id = 3;
          UPDATE segment SET bytes = (SELECT max(offset_bytes + bytes) FROM fragment WHERE segment = 2) WHERE id = 2;",
     );
-    // A row also counts its trailer.
+    // `bytes` of a row also counts the trailer.
     let file = fs::read(&clip_files(place.path())[1]).unwrap();
     let index = Connection::open(place.path().join("index.sqlite")).unwrap();
     let end: i64 = index.query_row("SELECT bytes FROM segment WHERE id = 2", [], |row| row.get(0)).unwrap();
@@ -509,7 +509,7 @@ fn a_rebuild_of_many_files() {
     eprintln!("figure: an index built anew: {micros:.0} us of CPU a fragment ({profile} build)");
 }
 
-/// Makes rows of segments of a minute, of eight cameras, each with a fragment, and an empty file for each.
+/// Rows of segments of a minute, of eight cameras, each with a fragment, and an empty file for each.
 fn make_segments(directory: &Path, count: u32) {
     let mut index = Connection::open(directory.join("index.sqlite")).unwrap();
     let transaction = index.transaction().unwrap();

@@ -57,7 +57,7 @@ fn append(store: &Store, camera: &str, numbers: std::ops::Range<u32>) {
     written(store);
 }
 
-/// Returns the segments of `camera` that exist as files, each by the number of its first fragment.
+/// Segments of `camera` that exist as files, each by the number of its first fragment.
 fn there(directory: &Path, camera: &str) -> Vec<u32> {
     let files = clip_files(directory);
     let of_camera = files.iter().filter(|file| file.starts_with(directory.join("clips").join(camera)));
@@ -68,7 +68,7 @@ fn there(directory: &Path, camera: &str) -> Vec<u32> {
     of_camera.map(number).collect()
 }
 
-/// Returns the length of all files of `camera` that begin with fragments `numbers`, in bytes.
+/// Length of all files of `camera` that begin with fragments `numbers`, in bytes.
 fn length(directory: &Path, camera: &str, numbers: &[u32]) -> u64 {
     let files = clip_files(directory);
     let of_camera = files.iter().filter(|file| file.starts_with(directory.join("clips").join(camera)));
@@ -76,7 +76,7 @@ fn length(directory: &Path, camera: &str, numbers: &[u32]) -> u64 {
     wanted.map(|(file, _)| fs::metadata(file).unwrap().len()).sum()
 }
 
-/// Returns the start of a file, from its name.
+/// Start of a file, from its name.
 fn starts_at(file: &Path) -> WallTime {
     let name = file.file_stem().unwrap().to_str().unwrap();
     let time = name.split_once("Z-").unwrap().0;

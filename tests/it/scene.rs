@@ -62,7 +62,7 @@ fn apart(a: Point, b: Point) -> f32 {
     (a.x - b.x).hypot(a.y - b.y)
 }
 
-/// Returns the true subject of a track: that of its newest detection.
+/// True subject of a track: that of its newest detection.
 fn whose(track: &Track, truths: &[Truth]) -> Option<u64> {
     let foot = track.path.last()?.foot;
     let away = |t: &Truth| apart(t.rect.foot(), foot);
@@ -141,7 +141,7 @@ fn rules(scene: &Scene) -> RuleSet {
 /// A subject in an event: the rule, the frame that completed the evidence, the true subject.
 type Told = (&'static str, u64, u64);
 
-/// Returns the subjects in the rules' events; and for each true subject, the frames on which the detector saw it.
+/// Subjects in the rules' events; and for each true subject, the frames on which the detector saw it.
 fn told(
     scene: &Scene,
     frames: u64,

@@ -41,7 +41,7 @@ pub fn open(settings: Settings) -> Store {
     Store::open(settings, Arc::new(SystemClock)).unwrap()
 }
 
-/// Returns every clip file, sorted.
+/// Every clip file, sorted.
 pub fn clip_files(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![directory.join("clips")];
@@ -54,7 +54,7 @@ pub fn clip_files(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Returns the bytes of all clip files; those that retention removes meanwhile count nothing.
+/// Bytes of all clip files; those that retention removes meanwhile count nothing.
 pub fn clip_bytes(directory: &Path) -> u64 {
     fn below(folder: &Path) -> u64 {
         let Ok(entries) = fs::read_dir(folder) else { return 0 };
@@ -96,7 +96,7 @@ pub fn assert_agrees(directory: &Path) {
     }
 }
 
-/// Returns the fragments of a file, from their places in the index, behind its init section.
+/// Fragments of a file, from their places in the index, behind its init section.
 fn footage_of(directory: &Path, path: &Path) -> Vec<u8> {
     let index = Connection::open(directory.join("index.sqlite")).unwrap();
     let mut statement = index

@@ -88,7 +88,7 @@ fn frames_come_no_faster_than_asked() {
     assert!(rate <= 5.6, "{rate} frames per second of the camera's own time");
 }
 
-/// Returns the left edge of the bar, and the number of bright pixels in the middle row.
+/// Left edge of the bar, and the number of bright pixels in the middle row.
 fn bar(picture: &Picture) -> (usize, usize) {
     let width = picture.width() as usize;
     let row = &picture.luma()[picture.height() as usize / 2 * width..][..width];
@@ -130,7 +130,7 @@ fn an_idle_stream_decodes_key_frames_and_catches_up_when_it_is_woken() {
     let first_gap = (frames[woken].pts.0 - frames[before - 1].pts.0) / 1_000_000;
     assert!(first_gap < 1900, "the GOP is gone on with, not waited for the next: {first_gap} ms");
     for (index, frame) in frames.iter().enumerate() {
-        // The bar goes eight pixels in a tenth of a second: a decoder that missed a sample leaves it at its old place.
+        // The bar moves eight pixels in a tenth of a second: a decoder that missed a sample leaves it at its old place.
         let (left, bright) = bar(&frame.picture);
         let millis = (frame.pts.0 - frames[0].pts.0) / 1_000_000;
         let expected = (bar(&frames[0].picture).0 + millis as usize * 8 / 100) % 320;

@@ -8,7 +8,7 @@ use super::{Daemon, PATIENCE, alerts_of, config, street_camera};
 use crate::support::broker::{BrokerOptions, TestBroker};
 use crate::support::wait_until;
 
-/// Returns a process and all that descend from it.
+/// A process and all that descend from it.
 fn family(of: u32) -> Vec<u32> {
     let mut family = vec![of];
     let mut at = 0;
@@ -22,7 +22,7 @@ fn family(of: u32) -> Vec<u32> {
     family
 }
 
-/// Returns the sockets of a process that take bytes from any sender, as the kernel has them: TCP that listens, UDP
+/// Sockets of a process that take bytes from any sender, as the kernel has them: TCP that listens, UDP
 /// without a peer. The second value is the number of its sockets of these kinds at all.
 fn open_sockets(process: u32) -> (Vec<String>, usize) {
     let files = fs::read_dir(format!("/proc/{process}/fd")).unwrap();

@@ -30,7 +30,7 @@ impl Manager {
         Self { folder, socket, heard: String::new() }
     }
 
-    /// Returns the runtime directory that systemd makes.
+    /// Runtime directory that systemd makes.
     fn runtime_directory(&self) -> PathBuf {
         self.folder.path().join("run")
     }
@@ -45,7 +45,7 @@ impl Manager {
         })
     }
 
-    /// Returns the number of times that it has heard this line so far.
+    /// Number of times that it has heard this line so far.
     fn count(&mut self, line: &str) -> usize {
         let mut message = [0; 4096];
         loop {
@@ -68,7 +68,7 @@ fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
-/// Returns the troubles in `status`, but for the clock: test machines' clocks are theirs.
+/// Troubles in `status`, but for the clock: test machines' clocks are theirs.
 fn troubles(state: &Value) -> Vec<String> {
     let all =
         state["troubles"].as_array().unwrap().iter().map(|trouble| trouble.as_str().unwrap().to_owned());
@@ -165,7 +165,7 @@ fn the_doctor_says_what_is_well_and_what_to_do_about_the_rest() {
     for about in ["configuration", "model", "camera cho", "broker"] {
         assert_eq!(found(about).0, "pass", "{about}: {:?}", found(about));
     }
-    // A test machine's disk may be slow and full; it only counts that it was measured.
+    // A test machine's disk may be slow and full; the test only asks for a measurement.
     assert!(
         found("disk speed").1.contains(" MB/s written and synced") && found("disk space").1.contains(" GiB")
     );

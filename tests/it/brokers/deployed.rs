@@ -31,7 +31,7 @@ pub struct Deployed {
 }
 
 impl Deployed {
-    /// Prepares Mosquitto, with Debian's own main file.
+    /// Mosquitto, with Debian's own main file.
     pub fn mosquitto(ceremony: &Ceremony) -> Self {
         let (place, [port]) = (TempDir::new().unwrap(), free_ports());
         let at = place.path().to_owned();
@@ -61,7 +61,7 @@ impl Deployed {
         Self::new("mosquitto", port, place, command)
     }
 
-    /// Prepares NATS, where it is installed.
+    /// NATS, where it is installed.
     pub fn nats(ceremony: &Ceremony) -> Option<Self> {
         let program = installed("nats-server", &["/usr/sbin/nats-server", "/usr/bin/nats-server"])?;
         let (place, [port, inside]) = (TempDir::new().unwrap(), free_ports());
@@ -85,7 +85,7 @@ impl Deployed {
         Some(Self::new("nats-server", port, place, command))
     }
 
-    /// Prepares RabbitMQ, where it is installed.
+    /// RabbitMQ, where it is installed.
     pub fn rabbitmq(ceremony: &Ceremony) -> Option<Self> {
         let program = installed("rabbitmq-server", &["/usr/lib/rabbitmq/bin/rabbitmq-server"])?;
         let (place, [port, inside, distribution, names]) = (TempDir::new().unwrap(), free_ports());
@@ -219,7 +219,7 @@ impl Listener {
         Self { process, heard }
     }
 
-    /// Returns the topics of the messages that have come.
+    /// Topics of the messages that have come.
     pub fn heard(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
     }

@@ -15,7 +15,7 @@ use super::{PATIENCE, footage, names, order, record, secs};
 use crate::store::SmallDisk;
 use crate::support::wait_until;
 
-/// Makes a store with 24 s of a camera. Returns its folder and the size of the file that they make.
+/// Makes a store with 24 s of a camera. Returns its folder and the size of a file with them.
 fn recorded(folder: &Path) -> Option<(PathBuf, u64)> {
     let footage = footage(folder, Codec::H264, 0, 1280, 12)?;
     let bytes = footage.fragments.iter().map(|fragment| fragment.len() as u64).sum();
@@ -125,7 +125,7 @@ fn spawn(command: &mut Command) -> Option<Child> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()
 }
 
-/// Returns the output of a command that succeeds.
+/// Output of a command that succeeds.
 fn said(command: &mut Command) -> Option<String> {
     let output = command.output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())

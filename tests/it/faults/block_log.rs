@@ -71,17 +71,17 @@ impl Replay {
         Ok(std::fs::read(&all)? == std::fs::read(disk)?)
     }
 
-    /// Returns the number of writes and flushes together, and the number of flushes.
+    /// Number of writes and flushes together, and the number of flushes.
     pub fn counts(&self) -> (usize, usize) {
         (self.entries.len(), self.entries.iter().filter(|entry| entry.flags & FLUSH != 0).count())
     }
 
-    /// Returns the first entry that was completed when the log was `length` long.
+    /// The first entry that was completed when the log was `length` long.
     pub fn entry_at(&self, length: u64) -> usize {
         self.entries.partition_point(|entry| entry.end < length)
     }
 
-    /// Returns the length of the log when entry `number` was completed.
+    /// Length of the log when entry `number` was completed.
     pub fn length_at(&self, number: usize) -> u64 {
         self.entries[number].end
     }

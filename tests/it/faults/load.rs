@@ -248,7 +248,7 @@ pub struct Running<M> {
 impl<M> Running<M> {
     /// Ends the child with kill -9.
     pub fn end(&mut self) {
-        // Below a wrapper, the child is the wrapper's child.
+        // With a wrapper, the process is the wrapper's child.
         for pid in below(self.process.id()) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
@@ -257,12 +257,12 @@ impl<M> Running<M> {
     }
 }
 
-/// Returns the process below a wrapper, or the process itself.
+/// The process below a wrapper, or the process itself.
 pub fn innermost(pid: u32) -> u32 {
     below(pid).first().map_or(pid, |child| innermost(child.as_raw_nonzero().get() as u32))
 }
 
-/// Returns the children of a process.
+/// The children of a process.
 fn below(pid: u32) -> Vec<rustix::process::Pid> {
     let listed = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     listed.split_whitespace().filter_map(|pid| rustix::process::Pid::from_raw(pid.parse().ok()?)).collect()

@@ -18,7 +18,7 @@ mod promise;
 mod thin;
 pub mod ward;
 
-/// Returns the number of rounds: `few`, or `full` when everything was asked for.
+/// Number of rounds: `few`, or `full` when everything was asked for.
 fn rounds(few: u32, full: u32) -> u32 {
     let asked = std::env::var("WARDWATCH_FAULTS").is_ok_and(|value| value == "full");
     if asked { full } else { few }

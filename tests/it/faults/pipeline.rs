@@ -81,8 +81,7 @@ fn indexed(store: &Path) -> BTreeMap<&'static str, WallTime> {
     CAMERAS.iter().filter_map(newest).collect()
 }
 
-/// Asserts that every row describes bytes that are there and are the right ones; that the index is whole and `seq` without
-/// holes.
+/// Asserts that every row describes bytes that are there and right, that the index is whole, and `seq` without holes.
 fn agree(store: &Path) {
     let index = Connection::open(store.join("index.sqlite")).unwrap();
     let verdict: String = index.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();

@@ -67,7 +67,7 @@ fn record(place: &Path, lives: &[Duration], wrapper: &[&str], file_system: usize
 
 impl Recorded {
     /// Cuts the power `count` times and checks the store. A file system that does not mount is counted as wrong. Returns the
-    /// longest CPU time of a start, too.
+    /// breaches and the longest CPU time of a start.
     fn cut(&mut self, place: &Path, count: u32, flushes_ignored: usize) -> (Broken, Duration) {
         let mut random = StdRng::seed_from_u64(11);
         let first = self.heard.iter().find(|(heard, _)| matches!(heard, Heard::Told(Told::Open)));
@@ -103,7 +103,7 @@ impl Recorded {
         (broken, cpu)
     }
 
-    /// Returns the reports that had come when the log was `length` long.
+    /// Ledger of the time when the log was `length` long.
     fn ledger_at(&self, length: u64) -> Ledger {
         let mut ledger = Ledger::default();
         let known = self.heard.partition_point(|(_, at)| *at <= length);

@@ -36,7 +36,7 @@ pub struct Ledger {
     /// Number of the first fragment of this run.
     first: u32,
     appended: BTreeMap<Number, WallTime>,
-    /// Fragments that are on the disk, by all reports.
+    /// Fragments that must be on the disk, according to the reports.
     durable: BTreeSet<Number>,
     /// Alerts that were handed to the store, with or without an answer.
     drafts: BTreeMap<Message, (Opened, Option<WallTime>)>,
@@ -90,18 +90,18 @@ impl Ledger {
         }
     }
 
-    /// Returns the alerts without a confirmed closing.
+    /// Alerts without a confirmed closing.
     pub fn open_alerts(&self) -> Vec<Opened> {
         let opening = self.drafts.iter().filter(|((id, closed), _)| !closed && !self.is_stored(*id, true));
         opening.map(|(_, (opened, _))| *opened).collect()
     }
 
-    /// Returns the numbers of appended fragments, of stored messages and of fragments that must last.
+    /// Numbers of appended fragments, of stored messages and of fragments that must last.
     pub fn counts(&self) -> (usize, usize, usize) {
         (self.appended.len(), self.stored.len(), self.durable.len())
     }
 
-    /// Returns the number of appended fragments that are not there.
+    /// Number of appended fragments that are not there.
     pub fn missing(&self, found: &Found) -> usize {
         self.appended.keys().filter(|number| !found.fragments.contains_key(number)).count()
     }
@@ -118,7 +118,7 @@ impl Ledger {
         self.appended.retain(|number, _| number.number >= first);
     }
 
-    /// Returns the spans that alerts pin, with camera, start, end and expiry; the earlier expiry if the closing is not known.
+    /// Spans that alerts pin, with camera, start, end and expiry; the earlier expiry if the closing is not known.
     fn pins(&self) -> Vec<Pin> {
         let opened = self.stored.keys().filter(|(_, closed)| !closed);
         let pin = |(id, _): &Message| {
@@ -207,12 +207,12 @@ impl Broken {
         self.say(|broken| &mut broken.wrong, what);
     }
 
-    /// Returns the sum of all counts.
+    /// Sum of all counts.
     pub fn count(&self) -> u64 {
         self.lost_events + self.corrupt_indexes + self.lost_pins + self.lost_footage + self.wrong
     }
 
-    /// Asserts that nothing is broken. Lost footage may be a GOP and a sync interval, give or take a busy machine.
+    /// Asserts that nothing is broken. Lost footage may span a GOP and a sync interval, plus `BUSY`.
     pub fn assert_nothing(&self) {
         assert!(self.count() == 0, "{:#?}", self.said);
         assert!(self.lost_span < GOP + SYNC_INTERVAL + BUSY, "{:?} of footage were lost", self.lost_span);

@@ -2,7 +2,7 @@
 //!
 //! The box is in a network namespace of its own. Between it and the post's machine lies a tunnel (VXLAN), whose ends
 //! have a token bucket filter: the kernel's TCP at both ends sees a slow link with a queue. The tunnel's packets go
-//! through a third namespace, where a child of the test holds each for 300 ms and loses one in ten, both ways. (The
+//! through a third namespace, where a child process holds each for 300 ms and loses one in ten, both ways. (The
 //! kernel's own netem does the same where it is there.)
 
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -83,7 +83,7 @@ impl Ward {
         let (one, proxy) = &mut self.boxes[fault.which];
         match fault.kind {
             Kind::BrokerKilled => {
-                // Half of the kills come right after a write to its disk, the others long after the last one.
+                // Half of the kills come right after a write to its disk, the others long after it.
                 if random.random_bool(0.5) {
                     self.broker.save();
                 }
@@ -165,7 +165,7 @@ impl Ward {
     }
 }
 
-/// Returns the faults' beginnings and ends, in the order of their time.
+/// The faults' beginnings and ends, in the order of their time.
 fn moments(faults: &[Fault]) -> Vec<(Duration, bool, &Fault)> {
     let both = |fault| [(Fault::clone(fault).from, true, fault), (Fault::clone(fault).until, false, fault)];
     let mut moments: Vec<_> = faults.iter().flat_map(both).collect();

@@ -62,7 +62,7 @@ fn tail_shows_what_is_there_and_what_comes_once_each() {
         Tail::start(&station, &["--last", "0", "--lang", "en"]),
     );
     vietnamese.wait_for(2);
-    // Alerts after these messages of the broker are new to both.
+    // The status messages mark the time: alerts behind them are new to both.
     publish_status(&broker, "box-2", Presence::Online);
     publish_status(&broker, "box-2", Presence::Offline);
     english.wait_for(1);
@@ -190,7 +190,7 @@ fn a_picture_that_comes_later_is_written_when_it_comes_and_the_alert_is_told_onc
     assert_eq!(std::fs::read(&picture).unwrap(), whole.thumbnail.unwrap().0);
     let known = station.known("box-1");
     assert!(known["duplicates"] == 0 && known["conflicts"] == 0 && known["contiguous"] == 2, "{known}");
-    // A `tail` that begins now shows each alert with its picture, and no picture as a latecomer.
+    // A `tail` that begins now shows each alert with its picture, and reports no late picture.
     let after = Tail::start(&station, &["--json"]);
     let told = after.wait_for(2);
     assert!(told.iter().all(|line| line.contains("\"has_thumbnail\":true")), "{told:?}");

@@ -98,7 +98,7 @@ impl Station {
         });
     }
 
-    /// Returns the daemon's log.
+    /// Log of the daemon.
     pub fn log(&self) -> String {
         fs::read_to_string(self.place.path().join("log")).unwrap_or_default()
     }
@@ -129,7 +129,7 @@ impl Station {
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
     }
 
-    /// Returns the ids and phases that are stored, in the order of storing.
+    /// The ids and phases that are stored, in the order of storing.
     pub fn stored(&self) -> Vec<(String, String)> {
         if !self.database().exists() {
             return Vec::new();
@@ -146,7 +146,7 @@ impl Station {
         assert_eq!(self.stored().len(), count);
     }
 
-    /// Returns the entry of a box in `status`.
+    /// Entry of a box in `status`.
     pub fn known(&self, box_id: &str) -> Value {
         let boxes = self.json("status", &["--json"])["boxes"].as_array().unwrap().clone();
         boxes.into_iter().find(|known| known["box"] == box_id).unwrap_or(Value::Null)
@@ -162,7 +162,7 @@ impl Drop for Station {
     }
 }
 
-/// Returns the last acknowledgement of a box, as a subscriber has it.
+/// The last acknowledgement of a box, as a subscriber has it.
 pub fn last_ack(subscriber: &Subscriber, box_id: &str) -> Option<Ack> {
     let topic = format!("wardwatch/v1/ben-nghe/{box_id}/ack");
     let messages = subscriber.messages();
@@ -180,7 +180,7 @@ pub fn wait_for_ack(subscriber: &Subscriber, box_id: &str, contiguous: u64, high
     last_ack(subscriber, box_id).unwrap()
 }
 
-/// Returns an alert of a box of ward ben-nghe that opens now, of that outbox and number.
+/// An alert of a box of ward ben-nghe that opens now, of that outbox and number.
 pub fn alert(box_id: &str, outbox: u128, seq: u64) -> Alert {
     let mut alert = opened("gate", Duration::ZERO).into_alert(OutboxId(uuid::Uuid::from_u128(outbox)), seq);
     alert.id = AlertId::new(wardwatch::clock::wall().as_unix_millis());
@@ -189,7 +189,7 @@ pub fn alert(box_id: &str, outbox: u128, seq: u64) -> Alert {
     alert
 }
 
-/// Returns the closing message of an alert.
+/// Closing message of an alert.
 pub fn end_of(alert: &Alert, seq: u64) -> Alert {
     let closed_at = Some(alert.opened_at + Duration::from_secs(75));
     Alert { phase: Phase::Closed, seq, closed_at, thumbnail: None, ..alert.clone() }

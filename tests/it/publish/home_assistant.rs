@@ -10,7 +10,7 @@ use crate::support::wait_until;
 
 const TOPIC: &str = "homeassistant/device/wardwatch-ben-nghe/box-1/config";
 
-/// Returns the messages that the broker keeps for Home Assistant.
+/// Messages that the broker keeps for Home Assistant.
 fn kept(broker: &TestBroker, prefix: &str) -> Vec<Message> {
     let subscriber = broker.subscriber(&format!("{prefix}/#"));
     // Retained messages come before a message that is published after them.

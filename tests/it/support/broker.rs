@@ -95,7 +95,7 @@ impl TestBroker {
         let _ = fs::remove_file(self.place.path().join("mosquitto.db"));
     }
 
-    /// Returns the number of alert messages that boxes have handed to it, repetitions included.
+    /// Number of alert messages that boxes have handed to it, repetitions included.
     pub fn alerts_taken(&self) -> usize {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
         log.lines()
@@ -157,19 +157,19 @@ impl TestBroker {
         assert!(process.wait().unwrap().success());
     }
 
-    /// Returns the number of times that this client closed its connection as MQTT wants it: without a will.
+    /// Number of times that this client closed its connection as MQTT wants it: without a will.
     pub fn goodbyes(&self, client: &str) -> usize {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
         log.lines().filter(|line| line.contains("Received DISCONNECT from") && line.ends_with(client)).count()
     }
 
-    /// Returns the number of connections that the broker ended because another client came under the same id.
+    /// Number of connections that the broker ended because another client came under the same id.
     pub fn takeovers(&self) -> usize {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
         log.lines().filter(|line| line.contains("already connected, closing old connection")).count()
     }
 
-    /// Returns the number of times that boxes have tried to connect.
+    /// Number of times that boxes have tried to connect.
     pub fn connections(&self) -> usize {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
         let port = format!("on port {}", self.port);
@@ -212,7 +212,7 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    /// Returns the messages that have come so far.
+    /// Messages that have come so far.
     pub fn messages(&self) -> Vec<Message> {
         self.messages.lock().unwrap().clone()
     }

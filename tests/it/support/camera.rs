@@ -13,7 +13,7 @@ use wardwatch::video::{
     prepare,
 };
 
-/// Returns the wardwatch binary of this build, with its plugin registry up to date.
+/// The wardwatch binary of this build, with its plugin registry up to date.
 pub fn session_program() -> SessionProgram {
     session_program_with(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gstreamer-registry.bin"))
 }

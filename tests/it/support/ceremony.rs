@@ -28,7 +28,7 @@ pub struct Ceremony {
 }
 
 impl Ceremony {
-    /// Makes the authority, the broker's certificate for localhost, and the post's.
+    /// The authority, the broker's certificate for localhost, and the post's.
     pub fn held() -> Self {
         let ceremony = Self { place: TempDir::new().unwrap() };
         run(&section("Once: the authority"), ceremony.place.path());
@@ -52,7 +52,7 @@ impl Ceremony {
         Identity { cert_file: self.file("post-cert.pem"), key_file: self.file("post-key.pem") }
     }
 
-    /// Makes a box with a key of its own and the authority's certificate.
+    /// A box with a key of its own and the authority's certificate.
     pub fn new_box(&self, box_id: &str) -> Identity {
         let serial = fs::read_to_string(self.file("serial")).unwrap();
         let out = self.place.path().join(format!("{box_id}-{}", serial.trim()));

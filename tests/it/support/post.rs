@@ -29,7 +29,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Returns the stored numbers of the only outbox that was heard of.
+    /// Stored numbers of the only outbox that was heard of.
     pub fn stored(&self) -> BTreeSet<u64> {
         self.stored.lock().unwrap().values().next().cloned().unwrap_or_default()
     }
@@ -63,7 +63,7 @@ impl Memory {
     }
 }
 
-/// See the module. Its session is kept by the broker. When dropped, it goes without a DISCONNECT.
+/// See the module. Its session is kept by the broker. When dropped, it ends without a DISCONNECT.
 pub struct StandInPost {
     pub memory: Arc<Memory>,
     is_over: Arc<AtomicBool>,

@@ -81,12 +81,12 @@ impl Proxy {
         *self.shared.weather.lock().unwrap() = weather;
     }
 
-    /// Returns the number of bytes that have come from the box.
+    /// Number of bytes that have come from the box.
     pub fn bytes_from_box(&self) -> u64 {
         self.shared.from_box.load(Ordering::Relaxed)
     }
 
-    /// Returns the number of times that the box has connected.
+    /// Number of times that the box has connected.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
     }

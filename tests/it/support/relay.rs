@@ -67,7 +67,7 @@ impl Relay {
         *self.shared.mischief.lock().unwrap() = mischief;
     }
 
-    /// Returns the number of alerts that were delivered again, and of those that were held back.
+    /// Number of alerts that were delivered again, and of those that were held back.
     pub fn counts(&self) -> (u64, u64) {
         (self.shared.twice.load(Ordering::Relaxed), self.shared.held.load(Ordering::Relaxed))
     }

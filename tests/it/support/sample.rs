@@ -19,7 +19,7 @@ pub const START: Stamp = Stamp {
 /// Playing time of each fragment.
 pub const FRAGMENT: Duration = Duration::from_secs(2);
 
-/// Returns the `number`th fragment of a camera: one MP4 box of `bytes` bytes, at least its head, that no other fragment has.
+/// The `number`th fragment of a camera: one MP4 box of `bytes` bytes, at least its head, that no other fragment has.
 pub fn fragment(camera: &str, number: u32, bytes: usize) -> Fragment {
     let text = format!("{camera} {number} ");
     let since = FRAGMENT * number;
@@ -40,7 +40,7 @@ pub fn fragment(camera: &str, number: u32, bytes: usize) -> Fragment {
     }
 }
 
-/// Returns an alert that opens `after` [`START`], its clip starting 5 s before, with a thumbnail of the largest size.
+/// An alert that opens `after` [`START`], its clip starting 5 s before, with a thumbnail of the largest size.
 pub fn opened(camera: &str, after: Duration) -> AlertDraft {
     let opened_at = START + after;
     AlertDraft {
@@ -78,7 +78,7 @@ pub fn opened(camera: &str, after: Duration) -> AlertDraft {
     }
 }
 
-/// Returns the same alert, closed `after` [`START`], its clip ending 5 s later.
+/// The same alert, closed `after` [`START`], its clip ending 5 s later.
 pub fn closed(opened: &AlertDraft, after: Duration) -> AlertDraft {
     let mut draft = opened.clone();
     let closed_at = START + after;

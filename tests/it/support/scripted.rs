@@ -59,7 +59,7 @@ impl Film {
     }
 }
 
-/// Returns the digests of all pictures of a file in the order of their showing; each complaint of ffmpeg is an error.
+/// Digests of all pictures of a file in the order of their showing; each complaint of ffmpeg is an error.
 pub fn decoded(path: &Path) -> Result<Vec<String>, String> {
     let output = Command::new("ffmpeg")
         .args(["-v", "error", "-i"])
@@ -253,7 +253,7 @@ fn play(film: &Film, is_over: &AtomicBool, send: impl Fn(&[u8]) -> bool) {
     }
 }
 
-/// Returns a NAL unit as it is, or in fragments (FU-A, FU).
+/// A NAL unit as it is, or in fragments (FU-A, FU).
 fn payloads(unit: &[u8], is_h264: bool) -> Vec<Vec<u8>> {
     if unit.len() < 1300 {
         return vec![unit.to_vec()];

@@ -80,7 +80,7 @@ impl Booted {
         if output.status.success() { Ok(said) } else { Err(format!("{said}\n{}", text(&output.stderr))) }
     }
 
-    /// Returns the output of a script that succeeds, without the last line's end.
+    /// Output of a script that succeeds, without the last line's end.
     pub fn sh(&self, script: &str) -> String {
         match self.try_sh(script) {
             Ok(said) => said.trim_end().to_owned(),
@@ -88,7 +88,7 @@ impl Booted {
         }
     }
 
-    /// Returns a property of the unit.
+    /// A property of the unit.
     pub fn property(&self, unit: &str, name: &str) -> String {
         self.sh(&format!("systemctl show --property={name} --value {unit}"))
     }
@@ -114,7 +114,7 @@ impl Booted {
         took
     }
 
-    /// Returns the unit's log.
+    /// The unit's log.
     pub fn log(&self, unit: &str) -> String {
         self.sh(&format!("journalctl --no-pager -o cat -u {unit}"))
     }

@@ -17,14 +17,14 @@ pub struct Machine {
     name: String,
 }
 
-/// Returns the folder that keeps roots and downloaded packages between runs.
+/// Folder that keeps roots and downloaded packages between runs.
 fn cache() -> PathBuf {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("system");
     fs::create_dir_all(cache.join("archives")).unwrap();
     cache
 }
 
-/// Returns the release's root as an archive; makes it if it is not there.
+/// The release's root as an archive; made when it is not there.
 fn base(release: &str) -> PathBuf {
     let architecture = architecture();
     let base = cache().join(format!("{release}-{architecture}.tar"));
@@ -76,7 +76,7 @@ impl Machine {
         self.root.path().join(inside.trim_start_matches('/'))
     }
 
-    /// Returns the part that all ways into it have in common.
+    /// Part that all ways into it have in common.
     pub fn nspawn(&self) -> Command {
         let mut command = Command::new("systemd-nspawn");
         command.args(["--quiet", "--register=no", "--keep-unit", "--console=pipe", "--machine", &self.name]);
@@ -93,7 +93,7 @@ impl Machine {
         command.args(["sh", "-ec", script]).stdin(std::process::Stdio::null()).output().unwrap()
     }
 
-    /// Returns the output of a script that succeeds, not booted.
+    /// Output of a script that succeeds, not booted.
     pub fn sh(&self, script: &str) -> String {
         let output = self.offline(script);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

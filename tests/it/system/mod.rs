@@ -15,7 +15,7 @@ use std::process::Command;
 /// Debian's releases that the packages are for, and the version of each.
 const RELEASES: [(&str, &str); 2] = [("bookworm", "Debian 12"), ("trixie", "Debian 13")];
 
-/// Returns the folder of programs and packages; prints why a test is skipped without it.
+/// Folder of programs and packages; prints why a test is skipped without it.
 fn packages() -> Option<PathBuf> {
     let folder = std::env::var_os("WARDWATCH_SYSTEM").map(PathBuf::from);
     if folder.is_none() {
@@ -29,12 +29,12 @@ fn figure(scenario: &str, what: &str, value: impl std::fmt::Display) {
     eprintln!("figure: {scenario}: {what}: {value}");
 }
 
-/// Returns this machine's architecture by Debian's name.
+/// This machine's architecture by Debian's name.
 fn native() -> String {
     output(Command::new("dpkg").arg("--print-architecture")).trim().to_owned()
 }
 
-/// Returns that of the packages, from `WARDWATCH_SYSTEM_ARCH`: another one than this machine's runs under QEMU.
+/// That of the packages, from `WARDWATCH_SYSTEM_ARCH`: another one than this machine's runs under QEMU.
 fn architecture() -> String {
     std::env::var("WARDWATCH_SYSTEM_ARCH").unwrap_or_else(|_| native())
 }
@@ -57,7 +57,7 @@ fn pack(packages: &Path, version: &str, out: &Path) {
     output(command.env("DEB_COMPRESSION", "gzip").env("SOURCE_DATE_EPOCH", "1767225600"));
 }
 
-/// Returns the output of a command that succeeds.
+/// Output of a command that succeeds.
 fn output(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
