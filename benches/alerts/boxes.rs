@@ -1,4 +1,4 @@
-//! Simulated boxes: MQTT clients that publish alerts and read what the post acknowledges.
+//! Simulated boxes: MQTT clients that publish alerts and read the post's acknowledgements.
 
 use std::time::Duration;
 
@@ -11,20 +11,20 @@ use wardwatch::domain::ack::Ack;
 use wardwatch::domain::alert::{Alert, Thumbnail};
 use wardwatch::domain::ids::{AlertId, OutboxId};
 
-/// What a thumbnail has in bytes, before base64.
+/// Size of a thumbnail in bytes, before base64.
 const THUMBNAIL_BYTES: usize = 16 * 1024;
-/// With `--rate 0`, so many alerts of a box wait for their acknowledgement.
+/// Alerts of a box that wait for their acknowledgement with `--rate 0`.
 const UNDER_WAY_MAX: usize = 8;
-/// How long the last acknowledgements are waited for.
+/// Longest wait for the last acknowledgements.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An alert that was sent.
 pub struct Sent {
     pub id: String,
-    /// When it opened; microseconds since 1970.
+    /// Time of opening, in microseconds since 1970.
     pub at_us: i64,
     started: Instant,
-    /// How long until the post had acknowledged it.
+    /// Time until the post had acknowledged it.
     pub acknowledged: Option<Duration>,
 }
 

@@ -1,4 +1,4 @@
-//! How long an alert takes from a box to the ward post's disk, and back: `make bench-alerts`. Figures are for reading,
+//! Time that an alert takes from a box to the ward post's disk, and back: `make bench-alerts`. Figures are for reading,
 //! not for passing.
 //!
 //! Mosquitto, `wardpost serve` and `wardpost tail` run as processes of their own; each simulated box is an MQTT client
@@ -25,23 +25,23 @@ use std::time::Duration;
 
 use station::Station;
 
-/// What a thumbnail of a real box has in bytes, before base64: as [`boxes`] has it.
+/// Size of a real box's thumbnail in bytes, before base64: as [`boxes`] has it.
 #[cfg(feature = "box")]
 const THUMBNAIL_BYTES: usize = 16 * 1024;
-/// How long the last acknowledgements are waited for.
+/// Longest wait for the last acknowledgements.
 #[cfg(feature = "box")]
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An alert that was sent.
 struct Timed {
     id: String,
-    /// When it opened; microseconds since 1970.
+    /// Time of opening, in microseconds since 1970.
     at_us: i64,
-    /// How long until the box knew that the post has it.
+    /// Time until the box knew that the post has it.
     acknowledged: Option<Duration>,
 }
 
-/// What was asked for on the command line.
+/// Settings from the command line.
 struct Asked {
     boxes: Vec<u32>,
     seconds: u64,

@@ -60,7 +60,7 @@ impl Station {
         Self { port, place, broker, serve, tail, shown }
     }
 
-    /// When the post had each alert in hand, by id; microseconds since 1970.
+    /// Time at which the post had each alert in hand, by id; microseconds since 1970.
     pub fn received(&self) -> HashMap<String, i64> {
         let connection = rusqlite::Connection::open(self.place.path().join("post.sqlite")).unwrap();
         let mut select = connection.prepare("SELECT id, received_us FROM alert").unwrap();
@@ -68,7 +68,7 @@ impl Station {
         rows.map(Result::unwrap).collect()
     }
 
-    /// When `wardpost tail` showed each alert.
+    /// Time at which `wardpost tail` showed each alert, by id; microseconds since 1970.
     pub fn shown(&self) -> HashMap<String, i64> {
         self.shown.lock().unwrap().clone()
     }
@@ -77,7 +77,7 @@ impl Station {
         wait_until(|| self.shown.lock().unwrap().len() >= count);
     }
 
-    /// What `wardpost serve` has used so far, user and system.
+    /// CPU time of `wardpost serve` so far, user and system.
     pub fn cpu(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.serve.id())).unwrap();
         let after_name = stat.rsplit(')').next().unwrap();

@@ -58,7 +58,7 @@ pub fn run(port: u16, span: Duration, rate: f64) -> Vec<Timed> {
     sent.into_iter().map(|(_, _, one)| one).collect()
 }
 
-/// The outbox, and when the post's word for each alert was taken.
+/// The outbox, and the time of the post's word for each alert.
 struct Watched {
     store: Store,
     sent: Mutex<Vec<(u64, Instant, Timed)>>,

@@ -41,7 +41,7 @@ fn street_camera(port: u16, seed: u64) -> CameraServer {
     street_camera_for(port, seed, &Access::default())
 }
 
-/// The same, for whom `access` says.
+/// The same, for clients that `access` admits.
 pub fn street_camera_for(port: u16, seed: u64, access: &Access) -> CameraServer {
     let server = CameraServer::start(port, access).unwrap();
     server.mount("/main", street(seed).0).unwrap();
@@ -209,7 +209,7 @@ fn a_disk_that_takes_nothing_does_not_silence_the_box() {
     wait_until("an alert that is kept", PATIENCE, || !alerts_of(&subscriber, "cho").is_empty());
     assert!(alerts_of(&subscriber, "cho").iter().all(|alert| alert.seq > 0));
 
-    // Whoever else writes the index keeps the store from writing it.
+    // Another writer of the index keeps the store from writing it.
     let blocker = rusqlite::Connection::open(daemon.path("store/index.sqlite")).unwrap();
     blocker.busy_timeout(PATIENCE).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -270,7 +270,7 @@ fn real_footage_and_a_network_end_as_alerts_about_cars_and_persons() {
         )
         .unwrap();
     }
-    // All the way: the box is done with an alert once the ward post has it on its disk.
+    // All the way: an alert leaves the outbox once the ward post has it on its disk.
     let text = text.replace("acknowledge = \"broker\"", "acknowledge = \"post\"");
     let station = Station::start(&broker, &["--ward", "ben-nghe"]);
     let daemon = Daemon::start(&text);
@@ -322,7 +322,7 @@ fn real_footage_and_a_network_end_as_alerts_about_cars_and_persons() {
     drop(back);
 }
 
-/// Leaves a picture in the build's folder for tests, for somebody to look at.
+/// Leaves a picture in the build's folder for tests, for a person to look at.
 fn keep_for_eyes(name: &str, bytes: &[u8]) {
     std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), bytes).unwrap();
 }
@@ -398,7 +398,7 @@ fn the_demonstration_shows_alerts_and_its_footage_replays() {
     let post = Storage::open_beside(&output.join("post.sqlite")).unwrap();
     let numbers = post.boxes().unwrap()[0].numbers;
     assert!(numbers.missing == 0 && numbers.contiguous >= opened as u64, "{numbers:?}");
-    // What the box was told of is gone from its outbox. It does not wait for the post when it stops: the last ones stay.
+    // The confirmed alerts are gone from the box's outbox. It does not wait for the post when it stops: the last ones stay.
     let catalogue = Catalogue::open(&output.join("store")).unwrap();
     let waiting: Vec<u64> = catalogue.outbox(0, 1000).unwrap().iter().map(|alert| alert.seq).collect();
     assert!(waiting.iter().all(|seq| *seq + 4 > numbers.contiguous), "{waiting:?} of {numbers:?}: {said}");

@@ -1,9 +1,9 @@
-//! The house's directions: who may look at whom, and which library is named where.
+//! The directions of the code: modules that a module may use, and the module that names each library.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Leaves: every module may look at them, and they look at nothing but leaves above them.
+/// Leaves: every module may use them, and they use nothing but leaves above them.
 const LEAVES: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &["domain"]),
@@ -16,7 +16,7 @@ const LEAVES: &[(&str, &[&str])] = &[
     ("bitstream", &["domain"]),
 ];
 
-/// Siblings: they look at leaves only.
+/// Siblings: they use leaves only.
 const SIBLINGS: &[&str] = &[
     "detect",
     "download",
@@ -110,7 +110,7 @@ fn sources() -> Vec<(String, PathBuf, String)> {
     found
 }
 
-/// Without comments; strings stay, which name no `crate::` path here.
+/// Code without comments; strings stay, which name no `crate::` path here.
 fn code_only(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
@@ -162,7 +162,7 @@ fn modules_look_only_where_they_may() {
     );
 }
 
-/// The two programs share leaves and what `cli` has above both.
+/// The two programs share leaves and the part of `cli` above both.
 #[test]
 fn a_ward_posts_program_knows_nothing_of_a_box() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

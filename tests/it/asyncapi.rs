@@ -1,4 +1,4 @@
-//! `deploy/asyncapi.yaml` says what the code does: its references lead somewhere, its topics are the code's, and its
+//! `deploy/asyncapi.yaml` agrees with the code: its references lead somewhere, its topics are the code's, and its
 //! examples hold to the schemas and are read by the types.
 
 use std::collections::BTreeMap;
@@ -126,7 +126,7 @@ fn examples_hold_to_the_schemas_and_are_read() {
                 "ack" => serde_json::to_value(read::<Ack>(payload)),
                 other => panic!("{other} is no message"),
             };
-            // Every field of the example is one that the code knows; numbers may lose digits.
+            // The code knows every field of the example; numbers may lose digits.
             let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
             assert_eq!(keys(&back.unwrap()), keys(payload), "{name}, {}", example["name"]);
             seen += 1;

@@ -1,5 +1,5 @@
-//! Brokers with the very files of `deploy/`: only paths and ports are other ones. Who may do what at Mosquitto, and a
-//! stream of alerts through each broker that is killed in its middle.
+//! Brokers with the very files of `deploy/`: only paths and ports are other ones. Permissions at Mosquitto, and a stream
+//! of alerts through each broker that is killed in its middle.
 
 mod deployed;
 
@@ -15,10 +15,10 @@ use crate::support::ceremony::Ceremony;
 use crate::support::wait_until;
 use deployed::{Deployed, Listener};
 
-/// How many alerts of 33 KiB pass.
+/// Number of alerts of 33 KiB that pass.
 const COUNT: u64 = 300;
 
-/// Of a box with a certificate that waits for the post's word.
+/// Settings of a box with a certificate that waits for the post's acknowledgement.
 fn boxed(ceremony: &Ceremony, identity: Identity, port: u16) -> Settings {
     Settings {
         host: "localhost".into(),
@@ -28,7 +28,7 @@ fn boxed(ceremony: &Ceremony, identity: Identity, port: u16) -> Settings {
     }
 }
 
-/// `wardpost serve` with the post's certificate.
+/// Starts `wardpost serve` with the post's certificate.
 fn post(ceremony: &Ceremony, port: u16) -> Station {
     let (url, own) = (format!("mqtts://localhost:{port}"), ceremony.post());
     let files = [ceremony.ca_file(), own.cert_file, own.key_file].map(|file| file.display().to_string());
@@ -39,7 +39,7 @@ fn post(ceremony: &Ceremony, port: u16) -> Station {
     station
 }
 
-/// Alerts from a box to the post; the broker is killed once a third has gone out, and comes back.
+/// Sends alerts from a box to the post; the broker is killed once a third has gone out, and comes back.
 fn stream(mut broker: Deployed, ceremony: &Ceremony) {
     let identity = ceremony.new_box("box-1");
     broker.run();
@@ -85,7 +85,7 @@ fn rabbitmq_killed_in_the_middle_loses_nothing() {
     stream(broker, &ceremony);
 }
 
-/// RabbitMQ ends the connection of who writes where it may not.
+/// RabbitMQ ends the connection of a client that writes where it may not.
 #[test]
 fn a_broker_that_forbids_home_assistants_topic_takes_alerts_all_the_same() {
     let ceremony = Ceremony::held();
@@ -126,7 +126,7 @@ fn a_box_speaks_for_itself_alone_and_reads_its_own_acknowledgements_alone() {
     let topic = |box_id: &str, name: &str| format!("wardwatch/v1/ben-nghe/{box_id}/{name}");
     let publish = |own: &Identity, topic: &str| broker.publish(&ceremony, own, topic, topic);
 
-    // What a box may write, and what it may not; what comes last may.
+    // Topics that a box may write, and topics that it may not; the last one is allowed.
     let post = Listener::start(&ceremony, &ceremony.post(), &broker, "wardwatch/v1/#");
     for forbidden in ["alert", "status", "vitals", "ack"].map(|name| topic("box-2", name)) {
         publish(&first, &forbidden);
@@ -150,7 +150,7 @@ fn a_box_speaks_for_itself_alone_and_reads_its_own_acknowledgements_alone() {
     assert_eq!(heard, expected, "the post reads everything, and nothing else came");
     drop(post);
 
-    // What a box may read. The post has one session: it writes while nobody listens as it.
+    // Topics that a box may read. The post has one session: it writes while no listener uses it.
     for name in ["box-2", "box-1"] {
         publish(&ceremony.post(), &topic(name, "ack"));
     }
@@ -164,12 +164,12 @@ fn a_box_speaks_for_itself_alone_and_reads_its_own_acknowledgements_alone() {
     wait_until("its own comes again", LONG, || box_1.heard().len() >= 2);
     assert!(box_1.heard().iter().all(|heard| *heard == topic("box-1", "ack")), "{:?}", box_1.heard());
     assert!(broker.log().contains("Denied PUBLISH from box-1"), "{}", broker.log());
-    // Of what Home Assistant is told, a box says what it is itself, and nothing else.
+    // Of Home Assistant's topics a box may write its own one, and nothing else.
     let log = broker.log();
     let of_home_assistant = |line: &&str| line.contains("Denied PUBLISH") && line.contains("'homeassistant/");
     let denied: Vec<&str> = log.lines().filter(of_home_assistant).collect();
     assert!(denied.len() == 3 && !denied.iter().any(|line| line.contains("box-1/config'") && line.contains("/device/wardwatch/box-1/config")), "{denied:?}");
-    // Names are those of the certificates, whatever a client calls itself.
+    // Names are those of the certificates, independent of the client's id.
     assert!(!broker.log().contains("as liar"), "{}", broker.log());
 }
 

@@ -1,5 +1,5 @@
-//! Whom a box does not talk to, and what it says instead: a matrix of certificates that do not fit, against a server
-//! that counts what it is told. In each case an alert waits in the outbox.
+//! Servers that a box does not talk to, and its errors instead: a matrix of certificates that do not fit, against a
+//! server that counts the bytes it gets. In each case an alert waits in the outbox.
 
 use std::fmt::Write as _;
 use std::io::{self, Read, Write as _};
@@ -30,7 +30,7 @@ use crate::support::wait_until;
 /// The serial number that the authority has revoked.
 const REVOKED: u64 = 66;
 
-/// When a certificate is valid.
+/// Time of a certificate's validity.
 #[derive(Clone, Copy)]
 enum Validity {
     Now,
@@ -114,24 +114,24 @@ impl Authority {
     }
 }
 
-/// What a server was told.
+/// Connections and bytes that a server got.
 #[derive(Debug, Clone, Default)]
 struct Told {
     connections: usize,
-    /// Inside TLS, after a handshake that both sides accepted.
+    /// Bytes inside TLS, after a handshake that both sides accepted.
     inside: Vec<u8>,
-    /// On the wire.
+    /// Bytes on the wire.
     outside: Vec<u8>,
 }
 
-/// A server that takes what it is given, and answers nothing but TLS.
+/// A server that takes all bytes, and answers nothing but TLS.
 struct Recorder {
     port: u16,
     told: Arc<Mutex<Told>>,
 }
 
 impl Recorder {
-    /// With TLS, or without.
+    /// Starts a server with TLS, or without.
     fn start(tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -143,7 +143,7 @@ impl Recorder {
                 stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
                 match &tls {
                     Some(config) => serve(&mut stream, Arc::clone(config), &of_thread),
-                    // As a broker does that is told what is no MQTT.
+                    // It reads once and closes, as a broker does after bytes that are no MQTT.
                     None => drop(read(&mut stream, &of_thread)),
                 }
             }
@@ -164,7 +164,7 @@ fn read(stream: &mut TcpStream, told: &Mutex<Told>) -> io::Result<Vec<u8>> {
     Ok(buffer)
 }
 
-/// Until the other side hangs up, is silent, or does what TLS does not allow.
+/// Serves TLS until the other side hangs up, is silent, or does anything that TLS does not allow.
 fn serve(stream: &mut TcpStream, config: Arc<ServerConfig>, told: &Mutex<Told>) {
     let mut tls = ServerConnection::new(config).unwrap();
     while let Ok(bytes) = read(stream, told) {
@@ -176,7 +176,7 @@ fn serve(stream: &mut TcpStream, config: Arc<ServerConfig>, told: &Mutex<Told>) 
             told.lock().unwrap().inside.extend(inside);
             while tls.wants_write() && tls.write_tls(stream).is_ok() {}
             if !is_fine {
-                // The alert arrives: what is unread would reset the connection before it is read.
+                // The TLS alert must arrive: unread bytes would reset the connection before the client reads it.
                 let _ = stream.shutdown(std::net::Shutdown::Write);
                 while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {}
                 return;
@@ -189,7 +189,7 @@ fn serve(stream: &mut TcpStream, config: Arc<ServerConfig>, told: &Mutex<Told>) 
     }
 }
 
-/// A box whose clock is like this.
+/// A box with this state of its clock.
 struct At(ClockState, Telling);
 
 impl StatusSource for At {
@@ -198,7 +198,7 @@ impl StatusSource for At {
     }
 }
 
-/// What a box says after it tried, with an alert in its outbox.
+/// Returns a box's error after it tried, with an alert in its outbox.
 fn said(settings: Settings, clock: ClockState) -> String {
     let place = TempDir::new().unwrap();
     let store: Store = crate::store::open(crate::store::settings(place.path()));
@@ -217,12 +217,12 @@ struct Case {
     name: &'static str,
     host: &'static str,
     clock: ClockState,
-    /// The broker's certificate; without, it does not speak TLS.
+    /// Certificate of the broker; without one, it does not speak TLS.
     broker: Option<Identity>,
-    /// Whom the box trusts; without, it does not speak TLS.
+    /// Authority that the box trusts; without one, it does not speak TLS.
     ca_file: Option<PathBuf>,
     own: Option<Identity>,
-    /// What its message must say.
+    /// Words that its message must have.
     says: &'static [&'static str],
 }
 
@@ -350,7 +350,7 @@ fn who_does_not_fit_is_told_nothing_and_the_message_says_what_to_change() {
         assert!(said.contains(&recorder.port.to_string()) || said.contains("box.id"), "{name}: {said}");
         assert!(!contains(&told.outside, b"wardwatch.alert/1"), "{name}: an alert on the wire");
         if is_plain {
-            // CONNECT with the will, and nothing after it: the welcome never comes.
+            // CONNECT with the will, and nothing after it: the CONNACK never comes.
             assert!(
                 told.outside[0] == 0x10 && contains(&told.outside, b"\"presence\":\"offline\""),
                 "{name}"
@@ -365,7 +365,7 @@ fn who_does_not_fit_is_told_nothing_and_the_message_says_what_to_change() {
     eprintln!("{matrix}");
 }
 
-/// What a ward post logs after it tried.
+/// Returns a ward post's log after it tried.
 fn said_by_a_post(case: &Case, port: u16) -> String {
     let scheme = if case.ca_file.is_some() { "mqtts" } else { "mqtt" };
     let mut line = vec!["--broker".to_owned(), format!("{scheme}://{}:{port}", case.host)];
@@ -386,7 +386,7 @@ fn said_by_a_post(case: &Case, port: u16) -> String {
 #[test]
 fn a_post_that_does_not_fit_says_what_to_change_in_the_same_words() {
     let (authority, other) = (Authority::new(), Authority::new());
-    // A post is asked for no name of its own, and nobody tells its clock's state from here.
+    // No server asks a post for its own name, and this test cannot set its clock's state.
     let is_for_a_post =
         |case: &Case| !case.name.ends_with("another box's") && case.clock == ClockState::Synced;
     let is_of_a_box = |words: &str| words.contains("keygen");
@@ -411,7 +411,7 @@ fn a_post_that_does_not_fit_says_what_to_change_in_the_same_words() {
     assert_eq!(seen, 10);
 }
 
-/// The same server hears who fits: it is no deaf ear that finds nothing.
+/// The same server hears a client that fits: the empty results above do not come from a deaf server.
 #[test]
 fn who_fits_is_heard() {
     let authority = Authority::new();

@@ -32,10 +32,10 @@ use crate::support::sample::{START, closed, opened};
 use crate::support::{slices, slices_of, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Each GOP of a [`Footage`].
+/// Playing time of each GOP of a [`Footage`].
 const GOP: Duration = Duration::from_secs(2);
 
-/// A camera's encoded stream, cut where its keyframes are.
+/// A camera's encoded stream, cut at its key frames.
 struct Footage {
     source: PathBuf,
     codec: Codec,
@@ -117,7 +117,7 @@ fn record(folder: &Path, fragments: impl IntoIterator<Item = Fragment>) -> PathB
     directory
 }
 
-/// Exports what `gate` has between two times after [`START`] to `folder/stick`.
+/// Exports the footage of `gate` between two times after [`START`] to `folder/stick`.
 fn export_gate(folder: &Path, from: Duration, to: Duration, file_bytes_max: u64) -> Exported {
     let stick = folder.join("stick");
     fs::create_dir_all(&stick).unwrap();
@@ -156,10 +156,10 @@ fn one_file(exported: &Exported) -> &ExportedFile {
     file
 }
 
-/// A packet: milliseconds of its presentation and of its decoding, whether it is a keyframe, and its digest.
+/// A packet: milliseconds of its presentation and of its decoding, true for a key frame, and its digest.
 type Packet = (i64, i64, bool, String);
 
-/// A file's packets in decoding order, as ffprobe reads them without a word.
+/// Returns a file's packets in decoding order; ffprobe must read them without a complaint.
 fn packets(path: &Path) -> Vec<Packet> {
     let output = Command::new("ffprobe")
         .args(["-v", "warning", "-show_packets", "-show_data_hash", "md5", "-of", "json"])
@@ -181,7 +181,7 @@ fn packets(path: &Path) -> Vec<Packet> {
     read["packets"].as_array().unwrap().iter().map(packet).collect()
 }
 
-/// How many pictures ffmpeg decodes, without a word.
+/// Number of pictures that ffmpeg decodes; it must not complain.
 fn decoded(path: &Path) -> usize {
     let output = Command::new("ffprobe")
         .args(["-v", "warning", "-count_frames", "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0"])
@@ -192,7 +192,7 @@ fn decoded(path: &Path) -> usize {
     String::from_utf8(output.stdout).unwrap().trim().trim_end_matches(',').parse().unwrap()
 }
 
-/// What the file says of itself.
+/// The file's description of itself.
 fn about(path: &Path) -> Value {
     let file = fs::read(path).unwrap();
     let at = file.windows(16).position(|window| window == wardwatch::store::clip::CLIP_UUID).unwrap();
@@ -349,7 +349,7 @@ fn a_clip_out_of_a_long_gop_begins_where_decoding_can() {
     let content = &one_file(&exported).content;
     assert_eq!((content.starts_at, content.samples), (START.wall, 90));
 
-    // What continues a part that cannot be read is of no use.
+    // The continuation of a part that cannot be read is of no use.
     let path = &clip_files(&directory)[0];
     let mut bytes = fs::read(path).unwrap();
     let trun = bytes.windows(4).position(|kind| kind == b"trun").unwrap();
@@ -362,7 +362,7 @@ fn a_clip_out_of_a_long_gop_begins_where_decoding_can() {
     assert!(flaws.iter().any(|flaw| flaw.contains("what it continues is not there")), "{flaws:?}");
 }
 
-/// What versions before wrote when a camera changed its size: the pictures of one stream under the header of another.
+/// Files of earlier versions after a camera changed its size: the pictures of one stream under the header of another.
 #[test]
 fn pictures_under_a_wrong_header_are_found_and_begin_another_file() {
     let place = TempDir::new().unwrap();
@@ -516,7 +516,7 @@ fn what_cannot_be_done_says_what_could_be() {
         (["export", unknown].iter().copied().chain(output).collect(), 1, "`wardwatch clips list` names"),
         (["export"].iter().copied().chain(output).collect(), 2, "required"),
         ([&good[..], &output[..2]].concat(), 2, "--reason"),
-        // Made up, as these fragments are, it is footage that no player could read.
+        // These fragments are made up: as footage, no player could read them.
         (changed(0, "export"), 1, "is not in the export"),
     ] {
         let done = wardwatch(&args, &directory);
@@ -657,7 +657,7 @@ fn what_the_box_recorded_is_exported_over_the_joins_of_segments() {
     for (index, slice) in got.iter().enumerate() {
         assert_eq!(slice, &cycle[(start + index) % cycle.len()], "picture {index}");
     }
-    // As the segments say, one behind the other; where presentation starts, each of them says for itself.
+    // The packets of the segments, one behind the other; each segment states its own start of presentation.
     let exported = packets(&file.path);
     assert_eq!(decoded(&file.path), exported.len());
     let mut left = &exported[..];

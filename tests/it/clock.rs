@@ -47,7 +47,7 @@ fn footage_and_alerts_from_before_the_clock_was_right_are_found_where_they_belon
     draft.event.opened_at = unsynced(at(1));
     draft.clip.starts_at = unsynced(at(0)).wall;
     let alert = store.put_alert(draft.clone()).unwrap();
-    // It closes while nobody knows the time yet, and is kept only once the clock is right.
+    // It closes while the time is not known yet, and is kept only once the clock is right.
     let mut closing = closed(&draft, FRAGMENT * 2);
     closing.event.closed_at = Some(unsynced(at(2)));
     closing.clip.ends_at = Some(unsynced(at(3)).wall);
@@ -70,7 +70,7 @@ fn footage_and_alerts_from_before_the_clock_was_right_are_found_where_they_belon
     store.close();
     assert_agrees(place.path());
 
-    // The files tell the same without the index.
+    // The files have the same times without the index.
     std::fs::remove_file(place.path().join("index.sqlite")).unwrap();
     drop(store);
     let store = Store::open(settings(place.path()), Arc::new(clock)).unwrap();
@@ -96,7 +96,7 @@ fn a_clock_that_steps_back_overwrites_and_hides_nothing() {
     for number in 3..6 {
         store.append(Fragment { starts_at: stepped(number), ..fragment("gate", number, 1000) }).unwrap();
     }
-    // Back to where it was, so that the same wall time comes twice.
+    // Back to the old time, so that the same wall time comes twice.
     for number in 0..3 {
         let again = Stamp { wall: at(number).wall, ..at(number + 6) };
         store.append(Fragment { starts_at: again, ..fragment("gate", number + 6, 1000) }).unwrap();

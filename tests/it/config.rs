@@ -1,4 +1,4 @@
-//! The configuration from real files: what is right, and every way to be wrong.
+//! The configuration from real files: a right one, and every way to be wrong.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -662,7 +662,7 @@ fn the_example_is_valid_as_shipped_and_with_everything_switched_on() {
     let shipped = example_folder(EXAMPLE).load().unwrap();
     let mut all = example_folder(&uncommented()).load().unwrap();
     assert_eq!((shipped.cameras.len(), all.cameras.len()), (1, 2));
-    // Where the example says that a line shows what holds anyway, it does: also the numbers of each kind.
+    // Lines of the example that claim to show the default do so: also the numbers of each kind.
     let kinds: BTreeSet<&str> = all.rules.iter().map(|rule| rule.kind.as_str()).collect();
     assert_eq!((shipped.rules.len(), all.rules.len(), kinds.len()), (1, 12, 12));
     for rule in &all.rules {
@@ -742,7 +742,7 @@ fn keys(root: &Value, schema: &Value, path: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Whether `path`, with `*` for any key or index, is there.
+/// Returns true if `path`, with `*` for any key or index, is there.
 fn is_named(value: &toml::Value, path: &[&str]) -> bool {
     let Some((key, rest)) = path.split_first() else { return true };
     match value {
@@ -761,7 +761,7 @@ fn the_example_names_every_key() {
         assert!(all.iter().any(|known| known == key), "{key} in {all:?}");
     }
     let example: toml::Value = toml::from_str(&uncommented()).unwrap();
-    // A night's numbers are those of the kind once more.
+    // The keys of a night are those of the kind once more.
     let (of_night, all): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|key| key.starts_with(".rule.*.night."));
     assert!(of_night.iter().all(|key| all.contains(&key.replace(".night.", "."))), "{of_night:?}");
@@ -784,7 +784,7 @@ fn the_checked_in_schema_is_this_one() {
     );
 }
 
-/// As editors and shells of Windows leave them: the problem is about the whole file, and says what to do.
+/// Files as editors and shells of Windows leave them: the problem is about the whole file, and has the remedy.
 #[test]
 fn files_in_other_encodings_are_named_with_a_remedy() {
     let utf16 = |order: fn(u16) -> [u8; 2], mark: &str| -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! Scenarios of `detect`: networks against the Python reference, and what is said of bad ones.
+//! Scenarios of `detect`: networks against the Python reference, and the errors for bad ones.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ fn goldens() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/detect")
 }
 
-/// What tests/reference/detect.py found on one picture, best first, down to a score of 0.3.
+/// Detections of tests/reference/detect.py on one picture, best first, down to a score of 0.3.
 #[derive(Deserialize)]
 struct Golden {
     picture: String,
@@ -35,21 +35,21 @@ struct Found {
     rect: Rect,
 }
 
-/// The two agree on a detection: one label, IoU >= 0.95 and scores within 0.03.
+/// Returns true if the two agree on a detection: one label, IoU >= 0.95 and scores within 0.03.
 fn agree(a: &Found, b: &Found) -> bool {
     a.label == b.label && a.rect.iou(&b.rect) >= 0.95 && (a.score - b.score).abs() <= 0.03
 }
 
-/// The two mean the same subject: one label, IoU >= 0.8 and scores within 0.1.
+/// Returns true if the two mean the same subject: one label, IoU >= 0.8 and scores within 0.1.
 fn resemble(a: &Found, b: &Found) -> bool {
     a.label == b.label && a.rect.iou(&b.rect) >= 0.8 && (a.score - b.score).abs() <= 0.1
 }
 
-/// Holds a network against the reference on ten pictures, in both directions.
+/// Compares a network with the reference on ten pictures, in both directions.
 ///
-/// Both see 4:2:0, rounded to whole codes at different places: that can move a box of a few pixels, and decide which of
-/// two anchors with equal scores wins. So of the detections with a score of at least 0.4 `percent_min` must agree; and
-/// every one with at least 0.7 must at least resemble one of the other side.
+/// Both see 4:2:0, rounded to whole codes at different places. That can move a bounding box of a few pixels, and decide
+/// which of two anchors with equal scores wins. So of the detections with a score of at least 0.4 `percent_min` must
+/// agree, and every one with at least 0.7 must at least resemble one of the other side.
 fn hold_against_goldens(name: &str, percent_min: usize) {
     let Some(shared) = support::shared("models") else { return };
     let Some(pictures) = support::shared("datasets/coco_val128/images") else { return };
@@ -98,7 +98,7 @@ against_goldens! {
     picodet_xs_416 97,
     picodet_s_384x640 96,
     nanodet_plus_m_416 99,
-    // Its boxes hang on single pixels of its one coarse feature map.
+    // Its bounding boxes hang on single pixels of its one coarse feature map.
     fastestdet_352 86,
     fastestdet_352_original 86,
 }
@@ -124,7 +124,7 @@ fn one_file_serves_other_sizes_as_a_file_of_that_size_does() {
     }
 }
 
-/// At another size a network finds on a picture what it is sure of at its own: most of it, and where it was.
+/// At another size a network finds most of the detections that it is sure of at its own, and at the same places.
 #[test]
 fn resized_networks_find_the_same_subjects() {
     let Some(models) = support::shared("models") else { return };

@@ -176,7 +176,7 @@ fn commands(line: &str) -> Vec<Vec<String>> {
     all
 }
 
-/// A word that stands for another one.
+/// Returns true for a word that stands for another one.
 fn is_placeholder(word: &str) -> bool {
     word.chars().any(char::is_uppercase) && !word.chars().any(char::is_lowercase)
 }
@@ -277,7 +277,7 @@ impl Make {
     }
 }
 
-/// Commands, flags and targets of a document that do not exist, and the number of commands that were checked.
+/// Returns a document's commands, flags and targets that do not exist, and the number of commands that were checked.
 fn unknown_commands(document: &Document, programs: &mut Programs, make: &Make) -> (Vec<String>, usize) {
     let (mut unknown, mut seen) = (Vec::new(), 0);
     let mut in_head: Vec<Vec<String>> = Vec::new();

@@ -1,4 +1,4 @@
-//! The motion gate on drawn streets: what it must cover, and when it must be quiet.
+//! The motion gate on drawn streets: subjects that it must cover, and times at which it must be quiet.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ fn run(condition: Condition, mut gate: Gate) -> Score {
     score.finished()
 }
 
-/// Percent of subjects covered, of passages noticed within five looks, and of quiet pictures with a region.
+/// Checks percentages: subjects covered, passages noticed within five motion checks, and quiet pictures with a region.
 fn hold(name: &str, covered_min: f32, noticed_min: f32, quiet_false_max: f32) {
     let busy = run(condition(name), Gate::default());
     let quiet = run(condition(name).quiet(), Gate::default());
@@ -64,7 +64,7 @@ fn clouds_and_exposure_leave_little_behind() {
     }
 }
 
-/// What a gate covers from second 22 to 30, and when it began again.
+/// Percentage of subjects that a gate covers from second 22 to 30, and the seconds at which it began again.
 fn two_seconds_after_the_switch(street: Condition) -> (f32, Vec<f32>) {
     let mut gate = Gate::default();
     let (mut again, mut score) = (Vec::new(), Score::default());
@@ -85,7 +85,7 @@ fn two_seconds_after_the_switch(street: Condition) -> (f32, Vec<f32>) {
 fn the_switch_to_infra_red_begins_again_and_blinds_for_two_seconds() {
     let (switched, again) = two_seconds_after_the_switch(condition("dusk, infra-red switch"));
     assert_eq!(again, [0.0, 20.0], "at the start, and at once at the switch");
-    // Infra-red shows less: what counts is that the gate sees what there is to be seen.
+    // Infra-red shows less: the gate only has to see the subjects that can be seen.
     let (always, _) = two_seconds_after_the_switch(condition("infra-red"));
     assert!(always > 30.0 && switched >= 0.9 * always, "{switched} % after the switch, {always} % without");
     let quiet = run(condition("dusk, infra-red switch").quiet(), Gate::default());

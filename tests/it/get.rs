@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use crate::support;
 
-/// Serves `file` at every path but `/gone`. The address.
+/// Serves `file` at every path but `/gone`. Returns the address.
 fn server(file: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());

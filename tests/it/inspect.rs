@@ -87,7 +87,7 @@ fn check_names_each_thing_that_is_wrong_and_changes_nothing() {
     );
     assert_eq!(before, (state(), rows(place.path(), "segment")), "it only looked");
 
-    // What can be mended is, and rotten footage stays.
+    // Repairable damage is repaired, and rotten footage stays.
     let output = store_command(place.path(), &["repair"]);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(3), "{text}");

@@ -1,4 +1,4 @@
-//! Manual pages and completions, as they are checked in and packaged: what the commands say of themselves.
+//! Manual pages and completions, as they are checked in and packaged, against the commands' own descriptions.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Command;
 use clap_complete::Shell;
 
-/// What follows the generated sections of a program's own page.
+/// Text behind the generated sections of a program's own page.
 const OF_WARDWATCH: &str = r#".SH "EXIT STATUS"
 0: fine. 1: it cannot be done; the reason and the remedy are on standard error. 2: usage. 3: something wrong was found.
 .SH FILES
@@ -39,7 +39,7 @@ alerts, their pictures, and the log of who looked
 systemctl(1), journalctl(1), /usr/share/doc/wardpost/README.md
 "#;
 
-/// A program's command line as a package has it: without the demonstration, and without what is hidden.
+/// Returns a program's command line as a package has it: without the demonstration, and without hidden commands.
 fn shipped(name: &'static str, command: &Command) -> Command {
     let about = command.get_about().cloned().unwrap_or_default();
     let shown = command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "demo");
@@ -73,7 +73,7 @@ fn pages(command: &Command, name: &str, more: &str, into: &mut BTreeMap<String, 
     }
 }
 
-/// Everything that is checked in below deploy/.
+/// Generates the pages and completions that are checked in below deploy/.
 fn generated() -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let programs = [
@@ -96,7 +96,7 @@ fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")
 }
 
-/// What is in `man` and `completions`.
+/// Files in `man` and `completions`.
 fn checked_in() -> BTreeMap<String, Vec<u8>> {
     let entries = ["man", "completions"].into_iter().flat_map(|folder| {
         let entries = fs::read_dir(deploy().join(folder)).into_iter().flatten().flatten();

@@ -13,7 +13,7 @@ fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/detect").join(name)
 }
 
-/// From 0 to `scale`, the same each time.
+/// Returns numbers from 0 to `scale`, the same each time.
 fn noise(count: usize, scale: f32) -> Vec<f32> {
     let mut state = 1u32;
     let mut next = || {
@@ -31,7 +31,7 @@ fn outputs(model: &Model, size: InputSize, input: &[f32]) -> Vec<Vec<f32>> {
 const OF_TRACT: &[&str] =
     &["Conv", "EinSum", "MatMul", "DepthWise", "LazyIm2col", "Im2col", "DirectSpatialConv"];
 
-/// Both compute the same at every size, and no convolution is left to tract.
+/// Asserts that both compute the same at every size, and that no convolution is left to tract.
 fn hold_against_tract(path: &Path, scale: f32) {
     let source = Manifest::resolve(path).unwrap();
     let name = source.manifest.name.clone();
@@ -39,7 +39,7 @@ fn hold_against_tract(path: &Path, scale: f32) {
     let tract = Model::from_source(source, Kernels::Tract).unwrap();
     for size in ours.input_sizes() {
         let input = noise(3 * size.width * size.height, scale);
-        // The second time in memory that was used before.
+        // The second run is in memory that was used before.
         outputs(&ours, *size, &noise(input.len(), 7.0 * scale));
         let (found, expected) = (outputs(&ours, *size, &input), outputs(&tract, *size, &input));
         assert_eq!(found.len(), expected.len());
@@ -111,7 +111,7 @@ fn many_threads_share_a_network() {
     });
 }
 
-/// Its file states 16 cells, for 32x32.
+/// The file states 16 cells, for 32x32.
 #[test]
 fn a_stated_number_of_cells_becomes_that_of_each_size() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! How the camera sees, on drawn streets: what the hour, the weather and traffic may do to it, and what a hand does.
+//! View quality on drawn streets: changes that the hour, the weather and traffic may cause, and those that a hand causes.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -8,13 +8,13 @@ use wardwatch::domain::picture::{Frame, Picture};
 
 use crate::conditions::{Condition, SIZE, condition};
 
-/// From here on something is done to the camera.
+/// Second from which on a deed is done to the camera.
 const DEED_SECOND: f32 = 20.0;
-/// From here on the picture is learnt.
+/// Second from which on the picture is learnt.
 const LEARNT_SECOND: f32 = 12.0;
 const SECONDS: u32 = 40;
 
-/// What somebody does to a camera.
+/// Acts against a camera.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Deed {
     Nothing,
@@ -77,7 +77,7 @@ impl Spoiler {
     }
 }
 
-/// Mean over a square, across and down.
+/// Takes the mean over a square, across and down.
 fn blur(luma: &mut [u8], reach: usize) {
     let (w, h) = SIZE;
     let before = luma.to_vec();
@@ -98,7 +98,7 @@ fn blur(luma: &mut [u8], reach: usize) {
     }
 }
 
-/// What was measured from then on, once the present is made of what was done.
+/// View qualities from 6 s after the deed on, once the present shows it alone; without a deed, from learning on.
 fn measured(condition: Condition, deed: Deed) -> Vec<Optics> {
     let mut optician = Optician::default();
     let (mut before, mut after) = (Spoiler::new(Deed::Nothing), Spoiler::new(deed));
@@ -120,7 +120,7 @@ fn most(all: &[Optics], of: impl Fn(&Optics) -> f32) -> f32 {
     all.iter().map(of).fold(f32::NEG_INFINITY, f32::max)
 }
 
-/// The edges stay where they were learnt.
+/// Asserts that the edges stay at their learnt places.
 fn hold(name: &str) {
     let all = measured(condition(name), Deed::Nothing);
     let (in_place, sharpness) = (least(&all, |o| o.in_place), least(&all, |o| o.sharpness));
@@ -147,7 +147,7 @@ hold! {
     beams_hide_few_edges "night, sweeping beams",
 }
 
-/// Edges are not where they were; what remains tells what was done.
+/// Asserts that edges left their places, and that the other values tell the deed.
 fn shows(name: &str) {
     for deed in [Deed::Hand, Deed::Spray, Deed::Defocus, Deed::Turn, Deed::Nudge, Deed::Blackout] {
         let all = measured(condition(name), deed);

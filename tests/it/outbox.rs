@@ -1,4 +1,4 @@
-//! Scenarios of `store`: what waits for the post, which outbox it is, and what makes way when it is too much.
+//! Scenarios of `store`: the waiting alerts, the identity of their outbox, and the pictures that make way for a limit.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ fn of(severity: Severity, number: u64) -> AlertDraft {
     draft
 }
 
-/// What waits, with and without a picture.
+/// Severity of each waiting alert, and true if it has a picture.
 fn waiting(store: &Store) -> Vec<(Severity, bool)> {
     let alerts = store.outbox(0, usize::MAX).unwrap();
     alerts.into_iter().map(|alert| (alert.severity, alert.thumbnail.is_some())).collect()
@@ -65,7 +65,7 @@ fn pictures_make_way_by_severity_and_age_and_messages_never() {
     let store = open(Settings { outbox_bytes_max: 100 * KIB, ..limited });
     wait_until("it is bounded again", LONG, || bytes(&store) <= 100 * KIB);
     assert_eq!(waiting(&store).len(), 60);
-    // What is acknowledged makes room.
+    // Acknowledged alerts make room.
     let id = store.outbox_id().unwrap();
     assert!(store.acknowledged(Ack::of("box-1".parse().unwrap(), id, [(1, 59)])).unwrap());
     wait_until("one is left", LONG, || store.outbox_depth().unwrap().0 == 1);
@@ -102,7 +102,7 @@ fn an_index_of_the_version_before_gets_an_id_and_says_what_it_sent_without() {
     (1..=6).for_each(|seq| store.delivered(seq));
     store.close();
     drop(store);
-    // As the version before left it, and without the steps that came after.
+    // The index as the version before left it, without the steps that came after.
     let index = Connection::open(place.path().join("index.sqlite")).unwrap();
     index
         .execute_batch(
@@ -141,7 +141,7 @@ fn a_damaged_index_goes_on_as_the_same_outbox_where_it_still_says_which() {
             index.execute_batch("DELETE FROM sequence").unwrap();
         }
         index.execute_batch("DELETE FROM outbox WHERE seq = 4; DELETE FROM alert WHERE seq = 4").unwrap();
-        // What the daemon never looks at, and finds damaged.
+        // A page of an SQL index that the daemon never reads, and that the repair finds damaged.
         let page: u32 = index
             .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'segment_by_time'", [], |row| {
                 row.get(0)

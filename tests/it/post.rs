@@ -76,7 +76,7 @@ fn kill_9_in_the_middle_of_a_stream_loses_nothing_and_doubles_nothing() {
         part.iter().for_each(|alert| sending.put(alert));
         wait_until("a part is stored", LONG, || station.stored().len() >= 100 * round - 60);
         station.kill();
-        // What a box was told lies on the disk.
+        // The post's disk has all that it confirmed to a box.
         if let Some(ack) = last_ack(&subscriber, "box-1") {
             let stored = Storage::open_beside(&station.database()).unwrap().acks().unwrap().remove(0).1;
             assert!(
@@ -116,14 +116,14 @@ fn a_broker_that_forgot_everything_is_told_everything_again() {
     wait_for_ack(&subscriber, "box-1", 2, 2);
     wait_for_ack(&subscriber, "box-2", 1, 1);
     drop(subscriber);
-    // It never wrote anything to its disk.
+    // The broker never wrote anything to its disk.
     broker.kill();
     broker.run();
     station.wait_for_connections(2);
     let after = broker.subscriber(ACKS);
     wait_for_ack(&after, "box-1", 2, 2);
     wait_for_ack(&after, "box-2", 1, 1);
-    // It hears again, too.
+    // The post hears again, too.
     send(&broker, &numbers("box-1", 1, 3..=3));
     wait_for_ack(&after, "box-1", 3, 3);
 }
@@ -266,7 +266,7 @@ fn a_box_that_goes_silent_is_reported_once_and_so_is_its_return() {
     wait_until("it is back", LONG, || state("here"));
     publish_status(&broker, "box-1", Presence::Offline);
     wait_until("it goes", LONG, || state("offline"));
-    // A post that starts anew does not say it a second time, and takes what is retained for what it is.
+    // A post that starts anew does not say it a second time, and takes retained messages as such.
     station.stop();
     station.serve();
     station.wait_for_connections(2);

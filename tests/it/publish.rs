@@ -59,7 +59,7 @@ impl Outbox for StoreOutbox {
     }
 }
 
-/// A box whose status says how often it was asked.
+/// Status of a box that counts its readings in `outbox_depth`.
 #[derive(Default)]
 pub struct Telling(AtomicU64);
 
@@ -135,7 +135,7 @@ impl Sender {
     }
 }
 
-/// Of a box that is content with the broker's word.
+/// Settings of a box that is content with the broker's acknowledgement.
 pub fn settings(port: u16) -> Settings {
     Settings {
         ward: "ben-nghe".parse().unwrap(),
@@ -238,7 +238,7 @@ fn nothing_is_lost_when_the_broker_is_killed() {
         broker.kill();
         wait_until("it is noticed", LONG, || !sender.state().connected);
         producer.join().unwrap();
-        // Lets what was acknowledged before the kill leave the outbox.
+        // Lets the alerts leave the outbox that were acknowledged before the kill.
         wait_until("acknowledged alerts have left", LONG, || {
             sender.depth() == COUNT - sender.state().published
         });
@@ -250,7 +250,7 @@ fn nothing_is_lost_when_the_broker_is_killed() {
     wait_until("the outbox is empty", LONG, || sender.depth() == 0);
     let came = || -> HashSet<u64> { alerts(&subscriber).iter().map(|alert| alert.seq).collect() };
     wait_until("all that was not acknowledged has come", LONG, || undelivered.is_subset(&came()));
-    // What the broker had acknowledged and then lost itself is beyond a publisher that ends at the PUBACK.
+    // An alert that the broker acknowledged and then lost itself is beyond a publisher that ends at the PUBACK.
     eprintln!("{} undelivered at the kill, {} of {COUNT} came", undelivered.len(), came().len());
 }
 
@@ -313,7 +313,7 @@ fn a_box_that_vanishes_is_offline_by_its_will() {
     let subscriber = broker.subscriber(STATUS);
     let sender = Sender::start(settings(broker.port));
     wait_until("it is online", LONG, || !statuses(&subscriber).is_empty());
-    // The connection closes without a word, as when the process is killed.
+    // The connection closes without a DISCONNECT, as when the process is killed.
     drop(sender.publisher);
     wait_until("it is offline", LONG, || {
         statuses(&subscriber).last().is_some_and(|last| last.presence == Presence::Offline)
@@ -352,7 +352,7 @@ fn a_wrong_password_names_what_to_change_and_is_not_hammered() {
     assert!(error.contains("without user and password"), "{error}");
 }
 
-/// An authority and what it signed; PEM files.
+/// An authority and the certificates it signed; PEM files.
 pub struct Authority {
     place: TempDir,
     issuer: Issuer<'static, KeyPair>,

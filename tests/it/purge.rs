@@ -1,4 +1,4 @@
-//! What `apt purge` leaves of a store: what is held as evidence, and nothing else. The package's own script, in another folder.
+//! The rest of a store after `apt purge`: evidence on hold, and nothing else. The package's own script, in another folder.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -13,7 +13,7 @@ const SCRIPT: &str = include_str!("../../scripts/deb/wardwatch/postrm");
 /// 2026-05-01T22:00:00Z.
 const START: u64 = 1_777_672_800;
 
-/// A store with a file a minute, each written to until the next begins, and these holds; its files after a purge.
+/// Makes a store with a file a minute, each written to until the next begins, and these holds. Returns its files after a purge.
 fn purged(holds: &[Value]) -> BTreeSet<String> {
     let place = TempDir::new().unwrap();
     let state = place.path().join("state");
@@ -59,7 +59,7 @@ fn hold(from: &str, to: &str, paths: &[u32]) -> Value {
         "reason": "\"to\": [no]", "who": "somebody"})
 }
 
-/// The clips of these minutes, and so many holds.
+/// Clips of these minutes, and this number of holds.
 fn left(minutes: &[u32], holds: usize) -> BTreeSet<String> {
     let clips = minutes.iter().map(|minute| format!("clips/{}", clip(*minute)));
     clips.chain((0..holds).map(|number| format!("holds/{number}.json"))).collect()
@@ -69,12 +69,12 @@ fn left(minutes: &[u32], holds: usize) -> BTreeSet<String> {
 fn a_purge_leaves_what_is_held_and_nothing_else() {
     assert_eq!(purged(&[]), BTreeSet::new());
     let later = ("2026-05-01T22:05:20.120Z", "2026-05-01T22:06:10.500Z");
-    // By name, whatever the time says; by time, whatever is named.
+    // Held by name, independent of the time; held by time, independent of the names.
     assert_eq!(purged(&[hold(later.0, later.1, &[1, 3])]), left(&[1, 3, 5, 6], 1));
     assert_eq!(purged(&[hold(later.0, later.1, &[])]), left(&[5, 6], 1));
     let other = hold("2026-05-01T21:00:00Z", "2026-05-01T21:30:00Z", &[0]);
     assert_eq!(purged(&[hold(later.0, later.1, &[6]), other]), left(&[0, 5, 6], 2));
-    // One that cannot be read holds everything.
+    // A hold that cannot be read holds everything.
     let all: Vec<u32> = (0..10).collect();
     for key in ["from", "to", "camera", "schema"] {
         let mut damaged = hold(later.0, later.1, &[1]);

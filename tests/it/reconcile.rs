@@ -22,7 +22,7 @@ use crate::support::wait_until;
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// A store with so many fragments of camera "gate" in segments of five.
+/// Makes a store with `fragments` of camera "gate" in segments of five.
 pub fn filled(directory: &Path, fragments: u32) {
     let store = open(settings(directory));
     for number in 0..fragments {
@@ -51,7 +51,7 @@ pub fn execute(directory: &Path, sql: &str) {
     index.execute_batch(sql).unwrap();
 }
 
-/// Brings what is in the index's log into its file, so that the file is all there is.
+/// Brings the content of the index's log into its file, so that the file is all there is.
 fn checkpoint(directory: &Path) {
     execute(directory, "PRAGMA wal_checkpoint(TRUNCATE)");
     assert!(!directory.join("index.sqlite-wal").exists());
@@ -86,7 +86,7 @@ fn what_was_written_but_not_indexed_is_indexed() {
          DELETE FROM segment WHERE id = 3;
          UPDATE segment SET bytes = (SELECT max(offset_bytes + bytes) FROM fragment WHERE segment = 2) WHERE id = 2;",
     );
-    // A row says where its trailer ends.
+    // `bytes` of a row also counts the trailer.
     let file = fs::read(&clip_files(place.path())[1]).unwrap();
     let index = Connection::open(place.path().join("index.sqlite")).unwrap();
     let end: i64 = index.query_row("SELECT bytes FROM segment WHERE id = 2", [], |row| row.get(0)).unwrap();
@@ -109,7 +109,7 @@ fn opening_mends_what_a_crash_leaves() {
     let files = clip_files(place.path());
     assert_eq!(files.len(), 4);
     unend(place.path());
-    // Torn; of somebody else; never written; gone; shorter than it was.
+    // Torn; foreign; never written; gone; shorter than it was.
     OpenOptions::new().append(true).open(&files[3]).unwrap().write_all(b"\0\0\xff\xffmoof torn").unwrap();
     fs::write(files[3].with_file_name("unknown.mp4"), b"\0\0\0\x08moof and so on").unwrap();
     fs::write(files[3].with_file_name("20260501T221403.120Z-7.mp4"), [0; 4096]).unwrap();
@@ -132,13 +132,13 @@ fn opening_mends_what_a_crash_leaves() {
     assert_eq!(fs::read(&aside).unwrap(), b"\0\0\0\x08moof and so on");
     assert_agrees(place.path());
     assert!(reopened(place.path()).is_clean());
-    // What lies aside is for somebody to look at; nothing else is wrong.
+    // The quarantined file is for a person to look at; nothing else is wrong.
     let places: Vec<String> =
         check(place.path(), Depth::Deep).into_iter().map(|finding| finding.place).collect();
     assert_eq!(places, [aside.display().to_string()]);
 }
 
-/// At whatever byte the power cut a file: what is whole before it is there, and nothing else.
+/// A power cut may end a file at any byte: the fragments that are whole before it are there, and nothing else.
 #[test]
 fn wherever_a_file_is_torn_its_whole_fragments_stay() {
     let place = TempDir::new().unwrap();
@@ -260,7 +260,7 @@ fn footage_that_comes_back_is_as_old_as_it_was() {
     assert_agrees(place.path());
 }
 
-/// A store with footage of two cameras and alerts, some delivered, and what an officer would see of it.
+/// Makes a store with footage of two cameras and alerts, some delivered. Returns the alerts as an officer would see them.
 pub fn full_store(directory: &Path) -> Vec<Alert> {
     let store = open(settings(directory));
     for number in 0..12 {
@@ -345,8 +345,8 @@ fn copy_all(from: &Path, to: &Path) {
     }
 }
 
-/// Each page of the index in turn is overwritten. Whatever was on it: the store opens, footage and alerts that are
-/// found are what they were, no number is given twice, and nothing undelivered is taken for delivered.
+/// Each page of the index in turn is overwritten. In each case the store opens, the footage and alerts that are found are
+/// as they were, no number is given twice, and nothing undelivered is taken for delivered.
 #[test]
 fn no_page_of_the_index_is_worth_a_box() {
     let origin = TempDir::new().unwrap();
@@ -369,7 +369,7 @@ fn no_page_of_the_index_is_worth_a_box() {
         rebuilt += u32::from(done.rebuilt);
         assert_eq!(store.segments(&ClipFilter::default()).unwrap().len(), footage, "page {page}");
         drop(store);
-        // Damage that opening did not come across is found by those who look for it.
+        // `check` finds the damage that opening did not come across.
         let found = check(place.path(), Depth::Quick);
         let repaired = inspect::repair(&settings(place.path()), &mut |_, _| ()).unwrap();
         assert_eq!(repaired.remaining, [], "page {page}");
@@ -390,7 +390,7 @@ fn no_page_of_the_index_is_worth_a_box() {
         let is_same = next.outbox == alerts[&1].outbox;
         same_outbox += u32::from(done.rebuilt && is_same);
         assert!(next.seq > 20 || !is_same, "page {page}: {} was used before", next.seq);
-        // What the post will never get, and what it will, are all there is.
+        // The numbers that the post will never get, and those that it will, are all there are.
         let mut told: BTreeSet<u64> = store.outbox(0, 100).unwrap().iter().map(|alert| alert.seq).collect();
         let abandoned = store.outbox_status().unwrap().abandoned;
         told.extend(abandoned.iter().flat_map(|gap| gap.first..=gap.last));
@@ -460,10 +460,10 @@ fn a_rebuild_brings_back_the_right_times() {
     );
 }
 
-/// How many segments `startup_of_a_large_index` makes; 500,000 are 200 GB of a segment a minute at 2 Mbit/s and more.
+/// Number of segments that `startup_of_a_large_index` makes; 500,000 are 200 GB of a segment a minute at 2 Mbit/s and more.
 const SEGMENTS: &str = "WARDWATCH_TEST_SEGMENTS";
 
-/// Prints what opening a store with many ended segments costs. The rows are real, and so are the names of the files.
+/// Prints the cost of opening a store with many ended segments. The rows are real, and so are the names of the files.
 #[test]
 fn startup_of_a_large_index() {
     let count: u32 = std::env::var(SEGMENTS).map_or(20_000, |text| text.parse().unwrap());
@@ -483,7 +483,7 @@ fn startup_of_a_large_index() {
     eprintln!("figure: start-up with reconcile of {count} segments: {seconds:.2} s of CPU ({profile} build)");
 }
 
-/// Prints what building a lost index anew costs, at 60 fragments a file.
+/// Prints the cost of building a lost index anew, at 60 fragments a file.
 #[test]
 fn a_rebuild_of_many_files() {
     let place = TempDir::new().unwrap();
@@ -553,7 +553,7 @@ fn make_segments(directory: &Path, count: u32) {
     transaction.commit().unwrap();
 }
 
-/// What this thread has used of a CPU.
+/// CPU time that this thread has used, in seconds.
 fn cpu_seconds() -> f64 {
     let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     used.tv_sec as f64 + used.tv_nsec as f64 / 1e9

@@ -1,4 +1,4 @@
-//! Scenarios of retention: what goes, what stays, and what is held, in a store of real files that runs.
+//! Scenarios of retention: deleted, kept and held footage, in a store of real files that runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,8 +23,8 @@ use crate::support::wait_until;
 const LONG: Duration = Duration::from_secs(20);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Hardly less than a segment of [`append`] may take: five fragments of 1000 bytes, an init section, and what the store
-/// writes beside them.
+/// Bytes of a segment of [`append`], hardly less than it may take: five fragments of 1000 bytes, an init section, and the
+/// store's additions.
 const SEGMENT: u64 = 6760;
 
 fn open(settings: Settings) -> (Store, ToldClock) {
@@ -36,20 +36,20 @@ fn push(store: &Store, fragment: Fragment) {
     wait_until("there is room in the queue", LONG, || store.append(fragment.clone()).is_ok());
 }
 
-/// Waits until the writer has done what it was given, and says so in the vitals.
+/// Waits until the writer has done all its work, and says so in the vitals.
 fn written(store: &Store) {
     wait_until("all is written", LONG, || store.vitals().queue_fragments == 0);
     barrier(store);
 }
 
-/// Waits for whatever the writer is doing: an alert, always the same, is stored once and then only looked up. Alerts
-/// are let in between the files that are synced, too: of four one at least is not.
+/// Waits for the writer's current work: an alert, always the same, is stored once and then only looked up. The writer
+/// also takes alerts between the files that it syncs: of four, one at least is not taken there.
 fn barrier(store: &Store) {
     static SAME: LazyLock<AlertDraft> = LazyLock::new(|| opened("nowhere", Duration::ZERO));
     (0..4).for_each(|_| drop(store.put_alert(SAME.clone()).unwrap()));
 }
 
-/// Appends fragments `numbers` of `camera`, and waits until they are with the disk.
+/// Appends fragments `numbers` of `camera`, and waits until they are on the disk.
 fn append(store: &Store, camera: &str, numbers: std::ops::Range<u32>) {
     for number in numbers {
         push(store, fragment(camera, number, 1000));
@@ -57,7 +57,7 @@ fn append(store: &Store, camera: &str, numbers: std::ops::Range<u32>) {
     written(store);
 }
 
-/// Which segments of `camera` there are as files: the number of each one's first fragment.
+/// Segments of `camera` that exist as files, each by the number of its first fragment.
 fn there(directory: &Path, camera: &str) -> Vec<u32> {
     let files = clip_files(directory);
     let of_camera = files.iter().filter(|file| file.starts_with(directory.join("clips").join(camera)));
@@ -68,7 +68,7 @@ fn there(directory: &Path, camera: &str) -> Vec<u32> {
     of_camera.map(number).collect()
 }
 
-/// How long those of `camera` are that begin with fragments `numbers`.
+/// Length of all files of `camera` that begin with fragments `numbers`, in bytes.
 fn length(directory: &Path, camera: &str, numbers: &[u32]) -> u64 {
     let files = clip_files(directory);
     let of_camera = files.iter().filter(|file| file.starts_with(directory.join("clips").join(camera)));
@@ -76,7 +76,7 @@ fn length(directory: &Path, camera: &str, numbers: &[u32]) -> u64 {
     wanted.map(|(file, _)| fs::metadata(file).unwrap().len()).sum()
 }
 
-/// When a file begins, from its name.
+/// Start of a file, from its name.
 fn starts_at(file: &Path) -> WallTime {
     let name = file.file_stem().unwrap().to_str().unwrap();
     let time = name.split_once("Z-").unwrap().0;
@@ -108,7 +108,7 @@ fn new_hold(camera: &str, from: u32, to: u32) -> NewHold {
     }
 }
 
-/// Room for eight segments.
+/// Settings with room for eight segments.
 fn small(directory: &Path) -> Settings {
     Settings { clip_bytes_max: 8 * SEGMENT + 1000, ..settings(directory) }
 }
@@ -165,12 +165,12 @@ fn old_footage_goes_and_a_clock_that_jumps_takes_nothing_with_it() {
         store.vitals().removed_segments
     };
     let minute = Duration::from_secs(61);
-    // It reaches the same age in an hour of its own and in ten years that nobody lived through.
+    // An hour of running time passes; in its second half the wall clock is ten years ahead. The footage gets an hour older.
     let right = |sweep: u32| START + minute * sweep;
     assert_eq!(goes(&store, 30, &right), 0);
     assert_eq!(goes(&store, 30, &|sweep| Stamp { wall: START.wall + DAY * 3650, ..right(30 + sweep) }), 0);
     assert_eq!(goes(&store, 2, &|sweep| right(60 + sweep)), 0);
-    // Without a clock nothing is old, whatever it says.
+    // Without a clock nothing is old, independent of its time.
     let unsynced = |sweep: u32| Stamp { clock: ClockState::Unsynced, ..START + DAY * 3 + minute * sweep };
     assert_eq!(goes(&store, 3, &unsynced), 0);
     goes(&store, 3, &|sweep| START + DAY * 4 + minute * sweep);
@@ -191,7 +191,7 @@ fn old_alerts_go_once_they_are_delivered() {
     }
     wait_until("they are delivered", LONG, || store.outbox_depth().unwrap().0 == 1);
     for sweep in 0..3 {
-        // Two days that were lived through.
+        // Two days, and one more each time, pass on both clocks.
         clock.set(START + DAY * (2 + sweep));
         barrier(&store);
         barrier(&store);
@@ -375,15 +375,15 @@ fn footage_goes_where_somebody_else_fills_the_disk() {
     });
 }
 
-/// Eight cameras for a day: what they recorded, what is pinned, and what became of it.
+/// Eight cameras for a day: their footage, its pins, and the files that went.
 struct FullDay {
     place: TempDir,
     store: Store,
     clock: ToldClock,
-    /// Camera, from, to.
+    /// Camera, start and end of each pin.
     pins: Vec<(String, WallTime, WallTime)>,
     open: Vec<(u32, AlertDraft)>,
-    /// At the last look: what nobody writes any more, and whether it was pinned.
+    /// Files at the last check that are complete, and true for those that were pinned.
     seen: BTreeMap<PathBuf, bool>,
     pinned_gone: usize,
     unpinned_gone: usize,
@@ -424,7 +424,7 @@ impl FullDay {
         self.most = self.most.max(self.store.vitals().clip_bytes);
     }
 
-    /// Compares what there is with the last look.
+    /// Compares the files with those of the last check.
     fn look(&mut self) {
         self.most = self.most.max(clip_bytes(self.place.path()));
         let files = clip_files(self.place.path());
@@ -457,7 +457,7 @@ impl FullDay {
     }
 }
 
-/// 24 hours at the limit: it is kept, and no pinned segment goes before an unpinned one.
+/// 24 hours at the limit: the limit is kept, and no pinned segment is deleted before an unpinned one.
 #[test]
 fn a_full_disk_for_a_day_of_eight_cameras() {
     let place = TempDir::new().unwrap();

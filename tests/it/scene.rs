@@ -1,4 +1,4 @@
-//! Scenarios of `scene`: what is really there, through the tracker and the rules, against what must be said.
+//! Scenarios of `scene`: the true subjects, through the tracker and the rules, against the events that must come.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -31,12 +31,12 @@ fn stamp(frame: u64, fps: f32) -> Stamp {
     }
 }
 
-/// A detector that sees whoever is large enough and not mostly hidden.
+/// Returns true for a subject that is large enough and not mostly hidden.
 fn can_be_seen(truth: &Truth) -> bool {
     truth.visible > 0.35 && truth.rect.h > 0.04
 }
 
-/// What a detector says of each truth.
+/// A detector: the detection of each true subject, if it sees it.
 trait Detector: FnMut(&Truth) -> Option<Detection> {}
 impl<F: FnMut(&Truth) -> Option<Detection>> Detector for F {}
 
@@ -45,7 +45,7 @@ fn perfect(truth: &Truth) -> Option<Detection> {
     can_be_seen(truth).then_some(Detection { label: truth.label, score, rect: truth.rect })
 }
 
-/// Misses one in ten, and trembles by some hundredths of the box's size.
+/// Misses one in ten, and trembles by some hundredths of the bounding box's size.
 fn trembling() -> impl Detector {
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(5);
     move |truth| {
@@ -62,7 +62,7 @@ fn apart(a: Point, b: Point) -> f32 {
     (a.x - b.x).hypot(a.y - b.y)
 }
 
-/// Who a track is: the truth that its newest detection was.
+/// True subject of a track: that of its newest detection.
 fn whose(track: &Track, truths: &[Truth]) -> Option<u64> {
     let foot = track.path.last()?.foot;
     let away = |t: &Truth| apart(t.rect.foot(), foot);
@@ -75,7 +75,7 @@ fn tracks_follow_the_streets_users_at_5_looks_a_second() {
     let fps = 5.0;
     let scene = small_scene(fps, 1.0);
     let mut tracker = Tracker::new(track::Settings::default());
-    // Of each truth: on which frame it was seen last, and as which track.
+    // For each true subject: the frame on which it was seen last, and its track there.
     let mut last = BTreeMap::<u64, (u64, TrackId)>::new();
     let (mut looks, mut confirmed) = (BTreeMap::<u64, u32>::new(), BTreeSet::new());
     let (mut switches, mut after_hiding) = (0, 0);
@@ -138,10 +138,10 @@ fn rules(scene: &Scene) -> RuleSet {
     RuleSet::new(CAMERA.parse().unwrap(), all)
 }
 
-/// A subject that a rule told of: the rule, the frame that completed the evidence, who it is in truth.
+/// A subject in an event: the rule, the frame that completed the evidence, the true subject.
 type Told = (&'static str, u64, u64);
 
-/// What the rules say about the frames; and of each truth, the frames on which it could be seen.
+/// Subjects in the rules' events; and for each true subject, the frames on which the detector saw it.
 fn told(
     scene: &Scene,
     frames: u64,
@@ -150,7 +150,7 @@ fn told(
     let fps = scene.settings().fps;
     let (mut tracker, mut rules) = (Tracker::new(track::Settings::default()), rules(scene));
     let (mut told, mut seen) = (BTreeSet::new(), BTreeMap::<u64, Vec<u64>>::new());
-    // Foot points name their truth and frame: no two are the same.
+    // Foot points identify their true subject and frame: no two are the same.
     let mut feet = Vec::<(Point, u64, u64)>::new();
     let (mut open, mut joined) = (BTreeSet::new(), BTreeSet::new());
     for frame in 0..frames {
@@ -190,11 +190,11 @@ fn told(
 
 const RULES: [&str; 3] = ["yard", "away", "towards"];
 
-/// How the rules' words compare with what happened.
+/// Comparison of the rules' events with the truth.
 #[derive(Debug)]
 struct Verdict {
     expected: usize,
-    /// Hidden all of the second before: nobody can tell of them.
+    /// Subjects that were hidden all of the second before: no rule can tell of them.
     invisible: usize,
     missed: Vec<Expected>,
     in_vain: BTreeSet<Told>,
@@ -204,7 +204,7 @@ fn judge(fps: f32, seconds: f32, detector: impl Detector) -> Verdict {
     let frames = (seconds * fps) as u64;
     let scene = small_scene(fps, 1.0);
     let (mut told, seen) = told(&scene, frames, detector);
-    // Evidence may take a little longer to complete where somebody was hidden at the moment itself.
+    // Evidence may take a little longer to complete if a subject was hidden at the moment itself.
     let slack = (fps * 1.5) as u64;
     let expected = scene.expectations(0..frames);
     let (mut missed, mut invisible) = (Vec::new(), 0);
@@ -227,7 +227,7 @@ fn judge(fps: f32, seconds: f32, detector: impl Detector) -> Verdict {
         if !in_sight {
             invisible += 1;
         } else if wanted.frame + slack < frames {
-            // What happens at the very end is told of later.
+            // An event at the very end is told of later.
             missed.push(*wanted);
         }
     }

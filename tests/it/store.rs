@@ -23,7 +23,7 @@ use crate::support::wait_until;
 const LONG: Duration = Duration::from_secs(20);
 const MIB: u64 = 1024 * 1024;
 
-/// A small store, in which nothing goes because it is old: the samples' times stand still.
+/// Settings of a small store, in which nothing is deleted for its age: the samples' times stand still.
 pub fn settings(directory: &Path) -> Settings {
     Settings {
         clip_bytes_max: 100 * MIB,
@@ -68,7 +68,7 @@ pub fn clip_bytes(directory: &Path) -> u64 {
     below(&directory.join("clips"))
 }
 
-/// Index and files say the same: every file has its row, every row its file, and length and sha256 agree.
+/// Asserts that index and files agree: every file has its row, every row its file, and length and sha256 are equal.
 pub fn assert_agrees(directory: &Path) {
     let index = Connection::open(directory.join("index.sqlite")).unwrap();
     let mut statement = index
@@ -96,7 +96,7 @@ pub fn assert_agrees(directory: &Path) {
     }
 }
 
-/// The fragments of a file, as the index says where they lie, behind its init section.
+/// Fragments of a file, from their places in the index, behind its init section.
 fn footage_of(directory: &Path, path: &Path) -> Vec<u8> {
     let index = Connection::open(directory.join("index.sqlite")).unwrap();
     let mut statement = index
@@ -115,7 +115,7 @@ fn footage_of(directory: &Path, path: &Path) -> Vec<u8> {
     statement.query_map([], part).unwrap().flat_map(Result::unwrap).collect()
 }
 
-/// As if the power had gone before the segments ended.
+/// Marks all segments as not ended, as if the power had gone before.
 pub fn unend(directory: &Path) {
     let index = Connection::open(directory.join("index.sqlite")).unwrap();
     index.execute("UPDATE segment SET ended = 0", []).unwrap();
@@ -299,7 +299,7 @@ fn a_damaged_index_is_built_anew_while_recording_goes_on() {
     let first = store.put_alert(opened("gate", Duration::ZERO)).unwrap();
     wait_until("all is indexed", LONG, || store.segments(&ClipFilter::default()).unwrap().len() == 6);
 
-    // Everything behind the first page, once nothing of it is in the log or in a cache any more.
+    // Everything behind the first page, once none of it is in the log or in a cache any more.
     let path = place.path().join("index.sqlite");
     let other = Connection::open(&path).unwrap();
     other.busy_timeout(LONG).unwrap();
@@ -361,7 +361,7 @@ proptest! {
         pushes in prop::collection::vec((0usize..3, 1usize..4000), 1..300),
     ) {
         const LIMIT: u64 = 60_000;
-        // Five fragments, an init section, and what the store writes between them.
+        // Five fragments, an init section, and the store's additions between them.
         const SEGMENT_BYTES_MAX: u64 = 5 * 4000 + 15 + 6 * 400;
         let place = TempDir::new().unwrap();
         let mut settings = settings(place.path());
@@ -424,7 +424,7 @@ fn a_full_disk_loses_the_oldest_footage_and_no_alert() {
             assert_eq!(alert.seq, alerts);
         }
     }
-    // Somebody else takes what is left: footage goes, alerts do not.
+    // Another file takes the rest of the disk: footage is deleted, alerts are not.
     wait_until("all is written", LONG, || store.vitals().queue_fragments == 0);
     let ballast = OpenOptions::new().create_new(true).append(true).open(disk.0.path().join("ballast"));
     let mut ballast = ballast.unwrap();
@@ -446,7 +446,7 @@ fn a_full_disk_loses_the_oldest_footage_and_no_alert() {
 
 const CHILD: &str = "WARDWATCH_TEST_STORE_CHILD";
 
-/// Not a test of its own: what the killed process does. Appends and stores alerts for ever, and says which.
+/// Not a test of its own: the process that is killed. Appends and stores alerts for ever, and reports them.
 #[test]
 #[ignore = "run by a_killed_process_loses_nothing_that_it_was_told_is_stored"]
 fn child_that_is_killed() {
@@ -485,7 +485,7 @@ fn a_killed_process_loses_nothing_that_it_was_told_is_stored() {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let stored = lines.by_ref().filter_map(|line| line.strip_prefix("stored ")?.parse::<u64>().ok());
         let mut stored = stored.inspect(|seq| last_stored = *seq);
-        // Killed at another place each time, while it works.
+        // The kill comes at another place each time, while it works.
         stored.by_ref().nth(10 + 7 * round);
         child.kill().unwrap();
         stored.for_each(drop);
@@ -501,7 +501,7 @@ fn a_killed_process_loses_nothing_that_it_was_told_is_stored() {
     assert!(!clip_files(place.path()).is_empty());
 }
 
-/// The init section and the fragments of a fragmented MP4 file: cut before each moof.
+/// Splits a fragmented MP4 file into its init section and its fragments: cut before each moof.
 pub fn cut_mp4(file: &[u8]) -> (Arc<[u8]>, Vec<Arc<[u8]>>) {
     let (mut at, mut starts) = (0, Vec::new());
     let mut end = file.len();

@@ -69,14 +69,14 @@ fn the_built_in_network_sees_the_labelled_junction() {
     assert!(two >= 0.60 && four >= 0.75, "two-wheelers {two:.3}, four-wheelers {four:.3}");
 }
 
-/// What the built-in network finds on one drawn picture, down to a score of 0.3.
+/// Detections of the built-in network on one drawn picture, down to a score of 0.3.
 #[derive(Debug, Serialize, Deserialize)]
 struct Golden {
     seed: u64,
     index: u64,
     light: Light,
     rain: bool,
-    /// Of the picture's samples.
+    /// Digest of the picture's samples.
     sha256: String,
     detections: Vec<Found>,
 }
@@ -89,12 +89,12 @@ struct Found {
     rect: Rect,
 }
 
-/// The two are one detection: processors add in different orders, and some round less often.
+/// Returns true if the two are one detection: processors add in different orders, and some round less often.
 fn same(a: &Found, b: &Found) -> bool {
     a.label == b.label && a.rect.iou(&b.rect) >= 0.98 && (a.score - b.score).abs() <= 0.01
 }
 
-/// One file for x86, ARM of 64 bits and ARM of 32: what is trained and tuned on one of them holds on the others.
+/// One file for x86, ARM of 64 bits and ARM of 32: training and tuning on one of them hold on the others.
 /// `WARDWATCH_WRITE_GOLDENS=1` writes it anew, after the network has changed.
 #[test]
 fn the_built_in_network_sees_the_same_on_every_processor() {
@@ -127,7 +127,7 @@ fn the_built_in_network_sees_the_same_on_every_processor() {
         let now = see((golden.seed, golden.index, golden.light, golden.rain));
         assert_eq!(now.sha256, golden.sha256, "{} {}: another picture", golden.seed, golden.index);
         for (ours, theirs) in [(&now, &golden), (&golden, &now)] {
-            // What is near the threshold may be on either side of it.
+            // A detection near the threshold may be on either side of it.
             for one in ours.detections.iter().filter(|one| one.score >= 0.32) {
                 compared += 1;
                 let found = theirs.detections.iter().any(|other| same(one, other));

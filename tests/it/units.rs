@@ -1,4 +1,4 @@
-//! The units in systemd/: systemd understands every line of them, and what they leave open stays within its bound.
+//! The units in systemd/: systemd understands every line of them, and their exposure stays within its bound.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd")
 }
 
-/// A folder with both units, their programs where this build has them.
+/// Makes a folder with both units; their programs are those of this build.
 fn units() -> TempDir {
     let place = TempDir::new().unwrap();
     for (name, program) in UNITS {
@@ -27,7 +27,7 @@ fn units() -> TempDir {
     place
 }
 
-/// Both outputs of systemd-analyze, or `None` where there is none.
+/// Returns success and both outputs of systemd-analyze, or `None` where there is none.
 fn analyze(place: &Path, arguments: &[&str], unit: &str) -> Option<(bool, String, String)> {
     let mut command = Command::new("systemd-analyze");
     let output = match command.args(arguments).arg(place.join(format!("{unit}.service"))).output() {
@@ -41,7 +41,7 @@ fn analyze(place: &Path, arguments: &[&str], unit: &str) -> Option<(bool, String
     Some((output.status.success(), text(output.stdout), text(output.stderr)))
 }
 
-/// What systemd complains of; it succeeds all the same with a key that it does not know.
+/// Returns systemd's complaints; it succeeds all the same with a key that it does not know.
 fn complaints(place: &Path, unit: &str) -> Option<String> {
     analyze(place, &["verify", "--man=no"], unit).map(|(_, _, complaints)| complaints)
 }
@@ -71,7 +71,7 @@ fn systemd_understands_every_line_of_the_examples() {
         fs::copy(&example, &copy).unwrap();
         let Some(found) = complaints(place.path(), "wardwatch") else { return };
         assert_eq!(found, "", "{}", example.display());
-        // It is read at all.
+        // The example is read at all.
         fs::write(&copy, fs::read_to_string(&copy).unwrap() + "\nNoSuchKey=1\n").unwrap();
         assert!(complaints(place.path(), "wardwatch").unwrap().contains("NoSuchKey"));
         tried += 1;

@@ -26,7 +26,7 @@ fn start(stream: wardwatch::video::StreamSettings) -> (Delivered, StreamHandle) 
     (delivered, handle)
 }
 
-/// The fragments of the first epoch as a file, in a folder that lives as long as the value.
+/// Writes the fragments of the first epoch as a file, into a folder that lives as long as the value.
 fn as_file(fragments: &[Fragment]) -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("clip.mp4");
@@ -39,7 +39,7 @@ fn as_file(fragments: &[Fragment]) -> (tempfile::TempDir, std::path::PathBuf) {
     (folder, path)
 }
 
-/// What ffprobe says of a file: codec and number of decodable frames; its complaints fail the test.
+/// Reads codec and number of decodable frames of a file with ffprobe; its complaints fail the test.
 fn probe(path: &Path) -> (String, u32) {
     let arguments = ["-v", "warning", "-count_frames", "-select_streams", "v:0"];
     let entries = ["-show_entries", "stream=codec_name,nb_read_frames", "-of", "csv=p=0"];
@@ -88,7 +88,7 @@ fn frames_come_no_faster_than_asked() {
     assert!(rate <= 5.6, "{rate} frames per second of the camera's own time");
 }
 
-/// Where the bar begins, and how many pixels of the middle row are bright.
+/// Left edge of the bar, and the number of bright pixels in the middle row.
 fn bar(picture: &Picture) -> (usize, usize) {
     let width = picture.width() as usize;
     let row = &picture.luma()[picture.height() as usize / 2 * width..][..width];
@@ -130,7 +130,7 @@ fn an_idle_stream_decodes_key_frames_and_catches_up_when_it_is_woken() {
     let first_gap = (frames[woken].pts.0 - frames[before - 1].pts.0) / 1_000_000;
     assert!(first_gap < 1900, "the GOP is gone on with, not waited for the next: {first_gap} ms");
     for (index, frame) in frames.iter().enumerate() {
-        // Eight pixels further in every tenth of a second: a decoder that missed a sample leaves it where it was.
+        // The bar moves eight pixels in a tenth of a second: a decoder that missed a sample leaves it at its old place.
         let (left, bright) = bar(&frame.picture);
         let millis = (frame.pts.0 - frames[0].pts.0) / 1_000_000;
         let expected = (bar(&frames[0].picture).0 + millis as usize * 8 / 100) % 320;
@@ -242,7 +242,7 @@ fn a_camera_without_key_frames_is_recorded_in_parts() {
     assert!(fragments.iter().all(|fragment| fragment.epoch == fragments[0].epoch), "one session");
 }
 
-/// The infra-red filter, or somebody in the camera's menu: another size from one GOP to the next.
+/// The infra-red filter, or a person in the camera's menu: another size from one GOP to the next.
 #[test]
 fn another_size_in_mid_stream_begins_another_file_on_the_same_session() {
     let folder = tempfile::tempdir().unwrap();

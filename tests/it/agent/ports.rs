@@ -22,8 +22,8 @@ fn family(of: u32) -> Vec<u32> {
     family
 }
 
-/// Sockets of a process that take what comes from anybody, as the kernel has them: TCP that listens, UDP without a peer.
-/// The second: how many sockets of these kinds it has at all.
+/// Sockets of a process that take bytes from any sender, as the kernel has them: TCP that listens, UDP
+/// without a peer. The second value is the number of its sockets of these kinds at all.
 fn open_sockets(process: u32) -> (Vec<String>, usize) {
     let files = fs::read_dir(format!("/proc/{process}/fd")).unwrap();
     let links = files.flatten().filter_map(|file| fs::read_link(file.path()).ok());
@@ -40,7 +40,7 @@ fn open_sockets(process: u32) -> (Vec<String>, usize) {
                 continue;
             }
             count += 1;
-            // Of TCP, 0A listens. Of the others, 07 has no peer.
+            // State 0A of TCP listens. State 07 of the others has no peer.
             let takes_anything = if table.starts_with("tcp") { "0A" } else { "07" };
             if columns[3] == takes_anything {
                 open.push(format!("process {process} has {table} {}", columns[1]));
@@ -71,12 +71,12 @@ fn no_socket_of_a_running_box_listens() {
     let subscriber = broker.subscriber("wardwatch/v1/#");
     let camera = street_camera(0, 1);
     let daemon = Daemon::start(&config(broker.port, &[("cho", camera.port())]));
-    // Seen at every moment from its first one to an alert.
+    // The sockets are read at every moment from the first one to an alert.
     let (mut sessions, mut connections) = (0, 0);
     wait_until("an alert", PATIENCE, || {
         let processes = family(daemon.process.id());
         for process in &processes {
-            // One that has ended has none.
+            // A process that has ended has none.
             if fs::exists(format!("/proc/{process}/fd")).unwrap_or(false) {
                 let (open, count) = open_sockets(*process);
                 assert!(open.is_empty(), "{open:?}");

@@ -1,4 +1,4 @@
-//! The box as a service: what systemd hears of it, and what operators and installers read.
+//! The box as a service: its messages to systemd, and its state for operators and installers.
 
 use std::fmt::Write as _;
 use std::io::ErrorKind;
@@ -15,7 +15,7 @@ use super::{Daemon, PATIENCE, config, street_camera};
 use crate::support::broker::{BrokerOptions, TestBroker};
 use crate::support::wait_until;
 
-/// What systemd would hear.
+/// Stand-in for systemd that keeps the messages to it.
 struct Manager {
     folder: tempfile::TempDir,
     socket: UnixDatagram,
@@ -30,7 +30,7 @@ impl Manager {
         Self { folder, socket, heard: String::new() }
     }
 
-    /// The runtime directory that it makes.
+    /// Runtime directory that systemd makes.
     fn runtime_directory(&self) -> PathBuf {
         self.folder.path().join("run")
     }
@@ -45,7 +45,7 @@ impl Manager {
         })
     }
 
-    /// How often it has heard this line so far.
+    /// Number of times that it has heard this line so far.
     fn count(&mut self, line: &str) -> usize {
         let mut message = [0; 4096];
         loop {
@@ -68,7 +68,7 @@ fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))
 }
 
-/// What `status` finds wrong, but for the clock: test machines' clocks are theirs.
+/// Troubles in `status`, but for the clock: test machines' clocks are theirs.
 fn troubles(state: &Value) -> Vec<String> {
     let all =
         state["troubles"].as_array().unwrap().iter().map(|trouble| trouble.as_str().unwrap().to_owned());
@@ -115,7 +115,7 @@ fn systemd_hears_how_the_daemon_is_and_operators_read_it() {
             && troubles(&json(&output)).iter().any(|trouble| trouble.contains("camera cho"))
     });
 
-    // Whoever hangs tells nothing, and is found out by that.
+    // A daemon that hangs says nothing, and is found out by that.
     daemon.signal(Signal::STOP);
     wait_until("its silence is told", PATIENCE, || {
         troubles(&status()).iter().any(|trouble| trouble.contains("has said nothing for"))
@@ -165,7 +165,7 @@ fn the_doctor_says_what_is_well_and_what_to_do_about_the_rest() {
     for about in ["configuration", "model", "camera cho", "broker"] {
         assert_eq!(found(about).0, "pass", "{about}: {:?}", found(about));
     }
-    // A test machine's disk may be slow and full; what counts is that it was measured.
+    // A test machine's disk may be slow and full; the test only asks for a measurement.
     assert!(
         found("disk speed").1.contains(" MB/s written and synced") && found("disk space").1.contains(" GiB")
     );
@@ -189,7 +189,7 @@ fn the_doctor_says_what_is_well_and_what_to_do_about_the_rest() {
     assert_eq!(found("configuration").0, "fail");
 }
 
-/// A thread that hangs in a system call, as on a dead disk: it opens a pipe that nobody reads.
+/// A thread that hangs in a system call, as on a dead disk: it opens a pipe without a reader.
 #[test]
 fn a_thread_that_hangs_starves_the_watchdog() {
     if std::env::var_os("WARDWATCH_FAULTS").is_none() {
@@ -205,7 +205,7 @@ fn a_thread_that_hangs_starves_the_watchdog() {
         mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).is_ok()
     });
     wait_until("the journal says who hangs", 2 * PATIENCE, || {
-        // Who speaks to a manager that does not listen is held up.
+        // A manager that does not read holds up the processes that write to it.
         manager.count("");
         daemon.log().contains("the vitals has got nowhere for")
     });

@@ -1,4 +1,4 @@
-//! A broker with its files from `deploy/`, and clients that prove themselves to it.
+//! A broker with its files from `deploy/`, and clients that identify themselves to it with certificates.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -113,7 +113,7 @@ impl Deployed {
             .expect("Erlang is installed with it");
         let command = move || {
             let mut command = Command::new(&program);
-            // Killed at will: its data must not be another's.
+            // It is killed at will: its data must not be another's.
             command
                 .env_clear()
                 .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
@@ -152,7 +152,7 @@ impl Deployed {
         });
     }
 
-    /// kill -9.
+    /// Ends the program and its helpers with kill -9.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             let group = format!("-{}", process.id());
@@ -162,7 +162,7 @@ impl Deployed {
         }
     }
 
-    /// What it has logged.
+    /// Returns its log and its outputs.
     pub fn log(&self) -> String {
         let read = |name: &str| fs::read_to_string(self.place.path().join(name)).unwrap_or_default();
         read("said") + &read("log")
@@ -199,7 +199,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens below a topic. What is retained there comes first. Of Mosquitto alone, whose log says when it listens.
+    /// Listens below a topic. Retained messages come first. Of Mosquitto alone, because its log says when it listens.
     pub fn start(ceremony: &Ceremony, own: &Identity, broker: &Deployed, topic: &str) -> Self {
         let listening = || broker.log().matches("Sending SUBACK to").count();
         let before = listening();
@@ -219,7 +219,7 @@ impl Listener {
         Self { process, heard }
     }
 
-    /// The topics of what has come.
+    /// Topics of the messages that have come.
     pub fn heard(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
     }
@@ -241,7 +241,7 @@ fn proving<'c>(command: &'c mut Command, ceremony: &Ceremony, own: &Identity, po
     command.arg("--cert").arg(&own.cert_file).arg("--key").arg(&own.key_file)
 }
 
-/// Each of them must be there: the files of `deploy/` are what is tested.
+/// Makes changes to a file. Each place must be there: the files of `deploy/` are under test.
 fn substituted(file: &str, changes: &[(&str, &str)]) -> String {
     changes.iter().fold(file.to_owned(), |file, (from, to)| {
         assert!(file.contains(from), "{from} is not in it any more");

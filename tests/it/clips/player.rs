@@ -71,7 +71,7 @@ fn browser(folder: &Path, url: &str) -> std::process::Child {
         .unwrap()
 }
 
-/// Answers one request: the page, the clip or the part of it that is asked for, or what the page has to say.
+/// Answers one request: the page, the clip or a part of it, or a report from the page.
 fn serve(mut stream: &TcpStream, file: &[u8], said: &Sender<String>) {
     let lines = BufReader::new(stream).lines().map_while(Result::ok);
     let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();

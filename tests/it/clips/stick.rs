@@ -15,7 +15,7 @@ use super::{PATIENCE, footage, names, order, record, secs};
 use crate::store::SmallDisk;
 use crate::support::wait_until;
 
-/// A store with 24 s of a camera, and how long its file would be.
+/// Makes a store with 24 s of a camera. Returns its folder and the size of a file with them.
 fn recorded(folder: &Path) -> Option<(PathBuf, u64)> {
     let footage = footage(folder, Codec::H264, 0, 1280, 12)?;
     let bytes = footage.fragments.iter().map(|fragment| fragment.len() as u64).sum();
@@ -40,7 +40,7 @@ fn a_stick_that_fills_up_midway_keeps_what_is_complete() {
     let Some((directory, bytes)) = recorded(place.path()) else { return };
     let Some(stick) = SmallDisk::mount(bytes * 3) else { return };
     let catalogue = Catalogue::open(&directory).unwrap();
-    // Two clips, the second of which finds that somebody else took the room.
+    // Two clips; the second finds that another file took the room.
     let mut order = order(stick.0.path(), secs(0), secs(24), FAT32_FILE_BYTES_MAX);
     order.clips.push(order.clips[0].clone());
     let ballast = stick.0.path().join("ballast");
@@ -71,7 +71,7 @@ struct Stick {
 }
 
 impl Stick {
-    /// `None`, and the reason on standard error, where this machine cannot do that.
+    /// Makes the stick. `None`, and the reason on standard error, where this machine cannot do that.
     fn plug_in() -> Option<Self> {
         let place = TempDir::new().unwrap();
         let path = |name: &str| place.path().join(name);
@@ -125,7 +125,7 @@ fn spawn(command: &mut Command) -> Option<Child> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()
 }
 
-/// What a command that succeeds prints.
+/// Output of a command that succeeds.
 fn said(command: &mut Command) -> Option<String> {
     let output = command.output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())

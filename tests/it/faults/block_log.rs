@@ -1,7 +1,7 @@
-//! The log of a block device's writes and flushes, and what a power cut may leave of them.
+//! The log of a block device's writes and flushes, and the states that a power cut may leave of them.
 //!
 //! The format is that of the kernel's dm-log-writes (Documentation/admin-guide/device-mapper/log-writes.rst), as qemu's
-//! blklogwrites writes it: a super block of one sector, then per entry a sector with where, how much and flags, and
+//! blklogwrites writes it: a super block of one sector, then per entry a sector with position, length and flags, and
 //! the data.
 
 use std::fs::File;
@@ -17,19 +17,19 @@ const MAGIC: u64 = 0x006a_7366_7773_6872;
 const FLUSH: u64 = 1;
 const FUA: u64 = 2;
 const DISCARD: u64 = 4;
-/// Where the second sector of ext4's super block is, whose first holds the counts and whose second their checksum.
+/// Offset of the second sector of ext4's super block. The first holds the counts, the second their checksum.
 const SUPER_BLOCK_REST: u64 = 1536;
 
 /// One write or flush that the device completed.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    /// Where on the device, in bytes.
+    /// Position on the device, in bytes.
     at: u64,
     length: u64,
     flags: u64,
-    /// Where its data is in the log.
+    /// Position of its data in the log, in bytes.
     data: u64,
-    /// How long the log is with this entry.
+    /// Length of the log with this entry, in bytes.
     end: u64,
 }
 
@@ -38,12 +38,12 @@ pub struct Replay {
     log: File,
     entries: Vec<Entry>,
     image: PathBuf,
-    /// How many entries the image has.
+    /// Number of entries that the image has.
     applied: usize,
 }
 
 impl Replay {
-    /// From `image` as it was when `log` began.
+    /// Opens `log`; `image` is the disk as it was when the log began.
     pub fn new(log: &Path, image: &Path) -> io::Result<Self> {
         let log = File::open(log)?;
         let word = |at: u64| -> io::Result<u64> {
@@ -62,7 +62,7 @@ impl Replay {
         Ok(Self { log, entries, image: image.to_owned(), applied: 0 })
     }
 
-    /// Whether `disk` is what all of the log makes of the image.
+    /// Returns true if all of the log turns the image into `disk`.
     pub fn ends_as(&self, disk: &Path) -> io::Result<bool> {
         let all = disk.with_extension("all");
         std::fs::copy(&self.image, &all)?;
@@ -71,7 +71,7 @@ impl Replay {
         Ok(std::fs::read(&all)? == std::fs::read(disk)?)
     }
 
-    /// How many writes and flushes there were, and how many of them flushes.
+    /// Number of writes and flushes together, and the number of flushes.
     pub fn counts(&self) -> (usize, usize) {
         (self.entries.len(), self.entries.iter().filter(|entry| entry.flags & FLUSH != 0).count())
     }
@@ -81,18 +81,18 @@ impl Replay {
         self.entries.partition_point(|entry| entry.end < length)
     }
 
-    /// How long the log was when entry `number` was completed.
+    /// Length of the log when entry `number` was completed.
     pub fn length_at(&self, number: usize) -> u64 {
         self.entries[number].end
     }
 
-    /// Writes to `cut` what a power cut right after entry `number` may leave. `number` only grows from call to call.
+    /// Writes to `cut` a state that a power cut right after entry `number` may leave. `number` only grows from call to call.
     ///
     /// Everything before the last completed flush is there. Of the writes after it, sectors are there or are not: a
     /// disk may reorder them and may tear each write. Only ext4's super block is never torn: ext4 reads it before its
-    /// journal, and neither mounts nor lets `e2fsck -p` mend one whose two halves are of different writes, whatever a
-    /// store on it does. It counts on physical sectors of 1 KiB at least, which all disks of boxes have. A disk that
-    /// lies has flushed nothing of the last `flushes_ignored` entries.
+    /// journal. With halves of different writes it does not mount, and `e2fsck -p` does not repair it; a store on it has
+    /// no influence. ext4 counts on physical sectors of 1 KiB at least, which all disks of boxes have. A disk that lies
+    /// has flushed nothing of the last `flushes_ignored` entries.
     pub fn cut(
         &mut self,
         number: usize,
@@ -123,7 +123,7 @@ impl Replay {
         Ok(())
     }
 
-    /// Writes the sectors of `entry` that are `kept`. A discard leaves what was there, as it may.
+    /// Writes the sectors of `entry` that are `kept`. A discard leaves the old data, as it may.
     fn apply(&self, entry: &Entry, image: &File, mut kept: impl FnMut() -> bool) -> io::Result<()> {
         if entry.flags & DISCARD != 0 {
             return Ok(());
@@ -149,7 +149,7 @@ fn every_write_tears_but_that_of_a_super_block() {
     let place = super::mounts::workplace();
     let (image, log, cut) = (place.path().join("image"), place.path().join("log"), place.path().join("cut"));
     File::create(&image).unwrap().set_len(8192).unwrap();
-    // A flush, then 1 KiB of ones where the super block is and elsewhere.
+    // A flush, then 1 KiB of ones at the super block's position, and 1 KiB elsewhere.
     let mut bytes = [MAGIC.to_le_bytes().as_slice(), &[0; SECTOR as usize - 8]].concat();
     for (sector, sectors, flags) in [(0, 0, FLUSH), (2, 2, 0), (8, 2, 0)] {
         let words: Vec<u8> = [sector, sectors, flags].into_iter().flat_map(u64::to_le_bytes).collect();

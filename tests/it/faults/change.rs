@@ -32,7 +32,7 @@ fn film(codec: &'static str) -> Film {
     )
 }
 
-/// Ends with the test.
+/// A process that is killed when dropped.
 struct Killed(Child);
 
 impl Drop for Killed {
@@ -51,7 +51,7 @@ fn files(store: &Path, camera: &str) -> Vec<PathBuf> {
     segments.into_iter().map(|segment| segment.path).collect()
 }
 
-/// Which pictures of the film these are, by what they decode to.
+/// Numbers of the film's pictures in a file, by their decoded content.
 fn pictures(film: &Film, path: &Path) -> Vec<usize> {
     let numbers: BTreeMap<&str, usize> =
         film.digests.iter().zip(0..).map(|(digest, n)| (&**digest, n)).collect();
@@ -115,7 +115,7 @@ fn each_picture_around_a_change_is_the_one_that_was_sent_also_after_a_kill() {
         }
     }
 
-    // What an investigator takes out has the same pictures.
+    // An investigator's export has the same pictures.
     for (name, _, film) in &cameras {
         let folder = TempDir::new().unwrap();
         let mut export = Command::new(env!("CARGO_BIN_EXE_wardwatch"));

@@ -22,7 +22,7 @@ use crate::support::wait_until;
 
 const ORDERS: &str = "WARDWATCH_COURIER";
 
-/// The box: keeps alerts and sends them until it is killed, and tells of each that is kept.
+/// The box: keeps alerts and sends them until it is killed, and reports each that is kept.
 #[test]
 #[ignore = "run by the fault scenarios"]
 fn child_that_is_killed() {
@@ -46,7 +46,7 @@ fn child_that_is_killed() {
     }
 }
 
-/// Past the harness, which keeps what is printed.
+/// Writes past the test harness, which holds back printed text.
 fn tell(line: &str) {
     let mut left = line.as_bytes();
     while let Ok(written @ 1..) = rustix::io::write(std::io::stdout(), left) {
@@ -56,7 +56,7 @@ fn tell(line: &str) {
 
 struct Courier {
     process: Child,
-    /// Places and numbers that it told of.
+    /// `seq` and number of each alert that it reported.
     kept: Arc<Mutex<Vec<(u64, u64)>>>,
     reader: std::thread::JoinHandle<()>,
 }
@@ -118,7 +118,7 @@ fn nothing_is_lost_between_the_rule_and_the_post() {
         }
         let told = courier.kill();
         broker.go_on();
-        // It may have kept one more than it told of.
+        // It may have kept one more than it reported.
         first = told.iter().map(|(_, number)| number + 2).max().unwrap_or(first);
         kept.extend(told);
         if post.is_none() {

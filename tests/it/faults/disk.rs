@@ -1,4 +1,4 @@
-//! Disks that are full, slow, or fail while the store records: the process lives, what is lost is counted, and once the
+//! Disks that are full, slow, or fail while the store records: the process lives, losses are counted, and once the
 //! fault is over everything goes on without help.
 
 use std::fs::{self, File};
@@ -21,18 +21,18 @@ use crate::support::wait_until;
 
 const PATIENCE: Duration = Duration::from_secs(200);
 const DISK_BYTES: u64 = 24 << 20;
-/// What fragments that wait may take.
+/// Limit for the bytes of waiting fragments.
 const QUEUE_BYTES_MAX: u64 = 32 << 20;
 const NO_LIMIT: u64 = 1 << 40;
 
-/// A store on a disk that is to fail, in this process: it must live.
+/// A store in this process, on a disk that is to fail: the process must live.
 struct Patient {
     scenario: String,
     store: Store,
     directory: PathBuf,
     ledger: Ledger,
     started: Stamp,
-    /// The next fragment of each camera.
+    /// Number of the next fragment of each camera.
     next: u32,
     /// Alerts that were refused, to be tried again.
     refused_alerts: Vec<(Opened, bool)>,
@@ -62,7 +62,7 @@ impl Patient {
         }
     }
 
-    /// So many fragments of each camera, ten times as fast as they play, and an alert now and then.
+    /// Appends `ticks` fragments of each camera, ten times as fast as they play, and an alert now and then.
     fn record(&mut self, ticks: u32) {
         for _ in 0..ticks {
             let since = GOP * self.next;
@@ -123,7 +123,7 @@ impl Patient {
         }
     }
 
-    /// The fault is over: what comes now has to be kept again, and what was refused is taken.
+    /// Goes on after the fault: new footage has to be kept again, and the refused alerts are accepted.
     fn recover(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         while let Some((opened, closed)) = self.refused_alerts.pop() {
@@ -147,8 +147,8 @@ impl Patient {
         self.settle();
     }
 
-    /// Prints what it cost, closes the store, and checks the promise. Returns how many of the fragments that were
-    /// appended are not there.
+    /// Prints the cost of the fault, closes the store, and checks the promise. Returns the number of appended fragments
+    /// that are not there.
     fn discharge(self) -> usize {
         let vitals = self.store.vitals();
         let say = |what: &str, value: String| figure(&self.scenario, what, value);
@@ -172,7 +172,7 @@ impl Patient {
     }
 }
 
-/// Takes all room that is left.
+/// Takes all room that is left, with one file.
 fn ballast(disk: &Path) -> PathBuf {
     let path = disk.join("ballast");
     let mut file = File::create(&path).unwrap();
@@ -183,7 +183,7 @@ fn ballast(disk: &Path) -> PathBuf {
     path
 }
 
-/// Fills the disk by recording, then with somebody else's bytes, then gives those back.
+/// Fills the disk by recording, then with bytes that are not the store's, then gives those back.
 fn fill(scenario: &str, disk: &Path) {
     let mut patient = Patient::admit(scenario, disk, NO_LIMIT);
     patient.record(rounds(900, 4000));
@@ -300,7 +300,7 @@ fn a_device_that_fails_is_outlived() {
     let vitals = patient.store.vitals();
     assert!(vitals.clips_unwritable.is_some() && vitals.lost_fragments > 0, "{vitals:?}");
     fs::remove_file(&disk.fault).unwrap();
-    // Its file system stays read-only until somebody mounts it again: the next boot.
+    // Its file system stays read-only until the next mount: the next boot.
     let Patient { store, ledger, directory, scenario, alert_errors, .. } = patient;
     store.close();
     let lost = store.vitals().lost_fragments;
@@ -322,10 +322,10 @@ fn a_device_that_fails_is_outlived() {
     drop(disk.place);
 }
 
-/// What the system calls of a child process answer for a while.
+/// Error that system calls of a child process return for a while.
 struct Answers<'a> {
     scenario: &'a str,
-    /// libfiu's names of what fails.
+    /// libfiu's names of the calls that fail.
     points: &'a [&'a str],
     errno: i32,
 }
@@ -373,7 +373,7 @@ fn answer(answers: &Answers) {
     let mut during = hear(&mut ledger, Duration::from_millis(rounds(1500, 8000).into()), &never, false);
     let fault_to = TrustedClock.now().wall;
     answers.points.iter().for_each(|point| tell("disable", point));
-    // What the child could not say meanwhile comes now.
+    // Now the reports come that the child could not send meanwhile.
     let over = TrustedClock.now().wall;
     let is_over = |told: &Told| matches!(told, Told::Appended(_, wall) if *wall > over + GOP * 4);
     during.extend(hear(&mut ledger, PATIENCE, &is_over, false));
@@ -406,7 +406,7 @@ fn answer(answers: &Answers) {
         "fragments during the fault",
         format!("{appended} appended, {} kept", kept.len()),
     );
-    // At the edges a sync before or after the fault takes them.
+    // At the edges, a sync before or after the fault stores the fragments.
     let amid = fault_from + load::SYNC_INTERVAL * 4..fault_to - load::SYNC_INTERVAL * 4;
     assert!(
         !kept.iter().any(|wall| amid.contains(wall)),

@@ -37,7 +37,7 @@ fn a_process_killed_at_any_point_keeps_the_promise() {
         }
         assert!(running.process.try_wait().unwrap().is_none(), "it ended by itself");
         running.end();
-        // What it told before it died, to the end of the pipe.
+        // Its reports before it died, to the end of the pipe.
         for (one, ()) in &running.lines {
             opened |= one == Told::Open;
             ledger.hear(&one);

@@ -1,5 +1,5 @@
-//! The process that is hit: footage with known bytes of four cameras, alerts that open and close, and a pipe on which it
-//! tells what it did.
+//! The process that faults hit: footage with known bytes of four cameras, alerts that open and close, and a pipe on
+//! which it reports its acts.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -24,14 +24,14 @@ use wardwatch::store::{ClipFilter, Settings, Store};
 use crate::support::sample;
 
 pub const CAMERAS: [&str; 4] = ["gate", "yard", "road", "yard-2"];
-/// How long a fragment plays, and how often each camera has one.
+/// Playing time of a fragment, and the interval between fragments of a camera.
 pub const GOP: Duration = Duration::from_millis(50);
 pub const SYNC_INTERVAL: Duration = Duration::from_millis(50);
-/// The clip files together: some fifteen seconds of all cameras, and twice what alerts pin.
+/// Limit of all clip files together: some fifteen seconds of all cameras, and twice the bytes that alerts pin.
 pub const CLIP_BYTES_MAX: u64 = 8 << 20;
-/// How long an alert pins its clip: short, so that pins come and go while the rounds go on.
+/// Time for which an alert pins its clip: short, so that pins come and go while the rounds go on.
 pub const ALERT_AGE_MAX: Duration = Duration::from_secs(20);
-/// What a clip has before its event and after it.
+/// Span of a clip before its event and after it.
 const ROLL: Duration = Duration::from_millis(250);
 
 /// A small store that is always at its limit.
@@ -48,7 +48,7 @@ pub fn settings(directory: &Path) -> Settings {
     }
 }
 
-/// The machine's clock, trusted: what has an age limit goes when it is that old.
+/// The machine's clock, trusted: items with an age limit are deleted at that age.
 #[derive(Debug)]
 pub struct TrustedClock;
 
@@ -58,16 +58,16 @@ impl Clock for TrustedClock {
     }
 }
 
-/// One fragment, as far as it is known from outside.
+/// Identity of one fragment, as far as it is known from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Number {
-    /// Its camera's place in [`CAMERAS`].
+    /// Index of its camera in [`CAMERAS`].
     pub camera: usize,
-    /// Counts a camera's fragments, over all runs.
+    /// Number among the camera's fragments, over all runs.
     pub number: u32,
 }
 
-/// moof and mdat that no other fragment has, and that tell where they belong.
+/// Returns moof and mdat that no other fragment has; they hold camera, number and time.
 pub fn bytes(Number { camera, number }: Number, wall: WallTime) -> Vec<u8> {
     let head = [camera as u64, number.into(), wall.as_micros() as u64];
     let head: Vec<u8> = head.iter().flat_map(|word| word.to_be_bytes()).collect();
@@ -77,7 +77,7 @@ pub fn bytes(Number { camera, number }: Number, wall: WallTime) -> Vec<u8> {
     [box_of(b"moof", &head), box_of(b"mdat", &noise)].concat()
 }
 
-/// Reads back where the bytes of [`bytes`] belong.
+/// Reads camera, number and time back from the bytes of [`bytes`].
 pub fn read_number(bytes: &[u8]) -> Option<(Number, WallTime)> {
     let word = |at: usize| Some(u64::from_be_bytes(bytes.get(8 + at * 8..16 + at * 8)?.try_into().ok()?));
     let number = Number { camera: word(0)? as usize, number: word(1)? as u32 };
@@ -93,7 +93,7 @@ pub fn init(camera: usize) -> Vec<u8> {
     [box_of(b"ftyp", b"iso6\0\0\0\0iso6"), box_of(b"moov", CAMERAS[camera].as_bytes())].concat()
 }
 
-/// The fragment, `since` the start of its run.
+/// Returns a fragment that starts `since` after the start of its run.
 pub fn fragment(number: Number, starts_at: Stamp, since: Duration) -> Fragment {
     Fragment {
         camera: camera(number.camera),
@@ -111,7 +111,7 @@ pub fn camera(place: usize) -> CameraId {
     CAMERAS[place].parse().unwrap()
 }
 
-/// What makes an alert: the rest follows from it.
+/// Properties that define an alert: the rest follows from them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opened {
     pub id: AlertId,
@@ -136,7 +136,7 @@ impl Opened {
     }
 }
 
-/// What an alert is, in short.
+/// Digest of an alert: SHA-256 of its JSON, in hexadecimal.
 pub fn digest(alert: &Alert) -> String {
     let json = serde_json::to_vec(alert).unwrap();
     Sha256::digest(json).iter().fold(String::new(), |mut text, byte| {
@@ -145,18 +145,18 @@ pub fn digest(alert: &Alert) -> String {
     })
 }
 
-/// One thing that the child did.
+/// One report of the child about its acts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Told {
     /// The store is open.
     Open,
-    /// `append` took it.
+    /// `append` accepted the fragment.
     Appended(Number, WallTime),
-    /// The catalogue knows it, and all of its camera that this run appended before it.
+    /// The catalogue has the fragment, and all of its camera that this run appended before it.
     Indexed(Number),
     /// `put_alert` is about to be called.
     Putting(Opened, Option<WallTime>),
-    /// It returned this.
+    /// `put_alert` returned this.
     Put { id: AlertId, closed: bool, seq: u64, digest: String },
     /// `delivered` is about to be called.
     Delivering(u64),
@@ -180,7 +180,7 @@ impl Told {
         }
     }
 
-    /// `None` for what the test harness says, and for a line that was cut off.
+    /// Parses a report. `None` for lines of the test harness, and for a line that was cut off.
     fn read(line: &str) -> Option<Self> {
         let words: Vec<&str> = line.split(' ').collect();
         let wall = |text: &str| text.parse().ok().map(WallTime::from_micros);
@@ -205,7 +205,7 @@ impl Told {
     }
 }
 
-/// What a run is told.
+/// Settings of a run.
 #[derive(Debug, Clone)]
 pub struct Orders {
     pub directory: PathBuf,
@@ -239,16 +239,16 @@ impl Orders {
     }
 }
 
-/// A child that runs, and the lines it sends, each with what `mark` returned when it came.
+/// A running child and its reports, each with the result of `mark` at its arrival.
 pub struct Running<M> {
     pub process: Child,
     pub lines: Receiver<(Told, M)>,
 }
 
 impl<M> Running<M> {
-    /// kill -9.
+    /// Ends the child with kill -9.
     pub fn end(&mut self) {
-        // Below a wrapper it is the wrapper's child.
+        // With a wrapper, the process is the wrapper's child.
         for pid in below(self.process.id()) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
@@ -303,7 +303,7 @@ pub fn start<M: Send + 'static>(
     Running { process, lines }
 }
 
-/// Tells the parent: at once, or with what is told next where a fault hits this pipe as well.
+/// Sends a report to the parent: at once, or with the next one where a fault hits this pipe as well.
 fn tell(told: &Told) {
     static UNSAID: Mutex<Vec<u8>> = Mutex::new(Vec::new());
     let mut unsaid = UNSAID.lock().unwrap();
@@ -317,7 +317,7 @@ fn tell(told: &Told) {
     }
 }
 
-/// Not a test of its own: the process that is hit. Works until it is killed.
+/// Not a test of its own: the process that faults hit. Works until it is killed.
 #[test]
 #[ignore = "run by the fault scenarios"]
 fn child_that_is_hit() {
@@ -348,7 +348,7 @@ fn record(store: &Store, first: u32, appended: &Mutex<BTreeMap<(usize, i64), u32
         for camera in 0..CAMERAS.len() {
             let number = Number { camera, number: first + tick };
             let now = TrustedClock.now();
-            // Microseconds are what the index keeps.
+            // The index keeps microseconds.
             appended.lock().unwrap().insert((camera, (now.wall + GOP).as_micros()), number.number);
             if store.append(fragment(number, now, since)).is_ok() {
                 tell(&Told::Appended(number, now.wall));
@@ -357,7 +357,7 @@ fn record(store: &Store, first: u32, appended: &Mutex<BTreeMap<(usize, i64), u32
     }
 }
 
-/// Tells what the catalogue shows: what it shows is on the disk.
+/// Reports the newest fragments of the catalogue: all that it shows is on the disk.
 fn watch_index(store: &Store, appended: &Mutex<BTreeMap<(usize, i64), u32>>) {
     let mut told = [None; CAMERAS.len()];
     loop {
@@ -375,7 +375,7 @@ fn watch_index(store: &Store, appended: &Mutex<BTreeMap<(usize, i64), u32>>) {
     }
 }
 
-/// Opens an alert, closes it a little later, and delivers most of them.
+/// Opens alerts, closes each a little later, and delivers most of them.
 fn raise_alerts(store: &Store, seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
     loop {
@@ -395,7 +395,7 @@ fn raise_alerts(store: &Store, seed: u64) {
     }
 }
 
-/// Stores an alert, however often that takes, as the agent does.
+/// Stores an alert, and tries again until it succeeds, as the agent does.
 fn put(store: &Store, opened: &Opened, closed_at: Option<WallTime>) -> u64 {
     tell(&Told::Putting(*opened, closed_at));
     loop {

@@ -1,8 +1,8 @@
-//! What the store promises, held against power cuts, kill -9, full disks and disks that fail.
+//! The store's promises under power cuts, kill -9, full disks and disks that fail.
 //!
-//! A child process ([`load`]) records made-up footage and alerts and tells on a pipe what it did; faults hit it or its
-//! disk; then [`promise`] compares what is there with what was told. With `WARDWATCH_FAULTS=full` each runs for
-//! minutes (`make faults`), otherwise for seconds. `figure:` lines are what `make faults` collects.
+//! A child process ([`load`]) records made-up footage and alerts and reports its acts on a pipe; faults hit it or its
+//! disk; then [`promise`] compares the disk with the reports. With `WARDWATCH_FAULTS=full` each runs for minutes
+//! (`make faults`), otherwise for seconds. `make faults` collects the `figure:` lines.
 
 mod block_log;
 mod change;
@@ -18,13 +18,13 @@ mod promise;
 mod thin;
 pub mod ward;
 
-/// How often something is done: `few` times, or `full` times when everything was asked for.
+/// Number of rounds: `few`, or `full` when everything was asked for.
 fn rounds(few: u32, full: u32) -> u32 {
     let asked = std::env::var("WARDWATCH_FAULTS").is_ok_and(|value| value == "full");
     if asked { full } else { few }
 }
 
-/// Prints what was measured, for `make faults` to collect.
+/// Prints a measured value, for `make faults` to collect.
 fn figure(scenario: &str, what: &str, value: impl std::fmt::Display) {
     eprintln!("figure: {scenario}: {what}: {value}");
 }

@@ -1,4 +1,4 @@
-//! What a scenario mounts and starts, and what ends with it.
+//! Mounts and programs of a scenario, which end with it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use crate::support::wait_until;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Whether this is root and `tools` are there; says what is missing and is skipped.
+/// Returns true if this is root and `tools` are there; otherwise prints the reason for skipping.
 pub fn ready(tools: &[&str]) -> bool {
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped: mounting needs root");
@@ -29,7 +29,7 @@ pub fn ready(tools: &[&str]) -> bool {
     missing.is_empty()
 }
 
-/// Runs a program to its end; its output, or what it complained of.
+/// Runs a program to its end. Returns its output, or an error with its complaint.
 pub fn run(program: &str, arguments: &[&str]) -> Result<String, String> {
     let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
     let output =
@@ -40,7 +40,7 @@ pub fn run(program: &str, arguments: &[&str]) -> Result<String, String> {
     Err(format!("{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// A folder in memory where there is one, so that what goes to its "disks" costs no time.
+/// A folder in memory where there is one, so that writes to its "disks" cost no time.
 pub fn workplace() -> TempDir {
     TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
 }
@@ -66,8 +66,8 @@ impl Mount {
         Self::device(run("losetup", &["--find", "--show", "--direct-io=on", image.to_str().unwrap()])?, "rw")
     }
 
-    /// Mounts a file that a program of ours serves: one write after the other. (A FUSE export of qemu before 10.1 mixes
-    /// up the bytes of two writes that come at once.)
+    /// Mounts a file that another program serves: one write after the other. (A FUSE export of qemu before 10.1 mixes up
+    /// the bytes of two writes that come at once.)
     pub fn slowly(image: &Path, options: &str) -> Result<Self, String> {
         Self::device(
             run("losetup", &["--find", "--show", "--direct-io=off", image.to_str().unwrap()])?,
@@ -96,7 +96,7 @@ impl Mount {
 impl Drop for Mount {
     fn drop(&mut self) {
         let folder = self.path().to_str().unwrap();
-        // Not mounted, where mounting failed; in use, where a child died a moment ago.
+        // It is not mounted if mounting failed, and still in use if a child died a moment ago.
         for _ in 0..50 {
             if run("mountpoint", &["-q", folder]).is_err() || run("umount", &[folder]).is_ok() {
                 break;
@@ -137,13 +137,13 @@ impl Drop for Beside {
 
 /// A block device in a file whose every write and flush is logged.
 pub struct LoggedDisk {
-    /// Held for its end: the export goes with it.
+    /// Kept until the disk is dropped: the export ends with it.
     _exporter: Beside,
     export: PathBuf,
 }
 
 impl LoggedDisk {
-    /// Exports `image`; what is written to the export goes to `image`, and to `log`.
+    /// Exports `image`. Writes to the export go to `image`, and to `log`.
     pub fn start(place: &Path, image: &Path, log: &Path) -> Self {
         std::fs::File::create(log).unwrap();
         let export = place.join("export");

@@ -1,4 +1,4 @@
-//! A broker that is away for a week, and a link that is hardly there.
+//! A broker that is away for a week, and a slow link that loses packets.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,7 +23,7 @@ use crate::support::{ToldClock, wait_until};
 
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// The index with its log.
+/// Bytes of the index with its log.
 fn index_bytes(directory: &Path) -> u64 {
     let parts = ["index.sqlite", "index.sqlite-wal"].map(|part| fs::metadata(directory.join(part)));
     parts.into_iter().flatten().map(|metadata| metadata.len()).sum()
@@ -54,7 +54,7 @@ fn a_week_without_a_broker_costs_pictures_only() {
     figure(SCENARIO, "alerts kept a second", format!("{:.0}", count as f64 / begun.elapsed().as_secs_f64()));
     let status = store.outbox_status().unwrap();
     assert_eq!(store.outbox_depth().unwrap().0, count);
-    // Metadata, which never goes, and what SQLite takes for itself.
+    // Metadata, which is never deleted, and SQLite's own overhead.
     let metadata = count * 1400;
     figure(SCENARIO, "index at most", format!("{:.0} MB", largest as f64 / 1e6));
     figure(SCENARIO, "pictures given up", format!("{} of {}", status.thumbnails_shed, count / 2));
@@ -113,7 +113,7 @@ fn a_new_alert_is_known_within_ten_seconds_on_64_kbit() {
         let is_told = || post.memory.arrivals().iter().any(|arrival| arrival.id == id);
         wait_until("it is told of", 2 * LONG, is_told);
         took.push(put.elapsed());
-        // At another moment of what is under way.
+        // Each alert meets the backlog at another moment.
         let pause = Instant::now() + Duration::from_millis(1500 + 700 * (number % 5));
         wait_until("a moment has passed", LONG, || Instant::now() > pause);
     }

@@ -71,7 +71,7 @@ fn start(place: &Path) -> Killed {
     Killed(command.spawn().unwrap())
 }
 
-/// Until when each camera's footage is indexed.
+/// End of each camera's indexed footage.
 fn indexed(store: &Path) -> BTreeMap<&'static str, WallTime> {
     let Ok(catalogue) = Catalogue::open(store) else { return BTreeMap::new() };
     let newest = |camera: &&'static str| {
@@ -81,7 +81,7 @@ fn indexed(store: &Path) -> BTreeMap<&'static str, WallTime> {
     CAMERAS.iter().filter_map(newest).collect()
 }
 
-/// Every row speaks of bytes that are there, and of the right ones; the index is whole and `seq` without holes.
+/// Asserts that every row describes bytes that are there and right, that the index is whole, and `seq` without holes.
 fn agree(store: &Path) {
     let index = Connection::open(store.join("index.sqlite")).unwrap();
     let verdict: String = index.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
@@ -104,7 +104,7 @@ fn agree(store: &Path) {
     );
 }
 
-/// ffprobe reads each file to its end without a complaint.
+/// Asserts that ffprobe reads each file to its end without a complaint.
 fn play(files: &[PathBuf]) {
     for file in files {
         let probe =
@@ -157,7 +157,7 @@ fn a_box_killed_at_any_point_keeps_the_promise() {
         let newest = Catalogue::open(&store).unwrap().segments(&ClipFilter::default()).unwrap();
         play(&newest.iter().take(4).map(|segment| segment.path.clone()).collect::<Vec<_>>());
     }
-    // What the post has seen, the box still knows.
+    // The box still knows all alerts that the post has seen.
     let index = Connection::open(store.join("index.sqlite")).unwrap();
     let seen: Vec<Alert> = subscriber
         .messages()

@@ -13,17 +13,16 @@ use super::mounts::{LoggedDisk, Mount, ext4, ready, workplace};
 use super::promise::{Broken, Ledger, check, mend};
 use super::{figure, rounds};
 
-/// What the disk has: its options when made, and when mounted. The second does not order data before metadata: what was
-/// not synced may be anything.
+/// File systems of the disk: name, options of mkfs, options of mount. The second does not order data before metadata:
+/// data that was not synced may be anything.
 const FILE_SYSTEMS: [(&str, &[&str], &str); 2] =
     [("ext4 data=ordered", &[], "rw"), ("ext4 -b 4096 data=writeback", &["-b", "4096"], "data=writeback")];
 const DISK_BYTES: u64 = 64 << 20;
 const TOOLS: &[&str] = &["qemu-storage-daemon", "mkfs.ext4", "losetup"];
-/// How much later something is heard of than it was done, in lines: a child says what it is about to do before it does,
-/// but the pipe is read later.
+/// Delay of a report behind its act, in lines: a child reports an act before it does it, but the pipe is read later.
 const LINES_BEHIND: usize = 200;
 
-/// What was heard, and how long the block log was then.
+/// A report, or the start of a run. [`Recorded`] keeps the length of the block log at that moment beside it.
 enum Heard {
     Begin,
     Told(Told),
@@ -34,8 +33,8 @@ struct Recorded {
     heard: Vec<(Heard, u64)>,
 }
 
-/// Records on a logged disk for as many runs as `lives` says; the end of each is a kill -9, so that cuts also fall
-/// into starts that mend.
+/// Records on a logged disk, one run for each of `lives`. The end of each is a kill -9, so that cuts also fall into
+/// starts that repair.
 fn record(place: &Path, lives: &[Duration], wrapper: &[&str], file_system: usize) -> Recorded {
     let (_, made, mounted) = FILE_SYSTEMS[file_system];
     let (disk, image, log) = (place.join("disk"), place.join("image"), place.join("log"));
@@ -67,7 +66,8 @@ fn record(place: &Path, lives: &[Duration], wrapper: &[&str], file_system: usize
 }
 
 impl Recorded {
-    /// Cuts the power `count` times and checks what is left. Also says how often the file system did not mount.
+    /// Cuts the power `count` times and checks the store. A file system that does not mount is counted as wrong. Returns the
+    /// breaches and the longest CPU time of a start.
     fn cut(&mut self, place: &Path, count: u32, flushes_ignored: usize) -> (Broken, Duration) {
         let mut random = StdRng::seed_from_u64(11);
         let first = self.heard.iter().find(|(heard, _)| matches!(heard, Heard::Told(Told::Open)));
@@ -103,7 +103,7 @@ impl Recorded {
         (broken, cpu)
     }
 
-    /// What had been told when the log was `length` long.
+    /// Ledger of the time when the log was `length` long.
     fn ledger_at(&self, length: u64) -> Ledger {
         let mut ledger = Ledger::default();
         let known = self.heard.partition_point(|(_, at)| *at <= length);
@@ -143,7 +143,7 @@ fn a_power_cut_at_any_write_keeps_the_promise() {
     }
 }
 
-/// The scenario above sees what a disk that lies about its flushes costs.
+/// The scenario above detects the cost of a disk that lies about its flushes.
 #[test]
 fn a_disk_that_flushes_nothing_is_found_out() {
     if !ready(TOOLS) {
@@ -156,7 +156,7 @@ fn a_disk_that_flushes_nothing_is_found_out() {
     assert!(!broken.is_empty());
 }
 
-/// It also sees what a store that does not sync costs.
+/// It also detects the cost of a store that does not sync.
 #[test]
 fn a_store_that_syncs_nothing_is_found_out() {
     if !ready(TOOLS) || !ready(&["strace"]) {

@@ -1,4 +1,4 @@
-//! What must be there after a fault, and what is.
+//! Comparison of a store after a fault with its promises.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,36 +18,36 @@ use super::load::{
     read_number, settings,
 };
 
-/// What is as old as a limit within so much may or may not have gone.
+/// Tolerance around an age limit: an item within it may be there or not.
 const MARGIN: Duration = Duration::from_secs(2);
-/// How many breaches of each kind are told in full.
+/// Breaches of each kind that are described in full.
 const SAID_MAX: u64 = 5;
-/// How much later than promised a busy machine may be.
+/// Delay beyond the promise that a busy machine may add.
 const BUSY: Duration = Duration::from_secs(2);
-/// A segment of half a second, whose every fragment is of the largest size, and one that was late.
+/// Bytes of a segment of half a second with fragments of the largest size only, and one that was late.
 const SEGMENT_BYTES_MAX: u64 = 14 * 13_000;
 
 /// A message: its alert, and whether it is the closing one.
 type Message = (AlertId, bool);
 
-/// What the child told, as far as it counts.
+/// Reports of the child, as far as the checks need them.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
-    /// The first number of this run.
+    /// Number of the first fragment of this run.
     first: u32,
     appended: BTreeMap<Number, WallTime>,
-    /// On the disk, for all that was told.
+    /// Fragments that must be on the disk, according to the reports.
     durable: BTreeSet<Number>,
-    /// Handed to the store, whether it came back or not.
+    /// Alerts that were handed to the store, with or without an answer.
     drafts: BTreeMap<Message, (Opened, Option<WallTime>)>,
     stored: BTreeMap<Message, (u64, String)>,
     delivering: BTreeSet<u64>,
-    /// When it was last heard of.
+    /// Latest time in a report.
     latest: Option<WallTime>,
 }
 
 impl Ledger {
-    /// A new run begins.
+    /// Begins a new run. Returns the number of its first fragment.
     pub fn begin(&mut self) -> u32 {
         self.first = self.appended.keys().map(|number| number.number + 2).max().unwrap_or(0);
         self.first
@@ -62,7 +62,7 @@ impl Ledger {
             }
             Told::Indexed(number) => {
                 let first = Number { number: self.first, ..*number };
-                // What an earlier run left is not this run's to promise.
+                // This run promises nothing about the fragments of an earlier run.
                 let before = self.appended.range(first..=first.max(*number)).map(|(number, _)| *number);
                 self.durable.extend(before.filter(|before| before <= number).collect::<Vec<_>>());
             }
@@ -79,10 +79,10 @@ impl Ledger {
         }
     }
 
-    /// Something that may have been done before it was heard of.
+    /// Adds a report of an act that may have been done before the report came.
     pub fn hear_intention(&mut self, told: &Told) {
         match told {
-            // Where it is known to be open still, it is.
+            // An intention that is known already stays as it is.
             Told::Putting(opened, closed_at) => {
                 self.drafts.entry((opened.id, closed_at.is_some())).or_insert((*opened, *closed_at));
             }
@@ -90,18 +90,18 @@ impl Ledger {
         }
     }
 
-    /// Alerts whose closing was not confirmed.
+    /// Alerts without a confirmed closing.
     pub fn open_alerts(&self) -> Vec<Opened> {
         let opening = self.drafts.iter().filter(|((id, closed), _)| !closed && !self.is_stored(*id, true));
         opening.map(|(_, (opened, _))| *opened).collect()
     }
 
-    /// How much was appended, stored and expected to last.
+    /// Numbers of appended fragments, of stored messages and of fragments that must last.
     pub fn counts(&self) -> (usize, usize, usize) {
         (self.appended.len(), self.stored.len(), self.durable.len())
     }
 
-    /// How much of what was appended is not there.
+    /// Number of appended fragments that are not there.
     pub fn missing(&self, found: &Found) -> usize {
         self.appended.keys().filter(|number| !found.fragments.contains_key(number)).count()
     }
@@ -110,7 +110,7 @@ impl Ledger {
         self.stored.contains_key(&(id, closed))
     }
 
-    /// After a check: what is there now has to stay there, and what was missed is missed once.
+    /// Takes over a check's result: all that is there now has to stay there, and a loss is counted once.
     pub fn learn(&mut self, found: &Found) {
         self.durable = found.fragments.keys().copied().collect();
         self.stored.clone_from(&found.messages);
@@ -118,7 +118,7 @@ impl Ledger {
         self.appended.retain(|number, _| number.number >= first);
     }
 
-    /// The spans that alerts pin: camera, from, to, until when; narrow where it is not known.
+    /// Spans that alerts pin, with camera, start, end and expiry; the earlier expiry if the closing is not known.
     fn pins(&self) -> Vec<Pin> {
         let opened = self.stored.keys().filter(|(_, closed)| !closed);
         let pin = |(id, _): &Message| {
@@ -149,19 +149,19 @@ impl Pin {
     }
 }
 
-/// What is there.
+/// Contents of a store on the disk.
 #[derive(Debug, Default)]
 pub struct Found {
     pub fragments: BTreeMap<Number, WallTime>,
     pub messages: BTreeMap<Message, (u64, String)>,
-    /// Of each event, what it pins.
+    /// Span that each event pins.
     spans: BTreeMap<AlertId, (WallTime, Option<WallTime>)>,
     outbox: BTreeSet<u64>,
     segments: Vec<Vec<Number>>,
     pub bytes: u64,
 }
 
-/// What is not as it was promised.
+/// Counts of broken promises.
 #[derive(Debug, Default)]
 pub struct Broken {
     pub lost_events: u64,
@@ -170,11 +170,11 @@ pub struct Broken {
     pub lost_footage: u64,
     /// Rows and files that do not agree, and everything else.
     pub wrong: u64,
-    /// What exactly, the first few of each kind.
+    /// Descriptions of the first few breaches of each kind.
     pub said: Vec<String>,
     /// Fragments that were appended and are not there, of the camera that has most of them.
     pub lost_gops: usize,
-    /// How old the oldest of these was when the child was last heard of.
+    /// Age of the oldest of these when the child was last heard of.
     pub lost_span: Duration,
 }
 
@@ -202,17 +202,17 @@ impl Broken {
         }
     }
 
-    /// Nothing could be looked at.
+    /// Counts a store that could not be examined.
     pub fn note(&mut self, what: String) {
         self.say(|broken| &mut broken.wrong, what);
     }
 
-    /// All of them together.
+    /// Sum of all counts.
     pub fn count(&self) -> u64 {
         self.lost_events + self.corrupt_indexes + self.lost_pins + self.lost_footage + self.wrong
     }
 
-    /// More than a GOP and a sync interval of footage may not go, give or take a busy machine.
+    /// Asserts that nothing is broken. Lost footage may span a GOP and a sync interval, plus `BUSY`.
     pub fn assert_nothing(&self) {
         assert!(self.count() == 0, "{:#?}", self.said);
         assert!(self.lost_span < GOP + SYNC_INTERVAL + BUSY, "{:?} of footage were lost", self.lost_span);
@@ -239,7 +239,7 @@ impl Broken {
     }
 }
 
-/// Opens the store, so that it mends what it finds, and closes it. Nothing is too old here: what was there stays.
+/// Opens the store, so that it repairs itself, and closes it. Nothing is too old here: all that was there stays.
 /// Returns the CPU time that opening took.
 pub fn mend(directory: &Path) -> Result<Duration, String> {
     let settings = Settings { alert_age_max: Duration::MAX, ..settings(directory) };
@@ -256,7 +256,7 @@ fn thread_cpu() -> Duration {
     Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
 }
 
-/// Compares the closed store in `directory` with what was told.
+/// Compares the closed store in `directory` with the reports, and its size with `clip_bytes_max`.
 pub fn check(directory: &Path, ledger: &Ledger, clip_bytes_max: u64) -> (Found, Broken) {
     let mut broken = Broken::default();
     let found = match look(directory, &mut broken) {
@@ -298,7 +298,7 @@ fn look(directory: &Path, broken: &mut Broken) -> rusqlite::Result<Found> {
     Ok(found)
 }
 
-/// A segment's rows, its file, and whether they agree.
+/// Compares a segment's rows with its file.
 fn look_at_segment(
     index: &Connection,
     id: i64,
@@ -415,7 +415,7 @@ fn check_alerts(found: &Found, ledger: &Ledger, broken: &mut Broken) {
     let first = seqs.iter().chain(&may_be_gone).min().copied().unwrap_or(1);
     let last = seqs.last().copied().unwrap_or(0);
     for seq in (first..=last).filter(|seq| !seqs.contains(seq) && !may_be_gone.contains(seq)) {
-        // What an earlier check saw go is not looked for again.
+        // A message whose deletion an earlier check has seen is not missed again.
         if !ledger.delivering.contains(&seq) {
             broken.say(|b| &mut b.wrong, format!("seq has a hole at {seq}"));
         }
@@ -425,7 +425,7 @@ fn check_alerts(found: &Found, ledger: &Ledger, broken: &mut Broken) {
             broken.say(|b| &mut b.wrong, format!("{id} was never put"));
             continue;
         };
-        // The span is what pins the footage.
+        // The span pins the footage.
         let clip = opened.draft(*closed_at).clip;
         let there = found.spans.get(id);
         if !there.is_some_and(|there| there.0 == clip.starts_at && (!closed || there.1 == clip.ends_at)) {
@@ -446,7 +446,7 @@ fn check_footage(found: &Found, ledger: &Ledger, broken: &mut Broken) {
                 && clip.ends_at.is_none_or(|ends| wall < ends)
         })
     };
-    // Retention takes the oldest of what nothing pins: what is older than something missing had to go before it.
+    // Retention deletes the oldest unpinned footage first: all older footage had to go before a missing fragment.
     let oldest_unpinned = |camera: usize| {
         let free = found.segments.iter().filter(|segment| {
             segment.first().is_some_and(|number| number.camera == camera) && segment.iter().all(never_pinned)

@@ -2,7 +2,7 @@
 //!
 //! The box is in a network namespace of its own. Between it and the post's machine lies a tunnel (VXLAN), whose ends
 //! have a token bucket filter: the kernel's TCP at both ends sees a slow link with a queue. The tunnel's packets go
-//! through a third namespace, where a program of ours holds each for 300 ms and loses one in ten, both ways. (The
+//! through a third namespace, where a child process holds each for 300 ms and loses one in ten, both ways. (The
 //! kernel's own netem does the same where it is there.)
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -29,7 +29,7 @@ const SCENARIO: &str = "64 kbit/s, 600 ms, 10 % loss, of kernel parts";
 const ORDERS: &str = "WARDWATCH_AIR";
 const DELAY: Duration = Duration::from_millis(300);
 const LOSS_PERCENT: u32 = 10;
-/// Where the tunnel's packets go: an end, and its side of the air.
+/// Addresses of the tunnel's packets: an end, and its side of the air.
 const POST_SIDE: (&str, &str) = ("10.231.7.1", "10.231.7.2");
 const BOX_SIDE: (&str, &str) = ("10.231.8.1", "10.231.8.2");
 /// The tunnel's ends.
@@ -44,14 +44,14 @@ const OF_BOX: &str = "ward-box";
 const VETH: &str = "ward-veth";
 const TUNNEL: &str = "ward-tunnel";
 
-/// Namespaces and interfaces, gone when dropped.
+/// Namespaces and interfaces, removed when dropped.
 struct ThinLink {
     relay: Option<Child>,
 }
 
 impl ThinLink {
     fn start() -> Result<Self, String> {
-        // What a run left that was killed.
+        // Removes the leftovers of a run that was killed.
         let mut link = Self { relay: None };
         link.remove();
         for line in lines() {
@@ -89,7 +89,7 @@ impl Drop for ThinLink {
     }
 }
 
-/// What makes the link.
+/// Commands that make the link.
 fn lines() -> Vec<String> {
     let mut lines: Vec<String> = [AIR, OF_BOX].map(|name| format!("ip netns add {name}")).to_vec();
     lines.push(format!("ip link add {VETH} type veth peer name post netns {AIR}"));
@@ -107,7 +107,7 @@ fn lines() -> Vec<String> {
     }
     let ends = [("", "", POST_SIDE, POST, BOX), (&*of_box, OF_BOX, BOX_SIDE, BOX, POST)];
     for (place, within, (local, remote), address, other) in ends {
-        // The last byte of the address is the card's, too.
+        // The last byte of the address is also the last byte of the card's.
         let card = |address: &str| format!("02:00:00:00:00:0{}", &address[address.len() - 1..]);
         let (mac, mac_of_other) = (card(address), card(other));
         let within = if within.is_empty() { String::new() } else { format!("ip netns exec {within} ") };
@@ -119,7 +119,7 @@ fn lines() -> Vec<String> {
         lines.push(format!("{within}tc qdisc add dev {TUNNEL} root tbf rate 64kbit burst 2000 latency 1s"));
         lines.push(format!("ip {place}address add {address}/24 dev {TUNNEL}"));
         lines.push(format!("ip {place}link set {TUNNEL} up"));
-        // As boxes have it, whatever this machine has.
+        // The boxes' congestion control, independent of this machine's.
         let congestion = congestion();
         lines.push(format!("ip {place}route change 10.231.9.0/24 dev {TUNNEL} congctl {congestion}"));
         lines.push(format!(
@@ -129,7 +129,7 @@ fn lines() -> Vec<String> {
     lines
 }
 
-/// `WARDWATCH_CONGESTION=bbr`: another one than Debian's.
+/// Congestion control: Debian's, or another one by `WARDWATCH_CONGESTION=bbr`.
 fn congestion() -> String {
     std::env::var("WARDWATCH_CONGESTION").unwrap_or_else(|_| "cubic".to_owned())
 }
@@ -163,11 +163,11 @@ fn child_that_carries_and_loses() {
     };
     carry(&of_box, &post, POST_SIDE.0, 1);
     carry(&post, &of_box, BOX_SIDE.0, 2);
-    // Who started it is gone.
+    // Returns when the process that started this one is gone.
     let _ = std::io::stdin().read(&mut [0]);
 }
 
-/// Whether namespaces can be made; says what is missing.
+/// Returns true if namespaces can be made; otherwise prints the reason.
 fn ready() -> bool {
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped: a network namespace needs root");
@@ -182,7 +182,7 @@ fn ready() -> bool {
     false
 }
 
-/// When each alert was first heard of at the post; microseconds since 1970.
+/// Time of each alert's first arrival at the post, in microseconds since 1970.
 fn heard(stored: &BTreeMap<String, Vec<Stored>>) -> HashMap<String, i64> {
     let opened = stored.values().flatten().filter(|one| one.phase == "opened");
     opened.map(|one| (one.id.clone(), one.received_us)).collect()
@@ -243,7 +243,7 @@ fn a_new_alert_is_known_within_ten_seconds_beside_a_backlog_of_pictures() {
         format!("{arrived} of {} in {:.0} s", old.len(), span.as_secs_f64()),
     );
     figure(SCENARIO, "pictures at the post", pictures);
-    // Of few, the largest one says little.
+    // The median for under 20 values: of few, the largest one says little.
     assert!(at(if count < 20 { 0.5 } else { 0.95 }) < 10.0, "{took:?}");
     assert!(arrived < old.len(), "the backlog was gone");
 }

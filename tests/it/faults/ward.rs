@@ -1,4 +1,4 @@
-//! A ward: boxes, a broker, a post, all of them real, and everything that can happen to them.
+//! A ward: boxes, a broker and a post, all of them real, and everything that can happen to them.
 //!
 //! Each box is a process with a store and a publisher; its link leads through a proxy to Mosquitto; `wardpost serve`
 //! with its database hangs behind a relay that knows MQTT. Faults come at random moments from a seed that is printed;
@@ -38,14 +38,14 @@ const THIN: Weather = Weather {
     is_deaf: false,
 };
 
-/// Everything that runs.
+/// All processes and links of the ward.
 struct Ward {
     broker: TestBroker,
     relay: Relay,
     station: Station,
     subscriber: Subscriber,
     boxes: Vec<(BoxProcess, Proxy)>,
-    /// How many acknowledgements were held against the database of a post that had just been killed.
+    /// Number of acknowledgements that were compared with the database of a post that had just been killed.
     acks_checked: usize,
     _place: TempDir,
 }
@@ -83,7 +83,7 @@ impl Ward {
         let (one, proxy) = &mut self.boxes[fault.which];
         match fault.kind {
             Kind::BrokerKilled => {
-                // Half of them long after it last wrote anything to its disk.
+                // Half of the kills come right after a write to its disk, the others long after it.
                 if random.random_bool(0.5) {
                     self.broker.save();
                 }
@@ -126,7 +126,7 @@ impl Ward {
             Kind::LinkCut | Kind::PostCut => {}
             Kind::LinkStalled | Kind::LinkThin => proxy.set(Weather::default()),
             Kind::LinkDeaf => {
-                // A link of TCP does not lose a part of what it carries and go on.
+                // A TCP link does not lose a part of its bytes and go on.
                 proxy.set(Weather::default());
                 proxy.cut();
             }
@@ -137,7 +137,7 @@ impl Ward {
         }
     }
 
-    /// Whatever a box was told lies on the post's disk.
+    /// Asserts that the post's disk has every alert that it confirmed to a box.
     fn check_acks(&mut self) {
         let stored: BTreeMap<String, _> = Storage::open_beside(&self.station.database())
             .and_then(|storage| storage.acks())
@@ -158,7 +158,7 @@ impl Ward {
         self.boxes.iter().map(|(one, _)| one.kept_count()).sum()
     }
 
-    /// Nobody does anything any more, and all outboxes become empty.
+    /// Ends the making of alerts and waits until all outboxes are empty.
     fn settle(&mut self, patience: Duration) {
         self.boxes.iter_mut().for_each(|(one, _)| one.enough());
         wait_until("all outboxes are empty", patience, || self.boxes.iter().all(|(one, _)| one.is_empty()));
@@ -219,7 +219,7 @@ fn every_alert_that_a_box_has_kept_is_stored_once_at_the_post() {
     report(&mut ward, &happened);
 }
 
-/// Prints what came of it, and fails where a promise is broken.
+/// Prints the results, and fails where a promise is broken.
 fn report(ward: &mut Ward, faults: &[Happened]) {
     let mut verdict = Verdict::default();
     let stored = judge::stored(&ward.station.database());
@@ -266,7 +266,7 @@ fn report(ward: &mut Ward, faults: &[Happened]) {
     assert!(Storage::open_beside(&ward.station.database()).unwrap().holes().unwrap().is_empty());
 }
 
-/// The slowest messages, and what was in their way; for who looks into the log.
+/// Prints the slowest messages and the faults in their way, for readers of the log.
 fn slowest(verdict: &mut Verdict, faults: &[Happened]) {
     verdict.journeys.sort_unstable_by_key(|journey| -journey.took_us());
     for journey in verdict.journeys.iter().take(10) {

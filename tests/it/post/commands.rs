@@ -1,4 +1,4 @@
-//! What people see: `tail`, `list`, `show`, `status`.
+//! Output for people: `tail`, `list`, `show`, `status`.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
@@ -62,7 +62,7 @@ fn tail_shows_what_is_there_and_what_comes_once_each() {
         Tail::start(&station, &["--last", "0", "--lang", "en"]),
     );
     vietnamese.wait_for(2);
-    // The broker tells the time: from here on, what is sent is new to both.
+    // The status messages mark the time: alerts behind them are new to both.
     publish_status(&broker, "box-2", Presence::Online);
     publish_status(&broker, "box-2", Presence::Offline);
     english.wait_for(1);
@@ -190,7 +190,7 @@ fn a_picture_that_comes_later_is_written_when_it_comes_and_the_alert_is_told_onc
     assert_eq!(std::fs::read(&picture).unwrap(), whole.thumbnail.unwrap().0);
     let known = station.known("box-1");
     assert!(known["duplicates"] == 0 && known["conflicts"] == 0 && known["contiguous"] == 2, "{known}");
-    // Who begins to look now sees each with its picture, and of no latecomer.
+    // A `tail` that begins now shows each alert with its picture, and reports no late picture.
     let after = Tail::start(&station, &["--json"]);
     let told = after.wait_for(2);
     assert!(told.iter().all(|line| line.contains("\"has_thumbnail\":true")), "{told:?}");
@@ -270,7 +270,7 @@ fn a_person_settles_what_nobody_will_ever_send() {
     assert!(last["first"] == 3 && last["last"] == 4 && last["outbox"] == outbox.as_str(), "{log}");
     assert!(last["why"] == "its disk burnt" && log["looks"] == serde_json::json!([]), "{log}");
     assert!(settle(&["box-1", &outbox, "--why", "again"]).status.success(), "there is nothing to do");
-    // One that was given up comes after all.
+    // A number that was given up comes after all.
     send(&broker, &numbers("box-1", 1, [3]));
     wait_until("it is stored", LONG, || station.known("box-1")["lost"] == 2);
     assert_eq!(station.known("box-1")["conflicts"], 0);

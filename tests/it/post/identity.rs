@@ -1,4 +1,4 @@
-//! Who speaks to a post, and who it is itself: copied boxes, and two posts at one broker.
+//! Identities at a post: copied boxes, and two posts at one broker.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::station::{LONG, Station, alert, publish, send};
 use crate::support::broker::{BrokerOptions, TestBroker};
 use crate::support::wait_until;
 
-/// A status of box-1 as one run of a daemon sends it.
+/// Publishes a status of box-1 as one run of a daemon sends it.
 fn publish_run(broker: &TestBroker, boot: &str, started: &str) {
     let status = json!({
         "schema": "wardwatch.status/1", "presence": "online", "ward": "ben-nghe", "box": "box-1", "version": "0.1.0",
@@ -20,7 +20,7 @@ fn publish_run(broker: &TestBroker, boot: &str, started: &str) {
 fn a_copied_box_is_told_of_at_the_post() {
     let broker = TestBroker::start(&BrokerOptions::default());
     let station = Station::start(&broker, &[]);
-    // A box that is started anew, and anew.
+    // A box that is restarted, and restarted again.
     for started in ["2026-05-01T00:00:00Z", "2026-05-01T00:01:00Z", "2026-05-01T00:02:00Z"] {
         publish_run(&broker, "a", started);
     }

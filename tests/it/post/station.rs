@@ -23,7 +23,7 @@ use crate::support::wait_until;
 pub const LONG: Duration = Duration::from_secs(30);
 pub const ACKS: &str = "wardwatch/v1/+/+/ack";
 
-/// `wardpost`, and where it keeps its things. The daemon is killed when dropped.
+/// `wardpost` and the folder of its files. The daemon is killed when dropped.
 pub struct Station {
     pub place: TempDir,
     serve: Option<Child>,
@@ -40,12 +40,12 @@ impl Station {
         station
     }
 
-    /// Not yet started.
+    /// Prepares a station, not yet started.
     pub fn prepare(broker: &TestBroker, more: &[&str]) -> Self {
         Self::at(broker.port, more)
     }
 
-    /// Not yet started, for a broker of any kind.
+    /// Prepares a station for a broker of any kind, not yet started.
     pub fn at(port: u16, more: &[&str]) -> Self {
         let more = more.iter().map(|one| (*one).to_owned()).collect();
         Self { place: TempDir::new().unwrap(), serve: None, more, port }
@@ -62,7 +62,7 @@ impl Station {
         self.serve = Some(command.args(&self.more).stdout(Stdio::null()).stderr(log).spawn().unwrap());
     }
 
-    /// kill -9.
+    /// Ends the daemon with kill -9.
     pub fn kill(&mut self) {
         if let Some(mut serve) = self.serve.take() {
             serve.kill().unwrap();
@@ -70,7 +70,7 @@ impl Station {
         }
     }
 
-    /// SIGSTOP: connections stay, and nothing is done.
+    /// Stalls the daemon with SIGSTOP: connections stay, and nothing is done.
     pub fn stall(&self) {
         self.signal("-STOP");
     }
@@ -85,7 +85,7 @@ impl Station {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
-    /// SIGTERM; it ends in order.
+    /// Ends the daemon with SIGTERM, in order.
     pub fn stop(&mut self) {
         let mut serve = self.serve.take().unwrap();
         assert!(Command::new("kill").arg(serve.id().to_string()).status().unwrap().success());
@@ -98,7 +98,7 @@ impl Station {
         });
     }
 
-    /// What the daemon has logged.
+    /// Log of the daemon.
     pub fn log(&self) -> String {
         fs::read_to_string(self.place.path().join("log")).unwrap_or_default()
     }
@@ -122,7 +122,7 @@ impl Station {
         self.command(command).args(more).output().unwrap()
     }
 
-    /// A command's JSON.
+    /// Runs a command and returns its JSON.
     pub fn json(&self, command: &str, more: &[&str]) -> Value {
         let output = self.run(command, more);
         serde_json::from_slice(&output.stdout)
@@ -146,7 +146,7 @@ impl Station {
         assert_eq!(self.stored().len(), count);
     }
 
-    /// What `status` says of a box.
+    /// Entry of a box in `status`.
     pub fn known(&self, box_id: &str) -> Value {
         let boxes = self.json("status", &["--json"])["boxes"].as_array().unwrap().clone();
         boxes.into_iter().find(|known| known["box"] == box_id).unwrap_or(Value::Null)
@@ -189,7 +189,7 @@ pub fn alert(box_id: &str, outbox: u128, seq: u64) -> Alert {
     alert
 }
 
-/// The message of its end.
+/// Closing message of an alert.
 pub fn end_of(alert: &Alert, seq: u64) -> Alert {
     let closed_at = Some(alert.opened_at + Duration::from_secs(75));
     Alert { phase: Phase::Closed, seq, closed_at, thumbnail: None, ..alert.clone() }
@@ -231,7 +231,7 @@ impl Sending {
     }
 }
 
-/// Publishes one message with `qos`.
+/// Publishes one message; `more` has options of mosquitto_pub.
 pub fn publish(broker: &TestBroker, topic: &str, payload: &[u8], more: &[&str]) {
     let mut command = Command::new("mosquitto_pub");
     command.args(["-h", "127.0.0.1", "-p", &broker.port.to_string(), "-s", "-t", topic]).args(more);
@@ -240,12 +240,12 @@ pub fn publish(broker: &TestBroker, topic: &str, payload: &[u8], more: &[&str]) 
     assert!(process.wait().unwrap().success());
 }
 
-/// A box says that it is there, or that it goes.
+/// Publishes a box's status: it is there, or it goes.
 pub fn publish_status(broker: &TestBroker, box_id: &str, presence: Presence) {
     publish_outbox(broker, box_id, presence, None);
 }
 
-/// The same, and how its outbox is.
+/// Publishes the same, with the state of its outbox.
 pub fn publish_outbox(broker: &TestBroker, box_id: &str, presence: Presence, outbox: Option<OutboxStatus>) {
     let status = Status {
         schema: status::SCHEMA.to_owned(),
@@ -266,7 +266,7 @@ pub fn publish_outbox(broker: &TestBroker, box_id: &str, presence: Presence, out
     publish(broker, &topic, &serde_json::to_vec(&status).unwrap(), &["-q", "1", "-r"]);
 }
 
-/// A box's minute.
+/// Publishes a box's vitals of a minute.
 pub fn publish_vitals(broker: &TestBroker, box_id: &str) {
     let vitals = Vitals {
         schema: vitals::SCHEMA.to_owned(),

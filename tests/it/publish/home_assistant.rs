@@ -1,4 +1,4 @@
-//! What Home Assistant is told through the broker, and that it is taken back.
+//! The box's entries for Home Assistant at the broker, and their removal.
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -10,10 +10,10 @@ use crate::support::wait_until;
 
 const TOPIC: &str = "homeassistant/device/wardwatch-ben-nghe/box-1/config";
 
-/// What the broker keeps for Home Assistant.
+/// Messages that the broker keeps for Home Assistant.
 fn kept(broker: &TestBroker, prefix: &str) -> Vec<Message> {
     let subscriber = broker.subscriber(&format!("{prefix}/#"));
-    // What is retained comes before what is published after it.
+    // Retained messages come before a message that is published after them.
     let marker = format!("{prefix}/marker");
     broker.publish(&marker, b"x");
     wait_until("all that is retained has come", LONG, || {
@@ -56,14 +56,14 @@ fn home_assistant_is_told_of_the_box_until_it_is_switched_off() {
     let text = String::from_utf8_lossy(&told[0].payload).into_owned();
     assert!(!text.contains("thumbnail") && !text.contains("image"), "no picture: {text}");
 
-    // Elsewhere, and not in the old place any more.
+    // The entry is elsewhere, and not in the old place any more.
     sender.publisher.stop(LONG);
     let sender = Sender::start(with(Some("ha")));
     wait_until("it is told elsewhere", LONG, || kept(&broker, "ha").len() == 1);
     wait_until("the old place is cleared", LONG, || kept(&broker, "homeassistant").is_empty());
     sender.publisher.stop(LONG);
 
-    // Off.
+    // Home Assistant is switched off.
     let sender = Sender::start(with(None));
     wait_until("it is cleared", LONG, || kept(&broker, "ha").is_empty());
     wait_until("nothing is left to remember", LONG, || !file.exists());
@@ -85,7 +85,7 @@ fn without_being_asked_nothing_is_told() {
     assert_eq!(others.count(), 0);
 }
 
-/// Two wards' boxes of one id at one broker: each has its topic, its device and its entities, whatever signs the ids have.
+/// Two wards' boxes of one id at one broker: each has its topic, its device and its entities, with any signs in the ids.
 #[test]
 fn boxes_of_one_id_in_two_wards_do_not_write_over_each_other() {
     let broker = TestBroker::start(&BrokerOptions::default());
@@ -106,7 +106,7 @@ fn boxes_of_one_id_in_two_wards_do_not_write_over_each_other() {
     assert_eq!(broker.takeovers(), 0, "each is a client of its own");
 }
 
-/// What a version before this one told lies on a topic without the ward.
+/// The entry of a version before this one lies on a topic without the ward.
 #[test]
 fn the_topic_without_the_ward_is_emptied_once() {
     const BEFORE: &str = "homeassistant/device/wardwatch/box-1/config";

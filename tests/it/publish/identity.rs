@@ -1,4 +1,4 @@
-//! Who a box is to its broker: two boxes of one id, a copied card, and what a broker of before knows.
+//! Identity of a box at its broker: two boxes of one id, a copied card, a second client, and a broker that is restarted.
 
 use wardwatch::publish::{Settings, try_connection};
 
@@ -19,7 +19,7 @@ fn boxes_of_one_id_in_two_wards_stay_connected() {
     assert!(senders.iter().all(|sender| sender.state().warnings.is_empty()));
 }
 
-/// One is content with the broker's word, one waits for the post's, and one has alerts to send meanwhile.
+/// Both copies wait for the post's acknowledgement, and then have alerts to send.
 #[test]
 fn a_copied_box_is_named_and_the_two_do_not_fight() {
     let broker = TestBroker::start(&BrokerOptions::default());

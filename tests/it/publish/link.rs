@@ -1,4 +1,4 @@
-//! What a link does to alerts: slow, far, cut, silent.
+//! Alerts over links that are slow, far, cut, silent.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! With a post that acknowledges: an alert is done with once the post has it, and not before.
+//! With a post that acknowledges: an alert leaves the outbox once the post has confirmed it, and not before.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::support::post::{Memory, StandInPost};
 use crate::support::proxy::{Proxy, Weather};
 use crate::support::wait_until;
 
-/// Of a box that waits for the post's word.
+/// Settings of a box that waits for the post's acknowledgement.
 pub fn of_post(port: u16) -> Settings {
     Settings { acknowledge: Acknowledge::Post, ..settings(port) }
 }
@@ -28,7 +28,7 @@ fn all(count: u64) -> BTreeSet<u64> {
 fn an_alert_waits_until_the_post_has_it() {
     let broker = TestBroker::start(&BrokerOptions::default());
     let memory = Arc::new(Memory::default());
-    // Its session stands, and it is away.
+    // The post's session stands, and it is away.
     drop(StandInPost::start(broker.inside_port, &memory));
     let sender = Sender::start(of_post(broker.port));
     let outbox = sender.store.outbox_id().unwrap();
@@ -44,7 +44,7 @@ fn an_alert_waits_until_the_post_has_it() {
     assert!(post.memory.arrivals().iter().all(|arrival| arrival.has_thumbnail), "alerts of 33 KiB");
 }
 
-/// The broker is killed while alerts flow, and comes back without what it had acknowledged.
+/// Kills the broker while alerts flow; it comes back without the alerts that it had acknowledged.
 fn kill_broker(forgets: bool) {
     const COUNT: u64 = 200;
     let mut broker = TestBroker::start(&BrokerOptions { forgets, ..BrokerOptions::default() });
@@ -58,7 +58,7 @@ fn kill_broker(forgets: bool) {
         let producer = scope.spawn(|| (0..COUNT).for_each(|number| drop(sender.put(number))));
         for part in [50, 120] {
             wait_until("a part is published", LONG, || sender.state().published >= part);
-            // What is under way to the post goes with it.
+            // Messages on their way to the post go with the broker.
             broker.stall();
             (published, stored) = (sender.state().published, post.memory.stored().len());
             broker.kill();
@@ -101,12 +101,12 @@ fn a_post_that_is_away_does_not_have_the_backlog_sent_again_and_again() {
         proxy.cut();
         wait_until("it is noticed", LONG, || !sender.state().connected);
         wait_until("it stands again", LONG, || sender.state().connected);
-        // A new alert goes all the same, behind what a new connection sends first.
+        // A new alert goes all the same, behind the messages that a new connection sends first.
         let published = sender.state().published;
         sender.put(1000 + round);
         wait_until("the new one is there", LONG, || sender.state().published > published);
         let sent = proxy.bytes_from_box() - before;
-        // A few of 400: how many are due again grows with the wait before the connection.
+        // Some of 400: the number of those due again grows with the wait before the connection.
         assert!(sent < 16 * 40_000, "{sent} bytes on connection {round}");
         before = proxy.bytes_from_box();
     }
@@ -158,7 +158,7 @@ fn a_retained_acknowledgement_counts_at_the_next_start() {
     let proxy = Proxy::start(broker.port, Weather::default());
     let sender = Sender::start(of_post(proxy.port));
     sender.wait_for_connection();
-    // The alert gets through, and the post's word does not come back.
+    // The alert gets through, and the post's acknowledgement does not come back.
     proxy.set(Weather { is_deaf: true, ..Weather::default() });
     sender.put(0);
     wait_until("the post has it", LONG, || post.memory.stored() == all(1));
@@ -181,7 +181,7 @@ fn what_a_broker_took_for_a_post_that_it_had_forgotten_comes_again_soon_after_th
     broker.run();
     sender.put(1);
     wait_until("the broker has the second one", LONG, || sender.state().published == 2);
-    // Nobody is subscribed: it is lost. Nothing newer follows by which the post could know.
+    // No post is subscribed: the alert is lost. Nothing newer follows by which the post could know.
     let _post = StandInPost::start(broker.inside_port, &memory);
     let back = Instant::now();
     wait_until("the second one is done with", LONG, || sender.depth() == 0);
@@ -197,7 +197,7 @@ fn a_box_that_stops_waits_for_the_word_of_a_post_that_is_there() {
     let sender = Sender::start(of_post(broker.port));
     sender.put(0);
     wait_until("all stands", LONG, || sender.depth() == 0);
-    // More than may be under way at once.
+    // More than may be in flight at once.
     (1..40).for_each(|number| drop(sender.put(number)));
     let (store, stopped) = (sender.store.clone(), Instant::now());
     sender.publisher.stop(grace);
@@ -205,7 +205,7 @@ fn a_box_that_stops_waits_for_the_word_of_a_post_that_is_there() {
     wait_until("the store has taken the post's word", grace / 2, || store.outbox_depth().unwrap().0 == 0);
     assert_eq!(post.memory.arrivals().len(), 40);
 
-    // A post that is away is waited for, but not until there is no time left to say good-bye.
+    // The box waits for a post that is away, but leaves time to say good-bye.
     drop(post);
     let status = broker.subscriber("wardwatch/v1/ben-nghe/box-1/status");
     let sender = Sender::start(of_post(broker.port));

@@ -12,7 +12,7 @@ use crate::support::wait_until;
 
 const ACK: &str = "wardwatch/v1/ben-nghe/box-1/ack";
 
-/// All alerts come, those above the limit without their picture and with the reason.
+/// Asserts that all alerts come, those above the limit without their picture and with the reason.
 fn limited(more: &'static str, word: &str) {
     let broker = TestBroker::start(&BrokerOptions { more, ..BrokerOptions::default() });
     let subscriber = broker.subscriber(ALERT);
@@ -49,7 +49,7 @@ fn a_limit_just_below_an_alert_is_found() {
     limited("max_packet_size 32000", "max_packet_size");
 }
 
-/// A message of this size lies on the box's own topic; alerts go and are acknowledged all the same.
+/// Puts a message of this size on the box's own topic; alerts go and are acknowledged all the same.
 fn in_the_way(bytes: usize) {
     let broker = TestBroker::start(&BrokerOptions::default());
     broker.publish(ACK, &vec![b'x'; bytes]);
@@ -62,7 +62,7 @@ fn in_the_way(bytes: usize) {
     sender.put(0);
     wait_until("it is out", LONG, || sender.state().published == 1);
     assert_eq!(broker.connections(), before + 1, "it costs no connection");
-    // Its own post takes the place of what lies there.
+    // The box's own post replaces the message there.
     let post = StandInPost::start(broker.inside_port, &Arc::new(Memory::default()));
     sender.put(1);
     wait_until("the post's word is taken", 3 * LONG, || sender.depth() == 0);

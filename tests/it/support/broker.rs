@@ -14,16 +14,16 @@ use super::wait_until;
 
 const START: Duration = Duration::from_secs(10);
 
-/// What the broker asks of a box.
+/// Settings of a test's broker.
 #[derive(Debug, Clone, Default)]
 pub struct BrokerOptions {
-    /// User and password; without them, anybody may connect.
+    /// User and password; without them, all clients may connect.
     pub password: Option<(String, String)>,
     /// TLS.
     pub tls: Option<BrokerTls>,
-    /// It keeps nothing over a restart.
+    /// The broker keeps nothing over a restart.
     pub forgets: bool,
-    /// Where boxes connect; 127.0.0.1 if it is not given.
+    /// Address for boxes; 127.0.0.1 if it is not given.
     pub address: Option<&'static str>,
     /// More lines of its configuration, for all listeners.
     pub more: &'static str,
@@ -41,9 +41,9 @@ pub struct BrokerTls {
 /// Mosquitto on free ports of 127.0.0.1: one as the options say, and an open one for subscribers. It keeps its
 /// sessions over a restart. Killed when dropped.
 pub struct TestBroker {
-    /// Where boxes connect.
+    /// Port for boxes.
     pub port: u16,
-    /// Where posts connect.
+    /// Port for posts.
     pub inside_port: u16,
     address: &'static str,
     place: TempDir,
@@ -51,7 +51,7 @@ pub struct TestBroker {
 }
 
 impl TestBroker {
-    /// Prepares one, not yet started; the port is refused until then.
+    /// Prepares a broker, not yet started; the port is refused until then.
     pub fn prepare(options: &BrokerOptions) -> Self {
         let place = TempDir::new().unwrap();
         let [port, inside_port] = free_ports();
@@ -61,14 +61,14 @@ impl TestBroker {
         Self { port, inside_port, address, place, process: None }
     }
 
-    /// Starts one and waits until it answers.
+    /// Starts a broker and waits until it answers.
     pub fn start(options: &BrokerOptions) -> Self {
         let mut broker = Self::prepare(options);
         broker.run();
         broker
     }
 
-    /// Starts it, again if need be, on the same ports.
+    /// Starts the broker, again if need be, on the same ports.
     pub fn run(&mut self) {
         let process = Command::new("mosquitto")
             .arg("-c")
@@ -82,7 +82,7 @@ impl TestBroker {
         wait_until("mosquitto answers", START, || ends.iter().all(|end| TcpStream::connect(end).is_ok()));
     }
 
-    /// kill -9.
+    /// Ends the broker with kill -9.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
@@ -90,12 +90,12 @@ impl TestBroker {
         }
     }
 
-    /// What it has written to its disk is gone; for one that was killed.
+    /// Deletes all that a killed broker has written to its disk.
     pub fn forget(&self) {
         let _ = fs::remove_file(self.place.path().join("mosquitto.db"));
     }
 
-    /// How many alert messages boxes have handed to it, repetitions too.
+    /// Number of alert messages that boxes have handed to it, repetitions included.
     pub fn alerts_taken(&self) -> usize {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
         log.lines()
@@ -113,7 +113,7 @@ impl TestBroker {
         wait_until("the broker's database is saved", START, || database.exists());
     }
 
-    /// Stalls: connections stay, and nothing is answered.
+    /// Stalls the broker: connections stay, and nothing is answered.
     pub fn stall(&self) {
         self.signal("-STOP");
     }
@@ -123,8 +123,8 @@ impl TestBroker {
         self.signal("-CONT");
     }
 
-    /// Collects what is published below `topic` from now on, and what is retained there. Keeps its session when the
-    /// broker restarts.
+    /// Collects the messages that are published below `topic` from now on, and those retained there. Keeps its session
+    /// when the broker restarts.
     pub fn subscriber(&self, topic: &str) -> Subscriber {
         let subscriber = Subscriber::start(self.inside_port, topic);
         let log = self.log();
@@ -157,19 +157,19 @@ impl TestBroker {
         assert!(process.wait().unwrap().success());
     }
 
-    /// How often this client has closed its connection as MQTT wants it: without a will.
+    /// Number of times that this client closed its connection as MQTT wants it: without a will.
     pub fn goodbyes(&self, client: &str) -> usize {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
         log.lines().filter(|line| line.contains("Received DISCONNECT from") && line.ends_with(client)).count()
     }
 
-    /// How often the broker has ended a connection since another client came under its id.
+    /// Number of connections that the broker ended because another client came under the same id.
     pub fn takeovers(&self) -> usize {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
         log.lines().filter(|line| line.contains("already connected, closing old connection")).count()
     }
 
-    /// How often boxes have tried to connect.
+    /// Number of times that boxes have tried to connect.
     pub fn connections(&self) -> usize {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
         let port = format!("on port {}", self.port);
@@ -199,7 +199,7 @@ impl Drop for TestBroker {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     pub topic: String,
-    /// Whether it was there before the subscription.
+    /// True if it was there before the subscription.
     pub retained: bool,
     pub payload: Vec<u8>,
 }
@@ -212,7 +212,7 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    /// What has come so far.
+    /// Messages that have come so far.
     pub fn messages(&self) -> Vec<Message> {
         self.messages.lock().unwrap().clone()
     }
@@ -255,14 +255,14 @@ fn parse(line: &str) -> Message {
 }
 
 fn free_ports() -> [u16; 2] {
-    // Both at once, so that they differ.
+    // Both are open at once, so that they differ.
     let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
 fn config(place: &Path, port: u16, inside_port: u16, options: &BrokerOptions) -> String {
     let mut lines = vec![
-        // As root it would become a user that cannot read the folder.
+        // As root, mosquitto would become a user that cannot read the folder.
         "user root".to_owned(),
         "per_listener_settings true".to_owned(),
         format!("persistence {}", !options.forgets),

@@ -18,7 +18,7 @@ pub fn session_program() -> SessionProgram {
     session_program_with(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gstreamer-registry.bin"))
 }
 
-/// The same with a registry of its own, by which its sessions can be told from those of other tests.
+/// The same with a registry of its own, which tells its sessions from those of other tests.
 pub fn session_program_with(registry: PathBuf) -> SessionProgram {
     let program = SessionProgram { program: env!("CARGO_BIN_EXE_wardwatch").into(), registry };
     prepare(&program).unwrap();
@@ -44,7 +44,7 @@ pub fn bar_feed(fps: u32) -> Feed {
     Feed::Drawn { fps, kbit_per_second: 800, draw: wandering_bar(320, 192) }
 }
 
-/// A stream from `url`, recorded and watched.
+/// Settings of a stream from `url`, recorded and analysed.
 pub fn stream(camera: &str, url: &str) -> StreamSettings {
     StreamSettings {
         camera: camera.parse().unwrap(),
@@ -82,7 +82,7 @@ struct Log {
 }
 
 impl Delivered {
-    /// From now on the stream is to be looked at like this.
+    /// Sets the decode mode of the stream from now on.
     pub fn attend(&self, attention: Attention) {
         self.0.lock().unwrap().attention = attention;
     }
@@ -103,7 +103,7 @@ impl Delivered {
         self.0.lock().unwrap().reports.clone()
     }
 
-    /// Whether the latest state is `state`, with `text` in its reason.
+    /// Returns true if the latest state is `state`, with `text` in its reason.
     pub fn is(&self, state: StreamState, text: &str) -> bool {
         let log = self.0.lock().unwrap();
         let Some(last) = log.reports.last() else { return false };

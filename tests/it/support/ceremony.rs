@@ -1,4 +1,4 @@
-//! The authority of a ward as deploy/mosquitto/README.md makes it: the very commands that stand there.
+//! The authority of a ward, made by the very commands of deploy/mosquitto/README.md.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use wardwatch::publish::Identity;
 
 const README: &str = include_str!("../../../deploy/mosquitto/README.md");
 
-/// Key and request as `wardwatch keygen` makes them, and where the certificate goes.
+/// Makes key and request with `wardwatch keygen`. Returns the paths of the key and of the certificate to come.
 pub fn keygen(box_id: &str, out: &Path) -> Identity {
     let output = Command::new(env!("CARGO_BIN_EXE_wardwatch"))
         .args(["keygen", "--config", "/nowhere.toml", "--box", box_id, "--out"])
@@ -22,7 +22,7 @@ pub fn keygen(box_id: &str, out: &Path) -> Identity {
     Identity { cert_file: out.join("box-cert.pem"), key_file: out.join("box-key.pem") }
 }
 
-/// See the module. Everything of it lies in [`Ceremony::folder`].
+/// See the module. All its files lie in [`Ceremony::folder`].
 pub struct Ceremony {
     place: TempDir,
 }
@@ -61,7 +61,7 @@ impl Ceremony {
         identity
     }
 
-    /// The certificate for a box's request.
+    /// Signs a box's request into `certificate`.
     pub fn sign(&self, request: &Path, certificate: &Path) {
         fs::copy(request, self.file("box.csr")).unwrap();
         run(&section("Each box"), &self.folder());

@@ -1,4 +1,4 @@
-//! What scenarios share.
+//! Parts that scenarios share.
 
 pub mod broker;
 pub mod camera;
@@ -69,7 +69,7 @@ pub fn slices_of(path: &Path, codec: Codec) -> Vec<String> {
     digests.map(|line| line.rsplit(',').next().unwrap().trim().to_owned()).collect()
 }
 
-/// A clock that tells what it is told.
+/// A clock that shows the time it was set to.
 #[derive(Clone)]
 pub struct ToldClock(Arc<Mutex<Stamp>>);
 

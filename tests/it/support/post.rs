@@ -1,4 +1,4 @@
-//! A ward post that is no more than an MQTT client with a memory: it keeps alerts and says which it has.
+//! A ward post that is no more than an MQTT client with a memory: it keeps alerts and acknowledges those it has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -21,7 +21,7 @@ pub struct Arrival {
     pub has_thumbnail: bool,
 }
 
-/// What lies on the post's disk, so to speak: it outlives the post.
+/// Stand-in for the post's disk: it outlives the post.
 #[derive(Default)]
 pub struct Memory {
     stored: Mutex<BTreeMap<OutboxId, BTreeSet<u64>>>,
@@ -29,12 +29,12 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// What is stored of the only outbox that was heard of.
+    /// Stored numbers of the only outbox that was heard of.
     pub fn stored(&self) -> BTreeSet<u64> {
         self.stored.lock().unwrap().values().next().cloned().unwrap_or_default()
     }
 
-    /// Everything that came, repetitions too.
+    /// Returns all messages that came, repetitions included.
     pub fn arrivals(&self) -> Vec<Arrival> {
         self.arrivals.lock().unwrap().clone()
     }
@@ -63,7 +63,7 @@ impl Memory {
     }
 }
 
-/// See the module. Its session is kept by the broker. Dropped, it goes without a word.
+/// See the module. Its session is kept by the broker. When dropped, it ends without a DISCONNECT.
 pub struct StandInPost {
     pub memory: Arc<Memory>,
     is_over: Arc<AtomicBool>,
@@ -103,7 +103,7 @@ fn serve(port: u16, memory: &Memory, is_over: &AtomicBool, listening: &AtomicU32
         match connection.recv_timeout(Duration::from_millis(20)) {
             Ok(Ok(Event::Incoming(Incoming::ConnAck(_)))) => {
                 client.try_subscribe("wardwatch/v1/ben-nghe/box-1/alert", QoS::AtLeastOnce).unwrap();
-                // What was said before may have been lost.
+                // Earlier acknowledgements may have been lost.
                 unsaid = memory.stored.lock().unwrap().keys().next().copied();
             }
             Ok(Ok(Event::Incoming(Incoming::SubAck(_)))) => {

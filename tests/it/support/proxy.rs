@@ -10,23 +10,23 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-/// What a TCP packet carries.
+/// Payload of a TCP packet, in bytes.
 const SEGMENT: usize = 1400;
 
-/// What the link is like; holds for what comes after it was set.
+/// Properties of the link; they hold for bytes that come after they were set.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Weather {
-    /// Bytes per second each way; as fast as it goes where it is not given.
+    /// Bytes per second each way; without a limit if it is not given.
     pub bytes_per_second: Option<u32>,
-    /// One way.
+    /// Delay one way.
     pub delay: Duration,
-    /// How many segments in a hundred are lost, each of which holds up what follows for another round trip.
+    /// Percentage of lost segments. Each holds up the following ones for another round trip.
     pub loss_percent: u32,
-    /// Each connection is cut once the box has sent so much.
+    /// Bytes from the box after which each connection is cut.
     pub cut_after: Option<u64>,
-    /// Nothing gets through; nobody is told.
+    /// Nothing gets through, and neither end is told.
     pub is_stalled: bool,
-    /// What is sent to the box is lost; nobody is told.
+    /// Bytes to the box are lost, and neither end is told.
     pub is_deaf: bool,
 }
 
@@ -46,7 +46,7 @@ struct Shared {
 }
 
 impl Proxy {
-    /// A link to a port of this machine.
+    /// Starts a link to a port of this machine.
     pub fn start(target: u16, weather: Weather) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -72,7 +72,7 @@ impl Proxy {
         Self { port, shared }
     }
 
-    /// Where it leads from now on.
+    /// Sets the port that later connections lead to.
     pub fn set_target(&self, target: u16) {
         *self.shared.target.lock().unwrap() = target;
     }
@@ -81,17 +81,17 @@ impl Proxy {
         *self.shared.weather.lock().unwrap() = weather;
     }
 
-    /// How many bytes have come from the box.
+    /// Number of bytes that have come from the box.
     pub fn bytes_from_box(&self) -> u64 {
         self.shared.from_box.load(Ordering::Relaxed)
     }
 
-    /// How often the box has connected.
+    /// Number of times that the box has connected.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
     }
 
-    /// Cuts what stands.
+    /// Cuts the open connections.
     pub fn cut(&self) {
         for stream in self.shared.open.lock().unwrap().drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
@@ -103,7 +103,7 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::Relaxed);
         self.cut();
-        // Wakes up the one who waits for connections.
+        // Wakes up the thread that waits for connections.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
@@ -119,7 +119,7 @@ impl Shared {
         self.carry(far, near, false, number * 2 + 1);
     }
 
-    /// One direction: a thread reads and one writes, with what is on its way between them.
+    /// Carries one direction: a thread reads and one writes, with the bytes on their way between them.
     fn carry(self: &Arc<Self>, from: &TcpStream, to: &TcpStream, is_from_box: bool, seed: u64) {
         let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
         let (under_way, arriving) = sync_channel::<(Instant, Vec<u8>)>(16);
@@ -152,7 +152,7 @@ impl Shared {
                     std::thread::sleep(Duration::from_millis(20));
                     weather = *shared.weather.lock().unwrap();
                 }
-                // The link carries on behind a lost segment, and what has come behind it waits for it.
+                // The link carries on behind a lost segment, and later segments wait for it at the far end.
                 let airtime =
                     weather.bytes_per_second.map_or(0.0, |rate| segment.len() as f64 / f64::from(rate));
                 link_free = link_free.max(left) + Duration::from_secs_f64(airtime);

@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-/// What is done to alerts on their way to the post; holds for what comes after it was set.
+/// Faults of alerts on their way to the post; they hold for alerts that come after they were set.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Mischief {
-    /// How many in a hundred are delivered again, up to `held_max` later.
+    /// Percentage that is delivered again, up to `held_max` later.
     pub twice_percent: u32,
-    /// How many in a hundred are held back, up to `held_max`, while others pass.
+    /// Percentage that is held back, up to `held_max`, while others pass.
     pub held_percent: u32,
-    /// See above.
+    /// Longest delay of both.
     pub held_max: Duration,
 }
 
-/// See the module. What a broken connection holds back is lost with it.
+/// See the module. Packets that a broken connection holds back are lost with it.
 pub struct Relay {
     pub port: u16,
     shared: Arc<Shared>,
@@ -37,7 +37,7 @@ struct Shared {
 }
 
 impl Relay {
-    /// A link to a port of this machine.
+    /// Starts a link to a port of this machine.
     pub fn start(target: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -67,12 +67,12 @@ impl Relay {
         *self.shared.mischief.lock().unwrap() = mischief;
     }
 
-    /// How many alerts were delivered again, and how many were held back.
+    /// Number of alerts that were delivered again, and of those that were held back.
     pub fn counts(&self) -> (u64, u64) {
         (self.shared.twice.load(Ordering::Relaxed), self.shared.held.load(Ordering::Relaxed))
     }
 
-    /// Cuts what stands.
+    /// Cuts the open connections.
     pub fn cut(&self) {
         for stream in self.shared.open.lock().unwrap().drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
@@ -84,7 +84,7 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::Relaxed);
         self.cut();
-        // Wakes up the one who waits for connections.
+        // Wakes up the thread that waits for connections.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
@@ -124,7 +124,7 @@ impl Shared {
                     let later = Instant::now() + mischief.held_max.mul_f64(random.random());
                     if random.random_ratio(mischief.twice_percent, 100) {
                         self.twice.fetch_add(1, Ordering::Relaxed);
-                        // The flag of a repetition.
+                        // Bit 3 is MQTT's flag of a repetition (DUP).
                         held.push((later, [&[packet[0] | 8], &packet[1..]].concat()));
                     }
                     if random.random_ratio(mischief.held_percent, 100) {
@@ -152,7 +152,7 @@ impl Shared {
     }
 }
 
-/// MQTT 3.1.1, section 2.2: a byte of type and flags, a length of one to four bytes, and so many bytes.
+/// Reads a packet. MQTT 3.1.1, section 2.2: a byte of type and flags, a length of one to four bytes, and so many bytes.
 fn read_packet(from: &mut impl Read) -> Option<Vec<u8>> {
     let mut packet = vec![0; 1];
     from.read_exact(&mut packet).ok()?;
@@ -172,7 +172,7 @@ fn read_packet(from: &mut impl Read) -> Option<Vec<u8>> {
     Some(packet)
 }
 
-/// A PUBLISH with QoS 1 on a topic `.../alert`.
+/// Returns true for a PUBLISH with QoS 1 on a topic `.../alert`.
 fn is_alert(packet: &[u8]) -> bool {
     let head = 1 + packet[1..].iter().position(|byte| *byte < 128).unwrap_or(0) + 1;
     let is_publish = packet[0] & 0xf6 == 0x32;

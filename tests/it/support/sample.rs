@@ -16,10 +16,10 @@ pub const START: Stamp = Stamp {
     clock: ClockState::Synced,
 };
 
-/// How long each fragment plays.
+/// Playing time of each fragment.
 pub const FRAGMENT: Duration = Duration::from_secs(2);
 
-/// The `number`th fragment of a camera: one box of `bytes` bytes, at least its head, that no other fragment has.
+/// The `number`th fragment of a camera: one MP4 box of `bytes` bytes, at least its head, that no other fragment has.
 pub fn fragment(camera: &str, number: u32, bytes: usize) -> Fragment {
     let text = format!("{camera} {number} ");
     let since = FRAGMENT * number;

@@ -8,28 +8,28 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Pictures in a second.
+/// Pictures per second.
 pub const RATE: u32 = 15;
 
-/// So many seconds of a test picture in one size; `options` are the encoder's.
+/// `seconds` of a test picture in one size; `options` are the encoder's.
 pub struct Part {
     pub size: &'static str,
     pub seconds: u32,
     pub options: &'static str,
 }
 
-/// What a camera sends again and again: its parts one behind the other, each with parameter sets before its key frames.
+/// Parts that a camera sends again and again, one behind the other, each with parameter sets before its key frames.
 #[derive(Clone)]
 pub struct Film {
     codec: &'static str,
-    /// Without start codes.
+    /// NAL units without start codes.
     units: Arc<Vec<Vec<u8>>>,
-    /// Of each picture, as it is decoded.
+    /// Digest of each decoded picture.
     pub digests: Vec<String>,
 }
 
 impl Film {
-    /// `codec`: h264 or hevc. A key frame a second, no reordering.
+    /// Encodes the parts. `codec`: h264 or hevc. A key frame a second, no reordering.
     pub fn encode(codec: &'static str, parts: &[Part]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (mut units, mut digests) = (Vec::new(), Vec::new());
@@ -41,7 +41,7 @@ impl Film {
             let parameters =
                 format!("{quiet}keyint={RATE}:min-keyint={RATE}:scenecut=0:bframes=0:aud=1:repeat-headers=1");
             let path = folder.path().join(format!("{number}.{codec}"));
-            // A hue of its own, so that no two parts have a picture in common.
+            // Each part has a hue of its own, so that no two parts have a picture in common.
             let hue = format!("hue=h={}", 40 * number);
             let made = Command::new("ffmpeg")
                 .args(["-v", "error", "-f", "lavfi", "-i", &source, "-vf", &hue, "-pix_fmt", "yuv420p"])
@@ -59,7 +59,7 @@ impl Film {
     }
 }
 
-/// Digests of all pictures of a file in the order of their showing; what ffmpeg complains about is an error.
+/// Digests of all pictures of a file in the order of their showing; each complaint of ffmpeg is an error.
 pub fn decoded(path: &Path) -> Result<Vec<String>, String> {
     let output = Command::new("ffmpeg")
         .args(["-v", "error", "-i"])
@@ -76,7 +76,7 @@ pub fn decoded(path: &Path) -> Result<Vec<String>, String> {
     Ok(lines.lines().filter(|line| !line.starts_with('#')).map(digest).collect())
 }
 
-/// NAL units of a byte stream.
+/// Splits a byte stream into NAL units.
 fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
     let starts: Vec<usize> = (0..bytes.len() - 3).filter(|at| bytes[*at..at + 3] == [0, 0, 1]).collect();
     let ends = starts.iter().skip(1).copied().chain([bytes.len()]);
@@ -92,9 +92,9 @@ fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
 
 const METHODS: [&str; 6] = ["OPTIONS", "DESCRIBE", "SETUP", "PLAY", "GET_PARAMETER", "TEARDOWN"];
 
-/// One request: method, number of its connection.
+/// One request: its method and the number of its connection.
 pub type Asked = (String, usize);
-/// What a camera replies instead of going by the book: head and body, by the request and how often this method was asked for.
+/// Reply (head and body) to a request and the count of its method so far; `None` for the reply by the standard.
 pub type Script = Arc<dyn Fn(&Asked, usize) -> Option<String> + Send + Sync>;
 
 /// A camera that admits one connection at a time.
@@ -199,7 +199,7 @@ impl Camera {
     }
 }
 
-/// A socket that sends to the port that a Transport header asks for; `None` where it asks for TCP.
+/// Returns a socket to the port that a Transport header asks for; `None` if it asks for TCP.
 fn to_ports(transport: &str) -> Option<UdpSocket> {
     let ports = transport.split("client_port=").nth(1)?;
     let port: u16 = ports.split(['-', ';']).next()?.parse().ok()?;

@@ -1,4 +1,4 @@
-//! A root that systemd-nspawn has booted, behind a link of its own: what is in it reaches this machine and nothing else.
+//! A root that systemd-nspawn has booted, behind a link of its own, which leads to this machine and nowhere else.
 
 use std::fs::{self, File};
 use std::io;
@@ -14,13 +14,13 @@ use crate::support::broker::{BrokerOptions, BrokerTls, TestBroker};
 use crate::support::ceremony::Ceremony;
 use crate::support::wait_until;
 
-/// This machine's end of the link. One at a time: `make test-system` runs one test after the other.
+/// This machine's end of the link. There is one link at a time: `make test-system` runs one test after the other.
 pub const OUTSIDE: &str = "10.231.8.1";
 const INSIDE: &str = "10.231.8.2";
 const NAMESPACE: &str = "wardwatch-system";
 const START: Duration = Duration::from_secs(600);
 
-/// Only clients of that authority may connect, from the box and from here.
+/// Starts a broker for clients with certificates of that authority only, from the box and from here.
 pub fn broker_outside(ceremony: &Ceremony) -> TestBroker {
     let tls = BrokerTls {
         cert_file: ceremony.file("broker-cert.pem"),
@@ -30,11 +30,11 @@ pub fn broker_outside(ceremony: &Ceremony) -> TestBroker {
     TestBroker::start(&BrokerOptions { tls: Some(tls), address: Some(OUTSIDE), ..BrokerOptions::default() })
 }
 
-/// See the module. Dropped, it goes as if its power were cut.
+/// See the module. When dropped, it ends as if its power were cut.
 pub struct Booted {
     pub machine: Machine,
     nspawn: Child,
-    /// Its process 1, as this machine sees it.
+    /// Id of its process 1 on this machine.
     first: String,
 }
 
@@ -45,7 +45,7 @@ impl Booted {
         let log = File::create(machine.root.path().with_extension("log")).unwrap();
         let mut command = machine.nspawn();
         command.args(["--boot", &format!("--network-namespace-path=/run/netns/{NAMESPACE}")]);
-        // Which systemd-nspawn 252 does not know, and refuses.
+        // systemd-nspawn 252 does not know these system calls, and refuses them.
         command.arg("--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self");
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let nspawn = command.spawn().expect("systemd-nspawn is installed");
@@ -72,7 +72,7 @@ impl Booted {
         command.args(["sh", "-ec", script]).stdin(Stdio::null()).output().unwrap()
     }
 
-    /// What it prints, or both outputs of one that fails.
+    /// Runs a script. Returns its output, or both outputs of one that fails.
     pub fn try_sh(&self, script: &str) -> Result<String, String> {
         let output = self.output(script);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -80,7 +80,7 @@ impl Booted {
         if output.status.success() { Ok(said) } else { Err(format!("{said}\n{}", text(&output.stderr))) }
     }
 
-    /// What a script that succeeds prints, without the last line's end.
+    /// Output of a script that succeeds, without the last line's end.
     pub fn sh(&self, script: &str) -> String {
         match self.try_sh(script) {
             Ok(said) => said.trim_end().to_owned(),
@@ -93,13 +93,13 @@ impl Booted {
         self.sh(&format!("systemctl show --property={name} --value {unit}"))
     }
 
-    /// Whether the unit is running and ready.
+    /// Returns true if the unit is running and ready.
     pub fn is_active(&self, unit: &str) -> bool {
         self.property(unit, "ActiveState") == "active"
     }
 
-    /// SIGSTOP of the unit's daemon; how long until there is another one, which must be within `patience`. It is ready when
-    /// this returns.
+    /// Sends SIGSTOP to the unit's daemon. Returns the time until there is another one, which must be within `patience`. The
+    /// new daemon is ready when this returns.
     pub fn hang(&self, unit: &str, patience: Duration) -> Duration {
         let before = self.property(unit, "MainPID");
         let stopped = Instant::now();
@@ -140,7 +140,7 @@ impl Drop for Booted {
     }
 }
 
-/// A network namespace with a link to this machine, made anew.
+/// Makes a network namespace with a link to this machine anew.
 fn link() {
     let ip = |line: &str| output(Command::new("ip").args(line.split(' ')));
     let _ = Command::new("ip").args(["netns", "delete", NAMESPACE]).output();
@@ -154,7 +154,7 @@ fn link() {
     ip(&format!("-n {NAMESPACE} link set lo up"));
 }
 
-/// Leads what connects to this end of the link to a port that listens on 127.0.0.1 alone.
+/// Leads connections to this end of the link to a port that listens on 127.0.0.1 alone.
 pub struct Forward {
     pub port: u16,
     is_over: Arc<AtomicBool>,

@@ -26,7 +26,7 @@ const UNIT: &str = include_str!("../../../systemd/wardwatch.service");
 const PASSWORD: &str = "hunter2";
 /// Long, for a processor that is emulated.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// From a daemon that stands still to one that runs again, beside `WatchdogSec`.
+/// Time from a daemon that stands still to one that runs again, beside `WatchdogSec`.
 pub const RESTART_MAX: Duration = Duration::from_secs(5);
 const KILLS: u32 = 5;
 
@@ -47,7 +47,7 @@ fn access() -> Access {
 }
 
 impl Life {
-    /// The package is installed, the box is booted, and knows nothing yet.
+    /// Installs the package and boots the box, without any configuration.
     fn begin(packages: &Path, (release, name): (&str, &str)) -> Self {
         let debs = TempDir::new().unwrap();
         VERSIONS.iter().for_each(|version| pack(packages, version, debs.path()));
@@ -69,7 +69,7 @@ impl Life {
         figure(&self.scenario, what, value);
     }
 
-    /// A path of the box, from outside.
+    /// Returns a path of the box, as seen from outside.
     fn path(&self, inside: &str) -> PathBuf {
         self.booted.machine.path(inside)
     }
@@ -88,7 +88,7 @@ impl Life {
         )
     }
 
-    /// What an installer does, up to the first alert.
+    /// Follows an installer's steps, up to the first alert.
     fn commission(&self) {
         let booted = &self.booted;
         assert_eq!(booted.property("wardwatch", "ConditionResult"), "no", "there is no configuration yet");
@@ -110,8 +110,8 @@ impl Life {
         self.figure("systemctl start to the first alert at the post", seconds(begun));
     }
 
-    /// What the doctor says of camera and broker before the daemon runs, and of a camera's password that is wrong. What it
-    /// says of clock and disk depends on this machine.
+    /// Checks the doctor's verdicts on camera and broker before the daemon runs, and on a camera's wrong password. Its verdicts
+    /// on clock and disk depend on this machine.
     fn examine(&self) {
         let say = |findings: &str| -> Vec<(String, String)> {
             let findings: Vec<serde_json::Value> = serde_json::from_str(findings).unwrap();
@@ -137,7 +137,7 @@ impl Life {
         self.figure("doctor before the daemon's first start", said.join(", "));
     }
 
-    /// What the unit promises of the running daemon.
+    /// Checks the promises of the unit about the running daemon.
     fn look_around(&self) {
         let booted = &self.booted;
         assert_eq!(booted.sh("ss -Hltnu"), "", "nothing listens");
@@ -159,7 +159,7 @@ impl Life {
             "the unit takes none away"
         );
         if !emulation().is_empty() {
-            // QEMU has threads, and the kernel lets only a process without any into another's mounts.
+            // QEMU has threads, and the kernel lets only a process without threads into another's mounts.
             return;
         }
         let daemon = booted.property("wardwatch", "MainPID");
@@ -174,7 +174,7 @@ impl Life {
         booted.sh(&format!("{of_daemon} touch /var/lib/wardwatch/x && rm /var/lib/wardwatch/x"));
     }
 
-    /// SIGSTOP of the daemon; its sessions do not outlive it.
+    /// Sends SIGSTOP to the daemon; its sessions do not outlive it.
     fn hang(&self) {
         let booted = &self.booted;
         let daemon = booted.property("wardwatch", "MainPID");
@@ -189,7 +189,7 @@ impl Life {
         self.more_alerts();
     }
 
-    /// kill -9, again and again.
+    /// Kills the daemon with kill -9, again and again.
     fn kill(&self) {
         let booted = &self.booted;
         let mut longest = Duration::ZERO;
@@ -210,7 +210,7 @@ impl Life {
         );
     }
 
-    /// A changed configuration is taken up, one with problems is not, and the daemon is the same all the while.
+    /// Reloads: a changed configuration is taken up, one with problems is not, and the daemon is the same all the while.
     fn reload(&self) {
         let (booted, path) = (&self.booted, self.path("/etc/wardwatch/wardwatch.toml"));
         let daemon = booted.property("wardwatch", "MainPID");
@@ -230,7 +230,7 @@ impl Life {
         assert_eq!(booted.property("wardwatch", "MainPID"), daemon);
     }
 
-    /// Another version, higher or lower: one restart, and nothing of the operator's or the index's is lost.
+    /// Installs another version, higher or lower: one restart, and nothing of the operator's or the index's is lost.
     fn change_to(&self, version: &str) {
         let booted = &self.booted;
         let started = || booted.log("wardwatch").matches("Started wardwatch.service").count();
@@ -254,7 +254,7 @@ impl Life {
         self.more_alerts();
     }
 
-    /// An index that needs a newer program: the daemon says so, changes nothing, and starts once that is mended.
+    /// Tries an index that needs a newer program: the daemon says so, changes nothing, and starts once that is repaired.
     fn newer_index(&self) {
         let booted = &self.booted;
         booted.sh("systemctl stop wardwatch");
@@ -271,7 +271,7 @@ impl Life {
         self.more_alerts();
     }
 
-    /// The camera goes, what waits is sent, and every number that was given is at the post.
+    /// Ends the camera: the waiting alerts are sent, and every number that was given is at the post.
     fn judge(&mut self) {
         self.camera = None;
         wait_until("the camera is missed", PATIENCE, || {
@@ -294,10 +294,10 @@ impl Life {
         stored.get("box-1").into_iter().flatten().map(|message| message.seq).filter(|seq| *seq > 0).collect()
     }
 
-    /// remove keeps everything, purge keeps only evidence.
+    /// Checks that `remove` keeps everything, and `purge` only evidence.
     fn remove(&self) {
         let booted = &self.booted;
-        // One that an earlier run left open would hold an hour.
+        // An event that an earlier run left open would hold an hour.
         let closed = self.station.stored().into_iter().find(|(_, phase)| phase == "closed").unwrap().0;
         booted.sh(&format!("wardwatch clips hold {closed} --reason 'case 12'"));
         let files = || -> Vec<String> {
@@ -332,7 +332,7 @@ impl Life {
         assert_eq!(entries, ["access.jsonl", "clips", "holds"]);
     }
 
-    /// Two more than there are now.
+    /// Waits for two more alerts than there are now.
     fn more_alerts(&self) {
         let before = self.station.stored().len();
         wait_until("more alerts are at the post", PATIENCE, || self.station.stored().len() >= before + 2);

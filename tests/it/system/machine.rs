@@ -8,16 +8,16 @@ use tempfile::TempDir;
 
 use super::{architecture, emulation, output};
 
-/// What a box has before anything of ours is installed.
+/// Packages that a box has before anything of ours is installed.
 const INCLUDED: &str = "systemd,systemd-sysv,dbus,iproute2,procps,ca-certificates,init-system-helpers";
 
-/// A root of its own. Gone when dropped.
+/// A root of its own. Removed when dropped.
 pub struct Machine {
     pub root: TempDir,
     name: String,
 }
 
-/// Where roots and downloaded packages are kept between runs.
+/// Folder that keeps roots and downloaded packages between runs.
 fn cache() -> PathBuf {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("system");
     fs::create_dir_all(cache.join("archives")).unwrap();
@@ -37,7 +37,7 @@ fn base(release: &str) -> PathBuf {
     base
 }
 
-/// What systemd cannot do under QEMU is done in another way there: credentials are copied, and nobody has users of its own.
+/// Replaces two things that systemd cannot do under QEMU: credentials are copied, and units have no users of their own.
 fn emulate(root: &Path) {
     let drop_in = root.join("usr/local/lib/systemd/system/wardwatch.service.d");
     fs::create_dir_all(&drop_in).unwrap();
@@ -56,12 +56,12 @@ fn emulate(root: &Path) {
 }
 
 impl Machine {
-    /// `release` as it is installed, without anything of ours.
+    /// Makes a root of `release` as it is installed, without anything of ours.
     pub fn of(release: &str) -> Self {
         let base = base(release);
         let root = TempDir::with_prefix_in(format!("{release}-"), cache()).unwrap();
         output(Command::new("tar").arg("-xpf").arg(base).arg("-C").arg(root.path()));
-        // An id of its own is made at the first boot.
+        // The first boot makes an id of its own.
         fs::write(root.path().join("etc/machine-id"), "").unwrap();
         if !emulation().is_empty() {
             emulate(root.path());
@@ -71,12 +71,12 @@ impl Machine {
         Self { root, name }
     }
 
-    /// A path inside.
+    /// Returns a path inside, as seen from outside.
     pub fn path(&self, inside: &str) -> PathBuf {
         self.root.path().join(inside.trim_start_matches('/'))
     }
 
-    /// What all ways into it have in common.
+    /// Part that all ways into it have in common.
     pub fn nspawn(&self) -> Command {
         let mut command = Command::new("systemd-nspawn");
         command.args(["--quiet", "--register=no", "--keep-unit", "--console=pipe", "--machine", &self.name]);
@@ -93,7 +93,7 @@ impl Machine {
         command.args(["sh", "-ec", script]).stdin(std::process::Stdio::null()).output().unwrap()
     }
 
-    /// The same for one that succeeds: what it prints.
+    /// Output of a script that succeeds, not booted.
     pub fn sh(&self, script: &str) -> String {
         let output = self.offline(script);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -102,7 +102,7 @@ impl Machine {
         said
     }
 
-    /// Copies packages to /debs and has apt install what `names` says, with nothing that is only recommended.
+    /// Copies packages to /debs and has apt install those that `names` lists, with nothing that is only recommended.
     pub fn install(&self, folder: &Path, names: &str) -> String {
         let debs = self.path("/debs");
         fs::create_dir_all(&debs).unwrap();

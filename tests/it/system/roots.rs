@@ -1,4 +1,4 @@
-//! Packages in roots that are not booted, as an image is built: they install with what they depend on, and go again.
+//! Packages in roots that are not booted, as an image is built: they install with their dependencies, and go again.
 
 use std::process::Command;
 

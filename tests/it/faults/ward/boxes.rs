@@ -1,4 +1,4 @@
-//! A box as a child process: a real store and a real publisher, and a pipe on which it tells what is kept.
+//! A box as a child process: a real store and a real publisher, and a pipe on which it reports what is kept.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -26,19 +26,19 @@ use crate::support::sample::{closed, opened};
 
 const ORDERS: &str = "WARDWATCH_WARD_BOX";
 
-/// A message that a box was told is on its disk.
+/// A message that is on a box's disk by the word of its store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
     pub seq: u64,
     pub id: String,
     pub phase: String,
-    /// When it was told so; microseconds since 1970.
+    /// Time of that word, in microseconds since 1970.
     pub at_us: i64,
-    /// [`print_of`] its picture.
+    /// [`print_of`] of its picture.
     pub picture: u64,
 }
 
-/// Tells one picture from another; 0 for none.
+/// Hash that tells one picture from another; 0 for none.
 pub fn print_of(picture: Option<&[u8]>) -> u64 {
     let Some(picture) = picture else { return 0 };
     let mut hasher = DefaultHasher::new();
@@ -46,23 +46,23 @@ pub fn print_of(picture: Option<&[u8]>) -> u64 {
     hasher.finish().max(1)
 }
 
-/// What a child is told to do.
+/// Settings of a child.
 #[derive(Debug, Clone)]
 pub struct Orders {
     pub box_id: String,
-    /// Where its broker is.
+    /// Host of its broker.
     pub host: String,
     pub port: u16,
     pub keep_alive_seconds: u64,
     /// Milliseconds between two alerts, in the mean.
     pub every_ms: u64,
-    /// Its store.
+    /// Folder of its store.
     pub directory: PathBuf,
-    /// What it is run with (`ip netns exec NAME`), if with anything.
+    /// Command that it is run with (`ip netns exec NAME`); empty for none.
     pub within: Vec<String>,
 }
 
-/// The child. Killed when dropped.
+/// The child. It is killed when dropped.
 pub struct BoxProcess {
     pub orders: Orders,
     process: Child,
@@ -78,24 +78,24 @@ impl BoxProcess {
         Self { orders, process, kept, is_empty, reader: Some(reader) }
     }
 
-    /// kill -9; all that it told before is known when this returns.
+    /// Kills the child with kill -9; all its earlier reports are known when this returns.
     pub fn kill(&mut self) {
         assert!(self.process.try_wait().unwrap().is_none(), "{} ended by itself", self.orders.box_id);
         self.end();
     }
 
-    /// Starts it again.
+    /// Starts the child again.
     pub fn run(&mut self) {
         let (process, reader) = spawn(&self.orders, &self.kept, &self.is_empty);
         (self.process, self.reader) = (process, Some(reader));
     }
 
-    /// It keeps no more alerts, and sends what it has.
+    /// Ends the making of alerts; the child still sends its outbox.
     pub fn enough(&mut self) {
         drop(self.process.stdin.take());
     }
 
-    /// Whether its outbox is empty, after [`BoxProcess::enough`].
+    /// Returns true if its outbox is empty, after [`BoxProcess::enough`].
     pub fn is_empty(&self) -> bool {
         self.is_empty.load(Ordering::Relaxed)
     }
@@ -158,7 +158,7 @@ fn spawn(
         for line in lines.map_while(Result::ok) {
             let words: Vec<&str> = line.split(' ').collect();
             match words[..] {
-                // A line without its end was never told.
+                // A line without its end does not count.
                 ["kept", seq, id, phase, at_us, picture, "."] => kept.lock().unwrap().push(Kept {
                     seq: seq.parse().unwrap(),
                     id: id.to_owned(),
@@ -174,7 +174,7 @@ fn spawn(
     (process, reader)
 }
 
-/// Past the harness, which keeps what is printed.
+/// Writes past the test harness, which holds back printed text.
 fn tell(line: &str) {
     let mut left = line.as_bytes();
     while let Ok(written @ 1..) = rustix::io::write(std::io::stdout(), left) {
@@ -182,7 +182,7 @@ fn tell(line: &str) {
     }
 }
 
-/// Keeps alerts and sends them until it is killed; no new ones once nobody writes to its input any more.
+/// Keeps alerts and sends them until it is killed; makes no new ones once its input is closed.
 #[test]
 #[ignore = "run by the fault scenarios"]
 fn child_that_keeps_and_sends() {
@@ -228,7 +228,7 @@ fn child_that_keeps_and_sends() {
     }
 }
 
-/// Keeps `count` alerts, all with a picture, in a store that nobody sends from. What it kept.
+/// Keeps `count` alerts, all with a picture, in a store without a publisher. Returns their ids.
 pub fn backlog(orders: &Orders, count: usize) -> Vec<AlertId> {
     let store = crate::store::open(crate::store::settings(&orders.directory));
     let mut random = StdRng::seed_from_u64(1);
@@ -266,7 +266,7 @@ fn closed_now(before: &AlertDraft) -> AlertDraft {
     draft
 }
 
-/// A status of the box with this name.
+/// Status of the box with this name.
 struct Itself(String);
 
 impl StatusSource for Itself {

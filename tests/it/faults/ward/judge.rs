@@ -1,4 +1,4 @@
-//! What the post has, held against what the boxes were told is on their disks.
+//! Comparison of the post's messages with those on the boxes' disks.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -8,39 +8,39 @@ use rusqlite::Connection;
 use super::boxes::{Kept, print_of};
 use super::tail::Journey;
 
-/// A numbered or announced message as the post has it.
+/// A message as the post has it: with its number, or sent before it was stored.
 #[derive(Debug)]
 pub struct Stored {
     pub seq: u64,
     pub id: String,
     pub phase: String,
     pub received_us: i64,
-    /// `print_of` its picture.
+    /// `print_of` of its picture.
     pub picture: u64,
 }
 
-/// What was found of all boxes.
+/// Results for all boxes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     pub kept: usize,
     pub stored: usize,
-    /// Kept, and not at the post.
+    /// Messages that were kept and are not at the post.
     pub lost: usize,
     /// Numbers that more than one message has, and messages that are there more than once.
     pub twice: usize,
     /// Numbers up to the last one given that the post does not have.
     pub holes: usize,
-    /// Another message, or another place, than the box has kept.
+    /// Messages with another content, or another number, than the box has kept.
     pub wrong: usize,
     /// Messages that came without their picture.
     pub without_picture: usize,
-    /// Stored after one that the same box kept later.
+    /// Messages stored after one that the same box kept later.
     pub out_of_order: usize,
-    /// All that arrived.
+    /// Delivery times of all messages that arrived.
     pub journeys: Vec<Journey>,
 }
 
-/// Of each box, in the order of storing.
+/// Messages of each box, in the order of storing.
 pub fn stored(database: &Path) -> BTreeMap<String, Vec<Stored>> {
     let connection = Connection::open(database).unwrap();
     let mut select = connection
@@ -70,7 +70,7 @@ pub fn stored(database: &Path) -> BTreeMap<String, Vec<Stored>> {
 }
 
 impl Verdict {
-    /// Adds what there is of box number `which`, which has given the numbers up to `last`.
+    /// Adds the messages of box number `which`, which has given the numbers up to `last`.
     pub fn of(&mut self, which: usize, kept: &[Kept], stored: &[Stored], last: u64) {
         let mut by_seq = HashMap::<u64, &Stored>::new();
         let mut by_name = HashMap::<(&str, &str), usize>::new();
@@ -103,13 +103,13 @@ impl Verdict {
         }
     }
 
-    /// Whether every message that was kept is there once, and nothing else is.
+    /// Returns true if every message that was kept is there once, and nothing else is.
     pub fn is_good(&self) -> bool {
         (self.lost, self.twice, self.holes, self.wrong) == (0, 0, 0, 0)
     }
 }
 
-/// What the post says of itself: repetitions, contradictions, what it refused.
+/// The post's own counts: repetitions, contradictions, refused messages.
 pub fn counted(database: &Path) -> (i64, i64, i64) {
     let connection = Connection::open(database).unwrap();
     let sum = "SELECT sum(duplicates), sum(conflicts), sum(refused) FROM box";

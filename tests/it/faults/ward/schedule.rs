@@ -1,4 +1,4 @@
-//! Which faults happen when. Pure.
+//! Random choice of faults and their times. Pure.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{Rng, RngCore as _};
 
-/// What can happen between a rule and the duty officer.
+/// Faults that can happen between a rule and the duty officer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     BrokerKilled,
@@ -59,12 +59,12 @@ impl Kind {
         }
     }
 
-    /// Whether it happens to one box, or to all.
+    /// Returns true if it happens to one box, false if to all.
     pub fn is_of_one_box(self) -> bool {
         matches!(self.target(0).0, 1 | 2)
     }
 
-    /// Whether nothing reaches the post as long as it lasts.
+    /// Returns true if nothing reaches the post as long as it lasts.
     pub fn shuts(self) -> bool {
         !matches!(
             self,
@@ -72,7 +72,7 @@ impl Kind {
         )
     }
 
-    /// What it happens to: two faults at once do not happen to the same.
+    /// Part that it happens to: two faults at once do not happen to the same part.
     fn target(self, which: usize) -> (u8, usize) {
         match self {
             Self::BrokerKilled | Self::BrokerKilledAndForgets | Self::BrokerStalled => (0, 0),
@@ -84,24 +84,24 @@ impl Kind {
     }
 }
 
-/// One of them.
+/// One fault of a run.
 #[derive(Debug, Clone)]
 pub struct Fault {
     pub kind: Kind,
-    /// The box that it happens to, where it happens to one.
+    /// Box that it happens to, if it happens to one.
     pub which: usize,
-    /// Since the beginning.
+    /// Time since the beginning.
     pub from: Duration,
     pub until: Duration,
 }
 
-/// All kinds equally often, at random moments of `span`, each for `lasts` at most.
+/// Draws faults: all kinds equally often, at random moments of `span`, each for `lasts` at most.
 pub fn draw(random: &mut StdRng, count: usize, span: Duration, lasts: Duration, boxes: usize) -> Vec<Fault> {
     let mut kinds: Vec<Kind> = Kind::ALL.into_iter().cycle().take(count).collect();
     kinds.shuffle(random);
     let mut faults: Vec<Fault> = Vec::new();
     for kind in kinds {
-        // As often as it takes to find a free moment.
+        // Tries until a moment is free, 1000 times at most.
         for _ in 0..1000 {
             let which = random.next_u32() as usize % boxes;
             let from = span.mul_f64(random.random());

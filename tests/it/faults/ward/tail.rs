@@ -1,24 +1,24 @@
-//! How long alerts took, told apart by what was in their way. Pure.
+//! Delivery times of alerts, separated by the faults in their way. Pure.
 
 use super::schedule::Kind;
 
-/// Alerts that are kept so soon after a fault still find connections that have to be made anew.
+/// Time after a fault in which alerts still find connections that have to be made anew, in microseconds.
 const AFTERMATH_US: i64 = 5_000_000;
 
 /// A fault as it happened; microseconds since 1970.
 #[derive(Debug, Clone, Copy)]
 pub struct Happened {
     pub kind: Kind,
-    /// The box that it happened to, where it happened to one.
+    /// Box that it happened to, if it happened to one.
     pub which: usize,
     pub from_us: i64,
     pub until_us: i64,
 }
 
-/// A message, from a box's disk to the post's; microseconds since 1970.
+/// A message's way from a box's disk to the post's; microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Journey {
-    /// The box.
+    /// Index of the box.
     pub which: usize,
     pub seq: u64,
     pub kept_us: i64,
@@ -31,12 +31,12 @@ impl Journey {
     }
 }
 
-/// All journeys of a run, and what happened meanwhile.
+/// Delivery times of a run, in microseconds.
 pub struct Tail {
-    /// Without any fault on the way, nor shortly before.
+    /// Times without any fault on the way, nor shortly before.
     undisturbed: Vec<i64>,
     disturbed: Vec<i64>,
-    /// Of the disturbed ones: what was left of them when the last fault had ended.
+    /// Of the disturbed ones: the rest after the last fault had ended.
     after: Vec<i64>,
     /// The longest time for which the way of one box was shut without a pause.
     shut_longest: i64,
@@ -66,7 +66,7 @@ impl Tail {
         tail
     }
 
-    /// What it is, and the figure.
+    /// Names and values of the figures.
     pub fn figures(&self) -> [(&'static str, String); 4] {
         let shut_longest = self.shut_longest as f64 / 1e6;
         [
@@ -79,17 +79,17 @@ impl Tail {
 }
 
 impl Happened {
-    /// Whether it happened to this box, or to all.
+    /// Returns true if it happened to this box, or to all.
     fn concerns(&self, which: usize) -> bool {
         !self.kind.is_of_one_box() || self.which == which
     }
 
-    /// Whether nothing at all could pass.
+    /// Returns true if nothing at all could pass.
     fn shuts(&self, which: usize) -> bool {
         self.concerns(which) && self.kind.shuts()
     }
 
-    /// Whether it was in the way, or had just been.
+    /// Returns true if it was in the way, or had just been.
     pub fn meets(&self, journey: &Journey) -> bool {
         let is_there = self.from_us <= journey.stored_us && journey.kept_us <= self.until_us + AFTERMATH_US;
         self.concerns(journey.which) && is_there
