@@ -1,4 +1,4 @@
-//! What ends an export.
+//! Errors that end an export.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,16 +6,16 @@ use std::path::PathBuf;
 use crate::domain::fault::ErrorKind;
 use crate::store::error::StoreError;
 
-/// What ends an export.
+/// Error that ends an export.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The index, or the access log: what is not logged is not exported.
+    /// Error of the index or of the access log: an export that is not logged does not take place.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// There is no such folder.
     #[error("there is no folder {}; mount the stick, or make the folder, and try again", path.display())]
     NoFolder {
-        /// What was named.
+        /// Folder that was named.
         path: PathBuf,
     },
     /// It would not fit.
@@ -26,25 +26,25 @@ pub enum ExportError {
     NoRoom {
         /// The folder.
         path: PathBuf,
-        /// What the export takes.
+        /// Bytes that the export takes.
         needed_bytes: u64,
-        /// What is free.
+        /// Bytes that are free.
         free_bytes: u64,
     },
     /// The folder does not take a file.
     #[error("cannot {doing} {}: {source}; {}", path.display(), remedy(source))]
     Output {
-        /// What was tried.
+        /// Operation that failed.
         doing: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         source: io::Error,
     },
 }
 
 impl ExportError {
-    /// What to do about it.
+    /// Kind of the error, which tells the way to treat it.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Store(error) => error.kind(),
