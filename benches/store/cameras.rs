@@ -1,4 +1,4 @@
-//! RTSP cameras in a process of their own, so that their work does not count as the box's.
+//! RTSP cameras in a process of their own, so that their work is not the box's.
 
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -60,7 +60,7 @@ pub fn serve(mut arguments: impl Iterator<Item = String>) {
     let _ = std::io::stdin().read(&mut [0]);
 }
 
-/// Test clip: 1080p, 15 frames and one GOP a second, 2 Mbit/s; made once, kept in the build's folder. `None` without ffmpeg.
+/// 1080p, 15 frames and one GOP a second, 2 Mbit/s; made once, kept in the build's folder. `None` without ffmpeg.
 pub fn clip() -> Option<PathBuf> {
     encoded("camera-1080p15-2M.mp4", "testsrc2=size=1920x1080:rate=15:duration=20,noise=alls=12:allf=t")
 }

@@ -21,7 +21,7 @@ use crate::cpu;
 /// Time for everything to run evenly before it is measured.
 const SETTLE: Duration = Duration::from_secs(6);
 
-/// CPU time over a span, and the memory and footage that it was for.
+/// CPU time over a span, with memory and footage.
 struct Used {
     sessions: Duration,
     daemon: Duration,

@@ -37,13 +37,13 @@ pub enum AccessKind {
 /// Footage that was shown, held or released.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessClip {
-    /// Camera of the footage.
+    /// Its camera.
     pub camera: CameraId,
-    /// Start of the footage.
+    /// Its start.
     pub starts_at: WallTime,
-    /// End of the footage.
+    /// Its end.
     pub ends_at: WallTime,
-    /// Alert that was asked for, where it was one.
+    /// Requested alert, where it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert: Option<AlertId>,
 }
@@ -53,7 +53,7 @@ pub struct AccessClip {
 pub struct AccessEntry {
     /// Time of the access.
     pub at: WallTime,
-    /// Clock state: how far `at` can be trusted.
+    /// Trust in `at`.
     pub clock: ClockState,
     /// Kind of access.
     pub what: AccessKind,
@@ -128,7 +128,7 @@ pub fn read(directory: &Path) -> Result<AccessLog, StoreError> {
             break;
         }
         let line: Option<Line> = serde_json::from_slice(&bytes).ok();
-        // A line that cannot be parsed was cut off; if it was changed, the chain of the next line shows it.
+        // A line that cannot be parsed was cut off, or else the next line's chain shows the change.
         if line.as_ref().is_some_and(|line| line.previous != previous) {
             log.broken_at.get_or_insert(number);
         }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::ring::Segment;
 use crate::domain::time::{ClockState, Monotonic, Stamp, WallTime};
 
-/// Speed at which doubt goes away, as a multiple of the time that passes.
+/// Speed at which doubt goes away, in multiples of passing time.
 const CONFIDENCE: i64 = 24;
 
 /// Trust in the wall clock.
@@ -30,7 +30,7 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    /// Trust after the footage that was recorded before this run. `segments` are ordered by id.
+    /// Trust that follows from the footage recorded before this run. `segments` are ordered by id.
     pub fn from_footage(segments: &[Segment]) -> Self {
         let mut trust = Self::default();
         let mut confirmed_micros = 0;
@@ -67,14 +67,14 @@ impl Trust {
     }
 }
 
-/// Times of an item that grows old.
+/// Times of an aging item.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Aging {
     /// Start of the item.
     pub at: WallTime,
     /// Time from which its age counts.
     pub since: WallTime,
-    /// Clock state: how far these times can be trusted.
+    /// Trust in these times.
     pub clock: ClockState,
 }
 

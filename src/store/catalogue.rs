@@ -29,13 +29,13 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Footage of one camera between two instants.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Clip {
-    /// Camera of the footage.
+    /// Its camera.
     pub camera: CameraId,
-    /// Start that was asked for.
+    /// Requested start.
     pub starts_at: WallTime,
-    /// End that was asked for.
+    /// Requested end.
     pub ends_at: WallTime,
-    /// Segments that exist of it, whole, oldest first; empty when nothing is kept any more.
+    /// Existing segments, whole, oldest first; empty when nothing is kept any more.
     pub segments: Vec<ClipSegment>,
 }
 
@@ -44,7 +44,7 @@ pub struct Clip {
 pub struct ClipSegment {
     /// The file; retention may remove it at any time.
     pub path: PathBuf,
-    /// Camera of the footage.
+    /// Its camera.
     pub camera: CameraId,
     /// Epoch of its session.
     pub epoch: Epoch,
@@ -52,7 +52,7 @@ pub struct ClipSegment {
     pub starts_at: WallTime,
     /// End of its last indexed fragment.
     pub ends_at: WallTime,
-    /// Clock state: how far these times can be trusted.
+    /// Trust in these times.
     pub clock: ClockState,
     /// Codec of its video.
     pub codec: Codec,
@@ -71,11 +71,11 @@ pub struct ClipSegment {
 /// Filter of clips or segments.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClipFilter {
-    /// Only those of this camera.
+    /// Those of this camera.
     pub camera: Option<CameraId>,
-    /// Only those that end after this.
+    /// Those that end after this.
     pub from: Option<WallTime>,
-    /// Only those that start before this.
+    /// Those that start before this.
     pub to: Option<WallTime>,
     /// Maximum number.
     pub limit: Option<usize>,
@@ -86,7 +86,7 @@ pub struct ClipFilter {
 pub struct ClipEntry {
     /// The alert's id, for [`Catalogue::clip`].
     pub alert: AlertId,
-    /// Camera of the alert.
+    /// Its camera.
     pub camera: CameraId,
     /// The rule that fired.
     pub rule: RuleId,
@@ -96,7 +96,7 @@ pub struct ClipEntry {
     pub opened_at: WallTime,
     /// End of the event; `None` while it is open.
     pub closed_at: Option<WallTime>,
-    /// Number of segments of its clip that exist.
+    /// Number of existing segments of its clip.
     pub segments: u64,
     /// Bytes of these segments together.
     pub bytes: u64,
@@ -106,7 +106,7 @@ pub struct ClipEntry {
 #[derive(Debug)]
 pub struct Catalogue {
     connection: Mutex<Connection>,
-    /// True if the index knows the start kind of fragments, and the clock that times follow.
+    /// True if the index has the start kind of fragments and the source of times.
     has_starts: bool,
     directory: PathBuf,
     path: PathBuf,

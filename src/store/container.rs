@@ -1,4 +1,4 @@
-//! Boxes that the store writes between a camera's boxes, so that a clip file tells by itself all that the index says of it.
+//! Boxes that the store writes between a camera's boxes, so that a clip file alone has all that the index knows of it.
 //!
 //! `ftyp moov | uuid(header) | ( moof mdat | uuid(trailer) )*`: boxes of the user type (ISO 14496-12, 11.1), which
 //! every player skips, with JSON in them. Of the camera's own boxes only length and type are read, never the content.
@@ -34,11 +34,11 @@ const BOXES_MAX: usize = 64;
 /// Bytes that are read at once: a trailer and the heads of the boxes behind it.
 const WINDOW_BYTES: usize = 4096;
 
-/// Description that a segment holds of itself. Fields that a later version adds are skipped.
+/// Description of a segment in its file. Fields that a later version adds are skipped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct SegmentHeader {
     schema: String,
-    /// Row id; a younger segment has a higher one.
+    /// Row id; higher for younger segments.
     pub id: i64,
     pub camera: CameraId,
     pub epoch: Epoch,
@@ -196,7 +196,7 @@ pub(super) enum Start {
         /// Offset of its first fragment.
         fragments_at: u64,
     },
-    /// It ends, or makes no sense, before there is anything to play: a file whose first write did not get through.
+    /// It ends, or makes no sense, before there is anything to play: the first write is incomplete.
     Nothing,
     /// With footage that is not ours, or not of this version.
     Foreign,
@@ -217,7 +217,7 @@ pub(super) struct Walk<'a> {
     file: &'a File,
     /// Length of the file.
     length: u64,
-    /// End of the whole fragments that were read.
+    /// End of the whole fragments so far.
     at: u64,
     window: Vec<u8>,
     window_at: u64,
@@ -235,7 +235,7 @@ impl<'a> Walk<'a> {
         self.length
     }
 
-    /// Reads the boxes before the fragments, and goes to the first fragment if the file is ours.
+    /// Reads the part before the fragments, and goes to them if the file is ours.
     pub fn start(&mut self) -> io::Result<Start> {
         let mut at = 0;
         for _ in 0..BOXES_MAX {

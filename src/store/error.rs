@@ -78,7 +78,7 @@ pub enum StoreError {
     /// The disk does not keep up: the fragment is refused.
     #[error("the disk does not keep up: {fragments} fragments ({bytes} bytes) wait already")]
     QueueFull {
-        /// Number of fragments that wait.
+        /// Number of waiting fragments.
         fragments: usize,
         /// Their bytes.
         bytes: usize,
@@ -86,7 +86,7 @@ pub enum StoreError {
     /// A stored message cannot be parsed.
     #[error("alert {seq} in the index is damaged: {source}")]
     Message {
-        /// Its number in the outbox.
+        /// Its number.
         seq: u64,
         /// Cause.
         source: serde_json::Error,
@@ -130,9 +130,9 @@ pub enum StoreError {
          refused; export what is held, then release it with `wardwatch clips release`, or raise the limit"
     )]
     FullOfEvidence {
-        /// Limit that is reached: a key of the configuration, the camera's share, or the disk.
+        /// The full limit: a key of the configuration, the camera's share, or the disk.
         scope: String,
-        /// Bytes that are held.
+        /// Held bytes.
         held_bytes: u64,
     },
     /// Other files fill the disk: the fragment is refused.
@@ -144,9 +144,9 @@ pub enum StoreError {
     NoHeadroom {
         /// The store's folder.
         path: PathBuf,
-        /// Number of bytes that are free.
+        /// Free bytes.
         free_bytes: u64,
-        /// Number of inodes that are free.
+        /// Free inodes.
         free_inodes: u64,
     },
     /// The index was damaged, and could not be built anew yet.
@@ -163,7 +163,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Kind of the error, which tells the way to treat it.
+    /// Kind of the error, for its treatment.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Folder { .. }

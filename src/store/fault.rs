@@ -1,15 +1,15 @@
-//! Functions that do not work at the moment, each logged once.
+//! Faults of the moment, each logged once.
 
 use super::error::StoreError;
 use crate::domain::fault::chain;
 
-/// A function that works or does not; logs each change once.
+/// An operation that works or does not; logs each change once.
 pub(super) struct Fault {
     /// Text of the log line.
     what: &'static str,
     /// Cause of the error in `said`.
     cause: String,
-    /// Reason why it does not work, as it was logged; `None` while it works.
+    /// Reason of the failure, as it was logged; `None` while it works.
     pub said: Option<String>,
 }
 

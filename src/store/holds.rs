@@ -37,11 +37,11 @@ const LOCK_TRIES: u32 = 20;
 /// Footage to hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewHold {
-    /// Camera of the footage.
+    /// Its camera.
     pub camera: CameraId,
-    /// Start of the footage.
+    /// Its start.
     pub from: WallTime,
-    /// End of the footage; may be in the future.
+    /// Its end; may be in the future.
     pub to: WallTime,
     /// The alert that it belongs to, if any.
     pub alert: Option<AlertId>,
@@ -60,13 +60,13 @@ pub struct Hold {
     pub id: String,
     /// Time of its creation.
     pub at: WallTime,
-    /// Clock state: how far `at` can be trusted.
+    /// Trust in `at`.
     pub clock: ClockState,
-    /// Camera of the footage.
+    /// Its camera.
     pub camera: CameraId,
-    /// Start of the footage.
+    /// Its start.
     pub from: WallTime,
-    /// End of the footage.
+    /// Its end.
     pub to: WallTime,
     /// The alert that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -201,7 +201,7 @@ pub(super) struct HoldsFolder {
     seen: Option<BTreeMap<PathBuf, Signature>>,
 }
 
-/// Inode, modification time and length, which tell one content of a file from another: a new content is a new inode.
+/// Inode, modification time and length of a file: a new content is a new inode.
 type Signature = (u64, i64, i64, u64);
 
 impl HoldsFolder {

@@ -25,10 +25,10 @@ use crate::domain::fault::{ErrorKind, chain};
 use crate::domain::ids::{CameraId, OutboxId};
 use crate::domain::time::WallTime;
 
-/// Time before a suspect is checked again: a row follows its bytes within a sync interval, and goes within one after its
-/// file.
+/// Time before a suspect is checked again: a row follows its bytes within a sync interval, and is removed within one
+/// after its file.
 const SECOND_LOOK: Duration = Duration::from_secs(3);
-/// Maximum number of SQLite's complaints that are reported.
+/// Maximum number of reported complaints of SQLite.
 const COMPLAINTS_MAX: usize = 20;
 
 /// Depth of [`check`].
@@ -70,7 +70,7 @@ pub enum Wrong {
     Aside,
 }
 
-/// A fault that was found.
+/// A fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Kind of the fault.
@@ -99,13 +99,13 @@ const UNREADABLE: &str = "look at the disk's health, and at who may read this";
 /// Result of [`repair`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repaired {
-    /// Faults that were repaired.
+    /// Repaired faults.
     pub reconciled: Reconciled,
     /// Faults that could not be repaired.
     pub remaining: Vec<Finding>,
 }
 
-/// Finds the files in `aside/`: footage among them would be kept for ever, so a person has to decide.
+/// Files in `aside/`: footage there would be kept for ever, so a person has to decide.
 fn check_aside(directory: &Path) -> Result<Vec<Finding>, StoreError> {
     let aside = directory.join("aside");
     if !aside.exists() {
@@ -250,7 +250,7 @@ fn check_files(
     Ok(findings)
 }
 
-/// Checks a segment's file as far as that needs no reading of its footage.
+/// Checks a segment's file without reading its footage.
 fn look_at(index: &Index, clips: &Path, segment: &KnownSegment) -> Result<Option<Finding>, StoreError> {
     let path = clips.join(&segment.path);
     let last = index.last_fragment(segment.id)?;
@@ -384,7 +384,7 @@ fn check_index(connection: &Connection, path: &Path, depth: Depth) -> Vec<Findin
     complaints.into_iter().map(finding).collect()
 }
 
-/// Checks that numbers have no holes, and in a deep check that messages can be parsed.
+/// Checks for holes in the numbers, and in a deep check for invalid messages.
 fn check_alerts(
     index: &Index,
     path: &Path,
@@ -427,7 +427,7 @@ fn check_alerts(
 fn holes(index: &Index, path: &Path, old: WallTime) -> Result<Vec<(u64, u64)>, StoreError> {
     let read = || -> rusqlite::Result<Vec<(u64, u64)>> {
         let connection = index.connection();
-        // One statement, one moment: the daemon goes on.
+        // One statement sees one moment: the daemon goes on.
         let known = if connection.table_exists(None, "seq_gap")? {
             "NOT EXISTS (SELECT 1 FROM seq_gap WHERE first <= seq + 1 AND last >= following - 1)"
         } else {

@@ -1,4 +1,4 @@
-//! Migrates the index to the newest version that this wardwatch knows.
+//! Migrates the index to the newest version known here.
 //!
 //! `PRAGMA user_version` is the oldest index version of a program that can still read and write the index; table `step`
 //! counts the steps that were taken. A step adds tables, columns with defaults and indexes, so that the version does

@@ -63,7 +63,7 @@ pub struct StoreVitals {
     pub segments: u64,
     /// Bytes of the fragments that wait for the disk.
     pub queue_bytes: u64,
-    /// Number of fragments that wait for the disk.
+    /// Number of fragments waiting for the disk.
     pub queue_fragments: u64,
     /// Fragments that found the queue full, since the start.
     pub refused_fragments: u64,
@@ -208,7 +208,7 @@ impl Store {
         }
     }
 
-    /// Writes everything that waits, ends all segments, and lets go of the folder. Anything handed in later is refused.
+    /// Writes everything that waits, ends all segments, and unlocks the folder. Anything handed in later is refused.
     pub fn close(&self) {
         self.inner.close();
     }

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::Path;
 
 /// Gives `made`, a file or folder that this process may have made in the store, to the owner of the store's folder.
-/// Where that fails, the log says so. Links are not followed.
+/// A failure is logged. Links are not followed.
 pub(super) fn hand_over(directory: &Path, made: &Path) {
     let owner = fs::symlink_metadata(directory);
     told(made, owner.and_then(|owner| give(&owner, made)));

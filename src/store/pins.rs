@@ -1,4 +1,4 @@
-//! Footage that alerts pin, in memory: read from the index at the start, told of each alert that is stored.
+//! Footage that alerts pin, in memory: read from the index at the start, updated with each stored alert.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -10,9 +10,9 @@ use crate::domain::ack::Ack;
 use crate::domain::alert::{Alert, AlertDraft};
 use crate::domain::fragment::Fragment;
 
-/// Maximum number of fragments that wait: 16 cameras, half a minute.
+/// Maximum number of waiting fragments: 16 cameras, half a minute.
 const FRAGMENTS_MAX: usize = 256;
-/// Maximum bytes of the fragments that wait.
+/// Maximum bytes of waiting fragments.
 const BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Channel for the answer to an alert.

@@ -18,7 +18,7 @@ use super::salvage::{self, Salvaged};
 use super::tree;
 use crate::domain::fault::{ErrorKind, chain};
 
-/// Maximum number of damaged indexes that are kept. They hold thumbnails, which are not to be kept for ever.
+/// Maximum number of kept damaged indexes. They hold thumbnails, which are not to be kept for ever.
 const DAMAGED_MAX: usize = 2;
 
 /// The index of a store, open and in agreement with the clip files.
@@ -28,7 +28,7 @@ pub(super) struct Opened {
     pub known: Vec<KnownSegment>,
     /// Footage that alerts pin.
     pub pins: Vec<PinRow>,
-    /// Faults that were found and repaired.
+    /// Found and repaired faults.
     pub reconciled: Reconciled,
 }
 
@@ -123,7 +123,7 @@ fn remove_index(index: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Finishes a swap: a power cut may have come between the old index's going aside and the new one's taking its place.
+/// Finishes a swap: a power cut may have come between moving the old index aside and putting the new one in its place.
 fn finish_swap(directory: &Path) -> Result<(), StoreError> {
     let fresh = fresh_path(directory);
     let failed = || StoreError::clip("put in its place", &fresh);

@@ -2,10 +2,10 @@
 //!
 //! Footage counts more than its rows: whole fragments in a file are indexed, and only bytes that cannot be played are cut off.
 //!
-//! - a row without a file: the row goes;
+//! - a row without a file: the row is removed;
 //! - a file without a row, or longer than its row says: its whole fragments are indexed, torn bytes behind them are
 //!   cut off; without one whole fragment it is removed;
-//! - a file shorter than its row says (a disk that lost synced bytes): the rows beyond its end go;
+//! - a file shorter than its row says (a disk that lost synced bytes): the rows beyond its end are removed;
 //! - a file that is not the store's, or in which no fragment is as it was written: moved to `aside/`, never removed.
 //!
 //! A segment that had ended was on the disk before its row said so: its file is not checked when the store opens, so
@@ -443,10 +443,10 @@ fn fragments(walk: &mut Walk<'_>) -> io::Result<Vec<Found>> {
     std::iter::from_fn(|| walk.next().transpose()).collect()
 }
 
-/// Leaves out of `found` the fragments that a power cut tore: from the first of the last ones on with bytes that are not
-/// those that were written. `verified` is the number of fragments before it, or `None` if the damage is in front of them
-/// all. Damage that is further from the end is no torn write, and the footage behind it may be good, which its sha256
-/// cannot tell: all stays.
+/// Leaves out of `found` the fragments that a power cut tore: the first one with bytes that are not those that were written,
+/// near the end, and all behind it. `verified` is the number of fragments before it, or `None` if the damage is in front
+/// of them all. Damage that is further from the end is no torn write, and the footage behind it may be good, which its
+/// sha256 cannot tell: all stays.
 fn leave_torn(path: &Path, found: &mut Vec<Found>, verified: Option<usize>) {
     let (Some(last), bad) = (found.last(), verified.map_or(found.first(), |count| found.get(count))) else {
         return;

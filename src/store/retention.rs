@@ -1,4 +1,4 @@
-//! Selection of the segments to delete, with the reasons. Pure: no file is touched and no clock is read here.
+//! Selection of the segments to delete, with reasons. Pure: no file is touched and no clock is read here.
 //!
 //! In this order: segments that are too old; those beyond a camera's share; those beyond the limit of all cameras, or
 //! that the disk needs for its headroom. Within each: segments that nothing pins before those that an alert pins, and
@@ -27,9 +27,9 @@ pub(super) struct Limits {
     pub total: Ceiling,
     /// For those of one camera, by its number; a camera beyond the end has none.
     pub shares: Vec<Ceiling>,
-    /// Number of bytes that have to be freed, regardless of the ceilings.
+    /// Number of bytes to free, regardless of the ceilings.
     pub bytes_short: u64,
-    /// Number of files that have to be deleted, regardless of the ceilings.
+    /// Number of files to delete, regardless of the ceilings.
     pub inodes_short: u64,
     /// Maximum age of a segment that nothing pins.
     pub clip_age_max: Duration,
@@ -42,17 +42,17 @@ pub(super) struct Limits {
 pub(super) struct Pin {
     /// Number of the alert's first message: the greater the younger.
     pub seq: u64,
-    /// Camera of the footage.
+    /// Its camera.
     pub camera: CameraNumber,
-    /// Start of the footage, pre-roll included.
+    /// Its start, pre-roll included.
     pub from: WallTime,
-    /// End of the footage, post-roll included; [`FOREVER`] while the alert is open.
+    /// Its end, post-roll included; [`FOREVER`] while the alert is open.
     pub to: WallTime,
     /// Start of the event.
     pub opened_at: WallTime,
     /// Time from which the pin's lifetime counts: the event's end, or its start while it is open.
     pub since: WallTime,
-    /// Clock state: how far these times can be trusted.
+    /// Trust in these times.
     pub clock: ClockState,
 }
 

@@ -17,13 +17,13 @@ pub(super) struct CameraNumber(pub u16);
 /// State of a segment's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// Fragments are still being added: it never goes.
+    /// Fragments are still being added: it is never deleted.
     Writing,
-    /// It may go.
+    /// It may be deleted.
     Ended,
-    /// It could not be removed a while ago: others go instead of it.
+    /// It could not be removed a while ago: others are deleted instead.
     Stuck,
-    /// It is no longer there; its place is taken back later.
+    /// It no longer exists; its place is taken back later.
     Gone,
 }
 
@@ -38,9 +38,9 @@ pub(super) struct Segment {
     pub starts_at: WallTime,
     /// End of its last fragment.
     pub ends_at: WallTime,
-    /// Camera of the footage.
+    /// Its camera.
     pub camera: CameraNumber,
-    /// Clock state: how far its times can be trusted.
+    /// Trust in its times.
     pub clock: ClockState,
     /// State of its file.
     pub state: State,
@@ -100,7 +100,7 @@ impl Ring {
         &self.segments
     }
 
-    /// Number of segments that exist.
+    /// Number of existing segments.
     pub fn len(&self) -> usize {
         self.segments.len() - self.gone
     }

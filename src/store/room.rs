@@ -34,7 +34,7 @@ const HEADROOM_SLACK: u64 = 16;
 const SWEEP: Duration = Duration::from_secs(60);
 /// Number of sweeps after which files that could not be removed are tried again.
 const STUCK_SWEEPS: u64 = 10;
-/// Number of removals that fail one after the other from which on the cause is not those files.
+/// Number of failed removals in a row that points to another cause than those files.
 const FAILURES_MAX: u32 = 16;
 /// Time without removals after that.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -42,14 +42,14 @@ const PAUSE: Duration = Duration::from_secs(60);
 const LOCKED_PAUSE: Duration = Duration::from_secs(1);
 /// Wait for the room of a removed file: some file systems report it only after a while.
 const HEADROOM_WAIT: Duration = Duration::from_secs(5);
-/// Time without a limit that evidence fills, after which that is over; when a hold has changed, it is over at once.
+/// Time without a full limit after which the fault "full of evidence" ends; a changed hold ends it at once.
 const FULL_QUIET: Duration = Duration::from_secs(120);
 
 /// See the module.
 pub(super) struct Room {
     settings: Settings,
     clips: PathBuf,
-    /// Segments on the disk; the writer reports to it all that it writes.
+    /// Segments on the disk, as the writer reports them.
     pub ring: Ring,
     pins: Pins,
     holds: HoldsFolder,
@@ -212,7 +212,7 @@ impl Room {
         self.short = Short::default();
     }
 
-    /// Pins the footage of an alert, which is stored at `seq`, from now on.
+    /// Pins the footage of an alert that is stored at `seq`.
     pub fn pin(&mut self, draft: &AlertDraft, seq: u64) {
         if let Some(pin) = self.pins.note(draft, seq, &mut self.ring) {
             let ring = &self.ring;
@@ -263,7 +263,7 @@ impl Room {
         self.short = Short::default();
     }
 
-    /// Ids of the segments that were removed since the last call.
+    /// Ids of the segments removed since the last call.
     pub fn take_removed(&mut self) -> Vec<i64> {
         std::mem::take(&mut self.removed)
     }
@@ -511,7 +511,7 @@ impl Room {
         }
     }
 
-    /// Number of bytes and inodes that have to be freed for the headroom.
+    /// Bytes and inodes to free for the headroom.
     fn headroom_short(&self) -> (u64, u64) {
         let Some(free) = self.free else { return (0, 0) };
         if self.headroom_wait.is_some_and(|until| Instant::now() < until) {

@@ -12,13 +12,13 @@ use crate::domain::alert::Alert;
 use crate::domain::ids::OutboxId;
 use crate::domain::time::WallTime;
 
-/// Maximum number of keys between two readable ends that are tried one by one.
+/// Maximum number of keys between two readable ends to try one by one.
 const TRIES_MAX: i64 = 1_000_000;
 
 /// Result of [`salvage`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Salvaged {
-    /// Number of alerts that were brought over.
+    /// Number of salvaged alerts.
     pub alerts: u64,
 }
 
@@ -147,7 +147,7 @@ impl Copy<'_> {
         Ok(())
     }
 
-    /// Copies the outbox: the messages that were in it, or may have been.
+    /// Copies the outbox: messages that were or may have been in it.
     fn outbox(&self) -> rusqlite::Result<()> {
         let seqs: Vec<i64> = self
             .new

@@ -19,9 +19,9 @@ use crate::domain::time::{Pts, Stamp};
 
 /// Maximum drift of wall time against time since boot within a segment: beyond that the clock was set.
 const CLOCK_STEP_MICROS: i64 = 1_000_000;
-/// Upper bound of the bytes that header and trailer take together.
+/// Upper bound of header and trailer together.
 pub(super) const BOXES_BYTES_MAX: u64 = 1024;
-/// Maximum length of a GOP in one file. A longer one goes on in another file, so that the one before it can grow old.
+/// Maximum length of a GOP in one file: it goes on in another, so that the first one can grow old.
 const GOP_MAX: Duration = Duration::from_secs(3600);
 /// Maximum number of files of one camera that start in the same millisecond.
 const NAMES_MAX: u32 = 1000;

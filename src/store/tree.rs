@@ -13,7 +13,7 @@ use super::index::KnownSegment;
 /// Differences of files and rows.
 #[derive(Debug, Default)]
 pub(super) struct Difference {
-    /// Places in the list of segments, of those without a file.
+    /// Places of the segments without a file in the list.
     pub missing: Vec<usize>,
     /// Files below `clips/` that no segment names.
     pub unknown: Vec<PathBuf>,

@@ -4,8 +4,8 @@
 //! transaction. Retention removes the other way round, file first: removing a row takes room in the WAL, which a full
 //! disk has not, and a row without a file is repaired at the next start.
 //!
-//! Alerts go before everything else, and nothing that is done for footage takes long in one go: on a slow disk an alert
-//! waits for one fdatasync, not for those of all cameras.
+//! Alerts go before everything else, and work for footage is done in small steps: on a slow disk an alert waits for one
+//! fdatasync, not for those of all cameras.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
@@ -38,11 +38,11 @@ const RECLAIM_BYTES: u64 = 1024 * 1024;
 const RECLAIMS_MAX: u32 = 4;
 /// Maximum number of fragments that wait for their rows while the index cannot be written; more are lost.
 const UNINDEXED_MAX: usize = 2000;
-/// Maximum number of old alerts that are removed from the index in one transaction.
+/// Maximum number of old alerts removed from the index in one transaction.
 const FORGOTTEN_MAX: usize = 200;
-/// Maximum number of pictures that go out of a full outbox before the writer checks for alerts again.
+/// Maximum number of pictures taken out of a full outbox before the writer checks for alerts again.
 const SHED_MAX: usize = 32;
-/// Maximum number of files that are removed before the writer checks for alerts again.
+/// Maximum number of files removed before the writer checks for alerts again.
 const REMOVALS_MAX: usize = 8;
 /// A camera that has delivered nothing for this long, and a segment's length, has gone.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -58,7 +58,7 @@ pub(super) struct Writer {
     queue: Arc<Queue>,
     /// `None` while a damaged index cannot be built anew.
     index: Option<Index>,
-    /// Reads the same index, and has to be told when another one replaces it.
+    /// Reads the same index, and is reopened when another one replaces it.
     catalogue: Arc<Catalogue>,
     /// Footage of this boot may have been recorded before the clock was right.
     in_doubt: bool,
@@ -188,7 +188,7 @@ impl Writer {
         if must_work { now } else { self.sync_at.unwrap_or(now + WAKE) }
     }
 
-    /// Checks for footage and alerts that have grown old, about once a minute.
+    /// Checks for old footage and alerts, about once a minute.
     fn sweep(&mut self) {
         let now = self.clock.now();
         if !self.room.sweep(now) {
@@ -397,7 +397,7 @@ impl Writer {
         self.sync_later();
     }
 
-    /// Ends the segments of cameras that have gone, so that they grow old and may be removed like all others.
+    /// Ends the segments of cameras that have gone, so that they grow old and may be removed like others.
     fn end_silent(&mut self) {
         let is_silent = |segment: &Segment| segment.last_at.elapsed() > self.settings.segment + SILENCE;
         let writing = self.writing.iter().filter(|(_, segment)| is_silent(segment));
@@ -430,11 +430,11 @@ impl Writer {
     }
 
     fn commit(&mut self) {
-        // Taken out, since the segments that are removed to make room for it go with the next one.
+        // Taken out: the segments that are removed to make room for it go with the next batch.
         let batch = std::mem::take(&mut self.batch);
         let mut committed = self.try_index(|index| index.commit(&batch));
         if committed.as_ref().is_err_and(is_corrupt) {
-            // The clip files tell all that the batch would.
+            // The clip files have all that the batch has.
             committed = self.rebuild_index();
         }
         self.index_fault.note(committed.as_ref().err());

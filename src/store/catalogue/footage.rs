@@ -19,13 +19,13 @@ const JOIN_MAX: Duration = Duration::from_secs(1);
 /// Footage of one camera without a gap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FootageSpan {
-    /// Camera of the footage.
+    /// Its camera.
     pub camera: CameraId,
     /// Arrival of its first sample.
     pub starts_at: WallTime,
     /// End of its last fragment.
     pub ends_at: WallTime,
-    /// Clock state: how far these times can be trusted.
+    /// Trust in these times.
     pub clock: ClockState,
     /// Number of files that hold it.
     pub segments: u64,
@@ -45,7 +45,7 @@ struct Hole {
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::store) struct SegmentFootage {
     pub segment: ClipSegment,
-    /// Row id; a younger segment has a higher one.
+    /// Row id; higher for younger segments.
     pub id: i64,
     /// Boot from which `starts_monotonic_micros` counts.
     pub boot_id: Arc<str>,

@@ -60,9 +60,9 @@ impl Catalogue {
         Ok(last?.pop().map_or(0, unsigned))
     }
 
-    /// State of the outbox, as the post is told.
+    /// State of the outbox, as reported to the post.
     pub fn outbox_status(&self) -> Result<OutboxStatus, StoreError> {
-        // Of the numbers that were given before the outbox had its id, only those that still wait will come.
+        // Of the numbers given before the outbox had its id, only those that still wait will come.
         const GAPS: &str = "
             SELECT first, last FROM seq_gap
             UNION ALL

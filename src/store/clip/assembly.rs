@@ -16,9 +16,9 @@ use crate::store::catalogue::{ClipFragment, SegmentFootage};
 
 /// Maximum number of files held open from the start: those stay readable when retention removes them.
 const OPEN_FILES_MAX: usize = 200;
-/// Maximum gap at an edge that is not noted: it depends only on the position of GOPs.
+/// Minimum gap; less comes from the positions of GOPs.
 const EDGE_MICROS: i64 = 500_000;
-/// Longest gap that a still picture fills. A longer one is of no use: another file goes on.
+/// Longest useful still picture; after a longer gap another file goes on.
 const STILL_MICROS_MAX: i64 = 3600 * 1_000_000;
 
 /// The segments of a clip and their files.
@@ -80,7 +80,7 @@ pub(super) struct Progress {
     fragment: usize,
     /// The last fragment that is in a file.
     last: Option<Place>,
-    /// Reason why the footage after it is not.
+    /// Gap cause of the footage after it.
     lost: Option<GapCause>,
     /// The fragments that a continued GOP needs are not in a file.
     is_chain_broken: bool,
@@ -102,7 +102,7 @@ impl Progress {
 /// Fragments that turned out to be unreadable while they were copied: segment, and offset of the moof.
 pub(super) type Unreadable = HashSet<(usize, u64)>;
 
-/// Span that was asked for, and the maximum length of a file.
+/// Requested span, and the maximum file length.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub from: WallTime,

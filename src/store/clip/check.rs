@@ -31,7 +31,7 @@ pub(in crate::store) fn wrong_header(
     None
 }
 
-/// The fields of a row that reading needs.
+/// Row with the fields that reading needs.
 fn row_of(fragment: &IndexedFragment) -> ClipFragment {
     ClipFragment {
         offset_bytes: fragment.offset_bytes,

@@ -9,7 +9,7 @@ use crate::store::error::StoreError;
 /// Error that ends an export.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// Error of the index or of the access log: an export that is not logged does not take place.
+    /// Error of the index or the access log: nothing is exported without a line in the log.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// There is no such folder.
@@ -28,7 +28,7 @@ pub enum ExportError {
         path: PathBuf,
         /// Bytes that the export takes.
         needed_bytes: u64,
-        /// Bytes that are free.
+        /// Free bytes.
         free_bytes: u64,
     },
     /// The folder does not take a file.
@@ -44,7 +44,7 @@ pub enum ExportError {
 }
 
 impl ExportError {
-    /// Kind of the error, which tells the way to treat it.
+    /// Kind of the error, for its treatment.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Store(error) => error.kind(),

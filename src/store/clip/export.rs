@@ -26,7 +26,7 @@ const OTHER_BYTES: u64 = 64 * 1024;
 /// Maximum number of a file's gaps in one line of the access log; the file itself has them all.
 const LOGGED_GAPS_MAX: usize = 50;
 
-/// Carries out an order. Blocks for as long as reading and writing take; `progress` is told bytes done and bytes in all.
+/// Carries out an order. Blocks for as long as reading and writing take; `progress` gets the bytes done and the total.
 ///
 /// No footage is read before the access log says that it will be. Footage that cannot be read is a gap and a
 /// [`Flaw`](super::Flaw), and the rest is exported.
@@ -130,7 +130,7 @@ impl Log<'_> {
     }
 }
 
-/// Description that an exported file holds of itself.
+/// Description of an exported file in itself.
 #[derive(Serialize)]
 struct About<'a> {
     schema: &'static str,

@@ -20,7 +20,7 @@ const HEAD_BYTES: usize = 1024;
 const SLICE_BYTES: usize = 64;
 /// Fields of a visual sample entry in front of its boxes (ISO/IEC 14496-12, 12.1.3).
 const ENTRY_BYTES: usize = 78;
-/// Maximum number of units in a sample; no camera has more.
+/// Maximum number of units in a camera's sample.
 const UNITS_MAX: usize = 2048;
 
 /// Parameter sets of a header, with those that samples have added.

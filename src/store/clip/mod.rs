@@ -45,7 +45,7 @@ pub const FAT32_FILE_BYTES_MAX: u64 = (1 << 32) - 1;
 /// Order of an export: footage, destination and person.
 #[derive(Debug, Clone)]
 pub struct ExportOrder {
-    /// Clips, in the order of their export.
+    /// Clips, in this order.
     pub clips: Vec<ClipOrder>,
     /// Destination: an existing folder.
     pub folder: PathBuf,
@@ -64,11 +64,11 @@ pub struct ExportOrder {
 /// Footage of one camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClipOrder {
-    /// Camera of the footage.
+    /// Its camera.
     pub camera: CameraId,
-    /// Start of the footage.
+    /// Its start.
     pub from: WallTime,
-    /// End of the footage; `None` for the newest.
+    /// Its end; `None` for the newest.
     pub to: Option<WallTime>,
     /// The alert that asks for it.
     pub alert: Option<AlertId>,
@@ -87,14 +87,14 @@ pub struct Exported {
 /// Outcome of one clip.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExportedClip {
-    /// Camera of the footage.
+    /// Its camera.
     pub camera: CameraId,
     /// The alert that asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alert: Option<AlertId>,
-    /// Start that was asked for.
+    /// Requested start.
     pub from: WallTime,
-    /// End that was asked for.
+    /// Requested end.
     pub to: WallTime,
     /// Empty where there is no footage.
     pub files: Vec<ExportedFile>,
@@ -149,7 +149,7 @@ pub struct Gap {
     pub to: WallTime,
     /// Length of the gap; not the span from `from` to `to` where the clock was set.
     pub seconds: f64,
-    /// Cause of the gap.
+    /// Its cause.
     pub cause: GapCause,
 }
 
@@ -170,7 +170,7 @@ pub enum GapCause {
 }
 
 impl GapCause {
-    /// The word that stands in JSON.
+    /// Its word in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotRecorded => "not-recorded",

@@ -24,7 +24,7 @@ pub(super) enum Damage {
     /// The file cannot be read there, or ends before.
     #[error("{}", if .0.kind() == io::ErrorKind::UnexpectedEof { "the file ends before it".to_owned() } else { .0.to_string() })]
     Unreadable(#[from] io::Error),
-    /// The file has no valid boxes there.
+    /// The file is malformed there.
     #[error("it is damaged: {0}")]
     Malformed(#[from] Malformed),
 }

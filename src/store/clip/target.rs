@@ -13,9 +13,9 @@ use sha2::{Digest, Sha256};
 use super::error::ExportError;
 use crate::store::access::hex;
 
-/// Bytes that may wait in memory for a slow stick; they also bound the time until one that is full or gone is noticed.
+/// Bytes that may wait in memory for a slow stick, and after which one that is full or gone is noticed.
 const UNSYNCED_BYTES_MAX: u64 = 32 << 20;
-/// Maximum number of names that are tried.
+/// Maximum number of tried names.
 const NAMES_MAX: u32 = 1000;
 
 /// The folder.

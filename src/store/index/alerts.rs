@@ -16,17 +16,17 @@ pub(in crate::store) struct PinRow {
     pub alert: AlertId,
     /// Number of its first message.
     pub seq: u64,
-    /// Camera of the footage.
+    /// Its camera.
     pub camera: CameraId,
-    /// Start of the footage.
+    /// Its start.
     pub from: WallTime,
-    /// End of the footage; `None` while the event is open.
+    /// Its end; `None` while the event is open.
     pub to: Option<WallTime>,
     /// Start of the event.
     pub opened_at: WallTime,
     /// End of the event; `None` while it is open.
     pub closed_at: Option<WallTime>,
-    /// Clock state: how far these times can be trusted.
+    /// Trust in these times.
     pub clock: ClockState,
 }
 
@@ -162,7 +162,7 @@ fn upsert_event(transaction: &Transaction, draft: &AlertDraft, boot_id: &str) ->
             event.closed_at.map(|at| at.wall.as_micros()),
             draft.clip.starts_at.as_micros(),
             draft.clip.ends_at.map(WallTime::as_micros),
-            // An end that was stamped before the clock was right moves as the row has moved already.
+            // An end stamped before the clock was right moves as the row has moved already.
             event.closed_at.is_some_and(|at| at.clock != ClockState::Synced),
         ])
         .map(drop)

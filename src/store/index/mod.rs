@@ -1,5 +1,5 @@
 //! The writer's side of the index: every statement that changes it. Here the segments, in [`alerts`] the alerts, in
-//! [`outbox`] those of them that wait, in [`times`] the times that are corrected once the clock is right.
+//! [`outbox`] the waiting ones, in [`times`] the correction of times once the clock is right.
 
 mod alerts;
 mod outbox;
@@ -167,7 +167,7 @@ pub(super) struct IndexedFragment {
 /// A segment that the index knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KnownSegment {
-    /// Row id; a younger segment has a higher one.
+    /// Row id; higher for younger segments.
     pub id: i64,
     /// Path below `clips/`.
     pub path: PathBuf,
@@ -176,7 +176,7 @@ pub(super) struct KnownSegment {
     pub starts_at: WallTime,
     /// End of its last fragment.
     pub ends_at: WallTime,
-    /// Clock state: how far these times can be trusted.
+    /// Trust in these times.
     pub clock: ClockState,
     /// Length of the file as far as it is indexed.
     pub bytes: u64,
@@ -345,7 +345,7 @@ impl Index {
     }
 
     /// Drops the rows of fragments that reach beyond `bytes` of the file. Returns the length that is still indexed; 0
-    /// when no fragment is left, the segment's row going with the last one.
+    /// when no fragment is left: then the segment's row is dropped too.
     pub fn shorten(&mut self, segment: i64, bytes: u64) -> Result<u64, StoreError> {
         let failed = self.failed("shorten a segment");
         self.in_transaction(|transaction| {
@@ -370,7 +370,7 @@ impl Index {
                 transaction.execute("DELETE FROM segment WHERE id = ?1", [segment])?;
                 return Ok(0);
             };
-            // The last fragment's trailer ends at the start of the next one, if the file still reaches that far.
+            // The last trailer ends at the start of the next fragment, if the file reaches that far.
             let end = first_gone.filter(|start| *start <= signed(bytes)).unwrap_or(end);
             transaction.execute(
                 "UPDATE segment SET bytes = ?2, ends_wall_us = ?3 WHERE id = ?1",

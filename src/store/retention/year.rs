@@ -67,7 +67,7 @@ impl Box {
         WallTime::from_micros(minute * MINUTE + self.off)
     }
 
-    /// About once a week power goes; the clock starts at 1970 then, or at the last time it knew, for some hours.
+    /// About once a week power fails; the clock starts at 1970 then, or at the last time it knew, for some hours.
     fn weather(&mut self, minute: i64) {
         self.since_boot += MINUTE;
         if self.random.random_ratio(1, 7 * DAY_MINUTES as u32) {
