@@ -68,7 +68,7 @@ pub struct ClipOrder {
     pub camera: CameraId,
     /// Its start.
     pub from: WallTime,
-    /// Its end; `None` for the newest.
+    /// Its end; `None` for the newest footage.
     pub to: Option<WallTime>,
     /// The alert that asks for it.
     pub alert: Option<AlertId>,
