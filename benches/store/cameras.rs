@@ -1,4 +1,4 @@
-//! RTSP cameras in a process of their own, whose work is not the box's.
+//! RTSP cameras in a process of their own, so that their work is not the box's.
 
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::KBIT_PER_SECOND;
 /// First argument of the process that serves.
 pub const ROLE: &str = "serve-cameras";
 
-/// Cameras that run. Killed when dropped.
+/// Running cameras. Killed when dropped.
 pub struct Cameras {
     process: Child,
     _keeps_it_running: ChildStdin,
@@ -35,7 +35,7 @@ impl Cameras {
         Self { process, _keeps_it_running: stdin, url: url.trim().to_owned(), count }
     }
 
-    /// Where they are.
+    /// URLs of the cameras.
     pub fn urls(&self) -> impl Iterator<Item = String> {
         (0..self.count).map(|number| format!("{}/{number}", self.url))
     }
@@ -48,7 +48,7 @@ impl Drop for Cameras {
     }
 }
 
-/// The serving process: says where, and works until its standard input ends.
+/// Serving process: prints its URL, and works until its standard input ends.
 pub fn serve(mut arguments: impl Iterator<Item = String>) {
     let count: u32 = arguments.next().unwrap().parse().unwrap();
     let clip = PathBuf::from(arguments.next().unwrap());
@@ -60,12 +60,12 @@ pub fn serve(mut arguments: impl Iterator<Item = String>) {
     let _ = std::io::stdin().read(&mut [0]);
 }
 
-/// 1080p, 15 pictures and one GOP a second, 2 Mbit/s; made once, kept in the build's folder. `None` without ffmpeg.
+/// 1080p, 15 frames and one GOP a second, 2 Mbit/s; made once, kept in the build's folder. `None` without ffmpeg.
 pub fn clip() -> Option<PathBuf> {
     encoded("camera-1080p15-2M.mp4", "testsrc2=size=1920x1080:rate=15:duration=20,noise=alls=12:allf=t")
 }
 
-/// What ffmpeg draws of `source` (a filter graph), as a camera of [`KBIT_PER_SECOND`] encodes it with a key frame a second; kept
+/// Clip of ffmpeg's filter graph `source`, encoded as a camera of [`KBIT_PER_SECOND`] encodes it with a key frame a second; kept
 /// in the build's folder under `name`. `None` without ffmpeg.
 pub fn encoded(name: &str, source: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);

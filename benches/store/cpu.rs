@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-/// What process `pid` has used since it started: the sum over the threads that it has now.
+/// CPU time that process `pid` has used since it started: the sum over the threads that it has now.
 ///
 /// Clock ticks in /proc/PID/stat are too coarse for a session that uses a hundredth of a core; threads that ended in
 /// between are missing, and neither a session nor a store ends threads while it works.

@@ -1,4 +1,4 @@
-//! What the record path costs: `make bench`. Figures are for reading, not for passing.
+//! Cost of the record path: `make bench`. Figures are for reading, not for passing.
 //!
 //! - `record`: real sessions, supervisors and store over RTSP cameras that another process serves, in CPU time: the
 //!   box's share only;
@@ -21,7 +21,7 @@ use std::time::Duration;
 /// Bit rate of each camera.
 const KBIT_PER_SECOND: usize = 2000;
 
-/// What was asked for on the command line.
+/// Arguments of the command line.
 struct Asked {
     parts: Vec<String>,
     cameras: Vec<u32>,
@@ -54,7 +54,7 @@ impl Asked {
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    // The two roles that this program plays for itself in a process of its own.
+    // The two roles of this program in a process of its own.
     match arguments.next().as_deref() {
         Some(cameras::ROLE) => return cameras::serve(arguments),
         Some(replay::ROLE) => return replay::feed_until_killed(arguments),

@@ -18,10 +18,10 @@ use wardwatch::video::{
 use crate::cameras::{Cameras, clip};
 use crate::cpu;
 
-/// How long everything may take to run evenly before it is measured.
+/// Time for everything to run evenly before it is measured.
 const SETTLE: Duration = Duration::from_secs(6);
 
-/// CPU time over a span, and what it was for.
+/// CPU time over a span, with memory and footage.
 struct Used {
     sessions: Duration,
     daemon: Duration,
@@ -29,7 +29,7 @@ struct Used {
     bytes: u64,
 }
 
-/// Prints a line for each count of cameras; with `others` what other programs use for the same.
+/// Prints a line for each count of cameras; with `others` also the CPU time of other programs for the same.
 pub fn print(counts: &[u32], span: Duration, others: bool) {
     let Some(clip) = clip() else { return };
     println!(
@@ -167,7 +167,7 @@ fn foreign(cameras: &Cameras, span: Duration, program: Program) -> Option<Durati
     let urls: Vec<String> = cameras.urls().collect();
     let quiet = |mut command: Command| command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
     let mut process = Ended(quiet(program(&urls, place.path())).ok()?);
-    // Every camera has a file with something in it.
+    // Every camera has a file with more than 100 kB.
     let recorded = |number: usize| {
         std::fs::metadata(place.path().join(format!("{number}-00000.mp4")))
             .is_ok_and(|file| file.len() > 100_000)

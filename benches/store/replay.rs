@@ -14,11 +14,11 @@ use wardwatch::store::{Settings, Store};
 
 use crate::{KBIT_PER_SECOND, cpu};
 
-/// First argument of the process whose syncs are counted.
+/// First argument of the process that is traced for its syncs.
 pub const ROLE: &str = "feed-store";
 const GOP: Duration = Duration::from_secs(1);
 
-/// A box of `length` bytes: the store takes nothing else.
+/// An MP4 box of `length` bytes: the store takes nothing else.
 pub fn of_box(kind: &[u8; 4], length: usize) -> Arc<[u8]> {
     let mut bytes = vec![0x5a; length];
     bytes[..4].copy_from_slice(&u32::try_from(length).unwrap().to_be_bytes());
@@ -85,7 +85,7 @@ fn feed(store: &Store, count: u32, goes_on: impl Fn() -> bool) {
     }
 }
 
-/// The process whose syncs are counted.
+/// The process that is traced for its syncs.
 pub fn feed_until_killed(mut arguments: impl Iterator<Item = String>) {
     let count: u32 = arguments.next().unwrap().parse().unwrap();
     let directory = PathBuf::from(arguments.next().unwrap());

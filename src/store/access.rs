@@ -1,6 +1,6 @@
-//! Who looked at footage, when and why: an append-only log beside the index, one JSON object a line.
+//! Access log of footage: person, time and reason. Append-only, beside the index, one JSON object a line.
 //!
-//! Each line carries the sha256 of the line before it: one that is changed or taken out breaks the chain. Written by
+//! Each line carries the sha256 of the line before it: a line that is changed or removed breaks the chain. Written by
 //! the commands that show, hold or release footage, never by the daemon.
 
 use std::fs::{File, OpenOptions};
@@ -18,32 +18,32 @@ use crate::domain::time::{ClockState, WallTime};
 /// The value of `schema` in every line of this version.
 pub const SCHEMA: &str = "wardwatch.access/1";
 
-/// What was done.
+/// Kind of access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AccessKind {
     /// An export begins; written before the first byte is read.
     ExportStarted,
-    /// It is complete.
+    /// The export is complete.
     ExportEnded,
-    /// It was given up.
+    /// The export was given up.
     ExportFailed,
     /// Footage is held as evidence from now on.
     Held,
-    /// It is held no longer.
+    /// The hold is released.
     Released,
 }
 
 /// Footage that was shown, held or released.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessClip {
-    /// Whose.
+    /// Its camera.
     pub camera: CameraId,
-    /// From when.
+    /// Its start.
     pub starts_at: WallTime,
-    /// Until when.
+    /// Its end.
     pub ends_at: WallTime,
-    /// The alert that was asked for, where it was one.
+    /// Requested alert, where it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert: Option<AlertId>,
 }
@@ -51,19 +51,19 @@ pub struct AccessClip {
 /// One line of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessEntry {
-    /// When.
+    /// Time of the access.
     pub at: WallTime,
-    /// How far `at` can be trusted.
+    /// Trust in `at`.
     pub clock: ClockState,
-    /// What was done.
+    /// Kind of access.
     pub what: AccessKind,
-    /// By whom, as they said or as the system knows them.
+    /// Person, as stated by them or as the system knows them.
     pub who: String,
-    /// Why, as they said.
+    /// Reason, as stated by that person.
     pub why: String,
-    /// Which footage.
+    /// Footage that was accessed.
     pub clips: Vec<AccessClip>,
-    /// Where it went and its sha256, the hold's id, or why it failed.
+    /// Destination of the export and its sha256, the hold's id, or the reason of a failure.
     pub detail: String,
 }
 
@@ -75,7 +75,7 @@ struct Line {
     entry: AccessEntry,
 }
 
-/// Appends a line; on the disk when it returns. Waits while another process appends.
+/// Appends a line, which is on the disk on return. Waits while another process appends.
 ///
 /// An error leaves the log as it was, or with a torn last line that the next append ends.
 pub fn append(directory: &Path, entry: &AccessEntry) -> Result<(), StoreError> {
@@ -97,21 +97,21 @@ pub fn append(directory: &Path, entry: &AccessEntry) -> Result<(), StoreError> {
         .map_err(failed("write the access log"))
 }
 
-/// The log as it stands.
+/// Content of the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessLog {
-    /// Oldest first.
+    /// Entries, oldest first.
     pub entries: Vec<AccessEntry>,
-    /// The first line, counted from 1, that was changed, or before which a line was taken out or put in.
+    /// First line, counted from 1, that was changed, or before which a line was removed or inserted.
     pub broken_at: Option<u64>,
-    /// How many lines were cut off while they were written: the power went. No harm is in those.
+    /// Number of lines that were cut off while they were written, by a power cut. They do no harm.
     pub torn_lines: u64,
 }
 
-/// Reads the log and follows its chain. A log that is not there yet is empty.
+/// Reads the log and checks its chain. A log that does not exist yet is empty.
 ///
-/// Lines that were taken off the end leave no trace here; whoever has to prove that none were keeps the sha256 of the
-/// last line elsewhere.
+/// Lines that were removed from the end leave no trace here: a person who must prove that none were keeps the sha256 of
+/// the last line elsewhere.
 pub fn read(directory: &Path) -> Result<AccessLog, StoreError> {
     let path = directory.join("access.jsonl");
     let file = match File::open(&path) {
@@ -128,7 +128,7 @@ pub fn read(directory: &Path) -> Result<AccessLog, StoreError> {
             break;
         }
         let line: Option<Line> = serde_json::from_slice(&bytes).ok();
-        // A line that does not read was cut off, or else the next one's chain tells.
+        // A line that cannot be parsed was cut off, or else the next line's chain shows the change.
         if line.as_ref().is_some_and(|line| line.previous != previous) {
             log.broken_at.get_or_insert(number);
         }
@@ -139,7 +139,7 @@ pub fn read(directory: &Path) -> Result<AccessLog, StoreError> {
     Ok(log)
 }
 
-/// Whether no line was changed, taken out of the middle, or put in.
+/// Checks that no line was changed, removed from the middle, or inserted.
 ///
 /// # Errors
 /// [`StoreError::AccessLogBroken`] names the first line that does not fit the one before it.

@@ -1,48 +1,48 @@
-//! How old something is, on a box whose wall clock may be wrong. Pure.
+//! Age of stored items on a box with a wall clock that may be wrong. Pure.
 //!
-//! What is removed because it is old is gone for good, and a wall clock can be years off while it says that it is
-//! synced (a GPS week that rolls over, a broken time server). So:
+//! Removal by age is final, and a wall clock can be years off while it reports that it is synced (a GPS week that rolls
+//! over, a broken time server). So:
 //!
-//! - Without a synced clock, or one that was synced in this boot, nothing is old.
-//! - A clock that runs ahead of everything that speaks for it (time since boot; footage at its own pace) is **in
-//!   doubt** by as much, and ages count without the doubt. Time that passes takes it away, a day per hour
-//!   ([`CONFIDENCE`]): a clock that is wrong for an hour makes footage look a day older, not ten years. A box that was
-//!   off for a month, where the clock is right, is late by at most 30 hours.
-//! - Something is **dated** if its clock could be trusted, and its time is neither after now nor before that of
-//!   something dated that is known to be older. What is not dated has no age of its own: it is old once something dated
-//!   that is known to be younger is. So footage of a wrong clock neither goes at once when the clock is right again
-//!   nor stays for years.
+//! - Without a clock that is synced, or was synced in this boot, nothing is old.
+//! - A clock that runs ahead of its evidence (time since boot; footage at its own pace) is **in doubt** by the
+//!   difference, and ages count without the doubt. Time that passes removes it, a day per hour ([`CONFIDENCE`]): a clock
+//!   that is wrong for an hour makes footage look a day older, not ten years. A box that was off for a month, with a
+//!   right clock, is late by at most 30 hours.
+//! - An item is **dated** if its clock could be trusted, and its time is neither after now nor before that of a dated
+//!   item that is known to be older. An item that is not dated has no age of its own: it is old once a dated item that
+//!   is known to be younger is old. So footage of a wrong clock is neither deleted at once when the clock is right again
+//!   nor kept for years.
 
 use std::time::Duration;
 
 use super::ring::Segment;
 use crate::domain::time::{ClockState, Monotonic, Stamp, WallTime};
 
-/// How much faster than time passes doubt goes away.
+/// Speed at which doubt goes away, in multiples of passing time.
 const CONFIDENCE: i64 = 24;
 
-/// How far the wall clock is believed.
+/// Trust in the wall clock.
 #[derive(Debug, Default)]
 pub(super) struct Trust {
-    /// The last instant at which the clock could be trusted, and when that was since boot, if it was in this run.
+    /// Last instant at which the clock could be trusted, and its time since boot, if it was in this run.
     last: Option<(WallTime, Option<Monotonic>)>,
     doubt_micros: i64,
 }
 
 impl Trust {
-    /// What footage says about the clock that dated it, before this run began. `segments` are ordered by id.
+    /// Trust that follows from the footage recorded before this run. `segments` are ordered by id.
     pub fn from_footage(segments: &[Segment]) -> Self {
         let mut trust = Self::default();
         let mut confirmed_micros = 0;
         for segment in segments.iter().filter(|segment| segment.clock != ClockState::Unsynced) {
             trust.pass(segment.starts_at, None, confirmed_micros);
-            // The next one starts while this one is written, or when it ends, or after nothing was recorded.
+            // The next segment starts while this one is written, at its end, or after a gap.
             confirmed_micros = micros(segment.ends_at.since(segment.starts_at));
         }
         trust
     }
 
-    /// The wall time from which ages count at `now`, at most that of the clock; `None` while there is none.
+    /// Wall time from which ages count at `now`, at most that of the clock; `None` while there is none.
     pub fn believed(&mut self, now: Stamp) -> Option<WallTime> {
         if now.clock == ClockState::Unsynced {
             return None;
@@ -53,13 +53,13 @@ impl Trust {
         Some(WallTime::from_micros(now.wall.as_micros().saturating_sub(self.doubt_micros)))
     }
 
-    /// The clock says `wall`, at most `confirmed_micros` having passed for certain since the last time.
+    /// Takes a reading `wall` of the clock; at most `confirmed_micros` have passed for certain since the last one.
     fn pass(&mut self, wall: WallTime, since_boot: Option<Monotonic>, confirmed_micros: i64) {
         if let Some((last, _)) = self.last {
             let moved = wall.as_micros().saturating_sub(last.as_micros());
             let since_footage = since_boot.is_none();
             let confirmed = if since_footage { confirmed_micros.min(moved).max(0) } else { confirmed_micros };
-            // What passed before a jump does not speak for it.
+            // Time that passed before a jump is no evidence for the jump.
             let left = self.doubt_micros.saturating_sub(confirmed.saturating_mul(CONFIDENCE)).max(0);
             self.doubt_micros = left.saturating_add(moved.saturating_sub(confirmed)).max(0);
         }
@@ -67,18 +67,18 @@ impl Trust {
     }
 }
 
-/// Something that grows old.
+/// Times of an aging item.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Aging {
-    /// When it began.
+    /// Start of the item.
     pub at: WallTime,
-    /// From when its age counts.
+    /// Time from which its age counts.
     pub since: WallTime,
-    /// How far these times can be trusted.
+    /// Trust in these times.
     pub clock: ClockState,
 }
 
-/// Which of `things`, from the oldest to the youngest, are older than `age_max` at `now`.
+/// Marks those of `things`, from the oldest to the youngest, that are older than `age_max` at `now`.
 pub(super) fn expired<T>(
     things: &[T],
     aging: impl Fn(&T) -> Aging,

@@ -1,4 +1,4 @@
-//! The reader's side of the index: what footage and which alerts there are.
+//! Reader's side of the index: lists footage and alerts.
 //!
 //! Footage is in the order of its age, which is the order of segments' ids: a wall clock that was set back hides
 //! nothing and moves nothing.
@@ -23,19 +23,19 @@ use crate::domain::fragment::{Codec, TimeSource};
 use crate::domain::ids::{AlertId, CameraId, Epoch, RuleId};
 use crate::domain::time::{ClockState, WallTime};
 
-/// How long a read waits for the index; readers and the writer do not block each other but for moments.
+/// Maximum wait of a read for the index; readers and the writer block each other only for moments.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Footage of one camera between two instants.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Clip {
-    /// Whose.
+    /// Its camera.
     pub camera: CameraId,
-    /// From when it was asked for.
+    /// Requested start.
     pub starts_at: WallTime,
-    /// Until when it was asked for.
+    /// Requested end.
     pub ends_at: WallTime,
-    /// What there is of it: whole segments, oldest first; empty when nothing is kept any more.
+    /// Existing segments, whole, oldest first; empty when nothing is kept any more.
     pub segments: Vec<ClipSegment>,
 }
 
@@ -44,17 +44,17 @@ pub struct Clip {
 pub struct ClipSegment {
     /// The file; retention may remove it at any time.
     pub path: PathBuf,
-    /// Whose.
+    /// Its camera.
     pub camera: CameraId,
-    /// Its session.
+    /// Epoch of its session.
     pub epoch: Epoch,
-    /// When its first sample arrived.
+    /// Arrival of its first sample.
     pub starts_at: WallTime,
-    /// When its last indexed fragment ends.
+    /// End of its last indexed fragment.
     pub ends_at: WallTime,
-    /// How far these times can be trusted.
+    /// Trust in these times.
     pub clock: ClockState,
-    /// How it is encoded.
+    /// Codec of its video.
     pub codec: Codec,
     /// Picture width in pixels.
     pub width: u32,
@@ -62,51 +62,51 @@ pub struct ClipSegment {
     pub height: u32,
     /// Length of the file as far as it is indexed; while it is written, the file itself may be longer.
     pub bytes: u64,
-    /// Whether it is complete.
+    /// True once the file is complete.
     pub ended: bool,
-    /// Whose clock its presentation times follow.
+    /// Clock that its presentation times follow.
     pub time: TimeSource,
 }
 
-/// Which clips or segments to list.
+/// Filter of clips or segments.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClipFilter {
-    /// Of this camera only.
+    /// Those of this camera.
     pub camera: Option<CameraId>,
-    /// Ending after this.
+    /// Those that end after this.
     pub from: Option<WallTime>,
-    /// Starting before this.
+    /// Those that start before this.
     pub to: Option<WallTime>,
-    /// At most so many.
+    /// Maximum number.
     pub limit: Option<usize>,
 }
 
-/// An alert and what there is of its footage.
+/// An alert and the footage that exists of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClipEntry {
-    /// The alert; what to ask [`Catalogue::clip`] for.
+    /// The alert's id, for [`Catalogue::clip`].
     pub alert: AlertId,
-    /// Whose.
+    /// Its camera.
     pub camera: CameraId,
     /// The rule that fired.
     pub rule: RuleId,
-    /// How much it matters.
+    /// Severity of the event.
     pub severity: Severity,
-    /// When the event began.
+    /// Start of the event.
     pub opened_at: WallTime,
-    /// When it ended; `None` while it is open.
+    /// End of the event; `None` while it is open.
     pub closed_at: Option<WallTime>,
-    /// How many segments of its clip are there.
+    /// Number of existing segments of its clip.
     pub segments: u64,
-    /// Their bytes together.
+    /// Bytes of these segments together.
     pub bytes: u64,
 }
 
-/// Reads the index; beside the daemon too, in another process.
+/// Reads the index, also in another process beside the daemon.
 #[derive(Debug)]
 pub struct Catalogue {
     connection: Mutex<Connection>,
-    /// The index knows what fragments begin with, and whose clock times follow.
+    /// True if the index has the start kind of fragments and the source of times.
     has_starts: bool,
     directory: PathBuf,
     path: PathBuf,
@@ -114,10 +114,10 @@ pub struct Catalogue {
 }
 
 const SEGMENT_COLUMNS: &str = "path, camera, epoch, starts_wall_us, ends_wall_us, clock, codec, width, height, bytes, ended, time_source";
-/// The same of an index whose program did not know where times come from: it is read before the daemon has migrated it.
+/// The same of an index by a program that did not know the source of times: it is read before the daemon has migrated it.
 const SEGMENT_COLUMNS_BEFORE: &str =
     "path, camera, epoch, starts_wall_us, ends_wall_us, clock, codec, width, height, bytes, ended, 'camera'";
-/// How many steps lead to an index that knows it.
+/// Number of steps that lead to an index that knows it.
 const STEPS_WITH_STARTS: usize = 4;
 
 impl Catalogue {
@@ -134,7 +134,7 @@ impl Catalogue {
         })
     }
 
-    /// Reads the index that is there now: another one has taken the place of the one that was opened.
+    /// Opens the present index: it has replaced the one that was opened before.
     pub(super) fn reopen(&self) -> Result<(), StoreError> {
         let (connection, _) = connect(&self.path)?;
         *self.lock() = connection;
@@ -188,7 +188,7 @@ impl Catalogue {
         Ok(Clip { camera: camera.clone(), starts_at: from, ends_at: to, segments })
     }
 
-    /// Alerts with what there is of their footage, youngest first.
+    /// Alerts with the footage that exists of them, youngest first.
     pub fn clips(&self, filter: &ClipFilter) -> Result<Vec<ClipEntry>, StoreError> {
         const CLIPS: &str = "
             SELECT event.id, event.camera, event.rule, event.severity, event.opened_wall_us,
@@ -248,7 +248,7 @@ impl Catalogue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
-        // A statement that was left by a panic is reset when it is used again.
+        // A statement that a panic left behind is reset when it is used again.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -257,7 +257,7 @@ impl Catalogue {
     }
 }
 
-/// The connection, and how many steps the index has taken.
+/// Opens the connection and counts the steps that the index has taken.
 fn connect(path: &Path) -> Result<(Connection, usize), StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)

@@ -1,7 +1,7 @@
-//! What the store writes between a camera's boxes, so that a clip file tells by itself what the index says of it.
+//! Boxes that the store writes between a camera's boxes, so that a clip file alone has all that the index knows of it.
 //!
 //! `ftyp moov | uuid(header) | ( moof mdat | uuid(trailer) )*`: boxes of the user type (ISO 14496-12, 11.1), which
-//! every player skips, with JSON in them. Of the camera's own boxes only length and type are read, never what is inside.
+//! every player skips, with JSON in them. Of the camera's own boxes only length and type are read, never the content.
 //! Nothing here trusts a length: a torn or hostile file ends the walk, and costs neither memory nor time.
 
 use std::fs::File;
@@ -29,20 +29,20 @@ const TRAILER: [u8; 16] =
 const HEAD_BYTES: usize = 8 + 16;
 /// More JSON than this is none of ours.
 const JSON_BYTES_MAX: u64 = 2048;
-/// How many boxes an init section or a fragment has at most; two are usual.
+/// Maximum number of boxes in an init section or a fragment; two are usual.
 const BOXES_MAX: usize = 64;
-/// How much is read at once: a trailer and the heads of the boxes behind it.
+/// Bytes that are read at once: a trailer and the heads of the boxes behind it.
 const WINDOW_BYTES: usize = 4096;
 
-/// What a segment says of itself. Fields that a later version adds are skipped.
+/// Description of a segment in its file. Fields that a later version adds are skipped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct SegmentHeader {
     schema: String,
-    /// Its row; grows with age.
+    /// Row id; higher for younger segments.
     pub id: i64,
     pub camera: CameraId,
     pub epoch: Epoch,
-    /// Which boot `starts_at.monotonic` counts from.
+    /// Boot from which `starts_at.monotonic` counts.
     pub boot_id: String,
     /// Arrival of its first sample, as the clocks then said.
     #[serde(with = "exact")]
@@ -50,7 +50,7 @@ pub(super) struct SegmentHeader {
     pub codec: Codec,
     pub width: u32,
     pub height: u32,
-    /// Whose clock its presentation times follow.
+    /// Clock that its presentation times follow.
     #[serde(default)]
     pub time: TimeSource,
 }
@@ -78,22 +78,22 @@ impl SegmentHeader {
     }
 }
 
-/// What stands behind each fragment.
+/// Trailer behind each fragment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct FragmentTrailer {
     /// Arrival of its first sample, as the clocks then said.
     #[serde(with = "exact")]
     pub starts_at: Stamp,
-    /// Since the start of the session.
+    /// Presentation time since the start of the session.
     pub pts_ns: u64,
     pub duration_ns: u64,
     pub samples: u32,
-    /// What it begins with.
+    /// Kind of its start.
     #[serde(default)]
     pub start: FragmentStart,
     /// Length of moof and mdat.
     pub bytes: u64,
-    /// Of the file from its start to the end of this fragment's mdat.
+    /// sha256 of the file from its start to the end of this fragment's mdat.
     #[serde(with = "hexadecimal")]
     pub sha256: [u8; 32],
 }
@@ -131,8 +131,8 @@ fn user_box(user_type: [u8; 16], content: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
-/// Whether `bytes` are whole boxes, none of them ours: what a session may hand in as init section or fragment. Anything
-/// else would hide from the walk what comes behind it, or tell lies about it.
+/// Returns true if `bytes` are whole boxes, none of them ours, as a session may hand in for init section or fragment.
+/// Other bytes would hide those behind them from the walk, or describe them falsely.
 pub(super) fn is_whole_boxes(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     for _ in 0..BOXES_MAX {
@@ -155,9 +155,9 @@ pub(super) fn is_whole_boxes(bytes: &[u8]) -> bool {
 struct Head {
     kind: [u8; 4],
     user_type: Option<[u8; 16]>,
-    /// How long this head is.
+    /// Length of this head.
     head_bytes: u64,
-    /// How long the box is, its head included.
+    /// Length of the box, its head included.
     bytes: u64,
 }
 
@@ -185,7 +185,7 @@ impl Head {
     }
 }
 
-/// How a clip file starts.
+/// Start of a clip file.
 #[derive(Debug, PartialEq)]
 pub(super) enum Start {
     /// With an init section and a header of ours.
@@ -193,10 +193,10 @@ pub(super) enum Start {
         header: Box<SegmentHeader>,
         /// Length of the init section.
         init_bytes: u64,
-        /// Where its first fragment starts.
+        /// Offset of its first fragment.
         fragments_at: u64,
     },
-    /// It ends, or makes no sense, before there is anything to play: a file whose first write did not get through.
+    /// It ends, or makes no sense, before there is anything to play: the first write is incomplete.
     Nothing,
     /// With footage that is not ours, or not of this version.
     Foreign,
@@ -205,9 +205,9 @@ pub(super) enum Start {
 /// A fragment in a file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Found {
-    /// Where its moof starts. Its length stands in the trailer.
+    /// Offset of its moof. Its length stands in the trailer.
     pub offset_bytes: u64,
-    /// Where the next one starts.
+    /// Offset of the next one.
     pub end_bytes: u64,
     pub trailer: FragmentTrailer,
 }
@@ -217,14 +217,14 @@ pub(super) struct Walk<'a> {
     file: &'a File,
     /// Length of the file.
     length: u64,
-    /// How far whole fragments reach.
+    /// End of the whole fragments so far.
     at: u64,
     window: Vec<u8>,
     window_at: u64,
 }
 
 impl<'a> Walk<'a> {
-    /// A walk from `at`, where a fragment starts or [`Walk::start`] is asked for.
+    /// A walk from `at`, where a fragment starts or [`Walk::start`] is called.
     pub fn new(file: &'a File, at: u64) -> io::Result<Self> {
         let length = file.metadata()?.len();
         Ok(Self { file, length, at, window: Vec::new(), window_at: 0 })
@@ -235,7 +235,7 @@ impl<'a> Walk<'a> {
         self.length
     }
 
-    /// Reads what is before the fragments, and goes there if the file is ours.
+    /// Reads the part before the fragments, and goes to them if the file is ours.
     pub fn start(&mut self) -> io::Result<Start> {
         let mut at = 0;
         for _ in 0..BOXES_MAX {
@@ -279,7 +279,7 @@ impl<'a> Walk<'a> {
         Ok(None)
     }
 
-    /// The trailer at `at` and where it ends; `None` if there is none.
+    /// The trailer at `at` and its end; `None` if there is none.
     pub fn trailer(&mut self, at: u64) -> io::Result<Option<(FragmentTrailer, u64)>> {
         let Some(head) = self.head(at)?.filter(|head| head.is(TRAILER)) else { return Ok(None) };
         Ok(self.json(at, &head)?.map(|trailer| (trailer, at + head.bytes)))
@@ -322,8 +322,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Hashes `file` from its start. `ends` are places in it, ascending, each with what the sha256 should be there. Returns
-/// how many of them hold: those behind the first one that does not cannot.
+/// Hashes `file` from its start. `ends` are ascending offsets in it, each with the sha256 expected there. Returns the
+/// number of them that hold: those behind the first one that does not cannot.
 pub(super) fn count_verified(
     file: &File,
     ends: impl IntoIterator<Item = (u64, [u8; 32])>,
@@ -415,7 +415,7 @@ mod tests {
         std::iter::from_fn(|| walk.next().unwrap()).collect()
     }
 
-    /// A segment's bytes, and where each of its parts ends: the header, then fragment after fragment.
+    /// A segment's bytes, and the end of each of its parts: the header, then fragment after fragment.
     fn segment(fragments: u64) -> (Vec<u8>, Vec<u64>) {
         let place = tempfile::tempdir().unwrap();
         let (mut segment, start, _) = Segment::start(place.path(), 7, "boot", &fragment("gate", 0)).unwrap();
@@ -502,7 +502,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Whatever is in a file: the walk ends, stays within it, and finds only what is whole.
+        /// With any bytes in a file, the walk ends, stays within it, and finds only whole fragments.
         #[test]
         fn a_hostile_file_ends_the_walk(
             changes in prop::collection::vec((0usize..4000, any::<u8>()), 0..20),

@@ -1,4 +1,4 @@
-//! What can go wrong in the store.
+//! Errors of the store.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::domain::fault::ErrorKind;
 use crate::domain::ids::{AlertId, CameraId};
 use crate::domain::time::WallTime;
 
-/// What can go wrong in the store.
+/// Error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The store's folder cannot be made or written.
@@ -21,7 +21,7 @@ pub enum StoreError {
     Folder {
         /// The folder or file that failed.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         source: io::Error,
     },
     /// Another process writes this store.
@@ -52,43 +52,43 @@ pub enum StoreError {
     /// SQLite refused.
     #[error("cannot {doing} in {}: {source}{}", path.display(), remedy(source))]
     Index {
-        /// What was tried.
+        /// Operation that failed.
         doing: &'static str,
         /// The index.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         source: rusqlite::Error,
     },
     /// A clip file refused.
     #[error("cannot {doing} {}: {source}", path.display())]
     Clip {
-        /// What was tried.
+        /// Operation that failed.
         doing: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         source: io::Error,
     },
-    /// What a session handed in is not made of whole MP4 boxes: written, it would hide what comes behind it.
+    /// A session handed in bytes that are not whole MP4 boxes: written, they would hide those that come behind them.
     #[error("the session of camera {camera} handed in what is no fragment of an MP4 file; it is left out")]
     NotBoxes {
-        /// Whose session.
+        /// Camera of the session.
         camera: CameraId,
     },
     /// The disk does not keep up: the fragment is refused.
     #[error("the disk does not keep up: {fragments} fragments ({bytes} bytes) wait already")]
     QueueFull {
-        /// How many wait.
+        /// Number of waiting fragments.
         fragments: usize,
         /// Their bytes.
         bytes: usize,
     },
-    /// A stored message does not read back.
+    /// A stored message cannot be parsed.
     #[error("alert {seq} in the index is damaged: {source}")]
     Message {
-        /// Its place.
+        /// Its number.
         seq: u64,
-        /// Why.
+        /// Cause.
         source: serde_json::Error,
     },
     /// There is no such alert.
@@ -105,7 +105,7 @@ pub enum StoreError {
     /// There is no such hold.
     #[error("no hold {0:?} in this store; `wardwatch clips holds` names those that there are")]
     NoSuchHold(String),
-    /// A hold does not read back.
+    /// A hold cannot be parsed.
     #[error(
         "{} is damaged: {why}; until it is repaired or removed by hand, it holds everything of its camera",
         path.display()
@@ -113,15 +113,15 @@ pub enum StoreError {
     DamagedHold {
         /// Its file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Description of the damage.
         why: String,
     },
     /// A span of time without footage.
     #[error("{from} to {to} is no span of time: it has to end after it begins")]
     EmptySpan {
-        /// From when.
+        /// Start of the span.
         from: WallTime,
-        /// Until when.
+        /// End of the span.
         to: WallTime,
     },
     /// Nothing is left that may be removed, and evidence is held: the fragment is refused.
@@ -130,12 +130,12 @@ pub enum StoreError {
          refused; export what is held, then release it with `wardwatch clips release`, or raise the limit"
     )]
     FullOfEvidence {
-        /// Which limit: a key of the configuration, the camera's share, or the disk.
+        /// The full limit: a key of the configuration, the camera's share, or the disk.
         scope: String,
-        /// How much is held.
+        /// Held bytes.
         held_bytes: u64,
     },
-    /// Somebody else fills the disk: the fragment is refused.
+    /// Other files fill the disk: the fragment is refused.
     #[error(
         "{} has too little room left, and there is no footage to remove: {free_bytes} bytes and {free_inodes} \
          inodes are free; remove other files, or lower store.free_bytes_min",
@@ -144,9 +144,9 @@ pub enum StoreError {
     NoHeadroom {
         /// The store's folder.
         path: PathBuf,
-        /// How many bytes are free.
+        /// Free bytes.
         free_bytes: u64,
-        /// How many inodes are free.
+        /// Free inodes.
         free_inodes: u64,
     },
     /// The index was damaged, and could not be built anew yet.
@@ -163,7 +163,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What to do about it.
+    /// Kind of the error, for its treatment.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Folder { .. }
@@ -186,7 +186,7 @@ impl StoreError {
         }
     }
 
-    /// Whether freeing bytes would help.
+    /// Returns true if freeing bytes would help.
     pub(super) fn is_disk_full(&self) -> bool {
         matches!(self, Self::Index { .. } | Self::Clip { .. }) && self.kind() == ErrorKind::Exhausted
     }
@@ -218,7 +218,7 @@ fn index_kind(error: &rusqlite::Error) -> ErrorKind {
         error,
         FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) | Utf8Error(..)
     ) {
-        // STRICT tables, and every statement is ours: what does not read was not written like that.
+        // STRICT tables, and every statement is ours: a value that cannot be read was not written like that.
         return ErrorKind::Corrupt;
     }
     match error.sqlite_error_code() {

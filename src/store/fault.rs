@@ -1,15 +1,15 @@
-//! What does not work at the moment, said once.
+//! Faults of the moment, each logged once.
 
 use super::error::StoreError;
 use crate::domain::fault::chain;
 
-/// Something that works or does not; says so once per change.
+/// An operation that works or does not; logs each change once.
 pub(super) struct Fault {
-    /// What to say when it does not.
+    /// Text of the log line.
     what: &'static str,
-    /// What the error in `said` came from.
+    /// Cause of the error in `said`.
     cause: String,
-    /// Why it does not work, as it was logged; `None` while it works.
+    /// Reason of the failure, as it was logged; `None` while it works.
     pub said: Option<String>,
 }
 

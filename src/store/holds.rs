@@ -1,11 +1,11 @@
-//! Holds: footage that is kept as evidence until somebody releases it.
+//! Holds: footage that is kept as evidence until a person releases it.
 //!
 //! One JSON file per hold in `holds/`, beside the clip files: a lost index loses no hold. Commands write them, while
-//! the daemon runs or not; the daemon's writer looks at the folder again before each file that it removes. A file that
-//! does not read back is never taken for no hold.
+//! the daemon runs or not; the daemon's writer checks the folder again before each file that it removes. A file that
+//! cannot be parsed is never taken for no hold.
 //!
-//! The folder's lock (flock) is held shared from the last look until the file is gone, and exclusively while a hold
-//! gets its name: what is there when [`hold`] returns stays.
+//! The folder's lock (flock) is held shared from the last check until the file is gone, and exclusively while a hold
+//! gets its name: footage that exists when [`hold`] returns stays.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -31,23 +31,23 @@ pub const SCHEMA: &str = "wardwatch.hold/1";
 /// Letters of an id: none that looks like another, or like a digit.
 const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
 const ID_LETTERS: usize = 5;
-/// How often the writer tries to get the folder's lock, a millisecond apart, before it goes without removing.
+/// Maximum number of the writer's tries to get the folder's lock, a millisecond apart, before it goes without removing.
 const LOCK_TRIES: u32 = 20;
 
-/// What to hold.
+/// Footage to hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewHold {
-    /// Whose footage.
+    /// Its camera.
     pub camera: CameraId,
-    /// From when.
+    /// Its start.
     pub from: WallTime,
-    /// Until when; may be in the future.
+    /// Its end; may be in the future.
     pub to: WallTime,
     /// The alert that it belongs to, if any.
     pub alert: Option<AlertId>,
-    /// Why, for who finds it later.
+    /// Reason, for a person that finds it later.
     pub reason: String,
-    /// Who asks for it.
+    /// Person that asks for it.
     pub who: String,
 }
 
@@ -58,51 +58,51 @@ pub struct Hold {
     pub schema: String,
     /// Its name: five letters and digits.
     pub id: String,
-    /// When it was made.
+    /// Time of its creation.
     pub at: WallTime,
-    /// How far `at` can be trusted.
+    /// Trust in `at`.
     pub clock: ClockState,
-    /// Whose footage.
+    /// Its camera.
     pub camera: CameraId,
-    /// From when.
+    /// Its start.
     pub from: WallTime,
-    /// Until when.
+    /// Its end.
     pub to: WallTime,
     /// The alert that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert: Option<AlertId>,
-    /// Why.
+    /// Reason for the hold.
     pub reason: String,
-    /// Who asked for it.
+    /// Person that asked for it.
     pub who: String,
-    /// The files (below `clips/`) that overlapped when it was made. They are held whatever becomes of their times.
+    /// The files (below `clips/`) that overlapped when it was made. They are held even if their times change.
     pub paths: Vec<PathBuf>,
 }
 
-/// A file that should be a hold and does not read back. It holds everything of its camera.
+/// A file that should be a hold and cannot be parsed. It holds everything of its camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DamagedHold {
     /// The file.
     pub path: PathBuf,
-    /// The camera, where that could be made out; without one, everything is held.
+    /// The camera, if it can be read; without one, everything is held.
     pub camera: Option<CameraId>,
-    /// What is wrong with it.
+    /// Description of the damage.
     pub why: String,
 }
 
-/// What is in the folder.
+/// Content of the folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Holds {
-    /// Those that read back, oldest first.
+    /// Valid holds, oldest first.
     pub holds: Vec<Hold>,
-    /// Those that do not.
+    /// Files that are not valid.
     pub damaged: Vec<DamagedHold>,
 }
 
-/// Holds footage of the store in `directory`, beside its daemon too; on the disk when it returns.
+/// Holds footage of the store in `directory`, also beside its daemon; on the disk when it returns.
 ///
-/// The access log gets its line first. Footage that retention removed before this returns is gone: look whether the
-/// files of [`Hold::paths`] are there. Without a readable index the hold names no files and goes by time alone.
+/// The access log gets its line first. Footage that retention removed before this returns is gone: check that the files
+/// of [`Hold::paths`] exist. Without a readable index the hold names no files and goes by time alone.
 ///
 /// # Errors
 /// A span that ends before it begins, or a disk that refuses; then nothing is held, though the access log may say so.
@@ -139,10 +139,10 @@ pub fn hold(directory: &Path, new: NewHold) -> Result<Hold, StoreError> {
     placed.map(|()| hold)
 }
 
-/// Ends a hold: what it held is removed by retention as other footage is. The access log gets its line first.
+/// Ends a hold: retention removes its footage as it does other footage. The access log gets its line first.
 ///
 /// # Errors
-/// No such hold, one that is damaged (the error says what to do), or a disk that refuses; then it still holds.
+/// No such hold, one that is damaged (the error tells the remedy), or a disk that refuses; then it still holds.
 pub fn release(directory: &Path, id: &str, who: &str, reason: &str) -> Result<Hold, StoreError> {
     let (folder, is_id) = (folder(directory), id.bytes().all(|letter| letter.is_ascii_alphanumeric()));
     let path = file(&folder, id);
@@ -183,17 +183,17 @@ pub fn list(directory: &Path) -> Result<Holds, StoreError> {
     Ok(found)
 }
 
-/// The last whole millisecond: what JSON has.
+/// The last whole millisecond: JSON has no finer times.
 fn whole_millis(at: WallTime) -> WallTime {
     WallTime::from_micros(at.as_micros().div_euclid(1000) * 1000)
 }
 
-/// Where holds are.
+/// Folder of the holds.
 pub(super) fn folder(directory: &Path) -> PathBuf {
     directory.join("holds")
 }
 
-/// The writer's view: notices what changes.
+/// The writer's view of the folder: notices changes.
 #[derive(Debug)]
 pub(super) struct HoldsFolder {
     directory: PathBuf,
@@ -201,7 +201,7 @@ pub(super) struct HoldsFolder {
     seen: Option<BTreeMap<PathBuf, Signature>>,
 }
 
-/// What tells one content of a file from another: a new content is a new inode.
+/// Inode, modification time and length of a file: a new content is a new inode.
 type Signature = (u64, i64, i64, u64);
 
 impl HoldsFolder {
@@ -209,7 +209,7 @@ impl HoldsFolder {
         Self { directory: directory.to_owned(), folder: folder(directory), seen: None }
     }
 
-    /// What is held now, if that may differ from what the last call gave.
+    /// The present holds, if they may differ from those of the last call.
     pub fn look(&mut self) -> Result<Option<Holds>, StoreError> {
         let failed = StoreError::clip("read the folder", &self.folder);
         let there = signatures(&self.folder).inspect_err(|_| self.seen = None).map_err(failed)?;
@@ -225,7 +225,7 @@ impl HoldsFolder {
     pub fn lock(&self) -> Result<Option<HoldsLock>, StoreError> {
         let failed = |error| StoreError::clip("lock the folder", &self.folder)(error);
         let folder = match File::open(&self.folder) {
-            // Nobody can have made a hold.
+            // No hold can have been made.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(HoldsLock(None))),
             opened => opened.map_err(failed)?,
         };
@@ -244,7 +244,7 @@ impl HoldsFolder {
 #[derive(Debug)]
 pub(super) struct HoldsLock(#[expect(dead_code, reason = "its descriptor keeps the lock")] Option<File>);
 
-/// The holds in `folder` and what tells whether they have changed. A folder that is not there has none.
+/// The holds in `folder`, each with the signature that shows a change. A folder that does not exist has none.
 fn signatures(folder: &Path) -> io::Result<BTreeMap<PathBuf, Signature>> {
     let mut found = BTreeMap::new();
     let entries = match fs::read_dir(folder) {
@@ -274,7 +274,7 @@ fn parse(text: &[u8]) -> Result<Hold, String> {
     if hold.to <= hold.from { Err("it ends before it begins".to_owned()) } else { Ok(hold) }
 }
 
-/// The camera that stands in what may be no JSON any more.
+/// The camera in a text that may be no JSON any more.
 fn camera_in(text: &[u8]) -> Option<CameraId> {
     let text = String::from_utf8_lossy(text);
     let (_, behind) = text.split_once("\"camera\"")?;
@@ -309,7 +309,7 @@ fn overlapping(directory: &Path, new: &NewHold) -> Vec<PathBuf> {
     }
 }
 
-/// The hold under a name that nobody looks at.
+/// Writes the hold under a name that is not read.
 fn write_temporary(folder: &Path, hold: &Hold) -> Result<PathBuf, StoreError> {
     let path = folder.join(format!(".{}.tmp", hold.id));
     let mut text = serde_json::to_vec_pretty(hold).expect("a hold is JSON");
@@ -317,7 +317,7 @@ fn write_temporary(folder: &Path, hold: &Hold) -> Result<PathBuf, StoreError> {
     let write = || -> io::Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         file.write_all(&text)?;
-        // Whoever made the hold, the daemon has to read it.
+        // The daemon has to read the hold of any user.
         file.set_permissions(Permissions::from_mode(0o644))?;
         file.sync_all()
     };

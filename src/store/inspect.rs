@@ -1,7 +1,7 @@
-//! Looks a store over, beside a daemon that writes it, and mends it where none does.
+//! Checks a store, beside a daemon that writes it, and repairs it where none does.
 //!
-//! [`check`] changes nothing. While it reads, segments come, grow and go: what looks wrong is looked at again a while
-//! later, and told only if it is still wrong. [`repair`] needs the store's lock; it never removes footage.
+//! [`check`] changes nothing. While it reads, segments come, grow and go: a suspect is checked again a while later, and
+//! reported only if it is still wrong. [`repair`] needs the store's lock; it never removes footage.
 
 use std::fs::File;
 use std::io;
@@ -25,28 +25,28 @@ use crate::domain::fault::{ErrorKind, chain};
 use crate::domain::ids::{CameraId, OutboxId};
 use crate::domain::time::WallTime;
 
-/// How long what looks wrong has before it is looked at again: a row follows its bytes within a sync interval, and goes
-/// within one after its file.
+/// Time before a suspect is checked again: a row follows its bytes within a sync interval, and is removed within one
+/// after its file.
 const SECOND_LOOK: Duration = Duration::from_secs(3);
-/// How many complaints of SQLite are told.
+/// Maximum number of reported complaints of SQLite.
 const COMPLAINTS_MAX: usize = 20;
 
-/// What [`check`] looks at.
+/// Depth of [`check`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// What is there, how long it is, and how it starts and ends.
+    /// Existence, length, start and end of the files.
     Quick,
     /// Every byte.
     Deep,
 }
 
-/// What is wrong.
+/// Kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Wrong {
     /// The index is not there, or cannot be used.
     Index,
-    /// A row speaks of a file that is not there.
+    /// A row refers to a file that does not exist.
     FileMissing,
     /// A file is shorter than its row says.
     FileShort,
@@ -60,32 +60,32 @@ pub enum Wrong {
     Structure,
     /// Bytes are not those that were written.
     Bytes,
-    /// Pictures are not what the file's header says.
+    /// Pictures do not match the file's header.
     Header,
-    /// A number of an alert was given, and no such alert is there.
+    /// A number was given to an alert, and no such alert exists.
     SeqHole,
-    /// An alert's message does not read.
+    /// An alert's message cannot be parsed.
     Message,
     /// A file lies in `aside/`, where no limit reaches it.
     Aside,
 }
 
-/// Something that is not as it should be.
+/// A fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What kind of thing.
+    /// Kind of the fault.
     pub wrong: Wrong,
-    /// Where: a file, or a place in the index.
+    /// Place: a file, or a place in the index.
     pub place: String,
-    /// Whose footage, where it is about footage.
+    /// Camera of the footage, where it is about footage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub camera: Option<CameraId>,
-    /// From when on, where it is about footage.
+    /// Start of the affected footage, where it is about footage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<WallTime>,
-    /// What exactly, for a person.
+    /// Details, for a person.
     pub text: String,
-    /// What to do about it.
+    /// Remedy.
     pub remedy: &'static str,
 }
 
@@ -96,16 +96,16 @@ const KEEP: &str = "nothing brings the bytes back: the footage is kept as it is;
 const EXPORT: &str = "the footage is kept as it is; `wardwatch clips export` begins a file of its own there, for ffmpeg to look at";
 const UNREADABLE: &str = "look at the disk's health, and at who may read this";
 
-/// What [`repair`] did.
+/// Result of [`repair`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repaired {
-    /// What was mended.
+    /// Repaired faults.
     pub reconciled: Reconciled,
-    /// What could not be.
+    /// Faults that could not be repaired.
     pub remaining: Vec<Finding>,
 }
 
-/// Footage among it would be kept for ever: somebody has to decide.
+/// Files in `aside/`: footage there would be kept for ever, so a person has to decide.
 fn check_aside(directory: &Path) -> Result<Vec<Finding>, StoreError> {
     let aside = directory.join("aside");
     if !aside.exists() {
@@ -122,11 +122,11 @@ fn check_aside(directory: &Path) -> Result<Vec<Finding>, StoreError> {
     Ok(tree::compare(&aside, &[])?.unknown.into_iter().map(finding).collect())
 }
 
-/// Looks the store in `settings.directory` over and says what is wrong. Changes nothing, needs no lock. `progress` is
-/// told how many of how many segments were looked at.
+/// Checks the store in `settings.directory` and returns its faults. Changes nothing, needs no lock. `progress` gets the
+/// number of checked segments and the number of all.
 ///
 /// # Errors
-/// Where it cannot be looked at: no such folder, no right to read it, an index of a newer wardwatch.
+/// A store that cannot be read: no such folder, no right to read it, an index of a newer wardwatch.
 pub fn check(
     settings: &Settings,
     depth: Depth,
@@ -165,8 +165,8 @@ pub fn check(
     }
 }
 
-/// Mends what can be mended, with the store's lock: what opening mends, for all files, and the index if SQLite finds
-/// anything wrong with it. Then looks at every byte.
+/// Repairs the store as far as possible, with its lock: the faults that opening repairs, for all files, and the index if
+/// SQLite finds anything wrong with it. Then checks every byte.
 pub fn repair(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Result<Repaired, StoreError> {
     let directory = &settings.directory;
     if let Err(source) = std::fs::read_dir(directory) {
@@ -193,7 +193,7 @@ fn mend(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Result<Repai
     Ok(Repaired { reconciled, remaining })
 }
 
-/// Rows against files.
+/// Compares rows with files.
 fn check_files(
     index: &Index,
     clips: &Path,
@@ -250,7 +250,7 @@ fn check_files(
     Ok(findings)
 }
 
-/// Looks at what a segment's file can say without being read.
+/// Checks a segment's file without reading its footage.
 fn look_at(index: &Index, clips: &Path, segment: &KnownSegment) -> Result<Option<Finding>, StoreError> {
     let path = clips.join(&segment.path);
     let last = index.last_fragment(segment.id)?;
@@ -287,7 +287,7 @@ fn look_at(index: &Index, clips: &Path, segment: &KnownSegment) -> Result<Option
     }))
 }
 
-/// What is wrong with how a file starts and ends. The files of the first version have neither header nor trailers.
+/// Describes a fault at a file's start or end. The files of the first version have neither header nor trailers.
 fn structure(
     walk: &mut Walk<'_>,
     segment: &KnownSegment,
@@ -313,7 +313,7 @@ fn structure(
     Ok((!fits).then(|| format!("the trailer of the last indexed fragment is not at byte {end}")))
 }
 
-/// Holds a file's bytes against its rows.
+/// Compares a file's bytes with its rows.
 fn verify(index: &Index, clips: &Path, segment: &KnownSegment) -> Result<Option<Finding>, StoreError> {
     let path = clips.join(&segment.path);
     let fragments = index.fragments(segment.id)?;
@@ -353,7 +353,7 @@ fn verify(index: &Index, clips: &Path, segment: &KnownSegment) -> Result<Option<
     Ok(if found.is_some() && (index.segment(segment.id)?.is_none() || !path.exists()) { None } else { found })
 }
 
-/// What SQLite itself says.
+/// Faults that SQLite itself finds.
 fn check_index(connection: &Connection, path: &Path, depth: Depth) -> Vec<Finding> {
     let pragma = match depth {
         Depth::Quick => format!("PRAGMA quick_check({COMPLAINTS_MAX})"),
@@ -384,7 +384,7 @@ fn check_index(connection: &Connection, path: &Path, depth: Depth) -> Vec<Findin
     complaints.into_iter().map(finding).collect()
 }
 
-/// Numbers without holes, and messages that read.
+/// Checks for holes in the numbers, and in a deep check for invalid messages.
 fn check_alerts(
     index: &Index,
     path: &Path,
@@ -427,7 +427,7 @@ fn check_alerts(
 fn holes(index: &Index, path: &Path, old: WallTime) -> Result<Vec<(u64, u64)>, StoreError> {
     let read = || -> rusqlite::Result<Vec<(u64, u64)>> {
         let connection = index.connection();
-        // One statement, one moment: the daemon goes on.
+        // One statement sees one moment: the daemon goes on.
         let known = if connection.table_exists(None, "seq_gap")? {
             "NOT EXISTS (SELECT 1 FROM seq_gap WHERE first <= seq + 1 AND last >= following - 1)"
         } else {

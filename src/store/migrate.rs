@@ -1,6 +1,6 @@
-//! Brings the index to what this wardwatch knows.
+//! Migrates the index to the newest version known here.
 //!
-//! `PRAGMA user_version` is the oldest version of the index whose program can still read and write it; table `step`
+//! `PRAGMA user_version` is the oldest index version of a program that can still read and write the index; table `step`
 //! counts the steps that were taken. A step adds tables, columns with defaults and indexes, so that the version does
 //! not grow and the program before an upgrade can be installed again.
 
@@ -10,13 +10,13 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::error::StoreError;
 
-/// One step: its statements, and the oldest version whose program can use what it leads to.
+/// One step: its statements, and the oldest version of a program that can use the result.
 struct Step {
     sql: &'static str,
     version: i64,
 }
 
-/// Never changed once released; a new one is added at the end, and `schema.sql` says what they lead to.
+/// Never changed once released; a new one is added at the end, and `schema.sql` shows the result.
 const STEPS: &[Step] = &[
     Step { sql: include_str!("migrations/0001.sql"), version: 1 },
     Step { sql: include_str!("migrations/0002.sql"), version: 1 },
@@ -33,7 +33,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<bool, 
     Ok(taken == 0)
 }
 
-/// How many steps were taken, 0 for an empty index; an error if it needs a newer wardwatch.
+/// Number of steps that were taken, 0 for an empty index; an error if it needs a newer wardwatch.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
     let failed = || StoreError::index("read the version", path);
     let found: i64 =
@@ -86,7 +86,7 @@ mod tests {
         connection
     }
 
-    /// What a connection's schema says, without comments and with single spaces.
+    /// A connection's schema, without comments and with single spaces.
     fn schema(connection: &Connection) -> String {
         let mut select = connection
             .prepare("SELECT type, name, tbl_name, coalesce(sql, '-') FROM sqlite_schema ORDER BY type, name")

@@ -1,9 +1,9 @@
 //! The clip store: the only user of SQLite on a box and of the clip files.
 //!
-//! Owns `index.sqlite`, `clips/` and `holds/`: footage in a ring of segment files below a limit, what of it is held as
-//! evidence, events, alerts and the outbox. One thread writes ([`Store`]); reading goes beside it, from other processes
-//! too ([`Catalogue`], [`inspect`]). It never decodes, never looks into a fragment but to export it ([`clip`]), and
-//! never sends anything. `agent` opens it and wires it; `cli` reads the catalogue, exports, holds, checks and repairs.
+//! Owns `index.sqlite`, `clips/` and `holds/`: footage in a ring of segment files below a limit, the part of it that is
+//! held as evidence, events, alerts and the outbox. One thread writes ([`Store`]); reading goes beside it, from other
+//! processes too ([`Catalogue`], [`inspect`]). It never decodes, never looks into a fragment but to export it ([`clip`]),
+//! and never sends anything. `agent` opens it and wires it; `cli` reads the catalogue, exports, holds, checks and repairs.
 
 pub mod access;
 mod age;
@@ -54,16 +54,16 @@ use queue::Queue;
 use reconcile::Look;
 use writer::Writer;
 
-/// How the store is doing.
+/// State of the store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoreVitals {
-    /// Clip files together. The index is not counted.
+    /// Bytes of all clip files. The index is not counted.
     pub clip_bytes: u64,
-    /// How many clip files.
+    /// Number of clip files.
     pub segments: u64,
     /// Bytes of the fragments that wait for the disk.
     pub queue_bytes: u64,
-    /// How many fragments wait for the disk.
+    /// Number of fragments waiting for the disk.
     pub queue_fragments: u64,
     /// Fragments that found the queue full, since the start.
     pub refused_fragments: u64,
@@ -75,37 +75,37 @@ pub struct StoreVitals {
     pub held_bytes: u64,
     /// Bytes of the clip files that alerts pin and nothing holds, as of the last plan.
     pub pinned_bytes: u64,
-    /// What the disk has left for the store; `None` where it does not say.
+    /// Bytes that the disk has left for the store; `None` where it does not report them.
     pub free_bytes: Option<u64>,
-    /// Why footage is refused, for a person: evidence fills a limit, and nothing else is left to remove.
+    /// Reason why footage is refused, for a person: evidence fills a limit, and nothing else is left to remove.
     pub full_of_evidence: Option<String>,
-    /// Which hold does not read back, for a person. Everything of its camera stays, or everything.
+    /// Hold that cannot be parsed, for a person. Everything of its camera stays, or everything if that is not known.
     pub holds_unreadable: Option<String>,
-    /// Why clip files cannot be written, synced or removed, for a person.
+    /// Reason why clip files cannot be written, synced or removed, for a person.
     pub clips_unwritable: Option<String>,
-    /// Why the index cannot be written, for a person.
+    /// Reason why the index cannot be written, for a person.
     pub index_unwritable: Option<String>,
-    /// What opening found and mended.
+    /// Faults that opening found and repaired.
     pub reconciled: Reconciled,
 }
 
-/// The store. Clones are the same store; the last one that goes closes it.
+/// The store. Clones are the same store; the last one to be dropped closes it.
 ///
-/// Reads as a [`Catalogue`]: what was appended is found there a sync interval later.
+/// Reads as a [`Catalogue`]: an appended fragment is found there a sync interval later.
 #[derive(Debug, Clone)]
 pub struct Store {
     inner: Arc<Inner>,
 }
 
-/// An alert on its way to the disk. Dropped, it goes on all the same.
+/// An alert on its way to the disk. Dropping this does not stop it.
 #[derive(Debug)]
 pub struct StoringAlert {
     answer: Receiver<Result<Alert, StoreError>>,
 }
 
 impl StoringAlert {
-    /// What became of it, as [`Store::put_alert`] says it; `None` if that is not known within `patience`. Ask again
-    /// until there is an answer, and then no more.
+    /// Waits for the result of [`Store::put_alert`]; `None` if it is not known within `patience`. Call again until there is
+    /// an answer, and then no more.
     pub fn wait(&self, patience: Duration) -> Option<Result<Alert, StoreError>> {
         match self.answer.recv_timeout(patience) {
             Ok(answer) => Some(answer),
@@ -124,10 +124,10 @@ struct Inner {
 }
 
 impl Store {
-    /// Opens the store in `settings.directory`, making what is missing, and makes index and clip files agree.
+    /// Opens the store in `settings.directory`, makes missing parts, and makes index and clip files agree.
     ///
-    /// Blocks while the disk is read: every folder, and what a crash can have left; every clip file where the index is
-    /// lost.
+    /// Blocks while the disk is read: every folder, and the files that a crash can have changed; every clip file where the
+    /// index is lost.
     pub fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let clips = clips_path(&settings.directory);
         fs::create_dir_all(&clips).map_err(folder_error(&clips))?;
@@ -166,9 +166,9 @@ impl Store {
 
     /// Stores an event, its alert and the outbox row in one transaction, and gives the alert its `seq`.
     ///
-    /// Blocks until that is on the disk, before any fragment that waits; on a slow disk behind one file's fdatasync. The alert is returned as the outbox will
-    /// return it. A message that is there already (same id, same phase) is returned as it was stored. An error leaves
-    /// nothing behind, no hole in `seq` either; try again.
+    /// Blocks until that is on the disk, before any fragment that waits; on a slow disk behind one file's fdatasync. The
+    /// alert is returned as the outbox will return it. A message that is there already (same id, same phase) is returned as
+    /// it was stored. An error leaves nothing behind, no hole in `seq` either; try again.
     pub fn put_alert(&self, draft: AlertDraft) -> Result<Alert, StoreError> {
         self.begin_alert(draft)?.answer.recv().map_err(|_| StoreError::Closed)?
     }
@@ -185,9 +185,9 @@ impl Store {
         self.inner.queue.push_delivered(seq);
     }
 
-    /// Takes out of the outbox what the post has stored, soon. `false` where it speaks of another outbox than the present
-    /// one, or of numbers that were never given: then it changes nothing. The caller has seen that it is about this box,
-    /// and consistent. Reads the index, and does not wait for the writer.
+    /// Takes the messages that the post has stored out of the outbox, soon. Returns `false` and changes nothing if `ack` is
+    /// about another outbox than the present one, or about numbers that were never given. The caller has checked that it is
+    /// about this box, and consistent. Reads the index, and does not wait for the writer.
     pub fn acknowledged(&self, ack: Ack) -> Result<bool, StoreError> {
         let makes_sense = self.outbox_id()? == ack.outbox && ack.highest <= self.last_given()?;
         if makes_sense {
@@ -196,7 +196,7 @@ impl Store {
         Ok(makes_sense)
     }
 
-    /// How the store is doing.
+    /// State of the store.
     pub fn vitals(&self) -> StoreVitals {
         let level = self.inner.queue.level();
         let vitals = self.inner.vitals.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -208,7 +208,7 @@ impl Store {
         }
     }
 
-    /// Writes what waits, ends all segments, and lets go of the folder. What is handed in later is refused.
+    /// Writes everything that waits, ends all segments, and unlocks the folder. Anything handed in later is refused.
     pub fn close(&self) {
         self.inner.close();
     }
@@ -237,7 +237,7 @@ impl Drop for Inner {
     }
 }
 
-/// How long the disk may take for one thing before the store counts as standing still.
+/// Maximum time of the disk for one operation, after which the store counts as standing still.
 const WORK_MAX: Duration = Duration::from_secs(180);
 
 /// Starts the writer's thread, which holds `lock` for as long as it lives.

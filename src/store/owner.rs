@@ -1,5 +1,5 @@
-//! Whose files a store's are: its folder's owner's. Root may use the commands; what it makes here is the daemon's to
-//! write all the same.
+//! Owner of a store's files: its folder's owner. Root may use the commands; the daemon can write their files all the
+//! same.
 
 use std::fs::{self, Metadata};
 use std::io;
@@ -7,13 +7,13 @@ use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::Path;
 
 /// Gives `made`, a file or folder that this process may have made in the store, to the owner of the store's folder.
-/// Where that fails, the log says so. Links are not followed.
+/// A failure is logged. Links are not followed.
 pub(super) fn hand_over(directory: &Path, made: &Path) {
     let owner = fs::symlink_metadata(directory);
     told(made, owner.and_then(|owner| give(&owner, made)));
 }
 
-/// The same for all that is in the store: reads every folder.
+/// The same for all files in the store: reads every folder.
 pub(super) fn hand_over_all(directory: &Path) {
     let Ok(owner) = fs::symlink_metadata(directory) else { return };
     let mut folders = vec![directory.to_owned()];
@@ -29,7 +29,7 @@ pub(super) fn hand_over_all(directory: &Path) {
     }
 }
 
-/// Only what root has: what belongs to somebody else was made so on purpose, or is not ours to give.
+/// Gives away only files of root: those of another user were made so on purpose, or are not ours to give.
 fn give(owner: &Metadata, made: &Path) -> io::Result<()> {
     let found = fs::symlink_metadata(made)?;
     if found.uid() != 0 || owner.uid() == 0 {

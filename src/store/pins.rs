@@ -1,4 +1,4 @@
-//! What alerts pin, in memory: read from the index at the start, told of each alert that is stored.
+//! Footage that alerts pin, in memory: read from the index at the start, updated with each stored alert.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use super::ring::Ring;
 use crate::domain::alert::AlertDraft;
 use crate::domain::ids::AlertId;
 
-/// How much footage an event pins that an earlier run left open: the power went while it lasted, and nobody will ever
-/// close it.
+/// Length of footage that an event pins if an earlier run left it open: the power went while it lasted, and nothing will
+/// ever close it.
 const LEFT_OPEN: Duration = Duration::from_secs(3600);
 
 /// See the module.
@@ -21,7 +21,7 @@ pub(super) struct Pins {
 }
 
 impl Pins {
-    /// What earlier runs have left.
+    /// Pins that earlier runs have left.
     pub fn new(rows: Vec<PinRow>, ring: &mut Ring) -> Self {
         let pin = |row: PinRow| {
             let pin = Pin {
@@ -38,8 +38,7 @@ impl Pins {
         Self { pins: rows.into_iter().map(pin).collect() }
     }
 
-    /// An alert is stored at `seq`; its event was told of before, or is new. Returns what it pins, if that
-    /// has changed.
+    /// Notes that an alert is stored at `seq`; its event was noted before, or is new. Returns its pin, if that has changed.
     pub fn note(&mut self, draft: &AlertDraft, seq: u64, ring: &mut Ring) -> Option<Pin> {
         let event = &draft.event;
         let before = self.pins.get(&event.id).copied();
@@ -62,7 +61,7 @@ impl Pins {
         (before != Some(*pin)).then_some(*pin)
     }
 
-    /// Times were put right: these are the rows now. What is open stays open.
+    /// Takes the rows after their times were corrected. A pin that is open stays open.
     pub fn retime(&mut self, rows: Vec<PinRow>) {
         for row in rows {
             let Some(pin) = self.pins.get_mut(&row.alert) else { continue };
@@ -76,12 +75,12 @@ impl Pins {
         }
     }
 
-    /// An alert is no longer in the index.
+    /// Forgets an alert that is no longer in the index.
     pub fn forget(&mut self, alert: AlertId) {
         self.pins.remove(&alert);
     }
 
-    /// All, from the oldest to the youngest, and which alert each is of.
+    /// All pins, from the oldest to the youngest, with the alert of each.
     pub fn in_order(&self) -> (Vec<Pin>, Vec<AlertId>) {
         let mut pins: Vec<(&AlertId, &Pin)> = self.pins.iter().collect();
         pins.sort_unstable_by_key(|(_, pin)| pin.seq);

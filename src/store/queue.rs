@@ -1,4 +1,4 @@
-//! What waits for the writer: bounded, alerts first.
+//! Queue of the writer: bounded, alerts first.
 
 use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
@@ -10,20 +10,20 @@ use crate::domain::ack::Ack;
 use crate::domain::alert::{Alert, AlertDraft};
 use crate::domain::fragment::Fragment;
 
-/// How many fragments may wait: 16 cameras, half a minute.
+/// Maximum number of waiting fragments: 16 cameras, half a minute.
 const FRAGMENTS_MAX: usize = 256;
-/// How many bytes may wait.
+/// Maximum bytes of waiting fragments.
 const BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// Where the answer to an alert goes.
+/// Channel for the answer to an alert.
 pub(super) type Reply = SyncSender<Result<Alert, StoreError>>;
 
-/// Something for the writer to do.
+/// Job of the writer.
 #[derive(Debug)]
 pub(super) enum Job {
     /// Store an alert and answer.
     Alert(Box<AlertDraft>, Reply),
-    /// The post has stored what this says.
+    /// The post has stored the messages that this covers.
     Acknowledged(Ack),
     /// These alerts have been delivered.
     Delivered(Vec<u64>),
@@ -35,12 +35,12 @@ pub(super) enum Job {
     Close,
 }
 
-/// How full the queue is.
+/// Fill level of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Level {
     pub fragments: usize,
     pub bytes: usize,
-    /// How many fragments found no room since the start.
+    /// Number of fragments that found no room since the start.
     pub refused: u64,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct Waiting {
     alerts: VecDeque<(Box<AlertDraft>, Reply)>,
-    /// The latest one says all there is to say.
+    /// The latest one is complete: it replaces those before it.
     acknowledged: Option<Ack>,
     delivered: Vec<u64>,
     fragments: VecDeque<Fragment>,
@@ -93,7 +93,7 @@ impl Queue {
         }
     }
 
-    /// Notes what the post has stored; nothing happens on a closed queue: the alerts are then sent once more.
+    /// Notes an acknowledgement of the post; nothing happens on a closed queue: the alerts are then sent once more.
     pub fn push_acknowledged(&self, ack: Ack) {
         if let Ok(mut waiting) = self.open() {
             waiting.acknowledged = Some(ack);
@@ -106,7 +106,7 @@ impl Queue {
         std::mem::take(&mut self.lock().alerts)
     }
 
-    /// The next thing to do, waiting for one until `deadline` (without one, for ever).
+    /// The next job; waits for one until `deadline` (without one, for ever).
     pub fn take(&self, deadline: Option<Instant>) -> Job {
         let mut waiting = self.lock();
         loop {
@@ -126,13 +126,13 @@ impl Queue {
         }
     }
 
-    /// Takes nothing more; what is there is still handed out.
+    /// Takes nothing more; waiting jobs are still handed out.
     pub fn close(&self) {
         self.lock().closed = true;
         self.filled.notify_one();
     }
 
-    /// Closes and forgets what is there: whoever waits for an answer learns that none comes.
+    /// Closes and forgets all waiting jobs: callers that wait for an answer learn that none comes.
     pub fn abandon(&self) {
         let mut waiting = self.lock();
         *waiting = Waiting { refused: waiting.refused, closed: true, ..Waiting::default() };

@@ -1,9 +1,9 @@
-//! A lost or damaged index is built anew from the clip files, which tell all that it said of footage. What still reads
-//! of events and alerts is brought over from the damaged one.
+//! Builds a lost or damaged index anew from the clip files, which hold all its facts on footage. Readable events and
+//! alerts are brought over from the damaged one.
 //!
 //! The new index is made beside the old one and takes its place when it is complete, so that a power cut in the middle
-//! starts over and loses nothing. Where the old index does not say which numbers it gave to alerts, it is another outbox
-//! that counts from then on.
+//! starts over and loses nothing. If the numbers that the old index gave to alerts cannot be read, another outbox counts
+//! from then on.
 
 use std::fs::{self, File};
 use std::io;
@@ -18,22 +18,22 @@ use super::salvage::{self, Salvaged};
 use super::tree;
 use crate::domain::fault::{ErrorKind, chain};
 
-/// How many damaged indexes are kept. They hold thumbnails, which are not to be kept for ever.
+/// Maximum number of kept damaged indexes. They hold thumbnails, which are not to be kept for ever.
 const DAMAGED_MAX: usize = 2;
 
 /// The index of a store, open and in agreement with the clip files.
 pub(super) struct Opened {
     pub index: Index,
-    /// The segments that there are, oldest first. All have ended.
+    /// Present segments, oldest first. All have ended.
     pub known: Vec<KnownSegment>,
-    /// What alerts pin.
+    /// Footage that alerts pin.
     pub pins: Vec<PinRow>,
-    /// What was found and mended.
+    /// Found and repaired faults.
     pub reconciled: Reconciled,
 }
 
-/// Opens the index of the store in `directory`, whose lock the caller holds, and makes it and the clip files agree. An
-/// index that is missing, empty or damaged is built anew.
+/// Opens the index of the store in `directory`, and makes it and the clip files agree. The caller holds the store's lock.
+/// An index that is missing, empty or damaged is built anew.
 pub(super) fn open(directory: &Path, boot_id: &str, look: Look) -> Result<Opened, StoreError> {
     let path = super::index_path(directory);
     finish_swap(directory)?;
@@ -70,7 +70,7 @@ pub(super) fn rebuild(directory: &Path, boot_id: &str, look: Look) -> Result<Ope
     Ok(opened)
 }
 
-/// Whether there was a store before: its footage is there, or an index of it that was damaged.
+/// Returns true if there was a store before: its footage exists, or an index of it that was damaged.
 fn was_used(directory: &Path) -> Result<bool, StoreError> {
     let clips = super::clips_path(directory);
     Ok(!tree::compare(&clips, &[])?.unknown.is_empty()
@@ -85,7 +85,7 @@ fn open_and_reconcile(directory: &Path, boot_id: &str, look: Look) -> Result<Ope
     Ok(Opened { index, known, pins, reconciled })
 }
 
-/// Makes the new index at `fresh`, with what reads of the old one, and closes it.
+/// Makes the new index at `fresh`, with the readable part of the old one, and closes it.
 fn salvage_into(directory: &Path, fresh: &Path, boot_id: &str) -> Result<Salvaged, StoreError> {
     let path = super::index_path(directory);
     let (mut index, _) = Index::open(fresh, boot_id.to_owned())?;
@@ -123,7 +123,7 @@ fn remove_index(index: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A power cut may have come between the old index's going aside and the new one's taking its place.
+/// Finishes a swap: a power cut may have come between moving the old index aside and putting the new one in its place.
 fn finish_swap(directory: &Path) -> Result<(), StoreError> {
     let fresh = fresh_path(directory);
     let failed = || StoreError::clip("put in its place", &fresh);
@@ -161,7 +161,7 @@ fn set_aside(directory: &Path) -> io::Result<Option<PathBuf>> {
     let mut numbers = damaged(directory)?;
     let number = numbers.last().map_or(1, |last| last + 1);
     let aside = damaged_path(directory, number);
-    // The file itself first: as long as it is there, it is not without the log that belongs to it.
+    // The file itself first: as long as it exists, so does the log that belongs to it.
     for (from, to) in parts(&index).iter().zip(parts(&aside)) {
         match fs::rename(from, to) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -191,7 +191,7 @@ fn damaged(directory: &Path) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
-/// Whether SQLite finds nothing wrong with an index, its references included. Reads all of it.
+/// Returns true if SQLite finds nothing wrong with an index, its references included. Reads all of it.
 pub(super) fn is_sound(connection: &Connection) -> bool {
     let verdict = || -> rusqlite::Result<bool> {
         let said: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;

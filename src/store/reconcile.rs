@@ -1,14 +1,14 @@
 //! Makes index and clip files agree, when the store opens and when it is repaired.
 //!
-//! Footage counts more than its rows: what is whole in a file is indexed, and only what cannot be played is cut off.
+//! Footage counts more than its rows: whole fragments in a file are indexed, and only bytes that cannot be played are cut off.
 //!
-//! - a row without a file: the row goes;
-//! - a file without a row, or longer than its row says: its whole fragments are indexed, what is torn behind them is
+//! - a row without a file: the row is removed;
+//! - a file without a row, or longer than its row says: its whole fragments are indexed, torn bytes behind them are
 //!   cut off; without one whole fragment it is removed;
-//! - a file shorter than its row says (a disk that lost synced bytes): the rows beyond its end go;
-//! - a file that is not the store's, or none of whose fragments is what was written: moved to `aside/`, never removed.
+//! - a file shorter than its row says (a disk that lost synced bytes): the rows beyond its end are removed;
+//! - a file that is not the store's, or in which no fragment is as it was written: moved to `aside/`, never removed.
 //!
-//! A segment that had ended was on the disk before its row said so: its file is not looked at when the store opens, so
+//! A segment that had ended was on the disk before its row said so: its file is not checked when the store opens, so
 //! that a full disk of them does not hold up the start.
 
 use std::fmt;
@@ -23,22 +23,22 @@ use super::index::{Batch, FragmentRow, Index, KnownSegment, SegmentRow};
 use super::tree;
 use crate::domain::fault::chain;
 
-/// The newest files without rows, so many bytes of them, are held against their sha256 before they are indexed: what a
-/// power cut can have torn in their middle is not more. All others are believed, until `store check --deep`.
+/// The newest files without rows, so many bytes of them, are checked against their sha256 before they are indexed: a
+/// power cut cannot have torn more than that in their middle. All others are believed, until `store check --deep`.
 const VERIFIED_BYTES_MAX: u64 = 512 * 1024 * 1024;
-/// How much footage at a file's end a power cut can tear: some sync intervals.
+/// Maximum footage at a file's end that a power cut can tear: some sync intervals.
 const TORN_MAX: Duration = Duration::from_secs(5);
-/// How many rows of fragments go into one transaction.
+/// Number of fragment rows after which a transaction is committed.
 const BATCH_FRAGMENTS: usize = 4096;
-/// Ids beyond this are nobody's: they would leave no room for those that follow.
+/// Maximum id. Higher ones are not the store's: they would leave no room for those that follow.
 const ID_MAX: i64 = 1 << 48;
 
-/// What opening the store found and mended.
+/// Faults that opening the store found and repaired.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reconciled {
     /// The index was lost or damaged, and built anew from the clip files.
     pub rebuilt: bool,
-    /// Where the damaged index went, if it was there.
+    /// New path of the damaged index, if there was one.
     pub damaged_index: Option<PathBuf>,
     /// Alerts that were read out of the damaged index.
     pub salvaged_alerts: u64,
@@ -48,30 +48,30 @@ pub struct Reconciled {
     pub indexed_fragments: u64,
     /// Files that were cut back to their last whole fragment.
     pub cut_files: u64,
-    /// How much was cut off.
+    /// Bytes that were cut off.
     pub cut_bytes: u64,
     /// Files of the store without one whole fragment, removed.
     pub removed_files: u64,
     /// Segments without a file, their rows removed.
     pub removed_rows: u64,
-    /// Segments whose file is shorter than what was synced; their rows were shortened.
+    /// Segments with a file that is shorter than the synced bytes; their rows were shortened.
     pub shortened_segments: u64,
     /// Files that are not the store's, or of which nothing is as it was written, moved to `aside/`. They do not count
     /// towards the limit.
     pub set_aside_files: u64,
-    /// Segments whose times were put right, since the clock was right later in the same boot.
+    /// Segments with corrected times, since the clock was right later in the same boot.
     pub put_right_segments: u64,
-    /// Files that could not be looked at, cut, indexed or removed. They stay as they are until the next start.
+    /// Files that could not be checked, cut, indexed or removed. They stay as they are until the next start.
     pub failed_files: u64,
 }
 
 impl Reconciled {
-    /// Whether everything agreed.
+    /// Returns true if everything agreed.
     pub fn is_clean(&self) -> bool {
         *self == Self::default()
     }
 
-    /// What was done first, and then `more`.
+    /// Sum of this and the later `more`.
     pub(super) fn and(self, more: Self) -> Self {
         Self {
             rebuilt: self.rebuilt || more.rebuilt,
@@ -144,19 +144,19 @@ impl fmt::Display for Reconciled {
     }
 }
 
-/// Of which files the length is looked at.
+/// Files that are checked for their length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
-    /// Those that had not ended: what a crash can have changed.
+    /// Those that had not ended: a crash can have changed them.
     NotEnded,
     /// All of them.
     All,
 }
 
-/// Makes `clips/` in `directory` and `index` agree. Returns what it did with the segments that there are, oldest first;
-/// all of them have ended.
+/// Makes `clips/` in `directory` and `index` agree. Returns its repairs with the present segments, oldest first; all of
+/// them have ended.
 ///
-/// Errors are those of the index, but for a full disk: what has no room for its rows is left for the next start.
+/// Errors are those of the index, but for a full disk: a file without room for its rows is left for the next start.
 pub(super) fn reconcile(
     index: &mut Index,
     directory: &Path,
@@ -199,7 +199,7 @@ struct Work<'a> {
     /// Files without rows, below `clips`.
     unknown: Vec<PathBuf>,
     batch: Batch,
-    /// Whether rows came, or were changed.
+    /// True if rows came, or were changed.
     has_changed: bool,
     done: Reconciled,
 }
@@ -212,11 +212,11 @@ struct Candidate {
 }
 
 impl Work<'_> {
-    /// Takes out the segments whose files are gone.
+    /// Takes out the segments without a file.
     fn forget_missing(&mut self, known: Vec<KnownSegment>, missing: &[usize]) -> Vec<KnownSegment> {
         let mut missing = missing.iter().copied().peekable();
         let is_missing = |(place, segment): &(usize, KnownSegment)| {
-            // Behind a link the walk does not see it.
+            // The walk does not see a file behind a link.
             missing.next_if_eq(place).is_some()
                 && !self.clips.join(&segment.path).try_exists().unwrap_or(true)
         };
@@ -258,7 +258,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Indexes the whole fragments behind the last one that has a row, and cuts off what is torn behind them.
+    /// Indexes the whole fragments behind the last one that has a row, and cuts off torn bytes behind them.
     fn index_tail(&mut self, segment: &mut KnownSegment, path: &Path) -> Result<(), StoreError> {
         let failed = |doing| StoreError::clip(doing, path);
         let file = OpenOptions::new().read(true).write(true).open(path).map_err(failed("open"))?;
@@ -322,7 +322,7 @@ impl Work<'_> {
         self.commit()
     }
 
-    /// Looks at how a file without a row starts; what is not to be indexed goes, or goes aside.
+    /// Checks the start of a file without a row. A file that is not to be indexed is removed, or moved aside.
     fn sort_out(&mut self, path: PathBuf) -> Result<Option<Candidate>, StoreError> {
         let absolute = self.clips.join(&path);
         let read = || {
@@ -340,7 +340,7 @@ impl Work<'_> {
         Ok(None)
     }
 
-    /// Reads the rows of a file out of it. A `fresh` one is held against its sha256, and brought to the disk.
+    /// Reads the rows of a file out of it. A `fresh` one is checked against its sha256, and synced.
     fn read_back(&mut self, candidate: &Candidate, fresh: bool) -> Result<(), StoreError> {
         let path = self.clips.join(&candidate.path);
         let failed = |doing| StoreError::clip(doing, &path);
@@ -438,15 +438,15 @@ impl Work<'_> {
     }
 }
 
-/// The whole fragments from where the walk is.
+/// Whole fragments from the position of the walk.
 fn fragments(walk: &mut Walk<'_>) -> io::Result<Vec<Found>> {
     std::iter::from_fn(|| walk.next().transpose()).collect()
 }
 
-/// Leaves out of `found` what a power cut tore: from the first of the last fragments on whose bytes are not those that
-/// were written, `verified` being how many are before it, or `None` if the damage is in front of them all. Damage that
-/// is further from the end is no torn write, and what is behind it may be good, which its sha256 cannot tell: all
-/// stays.
+/// Leaves out of `found` the fragments that a power cut tore: the first one with bytes that are not those that were written,
+/// near the end, and all behind it. `verified` is the number of fragments before it, or `None` if the damage is in front
+/// of them all. Damage that is further from the end is no torn write, and the footage behind it may be good, which its
+/// sha256 cannot tell: all stays.
 fn leave_torn(path: &Path, found: &mut Vec<Found>, verified: Option<usize>) {
     let (Some(last), bad) = (found.last(), verified.map_or(found.first(), |count| found.get(count))) else {
         return;
@@ -464,12 +464,12 @@ fn leave_torn(path: &Path, found: &mut Vec<Found>, verified: Option<usize>) {
     }
 }
 
-/// Where each of them ends, and what the sha256 should be there.
+/// End of each of them, and the sha256 expected there.
 fn ends_of(found: &[Found]) -> impl Iterator<Item = (u64, [u8; 32])> {
     found.iter().map(|found| (found.offset_bytes + found.trailer.bytes, found.trailer.sha256))
 }
 
-/// Gives those of the sorted `candidates` another id whose own is taken, greater than all.
+/// Gives another id, greater than all, to those of the sorted `candidates` with an id that is taken.
 fn give_free_ids(candidates: &mut Vec<Candidate>, known: &[KnownSegment], next_id: i64) {
     let is_known = |id: i64| known.binary_search_by_key(&id, |segment| segment.id).is_ok();
     let mut last = 0;
@@ -485,7 +485,7 @@ fn give_free_ids(candidates: &mut Vec<Candidate>, known: &[KnownSegment], next_i
     *candidates = free;
 }
 
-/// Brings a file and the names that lead to it to the disk.
+/// Syncs a file and the folders that lead to it.
 fn sync_with_folders(file: &File, path: &Path, clips: &Path) -> io::Result<()> {
     file.sync_all()?;
     for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(clips)) {

@@ -1,8 +1,8 @@
-//! Which segments go, and why. Pure: no file is touched and no clock is read here.
+//! Selection of the segments to delete, with reasons. Pure: no file is touched and no clock is read here.
 //!
-//! In this order: what is too old; what a camera has beyond its share; what all cameras have beyond the limit, or
-//! what the disk needs to have its headroom. Within each: what nothing pins before what an alert pins, and the oldest
-//! (smallest id) first. What is held as evidence never goes, nor does a segment that is being written.
+//! In this order: segments that are too old; those beyond a camera's share; those beyond the limit of all cameras, or
+//! that the disk needs for its headroom. Within each: segments that nothing pins before those that an alert pins, and
+//! the oldest (smallest id) first. Held evidence is never deleted, nor is a segment that is being written.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -11,59 +11,59 @@ use super::age::{self, Aging};
 use super::ring::{CameraNumber, Segment, State};
 use crate::domain::time::{ClockState, WallTime};
 
-/// How much there may be of something.
+/// Ceiling of an amount of footage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ceiling {
-    /// Above this something goes.
+    /// Above this, segments are deleted.
     pub bytes_max: u64,
-    /// Down to this; the difference is what keeps the planner from being asked for each fragment.
+    /// Down to this; the difference keeps the planner from being called for each fragment.
     pub bytes_goal: u64,
 }
 
-/// What the segments have to keep to.
+/// Limits that the segments have to keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Limits {
     /// For all segments together.
     pub total: Ceiling,
     /// For those of one camera, by its number; a camera beyond the end has none.
     pub shares: Vec<Ceiling>,
-    /// How many bytes have to be freed, whatever the ceilings say.
+    /// Number of bytes to free, regardless of the ceilings.
     pub bytes_short: u64,
-    /// How many files have to go, whatever the ceilings say.
+    /// Number of files to delete, regardless of the ceilings.
     pub inodes_short: u64,
-    /// How old a segment that nothing pins may be.
+    /// Maximum age of a segment that nothing pins.
     pub clip_age_max: Duration,
-    /// For how long an alert pins.
+    /// Lifetime of an alert's pin.
     pub alert_age_max: Duration,
 }
 
 /// Footage that an alert pins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pin {
-    /// Place of the alert's first message: the greater the younger.
+    /// Number of the alert's first message: the greater the younger.
     pub seq: u64,
-    /// Whose.
+    /// Its camera.
     pub camera: CameraNumber,
-    /// From when, pre-roll included.
+    /// Its start, pre-roll included.
     pub from: WallTime,
-    /// Until when, post-roll included; [`FOREVER`] while the alert is open.
+    /// Its end, post-roll included; [`FOREVER`] while the alert is open.
     pub to: WallTime,
-    /// When the event began.
+    /// Start of the event.
     pub opened_at: WallTime,
-    /// From when the pin's lifetime counts: when the event ended, or began, while it is open.
+    /// Time from which the pin's lifetime counts: the event's end, or its start while it is open.
     pub since: WallTime,
-    /// How far these times can be trusted.
+    /// Trust in these times.
     pub clock: ClockState,
 }
 
 impl Pin {
-    /// Whether it pins a segment, as long as it is alive. Touching is not overlapping.
+    /// Returns true if it pins a segment, as long as it is alive. Touching is not overlapping.
     pub fn overlaps(&self, segment: &Segment) -> bool {
         self.camera == segment.camera && segment.starts_at < self.to && segment.ends_at > self.from
     }
 }
 
-/// After everything.
+/// Time after all others.
 pub(super) const FOREVER: WallTime = WallTime::from_micros(i64::MAX);
 
 /// Spans of time per camera.
@@ -73,18 +73,18 @@ pub(super) struct Spans {
     cameras: Vec<Vec<(WallTime, WallTime)>>,
 }
 
-/// What is held as evidence.
+/// Footage that is held as evidence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Held {
-    /// Every segment is: a hold cannot be read.
+    /// Every segment is held: a hold cannot be read.
     pub everything: bool,
-    /// What overlaps one of these is.
+    /// Segments that overlap one of these are held.
     pub spans: Spans,
-    /// These segments are.
+    /// These segments are held.
     pub ids: HashSet<i64>,
 }
 
-/// Why a segment goes.
+/// Reason why a segment is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
     /// It is too old.
@@ -97,23 +97,23 @@ pub(super) enum Why {
     Headroom,
 }
 
-/// What cannot be reached, since all that is left is held, stuck or being written.
+/// Limits that cannot be reached, since all that is left is held, stuck or being written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Short {
-    /// Whether there is more than the limit.
+    /// True if there is more than the limit.
     pub total: bool,
     /// The cameras with more than their share.
     pub cameras: Vec<CameraNumber>,
-    /// Whether the disk has less than its headroom.
+    /// True if the disk has less than its headroom.
     pub headroom: bool,
 }
 
-/// What is to be done.
+/// Result of the planner.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// The segments that go, in the order in which they go.
+    /// The segments to delete, in the order of their deletion.
     pub going: Vec<(i64, Why)>,
-    /// What of the limits cannot be reached.
+    /// Limits that cannot be reached.
     pub short: Short,
     /// Bytes of the segments that are held.
     pub held_bytes: u64,
@@ -123,7 +123,7 @@ pub(super) struct Plan {
     pub pinned_bytes: u64,
 }
 
-/// Decides what goes.
+/// Selects the segments to delete.
 ///
 /// `segments` are ordered by id and `pins` by seq. `now` is the time from which ages count (see [`age`]); without it
 /// nothing is too old and every pin is alive. Takes O((s + p) log p) for s segments and p pins.
@@ -143,7 +143,7 @@ pub(super) fn plan(
     sweep.plan
 }
 
-/// Which of `pins` are past their lifetime at `now`.
+/// Marks those of `pins` that are past their lifetime at `now`.
 pub(super) fn outlived(pins: &[Pin], now: Option<WallTime>, age_max: Duration) -> Vec<bool> {
     let aging = |pin: &Pin| Aging { at: pin.opened_at, since: pin.since, clock: pin.clock };
     age::expired(pins, aging, now, age_max)
@@ -166,7 +166,7 @@ impl FromIterator<(CameraNumber, WallTime, WallTime)> for Spans {
         for spans in &mut cameras {
             spans.sort_unstable();
             spans.dedup_by(|next, last| {
-                // What only touches stays apart: a segment without length between the two is in neither.
+                // Spans that only touch stay apart: a segment without length between the two is in neither.
                 let joined = next.0 < last.1;
                 if joined {
                     last.1 = last.1.max(next.1);
@@ -179,7 +179,7 @@ impl FromIterator<(CameraNumber, WallTime, WallTime)> for Spans {
 }
 
 impl Spans {
-    /// Whether a segment overlaps one of them. Touching is not overlapping.
+    /// Returns true if a segment overlaps one of them. Touching is not overlapping.
     fn overlap(&self, segment: &Segment) -> bool {
         let Some(spans) = self.cameras.get(usize::from(segment.camera.0)) else { return false };
         let first = spans.partition_point(|(_, to)| *to <= segment.starts_at);
@@ -188,7 +188,7 @@ impl Spans {
 }
 
 impl Held {
-    /// Whether a segment is held.
+    /// Returns true if a segment is held.
     pub fn holds(&self, segment: &Segment) -> bool {
         self.everything
             || !self.ids.is_empty() && self.ids.contains(&segment.id)
@@ -196,7 +196,7 @@ impl Held {
     }
 }
 
-/// What may become of a segment.
+/// Class of a segment for its deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
     Stays,
@@ -204,11 +204,11 @@ enum Class {
     Pinned,
 }
 
-/// Segments on their way out.
+/// Segments during the selection.
 struct Sweep<'a> {
     segments: &'a [Segment],
     classes: Vec<Class>,
-    /// What is left of all, and of each camera.
+    /// Bytes that are left of all, and of each camera.
     bytes: u64,
     camera_bytes: Vec<u64>,
     bytes_freed: u64,

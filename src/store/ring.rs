@@ -1,6 +1,6 @@
-//! The segments on the disk, in memory: what retention plans with.
+//! The segments on the disk, in memory: the list that retention plans with.
 //!
-//! A box may have half a million: a segment takes 56 bytes here, its path included. The writer tells of every change;
+//! A box may have half a million: a segment takes 56 bytes here, its path included. The writer reports every change;
 //! nothing here touches a file.
 
 use std::collections::{HashMap, HashSet};
@@ -14,23 +14,23 @@ use crate::domain::time::{ClockState, Stamp, WallTime};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct CameraNumber(pub u16);
 
-/// What may be done with a segment's file.
+/// State of a segment's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// Fragments are still being added: it never goes.
+    /// Fragments are still being added: it is never deleted.
     Writing,
-    /// It may go.
+    /// It may be deleted.
     Ended,
-    /// It could not be removed a while ago: others go instead of it.
+    /// It could not be removed a while ago: others are deleted instead.
     Stuck,
-    /// It is no longer there; its place is taken back later.
+    /// It no longer exists; its place is taken back later.
     Gone,
 }
 
 /// A segment, as the planner sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Segment {
-    /// Its row; the greater the younger, whatever the wall clock said.
+    /// Row id; the greater the younger, regardless of the wall clock.
     pub id: i64,
     /// Length of its file; 0 once it is gone.
     pub bytes: u64,
@@ -38,11 +38,11 @@ pub(super) struct Segment {
     pub starts_at: WallTime,
     /// End of its last fragment.
     pub ends_at: WallTime,
-    /// Whose.
+    /// Its camera.
     pub camera: CameraNumber,
-    /// How far its times can be trusted.
+    /// Trust in its times.
     pub clock: ClockState,
-    /// What may be done with it.
+    /// State of its file.
     pub state: State,
 }
 
@@ -100,7 +100,7 @@ impl Ring {
         &self.segments
     }
 
-    /// How many segments there are.
+    /// Number of existing segments.
     pub fn len(&self) -> usize {
         self.segments.len() - self.gone
     }
@@ -136,7 +136,7 @@ impl Ring {
         self.push(id, camera, path, times, State::Writing);
     }
 
-    /// A segment is `bytes` long now and ends at `ends_at`.
+    /// Sets a segment's length to `bytes` and its end to `ends_at`.
     pub fn grow(&mut self, id: i64, bytes: u64, ends_at: WallTime) {
         self.resize(id, bytes);
         if let Some(place) = self.place(id) {
@@ -144,7 +144,7 @@ impl Ring {
         }
     }
 
-    /// A segment is `bytes` long now.
+    /// Sets a segment's length to `bytes`.
     pub fn resize(&mut self, id: i64, bytes: u64) {
         let Some(place) = self.place(id) else { return };
         let segment = &mut self.segments[place];
@@ -154,7 +154,7 @@ impl Ring {
         segment.bytes = bytes;
     }
 
-    /// A segment's times were put right.
+    /// Corrects a segment's times.
     pub fn retime(&mut self, id: i64, starts_at: WallTime, ends_at: WallTime) {
         if let Some(place) = self.place(id) {
             let segment = &mut self.segments[place];
@@ -162,24 +162,24 @@ impl Ring {
         }
     }
 
-    /// Nothing more is added to a segment.
+    /// Notes that nothing more is added to a segment.
     pub fn end(&mut self, id: i64) {
         self.set_state(id, State::Ended);
     }
 
-    /// A segment could not be removed.
+    /// Notes that a segment could not be removed.
     pub fn stick(&mut self, id: i64) {
         self.set_state(id, State::Stuck);
     }
 
-    /// Those that could not be removed may be tried again.
+    /// Allows another try for segments that could not be removed.
     pub fn unstick(&mut self) {
         for segment in self.segments.iter_mut().filter(|segment| segment.state == State::Stuck) {
             segment.state = State::Ended;
         }
     }
 
-    /// A segment is no longer there.
+    /// Notes that a segment no longer exists.
     pub fn remove(&mut self, id: i64) {
         self.resize(id, 0);
         let Some(place) = self.place(id) else { return };
@@ -200,7 +200,7 @@ impl Ring {
         Some((segment, self.clips.join(path)))
     }
 
-    /// Which segments have one of `paths` (below `clips`).
+    /// Ids of the segments with one of `paths` (below `clips`).
     pub fn at_paths<'a>(&self, paths: impl Iterator<Item = &'a Path>) -> HashSet<i64> {
         let (mut names, mut odd) = (HashSet::new(), HashSet::new());
         for path in paths {
@@ -245,7 +245,7 @@ impl Ring {
         }
     }
 
-    /// Where a segment is, unless it is gone.
+    /// Place of a segment, unless it is gone.
     fn place(&self, id: i64) -> Option<usize> {
         let place = self.segments.binary_search_by_key(&id, |segment| segment.id).ok()?;
         (self.segments[place].state != State::Gone).then_some(place)
@@ -260,7 +260,7 @@ impl Ring {
 }
 
 impl Name {
-    /// Camera and name of a path that is written as a name is; `None` if it would not come out as it went in.
+    /// Camera and name of a path that is written as a name is; `None` if the name would not give the same path again.
     fn parse(path: &Path) -> Option<(&str, Self)> {
         let text = path.to_str()?;
         let (folder, file) = text.rsplit_once('/')?;

@@ -1,8 +1,8 @@
-//! Room for footage: the segments that there are, what keeps them, and the removal of those that have to go.
+//! Space for footage: the present segments, their pins and holds, and the removal of those that have to be deleted.
 //!
 //! [`retention`] decides, this removes: before a fragment is written as much as it takes, the rest in small steps
-//! while nothing waits for the writer. Before each file the folder of holds is looked at again. It knows nothing of the
-//! index: the writer takes note of what was removed. Only the writer calls it.
+//! while nothing waits for the writer. Before each file the folder of holds is checked again. It knows nothing of the
+//! index: the writer takes note of the removed segments. Only the writer calls it.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -25,31 +25,31 @@ use crate::domain::alert::AlertDraft;
 use crate::domain::ids::{AlertId, CameraId};
 use crate::domain::time::{Monotonic, Stamp, WallTime};
 
-/// What goes beyond a limit before the planner is asked again, as a part of the limit: a plan looks at every segment,
-/// and with this each segment is looked at about so many times in its life, however many there are.
+/// Margin that is freed beyond a limit before the planner is called again, as a part of the limit: a plan reads every
+/// segment, and with this each segment is read about so many times in its life, however many there are.
 const SLACK: u64 = 512;
 /// The same for the headroom.
 const HEADROOM_SLACK: u64 = 16;
-/// How often ages are looked at.
+/// Interval at which ages are checked.
 const SWEEP: Duration = Duration::from_secs(60);
-/// After so many sweeps files that could not be removed are tried again.
+/// Number of sweeps after which files that could not be removed are tried again.
 const STUCK_SWEEPS: u64 = 10;
-/// So many removals that fail one after the other are not about those files.
+/// Number of failed removals in a row that points to another cause than those files.
 const FAILURES_MAX: u32 = 16;
-/// How long nothing is removed after that.
+/// Time without removals after that.
 const PAUSE: Duration = Duration::from_secs(60);
-/// How long nothing is removed while a hold is being made that does not get done.
+/// Time without removals while a hold is being made that does not get done.
 const LOCKED_PAUSE: Duration = Duration::from_secs(1);
-/// Some file systems say only after a while that a removed file has made room.
+/// Wait for the room of a removed file: some file systems report it only after a while.
 const HEADROOM_WAIT: Duration = Duration::from_secs(5);
-/// Evidence fills no limit any more when it has not for so long; or when a hold has changed, at once.
+/// Time without a full limit after which the fault "full of evidence" ends; a changed hold ends it at once.
 const FULL_QUIET: Duration = Duration::from_secs(120);
 
 /// See the module.
 pub(super) struct Room {
     settings: Settings,
     clips: PathBuf,
-    /// The writer tells it of what it writes.
+    /// Segments on the disk, as the writer reports them.
     pub ring: Ring,
     pins: Pins,
     holds: HoldsFolder,
@@ -58,9 +58,9 @@ pub(super) struct Room {
     believed: Option<WallTime>,
     swept_at: Option<Monotonic>,
     sweeps: u64,
-    /// What goes, next first.
+    /// Segments to delete, next first.
     going: VecDeque<(i64, Why)>,
-    /// What the last plan could not reach; nothing, once something has changed since.
+    /// Limits that the last plan could not reach; none, once something has changed since.
     short: Short,
     held_bytes: u64,
     camera_held_bytes: Vec<u64>,
@@ -70,7 +70,7 @@ pub(super) struct Room {
     headroom_wait: Option<Instant>,
     paused_until: Option<Instant>,
     failures: u32,
-    /// Since when evidence fills a limit, by the clock that sweeps go by; and whether holds have changed since.
+    /// Last time that evidence filled a limit, by the clock of the sweeps; and true if holds have changed since.
     full_at: Monotonic,
     holds_changed: bool,
     removal_fault: Fault,
@@ -80,7 +80,7 @@ pub(super) struct Room {
     removed_segments: u64,
 }
 
-/// What a disk has left for whoever asks.
+/// Space that a disk has left for ordinary users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Free {
     bytes: u64,
@@ -97,7 +97,7 @@ impl Free {
 }
 
 impl Room {
-    /// The segments and the pins that the index knows.
+    /// Starts with the segments and the pins that the index knows.
     pub fn new(settings: Settings, known: Vec<KnownSegment>, pins: Vec<PinRow>) -> Self {
         let clips = super::clips_path(&settings.directory);
         let mut ring = Ring::new(clips.clone(), known);
@@ -135,8 +135,8 @@ impl Room {
     /// Makes room for `incoming` bytes of `camera`, which may start a segment.
     ///
     /// # Errors
-    /// Nothing is left that may go, and so the fragment must not be written. One that continues a segment is refused
-    /// for the headroom's sake only.
+    /// Nothing is left that may be removed, and so the fragment must not be written. One that continues a segment is
+    /// refused for the headroom's sake only.
     pub fn make(&mut self, camera: &CameraId, incoming: u64, starts: bool) -> Result<(), StoreError> {
         let camera = self.ring.camera(camera);
         self.look_at_disk();
@@ -171,7 +171,7 @@ impl Room {
         freed > 0
     }
 
-    /// Looks once a minute for what has become too old and for what limits have been passed. Returns whether it did.
+    /// Checks once a minute for footage that is too old and limits that are passed. Returns whether it did.
     pub fn sweep(&mut self, now: Stamp) -> bool {
         if self.swept_at.is_some_and(|at| now.monotonic.since(at) < SWEEP) {
             return false;
@@ -192,12 +192,12 @@ impl Room {
         true
     }
 
-    /// Whether [`Room::step`] has something to do.
+    /// Returns true if [`Room::step`] has something to do.
     pub fn has_work(&self) -> bool {
         !self.going.is_empty() && !self.is_paused()
     }
 
-    /// Removes at most `count` of the segments that go.
+    /// Removes at most `count` of the segments to delete.
     pub fn step(&mut self, count: usize) {
         for _ in 0..count {
             if self.going.is_empty() || self.remove_next().is_none() {
@@ -206,13 +206,13 @@ impl Room {
         }
     }
 
-    /// Nothing more is added to a segment.
+    /// Notes that nothing more is added to a segment.
     pub fn ended(&mut self, id: i64) {
         self.ring.end(id);
         self.short = Short::default();
     }
 
-    /// An alert is stored at `seq`: it pins from now on.
+    /// Pins the footage of an alert that is stored at `seq`.
     pub fn pin(&mut self, draft: &AlertDraft, seq: u64) {
         if let Some(pin) = self.pins.note(draft, seq, &mut self.ring) {
             let ring = &self.ring;
@@ -235,12 +235,12 @@ impl Room {
         (outlived.into_iter().map(|(_, alert)| alert).collect(), next)
     }
 
-    /// An alert is no longer in the index.
+    /// Forgets an alert that is no longer in the index.
     pub fn forget(&mut self, alert: AlertId) {
         self.pins.forget(alert);
     }
 
-    /// The index was built anew: these are the segments and the pins now.
+    /// Takes the segments and the pins of an index that was built anew.
     pub fn refill(&mut self, known: Vec<KnownSegment>, pins: Vec<PinRow>) {
         self.ring = Ring::new(self.clips.clone(), known);
         self.pins = Pins::new(pins, &mut self.ring);
@@ -253,7 +253,7 @@ impl Room {
         self.refresh_holds();
     }
 
-    /// The times of these segments, and of pins, were put right.
+    /// Takes the corrected times of these segments, and of pins.
     pub fn retime(&mut self, segments: &[PutRight], pins: Vec<PinRow>) {
         for segment in segments {
             self.ring.retime(segment.id, segment.starts_at, segment.ends_at);
@@ -263,7 +263,7 @@ impl Room {
         self.short = Short::default();
     }
 
-    /// What was removed since the last call.
+    /// Ids of the segments removed since the last call.
     pub fn take_removed(&mut self) -> Vec<i64> {
         std::mem::take(&mut self.removed)
     }
@@ -332,7 +332,7 @@ impl Room {
         }
     }
 
-    /// Which limits `incoming` bytes of `camera` would pass.
+    /// Limits that `incoming` bytes of `camera` would pass.
     fn is_over(&self, camera: CameraNumber, incoming: u64) -> Short {
         let share = self.settings.camera_bytes_max.get(&self.ring.cameras()[usize::from(camera.0)]);
         let is_over = share.is_some_and(|share| self.ring.camera_bytes(camera) + incoming > *share);
@@ -343,7 +343,7 @@ impl Room {
         }
     }
 
-    /// Whether the last plan leaves hope for one of the limits that are passed.
+    /// Returns true if the last plan leaves hope for one of the limits that are passed.
     fn may_reach_more(&self, camera: CameraNumber, incoming: u64) -> bool {
         let over = self.is_over(camera, incoming);
         !self.is_paused()
@@ -371,7 +371,7 @@ impl Room {
         }
     }
 
-    /// Says so if holds are what keeps a limit in `short` from being reached.
+    /// Returns an error if holds keep a limit in `short` from being reached.
     fn full_of_evidence(&self, short: &Short) -> Option<StoreError> {
         let of = |camera: CameraNumber| {
             self.camera_held_bytes.get(usize::from(camera.0)).copied().unwrap_or_default()
@@ -390,7 +390,7 @@ impl Room {
         }
     }
 
-    /// Removes the next segment that goes. Returns its bytes; `None` if none goes now: there is none, holds have
+    /// Removes the next segment to delete. Returns its bytes; `None` if none is removed now: there is none, holds have
     /// changed, or the disk refuses.
     fn remove_next(&mut self) -> Option<u64> {
         while !self.is_paused() {
@@ -459,7 +459,7 @@ impl Room {
         None
     }
 
-    /// Looks for holds that are new or gone. Returns whether there are; what was going does not go then.
+    /// Checks for holds that are new or released. Returns whether there are; planned deletions are dropped then.
     fn refresh_holds(&mut self) -> bool {
         let held = match self.holds.look() {
             Ok(None) => return false,
@@ -498,20 +498,20 @@ impl Room {
         Held { everything, spans, ids }
     }
 
-    /// Asks how much is free, at most once per sync interval.
+    /// Reads the free space, at most once per sync interval.
     fn look_at_disk(&mut self) {
         if self.looked_at.is_some_and(|at| at.elapsed() < self.settings.sync_interval) {
             return;
         }
         self.looked_at = Some(Instant::now());
-        // Where this fails, writing fails too, and says why.
+        // Where this fails, writing fails too, and reports the reason.
         self.free = Free::of(&self.settings.directory).ok();
         if self.headroom_short() == (0, 0) {
             self.short.headroom = false;
         }
     }
 
-    /// How many bytes and inodes have to be freed for the headroom.
+    /// Bytes and inodes to free for the headroom.
     fn headroom_short(&self) -> (u64, u64) {
         let Some(free) = self.free else { return (0, 0) };
         if self.headroom_wait.is_some_and(|until| Instant::now() < until) {

@@ -1,8 +1,8 @@
-//! Reads out of a damaged index what still reads: events, alerts, the outbox and the last number given.
+//! Reads the readable part of a damaged index: events, alerts, the outbox and the last number given.
 //!
-//! Row by row, from both ends and then one by one: a bad page costs the rows on it. What cannot be known is taken the
-//! safe way: an alert that may not have been delivered is delivered again, and where nobody can say which numbers were
-//! given, it is another outbox that counts.
+//! Row by row, from both ends and then one by one: a bad page costs the rows on it. Unknown facts are taken the safe
+//! way: an alert that may not have been delivered is delivered again, and if the numbers that were given are unknown,
+//! another outbox counts.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
@@ -12,19 +12,19 @@ use crate::domain::alert::Alert;
 use crate::domain::ids::OutboxId;
 use crate::domain::time::WallTime;
 
-/// How many keys between two readable ends are tried one by one.
+/// Maximum number of keys between two readable ends to try one by one.
 const TRIES_MAX: i64 = 1_000_000;
 
-/// What was brought over.
+/// Result of [`salvage`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Salvaged {
-    /// How many alerts.
+    /// Number of salvaged alerts.
     pub alerts: u64,
 }
 
-/// Brings what reads of `old` into the empty index behind `new`. Where `old` says which outbox it was and which number
-/// it gave last, both go on; if not, it is another outbox, whose numbers go on behind those that were brought over. The
-/// numbers that no message has any more are noted.
+/// Brings the readable part of `old` into the empty index behind `new`. If `old` still has the outbox's id and the last
+/// number given, both go on; if not, it is another outbox, and its numbers go on behind those that were brought over.
+/// The numbers that no message has any more are noted.
 ///
 /// # Errors
 /// Those of the new index; none of the old one's.
@@ -58,7 +58,7 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
-    /// Copies a table from its start to where it does not read, and from its end to there.
+    /// Copies a table from its start to the first unreadable place, and from its end to there.
     fn both_ends(&self, table: &str, key: &str) -> rusqlite::Result<()> {
         for order in ["ASC", "DESC"] {
             let sql = format!("SELECT * FROM {table} ORDER BY {key} {order}");
@@ -69,12 +69,12 @@ impl Copy<'_> {
         Ok(())
     }
 
-    /// Copies the rows of a statement until one does not read. Returns whether all did.
+    /// Copies the rows of a statement until one cannot be read. Returns whether all could.
     fn rows(&self, sql: &str, key: Option<&Value>, table: &str) -> rusqlite::Result<bool> {
         let Ok(mut select) = self.old.prepare_cached(sql) else { return Ok(false) };
         let shape = self.new.prepare(&format!("SELECT * FROM {table}"))?;
         let known: Vec<&str> = shape.column_names().collect();
-        // A newer wardwatch may have had more.
+        // A newer wardwatch may have had more columns.
         let (places, columns): (Vec<usize>, Vec<String>) = (0..)
             .zip(select.column_names().map(str::to_owned))
             .filter(|(_, name)| known.contains(&name.as_str()))
@@ -121,8 +121,8 @@ impl Copy<'_> {
         Ok(())
     }
 
-    /// An alert needs its event: by its key, or else as the message tells of it; a message that does not tell either
-    /// could not be sent, and goes.
+    /// Copies the events that alerts need: by key, or else out of the message. An alert with neither could not be sent, and
+    /// is removed.
     fn events_of_alerts(&self) -> rusqlite::Result<()> {
         const ORPHANS: &str = "SELECT DISTINCT event FROM alert WHERE event NOT IN (SELECT id FROM event)";
         let orphans = |new: &Transaction<'_>| -> rusqlite::Result<Vec<String>> {
@@ -147,7 +147,7 @@ impl Copy<'_> {
         Ok(())
     }
 
-    /// What was in the outbox, or may have been.
+    /// Copies the outbox: messages that were or may have been in it.
     fn outbox(&self) -> rusqlite::Result<()> {
         let seqs: Vec<i64> = self
             .new
@@ -165,7 +165,7 @@ impl Copy<'_> {
         Ok(())
     }
 
-    /// Which outbox it was, where the old index still says so.
+    /// Identity of the outbox, if the old index still has it.
     fn identity(&self) -> Option<Identity> {
         const IDENTITY: &str = "SELECT id, since, thumbnails_shed FROM outbox_identity WHERE one = 1";
         let read = |row: &Row<'_>| {
@@ -198,7 +198,7 @@ impl Identity {
     }
 }
 
-/// Whether the new index works, and refuses only this row.
+/// Returns true if the new index works, and refuses only this row.
 fn is_refused(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{ConstraintViolation, TypeMismatch};
     matches!(error.sqlite_error_code(), Some(ConstraintViolation | TypeMismatch))

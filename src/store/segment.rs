@@ -17,19 +17,19 @@ use crate::domain::fragment::{Fragment, FragmentStart, StreamFacts};
 use crate::domain::ids::Epoch;
 use crate::domain::time::{Pts, Stamp};
 
-/// How far wall time may move against time since boot within a segment: beyond that the clock was set.
+/// Maximum drift of wall time against time since boot within a segment: beyond that the clock was set.
 const CLOCK_STEP_MICROS: i64 = 1_000_000;
-/// More than header and trailer take together.
+/// Upper bound of header and trailer together.
 pub(super) const BOXES_BYTES_MAX: u64 = 1024;
-/// A GOP that is longer goes on in another file, so that the one before it can grow old.
+/// Maximum length of a GOP in one file: it goes on in another, so that the first one can grow old.
 const GOP_MAX: Duration = Duration::from_secs(3600);
-/// How many files of one camera may start in the same millisecond.
+/// Maximum number of files of one camera that start in the same millisecond.
 const NAMES_MAX: u32 = 1000;
 
-/// A file that is being written, and what of it has reached where.
+/// A file that is being written, with the lengths that are written and indexed.
 #[derive(Debug)]
 pub(super) struct Segment {
-    /// Its row.
+    /// Row id.
     pub id: i64,
     /// Its file.
     pub path: PathBuf,
@@ -45,7 +45,7 @@ pub(super) struct Segment {
     init: Arc<[u8]>,
     facts: StreamFacts,
     starts_at: Stamp,
-    /// When its last fragment was appended.
+    /// Time at which its last fragment was appended.
     pub last_at: Instant,
     pts: Pts,
 }
@@ -85,14 +85,14 @@ impl Segment {
                 Ok((segment, start, row))
             }
             Err(error) => {
-                // What stays in spite of this has no whole fragment: the next start removes it.
+                // A file that stays in spite of this has no whole fragment: the next start removes it.
                 let _ = fs::remove_file(&segment.path);
                 Err(error)
             }
         }
     }
 
-    /// Whether `fragment` belongs into this segment.
+    /// Returns true if `fragment` belongs into this segment.
     pub fn continues(&self, fragment: &Fragment, segment_max: Duration) -> bool {
         let span = Duration::from_nanos(fragment.pts.0.saturating_sub(self.pts.0))
             .max(fragment.starts_at.monotonic.since(self.starts_at.monotonic));
@@ -116,7 +116,7 @@ impl Segment {
         self.write(&[], fragment)
     }
 
-    /// Whether the file is as long as it should be.
+    /// Returns true if the file is as long as it should be.
     pub fn is_whole(&self) -> bool {
         self.file.metadata().is_ok_and(|metadata| metadata.len() == self.bytes)
     }
@@ -133,13 +133,13 @@ impl Segment {
         Ok(())
     }
 
-    /// Cuts off what is not in the index; removes the file if nothing of it is.
+    /// Cuts off the bytes that are not in the index; removes the file if none of it is.
     pub fn cut_to_index(&mut self) -> io::Result<()> {
         self.bytes = self.indexed_bytes;
         if self.indexed_bytes == 0 { fs::remove_file(&self.path) } else { self.file.set_len(self.bytes) }
     }
 
-    /// Writes what goes `before` the fragment, the fragment, and its trailer.
+    /// Writes the parts that go `before` the fragment, the fragment, and its trailer.
     fn write(&mut self, before: &[&[u8]], fragment: &Fragment) -> Result<FragmentRow, StoreError> {
         check(fragment, &fragment.bytes)?;
         let mut sha256 = self.sha256.clone();
@@ -164,7 +164,7 @@ impl Segment {
     }
 }
 
-/// Refuses what a walk over the file could not get past.
+/// Refuses bytes that a walk over the file could not get past.
 fn check(fragment: &Fragment, boxes: &[u8]) -> Result<(), StoreError> {
     if container::is_whole_boxes(boxes) {
         Ok(())
@@ -173,7 +173,7 @@ fn check(fragment: &Fragment, boxes: &[u8]) -> Result<(), StoreError> {
     }
 }
 
-/// All of `parts`, in one call where the disk takes them in one.
+/// Writes all of `parts`, in one call where the disk takes them in one.
 fn write_parts(mut file: &File, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
     while !parts.is_empty() {
         match file.write_vectored(parts) {

@@ -1,4 +1,4 @@
-//! The folders below `clips/`: which files there are, against which files there should be.
+//! The folders below `clips/`: compares the files that exist with the files that should.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use super::error::StoreError;
 use super::index::KnownSegment;
 
-/// How files and rows differ.
+/// Differences of files and rows.
 #[derive(Debug, Default)]
 pub(super) struct Difference {
-    /// Places in the list of segments whose files were not found.
+    /// Places of the segments without a file in the list.
     pub missing: Vec<usize>,
     /// Files below `clips/` that no segment names.
     pub unknown: Vec<PathBuf>,
-    /// Folders below `clips/` that could not be read. What is in them counts as there.
+    /// Folders below `clips/` that could not be read. Their files count as present.
     pub unread: Vec<(PathBuf, io::Error)>,
 }
 
@@ -111,8 +111,8 @@ fn merge(folder: &Path, names: Vec<OsString>, mut rows: Vec<Row<'_>>, difference
     difference.missing.extend(rows.map(|(_, place)| place as usize));
 }
 
-/// Whether a file below `clips/` is named as segments are: `CAMERA/DATE/HOUR/20260501T221403.120Z-EPOCH.mp4`, with a
-/// number behind where that one was taken.
+/// Returns true if a file below `clips/` is named as segments are: `CAMERA/DATE/HOUR/20260501T221403.120Z-EPOCH.mp4`,
+/// with a number behind where that one was taken.
 pub(super) fn is_segment_name(path: &Path) -> bool {
     let Some(stem) = path.file_stem().and_then(OsStr::to_str) else { return false };
     let Some((time, numbers)) = stem.split_once('-') else { return false };

@@ -1,11 +1,11 @@
 //! The one thread that writes: clip files and index.
 //!
 //! Order on the disk: a fragment's bytes, fdatasync, its row. All cameras' rows of one sync interval go into one
-//! transaction. What retention removes goes the other way round, file first: removing a row takes room in the WAL,
-//! which a full disk has not, and a row without a file is mended at the next start.
+//! transaction. Retention removes the other way round, file first: removing a row takes room in the WAL, which a full
+//! disk has not, and a row without a file is repaired at the next start.
 //!
-//! Alerts go before everything else, and nothing that is done for footage takes long in one go: on a slow disk an alert
-//! waits for one fdatasync, not for those of all cameras.
+//! Alerts go before everything else, and work for footage is done in small steps: on a slow disk an alert waits for one
+//! fdatasync, not for those of all cameras.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
@@ -32,21 +32,21 @@ use crate::domain::ids::CameraId;
 use crate::domain::time::{ClockState, Stamp};
 use crate::progress;
 
-/// How much more than needed is freed on a full disk, so that it is not full again with the next write.
+/// Bytes that are freed on a full disk beyond those needed, so that it is not full again with the next write.
 const RECLAIM_BYTES: u64 = 1024 * 1024;
-/// How often something is tried again on a disk that is full, freeing more each time.
+/// Maximum number of further tries on a disk that is full, freeing more each time.
 const RECLAIMS_MAX: u32 = 4;
-/// How many fragments may wait for their rows while the index cannot be written; more are lost.
+/// Maximum number of fragments that wait for their rows while the index cannot be written; more are lost.
 const UNINDEXED_MAX: usize = 2000;
-/// How many old alerts are removed from the index in one transaction.
+/// Maximum number of old alerts removed from the index in one transaction.
 const FORGOTTEN_MAX: usize = 200;
-/// How many pictures go out of a full outbox before the writer looks for alerts again.
+/// Maximum number of pictures taken out of a full outbox before the writer checks for alerts again.
 const SHED_MAX: usize = 32;
-/// How many files are removed before the writer looks for alerts again.
+/// Maximum number of files removed before the writer checks for alerts again.
 const REMOVALS_MAX: usize = 8;
 /// A camera that has delivered nothing for this long, and a segment's length, has gone.
 const SILENCE: Duration = Duration::from_secs(60);
-/// How often the writer wakes up where nothing happens: footage grows old on its own.
+/// Interval at which the writer wakes up where nothing happens: footage grows old on its own.
 const WAKE: Duration = Duration::from_secs(60);
 
 /// See the module.
@@ -56,15 +56,15 @@ pub(super) struct Writer {
     boot_id: String,
     clock: Arc<dyn Clock>,
     queue: Arc<Queue>,
-    /// `None` while a damaged one cannot be built anew.
+    /// `None` while a damaged index cannot be built anew.
     index: Option<Index>,
-    /// Reads the same index, and has to be told of another one.
+    /// Reads the same index, and is reopened when another one replaces it.
     catalogue: Arc<Catalogue>,
     /// Footage of this boot may have been recorded before the clock was right.
     in_doubt: bool,
     vitals: Arc<Mutex<StoreVitals>>,
     room: Room,
-    /// Alerts up to this place were looked at when old ones were removed last.
+    /// Number up to which alerts were checked when old ones were removed last.
     forgotten_seq: u64,
     next_id: i64,
     writing: HashMap<CameraId, Segment>,
@@ -73,9 +73,9 @@ pub(super) struct Writer {
     batch: Batch,
     /// Delivered alerts whose outbox rows could not be removed yet.
     delivered: Vec<u64>,
-    /// What the post has said, where the rows could not be removed yet.
+    /// Acknowledgement of the post, where the rows could not be removed yet.
     acknowledged: Option<Ack>,
-    /// What was wrong with the last acknowledgement, as it was logged.
+    /// Fault of the last acknowledgement, as it was logged.
     doubted: Option<Acknowledged>,
     sync_at: Option<Instant>,
     write_fault: Fault,
@@ -85,7 +85,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// A writer over what was opened, for what comes through `queue`.
+    /// A writer of the opened store, for the jobs that come through `queue`.
     pub fn new(
         settings: Settings,
         boot_id: String,
@@ -133,7 +133,7 @@ impl Writer {
             let wakes_at = Some(self.wakes_at());
             match progress::wait(|| self.queue.take(wakes_at)) {
                 Job::Alert(draft, reply) => {
-                    // Whoever asked may have given up.
+                    // The caller may have given up.
                     let _ = reply.send(self.put_alert(*draft));
                 }
                 Job::Acknowledged(ack) => {
@@ -146,7 +146,7 @@ impl Writer {
                 }
                 Job::Fragment(fragment) => {
                     self.append(&fragment);
-                    // Where the disk hardly keeps up, there is never nothing to do.
+                    // On a disk that hardly keeps up the queue is never empty.
                     self.room.step(1);
                 }
                 Job::Nothing => self.room.step(REMOVALS_MAX),
@@ -166,7 +166,7 @@ impl Writer {
         }
         self.sync();
         if let Some(Err(error)) = self.index.as_ref().map(Index::checkpoint) {
-            // What stays in the log is found there at the next start.
+            // Data that stays in the log is found there at the next start.
             tracing::debug!("{}", chain(&error));
         }
         self.report();
@@ -181,14 +181,14 @@ impl Writer {
         stored
     }
 
-    /// When there is something to do although nothing comes.
+    /// Time at which there is something to do although nothing comes.
     fn wakes_at(&self) -> Instant {
         let now = Instant::now();
         let must_work = self.room.has_work() || (self.must_shed() && self.index_fault.said.is_none());
         if must_work { now } else { self.sync_at.unwrap_or(now + WAKE) }
     }
 
-    /// Looks for what has grown old, about once a minute.
+    /// Checks for old footage and alerts, about once a minute.
     fn sweep(&mut self) {
         let now = self.clock.now();
         if !self.room.sweep(now) {
@@ -215,7 +215,7 @@ impl Writer {
         }
     }
 
-    /// Takes out of the outbox what the post has stored; nonsense is said once.
+    /// Takes the messages that the post has stored out of the outbox; nonsense is logged once.
     fn remove_acknowledged(&mut self) {
         let Some(ack) = self.acknowledged.take() else { return };
         match self.change_index(|index| index.acknowledged(&ack)) {
@@ -246,17 +246,17 @@ impl Writer {
     fn shed(&mut self) {
         if self.must_shed() {
             let bytes_max = self.settings.outbox_bytes_max;
-            // A fault is noted, and it is tried again with the next thing that is done.
+            // A fault is noted, and it is tried again after the next job.
             let _ = self.change_index(|index| index.shed(bytes_max, SHED_MAX));
         }
     }
 
-    /// Once the clock is right, puts right what was recorded in this boot before it was.
+    /// Corrects the times that were recorded in this boot before the clock was right, once it is.
     fn put_right(&mut self, now: Stamp) {
         if !self.in_doubt || now.clock != ClockState::Synced {
             return;
         }
-        // What waits has to be in the index to be found there.
+        // Fragments that wait have to be in the index to be found there.
         self.sync();
         if !self.batch.is_empty() {
             return;
@@ -298,7 +298,7 @@ impl Writer {
         self.with_room(0, |writer| change(writer.index.as_mut().ok_or(StoreError::IndexLost)?))
     }
 
-    /// Builds the index anew from the clip files. What waits for its rows is found in the files.
+    /// Builds the index anew from the clip files. Fragments that wait for their rows are found in the files.
     fn rebuild_index(&mut self) -> Result<(), StoreError> {
         self.sync_files(false);
         let cameras: Vec<CameraId> = self.writing.keys().cloned().collect();
@@ -319,7 +319,7 @@ impl Writer {
 
     fn append(&mut self, fragment: &Fragment) {
         if self.batch.fragments.len() >= UNINDEXED_MAX {
-            // The index is at fault, and has said so.
+            // The index is at fault, which was logged.
             self.lost_fragments += 1;
             return;
         }
@@ -331,7 +331,7 @@ impl Writer {
         if written.is_err() {
             self.lost_fragments += 1;
         }
-        // Evidence that fills the store is no fault of the disk, and is told of apart.
+        // Evidence that fills the store is no fault of the disk, and is reported apart.
         let fault =
             written.as_ref().err().filter(|error| !matches!(error, StoreError::FullOfEvidence { .. }));
         self.write_fault.note(fault);
@@ -397,7 +397,7 @@ impl Writer {
         self.sync_later();
     }
 
-    /// What a camera that has gone has written grows old, and may be removed, like everything else.
+    /// Ends the segments of cameras that have gone, so that they grow old and may be removed like others.
     fn end_silent(&mut self) {
         let is_silent = |segment: &Segment| segment.last_at.elapsed() > self.settings.segment + SILENCE;
         let writing = self.writing.iter().filter(|(_, segment)| is_silent(segment));
@@ -409,7 +409,7 @@ impl Writer {
         self.sync_at.get_or_insert_with(|| Instant::now() + self.settings.sync_interval);
     }
 
-    /// Brings what was appended to the disk, then into the index. What fails is tried again an interval later.
+    /// Syncs the appended fragments, then indexes them. A failure is tried again an interval later.
     fn sync(&mut self) {
         self.sync_at = None;
         self.sync_files(true);
@@ -430,11 +430,11 @@ impl Writer {
     }
 
     fn commit(&mut self) {
-        // Taken out, since what is removed to make room for it goes with the next one.
+        // Taken out: the segments that are removed to make room for it go with the next batch.
         let batch = std::mem::take(&mut self.batch);
         let mut committed = self.try_index(|index| index.commit(&batch));
         if committed.as_ref().is_err_and(is_corrupt) {
-            // The clip files tell all that the batch would.
+            // The clip files have all that the batch has.
             committed = self.rebuild_index();
         }
         self.index_fault.note(committed.as_ref().err());
@@ -448,7 +448,7 @@ impl Writer {
         }
     }
 
-    /// One file after the other, and alerts in between where they are `let_in`: on a slow disk each may take seconds.
+    /// Syncs one file after the other, and lets alerts in between if `let_in`: on a slow disk each file may take seconds.
     fn sync_files(&mut self, let_in: bool) {
         let (mut failed, mut first_error) = (Vec::new(), None);
         let unsynced = |segment: &&mut Segment| segment.bytes > segment.indexed_bytes;
@@ -464,7 +464,7 @@ impl Writer {
             }
             let waiting = if let_in { self.queue.take_alerts() } else { VecDeque::new() };
             for (draft, reply) in waiting {
-                // Whoever asked may have given up.
+                // The caller may have given up.
                 let _ = reply.send(self.put_alert(*draft));
             }
         }
@@ -475,7 +475,7 @@ impl Writer {
     }
 
     /// After a failed fdatasync the kernel may have dropped any of the bytes since the last one, and will not say so
-    /// again: they count as lost, and the segment ends at what was synced.
+    /// again: they count as lost, and the segment ends at its last synced byte.
     fn give_up(&mut self, id: i64) {
         let camera =
             self.writing.iter().find(|(_, segment)| segment.id == id).map(|(camera, _)| camera.clone());
@@ -485,7 +485,7 @@ impl Writer {
         let Some(place) = self.ended.iter().position(|segment| segment.id == id) else { return };
         let mut segment = self.ended.swap_remove(place);
         self.lost_fragments += self.batch.forget(id) as u64;
-        // What stays in spite of this is cut off at the next start.
+        // Bytes that stay in spite of this are cut off at the next start.
         let _ = segment.cut_to_index();
         self.room.ring.resize(id, segment.bytes);
         if segment.bytes == 0 {
@@ -517,7 +517,7 @@ impl Writer {
         }
     }
 
-    /// The rows of removed files go with the next batch.
+    /// Notes removed files, so that their rows go with the next batch.
     fn note_removed(&mut self) {
         for id in self.room.take_removed() {
             self.ended.retain(|segment| segment.id != id);

@@ -13,29 +13,29 @@ use crate::domain::time::{ClockState, WallTime};
 use crate::store::error::StoreError;
 use crate::store::index::{Parsed, unsigned};
 
-/// Segments whose ends are this close follow each other.
+/// Maximum distance in time of segments that follow each other.
 const JOIN_MAX: Duration = Duration::from_secs(1);
 
 /// Footage of one camera without a gap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FootageSpan {
-    /// Whose.
+    /// Its camera.
     pub camera: CameraId,
-    /// When its first sample arrived.
+    /// Arrival of its first sample.
     pub starts_at: WallTime,
-    /// When its last fragment ends.
+    /// End of its last fragment.
     pub ends_at: WallTime,
-    /// How far these times can be trusted.
+    /// Trust in these times.
     pub clock: ClockState,
-    /// In how many files.
+    /// Number of files that hold it.
     pub segments: u64,
-    /// What it takes of them.
+    /// Bytes that it takes in these files.
     pub bytes: u64,
 }
 
-/// Where fragments are missing within a segment.
+/// Gap in the fragments of a segment.
 struct Hole {
-    /// Where the file goes on.
+    /// Offset at which the file goes on.
     offset_bytes: u64,
     from: WallTime,
     to: WallTime,
@@ -45,11 +45,11 @@ struct Hole {
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::store) struct SegmentFootage {
     pub segment: ClipSegment,
-    /// Grows with age.
+    /// Row id; higher for younger segments.
     pub id: i64,
-    /// Which boot the next counts from.
+    /// Boot from which `starts_monotonic_micros` counts.
     pub boot_id: Arc<str>,
-    /// When its first sample arrived, in microseconds since boot.
+    /// Arrival of its first sample, in microseconds since boot.
     pub starts_monotonic_micros: i64,
     /// Length of the init section at the file's start.
     pub init_bytes: u64,
@@ -59,19 +59,19 @@ pub(in crate::store) struct SegmentFootage {
 /// A fragment's row.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::store) struct ClipFragment {
-    /// Where its moof starts in the file.
+    /// Offset of its moof in the file.
     pub offset_bytes: u64,
-    /// moof and mdat.
+    /// Length of moof and mdat.
     pub bytes: u64,
     /// Presentation time of its first sample since the session's start.
     pub pts_micros: i64,
     pub duration: Duration,
-    /// When its first sample arrived.
+    /// Arrival of its first sample.
     pub starts_at: WallTime,
-    /// Of the file from its start to this fragment's end.
+    /// sha256 of the file from its start to this fragment's end.
     pub sha256: [u8; 32],
     pub samples: u32,
-    /// What it begins with.
+    /// Kind of its start.
     pub start: FragmentStart,
 }
 
@@ -82,8 +82,8 @@ impl Catalogue {
         self.rows("read the cameras", CAMERAS, [], |row| Ok(row.get::<_, Parsed<CameraId>>(0)?.0))
     }
 
-    /// What there is of each camera, cameras by id, oldest footage first. A span ends where nothing follows, or where
-    /// the clock was set. A limit leaves out the oldest spans.
+    /// Footage of each camera, cameras by id, oldest footage first. A span ends where nothing follows, or where the clock was
+    /// set. A limit leaves out the oldest spans.
     pub fn spans(&self, filter: &ClipFilter) -> Result<Vec<FootageSpan>, StoreError> {
         let columns = self.segment_columns();
         let sql = format!(
@@ -109,7 +109,7 @@ impl Catalogue {
         Ok(spans.split_off(too_many))
     }
 
-    /// Where fragments are missing within segments, by segment.
+    /// Gaps in the fragments of segments, by segment.
     fn holes(&self, filter: &ClipFilter) -> Result<HashMap<i64, Vec<Hole>>, StoreError> {
         const HOLES: &str = "
             SELECT segment, offset_bytes, ends_wall_us, wall_us FROM (
@@ -161,7 +161,7 @@ impl Catalogue {
             })
         })?;
         let start = if self.has_starts { "start" } else { "'key-frame'" };
-        // What an overlapping fragment needs is before it in the file.
+        // The fragments that an overlapping fragment needs lie before it in the file.
         let fragments = format!(
             "SELECT offset_bytes, bytes, pts_ns, duration_ns, wall_us, sha256, samples, {start} FROM fragment
              WHERE segment = ?1 AND wall_us < ?2 ORDER BY offset_bytes"
@@ -176,7 +176,7 @@ impl Catalogue {
     }
 }
 
-/// Those of a file's fragments that end after `from`, and what these continue.
+/// Those of a file's fragments that end after `from`, and those that these continue.
 fn overlapping(rows: Vec<ClipFragment>, from: WallTime) -> Vec<ClipFragment> {
     let mut kept: Vec<ClipFragment> = Vec::new();
     // The fragments of a GOP that has not reached `from` yet.

@@ -1,4 +1,4 @@
-//! What waits for the post.
+//! Alerts that wait for the post.
 
 use rusqlite::{Row, params};
 
@@ -12,20 +12,20 @@ use crate::domain::time::WallTime;
 use crate::store::error::StoreError;
 use crate::store::index::{AlertColumns, Parsed, parse_alert, signed, unsigned};
 
-/// The columns of a waiting message, and where they are.
+/// Columns and tables of a waiting message.
 const WAITING: &str =
     "seq, message, thumbnail, (SELECT id FROM outbox_identity) FROM outbox JOIN alert USING (seq)";
 
 impl Catalogue {
-    /// Alerts that are not delivered, with `seq` above `after_seq`, in order; at most `limit`. One that does not read
-    /// back is logged and left out; it does not hold up the others.
+    /// Alerts that are not delivered, with `seq` above `after_seq`, in order; at most `limit`. An alert that cannot be parsed
+    /// is logged and left out; it does not hold up the others.
     pub fn outbox(&self, after_seq: u64, limit: usize) -> Result<Vec<Alert>, StoreError> {
         let sql = format!("SELECT {WAITING} WHERE seq > ?1 ORDER BY seq LIMIT ?2");
         let span = params![signed(after_seq), i64::try_from(limit).unwrap_or(i64::MAX)];
         Ok(self.rows("read the outbox", &sql, span, waiting)?.into_iter().filter_map(parsed).collect())
     }
 
-    /// One of them. `None` where it does not wait any more, or does not read back.
+    /// One waiting alert. `None` where it does not wait any more, or cannot be parsed.
     pub fn waiting_alert(&self, seq: u64) -> Result<Option<Alert>, StoreError> {
         let sql = format!("SELECT {WAITING} WHERE seq = ?1");
         Ok(self.rows("read the outbox", &sql, [signed(seq)], waiting)?.pop().and_then(parsed))
@@ -45,7 +45,7 @@ impl Catalogue {
         Ok(last?.pop().map_or(0, unsigned))
     }
 
-    /// Which outbox it is.
+    /// Id of this outbox.
     pub fn outbox_id(&self) -> Result<OutboxId, StoreError> {
         let id = |row: &Row| row.get::<_, Parsed<OutboxId>>(0);
         Ok(self
@@ -60,9 +60,9 @@ impl Catalogue {
         Ok(last?.pop().map_or(0, unsigned))
     }
 
-    /// What the post is told of the outbox.
+    /// State of the outbox, as reported to the post.
     pub fn outbox_status(&self) -> Result<OutboxStatus, StoreError> {
-        // Of what was given before the outbox had its id, only what still waits will come.
+        // Of the numbers given before the outbox had its id, only those that still wait will come.
         const GAPS: &str = "
             SELECT first, last FROM seq_gap
             UNION ALL
@@ -80,7 +80,7 @@ impl Catalogue {
         Ok(OutboxStatus { id, abandoned, thumbnails_shed: shed.unwrap_or(0) })
     }
 
-    /// How many alerts are not delivered, and when the oldest of them opened.
+    /// Number of alerts that are not delivered, and the opening time of the oldest.
     pub fn outbox_depth(&self) -> Result<(u64, Option<WallTime>), StoreError> {
         const DEPTH: &str = "
             SELECT (SELECT count(*) FROM outbox),
@@ -94,7 +94,7 @@ impl Catalogue {
     }
 }
 
-/// A waiting message as it lies there.
+/// Row of a waiting message.
 type Waiting = (u64, Parsed<OutboxId>, AlertColumns);
 
 fn waiting(row: &Row) -> rusqlite::Result<Waiting> {
@@ -106,7 +106,7 @@ fn parsed((seq, outbox, columns): Waiting) -> Option<Alert> {
     parsed.inspect_err(|error| tracing::error!("{}", chain(error))).ok()
 }
 
-/// Gaps that are sorted by their first number, joined where they touch or overlap; the lowest ones.
+/// Joins gaps that are sorted by their first number where they touch or overlap; keeps the lowest [`ABANDONED_MAX`].
 fn apart(gaps: Vec<Gap>) -> Vec<Gap> {
     let mut apart: Vec<Gap> = Vec::new();
     for gap in gaps {
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// As a set of numbers says it.
+        /// Compares the joined gaps with the set of their numbers.
         #[test]
         fn gaps_are_joined(mut gaps in proptest::collection::vec((1u64..60, 0u64..5), 0..20)) {
             gaps.sort_unstable();

@@ -1,4 +1,4 @@
-//! Puts fragments together to one exported file after the other, and notes what is missing between them.
+//! Assembles fragments into one exported file after the other, and notes the gaps between them.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -14,11 +14,11 @@ use crate::domain::fragment::{FragmentStart, TimeSource};
 use crate::domain::time::{ClockState, WallTime};
 use crate::store::catalogue::{ClipFragment, SegmentFootage};
 
-/// How many files are held open from the start: those stay readable when retention removes them.
+/// Maximum number of files held open from the start: those stay readable when retention removes them.
 const OPEN_FILES_MAX: usize = 200;
-/// Less is a matter of where GOPs begin.
+/// Minimum gap; less comes from the positions of GOPs.
 const EDGE_MICROS: i64 = 500_000;
-/// A picture that stands still for longer helps nobody: another file goes on.
+/// Longest useful still picture; after a longer gap another file goes on.
 const STILL_MICROS_MAX: i64 = 3600 * 1_000_000;
 
 /// The segments of a clip and their files.
@@ -56,40 +56,40 @@ impl Sources {
         self.segments.iter().flat_map(|one| &one.fragments).map(|fragment| fragment.bytes).sum()
     }
 
-    /// When the newest footage ends.
+    /// End of the newest footage.
     pub fn ends_at(&self) -> Option<WallTime> {
         let last = self.segments.last()?.fragments.last()?;
         Some(last.starts_at + last.duration)
     }
 }
 
-/// What one file will be.
+/// One file that is to be written.
 pub(super) struct Part {
     pub movie: Movie,
     pub content: Content,
-    /// Of the segments in it.
+    /// Flaws of the segments in it.
     pub flaws: Vec<Flaw>,
-    /// From which to which of the segments.
+    /// First and last of its segments.
     pub segments: (usize, usize),
 }
 
-/// How far the putting together has come.
+/// State of the assembly.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Progress {
     segment: usize,
     fragment: usize,
     /// The last fragment that is in a file.
     last: Option<Place>,
-    /// Why what came after it is not.
+    /// Gap cause of the footage after it.
     lost: Option<GapCause>,
-    /// What a fragment needs that continues a GOP is not in a file.
+    /// The fragments that a continued GOP needs are not in a file.
     is_chain_broken: bool,
-    /// A flaw says so.
+    /// A flaw reports that.
     is_miss_told: bool,
 }
 
 impl Progress {
-    /// Whether `row` of `one` continues what is not in a file.
+    /// Returns true if `row` of `one` continues footage that is not in a file.
     fn misses(&self, row: &ClipFragment, one: &SegmentFootage) -> bool {
         let is_same_session = self
             .last
@@ -99,10 +99,10 @@ impl Progress {
     }
 }
 
-/// Fragments that turned out to be unreadable while they were copied: segment, and where the moof starts.
+/// Fragments that turned out to be unreadable while they were copied: segment, and offset of the moof.
 pub(super) type Unreadable = HashSet<(usize, u64)>;
 
-/// What was asked for.
+/// Requested span, and the maximum file length.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub from: WallTime,
@@ -110,18 +110,18 @@ pub(super) struct Bounds {
     pub file_bytes_max: u64,
 }
 
-/// Puts files together.
+/// Assembles files.
 pub(super) struct Assembler<'a> {
     pub sources: &'a mut Sources,
     pub unreadable: &'a Unreadable,
     pub bounds: Bounds,
-    /// Is told how many bytes were looked at.
+    /// Called with the number of bytes that were examined.
     pub looked: &'a mut dyn FnMut(u64),
 }
 
 impl Assembler<'_> {
-    /// Puts the next file together, from where `progress` stands. `None` when nothing readable is left; `flaws` has
-    /// what is wrong with it then.
+    /// Assembles the next file from the position of `progress`. `None` when nothing readable is left; its flaws are then in
+    /// `flaws`.
     pub fn next_part(&mut self, progress: &mut Progress, flaws: &mut Vec<Flaw>) -> Option<Part> {
         let mut part: Option<Part> = None;
         let mut found = Vec::new();
@@ -149,7 +149,7 @@ impl Assembler<'_> {
         part
     }
 
-    /// Takes what there is of one segment. Returns why another file has to go on, where that is so.
+    /// Takes the footage of one segment. Returns the reason where another file has to go on.
     fn segment(
         &mut self,
         progress: &mut Progress,
@@ -184,7 +184,7 @@ impl Assembler<'_> {
                 _ => None,
             };
             if let Some(what) = flawed {
-                // Another file begins, so that what is before it plays to its end.
+                // Another file begins, so that the footage before it plays to its end.
                 header = None;
                 if part.is_some() {
                     return Some("from here on the pictures are not what the header says");
@@ -233,7 +233,7 @@ impl Assembler<'_> {
 }
 
 impl Bounds {
-    /// Notes what is missing after the last fragment.
+    /// Notes the gap after the last fragment.
     fn note_end(&self, progress: &Progress, part: &mut Part) {
         let ended_at = part.content.ends_at;
         let missing = self.to.as_micros().saturating_sub(ended_at.as_micros());
@@ -248,7 +248,7 @@ impl Bounds {
         }
     }
 
-    /// What is missing before the first fragment.
+    /// Gap before the first fragment.
     fn gap_before(&self, first: WallTime, cause: Option<GapCause>) -> Option<Gap> {
         let missing = first.as_micros().saturating_sub(self.from.as_micros());
         (missing > EDGE_MICROS).then(|| Gap {
@@ -261,7 +261,7 @@ impl Bounds {
     }
 }
 
-/// Takes a fragment into `part`, or returns why it does not belong there.
+/// Takes a fragment into `part`, or returns the reason why it does not belong there.
 fn take(
     progress: &mut Progress,
     part: &mut Option<Part>,
@@ -334,7 +334,7 @@ fn place(one: &SegmentFootage, init: &Init, row: &ClipFragment, surveyed: &Surve
     }
 }
 
-/// What there is to say about a join, where there is.
+/// Gap at a join, where there is one.
 fn gap(last: &Place, join: Join, to: WallTime, at: f64, lost: Option<GapCause>) -> Option<Gap> {
     let cause = match (lost, join.clock_step_micros) {
         (Some(cause), _) => cause,
@@ -351,7 +351,7 @@ fn gap(last: &Place, join: Join, to: WallTime, at: f64, lost: Option<GapCause>) 
     })
 }
 
-/// What to say about footage that cannot be read.
+/// Gap cause and flaw of footage that cannot be read.
 fn lost(damage: &Damage) -> (GapCause, String) {
     match damage {
         Damage::Unreadable(error) if error.kind() == io::ErrorKind::NotFound => {

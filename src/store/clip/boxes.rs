@@ -1,11 +1,11 @@
 //! Boxes of ISO/IEC 14496-12: read with every length checked, written with every length filled in.
 
-/// A box that is not what the standard says, in words for a person.
+/// A box that breaks the standard, in words for a person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Malformed(pub String);
 
-/// What kind of box it is.
+/// Type of a box.
 pub(super) type Kind = [u8; 4];
 
 /// A [`Kind`] for a person.
@@ -48,7 +48,7 @@ impl<'a> Cursor<'a> {
         Ok(((word >> 24) as u8, word & 0x00ff_ffff))
     }
 
-    /// The next box and what is in it; `None` at the end.
+    /// The next box and its content; `None` at the end.
     pub fn next_box(&mut self) -> Result<Option<(Kind, Cursor<'a>)>, Malformed> {
         if self.0.is_empty() {
             return Ok(None);
@@ -86,7 +86,7 @@ pub(super) fn too_small(kind: Kind) -> Malformed {
     Malformed(format!("{} is smaller than its head", name(kind)))
 }
 
-/// Appends a box to `out`; `fill` writes what is in it.
+/// Appends a box to `out`; `fill` writes its content.
 pub(super) fn put_box(out: &mut Vec<u8>, kind: Kind, fill: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend([0; 4]);

@@ -11,7 +11,7 @@ use crate::store::catalogue::ClipFragment;
 use crate::store::container::{Start, Walk};
 use crate::store::index::IndexedFragment;
 
-/// From when on a segment's pictures are not what its header says, and what is wrong. Damage is found by others, and is
+/// Time from which a segment's pictures do not match its header, and the flaw. Damage is found by other checks, and is
 /// passed over.
 pub(in crate::store) fn wrong_header(
     file: &File,
@@ -31,7 +31,7 @@ pub(in crate::store) fn wrong_header(
     None
 }
 
-/// What reading needs of a row.
+/// Row with the fields that reading needs.
 fn row_of(fragment: &IndexedFragment) -> ClipFragment {
     ClipFragment {
         offset_bytes: fragment.offset_bytes,

@@ -1,4 +1,4 @@
-//! What ends an export.
+//! Errors that end an export.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,16 +6,16 @@ use std::path::PathBuf;
 use crate::domain::fault::ErrorKind;
 use crate::store::error::StoreError;
 
-/// What ends an export.
+/// Error that ends an export.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// The index, or the access log: what is not logged is not exported.
+    /// Error of the index or the access log: nothing is exported without a line in the log.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// There is no such folder.
     #[error("there is no folder {}; mount the stick, or make the folder, and try again", path.display())]
     NoFolder {
-        /// What was named.
+        /// Folder that was named.
         path: PathBuf,
     },
     /// It would not fit.
@@ -26,25 +26,25 @@ pub enum ExportError {
     NoRoom {
         /// The folder.
         path: PathBuf,
-        /// What the export takes.
+        /// Bytes that the export takes.
         needed_bytes: u64,
-        /// What is free.
+        /// Free bytes.
         free_bytes: u64,
     },
     /// The folder does not take a file.
     #[error("cannot {doing} {}: {source}; {}", path.display(), remedy(source))]
     Output {
-        /// What was tried.
+        /// Operation that failed.
         doing: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         source: io::Error,
     },
 }
 
 impl ExportError {
-    /// What to do about it.
+    /// Kind of the error, for its treatment.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Store(error) => error.kind(),

@@ -18,21 +18,21 @@ use crate::domain::time::WallTime;
 use crate::store::access::{self, AccessClip, AccessEntry, AccessKind};
 use crate::store::catalogue::Catalogue;
 
-/// What is read at once.
+/// Bytes that are read at once.
 const BUFFER_BYTES: usize = 1 << 20;
-/// What a sample takes in a file's tables, at most, and what else a file has.
+/// Maximum bytes of a sample in a file's tables, and the bytes of the rest of a file.
 const TABLE_BYTES_PER_SAMPLE: u64 = 24;
 const OTHER_BYTES: u64 = 64 * 1024;
-/// How many gaps of a file one line of the access log tells; the file itself has them all.
+/// Maximum number of a file's gaps in one line of the access log; the file itself has them all.
 const LOGGED_GAPS_MAX: usize = 50;
 
-/// Carries out an order. Blocks for as long as reading and writing take; `progress` is told bytes done and bytes in all.
+/// Carries out an order. Blocks for as long as reading and writing take; `progress` gets the bytes done and the total.
 ///
-/// Nothing of the footage is read before the access log says that it will be. Footage that cannot be read is a gap and
-/// a [`Flaw`](super::Flaw), and the rest is exported.
+/// No footage is read before the access log says that it will be. Footage that cannot be read is a gap and a
+/// [`Flaw`](super::Flaw), and the rest is exported.
 ///
 /// # Errors
-/// Where nothing was begun. A folder that takes no more later on ends the export too, and is told in
+/// Failures before the export began. A folder that takes no more later on ends the export too, and is reported in
 /// [`Exported::failed`], since complete files stay.
 pub fn export(
     catalogue: &Catalogue,
@@ -57,7 +57,7 @@ pub fn export(
     let total: u64 = clips.iter().map(|(_, _, sources)| 2 * sources.bytes()).sum();
     let mut done = 0;
     let mut passed = |bytes| {
-        // What has to be read once more is not counted.
+        // Bytes that have to be read once more are not counted.
         done = total.min(done + bytes);
         progress(done, total);
     };
@@ -87,7 +87,7 @@ fn access_clip(clip: &ClipOrder, to: WallTime) -> AccessClip {
     AccessClip { camera: clip.camera.clone(), starts_at: clip.from, ends_at: to, alert: clip.alert }
 }
 
-/// What the access log says at the end of a clip.
+/// Kind and detail of the access log's line at the end of a clip.
 fn outcome(done: &ExportedClip, failed: Option<&ExportError>) -> (AccessKind, String) {
     let file = |file: &ExportedFile| {
         let gaps = gaps(&file.content.gaps);
@@ -130,7 +130,7 @@ impl Log<'_> {
     }
 }
 
-/// What an exported file says of itself.
+/// Description of an exported file in itself.
 #[derive(Serialize)]
 struct About<'a> {
     schema: &'static str,
@@ -145,7 +145,7 @@ struct About<'a> {
     part: usize,
     #[serde(flatten)]
     content: &'a Content,
-    /// Below the store's clips/.
+    /// Paths below the store's clips/.
     segments: Vec<&'a Path>,
     flaws: Vec<&'a str>,
     exported_at: WallTime,
@@ -165,7 +165,7 @@ struct ClipExport<'a> {
     done: ExportedClip,
 }
 
-/// Why a file was not written.
+/// Reason why a file was not written.
 enum Unwritten {
     /// The folder did not take it.
     Output(ExportError),

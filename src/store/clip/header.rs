@@ -1,4 +1,4 @@
-//! Holds a segment's samples against its header: pictures under another stream's header cannot be decoded, or decode to
+//! Compares a segment's samples with its header: pictures under another stream's header cannot be decoded, or decode to
 //! garbage without an error.
 
 use std::fs::File;
@@ -14,16 +14,16 @@ use crate::bitstream::sets::sets_of;
 use crate::bitstream::sps::Sps;
 use crate::domain::fragment::Codec;
 
-/// What of a NAL unit is read: enough for a parameter set and for a slice's head.
+/// Bytes that are read of a NAL unit: enough for a parameter set and for a slice's head.
 const HEAD_BYTES: usize = 1024;
-/// What of a slice is read.
+/// Bytes that are read of a slice.
 const SLICE_BYTES: usize = 64;
 /// Fields of a visual sample entry in front of its boxes (ISO/IEC 14496-12, 12.1.3).
 const ENTRY_BYTES: usize = 78;
-/// No sample of a camera has more units.
+/// Maximum number of units in a camera's sample.
 const UNITS_MAX: usize = 2048;
 
-/// What a header says, and what samples have added to it.
+/// Parameter sets of a header, with those that samples have added.
 pub(in crate::store) struct Header {
     codec: Codec,
     sets: Sets,
@@ -33,7 +33,7 @@ pub(in crate::store) struct Header {
     is_in_band: bool,
 }
 
-/// What of a sequence parameter set may not change under one header.
+/// Fields of a sequence parameter set that may not change under one header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Picture {
     width: u32,
@@ -48,7 +48,7 @@ impl From<&Sps> for Picture {
 }
 
 impl Header {
-    /// The header in what stands in stsd; `None` where that is no H.264 and no H.265, or does not read.
+    /// Reads the header from the content of stsd; `None` if that is neither H.264 nor H.265, or cannot be parsed.
     pub fn read(descriptions: &[u8]) -> Option<Self> {
         let mut entries = Cursor(descriptions);
         // Version, flags and count.
@@ -72,7 +72,7 @@ impl Header {
         (!header.described.is_empty()).then_some(header)
     }
 
-    /// Takes a parameter set; returns what it says where it is a sequence parameter set.
+    /// Takes a parameter set; returns its fields if it is a sequence parameter set.
     fn take(&mut self, unit: &[u8]) -> Option<Sps> {
         let Role::Set(kind) = role(self.codec, unit) else { return None };
         self.sets.take(kind, unit, false);
@@ -83,7 +83,7 @@ impl Header {
         }
     }
 
-    /// What is wrong with the samples of a fragment whose moof starts at `moof_at` of `file`.
+    /// Finds a flaw in the samples of a fragment with its moof at `moof_at` of `file`.
     pub fn flaw(&mut self, file: &File, moof_at: u64, moof: &Moof) -> io::Result<Option<String>> {
         let mut buffer = vec![0; HEAD_BYTES];
         for run in &moof.runs {

@@ -4,11 +4,10 @@
 //! store but for its access log, and never writes over a file. `cli` asks for it through
 //! [`export`](fn@export); the daemon may run at the same time.
 //!
-//! What comes out are the camera's samples, bit by bit. A file starts with the fragment in which the span begins, at
-//! most one GOP early, and its timeline follows the wall's clock: where footage is missing, the last picture stands
-//! still for as long, and the gap is listed. What the file is, and why it was exported, stands in a user box inside it
-//! and not beside it: a file that is renamed or copied alone takes that along, and its sha256 in the access log covers
-//! it.
+//! The output has the camera's samples, bit by bit. A file starts with the fragment in which the span begins, at most
+//! one GOP early, and its timeline follows the wall clock: where footage is missing, the last picture stands still for
+//! as long, and the gap is listed. A user box inside the file, and no file beside it, describes the file and the reason
+//! of its export: a file that is renamed or copied alone takes that along, and its sha256 in the access log covers it.
 
 mod assembly;
 mod boxes;
@@ -38,64 +37,64 @@ use crate::domain::fragment::TimeSource;
 use crate::domain::ids::{AlertId, BoxId, CameraId};
 use crate::domain::time::{ClockState, WallTime};
 
-/// The value of `schema` in the box that says what an exported file is.
+/// The value of `schema` in the box that describes an exported file.
 pub const SCHEMA: &str = "wardwatch.clip/1";
 /// The longest file that the FAT32 of a USB stick can hold.
 pub const FAT32_FILE_BYTES_MAX: u64 = (1 << 32) - 1;
 
-/// What to export, whereto, and on whose behalf.
+/// Order of an export: footage, destination and person.
 #[derive(Debug, Clone)]
 pub struct ExportOrder {
-    /// In this order.
+    /// Clips, in this order.
     pub clips: Vec<ClipOrder>,
-    /// An existing folder.
+    /// Destination: an existing folder.
     pub folder: PathBuf,
-    /// Who wants it, for the access log.
+    /// Person that wants it, for the access log.
     pub who: String,
-    /// Why, for the access log.
+    /// Reason, for the access log.
     pub why: String,
-    /// Whose footage it is, where that is known.
+    /// Box that recorded the footage, where that is known.
     pub box_id: Option<BoxId>,
-    /// In which the files are named.
+    /// Time zone of the file names.
     pub timezone: TimeZone,
-    /// No file gets longer; a second one goes on. At most [`FAT32_FILE_BYTES_MAX`].
+    /// Maximum length of a file; a second one goes on. At most [`FAT32_FILE_BYTES_MAX`].
     pub file_bytes_max: u64,
 }
 
 /// Footage of one camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClipOrder {
-    /// Whose.
+    /// Its camera.
     pub camera: CameraId,
-    /// From when.
+    /// Its start.
     pub from: WallTime,
-    /// Until when; `None` for the newest footage.
+    /// Its end; `None` for the newest footage.
     pub to: Option<WallTime>,
     /// The alert that asks for it.
     pub alert: Option<AlertId>,
 }
 
-/// What became of an order.
+/// Outcome of an order.
 #[derive(Debug, Serialize)]
 pub struct Exported {
-    /// One for each that was ordered, as far as it came.
+    /// One for each clip that was ordered, as far as it came.
     pub clips: Vec<ExportedClip>,
-    /// Why it was given up: the folder does not take any more. Complete files stay.
+    /// Reason why it was given up: the folder does not take any more. Complete files stay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,
 }
 
-/// What became of one clip.
+/// Outcome of one clip.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExportedClip {
-    /// Whose.
+    /// Its camera.
     pub camera: CameraId,
     /// The alert that asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alert: Option<AlertId>,
-    /// From when it was asked for.
+    /// Requested start.
     pub from: WallTime,
-    /// Until when it was asked for.
+    /// Requested end.
     pub to: WallTime,
     /// Empty where there is no footage.
     pub files: Vec<ExportedFile>,
@@ -106,55 +105,55 @@ pub struct ExportedClip {
 /// A file that is complete.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExportedFile {
-    /// Where it is.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Its length.
+    /// Length of the file.
     pub bytes: u64,
-    /// Of all of it, in hexadecimal.
+    /// sha256 of the whole file, in hexadecimal.
     pub sha256: String,
-    /// What is in it.
+    /// Content of the file.
     #[serde(flatten)]
     pub content: Content,
 }
 
-/// What is in a file.
+/// Content of a file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Content {
-    /// When its first sample arrived.
+    /// Arrival of its first sample.
     pub starts_at: WallTime,
-    /// When its last fragment ends.
+    /// End of its last fragment.
     pub ends_at: WallTime,
-    /// The least that these times can be trusted.
+    /// The least trusted clock state of its segments.
     pub clock: ClockState,
-    /// Whose clock its times follow: the box's where the camera's could not be, in one of its segments at least.
+    /// Clock that its times follow: the box's if the camera's could not be followed in at least one of its segments.
     pub time: TimeSource,
-    /// How long it plays.
+    /// Playing time in seconds.
     pub seconds: f64,
-    /// How many encoded pictures.
+    /// Number of encoded pictures.
     pub samples: usize,
-    /// In the order of the file.
+    /// Gaps, in the order of the file.
     pub gaps: Vec<Gap>,
-    /// Why another file goes on where this one ends.
+    /// Reason why another file goes on where this one ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub goes_on: Option<&'static str>,
 }
 
-/// Where footage is missing, or its times jump.
+/// Gap in the footage, or a jump of its times.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Gap {
-    /// How far into the file it begins. Before the first picture and after the last one it takes no time in the file.
+    /// Start of the gap in the file, in seconds. Before the first picture and after the last one it takes no time in the file.
     pub position_seconds: f64,
-    /// When footage ends.
+    /// End of the footage before it.
     pub from: WallTime,
-    /// When it goes on.
+    /// Start of the footage after it.
     pub to: WallTime,
-    /// How long that was; not what `from` and `to` say where the clock was set.
+    /// Length of the gap; not the span from `from` to `to` where the clock was set.
     pub seconds: f64,
-    /// Why.
+    /// Its cause.
     pub cause: GapCause,
 }
 
-/// Why there is a gap.
+/// Cause of a gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GapCause {
@@ -171,7 +170,7 @@ pub enum GapCause {
 }
 
 impl GapCause {
-    /// The word that stands in JSON.
+    /// Its word in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotRecorded => "not-recorded",
@@ -186,16 +185,16 @@ impl GapCause {
 /// Footage that is not as it was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Flaw {
-    /// Of when.
+    /// Time of the footage.
     pub at: WallTime,
-    /// In which file of the store.
+    /// File of the store.
     pub path: PathBuf,
-    /// What is wrong.
+    /// Description of the flaw.
     pub what: String,
 }
 
 impl Exported {
-    /// Whether all that the index has was exported, as it was recorded.
+    /// Returns true if all footage in the index was exported, as it was recorded.
     pub fn is_whole(&self) -> bool {
         self.clips.iter().all(|clip| clip.flaws.is_empty())
     }

@@ -1,8 +1,8 @@
 //! One exported file: its samples' tables, and the boxes in front of them.
 //!
-//! ISO/IEC 14496-12, 14496-14: `ftyp | moov | uuid (what it is, JSON) | mdat`. Not fragmented, tables first: what every
-//! player opens, and what can be sought in from the first byte. Composition offsets are moved so that none is below
-//! zero, which version 0 of ctts can say; an edit list takes that back.
+//! ISO/IEC 14496-12, 14496-14: `ftyp | moov | uuid (description, JSON) | mdat`. Not fragmented, tables first: every
+//! player opens that, and can seek in it from the first byte. Composition offsets are moved so that none is below zero,
+//! as version 0 of ctts needs them; an edit list takes that back.
 
 use std::time::Duration;
 
@@ -11,20 +11,20 @@ use super::parse::{Init, Moof, Sample};
 use super::timeline::{micros, scaled};
 use crate::domain::time::WallTime;
 
-/// The uuid of the box that says what the file is: `wardwatch.clip/1`, JSON.
+/// The uuid of the box that describes the file: `wardwatch.clip/1`, JSON.
 pub const CLIP_UUID: [u8; 16] =
     [0x6f, 0x1c, 0x5a, 0x52, 0x0e, 0x8b, 0x4d, 0x0f, 0x9a, 0x53, 0x77, 0x61, 0x72, 0x64, 0x63, 0x6c];
 /// Seconds from 1904 to 1970.
 const EPOCH_1904: i64 = 2_082_844_800;
-/// One file has at most so many samples: a bound for the memory that tables take.
+/// Maximum number of samples in a file: a bound for the memory that tables take.
 const SAMPLES_MAX: usize = 3_000_000;
-/// Room in a file for the tables of the next fragment, the other boxes, and what is said about gaps.
+/// Room in a file for the tables of the next fragment, the other boxes, and the list of gaps.
 const TABLES_SLACK_BYTES: u64 = 256 * 1024;
 
-/// A file that is being put together.
+/// A file that is being assembled.
 #[derive(Debug)]
 pub(super) struct Movie {
-    /// When its first sample arrived.
+    /// Arrival of its first sample.
     pub starts_at: WallTime,
     init: Init,
     samples: Vec<Sample>,
@@ -39,19 +39,19 @@ pub(super) struct Movie {
 /// Samples that lie one behind the other, in their segment and here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Chunk {
-    /// Which of the segments.
+    /// Index of its segment.
     pub segment: usize,
-    /// Where the fragment's moof starts in the segment's file.
+    /// Offset of the fragment's moof in the segment's file.
     pub fragment_at: u64,
-    /// Where the samples start there.
+    /// Offset of the samples there.
     pub samples_at: u64,
-    /// How much.
+    /// Length of the samples.
     pub bytes: u64,
     samples: u32,
 }
 
 impl Movie {
-    /// An empty one, of what `init` describes.
+    /// An empty file for the track that `init` describes.
     pub fn new(init: Init, starts_at: WallTime) -> Self {
         Self {
             starts_at,
@@ -64,8 +64,8 @@ impl Movie {
         }
     }
 
-    /// Why `bytes` of samples that `init` describes cannot follow `gap_ticks` (of `init`) after what is there; `None`
-    /// if they can.
+    /// Reason why `bytes` of samples that `init` describes cannot follow `gap_ticks` (of `init`) after the present end;
+    /// `None` if they can.
     pub fn refuses(
         &self,
         init: &Init,
@@ -79,7 +79,7 @@ impl Movie {
         if self.init.descriptions != init.descriptions || self.init.shape != init.shape {
             Some("the stream's parameters change")
         } else if i32::try_from(gap).is_err() {
-            // Half of what a duration can say: the sample before the gap plays on over it.
+            // Half the range of a duration: the sample before the gap plays on over it.
             Some("the gap is longer than a file can say")
         } else if self.samples.len() >= SAMPLES_MAX || self.media_bytes + bytes + tables > file_bytes_max {
             Some("the file is as large as it may be")
@@ -88,8 +88,8 @@ impl Movie {
         }
     }
 
-    /// Appends the samples of a fragment whose moof stands at `fragment_at` of its segment's file, `gap_ticks` of
-    /// `init` after the end of what is there. A little less than nothing shortens the last sample.
+    /// Appends the samples of a fragment with its moof at `fragment_at` of its segment's file, `gap_ticks` of `init` after
+    /// the present end. A gap a little below zero shortens the last sample.
     pub fn push(&mut self, init: &Init, moof: &Moof, segment: usize, fragment_at: u64, gap_ticks: i64) {
         let here = |ticks: i64| scaled(ticks, init.timescale, self.init.timescale);
         let start = match self.samples.last_mut() {
@@ -126,23 +126,23 @@ impl Movie {
         }
     }
 
-    /// Where its samples are, in the order in which they follow each other here.
+    /// Places of its samples, in the order in which they follow each other here.
     pub fn chunks(&self) -> &[Chunk] {
         &self.chunks
     }
 
-    /// How many samples.
+    /// Number of samples.
     pub fn samples(&self) -> usize {
         self.samples.len()
     }
 
-    /// How long it plays.
+    /// Playing time.
     pub fn duration(&self) -> Duration {
         let ticks = self.presented.1.saturating_sub(self.presented.0);
         Duration::from_micros(micros(ticks, self.init.timescale).try_into().unwrap_or(0))
     }
 
-    /// Everything that stands before the samples; `about` is the JSON that says what the file is.
+    /// All bytes before the samples; `about` is the JSON that describes the file.
     pub fn head(&self, about: &[u8]) -> Vec<u8> {
         let length = self.head_at(about, 0).len() as u64;
         self.head_at(about, length)
@@ -169,7 +169,7 @@ impl Movie {
 
     fn put_moov(&self, out: &mut Vec<u8>, media_at: u64) {
         let ticks = self.last.1.max(self.presented.1.cast_unsigned());
-        // Times before 2040 and durations below 32 bits are said as old players want them.
+        // Times before 2040 and durations below 32 bits are written as old players want them.
         let created = u64::try_from(self.starts_at.as_micros() / 1_000_000 + EPOCH_1904).unwrap_or(0);
         let version = u8::from(u32::try_from(ticks.max(created)).is_err());
         let presented = self.presented.1.saturating_sub(self.presented.0).cast_unsigned();
@@ -230,7 +230,7 @@ impl Movie {
         });
     }
 
-    /// What is added to all composition offsets.
+    /// Ticks that are added to all composition offsets.
     fn shift(&self) -> i64 {
         let least = self.samples.iter().map(|sample| i64::from(sample.offset)).min();
         -least.unwrap_or(0).min(0)
@@ -294,7 +294,7 @@ fn put_table<const N: usize>(out: &mut Vec<u8>, kind: [u8; 4], entries: &[[u32; 
     });
 }
 
-/// How often each value comes in a row.
+/// Runs of equal values, as count and value.
 fn run_lengths(values: impl Iterator<Item = u32>) -> Vec<[u32; 2]> {
     let mut entries: Vec<[u32; 2]> = Vec::new();
     for value in values {
@@ -364,7 +364,7 @@ mod tests {
         assert_eq!(table(&head, b"ctts"), [3, 1, 40, 1, 80, 1, 0]);
         let trak = Cursor(&head).need(*b"moov").unwrap().need(*b"trak").unwrap();
         let elst = trak.need(*b"edts").unwrap().need(*b"elst").unwrap();
-        // One entry: what is presented takes 120 ticks and starts at 40.
+        // One entry: the presentation takes 120 ticks and starts at 40.
         assert_eq!(elst.0[4..].chunks(4).map(|word| word[3]).collect::<Vec<_>>(), [1, 120, 40, 0]);
     }
 

@@ -1,7 +1,7 @@
-//! Reads what a segment's file says of its samples: the init section once, then each fragment's moof.
+//! Reads the sample tables of a segment's file: the init section once, then each fragment's moof.
 //!
-//! Whatever the bytes are, the outcome is samples that lie within the fragment or an error; nothing is allocated
-//! because a damaged length asks for it.
+//! Any bytes give either samples that lie within the fragment or an error; nothing is allocated because a damaged length
+//! asks for it.
 
 use super::boxes::{Cursor, Malformed, name};
 
@@ -22,14 +22,14 @@ const SAMPLE_COMPOSITION_OFFSET: u32 = 0x800;
 /// `sample_is_non_sync_sample`, 8.8.3.1.
 const NON_SYNC: u32 = 0x1_0000;
 
-/// What an init section says of its one video track.
+/// The one video track of an init section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Init {
     /// Ticks per second of the samples' times.
     pub timescale: u32,
     /// Transformation matrix, width and height as they stand in tkhd: 44 bytes.
     pub shape: Vec<u8>,
-    /// What is in stsd: the sample description with the parameter sets, as the muxer wrote it.
+    /// Content of stsd: the sample description with the parameter sets, as the muxer wrote it.
     pub descriptions: Vec<u8>,
     track: u32,
     defaults: Defaults,
@@ -51,22 +51,22 @@ pub(super) struct Sample {
     pub duration: u32,
     /// From its decoding to its presentation, in ticks.
     pub offset: i32,
-    /// Whether decoding can start here.
+    /// True if decoding can start here.
     pub sync: bool,
 }
 
 /// Samples that lie one behind the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Run {
-    /// Where the first one starts, counted from the start of the moof.
+    /// Offset of the first one, from the start of the moof.
     pub offset_bytes: u64,
-    /// All of them together.
+    /// Bytes of all of them together.
     pub bytes: u64,
     /// In decoding order.
     pub samples: Vec<Sample>,
 }
 
-/// What a moof says.
+/// Content of a moof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Moof {
     /// Decoding time of its first sample in ticks since the session's start.
@@ -119,7 +119,7 @@ fn track(trak: Cursor, extends: Cursor) -> Result<Init, Malformed> {
     Ok(Init { timescale, shape, descriptions: stsd.0.to_vec(), track, defaults: defaults(extends, track)? })
 }
 
-/// What trex says for `track`.
+/// Defaults of `track` in trex.
 fn defaults(mut extends: Cursor, track: u32) -> Result<Defaults, Malformed> {
     while let Some((kind, mut trex)) = extends.next_box()? {
         if kind == *b"trex" {
@@ -133,7 +133,7 @@ fn defaults(mut extends: Cursor, track: u32) -> Result<Defaults, Malformed> {
     Err(Malformed("has no trex of its video track".to_owned()))
 }
 
-/// Reads what is in a moof of a track that `init` describes. `fragment_bytes` bounds what its samples can take.
+/// Reads the content of a moof of a track that `init` describes. `fragment_bytes` bounds the bytes of its samples.
 pub(super) fn moof(inside: &[u8], init: &Init, fragment_bytes: u64) -> Result<Moof, Malformed> {
     let mut moof = Cursor(inside);
     while let Some((kind, traf)) = moof.next_box()? {
@@ -191,7 +191,7 @@ fn traf(
     Ok(Moof { decode_time, runs })
 }
 
-/// `follows` is where a run without an offset of its own starts, `bytes_max` what its samples can take.
+/// `follows` is the start of a run without an offset of its own, `bytes_max` the bound for its samples.
 fn trun(
     mut trun: Cursor,
     defaults: Defaults,
@@ -216,7 +216,7 @@ fn trun(
         let duration = field(SAMPLE_DURATION, defaults.duration)?;
         let size = field(SAMPLE_SIZE, defaults.size)?;
         let sample_flags = field(SAMPLE_FLAGS, defaults.flags)?;
-        // Version 0 has it unsigned; no offset that means anything is beyond 31 bits.
+        // Version 0 has it unsigned; no offset beyond 31 bits makes sense.
         let offset = field(SAMPLE_COMPOSITION_OFFSET, 0)?.cast_signed();
         let flags = first_flags.take().unwrap_or(sample_flags);
         bytes += u64::from(size);

@@ -1,5 +1,5 @@
 //! Reads one segment's file from its start: its init section, each wanted fragment's moof, and the running digest of
-//! everything on the way, which tells whether the file is still what was recorded.
+//! everything on the way, which shows whether the file is still as it was recorded.
 //!
 //! Media bytes pass by and are not kept.
 
@@ -12,19 +12,19 @@ use super::boxes::{Cursor, Malformed, name};
 use super::parse::{self, Init, Moof};
 use crate::store::catalogue::ClipFragment;
 
-/// A longer init section or moof is none.
+/// Maximum length of an init section or moof.
 const TABLES_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// A longer fragment is none.
+/// Maximum length of a fragment.
 const FRAGMENT_BYTES_MAX: u64 = 1 << 30;
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// Why a fragment cannot be exported.
+/// Reason why a fragment cannot be exported.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Damage {
     /// The file cannot be read there, or ends before.
     #[error("{}", if .0.kind() == io::ErrorKind::UnexpectedEof { "the file ends before it".to_owned() } else { .0.to_string() })]
     Unreadable(#[from] io::Error),
-    /// It is not what it should be.
+    /// The file is malformed there.
     #[error("it is damaged: {0}")]
     Malformed(#[from] Malformed),
 }
@@ -34,10 +34,10 @@ pub(super) enum Damage {
 pub(super) struct Surveyed {
     /// Its samples.
     pub moof: Moof,
-    /// Where the moof starts in the file.
+    /// Offset of the moof in the file.
     pub moof_at: u64,
-    /// Whether everything in the file up to its end is as it was recorded; `None` where something before it could not
-    /// be read.
+    /// True if everything in the file up to its end is as it was recorded; `None` where a part before it could not be
+    /// read.
     pub is_as_recorded: Option<bool>,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Surveyed {
 pub(super) struct Survey<'a> {
     file: &'a File,
     at: u64,
-    /// Of everything before `at`; `None` after something could not be read.
+    /// Digest of everything before `at`; `None` after a part could not be read.
     sha256: Option<Sha256>,
     buffer: Vec<u8>,
 }
@@ -86,7 +86,7 @@ impl<'a> Survey<'a> {
         Ok(Surveyed { moof, moof_at, is_as_recorded })
     }
 
-    /// The fragment's moof and where it starts. Boxes in front of it (styp, prft) are passed.
+    /// The fragment's moof and its offset. Boxes in front of it (styp, prft) are passed.
     fn moof(&mut self, end: u64, init: &Init) -> Result<(Moof, u64), Damage> {
         loop {
             let start = self.at;
@@ -118,7 +118,7 @@ impl<'a> Survey<'a> {
         Ok(read)
     }
 
-    /// Reads on to `target`, or goes there where the digest is lost anyway.
+    /// Reads on to `target`, or seeks there where the digest is lost anyway.
     fn skip_to(&mut self, target: u64) -> io::Result<()> {
         while self.at < target && self.sha256.is_some() {
             let wanted = (target - self.at).min(BUFFER_BYTES as u64) as usize;
@@ -131,7 +131,7 @@ impl<'a> Survey<'a> {
             read.inspect_err(|_| self.sha256 = None)?;
         }
         if self.at != target || self.sha256.is_none() {
-            // Not all that lies before was read; and a read that failed leaves the file anywhere.
+            // Not all bytes before it were read; and a read that failed leaves the file at any position.
             self.sha256 = None;
             self.file.seek(SeekFrom::Start(target))?;
             self.at = target;

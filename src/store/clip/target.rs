@@ -1,6 +1,6 @@
 //! The folder that an export goes to: a stick that may be full, or gone.
 //!
-//! A file is written as `.NAME.part`, synced, and only then gets its name: what has a name is whole. No file is written
+//! A file is written as `.NAME.part`, synced, and only then gets its name: a file with a name is whole. No file is written
 //! over.
 
 use std::fs::{self, File, OpenOptions};
@@ -13,9 +13,9 @@ use sha2::{Digest, Sha256};
 use super::error::ExportError;
 use crate::store::access::hex;
 
-/// What may wait in memory for a slow stick; and how soon one that is full or gone is noticed.
+/// Bytes that may wait in memory for a slow stick, and after which one that is full or gone is noticed.
 const UNSYNCED_BYTES_MAX: u64 = 32 << 20;
-/// How often another name is tried.
+/// Maximum number of tried names.
 const NAMES_MAX: u32 = 1000;
 
 /// The folder.
@@ -52,7 +52,7 @@ impl Target {
             let Some(file) = claim(&part).map_err(output("create", &part))? else { continue };
             let claimed =
                 PartFile { file, part, path, sha256: Sha256::new(), bytes: 0, unsynced: 0, done: false };
-            // Looked at while the part is ours: another export would have to take that first.
+            // Checked while the part is ours: another export would have to take that first.
             match fs::symlink_metadata(&claimed.path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(claimed),
                 Err(error) => return Err(output("look at", &claimed.path)(error)),
@@ -68,7 +68,7 @@ fn claim(part: &Path) -> io::Result<Option<File>> {
     for _ in 0..2 {
         match OpenOptions::new().write(true).create_new(true).open(part) {
             Ok(file) => {
-                // A disk without locks cannot tell what was left behind, and needs none to go on.
+                // A disk without locks cannot tell a part that was left behind, and needs no lock to go on.
                 let _ = file.try_lock();
                 return Ok(Some(file));
             }
@@ -131,7 +131,7 @@ impl PartFile {
 impl Drop for PartFile {
     fn drop(&mut self) {
         if !self.done {
-            // A stick that is gone keeps it; the next export of the same name removes it.
+            // A stick that was pulled out keeps it; the next export of the same name removes it.
             let _ = fs::remove_file(&self.part);
         }
     }

@@ -40,13 +40,13 @@ pub(super) fn init_section(timescale: u32, description: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A keyframe and what follows it.
+/// A key frame and the samples that follow it.
 pub(super) struct Gop {
     pub decode_time: u64,
     pub sizes: &'static [u32],
     /// From decoding to presentation, one per size.
     pub offsets: &'static [i32],
-    /// Of each sample.
+    /// Duration of each sample.
     pub duration: u32,
 }
 

@@ -1,9 +1,9 @@
-//! How much time lies between two fragments of a camera. Pure.
+//! Time between two fragments of a camera. Pure.
 //!
-//! An exported file's timeline follows the clock of the wall, told by whatever knows best how much time really passed:
-//! within a session the stream's own times, within a boot the clock since boot, else the wall clock. A wall clock that
-//! was set in between changes what the times are called and not how long anything took. Time never runs backwards:
-//! where it would, nothing is missing.
+//! An exported file's timeline follows the wall clock. The time that really passed comes from the best source: within a
+//! session the stream's own times, within a boot the clock since boot, else the wall clock. A wall clock that was set in
+//! between changes the names of the times and not the length of anything. Time never runs backwards: where it would,
+//! nothing is missing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,23 +13,23 @@ use crate::domain::time::WallTime;
 
 /// Less than this is a camera's unevenness, not a gap.
 const GAP_MIN_MICROS: i64 = 500_000;
-/// Two clocks that are further apart tell of different things: the wall clock was set, or it is another session.
+/// Maximum difference of two clocks that agree. Beyond it, the wall clock was set, or it is another session.
 const AGREE_MICROS: i64 = 1_000_000;
 
-/// Where a fragment stands on all the clocks there are.
+/// Times of a fragment on all the clocks there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
-    /// Which boot `monotonic_micros` counts from.
+    /// Boot from which `monotonic_micros` counts.
     pub boot: Arc<str>,
     /// The session; counted anew by each run of the daemon.
     pub epoch: Epoch,
-    /// When its first sample arrived.
+    /// Arrival of its first sample.
     pub wall: WallTime,
     /// The same since boot.
     pub monotonic_micros: i64,
     /// Presentation time of its first sample since the session's start.
     pub pts_micros: i64,
-    /// How long it plays.
+    /// Playing time.
     pub duration: Duration,
     /// Decoding time of its first sample in ticks.
     pub decode_time: u64,
@@ -39,20 +39,20 @@ pub(super) struct Place {
     pub timescale: u32,
 }
 
-/// What lies between two fragments.
+/// Time between two fragments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Join {
     /// From the end of the first to the start of the second, in ticks of the second; may be a little below zero.
     pub ticks: i64,
     /// The same in microseconds, not below zero.
     pub missing_micros: i64,
-    /// By how much the wall clock was set in between, where it was.
+    /// Step of the wall clock in between, where it was set.
     pub clock_step_micros: Option<i64>,
-    /// Whether footage may be missing here, or its times were changed: to be told.
+    /// True if footage may be missing here, or its times were changed: to be reported.
     pub is_gap: bool,
 }
 
-/// What lies between `before` and the next younger fragment.
+/// Time between `before` and the next younger fragment.
 pub(super) fn join(before: &Place, after: &Place) -> Join {
     let length = i64::try_from(before.duration.as_micros()).unwrap_or(i64::MAX);
     let passed = |from: i64, to: i64| to.saturating_sub(from).saturating_sub(length);

@@ -9,24 +9,24 @@ use crate::domain::ids::{AlertId, CameraId, OutboxId};
 use crate::domain::time::{ClockState, WallTime};
 use crate::store::error::StoreError;
 
-/// What an event pins, as it lies in the index.
+/// Footage that an event pins, as the index has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::store) struct PinRow {
     /// The event's alert.
     pub alert: AlertId,
-    /// Place of its first message.
+    /// Number of its first message.
     pub seq: u64,
-    /// Whose footage.
+    /// Its camera.
     pub camera: CameraId,
-    /// From when.
+    /// Its start.
     pub from: WallTime,
-    /// Until when; `None` while the event is open.
+    /// Its end; `None` while the event is open.
     pub to: Option<WallTime>,
-    /// When the event began.
+    /// Start of the event.
     pub opened_at: WallTime,
-    /// When it ended; `None` while it is open.
+    /// End of the event; `None` while it is open.
     pub closed_at: Option<WallTime>,
-    /// How far these times can be trusted.
+    /// Trust in these times.
     pub clock: ClockState,
 }
 
@@ -51,7 +51,7 @@ impl Index {
         parse_alert(outbox, seq, read)
     }
 
-    /// What all events pin.
+    /// Footage that all events pin.
     pub fn pins(&self) -> Result<Vec<PinRow>, StoreError> {
         let read = || {
             let mut statement = self.connection.prepare(
@@ -77,7 +77,7 @@ impl Index {
     }
 
     /// Removes events and their messages, but for those with a message that is not delivered, in one transaction.
-    /// Returns which are gone.
+    /// Returns those that are gone.
     pub fn forget(&mut self, alerts: &[AlertId]) -> Result<Vec<AlertId>, StoreError> {
         let failed = self.failed("forget old alerts");
         self.in_transaction(|transaction| {
@@ -105,7 +105,7 @@ fn forget_event(transaction: &Transaction, event: &str) -> rusqlite::Result<bool
     Ok(!waits)
 }
 
-/// An alert as it lies in the index: the message and the thumbnail.
+/// Columns of an alert in the index: the message and the thumbnail.
 pub(in crate::store) type AlertColumns = (String, Option<Vec<u8>>);
 
 /// One alert's columns.
@@ -115,7 +115,7 @@ fn read_alert(connection: &Connection, seq: u64) -> rusqlite::Result<AlertColumn
         .query_row([signed(seq)], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-/// The alert in its columns, as a message of `outbox`: whatever it was called when the message was stored.
+/// Parses the columns of an alert, as a message of `outbox`, even if that had another id when the message was stored.
 pub(in crate::store) fn parse_alert(
     outbox: OutboxId,
     seq: u64,
@@ -162,13 +162,13 @@ fn upsert_event(transaction: &Transaction, draft: &AlertDraft, boot_id: &str) ->
             event.closed_at.map(|at| at.wall.as_micros()),
             draft.clip.starts_at.as_micros(),
             draft.clip.ends_at.map(WallTime::as_micros),
-            // Stamped before the clock was right, it moves as the row has moved already.
+            // An end stamped before the clock was right moves as the row has moved already.
             event.closed_at.is_some_and(|at| at.clock != ClockState::Synced),
         ])
         .map(drop)
 }
 
-/// Returns its place, and how many bytes now wait in the outbox for it.
+/// Returns its number, and the bytes that now wait in the outbox for it.
 fn insert_alert(
     transaction: &Transaction,
     draft: AlertDraft,

@@ -1,5 +1,5 @@
 //! The writer's side of the index: every statement that changes it. Here the segments, in [`alerts`] the alerts, in
-//! [`outbox`] what of them waits, in [`times`] what is put right once the clock is.
+//! [`outbox`] the waiting ones, in [`times`] the correction of times once the clock is right.
 
 mod alerts;
 mod outbox;
@@ -26,7 +26,7 @@ use crate::domain::fragment::{Codec, Fragment, FragmentStart};
 use crate::domain::ids::CameraId;
 use crate::domain::time::{ClockState, WallTime};
 
-/// How long a statement waits for another connection that writes; only a repair tool would.
+/// Maximum wait of a statement for another connection that writes; only a repair tool would.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Releases before this one can corrupt a WAL.
 const SQLITE_MIN: i32 = 3_051_003;
@@ -44,7 +44,7 @@ pub(super) struct Index {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SegmentRow {
     pub id: i64,
-    /// Below `clips/`.
+    /// Path below `clips/`.
     pub path: PathBuf,
     header: SegmentHeader,
     init_bytes: u64,
@@ -52,7 +52,7 @@ pub(super) struct SegmentRow {
 
 impl SegmentRow {
     /// The row of the segment that starts with an init section of `init_bytes` and `header`. Its `id` is the header's,
-    /// but where that one is taken.
+    /// unless that one is taken.
     pub fn new(id: i64, path: PathBuf, header: SegmentHeader, init_bytes: u64) -> Self {
         Self { id, path, header, init_bytes }
     }
@@ -65,7 +65,7 @@ pub(super) struct FragmentRow {
     pub offset_bytes: u64,
     pub bytes: u64,
     pub sha256: [u8; 32],
-    /// Length of what follows it in the file.
+    /// Length of the trailer that follows it in the file.
     trailer_bytes: u64,
     pts_nanos: u64,
     duration: Duration,
@@ -115,7 +115,7 @@ impl FragmentRow {
     }
 }
 
-/// What one transaction brings into the index about segments.
+/// Changes of segments in one transaction.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub started: Vec<SegmentRow>,
@@ -132,7 +132,7 @@ impl Batch {
             && self.removed.is_empty()
     }
 
-    /// With what came after it; of a segment that goes then, nothing is added any more.
+    /// Appends a later batch; nothing is added any more of a segment that the later batch removes.
     pub fn followed_by(mut self, later: Self) -> Self {
         for id in &later.removed {
             self.forget(*id);
@@ -144,7 +144,7 @@ impl Batch {
         self
     }
 
-    /// Forgets what it holds of a segment. Returns how many fragments that were.
+    /// Forgets its rows of a segment. Returns the number of fragments among them.
     pub fn forget(&mut self, segment: i64) -> usize {
         let before = self.fragments.len();
         self.started.retain(|row| row.id != segment);
@@ -154,7 +154,7 @@ impl Batch {
     }
 }
 
-/// Where a fragment lies, and what its file should be up to its end.
+/// Place of a fragment, and the expected sha256 of its file up to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct IndexedFragment {
     pub offset_bytes: u64,
@@ -167,20 +167,20 @@ pub(super) struct IndexedFragment {
 /// A segment that the index knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KnownSegment {
-    /// Grows with age.
+    /// Row id; higher for younger segments.
     pub id: i64,
-    /// Below `clips/`.
+    /// Path below `clips/`.
     pub path: PathBuf,
     pub camera: CameraId,
     /// Arrival of its first sample.
     pub starts_at: WallTime,
     /// End of its last fragment.
     pub ends_at: WallTime,
-    /// How far these times can be trusted.
+    /// Trust in these times.
     pub clock: ClockState,
     /// Length of the file as far as it is indexed.
     pub bytes: u64,
-    /// Nothing will be added.
+    /// True once nothing will be added.
     pub ended: bool,
 }
 
@@ -207,7 +207,7 @@ impl Index {
         Ok(Self { connection, path: path.to_owned(), boot_id, waiting })
     }
 
-    /// Opens what may be left of an index, to read.
+    /// Opens an index that may be damaged, to read.
     pub fn open_damaged(path: &Path) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
@@ -223,7 +223,7 @@ impl Index {
         })
     }
 
-    /// Looks at the ends of the tables that the daemon cannot do without: damage there is to be found at the start.
+    /// Reads the ends of the tables that the daemon cannot do without, so that damage there is found at the start.
     pub fn read_ends(&self) -> Result<(), StoreError> {
         const ENDS: &str = "
             SELECT (SELECT last FROM sequence WHERE one = 1), (SELECT max(seq) FROM alert),
@@ -233,7 +233,7 @@ impl Index {
         self.connection.query_row(ENDS, [], |_| Ok(())).map_err(self.failed("read the ends of the tables"))
     }
 
-    /// Brings everything into the one file; what is being read at this moment may keep a part in the log.
+    /// Brings everything into the one file; a reader at this moment may keep a part in the log.
     pub fn checkpoint(&self) -> Result<(), StoreError> {
         self.connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
@@ -246,12 +246,12 @@ impl Index {
         self.connection.close().map_err(|(_, error)| failed(error))
     }
 
-    /// For statements that only one place needs.
+    /// Connection for statements that only one place needs.
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// The id that follows all there are.
+    /// The id that follows all present ones.
     pub fn next_segment_id(&self) -> Result<i64, StoreError> {
         self.connection
             .query_row("SELECT coalesce(max(id), 0) + 1 FROM segment", [], |row| row.get(0))
@@ -277,7 +277,7 @@ impl Index {
             .map_err(self.failed("read a segment"))
     }
 
-    /// Whether a segment has this path below `clips/`.
+    /// Returns true if a segment has this path below `clips/`.
     pub fn has_path(&self, path: &Path) -> Result<bool, StoreError> {
         self.connection
             .prepare_cached("SELECT 1 FROM segment WHERE path = ?1")
@@ -336,7 +336,7 @@ impl Index {
         .map_err(failed)
     }
 
-    /// Ends what an earlier run left open.
+    /// Ends the segments that an earlier run left open.
     pub fn end_all(&mut self) -> Result<(), StoreError> {
         self.connection
             .execute("UPDATE segment SET ended = 1 WHERE ended = 0", [])
@@ -345,7 +345,7 @@ impl Index {
     }
 
     /// Drops the rows of fragments that reach beyond `bytes` of the file. Returns the length that is still indexed; 0
-    /// when no fragment is left, the segment's row going with the last one.
+    /// when no fragment is left: then the segment's row is dropped too.
     pub fn shorten(&mut self, segment: i64, bytes: u64) -> Result<u64, StoreError> {
         let failed = self.failed("shorten a segment");
         self.in_transaction(|transaction| {
@@ -370,7 +370,7 @@ impl Index {
                 transaction.execute("DELETE FROM segment WHERE id = ?1", [segment])?;
                 return Ok(0);
             };
-            // The last one's trailer ends where the next one started, if that far is left.
+            // The last trailer ends at the start of the next fragment, if the file reaches that far.
             let end = first_gone.filter(|start| *start <= signed(bytes)).unwrap_or(end);
             transaction.execute(
                 "UPDATE segment SET bytes = ?2, ends_wall_us = ?3 WHERE id = ?1",
@@ -407,7 +407,7 @@ pub(super) fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
 
-/// A column whose text is what the type is written as in messages.
+/// A column with the text that the type has in messages.
 #[derive(Debug, Deserialize)]
 pub(super) struct Parsed<T>(pub T);
 
@@ -496,7 +496,7 @@ fn insert_segment(transaction: &Transaction, row: &SegmentRow) -> rusqlite::Resu
         .map(drop)
 }
 
-/// Its times are as far off as the segment's are: what was put right there is put right here.
+/// Inserts a fragment. Its times are as far off as the segment's: the same correction applies.
 fn insert_fragment(transaction: &Transaction, row: &FragmentRow) -> rusqlite::Result<()> {
     let duration_nanos = i64::try_from(row.duration.as_nanos()).unwrap_or(i64::MAX);
     transaction

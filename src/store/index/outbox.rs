@@ -1,6 +1,6 @@
-//! The outbox: which messages wait for the post, how many bytes they are, and what makes way when they are too many.
+//! The outbox: messages that wait for the post, their bytes, and the pictures that make way when they are too many.
 //!
-//! Metadata never goes. Pictures do, the oldest of the lowest severity first.
+//! Metadata is never removed. Pictures are, the oldest of the lowest severity first.
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -10,26 +10,26 @@ use crate::domain::event::Severity;
 use crate::domain::ids::OutboxId;
 use crate::store::error::StoreError;
 
-/// In which order pictures make way.
+/// Order in which pictures make way.
 const SHEDDING: [Severity; 3] = [Severity::Notice, Severity::Warning, Severity::Critical];
-/// What a message takes in the outbox; neither text nor picture is read for it.
+/// Bytes of a message in the outbox; neither text nor picture is read for them.
 const BYTES: &str = "octet_length(message) + coalesce(octet_length(thumbnail), 0)";
 
-/// What waits, as the writer knows it without asking.
+/// Waiting messages, as the writer knows them without a query.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Waiting {
-    /// Which outbox it is.
+    /// Id of the outbox.
     pub id: OutboxId,
-    /// Messages and pictures that wait.
+    /// Bytes of the messages and pictures that wait.
     bytes: u64,
-    /// For each of [`SHEDDING`], up to where no message has a picture.
+    /// For each of [`SHEDDING`], the number up to which no message has a picture.
     bare_to: [u64; 3],
-    /// Nothing that waits has a picture.
+    /// No waiting message has a picture.
     is_bare: bool,
 }
 
 impl Waiting {
-    /// Reads the id, giving a new one where there is none that reads, and counts the bytes; goes over all of the outbox.
+    /// Reads the id, gives a new one if there is no valid one, and counts the bytes; goes over all of the outbox.
     pub fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let id = match read_id(connection)? {
             Some(id) => id,
@@ -51,10 +51,10 @@ impl Waiting {
     }
 }
 
-/// What an acknowledgement came to.
+/// Outcome of an acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum Acknowledged {
-    /// What it covers does not wait any more.
+    /// The messages that it covers do not wait any more.
     Done,
     /// It is about another outbox.
     OfAnother,
@@ -63,13 +63,13 @@ pub(in crate::store) enum Acknowledged {
 }
 
 impl Index {
-    /// Whether more than `bytes_max` wait, and pictures are among it.
+    /// Returns true if more than `bytes_max` wait, and pictures are among it.
     pub fn must_shed(&self, bytes_max: u64) -> bool {
         self.waiting.bytes > bytes_max && !self.waiting.is_bare
     }
 
     /// Takes the pictures of at most `count_max` waiting messages, fewer if `bytes_max` is kept then, in one
-    /// transaction, and counts them. Returns how many.
+    /// transaction, and counts them. Returns their number.
     pub fn shed(&mut self, bytes_max: u64, count_max: usize) -> Result<u64, StoreError> {
         let failed = self.failed("take pictures out of");
         let mut after = self.waiting;
@@ -92,7 +92,7 @@ impl Index {
         Ok(())
     }
 
-    /// Takes out of the outbox what the post has stored, run by run in one transaction.
+    /// Takes the messages that the post has stored out of the outbox, run by run in one transaction.
     pub fn acknowledged(&mut self, ack: &Ack) -> Result<Acknowledged, StoreError> {
         if ack.outbox != self.waiting.id {
             return Ok(Acknowledged::OfAnother);
@@ -120,7 +120,7 @@ fn read_id(connection: &Connection) -> rusqlite::Result<Option<OutboxId>> {
     Ok(id.and_then(|id| id.parse().ok()))
 }
 
-/// Makes it another outbox: what was given so far was given in the one before.
+/// Makes it another outbox: the numbers that were given so far belong to the one before.
 pub(in crate::store) fn begin(connection: &Connection) -> rusqlite::Result<OutboxId> {
     let id = OutboxId::random();
     connection.execute(

@@ -1,6 +1,6 @@
-//! Times that were recorded before the clock was right, and are put right once it is.
+//! Times that were recorded before the clock was right, and are corrected once it is.
 //!
-//! Time since boot never steps: `wall = monotonic + offset` holds for all of a boot, whatever the wall clock then said.
+//! Time since boot never steps: `wall = monotonic + offset` holds for all of a boot, for any reading of the wall clock.
 
 use rusqlite::{Transaction, params};
 
@@ -8,7 +8,7 @@ use super::Index;
 use crate::domain::time::WallTime;
 use crate::store::error::StoreError;
 
-/// Where a segment is in time, now that it was put right.
+/// Corrected times of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) struct PutRight {
     /// The segment's row.
@@ -18,9 +18,9 @@ pub(in crate::store) struct PutRight {
 }
 
 impl Index {
-    /// Puts right what was recorded in boot `boot_id` while the clock was not synced: wall time becomes time since boot
-    /// plus `offset_micros`. Segments with their fragments, and events with their clips; what an alert's message said
-    /// has been sent and stays. What was recorded as synced is never moved. Returns the segments that were moved.
+    /// Corrects the times that were recorded in boot `boot_id` while the clock was not synced: wall time becomes time since
+    /// boot plus `offset_micros`. Moves segments with their fragments, and events with their clips; the text of an alert's
+    /// message has been sent and stays. Times recorded as synced are never moved. Returns the segments that were moved.
     pub fn put_right(&mut self, boot_id: &str, offset_micros: i64) -> Result<Vec<PutRight>, StoreError> {
         let failed = self.failed("put times right");
         self.in_transaction(|transaction| {
@@ -31,7 +31,7 @@ impl Index {
     }
 
     /// The boots in which the clock was not synced at first, or no longer, but was at some time: each with its wall
-    /// time minus time since boot, in microseconds, as its youngest synced footage has it. What to give
+    /// time minus time since boot, in microseconds, as its youngest synced footage has it. These are the arguments of
     /// [`Index::put_right`].
     pub fn offsets_of_doubtful_boots(&self) -> Result<Vec<(String, i64)>, StoreError> {
         // SQLite takes bare columns from the row that has the max.
@@ -79,7 +79,7 @@ fn put_segments_right(
 }
 
 /// An event that was still open when the clock was set may have closed in right time already: then its end stays. That
-/// can be told where the clock was more than an hour off, which no event's length comes near.
+/// can be detected if the clock was more than an hour off, which no event's length comes near.
 fn put_events_right(
     transaction: &Transaction<'_>,
     boot_id: &str,
@@ -119,7 +119,7 @@ mod tests {
     use crate::store::container::SegmentHeader;
     use crate::store::testing::{draft, fragment};
 
-    /// 2026-01-01T00:00:00Z, and how long after boot that is said to be.
+    /// 2026-01-01T00:00:00Z: the wall time at boot, and so the offset.
     const OFFSET: i64 = 1_767_225_600_000_000;
 
     fn at(monotonic_seconds: u64, offset_micros: i64, clock: ClockState) -> Stamp {

@@ -1,4 +1,4 @@
-//! The planner against a naive one, and against what must always hold.
+//! Compares the planner with a naive one, and checks the rules that must always hold.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ fn span(minutes: u64) -> Duration {
     Duration::from_secs(60 * minutes)
 }
 
-/// Everything that the planner is asked with.
+/// All inputs of the planner.
 #[derive(Debug, Clone)]
 struct Case {
     segments: Vec<Segment>,
@@ -68,7 +68,7 @@ mod naive {
                 by_share.push(id);
             }
         }
-        // Which camera comes first is no matter; unpinned ones first, by id, is.
+        // The order of cameras does not matter; unpinned segments first, by id, does.
         let order = |id: &i64| {
             let segment = segments.iter().find(|segment| segment.id == *id).unwrap();
             (pinned(case, segment), *id)

@@ -14,10 +14,10 @@ const DAY_MINUTES: i64 = 24 * 60;
 const LIMIT: u64 = 100_000_000_000;
 const SHARE: u64 = 6_000_000_000;
 const SEGMENT_BYTES_MAX: u64 = 18_000_000;
-/// Between two sweeps.
+/// Minutes between two sweeps.
 const SWEEP_MINUTES: i64 = 120;
 
-/// A box and what became of its footage.
+/// A simulated box with its footage.
 struct Box {
     random: ChaCha8Rng,
     segments: Vec<Segment>,
@@ -26,11 +26,11 @@ struct Box {
     trust: Trust,
     believed: Option<WallTime>,
     since_boot: i64,
-    /// How far the wall clock is off, and what it says of itself.
+    /// Error of the wall clock in microseconds, and the state that it reports.
     off: i64,
     clock: ClockState,
     next_id: i64,
-    /// Of all segments.
+    /// Bytes of all segments.
     bytes: u64,
     figures: Figures,
 }
@@ -67,7 +67,7 @@ impl Box {
         WallTime::from_micros(minute * MINUTE + self.off)
     }
 
-    /// About once a week power goes; the clock starts at 1970 then, or at the last time it knew, for some hours.
+    /// About once a week power fails; the clock starts at 1970 then, or at the last time it knew, for some hours.
     fn weather(&mut self, minute: i64) {
         self.since_boot += MINUTE;
         if self.random.random_ratio(1, 7 * DAY_MINUTES as u32) {
@@ -77,7 +77,7 @@ impl Box {
             if self.random.random_bool(0.5) {
                 (self.clock, self.off) = (ClockState::Unsynced, -minute * MINUTE);
             }
-            // What an earlier run left open does not pin for ever.
+            // An event that an earlier run left open does not pin for ever.
             for pin in self.pins.iter_mut().filter(|pin| pin.to == FOREVER) {
                 pin.to = pin.opened_at + Duration::from_secs(3600);
             }
