@@ -18,6 +18,8 @@ pub(crate) struct Parameters {
     pub codec_data: Vec<u8>,
     pub width: u32,
     pub height: u32,
+    /// Chroma format, and bit depths of luma and chroma.
+    pub format: [u8; 3],
     /// profile_idc.
     pub profile: u8,
     /// level_idc.
@@ -36,6 +38,8 @@ struct Set {
     unit: Vec<u8>,
     /// Of the stream's description, and not repeated in the stream.
     is_described: bool,
+    /// Of a description whose sequence parameter set is not the one that the stream sends: of other pictures, perhaps.
+    is_stale: bool,
 }
 
 /// The newest parameter sets by kind and id.
@@ -65,7 +69,14 @@ impl Sets {
             (SetKind::Vps, _) => Bits::new(unit, header, 2).bits(4).map(|id| id as u8),
         };
         let Some(id) = id else { return false };
-        self.sets.insert((set, id), Set { unit: unit.to_vec(), is_described });
+        let is_other = |before: &Set| before.is_described && !is_described && before.unit != unit;
+        if set == SetKind::Sps && self.sets.get(&(set, id)).is_some_and(is_other) {
+            for ((kind, of), described) in self.sets.iter_mut().filter(|(_, set)| set.is_described) {
+                described.is_stale |=
+                    *kind == SetKind::Pps && self.pps.get(of).is_some_and(|pps| pps.sps == id);
+            }
+        }
+        self.sets.insert((set, id), Set { unit: unit.to_vec(), is_described, is_stale: false });
         let bytes: usize = self.sets.values().map(|set| set.unit.len()).sum();
         if bytes > BYTES_MAX {
             self.sets.retain(|key, _| *key == (set, id));
@@ -89,18 +100,30 @@ impl Sets {
         is_complete.then_some((pps, sps))
     }
 
-    /// The sets that a decoder needs, in order: all that the stream sent, and those of the description that `slices` use
-    /// or of which it sent none.
+    /// The sets that a decoder needs, in order: all that the stream sent, and those of the description that `slices` use,
+    /// of which it sent none, or that go with a sequence parameter set in use: later pictures may name them.
     pub fn wanted(&self, slices: &[&[u8]]) -> Vec<Vec<u8>> {
         let mut used = Vec::new();
         for (pps, sps) in slices.iter().filter_map(|slice| self.of_slice(slice)) {
             used.extend([(SetKind::Pps, pps.id), (SetKind::Sps, sps.id), (SetKind::Vps, sps.vps)]);
         }
         let is_sent = |kind: SetKind| self.sets.iter().any(|(key, set)| key.0 == kind && !set.is_described);
-        let is_wanted =
-            |key: &(SetKind, u8), set: &Set| !set.is_described || used.contains(key) || !is_sent(key.0);
+        let goes_along = |key: &(SetKind, u8), set: &Set| {
+            let sps =
+                self.pps.get(&key.1).filter(|_| key.0 == SetKind::Pps && !set.is_stale).map(|pps| pps.sps);
+            sps.is_some_and(|sps| used.contains(&(SetKind::Sps, sps)))
+        };
+        let is_wanted = |key: &(SetKind, u8), set: &Set| {
+            !set.is_described || used.contains(key) || !is_sent(key.0) || goes_along(key, set)
+        };
         let wanted = self.sets.iter().filter(|(key, set)| is_wanted(key, set));
         wanted.map(|(_, set)| set.unit.clone()).collect()
+    }
+
+    /// The sequence parameter set that `slice` refers to, as received.
+    pub fn sps_unit(&self, slice: &[u8]) -> Option<&[u8]> {
+        let (_, sps) = self.of_slice(slice)?;
+        self.sets.get(&(SetKind::Sps, sps.id)).map(|set| &*set.unit)
     }
 
     /// The configuration of `units`, which [`Sets::wanted`] gave, for pictures that `sps` describes.
@@ -114,6 +137,7 @@ impl Sets {
             codec_data,
             width: sps.width,
             height: sps.height,
+            format: [sps.chroma_format, sps.bit_depth_luma, sps.bit_depth_chroma],
             profile: sps.profile,
             level: sps.level,
             reorder: sps.reorder,
@@ -224,4 +248,43 @@ fn take_bytes<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
     let (head, behind) = rest.split_at_checked(count)?;
     *rest = behind;
     Some(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPS: &[u8] = b"\x67\x42\xc0\x0c\xda\x05\x07\xec\x04\x40\0\0\x03\0\x40\0\0\x07\x83\xc5\x0a\xa8";
+    /// Ids 0 and 1, both of the sequence parameter set 0.
+    const PPS: [&[u8]; 2] = [b"\x68\xce\x0f\xc8", b"\x68\x58\x80"];
+    /// The beginning of a slice that names the picture parameter set 0.
+    const SLICE: &[u8] = b"\x65\x88\x84\x3a";
+
+    fn sets(described: &[(SetKind, &[u8])], sent: &[(SetKind, &[u8])]) -> Vec<Vec<u8>> {
+        let mut sets = Sets::new(Codec::H264);
+        for (kind, unit) in described {
+            assert!(sets.take(*kind, unit, true));
+        }
+        for (kind, unit) in sent {
+            assert!(sets.take(*kind, unit, false));
+        }
+        sets.wanted(&[SLICE])
+    }
+
+    #[test]
+    fn a_described_set_that_goes_with_the_one_in_use_stays_and_one_of_other_pictures_does_not() {
+        let described = [(SetKind::Sps, SPS), (SetKind::Pps, PPS[0]), (SetKind::Pps, PPS[1])];
+        let same = sets(&described, &[(SetKind::Sps, SPS), (SetKind::Pps, PPS[0])]);
+        assert_eq!(same, [SPS, PPS[0], PPS[1]], "later pictures may name the second");
+        let mut other = SPS.to_vec();
+        other[3] = 0x0d;
+        let stale = sets(&described, &[(SetKind::Sps, &other), (SetKind::Pps, PPS[0])]);
+        assert_eq!(stale, [&other[..], PPS[0]]);
+        let unsent = sets(&described, &[(SetKind::Sps, &other)]);
+        assert_eq!(
+            unsent,
+            [&other[..], PPS[0], PPS[1]],
+            "without any in the stream, the described ones are all there is"
+        );
+    }
 }

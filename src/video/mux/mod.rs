@@ -191,6 +191,7 @@ mod tests {
             codec_data: vec![1, 66, 0, 30, 0xff, 0xe0, 0],
             width,
             height: 96,
+            format: [1, 8, 8],
             profile: 66,
             level: 30,
             reorder: 0,

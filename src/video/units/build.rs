@@ -177,6 +177,11 @@ impl Builder {
                 self.sets_come_along = brings_sets;
             }
         }
+        if access == Access::No && !self.is_under_header(&slices) {
+            // The key frame of these pictures was lost or damaged: under the header of before they would be others.
+            self.current = None;
+            self.is_broken = true;
+        }
         let begins = self.current.is_none();
         if begins && access == Access::No {
             counts.undecodable += 1;
@@ -225,16 +230,25 @@ impl Builder {
             return Access::KeyFrame;
         }
         let since = arrival - self.last_idr.or(self.first_arrival).unwrap_or(arrival);
-        if self.codec != Codec::H264 || since < IDR_WAIT {
+        let is_intra = slices.iter().all(|slice| is_intra_slice(slice));
+        // An open GOP: what is shown from here on refers to nothing before. Decoding begins there at once.
+        let begins_here = self.current.is_none() && is_intra;
+        if self.codec != Codec::H264 || since < IDR_WAIT && !begins_here {
             return Access::No;
         }
-        let is_intra = slices.iter().all(|slice| is_intra_slice(slice));
         match unit.units.iter().find_map(|one| recovery_point(one)) {
             Some(0) if is_intra => Access::KeyFrame,
-            Some(_) => Access::RecoveryPoint,
+            Some(_) if since >= IDR_WAIT => Access::RecoveryPoint,
             None if is_intra && since >= INTRA_WAIT => Access::RecoveryPoint,
-            None => Access::No,
+            _ => Access::No,
         }
+    }
+
+    /// Whether slices refer to a sequence parameter set that the header has, or that stands in the samples.
+    fn is_under_header(&self, slices: &[&[u8]]) -> bool {
+        let Some(current) = &self.current else { return true };
+        let is_known = |sps: &[u8]| current.units.iter().chain(&current.newest).any(|unit| unit == sps);
+        slices.iter().filter_map(|slice| self.sets.sps_unit(slice)).all(is_known)
     }
 
     /// New parameters, where the sets are others than those of the header, and the header is to change.
@@ -251,7 +265,7 @@ impl Builder {
                 Some(Current { parameters: parameters.clone(), units: units.clone(), newest: units });
             return Some(parameters);
         };
-        let is_same_size = same_size(&current.parameters, &parameters);
+        let is_same_size = same_format(&current.parameters, &parameters);
         let changes_max = if is_same_size { CHANGES_MAX } else { SIZE_CHANGES_MAX };
         if current.parameters.in_band {
             let is_steady = current.newest == units;
@@ -323,9 +337,9 @@ impl Builder {
     }
 }
 
-/// Whether pictures are of one size.
-fn same_size(one: &Parameters, other: &Parameters) -> bool {
-    (one.width, one.height) == (other.width, other.height)
+/// Whether pictures are of one size, one chroma format and the same bit depths.
+fn same_format(one: &Parameters, other: &Parameters) -> bool {
+    (one.width, one.height, one.format) == (other.width, other.height, other.format)
 }
 
 /// Whether pictures are alike but for their sets' bytes: the same sets may describe two sizes, by their ids.

@@ -17,6 +17,10 @@ const LEAP_MIN: i16 = 1024;
 /// So many packets in a row that seem to be old ones are new ones: the camera counts from another number.
 const OLD_MAX: u32 = 16;
 
+/// If so many of so many packets of a connection follow a gap, the camera does not count packets one by one: nothing loses as
+/// many inside a connection.
+const TRIAL: u32 = 64;
+const GAPS_MAX: u32 = 16;
 /// Packets of a connection by which repeated ones are known.
 const RECENT_MAX: usize = 64;
 
@@ -53,6 +57,10 @@ pub(super) struct Sequence {
     recent: VecDeque<u64>,
     /// Packets are missing in front of the next one that is passed.
     is_after_loss: bool,
+    /// Packets of a connection in the present trial, and how many of them follow a gap.
+    trial: (u32, u32),
+    /// The numbers of this connection say nothing of losses.
+    is_disbelieved: bool,
 }
 
 impl Sequence {
@@ -127,6 +135,10 @@ impl Sequence {
         let place = self.place + u64::from(ahead);
         match transport {
             Transport::Tcp => {
+                self.weigh(ahead > 0);
+                if self.is_disbelieved {
+                    return self.pass_on(self.place, one, pass);
+                }
                 // Nothing loses so many inside a connection: the camera counts from another number.
                 let is_leap = ahead > LEAP_MIN.unsigned_abs();
                 counts.lost += if is_leap { 1 } else { u64::from(ahead) };
@@ -139,6 +151,16 @@ impl Sequence {
                 }
                 self.release(now, counts, pass);
             }
+        }
+    }
+
+    /// Notes whether a packet of a connection follows a gap, and whether numbers can be believed.
+    fn weigh(&mut self, follows_gap: bool) {
+        let (packets, gaps) = &mut self.trial;
+        (*packets, *gaps) = (*packets + 1, *gaps + u32::from(follows_gap));
+        self.is_disbelieved |= *gaps >= GAPS_MAX;
+        if *packets == TRIAL {
+            self.trial = (0, 0);
         }
     }
 
@@ -186,7 +208,7 @@ impl Sequence {
     /// Another source begins, which may count from another number.
     pub fn restart(&mut self, counts: &mut Counts, pass: &mut dyn FnMut(Ordered)) {
         self.release_all(counts, pass);
-        *self = Self::default();
+        *self = Self { is_disbelieved: self.is_disbelieved, ..Self::default() };
     }
 }
 

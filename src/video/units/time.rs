@@ -21,8 +21,9 @@ const PARTED_MIN: i64 = SECOND * 8 / 10;
 const PARTED_CONFIRMED_MIN: i64 = 3 * SECOND;
 /// Stamps that run ahead of arrival by more were set.
 const AHEAD_MAX: i64 = SECOND * 3 / 2;
-/// A burst of old pictures may come at the start, ahead of their times.
+/// A burst of old pictures may come at the start, ahead of their times by as much.
 const SETTLING: i64 = 5 * SECOND;
+const SETTLING_AHEAD_MAX: i64 = 15 * SECOND;
 /// A lag that stays this much longer than it was is taken up.
 const SHIFT_MAX: i64 = 2 * SECOND;
 /// The share by which clocks may differ without being wrong, per window.
@@ -138,10 +139,8 @@ impl Times {
         } else {
             self.by_stamp(stamp, anchor, arrival, passed, reorder)
         };
-        if stands {
-            self.anchor = Some(Anchor { stamp, media });
-            self.by_arrival |= self.standing >= STANDING;
-        }
+        // The anchor stays: the next stamp is counted from where this one was first seen.
+        self.by_arrival |= self.standing >= STANDING;
         self.last_arrival = arrival.max(self.last_arrival);
         self.latest = self.latest.max(media);
         if self.recent.len() == ORDER {
@@ -192,7 +191,7 @@ impl Times {
         let lag = (arrival - self.first_arrival) - media;
         let is_settled = arrival - self.first_arrival > SETTLING;
         let least = self.windows.iter().map(|window| window.least_lag).min().unwrap_or(lag);
-        let ahead_max = if is_settled { AHEAD_MAX } else { 60 * SECOND };
+        let ahead_max = if is_settled { AHEAD_MAX } else { SETTLING_AHEAD_MAX };
         lag >= least - ahead_max
     }
 

@@ -138,3 +138,57 @@ fn a_payload_type_that_changes_in_mid_stream_costs_less_than_a_gop() {
     let (samples, _) = samples(&media(Codec::H264), &packets);
     assert!(samples.len() + 10 >= units.len(), "{} of {}", samples.len(), units.len());
 }
+
+/// A camera that counts by twos, or whose count is shared with a track that nobody asked for.
+#[test]
+fn gaps_in_the_numbers_of_a_connection_that_never_end_are_no_losses() {
+    let Some(units) = encoded(Codec::H264, "640x360", 6, "keyint=10:min-keyint=10:bframes=0") else { return };
+    let mut packets = sent(Codec::H264, &units);
+    for (number, packet) in (0u16..).zip(&mut packets) {
+        renumber(packet, number.wrapping_mul(2));
+    }
+    let (samples, counts) = samples(&media(Codec::H264), &packets);
+    assert!(samples.len() + 20 >= units.len(), "{} of {}", samples.len(), units.len());
+    assert!(samples.iter().rev().take(30).all(|sample| !sample.is_broken));
+    assert!(counts.lost < 32, "{counts:?}");
+}
+
+/// The key frame that brings another size has lost a packet: nothing of it may stand under the header of before.
+#[test]
+fn a_damaged_key_frame_of_another_size_costs_its_gop_and_alters_no_header() {
+    for codec in [Codec::H264, Codec::H265] {
+        let options = "keyint=10:min-keyint=10:bframes=0";
+        let Some(first) = encoded(codec, "320x192", 2, options) else { continue };
+        let second = encoded(codec, "640x360", 3, options).unwrap();
+        let both = [first.clone(), second.clone()].concat();
+        let mut packets = sent(codec, &both);
+        let stamp = (first.len() as u32 * RATE / 10).to_be_bytes();
+        let of_key_frame: Vec<usize> =
+            (0..packets.len()).filter(|at| packets[*at].data[4..8] == stamp).collect();
+        packets.remove(of_key_frame[of_key_frame.len() - 2]);
+        let (samples, _) = samples(&media(codec), &packets);
+        let files = files(&muxed(samples));
+        assert_eq!(files.len(), 2);
+        assert_eq!(decoded(&files[0], "mp4"), decoded(&annex_b(&first), raw_format(codec)));
+        assert_eq!(decoded(&files[1], "mp4"), decoded(&annex_b(&second), raw_format(codec))[10..]);
+    }
+}
+
+/// Two fields, each a picture of its own, with one stamp.
+#[test]
+fn pictures_that_share_a_stamp_do_not_make_time_run_faster() {
+    let mut times = Times::new(RATE);
+    let mut last = 0;
+    for picture in 0..1500u32 {
+        let arrival = Monotonic::from_nanos(u64::from(picture) * 20_000_000 + 5);
+        last = times.place(picture / 2 * RATE / 25, arrival, 0).media;
+    }
+    assert!((last - 29_980_000_000).abs() < 500_000_000, "{last}");
+    // One stamp a second.
+    let mut times = Times::new(RATE);
+    for picture in 0..450u32 {
+        let arrival = Monotonic::from_nanos(u64::from(picture) * 66_666_667 + 5);
+        last = times.place(picture / 15 * RATE, arrival, 0).media;
+    }
+    assert!((last - 29_930_000_000).abs() < 1_500_000_000, "{last}");
+}
