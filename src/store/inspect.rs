@@ -161,7 +161,7 @@ pub fn check(
     }
     require_clips(&clips)?;
     let mut check = || {
-        let index = Index::open_to_read(&path)?;
+        let index = open_to_read(&path)?;
         let mut findings = check_files(&index, &clips, depth, progress)?;
         findings.extend(check_index(index.connection(), &path, depth));
         findings.extend(check_alerts(&index, &path, settings.alert_age_max, depth)?);
@@ -176,6 +176,16 @@ pub fn check(
     }
 }
 
+/// Opens an index to read, and reads the ends of its tables. One of an earlier version has fewer of them until the daemon
+/// brings it up.
+fn open_to_read(path: &Path) -> Result<Index, StoreError> {
+    let index = Index::open_to_read(path)?;
+    if migrate::is_newest(index.connection(), path)? {
+        index.read_ends()?;
+    }
+    Ok(index)
+}
+
 /// Describes an index that the daemon could not use as it is; `None` for a sound one, and for a store that is new. Reads the
 /// ends of its tables only.
 pub fn index_problem(directory: &Path) -> Option<String> {
@@ -183,14 +193,7 @@ pub fn index_problem(directory: &Path) -> Option<String> {
     let has_footage =
         || tree::compare(&super::clips_path(directory), &[]).is_ok_and(|all| !all.unknown.is_empty());
     match std::fs::metadata(&path) {
-        Ok(metadata) if metadata.len() > 0 => {
-            let read = || {
-                let index = Index::open_to_read(&path)?;
-                // One of an earlier version has fewer tables until the daemon brings it up.
-                if migrate::is_newest(index.connection(), &path)? { index.read_ends() } else { Ok(()) }
-            };
-            read().err().map(|error| chain(&error))
-        }
+        Ok(metadata) if metadata.len() > 0 => open_to_read(&path).err().map(|error| chain(&error)),
         Ok(_) if has_footage() => Some(format!("{} is empty", path.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound && has_footage() => {
             Some(format!("{} is not there, and there is footage", path.display()))
