@@ -421,6 +421,12 @@ fn check_index(connection: &Connection, path: &Path, depth: Depth) -> Vec<Findin
         };
         let orphans = orphans.query_map([], orphan)?.take(COMPLAINTS_MAX);
         said.extend(orphans.collect::<rusqlite::Result<Vec<_>>>()?);
+        let impossible = rebuild::count_impossible_times(connection)?;
+        if impossible > 0 {
+            said.push(format!(
+                "{impossible} segments have times that no clock gave, or end before they start"
+            ));
+        }
         Ok(said)
     };
     let complaints = complaints().unwrap_or_else(|error| vec![error.to_string()]);

@@ -351,6 +351,21 @@ fn an_index_without_a_table_is_built_anew() {
     assert!(found[0].text.contains("empty") && found[0].remedy.contains("store repair"), "{found:#?}");
 }
 
+#[test]
+fn times_that_no_clock_gave_are_found_and_read_back() {
+    for change in ["ends_wall_us = starts_wall_us - 60000000", "starts_wall_us = 9223372036854775807"] {
+        let place = TempDir::new().unwrap();
+        filled(place.path(), 5);
+        let before = rows(place.path(), "segment");
+        execute(place.path(), &format!("UPDATE segment SET {change}"));
+        let found = check(place.path(), Depth::Quick);
+        assert!(found.len() == 1 && found[0].text.contains("1 segments have times"), "{found:#?}");
+        let repaired = inspect::repair(&settings(place.path()), &mut |_, _| ()).unwrap();
+        assert!(repaired.reconciled.rebuilt && repaired.remaining.is_empty(), "{repaired:?}");
+        assert_eq!(rows(place.path(), "segment"), before);
+    }
+}
+
 /// The disk of the footage may only not be mounted: `repair` removes no row then.
 #[test]
 fn without_the_folder_of_the_files_nothing_is_repaired() {
