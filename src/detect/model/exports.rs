@@ -30,7 +30,7 @@ pub(super) const NOT_QUANTISED: &str =
 /// Names a file that people mistake for an ONNX file, and the remedy.
 pub(super) fn of_another_kind(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     if bytes.is_empty() {
-        return Some(("this file is empty", "copy it again from its origin"));
+        return Some(("this is no ONNX file but an empty one", "copy it again from its origin"));
     }
     const KINDS: &[(&[u8], &str, &str)] = &[
         (

@@ -267,7 +267,7 @@ fn damaged_files_are_told_from_short_ones() {
         let source = Source { weights: weights.clone(), ..built_in.clone() };
         Model::from_source(source, Kernels::Own).unwrap_err().to_string()
     };
-    has(&message(b""), &["is empty", "copy it again"]);
+    has(&message(b""), &["an empty one", "copy it again"]);
     has(&message(&whole[..middle]), &["cut short at", "copy it again"]);
     let message = message(&zeroed);
     assert!(!message.contains("cut short") && message.contains("copy"), "{message}");
