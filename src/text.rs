@@ -12,6 +12,8 @@ pub const REMEDY: &str = "save it again with the encoding UTF-8 (\"Save as\" of 
 
 /// Number of bytes at the start of a file that are searched for zeros.
 const SAMPLE_BYTES: usize = 1024;
+/// Maximum length of a text file: every configuration, key and certificate is far below it.
+const BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The byte order mark of UTF-8, which some editors write.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -54,8 +56,19 @@ impl std::error::Error for Foreign {}
 /// Reads a text file, without the byte order mark.
 ///
 /// # Errors
-/// The system's error, or [`Foreign`] inside of an error of kind `InvalidData`.
+/// The system's error, or [`Foreign`] inside of an error of kind `InvalidData`; a pipe, a device, or a file too large for text,
+/// which could hold up the reader for ever or take all memory.
 pub fn read(path: &Path) -> io::Result<String> {
+    let found = fs::metadata(path)?;
+    if !found.is_file() && !found.is_dir() {
+        return Err(io::Error::other("it is a pipe, a socket or a device, not a file"));
+    }
+    if found.len() > BYTES_MAX && found.is_file() {
+        return Err(io::Error::other(format!(
+            "it has {} bytes, and no such text has over {BYTES_MAX}",
+            found.len()
+        )));
+    }
     decode(fs::read(path)?).map_err(|foreign| io::Error::new(io::ErrorKind::InvalidData, foreign))
 }
 
@@ -168,5 +181,13 @@ mod tests {
         assert_eq!(remedy(&error), Some(REMEDY));
         assert!(error.to_string().contains("UTF-16"), "{error}");
         assert_eq!(remedy(&read(&place.path().join("none")).unwrap_err()), None);
+        let error = read(Path::new("/dev/zero")).unwrap_err();
+        assert!(error.to_string().contains("a device, not a file"), "{error}");
+        let pipe = place.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0)
+            .unwrap();
+        assert!(read(&pipe).unwrap_err().to_string().contains("it is a pipe"));
+        fs::File::create(&path).unwrap().set_len(BYTES_MAX + 1).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("it has 16777217 bytes"));
     }
 }

@@ -133,14 +133,35 @@ impl Written {
         };
         let file = self.files.len();
         self.files.push(path);
+        if let Some(at) = text.find('\0') {
+            let what =
+                "there are zero bytes here: the file was damaged, as a power cut while it is written does"
+                    .to_owned();
+            self.broken.insert(file);
+            let place = Place { file, line: line(&text, at) };
+            return self.wrong_at(
+                place,
+                "",
+                what,
+                "write the file anew, or bring back a copy of it".to_owned(),
+            );
+        }
         let (table, errors) = DeTable::parse_recoverable(&text);
         let mut lines = BTreeSet::new();
         for error in errors {
             let line = line(&text, error.span().map_or(0, |span| span.start));
             if lines.insert(line) {
-                let remedy = "mend this line; the rest of the file is checked after that";
+                let (what, remedy) = match error.span().and_then(|span| text.get(span)) {
+                    Some(key) if error.message() == "duplicate key" && !key.is_empty() => {
+                        (format!("{} is written twice in this table", key.trim()), "keep one of the two")
+                    }
+                    _ => (
+                        error.message().to_owned(),
+                        "mend this line; the rest of the file is checked after that",
+                    ),
+                };
                 self.broken.insert(file);
-                self.wrong_at(Place { file, line }, "", error.message().to_owned(), remedy.to_owned());
+                self.wrong_at(Place { file, line }, "", what, remedy.to_owned());
             }
         }
         let mut root = std::mem::take(&mut self.root);

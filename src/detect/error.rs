@@ -144,7 +144,9 @@ pub enum DetectError {
     /// A network that does not run at a size that is asked of it.
     #[error(
         "{manifest}: {key}: the network does not run at {width}x{height}: {problem}; give sides that are multiples of the head's \
-         largest stride, leave the size out, or export the network at this size, or so that nothing in its graph depends on its input's size"
+         largest stride, {stride}, such as {}x{}, leave the size out, or export the network at this size, or so that nothing in its graph depends on its input's size",
+        nearest(*width, *stride),
+        nearest(*height, *stride)
     )]
     Size {
         /// The manifest.
@@ -155,6 +157,8 @@ pub enum DetectError {
         width: usize,
         /// Rows.
         height: usize,
+        /// The head's largest stride.
+        stride: usize,
         /// The obstacle.
         problem: String,
     },
@@ -174,6 +178,12 @@ pub enum DetectError {
         /// The fault, and a right value.
         problem: String,
     },
+}
+
+/// The multiple of `stride` that is nearest to `side`, at least one.
+fn nearest(side: usize, stride: usize) -> usize {
+    let stride = stride.max(1);
+    ((side + stride / 2) / stride).max(1) * stride
 }
 
 impl DetectError {

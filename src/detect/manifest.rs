@@ -50,6 +50,9 @@ pub struct Manifest {
     pub file: PathBuf,
     /// The file's sha256, 64 hexadecimal digits.
     pub sha256: String,
+    /// Files with weights beside the network's (external data), relative to it, and the sha256 of each.
+    #[serde(default)]
+    pub external: BTreeMap<PathBuf, String>,
     /// Licence of the weights (SPDX).
     pub licence: String,
     /// Origin of the weights, for people.
@@ -309,12 +312,18 @@ impl Manifest {
     }
 
     fn problem(&self) -> Option<(&str, String)> {
-        let hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if self.sha256.len() != 64 || !self.sha256.bytes().all(hexadecimal) {
+        if !is_sha256(&self.sha256) {
             return Some((
                 "sha256",
                 "must be 64 lower-case hexadecimal digits, as sha256sum prints them".into(),
             ));
+        }
+        if let Some((file, _)) = self.external.iter().find(|(_, sha256)| !is_sha256(sha256)) {
+            let problem = format!(
+                "{}: must be 64 lower-case hexadecimal digits, as sha256sum prints them",
+                file.display()
+            );
+            return Some(("external", problem));
         }
         if !(1..=4096).contains(&self.labels.len()) {
             return Some(("labels", format!("there are {}; list 1 to 4096", self.labels.len())));
@@ -418,6 +427,11 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, DetectError> {
     std::fs::read(path).map_err(|source| DetectError::Unreadable { path: path.to_owned(), source })
 }
 
+/// Returns true for 64 lower-case hexadecimal digits.
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
 /// SHA-256 in lower-case hexadecimal.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
@@ -511,6 +525,8 @@ mod tests {
         assert!(smaller("[[224, 224], [320, 192]]").contains("320x192 does not fit into 224x224"));
         assert!(changed("\"bicycle\", \"car\"", "\"car\", \"car\"").contains("\"car\" is listed twice"));
         assert!(changed("sha256 = \"c", "sha256 = \"C").contains("lower-case"));
+        let message = changed("nms_iou = 0.65", "nms_iou = 0.65\nexternal = { \"w.data\" = \"12\" }");
+        assert!(message.starts_with("m.toml: external: w.data: must be 64"), "{message}");
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(cause) = source {
         let text = cause.to_string();
         // Wrappers that print their cause themselves would repeat it.
-        if !line.ends_with(&text) {
+        if !line.contains(&text) {
             line.push_str(": ");
             line.push_str(&text);
         }

@@ -304,15 +304,7 @@ impl<'a> Walk<'a> {
         let end = (at + length).min(self.length);
         if at < self.window_at || end > self.window_at + self.window.len() as u64 {
             self.window.resize(WINDOW_BYTES, 0);
-            let mut filled = 0;
-            while filled < WINDOW_BYTES {
-                match self.file.read_at(&mut self.window[filled..], at + filled as u64) {
-                    Ok(0) => break,
-                    Ok(bytes) => filled += bytes,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(error),
-                }
-            }
+            let filled = read_up_to(self.file, &mut self.window, at)?;
             self.window.truncate(filled);
             self.window_at = at;
         }
@@ -320,6 +312,54 @@ impl<'a> Walk<'a> {
         let within = |place: u64| (place.min(window_end) - self.window_at) as usize;
         Ok(&self.window[within(at)..within(end.max(at))])
     }
+}
+
+/// Returns true if a whole trailer of ours begins behind `at`, wherever it is: bytes before it are a fragment, though no
+/// walk may reach it.
+pub(super) fn has_trailer_behind(file: &File, at: u64) -> io::Result<bool> {
+    let mut walk = Walk::new(file, at)?;
+    let mut chunk = vec![0; 128 * 1024];
+    let mut from = at;
+    while from < walk.length() {
+        let filled = read_up_to(file, &mut chunk, from)?;
+        for (place, _) in
+            (from..).zip(chunk[..filled].windows(TRAILER.len())).filter(|(_, part)| *part == TRAILER)
+        {
+            let starts_at = place.saturating_sub(8);
+            if starts_at > at && walk.trailer(starts_at)?.is_some() {
+                return Ok(true);
+            }
+        }
+        // The user type may lie across the end of the chunk.
+        let next = (filled + 1).saturating_sub(TRAILER.len());
+        if next == 0 {
+            break;
+        }
+        from += next as u64;
+    }
+    Ok(false)
+}
+
+/// Returns true if a file starts as the first write of a segment does that a power cut tore: with an init section, with
+/// bytes that were never written, or with less than a box.
+pub(super) fn is_torn_start(file: &File) -> io::Result<bool> {
+    let mut start = [0; 8];
+    let filled = read_up_to(file, &mut start, 0)?;
+    Ok(filled < start.len() || start == [0; 8] || start[4..] == *b"ftyp")
+}
+
+/// Reads from `at` until `buffer` is full or the file ends. Returns the number of bytes.
+fn read_up_to(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], at + filled as u64) {
+            Ok(0) => break,
+            Ok(bytes) => filled += bytes,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 /// Hashes `file` from its start. `ends` are ascending offsets in it, each with the sha256 expected there. Returns the

@@ -50,14 +50,24 @@ pub enum StoreError {
         known: usize,
     },
     /// SQLite refused.
-    #[error("cannot {doing} in {}: {source}{}", path.display(), remedy(source))]
+    #[error("cannot {doing} in {}: {cause}{}", path.display(), remedy(cause))]
     Index {
         /// Operation that failed.
         doing: &'static str,
         /// The index.
         path: PathBuf,
-        /// Cause.
-        source: rusqlite::Error,
+        /// Cause. No source of the chain: the text has all of it.
+        cause: rusqlite::Error,
+    },
+    /// The folder of the clip files is not there.
+    #[error(
+        "{} is not there; if it is on another disk, mount that one; if the footage is gone, make the folder, and \
+         `wardwatch store repair` removes the rows of the lost files",
+        path.display()
+    )]
+    NoClips {
+        /// The folder.
+        path: PathBuf,
     },
     /// A clip file refused.
     #[error("cannot {doing} {}: {source}", path.display())]
@@ -169,11 +179,12 @@ impl StoreError {
             Self::Folder { .. }
             | Self::InUse { .. }
             | Self::NewerIndex { .. }
+            | Self::NoClips { .. }
             | Self::NoSuchAlert(_)
             | Self::NoSuchHold(_)
             | Self::EmptySpan { .. } => ErrorKind::Config,
             Self::IndexLost => ErrorKind::Transient,
-            Self::Index { source, .. } => index_kind(source),
+            Self::Index { cause, .. } => index_kind(cause),
             Self::Clip { source, .. } => clip_kind(source),
             Self::QueueFull { .. }
             | Self::Thread(_)
@@ -198,7 +209,7 @@ impl StoreError {
 
     pub(super) fn index(doing: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> Self + use<> {
         let path = path.to_owned();
-        move |source| Self::Index { doing, path, source }
+        move |cause| Self::Index { doing, path, cause }
     }
 }
 
@@ -221,6 +232,9 @@ fn index_kind(error: &rusqlite::Error) -> ErrorKind {
         // STRICT tables, and every statement is ours: a value that cannot be read was not written like that.
         return ErrorKind::Corrupt;
     }
+    if is_another_schema(error) {
+        return ErrorKind::Corrupt;
+    }
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => ErrorKind::Corrupt,
         Some(ErrorCode::DiskFull) => ErrorKind::Exhausted,
@@ -232,10 +246,30 @@ fn index_kind(error: &rusqlite::Error) -> ErrorKind {
     }
 }
 
+/// Returns true if a table or column is missing, or is there before its step. Every index that was opened has all steps, so
+/// it was not written like that.
+fn is_another_schema(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{SqlInputError, SqliteFailure};
+    const SAID: [&str; 5] =
+        ["no such table", "no such column", "has no column named", "already exists", "duplicate column name"];
+    let text = match error {
+        SqliteFailure(_, Some(text)) => text,
+        SqlInputError { msg, .. } => msg,
+        _ => return false,
+    };
+    SAID.iter().any(|part| text.contains(part))
+}
+
 fn remedy(error: &rusqlite::Error) -> &'static str {
+    if is_another_schema(error) {
+        return "; it lacks what every index of this version has: stop the daemon and run `wardwatch store repair`, which \
+                brings it up or builds it anew from the clip files";
+    }
     match index_kind(error) {
         ErrorKind::Config => "; make it writable for the user that runs wardwatch",
-        ErrorKind::Corrupt => "; it is damaged: `wardwatch store repair` builds it anew from the clip files",
+        ErrorKind::Corrupt => {
+            "; it is damaged: stop the daemon and run `wardwatch store repair`, which builds it anew from the clip files"
+        }
         ErrorKind::Exhausted => "; the disk is full",
         _ => "",
     }

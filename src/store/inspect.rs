@@ -14,7 +14,9 @@ use serde::Serialize;
 use super::clip::wrong_header;
 use super::container::{self, Start, Walk};
 use super::error::StoreError;
-use super::index::{Index, IndexedFragment, KnownSegment, parse_alert, unsigned};
+use super::identity;
+use super::index::{Index, IndexedFragment, KnownSegment, Origin, parse_alert, unsigned};
+use super::migrate;
 use super::owner;
 use super::rebuild::{self, Opened};
 use super::reconcile::{Look, Reconciled};
@@ -52,6 +54,8 @@ pub enum Wrong {
     FileShort,
     /// A file has more than its row says, though nothing is added any more.
     FileLong,
+    /// Another file is in the place of the row's own.
+    FileOther,
     /// A file has no row.
     FileUnknown,
     /// A file cannot be read.
@@ -92,6 +96,8 @@ pub struct Finding {
 const REPAIR: &str = "stop the daemon and run `wardwatch store repair`";
 const REBUILD: &str =
     "stop the daemon and run `wardwatch store repair`: it builds the index anew from the clip files";
+const OTHER: &str = "look for the file that belongs in this place, and put it back; then stop the daemon and run `wardwatch store \
+                     repair`, which indexes this one as what it is";
 const KEEP: &str = "nothing brings the bytes back: the footage is kept as it is; look at the disk's health";
 const EXPORT: &str = "the footage is kept as it is; `wardwatch clips export` begins a file of its own there, for ffmpeg to look at";
 const UNREADABLE: &str = "look at the disk's health, and at who may read this";
@@ -149,8 +155,13 @@ pub fn check(
         let text = "the index is not there".to_owned();
         return Ok(vec![Finding { text, ..damaged(&StoreError::Closed) }]);
     }
+    if std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == 0) {
+        let text = "the index is empty: 0 bytes".to_owned();
+        return Ok(vec![Finding { text, ..damaged(&StoreError::Closed) }]);
+    }
+    require_clips(&clips)?;
     let mut check = || {
-        let index = Index::open_to_read(&path)?;
+        let index = open_to_read(&path)?;
         let mut findings = check_files(&index, &clips, depth, progress)?;
         findings.extend(check_index(index.connection(), &path, depth));
         findings.extend(check_alerts(&index, &path, settings.alert_age_max, depth)?);
@@ -165,6 +176,33 @@ pub fn check(
     }
 }
 
+/// Opens an index to read, and reads the ends of its tables. One of an earlier version has fewer of them until the daemon
+/// brings it up.
+fn open_to_read(path: &Path) -> Result<Index, StoreError> {
+    let index = Index::open_to_read(path)?;
+    if migrate::is_newest(index.connection(), path)? {
+        index.read_ends()?;
+    }
+    Ok(index)
+}
+
+/// Describes an index that the daemon could not use as it is; `None` for a sound one, and for a store that is new. Reads the
+/// ends of its tables only.
+pub fn index_problem(directory: &Path) -> Option<String> {
+    let path = super::index_path(directory);
+    let has_footage =
+        || tree::compare(&super::clips_path(directory), &[]).is_ok_and(|all| !all.unknown.is_empty());
+    match std::fs::metadata(&path) {
+        Ok(metadata) if metadata.len() > 0 => open_to_read(&path).err().map(|error| chain(&error)),
+        Ok(_) if has_footage() => Some(format!("{} is empty", path.display())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && has_footage() => {
+            Some(format!("{} is not there, and there is footage", path.display()))
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Some(format!("{}: {error}", path.display())),
+        _ => None,
+    }
+}
+
 /// Repairs the store as far as possible, with its lock: the faults that opening repairs, for all files, and the index if
 /// SQLite finds anything wrong with it. Then checks every byte.
 pub fn repair(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Result<Repaired, StoreError> {
@@ -172,10 +210,17 @@ pub fn repair(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Result
     if let Err(source) = std::fs::read_dir(directory) {
         return Err(StoreError::clip("read the folder", directory)(source));
     }
+    require_clips(&super::clips_path(directory))?;
     let _lock = super::lock(directory)?;
     let repaired = mend(settings, progress);
     owner::hand_over_all(directory);
     repaired
+}
+
+/// Checks that the folder of the clip files exists: without it every row would be removed, though its disk may only not be
+/// mounted.
+fn require_clips(clips: &Path) -> Result<(), StoreError> {
+    if clips.exists() { Ok(()) } else { Err(StoreError::NoClips { path: clips.to_owned() }) }
 }
 
 fn mend(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Result<Repaired, StoreError> {
@@ -254,6 +299,7 @@ fn check_files(
 fn look_at(index: &Index, clips: &Path, segment: &KnownSegment) -> Result<Option<Finding>, StoreError> {
     let path = clips.join(&segment.path);
     let last = index.last_fragment(segment.id)?;
+    let origin = index.origin(segment.id)?;
     let look = || -> io::Result<Option<(Wrong, String)>> {
         let file = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -262,6 +308,9 @@ fn look_at(index: &Index, clips: &Path, segment: &KnownSegment) -> Result<Option
             file => file?,
         };
         let mut walk = Walk::new(&file, 0)?;
+        if let Some(text) = other(&mut walk, origin.as_ref())? {
+            return Ok(Some((Wrong::FileOther, text)));
+        }
         let (length, indexed) = (walk.length(), segment.bytes);
         if length < indexed {
             return Ok(Some((Wrong::FileShort, format!("{length} bytes of {indexed} are there"))));
@@ -270,7 +319,7 @@ fn look_at(index: &Index, clips: &Path, segment: &KnownSegment) -> Result<Option
             let text = format!("{length} bytes are there, the index knows of {indexed}");
             return Ok(Some((Wrong::FileLong, text)));
         }
-        Ok(structure(&mut walk, segment, last.as_ref())?.map(|text| (Wrong::Structure, text)))
+        Ok(structure(&mut walk, last.as_ref())?.map(|text| (Wrong::Structure, text)))
     };
     let wrong = look().unwrap_or_else(|error| Some((Wrong::FileUnreadable, error.to_string())));
     Ok(wrong.map(|(wrong, text)| Finding {
@@ -282,21 +331,23 @@ fn look_at(index: &Index, clips: &Path, segment: &KnownSegment) -> Result<Option
         remedy: match wrong {
             Wrong::FileUnreadable => UNREADABLE,
             Wrong::Structure => KEEP,
+            Wrong::FileOther => OTHER,
             _ => REPAIR,
         },
     }))
 }
 
+/// Describes the file of another segment.
+fn other(walk: &mut Walk<'_>, origin: Option<&Origin>) -> io::Result<Option<String>> {
+    Ok(match (walk.start()?, origin) {
+        (Start::Ours { header, .. }, Some(origin)) => identity::difference(&header, origin),
+        _ => None,
+    })
+}
+
 /// Describes a fault at a file's start or end. The files of the first version have neither header nor trailers.
-fn structure(
-    walk: &mut Walk<'_>,
-    segment: &KnownSegment,
-    last: Option<&IndexedFragment>,
-) -> io::Result<Option<String>> {
+fn structure(walk: &mut Walk<'_>, last: Option<&IndexedFragment>) -> io::Result<Option<String>> {
     match walk.start()? {
-        Start::Ours { header, .. } if header.camera != segment.camera => {
-            return Ok(Some(format!("the file says that it is of camera {}", header.camera)));
-        }
         Start::Ours { .. } => {}
         Start::Foreign => return Ok(None),
         Start::Nothing => return Ok(Some("the file does not start as a clip file does".to_owned())),
@@ -370,6 +421,12 @@ fn check_index(connection: &Connection, path: &Path, depth: Depth) -> Vec<Findin
         };
         let orphans = orphans.query_map([], orphan)?.take(COMPLAINTS_MAX);
         said.extend(orphans.collect::<rusqlite::Result<Vec<_>>>()?);
+        let impossible = rebuild::count_impossible_times(connection)?;
+        if impossible > 0 {
+            said.push(format!(
+                "{impossible} segments have times that no clock gave, or end before they start"
+            ));
+        }
         Ok(said)
     };
     let complaints = complaints().unwrap_or_else(|error| vec![error.to_string()]);

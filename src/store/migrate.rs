@@ -45,6 +45,11 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<usize, Store
     }
 }
 
+/// Returns true if no step is missing.
+pub(super) fn is_newest(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
+    Ok(check(connection, path)? >= STEPS.len())
+}
+
 /// The first version has no table that counts them.
 fn steps_taken(connection: &Connection) -> rusqlite::Result<usize> {
     if !connection.table_exists(None, "step")? {

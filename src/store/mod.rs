@@ -13,6 +13,7 @@ mod container;
 mod error;
 mod fault;
 pub mod holds;
+mod identity;
 mod index;
 pub mod inspect;
 mod migrate;

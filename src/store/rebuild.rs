@@ -191,12 +191,23 @@ fn damaged(directory: &Path) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
-/// Returns true if SQLite finds nothing wrong with an index, its references included. Reads all of it.
+/// Number of segments with times that no clock gave: before 1970, after the year 9999, or ending before they start, by more
+/// than a clock may be put back within one.
+pub(super) fn count_impossible_times(connection: &Connection) -> rusqlite::Result<i64> {
+    const IMPOSSIBLE: &str = "SELECT count(*) FROM segment
+        WHERE starts_wall_us NOT BETWEEN 0 AND 253402300799000000
+           OR ends_wall_us NOT BETWEEN 0 AND 253402300799000000
+           OR ends_wall_us < starts_wall_us - 2000000";
+    connection.query_row(IMPOSSIBLE, [], |row| row.get(0))
+}
+
+/// Returns true if SQLite finds nothing wrong with an index, its references included, and all its times are possible. Reads all of
+/// it.
 pub(super) fn is_sound(connection: &Connection) -> bool {
     let verdict = || -> rusqlite::Result<bool> {
         let said: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
         let orphans = connection.prepare("PRAGMA foreign_key_check")?.exists([])?;
-        Ok(said == "ok" && !orphans)
+        Ok(said == "ok" && !orphans && count_impossible_times(connection)? == 0)
     };
     verdict().unwrap_or(false)
 }

@@ -6,6 +6,7 @@
 //! - a file without a row, or longer than its row says: its whole fragments are indexed, torn bytes behind them are
 //!   cut off; without one whole fragment it is removed;
 //! - a file shorter than its row says (a disk that lost synced bytes): the rows beyond its end are removed;
+//! - another file in the place of the row's own: the row is removed, and the file treated as one without a row;
 //! - a file that is not the store's, or in which no fragment is as it was written: moved to `aside/`, never removed.
 //!
 //! A segment that had ended was on the disk before its row said so: its file is not checked when the store opens, so
@@ -19,7 +20,8 @@ use std::time::Duration;
 
 use super::container::{self, Found, Start, Walk};
 use super::error::StoreError;
-use super::index::{Batch, FragmentRow, Index, KnownSegment, SegmentRow};
+use super::identity::{Identity, identify};
+use super::index::{Batch, FragmentRow, Index, IndexedFragment, KnownSegment, SegmentRow};
 use super::tree;
 use crate::domain::fault::chain;
 
@@ -56,8 +58,8 @@ pub struct Reconciled {
     pub removed_rows: u64,
     /// Segments with a file that is shorter than the synced bytes; their rows were shortened.
     pub shortened_segments: u64,
-    /// Files that are not the store's, or of which nothing is as it was written, moved to `aside/`. They do not count
-    /// towards the limit.
+    /// Files that are not the store's, or of which nothing is as it was written, moved to `aside/`; and copies of files
+    /// with footage behind damaged bytes. They do not count towards the limit.
     pub set_aside_files: u64,
     /// Segments with corrected times, since the clock was right later in the same boot.
     pub put_right_segments: u64,
@@ -133,7 +135,7 @@ impl fmt::Display for Reconciled {
         );
         say(
             self.set_aside_files,
-            format!("moved {} that the store did not write like that to aside/", files(self.set_aside_files)),
+            format!("put {} that the store did not write like that into aside/", files(self.set_aside_files)),
         );
         say(self.put_right_segments, format!("put the times of {} right", segments(self.put_right_segments)));
         say(self.failed_files, format!("left {} as they are (said above)", files(self.failed_files)));
@@ -243,6 +245,9 @@ impl Work<'_> {
     fn mend(&mut self, segment: &mut KnownSegment) -> Result<(), StoreError> {
         let path = self.clips.join(&segment.path);
         let length = fs::metadata(&path).map_err(StoreError::clip("look at", &path))?.len();
+        if self.part(segment, &path, length)? {
+            return Ok(());
+        }
         if length < segment.bytes {
             self.done.shortened_segments += 1;
             self.has_changed = true;
@@ -258,6 +263,44 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Parts a row from a file that is not its own, and returns true if it is parted. The footage of the row is not there any
+    /// more; the file is indexed as the one that it is, or moved aside.
+    fn part(&mut self, segment: &mut KnownSegment, path: &Path, length: u64) -> Result<bool, StoreError> {
+        let Some(origin) = self.index.origin(segment.id)? else { return Ok(false) };
+        let indexed = self.index.fragments(segment.id)?;
+        let read = || {
+            let file = File::open(path)?;
+            let mut walk = Walk::new(&file, 0)?;
+            let has_footage = walk.start().is_ok() && walk.next()?.is_some();
+            Ok((identify(&file, &origin, &indexed)?, has_footage))
+        };
+        let (identity, has_footage) = read().map_err(StoreError::clip("read", path))?;
+        let is_in_file = |row: &IndexedFragment| row.offset_bytes + row.bytes <= length;
+        let what = match identity {
+            Identity::Own => return Ok(false),
+            // Nothing is to be cut, or there is nothing that could prove it.
+            Identity::Unproven
+                if length == segment.bytes || (length < segment.bytes && !indexed.iter().any(is_in_file)) =>
+            {
+                return Ok(false);
+            }
+            Identity::Unproven => "the file is not the one that the index describes".to_owned(),
+            Identity::Other(what) => what,
+        };
+        tracing::warn!(
+            "{}: {what}; the footage that was in this place is gone, this file is kept",
+            path.display()
+        );
+        self.done.removed_rows += 1;
+        self.has_changed = true;
+        segment.bytes = self.index.shorten(segment.id, 0)?;
+        match has_footage {
+            true => self.unknown.push(segment.path.clone()),
+            false => self.set_aside(&segment.path)?,
+        }
+        Ok(true)
+    }
+
     /// Indexes the whole fragments behind the last one that has a row, and cuts off torn bytes behind them.
     fn index_tail(&mut self, segment: &mut KnownSegment, path: &Path) -> Result<(), StoreError> {
         let failed = |doing| StoreError::clip(doing, path);
@@ -265,6 +308,7 @@ impl Work<'_> {
         let mut found = Walk::new(&file, segment.bytes)
             .and_then(|mut walk| fragments(&mut walk))
             .map_err(failed("read"))?;
+        let walked = found.last().map_or(segment.bytes, |last| last.end_bytes);
         if !found.is_empty() {
             let indexed = self.index.fragments(segment.id)?;
             let ends = indexed.iter().map(|row| (row.offset_bytes + row.bytes, row.sha256));
@@ -275,7 +319,7 @@ impl Work<'_> {
         let end = found.last().map_or(segment.bytes, |last| last.end_bytes);
         // Whole, but perhaps never synced: bytes before rows.
         file.sync_data().map_err(failed("sync"))?;
-        self.cut(&file, end).map_err(failed("cut back"))?;
+        self.cut(&file, &segment.path, walked, end)?;
         if !found.is_empty() {
             self.done.indexed_files += 1;
             self.done.indexed_fragments += found.len() as u64;
@@ -285,14 +329,42 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn cut(&mut self, file: &File, end: u64) -> io::Result<()> {
-        let length = file.metadata()?.len();
-        if length > end {
-            file.set_len(end)?;
-            file.sync_all()?;
-            self.done.cut_files += 1;
-            self.done.cut_bytes += length - end;
+    /// Cuts the file at `path` below `clips` back to `end`. Whole fragments ended at `walked`; where there is another one
+    /// behind damaged bytes, a copy of the file goes to `aside/` first.
+    fn cut(&mut self, file: &File, path: &Path, walked: u64, end: u64) -> Result<(), StoreError> {
+        let absolute = self.clips.join(path);
+        let failed = |doing| StoreError::clip(doing, &absolute);
+        let length = file.metadata().map_err(failed("look at"))?.len();
+        if length <= end {
+            return Ok(());
         }
+        if container::has_trailer_behind(file, walked).map_err(failed("read"))? {
+            self.copy_aside(&absolute, path)?;
+        }
+        file.set_len(end).and_then(|()| file.sync_all()).map_err(failed("cut back"))?;
+        self.done.cut_files += 1;
+        self.done.cut_bytes += length - end;
+        Ok(())
+    }
+
+    /// Copies a file to `aside/`, and syncs it there.
+    fn copy_aside(&mut self, from: &Path, path: &Path) -> Result<(), StoreError> {
+        let to = self.free_place_aside(path)?;
+        let copy = || {
+            fs::copy(from, &to)?;
+            sync_with_folders(&File::open(&to)?, &to, &self.aside)
+        };
+        if let Err(error) = copy() {
+            // Half a copy is of no use.
+            let _ = fs::remove_file(&to);
+            return Err(StoreError::clip("copy to aside/ what is behind damaged bytes of", from)(error));
+        }
+        tracing::warn!(
+            "{}: there is footage behind damaged bytes, which cannot be indexed: the whole file was copied to {}",
+            from.display(),
+            to.display()
+        );
+        self.done.set_aside_files += 1;
         Ok(())
     }
 
@@ -328,13 +400,17 @@ impl Work<'_> {
         let read = || {
             let file = File::open(&absolute)?;
             let mut walk = Walk::new(&file, 0)?;
-            Ok((walk.start()?, walk.length()))
+            let start = walk.start()?;
+            let is_torn =
+                start == Start::Nothing && tree::is_segment_name(&path) && container::is_torn_start(&file)?;
+            let is_torn = is_torn && !container::has_trailer_behind(&file, 0)?;
+            Ok((start, walk.length(), is_torn))
         };
         match read().map_err(StoreError::clip("read", &absolute))? {
-            (Start::Ours { header, .. }, length) if path.to_str().is_some() => {
+            (Start::Ours { header, .. }, length, _) if path.to_str().is_some() => {
                 return Ok(Some(Candidate { id: header.id, length, path }));
             }
-            (Start::Nothing, _) if tree::is_segment_name(&path) => self.remove(&absolute)?,
+            (_, _, true) => self.remove(&absolute)?,
             _ => self.set_aside(&path)?,
         }
         Ok(None)
@@ -350,9 +426,12 @@ impl Work<'_> {
             Ok((walk.start()?, fragments(&mut walk)?))
         };
         let (start, mut found) = read().map_err(failed("read"))?;
-        if found.is_empty() {
-            return self.remove(&path);
-        }
+        let Some(walked) = found.last().map(|last| last.end_bytes) else {
+            return match container::has_trailer_behind(&file, 0).map_err(failed("read"))? {
+                true => self.set_aside(&candidate.path),
+                false => self.remove(&path),
+            };
+        };
         if fresh {
             let verified = container::count_verified(&file, ends_of(&found)).map_err(failed("read"))?;
             leave_torn(&path, &mut found, Some(verified));
@@ -363,7 +442,7 @@ impl Work<'_> {
         if fresh {
             sync_with_folders(&file, &path, &self.clips).map_err(failed("sync"))?;
         }
-        self.cut(&file, last.end_bytes).map_err(failed("cut back"))?;
+        self.cut(&file, &candidate.path, walked, last.end_bytes)?;
         self.done.indexed_files += 1;
         self.done.indexed_fragments += found.len() as u64;
         let row = SegmentRow::new(candidate.id, candidate.path.clone(), *header, init_bytes);
@@ -383,6 +462,16 @@ impl Work<'_> {
     /// Moves a file below `clips` to the same place below `aside`, with a number behind where that is taken.
     fn set_aside(&mut self, path: &Path) -> Result<(), StoreError> {
         let from = self.clips.join(path);
+        let to = self.free_place_aside(path)?;
+        fs::rename(&from, &to).map_err(StoreError::clip("move aside", &from))?;
+        tracing::warn!("{} is not as the store writes files: moved to {}", from.display(), to.display());
+        tree::prune_folders(&self.clips, &from);
+        self.done.set_aside_files += 1;
+        Ok(())
+    }
+
+    /// Free place in `aside/` for a file below `clips`; its folder is made.
+    fn free_place_aside(&self, path: &Path) -> Result<PathBuf, StoreError> {
         let to = self.aside.join(path);
         let numbered = |number: u32| match number {
             0 => to.clone(),
@@ -390,13 +479,8 @@ impl Work<'_> {
         };
         let to = (0..).map(numbered).find(|path| !path.exists()).expect("numbers do not end");
         let folder = to.parent().expect("a file is in a folder");
-        fs::create_dir_all(folder)
-            .and_then(|()| fs::rename(&from, &to))
-            .map_err(StoreError::clip("move aside", &from))?;
-        tracing::warn!("{} is not as the store writes files: moved to {}", from.display(), to.display());
-        tree::prune_folders(&self.clips, &from);
-        self.done.set_aside_files += 1;
-        Ok(())
+        fs::create_dir_all(folder).map_err(StoreError::clip("make the folder", folder))?;
+        Ok(to)
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {

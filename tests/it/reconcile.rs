@@ -222,6 +222,164 @@ fn footage_behind_old_damage_is_kept() {
     assert!(!path.exists() && place.path().join("aside/gate").exists());
 }
 
+/// Somebody moved another file to the place of a row's own: not a byte of it is cut off, at the start and by `repair`.
+#[test]
+fn another_file_in_a_rows_place_loses_nothing() {
+    for by_repair in [false, true] {
+        for other in ["yard", "gate", "foreign"] {
+            let place = TempDir::new().unwrap();
+            let store = open(settings(place.path()));
+            for number in 0..10 {
+                store.append(fragment("gate", number, if number < 5 { 1000 } else { 3000 })).unwrap();
+                store.append(fragment("yard", number, 5000)).unwrap();
+            }
+            store.close();
+            drop(store);
+            unend(place.path());
+            let files = clip_files(place.path());
+            let (target, from) = (&files[0], if other == "yard" { &files[2] } else { &files[1] });
+            assert!(target.starts_with(place.path().join("clips/gate")) && files.len() == 4);
+            match other {
+                "foreign" => fs::write(target, b"of somebody else ".repeat(2000)).unwrap(),
+                _ => fs::rename(from, target).unwrap(),
+            }
+            let content = fs::read(target).unwrap();
+
+            if other != "foreign" {
+                execute(place.path(), "UPDATE segment SET ended = 1");
+                let found = check(place.path(), Depth::Quick);
+                let wrong: BTreeSet<Wrong> = found.iter().map(|finding| finding.wrong).collect();
+                assert_eq!(wrong, BTreeSet::from([Wrong::FileMissing, Wrong::FileOther]), "{found:#?}");
+                assert!(found.iter().any(|finding| finding.text.contains("another clip file")), "{found:#?}");
+                unend(place.path());
+            }
+            let done = match by_repair {
+                true => inspect::repair(&settings(place.path()), &mut |_, _| ()).unwrap().reconciled,
+                false => reopened(place.path()),
+            };
+            assert_eq!((done.cut_files, done.removed_files, done.failed_files), (0, 0, 0), "{other}: {done}");
+            let kept = match other {
+                "foreign" => {
+                    place.path().join("aside").join(target.strip_prefix(place.path().join("clips")).unwrap())
+                }
+                _ => target.clone(),
+            };
+            assert!(fs::read(&kept).unwrap() == content, "{other}: {done}");
+            assert_agrees(place.path());
+            if other == "foreign" {
+                assert_eq!((done.removed_rows, done.set_aside_files), (1, 1), "{done}");
+                continue;
+            }
+            // It is the footage of its own camera again, at its own time.
+            assert_eq!((done.removed_rows, done.indexed_files, done.indexed_fragments), (2, 1, 5), "{done}");
+            let start = if other == "yard" { START.wall } else { START.wall + FRAGMENT * 5 };
+            let store = open(settings(place.path()));
+            let clip = store.footage(&other.parse().unwrap(), start, start + FRAGMENT * 5).unwrap();
+            assert_eq!(clip.segments[0].ends_at, start + FRAGMENT * 5);
+            drop(store);
+            assert_eq!(check(place.path(), Depth::Deep), []);
+        }
+    }
+}
+
+/// A box's head in the middle of a file is damaged: no walk reaches the fragments behind it, and they are not lost.
+#[test]
+fn footage_that_no_walk_reaches_is_kept_aside() {
+    for (damaged_at, has_row) in [(0_u64, false), (2, false), (2, true)] {
+        let place = TempDir::new().unwrap();
+        filled(place.path(), 5);
+        let [path] = &clip_files(place.path())[..] else { panic!("one file") };
+        let index = Connection::open(place.path().join("index.sqlite")).unwrap();
+        let third: i64 = index
+            .query_row(
+                "SELECT offset_bytes FROM fragment ORDER BY offset_bytes LIMIT 1 OFFSET 2",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        drop(index);
+        let at = if damaged_at == 0 { 0 } else { third as u64 };
+        OpenOptions::new().write(true).open(path).unwrap().write_at(&[0; 8], at).unwrap();
+        let content = fs::read(path).unwrap();
+        match has_row {
+            false => execute(place.path(), "DELETE FROM segment"),
+            true => execute(
+                place.path(),
+                &format!(
+                    "UPDATE segment SET ended = 0, bytes = {third};
+                     DELETE FROM fragment WHERE offset_bytes >= {third}"
+                ),
+            ),
+        }
+        let done = reopened(place.path());
+        let cut = u64::from(damaged_at > 0);
+        assert_eq!((done.set_aside_files, done.cut_files, done.removed_files), (1, cut, 0), "{done}");
+        let aside = place.path().join("aside").join(path.strip_prefix(place.path().join("clips")).unwrap());
+        assert!(fs::read(aside).unwrap() == content);
+        assert_eq!(path.exists(), damaged_at > 0);
+        assert_agrees(place.path());
+        assert!(reopened(place.path()).is_clean());
+    }
+}
+
+/// Each table in turn is gone, or all of them: the store opens, and `check` names the remedy.
+#[test]
+fn an_index_without_a_table_is_built_anew() {
+    for table in ["fragment", "segment", "alert", "outbox", "sequence", "step", "event", "outbox_identity"] {
+        let place = TempDir::new().unwrap();
+        full_store(place.path());
+        let footage = rows(place.path(), "fragment");
+        let index = Connection::open(place.path().join("index.sqlite")).unwrap();
+        index.execute_batch(&format!("PRAGMA foreign_keys = false; DROP TABLE {table}")).unwrap();
+        drop(index);
+        let found = check(place.path(), Depth::Quick);
+        let is_said = |finding: &Finding| {
+            finding.wrong == Wrong::Index
+                && finding.remedy.contains("store repair")
+                && !finding.text.contains("Error code")
+        };
+        assert!(found.iter().any(is_said) || table == "step", "{table}: {found:#?}");
+        let done = reopened(place.path());
+        assert!(done.rebuilt, "{table}: {done}");
+        assert_eq!(rows(place.path(), "fragment"), footage, "{table}");
+        assert!(!check(place.path(), Depth::Deep).iter().any(|finding| finding.wrong == Wrong::Index));
+    }
+    let place = TempDir::new().unwrap();
+    full_store(place.path());
+    fs::write(place.path().join("index.sqlite"), b"").unwrap();
+    let found = check(place.path(), Depth::Quick);
+    assert!(found[0].text.contains("empty") && found[0].remedy.contains("store repair"), "{found:#?}");
+}
+
+#[test]
+fn times_that_no_clock_gave_are_found_and_read_back() {
+    for change in ["ends_wall_us = starts_wall_us - 60000000", "starts_wall_us = 9223372036854775807"] {
+        let place = TempDir::new().unwrap();
+        filled(place.path(), 5);
+        let before = rows(place.path(), "segment");
+        execute(place.path(), &format!("UPDATE segment SET {change}"));
+        let found = check(place.path(), Depth::Quick);
+        assert!(found.len() == 1 && found[0].text.contains("1 segments have times"), "{found:#?}");
+        let repaired = inspect::repair(&settings(place.path()), &mut |_, _| ()).unwrap();
+        assert!(repaired.reconciled.rebuilt && repaired.remaining.is_empty(), "{repaired:?}");
+        assert_eq!(rows(place.path(), "segment"), before);
+    }
+}
+
+/// The disk of the footage may only not be mounted: `repair` removes no row then.
+#[test]
+fn without_the_folder_of_the_files_nothing_is_repaired() {
+    let place = TempDir::new().unwrap();
+    filled(place.path(), 5);
+    let before = rows(place.path(), "segment");
+    fs::rename(place.path().join("clips"), place.path().join("elsewhere")).unwrap();
+    let error = inspect::repair(&settings(place.path()), &mut |_, _| ()).unwrap_err();
+    assert!(error.to_string().contains("is not there; if it is on another disk, mount"), "{error}");
+    let error = inspect::check(&settings(place.path()), Depth::Quick, &mut |_, _| ()).unwrap_err();
+    assert!(error.to_string().contains("mount"), "{error}");
+    assert_eq!(rows(place.path(), "segment"), before);
+}
+
 /// Retention removes a file and then its row; a power cut may bring the file back and not the row.
 #[test]
 fn footage_that_comes_back_is_as_old_as_it_was() {

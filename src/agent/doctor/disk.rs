@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::Finding;
-use crate::store::Settings;
+use crate::store::{Settings, inspect};
 
 /// Bytes that are written to measure the disk's speed.
 const BYTES: usize = 16 << 20;
@@ -41,6 +41,11 @@ pub(super) fn examine(
                 "is the disk mounted?",
             ));
         }
+    }
+    if let Some(problem) = inspect::index_problem(&settings.directory) {
+        let remedy = "`wardwatch store check` says what is wrong; where the index is lost or damaged, the next start builds it \
+                      anew from the clip files";
+        say(Finding::mind("store index", problem, remedy));
     }
     match measure(&folder) {
         Ok(speed) => say(speed.finding(&folder, need)),
@@ -182,6 +187,26 @@ mod tests {
         assert_eq!(verdict(&settings, 200 << 30), Verdict::Pass);
         settings.clip_bytes_max = 10 << 30;
         assert_eq!(verdict(&settings, 200 << 30), Verdict::Fail, "three hours");
+    }
+
+    #[test]
+    fn an_index_that_cannot_be_used_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        let settings = Settings::new(place.path().to_owned());
+        let named = || {
+            let mut found = Vec::new();
+            examine(&settings, 1, None, &mut |finding| found.push(finding));
+            found.into_iter().find(|finding| finding.about == "store index").map(|finding| finding.what)
+        };
+        assert_eq!(named(), None, "a new store");
+        let clips = place.path().join("clips");
+        fs::create_dir(&clips).unwrap();
+        fs::write(clips.join("one.mp4"), "footage").unwrap();
+        assert!(named().unwrap().contains("is not there, and there is footage"));
+        fs::write(place.path().join("index.sqlite"), "").unwrap();
+        assert!(named().unwrap().contains("is empty"));
+        fs::write(place.path().join("index.sqlite"), "garbage".repeat(1000)).unwrap();
+        assert!(named().unwrap().contains("store repair"), "{:?}", named());
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Files as exporters write them: number formats, quantisation, weights in a second file. Checks the file's own words before
 //! tract does, as tract's messages are about its insides. Reads no weights.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto, type_proto};
 
 use crate::detect::error::DetectError;
+use crate::detect::manifest::{self, Source, sha256};
 
 /// Operators that only quantised networks have.
 const QUANTISED: &[&str] = &[
@@ -28,6 +29,9 @@ pub(super) const NOT_QUANTISED: &str =
 
 /// Names a file that people mistake for an ONNX file, and the remedy.
 pub(super) fn of_another_kind(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    if bytes.is_empty() {
+        return Some(("this is no ONNX file but an empty one", "copy it again from its origin"));
+    }
     const KINDS: &[(&[u8], &str, &str)] = &[
         (
             b"version https://git-lfs",
@@ -41,6 +45,60 @@ pub(super) fn of_another_kind(bytes: &[u8]) -> Option<(&'static str, &'static st
         ),
     ];
     KINDS.iter().find(|(head, ..)| bytes.starts_with(head)).map(|(_, problem, remedy)| (*problem, *remedy))
+}
+
+/// Returns true if a field of the file, which is one protobuf message, ends behind the file's end.
+pub(super) fn is_cut_short(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let Some(tag) = number(&mut rest) else { return true };
+        let length = match tag & 7 {
+            0 => match number(&mut rest) {
+                Some(_) => 0,
+                None => return true,
+            },
+            1 => 8,
+            2 => match number(&mut rest) {
+                Some(length) => length,
+                None => return true,
+            },
+            5 => 4,
+            _ => return false,
+        };
+        match usize::try_from(length).ok().and_then(|length| rest.get(length..)) {
+            Some(behind) => rest = behind,
+            None => return true,
+        }
+    }
+    false
+}
+
+/// Takes a number of protobuf off the start; `None` if it does not end there.
+fn number(rest: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for (at, byte) in rest.iter().take(10).enumerate() {
+        value |= u64::from(byte & 0x7f).checked_shl(7 * at as u32)?;
+        if byte & 0x80 == 0 {
+            *rest = &rest[at + 1..];
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// Refuses a graph that computes nothing: without an operator, or without an output.
+pub(super) fn check_graph(path: &Path, proto: &ModelProto) -> Result<(), DetectError> {
+    let missing = match &proto.graph {
+        None => "graph",
+        Some(graph) if graph.node.is_empty() => "operator",
+        Some(graph) if graph.output.is_empty() => "output",
+        Some(_) => return Ok(()),
+    };
+    Err(DetectError::Export {
+        path: path.to_owned(),
+        problem: format!("there is no {missing} in this network"),
+        remedy: "export it again, whole, or copy it again from its origin".to_owned(),
+    })
 }
 
 /// Tells a network that computes in int8.
@@ -81,8 +139,10 @@ fn data_type(value: &ValueInfoProto) -> Option<DataType> {
     DataType::try_from(tensor.elem_type).ok()
 }
 
-/// Checks that every file with weights is there, inside the network's folder, and long enough. tract reads them.
-pub(super) fn check_external_data(path: &Path, proto: &ModelProto) -> Result<(), DetectError> {
+/// Checks that every file with weights is there, inside the network's folder, long enough, and the one that the manifest
+/// means. tract reads them.
+pub(super) fn check_external_data(source: &Source, proto: &ModelProto) -> Result<(), DetectError> {
+    let path = &source.weights;
     let Some(graph) = &proto.graph else { return Ok(()) };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -90,12 +150,38 @@ pub(super) fn check_external_data(path: &Path, proto: &ModelProto) -> Result<(),
     };
     let mut tensors: Vec<&TensorProto> = Vec::new();
     collect(graph, &mut tensors);
+    let mut files = BTreeMap::new();
     for tensor in
         tensors.into_iter().filter(|tensor| tensor.data_location == Some(DataLocation::External as i32))
     {
-        check_tensor(path, folder, tensor)?;
+        let (location, file) = check_tensor(path, folder, tensor)?;
+        files.insert(location, file);
     }
-    Ok(())
+    files.iter().try_for_each(|(location, file)| check_sha256(source, location, file))
+}
+
+/// Compares a file with weights with the manifest's sha256 of it.
+fn check_sha256(source: &Source, location: &Path, file: &Path) -> Result<(), DetectError> {
+    let found = sha256(&manifest::read(file)?);
+    match source.manifest.external.get(location) {
+        Some(expected) if *expected == found => Ok(()),
+        Some(expected) => Err(DetectError::WrongSha256 {
+            path: file.to_owned(),
+            manifest: format!("{}, external", source.place),
+            expected: expected.clone(),
+            found,
+        }),
+        None => {
+            tracing::warn!(
+                "{}: `sha256` does not cover the weights in {}: add at the manifest's top, once this copy is known to be good: \
+                 external = {{ {:?} = \"{found}\" }}",
+                source.place,
+                file.display(),
+                location.display().to_string()
+            );
+            Ok(())
+        }
+    }
 }
 
 /// Every tensor of a graph: initializers, and constants among its nodes.
@@ -109,7 +195,8 @@ fn collect<'a>(graph: &'a GraphProto, tensors: &mut Vec<&'a TensorProto>) {
     }
 }
 
-fn check_tensor(path: &Path, folder: &Path, tensor: &TensorProto) -> Result<(), DetectError> {
+/// Checks the place of a tensor's weights. Returns their file as the network and as the disk name it.
+fn check_tensor(path: &Path, folder: &Path, tensor: &TensorProto) -> Result<(PathBuf, PathBuf), DetectError> {
     let entry =
         |key: &str| tensor.external_data.iter().find(|entry| entry.key == key).map(|entry| &entry.value[..]);
     let wrong =
@@ -145,7 +232,10 @@ fn check_tensor(path: &Path, folder: &Path, tensor: &TensorProto) -> Result<(), 
     let end = number("offset").zip(number("length")).and_then(|(offset, length)| offset.checked_add(length));
     let bytes = std::fs::metadata(&file).map_or(0, |file| file.len());
     match end {
-        Some(end) if end <= bytes => Ok(()),
+        Some(end) if end <= bytes => {
+            let parts = relative.components().filter(|part| *part != Component::CurDir);
+            Ok((parts.collect(), file))
+        }
         _ => {
             let problem = format!(
                 "{} has {bytes} bytes, and its weights {:?} end beyond them: it is cut short, or of another export",

@@ -23,8 +23,9 @@ pub(super) fn variants(
     proto: &ModelProto,
     kernels: Kernels,
 ) -> Result<(Vec<Variant>, Work), DetectError> {
+    exports::check_graph(&source.weights, proto)?;
     exports::check_inputs(&source.weights, proto)?;
-    exports::check_external_data(&source.weights, proto)?;
+    exports::check_external_data(source, proto)?;
     let graph = guarded(|| graph(source, proto)).map_err(|problem| unsupported(source, proto, problem))?;
     let exported = check_input(source, &graph)?;
     if exports::is_quantised(proto) {
@@ -61,7 +62,8 @@ impl Loading<'_> {
             input == source.manifest.input && exported.is_none_or(|size| size == [input.height, input.width]);
         let wrong_size = |problem| {
             let (manifest, width, height) = (source.place.clone(), input.width, input.height);
-            DetectError::Size { manifest, key, width, height, problem }
+            let stride = source.manifest.head.decoder().stride_max();
+            DetectError::Size { manifest, key, width, height, stride, problem }
         };
         let wrong = |problem| match is_as_exported {
             true => unsupported(source, proto, problem),
@@ -153,7 +155,17 @@ pub(super) fn read(source: &Source) -> Result<ModelProto, DetectError> {
             found,
         }),
         // Every ONNX file begins with the field `ir_version`.
-        Err(_) if bytes.first() == Some(&0x08) => Err(DetectError::Truncated { path, bytes: bytes.len() }),
+        Err(_) if bytes.first() == Some(&0x08) => Err(match exports::is_cut_short(&bytes) {
+            true => DetectError::Truncated { path, bytes: bytes.len() },
+            false => DetectError::Export {
+                path,
+                problem: format!(
+                    "this network is damaged: it is whole by its length ({} bytes), and does not read",
+                    bytes.len()
+                ),
+                remedy: "copy it again from its origin".to_owned(),
+            },
+        }),
         _ => match exports::of_another_kind(&bytes) {
             Some((problem, remedy)) => {
                 Err(DetectError::Export { path, problem: problem.to_owned(), remedy: remedy.to_owned() })

@@ -6,6 +6,7 @@ mod load;
 mod lower;
 mod probe;
 mod profile;
+mod quiet;
 mod resize;
 mod rewrite;
 #[cfg(test)]
@@ -253,7 +254,7 @@ fn text(error: &TractError) -> String {
 
 /// Runs a piece of tract; its errors and its panics become text.
 fn guarded<T>(run: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(run)) {
+    match quiet::silently(|| catch_unwind(AssertUnwindSafe(run))) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(text(&error)),
         Err(panic) => {

@@ -35,11 +35,19 @@ pub(super) fn with_islands(mut model: TypedModel, cache: &WeightCache) -> TractR
             Segment::Island { nodes } => island(&model, &nodes, cache, &mut new, &mut wires)?,
         }
     }
-    let wired = |outlets: &[OutletId]| outlets.iter().map(|outlet| wires[outlet]).collect::<Vec<_>>();
-    let (inputs, outputs) = (wired(model.input_outlets()?), wired(model.output_outlets()?));
+    let (inputs, outputs) = (wired(&wires, model.input_outlets()?)?, wired(&wires, model.output_outlets()?)?);
     new.set_input_outlets(&inputs)?;
     new.select_output_outlets(&outputs)?;
     Ok(new)
+}
+
+/// The new graph's outlets for those of the old one. An input that nothing reads has none.
+fn wired(wires: &HashMap<OutletId, OutletId>, outlets: &[OutletId]) -> TractResult<Vec<OutletId>> {
+    let new = |outlet: &OutletId| match wires.get(outlet) {
+        Some(new) => Ok(*new),
+        None => bail!("nothing in it leads from node {} to an output", outlet.node),
+    };
+    outlets.iter().map(new).collect()
 }
 
 /// Finds as few islands as a greedy walk gives. An island takes up all nodes that it can; then all nodes that no island could
@@ -98,7 +106,7 @@ fn copy(
     } else if let Some(constant) = node.op_as::<Const>() {
         tvec!(new.add_const(&node.name, constant.val().clone())?)
     } else {
-        let inputs: Vec<OutletId> = node.inputs.iter().map(|input| wires[input]).collect();
+        let inputs = wired(wires, &node.inputs)?;
         new.wire_node(&node.name, node.op.clone(), &inputs)?
     };
     for (slot, outlet) in outlets.into_iter().enumerate() {
@@ -137,7 +145,7 @@ fn island(
     let (Some(planes), Some(shapes)) = (planes, shapes.collect::<Option<Vec<_>>>()) else {
         bail!("an island's outputs have no shapes");
     };
-    let imports: Vec<OutletId> = lowering.imports.iter().map(|import| wires[import]).collect();
+    let imports = wired(wires, &lowering.imports)?;
     match lowering.sketch.compile(Arch::new(), &planes, cache) {
         Some(program) => {
             let name = exports.first().map_or("", |outlet| &model.node(outlet.node).name);

@@ -23,8 +23,8 @@ use super::container::{Found, SegmentHeader};
 use super::error::StoreError;
 use super::migrate;
 use crate::domain::fragment::{Codec, Fragment, FragmentStart};
-use crate::domain::ids::CameraId;
-use crate::domain::time::{ClockState, WallTime};
+use crate::domain::ids::{CameraId, Epoch};
+use crate::domain::time::{ClockState, Monotonic, WallTime};
 
 /// Maximum wait of a statement for another connection that writes; only a repair tool would.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -184,6 +184,17 @@ pub(super) struct KnownSegment {
     pub ended: bool,
 }
 
+/// Facts that tell the file of a segment from all others; its header has the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub camera: CameraId,
+    pub epoch: Epoch,
+    /// Boot from which the next one counts.
+    pub boot_id: String,
+    /// Arrival of its first sample.
+    pub starts_at: Monotonic,
+}
+
 impl Index {
     /// Opens and migrates. Returns whether the index is new.
     pub fn open(path: &Path, boot_id: String) -> Result<(Self, bool), StoreError> {
@@ -274,6 +285,23 @@ impl Index {
         self.connection
             .prepare_cached(&format!("SELECT {KNOWN} FROM segment WHERE id = ?1"))
             .and_then(|mut select| select.query_row([id], |row| known(row, &mut HashMap::new())).optional())
+            .map_err(self.failed("read a segment"))
+    }
+
+    /// Origin of a segment, if there still is such a row.
+    pub fn origin(&self, id: i64) -> Result<Option<Origin>, StoreError> {
+        const ORIGIN: &str = "SELECT camera, epoch, boot_id, starts_monotonic_ns FROM segment WHERE id = ?1";
+        let origin = |row: &Row<'_>| {
+            Ok(Origin {
+                camera: row.get::<_, Parsed<CameraId>>(0)?.0,
+                epoch: Epoch(row.get(1)?),
+                boot_id: row.get(2)?,
+                starts_at: Monotonic::from_nanos(unsigned(row.get(3)?)),
+            })
+        };
+        self.connection
+            .prepare_cached(ORIGIN)
+            .and_then(|mut select| select.query_row([id], origin).optional())
             .map_err(self.failed("read a segment"))
     }
 

@@ -133,7 +133,10 @@ fn another_size_is_asked_for_in_words() {
     let at = source(64, 64, SAME).at(InputSize { width: 96, height: 64 }).unwrap();
     assert_eq!(load(at, &net).unwrap().input_sizes(), [InputSize { width: 96, height: 64 }]);
     let uneven = source(64, 64, SAME).at(InputSize { width: 100, height: 64 }).unwrap();
-    has(&refused(uneven, &net), &["does not run at 100x64", "multiples of the head's largest stride"]);
+    has(
+        &refused(uneven, &net),
+        &["does not run at 100x64", "multiples of the head's largest stride, 16, such as 96x64"],
+    );
     let message = source(64, 64, SAME).at(InputSize { width: 5000, height: 64 }).unwrap_err().to_string();
     has(&message, &["5000x64", "from 8 to 4096"]);
 }
@@ -232,6 +235,44 @@ fn decoded_boxes_are_read_as_the_manifest_says_or_named() {
     }
 }
 
+#[test]
+fn graphs_that_compute_nothing_are_named() {
+    let side = Side { width: 64, height: 64 };
+    let changed = |change: &dyn Fn(&mut ModelProto)| {
+        let mut net = Net::yolox(Kind::Free, side);
+        change(&mut net);
+        refused(source(64, 64, SAME), &net)
+    };
+    has(&changed(&|net| net.graph.as_mut().unwrap().node.clear()), &["no operator", "export it again"]);
+    has(&changed(&|net| net.graph.as_mut().unwrap().output.clear()), &["no output", "export it again"]);
+    let zeroed = changed(&|net| {
+        for tensor in &mut net.graph.as_mut().unwrap().initializer {
+            tensor.float_data.fill(0.0);
+        }
+    });
+    has(&zeroed, &["the same for two different pictures", "copy the network"]);
+}
+
+#[test]
+fn damaged_files_are_told_from_short_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = folder.path().join("net.onnx");
+    let built_in = Manifest::resolve(Path::new(crate::detect::manifest::BUILT_IN)).unwrap();
+    let whole = built_in.read().unwrap().into_owned();
+    let mut zeroed = whole.clone();
+    let middle = whole.len() / 2;
+    zeroed[middle..middle + 4096].fill(0);
+    let message = |bytes: &[u8]| {
+        std::fs::write(&weights, bytes).unwrap();
+        let source = Source { weights: weights.clone(), ..built_in.clone() };
+        Model::from_source(source, Kernels::Own).unwrap_err().to_string()
+    };
+    has(&message(b""), &["an empty one", "copy it again"]);
+    has(&message(&whole[..middle]), &["cut short at", "copy it again"]);
+    let message = message(&zeroed);
+    assert!(!message.contains("cut short") && message.contains("copy"), "{message}");
+}
+
 /// Moves the weights of a network into a file in `folder`, as exporters do; `location` is its name in the network.
 fn external(net: &mut ModelProto, folder: &Path, file: &str, location: &str) {
     let mut data = Vec::new();
@@ -270,6 +311,22 @@ fn weights_in_a_second_file_are_read_beside_the_network_only() {
         let model = load(at(&inside), &net).unwrap();
         assert_eq!(values(&model, size), values(&whole, size), "{location}");
     }
+    // The manifest may have the sha256 of that file too.
+    let mut net = Net::yolox(Kind::Free, side);
+    external(&mut net, &inside, "good.data", "./good.data");
+    let mut data = std::fs::read(inside.join("good.data")).unwrap();
+    let of_manifest = |sha256: String| {
+        let mut source = at(&inside);
+        source.manifest.external.insert("good.data".into(), sha256);
+        source
+    };
+    let good = crate::detect::manifest::sha256(&data);
+    assert!(load(of_manifest(good.clone()), &net).is_ok());
+    let middle = data.len() / 2;
+    data[middle..middle + 8].fill(0);
+    std::fs::write(inside.join("good.data"), data).unwrap();
+    has(&refused(of_manifest(good.clone()), &net), &["good.data", "net.toml, external wants", &good]);
+
     let mut net = Net::yolox(Kind::Free, side);
     external(&mut net, &inside, "gone.data", "gone.data");
     assert_eq!(net.graph.as_ref().unwrap().initializer[0].data_location, Some(DataLocation::External as i32));
