@@ -73,6 +73,7 @@ impl StatusSource for Telling {
             version: "0.1.0".into(),
             boot_id: "boot".into(),
             started_at: WallTime::from_micros(1_777_673_643_120_000),
+            connection: None,
             cameras: vec![CameraStatus {
                 id: "gate".parse().unwrap(),
                 state: StreamState::Live,
