@@ -62,6 +62,7 @@ pub struct Takeovers {
 impl Takeovers {
     /// A connection has ended after `stood`.
     pub fn ended(&mut self, end: End, stood: Duration) {
+        self.stands(stood);
         if std::mem::take(&mut self.is_asked) {
             self.unanswered = self.unanswered.saturating_add(1);
         }

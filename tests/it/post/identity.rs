@@ -57,7 +57,7 @@ fn a_copied_post_is_named_and_the_two_go_on_storing() {
     send(&broker, &[alert("box-1", 1, 1)]);
     first.wait_for_stored(1);
     first.stop();
-    let mut second = Station::prepare(&broker, &["--client-id", "post"]);
+    let second = Station::prepare(&broker, &["--client-id", "post"]);
     std::fs::copy(first.database(), second.database()).unwrap();
     let mut posts = [first, second];
     posts.iter_mut().for_each(Station::serve);
