@@ -40,6 +40,8 @@ const CONFIG_WAIT: Duration = Duration::from_secs(30);
 const DISK_RETRY: Duration = Duration::from_secs(1);
 /// Outage of the broker above which a notice is made.
 const LINK_PATIENCE: Duration = Duration::from_secs(20);
+/// Time for which acknowledgements wait for the answer about the one that lies at the broker.
+const ANSWER: Duration = Duration::from_secs(5);
 /// Interval of checks for silent boxes.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 /// Interval of checks for expired entries.
@@ -135,6 +137,7 @@ struct Link {
     run: Writer,
     /// Topic of an acknowledgement that was asked for, to know who wrote it; the subscription may still stand.
     asked: Option<String>,
+    asked_at: Instant,
     /// The broker had acknowledged all messages when the connection ended.
     was_idle: bool,
     /// Time since which the broker's messages are received.
@@ -184,6 +187,7 @@ impl Link {
             settings,
             run,
             asked: None,
+            asked_at: Instant::now(),
             storage: Some(storage),
             watched,
             twins: BTreeMap::new(),
@@ -362,6 +366,7 @@ impl Link {
         {
             client.ask(topic);
             self.asked = Some(topic.clone());
+            self.asked_at = Instant::now();
         }
     }
 
@@ -545,6 +550,10 @@ impl Link {
     }
 
     fn send_acks(&mut self, client: &mut Client) -> Result<(), LinkError> {
+        // The client may send one before the question, whose answer it would be.
+        if self.asked.is_some() && self.asked_at.elapsed() < ANSWER {
+            return Ok(());
+        }
         while client.has_room() {
             let Some((topic, ack)) = self.due.pop_front() else { return Ok(()) };
             let ack = Ack { writer: Some(self.run.clone()), ..ack };

@@ -206,8 +206,10 @@ impl<'a, C: Client> Session<'a, C> {
 
     /// Time of the next work that no event starts.
     fn look_at(&self) -> Option<Instant> {
-        let due = self.standing.ledger.next_due(Instant::now());
-        [self.retry_at, due, Some(self.rescan_at)].into_iter().flatten().min()
+        let now = Instant::now();
+        let due = self.standing.ledger.next_due(now);
+        let held_until = Some(self.held_until()).filter(|at| self.is_asking && *at > now);
+        [self.retry_at, due, held_until, Some(self.rescan_at)].into_iter().flatten().min()
     }
 
     async fn on(&mut self, occurrence: Occurrence) -> Result<(), PublishError> {
@@ -222,7 +224,7 @@ impl<'a, C: Client> Session<'a, C> {
             Occurrence::Subscribed(is_granted) if std::mem::take(&mut self.awaits_grant) => {
                 self.on_answered(is_granted)?;
             }
-            Occurrence::Subscribed(_) => {}
+            Occurrence::Subscribed(is_granted) => self.is_asking &= is_granted,
             Occurrence::Ended(error) => {
                 self.on_ended(&error);
                 return Err(error);
@@ -332,7 +334,9 @@ impl<'a, C: Client> Session<'a, C> {
 
     /// Publishes the status if it has changed. One at a time: only the latest counts.
     async fn send_status(&mut self, is_last: bool) -> Result<(), PublishError> {
-        if !is_last && (!self.status_is_due || self.flights.has_status()) {
+        // The client may send it before the question, whose answer it would be.
+        let is_held = self.is_asking && Instant::now() < self.held_until();
+        if !is_last && (is_held || !self.status_is_due || self.flights.has_status()) {
             return Ok(());
         }
         self.status_is_due = false;

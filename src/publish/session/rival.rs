@@ -1,5 +1,7 @@
 //! The box's own status at the broker: a trace of another box with the same id.
 
+use std::time::{Duration, Instant};
+
 use serde::Deserialize;
 
 use super::super::client::Client;
@@ -35,7 +37,15 @@ fn run(boot_id: &str, started_at: WallTime) -> String {
     format!("{boot_id} {started_at}")
 }
 
+/// Time for which the own status waits for the answer about the retained one.
+const ANSWER: Duration = Duration::from_secs(5);
+
 impl<C: Client> Session<'_, C> {
+    /// Time until which the own status is not sent while the retained one is asked for.
+    pub(super) fn held_until(&self) -> Instant {
+        self.begun + ANSWER
+    }
+
     /// Asks for the status that is retained at the broker, after a connection that ended.
     pub(super) fn ask_for_a_rival(&mut self) {
         self.is_asking = self.standing.takeovers.asks();
