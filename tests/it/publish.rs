@@ -78,7 +78,7 @@ impl StatusSource for Telling {
             started_at: *self.started_at.get_or_init(|| {
                 static RUNS: AtomicU64 = AtomicU64::new(0);
                 let run = i64::try_from(RUNS.fetch_add(1, Ordering::Relaxed)).unwrap();
-                WallTime::from_micros(1_777_673_643_120_000 + run)
+                WallTime::from_micros(1_777_673_643_120_000 + 1000 * run)
             }),
             connection: None,
             cameras: vec![CameraStatus {
