@@ -1,65 +1,147 @@
-//! Connections that another client of the same id ends: their distinction from a bad link, and the wait before the next one.
+//! Another client of the same id: its proof, and the wait before the next connection.
 //!
-//! A broker ends a client's connection when another one connects under its id (MQTT 3.1.1, 3.1.4), and names no reason.
-//! Pure, and a leaf: box and post are clients alike.
+//! A broker ends a client's connection when another one connects under its id (MQTT 3.1.1, 3.1.4), and names no reason. A bad
+//! link and a broker that restarts look the same. The proof is a message that the other client left at the broker: its
+//! connections go on being counted. Pure, and a leaf: box and post are clients alike.
 
 use std::time::Duration;
 
-/// Consecutive connections with such an end that raise the suspicion.
-const ENDED_MIN: u32 = 3;
-/// Age of a connection above which its end by the broker has another reason.
-const SHORT: Duration = Duration::from_secs(60);
+/// Consecutive connections that ended early above which they are reported as a series.
+const EARLY_MIN: u32 = 3;
+/// Age of a connection above which its end is not early.
+const EARLY: Duration = Duration::from_secs(60);
 /// Age of a connection from which it has no rival, or one that has gone.
 const UNDISTURBED: Duration = Duration::from_secs(300);
-/// Shortest and longest wait before the next connection.
+/// Shortest and longest wait before the next connection, with a rival.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(120));
+/// Consecutive connections without a trace of the rival after which it counts as gone.
+const ALONE_MIN: u32 = 3;
+/// Questions for a trace without an answer after which only each `RETRY`-th connection asks.
+const UNANSWERED_MAX: u32 = 2;
+const RETRY: u32 = 16;
 
 /// End of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// The broker closed it without a reason, while all messages were acknowledged.
-    Closed,
+    /// It broke without a reason, while all messages were acknowledged.
+    Idle,
     /// The broker could not be reached: it restarts, or the link is down.
     Unreachable,
-    /// Anything else.
+    /// Anything else after the broker's welcome.
     Other,
+    /// It never began, and a person has to change something.
+    Refused,
 }
 
-/// Counts the connections that another client seems to have ended.
+/// A message that a client leaves at the broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace {
+    /// One run of a program.
+    pub run: String,
+    /// Number of its connection.
+    pub connection: u64,
+}
+
+/// What is known of another client of the same id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Takeovers {
-    ended: u32,
+    /// Consecutive connections that ended early.
+    early: u32,
+    /// A connection has ended, and none has stood undisturbed since.
+    has_ended: bool,
+    /// The last trace of another run.
+    rival: Option<Trace>,
+    /// Connections at which the rival had made another connection of its own.
+    met: u32,
+    /// Connections since without a new trace of it.
+    alone: u32,
+    is_asked: bool,
+    unanswered: u32,
 }
 
 impl Takeovers {
     /// A connection has ended after `stood`.
     pub fn ended(&mut self, end: End, stood: Duration) {
-        let short = if self.is_suspected() { UNDISTURBED } else { SHORT };
+        self.stands(stood);
+        if std::mem::take(&mut self.is_asked) {
+            self.unanswered = self.unanswered.saturating_add(1);
+        }
+        self.has_ended |= matches!(end, End::Idle | End::Other);
         match end {
-            End::Closed if stood < short => self.ended = self.ended.saturating_add(1),
-            End::Closed | End::Unreachable => self.ended = 0,
-            End::Other => {}
+            End::Idle if stood < EARLY => self.early = self.early.saturating_add(1),
+            End::Idle | End::Unreachable => self.early = 0,
+            End::Other | End::Refused => {}
         }
     }
 
-    /// A connection has lasted for `stood` so far. Returns true where a suspicion ends with that.
+    /// True where a new connection should look for a trace. A broker may end a connection over the question, so that one
+    /// without an answer is seldom repeated.
+    pub fn asks(&mut self) -> bool {
+        if !self.has_ended {
+            return false;
+        }
+        self.is_asked = self.unanswered < UNANSWERED_MAX || self.unanswered.is_multiple_of(RETRY);
+        if !self.is_asked {
+            self.unanswered = self.unanswered.saturating_add(1);
+        }
+        self.is_asked
+    }
+
+    /// The trace that a new connection has found, of this run or of another. Returns true where a rival is proved by it.
+    ///
+    /// One trace of another run proves nothing: it may be of this box's last start, and brokers deliver old messages again. A
+    /// run that connects again, while this one runs, is another client.
+    pub fn found(&mut self, trace: Trace, own_run: &str) -> bool {
+        (self.is_asked, self.unanswered) = (false, 0);
+        let before = self.rival.as_ref().filter(|rival| rival.run == trace.run);
+        let is_later = before.is_some_and(|rival| trace.connection > rival.connection);
+        let is_other = trace.run != own_run;
+        if is_other && (before.is_none() || is_later) {
+            self.rival = Some(trace);
+        }
+        if is_other && is_later {
+            self.met = self.met.saturating_add(1);
+            self.alone = 0;
+            return true;
+        }
+        self.alone = self.alone.saturating_add(1);
+        if self.alone >= ALONE_MIN {
+            self.met = 0;
+        }
+        false
+    }
+
+    /// A connection has lasted for `stood` so far. Returns true where that changes what is reported.
     pub fn stands(&mut self, stood: Duration) -> bool {
-        let is_over = self.is_suspected() && stood >= UNDISTURBED;
-        if is_over {
-            self.ended = 0;
+        let before = (self.is_proved(), self.is_unsteady());
+        if stood >= EARLY {
+            self.early = 0;
         }
-        is_over
+        if stood >= UNDISTURBED {
+            (self.met, self.has_ended) = (0, false);
+        }
+        before != (self.is_proved(), self.is_unsteady())
     }
 
-    /// True where another client most likely uses the same id.
-    pub fn is_suspected(&self) -> bool {
-        self.ended >= ENDED_MIN
+    /// True where another client uses the same id.
+    pub fn is_proved(&self) -> bool {
+        self.met > 0
     }
 
-    /// The longest wait before the next connection: doubles with each one that is ended, so that two clients do not
-    /// disconnect each other again and again. `None` without a suspicion.
+    /// True where connections end early again and again, and no other client is proved.
+    pub fn is_unsteady(&self) -> bool {
+        self.early >= EARLY_MIN && !self.is_proved()
+    }
+
+    /// True where no trace answers the question, so that another client can be neither proved nor ruled out.
+    pub fn is_unanswered(&self) -> bool {
+        self.unanswered >= UNANSWERED_MAX
+    }
+
+    /// The longest wait before the next connection: doubles with each meeting, so that two clients do not disconnect each
+    /// other again and again. `None` without a proof.
     pub fn pause(&self) -> Option<Duration> {
-        let times = self.ended.checked_sub(ENDED_MIN)?.min(10);
+        let times = self.met.checked_sub(1)?.min(10);
         Some(PAUSE.0.saturating_mul(1 << times).min(PAUSE.1))
     }
 }
@@ -70,44 +152,77 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn after(ends: &[(End, u64)]) -> Takeovers {
+    fn trace(run: &str, connection: u64) -> Trace {
+        Trace { run: run.to_owned(), connection }
+    }
+
+    /// Connections that end idle after 10 s, with the trace that each found.
+    fn after(found: &[Option<(&str, u64)>]) -> Takeovers {
         let mut takeovers = Takeovers::default();
-        ends.iter().for_each(|(end, seconds)| takeovers.ended(*end, SECOND * *seconds as u32));
+        takeovers.ended(End::Idle, SECOND * 10);
+        for one in found {
+            assert!(takeovers.asks());
+            if let Some((run, connection)) = one {
+                takeovers.found(trace(run, *connection), "own");
+            }
+            takeovers.ended(End::Idle, SECOND * 10);
+        }
         takeovers
     }
 
     #[test]
-    fn short_connections_that_the_broker_closes_are_a_rival() {
-        assert!(!after(&[(End::Closed, 1), (End::Closed, 2)]).is_suspected());
-        let mut takeovers = after(&[(End::Closed, 1), (End::Closed, 2), (End::Closed, 4)]);
+    fn a_run_that_connects_again_is_a_rival() {
+        assert!(!after(&[Some(("b", 1))]).is_proved());
+        let mut takeovers = after(&[Some(("b", 1)), Some(("b", 2))]);
         assert_eq!(takeovers.pause(), Some(SECOND * 5));
-        // The rival waits too, so that connections stand longer.
         let mut waits = Vec::new();
-        for _ in 0..8 {
-            takeovers.ended(End::Closed, SECOND * 110);
+        for connection in 3..11 {
+            assert!(takeovers.asks() && takeovers.found(trace("b", connection), "own"));
             waits.push(takeovers.pause().unwrap().as_secs());
         }
         assert_eq!(waits, [10, 20, 40, 80, 120, 120, 120, 120]);
     }
 
     #[test]
-    fn a_broker_that_restarts_and_a_proxy_that_ends_idle_connections_are_none() {
-        for ends in [
-            [(End::Closed, 1), (End::Unreachable, 0), (End::Closed, 1), (End::Closed, 1)],
-            [(End::Closed, 1), (End::Closed, 90), (End::Closed, 90), (End::Closed, 90)],
-            [(End::Other, 1), (End::Other, 1), (End::Other, 1), (End::Closed, 1)],
-        ] {
-            let takeovers = after(&ends);
-            assert!(!takeovers.is_suspected() && takeovers.pause().is_none(), "{ends:?}");
-        }
+    fn broken_connections_alone_are_none() {
+        let mut takeovers = after(&[Some(("own", 1)); 50]);
+        assert!(!takeovers.is_proved() && takeovers.pause().is_none());
+        assert!(takeovers.is_unsteady() && !takeovers.is_unanswered());
+        takeovers.ended(End::Unreachable, Duration::ZERO);
+        assert!(!takeovers.is_unsteady(), "the broker restarts");
+        let mut takeovers = after(&[Some(("own", 1)); 5]);
+        assert!(!takeovers.stands(SECOND * 59) && takeovers.stands(SECOND * 60) && !takeovers.is_unsteady());
     }
 
     #[test]
-    fn a_suspicion_ends_when_a_connection_stands() {
-        let mut takeovers = after(&[(End::Closed, 1); 5]);
-        takeovers.ended(End::Other, SECOND);
-        assert!(takeovers.is_suspected(), "a link that breaks says nothing of the rival");
-        assert!(!takeovers.stands(SECOND * 200) && takeovers.stands(SECOND * 300));
-        assert!(!takeovers.is_suspected() && !takeovers.stands(SECOND * 301));
+    fn a_broker_that_returns_to_an_old_status_is_none() {
+        // That of the daemon's last run, again and again, and older ones.
+        let old =
+            [("b", 7), ("own", 1), ("b", 7), ("b", 7), ("a", 3), ("b", 7), ("own", 2), ("b", 6)].map(Some);
+        assert!(!after(&old).is_proved());
+    }
+
+    #[test]
+    fn a_rival_that_has_gone_is_forgotten() {
+        let mut takeovers = after(&[Some(("b", 1)), Some(("b", 2)), Some(("own", 3)), Some(("own", 4))]);
+        assert!(takeovers.is_proved(), "it may be waiting");
+        takeovers.found(trace("own", 5), "own");
+        assert!(!takeovers.is_proved());
+        assert!(takeovers.found(trace("b", 3), "own") && takeovers.is_proved(), "it is back");
+        assert!(!takeovers.stands(SECOND * 299) && takeovers.stands(SECOND * 300) && !takeovers.is_proved());
+        assert!(!takeovers.asks(), "nothing has ended since");
+    }
+
+    #[test]
+    fn a_broker_that_gives_no_answer_is_seldom_asked() {
+        let mut takeovers = Takeovers::default();
+        assert!(!takeovers.asks());
+        let mut asked = 0;
+        for _ in 0..50 {
+            takeovers.ended(End::Other, SECOND);
+            asked += u32::from(takeovers.asks());
+        }
+        assert_eq!(asked, 5);
+        assert!(takeovers.is_unanswered() && !takeovers.is_proved());
     }
 }

@@ -163,6 +163,7 @@ impl StatusSource for Board {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             boot_id: self.boot_id.clone(),
             started_at: self.started_at,
+            connection: None,
             cameras,
             store: Some(self.lock().store.clone()),
             outbox_depth,

@@ -23,7 +23,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
@@ -54,6 +54,8 @@ const PUBLISH_GRACE: Duration = Duration::from_secs(2);
 
 /// Time that one of its threads may work on one thing before it counts as standing still.
 const WORK_MAX: Duration = Duration::from_secs(60);
+/// Time without a refused fragment after which the log says that footage is kept again.
+const REFUSAL_OVER: Duration = Duration::from_secs(60);
 
 /// Surroundings of a box, beside its configuration.
 #[derive(Debug, Clone, Default)]
@@ -211,7 +213,7 @@ impl Agent {
                     let masks = camera.masks.clone();
                     Vigil::new(Gate::new(GateSettings { masks }))
                 }),
-                refused: false,
+                refused_at: None,
             };
             handles.push(supervise(stream.clone(), self.program.clone(), Box::new(sink)));
         }
@@ -239,19 +241,26 @@ struct CameraSink {
     board: Arc<Board>,
     /// Decode mode controller, where key frames alone may do.
     vigil: Option<Vigil>,
-    refused: bool,
+    /// Time of the last fragment that was refused, until its end is logged.
+    refused_at: Option<Instant>,
 }
 
 impl StreamSink for CameraSink {
     fn fragment(&mut self, fragment: Fragment) {
         let camera = fragment.camera.clone();
         let refused = self.store.append(fragment).err();
+        // A disk at its limit takes some fragments and refuses others.
         match &refused {
-            Some(error) if !self.refused => tracing::error!(%camera, "footage is being lost: {error}"),
-            None if self.refused => tracing::info!(%camera, "footage is kept again"),
-            _ => {}
+            Some(error) => {
+                if self.refused_at.replace(Instant::now()).is_none() {
+                    tracing::error!(%camera, "footage is being lost: {error}");
+                }
+            }
+            None if self.refused_at.take_if(|at| at.elapsed() >= REFUSAL_OVER).is_some() => {
+                tracing::info!(%camera, "footage is kept again");
+            }
+            None => {}
         }
-        self.refused = refused.is_some();
     }
 
     fn frame(&mut self, frame: Frame) {

@@ -38,6 +38,20 @@ pub struct Ack {
     pub highest: u64,
     /// What is missing between `contiguous` and `highest`, in order, at most [`GAPS_MAX`].
     pub gaps: Vec<Gap>,
+    /// The post that wrote it; absent from posts that do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writer: Option<Writer>,
+}
+
+/// The post that wrote an acknowledgement. It tells two posts of one client id from a bad link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Writer {
+    /// Its client id at the broker.
+    pub client: String,
+    /// One run of the program.
+    pub run: String,
+    /// Number of its connection to the broker in this run, attempts included.
+    pub connection: u64,
 }
 
 impl Ack {
@@ -56,7 +70,7 @@ impl Ack {
                 contiguous = last;
             }
         }
-        Self { schema: SCHEMA.to_owned(), box_id, outbox, contiguous, highest, gaps }
+        Self { schema: SCHEMA.to_owned(), box_id, outbox, contiguous, highest, gaps, writer: None }
     }
 
     /// True where the post has stored this message.

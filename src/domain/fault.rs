@@ -32,3 +32,14 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     }
     line
 }
+
+/// True where a line says the same as the one before, apart from numbers and times: it need not be logged again.
+pub fn is_repeated(line: &str, before: &str) -> bool {
+    let words = |text: &str| {
+        text.split(|c: char| c.is_ascii_digit())
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    words(line) == words(before)
+}

@@ -169,6 +169,9 @@ pub struct Status {
     pub boot_id: String,
     /// When the daemon started.
     pub started_at: WallTime,
+    /// Number of the connection to the broker since then, attempts included. It tells two boxes of one id from a bad link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<u64>,
     /// Its cameras; empty when offline.
     pub cameras: Vec<CameraStatus>,
     /// Where footage and alerts are kept; absent when offline.

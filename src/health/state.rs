@@ -200,6 +200,7 @@ pub(super) mod tests {
                 version: "0.1.0".to_owned(),
                 boot_id: "b".to_owned(),
                 started_at: at,
+                connection: None,
                 cameras: vec![
                     camera("gate", StreamState::Live, None),
                     camera("yard", StreamState::BackingOff, Some("cannot reach it")),

@@ -67,6 +67,11 @@ pub(super) enum LinkError {
          time: stop the other wardpost, or give each a broker.client_id (--client-id) and a certificate of its own"
     )]
     AnotherClient { broker: String, client_id: String },
+    #[error(
+        "connections to the broker {broker} end within a minute, again and again: the link is bad, or the broker \
+         restarts{also}; look at the broker's log"
+    )]
+    Unsteady { broker: String, also: String },
     #[error("the broker {broker} has acknowledged nothing for {seconds} s")]
     Unacknowledged { broker: String, seconds: u64 },
 }
@@ -80,7 +85,9 @@ impl LinkError {
             | Self::AnotherClient { .. }
             | Self::Subscription { .. } => ErrorKind::Config,
             Self::Handshake(error) => error.kind(),
-            Self::Link { .. } | Self::Closed { .. } | Self::Unacknowledged { .. } => ErrorKind::Transient,
+            Self::Link { .. } | Self::Closed { .. } | Self::Unsteady { .. } | Self::Unacknowledged { .. } => {
+                ErrorKind::Transient
+            }
         }
     }
 }
@@ -173,6 +180,17 @@ impl Client {
         }
     }
 
+    /// Asks for the retained message on a topic, QoS 0: the broker keeps none of them for the session.
+    pub fn ask(&self, topic: &str) {
+        // Fails only when the connection has ended, which is reported by an event.
+        let _ = self.client.try_subscribe(topic, QoS::AtMostOnce);
+    }
+
+    /// Ends the subscription that [`Client::ask`] made.
+    pub fn end_question(&self, topic: &str) {
+        let _ = self.client.try_unsubscribe(topic);
+    }
+
     /// Acknowledges a message: the broker may forget it.
     pub fn acknowledge(&self, receipt: &Receipt) -> Result<(), LinkError> {
         self.client.try_ack(&receipt.0).map_err(|_| self.ended())
@@ -210,6 +228,10 @@ impl Client {
         match read {
             Some(Ok(Read::Message(message, receipt))) => return Ok(Occurrence::Message(message, receipt)),
             Some(Ok(Read::SubAck(codes))) => {
+                // The answer to a question; a refusal of it has no consequence.
+                if codes.len() < self.topics.len() {
+                    return Ok(Occurrence::Other);
+                }
                 let refused = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Failure);
                 if codes.iter().any(refused) {
                     let topics = self.topics.join(", ");

@@ -23,12 +23,12 @@ use super::storage::{Batch, Notice, NoticeKind, Storage, StorageError, Taken};
 use super::twins::Twins;
 use crate::backoff::{Backoff, scattered};
 use crate::clock;
-use crate::domain::ack::Ack;
-use crate::domain::fault::{ErrorKind, chain};
-use crate::domain::ids::WardId;
+use crate::domain::ack::{Ack, Writer};
+use crate::domain::fault::{ErrorKind, chain, is_repeated};
+use crate::domain::ids::{OutboxId, WardId};
 use crate::domain::time::Monotonic;
 use crate::progress;
-use crate::takeover::{self, Takeovers};
+use crate::takeover::{self, Takeovers, Trace};
 
 /// Maximum number of messages in one transaction.
 const BATCH_MAX: usize = 64;
@@ -40,6 +40,8 @@ const CONFIG_WAIT: Duration = Duration::from_secs(30);
 const DISK_RETRY: Duration = Duration::from_secs(1);
 /// Outage of the broker above which a notice is made.
 const LINK_PATIENCE: Duration = Duration::from_secs(20);
+/// Time for which acknowledgements wait for the answer about the one that lies at the broker.
+const ANSWER: Duration = Duration::from_secs(5);
 /// Interval of checks for silent boxes.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 /// Interval of checks for expired entries.
@@ -131,6 +133,11 @@ struct Link {
     /// Client id of the post.
     client_id: String,
     takeovers: Takeovers,
+    /// This run of the post, and the number of its connection.
+    run: Writer,
+    /// Topic of an acknowledgement that was asked for, to know who wrote it; the subscription may still stand.
+    asked: Option<String>,
+    asked_at: Instant,
     /// The broker had acknowledged all messages when the connection ended.
     was_idle: bool,
     /// Time since which the broker's messages are received.
@@ -175,8 +182,12 @@ impl Link {
             Some(client_id) => client_id.clone(),
             None => storage.client_id()?,
         };
+        let run = Writer { client: client_id.clone(), run: OutboxId::random().to_string(), connection: 0 };
         Ok(Self {
             settings,
+            run,
+            asked: None,
+            asked_at: Instant::now(),
             storage: Some(storage),
             watched,
             twins: BTreeMap::new(),
@@ -208,7 +219,7 @@ impl Link {
                 self.deaf_since = Instant::now();
             }
             let text = chain(&error);
-            if text != self.said[0] {
+            if !is_repeated(&text, &self.said[0]) {
                 tracing::warn!("{text}");
                 self.said[0].clone_from(&text);
             }
@@ -218,7 +229,7 @@ impl Link {
                 self.tell(NoticeKind::LinkLost, Some(text), &mut stopped).await?;
             }
             let is_config = error.kind() == ErrorKind::Config;
-            let pause = match self.takeovers.pause() {
+            let pause = match self.takeovers.pause().filter(|_| is_another) {
                 Some(longest) => scattered(longest),
                 None if is_config => scattered(CONFIG_WAIT),
                 None => self.backoff.next_wait(),
@@ -233,24 +244,34 @@ impl Link {
     /// Diagnoses the end of a connection with the history of those before it.
     fn judged(&mut self, error: LinkError, stood: Duration) -> LinkError {
         let end = match &error {
-            LinkError::Closed { .. } if self.listening_since.is_some() && self.was_idle => {
-                takeover::End::Closed
+            LinkError::Closed { .. } | LinkError::Link { .. }
+                if self.listening_since.is_some() && self.was_idle =>
+            {
+                takeover::End::Idle
             }
-            LinkError::Link { .. } | LinkError::Handshake(_) if self.listening_since.is_none() => {
+            _ if self.listening_since.is_some() => takeover::End::Other,
+            LinkError::Closed { .. } | LinkError::Link { .. } | LinkError::Handshake(_) => {
                 takeover::End::Unreachable
             }
-            _ => takeover::End::Other,
+            _ => takeover::End::Refused,
         };
         self.takeovers.ended(end, stood);
-        if end == takeover::End::Closed && self.takeovers.is_suspected() {
-            let broker = address(&self.settings.broker);
-            return LinkError::AnotherClient { broker, client_id: self.client_id.clone() };
+        let (broker, client_id) = (address(&self.settings.broker), self.client_id.clone());
+        let is_broken = matches!(error, LinkError::Closed { .. } | LinkError::Link { .. });
+        if is_broken && self.listening_since.is_some() && self.takeovers.is_proved() {
+            return LinkError::AnotherClient { broker, client_id };
+        }
+        if end == takeover::End::Idle && self.takeovers.is_unsteady() {
+            let also = format!(", or a second wardpost has the client id \"{client_id}\"");
+            let is_possible = self.takeovers.is_unanswered() || self.asked.is_none();
+            return LinkError::Unsteady { broker, also: if is_possible { also } else { String::new() } };
         }
         error
     }
 
     /// Runs one connection from its beginning to its end.
     async fn connection(&mut self, stopped: &mut watch::Receiver<bool>) -> End {
+        self.run.connection += 1;
         let connecting = Client::connect(&self.settings.broker, &self.client_id, self.settings.ward.as_ref());
         let client = tokio::select! {
             client = connecting => client,
@@ -278,6 +299,7 @@ impl Link {
         let acks = self.storage().acks().map_err(ReceiverError::from)?;
         self.due.clear();
         acks.into_iter().for_each(|(ward, ack)| self.owe(&ward, ack));
+        self.ask_for_a_rival(client);
         let mut tick = interval(LOOK_AROUND);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !*stopped.borrow_and_update() {
@@ -303,6 +325,10 @@ impl Link {
         let (mut next, mut broken) = (Some(first), None);
         while let Some(occurred) = next.take() {
             match occurred {
+                Occurrence::Message(message, receipt) if is_ack(&message.topic) => {
+                    self.on_ack(&message, client);
+                    receipts.push(receipt);
+                }
                 Occurrence::Message(message, receipt) => {
                     self.arrived(message, &mut batch);
                     receipts.push(receipt);
@@ -327,6 +353,37 @@ impl Link {
         }
         taken.acks.into_iter().for_each(|(ward, ack)| self.owe(&ward, ack));
         Ok(())
+    }
+
+    /// Asks for one of the post's own acknowledgements as it lies at the broker, after a connection that ended: another post of
+    /// this client id has replaced it.
+    fn ask_for_a_rival(&mut self, client: &Client) {
+        if let Some(topic) = self.asked.take() {
+            client.end_question(&topic);
+        }
+        if let Some((topic, _)) = self.due.front()
+            && self.takeovers.asks()
+        {
+            client.ask(topic);
+            self.asked = Some(topic.clone());
+            self.asked_at = Instant::now();
+        }
+    }
+
+    /// The first message that a question brings is the retained one; later ones are this connection's own.
+    fn on_ack(&mut self, message: &Message, client: &Client) {
+        if self.asked.as_ref() != Some(&message.topic) {
+            return;
+        }
+        client.end_question(&message.topic);
+        self.asked = None;
+        let writer = serde_json::from_slice::<Ack>(&message.payload).ok().and_then(|ack| ack.writer);
+        let writer = writer.filter(|writer| writer.client == self.client_id);
+        let Some(writer) = writer else { return };
+        let trace = Trace { run: writer.run, connection: writer.connection };
+        if self.takeovers.found(trace, &self.run.run) {
+            tracing::debug!("another run of this client id has written {}", message.topic);
+        }
     }
 
     fn arrived(&mut self, message: Message, batch: &mut Batch) {
@@ -360,12 +417,12 @@ impl Link {
     }
 
     fn subscribed(&mut self, batch: &mut Batch) {
-        // Of two clients with one id, one is always connected: the change is not logged each time.
-        if !self.takeovers.is_suspected() {
+        // In a series of short connections, or with another client of this id, each would be logged.
+        if !self.takeovers.is_proved() && !self.takeovers.is_unsteady() {
             tracing::info!("connected to the broker {}", address(&self.settings.broker));
             self.said[0].clear();
+            self.backoff.reset();
         }
-        self.backoff.reset();
         self.listening_since = Some(clock::monotonic());
         if std::mem::take(&mut self.told_deaf) {
             batch.notices.push(Notice { at: clock::wall(), kind: NoticeKind::LinkBack, detail: None });
@@ -453,7 +510,7 @@ impl Link {
                 Err(error) => return Err(error.into()),
             };
             let text = chain(&error);
-            if text != self.said[1] {
+            if !is_repeated(&text, &self.said[1]) {
                 tracing::error!("{text}; nothing is acknowledged, and it is tried again");
                 self.said[1].clone_from(&text);
             }
@@ -493,8 +550,13 @@ impl Link {
     }
 
     fn send_acks(&mut self, client: &mut Client) -> Result<(), LinkError> {
+        // The client may send one before the question, whose answer it would be.
+        if self.asked.is_some() && self.asked_at.elapsed() < ANSWER {
+            return Ok(());
+        }
         while client.has_room() {
             let Some((topic, ack)) = self.due.pop_front() else { return Ok(()) };
+            let ack = Ack { writer: Some(self.run.clone()), ..ack };
             client.publish_retained(&topic, serde_json::to_vec(&ack).expect("an acknowledgement is JSON"))?;
         }
         Ok(())
@@ -507,6 +569,10 @@ impl Link {
     fn lend(&mut self) -> Storage {
         self.storage.take().expect("who has it gives it back before anything else happens")
     }
+}
+
+fn is_ack(topic: &str) -> bool {
+    topic.starts_with("wardwatch/v1/") && topic.ends_with("/ack")
 }
 
 fn about(sender: &Sender, reported: Reported, detail: Option<String>) -> Notice {

@@ -89,6 +89,7 @@ mod tests {
             version: "0.1.0".to_owned(),
             boot_id: boot.to_owned(),
             started_at: WallTime::from_micros(started),
+            connection: None,
             cameras: Vec::new(),
             store: None,
             outbox_depth: 0,

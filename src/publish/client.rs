@@ -34,6 +34,8 @@ pub(super) enum Occurrence {
     Dropped(Token),
     /// A message on a subscribed topic.
     Arrived {
+        /// Its topic.
+        topic: String,
         /// Its payload.
         payload: Vec<u8>,
         /// It was retained before the subscription.
@@ -44,7 +46,7 @@ pub(super) enum Occurrence {
         /// Length of its payload.
         bytes: usize,
     },
-    /// The broker's answer to a subscription: granted or not.
+    /// The broker's answer to a subscription, in their order: granted or not.
     Subscribed(bool),
     /// The connection has ended; nothing comes after this.
     Ended(PublishError),
@@ -62,6 +64,9 @@ pub(super) trait Client: Sized {
 
     /// Subscribes to a topic, QoS 1.
     fn subscribe(&mut self, topic: &str);
+
+    /// Ends the subscription to a topic.
+    fn unsubscribe(&mut self, topic: &str);
 
     /// Hands over a message, QoS 1 with a token and QoS 0 without. `false` where there is no room for it, or the
     /// connection has ended.

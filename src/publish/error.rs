@@ -64,6 +64,17 @@ pub enum PublishError {
         /// The client id.
         client_id: String,
     },
+    /// Connections end early, again and again, and no other client is proved.
+    #[error(
+        "connections to the broker {broker} end within a minute, again and again: the link is bad, or the broker \
+         restarts{also}; look at the box's modem and at the broker's log"
+    )]
+    Unsteady {
+        /// Host and port.
+        broker: String,
+        /// A further cause that cannot be ruled out, or nothing.
+        also: String,
+    },
     /// A message is too large to be read.
     #[error(
         "a message of {bytes} bytes lies at the broker for this box, more than it reads: the post's acknowledgements are not \
@@ -153,9 +164,11 @@ impl PublishError {
             | Self::Deaf { .. } => ErrorKind::Config,
             Self::Handshake(error) => error.kind(),
             // A broker that is just being restarted fails this way too.
-            Self::Link { .. } | Self::Closed { .. } | Self::TooLarge { .. } | Self::Unacknowledged { .. } => {
-                ErrorKind::Transient
-            }
+            Self::Link { .. }
+            | Self::Closed { .. }
+            | Self::Unsteady { .. }
+            | Self::TooLarge { .. }
+            | Self::Unacknowledged { .. } => ErrorKind::Transient,
             Self::Status(_) => ErrorKind::Bug,
             Self::Thread(_) => ErrorKind::Exhausted,
         }

@@ -18,6 +18,7 @@ use super::ledger::Ledger;
 use super::pace::Pace;
 use super::packet_limit::PacketLimit;
 use super::rumqtt::Rumqtt;
+use super::session::rival::run_of;
 use super::session::{Session, offline, payload};
 use super::settings::Settings;
 use super::topic::Topics;
@@ -26,7 +27,7 @@ use super::{LinkState, Outbox, StatusSource};
 use crate::backoff::{Backoff, scattered};
 use crate::channel::OldestDropped;
 use crate::clock;
-use crate::domain::fault::{ErrorKind, chain};
+use crate::domain::fault::{ErrorKind, chain, is_repeated};
 use crate::domain::status::Status;
 use crate::domain::vitals::Vitals;
 use crate::takeover::{End, Takeovers};
@@ -37,7 +38,7 @@ const RECONNECT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_
 const ALERT_WAIT: Duration = Duration::from_secs(2);
 /// Longest wait where a person has to change something first. It prevents a hot loop of wrong passwords.
 const CONFIG_WAIT: Duration = Duration::from_secs(60);
-/// The same while another client uses the same id, and reconnects each time.
+/// Longest wait with a new alert while another client uses the same id, and reconnects each time.
 const RIVAL_ALERT_WAIT: Duration = Duration::from_secs(15);
 /// A connection that lasted this long counts as good, also where nothing was sent.
 const GOOD: Duration = Duration::from_secs(120);
@@ -98,6 +99,12 @@ pub(super) struct Standing {
     /// The client id differs from that of the last connection.
     is_id_new: bool,
     pub takeovers: Takeovers,
+    /// Number of the connection, attempts included.
+    pub connection: u64,
+    /// This run of the daemon, as its statuses name it.
+    pub run: String,
+    /// The broker refuses the subscription to the acknowledgements; the warning about it.
+    pub deaf: Option<String>,
     /// Progress of the last connection.
     pub last: Connection,
     /// Reason for which there was no connection, as it was logged.
@@ -130,6 +137,9 @@ impl Standing {
             client_id: ClientId::default(),
             is_id_new: false,
             takeovers: Takeovers::default(),
+            connection: 0,
+            run: String::new(),
+            deaf: None,
             last: Connection::default(),
             said: String::new(),
         }
@@ -151,7 +161,8 @@ impl Link {
             self.disconnected(&error, &mut standing.said);
             self.warn(&standing);
             let is_config = error.kind() == ErrorKind::Config;
-            let pauses = match standing.takeovers.pause() {
+            let is_another = matches!(error, PublishError::AnotherClient { .. });
+            let pauses = match standing.takeovers.pause().filter(|_| is_another) {
                 Some(longest) => [scattered(longest), scattered(longest.min(RIVAL_ALERT_WAIT))],
                 None if standing.is_id_new => [scattered(ALERT_WAIT); 2],
                 None if is_config => [scattered(CONFIG_WAIT); 2],
@@ -173,7 +184,9 @@ impl Link {
     ) -> Result<(), PublishError> {
         let status = self.read_status().await?;
         let clock = status.clock;
-        let will = payload(&offline(status));
+        standing.connection += 1;
+        standing.run = run_of(&status);
+        let will = payload(&offline(Status { connection: Some(standing.connection), ..status }));
         let will = Message { topic: self.topics.status.clone(), payload: will, retain: true };
         standing.last = Connection::default();
         let client_id = standing.client_id.of(&self.settings);
@@ -196,9 +209,14 @@ impl Link {
     fn judged(&self, error: PublishError, stood: Duration, standing: &mut Standing) -> PublishError {
         let last = standing.last;
         let end = match &error {
-            PublishError::Closed { .. } if last.is_granted && last.is_idle => End::Closed,
-            PublishError::Link { .. } | PublishError::Handshake(_) if !last.is_welcome => End::Unreachable,
-            _ => End::Other,
+            PublishError::Link { .. } | PublishError::Closed { .. } if last.is_granted && last.is_idle => {
+                End::Idle
+            }
+            _ if last.is_welcome => End::Other,
+            PublishError::Link { .. } | PublishError::Closed { .. } | PublishError::Handshake(_) => {
+                End::Unreachable
+            }
+            _ => End::Refused,
         };
         standing.takeovers.ended(end, stood);
         let before = standing.client_id.of(&self.settings);
@@ -221,11 +239,26 @@ impl Link {
             standing.deaf_until = Some(Instant::now() + DEAF);
             standing.too_large = error.to_string();
         }
-        if end == End::Closed && standing.takeovers.is_suspected() {
-            standing.client_id.taken_over();
+        let is_broken = matches!(error, PublishError::Closed { .. } | PublishError::Link { .. });
+        if is_broken && last.is_welcome && standing.takeovers.is_proved() {
             return self.another_client();
         }
+        if end == End::Idle && standing.takeovers.is_unsteady() {
+            return self.unsteady(standing);
+        }
         error
+    }
+
+    fn unsteady(&self, standing: &Standing) -> PublishError {
+        let (broker, topic) = (self.settings.address(), &self.topics.status);
+        let also = if standing.takeovers.is_unanswered() {
+            format!(
+                ", or a second box has this id (a broker that lets the box read {topic} would tell: see its access list)"
+            )
+        } else {
+            String::new()
+        };
+        PublishError::Unsteady { broker, also }
     }
 
     fn another_client(&self) -> PublishError {
@@ -235,9 +268,12 @@ impl Link {
     /// Reports the faults that a person has to correct, also while the connection stands.
     pub fn warn(&self, standing: &Standing) {
         let mut warnings = Vec::new();
-        if standing.takeovers.is_suspected() {
+        if standing.takeovers.is_proved() {
             warnings.push(self.another_client().to_string());
+        } else if standing.takeovers.is_unsteady() {
+            warnings.push(self.unsteady(standing).to_string());
         }
+        warnings.extend(standing.deaf.clone());
         if let Some(limit) = standing.packet_limit.bytes(std::time::Instant::now()) {
             let passed = standing.packet_limit.passed();
             warnings.push(withheld_above(limit, passed));
@@ -257,8 +293,8 @@ impl Link {
     }
 
     fn connected(&self, client_id: &str, standing: &mut Standing) {
-        // Of two clients with one id, one is always connected: the change is not logged each time.
-        if !standing.takeovers.is_suspected() {
+        // In a series of short connections, or with another client of this id, each would be logged.
+        if !standing.takeovers.is_proved() && !standing.takeovers.is_unsteady() {
             standing.said.clear();
             tracing::info!("connected to the broker {} as client {client_id}", self.settings.address());
         }
@@ -268,7 +304,7 @@ impl Link {
 
     fn disconnected(&self, error: &PublishError, said: &mut String) {
         let text = chain(error);
-        if text != *said {
+        if !is_repeated(&text, said) {
             tracing::warn!("{text}");
             said.clone_from(&text);
         }

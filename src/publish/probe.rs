@@ -8,16 +8,21 @@ use super::client::{Client as _, Occurrence};
 use super::client_id::ClientId;
 use super::error::PublishError;
 use super::rumqtt::Rumqtt;
+use super::session::rival::trace;
 use super::settings::{Acknowledge, Settings};
 use super::tls;
 use super::topic::Topics;
 use crate::clock::{Clock as _, SystemClock};
 use crate::domain::time::WallTime;
+use crate::takeover::Takeovers;
 
 /// Maximum time for an answer of the broker.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Time within which another client of the same id, disconnected by this one, comes back.
 const UNDISTURBED: Duration = Duration::from_secs(4);
+
+/// Connections that may end before that is the outcome.
+const ENDED_MAX: u32 = 2;
 
 /// Connects as the box, subscribes to the post's acknowledgements where they count, and disconnects; blocks for that. A daemon
 /// that is connected at the same time loses its connection, and comes back.
@@ -42,22 +47,29 @@ pub fn certificate_ends_at(settings: &Settings) -> Result<Option<WallTime>, Publ
     own.map_or(Ok(None), |own| tls::ends_at(&own.cert_file))
 }
 
-/// Tries twice where another client takes the connection over: the second time is no coincidence.
+/// Tries again where a connection ends: another client of this id has come back meanwhile, and left a later status.
 async fn converse(settings: &Settings) -> Result<(), PublishError> {
     let mut id = ClientId::default();
-    let mut taken_over = 0;
+    let mut takeovers = Takeovers::default();
+    let mut ended = 0;
     loop {
-        match try_as(settings, &id.of(settings)).await {
+        let (client_id, is_again) = (id.of(settings), ended > 0);
+        match try_as(settings, &client_id, is_again, &mut takeovers).await {
             Err(PublishError::ClientId { .. } | PublishError::Deaf { .. }) if id.is_worth_a_change() => {
                 id.refused();
             }
-            Err(PublishError::AnotherClient { .. }) if taken_over == 0 => taken_over += 1,
+            Err(PublishError::Closed { .. }) if ended < ENDED_MAX => ended += 1,
             outcome => return outcome,
         }
     }
 }
 
-async fn try_as(settings: &Settings, client_id: &str) -> Result<(), PublishError> {
+async fn try_as(
+    settings: &Settings,
+    client_id: &str,
+    is_again: bool,
+    takeovers: &mut Takeovers,
+) -> Result<(), PublishError> {
     let silent = || PublishError::Unacknowledged { broker: settings.address(), seconds: PATIENCE.as_secs() };
     let connecting = timeout(PATIENCE, Rumqtt::connect(settings, client_id, None)).await;
     let mut client = connecting.map_err(|_| silent())??;
@@ -79,15 +91,28 @@ async fn try_as(settings: &Settings, client_id: &str) -> Result<(), PublishError
         };
         timeout(PATIENCE, answer).await.map_err(|_| silent())??;
     }
+    // Only then, and last, since a broker may end the connection over it.
+    if is_again {
+        client.subscribe(&Topics::new(&settings.ward, &settings.box_id).status);
+    }
     let undisturbed = async {
         loop {
-            if let Occurrence::Ended(error) = client.next().await {
-                return error;
+            match client.next().await {
+                Occurrence::Ended(error) => return error,
+                Occurrence::Arrived { payload, is_retained: true, .. } => {
+                    if trace(&payload).is_some_and(|trace| takeovers.found(trace, "")) {
+                        let (broker, client_id) = (settings.address(), client_id.to_owned());
+                        return PublishError::AnotherClient { broker, client_id };
+                    }
+                }
+                _ => {}
             }
         }
     };
-    if let Ok(PublishError::Closed { broker, .. }) = timeout(UNDISTURBED, undisturbed).await {
-        return Err(PublishError::AnotherClient { broker, client_id: client_id.to_owned() });
+    if let Ok(error @ (PublishError::Closed { .. } | PublishError::AnotherClient { .. })) =
+        timeout(UNDISTURBED, undisturbed).await
+    {
+        return Err(error);
     }
     client.disconnect();
     let left = async { while !matches!(client.next().await, Occurrence::Ended(_)) {} };

@@ -77,6 +77,10 @@ impl Client for Rumqtt {
         let _ = self.client.try_subscribe(topic, QoS::AtLeastOnce);
     }
 
+    fn unsubscribe(&mut self, topic: &str) {
+        let _ = self.client.try_unsubscribe(topic);
+    }
+
     fn publish(&mut self, message: Message, token: Option<Token>) -> bool {
         let Message { topic, payload, retain } = message;
         let Some(token) = token else {
@@ -150,7 +154,8 @@ async fn drive(
                 Occurrence::TooLarge { bytes: message.payload.len() }
             }
             Ok(Event::Incoming(Incoming::Publish(message))) => {
-                Occurrence::Arrived { payload: message.payload.to_vec(), is_retained: message.retain }
+                let topic = String::from_utf8_lossy(&message.topic).into_owned();
+                Occurrence::Arrived { topic, payload: message.payload.to_vec(), is_retained: message.retain }
             }
             Ok(Event::Incoming(Incoming::SubAck(answer))) => {
                 let is_granted = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));

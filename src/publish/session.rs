@@ -4,6 +4,7 @@
 //! Those are on a slow link the new alerts' pictures, then repeated alerts, then the backlog, oldest first. An alert leaves the
 //! outbox when the post's acknowledgement covers it, or, where the post does not acknowledge, on its PUBACK.
 
+pub(super) mod rival;
 mod sizes;
 
 use std::collections::VecDeque;
@@ -67,6 +68,10 @@ pub(super) struct Session<'a, C: Client> {
     discovery: Option<Discovery>,
     /// A discovery message was sent on this connection.
     has_told: bool,
+    /// The subscription to the acknowledgements is not answered yet.
+    awaits_grant: bool,
+    /// The retained status was asked for, and has not come.
+    is_asking: bool,
     /// Time of the last acknowledgement, or of the first message after none was in flight.
     progress_at: Instant,
     begun: Instant,
@@ -115,6 +120,8 @@ impl<'a, C: Client> Session<'a, C> {
         Self {
             discovery,
             has_told: false,
+            awaits_grant: false,
+            is_asking: false,
             link,
             standing,
             client,
@@ -189,41 +196,56 @@ impl<'a, C: Client> Session<'a, C> {
     fn subscribe(&mut self) {
         let is_deaf = self.standing.deaf_until.is_some_and(|until| until > Instant::now().into());
         if self.link.settings.acknowledge == Acknowledge::Post && !is_deaf {
+            self.awaits_grant = true;
             self.client.subscribe(&self.link.topics.ack);
         } else {
             self.standing.last.is_granted = true;
         }
+        self.ask_for_a_rival();
     }
 
     /// Time of the next work that no event starts.
     fn look_at(&self) -> Option<Instant> {
-        let due = self.standing.ledger.next_due(Instant::now());
-        [self.retry_at, due, Some(self.rescan_at)].into_iter().flatten().min()
+        let now = Instant::now();
+        let due = self.standing.ledger.next_due(now);
+        let held_until = Some(self.held_until()).filter(|at| self.is_asking && *at > now);
+        [self.retry_at, due, held_until, Some(self.rescan_at)].into_iter().flatten().min()
     }
 
     async fn on(&mut self, occurrence: Occurrence) -> Result<(), PublishError> {
         match occurrence {
             Occurrence::Acknowledged(token) => self.on_acknowledged(token).await,
             Occurrence::Dropped(token) => self.on_dropped(token),
-            Occurrence::Arrived { payload, is_retained } => self.on_ack(&payload, is_retained).await,
+            Occurrence::Arrived { topic, payload, .. } if topic == self.link.topics.status => {
+                self.on_status(&payload);
+            }
+            Occurrence::Arrived { payload, is_retained, .. } => self.on_ack(&payload, is_retained).await,
             Occurrence::TooLarge { bytes } => self.on_too_large(bytes),
-            Occurrence::Subscribed(true) => {
-                self.standing.last.is_granted = true;
-                self.standing.client_id.granted();
+            Occurrence::Subscribed(is_granted) if std::mem::take(&mut self.awaits_grant) => {
+                self.on_answered(is_granted)?;
             }
-            Occurrence::Subscribed(false) => {
-                let deaf = PublishError::Deaf { topic: self.link.topics.ack.clone() };
-                if self.standing.client_id.is_worth_a_change() {
-                    return Err(deaf);
-                }
-                self.standing.last.is_granted = true;
-                self.doubt(deaf.to_string());
-            }
+            Occurrence::Subscribed(is_granted) => self.is_asking &= is_granted,
             Occurrence::Ended(error) => {
                 self.on_ended(&error);
                 return Err(error);
             }
         }
+        Ok(())
+    }
+
+    /// The broker has answered the subscription to the post's acknowledgements.
+    fn on_answered(&mut self, is_granted: bool) -> Result<(), PublishError> {
+        let deaf = PublishError::Deaf { topic: self.link.topics.ack.clone() };
+        if is_granted {
+            self.standing.client_id.granted();
+        } else if self.standing.client_id.is_worth_a_change() {
+            return Err(deaf);
+        } else {
+            self.doubt(deaf.to_string());
+        }
+        self.standing.last.is_granted = true;
+        self.standing.deaf = (!is_granted).then(|| deaf.to_string());
+        self.link.warn(self.standing);
         Ok(())
     }
 
@@ -312,7 +334,9 @@ impl<'a, C: Client> Session<'a, C> {
 
     /// Publishes the status if it has changed. One at a time: only the latest counts.
     async fn send_status(&mut self, is_last: bool) -> Result<(), PublishError> {
-        if !is_last && (!self.status_is_due || self.flights.has_status()) {
+        // The client may send it before the question, whose answer it would be.
+        let is_held = self.is_asking && Instant::now() < self.held_until();
+        if !is_last && (is_held || !self.status_is_due || self.flights.has_status()) {
             return Ok(());
         }
         self.status_is_due = false;
@@ -323,6 +347,7 @@ impl<'a, C: Client> Session<'a, C> {
         {
             self.tell_home_assistant(message, Flight::Discovery);
         }
+        let status = Status { connection: Some(self.standing.connection), ..status };
         let payload = payload(&if is_last { offline(status) } else { online(status) });
         self.status.clone_from(&payload);
         let topic = self.link.topics.status.clone();

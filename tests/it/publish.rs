@@ -9,8 +9,8 @@ mod sizes;
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -59,9 +59,12 @@ impl Outbox for StoreOutbox {
     }
 }
 
-/// Status of a box that counts its readings in `outbox_depth`.
+/// Status of a box that counts its readings in `outbox_depth`. Each one is another run.
 #[derive(Default)]
-pub struct Telling(AtomicU64);
+pub struct Telling {
+    count: AtomicU64,
+    started_at: OnceLock<WallTime>,
+}
 
 impl StatusSource for Telling {
     fn status(&self) -> Status {
@@ -72,7 +75,12 @@ impl StatusSource for Telling {
             box_id: "box-1".parse().unwrap(),
             version: "0.1.0".into(),
             boot_id: "boot".into(),
-            started_at: WallTime::from_micros(1_777_673_643_120_000),
+            started_at: *self.started_at.get_or_init(|| {
+                static RUNS: AtomicU64 = AtomicU64::new(0);
+                let run = i64::try_from(RUNS.fetch_add(1, Ordering::Relaxed)).unwrap();
+                WallTime::from_micros(1_777_673_643_120_000 + 1000 * run)
+            }),
+            connection: None,
             cameras: vec![CameraStatus {
                 id: "gate".parse().unwrap(),
                 state: StreamState::Live,
@@ -82,7 +90,7 @@ impl StatusSource for Telling {
                 input: None,
             }],
             store: None,
-            outbox_depth: self.0.fetch_add(1, Ordering::Relaxed),
+            outbox_depth: self.count.fetch_add(1, Ordering::Relaxed),
             oldest_unacknowledged: None,
             outbox: None,
             clock: ClockState::Synced,

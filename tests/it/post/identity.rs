@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::station::{LONG, Station, alert, publish, send};
 use crate::support::broker::{BrokerOptions, TestBroker};
+use crate::support::proxy::{Proxy, Weather};
 use crate::support::wait_until;
 
 /// Publishes a status of box-1 as one run of a daemon sends it.
@@ -48,17 +49,41 @@ fn two_posts_at_one_broker_hear_everything_each() {
     assert_eq!(broker.takeovers(), 0);
 }
 
+/// A copy of the database has the client id too.
 #[test]
-fn two_posts_of_one_client_id_name_each_other_and_go_on_storing() {
+fn a_copied_post_is_named_and_the_two_go_on_storing() {
     let broker = TestBroker::start(&BrokerOptions::default());
-    let posts = [(); 2].map(|()| {
-        let mut post = Station::prepare(&broker, &["--client-id", "post"]);
-        post.serve();
-        post
-    });
+    let mut first = Station::start(&broker, &["--client-id", "post"]);
+    send(&broker, &[alert("box-1", 1, 1)]);
+    first.wait_for_stored(1);
+    first.stop();
+    let second = Station::prepare(&broker, &["--client-id", "post"]);
+    std::fs::copy(first.database(), second.database()).unwrap();
+    let mut posts = [first, second];
+    posts.iter_mut().for_each(Station::serve);
     wait_until("both name it", 2 * LONG, || {
         posts.iter().all(|post| post.log().contains("another client uses this post's client id"))
     });
+    send(&broker, &[alert("box-1", 1, 2)]);
+    wait_until("one of them has it", 2 * LONG, || posts.iter().any(|post| post.stored().len() == 2));
+}
+
+/// A link that is cut ends connections as another client does.
+#[test]
+fn a_post_behind_a_bad_link_has_no_rival() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let link = Proxy::start(broker.inside_port, Weather::default());
+    let mut post = Station::at(link.port, &[]);
+    post.serve();
+    post.wait_for_connections(1);
     send(&broker, &[alert("box-1", 1, 1)]);
-    wait_until("one of them has it", 2 * LONG, || posts.iter().any(|post| post.stored().len() == 1));
+    post.wait_for_stored(1);
+    for _ in 0..6 {
+        let before = link.connections();
+        link.cut();
+        wait_until("it comes back", LONG, || link.connections() > before);
+    }
+    send(&broker, &[alert("box-1", 1, 2)]);
+    post.wait_for_stored(2);
+    assert!(!post.log().contains("another client"), "{}", post.log());
 }

@@ -255,6 +255,7 @@ pub fn publish_outbox(broker: &TestBroker, box_id: &str, presence: Presence, out
         version: "0.1.0".into(),
         boot_id: "boot".into(),
         started_at: WallTime::from_micros(1_777_673_643_120_000),
+        connection: None,
         cameras: Vec::new(),
         store: None,
         outbox_depth: 0,

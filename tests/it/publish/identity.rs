@@ -5,6 +5,7 @@ use wardwatch::publish::{Settings, try_connection};
 use super::post::of_post;
 use super::{LONG, Sender, settings};
 use crate::support::broker::{BrokerOptions, TestBroker};
+use crate::support::proxy::{Proxy, Weather};
 use crate::support::wait_until;
 
 #[test]
@@ -27,8 +28,8 @@ fn a_copied_box_is_named_and_the_two_do_not_fight() {
     let named =
         |sender: &Sender| sender.state().warnings.iter().any(|one| one.contains("another client uses"));
     wait_until("both name it", 2 * LONG, || copies.iter().all(named));
-    let error = copies.iter().find_map(|sender| sender.state().last_error);
-    assert!(error.is_some_and(|error| error.contains("ben-nghe_box-1") && error.contains("box.id")));
+    let warnings = copies.iter().flat_map(|sender| sender.state().warnings).collect::<Vec<_>>().join(" ");
+    assert!(warnings.contains("ben-nghe_box-1") && warnings.contains("box.id"), "{warnings}");
     let before = broker.takeovers();
     copies.iter().for_each(|sender| drop(sender.put(0)));
     wait_until("the alerts of both leave", 2 * LONG, || {
@@ -62,4 +63,47 @@ fn a_broker_that_is_restarted_is_no_other_client() {
         wait_until("it is back", LONG, || sender.state().connected);
     }
     assert!(sender.state().warnings.is_empty(), "{:?}", sender.state().warnings);
+}
+
+/// A link that is cut, and a broker that is back before it is missed, end connections as another client does.
+#[test]
+fn a_link_that_breaks_is_no_other_client() {
+    let mut broker = TestBroker::start(&BrokerOptions::default());
+    let link = Proxy::start(broker.port, Weather::default());
+    let sender = Sender::start(of_post(link.port));
+    for round in 0..7 {
+        let before = link.connections();
+        wait_until("it is connected", LONG, || sender.state().connected && link.connections() > 0);
+        if round % 3 == 2 {
+            broker.kill();
+            broker.run();
+        } else {
+            link.cut();
+        }
+        wait_until("it comes back", LONG, || link.connections() > before);
+    }
+    let state = sender.state();
+    let said = [state.warnings, state.last_error.into_iter().collect()].concat().join(" ");
+    assert!(!said.contains("another client"), "{said}");
+    sender.put(0);
+    wait_until("an alert leaves without a long wait", LONG, || sender.state().published == 1);
+}
+
+/// The last run's status lies at the broker.
+#[test]
+fn a_box_that_is_restarted_is_no_other_client() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    for _ in 0..5 {
+        let sender = Sender::start(of_post(broker.port));
+        sender.wait_for_connection();
+    }
+    let link = Proxy::start(broker.port, Weather::default());
+    let sender = Sender::start(of_post(link.port));
+    for _ in 0..4 {
+        let before = link.connections();
+        wait_until("it is connected", LONG, || sender.state().connected && link.connections() > 0);
+        link.cut();
+        wait_until("it comes back", LONG, || link.connections() > before);
+    }
+    assert!(sender.state().warnings.iter().all(|one| !one.contains("another client")));
 }
