@@ -10,7 +10,7 @@ const STRIKES: u32 = 3;
 /// Maximum of that number, which doubles where the proof fails.
 const STRIKES_MAX: u32 = 48;
 /// Connections that end over a message of a size that the broker took before, after which that no longer counts.
-const STALE: u32 = 6;
+const STALE: u32 = 12;
 /// Time after which a large message is tried again: the broker may have been reconfigured.
 const KNOWN_FOR: Duration = Duration::from_secs(6 * 3600);
 
@@ -186,7 +186,7 @@ mod tests {
     fn a_limit_that_was_lowered_is_found() {
         let (mut limit, now) = (PacketLimit::default(), Instant::now());
         limit.acknowledged(34_000);
-        (0..9).for_each(|_| limit.ended_over(33_000, now));
+        (0..STALE + STRIKES).for_each(|_| limit.ended_over(33_000, now));
         assert_eq!(limit.wants_proof(), Some(33_000));
     }
 
