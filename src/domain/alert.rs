@@ -149,6 +149,78 @@ pub struct Alert {
     /// that size. It stays on the box with the footage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thumbnail_withheld: Option<String>,
+    /// Why details that the box has do not come with this message, for a person: the broker takes no message of that
+    /// size. The subjects' paths are left out first, then the subjects, then the camera's place and the checksums.
+    /// `count` and `why` are always there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details_withheld: Option<String>,
+    /// The ward and the box that this alert was stored for, where the box has been renamed or moved since. Absent where
+    /// they are those of this message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<Former>,
+}
+
+/// Ward and id of a box before it was renamed or moved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Former {
+    /// The ward.
+    pub ward: WardId,
+    /// The box.
+    #[serde(rename = "box")]
+    pub box_id: BoxId,
+}
+
+/// Form of an alert message, the largest first. `count` and `why` are in each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// Without the picture.
+    NoPicture,
+    /// Without the subjects' paths, too.
+    NoPaths,
+    /// Without subjects, too.
+    NoSubjects,
+    /// Without the camera's place and the checksums, too.
+    Bare,
+}
+
+impl Form {
+    /// All forms, the largest first.
+    pub const ALL: [Self; 4] = [Self::NoPicture, Self::NoPaths, Self::NoSubjects, Self::Bare];
+}
+
+impl Alert {
+    /// This alert under another ward and box. The first ones stay in `former`.
+    #[must_use]
+    pub fn under(mut self, ward: &WardId, box_id: &BoxId) -> Self {
+        if self.ward != *ward || self.box_id != *box_id {
+            let before = Former { ward: self.ward, box_id: self.box_id };
+            let first = self.former.take().unwrap_or(before);
+            self.former = Some(first).filter(|first| first.ward != *ward || first.box_id != *box_id);
+            (self.ward, self.box_id) = (ward.clone(), box_id.clone());
+        }
+        self
+    }
+
+    /// This alert in a smaller form, with the reason.
+    #[must_use]
+    pub fn reduced(&self, form: Form, why: &str) -> Self {
+        let mut alert = self.clone();
+        if alert.thumbnail.take().is_some() {
+            alert.thumbnail_withheld = Some(why.to_owned());
+        }
+        if form >= Form::NoPaths {
+            alert.subjects.iter_mut().for_each(|subject| subject.path.clear());
+            alert.details_withheld = Some(why.to_owned());
+        }
+        if form >= Form::NoSubjects {
+            alert.subjects.clear();
+        }
+        if form >= Form::Bare {
+            (alert.camera.lat, alert.camera.lon, alert.camera.heading) = (None, None, None);
+            (alert.model.sha256, alert.clip.sha256) = (None, None);
+        }
+        alert
+    }
 }
 
 /// An alert before the store gave it its number: everything but `seq`.
@@ -197,6 +269,8 @@ impl AlertDraft {
             clip: self.clip,
             thumbnail: self.thumbnail,
             thumbnail_withheld: None,
+            details_withheld: None,
+            former: None,
         }
     }
 }
@@ -259,6 +333,37 @@ mod tests {
         assert_eq!(value["opened_at"], "2026-05-01T22:14:03.120Z");
         value["from_the_future"] = 1.into();
         assert_eq!(serde_json::from_value::<Alert>(value).unwrap(), alert);
+    }
+
+    #[test]
+    fn each_form_is_smaller_and_keeps_count_and_reason() {
+        let mut alert = draft().into_alert(OutboxId::default(), 7);
+        let subject = serde_json::json!({"track": 1, "label": "person", "score": 0.5, "box": [0.1, 0.1, 0.2, 0.2],
+            "path": [[0.1, 0.2], [0.2, 0.2], [0.3, 0.2], [0.4, 0.2], [0.5, 0.2], [0.6, 0.2]]});
+        alert.subjects = vec![serde_json::from_value(subject).unwrap(); 3];
+        (alert.count, alert.camera.lat, alert.thumbnail) = (9, Some(10.5), Some(Thumbnail(vec![1; 900])));
+        let bytes = |alert: &Alert| serde_json::to_vec(alert).unwrap().len();
+        let mut before = bytes(&alert);
+        for form in Form::ALL {
+            let reduced = alert.reduced(form, "why");
+            assert!(bytes(&reduced) < before, "{form:?}");
+            assert_eq!((reduced.count, &reduced.why), (9, &alert.why));
+            assert_eq!(reduced.thumbnail_withheld.as_deref(), Some("why"));
+            assert_eq!(reduced.details_withheld.is_some(), form > Form::NoPicture);
+            before = bytes(&reduced);
+        }
+        assert_eq!(alert.reduced(Form::NoPaths, "why").subjects.len(), 3);
+    }
+
+    #[test]
+    fn a_box_that_was_renamed_says_its_first_name() {
+        let alert = draft().into_alert(OutboxId::default(), 7);
+        let (ward, box_id) = ("da-kao".parse().unwrap(), "box-9".parse().unwrap());
+        assert_eq!(alert.clone().under(&alert.ward, &alert.box_id), alert);
+        let moved = alert.clone().under(&ward, &alert.box_id).under(&ward, &box_id);
+        assert_eq!((&moved.ward, &moved.box_id), (&ward, &box_id));
+        assert_eq!(moved.former, Some(Former { ward: alert.ward.clone(), box_id: alert.box_id.clone() }));
+        assert_eq!(moved.under(&alert.ward, &alert.box_id), alert, "and back");
     }
 
     #[test]

@@ -79,6 +79,14 @@ pub struct ArrivedAlert {
     pub message: Value,
 }
 
+impl ArrivedAlert {
+    /// The box under its former name, where it has been renamed or moved since the alert was stored.
+    pub fn former(&self) -> Option<Sender> {
+        let former = self.alert.former.as_ref()?;
+        Some(Sender { ward: former.ward.clone(), box_id: former.box_id.clone() })
+    }
+}
+
 /// A message that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {

@@ -29,6 +29,8 @@ const HERALDED_TRIES: u32 = 3;
 /// Number of acknowledgements by the broker for a message that the post never received, while the post has later ones. Such a
 /// message is dropped on the way for its contents. Mosquitto drops messages above its `message_size_limit`.
 const SWALLOWED_LANDINGS: u32 = 3;
+/// The same number where the post has no later ones, but has spoken after each acknowledgement of the broker.
+const PASSED_OVER: u32 = 2;
 
 /// State of delivery of all alerts that were sent; see the module.
 #[derive(Debug, Default)]
@@ -50,6 +52,21 @@ struct Row {
     /// Number of times on this connection that the post had later ones and not this one.
     misses: u32,
     is_heralded: bool,
+    /// Length of the payload that was sent last.
+    bytes: usize,
+    /// The smallest length that the broker acknowledged each time, and that the post never got.
+    swallowed: Option<usize>,
+    /// Number of times that the post spoke after the broker's acknowledgement, and did not have the alert.
+    passed_over: u32,
+}
+
+/// Conclusions about sizes from an acknowledgement of the post.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Sizes {
+    /// The largest payload that the post has confirmed.
+    pub confirmed: usize,
+    /// The smallest payload that was swallowed before the alert arrived in a smaller form.
+    pub swallowed: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +88,7 @@ impl Ledger {
     /// came from the broken connection, or from a restarted broker.
     pub fn connected(&mut self) {
         for row in self.rows.values_mut() {
-            row.misses = 0;
+            (row.misses, row.passed_over) = (0, 0);
             row.state = match row.state {
                 State::Aloft => State::Cut,
                 State::Landed => State::Doubtful,
@@ -89,15 +106,7 @@ impl Ledger {
             }
             None if is_full => {}
             None => {
-                let row = Row {
-                    state: State::Aloft,
-                    sent_at: now,
-                    tries: 1,
-                    landings: 0,
-                    misses: 0,
-                    is_heralded: false,
-                };
-                self.rows.insert(seq, row);
+                self.rows.insert(seq, Row::new(State::Aloft, now, 1));
             }
         }
     }
@@ -112,14 +121,7 @@ impl Ledger {
 
     /// Its preview is sent without the picture; the whole alert follows later.
     pub fn postponed(&mut self, seq: u64, now: Instant) {
-        let new = Row {
-            state: State::Cut,
-            sent_at: now,
-            tries: HERALDED_TRIES,
-            landings: 0,
-            misses: 0,
-            is_heralded: false,
-        };
+        let new = Row::new(State::Cut, now, HERALDED_TRIES);
         let row = self.rows.entry(seq).or_insert(new);
         (row.state, row.sent_at, row.tries) = (State::Cut, now, row.tries.max(HERALDED_TRIES));
     }
@@ -144,9 +146,13 @@ impl Ledger {
     }
 
     /// Takes an acknowledgement of the post; `is_new` is false for one that the broker had retained.
-    pub fn acknowledged(&mut self, ack: &Ack, is_new: bool, now: Instant) {
+    pub fn acknowledged(&mut self, ack: &Ack, is_new: bool, now: Instant) -> Sizes {
+        let mut sizes = Sizes::default();
         self.rows.retain(|seq, row| {
             if ack.covers(*seq) {
+                sizes.confirmed = sizes.confirmed.max(row.bytes);
+                let swallowed = row.swallowed.filter(|swallowed| row.bytes < *swallowed);
+                sizes.swallowed = sizes.swallowed.into_iter().chain(swallowed).min();
                 return false;
             }
             if *seq <= ack.highest && matches!(row.state, State::Landed | State::Doubtful) {
@@ -157,6 +163,39 @@ impl Ledger {
         if is_new {
             self.heard_at = Some(now);
         }
+        sizes
+    }
+
+    /// The alert that was handed to the client has `bytes`.
+    pub fn measured(&mut self, seq: u64, bytes: usize) {
+        if let Some(row) = self.rows.get_mut(&seq) {
+            row.bytes = bytes;
+        }
+    }
+
+    /// Judges an alert that is to be sent again. Returns the smallest length in which the broker swallowed it.
+    pub fn judged(&mut self, seq: u64) -> Option<usize> {
+        let heard_at = self.heard_at;
+        let is_swallowed = self.is_swallowed(seq);
+        let row = self.rows.get_mut(&seq)?;
+        let is_passed_over = row.state == State::Landed && heard_at.is_some_and(|at| at > row.sent_at);
+        if is_passed_over {
+            row.passed_over += 1;
+        }
+        let passes = if row.swallowed.is_some() { 1 } else { PASSED_OVER };
+        let is_again = row.swallowed.is_some() && row.state == State::Missed && row.landings > 0;
+        if row.bytes > 0 && (is_swallowed || is_again || (is_passed_over && row.passed_over >= passes)) {
+            row.swallowed = Some(row.swallowed.map_or(row.bytes, |bytes| bytes.min(row.bytes)));
+            (row.landings, row.passed_over, row.misses) = (0, 0, 0);
+        }
+        row.swallowed
+    }
+
+    /// True where the post is asked by a small preview whether it is there: it is silent since the broker took this alert, the
+    /// oldest of that kind.
+    pub fn wants_word(&self, seq: u64) -> bool {
+        let oldest = self.rows.iter().find(|(_, row)| row.state == State::Landed);
+        oldest.is_some_and(|(oldest, _)| *oldest == seq)
     }
 
     /// True for an alert that has been sent.
@@ -180,8 +219,13 @@ impl Ledger {
         row.is_some_and(|row| row.state == State::Cut && row.tries >= HERALDED_TRIES && !row.is_heralded)
     }
 
+    /// True where nothing waits for an acknowledgement.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// True where the broker seems to drop the alert each time.
-    pub fn is_swallowed(&self, seq: u64) -> bool {
+    fn is_swallowed(&self, seq: u64) -> bool {
         let row = self.rows.get(&seq);
         row.is_some_and(|row| row.state == State::Missed && row.landings >= SWALLOWED_LANDINGS)
     }
@@ -227,6 +271,20 @@ impl Ledger {
 }
 
 impl Row {
+    fn new(state: State, sent_at: Instant, tries: u32) -> Self {
+        Self {
+            state,
+            sent_at,
+            tries,
+            landings: 0,
+            misses: 0,
+            is_heralded: false,
+            bytes: 0,
+            swallowed: None,
+            passed_over: 0,
+        }
+    }
+
     /// Delay after `sent_at` of the next attempt; `None` while the alert is in flight.
     fn wait(&self) -> Option<Duration> {
         match self.state {
@@ -416,6 +474,32 @@ mod tests {
         }
         ledger.acknowledged(&ack(&[(1, 2)]), true, start);
         assert!(!ledger.is_swallowed(1));
+    }
+
+    #[test]
+    fn what_a_post_that_speaks_never_gets_is_swallowed_though_nothing_later_arrived() {
+        let (mut ledger, start) = (Ledger::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let send = |ledger: &mut Ledger, bytes, seconds| {
+            ledger.sent(1, at(seconds));
+            ledger.measured(1, bytes);
+            ledger.landed(1, at(seconds));
+        };
+        send(&mut ledger, 5000, 0);
+        assert_eq!((ledger.judged(1), ledger.wants_word(1)), (None, true), "the post is away");
+        for (second, swallowed) in [(40, None), (70, Some(5000))] {
+            send(&mut ledger, 5000, second);
+            ledger.acknowledged(&ack(&[]), true, at(second + 1));
+            assert_eq!(ledger.judged(1), swallowed);
+        }
+        // One more word is enough for the next smaller form.
+        send(&mut ledger, 2000, 80);
+        ledger.acknowledged(&ack(&[]), true, at(81));
+        assert_eq!(ledger.judged(1), Some(2000));
+        send(&mut ledger, 900, 90);
+        let sizes = ledger.acknowledged(&ack(&[(1, 1)]), true, at(91));
+        assert_eq!(sizes, Sizes { confirmed: 900, swallowed: Some(2000) });
+        assert!(ledger.is_empty());
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 const STRIKES: u32 = 3;
 /// Maximum of that number, which doubles where the proof fails.
 const STRIKES_MAX: u32 = 48;
+/// Connections that end over a message of a size that the broker took before, after which that no longer counts.
+const STALE: u32 = 12;
 /// Time after which a large message is tried again: the broker may have been reconfigured.
 const KNOWN_FOR: Duration = Duration::from_secs(6 * 3600);
 
@@ -21,33 +23,63 @@ pub(super) struct PacketLimit {
     suspect: Option<usize>,
     strikes: u32,
     strikes_needed: u32,
-    /// The size from which payloads are too large for the broker, with the time of that finding.
-    known: Option<(usize, Instant)>,
+    /// Consecutive connections that ended over a payload of a size that had passed.
+    stale: u32,
+    known: Option<Known>,
+    /// The smallest payload that the broker acknowledged and did not pass on, with the time of that finding.
+    swallowed: Option<(usize, Instant)>,
+    /// The largest payload that the post has confirmed.
+    confirmed: usize,
+}
+
+/// A limit that was found.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// The smallest payload over which a connection ended.
+    limit: usize,
+    /// Payloads of this size and above are not tried: each failure costs a connection.
+    tried_below: usize,
+    since: Instant,
 }
 
 impl Default for PacketLimit {
     fn default() -> Self {
-        Self { passed: 0, suspect: None, strikes: 0, strikes_needed: STRIKES, known: None }
+        Self {
+            passed: 0,
+            suspect: None,
+            strikes: 0,
+            strikes_needed: STRIKES,
+            stale: 0,
+            known: None,
+            swallowed: None,
+            confirmed: 0,
+        }
     }
 }
 
 impl PacketLimit {
     /// The broker has acknowledged a payload of `bytes`.
     pub fn acknowledged(&mut self, bytes: usize) {
-        self.passed = self.passed.max(bytes);
+        (self.passed, self.stale) = (self.passed.max(bytes), 0);
         if self.suspect.is_some_and(|suspect| suspect <= bytes) {
             (self.suspect, self.strikes) = (None, 0);
         }
-        self.known = self.known.filter(|(limit, _)| *limit > bytes);
+        self.known = self.known.filter(|known| known.limit > bytes);
     }
 
     /// A connection was closed while a payload of `bytes`, the largest in flight, was not acknowledged.
     pub fn ended_over(&mut self, bytes: usize, now: Instant) {
         if bytes <= self.passed {
+            self.stale += 1;
+            if self.stale >= STALE {
+                (self.passed, self.stale) = (0, 0);
+            }
             return;
         }
-        if let Some((limit, since)) = self.known(now) {
-            self.known = Some((limit.min(bytes), since));
+        if let Some(known) = self.known(now) {
+            let limit = known.limit.min(bytes);
+            let tried_below = known.tried_below.min((limit - limit / 4).max(self.passed + 1));
+            self.known = Some(Known { limit, tried_below, ..known });
             return;
         }
         self.suspect = Some(self.suspect.map_or(bytes, |suspect| suspect.min(bytes)));
@@ -63,7 +95,7 @@ impl PacketLimit {
     /// The bytes of the proof were acknowledged.
     pub fn proved(&mut self, now: Instant) {
         if let Some(bytes) = self.suspect.take() {
-            self.known = Some((bytes, now));
+            self.known = Some(Known { limit: bytes, tried_below: bytes, since: now });
         }
         (self.strikes, self.strikes_needed) = (0, STRIKES);
     }
@@ -76,7 +108,31 @@ impl PacketLimit {
 
     /// The size from which payloads are too large.
     pub fn bytes(&self, now: Instant) -> Option<usize> {
-        self.known(now).map(|(bytes, _)| bytes)
+        self.known(now).map(|known| known.limit)
+    }
+
+    /// False where the broker would end the connection over a payload of `bytes`, as far as it is known.
+    pub fn takes(&self, bytes: usize, now: Instant) -> bool {
+        self.known(now).is_none_or(|known| bytes < known.tried_below || bytes <= self.passed)
+    }
+
+    /// False where the broker would not pass on a payload of `bytes`, as far as it is known.
+    pub fn passes_on(&self, bytes: usize, now: Instant) -> bool {
+        let swallowed = self.swallowed.filter(|(_, since)| now.saturating_duration_since(*since) < KNOWN_FOR);
+        swallowed.is_none_or(|(limit, _)| bytes < limit - limit / 4 || bytes <= self.confirmed)
+    }
+
+    /// The post has an alert in a smaller form, and never got it in a payload of `bytes` that the broker acknowledged.
+    pub fn swallowed(&mut self, bytes: usize, now: Instant) {
+        let limit = self.swallowed.map_or(bytes, |(limit, _)| limit.min(bytes));
+        self.swallowed = Some((limit, now));
+        self.confirmed = self.confirmed.min(limit.saturating_sub(1));
+    }
+
+    /// The post has confirmed a payload of `bytes`.
+    pub fn confirmed(&mut self, bytes: usize) {
+        self.confirmed = self.confirmed.max(bytes);
+        self.swallowed = self.swallowed.filter(|(limit, _)| *limit > bytes);
     }
 
     /// The largest payload that the broker has acknowledged.
@@ -84,8 +140,8 @@ impl PacketLimit {
         self.passed
     }
 
-    fn known(&self, now: Instant) -> Option<(usize, Instant)> {
-        self.known.filter(|(_, since)| now.saturating_duration_since(*since) < KNOWN_FOR)
+    fn known(&self, now: Instant) -> Option<Known> {
+        self.known.filter(|known| now.saturating_duration_since(known.since) < KNOWN_FOR)
     }
 }
 
@@ -107,6 +163,45 @@ mod tests {
         // A smaller message does not pass either: the next one is not tried.
         limit.ended_over(25_000, now);
         assert_eq!((limit.bytes(now), limit.passed()), (Some(25_000), 700));
+    }
+
+    #[test]
+    fn a_smaller_limit_is_found_in_few_connections() {
+        let (mut limit, now) = (PacketLimit::default(), Instant::now());
+        limit.acknowledged(700);
+        (0..3).for_each(|_| limit.ended_over(34_000, now));
+        limit.proved(now);
+        let mut failures = 0;
+        for bytes in (701..34_000).rev().filter(|bytes| *bytes >= 2000) {
+            if limit.takes(bytes, now) {
+                limit.ended_over(bytes, now);
+                failures += 1;
+            }
+        }
+        assert!(failures <= 10, "{failures}");
+        assert!(limit.takes(700, now) && !limit.takes(2000, now));
+    }
+
+    #[test]
+    fn a_limit_that_was_lowered_is_found() {
+        let (mut limit, now) = (PacketLimit::default(), Instant::now());
+        limit.acknowledged(34_000);
+        (0..STALE + STRIKES).for_each(|_| limit.ended_over(33_000, now));
+        assert_eq!(limit.wants_proof(), Some(33_000));
+    }
+
+    #[test]
+    fn what_the_broker_swallows_is_not_sent_in_that_size_until_the_post_has_one() {
+        let (mut limit, now) = (PacketLimit::default(), Instant::now());
+        assert!(limit.passes_on(34_000, now));
+        limit.swallowed(5000, now);
+        limit.confirmed(2000);
+        assert!(limit.passes_on(2000, now) && !limit.passes_on(4900, now) && !limit.passes_on(34_000, now));
+        limit.confirmed(4900);
+        assert!(limit.passes_on(4900, now) && !limit.passes_on(5000, now));
+        assert!(limit.passes_on(5000, now + KNOWN_FOR), "somebody may have raised it");
+        limit.confirmed(6000);
+        assert!(limit.passes_on(5000, now));
     }
 
     #[test]

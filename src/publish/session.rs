@@ -16,7 +16,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep_until, timeout};
 
 use super::Outbox;
-use super::client::{Client, Message, Occurrence, PAYLOAD_BYTES_MAX, Token};
+use super::client::{Client, Message, Occurrence, Token};
 use super::discovery::Discovery;
 use super::error::PublishError;
 use super::flights::{ALERTS_MAX, Aloft, Flight, Flights};
@@ -25,7 +25,6 @@ use super::settings::Acknowledge;
 use crate::domain::ack::{self, Ack};
 use crate::domain::alert::{Alert, NOT_KEPT};
 use crate::domain::status::{Presence, Status};
-use sizes::without_picture;
 
 /// Time without an acknowledgement after which the connection is given up.
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -79,6 +78,8 @@ pub(super) struct Session<'a, C: Client> {
     proved_bytes: usize,
     /// The status as it was sent last.
     status: Vec<u8>,
+    /// An alert from memory waits for the end of the proof.
+    holds_announced: bool,
     /// The largest message that the client gave up since the broker last acknowledged one.
     dropped: Option<Aloft>,
 }
@@ -139,6 +140,7 @@ impl<'a, C: Client> Session<'a, C> {
             begun: Instant::now(),
             proved_bytes: 0,
             status: Vec::new(),
+            holds_announced: false,
             dropped: None,
         }
     }
@@ -309,7 +311,8 @@ impl<'a, C: Client> Session<'a, C> {
         match taken.unwrap_or_else(|error| Err(error.to_string())) {
             Ok(true) => {
                 self.standing.doubt.clear();
-                self.standing.ledger.acknowledged(&ack, !is_retained, Instant::now());
+                let sizes = self.standing.ledger.acknowledged(&ack, !is_retained, Instant::now());
+                self.on_sizes(sizes);
             }
             // A retained acknowledgement is most likely of an earlier outbox.
             Ok(false) => {
@@ -348,7 +351,7 @@ impl<'a, C: Client> Session<'a, C> {
             self.tell_home_assistant(message, Flight::Discovery);
         }
         let status = Status { connection: Some(self.standing.connection), ..status };
-        let payload = payload(&if is_last { offline(status) } else { online(status) });
+        let payload = self.fitting_status(if is_last { offline(status) } else { online(status) });
         self.status.clone_from(&payload);
         let topic = self.link.topics.status.clone();
         self.send(Message { topic, payload, retain: true }, Flight::Status);
@@ -379,7 +382,7 @@ impl<'a, C: Client> Session<'a, C> {
 
     async fn next_alert(&mut self) -> Result<Option<Next>, String> {
         if let Some((number, alert)) = self.link.unkept.next(self.announced) {
-            return Ok(Some(Next::Announced(number, Box::new(alert))));
+            return Ok(Some(Next::Announced(number, Box::new(self.renamed(alert)))));
         }
         if self.backlog.is_none() {
             // Later numbers are new.
@@ -448,7 +451,11 @@ impl<'a, C: Client> Session<'a, C> {
         if self.standing.ledger.wants_herald(seq) && alert.thumbnail.is_some() {
             self.send_alert(&herald(&alert), Flight::Herald { seq });
         }
+        let wants_word = self.standing.ledger.wants_word(seq);
         self.send_alert(&alert, Flight::Alert { seq, is_paced: true });
+        if wants_word {
+            self.ask_for_word(&alert, seq);
+        }
         Ok(())
     }
 
@@ -464,14 +471,21 @@ impl<'a, C: Client> Session<'a, C> {
     }
 
     async fn read(&mut self, seq: u64) -> Result<Option<Alert>, String> {
-        self.ask(move |outbox| outbox.alert(seq)).await
+        Ok(self.ask(move |outbox| outbox.alert(seq)).await?.map(|alert| self.renamed(alert)))
+    }
+
+    /// The alert under the box's present ward and id: the post takes no other on the box's topic.
+    fn renamed(&self, alert: Alert) -> Alert {
+        alert.under(&self.link.settings.ward, &self.link.settings.box_id)
     }
 
     /// Vitals for which the client has no room are lost, as vitals may be.
     fn send_vitals(&mut self) {
         while let Some(vitals) = self.link.vitals.take() {
-            let topic = self.link.topics.vitals.clone();
-            self.client.publish(Message { topic, payload: payload(&vitals), retain: false }, None);
+            let (topic, payload) = (self.link.topics.vitals.clone(), payload(&vitals));
+            if self.standing.packet_limit.takes(payload.len(), Instant::now()) {
+                self.client.publish(Message { topic, payload, retain: false }, None);
+            }
         }
     }
 
@@ -484,23 +498,10 @@ impl<'a, C: Client> Session<'a, C> {
     }
 
     fn send_alert(&mut self, alert: &Alert, flight: Flight) {
-        let mut payload = payload(alert);
-        let suspect = self.standing.packet_limit.wants_proof().unwrap_or(usize::MAX);
-        if alert.thumbnail.is_some() && payload.len() >= suspect {
-            return self.hold_back(alert, flight);
-        }
-        if alert.thumbnail.is_some()
-            && let Some(why) = self.withheld(payload.len(), flight)
-        {
-            payload = self::payload(&without_picture(alert, why));
-        }
-        if payload.len() > PAYLOAD_BYTES_MAX {
-            // If it were sent, it would end the connection, and no alert after it would ever leave.
-            tracing::error!("alert {} has {} bytes and is not sent", alert.id, payload.len());
-            return;
-        }
+        let Some(payload) = self.fitting(alert, flight) else { return };
         if let Flight::Alert { seq, .. } = flight {
             self.standing.ledger.sent(seq, Instant::now());
+            self.standing.ledger.measured(seq, payload.len());
         }
         let topic = self.link.topics.alert.clone();
         self.send(Message { topic, payload, retain: false }, flight);

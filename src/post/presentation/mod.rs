@@ -107,7 +107,10 @@ impl Presentation {
             ClockState::Synced | ClockState::Holdover => String::new(),
         };
         let none = || self.word(Word::None).to_owned();
-        let subjects = self.subjects(alert);
+        let subjects =
+            Some(self.subjects(alert)).filter(|subjects| !subjects.is_empty()).unwrap_or_else(none);
+        let withheld =
+            alert.details_withheld.as_ref().map_or(String::new(), |why| format!(" ({})", clean(why)));
         let footage_ends = alert
             .clip
             .ends_at
@@ -123,7 +126,7 @@ impl Presentation {
             (Word::Began, format!("{}{clock}", self.time(alert.opened_at))),
             (Word::Ended, alert.closed_at.map_or(self.word(Word::StillOpen).to_owned(), |at| self.time(at))),
             (Word::Received, self.time(stored.received_at)),
-            (Word::Who, if subjects.is_empty() { none() } else { subjects }),
+            (Word::Who, subjects + &withheld),
             (Word::Why, clean(&alert.why)),
             (Word::Detector, clean(&alert.model.name)),
             (Word::Footage, footage),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::runs::Runs;
 use super::{Storage, StorageError, lost, runs, sql};
 use crate::domain::ack::{Ack, Gap};
-use crate::domain::alert::{NOT_KEPT, Thumbnail};
+use crate::domain::alert::{Alert, NOT_KEPT, Thumbnail};
 use crate::domain::ids::{OutboxId, WardId};
 use crate::domain::status::Status;
 use crate::domain::time::WallTime;
@@ -19,6 +19,9 @@ pub const REFUSED_MAX: i64 = 1000;
 pub(super) const TWINS: &str = "twins";
 /// Maximum number of removed rows in one transaction, so that arrivals never wait long.
 const EXPIRED_MAX: i64 = 500;
+
+/// Maximum number of runs that are taken over from a box's former name with one message.
+const FORMER_RUNS_MAX: usize = 256;
 
 /// Content of one transaction.
 #[derive(Debug, Clone, Default)]
@@ -127,7 +130,7 @@ fn take(connection: &mut Connection, batch: &Batch) -> Result<Taken> {
         match &arrival.content {
             Content::Alert(arrived) => {
                 take_alert(&transaction, sender, arrived, arrival.at, &mut taken)?;
-                if arrived.alert.seq != NOT_KEPT {
+                if arrived.alert.seq != NOT_KEPT || asks_for_an_answer(&arrived.alert) {
                     touched.retain(|(other, _)| other != sender);
                     touched.push((sender.clone(), arrived.alert.outbox));
                 }
@@ -158,6 +161,11 @@ fn take(connection: &mut Connection, batch: &Batch) -> Result<Taken> {
     Ok(taken)
 }
 
+/// True for a preview in a reduced form: the box asks what the post has, since it has heard nothing of larger messages.
+fn asks_for_an_answer(alert: &Alert) -> bool {
+    alert.details_withheld.is_some() && alert.outbox != OutboxId::default()
+}
+
 /// Stored state of a message that comes again.
 struct Present {
     number: i64,
@@ -178,10 +186,13 @@ fn take_alert(
     let (outbox, seq) = (alert.outbox.to_string(), sql(alert.seq));
     let is_numbered = alert.seq != NOT_KEPT;
     let (covered, lost) = (Runs::covered(sender, alert.outbox), Runs::lost(sender, alert.outbox));
+    if let Some(former) = arrived.former() {
+        take_over_numbers(transaction, &former, sender, alert.outbox)?;
+    }
     let is_lost = is_numbered && lost.contains(transaction, alert.seq)?;
     let is_taken = is_numbered && !is_lost && covered.contains(transaction, alert.seq)?;
     let mut conflict = None;
-    match present(transaction, sender, arrived)? {
+    match present_under_any_name(transaction, sender, arrived)? {
         None => {
             insert(transaction, sender, arrived, at)?;
             taken.stored += 1;
@@ -201,7 +212,8 @@ fn take_alert(
             if let Some(thumbnail) = late_thumbnail {
                 add_thumbnail(transaction, present.number, thumbnail, at)?;
             }
-            if alert.thumbnail_withheld.is_some() && says_the_same(&present.message, &arrived.message) {
+            let is_same = says_the_same(&present.message, &arrived.message);
+            if is_same && replaces(&present.message, &arrived.message) {
                 transaction
                     .prepare_cached("UPDATE alert SET message = ?2 WHERE number = ?1")?
                     .execute(params![present.number, arrived.message.to_string()])?;
@@ -217,7 +229,7 @@ fn take_alert(
             if is_taken && !same_place {
                 conflict = Some("another message has its number");
             }
-            if !says_the_same(&present.message, &arrived.message) {
+            if !is_same {
                 conflict =
                     Some("it says something else than the message of the same id and phase that is stored");
                 keep_other(transaction, sender, arrived, at)?;
@@ -240,6 +252,40 @@ fn take_alert(
         }
     }
     Ok(())
+}
+
+/// Numbers that arrived, or were declared lost, under the box's former name are no holes under the present one.
+fn take_over_numbers(
+    transaction: &Transaction<'_>,
+    former: &Sender,
+    sender: &Sender,
+    outbox: OutboxId,
+) -> Result<()> {
+    let lost = Runs::lost(former, outbox).list(transaction, FORMER_RUNS_MAX)?;
+    for (first, last) in Runs::covered(former, outbox).list(transaction, FORMER_RUNS_MAX)? {
+        for new in Runs::covered(sender, outbox).add(transaction, Gap { first, last })? {
+            for (first, last) in &lost {
+                let part = Gap { first: new.first.max(*first), last: new.last.min(*last) };
+                if part.first <= part.last {
+                    Runs::lost(sender, outbox).add(transaction, part)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The stored message, also where it arrived under the box's former name.
+fn present_under_any_name(
+    transaction: &Transaction<'_>,
+    sender: &Sender,
+    arrived: &ArrivedAlert,
+) -> Result<Option<Present>> {
+    let found = present(transaction, sender, arrived)?;
+    match arrived.former() {
+        Some(former) if found.is_none() => present(transaction, &former, arrived),
+        _ => Ok(found),
+    }
 }
 
 fn present(
@@ -317,18 +363,43 @@ fn put_thumbnail(transaction: &Transaction<'_>, number: i64, thumbnail: &Thumbna
     Ok(())
 }
 
-/// True where the messages are equal but for their number, which may change.
+/// True where the messages are equal but for their number, the box's name, and parts that were left out of one of them.
 fn says_the_same(stored: &str, arrived: &Value) -> bool {
-    let without_place = |mut value: Value| {
-        if let Some(fields) = value.as_object_mut() {
-            fields.remove("seq");
-            fields.remove("outbox");
-            // It may be left out later, where the picture was in flight before.
-            fields.remove("thumbnail_withheld");
+    let Ok(stored) = serde_json::from_str::<Value>(stored) else { return false };
+    let is_reduced = [&stored, arrived].into_iter().any(is_reduced);
+    common_part(stored, is_reduced) == common_part(arrived.clone(), is_reduced)
+}
+
+/// The fields that a message has in each form and at each time it is sent.
+fn common_part(mut message: Value, is_reduced: bool) -> Value {
+    let remove = |value: Option<&mut Value>, keys: &[&str]| {
+        if let Some(fields) = value.and_then(Value::as_object_mut) {
+            keys.iter().for_each(|key| drop(fields.remove(*key)));
         }
-        value
     };
-    serde_json::from_str(stored).is_ok_and(|stored| without_place(stored) == without_place(arrived.clone()))
+    // The reason of what is left out may come later, where the picture was in flight before.
+    let keys = ["seq", "outbox", "ward", "box", "former", "thumbnail_withheld", "details_withheld"];
+    remove(Some(&mut message), &keys);
+    if is_reduced {
+        remove(Some(&mut message), &["subjects"]);
+        remove(message.get_mut("camera"), &["lat", "lon", "heading"]);
+        remove(message.get_mut("model"), &["sha256"]);
+        remove(message.get_mut("clip"), &["sha256"]);
+    }
+    message
+}
+
+fn is_reduced(message: &Value) -> bool {
+    message.get("details_withheld").is_some()
+}
+
+/// True where a message that says the same as the stored one tells more than it.
+fn replaces(stored: &str, arrived: &Value) -> bool {
+    let is_stored_reduced = serde_json::from_str(stored).is_ok_and(|stored| is_reduced(&stored));
+    if is_reduced(arrived) {
+        return is_stored_reduced && arrived.to_string().len() > stored.len();
+    }
+    is_stored_reduced || arrived.get("thumbnail_withheld").is_some()
 }
 
 /// Stores a differing message as refused. The first message of an id and phase is the alert.

@@ -1,5 +1,6 @@
 //! Identity of a box at its broker: two boxes of one id, a copied card, a second client, and a broker that is restarted.
 
+use wardwatch::domain::alert::Alert;
 use wardwatch::publish::{Settings, try_connection};
 
 use super::post::of_post;
@@ -18,6 +19,19 @@ fn boxes_of_one_id_in_two_wards_stay_connected() {
     wait_until("all alerts are out", LONG, || senders.iter().all(|sender| sender.state().published == 1));
     assert_eq!(broker.takeovers(), 0);
     assert!(senders.iter().all(|sender| sender.state().warnings.is_empty()));
+}
+
+#[test]
+fn a_box_that_was_moved_delivers_its_backlog_under_its_present_ward() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let subscriber = broker.subscriber("wardwatch/v1/da-kao/box-1/alert");
+    let sender = Sender::start(Settings { ward: "da-kao".parse().unwrap(), ..settings(broker.port) });
+    let stored = sender.put(0);
+    assert_eq!(stored.ward.as_str(), "ben-nghe");
+    wait_until("it is out", LONG, || sender.state().published == 1 && !subscriber.messages().is_empty());
+    let sent: Alert = serde_json::from_slice(&subscriber.messages()[0].payload).unwrap();
+    assert_eq!((sent.ward.as_str(), sent.box_id.as_str()), ("da-kao", "box-1"));
+    assert_eq!(sent.former.map(|former| former.ward), Some(stored.ward));
 }
 
 /// Both copies wait for the post's acknowledgement, and then have alerts to send.

@@ -1,13 +1,16 @@
 //! Messages that are too large: for the broker on their way out, for the box on their way in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use serde_json::json;
 use wardwatch::domain::alert::Alert;
 
 use super::post::of_post;
 use super::{ALERT, LONG, Sender, alerts};
 use crate::support::broker::{BrokerOptions, TestBroker};
 use crate::support::post::{Memory, StandInPost};
+use crate::support::sample::opened;
 use crate::support::wait_until;
 
 const ACK: &str = "wardwatch/v1/ben-nghe/box-1/ack";
@@ -47,6 +50,62 @@ fn a_broker_that_takes_4_kilobytes_gets_them_too() {
 #[test]
 fn a_limit_just_below_an_alert_is_found() {
     limited("max_packet_size 32000", "max_packet_size");
+}
+
+/// Asserts that alerts with up to ten subjects all come, in forms that fit into `limit` bytes, and that a new one costs nothing.
+fn fitted(more: &'static str, word: &str, limit: usize) {
+    let broker = TestBroker::start(&BrokerOptions { more, ..BrokerOptions::default() });
+    let subscriber = broker.subscriber(ALERT);
+    let post = StandInPost::start(broker.inside_port, &Arc::new(Memory::default()));
+    let sender = Sender::start(of_post(broker.port));
+    sender.wait_for_connection();
+    let path: Vec<[f32; 2]> = (0..32_u8).map(|at| [0.013 * f32::from(at), 0.017 * f32::from(at)]).collect();
+    let subject =
+        json!({"track": 1, "label": "person", "score": 0.5, "box": [0.1, 0.1, 0.2, 0.2], "path": path});
+    let put = |number: u64, subjects: usize| {
+        let mut draft = opened("gate", Duration::from_secs(number));
+        draft.event.subjects = vec![serde_json::from_value(subject.clone()).unwrap(); subjects];
+        draft.event.count = 20;
+        sender.store.put_alert(draft).unwrap();
+        sender.publisher.wake();
+    };
+    [5, 10, 4, 9, 3, 8].into_iter().zip(0..).for_each(|(subjects, number)| put(number, subjects));
+    wait_until("the post has all", 6 * LONG, || post.memory.stored().len() == 6);
+    wait_until("the outbox is empty", 2 * LONG, || sender.depth() == 0);
+    for alert in alerts(&subscriber) {
+        assert!(serde_json::to_vec(&alert).unwrap().len() <= limit, "{alert:?}");
+        assert!(alert.count == 20 && !alert.why.is_empty());
+        assert!(alert.seq == 0 || alert.thumbnail_withheld.is_some());
+        assert!(
+            alert.details_withheld.is_some() || alert.subjects.iter().all(|subject| subject.path.len() == 32)
+        );
+    }
+    let warnings = sender.state().warnings;
+    assert!(warnings.iter().any(|warning| warning.contains(word)), "{warnings:?}");
+    let before = broker.connections();
+    put(10, 6);
+    wait_until("the post has the next one", LONG, || post.memory.stored().len() == 7);
+    assert!(broker.connections() <= before + 1, "what is too large is not tried again");
+}
+
+#[test]
+fn a_broker_that_takes_5_kilobytes_gets_all_alerts_in_a_form_that_fits() {
+    fitted("max_packet_size 5000", "max_packet_size", 5000);
+}
+
+#[test]
+fn a_broker_that_takes_2_kilobytes_gets_all_alerts_in_a_form_that_fits() {
+    fitted("max_packet_size 2000", "max_packet_size", 2000);
+}
+
+#[test]
+fn a_broker_that_swallows_what_has_3_kilobytes_is_recognised() {
+    fitted("message_size_limit 3000", "message_size_limit", 3000);
+}
+
+#[test]
+fn a_broker_that_swallows_what_has_900_bytes_is_recognised() {
+    fitted("message_size_limit 900", "message_size_limit", 900);
 }
 
 /// Puts a message of this size on the box's own topic; alerts go and are acknowledged all the same.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::domain::alert::Alert;
+use crate::domain::alert::{Alert, Form};
 use crate::domain::event::Phase;
 use crate::domain::ids::AlertId;
 use crate::domain::status::OutboxStatus;
@@ -50,6 +50,47 @@ fn an_alert_is_stored_once_with_its_thumbnail_and_acknowledged_each_time() {
     assert_eq!((accesses.len(), accesses[0].alert.clone()), (1, first.id.to_string()));
     assert_eq!(storage.thumbnail(99, &look).unwrap(), None);
     assert_eq!(storage.accesses().unwrap().len(), 1, "nobody saw anything");
+}
+
+#[test]
+fn a_reduced_message_is_the_same_alert_and_the_fuller_one_stays() {
+    let (mut storage, _place) = open();
+    let mut whole = alert("box-1", 1);
+    whole.outbox = OutboxId::random();
+    let subject = serde_json::json!({"track": 1, "label": "person", "score": 0.5, "box": [0.1, 0.1, 0.2, 0.2],
+        "path": [[0.1, 0.2]]});
+    whole.subjects = vec![serde_json::from_value(subject).unwrap()];
+    let bare = Alert { seq: NOT_KEPT, ..whole.reduced(Form::Bare, "too large") };
+    let taken = storage.take(&batch(std::slice::from_ref(&bare))).unwrap();
+    assert_eq!((taken.stored, taken.acks.len()), (1, 1), "the box asks whether the post is there");
+    assert_eq!(taken.acks[0].1.contiguous, 0);
+    let shown = |storage: &Storage| storage.alerts(&Filter::default()).unwrap()[0].alert.clone();
+    assert!(shown(&storage).subjects.is_empty());
+    for form in [Form::NoPaths, Form::NoSubjects] {
+        assert_eq!(storage.take(&batch(&[whole.reduced(form, "too large")])).unwrap().conflicts, 0);
+        assert_eq!(shown(&storage).subjects.len(), 1, "{form:?}");
+    }
+    assert_eq!(storage.take(&batch(std::slice::from_ref(&whole))).unwrap().conflicts, 0);
+    assert_eq!(storage.take(&batch(&[bare])).unwrap().conflicts, 0);
+    assert_eq!(Alert { thumbnail: whole.thumbnail.clone(), ..shown(&storage) }, whole);
+    let other = Alert { count: 99, ..whole.reduced(Form::NoSubjects, "too large") };
+    assert_eq!(storage.take(&batch(&[other])).unwrap().conflicts, 1, "it counts others");
+}
+
+#[test]
+fn a_renamed_box_brings_its_backlog_under_its_present_name_without_holes_or_doubles() {
+    let (mut storage, _place) = open();
+    let all: Vec<Alert> = (1..=4).map(|seq| alert("box-1", seq)).collect();
+    storage.take(&batch(&all[..3])).unwrap();
+    let ward = all[0].ward.clone();
+    // The acknowledgement of the third one did not reach the box before it was renamed.
+    let rest: Vec<Alert> =
+        all[2..].iter().map(|alert| alert.clone().under(&ward, &"box-2".parse().unwrap())).collect();
+    let taken = storage.take(&batch(&rest)).unwrap();
+    assert_eq!((taken.stored, taken.duplicates, taken.conflicts), (1, 1, 0));
+    let ack = &taken.acks[0].1;
+    assert_eq!((ack.box_id.as_str(), ack.contiguous, ack.highest), ("box-2", 4, 4));
+    assert_eq!(storage.alerts(&Filter::default()).unwrap().len(), 4);
 }
 
 #[test]
