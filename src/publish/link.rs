@@ -325,13 +325,13 @@ impl Link {
 pub(super) fn withheld_above(limit: usize, passed: usize) -> String {
     format!(
         "the broker ends the connection over a message of {limit} bytes, and took one of {passed}: alerts that are larger \
-         go without their picture; raise its limit to {ROOM_NEEDED} bytes or more (Mosquitto: max_packet_size; NATS: max_payload)"
+         go without their picture, then with fewer details; raise its limit to {ROOM_NEEDED} bytes or more (Mosquitto: max_packet_size; NATS: max_payload)"
     )
 }
 
 /// Warning about a broker that acknowledges messages and does not pass them on.
 pub(super) const SWALLOWED: &str = "the broker acknowledges alerts with pictures and does not pass them on: they go without \
-     their picture; raise its limit to 65536 bytes or more (Mosquitto: message_size_limit)";
+     their picture, then with fewer details; raise its limit to 65536 bytes or more (Mosquitto: message_size_limit)";
 
 /// An alert with its picture is smaller.
 const ROOM_NEEDED: usize = 64 * 1024;
