@@ -1,6 +1,6 @@
 """Averages weights of two runs: `python soup.py OUT WEIGHTS SHARE WEIGHTS SHARE`. Each is an `average.pt` of train.py.
 
-The shipped weights are such an average: of two shares that were tried, the one that did better on the camera that was held back.
+The shipped weights are such an average (README.md).
 """
 
 import sys
