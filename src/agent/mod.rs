@@ -250,16 +250,13 @@ impl StreamSink for CameraSink {
         let camera = fragment.camera.clone();
         let refused = self.store.append(fragment).err();
         // A disk at its limit takes some fragments and refuses others.
-        match &refused {
-            Some(error) => {
-                if self.refused_at.replace(Instant::now()).is_none() {
-                    tracing::error!(%camera, "footage is being lost: {error}");
-                }
+        if let Some(error) = &refused {
+            let is_new = self.refused_at.replace(Instant::now()).is_none();
+            if is_new {
+                tracing::error!(%camera, "footage is being lost: {error}");
             }
-            None if self.refused_at.take_if(|at| at.elapsed() >= REFUSAL_OVER).is_some() => {
-                tracing::info!(%camera, "footage is kept again");
-            }
-            None => {}
+        } else if self.refused_at.take_if(|at| at.elapsed() >= REFUSAL_OVER).is_some() {
+            tracing::info!(%camera, "footage is kept again");
         }
     }
 

@@ -99,11 +99,11 @@ async fn try_as(
         loop {
             match client.next().await {
                 Occurrence::Ended(error) => return error,
-                Occurrence::Arrived { payload, is_retained: true, .. } => {
-                    if trace(&payload).is_some_and(|trace| takeovers.found(trace, "")) {
-                        let (broker, client_id) = (settings.address(), client_id.to_owned());
-                        return PublishError::AnotherClient { broker, client_id };
-                    }
+                Occurrence::Arrived { payload, is_retained: true, .. }
+                    if trace(&payload).is_some_and(|trace| takeovers.found(trace, "")) =>
+                {
+                    let (broker, client_id) = (settings.address(), client_id.to_owned());
+                    return PublishError::AnotherClient { broker, client_id };
                 }
                 _ => {}
             }
