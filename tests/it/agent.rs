@@ -394,7 +394,8 @@ fn the_demonstration_shows_alerts_and_its_footage_replays() {
     let tally = said.lines().find_map(|line| line.strip_prefix("alerts   ")).unwrap();
     let opened: usize = tally.split(' ').next().unwrap().parse().unwrap();
     assert!(thumbnails > 0 && thumbnails == opened, "{thumbnails} thumbnails, {opened} alerts:\n{said}");
-    assert_eq!(said.matches("on the post's disk after").count(), opened, "{said}");
+    let prompt = said.matches("on the post's disk after").count();
+    assert!((1..=opened).contains(&prompt), "all but further alerts, which wait on purpose: {said}");
     let post = Storage::open_beside(&output.join("post.sqlite")).unwrap();
     let numbers = post.boxes().unwrap()[0].numbers;
     assert!(numbers.missing == 0 && numbers.contiguous >= opened as u64, "{numbers:?}");
