@@ -96,6 +96,7 @@ struct Itself;
 impl StatusSource for Itself {
     fn status(&self) -> Status {
         Status {
+            connection: None,
             schema: status::SCHEMA.to_owned(),
             presence: Presence::Online,
             ward: "bench".parse().unwrap(),
