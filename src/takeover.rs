@@ -42,7 +42,7 @@ pub struct Trace {
     pub connection: u64,
 }
 
-/// What is known of another client of the same id.
+/// Knowledge of another client of the same id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Takeovers {
     /// Consecutive connections that ended early.

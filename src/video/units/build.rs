@@ -244,7 +244,7 @@ impl Builder {
         }
     }
 
-    /// Whether slices refer to a sequence parameter set that the header has, or that stands in the samples.
+    /// Returns true if slices refer to a sequence parameter set that the header has, or that stands in the samples.
     fn is_under_header(&self, slices: &[&[u8]]) -> bool {
         let Some(current) = &self.current else { return true };
         let is_known = |sps: &[u8]| current.units.iter().chain(&current.newest).any(|unit| unit == sps);
