@@ -41,13 +41,14 @@ RUNS ?= 20
 
 # The box's own code as it is shipped, on dependencies as the tests have them anyway: checks and a low optimisation level
 # make a network's kernels three times slower.
-SHIPPED := $(foreach set,opt-level=3 debug-assertions=false overflow-checks=false,--config profile.dev.package.wardwatch.$(set))
+CRATES := wardwatch $(notdir $(wildcard crates/*))
+SHIPPED := $(foreach crate,$(CRATES),$(foreach set,opt-level=3 debug-assertions=false overflow-checks=false,--config profile.dev.package.$(crate).$(set)))
 
 .PHONY: demo test fuzz faults faults-alerts bench bench-detect bench-rules bench-track bench-real bench-alerts setup format lint documentation run-tests schemas units \
 	amd64 arm64 armhf cross-arm64 cross-armhf test-arm64 test-armhf deb test-system
 
 demo: setup
-	$(CARGO) build --bin wardwatch $(SHIPPED)
+	$(CARGO) build --locked --bin wardwatch $(SHIPPED)
 	$(TARGET)/debug/wardwatch demo --seconds $(SECONDS) \
 		$(if $(VIDEO),--video "$(VIDEO)") $(if $(MODEL),--model "$(MODEL)")
 
@@ -67,6 +68,7 @@ faults: WHICH = $(FAULTS) $(foreach other,$(filter faults::%,$(FAULTS_ALERTS)),-
 faults-alerts: WHICH = $(FAULTS_ALERTS)
 faults faults-alerts:
 	@scripts/setup packages.debian packages.faults.debian
+	@$(CARGO) build --locked --package wardpost
 	@WARDWATCH_FAULTS=full WARDWATCH_TEST_SEGMENTS=500000 \
 		$(CARGO) test --locked --test it -- $(WHICH) --nocapture --test-threads=1 2>&1 \
 		| tee $(TARGET)/$@.log | sed -un 's/^\(test [^ ]*\) .*/\1/p'
@@ -76,7 +78,7 @@ faults faults-alerts:
 
 MINUTES ?= 5
 fuzz: setup
-	scripts/fuzz $(MINUTES) "$$($(CARGO) test --locked --lib --no-run 2>&1 | tee /dev/stderr | sed -n 's/^ *Executable.*(\(.*\))$$/\1/p')"
+	scripts/fuzz $(MINUTES) "$$($(CARGO) test --locked --package camera --lib --no-run 2>&1 | tee /dev/stderr | sed -n 's/^ *Executable.*(\(.*\))$$/\1/p')"
 
 # With the tests' own profile: the dependencies are optimised in it, and are not built a second time.
 bench:
@@ -115,6 +117,7 @@ bench-real: setup
 BOXES ?= 1,10,100
 RATE ?= 1
 bench-alerts: setup
+	$(CARGO) build --locked --package wardpost $(SHIPPED)
 	$(CARGO) bench --locked --profile dev $(SHIPPED) --bench alerts -- \
 		--boxes $(BOXES) --seconds $(BENCH_SECONDS) --rate $(RATE)
 
@@ -128,12 +131,12 @@ arm64 armhf:
 test-arm64 test-armhf:
 	scripts/cross/test $(@:test-%=%) $(PARTS)
 
-CROSS = CROSS_CONFIG=cross.toml CARGO_TARGET_DIR=$(TARGET)/cross-container cross build --locked --profile dist --no-default-features
+CROSS = CROSS_CONFIG=cross.toml CARGO_TARGET_DIR=$(TARGET)/cross-container cross build --locked --profile dist
 cross-arm64: TRIPLE = aarch64-unknown-linux-gnu
 cross-armhf: TRIPLE = armv7-unknown-linux-gnueabihf
 cross-arm64 cross-armhf:
-	$(CROSS) --target $(TRIPLE) --features box --bin wardwatch
-	$(CROSS) --target $(TRIPLE) --features post --bin wardpost
+	$(CROSS) --target $(TRIPLE) --package wardwatch --no-default-features --features box
+	$(CROSS) --target $(TRIPLE) --package wardpost
 
 # Packages. Debian's name of the architecture; the programs are those of `make ARCH`, unless BINARIES has them.
 ARCH ?= $(shell dpkg --print-architecture)
@@ -160,12 +163,11 @@ format:
 	$(CARGO) fmt --check
 
 lint:
-	$(CARGO) clippy --locked --all-targets -- -D warnings
-	$(CARGO) clippy --locked --no-default-features --features box --lib --bins -- -D warnings
-	$(CARGO) clippy --locked --no-default-features --features post --lib --bins -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --package wardwatch --no-default-features --features box --lib --bins -- -D warnings
 
 documentation:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 
 # How much the services leave open, at most 1.5 (in tenths here); the tests hold the units against systemd, too.
 units: setup
@@ -175,8 +177,8 @@ units: setup
 	done
 
 run-tests:
-	$(RUN_TESTS) --locked
+	$(RUN_TESTS) --locked --workspace
 
 # Writes the JSON Schemas in deploy/ anew; the tests check that they are what the code says.
 schemas:
-	WARDWATCH_WRITE_SCHEMAS=1 $(CARGO) test --quiet the_checked_in_schema
+	WARDWATCH_WRITE_SCHEMAS=1 $(CARGO) test --quiet --workspace the_checked_in_schema

@@ -10,8 +10,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 use clap::Parser;
 use serde_json::json;
-use wardwatch::scene::Scene;
-use wardwatch::scene::suite::{EARLY_SECONDS, Rule, Scenario, configuration, scenarios};
+use streetsim::Scene;
+use streetsim::suite::{EARLY_SECONDS, Rule, Scenario, configuration, scenarios};
 
 #[derive(Parser)]
 struct Args {

@@ -11,11 +11,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use base::detection::Label;
 use clap::Parser;
 use image::codecs::jpeg::JpegEncoder;
-use wardwatch::domain::detection::Label;
-use wardwatch::scene::script::Script;
-use wardwatch::scene::{Light, Scene, Settings, Truth, bustle};
+use streetsim::script::Script;
+use streetsim::{Light, Scene, Settings, Truth, bustle};
 
 /// Time between two frames of a scene.
 const SECONDS_BETWEEN: f32 = 4.3;

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use base::ack::Ack;
+use base::alert::{Alert, Thumbnail};
+use base::clock;
+use base::ids::{AlertId, OutboxId};
 use rand::RngCore as _;
 use rumqttc_next::{AsyncClient, Event, Incoming, MqttOptions, PublishOptions, QoS};
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
-use wardwatch::clock;
-use wardwatch::domain::ack::Ack;
-use wardwatch::domain::alert::{Alert, Thumbnail};
-use wardwatch::domain::ids::{AlertId, OutboxId};
 
 /// Size of a thumbnail in bytes, before base64.
 const THUMBNAIL_BYTES: usize = 16 * 1024;

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use base::clock;
 use serde_json::Value;
 use tempfile::TempDir;
-use wardwatch::clock;
 
 /// Mosquitto, `wardpost serve`, `wardpost tail`. Killed when dropped.
 pub struct Station {
@@ -98,7 +99,7 @@ impl Drop for Station {
 }
 
 fn wardpost(place: &TempDir, command: &str) -> Command {
-    let mut line = Command::new(env!("CARGO_BIN_EXE_wardpost"));
+    let mut line = Command::new(Path::new(env!("CARGO_BIN_EXE_wardwatch")).with_file_name("wardpost"));
     line.arg(command).arg("--database").arg(place.path().join("post.sqlite"));
     line
 }

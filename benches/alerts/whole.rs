@@ -3,27 +3,28 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use base::ack::Ack;
+use base::alert::{Alert, AlertDraft, CameraRef, ClipRef, ModelRef, Thumbnail};
+use base::clock::{self, Clock as _, SystemClock};
+use base::event::{Event, Phase, RuleRef, Severity};
+use base::ids::AlertId;
+use base::status::{self, Presence, Status};
+use base::time::ClockState;
+use clipstore::{self, Store};
 use rand::RngCore as _;
 use tempfile::TempDir;
-use wardwatch::clock::{self, Clock as _, SystemClock};
-use wardwatch::domain::ack::Ack;
-use wardwatch::domain::alert::{Alert, AlertDraft, CameraRef, ClipRef, ModelRef, Thumbnail};
-use wardwatch::domain::event::{Event, Phase, RuleRef, Severity};
-use wardwatch::domain::ids::AlertId;
-use wardwatch::domain::status::{self, Presence, Status};
-use wardwatch::domain::time::ClockState;
-use wardwatch::publish::{self, Acknowledge, Outbox, Publisher, StatusSource};
-use wardwatch::store::{self, Store};
+use wardlink::{self, Acknowledge, Outbox, Publisher, StatusSource};
 
 use crate::{PATIENCE, THUMBNAIL_BYTES, Timed};
 
 /// Keeps and sends for `span`, `rate` alerts a second.
 pub fn run(port: u16, span: Duration, rate: f64) -> Vec<Timed> {
     let place = TempDir::new().unwrap();
-    let settings = store::Settings { free_bytes_min: 0, ..store::Settings::new(place.path().to_owned()) };
+    let settings =
+        clipstore::Settings { free_bytes_min: 0, ..clipstore::Settings::new(place.path().to_owned()) };
     let store = Store::open(settings, Arc::new(SystemClock)).unwrap();
     let outbox = Arc::new(Watched { store: store.clone(), sent: Mutex::default() });
-    let settings = publish::Settings {
+    let settings = wardlink::Settings {
         ward: "bench".parse().unwrap(),
         box_id: "whole".parse().unwrap(),
         host: "127.0.0.1".to_owned(),
@@ -32,7 +33,7 @@ pub fn run(port: u16, span: Duration, rate: f64) -> Vec<Timed> {
         credentials: None,
         acknowledge: Acknowledge::Post,
         keep_alive: Duration::from_secs(30),
-        home_assistant: publish::HomeAssistant::default(),
+        home_assistant: wardlink::HomeAssistant::default(),
     };
     let publisher = Publisher::start(settings, Arc::<Watched>::clone(&outbox), Arc::new(Itself)).unwrap();
     while !publisher.state().connected {

@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
+use analysis::Glance;
+use base::geometry::{Point, Polygon, Rect};
+use base::ids::Epoch;
+use base::picture::{Frame, Picture};
+use base::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use wardwatch::detect::Glance;
-use wardwatch::domain::geometry::{Point, Polygon, Rect};
-use wardwatch::domain::ids::Epoch;
-use wardwatch::domain::picture::{Frame, Picture};
-use wardwatch::domain::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
-use wardwatch::scene::{Light, Scene, Settings, Truth};
+use streetsim::{Light, Scene, Settings, Truth};
 
 /// Size of every picture.
 pub const SIZE: (usize, usize) = (640, 360);

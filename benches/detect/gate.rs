@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use analysis::{Gate, GateSettings};
 use rustix::time::{ClockId, clock_gettime};
-use wardwatch::detect::{Gate, GateSettings};
 
 use crate::conditions::{CONDITIONS, Condition, Effect, Score, clock_mask, condition};
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use wardwatch::detect::Gate;
-use wardwatch::domain::fragment::{Fragment, StreamRole};
-use wardwatch::domain::picture::Frame;
-use wardwatch::domain::time::Monotonic;
-use wardwatch::video::{
+use analysis::Gate;
+use base::fragment::{Fragment, StreamRole};
+use base::picture::Frame;
+use base::time::Monotonic;
+use camera::{
     Attention, RtspSource, SessionProgram, Source, StreamReport, StreamSettings, StreamSink, Transport,
     prepare, supervise,
 };

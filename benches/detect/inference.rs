@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use detector::{Kernels, Manifest, Model, Source};
 use rustix::time::{ClockId, clock_gettime};
-use wardwatch::detect::{Kernels, Manifest, Model, Source};
 
 use crate::python::python;
 

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use analysis::rules::tripwire::{Direction, Params};
+use analysis::rules::{Kind, Place, RuleSettings, Schedule};
+use base::detection::Label;
+use base::event::{Event, Phase, Severity};
+use base::geometry::{Rect, Side};
+use base::picture::{Frame, Picture};
+use base::time::Monotonic;
+use base::zone::Tripwire;
 use jiff::tz::TimeZone;
-use wardwatch::domain::detection::Label;
-use wardwatch::domain::event::{Event, Phase, Severity};
-use wardwatch::domain::geometry::{Rect, Side};
-use wardwatch::domain::picture::{Frame, Picture};
-use wardwatch::domain::time::Monotonic;
-use wardwatch::domain::zone::Tripwire;
-use wardwatch::rules::tripwire::{Direction, Params};
-use wardwatch::rules::{Kind, Place, RuleSettings, Schedule};
 
 use super::card::Row;
 use super::clip::{frames, path};

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use wardwatch::domain::detection::Label;
-use wardwatch::domain::geometry::Rect;
+use base::detection::Label;
+use base::geometry::Rect;
 
 use super::clip::{frames, path};
 use super::clips::clips;

@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use wardwatch::domain::picture::{Frame, Picture};
-use wardwatch::video;
+use base::picture::{Frame, Picture};
 
 use super::clip;
 
@@ -34,7 +33,7 @@ pub fn still(path: &Path) -> Result<Picture, String> {
     command.args(["-frames:v", STILL_PICTURES]);
     command.args(["-vf", "scale=640:-2,pad=iw:ceil(ih/2)*2,noise=alls=6:allf=t,format=yuv420p"]);
     encode(command, &file)?;
-    let mut reader = video::read_pictures(&file).map_err(|error| error.to_string())?;
+    let mut reader = camera::read_pictures(&file).map_err(|error| error.to_string())?;
     let mut last = None;
     while let Some((_, picture)) = reader.next_picture().map_err(|error| error.to_string())? {
         last = Some(picture);

@@ -1,9 +1,9 @@
 //! Recall of persons by their height: the same persons, scaled to every height.
 
-use wardwatch::detect::eval::{Labelled, picture};
-use wardwatch::domain::detection::{Detection, Label};
-use wardwatch::domain::geometry::Rect;
-use wardwatch::domain::picture::Picture;
+use base::detection::{Detection, Label};
+use base::geometry::Rect;
+use base::picture::Picture;
+use detector::eval::{Labelled, picture};
 
 use super::card::Row;
 use super::network::{Network, for_each};

@@ -62,7 +62,7 @@ impl Asked {
         let beside = |name: &str| models.join(name).display().to_string();
         let mut asked = Self {
             models: vec![
-                wardwatch::detect::BUILT_IN.to_owned(),
+                detector::BUILT_IN.to_owned(),
                 beside("yolox_nano_384x640.onnx"),
                 beside("picodet_s_384x640.onnx"),
             ],

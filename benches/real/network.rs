@@ -4,11 +4,13 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use analysis::track::subjects;
+use base::detection::Detection;
+use base::detector::Detector;
+use base::picture::Picture;
+use detector::Manifest;
 use indicatif::{ProgressBar, ProgressStyle};
-use wardwatch::detect::{Detector, DetectorChoice, Factory, Manifest, Settings};
-use wardwatch::domain::detection::Detection;
-use wardwatch::domain::picture::Picture;
-use wardwatch::track::subjects;
+use wardwatch::infer::{DetectorChoice, Factory, Settings};
 
 use super::watch::frame;
 

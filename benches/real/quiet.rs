@@ -6,14 +6,14 @@ use std::f64::consts::TAU;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use analysis::rules::RuleSettings;
+use base::event::Phase;
+use base::geometry::Rect;
+use base::picture::Picture;
 use indicatif::ProgressBar;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use wardwatch::config;
-use wardwatch::domain::event::Phase;
-use wardwatch::domain::geometry::Rect;
-use wardwatch::domain::picture::Picture;
-use wardwatch::rules::RuleSettings;
 
 use super::card::Row;
 use super::clip::{frames, path};
@@ -213,7 +213,7 @@ fn parts() -> Vec<Part> {
                 .chunks(2)
                 .map(|point| format!("[{:?}, {:?}]", point[0], point[1]))
                 .collect();
-            let seconds = |frame: &wardwatch::domain::picture::Frame| frame.pts.0 as f64 * 1e-9;
+            let seconds = |frame: &base::picture::Frame| frame.pts.0 as f64 * 1e-9;
             let there = frames(&path(words[0])).filter(|frame| (from..until).contains(&seconds(frame)));
             Part {
                 name: format!("{} {from} to {until} s", words[0]),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use wardwatch::detect::eval::{Figures, Labelled, Seen, figures, labelled, picture};
-use wardwatch::domain::detection::Label;
-use wardwatch::track::subjects;
+use analysis::track::subjects;
+use base::detection::Label;
+use detector::eval::{Figures, Labelled, Seen, figures, labelled, picture};
 
 use super::card::Row;
 use super::clip::shared;

@@ -1,7 +1,7 @@
 //! Figures as text.
 
-use wardwatch::detect::eval::AtScore;
-use wardwatch::domain::detection::Label;
+use base::detection::Label;
+use detector::eval::AtScore;
 
 /// Rows of a table: the row's name, and the labels that count as one.
 pub const KINDS: [(&str, &[Label]); 5] = [

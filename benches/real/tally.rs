@@ -1,7 +1,7 @@
 //! Found subjects and reported crossings, against the truth: pure.
 
-use wardwatch::domain::detection::{Detection, Label};
-use wardwatch::domain::geometry::{Rect, Side};
+use base::detection::{Detection, Label};
+use base::geometry::{Rect, Side};
 
 /// Boxes that overlap by this much are of the same subject.
 const IOU_MIN: f32 = 0.5;

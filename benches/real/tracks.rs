@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use wardwatch::detect::Factory;
-use wardwatch::domain::detection::Label;
-use wardwatch::domain::geometry::Rect;
-use wardwatch::domain::picture::Frame;
-use wardwatch::domain::track::Track;
-use wardwatch::scene::Truth;
+use base::detection::Label;
+use base::geometry::Rect;
+use base::picture::Frame;
+use base::track::Track;
+use streetsim::Truth;
+use wardwatch::infer::Factory;
 
 use super::card::Row;
 use super::clip::{frames, path, shared};
@@ -98,8 +98,8 @@ fn unclear() -> Vec<Vec<Truth>> {
         eprintln!("{} has no {name}: who walks on the pavement counts as nobody", shared().display());
         return Vec::new();
     };
-    let of = |boxes: Vec<wardwatch::domain::detection::Detection>| {
-        let truth = |(at, seen): (usize, wardwatch::domain::detection::Detection)| Truth {
+    let of = |boxes: Vec<base::detection::Detection>| {
+        let truth = |(at, seen): (usize, base::detection::Detection)| Truth {
             id: 1_000_000 + at as u64,
             label: seen.label,
             rect: seen.rect,

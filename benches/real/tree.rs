@@ -2,8 +2,8 @@
 
 use std::f32::consts::TAU;
 
-use wardwatch::domain::geometry::Rect;
-use wardwatch::domain::picture::{Colour, Picture, PixelFormat};
+use base::geometry::Rect;
+use base::picture::{Colour, Picture, PixelFormat};
 
 /// A picture by planes, to paint on.
 #[derive(Clone)]

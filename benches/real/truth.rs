@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use wardwatch::domain::detection::{Detection, Label};
-use wardwatch::domain::geometry::{Point, Rect, Side, side};
+use base::detection::{Detection, Label};
+use base::geometry::{Point, Rect, Side, side};
 
 /// Path of such a file.
 pub fn path(name: &str) -> PathBuf {

@@ -1,10 +1,10 @@
 //! The same recall under weather, poor focus, night and thin lines.
 
+use base::detection::Label;
+use base::picture::{Frame, Picture};
+use detector::eval::{Seen, figures, picture};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use wardwatch::detect::eval::{Seen, figures, picture};
-use wardwatch::domain::detection::Label;
-use wardwatch::domain::picture::{Frame, Picture};
 
 use super::card::Row;
 use super::clip::{frames, path};

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use base::detection::Label;
+use base::geometry::Point;
 use image::codecs::jpeg::JpegEncoder;
-use wardwatch::domain::detection::Label;
-use wardwatch::domain::geometry::Point;
-use wardwatch::scene::Scene;
-use wardwatch::scene::quiet::Quiet;
-use wardwatch::scene::suite::Scenario;
+use streetsim::Scene;
+use streetsim::quiet::Quiet;
+use streetsim::suite::Scenario;
 
 use super::play::known;
 
@@ -97,10 +97,9 @@ fn sheet(scenario: &Scenario) -> Sheet {
 
 /// Edges of the zones and lines of this build's rules.
 fn outlines(scenario: &Scenario, scene: &Scene) -> Vec<(Point, Point)> {
-    use wardwatch::rules::Place;
+    use analysis::rules::Place;
     // An unknown rule is about a zone all the same: a kind that every build knows stands for it.
-    let stand_ins: Vec<_> =
-        scenario.rules.iter().cloned().map(wardwatch::scene::suite::Rule::place_only).collect();
+    let stand_ins: Vec<_> = scenario.rules.iter().cloned().map(streetsim::suite::Rule::place_only).collect();
     let (rules, _) = known(scene, &stand_ins);
     let edges = |place: Place| match place {
         Place::Zone(zone) => zone.polygon.edges().collect(),

@@ -1,7 +1,7 @@
 //! The events that the street's rules open: on staged scenes with their truth, and on a street in which nothing
 //! happens. Figures are for reading, not for passing.
 //!
-//! - scenarios (`wardwatch::scene::suite`) through gate, detector, tracker and rules, at 5 fps of 640x360 in virtual time,
+//! - scenarios (`streetsim::suite`) through gate, detector, tracker and rules, at 5 fps of 640x360 in virtual time,
 //!   as a box with time for every inference: hits, misses and false alarms by rule kind and by scenario, with the seconds
 //!   from evidence to event;
 //! - `--quiet HOURS`: an empty street from midnight on, all rule kinds at usual settings: alerts, inferences, false alarms
@@ -32,9 +32,10 @@ mod table;
 
 use std::sync::Arc;
 
-use wardwatch::detect::{BUILT_IN, DetectorChoice, Factory, Settings};
-use wardwatch::scene::photograph::Photographs;
-use wardwatch::scene::suite::{Scenario, scenarios};
+use detector::BUILT_IN;
+use streetsim::photograph::Photographs;
+use streetsim::suite::{Scenario, scenarios};
+use wardwatch::infer::{DetectorChoice, Factory, Settings};
 
 /// Options of the command line.
 pub struct Asked {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use wardwatch::scene::photograph::{Aspect, Photograph, Photographs, Sitter};
+use streetsim::photograph::{Aspect, Photograph, Photographs, Sitter};
 
 use crate::python::python;
 

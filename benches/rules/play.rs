@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use wardwatch::agent::{Analysis, Looked};
+use analysis::Gate;
+use analysis::rules::RuleSettings;
+use base::event::{Event, Phase};
+use base::geometry::Rect;
+use base::ids::Epoch;
+use base::picture::{Frame, Picture};
+use base::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
+use streetsim::Scene;
+use streetsim::suite::{Rule, Scenario, configuration};
 use wardwatch::config;
-use wardwatch::detect::{Factory, Gate};
-use wardwatch::domain::event::{Event, Phase};
-use wardwatch::domain::geometry::Rect;
-use wardwatch::domain::ids::Epoch;
-use wardwatch::domain::picture::{Frame, Picture};
-use wardwatch::domain::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
-use wardwatch::rules::RuleSettings;
-use wardwatch::scene::Scene;
-use wardwatch::scene::suite::{Rule, Scenario, configuration};
+use wardwatch::infer::Factory;
+use wardwatch::infer::{Analysis, Looked};
 
 /// Time without a picture after which a stream is lost, as the configuration has it.
 const STALL_SECONDS: f64 = 10.0;
@@ -97,7 +98,7 @@ fn trace(frame: &Frame, looked: &Looked) {
     }
 }
 
-fn camera() -> wardwatch::domain::ids::CameraId {
+fn camera() -> base::ids::CameraId {
     "street".parse().unwrap()
 }
 

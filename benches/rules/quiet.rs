@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use wardwatch::clock::thread_cpu;
-use wardwatch::domain::event::Phase;
-use wardwatch::scene::quiet::Quiet;
-use wardwatch::scene::suite::usual_rules;
-use wardwatch::scene::{Scene, Settings};
+use base::clock::thread_cpu;
+use base::event::Phase;
+use streetsim::quiet::Quiet;
+use streetsim::suite::usual_rules;
+use streetsim::{Scene, Settings};
 
 use super::Asked;
 use super::play::{Watcher, frame, known};

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use wardwatch::domain::detection::{Detection, Label};
-use wardwatch::scene::script::{Body, Riders, Script};
-use wardwatch::scene::suite::Scenario;
-use wardwatch::scene::{Light, Scene, Truth};
+use base::detection::{Detection, Label};
+use streetsim::script::{Body, Riders, Script};
+use streetsim::suite::Scenario;
+use streetsim::{Light, Scene, Truth};
 
 use super::Asked;
 use super::play::frame;
@@ -49,8 +49,8 @@ pub fn print(asked: &Asked) {
 }
 
 fn light(scenario: &Scenario, second: f32) -> Light {
-    use wardwatch::scene::script::Effect;
-    let is_on = |cue: &wardwatch::scene::script::Cue| (cue.from..cue.until).contains(&second);
+    use streetsim::script::Effect;
+    let is_on = |cue: &streetsim::script::Cue| (cue.from..cue.until).contains(&second);
     let grey = scenario.settings.script.cues.iter().any(|cue| cue.effect == Effect::InfraRed && is_on(cue));
     if grey { Light::InfraRed } else { scenario.settings.light }
 }
@@ -58,7 +58,7 @@ fn light(scenario: &Scenario, second: f32) -> Light {
 fn sort(scenario: &Scenario, truth: &Truth) -> String {
     let parts = &scenario.settings.script.parts;
     let part = (0..parts.len()).find(|part| Script::id(*part) == truth.id).map(|part| &parts[part]);
-    match part.map(wardwatch::scene::script::Part::body) {
+    match part.map(streetsim::script::Part::body) {
         Some(Body::TwoWheeler(Riders::None)) => "two-wheeler without rider".to_owned(),
         None | Some(Body::TwoWheeler(_)) if truth.label == Label::TwoWheeler => "two-wheeler".to_owned(),
         _ => truth.label.to_string(),

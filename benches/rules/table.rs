@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use wardwatch::domain::event::Event;
-use wardwatch::scene::suite::{EARLY_SECONDS, Scenario};
+use base::event::Event;
+use streetsim::suite::{EARLY_SECONDS, Scenario};
 
 use super::play::Said;
 

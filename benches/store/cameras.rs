@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-use wardwatch::video::server::{Access, CameraServer, Feed};
+use streetsim::server::{Access, CameraServer, Feed};
 
 use crate::KBIT_PER_SECOND;
 

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base::clock::{Clock, SystemClock};
+use clipstore::{Settings, Store};
 use tempfile::TempDir;
-use wardwatch::clock::{Clock, SystemClock};
-use wardwatch::store::{Settings, Store};
 
 use crate::replay::{fragment, of_box};
 

@@ -5,15 +5,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-use wardwatch::clock::SystemClock;
-use wardwatch::domain::fragment::{Fragment, StreamRole};
-use wardwatch::domain::picture::Frame;
-use wardwatch::store::{ClipFilter, Settings, Store};
-use wardwatch::video::{
+use base::clock::SystemClock;
+use base::fragment::{Fragment, StreamRole};
+use base::picture::Frame;
+use camera::{
     RtspSource, SessionProgram, Source, StreamReport, StreamSettings, StreamSink, Transport, prepare,
     supervise,
 };
+use clipstore::{ClipFilter, Settings, Store};
+use tempfile::TempDir;
 
 use crate::cameras::{Cameras, clip};
 use crate::cpu;

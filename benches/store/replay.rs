@@ -5,12 +5,12 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base::clock::{Clock, SystemClock};
+use base::fragment::{Codec, Fragment, FragmentStart, StreamFacts, TimeSource};
+use base::ids::Epoch;
+use base::time::{Pts, Stamp};
+use clipstore::{Settings, Store};
 use tempfile::TempDir;
-use wardwatch::clock::{Clock, SystemClock};
-use wardwatch::domain::fragment::{Codec, Fragment, FragmentStart, StreamFacts, TimeSource};
-use wardwatch::domain::ids::Epoch;
-use wardwatch::domain::time::{Pts, Stamp};
-use wardwatch::store::{Settings, Store};
 
 use crate::{KBIT_PER_SECOND, cpu};
 

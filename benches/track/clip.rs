@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wardwatch::domain::picture::Frame;
-use wardwatch::video;
+use base::picture::Frame;
 
 use super::watch::frame;
 
@@ -23,7 +22,7 @@ pub fn path(name: &str) -> PathBuf {
 
 /// Reads five of a file's pictures a second.
 pub fn frames(path: &Path) -> impl Iterator<Item = Frame> + use<> {
-    let mut reader = video::read_pictures(path).unwrap();
+    let mut reader = camera::read_pictures(path).unwrap();
     let mut due = 0.0;
     std::iter::from_fn(move || {
         loop {

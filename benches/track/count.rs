@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wardwatch::detect::Factory;
-use wardwatch::domain::detection::Label;
-use wardwatch::domain::geometry::{Point, crossing};
-use wardwatch::domain::ids::TrackId;
-use wardwatch::domain::time::Monotonic;
-use wardwatch::domain::track::Track;
+use base::detection::Label;
+use base::geometry::{Point, crossing};
+use base::ids::TrackId;
+use base::time::Monotonic;
+use base::track::Track;
+use wardwatch::infer::Factory;
 
 use super::clip;
 use super::watch::{Every, Gated};

@@ -27,7 +27,8 @@ mod watch;
 
 use std::path::PathBuf;
 
-use wardwatch::detect::{BUILT_IN, DetectorChoice, Factory, Settings};
+use detector::BUILT_IN;
+use wardwatch::infer::{DetectorChoice, Factory, Settings};
 
 /// Options of the command line.
 struct Asked {

@@ -4,10 +4,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use wardwatch::domain::detection::{Detection, Label};
-use wardwatch::domain::geometry::Rect;
-use wardwatch::domain::track::Track;
-use wardwatch::scene::Truth;
+use base::detection::{Detection, Label};
+use base::geometry::Rect;
+use base::track::Track;
+use streetsim::Truth;
 
 const SIZE: (f32, f32) = (640.0, 360.0);
 /// Minimum visible part of a truth that is asked for.

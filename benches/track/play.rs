@@ -1,8 +1,8 @@
 //! One street in virtual time: every frame whole, and as the box runs.
 
-use wardwatch::detect::Factory;
-use wardwatch::domain::track::Track;
-use wardwatch::scene::Scene;
+use base::track::Track;
+use streetsim::Scene;
+use wardwatch::infer::Factory;
 
 use super::mot::Texts;
 use super::scenes::{FPS, SECONDS, Street};

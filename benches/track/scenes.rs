@@ -1,7 +1,7 @@
 //! The played streets: traffic along the street, and subjects that cross it.
 
-use wardwatch::scene::script::{Body, Part, Pose, Riders, Script};
-use wardwatch::scene::{Light, Settings};
+use streetsim::script::{Body, Part, Pose, Riders, Script};
+use streetsim::{Light, Settings};
 
 /// Playing time of each street.
 pub const SECONDS: f32 = 60.0;

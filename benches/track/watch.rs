@@ -3,19 +3,21 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use wardwatch::agent::Analysis;
-use wardwatch::clock::thread_cpu;
-use wardwatch::detect::{Detector, Factory, Gate};
-use wardwatch::domain::appearance::Appearance;
-use wardwatch::domain::detection::Detection;
-use wardwatch::domain::event::Event;
-use wardwatch::domain::geometry::Rect;
-use wardwatch::domain::ids::{CameraId, Epoch, TrackId};
-use wardwatch::domain::picture::{Frame, Picture};
-use wardwatch::domain::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
-use wardwatch::domain::track::Track;
-use wardwatch::rules::RuleSettings;
-use wardwatch::track::{Settings, Tracker, subjects};
+use analysis::Gate;
+use analysis::rules::RuleSettings;
+use analysis::track::{Settings, Tracker, subjects};
+use base::appearance::Appearance;
+use base::clock::thread_cpu;
+use base::detection::Detection;
+use base::detector::Detector;
+use base::event::Event;
+use base::geometry::Rect;
+use base::ids::{CameraId, Epoch, TrackId};
+use base::picture::{Frame, Picture};
+use base::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
+use base::track::Track;
+use wardwatch::infer::Analysis;
+use wardwatch::infer::Factory;
 
 /// Gate and analysis of one camera.
 pub struct Gated {

@@ -1,106 +1,108 @@
-//! The command lines: one folder per program, one file per subcommand, nothing but argument parsing and printing. This file
-//! has the parts shared by both programs.
+//! The command line of `wardwatch`, the box: one file per subcommand.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
+pub mod check;
+mod clips;
+#[cfg(feature = "demo")]
+mod demo;
+mod doctor;
+mod keygen;
+mod model;
+mod replay;
+mod run;
+mod session;
+mod status;
+mod store;
 
-mod time;
-#[cfg(feature = "post")]
-pub mod wardpost;
-#[cfg(feature = "box")]
-pub mod wardwatch;
-
-use std::fmt;
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-/// Exit code of a request that cannot be carried out.
-pub const CANNOT: u8 = 1;
-/// Exit code of a command that found a fault.
-pub const FOUND: u8 = 3;
+use program::{FOUND, end_at_a_closed_pipe, exit_code, start_log};
 
-/// The process's exit code; an error is printed with its causes.
-fn exit_code(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
-    result.unwrap_or_else(|error| {
-        let priority = if is_for_the_journal() { "<3>" } else { "" };
-        eprintln!("{priority}{program}: {error:#}");
-        ExitCode::from(CANNOT)
-    })
+/// Records street cameras untouched, looks at them, and alerts the ward post.
+#[derive(Debug, Parser)]
+#[command(name = "wardwatch", version, propagate_version = true, max_term_width = 110)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
 }
 
-/// Lets `wardwatch model list | head` end as other programs do, without a panic. Not for commands that must end in order.
-#[expect(unsafe_code, reason = "std offers no way to set a signal back to its default")]
-fn end_at_a_closed_pipe() {
-    // SAFETY: the default disposition runs no code of ours, and no other thread exists yet.
-    unsafe {
-        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
-    }
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the box: records, looks, and sends alerts.
+    Run(run::Args),
+    /// Checks the configuration and says what the box would do.
+    Check(check::Args),
+    /// Looks whether this box is ready: configuration, model, cameras, disk, clock, broker.
+    Doctor(doctor::Args),
+    /// Says how the running box is doing.
+    Status(status::Args),
+    /// Analyses a video file as fast as the machine can; prints JSON lines.
+    Replay(replay::Args),
+    /// Lists and exports footage, and says who did.
+    Clips(clips::Args),
+    /// Lists, checks and measures detection models.
+    Model(model::Args),
+    /// Says what is wrong with the footage and its index, and mends it.
+    Store(store::Args),
+    /// Makes this box's private key, and the request for its certificate.
+    Keygen(keygen::Args),
+    /// Shows everything at once on this machine: cameras, box, broker, alerts.
+    #[cfg(feature = "demo")]
+    Demo(demo::Args),
+    /// Prints the completions of a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    #[command(hide = true)]
+    Session(session::Args),
 }
 
-/// Starts the log on standard error, as journald expects. RUST_LOG selects the lines, and `default` where it is not set.
-fn start_log(default: &str) {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let log = log.with_ansi(std::io::stderr().is_terminal()).with_target(false);
-    if is_for_the_journal() {
-        log.without_time().map_event_format(Journal).init();
-    } else {
-        log.init();
-    }
+/// The clap definition of the command line, for manual pages and completions.
+pub fn command() -> clap::Command {
+    Line::command()
 }
 
-/// True where standard error goes to journald.
-fn is_for_the_journal() -> bool {
-    std::env::var_os("JOURNAL_STREAM").is_some() && !std::io::stderr().is_terminal()
-}
-
-/// Lines for journald, which has times of its own: each begins with its priority, as in sd-daemon(3).
-struct Journal<F>(F);
-
-impl<S, N, F> FormatEvent<S, N> for Journal<F>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-    F: FormatEvent<S, N>,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let priority = match *event.metadata().level() {
-            Level::ERROR => 3,
-            Level::WARN => 4,
-            Level::INFO => 6,
-            Level::DEBUG | Level::TRACE => 7,
-        };
-        write!(writer, "<{priority}>")?;
-        self.0.format_event(context, writer, event)
-    }
-}
-
-/// The person for the access log: the given name, or that of sudo or the login; with the user id, which cannot be faked.
-fn who(said: Option<&str>) -> String {
-    let from_environment = || ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|key| std::env::var(key).ok());
-    let name = said.map(str::to_owned).or_else(from_environment).unwrap_or_else(|| "somebody".to_owned());
-    format!("{name} (user id {})", rustix::process::getuid().as_raw())
-}
-
-/// Prints rows with their columns under each other; the first row is the head.
-fn print_table(rows: &[Vec<String>]) {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+/// Runs the command line. Errors are printed with their causes; the result is the process's exit code.
+pub fn main() -> ExitCode {
+    let line = Line::parse();
+    // The daemon logs changes, the other commands only faults. The doctor finds the faults itself.
+    start_log(match &line.command {
+        Command::Run(_) => "info,tract=warn,rumqttc=warn",
+        Command::Doctor(_) => "off",
+        _ => "warn,tract=error,rumqttc=error",
+    });
+    let only_prints = match &line.command {
+        Command::Check(_)
+        | Command::Status(_)
+        | Command::Model(_)
+        | Command::Replay(_)
+        | Command::Completions { .. } => true,
+        Command::Clips(args) => args.only_prints(),
+        Command::Store(args) => args.only_reads(),
+        _ => false,
     };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    for row in rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    if only_prints {
+        end_at_a_closed_pipe();
     }
+    let result = match line.command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::run(args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Clips(args) => clips::run(&args),
+        Command::Model(args) => model::run(args),
+        Command::Store(args) => store::run(&args),
+        Command::Keygen(args) => keygen::run(&args),
+        #[cfg(feature = "demo")]
+        Command::Demo(args) => demo::run(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut command(), "wardwatch", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Session(args) => Ok(session::run(&args)),
+    };
+    exit_code("wardwatch", result)
 }

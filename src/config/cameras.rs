@@ -7,14 +7,14 @@ use super::file;
 use super::outside::Checker;
 use super::settings::Camera;
 use super::written::quoted;
-use crate::domain::alert::CameraRef;
-use crate::domain::fragment::StreamRole;
-use crate::domain::geometry::{Point, Polygon};
-use crate::domain::ground::{Ground, InvalidGround};
-use crate::domain::ids::CameraId;
-use crate::domain::secret::Credentials;
-use crate::domain::zone::{Tripwire, Zone};
-use crate::video::{RtspSource, Source, StreamSettings, Transport};
+use base::alert::CameraRef;
+use base::fragment::StreamRole;
+use base::geometry::{Point, Polygon};
+use base::ground::{Ground, InvalidGround};
+use base::ids::CameraId;
+use base::secret::Credentials;
+use base::zone::{Tripwire, Zone};
+use camera::{RtspSource, Source, StreamSettings, Transport};
 
 /// A camera, with the places on its picture to which rules can apply.
 pub(super) struct Checked {

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::detection::Label;
-use crate::domain::event::Severity;
-use crate::rules;
+use analysis::rules;
+use base::detection::Label;
+use base::event::Severity;
 
 /// The pattern of every id, for editors.
 const ID: &str = "^[a-z0-9-]{1,32}$";
@@ -245,7 +245,7 @@ pub struct Detector {
 impl Default for Detector {
     fn default() -> Self {
         Self {
-            model: crate::detect::BUILT_IN.to_owned(),
+            model: detector::BUILT_IN.to_owned(),
             input_size: None,
             score_min: None,
             workers: None,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::problem::{Problem, Problems};
 use super::written::Written;
-use crate::domain::ids::BoxId;
+use base::ids::BoxId;
 
 /// Values of a configuration about the box's certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

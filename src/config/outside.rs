@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::written::Written;
-use crate::domain::secret::{Credentials, Secret};
-use crate::text;
+use base::secret::{Credentials, Secret};
+use base::text;
 
 /// Prefix of credentials from `LoadCredential=secrets:/etc/wardwatch/secrets` in the unit, which hands over every file of that
 /// folder under its name with this prefix.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::domain::fault::ErrorKind;
+use base::fault::ErrorKind;
 
 /// One fault of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -11,10 +11,10 @@ use super::outside::Checker;
 use super::problem::choose;
 use super::written::quoted;
 use super::{cameras, settings};
-use crate::detect::DetectorChoice;
-use crate::domain::detection::Label;
-use crate::domain::ids::RuleId;
-use crate::rules::{About, Day, Kind, Needs, Place, PlaceNeed, RuleSettings, Schedule, Window};
+use crate::infer::DetectorChoice;
+use analysis::rules::{About, Day, Kind, Needs, Place, PlaceNeed, RuleSettings, Schedule, Window};
+use base::detection::Label;
+use base::ids::RuleId;
 
 /// The valid rules, in the order of their ids and then of the cameras that they name.
 ///

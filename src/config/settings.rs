@@ -12,11 +12,11 @@ use super::outside::Checker;
 use super::problem::Problems;
 use super::written::Written;
 use super::{cameras, rules, shape, store};
-use crate::domain::alert::CameraRef;
-use crate::domain::geometry::Polygon;
-use crate::domain::ids::{BoxId, WardId};
-use crate::rules::{RuleSettings, Schedule, Window};
-use crate::{detect, publish, video};
+use crate::infer;
+use analysis::rules::{RuleSettings, Schedule, Window};
+use base::alert::CameraRef;
+use base::geometry::Polygon;
+use base::ids::{BoxId, WardId};
 
 /// File beside the store's own ones, with the topics of messages to Home Assistant.
 const TOLD_FILE: &str = "home-assistant-topics";
@@ -33,11 +33,11 @@ pub struct Settings {
     /// The ward's holidays, for schedules.
     pub holidays: BTreeSet<Date>,
     /// Settings of the store for footage and alerts.
-    pub store: crate::store::Settings,
+    pub store: clipstore::Settings,
     /// The ward post's broker.
-    pub broker: publish::Settings,
+    pub broker: wardlink::Settings,
     /// Settings of the detection.
-    pub detect: detect::Settings,
+    pub detect: infer::Settings,
     /// The cameras, by id.
     pub cameras: Vec<Camera>,
     /// The rules, by id: one for each camera that a rule names, in the order in which it names them.
@@ -51,7 +51,7 @@ pub struct Camera {
     pub camera: CameraRef,
     /// One stream for all purposes, or the main stream for recording and the sub stream for detection. A stream without a use is
     /// left out.
-    pub streams: Vec<video::StreamSettings>,
+    pub streams: Vec<camera::StreamSettings>,
     /// Duration of the footage before an alert that belongs to it.
     pub pre_roll: Duration,
     /// Duration of the footage after an alert that belongs to it.
@@ -105,7 +105,7 @@ fn checked(checker: &mut Checker, file: File) -> Option<Settings> {
     let broker = file.broker.and_then(|broker| self::broker(checker, broker, ward.clone(), box_id.clone()));
     let prefix = home_assistant(checker, file.home_assistant);
     let broker = broker.zip(store.as_ref()).map(|(mut broker, store)| {
-        broker.home_assistant = publish::HomeAssistant { prefix, file: store.directory.join(TOLD_FILE) };
+        broker.home_assistant = wardlink::HomeAssistant { prefix, file: store.directory.join(TOLD_FILE) };
         broker
     });
     let detect = detector(checker, &file.detector);
@@ -181,7 +181,7 @@ fn broker(
     broker: file::Broker,
     ward: Option<WardId>,
     box_id: Option<BoxId>,
-) -> Option<publish::Settings> {
+) -> Option<wardlink::Settings> {
     let schemes = ["mqtts", "mqtt"];
     let address = broker.url.as_ref().and_then(|url| checker.address("broker.url", url, &schemes));
     let credentials = checker.credentials("broker", broker.user.clone(), broker.password_file.as_deref());
@@ -210,8 +210,8 @@ fn broker(
             checker.wrong(key, "means nothing with mqtt://", "use mqtts://, or take it out");
         }
     }
-    let tls = if secure { Some(publish::Tls { ca_file: ca_file?, identity }) } else { None };
-    Some(publish::Settings {
+    let tls = if secure { Some(wardlink::Tls { ca_file: ca_file?, identity }) } else { None };
+    Some(wardlink::Settings {
         ward: ward?,
         box_id: box_id?,
         host: address.host.to_owned(),
@@ -219,11 +219,11 @@ fn broker(
         tls,
         credentials,
         acknowledge: match broker.acknowledge {
-            file::Acknowledge::Post => publish::Acknowledge::Post,
-            file::Acknowledge::Broker => publish::Acknowledge::Broker,
+            file::Acknowledge::Post => wardlink::Acknowledge::Post,
+            file::Acknowledge::Broker => wardlink::Acknowledge::Broker,
         },
         keep_alive: Duration::from_secs_f64(broker.keep_alive_seconds),
-        home_assistant: publish::HomeAssistant::default(),
+        home_assistant: wardlink::HomeAssistant::default(),
     })
 }
 
@@ -245,7 +245,7 @@ fn is_this_machine(host: &str) -> bool {
     bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-fn broker_identity(checker: &mut Checker, broker: &file::Broker) -> Option<publish::Identity> {
+fn broker_identity(checker: &mut Checker, broker: &file::Broker) -> Option<wardlink::Identity> {
     let cert_file = broker.cert_file.as_ref().and_then(|text| checker.file("broker.cert_file", text));
     let key_file = broker.key_file.as_ref().and_then(|text| checker.private_file("broker.key_file", text));
     let is_written = |key| checker.written.is_written(key);
@@ -258,14 +258,14 @@ fn broker_identity(checker: &mut Checker, broker: &file::Broker) -> Option<publi
         }
         _ => {}
     }
-    Some(publish::Identity { cert_file: cert_file?, key_file: key_file? })
+    Some(wardlink::Identity { cert_file: cert_file?, key_file: key_file? })
 }
 
-fn detector(checker: &mut Checker, detector: &file::Detector) -> Option<detect::Settings> {
-    let choice = if detect::DetectorChoice::is_built_in(&detector.model) {
-        Some(detect::DetectorChoice::named(&detector.model))
+fn detector(checker: &mut Checker, detector: &file::Detector) -> Option<infer::Settings> {
+    let choice = if infer::DetectorChoice::is_built_in(&detector.model) {
+        Some(infer::DetectorChoice::named(&detector.model))
     } else {
-        network(checker, &detector.model).map(detect::DetectorChoice::Network)
+        network(checker, &detector.model).map(infer::DetectorChoice::Network)
     };
     if let Some([width, height]) = detector.input_size
         && [width, height].iter().any(|side| !(32..=4096).contains(side) || side % 16 != 0)
@@ -275,11 +275,11 @@ fn detector(checker: &mut Checker, detector: &file::Detector) -> Option<detect::
         checker.wrong("detector.input_size", what, remedy);
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Some(detect::Settings {
+    Some(infer::Settings {
         detector: choice?,
         input_size: detector
             .input_size
-            .map(|[width, height]| detect::InputSize { width: width.into(), height: height.into() }),
+            .map(|[width, height]| base::detector::InputSize { width: width.into(), height: height.into() }),
         score_min: detector.score_min,
         workers: detector.workers.unwrap_or_else(|| cores.saturating_sub(1).max(1)),
         cpu_share_max: detector.cpu_share_max,

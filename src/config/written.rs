@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, Problems};
-use crate::text;
+use base::text;
 
 /// The configuration as written, with the problems found so far.
 ///

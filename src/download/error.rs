@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::domain::fault::ErrorKind;
+use base::fault::ErrorKind;
 
 /// Reason for which a file did not come. Each message names the place and the remedy.
 #[derive(Debug, thiserror::Error)]

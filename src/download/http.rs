@@ -39,7 +39,7 @@ impl Client {
             found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect();
         let tls = TlsConfig::builder()
             .root_certs(RootCerts::new_with_certs(&roots))
-            .unversioned_rustls_crypto_provider(crate::tls::provider())
+            .unversioned_rustls_crypto_provider(wardlink::tls::provider())
             .build();
         let config = Agent::config_builder()
             .http_status_as_error(false)

@@ -10,17 +10,17 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base::alert::{Alert, NOT_KEPT};
+use base::clock::{self, SystemClock};
+use base::detection::Label;
+use base::status::{Presence, Status, StoreState, StreamState};
+use base::vitals::Vitals;
+use camera::supervise;
+use clipstore::{Catalogue, ClipFilter, Store};
 use rustix::process::{Pid, Signal, kill_process};
-use wardwatch::clock::{self, SystemClock};
-use wardwatch::domain::alert::{Alert, NOT_KEPT};
-use wardwatch::domain::detection::Label;
-use wardwatch::domain::status::{Presence, Status, StoreState, StreamState};
-use wardwatch::domain::vitals::Vitals;
-use wardwatch::post::Storage;
-use wardwatch::scene::{Scene, Settings};
-use wardwatch::store::{Catalogue, ClipFilter, Store};
-use wardwatch::video::server::{Access, CameraServer, Feed};
-use wardwatch::video::supervise;
+use streetsim::server::{Access, CameraServer, Feed};
+use streetsim::{Scene, Settings};
+use wardpost::Storage;
 
 use crate::post::station::Station;
 use crate::support::broker::{BrokerOptions, Subscriber, TestBroker};
@@ -443,7 +443,7 @@ fn nothing_is_lost_at_the_joins_of_segments() {
     assert!(made.success());
     let server = CameraServer::start(0, &Access::default()).unwrap();
     server.mount("/main", Feed::File(original.clone())).unwrap();
-    let settings = wardwatch::store::Settings {
+    let settings = clipstore::Settings {
         segment: Duration::from_secs(2),
         sync_interval: Duration::from_millis(500),
         ..crate::store::settings(&folder.path().join("store"))
@@ -471,10 +471,10 @@ fn nothing_is_lost_at_the_joins_of_segments() {
 
 pub struct ToStore(pub Store);
 
-impl wardwatch::video::StreamSink for ToStore {
-    fn fragment(&mut self, fragment: wardwatch::domain::fragment::Fragment) {
+impl camera::StreamSink for ToStore {
+    fn fragment(&mut self, fragment: base::fragment::Fragment) {
         self.0.append(fragment).unwrap();
     }
-    fn frame(&mut self, _: wardwatch::domain::picture::Frame) {}
-    fn report(&mut self, _: wardwatch::video::StreamReport) {}
+    fn frame(&mut self, _: base::picture::Frame) {}
+    fn report(&mut self, _: camera::StreamReport) {}
 }

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use base::ack::Ack;
+use base::alert::Alert;
+use base::status::Status;
+use base::vitals::Vitals;
 use serde_json::Value;
-use wardwatch::domain::ack::Ack;
-use wardwatch::domain::alert::Alert;
-use wardwatch::domain::status::Status;
-use wardwatch::domain::vitals::Vitals;
-use wardwatch::publish::Topics;
+use wardlink::Topics;
 
 fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy")

@@ -6,8 +6,8 @@ mod deployed;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use wardwatch::domain::ids::OutboxId;
-use wardwatch::publish::{Acknowledge, HomeAssistant, Identity, Settings, Tls};
+use base::ids::OutboxId;
+use wardlink::{Acknowledge, HomeAssistant, Identity, Settings, Tls};
 
 use crate::post::station::Station;
 use crate::publish::{LONG, Sender, settings};

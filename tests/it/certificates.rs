@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use base::status::Status;
+use base::time::ClockState;
+use clipstore::Store;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer,
     KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
@@ -17,10 +20,7 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKey
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 use tempfile::TempDir;
-use wardwatch::domain::status::Status;
-use wardwatch::domain::time::ClockState;
-use wardwatch::publish::{Acknowledge, Identity, Publisher, Settings, StatusSource, Tls};
-use wardwatch::store::Store;
+use wardlink::{Acknowledge, Identity, Publisher, Settings, StatusSource, Tls};
 
 use crate::post::station::Station;
 use crate::publish::{LONG, StoreOutbox, Telling, settings};

@@ -9,21 +9,21 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
-use serde_json::Value;
-use tempfile::TempDir;
-use wardwatch::clock::SystemClock;
-use wardwatch::domain::fragment::{Codec, Fragment, FragmentStart, StreamFacts, TimeSource};
-use wardwatch::domain::ids::Epoch;
-use wardwatch::domain::time::{Pts, Stamp, WallTime};
-use wardwatch::store::access::{self, AccessKind};
-use wardwatch::store::clip::{
+use base::clock::SystemClock;
+use base::fragment::{Codec, Fragment, FragmentStart, StreamFacts, TimeSource};
+use base::ids::Epoch;
+use base::time::{Pts, Stamp, WallTime};
+use camera::{Source, Transport, supervise};
+use clipstore::access::{self, AccessKind};
+use clipstore::clip::{
     ClipOrder, ExportOrder, Exported, ExportedFile, FAT32_FILE_BYTES_MAX, GapCause, export,
 };
-use wardwatch::store::inspect::{self, Depth, Wrong};
-use wardwatch::store::{Catalogue, Store};
-use wardwatch::video::server::{Access, CameraServer, Feed};
-use wardwatch::video::{Source, Transport, supervise};
+use clipstore::inspect::{self, Depth, Wrong};
+use clipstore::{Catalogue, Store};
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use streetsim::server::{Access, CameraServer, Feed};
+use tempfile::TempDir;
 
 use crate::agent::ToStore;
 use crate::store::{clip_files, cut_mp4, open, settings};
@@ -195,7 +195,7 @@ fn decoded(path: &Path) -> usize {
 /// The file's description of itself.
 fn about(path: &Path) -> Value {
     let file = fs::read(path).unwrap();
-    let at = file.windows(16).position(|window| window == wardwatch::store::clip::CLIP_UUID).unwrap();
+    let at = file.windows(16).position(|window| window == clipstore::clip::CLIP_UUID).unwrap();
     let size = u32::from_be_bytes(file[at - 8..at - 4].try_into().unwrap()) as usize;
     serde_json::from_slice(&file[at + 16..at - 8 + size]).unwrap()
 }
@@ -580,7 +580,7 @@ fn few_pictures_a_second_and_out_of_order_are_recorded_as_they_were_sent() {
         let server = CameraServer::start(0, &Access::default()).unwrap();
         server.mount("/main", Feed::File(source.clone())).unwrap();
         let directory = place.path().join("store");
-        let minute = wardwatch::store::Settings { segment: secs(60), ..settings(&directory) };
+        let minute = clipstore::Settings { segment: secs(60), ..settings(&directory) };
         let store = open(minute);
         let mut settings = stream("gate", &server.url("/main"));
         settings.watch_fps_max = None;
@@ -625,7 +625,7 @@ fn what_the_box_recorded_is_exported_over_the_joins_of_segments() {
     let Some(footage) = footage(place.path(), Codec::H264, 2, 320, 4) else { return };
     let server = CameraServer::start(0, &Access::default()).unwrap();
     server.mount("/main", Feed::File(footage.source.clone())).unwrap();
-    let settings = wardwatch::store::Settings {
+    let settings = clipstore::Settings {
         segment: Duration::from_secs(3),
         sync_interval: Duration::from_millis(500),
         ..settings(&place.path().join("store"))

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base::fragment::Fragment;
+use base::time::{ClockState, Stamp, WallTime};
+use clipstore::{ClipFilter, Store};
 use tempfile::TempDir;
-use wardwatch::domain::fragment::Fragment;
-use wardwatch::domain::time::{ClockState, Stamp, WallTime};
-use wardwatch::store::{ClipFilter, Store};
 
 use crate::store::{assert_agrees, clip_files, settings};
 use crate::support::ToldClock;

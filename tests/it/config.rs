@@ -6,13 +6,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use analysis::rules::{Day, Kind, Place, crowd, intrusion, wrong_way};
+use base::fragment::StreamRole;
+use camera::{RtspSource, Source, Transport};
 use serde_json::Value;
-use wardwatch::cli::wardwatch::check;
+use wardwatch::cli::check;
 use wardwatch::config::{self, Problem, Settings};
-use wardwatch::detect::DetectorChoice;
-use wardwatch::domain::fragment::StreamRole;
-use wardwatch::rules::{Day, Kind, Place, crowd, intrusion, wrong_way};
-use wardwatch::video::{RtspSource, Source, Transport};
+use wardwatch::infer::DetectorChoice;
 
 const PASSWORD: &str = "hunter2";
 

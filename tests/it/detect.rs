@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use base::detection::Label;
+use base::detector::InputSize;
+use base::fault::ErrorKind;
+use base::geometry::Rect;
+use base::ids::Epoch;
+use base::picture::{Frame, Picture};
+use base::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
+use detector::{DetectError, Model, catalogue, eval};
 use serde::Deserialize;
-use wardwatch::detect::{DetectError, DetectorChoice, Factory, InputSize, Model, Settings, catalogue, eval};
-use wardwatch::domain::detection::Label;
-use wardwatch::domain::fault::ErrorKind;
-use wardwatch::domain::geometry::Rect;
-use wardwatch::domain::ids::Epoch;
-use wardwatch::domain::picture::{Frame, Picture};
-use wardwatch::domain::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
+use wardwatch::infer::{DetectorChoice, Factory, Settings};
 
 use crate::support;
 

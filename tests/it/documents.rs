@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::wardpost_program;
+
 const WARDWATCH: &str = env!("CARGO_BIN_EXE_wardwatch");
-const WARDPOST: &str = env!("CARGO_BIN_EXE_wardpost");
 
 /// A Markdown file as numbered lines of text and code.
 struct Document {
@@ -196,7 +197,7 @@ struct Help {
 impl Programs {
     fn help(&mut self, path: &[String]) -> Option<Help> {
         let ask = || {
-            let program = if path[0] == "wardwatch" { WARDWATCH } else { WARDPOST };
+            let program = if path[0] == "wardwatch" { WARDWATCH.into() } else { wardpost_program() };
             let output = Command::new(program).args(&path[1..]).arg("--help").output().unwrap();
             let text = String::from_utf8(output.stdout).unwrap();
             let lines = text.lines().map(str::trim_start).filter(|line| line.starts_with('-'));

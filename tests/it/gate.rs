@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::conditions::{Condition, Score, clock_mask, condition, coverage};
-use wardwatch::detect::{Detector as _, Gate, GateSettings, Motion};
+use analysis::{Gate, GateSettings, Motion};
+use base::detector::Detector as _;
 
 const SECONDS: u32 = 40;
 const LEARNING_SECONDS: f32 = 3.0;

@@ -8,12 +8,12 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use base::clock;
+use base::time::WallTime;
+use clipstore::Store;
+use clipstore::holds::{self, NewHold};
+use clipstore::inspect::{Depth, Finding, Wrong};
 use tempfile::TempDir;
-use wardwatch::clock;
-use wardwatch::domain::time::WallTime;
-use wardwatch::store::Store;
-use wardwatch::store::holds::{self, NewHold};
-use wardwatch::store::inspect::{Depth, Finding, Wrong};
 
 use crate::reconcile::{check, cut, execute, filled, full_store, rows};
 use crate::store::{assert_agrees, clip_files, open, settings};

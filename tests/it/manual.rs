@@ -77,8 +77,8 @@ fn pages(command: &Command, name: &str, more: &str, into: &mut BTreeMap<String, 
 fn generated() -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let programs = [
-        ("wardwatch", wardwatch::cli::wardwatch::command(), OF_WARDWATCH),
-        ("wardpost", wardwatch::cli::wardpost::command(), OF_WARDPOST),
+        ("wardwatch", wardwatch::cli::command(), OF_WARDWATCH),
+        ("wardpost", wardpost::cli::command(), OF_WARDPOST),
     ];
     for (name, command, more) in programs {
         let command = shipped(name, &command);

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use wardwatch::detect::{InputSize, Kernels, Manifest, Model, catalogue};
-use wardwatch::domain::geometry::Rect;
-use wardwatch::domain::picture::Picture;
+use base::detector::InputSize;
+use base::geometry::Rect;
+use base::picture::Picture;
+use detector::{Kernels, Manifest, Model, catalogue};
 
 use crate::support;
 

@@ -1,10 +1,10 @@
 //! View quality on drawn streets: changes that the hour, the weather and traffic may cause, and those that a hand causes.
 
+use analysis::Optician;
+use base::optics::Optics;
+use base::picture::{Frame, Picture};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use wardwatch::detect::Optician;
-use wardwatch::domain::optics::Optics;
-use wardwatch::domain::picture::{Frame, Picture};
 
 use crate::conditions::{Condition, SIZE, condition};
 

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use base::ack::{Ack, Gap};
+use base::alert::{Alert, AlertDraft};
+use base::event::Severity;
+use base::ids::OutboxId;
+use clipstore::{Settings, Store};
 use rusqlite::Connection;
 use tempfile::TempDir;
-use wardwatch::domain::ack::{Ack, Gap};
-use wardwatch::domain::alert::{Alert, AlertDraft};
-use wardwatch::domain::event::Severity;
-use wardwatch::domain::ids::OutboxId;
-use wardwatch::store::{Settings, Store};
 
 use crate::store::{open, settings};
 use crate::support::sample::opened;
@@ -151,7 +151,7 @@ fn a_damaged_index_goes_on_as_the_same_outbox_where_it_still_says_which() {
         drop(index);
         let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
         std::os::unix::fs::FileExt::write_all_at(&file, &[0xa5; 4096], u64::from(page - 1) * 4096).unwrap();
-        let repaired = wardwatch::store::inspect::repair(&settings(place.path()), &mut |_, _| ()).unwrap();
+        let repaired = clipstore::inspect::repair(&settings(place.path()), &mut |_, _| ()).unwrap();
         assert!(repaired.reconciled.rebuilt, "{repaired:?}");
 
         let store = open(settings(place.path()));

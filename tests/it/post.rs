@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
+use base::ack::Gap;
+use base::alert::{Alert, NOT_KEPT};
+use base::ids::OutboxId;
+use base::status::Presence;
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
-use wardwatch::domain::ack::Gap;
-use wardwatch::domain::alert::{Alert, NOT_KEPT};
-use wardwatch::domain::ids::OutboxId;
-use wardwatch::domain::status::Presence;
-use wardwatch::post::Storage;
+use wardpost::Storage;
 
 use crate::publish::Authority;
 use crate::support::broker::{BrokerOptions, BrokerTls, TestBroker};

@@ -13,19 +13,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use base::ack::Ack;
+use base::alert::{Alert, NOT_KEPT};
+use base::fault::ErrorKind;
+use base::ids::OutboxId;
+use base::secret::{Credentials, Secret};
+use base::status::{self, CameraStatus, Presence, Status, StreamState};
+use base::time::{ClockState, WallTime};
+use clipstore::Store;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
-use wardwatch::domain::ack::Ack;
-use wardwatch::domain::alert::{Alert, NOT_KEPT};
-use wardwatch::domain::fault::ErrorKind;
-use wardwatch::domain::ids::OutboxId;
-use wardwatch::domain::secret::{Credentials, Secret};
-use wardwatch::domain::status::{self, CameraStatus, Presence, Status, StreamState};
-use wardwatch::domain::time::{ClockState, WallTime};
-use wardwatch::publish::{
+use wardlink::{
     Acknowledge, HomeAssistant, Identity, LinkState, Outbox, Publisher, Settings, StatusSource, Tls,
 };
-use wardwatch::store::Store;
 
 use crate::support::broker::{BrokerOptions, BrokerTls, Message, Subscriber, TestBroker};
 use crate::support::sample::opened;

@@ -5,8 +5,8 @@ mod tally;
 #[path = "../../benches/real/truth.rs"]
 mod truth;
 
-use wardwatch::domain::detection::{Detection, Label};
-use wardwatch::domain::geometry::{Rect, Side};
+use base::detection::{Detection, Label};
+use base::geometry::{Rect, Side};
 
 use tally::{Crossed, crossed, found};
 use truth::{crossings, keys, map, read, trained_on};

@@ -7,14 +7,14 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use base::alert::Alert;
+use base::fragment::Fragment;
+use base::ids::Epoch;
+use base::time::{ClockState, Monotonic, Stamp, WallTime};
+use clipstore::inspect::{self, Depth, Finding, Wrong};
+use clipstore::{ClipFilter, Reconciled};
 use rusqlite::Connection;
 use tempfile::TempDir;
-use wardwatch::domain::alert::Alert;
-use wardwatch::domain::fragment::Fragment;
-use wardwatch::domain::ids::Epoch;
-use wardwatch::domain::time::{ClockState, Monotonic, Stamp, WallTime};
-use wardwatch::store::inspect::{self, Depth, Finding, Wrong};
-use wardwatch::store::{ClipFilter, Reconciled};
 
 use crate::store::{assert_agrees, clip_files, open, settings, unend};
 use crate::support::sample::{FRAGMENT, START, closed, fragment, opened};

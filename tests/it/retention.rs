@@ -8,12 +8,12 @@ use std::process::Command;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use base::alert::AlertDraft;
+use base::fragment::Fragment;
+use base::time::{ClockState, Pts, Stamp, WallTime};
+use clipstore::holds::{self, NewHold};
+use clipstore::{ClipFilter, Settings, Store};
 use tempfile::TempDir;
-use wardwatch::domain::alert::AlertDraft;
-use wardwatch::domain::fragment::Fragment;
-use wardwatch::domain::time::{ClockState, Pts, Stamp, WallTime};
-use wardwatch::store::holds::{self, NewHold};
-use wardwatch::store::{ClipFilter, Settings, Store};
 
 use crate::store::{SmallDisk, clip_bytes, clip_files, settings};
 use crate::support::ToldClock;

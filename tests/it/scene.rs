@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use analysis::rules::{Kind, Look, Place, RuleSet, RuleSettings, Schedule, intrusion, tripwire};
+use analysis::track::{self, Tracker};
+use base::appearance::Appearance;
+use base::detection::Detection;
+use base::event::{Event, Phase, Severity};
+use base::geometry::{Point, Rect, Side};
+use base::ids::{Epoch, TrackId};
+use base::time::{ClockState, Monotonic, Stamp, WallTime};
+use base::track::Track;
 use jiff::tz::TimeZone;
 use rand::{Rng, SeedableRng};
-use wardwatch::domain::appearance::Appearance;
-use wardwatch::domain::detection::Detection;
-use wardwatch::domain::event::{Event, Phase, Severity};
-use wardwatch::domain::geometry::{Point, Rect, Side};
-use wardwatch::domain::ids::{Epoch, TrackId};
-use wardwatch::domain::time::{ClockState, Monotonic, Stamp, WallTime};
-use wardwatch::domain::track::Track;
-use wardwatch::rules::{Kind, Look, Place, RuleSet, RuleSettings, Schedule, intrusion, tripwire};
-use wardwatch::scene::{Expected, ExpectedKind, Scene, Settings, Truth};
-use wardwatch::track::{self, Tracker};
+use streetsim::{Expected, ExpectedKind, Scene, Settings, Truth};
 
 const CAMERA: &str = "gate";
 
@@ -129,7 +129,7 @@ fn rules(scene: &Scene) -> RuleSet {
         night: None,
     };
     let wire = |direction| Kind::Tripwire(tripwire::Params { direction });
-    let yard = Kind::Intrusion(intrusion::Params { seconds_min: wardwatch::scene::INTRUSION_SECONDS });
+    let yard = Kind::Intrusion(intrusion::Params { seconds_min: streetsim::INTRUSION_SECONDS });
     let all = vec![
         rule("yard", Place::Zone(places.zone), yard),
         rule("away", Place::Tripwire(places.tripwire.clone()), wire(tripwire::Direction::RightToLeft)),

@@ -7,15 +7,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base::clock::SystemClock;
+use base::fault::ErrorKind;
+use base::fragment::Fragment;
+use base::ids::{AlertId, Epoch};
+use clipstore::{Catalogue, ClipFilter, Settings, Store, StoreError};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
-use wardwatch::clock::SystemClock;
-use wardwatch::domain::fault::ErrorKind;
-use wardwatch::domain::fragment::Fragment;
-use wardwatch::domain::ids::{AlertId, Epoch};
-use wardwatch::store::{Catalogue, ClipFilter, Settings, Store, StoreError};
 
 use crate::support::sample::{FRAGMENT, START, closed, fragment, opened};
 use crate::support::wait_until;
@@ -459,7 +459,7 @@ fn child_that_is_killed() {
     for number in 0.. {
         for camera in ["gate", "yard"] {
             let mut next = fragment(camera, number, 20_000);
-            next.starts_at = wardwatch::clock::Clock::now(&clock);
+            next.starts_at = base::clock::Clock::now(&clock);
             let _ = store.append(next);
         }
         let alert = store.put_alert(opened("gate", FRAGMENT * number)).unwrap();

@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use base::detection::Label;
+use base::geometry::Rect;
+use base::ids::Epoch;
+use base::picture::{Frame, Picture};
+use base::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
+use detector::{BUILT_IN, Model, eval};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use wardwatch::detect::{BUILT_IN, DetectorChoice, Factory, Model, Settings, eval};
-use wardwatch::domain::detection::Label;
-use wardwatch::domain::geometry::Rect;
-use wardwatch::domain::ids::Epoch;
-use wardwatch::domain::picture::{Frame, Picture};
-use wardwatch::domain::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
-use wardwatch::scene::{self, Light, Scene, Truth};
+use streetsim::{self, Light, Scene, Truth};
+use wardwatch::infer::{DetectorChoice, Factory, Settings};
 
 use crate::support;
 
@@ -35,7 +36,7 @@ fn the_built_in_network_sees_drawn_streets() {
     for (seed, light, rain) in
         [(900_001, Light::Day, false), (900_002, Light::Night, true), (900_003, Light::Dusk, false)]
     {
-        let scene = Scene::new(scene::Settings { seed, light, rain, ..scene::Settings::default() });
+        let scene = Scene::new(streetsim::Settings { seed, light, rain, ..streetsim::Settings::default() });
         for index in (60..460).step_by(50) {
             let (picture, truths) = scene.frame(index);
             let found = detector.detect(&frame(picture)).unwrap();
@@ -102,7 +103,7 @@ fn the_built_in_network_sees_the_same_on_every_processor() {
     let model = Model::load(Path::new(BUILT_IN)).unwrap();
     let labels = &model.manifest().labels;
     let see = |(seed, index, light, rain): (u64, u64, Light, bool)| {
-        let scene = Scene::new(scene::Settings { seed, light, rain, ..scene::Settings::default() });
+        let scene = Scene::new(streetsim::Settings { seed, light, rain, ..streetsim::Settings::default() });
         let (picture, _) = scene.frame(index);
         let found = model.detect(&picture, Rect::new(0.0, 0.0, 1.0, 1.0), 0.3).unwrap();
         let found =

@@ -6,8 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-const UNITS: &[(&str, &str)] =
-    &[("wardwatch", env!("CARGO_BIN_EXE_wardwatch")), ("wardpost", env!("CARGO_BIN_EXE_wardpost"))];
+const UNITS: &[&str] = &["wardwatch", "wardpost"];
 /// Ten times the exposure that `systemd-analyze security` may find.
 const EXPOSURE_MAX: &str = "15";
 
@@ -18,7 +17,9 @@ fn folder() -> PathBuf {
 /// Makes a folder with both units; their programs are those of this build.
 fn units() -> TempDir {
     let place = TempDir::new().unwrap();
-    for (name, program) in UNITS {
+    for name in UNITS {
+        let program = Path::new(env!("CARGO_BIN_EXE_wardwatch")).with_file_name(name);
+        let program = program.display();
         let unit = fs::read_to_string(folder().join(format!("{name}.service"))).unwrap();
         let here = unit.replace(&format!("/usr/bin/{name} "), &format!("{program} "));
         assert_ne!(here, unit, "{name} is started from /usr/bin");
@@ -49,7 +50,7 @@ fn complaints(place: &Path, unit: &str) -> Option<String> {
 #[test]
 fn systemd_understands_every_line_of_the_units() {
     let place = units();
-    for (unit, _) in UNITS {
+    for unit in UNITS {
         let Some(complaints) = complaints(place.path(), unit) else { return };
         assert_eq!(complaints, "", "{unit}");
     }
@@ -84,7 +85,7 @@ fn what_the_units_leave_open_stays_within_its_bound() {
     let place = units();
     let threshold = format!("--threshold={EXPOSURE_MAX}");
     let security = ["security", "--offline=true", "--no-pager", &threshold];
-    for (unit, _) in UNITS {
+    for unit in UNITS {
         let Some((is_within, found, _)) = analyze(place.path(), &security, unit) else { return };
         let overall = found.lines().find_map(|line| line.split_once("level for ")).map(|(_, rest)| rest);
         eprintln!("figure: units: exposure: {}", overall.unwrap_or_default());

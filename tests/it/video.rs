@@ -5,13 +5,13 @@ use std::process::Command;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use base::fragment::{Codec, Fragment, FragmentStart};
+use base::picture::Picture;
+use base::secret::{Credentials, Secret};
+use base::status::StreamState;
+use camera::{Attention, Source, StreamHandle, Transport, read_pictures, supervise};
 use rustix::process::{Pid, Signal, kill_process};
-use wardwatch::domain::fragment::{Codec, Fragment, FragmentStart};
-use wardwatch::domain::picture::Picture;
-use wardwatch::domain::secret::{Credentials, Secret};
-use wardwatch::domain::status::StreamState;
-use wardwatch::video::server::{Access, CameraServer, Feed};
-use wardwatch::video::{Attention, Source, StreamHandle, Transport, read_pictures, supervise};
+use streetsim::server::{Access, CameraServer, Feed};
 
 use crate::support::camera::{
     Delivered, bar_camera, bar_feed, session_program, session_program_with, stream,
@@ -20,7 +20,7 @@ use crate::support::{shared, slices, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 
-fn start(stream: wardwatch::video::StreamSettings) -> (Delivered, StreamHandle) {
+fn start(stream: camera::StreamSettings) -> (Delivered, StreamHandle) {
     let delivered = Delivered::default();
     let handle = supervise(stream, session_program(), delivered.sink());
     (delivered, handle)
@@ -119,7 +119,7 @@ fn an_idle_stream_decodes_key_frames_and_catches_up_when_it_is_woken() {
     let before = delivered.frames().len();
     let last = delivered.frames()[before - 1].at.monotonic;
     wait_until("the middle of its GOP", PATIENCE, || {
-        wardwatch::clock::monotonic().since(last) > Duration::from_secs(1)
+        base::clock::monotonic().since(last) > Duration::from_secs(1)
     });
     assert_eq!(delivered.frames().len(), before, "nothing is decoded meanwhile");
     delivered.attend(Attention::Awake);

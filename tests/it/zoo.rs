@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use wardwatch::domain::status::StreamState;
-use wardwatch::video::supervise;
+use base::status::StreamState;
+use camera::supervise;
 
 use crate::support::camera::{Delivered, session_program, stream};
 use crate::support::scripted::{Asked, Camera, Film, Part};

@@ -77,7 +77,7 @@ fn daemon(asked: &Asked, count: u32, main: &Path, sub: &Path) -> Vec<i64> {
     let mut millis = Vec::new();
     let end = Instant::now() + Duration::from_secs(asked.seconds);
     while Instant::now() < end {
-        let now = wardwatch::clock::wall().as_micros();
+        let now = base::clock::wall().as_micros();
         let fresh = rows.query_map([last], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
         for (seq, phase, opened_us) in fresh.map(Result::<(i64, String, i64), _>::unwrap) {
             last = seq;

@@ -8,8 +8,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use wardwatch::agent::{Agent, Surroundings};
 use wardwatch::config;
+use wardwatch::run::{Agent, Surroundings};
 
 use super::Asked;
 use crate::cameras::{self, Cameras};

@@ -3,16 +3,18 @@
 use std::path::Path;
 use std::time::Duration;
 
-use wardwatch::agent::Analysis;
-use wardwatch::clock::thread_cpu;
-use wardwatch::detect::regions::Look;
-use wardwatch::detect::{DetectError, Detector, DetectorChoice, Factory, Gate, InputSize, Settings, Sight};
-use wardwatch::domain::alert::ModelRef;
-use wardwatch::domain::detection::Detection;
-use wardwatch::domain::ids::Epoch;
-use wardwatch::domain::picture::Frame;
-use wardwatch::domain::time::{ClockState, Monotonic, Stamp, WallTime};
-use wardwatch::video;
+use analysis::Gate;
+use analysis::regions::Look;
+use base::alert::ModelRef;
+use base::clock::thread_cpu;
+use base::detection::Detection;
+use base::detector::InferenceError;
+use base::detector::{Detector, InputSize, Sight};
+use base::ids::Epoch;
+use base::picture::Frame;
+use base::time::{ClockState, Monotonic, Stamp, WallTime};
+use wardwatch::infer::Analysis;
+use wardwatch::infer::{DetectorChoice, Factory, Settings};
 
 use super::Asked;
 use super::recall::{DEFINITION, Recall, Run};
@@ -94,12 +96,12 @@ fn line(name: &str, frames: usize, moving: usize, recall: Recall, cost: &Cost, e
     );
 }
 
-fn camera() -> wardwatch::domain::ids::CameraId {
+fn camera() -> base::ids::CameraId {
     "bench".parse().unwrap()
 }
 
 fn frames_of(clip: &Path) -> Vec<Frame> {
-    let mut reader = video::read_pictures(clip).unwrap();
+    let mut reader = camera::read_pictures(clip).unwrap();
     let (mut frames, mut due) = (Vec::new(), 0.0);
     while let Some((pts, picture)) = reader.next_picture().unwrap() {
         let since_start = Duration::from_nanos(pts.0);
@@ -163,11 +165,11 @@ struct Several {
 }
 
 impl Detector for Several {
-    fn detect(&mut self, frame: &Frame) -> Result<Vec<Detection>, DetectError> {
+    fn detect(&mut self, frame: &Frame) -> Result<Vec<Detection>, InferenceError> {
         self.sized[0].detect(frame)
     }
 
-    fn look(&mut self, frame: &Frame, looks: &[Look]) -> Result<Sight, DetectError> {
+    fn look(&mut self, frame: &Frame, looks: &[Look]) -> Result<Sight, InferenceError> {
         let mut sight = Sight::default();
         for look in looks {
             let of_size = self.sizes.iter().position(|size| *size == look.size).unwrap();

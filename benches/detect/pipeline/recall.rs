@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wardwatch::domain::detection::Label;
-use wardwatch::domain::geometry::Rect;
-use wardwatch::domain::ids::TrackId;
-use wardwatch::domain::time::Monotonic;
-use wardwatch::domain::track::Track;
+use base::detection::Label;
+use base::geometry::Rect;
+use base::ids::TrackId;
+use base::time::Monotonic;
+use base::track::Track;
 
 /// Boxes that overlap by this much are at the same place.
 const IOU_MIN: f32 = 0.5;

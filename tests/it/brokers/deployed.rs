@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use wardwatch::publish::Identity;
+use wardlink::Identity;
 
 use crate::publish::LONG;
 use crate::support::ceremony::Ceremony;

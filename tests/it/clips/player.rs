@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 
+use base::fragment::Codec;
+use clipstore::clip::FAT32_FILE_BYTES_MAX;
 use tempfile::TempDir;
-use wardwatch::domain::fragment::Codec;
-use wardwatch::store::clip::FAT32_FILE_BYTES_MAX;
 
 use super::{GOP, PATIENCE, export_gate, footage, one_file, record, secs};
 

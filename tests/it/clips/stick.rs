@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use base::clock::SystemClock;
+use base::fragment::Codec;
+use clipstore::Catalogue;
+use clipstore::access::{self, AccessKind};
+use clipstore::clip::{ExportError, FAT32_FILE_BYTES_MAX, export};
 use tempfile::TempDir;
-use wardwatch::clock::SystemClock;
-use wardwatch::domain::fragment::Codec;
-use wardwatch::store::Catalogue;
-use wardwatch::store::access::{self, AccessKind};
-use wardwatch::store::clip::{ExportError, FAT32_FILE_BYTES_MAX, export};
 
 use super::{PATIENCE, footage, names, order, record, secs};
 use crate::store::SmallDisk;

@@ -6,11 +6,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base::clock::SystemClock;
+use clipstore::{Catalogue, ClipFilter, Settings, Store};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tempfile::TempDir;
-use wardwatch::clock::SystemClock;
-use wardwatch::store::{Catalogue, ClipFilter, Settings, Store};
 
 use super::{figure, rounds};
 use crate::support::scripted::{Camera, Film, Part, decoded};

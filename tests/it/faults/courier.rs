@@ -6,11 +6,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use base::alert::AlertDraft;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tempfile::TempDir;
-use wardwatch::domain::alert::AlertDraft;
-use wardwatch::publish::Publisher;
+use wardlink::Publisher;
 
 use super::{figure, rounds};
 use crate::publish::post::of_post;

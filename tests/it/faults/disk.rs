@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base::clock::Clock;
+use base::ids::AlertId;
+use base::time::{Stamp, WallTime};
+use clipstore::{ClipFilter, Settings, Store};
 use tempfile::TempDir;
-use wardwatch::clock::Clock;
-use wardwatch::domain::ids::AlertId;
-use wardwatch::domain::time::{Stamp, WallTime};
-use wardwatch::store::{ClipFilter, Settings, Store};
 
 use super::load::{self, CAMERAS, GOP, Number, Opened, Orders, Told, TrustedClock, camera, digest, fragment};
 use super::mounts::{Beside, Mount, ext4, ready, run, workplace};

@@ -10,16 +10,16 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use base::alert::{Alert, AlertDraft, Thumbnail};
+use base::clock::{Clock, SystemClock};
+use base::event::Phase;
+use base::fragment::Fragment;
+use base::ids::{AlertId, CameraId, Epoch};
+use base::time::{ClockState, Pts, Stamp, WallTime};
+use clipstore::{ClipFilter, Settings, Store};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
-use wardwatch::clock::{Clock, SystemClock};
-use wardwatch::domain::alert::{Alert, AlertDraft, Thumbnail};
-use wardwatch::domain::event::Phase;
-use wardwatch::domain::fragment::Fragment;
-use wardwatch::domain::ids::{AlertId, CameraId, Epoch};
-use wardwatch::domain::time::{ClockState, Pts, Stamp, WallTime};
-use wardwatch::store::{ClipFilter, Settings, Store};
 
 use crate::support::sample;
 

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base::alert::AlertDraft;
+use base::event::Severity;
+use clipstore::{Settings, Store};
 use tempfile::TempDir;
-use wardwatch::domain::alert::AlertDraft;
-use wardwatch::domain::event::Severity;
-use wardwatch::publish::Publisher;
-use wardwatch::store::{Settings, Store};
+use wardlink::Publisher;
 
 use super::{figure, rounds};
 use crate::publish::post::of_post;

@@ -6,17 +6,17 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base::alert::Alert;
+use base::clock::SystemClock;
+use base::time::WallTime;
+use clipstore::{Catalogue, ClipFilter, Settings, Store};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
+use streetsim::server::{Access, CameraServer, Feed};
+use streetsim::{Scene, Settings as SceneSettings};
 use tempfile::TempDir;
-use wardwatch::clock::SystemClock;
-use wardwatch::domain::alert::Alert;
-use wardwatch::domain::time::WallTime;
-use wardwatch::scene::{Scene, Settings as SceneSettings};
-use wardwatch::store::{Catalogue, ClipFilter, Settings, Store};
-use wardwatch::video::server::{Access, CameraServer, Feed};
 
 use super::{figure, rounds};
 use crate::support::broker::{BrokerOptions, TestBroker};
@@ -145,7 +145,7 @@ fn a_box_killed_at_any_point_keeps_the_promise() {
             promised = indexed(&store);
             std::thread::sleep(Duration::from_millis(10));
         }
-        let killed_at = wardwatch::clock::wall();
+        let killed_at = base::clock::wall();
         drop(daemon);
 
         Store::open(Settings::new(store.clone()), Arc::new(SystemClock)).unwrap().close();

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base::alert::{Alert, Thumbnail};
+use base::ids::AlertId;
+use base::time::WallTime;
+use clipstore::{Settings, Store};
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
-use wardwatch::domain::alert::{Alert, Thumbnail};
-use wardwatch::domain::ids::AlertId;
-use wardwatch::domain::time::WallTime;
-use wardwatch::store::{Settings, Store};
 
 use super::load::{
     ALERT_AGE_MAX, CAMERAS, GOP, Number, Opened, SYNC_INTERVAL, Told, TrustedClock, bytes, digest, init,

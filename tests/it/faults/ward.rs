@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tempfile::TempDir;
-use wardwatch::post::Storage;
+use wardpost::Storage;
 
 use super::{figure, rounds};
 use crate::post::station::{ACKS, Station, last_ack};
@@ -188,7 +188,7 @@ fn every_alert_that_a_box_has_kept_is_stored_once_at_the_post() {
     let (begun, mut happened) = (Instant::now(), Vec::new());
     for (at, is_begin, fault) in moments(&faults) {
         wait_until("its moment has come", 2 * span, || begun.elapsed() >= at);
-        let now_us = wardwatch::clock::wall().as_micros();
+        let now_us = base::clock::wall().as_micros();
         if is_begin {
             let (kind, which) = (fault.kind, fault.which);
             happened.push(Happened { kind, which, from_us: now_us, until_us: now_us });
@@ -204,7 +204,7 @@ fn every_alert_that_a_box_has_kept_is_stored_once_at_the_post() {
             let begun = happened.iter_mut().rfind(|one| (one.kind, one.which) == (fault.kind, fault.which));
             begun.unwrap().until_us = match fault.kind {
                 Kind::LinkCut | Kind::PostCut => continue,
-                _ => wardwatch::clock::wall().as_micros(),
+                _ => base::clock::wall().as_micros(),
             };
         }
     }

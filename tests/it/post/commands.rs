@@ -4,12 +4,12 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 
-use wardwatch::domain::ack::Gap;
-use wardwatch::domain::alert::{Alert, NOT_KEPT};
-use wardwatch::domain::event::Severity;
-use wardwatch::domain::ids::OutboxId;
-use wardwatch::domain::status::{OutboxStatus, Presence};
-use wardwatch::post::Storage;
+use base::ack::Gap;
+use base::alert::{Alert, NOT_KEPT};
+use base::event::Severity;
+use base::ids::OutboxId;
+use base::status::{OutboxStatus, Presence};
+use wardpost::Storage;
 
 use super::station::wait_for_ack;
 use super::station::{ACKS, LONG, Station, alert, end_of, numbers, publish_outbox, publish_status, send};
@@ -302,7 +302,7 @@ fn text_of(output: std::process::Output) -> String {
 
 #[test]
 fn completions_name_the_commands() {
-    let mut line = std::process::Command::new(env!("CARGO_BIN_EXE_wardpost"));
+    let mut line = std::process::Command::new(crate::support::wardpost_program());
     let said = String::from_utf8(line.args(["completions", "bash"]).output().unwrap().stdout).unwrap();
     assert!(["serve", "tail", "settle", "log"].iter().all(|one| said.contains(one)), "{said}");
 }

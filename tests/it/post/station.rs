@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use base::ack::Ack;
+use base::alert::Alert;
+use base::event::Phase;
+use base::ids::{AlertId, OutboxId};
+use base::status::{self, OutboxStatus, Presence, Status};
+use base::time::{ClockState, WallTime};
+use base::vitals::{self, DiskVitals, MemoryVitals, Vitals};
 use serde_json::Value;
 use tempfile::TempDir;
-use wardwatch::domain::ack::Ack;
-use wardwatch::domain::alert::Alert;
-use wardwatch::domain::event::Phase;
-use wardwatch::domain::ids::{AlertId, OutboxId};
-use wardwatch::domain::status::{self, OutboxStatus, Presence, Status};
-use wardwatch::domain::time::{ClockState, WallTime};
-use wardwatch::domain::vitals::{self, DiskVitals, MemoryVitals, Vitals};
 
 use crate::support::broker::{Subscriber, TestBroker};
 use crate::support::sample::opened;
@@ -109,7 +109,7 @@ impl Station {
 
     /// `wardpost COMMAND` on this database, in Ho Chi Minh City.
     pub fn command(&self, command: &str) -> Command {
-        let mut line = Command::new(env!("CARGO_BIN_EXE_wardpost"));
+        let mut line = Command::new(crate::support::wardpost_program());
         line.arg(command).arg("--database").arg(self.database());
         line.env("TZ", "Asia/Ho_Chi_Minh")
             .env("LANG", "vi_VN.UTF-8")
@@ -183,8 +183,8 @@ pub fn wait_for_ack(subscriber: &Subscriber, box_id: &str, contiguous: u64, high
 /// An alert of a box of ward ben-nghe that opens now, of that outbox and number.
 pub fn alert(box_id: &str, outbox: u128, seq: u64) -> Alert {
     let mut alert = opened("gate", Duration::ZERO).into_alert(OutboxId(uuid::Uuid::from_u128(outbox)), seq);
-    alert.id = AlertId::new(wardwatch::clock::wall().as_unix_millis());
-    alert.opened_at = wardwatch::clock::wall();
+    alert.id = AlertId::new(base::clock::wall().as_unix_millis());
+    alert.opened_at = base::clock::wall();
     alert.box_id = box_id.parse().unwrap();
     alert
 }
@@ -273,7 +273,7 @@ pub fn publish_vitals(broker: &TestBroker, box_id: &str) {
         schema: vitals::SCHEMA.to_owned(),
         ward: "ben-nghe".parse().unwrap(),
         box_id: box_id.parse().unwrap(),
-        at: wardwatch::clock::wall(),
+        at: base::clock::wall(),
         seconds: 60.0,
         disk: DiskVitals { free_bytes: None, clip_bytes: 0, held_bytes: 0, lost_fragments: 0 },
         temperature_celsius: None,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tempfile::TempDir;
-use wardwatch::publish::{HomeAssistant, Settings};
+use wardlink::{HomeAssistant, Settings};
 
 use super::{LONG, Sender, settings};
 use crate::support::broker::{BrokerOptions, Message, TestBroker};

@@ -1,7 +1,7 @@
 //! Identity of a box at its broker: two boxes of one id, a copied card, a second client, and a broker that is restarted.
 
-use wardwatch::domain::alert::Alert;
-use wardwatch::publish::{Settings, try_connection};
+use base::alert::Alert;
+use wardlink::{Settings, try_connection};
 
 use super::post::of_post;
 use super::{LONG, Sender, settings};

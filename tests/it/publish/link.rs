@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wardwatch::domain::alert::AlertDraft;
-use wardwatch::domain::event::Phase;
-use wardwatch::publish::Settings;
+use base::alert::AlertDraft;
+use base::event::Phase;
+use wardlink::Settings;
 
 use super::post::of_post;
 use super::{LONG, Sender};

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wardwatch::domain::ack::Ack;
-use wardwatch::domain::alert::Alert;
-use wardwatch::domain::ids::OutboxId;
-use wardwatch::publish::{Acknowledge, Settings};
+use base::ack::Ack;
+use base::alert::Alert;
+use base::ids::OutboxId;
+use wardlink::{Acknowledge, Settings};
 
 use super::{ALERT, LONG, Sender, alerts, settings};
 use crate::support::broker::{BrokerOptions, TestBroker};

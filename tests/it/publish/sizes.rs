@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base::alert::Alert;
 use serde_json::json;
-use wardwatch::domain::alert::Alert;
 
 use super::post::of_post;
 use super::{ALERT, LONG, Sender, alerts};

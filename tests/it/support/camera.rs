@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use wardwatch::domain::fragment::{Fragment, StreamRole};
-use wardwatch::domain::picture::{Frame, Picture};
-use wardwatch::domain::status::StreamState;
-use wardwatch::video::server::{Access, CameraServer, Draw, Feed};
-use wardwatch::video::{
+use base::fragment::{Fragment, StreamRole};
+use base::picture::{Frame, Picture};
+use base::status::StreamState;
+use camera::{
     Attention, RtspSource, SessionProgram, Source, StreamReport, StreamSettings, StreamSink, Transport,
     prepare,
 };
+use streetsim::server::{Access, CameraServer, Draw, Feed};
 
 /// The wardwatch binary of this build, with its plugin registry up to date.
 pub fn session_program() -> SessionProgram {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
-use wardwatch::publish::Identity;
+use wardlink::Identity;
 
 const README: &str = include_str!("../../../deploy/mosquitto/README.md");
 

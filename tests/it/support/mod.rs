@@ -14,9 +14,20 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use wardwatch::clock::Clock;
-use wardwatch::domain::fragment::Codec;
-use wardwatch::domain::time::Stamp;
+use base::clock::Clock;
+use base::fragment::Codec;
+use base::time::Stamp;
+
+/// The ward post's program of this build: it stands beside the box's.
+pub fn wardpost_program() -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_wardwatch")).with_file_name("wardpost");
+    assert!(
+        program.exists(),
+        "{} is missing: run `cargo build --locked --package wardpost`",
+        program.display()
+    );
+    program
+}
 
 /// Waits until `condition` holds; panics with `what` after `deadline`.
 #[allow(dead_code, reason = "not every scenario waits")]

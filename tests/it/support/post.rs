@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use base::ack::Ack;
+use base::alert::{Alert, NOT_KEPT};
+use base::event::Phase;
+use base::ids::{AlertId, OutboxId};
 use rumqttc_next::{Client, Event, Incoming, MqttOptions, PublishOptions, QoS, RecvTimeoutError};
-use wardwatch::domain::ack::Ack;
-use wardwatch::domain::alert::{Alert, NOT_KEPT};
-use wardwatch::domain::event::Phase;
-use wardwatch::domain::ids::{AlertId, OutboxId};
 
 /// An alert message as it came.
 #[derive(Debug, Clone)]

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wardwatch::domain::alert::{AlertDraft, CameraRef, ClipRef, ModelRef, Thumbnail};
-use wardwatch::domain::event::{Event, Phase, RuleRef, Severity};
-use wardwatch::domain::fragment::{Codec, Fragment, FragmentStart, StreamFacts, TimeSource};
-use wardwatch::domain::ids::{AlertId, Epoch};
-use wardwatch::domain::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
+use base::alert::{AlertDraft, CameraRef, ClipRef, ModelRef, Thumbnail};
+use base::event::{Event, Phase, RuleRef, Severity};
+use base::fragment::{Codec, Fragment, FragmentStart, StreamFacts, TimeSource};
+use base::ids::{AlertId, Epoch};
+use base::time::{ClockState, Monotonic, Pts, Stamp, WallTime};
 
 /// 2026-05-01T22:14:03.120Z, five seconds after boot.
 pub const START: Stamp = Stamp {

@@ -6,11 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use base::secret::{Credentials, Secret};
+use clipstore::Catalogue;
+use streetsim::server::{Access, CameraServer};
+use streetsim::{Scene, Settings};
 use tempfile::TempDir;
-use wardwatch::domain::secret::{Credentials, Secret};
-use wardwatch::scene::{Scene, Settings};
-use wardwatch::store::Catalogue;
-use wardwatch::video::server::{Access, CameraServer};
 
 use super::booted::{Booted, Forward, OUTSIDE, broker_outside};
 use super::machine::Machine;

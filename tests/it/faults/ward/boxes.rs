@@ -11,14 +11,14 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use base::alert::{AlertDraft, Thumbnail};
+use base::clock::{Clock as _, SystemClock};
+use base::event::Phase;
+use base::ids::AlertId;
+use base::status::Status;
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore as _, SeedableRng};
-use wardwatch::clock::{Clock as _, SystemClock};
-use wardwatch::domain::alert::{AlertDraft, Thumbnail};
-use wardwatch::domain::event::Phase;
-use wardwatch::domain::ids::AlertId;
-use wardwatch::domain::status::Status;
-use wardwatch::publish::{Publisher, Settings, StatusSource};
+use wardlink::{Publisher, Settings, StatusSource};
 
 use crate::publish::post::of_post;
 use crate::publish::{StoreOutbox, Telling};
@@ -238,9 +238,9 @@ pub fn backlog(orders: &Orders, count: usize) -> Vec<AlertId> {
     ids
 }
 
-fn tell_of(alert: &wardwatch::domain::alert::Alert) {
+fn tell_of(alert: &base::alert::Alert) {
     let picture = print_of(alert.thumbnail.as_ref().map(|picture| &picture.0[..]));
-    let at_us = wardwatch::clock::wall().as_micros();
+    let at_us = base::clock::wall().as_micros();
     tell(&format!("kept {} {} {} {at_us} {picture} .\n", alert.seq, alert.id, alert.phase.as_str()));
 }
 

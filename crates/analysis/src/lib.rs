@@ -1,0 +1,16 @@
+//! What is seen on frames and what the ward's rules say of it: pure functions of pictures, detections and time.
+//!
+//! Owns the motion check, view quality, the crops that a network sees and its budget, tracks, and rules. Never here: I/O, a
+//! thread, a clock (time is an argument), a network. `infer` asks on every frame; benches and `replay` do the same.
+
+pub mod budget;
+pub mod gate;
+pub mod motion;
+pub mod optics;
+pub mod regions;
+pub mod rules;
+pub mod track;
+
+pub use gate::{Gate, GateSettings, Glance, MotionRegion};
+pub use motion::Motion;
+pub use optics::Optician;

@@ -1,0 +1,175 @@
+//! Motion analyser of the built-in motion detector and of the motion gate, and that detector. It needs no network and reports
+//! that something moves, not its class.
+//!
+//! Luma in blocks (about 160 across) is compared with a background of running means and deviations. Blocks that stand out
+//! are cleaned, joined into components, and boxed.
+
+mod background;
+mod blocks;
+mod components;
+mod remnants;
+mod verdict;
+mod view;
+
+use background::{Background, Standing};
+pub(super) use blocks::Blocks;
+use components::Edges;
+use remnants::Remnants;
+
+use base::alert::ModelRef;
+use base::detection::{Detection, Label};
+use base::detector::{Detector, InferenceError};
+use base::geometry::{Point, Polygon, Rect};
+use base::picture::Frame;
+use base::remnant::Remnant;
+
+/// Minimum size of an object, in blocks that stand out.
+const BLOCKS_MIN: usize = 4;
+/// An object of at least this size, in blocks, and of mean excess [`CLEAR_EXCESS`] is reported at first sight.
+const CLEAR_BLOCKS: usize = 10;
+/// Minimum mean excess of such an object; 1 is the threshold.
+const CLEAR_EXCESS: f32 = 1.25;
+/// Any other object must be this near, in blocks, to a component of the frame before.
+const NEAR_BLOCKS: usize = 4;
+/// Time since the frame before, beyond which that is not required.
+const BEFORE_SECONDS_MAX: f32 = 0.7;
+
+/// The detector's name in alerts.
+pub fn model_ref() -> ModelRef {
+    ModelRef { name: "motion".to_owned(), sha256: None }
+}
+
+/// An object that stands out of the background.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Thing {
+    pub(super) rect: Rect,
+    /// Higher the more it stands out: 0.5 at the threshold, 0.75 at twice of it.
+    pub(super) score: f32,
+    /// Time for which it has not changed.
+    pub(super) still_seconds: f32,
+}
+
+/// Result of the motion analysis of one frame.
+#[derive(Debug, Default)]
+pub(super) struct Sight {
+    /// Objects, surest first.
+    pub(super) things: Vec<Thing>,
+    /// Static objects in view, both those that still stand out and those that the background has taken in.
+    pub(super) remnants: Vec<Remnant>,
+    /// The background was learnt anew.
+    pub(super) began_again: bool,
+}
+
+/// Motion analyser of one camera; keeps the background, the picture without motion.
+#[derive(Debug, Default)]
+pub(super) struct Eye {
+    masks: Vec<Polygon>,
+    background: Option<Background>,
+    /// Edges of the components of the last frame.
+    before: Vec<Edges>,
+    remnants: Remnants,
+}
+
+impl Eye {
+    /// Makes an analyser; motion in `masks` does not count.
+    pub(super) fn new(masks: Vec<Polygon>) -> Self {
+        Self { masks, ..Self::default() }
+    }
+
+    /// Takes a frame in. The first frame, a new epoch and a frame after a long gap begin a new background.
+    pub(super) fn look(&mut self, frame: &Frame) -> Sight {
+        let blocks = Blocks::of(&frame.picture);
+        let at = frame.at.monotonic;
+        let background = match &mut self.background {
+            Some(background) if background.fits(&blocks, frame.epoch, at) => background,
+            _ => {
+                let masked = masked(&self.masks, &blocks);
+                self.background = Some(Background::new(blocks, masked, frame.epoch, at));
+                self.before.clear();
+                self.remnants.forget();
+                return Sight { began_again: true, ..Sight::default() };
+            }
+        };
+        let elapsed_seconds = background.seconds_since_last(at);
+        let seen = background.look(&blocks, at);
+        if seen.began_again {
+            self.remnants.forget();
+        }
+        let remnants = self.remnants.look(&blocks, background, &seen.standing, elapsed_seconds);
+        let remnants = remnants
+            .map(|Thing { rect, score, still_seconds }| Remnant { rect, score, still_seconds })
+            .collect();
+        let is_near = |edges: &Edges| {
+            self.before.iter().any(|before| {
+                let (across, down) = components::gaps(*edges, *before);
+                across <= NEAR_BLOCKS && down <= NEAR_BLOCKS
+            })
+        };
+        let is_believed = |standing: &&Standing| {
+            let component = &standing.component;
+            let is_clear = component.blocks >= CLEAR_BLOCKS && component.excess_mean >= CLEAR_EXCESS;
+            component.blocks >= BLOCKS_MIN
+                && (is_clear || elapsed_seconds > BEFORE_SECONDS_MAX || is_near(&component.edges))
+        };
+        let mut things: Vec<Thing> =
+            seen.standing.iter().filter(is_believed).map(|standing| thing(standing, blocks.block)).collect();
+        things.sort_by(|a, b| b.score.total_cmp(&a.score));
+        self.before = seen.standing.iter().map(|standing| standing.component.edges).collect();
+        Sight { things, remnants, began_again: seen.began_again }
+    }
+}
+
+/// Marks the blocks with their middle in a mask; empty without masks.
+fn masked(masks: &[Polygon], blocks: &Blocks) -> Vec<bool> {
+    if masks.is_empty() {
+        return Vec::new();
+    }
+    let middle = |at: usize| {
+        let (x, y) = ((at % blocks.columns) as f32 + 0.5, (at / blocks.columns) as f32 + 0.5);
+        Point::new(x * blocks.block.0, y * blocks.block.1)
+    };
+    (0..blocks.luma.len()).map(|at| masks.iter().any(|mask| mask.contains(middle(at)))).collect()
+}
+
+fn thing(standing: &Standing, block: (f32, f32)) -> Thing {
+    let component = &standing.component;
+    let (x0, y0, x1, y1) = component.edges;
+    let rect = Rect::from_corners(
+        x0 as f32 * block.0,
+        y0 as f32 * block.1,
+        x1 as f32 * block.0,
+        y1 as f32 * block.1,
+    );
+    let score = (1.0 - 0.5 / component.excess_mean.max(0.5)).clamp(0.0, 1.0);
+    Thing { rect: rect.clamped(), score, still_seconds: standing.still_seconds }
+}
+
+/// The built-in motion detector.
+#[derive(Debug)]
+pub struct Motion {
+    score_min: f32,
+    eye: Eye,
+}
+
+impl Motion {
+    /// Makes a detector; in the first second of frames it only learns. Motion in `masks` does not count.
+    pub fn new(score_min: f32, masks: Vec<Polygon>) -> Self {
+        Self { score_min, eye: Eye::new(masks) }
+    }
+}
+
+impl Detector for Motion {
+    fn detect(&mut self, frame: &Frame) -> Result<Vec<Detection>, InferenceError> {
+        let things = self.eye.look(frame).things.into_iter();
+        let detection =
+            |thing: Thing| Detection { label: Label::Moving, score: thing.score, rect: thing.rect };
+        Ok(things.map(detection).filter(|detection| detection.score >= self.score_min).collect())
+    }
+
+    fn model(&self) -> ModelRef {
+        model_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! Groups needs into crops: joined while that is no dearer, cut to the maximum cost of a frame.
+
+use super::{Look, Need, View, WHOLE, contains};
+use base::detector::InputSize;
+use base::geometry::Rect;
+use base::time::Monotonic;
+
+/// Maximum inferences a frame.
+const LOOKS_MAX: usize = 2;
+/// Part of the whole picture's cost from which the whole picture is analysed, where it is hardly shrunk.
+const WHOLE_FROM: f32 = 0.8;
+/// Factor of shrinking up to which a whole inference shows as much as crops.
+const HARDLY_SHRUNK: f32 = 1.3;
+/// Maximum needs; more are everywhere, and get a whole inference.
+const NEEDS_MAX: usize = 24;
+/// Maximum factor of shrinking to fit into a smaller input.
+const SHRINK_MAX: f32 = 2.5;
+/// A crop that has to be shrunk by more than this part of the whole picture's factor is not worth its cost.
+const PART_OF_WHOLE: f32 = 0.7;
+/// Maximum factor by which the picture's pixels are enlarged: beyond, they show no more.
+const ENLARGE_MAX: f32 = 2.0;
+/// Room for the alignment of a crop, in pixels: crops begin on even pixels, as chroma does.
+const ALIGN_PIXELS: f32 = 2.0;
+
+/// Needs that share a crop.
+#[derive(Debug, Clone, Copy)]
+struct Group {
+    rect: Rect,
+    shrink_max: f32,
+    due_at: Monotonic,
+    look: Look,
+}
+
+/// Makes one or two inferences of all due needs, and of others that they can show at no further cost.
+pub(super) fn looks(needs: &[Need], view: &View) -> Vec<Look> {
+    if let Some(look) = enlarged(needs, view) {
+        return vec![look];
+    }
+    let whole = vec![Look::whole(view.sizes)];
+    let due = needs.iter().filter(|need| need.due);
+    let mut groups: Vec<Group> =
+        due.map(|need| Group::new(need.rect, need.shrink_max, need.due_at, view)).collect();
+    if groups.len() > NEEDS_MAX {
+        return whole;
+    }
+    while let Some((a, b, joined)) = best_join(&groups, view).filter(|(.., saved)| saved.1 >= 0).map(flat) {
+        join(&mut groups, a, b, joined);
+    }
+    for need in needs.iter().filter(|need| !need.due) {
+        take_along(&mut groups, need, view);
+    }
+    let dearest = Look::whole(view.sizes).pixels();
+    let total = |groups: &[Group]| groups.iter().map(|group| group.look.pixels()).sum::<u64>();
+    while groups.len() > LOOKS_MAX
+        && let Some((a, b, (joined, saved))) = best_join(&groups, view)
+        && total(&groups) as i64 - saved <= dearest as i64
+    {
+        join(&mut groups, a, b, joined);
+    }
+    let fits = groups.len() <= LOOKS_MAX && total(&groups) as f32 <= WHOLE_FROM * dearest as f32;
+    if fits {
+        return groups.iter().map(|group| group.look).collect();
+    }
+    if shrink_of_whole(view) <= HARDLY_SHRUNK || groups.iter().any(|group| group.look.crop == WHOLE) {
+        return whole;
+    }
+    groups.sort_by_key(|group| group.due_at);
+    let mut left = dearest;
+    let mut chosen = Vec::new();
+    for group in groups {
+        if chosen.len() < LOOKS_MAX && group.look.pixels() <= left {
+            left -= group.look.pixels();
+            chosen.push(group.look);
+        } else {
+            // The longest due group is never passed over for a small one.
+            break;
+        }
+    }
+    chosen
+}
+
+/// Factor by which `rect` may be shrunk, so that it keeps `side_pixels_min` (the root of its area).
+pub(super) fn shrink_max(rect: &Rect, side_pixels_min: f32, view: &View) -> f32 {
+    let side = (rect.area() * view.picture.0 as f32 * view.picture.1 as f32).sqrt();
+    (side / side_pixels_min).clamp(1.0, SHRINK_MAX)
+}
+
+fn flat((a, b, (joined, _)): (usize, usize, (Group, i64))) -> (usize, usize, Group) {
+    (a, b, joined)
+}
+
+/// Finds the pair whose common crop saves most, or costs least more.
+fn best_join(groups: &[Group], view: &View) -> Option<(usize, usize, (Group, i64))> {
+    let pairs = (0..groups.len()).flat_map(|a| (a + 1..groups.len()).map(move |b| (a, b)));
+    let joins = pairs.map(|(a, b)| {
+        let joined = groups[a].with(&groups[b], view);
+        let apart = groups[a].look.pixels() + groups[b].look.pixels();
+        (a, b, (joined, apart as i64 - joined.look.pixels() as i64))
+    });
+    joins.max_by_key(|(.., (_, saved))| *saved)
+}
+
+fn join(groups: &mut Vec<Group>, a: usize, b: usize, joined: Group) {
+    groups[a] = joined;
+    groups.swap_remove(b);
+}
+
+/// Lets a crop show `need` too, where that costs nothing.
+fn take_along(groups: &mut [Group], need: &Need, view: &View) {
+    if groups.iter().any(|group| contains(&group.look.crop, &need.rect)) {
+        return;
+    }
+    let more = Group::new(need.rect, need.shrink_max, need.due_at, view);
+    for group in groups {
+        let due_at = group.due_at;
+        let joined = group.with(&more, view);
+        if joined.look.pixels() <= group.look.pixels() {
+            *group = Group { due_at, ..joined };
+            return;
+        }
+    }
+}
+
+impl Group {
+    fn new(rect: Rect, shrink_max: f32, due_at: Monotonic, view: &View) -> Self {
+        Self { rect, shrink_max, due_at, look: look_at(&rect, shrink_max, view) }
+    }
+
+    fn with(&self, other: &Self, view: &View) -> Self {
+        let shrink_max = self.shrink_max.min(other.shrink_max);
+        Self::new(self.rect.union(&other.rect), shrink_max, self.due_at.min(other.due_at), view)
+    }
+}
+
+/// Factor by which a whole inference shrinks the picture.
+fn shrink_of_whole(view: &View) -> f32 {
+    let size = Look::whole(view.sizes).size;
+    (view.picture.0 as f32 / size.width as f32).max(view.picture.1 as f32 / size.height as f32)
+}
+
+/// The cheapest inference that shows `rect`, not shrunk by more than `shrink_max` if there is one; not enlarged, unless the
+/// whole picture is smaller than the input.
+fn look_at(rect: &Rect, shrink_max: f32, view: &View) -> Look {
+    let picture = (view.picture.0.max(1) as f32, view.picture.1.max(1) as f32);
+    let needed = (rect.w * picture.0 + ALIGN_PIXELS, rect.h * picture.1 + ALIGN_PIXELS);
+    let shrink = |size: &InputSize| {
+        let shrink = (needed.0 / size.width as f32).max(needed.1 / size.height as f32).max(1.0);
+        // It need not be larger than the picture.
+        let fits =
+            needed.0.min(picture.0) <= size.width as f32 && needed.1.min(picture.1) <= size.height as f32;
+        if fits { 1.0 } else { shrink }
+    };
+    let enough = view.sizes.iter().rev().find(|size| shrink(size) <= shrink_max);
+    let Some(size) = enough.or(view.sizes.first()) else { return Look::whole(view.sizes) };
+    let shrink = shrink(size);
+    let width = (size.width as f32 * shrink).min(picture.0);
+    let height = (size.height as f32 * shrink).min(picture.1);
+    // A crop that is shrunk nearly as much as the whole picture shows hardly more of its part and nothing else.
+    if enough.is_none() && shrink > PART_OF_WHOLE * shrink_of_whole(view) {
+        return Look::whole(view.sizes);
+    }
+    let is_all = width >= picture.0 && height >= picture.1;
+    let crop = if is_all { WHOLE } else { around(rect, (width, height), picture) };
+    Look { crop, size: *size }
+}
+
+/// Shows the due needs as large as one inference can, for a network of one size, every inference of which costs the same.
+/// `None` where that is no larger than on the whole picture.
+fn enlarged(needs: &[Need], view: &View) -> Option<Look> {
+    let &[size] = view.sizes else { return None };
+    let due = needs.iter().filter(|need| need.due).map(|need| need.rect);
+    let rect = due.reduce(|all, rect| all.union(&rect))?;
+    let picture = (view.picture.0.max(1) as f32, view.picture.1.max(1) as f32);
+    let sides = [(rect.w * picture.0, size.width), (rect.h * picture.1, size.height)];
+    let shrink = sides.map(|(needed, side)| (needed + ALIGN_PIXELS) / side as f32);
+    let shrink = shrink.into_iter().fold(1.0 / ENLARGE_MAX, f32::max);
+    let part = (size.width as f32 * shrink, size.height as f32 * shrink);
+    let is_part = part.0 <= PART_OF_WHOLE * picture.0 && part.1 <= PART_OF_WHOLE * picture.1;
+    (is_part && shrink <= 1.0).then(|| Look { crop: around(&rect, part, picture), size })
+}
+
+/// A part of so many pixels of the picture around the middle of `rect`, moved into the picture.
+fn around(rect: &Rect, (width, height): (f32, f32), picture: (f32, f32)) -> Rect {
+    let from = |centre: f32, length: f32, whole: f32| {
+        let start = (centre * whole - length / 2.0).clamp(0.0, whole - length);
+        // At the far edge the crop ends with the picture.
+        if start >= whole - length { start } else { ((start / 2.0).round() * 2.0).min(whole - length) }
+    };
+    let centre = rect.centre();
+    let (x, y) = (from(centre.x, width, picture.0), from(centre.y, height, picture.1));
+    Rect::new(x / picture.0, y / picture.1, width / picture.0, height / picture.1)
+}

@@ -1,0 +1,173 @@
+//! `camera_sabotage`: a camera is covered or sprayed, blacked out, defocused, moved, or frozen.
+//!
+//! Night, weather and traffic look different: with sabotage the edges of the place itself, its houses and kerbs, are
+//! gone from their positions, all at once, and stay away. Dusk takes minutes; the switch to infra-red and rain leave
+//! them in their place; a lorry that stops in front leaves some of them.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Condition, Ending, Finding, Needs, Notes, View, measure};
+use base::optics::Optics;
+use base::time::Monotonic;
+
+/// Minimum time of learning before the picture is compared with it.
+const LEARNT_SECONDS_MIN: f32 = 12.0;
+/// Part of the learnt edges in place from which on all is well.
+const IN_PLACE_WELL: f32 = 0.55;
+/// Part in place below which something is wrong.
+const IN_PLACE_WRONG: f32 = 0.2;
+/// Part in place below which it stays wrong.
+const IN_PLACE_STILL_WRONG: f32 = 0.4;
+/// Limits of blunt edges: part of the learnt strength, part in place; the picture is wrong below both. Out of focus,
+/// the strongest edges still are about where they were, while the lorry that stops in front has sharp edges of its
+/// own.
+const BLUNT_WRONG: (f32, f32) = (0.5, 0.42);
+/// The same once something is wrong.
+const BLUNT_STILL_WRONG: (f32, f32) = (0.6, 0.5);
+/// Maximum time from well to wrong of a deliberate act; slower changes are dusk, fog or dirt.
+const SUDDEN_SECONDS: f32 = 20.0;
+/// Minimum sharpness, as a part of the learnt energy, with which the camera has been moved; with less, it sees
+/// nothing sharp.
+const SHARPNESS_MOVED: f32 = 0.5;
+/// Minimum contrast, as a part of the earlier one, of a picture without sharp edges that is out of focus; with less,
+/// it is covered.
+const CONTRAST_DEFOCUSED: f32 = 0.5;
+/// Maximum brightness of a black picture.
+const BLACK_MEAN: f32 = 24.0;
+/// Maximum contrast of a black picture.
+const BLACK_DEVIATION: f32 = 8.0;
+/// Minimum number of samples that say so: inferences may be rare.
+const SAMPLES_MIN: u32 = 4;
+/// The event is over after this long without a fault.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// Numbers of a `camera_sabotage` rule.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Params {
+    /// How long it must last, in seconds. A lorry passes in less.
+    #[schemars(range(min = 1, max = 600))]
+    pub seconds_min: f32,
+    /// How long the picture must have been exactly the same to be frozen, in seconds. Some cameras send a quiet night's
+    /// picture unchanged for a while.
+    #[schemars(range(min = 5, max = 3600))]
+    pub frozen_seconds_min: f32,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { seconds_min: 8.0, frozen_seconds_min: 30.0 }
+    }
+}
+
+impl Params {
+    pub(super) fn needs(&self) -> Needs {
+        Needs::CAMERA
+    }
+}
+
+/// Times at which all was well and at which a fault began.
+#[derive(Debug)]
+pub(super) struct Watch {
+    params: Params,
+    /// Latest time at which all was well, and the picture's contrast then.
+    well: Option<(Monotonic, f32)>,
+    wrong: Option<Wrong>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Wrong {
+    since: Monotonic,
+    samples: u32,
+    is_sudden: bool,
+}
+
+impl Watch {
+    pub(super) fn new(params: Params) -> Self {
+        Self { params, well: None, wrong: None }
+    }
+
+    /// Takes a sample. Returns the fault, if there is one.
+    fn judge(&mut self, at: Monotonic, optics: &Optics) -> Option<Wrong> {
+        if optics.learnt_seconds < LEARNT_SECONDS_MIN {
+            (self.well, self.wrong) = (None, None);
+            return None;
+        }
+        if optics.in_place >= IN_PLACE_WELL {
+            self.well = Some((at, optics.luma_deviation));
+        }
+        let (in_place, blunt) = match self.wrong {
+            Some(_) => (IN_PLACE_STILL_WRONG, BLUNT_STILL_WRONG),
+            None => (IN_PLACE_WRONG, BLUNT_WRONG),
+        };
+        let is_blurred = optics.sharpness < blunt.0 && optics.in_place < blunt.1;
+        if optics.in_place >= in_place && !is_blurred {
+            self.wrong = None;
+            return None;
+        }
+        let is_sudden = self.well.is_some_and(|(well, _)| measure::seconds(at.since(well)) <= SUDDEN_SECONDS);
+        let wrong = self.wrong.get_or_insert(Wrong { since: at, samples: 0, is_sudden });
+        wrong.samples = wrong.samples.saturating_add(1);
+        Some(*wrong)
+    }
+
+    /// Describes the fault for a person.
+    fn what(&self, optics: &Optics) -> &'static str {
+        let Optics { luma_mean, luma_deviation, sharpness, .. } = *optics;
+        let learnt_deviation = self.well.map_or(luma_deviation, |(_, deviation)| deviation);
+        if luma_mean <= BLACK_MEAN && luma_deviation <= BLACK_DEVIATION {
+            "is blacked out"
+        } else if sharpness >= SHARPNESS_MOVED {
+            "has been moved"
+        } else if luma_deviation >= CONTRAST_DEFOCUSED * learnt_deviation {
+            "is out of focus"
+        } else {
+            "is covered or sprayed"
+        }
+    }
+}
+
+impl Condition for Watch {
+    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
+        let Some(optics) = view.optics else { return Vec::new() };
+        let Params { seconds_min, frozen_seconds_min } = self.params;
+        let wrong = self.judge(view.at, optics);
+        let camera = |why: String| vec![Finding { why, ..Finding::default() }];
+        if measure::is_enough(optics.same_seconds, frozen_seconds_min) {
+            return camera(format!(
+                "the picture is frozen: the same for {:.0} s ({frozen_seconds_min:.0} s needed)",
+                optics.same_seconds
+            ));
+        }
+        let Some(Wrong { since, samples, is_sudden }) = wrong else { return Vec::new() };
+        let seconds = measure::seconds(view.at.since(since));
+        let numbers = || {
+            format!(
+                "the camera {} for {seconds:.0} s ({seconds_min:.0} s needed): {:.0} % of what stands still is in its \
+                 place, sharpness {:.0} %, brightness {:.0} of 255",
+                self.what(optics),
+                optics.in_place * 100.0,
+                optics.sharpness * 100.0,
+                optics.luma_mean
+            )
+        };
+        if is_sudden && measure::is_enough(seconds, seconds_min) && samples >= SAMPLES_MIN {
+            return camera(numbers());
+        }
+        let lacks = if is_sudden { "" } else { ", but that came slowly" };
+        notes.say_of_all(|| format!("{}{lacks}", numbers()));
+        Vec::new()
+    }
+
+    /// Begins anew: a new session is another picture of the same place, and a fault has to last anew.
+    fn forget(&mut self) {
+        self.wrong = None;
+    }
+
+    fn ending(&self) -> Ending {
+        Ending::AfterQuiet(QUIET)
+    }
+}

@@ -1,0 +1,232 @@
+//! `left_behind`: a subject came, and has stood for a while with no person near it: a two-wheeler, or a thing that no
+//! network has a class for (a bag, a carton), which is a subject of label `moving`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::follow::{Followed, Sight};
+use super::measure::{self, Gait};
+use super::put_down::{Origin, PutDown};
+use super::stand::Stand;
+use super::{Condition, Ending, Finding, Needs, Notes, View};
+use base::detection::Label;
+use base::geometry::Point;
+use base::time::Monotonic;
+use base::track::{PathPoint, Track};
+
+/// Movement, in own lengths, by which a subject has come from elsewhere.
+const LENGTHS_MOVED: f32 = 1.0;
+/// A two-wheeler that has not stood for so long moves and is ridden.
+const MOVING_SECONDS: f32 = 2.0;
+/// A person who is near for less than this passes by: that time does not count, and the time before does.
+const PASSING_SECONDS: f32 = 3.0;
+/// Maximum time that counts between two frames: nothing is known of the time between them.
+const STEP_SECONDS_MAX: f32 = 5.0;
+/// A track last seen longer ago than this is not known to be near.
+const SEEN_SECONDS: f32 = 2.0;
+/// Maximum distance between a lost standing subject and the new track that is the same, in lengths.
+const HEIR_LENGTHS_STANDING: f32 = 0.5;
+/// Maximum time between them.
+const HEIR_SECONDS_STANDING: f32 = 600.0;
+/// Maximum distance if it was lost on its way, in lengths, beyond its way at the last pace.
+const HEIR_LENGTHS_MOVING: f32 = 1.5;
+/// Maximum time if it was lost on its way.
+const HEIR_SECONDS_MOVING: f32 = 3.0;
+
+/// Numbers of a `left_behind` rule.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Params {
+    /// How long it must have stood with nobody near it, in seconds.
+    #[schemars(range(min = 1, max = 86400))]
+    pub seconds_min: f32,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { seconds_min: 120.0 }
+    }
+}
+
+impl Params {
+    pub(super) fn needs(&self) -> Needs {
+        Needs::anywhere(&[Label::TwoWheeler, Label::Moving])
+    }
+}
+
+/// The place of each subject, its coming if seen, and its time alone.
+#[derive(Debug)]
+pub(super) struct Watch {
+    params: Params,
+    things: Followed<Thing>,
+    put_down: PutDown,
+    stepped_at: Option<Monotonic>,
+}
+
+#[derive(Debug, Default)]
+struct Thing {
+    gait: Gait,
+    stand: Stand,
+    /// Place where it stands or stood last, to within its length; at first the place of its first sight.
+    home: Option<Point>,
+    has_come: bool,
+    alone_seconds: f32,
+    near_since: Option<Monotonic>,
+    told: bool,
+}
+
+impl Thing {
+    fn examine(&mut self, point: &PathPoint, length: f32) {
+        let leapt = self.gait.leaps_to(point, length);
+        self.stand.examine(point, length);
+        let home = *self.home.get_or_insert(point.foot);
+        let foot = self.stand.spot().map_or(point.foot, |spot| spot.foot);
+        if leapt || measure::apart(home, foot) >= LENGTHS_MOVED * length {
+            // An identity that goes over to another subject has not been seen to come.
+            (self.home, self.has_come) = (Some(foot), !leapt);
+            (self.alone_seconds, self.near_since, self.told) = (0.0, None, false);
+        }
+    }
+
+    /// Adds the time of one frame, in company or alone.
+    fn wait(&mut self, at: Monotonic, step: f32, has_company: bool) {
+        let stands = self.stand.spot().is_some_and(|spot| {
+            spot.latest > spot.since && measure::seconds(at.since(spot.latest)) <= STEP_SECONDS_MAX
+        });
+        if has_company {
+            let since = *self.near_since.get_or_insert(at);
+            if measure::seconds(at.since(since)) >= PASSING_SECONDS {
+                self.alone_seconds = 0.0;
+            }
+        } else {
+            self.near_since = None;
+            self.alone_seconds += if stands { step } else { 0.0 };
+        }
+    }
+}
+
+fn succeeds(thing: &Thing, lost: &Sight, newcomer: &Sight) -> bool {
+    let (seconds, lengths) = (newcomer.seconds_after(lost), newcomer.lengths_from(lost));
+    if thing.stand.seconds() >= MOVING_SECONDS {
+        return seconds <= HEIR_SECONDS_STANDING && lengths <= HEIR_LENGTHS_STANDING;
+    }
+    let on_its_way = (lost.pace * seconds).min(2.0 * HEIR_LENGTHS_MOVING);
+    seconds <= HEIR_SECONDS_MOVING && lengths <= HEIR_LENGTHS_MOVING + on_its_way
+}
+
+impl Watch {
+    pub(super) fn new(params: Params) -> Self {
+        Self { params, things: Followed::with_heirs(succeeds), put_down: PutDown::default(), stepped_at: None }
+    }
+
+    /// Returns true if the track may be company: on foot, or riding; and seen lately.
+    fn is_somebody(&self, at: Monotonic, other: &Track) -> bool {
+        let is_somebody = match other.label {
+            Label::Person => true,
+            Label::TwoWheeler | Label::Moving => {
+                let stand = self.things.get(other.id).map(|other| other.stand.seconds());
+                stand.is_none_or(|seconds| seconds < MOVING_SECONDS)
+            }
+            Label::Car | Label::LargeVehicle => false,
+        };
+        is_somebody && measure::seconds(at.since(other.last_seen)) <= SEEN_SECONDS
+    }
+
+    /// Returns true if a possible company is within the subject's length of it.
+    fn has_company(&self, view: &View, thing: &Track, foot: Point) -> bool {
+        let length = measure::length(&thing.rect);
+        let is_near = |other: &&Track| {
+            other.id != thing.id
+                && self.is_somebody(view.at, other)
+                && measure::apart(other.rect.foot(), foot) <= length
+        };
+        view.tracks.iter().any(|other| is_near(&other))
+    }
+
+    /// Returns the findings about objects that belong to no track.
+    fn step_things(&mut self, view: &View, step: f32, notes: &mut Notes) -> Vec<Finding> {
+        if !view.labels.is_empty() && !view.labels.contains(&Label::Moving) {
+            return Vec::new();
+        }
+        let mut put_down = std::mem::take(&mut self.put_down);
+        put_down.look(view, step, |track| self.is_somebody(view.at, track));
+        let seconds_min = self.params.seconds_min;
+        let mut findings = Vec::new();
+        for thing in put_down.things().filter(|thing| view.place.contains(thing.foot())) {
+            let seconds = thing.alone_seconds();
+            let is_alone = thing.is_in_view(view) && !thing.has_somebody_near();
+            if thing.told || !is_alone || seconds < 1.0 {
+                continue;
+            }
+            let track = thing.as_track();
+            let numbers =
+                || format!("alone {} for {seconds:.0} s ({seconds_min:.0} s needed)", view.place.phrase());
+            match thing.origin() {
+                Origin::Nobodys => notes.say(&track, || format!("{}, but nobody was there when it came", numbers())),
+                Origin::Ghost => {
+                    notes.say(&track, || format!("{}, but it is what something parked has left", numbers()));
+                }
+                Origin::Attended => {
+                    notes.say(&track, || format!("{}, but nobody was seen to leave it", numbers()));
+                }
+                Origin::Left if !measure::is_enough(seconds, seconds_min) => notes.say(&track, numbers),
+                Origin::Left => {
+                    thing.told = true;
+                    let why = format!("something was put down and left {}", numbers());
+                    findings.push(Finding { subjects: Vec::new(), gone: vec![track], why });
+                }
+            }
+        }
+        self.put_down = put_down;
+        findings
+    }
+}
+
+impl Condition for Watch {
+    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
+        let step = self.stepped_at.replace(view.at).map_or(0.0, |before| measure::seconds(view.at.since(before)));
+        let step = step.min(STEP_SECONDS_MAX);
+        self.things.begin(view.at, view.tracks);
+        for track in view.tracks {
+            let length = measure::length(&track.rect);
+            let (thing, points) = self.things.follow(track);
+            points.iter().for_each(|point| thing.examine(point, length));
+        }
+        let seconds_min = self.params.seconds_min;
+        let mut findings = self.step_things(view, step, notes);
+        for (index, track) in view.tracks.iter().enumerate().filter(|(_, track)| view.wants(track)) {
+            let foot = self.things.get(track.id).and_then(|thing| thing.stand.spot()).map(|spot| spot.foot);
+            let Some(foot) = foot.filter(|foot| view.place.contains(*foot)) else { continue };
+            let has_company = self.has_company(view, track, foot);
+            let Some(thing) = self.things.get_mut(track.id) else { continue };
+            thing.wait(view.at, step, has_company);
+            let seconds = thing.alone_seconds;
+            let numbers =
+                || format!("alone {} for {seconds:.0} s ({seconds_min:.0} s needed)", view.place.phrase());
+            if thing.told || seconds < 1.0 {
+                continue;
+            }
+            if !thing.has_come {
+                notes.say(track, || format!("{}, but it was not seen to come", numbers()));
+            } else if !measure::is_enough(seconds, seconds_min) {
+                notes.say(track, numbers);
+            } else {
+                let why = || format!("{} was left {}", track.label, numbers());
+                let finding = view.finding(index, notes, why);
+                thing.told = finding.is_some();
+                findings.extend(finding);
+            }
+        }
+        findings
+    }
+
+    fn forget(&mut self) {
+        self.things.forget();
+        self.put_down.forget();
+        self.stepped_at = None;
+    }
+
+    fn ending(&self) -> Ending {
+        Ending::AfterCoolDown
+    }
+}

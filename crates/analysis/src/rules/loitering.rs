@@ -1,0 +1,206 @@
+//! `loitering`: a person hangs about in a zone, or beside parked two-wheelers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::follow::{Followed, Sight};
+use super::measure;
+use super::stand::Stand;
+use super::{Condition, Ending, Finding, Needs, Notes, View};
+use base::detection::Label;
+use base::geometry::{Point, Rect};
+use base::ids::TrackId;
+use base::time::Monotonic;
+use base::track::{PathPoint, Track};
+
+/// A track last seen longer ago than this is not known to be there.
+const SEEN_SECONDS: f32 = 1.5;
+/// Time for which a parked two-wheeler has stood.
+const PARKED_SECONDS: f32 = 5.0;
+/// Time for which it stays parked while it is hidden.
+const HIDDEN_SECONDS: f32 = 60.0;
+/// Maximum distance between a lost person and the new track that is the same, in lengths.
+const HEIR_LENGTHS: f32 = 1.25;
+/// Maximum time between them.
+const HEIR_SECONDS: f32 = 6.0;
+/// Maximum pace at the loss, in lengths a second, of a person who was about to stay: slower than a walk. Passers-by
+/// follow each other as closely.
+const HEIR_PACE: f32 = 0.4;
+/// Maximum distance of a person found in the place of the loss, who may have been hidden for longer: crouched behind
+/// a parked vehicle.
+const RISEN_LENGTHS: f32 = 0.3;
+/// Maximum time of such hiding.
+const RISEN_SECONDS: f32 = 15.0;
+/// Minimum part of a track's box within a parked two-wheeler for it to be a part of that: some networks see a person
+/// in a saddle and a mirror, for hours.
+const PART: f32 = 0.6;
+/// Movement, in own lengths, after which it is no such part.
+const LENGTHS_MOVED: f32 = 0.75;
+
+/// Numbers of a `loitering` rule.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Params {
+    /// How long somebody must have been there, in seconds.
+    #[schemars(range(min = 1, max = 86400))]
+    pub seconds_min: f32,
+    /// Who is away for not more than so many seconds has not left: the time before counts on.
+    #[schemars(range(min = 0, max = 3600))]
+    pub away_seconds_max: f32,
+    /// Only time within a two-wheeler's length of a parked two-wheeler counts.
+    pub beside_parked: bool,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { seconds_min: 60.0, away_seconds_max: 10.0, beside_parked: false }
+    }
+}
+
+impl Params {
+    pub(super) fn needs(&self) -> Needs {
+        Needs::anywhere(&[Label::Person])
+    }
+}
+
+/// Time that each subject has been there, and the parked two-wheelers.
+#[derive(Debug)]
+pub(super) struct Watch {
+    params: Params,
+    dwells: Followed<Dwell>,
+    stands: Followed<Stand>,
+    parked: BTreeMap<TrackId, Parked>,
+}
+
+#[derive(Debug, Default)]
+struct Dwell {
+    seconds: f32,
+    /// Time of the latest point of its path, and if time there counted.
+    last: Option<(Monotonic, bool)>,
+    /// Latest time in a place where time counts.
+    there_at: Option<Monotonic>,
+    /// Place of its first sight.
+    began: Option<Point>,
+    has_moved: bool,
+}
+
+#[derive(Debug)]
+struct Parked {
+    rect: Rect,
+    foot: Point,
+    length: f32,
+    seen_at: Monotonic,
+}
+
+impl Dwell {
+    fn moves_to(&mut self, foot: Point, length: f32) {
+        let began = *self.began.get_or_insert(foot);
+        self.has_moved |= measure::apart(began, foot) >= LENGTHS_MOVED * length;
+    }
+
+    fn examine(&mut self, point: &PathPoint, counts: bool, away_seconds_max: f32) {
+        let before = self.last.replace((point.at, counts));
+        let away = |at: Monotonic| measure::seconds(point.at.since(at));
+        if self.there_at.is_some_and(|at| away(at) > away_seconds_max) {
+            (self.seconds, self.there_at) = (0.0, None);
+        } else if let Some((at, true)) = before
+            && counts
+        {
+            self.seconds += away(at);
+        }
+        if counts {
+            self.there_at = Some(point.at);
+        }
+    }
+}
+
+/// Decides that a new track is a lost one: it stood or nearly stood when it was lost, and was found again beside that
+/// place, or later in it.
+fn succeeds(_: &Dwell, lost: &Sight, newcomer: &Sight) -> bool {
+    let (seconds, lengths) = (newcomer.seconds_after(lost), newcomer.lengths_from(lost));
+    let is_found_within = |seconds_max, lengths_max| seconds <= seconds_max && lengths <= lengths_max;
+    lost.pace <= HEIR_PACE
+        && (is_found_within(HEIR_SECONDS, HEIR_LENGTHS) || is_found_within(RISEN_SECONDS, RISEN_LENGTHS))
+}
+
+impl Watch {
+    pub(super) fn new(params: Params) -> Self {
+        let (dwells, stands) = (Followed::with_heirs(succeeds), Followed::new());
+        Self { params, dwells, stands, parked: BTreeMap::new() }
+    }
+
+    /// Updates the parked two-wheelers.
+    fn see_parked(&mut self, view: &View) {
+        self.stands.begin(view.at, view.tracks);
+        for track in view.tracks.iter().filter(|track| track.label == Label::TwoWheeler) {
+            let length = measure::length(&track.rect);
+            let (stand, points) = self.stands.follow(track);
+            for point in points {
+                stand.examine(point, length);
+            }
+            match stand.spot().filter(|spot| spot.seconds() >= PARKED_SECONDS && track.confirmed) {
+                Some(spot) => {
+                    self.parked.insert(track.id, Parked { rect: track.rect, foot: spot.foot, length, seen_at: spot.latest });
+                }
+                None => drop(self.parked.remove(&track.id)),
+            }
+        }
+        self.parked.retain(|_, parked| measure::seconds(view.at.since(parked.seen_at)) <= HIDDEN_SECONDS);
+    }
+
+    /// Returns true if the track may be no more than a part of a parked two-wheeler.
+    fn is_part(parked: &BTreeMap<TrackId, Parked>, track: &Track) -> bool {
+        let part = PART * track.rect.area();
+        parked.iter().any(|(id, parked)| *id != track.id && parked.rect.intersection(&track.rect) >= part)
+    }
+
+    fn is_beside_parked(parked: &BTreeMap<TrackId, Parked>, foot: Point) -> bool {
+        parked.values().any(|parked| measure::apart(parked.foot, foot) <= parked.length)
+    }
+}
+
+impl Condition for Watch {
+    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
+        self.see_parked(view);
+        self.dwells.begin(view.at, view.tracks);
+        let Params { seconds_min, away_seconds_max, beside_parked } = self.params;
+        let mut findings = Vec::new();
+        for (index, track) in view.tracks.iter().enumerate() {
+            let (dwell, points) = self.dwells.follow(track);
+            let is_part = Self::is_part(&self.parked, track);
+            for point in points {
+                dwell.moves_to(point.foot, measure::length(&track.rect));
+                let counts = (dwell.has_moved || !is_part)
+                    && view.place.contains(point.foot)
+                    && (!beside_parked || Self::is_beside_parked(&self.parked, point.foot));
+                dwell.examine(point, counts, away_seconds_max);
+            }
+            let seen = |at: Monotonic| measure::seconds(view.at.since(at)) <= SEEN_SECONDS;
+            if !dwell.there_at.is_some_and(seen) {
+                continue;
+            }
+            let (seconds, place) = (dwell.seconds, view.place.phrase());
+            let beside = if beside_parked { " beside a parked two-wheeler" } else { "" };
+            let numbers = || format!("{place}{beside} for {seconds:.0} s ({seconds_min:.0} s needed)");
+            if measure::is_enough(seconds, seconds_min) {
+                findings.extend(view.finding(index, notes, || format!("{} {}", track.label, numbers())));
+            } else if view.wants(track) {
+                notes.say(track, numbers);
+            }
+        }
+        findings
+    }
+
+    fn forget(&mut self) {
+        self.dwells.forget();
+        self.stands.forget();
+        self.parked.clear();
+    }
+
+    fn ending(&self) -> Ending {
+        Ending::AfterQuiet(Duration::from_secs_f32(self.params.away_seconds_max.max(3.0)))
+    }
+}

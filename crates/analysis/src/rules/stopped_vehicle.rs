@@ -1,0 +1,158 @@
+//! `stopped_vehicle`: a vehicle stands where none may, and not because all do.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::follow::{Followed, Sight};
+use super::measure;
+use super::stand::{Spot, Stand};
+use super::{Condition, Ending, Finding, Needs, Notes, View};
+use base::detection::Label;
+use base::time::Monotonic;
+use base::track::Track;
+
+/// Minimum standing time of a vehicle that is part of a jam.
+const JAM_SECONDS: f32 = 3.0;
+/// Maximum time by which it stood before the vehicle in question: one that was parked long before is no jam.
+const JAM_SECONDS_EARLIER_MAX: f32 = 180.0;
+/// Reach of a jam beyond the zone, in lengths of the vehicle.
+const AROUND_LENGTHS: f32 = 4.0;
+/// Maximum distance between a lost standing vehicle and the new track that is the same, in lengths.
+const HEIR_LENGTHS: f32 = 0.5;
+/// Maximum time between them.
+const HEIR_SECONDS: f32 = 120.0;
+/// The event is over after this long with nothing standing there.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// Numbers of a `stopped_vehicle` rule.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Params {
+    /// How long a vehicle must have stood, in seconds.
+    #[schemars(range(min = 1, max = 86400))]
+    pub seconds_min: f32,
+    /// While at least so many other vehicles in the zone or around it stand too, there is a traffic jam, and the rule
+    /// waits.
+    #[schemars(range(min = 1, max = 100))]
+    pub jam_vehicles_min: u32,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self { seconds_min: 60.0, jam_vehicles_min: 3 }
+    }
+}
+
+impl Params {
+    pub(super) fn needs(&self) -> Needs {
+        Needs::zone(&[Label::Car, Label::LargeVehicle])
+    }
+}
+
+/// The place of each standing subject.
+#[derive(Debug)]
+pub(super) struct Watch {
+    params: Params,
+    stands: Followed<Stop>,
+    /// Latest time at which a subject stood in a jam: where that dissolves, a vehicle that stood then may be the last
+    /// to drive on.
+    jammed_at: Option<Monotonic>,
+}
+
+#[derive(Debug, Default)]
+struct Stop {
+    stand: Stand,
+    /// It was reported as stopped: a jam that forms around it later changes nothing.
+    told: bool,
+}
+
+fn succeeds(stop: &Stop, lost: &Sight, newcomer: &Sight) -> bool {
+    stop.stand.seconds() >= JAM_SECONDS
+        && newcomer.seconds_after(lost) <= HEIR_SECONDS
+        && newcomer.lengths_from(lost) <= HEIR_LENGTHS
+}
+
+impl Watch {
+    pub(super) fn new(params: Params) -> Self {
+        Self { params, stands: Followed::with_heirs(succeeds), jammed_at: None }
+    }
+
+    /// Number of other vehicles that stand as if in a jam with `track`, which stands at `spot`.
+    fn others(&self, view: &View, track: &Track, spot: &Spot) -> u32 {
+        let length = measure::length(&track.rect);
+        let stands_too = |other: &&Track| {
+            let Some(there) = self.stands.get(other.id).and_then(|stop| stop.stand.spot()) else { return false };
+            let is_vehicle = matches!(other.label, Label::TwoWheeler | Label::Car | Label::LargeVehicle | Label::Moving);
+            other.id != track.id
+                && is_vehicle
+                && other.confirmed
+                && there.seconds() >= JAM_SECONDS
+                && measure::seconds(spot.since.since(there.since)) <= JAM_SECONDS_EARLIER_MAX
+                && (view.place.contains(there.foot)
+                    || measure::apart(there.foot, spot.foot) <= AROUND_LENGTHS * length)
+        };
+        view.tracks.iter().filter(stands_too).count() as u32
+    }
+}
+
+impl Condition for Watch {
+    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
+        self.stands.begin(view.at, view.tracks);
+        for track in view.tracks {
+            let length = measure::length(&track.rect);
+            let (stop, points) = self.stands.follow(track);
+            for point in points {
+                if stop.stand.examine(point, length).is_some() {
+                    stop.told = false;
+                }
+            }
+        }
+        let Params { seconds_min, jam_vehicles_min } = self.params;
+        let mut findings = Vec::new();
+        for (index, track) in view.tracks.iter().enumerate() {
+            let Some(stop) = self.stands.get(track.id) else { continue };
+            let Some(spot) = stop.stand.spot().filter(|spot| view.place.contains(spot.foot)).copied() else {
+                continue;
+            };
+            let seconds = spot.seconds();
+            let numbers = || format!("stands {} for {seconds:.0} s ({seconds_min:.0} s needed)", view.place.phrase());
+            if !measure::is_enough(seconds, seconds_min) {
+                if seconds >= JAM_SECONDS && view.wants(track) {
+                    notes.say(track, numbers);
+                }
+                continue;
+            }
+            let others = if stop.told { 0 } else { self.others(view, track, &spot) };
+            if others >= jam_vehicles_min {
+                self.jammed_at = Some(view.at);
+                notes.say(track, || {
+                    format!("{}, in a jam: {others} others stand too ({jam_vehicles_min} make a jam)", numbers())
+                });
+                continue;
+            }
+            let was_in_jam = |at: &Monotonic| !stop.told && spot.since <= *at;
+            let since_jam = self.jammed_at.filter(was_in_jam).map(|at| measure::seconds(view.at.since(at)));
+            if let Some(seconds) = since_jam.filter(|seconds| !measure::is_enough(*seconds, seconds_min)) {
+                notes.say(track, || format!("{}, in a jam {seconds:.0} s ago", numbers()));
+                continue;
+            }
+            let finding = view.finding(index, notes, || format!("{} {}", track.label, numbers()));
+            if let Some(stop) = self.stands.get_mut(track.id).filter(|_| finding.is_some()) {
+                stop.told = true;
+            }
+            findings.extend(finding);
+        }
+        findings
+    }
+
+    fn forget(&mut self) {
+        self.stands.forget();
+        self.jammed_at = None;
+    }
+
+    fn ending(&self) -> Ending {
+        Ending::AfterQuiet(QUIET)
+    }
+}

@@ -1,0 +1,185 @@
+//! Assigns detections to the tracks that they continue.
+
+use super::settings::Settings;
+use super::{Alive, Candidate, assignment};
+use base::detection::{Detection, Label};
+use base::time::Monotonic;
+
+/// Cost of a change of label, as a part of the worst that is allowed: a person who bends over a two-wheeler is not
+/// the two-wheeler, as long as both are seen.
+const OTHER_LABEL: f32 = 0.3;
+/// Pace above which a subject is on wheels, in own sizes a second, whatever the detector calls it by turns: a rider,
+/// a two-wheeler, a person.
+pub(super) const ON_WHEELS: f32 = 2.0;
+
+/// Minimum overlap (IoU) with a box at rest. A standing vehicle, in a row of others perhaps, is not continued by a
+/// person who bends over it. A standing person walks on at any time.
+const RESTING_IOU_MIN: f32 = 0.4;
+
+/// The stages, in this order; the first two for confirmed tracks, then for the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Sure detections by overlap with the predicted box.
+    Sure,
+    /// Weak detections by overlap: they continue tracks and start none.
+    Weak,
+    /// Sure detections by the distance of their centres.
+    Near,
+}
+
+/// Cost of an unlike appearance, by overlap. Among tracks that may have the same box, the one that looks like it
+/// comes first. It bars none, since a subject that turns looks different.
+const UNLIKE: f32 = 1.5;
+/// The same by distance.
+const UNLIKE_NEAR: f32 = 0.6;
+
+/// Cost of a second without being seen, among such tracks.
+const LATE: f32 = 0.3;
+/// Maximum number of seconds that count.
+const LATE_SECONDS_MAX: f32 = 2.5;
+
+/// Gain of speed of a subject that comes nearer, beyond the prediction, as a part of the square of its pace (sizes a
+/// second, each second).
+const NEARING: f32 = 0.12;
+
+/// Minimum pace, in sizes a second, of a subject that does not go back at once. To fall behind its expected place by
+/// more than the limits below takes harder brakes than there are.
+const COMMITTED_PACE: f32 = 0.8;
+/// Minimum number of its inferences.
+const COMMITTED_HITS: u32 = 4;
+/// Distance by which it may fall behind, in sizes.
+const BEHIND_SIZES: f32 = 0.35;
+/// Addition to that distance, as a part of the expected way.
+const BEHIND_PART: f32 = 0.6;
+/// Maximum ratio of the seen and the expected size, and of the expected and the seen.
+const GROWN: f32 = 2.0;
+/// Addition to the first of the two for each second since the last sight.
+const GROWN_A_SECOND: f32 = 1.0;
+
+/// Minimum growth of a subject that may be larger than expected, as a part of its size a second.
+const OUTGROWN_GROWTH: f32 = 0.2;
+/// Maximum ratio of its seen and its expected size.
+const OUTGROWN_MAX: f32 = 3.5;
+/// Minimum part of its expected box that lies in the seen one.
+const OUTGROWN_WITHIN: f32 = 0.5;
+/// Overlap that counts if all of it does.
+const OUTGROWN_OVERLAP: f32 = 0.5;
+
+/// Pairs of track and detection by index.
+pub(super) fn pairs(
+    stage: Stage,
+    at: Monotonic,
+    tracks: &[&Alive],
+    candidates: &[Candidate],
+    settings: &Settings,
+) -> Vec<(usize, usize)> {
+    let overlap_min = if stage == Stage::Weak { settings.iou_weak_min } else { settings.iou_min };
+    let cost = |track: &Alive, candidate: &Candidate| {
+        let detection = &candidate.detection;
+        if !compatible(track.track.label, detection.label) {
+            return f32::INFINITY;
+        }
+        if goes_back(track, at, detection) {
+            return f32::INFINITY;
+        }
+        let is_at_rest = track.is_at_rest(settings);
+        let is_other = track.track.label != detection.label && track.motion.pace() < ON_WHEELS;
+        let other_label = if is_other { OTHER_LABEL } else { 0.0 };
+        let unlike = unlike(track, candidate);
+        match stage {
+            Stage::Sure | Stage::Weak => {
+                let overlap = track.motion.rect().iou(&detection.rect).max(outgrown(track, detection));
+                let stays = is_at_rest && track.track.label != Label::Person;
+                if stays && overlap < RESTING_IOU_MIN {
+                    return f32::INFINITY;
+                }
+                // Of two boxes on one subject the surer one wins; among weak ones, scores say little.
+                let worth = if stage == Stage::Sure { overlap * detection.score } else { overlap };
+                // Scaled so that the least worth allowed costs 1.
+                let cost = (1.0 - worth) / (1.0 - overlap_min).max(1e-3) + other_label;
+                let waited = at.since(track.track.last_seen).as_secs_f32().min(LATE_SECONDS_MAX);
+                let worst = 1.0 + LATE * LATE_SECONDS_MAX + UNLIKE;
+                if cost > 1.0 { cost } else { (cost + LATE * waited + UNLIKE * unlike) / worst }
+            }
+            // A standing subject does not leap.
+            Stage::Near if is_at_rest => f32::INFINITY,
+            Stage::Near => {
+                let cost = distance(track, at, detection, settings) + other_label;
+                if cost > 1.0 { cost } else { (cost + UNLIKE_NEAR * unlike) / (1.0 + UNLIKE_NEAR) }
+            }
+        }
+    };
+    let costs: Vec<f32> = tracks.iter().flat_map(|t| candidates.iter().map(|c| cost(t, c))).collect();
+    let columns = assignment::assign(&costs, tracks.len(), candidates.len(), 1.0);
+    columns.into_iter().enumerate().filter_map(|(row, column)| Some((row, column?))).collect()
+}
+
+/// Returns the difference of both appearances, 0..=1; in between where one is unknown.
+fn unlike(track: &Alive, candidate: &Candidate) -> f32 {
+    match (&track.appearance, &candidate.appearance) {
+        (Some(own), Some(other)) => own.apart(other),
+        _ => 0.5,
+    }
+}
+
+/// Networks confuse the labels within each group.
+fn compatible(a: Label, b: Label) -> bool {
+    let group = |label| match label {
+        Label::Person | Label::TwoWheeler => 0,
+        Label::Car | Label::LargeVehicle => 1,
+        Label::Moving => 2,
+    };
+    group(a) == group(b)
+}
+
+/// Returns the distance of the predicted centre and the detection's, as a part of the expected maximum: 1 and above
+/// is too far. Boxes of very different size do not belong together.
+fn distance(track: &Alive, at: Monotonic, detection: &Detection, settings: &Settings) -> f32 {
+    let (w, h) = track.size();
+    let waited = at.since(track.track.last_seen).as_secs_f32().min(1.0);
+    let grown = (detection.rect.w * detection.rect.h / (w * h).max(1e-9)).sqrt();
+    let grown_max = GROWN + GROWN_A_SECOND * waited;
+    if !(1.0 / GROWN..grown_max).contains(&grown) {
+        return f32::INFINITY;
+    }
+    let (sx, sy) = (w.max(0.5 * h).max(detection.rect.w), h.max(0.5 * w).max(detection.rect.h));
+    let (predicted, seen) = (track.motion.rect().centre(), detection.rect.centre());
+    let sizes = ((seen.x - predicted.x) / sx).hypot((seen.y - predicted.y) / sy);
+    // From its second inference on the prediction knows the speed; its error is left. An unsure box must be nearer.
+    let pace = track.motion.pace();
+    let speed = if track.hits == 1 {
+        settings.speed_max
+    } else {
+        (settings.speed_max / 4.0 + NEARING * pace * pace).min(settings.speed_max)
+    };
+    sizes / (0.3 + speed * waited * detection.score)
+}
+
+/// Returns the overlap that counts for a growing track, with a detection that it lies in: its growth was larger than
+/// expected.
+fn outgrown(track: &Alive, detection: &Detection) -> f32 {
+    let (predicted, seen) = (track.motion.rect(), detection.rect);
+    let grown = (seen.area() / predicted.area().max(1e-9)).sqrt();
+    if track.motion.growth() < OUTGROWN_GROWTH || !(1.0..OUTGROWN_MAX).contains(&grown) {
+        return 0.0;
+    }
+    let within = predicted.intersection(&seen) / predicted.area();
+    OUTGROWN_OVERLAP * ((within - OUTGROWN_WITHIN) / (1.0 - OUTGROWN_WITHIN)).max(0.0)
+}
+
+/// Returns true if the track would have to turn round at once to be there: the detection is another subject, which
+/// goes the other way or comes behind it.
+fn goes_back(track: &Alive, at: Monotonic, detection: &Detection) -> bool {
+    let pace = track.motion.pace();
+    let is_committed = track.hits >= COMMITTED_HITS
+        && pace >= COMMITTED_PACE
+        && track.travelled().is_some_and(|travelled| travelled >= COMMITTED_PACE);
+    let Some(last) = track.track.path.last().filter(|_| is_committed) else { return false };
+    let (w, h) = track.size();
+    let (sx, sy) = super::kalman::scales(w, h);
+    let [vx, vy] = track.motion.paces();
+    let foot = detection.rect.foot();
+    let along = ((foot.x - last.foot.x) / sx * vx + (foot.y - last.foot.y) / sy * vy) / pace;
+    let expected = pace * at.since(last.at).as_secs_f32().min(1.0);
+    expected - along > BEHIND_SIZES + BEHIND_PART * expected
+}

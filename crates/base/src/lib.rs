@@ -1,0 +1,34 @@
+//! Types that all crates share, and the small tools that need nothing else.
+//!
+//! Owns the words of the product: fragment, frame, detection, track, event, alert, status. Crates of one level do not know
+//! each other; they meet in these types, on the channels of [`channel`] that `run` wires.
+//!
+//! Never here: I/O but the clock and [`text`] files, a thread, a decision. Everything else uses it; it uses nothing of the
+//! project.
+
+pub mod ack;
+pub mod alert;
+pub mod appearance;
+pub mod backoff;
+pub mod bitstream;
+pub mod channel;
+pub mod clock;
+pub mod detection;
+pub mod detector;
+pub mod event;
+pub mod fault;
+pub mod fragment;
+pub mod geometry;
+pub mod ground;
+pub mod ids;
+pub mod optics;
+pub mod picture;
+pub mod progress;
+pub mod remnant;
+pub mod secret;
+pub mod status;
+pub mod text;
+pub mod time;
+pub mod track;
+pub mod vitals;
+pub mod zone;

@@ -1,0 +1,105 @@
+//! The box's vitals since the last ones: `vitals`, once a minute, neither retained nor repeated.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ids::{BoxId, CameraId, WardId};
+use super::time::WallTime;
+
+/// The value of `schema` in every vitals message of this version.
+pub const SCHEMA: &str = "wardwatch.vitals/1";
+
+/// The message on topic `wardwatch/v1/{ward}/{box}/vitals`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Vitals {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// The ward.
+    pub ward: WardId,
+    /// The box.
+    #[serde(rename = "box")]
+    pub box_id: BoxId,
+    /// When they were taken.
+    pub at: WallTime,
+    /// Over how many seconds before that rates are meant.
+    pub seconds: f64,
+    /// The disk.
+    pub disk: DiskVitals,
+    /// The warmest part of the box that says how warm it is, in degrees Celsius.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature_celsius: Option<f32>,
+    /// Memory.
+    pub memory: MemoryVitals,
+    /// The part of the detector's share that the temperature leaves, 0 to 1.
+    pub throttle: f64,
+    /// The cameras that are looked at.
+    pub cameras: Vec<CameraVitals>,
+}
+
+/// Where footage is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DiskVitals {
+    /// What the disk has left; absent where it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free_bytes: Option<u64>,
+    /// Footage.
+    pub clip_bytes: u64,
+    /// The part of it that is held as evidence.
+    pub held_bytes: u64,
+    /// Fragments that the disk did not take, or that found no room to wait for it, since the start.
+    pub lost_fragments: u64,
+}
+
+/// Memory; absent where the kernel does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct MemoryVitals {
+    /// The machine's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_bytes: Option<u64>,
+    /// What is left of it for whoever needs some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available_bytes: Option<u64>,
+    /// What the daemon itself has resident, without its sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daemon_bytes: Option<u64>,
+}
+
+/// One camera.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CameraVitals {
+    /// Which one.
+    pub id: CameraId,
+    /// Frames a second that came to be looked at.
+    pub fps: f64,
+    /// The part of them on which something moved, 0 to 1; 0 without a gate.
+    pub motion: f64,
+    /// Looks of the detector a second.
+    pub looks_per_second: f64,
+    /// CPU seconds a second that they took.
+    pub inference: f64,
+    /// Looks a second that were wanted and could not be served.
+    pub shortfall_looks_per_second: f64,
+    /// CPU seconds a second that they would have taken.
+    pub shortfall: f64,
+}
+
+/// The JSON Schema of [`Vitals`], pretty-printed; `deploy/vitals.schema.json` is this text.
+pub fn json_schema() -> String {
+    let schema = schemars::schema_for!(Vitals);
+    serde_json::to_string_pretty(&schema).expect("a schema is JSON") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checked_in_schema_is_this_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/vitals.schema.json");
+        if std::env::var_os("WARDWATCH_WRITE_SCHEMAS").is_some() {
+            std::fs::write(path, json_schema()).unwrap();
+        }
+        let checked_in = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(json_schema() == checked_in, "deploy/vitals.schema.json is out of date: run `make schemas`");
+    }
+}

@@ -1,0 +1,50 @@
+//! When samples arrived at the box, for what comes out of the pipeline later.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use gstreamer as gst;
+
+use base::time::Stamp;
+
+/// Arrival times that are remembered: more than a GOP's worth at 30 samples a second.
+const ARRIVALS_MAX: usize = 1024;
+/// A time that comes out of the pipeline is that of the sample that went in this close to it.
+const SAME: gst::ClockTime = gst::ClockTime::from_mseconds(1);
+
+/// A sample that went into the pipeline.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    running_time: gst::ClockTime,
+    pub at: Stamp,
+    /// What it shows may be wrong: something before it was lost.
+    pub is_broken: bool,
+}
+
+/// When samples arrived, by their running time. A camera's own clock runs faster or slower than the box's, so that
+/// what comes out of the pipeline cannot tell.
+#[derive(Default)]
+pub(super) struct Arrivals {
+    samples: Mutex<VecDeque<Arrival>>,
+}
+
+impl Arrivals {
+    /// Notes that the sample with this running time arrived `at`.
+    pub(super) fn add(&self, running_time: gst::ClockTime, at: Stamp, is_broken: bool) {
+        let mut samples = self.lock();
+        if samples.len() == ARRIVALS_MAX {
+            samples.pop_front();
+        }
+        samples.push_back(Arrival { running_time, at, is_broken });
+    }
+
+    /// The sample with this running time; `None` for one that did not come this way.
+    pub(super) fn of(&self, running_time: gst::ClockTime) -> Option<Arrival> {
+        let samples = self.lock();
+        samples.iter().rev().find(|one| one.running_time.absdiff(running_time) <= SAME).copied()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arrival>> {
+        self.samples.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,36 @@
+//! Streams of cameras: the only user of GStreamer on a box.
+//!
+//! Each stream's session is a child process of its own ([`run_child`]), so that a hung or crashed GStreamer, a leak or a
+//! hostile stream ends that session alone; the daemon's side ([`supervise`]) keeps one running for ever. Owns RTSP, the
+//! sandbox, recording without transcoding, and decoding for analysis.
+//!
+//! Never here: the use of a frame or a fragment. `run` supervises; the command `session` is the child; `replay` reads files.
+
+mod arrivals;
+mod attention;
+mod feed;
+mod learned;
+mod mux;
+mod parts;
+mod pipeline;
+mod record;
+mod replay;
+mod rtsp;
+mod sandbox;
+mod session;
+mod settings;
+mod supervisor;
+mod units;
+mod watch;
+mod wire;
+
+pub use replay::{PictureReader, ReplayError, read_pictures};
+pub use sandbox::try_walls;
+pub use session::{prepare_child, run_child};
+pub use settings::{Attention, RtspSource, Source, StreamSettings, Transport};
+pub use supervisor::{
+    SessionProgram, StreamHandle, StreamReport, StreamSink, VideoError, prepare, supervise,
+};
+
+/// Environment variable with the path of the list of plugins.
+const REGISTRY_VARIABLE: &str = "GST_REGISTRY";

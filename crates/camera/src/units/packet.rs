@@ -1,0 +1,42 @@
+//! The border to the RTSP client: what the camera's description says, and packets as they arrived.
+
+use base::fragment::Codec;
+use base::time::Monotonic;
+
+/// What the camera's description says of its video.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Media {
+    pub codec: Codec,
+    /// The RTP payload type of the video; `None` to take that of the first packet.
+    pub payload_type: Option<u8>,
+    /// RTP ticks per second.
+    pub clock_rate: u32,
+    /// NAL units without start codes.
+    pub parameter_sets: Vec<Vec<u8>>,
+}
+
+/// Which protocol a packet belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PacketKind {
+    Rtp,
+    Rtcp,
+}
+
+/// How packets travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// Inside the RTSP connection, in order.
+    Tcp,
+    /// As datagrams, which may be lost and change places.
+    Udp,
+}
+
+/// One packet as it arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Packet {
+    pub kind: PacketKind,
+    pub arrival: Monotonic,
+    /// The packet with its header.
+    pub data: Vec<u8>,
+    pub transport: Transport,
+}

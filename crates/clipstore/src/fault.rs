@@ -1,0 +1,78 @@
+//! Faults of the moment, each logged once.
+
+use std::time::{Duration, Instant};
+
+use super::error::StoreError;
+use base::fault::chain;
+
+/// Time without a failure after which the end of a trouble is logged. A disk at its limit takes some writes and refuses others.
+const CALM: Duration = Duration::from_secs(60);
+/// Maximum number of causes of one trouble that are told apart in the log.
+const CAUSES_MAX: usize = 16;
+
+/// An operation that works or does not; logs each cause of a trouble once, and its end.
+pub(super) struct Fault {
+    /// Text of the log line.
+    what: &'static str,
+    /// Causes that were logged since the operation last worked for long.
+    logged: Vec<String>,
+    /// Cause of the error in `said`.
+    cause: String,
+    failed_at: Option<Instant>,
+    /// Reason of the failure; `None` while it works.
+    pub said: Option<String>,
+}
+
+impl Fault {
+    pub fn new(what: &'static str) -> Self {
+        Self { what, logged: Vec::new(), cause: String::new(), failed_at: None, said: None }
+    }
+
+    pub fn note(&mut self, error: Option<&StoreError>) {
+        let now = Instant::now();
+        let Some(error) = error else {
+            self.said = None;
+            if self.failed_at.take_if(|at| now.duration_since(*at) >= CALM).is_some() {
+                tracing::info!("over: {}", self.what);
+                self.logged.clear();
+            }
+            return;
+        };
+        self.failed_at = Some(now);
+        // The same trouble names another file each time.
+        let cause = match error {
+            StoreError::Clip { source, .. } => source.to_string(),
+            // Its figures change all the time.
+            StoreError::FullOfEvidence { scope, .. } => scope.clone(),
+            StoreError::NoHeadroom { .. } => "headroom".to_owned(),
+            other => other.to_string(),
+        };
+        if self.said.is_none() || self.cause != cause {
+            let text = chain(error);
+            if !self.logged.contains(&cause) && self.logged.len() < CAUSES_MAX {
+                tracing::warn!("{}: {text}", self.what);
+                self.logged.push(cause.clone());
+            }
+            (self.cause, self.said) = (cause, Some(text));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_at_its_limit_is_logged_once_for_each_cause() {
+        let mut fault = Fault::new("the index cannot be written");
+        let full = |scope: &str| StoreError::FullOfEvidence { scope: scope.to_owned(), held_bytes: 1 };
+        for _ in 0..100 {
+            fault.note(Some(&full("a")));
+            fault.note(Some(&full("b")));
+            assert!(fault.said.is_some());
+            fault.note(None);
+            assert!(fault.said.is_none(), "the status follows at once");
+        }
+        assert_eq!(fault.logged, ["a", "b"]);
+    }
+}

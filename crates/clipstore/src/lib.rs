@@ -1,0 +1,288 @@
+//! The clip store: the only user of SQLite on a box and of the clip files.
+//!
+//! Owns `index.sqlite`, `clips/` and `holds/`: footage in a ring of segment files below a limit, the part of it that is
+//! held as evidence, events, alerts and the outbox. One thread writes ([`Store`]); reading goes beside it, from other
+//! processes too ([`Catalogue`], [`inspect`]).
+//!
+//! Never here: decoding, a look into a fragment but to export it ([`clip`]), sending. `run` opens it; the command line reads
+//! the catalogue, exports, holds, checks and repairs.
+
+pub mod access;
+mod age;
+mod catalogue;
+pub mod clip;
+mod container;
+mod error;
+mod fault;
+pub mod holds;
+mod identity;
+mod index;
+pub mod inspect;
+mod migrate;
+mod owner;
+mod pins;
+mod queue;
+mod rebuild;
+mod reconcile;
+mod retention;
+mod ring;
+mod room;
+mod salvage;
+mod segment;
+mod settings;
+#[cfg(test)]
+mod testing;
+mod tree;
+mod writer;
+
+use std::fs::{self, File, TryLockError};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+pub use catalogue::{Catalogue, Clip, ClipEntry, ClipFilter, ClipSegment, FootageSpan};
+pub use error::StoreError;
+pub use reconcile::Reconciled;
+pub use settings::Settings;
+
+use base::ack::Ack;
+use base::alert::{Alert, AlertDraft};
+use base::clock::{self, Clock};
+use base::fragment::Fragment;
+use base::progress;
+use queue::Queue;
+use reconcile::Look;
+use writer::Writer;
+
+/// State of the store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoreVitals {
+    /// Bytes of all clip files. The index is not counted.
+    pub clip_bytes: u64,
+    /// Number of clip files.
+    pub segments: u64,
+    /// Bytes of the fragments that wait for the disk.
+    pub queue_bytes: u64,
+    /// Number of fragments waiting for the disk.
+    pub queue_fragments: u64,
+    /// Fragments that found the queue full, since the start.
+    pub refused_fragments: u64,
+    /// Fragments that the disk did not take, since the start.
+    pub lost_fragments: u64,
+    /// Segments that retention removed, since the start.
+    pub removed_segments: u64,
+    /// Bytes of the clip files that are held as evidence, as of the last plan (about once a minute).
+    pub held_bytes: u64,
+    /// Bytes of the clip files that alerts pin and nothing holds, as of the last plan.
+    pub pinned_bytes: u64,
+    /// Bytes that the disk has left for the store; `None` where it does not report them.
+    pub free_bytes: Option<u64>,
+    /// Reason why footage is refused, for a person: evidence fills a limit, and nothing else is left to remove.
+    pub full_of_evidence: Option<String>,
+    /// Hold that cannot be parsed, for a person. Everything of its camera stays, or everything if that is not known.
+    pub holds_unreadable: Option<String>,
+    /// Reason why clip files cannot be written, synced or removed, for a person.
+    pub clips_unwritable: Option<String>,
+    /// Reason why the index cannot be written, for a person.
+    pub index_unwritable: Option<String>,
+    /// Faults that opening found and repaired.
+    pub reconciled: Reconciled,
+}
+
+/// The store. Clones are the same store; the last one to be dropped closes it.
+///
+/// Reads as a [`Catalogue`]: an appended fragment is found there a sync interval later.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+/// An alert on its way to the disk. Dropping this does not stop it.
+#[derive(Debug)]
+pub struct StoringAlert {
+    answer: Receiver<Result<Alert, StoreError>>,
+}
+
+impl StoringAlert {
+    /// Waits for the result of [`Store::put_alert`]; `None` if it is not known within `patience`. Call again until there is
+    /// an answer, and then no more.
+    pub fn wait(&self, patience: Duration) -> Option<Result<Alert, StoreError>> {
+        match self.answer.recv_timeout(patience) {
+            Ok(answer) => Some(answer),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Err(StoreError::Closed)),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Inner {
+    queue: Arc<Queue>,
+    catalogue: Arc<Catalogue>,
+    vitals: Arc<Mutex<StoreVitals>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Store {
+    /// Opens the store in `settings.directory`, makes missing parts, and makes index and clip files agree.
+    ///
+    /// Blocks while the disk is read: every folder, and the files that a crash can have changed; every clip file where the
+    /// index is lost.
+    pub fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let clips = clips_path(&settings.directory);
+        fs::create_dir_all(&clips).map_err(folder_error(&clips))?;
+        let lock = lock(&settings.directory)?;
+
+        let boot_id = clock::boot_id();
+        let opened = rebuild::open(&settings.directory, &boot_id, Look::NotEnded)?;
+        let reconciled = opened.reconciled.clone();
+        // The names of the index and of clips/, where they are new.
+        File::open(&settings.directory)
+            .and_then(|directory| directory.sync_all())
+            .map_err(folder_error(&settings.directory))?;
+        if !reconciled.is_clean() {
+            tracing::warn!("the store in {}: {reconciled}", settings.directory.display());
+        }
+        let catalogue = Arc::new(Catalogue::open(&settings.directory)?);
+        let vitals = Arc::new(Mutex::new(StoreVitals { reconciled, ..StoreVitals::default() }));
+        let queue = Arc::new(Queue::default());
+        let writer = Writer::new(
+            settings,
+            boot_id,
+            clock,
+            opened,
+            Arc::clone(&catalogue),
+            Arc::clone(&queue),
+            Arc::clone(&vitals),
+        )?;
+        let thread = spawn(writer, Arc::clone(&queue), lock)?;
+        Ok(Self { inner: Arc::new(Inner { queue, catalogue, vitals, thread: Mutex::new(Some(thread)) }) })
+    }
+
+    /// Hands a fragment to the writer. Never waits for the disk: a full queue refuses the fragment and counts it.
+    pub fn append(&self, fragment: Fragment) -> Result<(), StoreError> {
+        self.inner.queue.push_fragment(fragment)
+    }
+
+    /// Stores an event, its alert and the outbox row in one transaction, and gives the alert its `seq`.
+    ///
+    /// Blocks until that is on the disk, before any fragment that waits; on a slow disk behind one file's fdatasync. The
+    /// alert is returned as the outbox will return it. A message that is there already (same id, same phase) is returned as
+    /// it was stored. An error leaves nothing behind, no hole in `seq` either; try again.
+    pub fn put_alert(&self, draft: AlertDraft) -> Result<Alert, StoreError> {
+        self.begin_alert(draft)?.answer.recv().map_err(|_| StoreError::Closed)?
+    }
+
+    /// As [`Store::put_alert`], without waiting for the disk.
+    pub fn begin_alert(&self, draft: AlertDraft) -> Result<StoringAlert, StoreError> {
+        let (reply, answer) = sync_channel(1);
+        self.inner.queue.push_alert(draft, reply)?;
+        Ok(StoringAlert { answer })
+    }
+
+    /// Takes an alert out of the outbox, soon. Never waits for the disk; a crash before that delivers it once more.
+    pub fn delivered(&self, seq: u64) {
+        self.inner.queue.push_delivered(seq);
+    }
+
+    /// Takes the messages that the post has stored out of the outbox, soon. Returns `false` and changes nothing if `ack` is
+    /// about another outbox than the present one, or about numbers that were never given. The caller has checked that it is
+    /// about this box, and consistent. Reads the index, and does not wait for the writer.
+    pub fn acknowledged(&self, ack: Ack) -> Result<bool, StoreError> {
+        let makes_sense = self.outbox_id()? == ack.outbox && ack.highest <= self.last_given()?;
+        if makes_sense {
+            self.inner.queue.push_acknowledged(ack);
+        }
+        Ok(makes_sense)
+    }
+
+    /// State of the store.
+    pub fn vitals(&self) -> StoreVitals {
+        let level = self.inner.queue.level();
+        let vitals = self.inner.vitals.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        StoreVitals {
+            queue_bytes: level.bytes as u64,
+            queue_fragments: level.fragments as u64,
+            refused_fragments: level.refused,
+            ..vitals
+        }
+    }
+
+    /// Writes everything that waits, ends all segments, and unlocks the folder. Anything handed in later is refused.
+    pub fn close(&self) {
+        self.inner.close();
+    }
+}
+
+impl Deref for Store {
+    type Target = Catalogue;
+    fn deref(&self) -> &Catalogue {
+        &self.inner.catalogue
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        self.queue.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the store's thread panicked");
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Maximum time of the disk for one operation, after which the store counts as standing still.
+const WORK_MAX: Duration = Duration::from_secs(180);
+
+/// Starts the writer's thread, which holds `lock` for as long as it lives.
+fn spawn(writer: Writer, queue: Arc<Queue>, lock: File) -> Result<JoinHandle<()>, StoreError> {
+    let work = move || {
+        let _lock = lock;
+        // A panic would leave callers of `put_alert` waiting for ever.
+        let _abandon = Abandon(&queue);
+        let _unit = progress::begin("the store", WORK_MAX);
+        writer.run();
+    };
+    std::thread::Builder::new().name("store".into()).spawn(work).map_err(StoreError::Thread)
+}
+
+struct Abandon<'a>(&'a Queue);
+
+impl Drop for Abandon<'_> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+/// Keeps other processes from writing this store, and shows that the folder can be written.
+fn lock(directory: &Path) -> Result<File, StoreError> {
+    let path = directory.join("lock");
+    let file = File::create(&path).map_err(folder_error(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: directory.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(folder_error(&path)(error)),
+    }
+}
+
+fn folder_error(path: &Path) -> impl FnOnce(std::io::Error) -> StoreError + use<> {
+    let path = path.to_owned();
+    move |source| StoreError::Folder { path, source }
+}
+
+fn index_path(directory: &Path) -> PathBuf {
+    directory.join("index.sqlite")
+}
+
+fn clips_path(directory: &Path) -> PathBuf {
+    directory.join("clips")
+}

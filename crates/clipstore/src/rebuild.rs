@@ -1,0 +1,213 @@
+//! Builds a lost or damaged index anew from the clip files, which hold all its facts on footage. Readable events and
+//! alerts are brought over from the damaged one.
+//!
+//! The new index is made beside the old one and takes its place when it is complete, so that a power cut in the middle
+//! starts over and loses nothing. If the numbers that the old index gave to alerts cannot be read, another outbox counts
+//! from then on.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::error::StoreError;
+use super::index::{Index, KnownSegment, PinRow};
+use super::reconcile::{Look, Reconciled, reconcile};
+use super::salvage::{self, Salvaged};
+use super::tree;
+use base::fault::{ErrorKind, chain};
+
+/// Maximum number of kept damaged indexes. They hold thumbnails, which are not to be kept for ever.
+const DAMAGED_MAX: usize = 2;
+
+/// The index of a store, open and in agreement with the clip files.
+pub(super) struct Opened {
+    pub index: Index,
+    /// Present segments, oldest first. All have ended.
+    pub known: Vec<KnownSegment>,
+    /// Footage that alerts pin.
+    pub pins: Vec<PinRow>,
+    /// Found and repaired faults.
+    pub reconciled: Reconciled,
+}
+
+/// Opens the index of the store in `directory`, and makes it and the clip files agree. The caller holds the store's lock.
+/// An index that is missing, empty or damaged is built anew.
+pub(super) fn open(directory: &Path, boot_id: &str, look: Look) -> Result<Opened, StoreError> {
+    let path = super::index_path(directory);
+    finish_swap(directory)?;
+    let is_lost = fs::metadata(&path).map_or(true, |metadata| metadata.len() == 0);
+    if is_lost && was_used(directory)? {
+        tracing::warn!("{} is lost, and built anew from the clip files", path.display());
+        return rebuild(directory, boot_id, look);
+    }
+    match open_and_reconcile(directory, boot_id, look) {
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            tracing::error!("{}: it is built anew from the clip files", chain(&error));
+            rebuild(directory, boot_id, look)
+        }
+        opened => opened,
+    }
+}
+
+/// Sets the index aside, builds a new one from the clip files, and opens that. The caller holds the store's lock, has
+/// synced the clip files that it writes, and has closed its own connection to the index; connections that read see the
+/// old one until they are opened again.
+///
+/// Blocks for as long as reading the head and every trailer of every clip file takes.
+pub(super) fn rebuild(directory: &Path, boot_id: &str, look: Look) -> Result<Opened, StoreError> {
+    let path = super::index_path(directory);
+    let fresh = fresh_path(directory);
+    remove_index(&fresh).map_err(StoreError::clip("remove", &fresh))?;
+    let salvaged = salvage_into(directory, &fresh, boot_id)?;
+    let damaged_index = set_aside(directory).map_err(StoreError::clip("set aside", &path))?;
+    swap_in(directory).map_err(StoreError::clip("put in its place", &fresh))?;
+    let mut opened = open_and_reconcile(directory, boot_id, look)?;
+    opened.reconciled.rebuilt = true;
+    opened.reconciled.salvaged_alerts = salvaged.alerts;
+    opened.reconciled.damaged_index = damaged_index;
+    Ok(opened)
+}
+
+/// Returns true if there was a store before: its footage exists, or an index of it that was damaged.
+fn was_used(directory: &Path) -> Result<bool, StoreError> {
+    let clips = super::clips_path(directory);
+    Ok(!tree::compare(&clips, &[])?.unknown.is_empty()
+        || !damaged(directory).map_err(StoreError::clip("read the folder", directory))?.is_empty())
+}
+
+fn open_and_reconcile(directory: &Path, boot_id: &str, look: Look) -> Result<Opened, StoreError> {
+    let (mut index, _) = Index::open(&super::index_path(directory), boot_id.to_owned())?;
+    index.read_ends()?;
+    let (reconciled, known) = reconcile(&mut index, directory, look)?;
+    let pins = index.pins()?;
+    Ok(Opened { index, known, pins, reconciled })
+}
+
+/// Makes the new index at `fresh`, with the readable part of the old one, and closes it.
+fn salvage_into(directory: &Path, fresh: &Path, boot_id: &str) -> Result<Salvaged, StoreError> {
+    let path = super::index_path(directory);
+    let (mut index, _) = Index::open(fresh, boot_id.to_owned())?;
+    let old = match fs::metadata(&path) {
+        Ok(metadata) if metadata.len() > 0 => Index::open_damaged(&path).ok(),
+        _ => None,
+    };
+    let salvaged = index
+        .fill(|transaction| salvage::salvage(old.as_ref(), transaction))
+        .map_err(StoreError::index("salvage alerts into", fresh))?;
+    index.close()?;
+    Ok(salvaged)
+}
+
+fn fresh_path(directory: &Path) -> PathBuf {
+    directory.join("index.rebuilt.sqlite")
+}
+
+/// The files that belong to an index.
+fn parts(index: &Path) -> [PathBuf; 3] {
+    ["", "-wal", "-shm"].map(|end| {
+        let mut path = index.as_os_str().to_owned();
+        path.push(end);
+        path.into()
+    })
+}
+
+fn remove_index(index: &Path) -> io::Result<()> {
+    for part in parts(index) {
+        match fs::remove_file(part) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Finishes a swap: a power cut may have come between moving the old index aside and putting the new one in its place.
+fn finish_swap(directory: &Path) -> Result<(), StoreError> {
+    let fresh = fresh_path(directory);
+    let failed = || StoreError::clip("put in its place", &fresh);
+    if !fresh.exists() {
+        return Ok(());
+    }
+    if super::index_path(directory).exists() {
+        return remove_index(&fresh).map_err(failed());
+    }
+    swap_in(directory).map_err(failed())
+}
+
+/// Puts the new index, which is closed, in the place of the old one, which is not there any more.
+fn swap_in(directory: &Path) -> io::Result<()> {
+    let [_, wal, shm] = parts(&super::index_path(directory));
+    for leftover in [wal, shm] {
+        match fs::remove_file(leftover) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    fs::rename(fresh_path(directory), super::index_path(directory))?;
+    File::open(directory)?.sync_all()
+}
+
+/// Moves the index to `index.corrupt-N.sqlite`, and removes all but the youngest of those. `None` where there is none.
+fn set_aside(directory: &Path) -> io::Result<Option<PathBuf>> {
+    let index = super::index_path(directory);
+    match fs::metadata(&index) {
+        Ok(metadata) if metadata.len() > 0 => {}
+        Ok(_) => return remove_index(&index).map(|()| None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let mut numbers = damaged(directory)?;
+    let number = numbers.last().map_or(1, |last| last + 1);
+    let aside = damaged_path(directory, number);
+    // The file itself first: as long as it exists, so does the log that belongs to it.
+    for (from, to) in parts(&index).iter().zip(parts(&aside)) {
+        match fs::rename(from, to) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    numbers.push(number);
+    for old in numbers.iter().rev().skip(DAMAGED_MAX) {
+        remove_index(&damaged_path(directory, *old))?;
+    }
+    Ok(Some(aside))
+}
+
+fn damaged_path(directory: &Path, number: u64) -> PathBuf {
+    directory.join(format!("index.corrupt-{number}.sqlite"))
+}
+
+/// The numbers of the damaged indexes that are kept, ascending.
+fn damaged(directory: &Path) -> io::Result<Vec<u64>> {
+    let number = |entry: fs::DirEntry| {
+        let name = entry.file_name();
+        name.to_str()?.strip_prefix("index.corrupt-")?.strip_suffix(".sqlite")?.parse().ok()
+    };
+    let mut numbers: Vec<u64> =
+        fs::read_dir(directory)?.filter_map(|entry| entry.ok().and_then(number)).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Number of segments with times that no clock gave: before 1970, after the year 9999, or ending before they start, by more
+/// than a clock may be put back within one.
+pub(super) fn count_impossible_times(connection: &Connection) -> rusqlite::Result<i64> {
+    const IMPOSSIBLE: &str = "SELECT count(*) FROM segment
+        WHERE starts_wall_us NOT BETWEEN 0 AND 253402300799000000
+           OR ends_wall_us NOT BETWEEN 0 AND 253402300799000000
+           OR ends_wall_us < starts_wall_us - 2000000";
+    connection.query_row(IMPOSSIBLE, [], |row| row.get(0))
+}
+
+/// Returns true if SQLite finds nothing wrong with an index, its references included, and all its times are possible. Reads all of
+/// it.
+pub(super) fn is_sound(connection: &Connection) -> bool {
+    let verdict = || -> rusqlite::Result<bool> {
+        let said: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        let orphans = connection.prepare("PRAGMA foreign_key_check")?.exists([])?;
+        Ok(said == "ok" && !orphans && count_impossible_times(connection)? == 0)
+    };
+    verdict().unwrap_or(false)
+}

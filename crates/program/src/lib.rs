@@ -1,0 +1,104 @@
+//! The edge that both programs share: exit codes, the log, tables, times as people write them, and systemd.
+//!
+//! Never here: a word of the box or of the post. Command lines and nobody else call it.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
+
+pub mod service;
+pub mod time;
+
+use std::fmt;
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Exit code of a request that cannot be carried out.
+pub const CANNOT: u8 = 1;
+/// Exit code of a command that found a fault.
+pub const FOUND: u8 = 3;
+
+/// The process's exit code; an error is printed with its causes.
+pub fn exit_code(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        let priority = if is_for_the_journal() { "<3>" } else { "" };
+        eprintln!("{priority}{program}: {error:#}");
+        ExitCode::from(CANNOT)
+    })
+}
+
+/// Lets `wardwatch model list | head` end as other programs do, without a panic. Not for commands that must end in order.
+#[expect(unsafe_code, reason = "std offers no way to set a signal back to its default")]
+pub fn end_at_a_closed_pipe() {
+    // SAFETY: the default disposition runs no code of ours, and no other thread exists yet.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
+}
+
+/// Starts the log on standard error, as journald expects. RUST_LOG selects the lines, and `default` where it is not set.
+pub fn start_log(default: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = log.with_ansi(std::io::stderr().is_terminal()).with_target(false);
+    if is_for_the_journal() {
+        log.without_time().map_event_format(Journal).init();
+    } else {
+        log.init();
+    }
+}
+
+/// True where standard error goes to journald.
+pub fn is_for_the_journal() -> bool {
+    std::env::var_os("JOURNAL_STREAM").is_some() && !std::io::stderr().is_terminal()
+}
+
+/// Lines for journald, which has times of its own: each begins with its priority, as in sd-daemon(3).
+struct Journal<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for Journal<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let priority = match *event.metadata().level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            Level::DEBUG | Level::TRACE => 7,
+        };
+        write!(writer, "<{priority}>")?;
+        self.0.format_event(context, writer, event)
+    }
+}
+
+/// The person for the access log: the given name, or that of sudo or the login; with the user id, which cannot be faked.
+pub fn who(said: Option<&str>) -> String {
+    let from_environment = || ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|key| std::env::var(key).ok());
+    let name = said.map(str::to_owned).or_else(from_environment).unwrap_or_else(|| "somebody".to_owned());
+    format!("{name} (user id {})", rustix::process::getuid().as_raw())
+}
+
+/// Prints rows with their columns under each other; the first row is the head.
+pub fn print_table(rows: &[Vec<String>]) {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+}

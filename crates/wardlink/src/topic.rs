@@ -1,0 +1,38 @@
+//! The topics of version 1: `wardwatch/v1/{ward}/{box}/NAME`.
+
+use base::ids::{BoxId, WardId};
+
+/// Topics on which a box publishes, and the one that it reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topics {
+    /// Alert messages; QoS 1, not retained.
+    pub alert: String,
+    /// The box's status; QoS 1, retained, also the will.
+    pub status: String,
+    /// The box's vitals; QoS 0, not retained.
+    pub vitals: String,
+    /// The post's acknowledgements; QoS 1, retained. The box reads it.
+    pub ack: String,
+}
+
+impl Topics {
+    /// The topics of a box.
+    pub fn new(ward: &WardId, box_id: &BoxId) -> Self {
+        let topic = |name: &str| format!("wardwatch/v1/{ward}/{box_id}/{name}");
+        Self { alert: topic("alert"), status: topic("status"), vitals: topic("vitals"), ack: topic("ack") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_are_those_of_version_1() {
+        let topics = Topics::new(&"ben-nghe".parse().unwrap(), &"box-1".parse().unwrap());
+        assert_eq!(topics.alert, "wardwatch/v1/ben-nghe/box-1/alert");
+        assert_eq!(topics.status, "wardwatch/v1/ben-nghe/box-1/status");
+        assert_eq!(topics.vitals, "wardwatch/v1/ben-nghe/box-1/vitals");
+        assert_eq!(topics.ack, "wardwatch/v1/ben-nghe/box-1/ack");
+    }
+}

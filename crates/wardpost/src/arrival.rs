@@ -1,0 +1,296 @@
+//! Parser of arriving messages: topic and payload in, a checked message or the reason of its refusal out. Pure.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use base::alert::{self, Alert};
+use base::ids::{BoxId, WardId};
+use base::status::{self, Status};
+use base::time::WallTime;
+use base::vitals::{self, Vitals};
+
+/// Maximum payload; a longer one is refused. An alert with its thumbnail has 40 KiB.
+pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+/// Maximum part of a refused payload that is stored.
+pub const REFUSED_BYTES_MAX: usize = 64 * 1024;
+
+/// One box. Ids are unique within a ward.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sender {
+    /// Its ward.
+    pub ward: WardId,
+    /// Its id there.
+    pub box_id: BoxId,
+}
+
+impl std::fmt::Display for Sender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.ward, self.box_id)
+    }
+}
+
+/// A message as it arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its topic.
+    pub topic: String,
+    /// Its payload, as far as it was read; `bytes` is the whole length.
+    pub payload: Vec<u8>,
+    /// Its whole length.
+    pub bytes: usize,
+    /// The broker had retained it before the subscription: it tells nothing about the present.
+    pub retained: bool,
+    /// Time of its arrival.
+    pub at: WallTime,
+}
+
+/// A message after the checks, accepted or refused.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arrival {
+    /// The box that its topic names; `None` where the topic is not valid.
+    pub sender: Option<Sender>,
+    /// Time of its arrival.
+    pub at: WallTime,
+    /// The broker had retained it.
+    pub retained: bool,
+    /// Its content.
+    pub content: Content,
+}
+
+/// Content of a message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// An alert.
+    Alert(Box<ArrivedAlert>),
+    /// A box's status.
+    Status(Box<Status>),
+    /// A box's vitals; only their arrival counts here.
+    Vitals,
+    /// A message that cannot be used.
+    Refused(Refused),
+}
+
+/// An alert, and its message as it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArrivedAlert {
+    /// The fields that this version knows.
+    pub alert: Alert,
+    /// The whole message but for the thumbnail, including fields that this version does not know.
+    pub message: Value,
+}
+
+impl ArrivedAlert {
+    /// The box under its former name, where it has been renamed or moved since the alert was stored.
+    pub fn former(&self) -> Option<Sender> {
+        let former = self.alert.former.as_ref()?;
+        Some(Sender { ward: former.ward.clone(), box_id: former.box_id.clone() })
+    }
+}
+
+/// A message that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Its topic.
+    pub topic: String,
+    /// Reason of the refusal.
+    pub why: String,
+    /// Its first [`REFUSED_BYTES_MAX`] bytes.
+    pub payload: Vec<u8>,
+    /// Its whole length.
+    pub bytes: usize,
+}
+
+impl Arrival {
+    /// Reads a message. Never fails: an invalid message becomes [`Content::Refused`].
+    pub fn read(message: Message) -> Self {
+        let (sender, kind) = match split(&message.topic) {
+            Ok((sender, kind)) => (Some(sender), Ok(kind)),
+            Err(why) => (None, Err(why)),
+        };
+        let content = kind.and_then(|kind| match &sender {
+            Some(sender) => content(&message, sender, kind),
+            None => Err("nobody sent it".to_owned()),
+        });
+        let (at, retained) = (message.at, message.retained);
+        let content = content.unwrap_or_else(|why| {
+            let Message { topic, mut payload, bytes, .. } = message;
+            payload.truncate(REFUSED_BYTES_MAX);
+            Content::Refused(Refused { topic, why, payload, bytes })
+        });
+        Self { sender, at, retained, content }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Alert,
+    Status,
+    Vitals,
+}
+
+/// `wardwatch/v1/{ward}/{box}/NAME`.
+fn split(topic: &str) -> Result<(Sender, Kind), String> {
+    let rest = topic.strip_prefix("wardwatch/v1/").ok_or("the topic is not one of version 1")?;
+    let [ward, box_id, name] = rest.split('/').collect::<Vec<_>>()[..] else {
+        return Err("the topic is not wardwatch/v1/WARD/BOX/NAME".to_owned());
+    };
+    let ward = ward.parse().map_err(|error| format!("the topic's ward: {error}"))?;
+    let box_id = box_id.parse().map_err(|error| format!("the topic's box: {error}"))?;
+    let kind = match name {
+        "alert" => Kind::Alert,
+        "status" => Kind::Status,
+        "vitals" => Kind::Vitals,
+        _ => return Err(format!("nothing is known of messages \"{name}\"")),
+    };
+    Ok((Sender { ward, box_id }, kind))
+}
+
+fn content(message: &Message, sender: &Sender, kind: Kind) -> Result<Content, String> {
+    if message.bytes > PAYLOAD_BYTES_MAX {
+        return Err(format!("it has {} bytes, more than {PAYLOAD_BYTES_MAX}", message.bytes));
+    }
+    let mut value: Value =
+        serde_json::from_slice(&message.payload).map_err(|error| format!("no JSON: {error}"))?;
+    let (schema, content) = match kind {
+        Kind::Alert => (alert::SCHEMA, Content::Alert(Box::new(read_alert(&mut value)?))),
+        Kind::Status => {
+            expect_schema(&value, status::SCHEMA)?;
+            (status::SCHEMA, Content::Status(Box::new(read_as(&value)?)))
+        }
+        Kind::Vitals => {
+            expect_schema(&value, vitals::SCHEMA)?;
+            read_as::<Vitals>(&value)?;
+            (vitals::SCHEMA, Content::Vitals)
+        }
+    };
+    expect_schema(&value, schema)?;
+    for (key, expected) in [("ward", sender.ward.as_str()), ("box", sender.box_id.as_str())] {
+        let said = value.get(key).and_then(Value::as_str).unwrap_or_default();
+        if said != expected {
+            return Err(format!("its {key} is \"{said}\", and it came as \"{expected}\""));
+        }
+    }
+    Ok(content)
+}
+
+fn read_alert(value: &mut Value) -> Result<ArrivedAlert, String> {
+    expect_schema(value, alert::SCHEMA)?;
+    let alert: Alert = read_as(value)?;
+    if i64::try_from(alert.seq).is_err() {
+        return Err(format!("its seq {} is larger than any box counts", alert.seq));
+    }
+    let mut message = value.clone();
+    if let Some(fields) = message.as_object_mut() {
+        fields.remove("thumbnail");
+    }
+    Ok(ArrivedAlert { alert, message })
+}
+
+/// Checks the schema before the rest is read: another version has other fields.
+fn expect_schema(value: &Value, expected: &str) -> Result<(), String> {
+    match value.get("schema").and_then(Value::as_str) {
+        Some(found) if found == expected => Ok(()),
+        Some(found) => Err(format!("its schema is \"{found}\", and this wardpost reads {expected}")),
+        None => Err(format!("it has no schema; this wardpost reads {expected}")),
+    }
+}
+
+fn read_as<'a, T: Deserialize<'a>>(value: &'a Value) -> Result<T, String> {
+    T::deserialize(value).map_err(|error| format!("not as its schema says: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::storage::testing::{alert, message};
+
+    fn refusal(topic: &str, payload: &[u8]) -> String {
+        match Arrival::read(raw(topic, payload)).content {
+            Content::Refused(refused) => refused.why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn raw(topic: &str, payload: &[u8]) -> Message {
+        Message {
+            topic: topic.to_owned(),
+            payload: payload.to_vec(),
+            bytes: payload.len(),
+            retained: false,
+            at: WallTime::from_micros(7),
+        }
+    }
+
+    const TOPIC: &str = "wardwatch/v1/ben-nghe/box-1/alert";
+
+    #[test]
+    fn an_alert_keeps_what_this_version_does_not_know() {
+        let mut value = serde_json::to_value(alert("box-1", 5)).unwrap();
+        value["from_the_future"] = 1.into();
+        let arrival = Arrival::read(raw(TOPIC, value.to_string().as_bytes()));
+        let Content::Alert(arrived) = arrival.content else { panic!("{arrival:?}") };
+        assert_eq!(arrived.alert, serde_json::from_value(value).unwrap());
+        assert_eq!(arrived.message["from_the_future"], 1);
+        assert_eq!(arrived.message.get("thumbnail"), None);
+        assert_eq!(arrival.sender.unwrap().to_string(), "ben-nghe/box-1");
+    }
+
+    #[test]
+    fn what_does_not_make_sense_says_why() {
+        let good = serde_json::to_value(alert("box-1", 5)).unwrap();
+        let with = |key: &str, value: Value| {
+            let mut changed = good.clone();
+            changed[key] = value;
+            changed.to_string().into_bytes()
+        };
+        for (topic, payload, why) in [
+            ("wardwatch/v2/a/b/alert", Vec::new(), "version 1"),
+            ("wardwatch/v1/a/b", Vec::new(), "WARD/BOX/NAME"),
+            ("wardwatch/v1/a/b/c/alert", Vec::new(), "WARD/BOX/NAME"),
+            ("wardwatch/v1/A/b/alert", Vec::new(), "\"A\" is not a valid id"),
+            ("wardwatch/v1/a/b/ack", Vec::new(), "\"ack\""),
+            (TOPIC, b"{".to_vec(), "no JSON"),
+            (TOPIC, vec![0xff; 40], "no JSON"),
+            (TOPIC, b"[]".to_vec(), "no schema"),
+            (TOPIC, with("schema", "wardwatch.alert/2".into()), "wardwatch.alert/2"),
+            (TOPIC, with("box", "box-2".into()), "its box is \"box-2\""),
+            (TOPIC, with("ward", "elsewhere".into()), "its ward is \"elsewhere\""),
+            (TOPIC, with("seq", "five".into()), "not as its schema says"),
+            (TOPIC, with("seq", u64::MAX.into()), "larger than any box counts"),
+            (TOPIC, with("thumbnail", "%".into()), "not as its schema says"),
+            (TOPIC, vec![b' '; PAYLOAD_BYTES_MAX + 1], "more than"),
+            ("wardwatch/v1/ben-nghe/box-1/status", good.to_string().into_bytes(), "wardwatch.status/1"),
+            ("wardwatch/v1/ben-nghe/box-1/vitals", good.to_string().into_bytes(), "wardwatch.vitals/1"),
+        ] {
+            let said = refusal(topic, &payload);
+            assert!(
+                said.contains(why),
+                "{topic} {}: {said}",
+                String::from_utf8_lossy(&payload[..payload.len().min(80)])
+            );
+        }
+    }
+
+    proptest! {
+        /// Any message is read without a panic, and the stored part of it is bounded.
+        #[test]
+        fn nothing_that_comes_can_crash_it(
+            topic in "(wardwatch/v1/[a-z/]{0,20}(alert|status|vitals))|.{0,40}",
+            payload in proptest::collection::vec(any::<u8>(), 0..200),
+            flip in proptest::option::of((0usize..2000, any::<u8>())),
+        ) {
+            let mut payload = payload;
+            if let Some((at, byte)) = flip {
+                payload = message(&alert("box-1", 1)).payload;
+                let at = at % payload.len();
+                payload[at] = byte;
+            }
+            let arrival = Arrival::read(raw(&topic, &payload));
+            if let Content::Refused(refused) = arrival.content {
+                prop_assert!(!refused.why.is_empty() && refused.payload.len() <= REFUSED_BYTES_MAX);
+            }
+        }
+    }
+}

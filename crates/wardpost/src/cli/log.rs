@@ -1,0 +1,56 @@
+//! `wardpost log`: accesses to thumbnails, and numbers declared lost, each with the person.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::{ShowingArgs, print_table};
+use crate::storage::{Access, Settlement};
+
+/// Arguments of `wardpost log`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print one JSON object instead: `looks`, `settlements`, the first one first. Times are in UTC.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    showing: ShowingArgs,
+}
+
+/// Prints a table, oldest entry first, or JSON.
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let (storage, presentation) = args.showing.open(false)?;
+    let (looks, settlements) = (storage.accesses()?, storage.settlements(0)?);
+    if args.json {
+        let looks: Vec<Value> = looks.iter().map(look_json).collect();
+        let settlements: Vec<Value> = settlements.iter().map(settlement_json).collect();
+        println!("{}", serde_json::to_string_pretty(&json!({ "looks": looks, "settlements": settlements }))?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if looks.is_empty() && settlements.is_empty() {
+        println!("{}", presentation.nothing_logged());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let looks = looks.iter().map(|look| (look.at, presentation.look_row(look)));
+    let settlements = settlements.iter().map(|one| (one.verdict.at, presentation.settlement_row(one)));
+    let mut rows: Vec<_> = looks.chain(settlements).collect();
+    rows.sort_by_key(|(at, _)| *at);
+    let rows = rows.into_iter().map(|(_, row)| row);
+    print_table(&std::iter::once(presentation.log_head()).chain(rows).collect::<Vec<_>>());
+    println!("\n{}", presentation.times_are_in());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn look_json(look: &Access) -> Value {
+    json!({
+        "at": look.at, "who": look.who, "command": look.command, "ward": look.sender.ward,
+        "box": look.sender.box_id, "alert": look.alert,
+    })
+}
+
+fn settlement_json(one: &Settlement) -> Value {
+    json!({
+        "at": one.verdict.at, "who": one.verdict.who, "why": one.verdict.why, "ward": one.sender.ward,
+        "box": one.sender.box_id, "outbox": one.outbox, "first": one.gap.first, "last": one.gap.last,
+    })
+}

@@ -1,0 +1,145 @@
+//! The command line of `wardpost`, the ward post: one file per subcommand.
+
+pub mod follow;
+mod inline;
+mod list;
+mod log;
+mod serve;
+mod settle;
+mod show;
+mod status;
+pub mod tail;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use jiff::tz::TimeZone;
+
+use crate::Storage;
+use crate::presentation::{Language, Presentation};
+use crate::settings::{DEFAULT_PATH, Written};
+use crate::storage::Look;
+use base::clock;
+use program::{FOUND, end_at_a_closed_pipe, exit_code, print_table, start_log, time, who};
+
+/// Receives the alerts of a ward's boxes, keeps them, and shows them.
+#[derive(Debug, Parser)]
+#[command(name = "wardpost", version, propagate_version = true, max_term_width = 110)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receives alerts from the broker, stores them, and acknowledges them to the boxes.
+    Serve(serve::Args),
+    /// Shows alerts as they arrive.
+    Tail(tail::Args),
+    /// Lists stored alerts, or which are missing.
+    List(list::Args),
+    /// Shows one alert whole.
+    Show(show::Args),
+    /// Says how the boxes are: who is silent, what is missing. Exit code 3 where something is.
+    Status(status::Args),
+    /// Says of an outbox that what is missing of it will never come: nobody is asked for it any more.
+    Settle(settle::Args),
+    /// Says who looked at which thumbnail, and who settled what, when and why.
+    Log(log::Args),
+    /// Prints the completions of a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The clap definition of the command line, for manual pages and completions.
+pub fn command() -> clap::Command {
+    Line::command()
+}
+
+/// Runs the command line. Errors are printed with their causes; the result is the process's exit code.
+pub fn main() -> ExitCode {
+    let line = Line::parse();
+    // The daemon logs changes, the other commands only faults.
+    start_log(match &line.command {
+        Command::Serve(_) => "info,rumqttc=warn",
+        _ => "warn",
+    });
+    if !matches!(line.command, Command::Serve(_)) {
+        end_at_a_closed_pipe();
+    }
+    let result = match line.command {
+        Command::Serve(args) => serve::run(args),
+        Command::Tail(args) => tail::run(&args),
+        Command::List(args) => list::run(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Settle(args) => settle::run(&args),
+        Command::Log(args) => log::run(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut command(), "wardpost", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    exit_code("wardpost", result)
+}
+
+/// Where the configuration is.
+#[derive(Debug, clap::Args)]
+struct ConfigArgs {
+    /// The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]
+    #[arg(long, value_name = "PATH")]
+    config: Option<PathBuf>,
+    /// The database [default: /var/lib/wardpost/post.sqlite]
+    #[arg(long, value_name = "PATH")]
+    database: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// The configuration as it is written, with the database of the command line.
+    fn written(&self) -> anyhow::Result<Written> {
+        let default = PathBuf::from(DEFAULT_PATH);
+        let mut written = match &self.config {
+            Some(path) => Written::read(path)?,
+            None if default.exists() => Written::read(&default)?,
+            None => Written::default(),
+        };
+        written.post.database = self.database.clone().or(written.post.database);
+        Ok(written)
+    }
+}
+
+/// What is shown, and how.
+#[derive(Debug, clap::Args)]
+struct ShowingArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The language: vi or en [default: as the configuration or LANG says]
+    #[arg(long, value_name = "LANGUAGE")]
+    lang: Option<Language>,
+}
+
+impl ShowingArgs {
+    /// Opens the database, with the format in which to show it.
+    fn open(&self, colours: bool) -> anyhow::Result<(Storage, Presentation)> {
+        let showing = self.config.written()?.showing()?;
+        let language = self.lang.or(showing.language).unwrap_or_else(language_of_the_locale);
+        let timezone = showing.timezone.unwrap_or_else(TimeZone::system);
+        let storage = Storage::open_beside(&showing.database)?;
+        Ok((storage, Presentation { language, timezone, colours }))
+    }
+}
+
+/// Language of the environment.
+pub fn language_of_the_locale() -> Language {
+    let set = |key: &&str| std::env::var(key).ok().filter(|name| !name.is_empty());
+    let name = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(set);
+    Language::of_locale(&name.unwrap_or_default())
+}
+
+/// An access to a thumbnail, now, by the user of this process.
+pub fn look(command: &'static str) -> Look {
+    Look { who: who(None), command, at: clock::wall() }
+}

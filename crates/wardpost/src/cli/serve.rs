@@ -1,0 +1,89 @@
+//! `wardpost serve`: the daemon.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::ConfigArgs;
+use crate::Receiver;
+use crate::settings::{Written, WrittenBroker, WrittenPost};
+use program::service::{self, Watchdog};
+
+/// Arguments of `wardpost serve`. What stands here goes before what stands in the configuration.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// The broker: mqtts://HOST:PORT, or mqtt://HOST:PORT for one on the same machine.
+    #[arg(long, value_name = "URL")]
+    broker: Option<String>,
+    /// PEM file of the authority that signed the broker's certificate.
+    #[arg(long, value_name = "PATH")]
+    ca: Option<PathBuf>,
+    /// PEM file of this post's certificate chain.
+    #[arg(long, value_name = "PATH", requires = "key")]
+    cert: Option<PathBuf>,
+    /// PEM file of its private key.
+    #[arg(long, value_name = "PATH", requires = "cert")]
+    key: Option<PathBuf>,
+    /// User name at the broker.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// File that holds nothing but the password.
+    #[arg(long, value_name = "PATH")]
+    password_file: Option<PathBuf>,
+    /// Name of the post's session at the broker [default: wardpost-WARD]
+    #[arg(long, value_name = "NAME")]
+    client_id: Option<String>,
+    /// The ward whose boxes are heard; + for all [default: +]
+    #[arg(long, value_name = "WARD")]
+    ward: Option<String>,
+    /// A box from which nothing comes for so many seconds is reported [default: 300]
+    #[arg(long, value_name = "SECONDS")]
+    silent_after: Option<u64>,
+    /// Alerts are removed after so many days [default: 90]
+    #[arg(long, value_name = "DAYS")]
+    keep_days: Option<u64>,
+}
+
+/// Receives until SIGTERM or SIGINT.
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
+    let settings = args.config.written()?.overlaid(args.over()).settings()?;
+    tracing::info!("alerts are stored in {}", settings.database.display());
+    let handle = signals.handle();
+    // A receiver that cannot go on ends the wait.
+    let receiver = Receiver::start(settings, move || handle.close())?;
+    let _watchdog = Watchdog::start().context("cannot start the watchdog's thread")?;
+    service::ready("alerts are received and stored");
+    signals.forever().next();
+    service::stopping();
+    receiver.stop()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Args {
+    fn over(self) -> Written {
+        Written {
+            broker: WrittenBroker {
+                url: self.broker,
+                ca_file: self.ca,
+                cert_file: self.cert,
+                key_file: self.key,
+                user: self.user,
+                password_file: self.password_file,
+                client_id: self.client_id,
+                keep_alive_seconds: None,
+            },
+            post: WrittenPost {
+                ward: self.ward,
+                silent_after_seconds: self.silent_after,
+                keep_days: self.keep_days,
+                ..WrittenPost::default()
+            },
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! `wardpost show`: one alert whole.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+
+use super::{ShowingArgs, list, look};
+use crate::storage::Filter;
+use base::ids::AlertId;
+
+/// Arguments of `wardpost show`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The alert: `wardpost list` names them.
+    alert: AlertId,
+    /// Write its thumbnail into this file, as JPEG; the access log says who did.
+    #[arg(long, value_name = "FILE")]
+    thumbnail: Option<PathBuf>,
+    /// Print a JSON array of its messages instead; times are in UTC.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    showing: ShowingArgs,
+}
+
+/// Prints the last message of the alert in words, or all of them as JSON.
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let (mut storage, presentation) = args.showing.open(false)?;
+    let messages = storage.alerts(&Filter { id: Some(args.alert), ..Filter::default() })?;
+    let Some(last) = messages.last() else {
+        bail!("no alert {} is stored; `wardpost list` names those that are", args.alert);
+    };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&messages.iter().map(list::json).collect::<Vec<_>>())?);
+    } else {
+        // The closing message repeats the contents of the opening one.
+        print!("{}", presentation.whole(last));
+    }
+    if let Some(path) = &args.thumbnail {
+        let number = last.thumbnail.with_context(|| format!("alert {} has no thumbnail", args.alert))?;
+        let jpeg = storage.thumbnail(number, &look("show"))?;
+        let jpeg = jpeg.with_context(|| format!("the thumbnail of alert {} is gone by now", args.alert))?;
+        std::fs::write(path, jpeg).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,367 @@
+//! Stored messages as text for people: in Vietnamese or English, in local time. Pure: no terminal, no clock, no database.
+//!
+//! Text from a box is shown without control characters: nothing in an alert can control a terminal.
+
+mod words;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+pub use words::Language;
+
+use super::presence::Reported;
+use super::storage::{Access, BoxState, Hole, LateThumbnail, Settlement, StoredAlert, StoredNotice};
+use base::ack::Gap;
+use base::alert::{Alert, NOT_KEPT};
+use base::detection::Label;
+use base::event::{Phase, Severity};
+use base::time::{ClockState, WallTime};
+use words::{Word, counted, rule_kind, word};
+
+/// Delay of an alert after its event, above which its line names the time of arrival.
+const LATE: Duration = Duration::from_secs(60);
+
+/// Format of the texts.
+#[derive(Debug, Clone)]
+pub struct Presentation {
+    /// Language of the texts.
+    pub language: Language,
+    /// Time zone of the times.
+    pub timezone: TimeZone,
+    /// Severities have a colour (ANSI), for a terminal.
+    pub colours: bool,
+}
+
+impl Presentation {
+    /// An alert on one line: time, severity, place, rule, subjects, reason, alert id.
+    pub fn line(&self, stored: &StoredAlert) -> String {
+        let alert = &stored.alert;
+        let mut line = format!(
+            "{}  {}  {}  {}",
+            self.time(told_at(alert)),
+            self.severity(alert.severity),
+            self.place(stored),
+            self.rule(alert)
+        );
+        let subjects = self.subjects(alert);
+        if !subjects.is_empty() {
+            let _ = write!(line, ", {subjects}");
+        }
+        if let (Phase::Closed, Some(closed_at)) = (alert.phase, alert.closed_at) {
+            let _ = write!(line, ", {} {}", self.word(Word::Over), span(closed_at.since(alert.opened_at)));
+        }
+        let _ = write!(line, ": {}", clean(&alert.why));
+        if let Some(remark) = self.remark(stored) {
+            let _ = write!(line, "  ({remark})");
+        }
+        let _ = write!(line, "  {}", alert.id);
+        line
+    }
+
+    /// The later arrival of an alert's thumbnail, on one line.
+    pub fn late_thumbnail(&self, late: &LateThumbnail) -> String {
+        let (at, place) = (self.time(late.at), self.place(&late.stored));
+        format!("{at}  ... {place}  {}  {}", self.word(Word::PictureCame), late.stored.alert.id)
+    }
+
+    /// A notice on one line.
+    pub fn notice(&self, notice: &StoredNotice) -> String {
+        let said = match notice.kind.as_str() {
+            "here" => Word::IsBack,
+            "offline" => Word::IsOffline,
+            "silent" => Word::IsSilent,
+            "twins" => Word::IsTwins,
+            "link-lost" => Word::LinkLost,
+            "link-back" => Word::LinkBack,
+            other => return format!("{}  ---  {}", self.time(notice.at), clean(other)),
+        };
+        let is_good = matches!(said, Word::IsBack | Word::LinkBack);
+        let who = notice
+            .sender
+            .as_ref()
+            .map_or(String::new(), |sender| format!("{} {sender} ", self.word(Word::Box)));
+        let detail = notice.detail.as_ref().map_or(String::new(), |detail| format!(" ({})", clean(detail)));
+        let text = format!("--- {who}{}{detail} ---", self.word(said));
+        format!("{}  {}", self.time(notice.at), self.coloured(if is_good { "32" } else { "1;35" }, text))
+    }
+
+    /// All fields of an alert, a line each.
+    pub fn whole(&self, stored: &StoredAlert) -> String {
+        let alert = &stored.alert;
+        let mut lines = vec![
+            (Word::Alert, format!("{} ({})", alert.id, alert.phase.as_str())),
+            (Word::SeverityHead, self.severity(alert.severity)),
+            (Word::Place, self.place(stored)),
+        ];
+        if let Some(first) = alert.follows {
+            lines.push((Word::Incident, first.to_string()));
+        }
+        if let (Some(lat), Some(lon)) = (alert.camera.lat, alert.camera.lon) {
+            let heading = alert.camera.heading.map_or(String::new(), |heading| format!(", {heading:.0}°"));
+            lines.push((Word::Position, format!("{lat:.6}, {lon:.6}{heading}")));
+        }
+        let clock = match alert.clock {
+            ClockState::Unsynced => format!("  ({})", self.word(Word::ClockUnsynced)),
+            ClockState::Synced | ClockState::Holdover => String::new(),
+        };
+        let none = || self.word(Word::None).to_owned();
+        let subjects =
+            Some(self.subjects(alert)).filter(|subjects| !subjects.is_empty()).unwrap_or_else(none);
+        let withheld =
+            alert.details_withheld.as_ref().map_or(String::new(), |why| format!(" ({})", clean(why)));
+        let footage_ends = alert
+            .clip
+            .ends_at
+            .map_or(String::new(), |at| format!(" {} {}", self.word(Word::FootageEnds), self.time(at)));
+        let footage =
+            format!("{} ({}{footage_ends})", clean(&alert.clip.reference), self.time(alert.clip.starts_at));
+        let number = match alert.seq {
+            NOT_KEPT => self.word(Word::NotNumbered).to_owned(),
+            seq => format!("{seq} ({} {})", self.word(Word::Outbox), alert.outbox),
+        };
+        lines.extend([
+            (Word::Rule, format!("{} [{}]", self.rule(alert), alert.rule.id)),
+            (Word::Began, format!("{}{clock}", self.time(alert.opened_at))),
+            (Word::Ended, alert.closed_at.map_or(self.word(Word::StillOpen).to_owned(), |at| self.time(at))),
+            (Word::Received, self.time(stored.received_at)),
+            (Word::Who, subjects + &withheld),
+            (Word::Why, clean(&alert.why)),
+            (Word::Detector, clean(&alert.model.name)),
+            (Word::Footage, footage),
+            (Word::Number, number),
+            (Word::Repeats, stored.repeats.to_string()),
+        ]);
+        if stored.thumbnail.is_none() {
+            let why =
+                alert.thumbnail_withheld.as_ref().map_or(String::new(), |why| format!(" ({})", clean(why)));
+            lines.push((Word::Thumbnail, none() + &why));
+        }
+        let width = lines.iter().map(|(name, _)| self.word(*name).chars().count()).max().unwrap_or(0);
+        let line = |(name, text): (Word, String)| format!("{:<width$}  {text}\n", self.word(name));
+        lines.into_iter().map(line).collect()
+    }
+
+    /// The head of a table of alerts.
+    pub fn list_head(&self) -> Vec<String> {
+        let head = [Word::Time, Word::SeverityHead, Word::Place, Word::Rule, Word::Who, Word::Alert];
+        head.map(|head| self.word(head).to_owned()).to_vec()
+    }
+
+    /// An alert as a row of that table.
+    pub fn list_row(&self, stored: &StoredAlert) -> Vec<String> {
+        let alert = &stored.alert;
+        vec![
+            self.time(alert.opened_at),
+            self.word(Word::Severity(alert.severity)).to_owned(),
+            self.place(stored),
+            self.rule(alert),
+            self.subjects(alert),
+            alert.id.to_string(),
+        ]
+    }
+
+    /// The head of a table of boxes.
+    pub fn box_head(&self) -> Vec<String> {
+        let head = [
+            Word::Box,
+            Word::State,
+            Word::Heard,
+            Word::LastAlert,
+            Word::Contiguous,
+            Word::Highest,
+            Word::Missing,
+            Word::Lost,
+            Word::Duplicates,
+            Word::Conflicts,
+            Word::Refused,
+        ];
+        head.map(|head| self.word(head).to_owned()).to_vec()
+    }
+
+    /// A box as a row of that table.
+    pub fn box_row(&self, known: &BoxState) -> Vec<String> {
+        let time = |at: Option<WallTime>| at.map_or("-".to_owned(), |at| self.time(at));
+        let twins = known
+            .twins_at
+            .map_or(String::new(), |at| format!("; {} {}", self.word(Word::IsTwins), self.time(at)));
+        let state = match (known.reported, known.reported_at) {
+            (Reported::Here, _) => self.word(Word::Here).to_owned(),
+            (gone, since) => {
+                let gone =
+                    self.word(if gone == Reported::Offline { Word::IsOffline } else { Word::IsSilent });
+                format!("{gone}, {} {}", self.word(Word::Since), time(since))
+            }
+        };
+        let numbers = known.numbers;
+        let counts = [
+            numbers.contiguous,
+            numbers.highest,
+            numbers.missing,
+            numbers.lost,
+            known.duplicates,
+            known.conflicts,
+            known.refused,
+        ];
+        let words = [known.sender.to_string(), state + &twins, time(known.heard_at), time(known.alert_at)];
+        words.into_iter().chain(counts.map(|count| count.to_string())).collect()
+    }
+
+    /// A hole on one line.
+    pub fn hole(&self, hole: &Hole) -> String {
+        let numbers = numbers(hole.gap);
+        let former = if hole.is_former { format!(" {}", self.word(Word::Former)) } else { String::new() };
+        let outbox = self.word(Word::Outbox);
+        let fate = self.word(if hole.is_lost { Word::Lost } else { Word::Missing });
+        format!("{}  {fate} {numbers}  {outbox} {}{former}", hole.sender, hole.outbox)
+    }
+
+    /// Heads of [`Presentation::look_row`] and [`Presentation::settlement_row`].
+    pub fn log_head(&self) -> Vec<String> {
+        [Word::Time, Word::ByWhom, Word::What].map(|one| self.word(one).to_owned()).into()
+    }
+
+    /// One access to a thumbnail.
+    pub fn look_row(&self, look: &Access) -> Vec<String> {
+        let (looked_at, command) = (self.word(Word::LookedAt), &look.command);
+        let what = format!("{looked_at} {} {} ({command})", look.sender, look.alert);
+        vec![self.time(look.at), clean(&look.who), what]
+    }
+
+    /// Numbers that a person or a box has declared lost.
+    pub fn settlement_row(&self, one: &Settlement) -> Vec<String> {
+        let numbers = numbers(one.gap);
+        let (settled, outbox) = (self.word(Word::Settled), self.word(Word::Outbox));
+        let what = format!(
+            "{settled}: {} {numbers}  {outbox} {}: {}",
+            one.sender,
+            one.outbox,
+            clean(&one.verdict.why)
+        );
+        vec![self.time(one.verdict.at), clean(&one.verdict.who), what]
+    }
+
+    /// Text for a log without accesses and settlements.
+    pub fn nothing_logged(&self) -> &'static str {
+        self.word(Word::NothingLogged)
+    }
+
+    /// Text for a list without alerts.
+    pub fn no_alerts(&self) -> &'static str {
+        self.word(Word::NoAlerts)
+    }
+
+    /// Text for a list without holes.
+    pub fn nothing_missing(&self) -> &'static str {
+        self.word(Word::NothingMissing)
+    }
+
+    /// Name of the time zone of all times.
+    pub fn times_are_in(&self) -> String {
+        let zone = self.timezone.iana_name().unwrap_or("UTC");
+        format!("{} {zone}", self.word(Word::TimesAreIn))
+    }
+
+    /// Local date and time, as the language writes them.
+    pub fn time(&self, at: WallTime) -> String {
+        let format = match self.language {
+            Language::Vietnamese => "%d/%m/%Y %H:%M:%S",
+            Language::English => "%Y-%m-%d %H:%M:%S",
+        };
+        at.to_timestamp().to_zoned(self.timezone.clone()).strftime(format).to_string()
+    }
+
+    fn place(&self, stored: &StoredAlert) -> String {
+        let camera = &stored.alert.camera;
+        format!("{} [{}/{}]", clean(&camera.name), stored.sender, camera.id)
+    }
+
+    fn rule(&self, alert: &Alert) -> String {
+        format!("{} ({})", clean(&alert.rule.name), clean(&rule_kind(self.language, &alert.rule.kind)))
+    }
+
+    /// Number of subjects of each label; empty for none. For a further alert of an incident, the new subjects, and the number
+    /// of all.
+    fn subjects(&self, alert: &Alert) -> String {
+        let of = |label: Label| alert.subjects.iter().filter(|subject| subject.label == label).count() as u32;
+        let labels: Vec<(Label, u32)> =
+            Label::ALL.into_iter().map(|label| (label, of(label))).filter(|(_, count)| *count > 0).collect();
+        let several = |labels: &[(Label, u32)]| {
+            let several = labels.iter().map(|(label, count)| counted(self.language, *count, *label));
+            several.collect::<Vec<_>>().join(" + ")
+        };
+        match &labels[..] {
+            [] if alert.count > 1 => alert.count.to_string(),
+            [] => String::new(),
+            labels if alert.follows.is_some() => {
+                let (further, in_all) = (self.word(Word::Further), self.word(Word::InAll));
+                format!("{further} {}, {in_all} {}", several(labels), alert.count)
+            }
+            // More may have taken part than are listed.
+            [(label, _)] => counted(self.language, alert.count, *label),
+            labels => several(labels),
+        }
+    }
+
+    /// Reason for which its time may be misleading.
+    fn remark(&self, stored: &StoredAlert) -> Option<String> {
+        let received = || format!("{} {}", self.word(Word::Received), self.time(stored.received_at));
+        let told_at = told_at(&stored.alert);
+        if stored.alert.clock == ClockState::Unsynced {
+            Some(format!("{}, {}", self.word(Word::ClockUnsynced), received()))
+        } else if stored.received_at.since(told_at).max(told_at.since(stored.received_at)) > LATE {
+            Some(received())
+        } else {
+            None
+        }
+    }
+
+    fn severity(&self, severity: Severity) -> String {
+        let colour = match severity {
+            Severity::Notice => "36",
+            Severity::Warning => "33",
+            Severity::Critical => "1;31",
+        };
+        self.coloured(colour, self.word(Word::Severity(severity)).to_owned())
+    }
+
+    fn coloured(&self, colour: &str, text: String) -> String {
+        if self.colours { format!("\x1b[{colour}m{text}\x1b[0m") } else { text }
+    }
+
+    fn word(&self, one: Word) -> &'static str {
+        word(self.language, one)
+    }
+}
+
+/// `7`, or `7-9`.
+fn numbers(gap: Gap) -> String {
+    let Gap { first, last } = gap;
+    if first == last { first.to_string() } else { format!("{first}-{last}") }
+}
+
+/// Time of the event that the message reports.
+fn told_at(alert: &Alert) -> WallTime {
+    alert.closed_at.unwrap_or(alert.opened_at)
+}
+
+/// Seconds, or minutes and seconds.
+fn span(span: Duration) -> String {
+    match span.as_secs() {
+        0..60 => format!("{:.1} s", span.as_secs_f64()),
+        seconds => format!("{}:{:02} min", seconds / 60, seconds % 60),
+    }
+}
+
+/// Replaces characters that control a terminal, or the direction of the text around them.
+fn clean(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests;

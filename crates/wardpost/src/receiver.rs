@@ -1,0 +1,590 @@
+//! Receiver: from the broker into the database, and acknowledgements of the stored messages back to the boxes.
+//!
+//! The order is always: a message comes, a transaction with it commits, the broker is told that it may forget it, the
+//! box is told that it may. Waiting messages are stored together, so that a hundred boxes share a commit. Owns one thread, the
+//! only one that writes arrivals. A disk that accepts no writes stops everything here: nothing is acknowledged, and box and
+//! broker keep their messages.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::io;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use super::arrival::{Arrival, Content, Message, Sender};
+use super::client::{Client, LinkError, Occurrence, Receipt, address};
+use super::presence::{Reported, Sign, Watched};
+use super::settings::Settings;
+use super::storage::{Batch, Notice, NoticeKind, Storage, StorageError, Taken};
+use super::twins::Twins;
+use base::ack::{Ack, Writer};
+use base::backoff::{Backoff, scattered};
+use base::clock;
+use base::fault::{ErrorKind, chain, is_repeated};
+use base::ids::{OutboxId, WardId};
+use base::progress;
+use base::time::Monotonic;
+use wardlink::takeover::{self, Takeovers, Trace};
+
+/// Maximum number of messages in one transaction.
+const BATCH_MAX: usize = 64;
+/// Shortest and longest wait between connections: alerts wait only for the post meanwhile, and it is one client.
+const RECONNECT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
+/// Longest wait where a person has to change something first.
+const CONFIG_WAIT: Duration = Duration::from_secs(30);
+/// Delay before a disk that accepted no writes is tried again.
+const DISK_RETRY: Duration = Duration::from_secs(1);
+/// Outage of the broker above which a notice is made.
+const LINK_PATIENCE: Duration = Duration::from_secs(20);
+/// Time for which acknowledgements wait for the answer about the one that lies at the broker.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Interval of checks for silent boxes.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
+/// Interval of checks for expired entries.
+const EXPIRE_EVERY: Duration = Duration::from_secs(600);
+/// Retention of the log of thumbnail accesses: two years, and no shorter than alerts.
+const LOOKS_KEPT: Duration = Duration::from_secs(2 * 365 * 24 * 3600);
+/// Maximum lead of the clock over the newest alert, for expiry: a clock that leaps ahead removes nothing at once.
+const AGE_LEAP_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Maximum time of one piece of work on its thread before it counts as stalled.
+const WORK_MAX: Duration = Duration::from_secs(60);
+
+/// Reason for which the receiver does not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiverError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The receiver's thread cannot be started.
+    #[error("cannot start the receiver's thread: {0}")]
+    Thread(io::Error),
+    /// The receiver's thread panicked.
+    #[error("the receiver's thread panicked; the log says where")]
+    Panicked,
+}
+
+/// Receives on a thread of its own.
+#[derive(Debug)]
+pub struct Receiver {
+    stop: watch::Sender<bool>,
+    thread: JoinHandle<Result<(), ReceiverError>>,
+}
+
+impl Receiver {
+    /// Opens the database and starts to connect, and goes on for ever. `ended` is called when it cannot go on, or was
+    /// stopped.
+    ///
+    /// # Errors
+    /// The database cannot be opened, or no thread can be started.
+    pub fn start(settings: Settings, ended: impl FnOnce() + Send + 'static) -> Result<Self, ReceiverError> {
+        let storage = Storage::open(&settings.database)?;
+        let link = Link::new(settings, storage)?;
+        let (stop, stopped) = watch::channel(false);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(ReceiverError::Thread)?;
+        let work = move || {
+            let _unit = progress::begin("the receiver", WORK_MAX);
+            let result = runtime.block_on(async {
+                tokio::select! {
+                    result = link.run(stopped) => result,
+                    never = turning() => match never {},
+                }
+            });
+            // A pending name resolution is not waited for.
+            runtime.shutdown_background();
+            ended();
+            result
+        };
+        let thread =
+            std::thread::Builder::new().name("receive".into()).spawn(work).map_err(ReceiverError::Thread)?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Stores and acknowledges the messages in hand, and ends.
+    ///
+    /// # Errors
+    /// The error that had ended it before.
+    pub fn stop(self) -> Result<(), ReceiverError> {
+        self.stop.send_replace(true);
+        self.thread.join().unwrap_or(Err(ReceiverError::Panicked))
+    }
+}
+
+/// Reports progress while the runtime turns: no task of it blocks the thread while it waits.
+async fn turning() -> Infallible {
+    loop {
+        progress::advance();
+        sleep(WORK_MAX / 6).await;
+    }
+}
+
+/// State that outlives a connection.
+struct Link {
+    settings: Settings,
+    /// Absent only while a blocking thread has it.
+    storage: Option<Storage>,
+    watched: BTreeMap<Sender, Watched>,
+    twins: BTreeMap<Sender, Twins>,
+    /// Client id of the post.
+    client_id: String,
+    takeovers: Takeovers,
+    /// This run of the post, and the number of its connection.
+    run: Writer,
+    /// Topic of an acknowledgement that was asked for, to know who wrote it; the subscription may still stand.
+    asked: Option<String>,
+    asked_at: Instant,
+    /// The broker had acknowledged all messages when the connection ended.
+    was_idle: bool,
+    /// Time since which the broker's messages are received.
+    listening_since: Option<Monotonic>,
+    deaf_since: Instant,
+    /// The notice of the lost link has been made.
+    told_deaf: bool,
+    /// Acknowledgements that are due to boxes, the oldest first, one of each box.
+    due: VecDeque<(String, Ack)>,
+    expire_at: Instant,
+    /// The database's change counter when it was last read, and the last settlement then.
+    seen: (i64, u64),
+    backoff: Backoff,
+    /// The last complaint about the link, and about the disk, as they were logged.
+    said: [String; 2],
+}
+
+/// Reason for which a connection has ended.
+enum End {
+    Stopped,
+    Link(LinkError),
+    Storage(ReceiverError),
+}
+
+impl From<LinkError> for End {
+    fn from(error: LinkError) -> Self {
+        Self::Link(error)
+    }
+}
+
+impl From<ReceiverError> for End {
+    fn from(error: ReceiverError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl Link {
+    fn new(settings: Settings, storage: Storage) -> Result<Self, ReceiverError> {
+        let known = storage.boxes()?.into_iter();
+        let watched = known.map(|known| (known.sender, Watched::new(known.reported))).collect();
+        let client_id = match &settings.broker.client_id {
+            Some(client_id) => client_id.clone(),
+            None => storage.client_id()?,
+        };
+        let run = Writer { client: client_id.clone(), run: OutboxId::random().to_string(), connection: 0 };
+        Ok(Self {
+            settings,
+            run,
+            asked: None,
+            asked_at: Instant::now(),
+            storage: Some(storage),
+            watched,
+            twins: BTreeMap::new(),
+            client_id,
+            takeovers: Takeovers::default(),
+            was_idle: false,
+            listening_since: None,
+            deaf_since: Instant::now(),
+            told_deaf: false,
+            due: VecDeque::new(),
+            expire_at: Instant::now(),
+            seen: (0, 0),
+            backoff: Backoff::new(RECONNECT.0, RECONNECT.1),
+            said: [String::new(), String::new()],
+        })
+    }
+
+    /// Connects again and again, until it is told to stop.
+    async fn run(mut self, mut stopped: watch::Receiver<bool>) -> Result<(), ReceiverError> {
+        loop {
+            let begun = Instant::now();
+            let error = match self.connection(&mut stopped).await {
+                End::Stopped => return Ok(()),
+                End::Storage(error) => return Err(error),
+                End::Link(error) => error,
+            };
+            let error = self.judged(error, begun.elapsed());
+            if self.listening_since.take().is_some() {
+                self.deaf_since = Instant::now();
+            }
+            let text = chain(&error);
+            if !is_repeated(&text, &self.said[0]) {
+                tracing::warn!("{text}");
+                self.said[0].clone_from(&text);
+            }
+            let is_another = matches!(error, LinkError::AnotherClient { .. });
+            if !self.told_deaf && (is_another || self.deaf_since.elapsed() >= LINK_PATIENCE) {
+                self.told_deaf = true;
+                self.tell(NoticeKind::LinkLost, Some(text), &mut stopped).await?;
+            }
+            let is_config = error.kind() == ErrorKind::Config;
+            let pause = match self.takeovers.pause().filter(|_| is_another) {
+                Some(longest) => scattered(longest),
+                None if is_config => scattered(CONFIG_WAIT),
+                None => self.backoff.next_wait(),
+            };
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = until(&mut stopped) => return Ok(()),
+            }
+        }
+    }
+
+    /// Diagnoses the end of a connection with the history of those before it.
+    fn judged(&mut self, error: LinkError, stood: Duration) -> LinkError {
+        let end = match &error {
+            LinkError::Closed { .. } | LinkError::Link { .. }
+                if self.listening_since.is_some() && self.was_idle =>
+            {
+                takeover::End::Idle
+            }
+            _ if self.listening_since.is_some() => takeover::End::Other,
+            LinkError::Closed { .. } | LinkError::Link { .. } | LinkError::Handshake(_) => {
+                takeover::End::Unreachable
+            }
+            _ => takeover::End::Refused,
+        };
+        self.takeovers.ended(end, stood);
+        let (broker, client_id) = (address(&self.settings.broker), self.client_id.clone());
+        let is_broken = matches!(error, LinkError::Closed { .. } | LinkError::Link { .. });
+        if is_broken && self.listening_since.is_some() && self.takeovers.is_proved() {
+            return LinkError::AnotherClient { broker, client_id };
+        }
+        if end == takeover::End::Idle && self.takeovers.is_unsteady() {
+            let also = format!(", or a second wardpost has the client id \"{client_id}\"");
+            let is_possible = self.takeovers.is_unanswered() || self.asked.is_none();
+            return LinkError::Unsteady { broker, also: if is_possible { also } else { String::new() } };
+        }
+        error
+    }
+
+    /// Runs one connection from its beginning to its end.
+    async fn connection(&mut self, stopped: &mut watch::Receiver<bool>) -> End {
+        self.run.connection += 1;
+        let connecting = Client::connect(&self.settings.broker, &self.client_id, self.settings.ward.as_ref());
+        let client = tokio::select! {
+            client = connecting => client,
+            () = until(stopped) => return End::Stopped,
+        };
+        let mut client = match client {
+            Ok(client) => client,
+            Err(error) => return End::Link(error),
+        };
+        let served = self.serve(&mut client, stopped).await;
+        self.was_idle = client.is_idle();
+        match served {
+            Ok(()) => {
+                client.say_goodbye().await;
+                End::Stopped
+            }
+            Err(end) => end,
+        }
+    }
+
+    /// Stores and acknowledges until the connection ends; `Ok` when it was told to stop.
+    async fn serve(&mut self, client: &mut Client, stopped: &mut watch::Receiver<bool>) -> Result<(), End> {
+        self.seen.1 = self.last_settlement()?;
+        // Replaces acknowledgements left from the last connection: these are the stored ones.
+        let acks = self.storage().acks().map_err(ReceiverError::from)?;
+        self.due.clear();
+        acks.into_iter().for_each(|(ward, ack)| self.owe(&ward, ack));
+        self.ask_for_a_rival(client);
+        let mut tick = interval(LOOK_AROUND);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !*stopped.borrow_and_update() {
+            self.send_acks(client)?;
+            tokio::select! {
+                occurred = client.next() => self.gather(occurred?, client, stopped).await?,
+                _ = tick.tick() => self.look_around(stopped).await?,
+                () = until(stopped) => {}
+            }
+        }
+        self.send_acks(client)?;
+        Ok(())
+    }
+
+    /// Collects one message and those that are waiting already, stores them, and only then acknowledges them.
+    async fn gather(
+        &mut self,
+        first: Occurrence,
+        client: &mut Client,
+        stopped: &mut watch::Receiver<bool>,
+    ) -> Result<(), End> {
+        let (mut batch, mut receipts) = (Batch::default(), Vec::<Receipt>::new());
+        let (mut next, mut broken) = (Some(first), None);
+        while let Some(occurred) = next.take() {
+            match occurred {
+                Occurrence::Message(message, receipt) if is_ack(&message.topic) => {
+                    self.on_ack(&message, client);
+                    receipts.push(receipt);
+                }
+                Occurrence::Message(message, receipt) => {
+                    self.arrived(message, &mut batch);
+                    receipts.push(receipt);
+                }
+                Occurrence::Subscribed => self.subscribed(&mut batch),
+                Occurrence::Other => {}
+            }
+            if receipts.len() < BATCH_MAX {
+                next = client.try_next().unwrap_or_else(|error| {
+                    broken = Some(error);
+                    None
+                });
+            }
+        }
+        let taken = if batch.is_empty() { Taken::default() } else { self.store(batch, stopped).await? };
+        if let Some(error) = broken {
+            // The next connection tells the boxes; the broker sends unacknowledged messages once more.
+            return Err(error.into());
+        }
+        for receipt in &receipts {
+            client.acknowledge(receipt)?;
+        }
+        taken.acks.into_iter().for_each(|(ward, ack)| self.owe(&ward, ack));
+        Ok(())
+    }
+
+    /// Asks for one of the post's own acknowledgements as it lies at the broker, after a connection that ended: another post of
+    /// this client id has replaced it.
+    fn ask_for_a_rival(&mut self, client: &Client) {
+        if let Some(topic) = self.asked.take() {
+            client.end_question(&topic);
+        }
+        if let Some((topic, _)) = self.due.front()
+            && self.takeovers.asks()
+        {
+            client.ask(topic);
+            self.asked = Some(topic.clone());
+            self.asked_at = Instant::now();
+        }
+    }
+
+    /// The first message that a question brings is the retained one; later ones are this connection's own.
+    fn on_ack(&mut self, message: &Message, client: &Client) {
+        if self.asked.as_ref() != Some(&message.topic) {
+            return;
+        }
+        client.end_question(&message.topic);
+        self.asked = None;
+        let writer = serde_json::from_slice::<Ack>(&message.payload).ok().and_then(|ack| ack.writer);
+        let writer = writer.filter(|writer| writer.client == self.client_id);
+        let Some(writer) = writer else { return };
+        let trace = Trace { run: writer.run, connection: writer.connection };
+        if self.takeovers.found(trace, &self.run.run) {
+            tracing::debug!("another run of this client id has written {}", message.topic);
+        }
+    }
+
+    fn arrived(&mut self, message: Message, batch: &mut Batch) {
+        let arrival = Arrival::read(message);
+        let sign = match &arrival.content {
+            Content::Alert(_) => Some(Sign::Alert),
+            Content::Vitals => Some(Sign::Vitals),
+            Content::Status(status) => {
+                Some(Sign::Status { presence: status.presence, retained: arrival.retained })
+            }
+            Content::Refused(refused) => {
+                tracing::warn!("refused a message on {:?}: {}", refused.topic, refused.why);
+                None
+            }
+        };
+        if let (Some(sender), Some(sign)) = (&arrival.sender, sign) {
+            let watched = self.watched.entry(sender.clone()).or_default();
+            if let Some(reported) = watched.sign(sign, clock::monotonic()) {
+                batch.notices.push(about(sender, reported, None));
+            }
+        }
+        if let (Some(sender), Content::Status(status)) = (&arrival.sender, &arrival.content) {
+            let twins = self.twins.entry(sender.clone()).or_default();
+            if let Some(detail) = twins.sign(status, clock::monotonic()) {
+                tracing::warn!("{sender}: {detail}");
+                let kind = NoticeKind::Twins(sender.clone());
+                batch.notices.push(Notice { at: clock::wall(), kind, detail: Some(detail) });
+            }
+        }
+        batch.arrivals.push(arrival);
+    }
+
+    fn subscribed(&mut self, batch: &mut Batch) {
+        // In a series of short connections, or with another client of this id, each would be logged.
+        if !self.takeovers.is_proved() && !self.takeovers.is_unsteady() {
+            tracing::info!("connected to the broker {}", address(&self.settings.broker));
+            self.said[0].clear();
+            self.backoff.reset();
+        }
+        self.listening_since = Some(clock::monotonic());
+        if std::mem::take(&mut self.told_deaf) {
+            batch.notices.push(Notice { at: clock::wall(), kind: NoticeKind::LinkBack, detail: None });
+        }
+    }
+
+    /// Checks for boxes that have gone silent, and for expired entries.
+    async fn look_around(&mut self, stopped: &mut watch::Receiver<bool>) -> Result<(), ReceiverError> {
+        let mut batch = Batch::default();
+        if let Some(listening_since) = self.listening_since {
+            let (now, limit) = (clock::monotonic(), self.settings.silent_after);
+            for (sender, watched) in &mut self.watched {
+                if let Some(reported) = watched.pass(now, listening_since, limit) {
+                    let detail = format!("nothing for {} s", limit.as_secs());
+                    batch.notices.push(about(sender, reported, Some(detail)));
+                }
+            }
+        }
+        if !batch.is_empty() {
+            self.store(batch, stopped).await?;
+        }
+        self.tell_what_was_settled()?;
+        if Instant::now() >= self.expire_at {
+            let has_more = self.expire().await?;
+            self.expire_at = Instant::now() + if has_more { LOOK_AROUND } else { EXPIRE_EVERY };
+        }
+        Ok(())
+    }
+
+    /// Acknowledges numbers that a person has declared lost to their boxes, which are then not asked for them any more.
+    fn tell_what_was_settled(&mut self) -> Result<(), ReceiverError> {
+        let change = self.storage().change()?;
+        if std::mem::replace(&mut self.seen.0, change) == change {
+            return Ok(());
+        }
+        let settled = self.storage().settlements(self.seen.1)?;
+        let Some(last) = settled.last() else { return Ok(()) };
+        self.seen.1 = last.number;
+        for (ward, ack) in self.storage().acks()? {
+            if settled.iter().any(|one| one.sender.ward == ward && one.sender.box_id == ack.box_id) {
+                self.owe(&ward, ack);
+            }
+        }
+        Ok(())
+    }
+
+    fn last_settlement(&self) -> Result<u64, ReceiverError> {
+        Ok(self.storage().settlements(self.seen.1)?.last().map_or(self.seen.1, |one| one.number))
+    }
+
+    async fn tell(
+        &mut self,
+        kind: NoticeKind,
+        detail: Option<String>,
+        stopped: &mut watch::Receiver<bool>,
+    ) -> Result<(), ReceiverError> {
+        let notices = vec![Notice { at: clock::wall(), kind, detail }];
+        self.store(Batch { arrivals: Vec::new(), notices }, stopped).await.map(drop)
+    }
+
+    /// Stores a batch; tries again while the disk does not accept it. A stop ends the attempts, and then nothing of the
+    /// batch is stored or acknowledged.
+    async fn store(
+        &mut self,
+        batch: Batch,
+        stopped: &mut watch::Receiver<bool>,
+    ) -> Result<Taken, ReceiverError> {
+        let mut batch = batch;
+        loop {
+            let mut storage = self.lend();
+            let work = spawn_blocking(move || {
+                let taken = storage.take(&batch);
+                (storage, batch, taken)
+            });
+            let (storage, again, taken) = work.await.map_err(|_| ReceiverError::Panicked)?;
+            self.storage = Some(storage);
+            let error = match taken {
+                Ok(taken) => {
+                    if !std::mem::take(&mut self.said[1]).is_empty() {
+                        tracing::info!("the database takes alerts again");
+                    }
+                    return Ok(taken);
+                }
+                Err(error) if matches!(error.kind(), ErrorKind::Transient | ErrorKind::Exhausted) => error,
+                Err(error) => return Err(error.into()),
+            };
+            let text = chain(&error);
+            if !is_repeated(&text, &self.said[1]) {
+                tracing::error!("{text}; nothing is acknowledged, and it is tried again");
+                self.said[1].clone_from(&text);
+            }
+            tokio::select! {
+                () = sleep(DISK_RETRY) => batch = again,
+                () = until(stopped) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Removes a part of the expired entries. Returns true where more are left.
+    async fn expire(&mut self) -> Result<bool, ReceiverError> {
+        let mut storage = self.lend();
+        let keep = self.settings.keep;
+        let work = spawn_blocking(move || {
+            let expired = storage.last_received().and_then(|last| {
+                let now = last.map_or(clock::wall(), |last| clock::wall().min(last + AGE_LEAP_MAX));
+                storage.expire(now - keep, now - keep.max(LOOKS_KEPT))
+            });
+            (storage, expired)
+        });
+        let (storage, expired) = work.await.map_err(|_| ReceiverError::Panicked)?;
+        self.storage = Some(storage);
+        Ok(expired.unwrap_or_else(|error| {
+            tracing::warn!("{}", chain(&error));
+            false
+        }))
+    }
+
+    /// Queues the latest acknowledgement of a box; it replaces an earlier one that has not left.
+    fn owe(&mut self, ward: &WardId, ack: Ack) {
+        let topic = format!("wardwatch/v1/{ward}/{}/ack", ack.box_id);
+        match self.due.iter_mut().find(|(other, _)| *other == topic) {
+            Some((_, waiting)) => *waiting = ack,
+            None => self.due.push_back((topic, ack)),
+        }
+    }
+
+    fn send_acks(&mut self, client: &mut Client) -> Result<(), LinkError> {
+        // The client may send one before the question, whose answer it would be.
+        if self.asked.is_some() && self.asked_at.elapsed() < ANSWER {
+            return Ok(());
+        }
+        while client.has_room() {
+            let Some((topic, ack)) = self.due.pop_front() else { return Ok(()) };
+            let ack = Ack { writer: Some(self.run.clone()), ..ack };
+            client.publish_retained(&topic, serde_json::to_vec(&ack).expect("an acknowledgement is JSON"))?;
+        }
+        Ok(())
+    }
+
+    fn storage(&self) -> &Storage {
+        self.storage.as_ref().expect("who has it gives it back before anything else happens")
+    }
+
+    fn lend(&mut self) -> Storage {
+        self.storage.take().expect("who has it gives it back before anything else happens")
+    }
+}
+
+fn is_ack(topic: &str) -> bool {
+    topic.starts_with("wardwatch/v1/") && topic.ends_with("/ack")
+}
+
+fn about(sender: &Sender, reported: Reported, detail: Option<String>) -> Notice {
+    match reported {
+        Reported::Here => tracing::info!("{sender} is back"),
+        Reported::Offline => tracing::warn!("{sender} says that it is gone, or its connection broke"),
+        Reported::Silent => tracing::warn!("{sender} is silent"),
+    }
+    Notice { at: clock::wall(), kind: NoticeKind::Box(sender.clone(), reported), detail }
+}
+
+async fn until(stopped: &mut watch::Receiver<bool>) {
+    // An error: the receiver is gone, which is a stop as well.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}

@@ -1,0 +1,503 @@
+//! The post's configuration: as written in a file or on the command line, then checked. Reads files, and reports all faults
+//! at once.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+
+use crate::presentation::Language;
+use base::ids::WardId;
+use base::secret::{Credentials, Secret};
+use base::text;
+use wardlink::tls;
+
+/// Default path of the configuration.
+pub const DEFAULT_PATH: &str = "/etc/wardwatch/wardpost.toml";
+/// Default path of the database.
+pub const DEFAULT_DATABASE: &str = "/var/lib/wardpost/post.sqlite";
+
+/// Settings of the receiver.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The broker.
+    pub broker: Broker,
+    /// The ward; `None` for all that the broker has.
+    pub ward: Option<WardId>,
+    /// The database.
+    pub database: PathBuf,
+    /// Silence of a box after which it is reported.
+    pub silent_after: Duration,
+    /// Age at which alerts are removed.
+    pub keep: Duration,
+}
+
+/// The broker, and the identity of the post to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Broker {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// TLS, or plain TCP for a broker on the same machine.
+    pub tls: Option<Tls>,
+    /// User name and password, where the broker asks for them.
+    pub credentials: Option<Credentials>,
+    /// MQTT client id; `None` for one that goes with the database. The broker keeps messages for this id while the
+    /// post is down.
+    pub client_id: Option<String>,
+    /// Longest silence on the connection before it is checked.
+    pub keep_alive: Duration,
+}
+
+/// PEM files with which the broker and the post prove their identities.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tls {
+    /// The authority that signed the broker's certificate.
+    pub ca_file: PathBuf,
+    /// The post's own certificate chain and private key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+impl Tls {
+    /// Files for [`tls::client_config`].
+    pub fn files(&self) -> tls::Files<'_> {
+        tls::Files {
+            ca_file: &self.ca_file,
+            identity: self.identity.as_ref().map(|(cert, key)| (cert.as_path(), key.as_path())),
+            chain: "a PEM file with this post's certificate chain",
+        }
+    }
+}
+
+/// Settings of the commands that show alerts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Showing {
+    /// The database.
+    pub database: PathBuf,
+    /// The time zone, where one is set.
+    pub timezone: Option<TimeZone>,
+    /// The language, where one is set.
+    pub language: Option<Language>,
+}
+
+/// All faults of a configuration, one line each.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct SettingsError(pub Vec<String>);
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+/// A configuration as it is written; every key may be left out.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Written {
+    /// Section `[broker]`.
+    pub broker: WrittenBroker,
+    /// Section `[post]`.
+    pub post: WrittenPost,
+}
+
+/// Section `[broker]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "deploy/etc/wardwatch/wardpost.toml says what each key is")]
+pub struct WrittenBroker {
+    pub url: Option<String>,
+    pub ca_file: Option<PathBuf>,
+    pub cert_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
+    pub user: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub client_id: Option<String>,
+    pub keep_alive_seconds: Option<u64>,
+}
+
+/// Section `[post]`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "deploy/etc/wardwatch/wardpost.toml says what each key is")]
+pub struct WrittenPost {
+    pub ward: Option<String>,
+    pub database: Option<PathBuf>,
+    pub silent_after_seconds: Option<u64>,
+    pub keep_days: Option<u64>,
+    pub timezone: Option<String>,
+    pub language: Option<String>,
+}
+
+impl Written {
+    /// Reads a file; relative paths in it count from its folder.
+    ///
+    /// # Errors
+    /// It cannot be read, is no TOML, or has an unknown key.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        let wrong = |what: String| SettingsError(vec![format!("{}: {what}", path.display())]);
+        let text = text::read(path).map_err(|error| {
+            let unreadable = "name a configuration that this user may read, or leave --config out";
+            wrong(format!("{error}; {}", text::remedy(&error).unwrap_or(unreadable)))
+        })?;
+        let mut written: Self = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        let broker = &mut written.broker;
+        let files =
+            [&mut broker.ca_file, &mut broker.cert_file, &mut broker.key_file, &mut broker.password_file];
+        for file in files.into_iter().chain([&mut written.post.database]).flatten() {
+            if !file.to_string_lossy().starts_with("credential:") {
+                *file = folder.join(&*file);
+            }
+        }
+        Ok(written)
+    }
+
+    /// The values of `over` where it has one, else of `self`.
+    pub fn overlaid(self, over: Self) -> Self {
+        let (broker, post) = (self.broker, self.post);
+        Self {
+            broker: WrittenBroker {
+                url: over.broker.url.or(broker.url),
+                ca_file: over.broker.ca_file.or(broker.ca_file),
+                cert_file: over.broker.cert_file.or(broker.cert_file),
+                key_file: over.broker.key_file.or(broker.key_file),
+                user: over.broker.user.or(broker.user),
+                password_file: over.broker.password_file.or(broker.password_file),
+                client_id: over.broker.client_id.or(broker.client_id),
+                keep_alive_seconds: over.broker.keep_alive_seconds.or(broker.keep_alive_seconds),
+            },
+            post: WrittenPost {
+                ward: over.post.ward.or(post.ward),
+                database: over.post.database.or(post.database),
+                silent_after_seconds: over.post.silent_after_seconds.or(post.silent_after_seconds),
+                keep_days: over.post.keep_days.or(post.keep_days),
+                timezone: over.post.timezone.or(post.timezone),
+                language: over.post.language.or(post.language),
+            },
+        }
+    }
+
+    /// Settings of the receiver.
+    ///
+    /// # Errors
+    /// All faults.
+    pub fn settings(&self) -> Result<Settings, SettingsError> {
+        let mut problems = Vec::new();
+        let post = &self.post;
+        let ward = match post.ward.as_deref() {
+            None | Some("+") => None,
+            Some(ward) => {
+                ward.parse().map_err(|error| problems.push(format!("post.ward (--ward): {error}"))).ok()
+            }
+        };
+        let broker = self.broker(ward.as_ref(), &mut problems);
+        let silent_after_seconds = post.silent_after_seconds.unwrap_or(300);
+        if silent_after_seconds == 0 {
+            problems.push("post.silent_after_seconds (--silent-after): 0 makes every box silent; boxes send at least every 60 s, give 120 or more".to_owned());
+        }
+        let keep_days = post.keep_days.unwrap_or(90);
+        if !(1..=36_500).contains(&keep_days) {
+            problems.push(format!("post.keep_days (--keep-days): {keep_days} is not from 1 to 36500"));
+        }
+        if let Err(SettingsError(others)) = self.showing() {
+            problems.extend(others);
+        }
+        match broker {
+            Some(broker) if problems.is_empty() => Ok(Settings {
+                broker,
+                ward,
+                database: self.database(),
+                silent_after: Duration::from_secs(silent_after_seconds),
+                keep: Duration::from_secs(keep_days * 24 * 3600),
+            }),
+            _ => Err(SettingsError(problems)),
+        }
+    }
+
+    /// Settings of the commands that show alerts.
+    ///
+    /// # Errors
+    /// All faults.
+    pub fn showing(&self) -> Result<Showing, SettingsError> {
+        let mut problems = Vec::new();
+        let mut timezone = None;
+        if let Some(name) = &self.post.timezone {
+            let wrong =
+                |error| problems.push(format!("post.timezone: {error}; give a name as \"Asia/Ho_Chi_Minh\""));
+            timezone = TimeZone::get(name).map_err(wrong).ok();
+        }
+        let mut language = None;
+        if let Some(name) = &self.post.language {
+            language =
+                name.parse().map_err(|error| problems.push(format!("post.language (--lang): {error}"))).ok();
+        }
+        match problems.is_empty() {
+            true => Ok(Showing { database: self.database(), timezone, language }),
+            false => Err(SettingsError(problems)),
+        }
+    }
+
+    fn database(&self) -> PathBuf {
+        self.post.database.clone().unwrap_or_else(|| DEFAULT_DATABASE.into())
+    }
+
+    fn broker(&self, ward: Option<&WardId>, problems: &mut Vec<String>) -> Option<Broker> {
+        let written = &self.broker;
+        let Some(url) = &written.url else {
+            problems.push(
+                "broker.url (--broker) is missing; give mqtts://HOST:8883, or mqtt://HOST:1883".to_owned(),
+            );
+            return None;
+        };
+        let (host, port, is_tls) = address(url)
+            .map_err(|what| problems.push(format!("broker.url (--broker) \"{url}\": {what}")))
+            .ok()?;
+        let tls = self.tls(is_tls, problems);
+        let credentials = self.credentials(problems);
+        let of_ward = || ward.map(|ward| format!("wardpost-{ward}"));
+        let client_id = written.client_id.clone().or_else(of_ward);
+        if client_id.as_ref().is_some_and(String::is_empty) {
+            problems.push(
+                "broker.client_id (--client-id): must say something, so that the broker knows the post again"
+                    .to_owned(),
+            );
+        }
+        let keep_alive_seconds = written.keep_alive_seconds.unwrap_or(15);
+        if !(1..=3600).contains(&keep_alive_seconds) {
+            problems.push(format!("broker.keep_alive_seconds: {keep_alive_seconds} is not from 1 to 3600"));
+        }
+        let keep_alive = Duration::from_secs(keep_alive_seconds);
+        Some(Broker { host, port, tls, credentials, client_id, keep_alive })
+    }
+
+    fn tls(&self, is_tls: bool, problems: &mut Vec<String>) -> Option<Tls> {
+        let written = &self.broker;
+        if !is_tls {
+            if written.ca_file.is_some() || written.cert_file.is_some() || written.key_file.is_some() {
+                problems.push(
+                    "broker.ca_file, cert_file and key_file need a broker.url that begins with mqtts://"
+                        .to_owned(),
+                );
+            }
+            return None;
+        }
+        let Some(ca_file) = &written.ca_file else {
+            problems.push("broker.ca_file (--ca) is missing; mqtts needs the PEM file of the authority that signed the broker's certificate".to_owned());
+            return None;
+        };
+        let identity = match (&written.cert_file, &written.key_file) {
+            (None, None) => None,
+            (Some(cert), Some(key)) => Some((credential(cert), credential(key))),
+            _ => {
+                problems.push(
+                    "broker.cert_file (--cert) and broker.key_file (--key) go together; give both or none"
+                        .to_owned(),
+                );
+                None
+            }
+        };
+        let tls = Tls { ca_file: credential(ca_file), identity };
+        if let Err(error) = tls::client_config(tls.files()) {
+            problems.push(format!("broker.{error}"));
+        }
+        Some(tls)
+    }
+
+    fn credentials(&self, problems: &mut Vec<String>) -> Option<Credentials> {
+        let (user, file) = match (&self.broker.user, &self.broker.password_file) {
+            (None, None) => return None,
+            (Some(user), Some(file)) => (user.clone(), credential(file)),
+            _ => {
+                problems.push("broker.user (--user) and broker.password_file (--password-file) go together; give both or none".to_owned());
+                return None;
+            }
+        };
+        match text::read(&file) {
+            Ok(text) => {
+                let password = Secret::new(text.trim_end_matches(['\r', '\n']).to_owned());
+                Some(Credentials { user, password })
+            }
+            Err(error) => {
+                let path = file.display();
+                let remedy =
+                    text::remedy(&error).unwrap_or("give a file that holds nothing but the password");
+                problems.push(format!("broker.password_file (--password-file) {path}: {error}; {remedy}"));
+                None
+            }
+        }
+    }
+}
+
+/// "credential:NAME" is the systemd credential NAME.
+fn credential(path: &Path) -> PathBuf {
+    match (
+        path.to_str().and_then(|path| path.strip_prefix("credential:")),
+        std::env::var_os("CREDENTIALS_DIRECTORY"),
+    ) {
+        (Some(name), Some(folder)) => Path::new(&folder).join(name),
+        _ => path.to_owned(),
+    }
+}
+
+/// Host as the MQTT client expects it, port, and true for TLS.
+fn address(url: &str) -> Result<(String, u16, bool), String> {
+    const RIGHT: &str = "give mqtts://HOST:8883, or mqtt://HOST:1883 for a broker on the same machine";
+    let (rest, is_tls) = match (url.strip_prefix("mqtts://"), url.strip_prefix("mqtt://")) {
+        (Some(rest), _) => (rest, true),
+        (_, Some(rest)) => (rest, false),
+        _ => return Err(RIGHT.to_owned()),
+    };
+    let rest = rest.trim_end_matches('/');
+    if rest.contains('@') {
+        return Err(
+            "user and password do not stand in a URL; give broker.user and broker.password_file".to_owned()
+        );
+    }
+    let is_inside_brackets = |at: usize| rest[at..].contains(']');
+    let (host, port) = match rest.rfind(':').filter(|at| !is_inside_brackets(*at)) {
+        Some(at) => (
+            &rest[..at],
+            rest[at + 1..].parse().map_err(|_| format!("\"{}\" is no port; {RIGHT}", &rest[at + 1..]))?,
+        ),
+        None => (rest, if is_tls { 8883 } else { 1883 }),
+    };
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_host = match bare {
+        Some(bare) => bare.parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c)),
+    };
+    if is_host { Ok((host.to_owned(), port, is_tls)) } else { Err(format!("\"{host}\" is no host; {RIGHT}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../../deploy/etc/wardwatch/wardpost.toml");
+
+    fn written(text: &str) -> Written {
+        toml::from_str(text).unwrap()
+    }
+
+    fn problems(text: &str) -> String {
+        written(text).settings().unwrap_err().to_string()
+    }
+
+    /// The example with every optional key uncommented.
+    fn example_in_full() -> String {
+        let full = EXAMPLE.lines().map(|line| match line.strip_prefix('#') {
+            Some(key) if !key.starts_with(' ') && key.contains(" = ") => key,
+            _ => line,
+        });
+        full.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_shipped_example_is_valid_and_names_every_key() {
+        let example = written(EXAMPLE);
+        assert_eq!(example.broker.url.as_deref(), Some("mqtts://post.example:8883"));
+        let full = written(&example_in_full());
+        let WrittenBroker {
+            url,
+            ca_file,
+            cert_file,
+            key_file,
+            user,
+            password_file,
+            client_id,
+            keep_alive_seconds,
+        } = full.broker.clone();
+        assert!(url.is_some() && ca_file.is_some() && cert_file.is_some() && key_file.is_some());
+        assert!(user.is_some() && password_file.is_some());
+        let WrittenPost { ward, database, silent_after_seconds, keep_days, timezone, language } =
+            full.post.clone();
+        assert!(ward.is_some() && timezone.is_some() && language.is_some());
+        full.showing().unwrap();
+        // The values of the example are those of left-out keys.
+        let plain =
+            written("[broker]\nurl = \"mqtt://localhost\"\n[post]\nward = \"ben-nghe\"").settings().unwrap();
+        assert_eq!(client_id, plain.broker.client_id);
+        assert_eq!(keep_alive_seconds.unwrap(), plain.broker.keep_alive.as_secs());
+        assert_eq!(database.unwrap(), plain.database);
+        assert_eq!(silent_after_seconds.unwrap(), plain.silent_after.as_secs());
+        assert_eq!(keep_days.unwrap() * 86_400, plain.keep.as_secs());
+    }
+
+    #[test]
+    fn unknown_keys_are_errors_with_their_place() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("wardpost.toml");
+        std::fs::write(&path, "[post]\nwards = \"a\"\n").unwrap();
+        let error = Written::read(&path).unwrap_err().to_string();
+        assert!(
+            error.contains("line 2") && error.contains("wards") && error.contains("wardpost.toml"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_file_names_others_beside_it_and_the_command_line_goes_first() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("wardpost.toml");
+        std::fs::write(place.path().join("secret"), "hunter2\n").unwrap();
+        let text = "[broker]\nurl = \"mqtt://a:1\"\nuser = \"post\"\npassword_file = \"secret\"\n[post]\nward = \"+\"";
+        std::fs::write(&path, text).unwrap();
+        let over = written("[broker]\nurl = \"mqtt://[::1]:7\"\n");
+        let settings = Written::read(&path).unwrap().overlaid(over).settings().unwrap();
+        assert_eq!((settings.broker.host.as_str(), settings.broker.port, settings.ward), ("[::1]", 7, None));
+        let credentials = settings.broker.credentials.unwrap();
+        assert_eq!(credentials.password.reveal(), "hunter2");
+        assert_eq!(settings.broker.client_id, None);
+    }
+
+    #[test]
+    fn files_in_other_encodings_say_what_to_do() {
+        let place = tempfile::tempdir().unwrap();
+        let (path, password) = (place.path().join("wardpost.toml"), place.path().join("secret"));
+        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        for bytes in [utf16(EXAMPLE), b"[post]\nward = \"B\xean\"\n".to_vec()] {
+            std::fs::write(&path, bytes).unwrap();
+            let error = Written::read(&path).unwrap_err().to_string();
+            assert!(error.contains("encoding") && error.contains("UTF-8"), "{error}");
+        }
+        // With the byte order mark that an editor of Windows writes.
+        let text = "[broker]\nurl = \"mqtt://a:1\"\nuser = \"post\"\npassword_file = \"secret\"\n";
+        std::fs::write(&path, format!("\u{feff}{text}")).unwrap();
+        std::fs::write(&password, "\u{feff}hunter2\r\n").unwrap();
+        let settings = Written::read(&path).unwrap().settings().unwrap();
+        assert_eq!(settings.broker.credentials.unwrap().password.reveal(), "hunter2");
+        std::fs::write(&password, utf16("hunter2\n")).unwrap();
+        let error = Written::read(&path).unwrap().settings().unwrap_err().to_string();
+        assert!(
+            error.contains("password_file") && error.contains("UTF-16") && error.contains("iconv"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn all_problems_are_said_at_once() {
+        let said = problems(
+            "[broker]\nurl = \"mqtts://post\"\nuser = \"a\"\ncert_file = \"x\"\n\
+             [post]\nward = \"Bến\"\nsilent_after_seconds = 0\nkeep_days = 0\nlanguage = \"fr\"\ntimezone = \"Mars\"",
+        );
+        for key in ["ca_file", "password_file", "ward", "silent_after", "keep_days", "language", "timezone"] {
+            assert!(said.contains(key), "{key}: {said}");
+        }
+        for url in [
+            "post",
+            "mqtt://",
+            "mqtt://a b",
+            "mqtt://u:p@host",
+            "mqtt://host:x",
+            "http://host",
+            "mqtt://[zz]",
+        ] {
+            assert!(problems(&format!("[broker]\nurl = \"{url}\"")).contains("mqtt"), "{url}");
+        }
+        assert!(problems("").contains("broker.url (--broker) is missing"));
+    }
+}

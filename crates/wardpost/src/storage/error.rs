@@ -1,0 +1,81 @@
+//! Errors of the post's database, with their remedies.
+
+use std::io;
+use std::path::PathBuf;
+
+use base::fault::ErrorKind;
+
+/// An error of the post's database.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// Another `wardpost serve` fills it.
+    #[error("{} is in use by another wardpost serve; stop that one, or give this one another --database", path.display())]
+    InUse {
+        /// The database.
+        path: PathBuf,
+    },
+    /// Its folder or its lock cannot be used.
+    #[error("cannot use {}: {source}; give --database a path in a folder that this user may write to", path.display())]
+    Place {
+        /// The folder or file that was to be used.
+        path: PathBuf,
+        /// Reason of the failure.
+        source: io::Error,
+    },
+    /// There is none.
+    #[error("there is no database {}; start `wardpost serve`, or name its database with --database", path.display())]
+    Missing {
+        /// The path that was tried.
+        path: PathBuf,
+    },
+    /// A newer wardpost made it.
+    #[error("{} is of version {found}, and this wardpost knows {known}; install a newer wardpost", path.display())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest that is known.
+        known: usize,
+    },
+    /// SQLite reports an error.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Sql {
+        /// The failed action.
+        action: &'static str,
+        /// The database.
+        path: PathBuf,
+        /// SQLite's error.
+        source: rusqlite::Error,
+    },
+    /// A row does not read.
+    #[error("{} holds what no wardpost wrote: {what}", path.display())]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// The row that does not read.
+        what: String,
+    },
+}
+
+impl StorageError {
+    /// Kind of the error, which decides the reaction to it.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::InUse { .. } | Self::Place { .. } | Self::Missing { .. } | Self::Newer { .. } => {
+                ErrorKind::Config
+            }
+            Self::Damaged { .. } => ErrorKind::Corrupt,
+            Self::Sql { source, .. } => match source.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+                    ErrorKind::Transient
+                }
+                Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+                    ErrorKind::Corrupt
+                }
+                Some(_) => ErrorKind::Exhausted,
+                None => ErrorKind::Bug,
+            },
+        }
+    }
+}

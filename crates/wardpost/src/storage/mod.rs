@@ -1,0 +1,240 @@
+//! The ward post's database: alerts, their thumbnails, the stored and lost numbers of each outbox, boxes, notices, refused
+//! messages, and the access log. One process writes arrivals ([`Storage::open`]); any number may read beside it
+//! ([`Storage::open_beside`]).
+//!
+//! SQLite in WAL mode with synchronous=FULL: a batch for which [`Storage::take`] has returned survives a power cut. Everything
+//! here blocks.
+
+mod error;
+mod looks;
+mod lost;
+mod reading;
+mod runs;
+#[cfg(test)]
+pub(crate) mod testing;
+mod writing;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use base::text;
+
+pub use error::StorageError;
+pub use looks::{Access, Look};
+pub use lost::{Settlement, Verdict};
+pub use reading::{BoxState, Filter, Hole, LateThumbnail, StoredAlert, StoredNotice};
+pub use writing::{Batch, Notice, NoticeKind, REFUSED_MAX, Taken};
+
+/// Maximum time for which a statement waits for another connection that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Steps from one version to the next; `user_version` counts those that were taken. Never changed once released.
+const STEPS: &[&str] = &[include_str!("schema.sql")];
+
+/// A connection to the database.
+#[derive(Debug)]
+pub struct Storage {
+    connection: Connection,
+    path: PathBuf,
+    /// Held by the process that takes arrivals.
+    _lock: Option<File>,
+}
+
+impl Storage {
+    /// Opens the database to take arrivals, creating it and its folder where there is none, and brings it up to date.
+    ///
+    /// # Errors
+    /// Another process has it open for arrivals, the place cannot be written, or a newer wardpost made it.
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
+        let place = |path: &Path| {
+            let path = path.to_owned();
+            move |source| StorageError::Place { path, source }
+        };
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(place(folder))?;
+        }
+        let lock_path = path.with_extension("lock");
+        let lock = File::create(&lock_path).map_err(place(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => {
+                return Err(StorageError::InUse { path: path.to_owned() });
+            }
+            Err(std::fs::TryLockError::Error(error)) => return Err(place(&lock_path)(error)),
+        }
+        let mut storage =
+            Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        storage._lock = Some(lock);
+        storage.migrate()?;
+        Ok(storage)
+    }
+
+    /// Opens an existing database: to read it, to log accesses, to settle outboxes.
+    ///
+    /// # Errors
+    /// There is none; a newer wardpost made it.
+    pub fn open_beside(path: &Path) -> Result<Self, StorageError> {
+        if !path.exists() {
+            return Err(StorageError::Missing { path: path.to_owned() });
+        }
+        let storage = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        match storage.version()? {
+            0 => Err(StorageError::Missing { path: path.to_owned() }),
+            _ => Ok(storage),
+        }
+    }
+
+    /// The MQTT client id that goes with this database: two posts that receive all wards of a broker have one each. A small
+    /// file beside the database keeps it. An older database keeps the id by which the broker knows its session.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn client_id(&self) -> Result<String, StorageError> {
+        let path = self.path.with_extension("client-id");
+        let failed = |source| StorageError::Place { path: path.clone(), source };
+        match text::read(&path) {
+            Ok(id) if !id.trim().is_empty() => return Ok(id.trim().to_owned()),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
+        let id = if self.boxes()?.is_empty() {
+            let random = uuid::Uuid::now_v7().simple().to_string();
+            format!("wardpost-{}", &random[random.len() - 12..])
+        } else {
+            "wardpost".to_owned()
+        };
+        let beside = path.with_extension("client-id.new");
+        std::fs::write(&beside, format!("{id}\n"))
+            .and_then(|()| std::fs::rename(&beside, &path))
+            .map_err(failed)?;
+        Ok(id)
+    }
+
+    /// A value that changes when another connection has changed the database; costs no access to the disk.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn change(&self) -> Result<i64, StorageError> {
+        let read = self.connection.pragma_query_value(None, "data_version", |row| row.get(0));
+        read.map_err(self.failed("look for changes of"))
+    }
+
+    fn connect(path: &Path, flags: OpenFlags) -> Result<Self, StorageError> {
+        let prepare = |connection: Connection| {
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.pragma_update(None, "foreign_keys", true)?;
+            Ok(connection)
+        };
+        let opened =
+            Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).and_then(prepare);
+        match opened {
+            Ok(connection) => Ok(Self { connection, path: path.to_owned(), _lock: None }),
+            Err(source) => Err(StorageError::Sql { action: "open", path: path.to_owned(), source }),
+        }
+    }
+
+    /// Number of migration steps that were taken.
+    fn version(&self) -> Result<usize, StorageError> {
+        let read = self.connection.pragma_query_value(None, "user_version", |row| row.get(0));
+        let found: i64 = read.map_err(self.failed("read the version of"))?;
+        let known = STEPS.len();
+        let taken = usize::try_from(found).ok().filter(|taken| *taken <= known);
+        taken.ok_or_else(|| StorageError::Newer { path: self.path.clone(), found, known })
+    }
+
+    fn migrate(&mut self) -> Result<(), StorageError> {
+        let taken = self.version()?;
+        for (number, step) in (1i64..).zip(STEPS).skip(taken) {
+            let failed = self.failed("bring up to date");
+            let take = |connection: &mut Connection| {
+                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                transaction.execute_batch(step)?;
+                transaction.pragma_update(None, "user_version", number)?;
+                transaction.commit()
+            };
+            take(&mut self.connection).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn failed(&self, action: &'static str) -> impl Fn(rusqlite::Error) -> StorageError + use<> {
+        let path = self.path.clone();
+        move |source| StorageError::Sql { action, path: path.clone(), source }
+    }
+}
+
+/// A number as SQLite has it; counts and sequence numbers never reach its end.
+fn sql(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_takes_arrivals_and_others_read_beside_it() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("below/post.sqlite");
+        assert!(matches!(Storage::open_beside(&path), Err(StorageError::Missing { .. })));
+        let first = Storage::open(&path).unwrap();
+        assert!(matches!(Storage::open(&path), Err(StorageError::InUse { .. })));
+        let beside = Storage::open_beside(&path).unwrap();
+        let mode: String =
+            beside.connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        let synchronous: i64 =
+            first.connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+        assert_eq!((mode.as_str(), synchronous), ("wal", 2));
+        drop(first);
+        Storage::open(&path).unwrap();
+    }
+
+    #[test]
+    fn each_database_has_a_client_id_of_its_own_that_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let of = |name: &str| Storage::open(&place.path().join(name)).unwrap().client_id().unwrap();
+        let (first, second) = (of("a.sqlite"), of("b.sqlite"));
+        assert_ne!(first, second);
+        assert!(first.starts_with("wardpost-") && first.len() == 21, "{first}");
+        assert_eq!(of("a.sqlite"), first);
+    }
+
+    #[test]
+    fn a_database_from_before_keeps_the_session_that_the_broker_knows() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("post.sqlite");
+        let storage = Storage::open(&path).unwrap();
+        storage.connection.execute("INSERT INTO box (ward, id) VALUES ('ben-nghe', 'box-1')", []).unwrap();
+        assert_eq!(storage.client_id().unwrap(), "wardpost");
+        drop(storage);
+        assert_eq!(Storage::open(&path).unwrap().client_id().unwrap(), "wardpost");
+    }
+
+    #[test]
+    fn a_database_of_a_newer_wardpost_is_left_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("post.sqlite");
+        let storage = Storage::open(&path).unwrap();
+        storage.connection.pragma_update(None, "user_version", 99).unwrap();
+        drop(storage);
+        let error = Storage::open(&path).unwrap_err();
+        assert!(error.to_string().contains("install a newer wardpost"), "{error}");
+        assert_eq!(error.kind(), base::fault::ErrorKind::Config);
+    }
+
+    #[test]
+    fn what_is_no_database_says_so() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("post.sqlite");
+        std::fs::write(&path, "not a database, but long enough to be looked at as one by SQLite ".repeat(20))
+            .unwrap();
+        let error = Storage::open_beside(&path).unwrap_err();
+        assert_eq!(error.kind(), base::fault::ErrorKind::Corrupt, "{error}");
+    }
+}

@@ -1,0 +1,65 @@
+//! Made-up alerts and statuses.
+
+use serde_json::json;
+
+use crate::arrival::{Arrival, Message, Sender};
+use base::alert::Alert;
+use base::ids::AlertId;
+use base::status::OutboxStatus;
+use base::time::WallTime;
+
+/// A box of ward `ben-nghe`.
+pub fn sender(box_id: &str) -> Sender {
+    Sender { ward: "ben-nghe".parse().unwrap(), box_id: box_id.parse().unwrap() }
+}
+
+/// An alert that has opened, with a thumbnail of three bytes.
+pub fn alert(box_id: &str, seq: u64) -> Alert {
+    serde_json::from_value(json!({
+        "schema": "wardwatch.alert/1", "id": AlertId::new(1_777_673_643_120), "seq": seq,
+        "phase": "opened", "ward": "ben-nghe", "box": box_id,
+        "camera": { "id": "gate", "name": "Cổng chợ", "lat": 10.7769, "lon": 106.7009 },
+        "rule": { "id": "night", "kind": "intrusion", "name": "Đêm" },
+        "severity": "warning", "opened_at": "2026-05-01T22:14:03.120Z", "clock": "synced",
+        "subjects": [{ "track": 4, "label": "two-wheeler", "score": 0.9, "box": [0.1, 0.2, 0.3, 0.4], "path": [] }],
+        "count": 1, "zone": "yard", "why": "two-wheeler in \"yard\" for 2.4 s (2.0 s needed)",
+        "model": { "name": "street-nano" },
+        "clip": { "ref": "clip-1", "starts_at": "2026-05-01T22:13:58.120Z" },
+        "thumbnail": "/9j/",
+    }))
+    .unwrap()
+}
+
+/// Message of an alert, as the broker delivers it.
+pub fn message(alert: &Alert) -> Message {
+    let payload = serde_json::to_vec(alert).unwrap();
+    Message {
+        topic: format!("wardwatch/v1/{}/{}/alert", alert.ward, alert.box_id),
+        bytes: payload.len(),
+        payload,
+        retained: false,
+        at: WallTime::from_micros(1_777_673_644_000_000),
+    }
+}
+
+/// Arrival of an alert.
+pub fn arrival(alert: &Alert) -> Arrival {
+    Arrival::read(message(alert))
+}
+
+/// Status of a box of ward `ben-nghe`.
+pub fn status(box_id: &str, outbox: Option<OutboxStatus>) -> Arrival {
+    let status = json!({
+        "schema": "wardwatch.status/1", "presence": "online", "ward": "ben-nghe", "box": box_id, "version": "0.1.0",
+        "boot_id": "boot", "started_at": "2026-05-01T22:14:03.120Z", "cameras": [], "outbox_depth": 0,
+        "outbox": outbox, "clock": "synced",
+    });
+    let payload = status.to_string().into_bytes();
+    Arrival::read(Message {
+        topic: format!("wardwatch/v1/ben-nghe/{box_id}/status"),
+        bytes: payload.len(),
+        payload,
+        retained: false,
+        at: WallTime::from_micros(1_777_673_644_000_000),
+    })
+}

@@ -1,0 +1,355 @@
+//! Selects the best frame of an event: its subjects are large, sharp and whole. The opening alert shows the frame that
+//! completed the evidence, or the latest one before it on which a subject was seen; an event that had to wait shows the
+//! best frame so far. The closing alert shows a better frame, if there was one meanwhile. Subjects that are only expected
+//! on a frame are marked as such.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::alerts::thumbnail::Mark;
+use base::detection::Label;
+use base::event::{Event, Phase, Subject};
+use base::geometry::Rect;
+use base::ids::{AlertId, TrackId};
+use base::picture::{Frame, Picture};
+use base::time::WallTime;
+use base::track::Track;
+
+/// Factor by which a later frame must be better to be sent over a slow link.
+const BETTER: f32 = 1.25;
+/// A frame on which a subject was seen is shown instead of a later one on which it was not, if it is no older than this.
+const SEEN_MAX: Duration = Duration::from_secs(2);
+/// Factor on the quality of a subject at the picture's edge, since the rest of it may be outside.
+const CUT: f32 = 0.4;
+/// Distance from the edge at which a subject counts as cut, as a fraction of the picture.
+const EDGE: f32 = 0.004;
+/// Mean difference of neighbouring pixels, in codes, of a subject that is half as sharp as can be.
+const SHARP_CODES: f32 = 8.0;
+
+/// An event that opened or closed, with its snapshot.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// The event.
+    pub event: Event,
+    /// `None` where there is no picture, or none that is better than the one that was sent.
+    pub shot: Option<Shot>,
+}
+
+/// A snapshot: a frame with its subjects and bystanders.
+#[derive(Debug, Clone)]
+pub struct Shot {
+    /// The picture; its samples are shared.
+    pub picture: Picture,
+    /// Time of the frame.
+    pub at: WallTime,
+    /// Subjects of the event.
+    pub subjects: Vec<Shown>,
+    /// Persons that are not subjects of the event.
+    pub bystanders: Vec<Rect>,
+    quality: f32,
+}
+
+/// A subject on a frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shown {
+    /// Class of the subject.
+    pub label: Label,
+    /// Score of the latest detection, 0..=1.
+    pub score: f32,
+    /// Bounding box on the frame.
+    pub rect: Rect,
+    /// True if it was not seen on that frame but is expected there.
+    pub predicted: bool,
+}
+
+/// The best frames of one camera's open events: one each.
+#[derive(Debug, Default)]
+pub struct Portraits {
+    open: BTreeMap<AlertId, Portrait>,
+    /// The latest frame on which a track was seen, with its tracks.
+    seen: Option<(Frame, Vec<Track>)>,
+}
+
+#[derive(Debug)]
+struct Portrait {
+    best: Shot,
+    /// Quality of the snapshot that was sent; `None` where the event waits to be sent.
+    sent: Option<f32>,
+}
+
+impl Portraits {
+    /// Takes in a frame while events are open or wait to be sent: their ids, and the tracks that take part. Events that
+    /// opened on the frame have been sent before.
+    pub fn look<'a>(
+        &mut self,
+        frame: &Frame,
+        open: impl Iterator<Item = (AlertId, &'a [TrackId])>,
+        tracks: &[Track],
+    ) {
+        for (id, members) in open {
+            let shot = Shot::of(frame, members, tracks);
+            match self.open.get_mut(&id) {
+                Some(portrait) if shot.quality > portrait.best.quality => portrait.best = shot,
+                Some(_) => {}
+                None => {
+                    self.open.insert(id, Portrait { best: shot, sent: None });
+                }
+            }
+        }
+        if tracks.iter().any(|track| track.last_seen == frame.at.monotonic) {
+            self.seen = Some((frame.clone(), tracks.to_vec()));
+        }
+    }
+
+    /// Gives each event its snapshot: an opening one this frame, a closing one the best frame if it is better enough.
+    pub fn tell(&mut self, frame: Option<&Frame>, events: Vec<Event>, tracks: &[Track]) -> Vec<Told> {
+        events.into_iter().map(|event| self.told(frame, event, tracks)).collect()
+    }
+
+    fn told(&mut self, frame: Option<&Frame>, event: Event, tracks: &[Track]) -> Told {
+        let shot = match event.phase {
+            Phase::Opened => {
+                let waited = self.open.remove(&event.id).map(|portrait| portrait.best);
+                let waited = waited.filter(|shot| shot.quality > 0.0);
+                let shot = waited.or_else(|| frame.map(|frame| self.opening(frame, &event, tracks)));
+                if let Some(shot) = shot.clone() {
+                    self.open.insert(event.id, Portrait { sent: Some(shot.quality), best: shot });
+                }
+                shot
+            }
+            Phase::Closed => {
+                let portrait = self.open.remove(&event.id);
+                let is_better = |p: &Portrait| p.sent.is_none_or(|sent| p.best.quality > BETTER * sent);
+                portrait.filter(is_better).map(|portrait| portrait.best)
+            }
+        };
+        Told { event, shot }
+    }
+
+    /// Snapshot of this frame; or of the latest one on which a subject was seen, where none is seen on this one.
+    fn opening(&self, frame: &Frame, event: &Event, tracks: &[Track]) -> Shot {
+        let members: Vec<TrackId> = event.subjects.iter().map(|subject| subject.track).collect();
+        let mut shot = Shot::of(frame, &members, tracks);
+        let is_recent = |seen: &Frame| {
+            seen.epoch == frame.epoch && frame.at.monotonic.since(seen.at.monotonic) <= SEEN_MAX
+        };
+        if let Some((seen, tracks)) = self.seen.as_ref().filter(|(seen, _)| is_recent(seen)) {
+            let before = Shot::of(seen, &members, tracks);
+            if shot.quality == 0.0 && before.quality > 0.0 {
+                shot = before;
+            }
+        }
+        // A static object without a track is shown where the rule saw it.
+        let is_thing = |subject: &&Subject| {
+            subject.label == Label::Moving && !tracks.iter().any(|track| track.id == subject.track)
+        };
+        let things = event.subjects.iter().filter(is_thing);
+        shot.subjects.extend(things.map(|thing| Shown {
+            label: thing.label,
+            score: thing.score,
+            rect: thing.rect,
+            predicted: false,
+        }));
+        shot
+    }
+}
+
+impl Shot {
+    fn of(frame: &Frame, members: &[TrackId], tracks: &[Track]) -> Self {
+        let (subjects, others): (Vec<&Track>, Vec<&Track>) =
+            tracks.iter().partition(|track| members.contains(&track.id));
+        let seen = subjects.iter().filter(|track| track.last_seen == frame.at.monotonic);
+        let quality = seen.map(|track| quality(&frame.picture, track)).fold(0.0, f32::max);
+        Self {
+            picture: frame.picture.clone(),
+            at: frame.at.wall,
+            subjects: subjects.iter().map(|track| Shown::of(track, frame)).collect(),
+            bystanders: others
+                .iter()
+                .filter(|track| track.label == Label::Person)
+                .map(|track| track.rect)
+                .collect(),
+            quality,
+        }
+    }
+}
+
+impl Shot {
+    /// Marks of its subjects, to be drawn.
+    pub fn marks(&self) -> Vec<Mark> {
+        self.subjects.iter().map(|s| Mark::of(s.label, s.score, s.rect, s.predicted)).collect()
+    }
+}
+
+impl Shown {
+    fn of(track: &Track, frame: &Frame) -> Self {
+        let Track { label, score, rect, .. } = *track;
+        Self { label, score, rect, predicted: !track.is_seen_at(frame.at.monotonic) }
+    }
+}
+
+/// Side in pixels, times sharpness, score and, at the edge, [`CUT`].
+fn quality(picture: &Picture, track: &Track) -> f32 {
+    let rect = track.rect.clamped();
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let is_cut = rect.x < EDGE || rect.y < EDGE || rect.right() > 1.0 - EDGE || rect.bottom() > 1.0 - EDGE;
+    let pixel = |part: f32, size: usize| ((part * size as f32) as usize).min(size);
+    let columns = pixel(rect.x, width)..pixel(rect.right(), width);
+    let (mut sum, mut count) = (0u64, 0u64);
+    for row in (pixel(rect.y, height)..pixel(rect.bottom(), height)).step_by(2) {
+        let row = &picture.luma()[row * width..][columns.clone()];
+        sum += row.windows(2).map(|pair| u64::from(pair[0].abs_diff(pair[1]))).sum::<u64>();
+        count += row.len().saturating_sub(1) as u64;
+    }
+    let codes = sum as f32 / count.max(1) as f32;
+    let side = (rect.area() * (width * height) as f32).sqrt();
+    side * codes / (codes + SHARP_CODES) * track.score * if is_cut { CUT } else { 1.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::event::{RuleRef, Severity};
+    use base::geometry::Point;
+    use base::ids::Epoch;
+    use base::picture::{Colour, PixelFormat};
+    use base::time::{ClockState, Monotonic, Pts, Stamp};
+
+    fn stamp(second: u64) -> Stamp {
+        let monotonic = Monotonic::from_nanos(second * 1_000_000_000);
+        Stamp { wall: WallTime::from_micros(second as i64 * 1_000_000), monotonic, clock: ClockState::Synced }
+    }
+
+    /// Texture of so many codes everywhere.
+    fn frame(second: u64, codes: u8) -> Frame {
+        let mut samples = vec![100; Picture::byte_count(160, 90)];
+        samples[..160 * 90].iter_mut().step_by(2).for_each(|sample| *sample += codes);
+        let picture = Picture::new(160, 90, PixelFormat::I420, Colour::default(), samples).unwrap();
+        Frame { camera: "c".parse().unwrap(), epoch: Epoch(1), pts: Pts(0), at: stamp(second), picture }
+    }
+
+    fn track(id: u64, second: u64, rect: Rect) -> Track {
+        let at = stamp(second).monotonic;
+        Track {
+            id: TrackId(id),
+            label: Label::Person,
+            score: 0.8,
+            rect,
+            velocity: Point::new(0.0, 0.0),
+            confirmed: true,
+            first_seen: at,
+            last_seen: at,
+            path: Vec::new(),
+        }
+    }
+
+    fn event(phase: Phase, track: &Track) -> Event {
+        let Track { id, label, score, rect, .. } = *track;
+        Event {
+            id: AlertId::new(5),
+            phase,
+            camera: "c".parse().unwrap(),
+            rule: RuleRef { id: "r".parse().unwrap(), kind: "intrusion".into(), name: "r".into() },
+            severity: Severity::Notice,
+            opened_at: stamp(1),
+            closed_at: (phase == Phase::Closed).then(|| stamp(9)),
+            subjects: vec![Subject { track: id, label, score, rect, predicted: false, path: Vec::new() }],
+            follows: None,
+            count: 1,
+            zone: None,
+            why: String::new(),
+        }
+    }
+
+    /// Second of the frame that the closing alert shows after these later frames: second, texture, box.
+    fn shown_at(later: &[(u64, u8, Rect)]) -> Option<u64> {
+        let small = track(1, 1, Rect::new(0.4, 0.4, 0.1, 0.2));
+        let opened = event(Phase::Opened, &small);
+        let mut portraits = Portraits::default();
+        let told = portraits.tell(Some(&frame(1, 40)), vec![opened.clone()], std::slice::from_ref(&small));
+        assert_eq!(told[0].shot.as_ref().unwrap().at, stamp(1).wall, "the opening shows its own frame");
+        for (second, codes, rect) in later {
+            let seen = track(1, *second, *rect);
+            let members = [TrackId(1)];
+            portraits.look(&frame(*second, *codes), [(opened.id, &members[..])].into_iter(), &[seen]);
+        }
+        let closed = Event { id: opened.id, ..event(Phase::Closed, &small) };
+        let told = portraits.tell(None, vec![closed], &[]);
+        assert!(portraits.open.is_empty(), "nothing is kept for what is over");
+        told[0].shot.as_ref().map(|shot| shot.at.as_unix_millis() / 1000)
+    }
+
+    #[test]
+    fn the_largest_sharp_and_whole_subject_is_shown_at_the_end() {
+        let large = Rect::new(0.3, 0.3, 0.2, 0.4);
+        assert_eq!(shown_at(&[(2, 40, large), (3, 4, large)]), Some(2), "blurred is worse");
+        assert_eq!(
+            shown_at(&[(2, 40, Rect::new(0.0, 0.3, 0.2, 0.4)), (3, 30, large)]),
+            Some(3),
+            "cut is worse"
+        );
+        assert_eq!(shown_at(&[(2, 40, Rect::new(0.4, 0.4, 0.11, 0.21))]), None, "hardly better is not sent");
+        assert_eq!(shown_at(&[]), None);
+    }
+
+    #[test]
+    fn a_thing_that_is_no_track_is_shown_where_it_stands() {
+        let passer = track(1, 1, Rect::new(0.1, 0.1, 0.1, 0.2));
+        let thing = track(9, 1, Rect::new(0.5, 0.5, 0.1, 0.1));
+        let shown = |label| {
+            let opened = event(Phase::Opened, &Track { label, ..thing.clone() });
+            let told =
+                Portraits::default().tell(Some(&frame(1, 40)), vec![opened], std::slice::from_ref(&passer));
+            told[0].shot.as_ref().unwrap().subjects.iter().map(|subject| subject.rect).collect::<Vec<Rect>>()
+        };
+        assert_eq!(shown(Label::Moving), [thing.rect]);
+        assert_eq!(shown(Label::TwoWheeler), [], "who is gone is not where they were");
+    }
+
+    #[test]
+    fn an_event_that_waited_shows_its_best_frame_so_far() {
+        let large = track(1, 3, Rect::new(0.3, 0.3, 0.2, 0.4));
+        let held = event(Phase::Opened, &large);
+        let mut portraits = Portraits::default();
+        let members = [TrackId(1)];
+        for (second, rect) in
+            [(2, Rect::new(0.4, 0.4, 0.1, 0.2)), (3, large.rect), (4, Rect::new(0.9, 0.4, 0.1, 0.2))]
+        {
+            let seen = track(1, second, rect);
+            portraits.look(&frame(second, 40), [(held.id, &members[..])].into_iter(), &[seen]);
+        }
+        let told = portraits.tell(Some(&frame(9, 40)), vec![held], &[]);
+        let shot = told[0].shot.as_ref().unwrap();
+        assert_eq!((shot.at, shot.subjects[0].rect), (stamp(3).wall, large.rect));
+    }
+
+    #[test]
+    fn who_is_only_expected_is_shown_where_he_was_seen_or_is_marked() {
+        let seen = track(1, 3, Rect::new(0.3, 0.3, 0.2, 0.4));
+        let opened = event(Phase::Opened, &seen);
+        let shown = |before: Option<u64>, now: u64| {
+            let mut portraits = Portraits::default();
+            if let Some(second) = before {
+                portraits.look(&frame(second, 40), std::iter::empty(), std::slice::from_ref(&seen));
+            }
+            let told =
+                portraits.tell(Some(&frame(now, 40)), vec![opened.clone()], std::slice::from_ref(&seen));
+            let shot = told[0].shot.clone().unwrap();
+            (shot.at, shot.subjects[0].predicted)
+        };
+        assert_eq!(shown(None, 3), (stamp(3).wall, false));
+        assert_eq!(shown(Some(3), 4), (stamp(3).wall, false), "where he was seen a second ago");
+        assert_eq!(shown(Some(3), 9), (stamp(9).wall, true), "which is too long ago");
+        assert_eq!(shown(None, 4), (stamp(4).wall, true));
+    }
+
+    #[test]
+    fn other_persons_are_bystanders() {
+        let subject = track(1, 1, Rect::new(0.1, 0.1, 0.1, 0.2));
+        let other = track(2, 1, Rect::new(0.5, 0.1, 0.1, 0.2));
+        let car = Track { label: Label::Car, ..track(3, 1, Rect::new(0.7, 0.1, 0.1, 0.2)) };
+        let shot = Shot::of(&frame(1, 40), &[TrackId(1)], &[subject, other.clone(), car]);
+        assert_eq!(shot.bystanders, [other.rect]);
+        assert_eq!(shot.subjects.len(), 1);
+    }
+}

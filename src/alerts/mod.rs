@@ -1,0 +1,179 @@
+//! Turns events into alerts. The thread that examined the frame draws the thumbnail and composes the message. One thread,
+//! the alert writer ([`Keeper`]), has it stored, so that a slow disk holds up no detector.
+
+mod best_frame;
+pub mod thumbnail;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use jiff::tz::TimeZone;
+
+use crate::config;
+use base::ack::Ack;
+use base::alert::{Alert, AlertDraft, ClipRef, ModelRef, Thumbnail};
+use base::channel;
+use base::fault::chain;
+use base::ids::{BoxId, CameraId, WardId};
+use base::progress;
+pub use best_frame::{Portraits, Shot, Told};
+use clipstore::Store;
+use thumbnail::{Caption, Mark, Shroud};
+use wardlink::{Outbox, Publisher};
+use writer::Keeper;
+
+/// Alerts that may wait for the alert writer before detection waits too.
+const WAITING_MAX: usize = 64;
+
+/// The thread of the alert writer.
+pub struct Alerts {
+    input: AlertInput,
+    /// Dropped to end the waiting for a store that fails.
+    patience: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Entry for events. Blocks while [`WAITING_MAX`] alerts wait for the disk.
+#[derive(Clone)]
+pub struct AlertInput {
+    queue: SyncSender<Waiting>,
+    cameras: Arc<Mutex<BTreeMap<CameraId, config::Camera>>>,
+    timezone: TimeZone,
+    ward: WardId,
+    box_id: BoxId,
+    model: ModelRef,
+}
+
+/// Entry of the queue to the alert writer.
+pub enum Waiting {
+    /// An alert.
+    Alert(Box<AlertDraft>),
+    /// The end of the queue.
+    End,
+}
+
+impl Alerts {
+    /// Starts the alert writer. An error: the system has no thread left.
+    pub fn start(
+        settings: &config::Settings,
+        store: Store,
+        publisher: Arc<Publisher>,
+        model: ModelRef,
+    ) -> std::io::Result<Self> {
+        let (queue, waiting) = channel::blocking(WAITING_MAX);
+        let (patience, impatience) = channel::blocking(1);
+        let body = move || Keeper::new(store, publisher, impatience).run(&waiting);
+        let thread = std::thread::Builder::new().name("alerts".into()).spawn(body)?;
+        let input = AlertInput {
+            queue,
+            cameras: Arc::default(),
+            timezone: settings.timezone.clone(),
+            ward: settings.ward.clone(),
+            box_id: settings.box_id.clone(),
+            model,
+        };
+        let alerts = Self { input, patience: Some(patience), thread: Some(thread) };
+        alerts.set_cameras(settings);
+        Ok(alerts)
+    }
+
+    /// The entry for events of one more camera or thread.
+    pub fn input(&self) -> AlertInput {
+        self.input.clone()
+    }
+
+    /// Applies the cameras' settings: names, pre-roll and post-roll, privacy masks.
+    pub fn set_cameras(&self, settings: &config::Settings) {
+        let cameras =
+            settings.cameras.iter().map(|camera| (camera.camera.id.clone(), camera.clone())).collect();
+        *self.input.cameras.lock().unwrap_or_else(PoisonError::into_inner) = cameras;
+    }
+
+    /// Ends the waiting for a store that does not take an alert, since the daemon stops.
+    pub fn hurry(&mut self) {
+        self.patience = None;
+    }
+
+    /// Has the waiting alerts stored, and ends the thread.
+    pub fn stop(&mut self) {
+        // An error means that the thread has gone already, which the join reports.
+        let _ = self.input.queue.send(Waiting::End);
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the alerts' thread had panicked");
+        }
+    }
+}
+
+impl AlertInput {
+    /// Makes an alert of an event, with a thumbnail of its snapshot.
+    pub fn send(&self, told: Told) {
+        let Told { event, shot } = told;
+        let camera = self.cameras.lock().unwrap_or_else(PoisonError::into_inner).get(&event.camera).cloned();
+        let Some(camera) = camera else {
+            tracing::error!(camera = %event.camera, "an event of a camera that is not configured");
+            return;
+        };
+        let thumbnail = shot.and_then(|shot| self.thumbnail(&camera, &shot));
+        let clip = ClipRef {
+            reference: event.id.to_string(),
+            starts_at: event.opened_at.wall - camera.pre_roll,
+            ends_at: event.closed_at.map(|closed| closed.wall + camera.post_roll),
+            sha256: None,
+        };
+        let draft = AlertDraft {
+            event,
+            ward: self.ward.clone(),
+            box_id: self.box_id.clone(),
+            camera: camera.camera,
+            model: self.model.clone(),
+            clip,
+            thumbnail,
+        };
+        // The thread that examined the frame waits where the disk does not keep up.
+        if progress::wait(|| self.queue.send(Waiting::Alert(Box::new(draft)))).is_err() {
+            tracing::error!("an alert came after the end");
+        }
+    }
+
+    fn thumbnail(&self, camera: &config::Camera, shot: &Shot) -> Option<Thumbnail> {
+        let marks: Vec<Mark> = shot.marks();
+        let local = shot.at.to_timestamp().to_zoned(self.timezone.clone());
+        let when = local.strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let caption = Caption { place: camera.camera.name.clone(), when };
+        let bystanders = if camera.hide_bystanders { shot.bystanders.as_slice() } else { &[] };
+        let shroud = Shroud { masks: &camera.privacy_masks, bystanders };
+        thumbnail::render(&shot.picture, &marks, &shroud, &caption)
+            .inspect_err(
+                |error| tracing::error!(camera = %camera.camera.id, "no thumbnail: {}", chain(error)),
+            )
+            .ok()
+    }
+}
+
+/// The publisher's view of the store.
+pub struct StoreOutbox(pub(super) Store);
+
+impl Outbox for StoreOutbox {
+    fn last(&self) -> Result<u64, String> {
+        self.0.last_waiting().map_err(|error| chain(&error))
+    }
+
+    fn waiting(&self, after_seq: u64, limit: usize) -> Result<Vec<u64>, String> {
+        self.0.waiting(after_seq, limit).map_err(|error| chain(&error))
+    }
+
+    fn alert(&self, seq: u64) -> Result<Option<Alert>, String> {
+        self.0.waiting_alert(seq).map_err(|error| chain(&error))
+    }
+
+    fn delivered(&self, seq: u64) {
+        self.0.delivered(seq);
+    }
+
+    fn acknowledged(&self, ack: Ack) -> Result<bool, String> {
+        self.0.acknowledged(ack).map_err(|error| chain(&error))
+    }
+}

@@ -1,0 +1,441 @@
+//! The picture inside an alert: the subject in its surroundings, marked, with place and time, small enough for a slow
+//! link. Pure: no I/O. Called by `agent` for each alert that has a snapshot.
+
+mod redaction;
+mod text;
+
+use ab_glyph::FontRef;
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::{self, FilterType};
+use image::{Rgb, RgbImage};
+
+use base::alert::{THUMBNAIL_BYTES_MAX, Thumbnail};
+use base::detection::Label;
+use base::fault::ErrorKind;
+use base::geometry::Rect;
+use base::picture::Picture;
+
+pub use redaction::Shroud;
+
+/// Width of every thumbnail in pixels.
+pub const WIDTH: u32 = 480;
+/// Height of every thumbnail in pixels, the caption included.
+pub const HEIGHT: u32 = 270;
+const CAPTION_HEIGHT: u32 = 26;
+const VIEW_HEIGHT: u32 = HEIGHT - CAPTION_HEIGHT;
+/// Fraction of the picture's width that is shown at least, so that the viewer recognises the place.
+const CONTEXT_MIN: f32 = 0.5;
+
+/// Thumbnails on a sheet at most.
+pub const SHEET_MAX: usize = 100;
+/// Thumbnails in a row of a sheet.
+const SHEET_COLUMNS: usize = 4;
+
+/// Pixels of a dash, and of the gap after it.
+const DASH: i32 = 6;
+
+const DARK: Rgb<u8> = Rgb([14, 16, 20]);
+const BRIGHT: Rgb<u8> = Rgb([255, 214, 10]);
+const WHITE: Rgb<u8> = Rgb([245, 245, 242]);
+
+/// Factors by which the picture is softened, each with JPEG qualities to try: the first that fits is taken.
+const STEPS: [(u32, &[u8]); 3] = [(1, &[86, 78, 70, 62, 54, 46, 38]), (2, &[60, 45, 30]), (6, &[50, 30, 10])];
+
+/// A subject to be marked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mark {
+    /// Bounding box on the picture.
+    pub rect: Rect,
+    /// Text to write on it: its label and score.
+    pub text: String,
+    /// True if the subject was not seen there but is expected there: its box is dashed.
+    pub predicted: bool,
+}
+
+impl Mark {
+    /// The mark of a subject with its label and score; a subject that was not seen gets "expected here" for a score.
+    pub fn of(label: Label, score: f32, rect: Rect, predicted: bool) -> Self {
+        let text = if predicted {
+            format!("{label}, expected here")
+        } else {
+            format!("{label} {:.0}%", score * 100.0)
+        };
+        Self { rect, text, predicted }
+    }
+}
+
+/// Text below the picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caption {
+    /// The camera's or the place's name.
+    pub place: String,
+    /// Local time.
+    pub when: String,
+}
+
+/// Errors of drawing a thumbnail.
+#[derive(Debug, thiserror::Error)]
+pub enum ThumbnailError {
+    /// A picture without pixels.
+    #[error("a picture of {0}x{1} pixels has nothing to show: send the alert without a thumbnail")]
+    Empty(u32, u32),
+    /// The encoder refused.
+    #[error("the thumbnail could not be encoded as JPEG: send the alert without it")]
+    Encode(#[source] image::ImageError),
+    /// Not even the lowest quality fits.
+    #[error(
+        "the thumbnail has {0} bytes at the lowest quality, {THUMBNAIL_BYTES_MAX} are allowed: send the alert without it"
+    )]
+    TooLarge(usize),
+}
+
+impl ThumbnailError {
+    /// The supervisor's class of this error.
+    pub fn kind(&self) -> ErrorKind {
+        ErrorKind::Bug
+    }
+}
+
+/// Draws the thumbnail: [`WIDTH`] by [`HEIGHT`] JPEG of at most [`THUMBNAIL_BYTES_MAX`] bytes.
+///
+/// The subjects stand in the middle of at least half of the picture's width. Without subjects (boxes that are not
+/// finite or have no area do not count) the whole picture is shown. `redaction` is the redaction. Takes some milliseconds
+/// of CPU.
+pub fn render(
+    picture: &Picture,
+    subjects: &[Mark],
+    redaction: &Shroud,
+    caption: &Caption,
+) -> Result<Thumbnail, ThumbnailError> {
+    let mut whole = whole(picture)?;
+    let marks = drawable(subjects);
+    redaction.cover(&mut whole, &marks.iter().map(|mark| mark.rect).collect::<Vec<_>>());
+    let (width, height) = whole.dimensions();
+    let crop = crop(&marks, width as f32, height as f32);
+    let view = cut(&whole, &crop);
+    let mut bytes = Vec::new();
+    for (softness, qualities) in STEPS {
+        let image = compose(&view, softness, &crop, &marks, caption);
+        for quality in qualities {
+            bytes.clear();
+            JpegEncoder::new_with_quality(&mut bytes, *quality)
+                .encode_image(&image)
+                .map_err(ThumbnailError::Encode)?;
+            if bytes.len() <= THUMBNAIL_BYTES_MAX {
+                return Ok(Thumbnail(bytes));
+            }
+        }
+    }
+    Err(ThumbnailError::TooLarge(bytes.len()))
+}
+
+/// Draws the marks into the whole picture, at its own size: a JPEG for a person who tunes rules. Takes some
+/// milliseconds of CPU.
+pub fn annotate(picture: &Picture, subjects: &[Mark]) -> Result<Vec<u8>, ThumbnailError> {
+    let mut image = whole(picture)?;
+    let (width, height) = image.dimensions();
+    let font = text::font();
+    let place = |rect: &Rect| {
+        let (w, h) = (width as f32, height as f32);
+        [rect.x * w, rect.y * h, rect.right() * w, rect.bottom() * h]
+    };
+    let marks = drawable(subjects);
+    marks.iter().for_each(|mark| frame(&mut image, (width, height), place(&mark.rect), mark.predicted));
+    marks.iter().for_each(|mark| tag(&mut image, (width, height), &font, place(&mark.rect), &mark.text));
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, 85).encode_image(&image).map_err(ThumbnailError::Encode)?;
+    Ok(bytes)
+}
+
+/// Several thumbnails on one JPEG, four in a row; at most [`SHEET_MAX`], the first ones. `None` without any.
+pub fn sheet(thumbnails: &[&Thumbnail]) -> Result<Option<Vec<u8>>, ThumbnailError> {
+    let shown = thumbnails.len().min(SHEET_MAX);
+    let columns = shown.min(SHEET_COLUMNS) as u32;
+    let rows = shown.div_ceil(SHEET_COLUMNS) as u32;
+    if shown == 0 {
+        return Ok(None);
+    }
+    let mut image = RgbImage::from_pixel(columns * WIDTH, rows * HEIGHT, DARK);
+    for (number, thumbnail) in thumbnails.iter().take(shown).enumerate() {
+        let part = image::load_from_memory(&thumbnail.0).map_err(ThumbnailError::Encode)?.to_rgb8();
+        let (column, row) = ((number % SHEET_COLUMNS) as u32, (number / SHEET_COLUMNS) as u32);
+        imageops::replace(&mut image, &part, i64::from(column * WIDTH), i64::from(row * HEIGHT));
+    }
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, 85).encode_image(&image).map_err(ThumbnailError::Encode)?;
+    Ok(Some(bytes))
+}
+
+fn whole(picture: &Picture) -> Result<RgbImage, ThumbnailError> {
+    let (width, height) = (picture.width(), picture.height());
+    if width == 0 || height == 0 {
+        return Err(ThumbnailError::Empty(width, height));
+    }
+    Ok(RgbImage::from_raw(width, height, picture.to_rgb()).expect("to_rgb gives 3 bytes per pixel"))
+}
+
+/// The marks that have a place on the picture, cut to it.
+fn drawable(subjects: &[Mark]) -> Vec<Mark> {
+    subjects
+        .iter()
+        .filter(|mark| <[f32; 4]>::from(mark.rect).iter().all(|v| v.is_finite()))
+        .map(|mark| Mark { rect: mark.rect.clamped(), ..mark.clone() })
+        .filter(|mark| mark.rect.area() > 0.0)
+        .collect()
+}
+
+/// The part that is shown, in pixels of the picture; may reach beyond it where the picture has another shape.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Crop {
+    x: f32,
+    y: f32,
+    w: f32,
+    h: f32,
+    /// Size of the picture in pixels; the marks are fractions of it.
+    picture: [f32; 2],
+}
+
+impl Crop {
+    /// A box in pixels of the thumbnail: left, top, right, bottom.
+    fn place(&self, rect: &Rect) -> [f32; 4] {
+        let (sx, sy) = (WIDTH as f32 / self.w, VIEW_HEIGHT as f32 / self.h);
+        let [pw, ph] = self.picture;
+        [
+            (rect.x * pw - self.x) * sx,
+            (rect.y * ph - self.y) * sy,
+            (rect.right() * pw - self.x) * sx,
+            (rect.bottom() * ph - self.y) * sy,
+        ]
+    }
+}
+
+fn crop(marks: &[Mark], width: f32, height: f32) -> Crop {
+    let shape = WIDTH as f32 / VIEW_HEIGHT as f32;
+    let whole = Rect::new(0.0, 0.0, 1.0, 1.0);
+    let subject = marks.iter().map(|m| m.rect).reduce(|a, b| a.union(&b)).unwrap_or(whole);
+    // As wide as the context asks for, never wider or higher than the whole picture with its margin.
+    let widest = width.max(height * shape);
+    let wanted = (subject.w * width * 1.4).max(subject.h * height * 1.3 * shape).max(width * CONTEXT_MIN);
+    let w = wanted.min(widest);
+    let h = w / shape;
+    let centre = subject.centre();
+    let along = |middle: f32, size: f32, room: f32| {
+        if size >= room { (room - size) / 2.0 } else { (middle - size / 2.0).clamp(0.0, room - size) }
+    };
+    Crop {
+        x: along(centre.x * width, w, width),
+        y: along(centre.y * height, h, height),
+        w,
+        h,
+        picture: [width, height],
+    }
+}
+
+/// The cropped part, scaled to the view; dark where the crop reaches beyond the picture.
+fn cut(whole: &RgbImage, crop: &Crop) -> RgbImage {
+    let mut view = RgbImage::from_pixel(WIDTH, VIEW_HEIGHT, DARK);
+    let (x0, y0) = (crop.x.max(0.0), crop.y.max(0.0));
+    let (x1, y1) = ((crop.x + crop.w).min(crop.picture[0]), (crop.y + crop.h).min(crop.picture[1]));
+    let (w, h) = (((x1 - x0).round() as u32).max(1), ((y1 - y0).round() as u32).max(1));
+    let part = imageops::crop_imm(whole, x0 as u32, y0 as u32, w, h).to_image();
+    let scale = WIDTH as f32 / crop.w;
+    let size = |pixels: f32, limit: u32| ((pixels * scale).round() as u32).clamp(1, limit);
+    let scaled =
+        imageops::resize(&part, size(x1 - x0, WIDTH), size(y1 - y0, VIEW_HEIGHT), FilterType::Triangle);
+    let (left, top) = (((x0 - crop.x) * scale) as i64, ((y0 - crop.y) * scale) as i64);
+    imageops::replace(&mut view, &scaled, left, top);
+    view
+}
+
+fn compose(view: &RgbImage, softness: u32, crop: &Crop, marks: &[Mark], caption: &Caption) -> RgbImage {
+    let font = text::font();
+    let mut image = RgbImage::from_pixel(WIDTH, HEIGHT, DARK);
+    if softness > 1 {
+        let small = imageops::resize(view, WIDTH / softness, VIEW_HEIGHT / softness, FilterType::Triangle);
+        imageops::replace(
+            &mut image,
+            &imageops::resize(&small, WIDTH, VIEW_HEIGHT, FilterType::Triangle),
+            0,
+            0,
+        );
+    } else {
+        imageops::replace(&mut image, view, 0, 0);
+    }
+    for mark in marks {
+        frame(&mut image, (WIDTH, VIEW_HEIGHT), crop.place(&mark.rect), mark.predicted);
+    }
+    for mark in marks {
+        tag(&mut image, (WIDTH, VIEW_HEIGHT), &font, crop.place(&mark.rect), &mark.text);
+    }
+    write_caption(&mut image, &font, caption);
+    image
+}
+
+/// A box of two lines: dark outside, bright inside, so that it shows on any ground.
+/// `view` is the part of the image, from its left top corner, that boxes may be drawn on. A dashed one lets the picture
+/// through between its dashes.
+fn frame(image: &mut RgbImage, view: (u32, u32), [x0, y0, x1, y1]: [f32; 4], dashed: bool) {
+    let (right, bottom) = (view.0 as i32 - 1, view.1 as i32 - 1);
+    let [x0, x1] = [x0, x1].map(|x| (x.round() as i32).clamp(0, right));
+    let [y0, y1] = [y0, y1].map(|y| (y.round() as i32).clamp(0, bottom));
+    for (inset, colour) in [(-2, DARK), (-1, DARK), (0, BRIGHT), (1, BRIGHT)] {
+        let (l, t, r, b) = (x0 + inset, y0 + inset, x1 - inset, y1 - inset);
+        // The box keeps all of its sides also at the picture's border.
+        let (l, t, r, b) = (l.clamp(0, right), t.clamp(0, bottom), r.clamp(0, right), b.clamp(0, bottom));
+        if l > r || t > b {
+            continue;
+        }
+        let is_drawn = |at: &i32| !dashed || at % (2 * DASH) < DASH;
+        for x in (l..=r).filter(is_drawn) {
+            image.put_pixel(x as u32, t as u32, colour);
+            image.put_pixel(x as u32, b as u32, colour);
+        }
+        for y in (t..=b).filter(is_drawn) {
+            image.put_pixel(l as u32, y as u32, colour);
+            image.put_pixel(r as u32, y as u32, colour);
+        }
+    }
+}
+
+/// The mark's text on a dark ground, above the box, or inside of it where there is no room above.
+fn tag(image: &mut RgbImage, view: (u32, u32), font: &FontRef, [x0, y0, ..]: [f32; 4], words: &str) {
+    const SIZE: f32 = 15.0;
+    let (width, height) = (view.0 as f32, view.1 as f32);
+    if words.is_empty() || width < 40.0 || height < 20.0 {
+        return;
+    }
+    let words = text::shortened(font, SIZE, words, width * 0.6);
+    let (w, h) = (text::width(font, SIZE, &words).ceil() + 8.0, 17.0);
+    let left = (x0 - 2.0).clamp(0.0, (width - w).max(0.0));
+    let top = if y0 - 2.0 - h >= 0.0 { y0 - 2.0 - h } else { y0.max(0.0) + 2.0 };
+    let top = top.min(height - h);
+    for y in top as u32..(top + h) as u32 {
+        for x in left as u32..((left + w) as u32).min(view.0) {
+            image.put_pixel(x, y, DARK);
+        }
+    }
+    text::write(image, font, SIZE, (left + 4.0, top + 1.0), BRIGHT, &words);
+}
+
+fn write_caption(image: &mut RgbImage, font: &FontRef, caption: &Caption) {
+    const SIZE: f32 = 17.0;
+    const MARGIN: f32 = 8.0;
+    let top = VIEW_HEIGHT as f32 + (CAPTION_HEIGHT as f32 - SIZE) / 2.0;
+    let when = text::shortened(font, SIZE, &caption.when, WIDTH as f32 * 0.6);
+    let when_left = WIDTH as f32 - MARGIN - text::width(font, SIZE, &when);
+    let place = text::shortened(font, SIZE, &caption.place, when_left - 2.0 * MARGIN);
+    text::write(image, font, SIZE, (MARGIN, top), WHITE, &place);
+    text::write(image, font, SIZE, (when_left, top), Rgb([178, 184, 190]), &when);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::picture::{Colour, PixelFormat};
+
+    fn caption() -> Caption {
+        Caption { place: "Ngã tư Lê Lợi – Đồng Khởi".into(), when: "2026-05-01 22:14:03".into() }
+    }
+
+    fn mark(x: f32, y: f32, w: f32, h: f32) -> Mark {
+        Mark { rect: Rect::new(x, y, w, h), text: "two-wheeler 0.87".into(), predicted: false }
+    }
+
+    fn grey(width: u32, height: u32) -> Picture {
+        let samples = vec![128; Picture::byte_count(width, height)];
+        Picture::new(width, height, PixelFormat::I420, Colour::default(), samples).unwrap()
+    }
+
+    fn decode(thumbnail: &Thumbnail) -> RgbImage {
+        assert!(thumbnail.0.len() <= THUMBNAIL_BYTES_MAX);
+        let image = image::load_from_memory(&thumbnail.0).unwrap().to_rgb8();
+        assert_eq!((image.width(), image.height()), (WIDTH, HEIGHT));
+        image
+    }
+
+    fn is_bright(pixel: &Rgb<u8>) -> bool {
+        pixel[0] > 170 && pixel[1] > 130 && pixel[2] < 110
+    }
+
+    #[test]
+    fn even_noise_fits() {
+        let mut state = 1u32;
+        let mut noise = || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state as u8
+        };
+        for (width, height) in [(640, 360), (1920, 1080)] {
+            let samples: Vec<u8> = (0..Picture::byte_count(width, height)).map(|_| noise()).collect();
+            let picture = Picture::new(width, height, PixelFormat::Nv12, Colour::default(), samples).unwrap();
+            let subjects: Vec<Mark> = (0..12).map(|i| mark(0.07 * i as f32, 0.3, 0.1, 0.3)).collect();
+            decode(&render(&picture, &subjects, &Shroud::default(), &caption()).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_subject_anywhere_is_inside_the_view_with_its_box() {
+        for (x, y) in [(0.0, 0.0), (0.95, 0.0), (0.0, 0.85), (0.95, 0.85), (0.4, 0.5), (-0.2, 0.9)] {
+            let subject = mark(x, y, 0.3, 0.3);
+            let view = crop(&[Mark { rect: subject.rect.clamped(), ..subject.clone() }], 640.0, 360.0);
+            assert!(view.x >= 0.0 && view.y >= 0.0 && view.x + view.w <= 640.1 && view.y + view.h <= 360.1);
+            assert!(view.w >= 320.0);
+            let [x0, y0, x1, y1] = view.place(&subject.rect.clamped());
+            assert!(x0 >= -0.1 && y0 >= -0.1 && x1 <= WIDTH as f32 + 0.1 && y1 <= VIEW_HEIGHT as f32 + 0.1);
+            let image = decode(&render(&grey(640, 360), &[subject], &Shroud::default(), &caption()).unwrap());
+            let (cx, cy) = (((x0 + x1) / 2.0) as u32, ((y0 + y1) / 2.0) as u32);
+            let column = (0..VIEW_HEIGHT).filter(|y| is_bright(image.get_pixel(cx.min(479), *y))).count();
+            let row = (0..WIDTH).filter(|x| is_bright(image.get_pixel(*x, cy.min(VIEW_HEIGHT - 1)))).count();
+            assert!(column >= 2 && row >= 2, "the box of ({x}, {y}) is drawn: {column}, {row}");
+        }
+    }
+
+    #[test]
+    fn what_is_only_expected_is_dashed() {
+        let drawn = |predicted: bool| {
+            let subject = Mark { predicted, text: String::new(), ..mark(0.3, 0.3, 0.3, 0.4) };
+            let image = decode(&render(&grey(640, 360), &[subject], &Shroud::default(), &caption()).unwrap());
+            image.pixels().filter(|pixel| is_bright(pixel)).count()
+        };
+        let (seen, expected) = (drawn(false), drawn(true));
+        assert!(expected * 10 > seen * 3 && expected * 10 < seen * 7, "{expected} of {seen} pixels");
+        let mark = |predicted| Mark::of(Label::Car, 0.5, Rect::default(), predicted).text;
+        assert_eq!([mark(false), mark(true)], ["car 50%", "car, expected here"]);
+    }
+
+    #[test]
+    fn all_sizes_and_bad_boxes_give_a_picture() {
+        let bad = [
+            mark(f32::NAN, 0.0, 0.1, 0.1),
+            mark(0.5, 0.5, 0.0, 0.1),
+            mark(5.0, 5.0, 1.0, 1.0),
+            mark(0.2, 0.2, f32::INFINITY, 0.1),
+            mark(0.0, 0.0, 1.0, 1.0),
+        ];
+        for (width, height) in [(1, 1), (7, 3), (3, 501), (641, 361), (352, 288), (360, 640)] {
+            decode(&render(&grey(width, height), &bad, &Shroud::default(), &caption()).unwrap());
+            decode(&render(&grey(width, height), &[], &Shroud::default(), &caption()).unwrap());
+        }
+        let empty = render(&grey(0, 0), &[], &Shroud::default(), &caption()).unwrap_err();
+        assert!(matches!(empty, ThumbnailError::Empty(0, 0)));
+    }
+
+    #[test]
+    fn long_names_leave_the_time_readable() {
+        let long = Caption {
+            place: "Trường Tiểu học Nguyễn Bỉnh Khiêm ".repeat(5), when: caption().when
+        };
+        let short = Caption { place: "x".into(), when: caption().when };
+        let right = |caption: &Caption| {
+            let image = decode(&render(&grey(64, 36), &[], &Shroud::default(), caption).unwrap());
+            imageops::crop_imm(&image, 350, VIEW_HEIGHT + 2, 125, 22).to_image()
+        };
+        let differing = right(&long)
+            .pixels()
+            .zip(right(&short).pixels())
+            .filter(|(a, b)| a[0].abs_diff(b[0]) > 40)
+            .count();
+        assert!(differing < 20, "{differing} pixels of the time differ");
+    }
+}

@@ -1,7 +1,0 @@
-//! The ward post's receiver. Everything is in the library.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    wardwatch::cli::wardpost::main()
-}

@@ -1,0 +1,298 @@
+//! `wardwatch check`: prints the problems of the configuration, or a summary of a valid one.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::config::{self, Problems, Settings};
+use crate::infer::DetectorChoice;
+use analysis::rules::{About, Place, RuleSettings};
+use camera::{Source, StreamSettings};
+use wardlink::Acknowledge;
+
+/// Check the configuration, and say what the box would do with it.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The configuration; conf.d/*.toml beside it is read as well.
+    #[arg(long, value_name = "PATH", default_value = config::DEFAULT_PATH)]
+    pub config: PathBuf,
+    /// Print one JSON object instead: `problems`, or `summary`.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Prints a summary to stdout and returns 0, or every problem to stderr and returns 3. With `--json`, either goes to
+/// stdout.
+///
+/// # Errors
+/// None that a configuration could cause.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let outcome = config::load(&args.config);
+    let code = if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(super::FOUND) };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report(&outcome))?);
+        return Ok(code);
+    }
+    match &outcome {
+        Ok(settings) => print!("{}", Summary::of(settings).text()),
+        Err(problems) => {
+            let (count, plural) = (problems.0.len(), if problems.0.len() == 1 { "" } else { "s" });
+            eprintln!("{problems}\n\n{count} problem{plural} found.");
+        }
+    }
+    Ok(code)
+}
+
+fn report(outcome: &Result<Settings, Problems>) -> serde_json::Value {
+    match outcome {
+        Ok(settings) => serde_json::json!({ "problems": [], "summary": Summary::of(settings) }),
+        Err(problems) => serde_json::json!({ "problems": problems }),
+    }
+}
+
+/// Summary of the configuration; no passwords.
+#[derive(Debug, Serialize)]
+struct Summary {
+    ward: String,
+    #[serde(rename = "box")]
+    box_id: String,
+    timezone: String,
+    holidays: usize,
+    store: StoreSummary,
+    broker: BrokerSummary,
+    detector: DetectorSummary,
+    cameras: Vec<CameraSummary>,
+    rules: Vec<RuleSummary>,
+}
+
+#[derive(Debug, Serialize)]
+struct StoreSummary {
+    directory: PathBuf,
+    clip_bytes_max: u64,
+    clip_days_max: f64,
+    alert_days_max: f64,
+    free_bytes_min: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct BrokerSummary {
+    host: String,
+    port: u16,
+    tls: bool,
+    certificate: bool,
+    user: Option<String>,
+    acknowledge: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct DetectorSummary {
+    model: String,
+    /// Columns and rows; nothing where the manifest sets them.
+    input_size: Option<[usize; 2]>,
+    /// Nothing where the manifest sets it.
+    score_min: Option<f32>,
+    workers: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct CameraSummary {
+    id: String,
+    name: String,
+    streams: Vec<StreamSummary>,
+}
+
+#[derive(Debug, Serialize)]
+struct StreamSummary {
+    role: String,
+    source: String,
+    user: Option<String>,
+    record: bool,
+    watch_fps_max: Option<f32>,
+}
+
+#[derive(Debug, Serialize)]
+struct RuleSummary {
+    id: String,
+    name: String,
+    kind: &'static str,
+    camera: String,
+    /// Nothing where the rule is about the camera itself.
+    place: Option<String>,
+    /// Empty for everything.
+    labels: Vec<&'static str>,
+    severity: &'static str,
+    windows: usize,
+    /// Other numbers hold at night.
+    night: bool,
+}
+
+impl Summary {
+    fn of(settings: &Settings) -> Self {
+        let (store, broker, detect) = (&settings.store, &settings.broker, &settings.detect);
+        Self {
+            ward: settings.ward.to_string(),
+            box_id: settings.box_id.to_string(),
+            timezone: settings.timezone.iana_name().unwrap_or("UTC").to_owned(),
+            holidays: settings.holidays.len(),
+            store: StoreSummary {
+                directory: store.directory.clone(),
+                clip_bytes_max: store.clip_bytes_max,
+                clip_days_max: days(store.clip_age_max),
+                alert_days_max: days(store.alert_age_max),
+                free_bytes_min: store.free_bytes_min,
+            },
+            broker: BrokerSummary {
+                host: broker.host.clone(),
+                port: broker.port,
+                tls: broker.tls.is_some(),
+                certificate: broker.tls.as_ref().is_some_and(|tls| tls.identity.is_some()),
+                user: broker.credentials.as_ref().map(|credentials| credentials.user.clone()),
+                acknowledge: match broker.acknowledge {
+                    Acknowledge::Post => "post",
+                    Acknowledge::Broker => "broker",
+                },
+            },
+            detector: DetectorSummary {
+                model: match &detect.detector {
+                    DetectorChoice::Motion => "motion".to_owned(),
+                    DetectorChoice::Network(path) => path.display().to_string(),
+                },
+                input_size: detect.input_size.map(|size| [size.width, size.height]),
+                score_min: detect.score_min,
+                workers: detect.workers,
+            },
+            cameras: settings.cameras.iter().map(CameraSummary::of).collect(),
+            rules: settings.rules.iter().map(RuleSummary::of).collect(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let (store, broker, detector) = (&self.store, &self.broker, &self.detector);
+        let tls = match (broker.tls, broker.certificate) {
+            (false, _) => "not encrypted",
+            (true, false) => "TLS",
+            (true, true) => "TLS with the box's certificate",
+        };
+        let user = broker.user.as_ref().map_or(String::new(), |user| format!(", as {user}"));
+        let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
+        let mut lines = vec![
+            format!(
+                "box       {} in ward {}, time zone {}, {} holiday(s)",
+                self.box_id, self.ward, self.timezone, self.holidays
+            ),
+            format!(
+                "store     {}, at most {:.1} GiB of footage, {:.1} GiB stay free; footage is kept for {} days, of \
+                 alerts for {}",
+                store.directory.display(),
+                gib(store.clip_bytes_max),
+                gib(store.free_bytes_min),
+                store.clip_days_max,
+                store.alert_days_max
+            ),
+            format!(
+                "broker    {} port {}, {tls}{user}; an alert is done with once the {} has it",
+                broker.host, broker.port, broker.acknowledge
+            ),
+            format!(
+                "detector  {}{}, score at least {}, {} worker(s)",
+                detector.model,
+                detector.input_size.map_or(String::new(), |[width, height]| format!(" at {width}x{height}")),
+                detector.score_min.map_or("what its manifest says".to_owned(), |score| score.to_string()),
+                detector.workers
+            ),
+        ];
+        for camera in &self.cameras {
+            lines.push(format!("camera    {} ({})", camera.id, camera.name));
+            lines.extend(camera.streams.iter().map(|stream| format!("            {}", stream.text())));
+        }
+        lines.extend(self.rules.iter().map(|rule| format!("rule      {}", rule.text())));
+        if self.cameras.is_empty() {
+            lines.push("no camera: the box would have nothing to do".to_owned());
+        }
+        lines.join("\n") + "\n"
+    }
+}
+
+fn days(age: std::time::Duration) -> f64 {
+    age.as_secs_f64() / (24.0 * 3600.0)
+}
+
+impl CameraSummary {
+    fn of(camera: &config::Camera) -> Self {
+        Self {
+            id: camera.camera.id.to_string(),
+            name: camera.camera.name.clone(),
+            streams: camera.streams.iter().map(StreamSummary::of).collect(),
+        }
+    }
+}
+
+impl StreamSummary {
+    fn of(stream: &StreamSettings) -> Self {
+        let (source, credentials) = match &stream.source {
+            // Some cameras take keys in the query.
+            Source::Rtsp(rtsp) => {
+                (rtsp.url.split('?').next().unwrap_or_default().to_owned(), rtsp.credentials.as_ref())
+            }
+            Source::File { path, .. } => (path.display().to_string(), None),
+        };
+        Self {
+            role: stream.role.to_string(),
+            source,
+            user: credentials.map(|credentials| credentials.user.clone()),
+            record: stream.record,
+            watch_fps_max: stream.watch_fps_max,
+        }
+    }
+
+    fn text(&self) -> String {
+        let user = self.user.as_ref().map_or(String::new(), |user| format!(" as {user}"));
+        let record = if self.record { ", recorded" } else { "" };
+        let watch = self.watch_fps_max.map_or(String::new(), |fps| format!(", watched at up to {fps} fps"));
+        format!("{:<4} {}{user}{record}{watch}", self.role, self.source)
+    }
+}
+
+impl RuleSummary {
+    fn of(rule: &RuleSettings) -> Self {
+        let needs = rule.kind.needs();
+        let is_of_camera = needs.about == About::Camera;
+        let by_itself = needs.labels().iter();
+        let labels = if rule.labels.is_empty() { by_itself.collect() } else { Vec::from_iter(&rule.labels) };
+        let place = match &rule.place {
+            Place::Everywhere => "everywhere".to_owned(),
+            Place::Zone(zone) => format!("zone {}", zone.id),
+            Place::Tripwire(tripwire) => format!("tripwire {}", tripwire.id),
+        };
+        Self {
+            id: rule.id.to_string(),
+            name: rule.name.clone(),
+            kind: rule.kind.as_str(),
+            camera: rule.camera.to_string(),
+            place: (!is_of_camera).then_some(place),
+            labels: labels.into_iter().map(|label| label.as_str()).collect(),
+            severity: rule.severity.as_str(),
+            windows: rule.schedule.windows.len(),
+            night: rule.night.is_some(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let about = match &self.place {
+            None => String::new(),
+            Some(place) if self.labels.is_empty() => format!(", {place}: everything"),
+            Some(place) => format!(", {place}: {}", self.labels.join(", ")),
+        };
+        let when = match self.windows {
+            0 => "always".to_owned(),
+            1 => "in 1 window".to_owned(),
+            several => format!("in {several} windows"),
+        };
+        let night = if self.night { ", other numbers at night" } else { "" };
+        format!(
+            "{} ({}): {} on {}{about}, {when}{night}, {}",
+            self.id, self.name, self.kind, self.camera, self.severity
+        )
+    }
+}

@@ -1,0 +1,162 @@
+//! `wardwatch clips list`: alerts with their footage, or all footage with its gaps.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::{Place, StoreArgs, check_cameras, print_table, size, span, time};
+use base::clock;
+use base::ids::{AlertId, CameraId};
+use base::time::ClockState;
+use clipstore::{Catalogue, ClipEntry, ClipFilter, FootageSpan};
+
+/// Arguments of `wardwatch clips list`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// This alert only.
+    alert: Option<AlertId>,
+    /// This camera only; may be given several times.
+    #[arg(long, value_name = "ID")]
+    camera: Vec<CameraId>,
+    /// What ends after this: 2026-05-01T22:14:03+07:00, "2026-05-01 22:14" in the box's time zone, or 22:14 for today.
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// What starts before this.
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+    /// List all footage of each camera instead, and where it is missing.
+    #[arg(long, conflicts_with = "alert")]
+    footage: bool,
+    /// At most so many, the youngest; with --footage of each camera.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Print a JSON array instead; times are in UTC.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// Prints a table, or JSON.
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let place = args.store.place()?;
+    let catalogue = place.open()?;
+    check_cameras(&catalogue, &args.camera, &place.directory)?;
+    let now = clock::wall();
+    let at =
+        |text: &Option<String>| text.as_ref().map(|text| time::parse(text, &place.timezone, now)).transpose();
+    let all = ClipFilter { camera: None, from: at(&args.from)?, to: at(&args.to)?, limit: args.limit };
+    let every = if args.footage { catalogue.cameras()? } else { Vec::new() };
+    let cameras = if args.camera.is_empty() { &every } else { &args.camera };
+    let of = |camera: &CameraId| ClipFilter { camera: Some(camera.clone()), ..all.clone() };
+    let filters: Vec<ClipFilter> = match &cameras[..] {
+        [] => vec![all],
+        cameras => cameras.iter().map(of).collect(),
+    };
+    if args.footage {
+        let spans: Result<Vec<_>, _> = filters.iter().map(|filter| catalogue.spans(filter)).collect();
+        let spans = spans?.concat();
+        if args.json { print_spans_json(&spans)? } else { print_spans(&spans, &place) }
+    } else {
+        let entries = alerts(&catalogue, &filters, args)?;
+        if args.json { print_alerts_json(&entries)? } else { print_alerts(&entries, &place) }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The alerts, newest first.
+fn alerts(catalogue: &Catalogue, filters: &[ClipFilter], args: &Args) -> anyhow::Result<Vec<ClipEntry>> {
+    if let Some(alert) = args.alert {
+        // Fails with the reason where there is no such alert.
+        catalogue.span(alert)?;
+    }
+    let limit = args.alert.map_or(args.limit, |_| None);
+    let mut entries = Vec::new();
+    for filter in filters {
+        entries.extend(catalogue.clips(&ClipFilter { limit, ..filter.clone() })?);
+    }
+    entries.retain(|entry| args.alert.is_none_or(|alert| entry.alert == alert));
+    entries.sort_by_key(|entry| std::cmp::Reverse((entry.opened_at, entry.alert)));
+    entries.truncate(args.limit.unwrap_or(usize::MAX));
+    Ok(entries)
+}
+
+fn print_alerts(entries: &[ClipEntry], place: &Place) {
+    if entries.is_empty() {
+        println!("no alerts");
+        return;
+    }
+    let head = ["opened", "closed", "camera", "rule", "severity", "footage", "alert"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for entry in entries {
+        let footage = match entry.segments {
+            0 => "none".to_owned(),
+            1 => format!("1 file, {}", size(entry.bytes)),
+            files => format!("{files} files, {}", size(entry.bytes)),
+        };
+        rows.push(vec![
+            time::text(entry.opened_at, &place.timezone),
+            entry.closed_at.map_or("open".to_owned(), |at| time::time_text(at, &place.timezone)),
+            entry.camera.to_string(),
+            entry.rule.to_string(),
+            entry.severity.as_str().to_owned(),
+            footage,
+            entry.alert.to_string(),
+        ]);
+    }
+    print_table(&rows);
+    println!("\ntimes are in {}", place.timezone_name());
+}
+
+fn print_alerts_json(entries: &[ClipEntry]) -> anyhow::Result<()> {
+    let entry = |entry: &ClipEntry| {
+        json!({
+            "alert": entry.alert, "camera": entry.camera, "rule": entry.rule, "severity": entry.severity,
+            "opened_at": entry.opened_at, "closed_at": entry.closed_at, "segments": entry.segments,
+            "bytes": entry.bytes,
+        })
+    };
+    println!("{}", serde_json::to_string_pretty(&entries.iter().map(entry).collect::<Vec<_>>())?);
+    Ok(())
+}
+
+fn print_spans(spans: &[FootageSpan], place: &Place) {
+    if spans.is_empty() {
+        println!("no footage");
+        return;
+    }
+    let mut rows = vec![["camera", "from", "to", "length", "size", ""].map(str::to_owned).to_vec()];
+    let mut before: Option<&FootageSpan> = None;
+    for one in spans {
+        if let Some(before) = before.filter(|before| before.camera == one.camera) {
+            let missing = one.starts_at.since(before.ends_at).as_secs_f64();
+            let what = match one.starts_at < before.ends_at {
+                true => "-- the clock was set back --".to_owned(),
+                false => format!("-- {} missing --", span(missing)),
+            };
+            rows.push(vec![String::new(), what]);
+        }
+        rows.push(vec![
+            one.camera.to_string(),
+            time::text(one.starts_at, &place.timezone),
+            time::text(one.ends_at, &place.timezone),
+            span(one.ends_at.since(one.starts_at).as_secs_f64()),
+            size(one.bytes),
+            if one.clock == ClockState::Unsynced { "clock not set" } else { "" }.to_owned(),
+        ]);
+        before = Some(one);
+    }
+    print_table(&rows);
+    println!("\ntimes are in {}", place.timezone_name());
+}
+
+fn print_spans_json(spans: &[FootageSpan]) -> anyhow::Result<()> {
+    let one = |one: &FootageSpan| {
+        json!({
+            "camera": one.camera, "starts_at": one.starts_at, "ends_at": one.ends_at, "clock": one.clock.as_str(),
+            "segments": one.segments, "bytes": one.bytes,
+        })
+    };
+    println!("{}", serde_json::to_string_pretty(&spans.iter().map(one).collect::<Vec<_>>())?);
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! `wardwatch demo`: the whole system on this machine. Prints each alert as it arrives at the ward post.
+
+mod post;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use post::Listener;
+
+use crate::run::demo::{Demo, Running};
+use base::alert::Alert;
+use base::event::Phase;
+use base::ids::CameraId;
+use clipstore::{ClipFilter, ClipSegment};
+
+/// Arguments of `wardwatch demo`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A video of your own (H.264 or H.265) instead of the drawn street.
+    #[arg(long)]
+    video: Option<PathBuf>,
+    /// The detector: street-nano (the default), motion, a manifest, or a known network's .onnx file.
+    #[arg(long)]
+    model: Option<String>,
+    /// How long it goes on.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Where configuration, footage and thumbnails are written; emptied first.
+    #[arg(long, default_value = "demo-output")]
+    output: PathBuf,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let stopping = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, stopping.clone())?;
+    }
+    let demo = Demo { video: args.video.clone(), model: args.model.clone(), output: args.output.clone() };
+    let stage = demo.open()?;
+    let thumbnails = stage.output.join("thumbnails");
+    std::fs::create_dir_all(&thumbnails)?;
+    let mut listener = Listener::start(&stage, thumbnails)?;
+    let mut running = demo.start(stage, None)?;
+    introduce(&running, &listener, args.seconds);
+
+    let mut tally = Tally::default();
+    let end = Instant::now() + Duration::from_secs(args.seconds);
+    while Instant::now() < end && !stopping.load(Ordering::Relaxed) {
+        listener.wait(Duration::from_millis(200))?.iter().for_each(|told| tally.count(told));
+    }
+    let clips =
+        running.store().map(|store| store.segments(&ClipFilter::default())).transpose()?.unwrap_or_default();
+    running.stop_box();
+    // Messages of the alerts that this closes.
+    loop {
+        let last = listener.wait(Duration::from_millis(500))?;
+        if last.is_empty() {
+            break;
+        }
+        last.iter().for_each(|told| tally.count(told));
+    }
+    listener.stop()?;
+    tally.print(&clips, args);
+    // A demonstration without an alert has failed.
+    Ok(if tally.opened == 0 { ExitCode::from(super::FOUND) } else { ExitCode::SUCCESS })
+}
+
+fn introduce(running: &Running, listener: &Listener, seconds: u64) {
+    println!("cameras  {}", running.urls.join("\n         "));
+    println!("broker   mqtt://127.0.0.1:{}", running.port);
+    println!("         mosquitto_sub -p {} -t 'wardwatch/#' -v   shows every message", running.port);
+    println!("box      wardwatch run --config {}", running.config.display());
+    println!("post     {}", listener.introduce());
+    println!(
+        "\nThe box records and looks for {seconds} s; each line is an alert as it arrives (Ctrl-C ends it).\n"
+    );
+}
+
+/// An alert message that has arrived, and is printed.
+struct Told {
+    phase: Phase,
+    /// Time from the frame's arrival at the box to the message's arrival at the listener. `None` for an end, which waits for its
+    /// rule, and for a further alert, which waits for others of its kind.
+    latency: Option<Duration>,
+}
+
+impl Told {
+    fn new(alert: &Alert, latency: Duration) -> Self {
+        let is_prompt = alert.phase == Phase::Opened && alert.follows.is_none();
+        Self { phase: alert.phase, latency: is_prompt.then_some(latency) }
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    opened: usize,
+    closed: usize,
+    latencies: Vec<Duration>,
+}
+
+impl Tally {
+    fn count(&mut self, told: &Told) {
+        match told.phase {
+            Phase::Opened => self.opened += 1,
+            Phase::Closed => self.closed += 1,
+        }
+        self.latencies.extend(told.latency);
+    }
+
+    fn print(&mut self, clips: &[ClipSegment], args: &Args) {
+        println!("\nalerts   {} opened, {} closed", self.opened, self.closed);
+        self.latencies.sort();
+        let at = |share: f64| {
+            let index = ((self.latencies.len() as f64 * share).ceil() as usize).saturating_sub(1);
+            self.latencies.get(index).map_or(0, Duration::as_millis)
+        };
+        println!("latency  frame to {}: p50 {} ms, p95 {} ms", Listener::GOAL, at(0.50), at(0.95));
+        let mut by_camera: BTreeMap<&CameraId, (usize, u64)> = BTreeMap::new();
+        for clip in clips {
+            let entry = by_camera.entry(&clip.camera).or_default();
+            *entry = (entry.0 + 1, entry.1 + clip.bytes);
+        }
+        for (camera, (segments, bytes)) in by_camera {
+            println!("clips    {camera}: {segments} segments, {:.1} MB", bytes as f64 / 1e6);
+        }
+        if let Some(clip) = clips.iter().find(|clip| clip.ended).or(clips.first()) {
+            println!("         ffplay {}", clip.path.display());
+        }
+        if self.opened == 0 {
+            println!(
+                "\nNo alert came. The log above may say why; a video needs something that moves across its middle."
+            );
+        }
+        println!("files    {}", args.output.display());
+    }
+}

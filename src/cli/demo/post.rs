@@ -1,0 +1,125 @@
+//! The receiving end of the demonstration at a ward post: its receiver and database, and each alert as the duty officer sees it.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use jiff::tz::TimeZone;
+
+use super::Told;
+use crate::run::demo::Stage;
+use base::clock;
+use base::time::WallTime;
+use wardpost::cli::follow::{Entry, Follower, has_its_own};
+use wardpost::cli::tail::thumbnail_file;
+use wardpost::cli::{language_of_the_locale, look};
+use wardpost::presentation::Presentation;
+use wardpost::settings::{Written, WrittenBroker, WrittenPost};
+use wardpost::storage::StoredAlert;
+use wardpost::{Receiver, Storage};
+
+/// Interval of checks for changes of the database: short, so that the transport is measured and not the wait for a check.
+const POLL: Duration = Duration::from_millis(2);
+
+/// A ward post, and the reader of its database.
+pub(super) struct Listener {
+    receiver: Receiver,
+    storage: Storage,
+    /// The database's change counter when it was last read.
+    seen: i64,
+    follower: Follower,
+    presentation: Presentation,
+    database: PathBuf,
+    thumbnails: PathBuf,
+}
+
+impl Listener {
+    /// End point of the measured latency.
+    pub const GOAL: &str = "the post's disk";
+
+    pub fn start(stage: &Stage, thumbnails: PathBuf) -> anyhow::Result<Self> {
+        let database = stage.output.join("post.sqlite");
+        let written = Written {
+            broker: WrittenBroker {
+                url: Some(format!("mqtt://127.0.0.1:{}", stage.port)),
+                ..WrittenBroker::default()
+            },
+            post: WrittenPost {
+                ward: Some("ben-nghe".to_owned()),
+                database: Some(database.clone()),
+                ..WrittenPost::default()
+            },
+        };
+        let receiver = Receiver::start(written.settings()?, || {}).context("the ward post cannot start")?;
+        let storage = Storage::open_beside(&database)?;
+        let (language, timezone) = (language_of_the_locale(), TimeZone::system());
+        let presentation = Presentation { language, timezone, colours: false };
+        let seen = storage.change()?;
+        let (follower, _) = Follower::begin(&storage, 0)?;
+        Ok(Self { receiver, storage, seen, follower, presentation, database, thumbnails })
+    }
+
+    pub fn introduce(&self) -> String {
+        format!("wardpost tail --database {}", self.database.display())
+    }
+
+    /// The next alerts, if some come within `patience`.
+    pub fn wait(&mut self, patience: Duration) -> anyhow::Result<Vec<Told>> {
+        let end = Instant::now() + patience;
+        while Instant::now() < end {
+            let change = self.storage.change()?;
+            if change == self.seen {
+                std::thread::sleep(POLL);
+                continue;
+            }
+            self.seen = change;
+            let stored_at = clock::wall();
+            let mut told = Vec::new();
+            while let Some(entries) = self.follower.read(&self.storage)? {
+                for entry in &entries {
+                    told.extend(self.tell(entry, stored_at)?);
+                }
+            }
+            if !told.is_empty() {
+                return Ok(told);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    pub fn stop(self) -> anyhow::Result<()> {
+        Ok(self.receiver.stop()?)
+    }
+
+    fn tell(&mut self, entry: &Entry, stored_at: WallTime) -> anyhow::Result<Option<Told>> {
+        match entry {
+            Entry::Notice(notice) => println!("{}", self.presentation.notice(notice)),
+            Entry::Late(late) => {
+                println!("{}", self.presentation.late_thumbnail(late));
+                self.keep_thumbnail(&late.stored)?;
+            }
+            Entry::Alert(stored) => {
+                let alert = &stored.alert;
+                println!("{}", self.presentation.line(stored));
+                let told = Told::new(alert, stored_at.since(alert.opened_at));
+                if let Some(latency) = told.latency {
+                    println!("    on the post's disk after {} ms", latency.as_millis());
+                }
+                self.keep_thumbnail(stored)?;
+                return Ok(Some(told));
+            }
+        }
+        Ok(None)
+    }
+
+    fn keep_thumbnail(&mut self, stored: &StoredAlert) -> anyhow::Result<()> {
+        if !has_its_own(stored) {
+            return Ok(());
+        }
+        let Some(jpeg) = self.storage.thumbnail(stored.number, &look("demo"))? else { return Ok(()) };
+        let path = thumbnail_file(&self.thumbnails, stored);
+        std::fs::write(&path, jpeg).with_context(|| format!("cannot write {}", path.display()))?;
+        println!("    {}", path.display());
+        Ok(())
+    }
+}

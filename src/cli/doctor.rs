@@ -1,0 +1,71 @@
+//! `wardwatch doctor`: tests that the box is ready for the road.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::config;
+use crate::doctor::{Finding, Verdict, examine};
+use crate::run::Surroundings;
+use crate::telemetry::state;
+
+/// Arguments of `wardwatch doctor`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The configuration; conf.d/*.toml beside it is read as well.
+    #[arg(long, value_name = "PATH", default_value = config::DEFAULT_PATH)]
+    config: PathBuf,
+    /// The folder that `wardwatch run` was given as --runtime-directory: a daemon that runs is asked there.
+    #[arg(long, value_name = "FOLDER", default_value = state::DEFAULT_DIRECTORY)]
+    runtime_directory: PathBuf,
+    /// How long a camera may take to send what is needed.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
+    patience: u64,
+    /// Print one JSON array instead: `about`, `verdict` (pass, mind, fail), `what`, `remedy`.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints a line for each test when it is done, with a remedy where one is needed; returns 3 where the box fails a test.
+///
+/// # Errors
+/// None that a box could cause.
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let runtime_directory = Some(args.runtime_directory.clone());
+    let surroundings = Surroundings { runtime_directory, ..Surroundings::default() };
+    let mut found = Vec::new();
+    let mut say = |finding: Finding| {
+        if !args.json {
+            print(&finding);
+        }
+        found.push(finding);
+    };
+    examine(&args.config, &surroundings, Duration::from_secs(args.patience), &mut say);
+    let worst = found.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Pass);
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&found)?);
+    } else {
+        let count = |verdict| found.iter().filter(|finding| finding.verdict == verdict).count();
+        let [pass, mind, fail] = [Verdict::Pass, Verdict::Mind, Verdict::Fail].map(count);
+        println!("\n{pass} pass, {mind} to mind, {fail} fail");
+    }
+    Ok(if worst == Verdict::Fail { ExitCode::from(super::FOUND) } else { ExitCode::SUCCESS })
+}
+
+fn print(finding: &Finding) {
+    let (word, colour) = match finding.verdict {
+        Verdict::Pass => ("pass", "32"),
+        Verdict::Mind => ("mind", "33"),
+        Verdict::Fail => ("FAIL", "31"),
+    };
+    let word = if std::io::stdout().is_terminal() {
+        format!("\x1b[{colour}m{word}\x1b[0m")
+    } else {
+        word.to_owned()
+    };
+    println!("{word}  {}: {}", finding.about, finding.what);
+    if let Some(remedy) = &finding.remedy {
+        println!("      > {remedy}");
+    }
+}

@@ -1,0 +1,84 @@
+//! `wardwatch run`: the daemon.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::config;
+use crate::run::{Agent, Surroundings};
+use base::progress;
+use program::service::{self, Watchdog};
+
+/// Maximum time of a start or a reload: a lost index is rebuilt from all footage.
+const START_MAX: Duration = Duration::from_secs(30 * 60);
+
+/// Arguments of `wardwatch run`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The configuration; `conf.d/*.toml` beside it is read too.
+    #[arg(long, default_value = config::DEFAULT_PATH)]
+    config: PathBuf,
+    /// Folder for the box's state, which `wardwatch status` reads, and its metrics: one whose files do not outlive a
+    /// restart of the machine. systemd names it by itself. Without one, neither is written.
+    #[arg(long, value_name = "FOLDER", env = "RUNTIME_DIRECTORY")]
+    runtime_directory: Option<PathBuf>,
+}
+
+/// Runs until SIGTERM or SIGINT. SIGHUP applies a changed configuration; one with problems changes nothing.
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).context("cannot listen for signals")?;
+    let _unit = progress::begin("the start", START_MAX);
+    let surroundings = Surroundings { program: None, runtime_directory: args.runtime_directory.clone() };
+    let mut settings = config::load(&args.config)?;
+    let mut agent = Agent::start(settings.clone(), surroundings.clone())?;
+    let _watchdog = Watchdog::start().context("cannot start the watchdog's thread")?;
+    service::ready(&summary(&settings));
+    tracing::info!(cameras = settings.cameras.len(), rules = settings.rules.len(), "running");
+    let mut signals = signals.forever();
+    while progress::wait(|| signals.next()) == Some(SIGHUP) {
+        service::reloading();
+        match config::load(&args.config) {
+            Err(problems) => {
+                tracing::error!("the configuration is not taken up, the last good one goes on: {problems}")
+            }
+            Ok(new) => (agent, settings) = reload(agent, settings, new, &surroundings)?,
+        }
+        service::ready(&summary(&settings));
+    }
+    service::stopping();
+    agent.stop();
+    Ok(ExitCode::SUCCESS)
+}
+
+fn summary(settings: &config::Settings) -> String {
+    format!("{} cameras, {} rules", settings.cameras.len(), settings.rules.len())
+}
+
+/// Applies `new`, with as little disturbance as it allows; falls back to `old` where `new` cannot start.
+fn reload(
+    mut agent: Agent,
+    old: config::Settings,
+    new: config::Settings,
+    surroundings: &Surroundings,
+) -> anyhow::Result<(Agent, config::Settings)> {
+    if agent.reload(new.clone()) {
+        tracing::info!("the configuration is taken up");
+        return Ok((agent, new));
+    }
+    agent.stop();
+    match Agent::start(new.clone(), surroundings.clone()) {
+        Ok(agent) => {
+            tracing::info!("the configuration is taken up; everything was started anew");
+            Ok((agent, new))
+        }
+        Err(error) => {
+            tracing::error!("the new configuration cannot run, the last good one goes on: {error:#}");
+            let agent = Agent::start(old.clone(), surroundings.clone());
+            Ok((agent.context("the last good configuration does not start any more either")?, old))
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! `wardwatch status`: the state of the running box, from the daemon's files under `/run`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::telemetry::state::{self, State};
+use base::clock;
+use base::status::{CameraStatus, StoreState, StreamState};
+use base::time::{ClockState, WallTime};
+use base::vitals::CameraVitals;
+
+/// Maximum age of a state; an older one is out of date.
+const AGE_MAX: Duration = Duration::from_secs(3 * state::INTERVAL_SECONDS);
+
+/// Arguments of `wardwatch status`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The folder that `wardwatch run` was given as --runtime-directory.
+    #[arg(long, value_name = "FOLDER", default_value = state::DEFAULT_DIRECTORY)]
+    runtime_directory: PathBuf,
+    /// Print one JSON object instead: what the daemon wrote, `age_seconds`, and `troubles`. Times are in UTC.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the box's state; returns 3 where it has a fault.
+///
+/// # Errors
+/// No daemon has written its state.
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let state = state::read(&args.runtime_directory)?;
+    let now = clock::wall();
+    let troubles = troubles(&state, now);
+    if args.json {
+        let mut all = serde_json::to_value(&state)?;
+        all["age_seconds"] = now.since(state.written_at).as_secs_f64().into();
+        all["troubles"] = serde_json::to_value(&troubles)?;
+        println!("{}", serde_json::to_string_pretty(&all)?);
+    } else {
+        lines(&state, now).iter().for_each(|line| println!("{line}"));
+        troubles.iter().for_each(|trouble| println!("!  {trouble}"));
+    }
+    Ok(if troubles.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(super::FOUND) })
+}
+
+/// Faults that need a person's attention.
+fn troubles(state: &State, now: WallTime) -> Vec<String> {
+    let mut found = Vec::new();
+    let age = now.since(state.written_at);
+    if age > AGE_MAX {
+        let (age, pid) = (words(age), state.pid);
+        found.push(format!("the daemon (process {pid}) has said nothing for {age}: `systemctl status wardwatch`, `journalctl -u wardwatch`"));
+    }
+    for CameraStatus { id, state, reason, .. } in &state.status.cameras {
+        if matches!(state, StreamState::BackingOff | StreamState::Misconfigured) {
+            found.push(format!(
+                "camera {id} gives no picture: {}",
+                reason.as_deref().unwrap_or("not said why")
+            ));
+        }
+    }
+    if let Some(store) = state.status.store.as_ref().filter(|store| store.state != StoreState::Keeping) {
+        found.push(format!(
+            "footage: {}",
+            store.reason.as_deref().unwrap_or("it is not kept as it should be")
+        ));
+    }
+    let broker = &state.broker;
+    if !broker.connected {
+        let reason = broker.reason.as_deref().unwrap_or("not connected yet");
+        found.push(format!("alerts do not leave: {reason}"));
+    }
+    let is_new = |warning: &&String| broker.connected || broker.reason.as_ref() != Some(warning);
+    found.extend(broker.warnings.iter().filter(is_new).cloned());
+    if state.status.clock == ClockState::Unsynced {
+        let remedy = "is the network there, and `timedatectl` content?";
+        found.push(format!("the clock was never set since the box has power: {remedy}"));
+    }
+    found
+}
+
+fn lines(state: &State, now: WallTime) -> Vec<String> {
+    let (status, broker) = (&state.status, &state.broker);
+    let since = |at: WallTime| words(now.since(at));
+    let mut lines = vec![format!(
+        "box      {} in ward {}, wardwatch {}, running for {} (process {})",
+        status.box_id,
+        status.ward,
+        status.version,
+        since(status.started_at),
+        state.pid
+    )];
+    for camera in &status.cameras {
+        let of = state.vitals.iter().flat_map(|vitals| &vitals.cameras).find(|of| of.id == camera.id);
+        let seen = of.map_or(String::new(), seen);
+        lines.push(format!(
+            "camera   {}: {} for {}{seen}",
+            camera.id,
+            word(camera.state),
+            since(camera.since)
+        ));
+        lines.extend(camera.notes.iter().map(|note| format!("         {note}")));
+        let skipped = camera.input.and_then(|input| input.in_words());
+        lines.extend(skipped.map(|words| format!("         since the daemon started: {words}")));
+    }
+    if let Some(disk) = state.vitals.as_ref().map(|vitals| &vitals.disk) {
+        let free = disk.free_bytes.map_or(String::new(), |free| format!(", {} free on the disk", gib(free)));
+        let held = if disk.held_bytes > 0 {
+            format!(", {} held as evidence", gib(disk.held_bytes))
+        } else {
+            String::new()
+        };
+        let lost = match state.store.lost_fragments_total {
+            0 => String::new(),
+            lost => format!(", {lost} fragments lost"),
+        };
+        lines.push(format!("footage  {}{held}{free}{lost}", gib(disk.clip_bytes)));
+    }
+    let link = if broker.connected { "connected to" } else { "not connected to" };
+    let oldest =
+        status.oldest_unacknowledged.map_or(String::new(), |at| format!(", the oldest for {}", since(at)));
+    lines.push(format!(
+        "alerts   {link} {} for {}; {} sent, {} wait{oldest}",
+        broker.address,
+        since(broker.since),
+        broker.published_total,
+        status.outbox_depth
+    ));
+    if let Some(vitals) = &state.vitals {
+        let celsius =
+            vitals.temperature_celsius.map_or(String::new(), |celsius| format!(", {celsius:.0} °C"));
+        let memory = vitals.memory.daemon_bytes.map_or(0, |bytes| bytes >> 20);
+        let clock = match status.clock {
+            ClockState::Synced => "right",
+            ClockState::Holdover => "running free since it was set",
+            ClockState::Unsynced => "never set",
+        };
+        lines.push(format!("machine  clock {clock}{celsius}, daemon {memory} MiB"));
+    }
+    lines
+}
+
+fn seen(of: &CameraVitals) -> String {
+    let short = match of.shortfall_looks_per_second {
+        short if short > 0.05 => format!(", {short:.1} more were wanted"),
+        _ => String::new(),
+    };
+    format!("; {:.1} frames and {:.1} looks a second{short}", of.fps, of.looks_per_second)
+}
+
+fn word(state: StreamState) -> &'static str {
+    match state {
+        StreamState::Live => "live",
+        StreamState::Connecting => "connecting",
+        StreamState::BackingOff => "away",
+        StreamState::Misconfigured => "misconfigured",
+        StreamState::Ended => "played to its end",
+    }
+}
+
+fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64)
+}
+
+/// A span in its largest unit that is above one.
+fn words(span: Duration) -> String {
+    match span.as_secs() {
+        seconds @ 0..=119 => format!("{seconds} s"),
+        seconds @ 120..=7199 => format!("{} min", seconds / 60),
+        seconds @ 7200..=172_799 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}

@@ -1,0 +1,157 @@
+//! Checks that a box is ready for the road: configuration, model, cameras, disk, clock, broker, one finding each. Changes
+//! nothing but a file on the store's disk, which it removes again. Where the daemon runs already, its state of cameras
+//! and broker counts: a second connection could cost a camera or a broker its only one.
+
+mod broker;
+mod cameras;
+mod disk;
+mod network;
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::config;
+use crate::infer::Factory;
+use crate::run::Surroundings;
+use crate::telemetry::state::{self, State};
+use base::clock::{self, Clock as _, SystemClock};
+use base::fault::chain;
+use base::time::ClockState;
+
+/// Outcome of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// As it should be.
+    Pass,
+    /// Warning: the box works, and an operator should know of this.
+    Mind,
+    /// The box does not do what it should.
+    Fail,
+}
+
+/// Finding about one thing.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Finding {
+    /// The thing: `configuration`, `model`, `camera gate`, ...
+    pub about: String,
+    /// Outcome of its check.
+    pub verdict: Verdict,
+    /// Observation, with its numbers.
+    pub what: String,
+    /// Remedy; none where the check passes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+impl Finding {
+    fn pass(about: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { about: about.into(), verdict: Verdict::Pass, what: what.into(), remedy: None }
+    }
+
+    fn mind(about: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        let remedy = Some(remedy.into());
+        Self { about: about.into(), verdict: Verdict::Mind, what: what.into(), remedy }
+    }
+
+    fn fail(about: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Fail, ..Self::mind(about, what, remedy) }
+    }
+}
+
+/// Checks everything that `config` names, and passes each finding to `say` as soon as it is there. Blocks for some
+/// seconds, for `patience` where a camera is silent. Stops at a configuration with problems: nothing else can be checked.
+pub fn examine(config: &Path, surroundings: &Surroundings, patience: Duration, say: &mut dyn FnMut(Finding)) {
+    let settings = match config::load(config) {
+        Ok(settings) => settings,
+        Err(problems) => {
+            let remedy = "mend it, and look with `wardwatch check`; nothing else was looked at";
+            return say(Finding::fail("configuration", problems.to_string(), remedy));
+        }
+    };
+    let (cameras, rules) = (settings.cameras.len(), settings.rules.len());
+    let counts = format!("{}: {cameras} camera(s), {rules} rule(s)", config.display());
+    say(match (cameras, rules) {
+        (0, _) => Finding::fail("configuration", counts, "write a [camera.ID]"),
+        (_, 0) => Finding::mind("configuration", counts, "it records, and alerts nobody: write a [rule.ID]"),
+        _ => Finding::pass("configuration", counts),
+    });
+    model(&settings, say);
+    say(of_the_clock(SystemClock.now().clock));
+    let running = running(surroundings);
+    if let Some(state) = &running {
+        let what = format!("wardwatch {} runs (process {})", state.status.version, state.pid);
+        say(Finding::pass("daemon", what));
+    }
+    let bytes_per_second = match &running {
+        Some(state) => cameras::as_told(&settings, state, say),
+        None => cameras::connect(&settings, surroundings, patience, say),
+    };
+    disk::examine(&settings.store, cameras, bytes_per_second, say);
+    broker::examine(&settings.broker, running.as_ref(), say);
+}
+
+/// The state of a running daemon; `None` where it is missing or too old.
+fn running(surroundings: &Surroundings) -> Option<State> {
+    let directory = surroundings.runtime_directory.as_deref()?;
+    let state = state::read(directory).ok()?;
+    let age = clock::wall().since(state.written_at);
+    (age <= Duration::from_secs(3 * state::INTERVAL_SECONDS)).then_some(state)
+}
+
+fn model(settings: &config::Settings, say: &mut dyn FnMut(Finding)) {
+    match Factory::new(&settings.detect) {
+        Ok(factory) => {
+            let model = factory.model();
+            let hash =
+                model.sha256.as_deref().map_or(String::new(), |hash| format!(", sha256 {}", &hash[..12]));
+            say(Finding::pass("model", format!("{}{hash}", model.name)));
+            network::examine(settings, &factory, say);
+        }
+        Err(error) => {
+            let remedy = "see `wardwatch model check`, or write model = \"street-nano\" into [detector]";
+            say(Finding::fail("model", chain(&error), remedy));
+        }
+    }
+}
+
+fn of_the_clock(state: ClockState) -> Finding {
+    let now = clock::wall();
+    match state {
+        ClockState::Synced => Finding::pass("clock", format!("{now}, synchronised")),
+        ClockState::Holdover => {
+            let remedy = "footage and alerts say so; see `timedatectl timesync-status`";
+            Finding::mind("clock", format!("{now}, running free since it was synchronised"), remedy)
+        }
+        ClockState::Unsynced => {
+            let remedy = "certificates may seem invalid, and schedules be wrong: is the network there? see `timedatectl`";
+            Finding::fail("clock", format!("{now}, never synchronised since the box has power"), remedy)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_never_set_fails_and_one_that_was_does_not() {
+        let verdict = |state| of_the_clock(state).verdict;
+        assert_eq!(verdict(ClockState::Synced), Verdict::Pass);
+        assert_eq!(verdict(ClockState::Holdover), Verdict::Mind);
+        assert_eq!(verdict(ClockState::Unsynced), Verdict::Fail);
+    }
+
+    #[test]
+    fn a_configuration_with_problems_is_all_that_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wardwatch.toml");
+        std::fs::write(&path, "[box]\nward = \"Bến Nghé\"\n").unwrap();
+        let mut found = Vec::new();
+        examine(&path, &Surroundings::default(), Duration::from_secs(1), &mut |finding| found.push(finding));
+        assert_eq!(found.len(), 1);
+        assert!(found[0].verdict == Verdict::Fail && found[0].what.contains("wardwatch.toml:2"), "{found:?}");
+    }
+}

@@ -1,0 +1,256 @@
+//! Analysis of one camera: the motion check decides on inference; inference runs detector, tracker and rules in a row.
+//! The daemon, `replay` and the benches run the same code.
+
+use crate::alerts::{Portraits, Told};
+use ::analysis::budget::{Urgency, Want};
+use ::analysis::regions::{Look as Part, Plan, Planner, View};
+use ::analysis::rules::{Look, Note, RuleSet, RuleSettings};
+use ::analysis::track::{Tracker, subjects};
+use ::analysis::{Glance, Optician};
+use base::appearance::Appearance;
+use base::detection::{Detection, Label};
+use base::detector::InferenceError;
+use base::detector::{Detector, Sight};
+use base::geometry::Rect;
+use base::ids::{AlertId, CameraId, Epoch, TrackId};
+use base::optics::Optics;
+use base::picture::{Frame, Picture};
+use base::remnant::Remnant;
+use base::time::{Monotonic, Stamp};
+use base::track::{Forecast, Track};
+
+/// Fraction of a static object that a track's box must cover to account for it.
+const TRACK_PART: f32 = 0.5;
+
+/// Result of the motion check of a frame.
+#[derive(Debug, Clone)]
+pub struct Glanced {
+    /// The frame's demand for inference; `None` if none is due.
+    pub want: Option<Want>,
+    /// The tracks, at their expected positions.
+    pub tracks: Vec<Track>,
+    /// Events that opened or closed.
+    pub events: Vec<Told>,
+}
+
+/// Result of inference on a frame.
+#[derive(Debug, Clone)]
+pub struct Looked {
+    /// Parts of the frame that were examined; empty if nothing was due any more.
+    pub parts: Vec<Part>,
+    /// Detections, with riders and their vehicles merged.
+    pub detections: Vec<Detection>,
+    /// The tracks on the frame.
+    pub tracks: Vec<Track>,
+    /// Events that opened or closed.
+    pub events: Vec<Told>,
+}
+
+impl Looked {
+    /// Pixels of input of all parts.
+    pub fn pixels(&self) -> u64 {
+        self.parts.iter().map(Part::pixels).sum()
+    }
+}
+
+/// The state of one camera's analysis.
+pub struct Analysis {
+    detector: Box<dyn Detector>,
+    /// `None` where every frame is examined.
+    planner: Option<Planner>,
+    epoch: Option<Epoch>,
+    tracker: Tracker,
+    rules: RuleSet,
+    portraits: Portraits,
+    /// View integrity monitor, where a rule asks for the view quality.
+    optician: Option<Optician>,
+    optics: Option<Optics>,
+    /// Static objects by the latest motion check.
+    standing: Vec<Remnant>,
+}
+
+impl Analysis {
+    /// Starts without tracks. With `is_gated`, frames pass a motion check, and inference runs only where it is due.
+    pub fn new(
+        camera: CameraId,
+        detector: Box<dyn Detector>,
+        rules: Vec<RuleSettings>,
+        is_gated: bool,
+    ) -> Self {
+        let tracker = Tracker::new(analysis::track::Settings::default());
+        let rules = RuleSet::new(camera, rules);
+        Self {
+            detector,
+            planner: is_gated.then(Planner::new),
+            epoch: None,
+            tracker,
+            optician: rules.wants_optics().then(Optician::default),
+            rules,
+            portraits: Portraits::default(),
+            optics: None,
+            standing: Vec::new(),
+        }
+    }
+
+    /// From now on [`Analysis::notes`] says after each frame why rules did not fire.
+    pub fn explain(&mut self) {
+        self.rules.explain();
+    }
+
+    /// Reasons why rules did not fire on the last frame.
+    pub fn notes(&self) -> &[Note] {
+        self.rules.notes()
+    }
+
+    /// Takes in a frame's motion check, with or without inference to follow: tracks and rules go on. Costs little.
+    pub fn glance(&mut self, frame: &Frame, glance: &Glance) -> Glanced {
+        let severity = self.rules.severity_at(frame.at.wall);
+        self.optics = self.optician.as_mut().map(|optician| optician.look(frame));
+        if self.planner.is_none() {
+            let pixels = Part::whole(self.detector.input_sizes()).pixels();
+            let want = Want { urgency: Urgency::Motion, severity, pixels };
+            return Glanced { want: Some(want), tracks: Vec::new(), events: Vec::new() };
+        }
+        self.begin(frame.epoch);
+        self.standing.clone_from(&glance.standing);
+        let moving: Vec<Rect> = if glance.began_again {
+            // The gate has begun anew: no part of the picture is known to be still.
+            vec![analysis::regions::WHOLE]
+        } else {
+            glance.regions.iter().map(|region| region.rect).collect()
+        };
+        let tracks = self.tracker.glance(frame.at.monotonic, frame.epoch, &moving);
+        let events = self.step(frame, &tracks);
+        let forecast = self.tracker.forecast(frame.at.monotonic);
+        if let Some(planner) = &mut self.planner {
+            planner.glance(frame.at.monotonic, glance, &forecast);
+        }
+        let plan = self.plan(frame, &forecast);
+        let want = plan.map(|plan| Want { urgency: plan.urgency, severity, pixels: plan.pixels() });
+        Glanced { want, tracks, events }
+    }
+
+    /// Runs inference where it is due on a frame after its motion check. Blocks for one or two inferences.
+    pub fn look(&mut self, frame: &Frame) -> Result<Looked, InferenceError> {
+        self.begin(frame.epoch);
+        let at = frame.at.monotonic;
+        let forecast = self.tracker.forecast(at);
+        let Some(plan) = self.plan(frame, &forecast) else {
+            let tracks = self.tracker.glance(at, frame.epoch, &[]);
+            return Ok(Looked { parts: Vec::new(), detections: Vec::new(), tracks, events: Vec::new() });
+        };
+        let Sight { detections, cut } = self.detector.look(frame, &plan.looks)?;
+        let detections = subjects(&detections, self.detector.includes_riders());
+        let parts: Vec<Rect> = plan.looks.iter().map(|look| look.crop).collect();
+        let appearances = appearances(&frame.picture, &detections);
+        let tracks = self.tracker.look(at, frame.epoch, &parts, &detections, &appearances);
+        if let Some(planner) = &mut self.planner {
+            let found: Vec<Rect> = detections.iter().map(|detection| detection.rect).collect();
+            planner.looked(at, &plan, &self.tracker.forecast(at), &found, &cut);
+        }
+        let events = self.step(frame, &tracks);
+        Ok(Looked { parts: plan.looks, detections, tracks, events })
+    }
+
+    /// Closes the open events, since the picture is gone.
+    pub fn close_all(&mut self, at: Stamp) -> Vec<Told> {
+        let events = self.rules.close_all(at);
+        self.portraits.tell(None, events, &[])
+    }
+
+    /// Runs the rules for a missing picture. Called every few seconds while there is none.
+    pub fn absent(&mut self, at: Stamp) -> Vec<Told> {
+        let events = self.rules.absent(at);
+        self.portraits.tell(None, events, &[])
+    }
+
+    /// True if a rule uses [`Analysis::absent`].
+    pub fn wants_absence(&self) -> bool {
+        self.rules.wants_absence()
+    }
+
+    fn step(&mut self, frame: &Frame, tracks: &[Track]) -> Vec<Told> {
+        let optics = self.optics.as_ref();
+        let at = frame.at.monotonic;
+        let standing: Vec<Remnant> =
+            self.standing.iter().filter(|remnant| !is_somebodys(remnant, tracks, at)).copied().collect();
+        let standing = standing.as_slice();
+        let events = self.rules.step(&Look { at: frame.at, epoch: frame.epoch, tracks, standing, optics });
+        let told = self.portraits.tell(Some(frame), events, tracks);
+        let open: Vec<(AlertId, Vec<TrackId>)> = self
+            .rules
+            .open()
+            .map(|event| (event.id, event.subjects.iter().map(|subject| subject.track).collect()))
+            .collect();
+        self.portraits.look(frame, open.iter().map(|(id, members)| (*id, members.as_slice())), tracks);
+        told
+    }
+
+    fn plan(&self, frame: &Frame, tracks: &[Forecast]) -> Option<Plan> {
+        let sizes = self.detector.input_sizes();
+        let Some(planner) = &self.planner else {
+            return Some(Plan::whole(sizes, Urgency::Motion));
+        };
+        let picture = (frame.picture.width(), frame.picture.height());
+        let speed_matters = self.rules.wants_speed();
+        planner.plan(&View { at: frame.at.monotonic, picture, sizes, tracks, speed_matters })
+    }
+
+    /// Plans anew for a new session, since its picture may be another one.
+    fn begin(&mut self, epoch: Epoch) {
+        if self.epoch.replace(epoch) != Some(epoch) {
+            self.planner = self.planner.take().map(|_| Planner::new());
+        }
+    }
+}
+
+/// Appearance of each detection.
+fn appearances(picture: &Picture, detections: &[Detection]) -> Vec<Appearance> {
+    detections.iter().map(|detection| Appearance::of(picture, &detection.rect)).collect()
+}
+
+/// True if a track accounts for the static object.
+fn is_somebodys(remnant: &Remnant, tracks: &[Track], at: Monotonic) -> bool {
+    let covers = |track: &Track| {
+        track.label != Label::Moving
+            && track.rect.intersection(&remnant.rect) >= TRACK_PART * remnant.rect.area()
+            && !remnant.is_taken_for(track, at)
+    };
+    tracks.iter().any(covers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::geometry::Point;
+    use base::track::PathPoint;
+
+    #[test]
+    fn what_a_track_covers_is_its_own_unless_it_began_as_that() {
+        let at = |seconds: u64| Monotonic::from_nanos(seconds * 1_000_000_000);
+        let track = |label, first_seen, rect: Rect, began: Point| Track {
+            id: TrackId(1),
+            label,
+            score: 0.8,
+            rect,
+            velocity: Point::new(0.0, 0.0),
+            confirmed: true,
+            first_seen: at(first_seen),
+            last_seen: at(20),
+            path: vec![
+                PathPoint { at: at(first_seen), foot: began },
+                PathPoint { at: at(20), foot: rect.foot() },
+            ],
+        };
+        let remnant = Remnant { rect: Rect::new(0.5, 0.5, 0.1, 0.1), score: 0.8, still_seconds: 10.0 };
+        let over = Rect::new(0.48, 0.3, 0.12, 0.32);
+        let beside = Rect::new(0.58, 0.3, 0.2, 0.4);
+        let (here, elsewhere) = (over.foot(), Point::new(0.1, 0.6));
+        let is_its = |track: Track| is_somebodys(&remnant, &[track], at(20));
+        assert!(is_its(track(Label::Person, 15, over, elsewhere)), "he went there");
+        assert!(is_its(track(Label::Car, 8, over, here)), "it was there before");
+        assert!(!is_its(track(Label::Person, 15, beside, elsewhere)));
+        assert!(!is_its(track(Label::Person, 15, over, here)), "a thing that is taken for somebody");
+        assert!(!is_its(track(Label::Moving, 8, over, here)), "which says nothing of what it is");
+    }
+}

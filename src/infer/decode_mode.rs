@@ -1,0 +1,87 @@
+//! Chooses the decode mode of a camera that has only one stream: key frames while nothing moves, all frames as soon as
+//! something moves, and for a while after.
+
+use std::time::Duration;
+
+use analysis::Gate;
+use base::picture::Frame;
+use base::time::Monotonic;
+use camera::Attention;
+
+/// Time without motion after which key frames will do. Longer than a gap in traffic, since each change of mode costs a
+/// GOP's decoding.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// Decode mode controller of one stream: checks its frames for motion.
+#[derive(Debug)]
+pub struct Vigil {
+    gate: Gate,
+    moved_at: Option<Monotonic>,
+    attention: Attention,
+}
+
+impl Vigil {
+    /// Starts with all frames, until nothing has moved for [`QUIET`].
+    pub fn new(gate: Gate) -> Self {
+        Self { gate, moved_at: None, attention: Attention::Awake }
+    }
+
+    /// Checks a frame for motion, and chooses the mode.
+    pub fn look(&mut self, frame: &Frame) {
+        let glance = self.gate.glance(frame);
+        let now = frame.at.monotonic;
+        if glance.began_again || !glance.regions.is_empty() {
+            self.moved_at = Some(now);
+        }
+        let moved_at = *self.moved_at.get_or_insert(now);
+        let is_quiet = now >= moved_at && now.since(moved_at) >= QUIET;
+        self.attention = if is_quiet { Attention::Idle } else { Attention::Awake };
+    }
+
+    /// Decode mode after the last frame.
+    pub fn attention(&self) -> Attention {
+        self.attention
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::ids::Epoch;
+    use base::picture::{Colour, Picture, PixelFormat};
+    use base::time::{ClockState, Pts, Stamp, WallTime};
+
+    /// A grey street with a box of 80x80 pixels on it, if any, at this second.
+    fn frame(second: f32, thing: Option<usize>) -> Frame {
+        let mut samples = vec![90; Picture::byte_count(640, 360)];
+        for (y, x) in (100..180).flat_map(|y| (0..80).map(move |x| (y, x))) {
+            if let Some(left) = thing {
+                samples[y * 640 + left + x] = 200;
+            }
+        }
+        let picture = Picture::new(640, 360, PixelFormat::I420, Colour::default(), samples).unwrap();
+        let monotonic = Monotonic::from_nanos(1) + Duration::from_secs_f32(second);
+        let at = Stamp { wall: WallTime::from_micros(0), monotonic, clock: ClockState::Unsynced };
+        Frame { camera: "c1".parse().unwrap(), epoch: Epoch(1), pts: Pts(0), at, picture }
+    }
+
+    #[test]
+    fn idle_after_ten_quiet_seconds_awake_at_the_first_key_frame_with_somebody() {
+        let mut vigil = Vigil::new(Gate::default());
+        let mut look = |second: f32, thing| {
+            vigil.look(&frame(second, thing));
+            vigil.attention()
+        };
+        for step in 0..50 {
+            assert_eq!(look(step as f32 * 0.2, None), Attention::Awake, "step {step}");
+        }
+        for step in 5..15 {
+            assert_eq!(look(step as f32 * 2.0, None), Attention::Idle, "key frame {step}");
+        }
+        assert_eq!(look(30.0, Some(200)), Attention::Awake, "somebody came between two key frames");
+        for step in 1..45 {
+            assert_eq!(look(30.0 + step as f32 * 0.2, None), Attention::Awake, "a gap in traffic, {step}");
+        }
+        assert_eq!(look(45.0, None), Attention::Idle);
+    }
+}

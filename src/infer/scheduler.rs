@@ -1,0 +1,373 @@
+//! The inference scheduler: frames of all cameras go to a few worker threads. The thread that delivers a frame runs its
+//! motion check. If inference is due, the frame waits for the camera's turn in the budget, the latest frame only. No
+//! camera is served by two workers at once.
+
+mod slot;
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::analysis::Analysis;
+use crate::alerts::{AlertInput, Alerts};
+use crate::infer::{DetectorChoice, Factory, Settings};
+use ::analysis::Gate;
+use ::analysis::budget::{self, Budget, Tally, Turn};
+use ::analysis::rules::RuleSettings;
+use base::clock;
+use base::fault::chain;
+use base::geometry::Polygon;
+use base::ids::CameraId;
+use base::picture::Frame;
+use base::progress::{self, WORK_MAX};
+use base::time::Stamp;
+use slot::{Desk, Glimpse};
+
+/// Seconds of its share that a box may save up for a moment of more demand.
+const BURST_SECONDS: f64 = 1.0;
+
+/// Interval at which the rules run for a camera without a picture.
+const ABSENCE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The inference scheduler with its worker threads.
+pub struct Watch {
+    shared: Arc<Shared>,
+    alerts: AlertInput,
+    detectors: Arc<Factory>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    desks: BTreeMap<CameraId, Desk>,
+    budget: Budget<CameraId>,
+    stopping: bool,
+}
+
+/// Work of one camera, taken by a worker from the scheduler state.
+struct Job {
+    camera: CameraId,
+    analysis: Box<Analysis>,
+    frame: Option<Frame>,
+    lost: Option<Stamp>,
+    /// There has been no picture for a while.
+    absent: Option<Stamp>,
+    failing: bool,
+}
+
+/// Entry for one camera's frames. Blocks no longer than a motion check and the thumbnails of its events take.
+pub struct Input {
+    shared: Arc<Shared>,
+    alerts: AlertInput,
+    camera: CameraId,
+    gate: Option<Gate>,
+}
+
+/// Counts of a camera's frames and inferences since it was added.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Count {
+    /// Frames that were delivered.
+    pub frames: u64,
+    /// Frames on which something moved.
+    pub moving: u64,
+    /// Inferences; each examined frame takes one or two.
+    pub inferences: u64,
+    /// Demand on the budget, and the part of it that was served.
+    pub tally: Tally,
+}
+
+impl Input {
+    /// Takes a new frame, in place of one that still waits.
+    pub fn frame(&mut self, frame: Frame) {
+        let glance = self.gate.as_mut().map(|gate| gate.glance(&frame)).unwrap_or_default();
+        let mut state = self.shared.lock();
+        let Some(desk) = state.desks.get_mut(&self.camera) else { return };
+        desk.count(&glance, frame.at.monotonic);
+        let Some(analysis) = desk.analysis.take() else {
+            // The analysis is in use: its user takes this frame in afterwards.
+            desk.put(frame, glance);
+            return;
+        };
+        drop(state);
+        let queue = vec![(frame, glance)];
+        self.shared.glance(&self.camera, analysis, queue, &self.alerts);
+    }
+
+    /// Notes that the picture is gone: open events close.
+    pub fn lost(&self, at: Stamp) {
+        if let Some(desk) = self.shared.lock().desks.get_mut(&self.camera) {
+            desk.lost = Some(at);
+        }
+        self.shared.changed.notify_all();
+    }
+}
+
+impl Watch {
+    /// Starts the threads that run inferences. An error: the system has no thread left.
+    pub fn start(settings: &Settings, detectors: Arc<Factory>, alerts: &Alerts) -> std::io::Result<Self> {
+        let budget = Budget::new(budget_settings(settings), clock::monotonic());
+        let state = State { desks: BTreeMap::new(), budget, stopping: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let mut watch = Self { shared, alerts: alerts.input(), detectors, workers: Vec::new() };
+        for number in 0..settings.workers.max(1) {
+            let (shared, alerts) = (watch.shared.clone(), watch.alerts.clone());
+            let body = move || shared.work(&alerts);
+            watch.workers.push(std::thread::Builder::new().name(format!("watch-{number}")).spawn(body)?);
+        }
+        Ok(watch)
+    }
+
+    /// Entry for the frames of a camera that was added; there is one for each. Motion in `masks` does not count.
+    pub fn input(&self, camera: &CameraId, masks: &[Polygon]) -> Input {
+        Input {
+            shared: self.shared.clone(),
+            alerts: self.alerts.clone(),
+            camera: camera.clone(),
+            gate: self.detectors.gate_for_camera(masks),
+        }
+    }
+
+    /// Adds a camera with its rules; inferences are at least `looks_per_second_min` while something moves.
+    pub fn add(
+        &self,
+        camera: CameraId,
+        rules: Vec<RuleSettings>,
+        masks: &[Polygon],
+        looks_per_second_min: f32,
+    ) {
+        let is_gated = self.detectors.gate_for_camera(masks).is_some();
+        let analysis = Analysis::new(camera.clone(), self.detectors.for_camera(masks), rules, is_gated);
+        let mut state = self.shared.lock();
+        state.budget.add(camera.clone(), looks_per_second_min);
+        state.desks.insert(camera, Desk::new(analysis, clock::monotonic()));
+    }
+
+    /// Closes the camera's open events and removes it. Waits for the inference that is under way.
+    pub fn remove(&self, camera: &CameraId, at: Stamp) {
+        let mut state = self.shared.lock();
+        while state.desks.get(camera).is_some_and(|desk| desk.analysis.is_none()) {
+            state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let desk = state.desks.remove(camera);
+        state.budget.remove(camera);
+        drop(state);
+        if let Some(mut analysis) = desk.and_then(|desk| desk.analysis) {
+            analysis.close_all(at).into_iter().for_each(|told| self.alerts.send(told));
+        }
+    }
+
+    /// The counts, for the telemetry thread.
+    pub fn counts(&self) -> Counts {
+        Counts(self.shared.clone())
+    }
+
+    /// Ends the workers. The cameras have been removed before.
+    pub fn stop(&mut self) {
+        self.shared.lock().stopping = true;
+        self.shared.changed.notify_all();
+        for worker in self.workers.drain(..) {
+            if worker.join().is_err() {
+                tracing::error!("a watch thread had panicked");
+            }
+        }
+    }
+}
+
+/// The cameras' counts, and the budget's input for the temperature.
+pub struct Counts(Arc<Shared>);
+
+impl Counts {
+    /// Counts of every camera.
+    pub fn all(&self) -> BTreeMap<CameraId, Count> {
+        let state = self.0.lock();
+        let count = |(camera, desk): (&CameraId, &Desk)| {
+            let Desk { frames, moving, inferences, .. } = *desk;
+            let count = Count { frames, moving, inferences, tally: state.budget.tally(camera) };
+            (camera.clone(), count)
+        };
+        state.desks.iter().map(count).collect()
+    }
+
+    /// Passes the temperature, where it is known, to the budget. Returns the fraction of the share that this leaves.
+    pub fn feel(&self, celsius: Option<f32>) -> f64 {
+        let mut state = self.0.lock();
+        if let Some(celsius) = celsius {
+            state.budget.temperature(clock::monotonic(), celsius);
+        }
+        state.budget.throttle()
+    }
+}
+
+/// Budget of a network: its share of the box, at most the workers' capacity. The motion detector, which costs no more
+/// than a motion check, is not held to a share; nor is a network that is to see every frame.
+fn budget_settings(settings: &Settings) -> budget::Settings {
+    let cores = std::thread::available_parallelism().map_or(1.0, |cores| usize::from(cores) as f64);
+    let workers = settings.workers.max(1) as f64;
+    let has_share = settings.detector != DetectorChoice::Motion && !settings.every_frame;
+    let share = if has_share { cores * f64::from(settings.cpu_share_max) } else { 1e6 };
+    budget::Settings {
+        cpu_seconds_per_second: if has_share { share.min(workers) } else { share },
+        burst_seconds: BURST_SECONDS,
+        temperature_celsius_max: if has_share { settings.temperature_celsius_max } else { f32::MAX },
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The state is changed in single steps: a panicking holder leaves nothing half-done behind.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the motion checks of `queue`, and of frames that come meanwhile, into the analysis, and gives it back to the
+    /// camera's scheduler state. The last frame waits there if inference is due.
+    fn glance(
+        &self,
+        camera: &CameraId,
+        mut analysis: Box<Analysis>,
+        mut queue: Vec<Glimpse>,
+        alerts: &AlertInput,
+    ) {
+        loop {
+            for (frame, glance) in queue {
+                let glanced = catch_unwind(AssertUnwindSafe(|| analysis.glance(&frame, &glance)));
+                let want = match glanced {
+                    Ok(glanced) => {
+                        glanced.events.into_iter().for_each(|told| alerts.send(told));
+                        glanced.want
+                    }
+                    Err(_) => {
+                        tracing::error!(%camera, "a glance at a frame panicked; the frame is skipped");
+                        None
+                    }
+                };
+                let mut state = self.lock();
+                state.budget.frame(clock::monotonic(), camera, want);
+                if let Some(desk) = state.desks.get_mut(camera) {
+                    desk.frame = want.map(|_| frame);
+                }
+            }
+            let mut state = self.lock();
+            let Some(desk) = state.desks.get_mut(camera) else { return };
+            queue = desk.take_glimpses();
+            if queue.is_empty() {
+                desk.analysis = Some(analysis);
+                break;
+            }
+        }
+        // Beside the workers, `remove` may be waiting: a single wake-up could go to it, and be lost.
+        self.changed.notify_all();
+    }
+
+    fn work(&self, alerts: &AlertInput) {
+        let _unit = progress::begin("a look at a frame", WORK_MAX);
+        while let Some(mut job) = progress::wait(|| self.next_job()) {
+            let before = clock::thread_cpu();
+            let outcome = catch_unwind(AssertUnwindSafe(|| look(&mut job, alerts)));
+            let (inferences, pixels) = outcome.unwrap_or_else(|_| {
+                tracing::error!(camera = %job.camera, "the analysis of a frame panicked; the frame is skipped");
+                (0, 0)
+            });
+            let cpu = clock::thread_cpu().saturating_sub(before);
+            let mut state = self.lock();
+            state.budget.done(&job.camera, pixels, cpu);
+            let Some(desk) = state.desks.get_mut(&job.camera) else { continue };
+            desk.failing = job.failing;
+            desk.inferences += inferences;
+            let queue = desk.take_glimpses();
+            drop(state);
+            self.glance(&job.camera, job.analysis, queue, alerts);
+        }
+    }
+
+    /// Waits for work; `None` to stop. First come cameras that have lost their picture, then those that have had none for
+    /// [`ABSENCE_INTERVAL`], then the one that has its turn in the budget.
+    fn next_job(&self) -> Option<Job> {
+        let mut state = self.lock();
+        loop {
+            if state.stopping {
+                return None;
+            }
+            let State { desks, budget, .. } = &mut *state;
+            let lost = desks.iter_mut().find(|(_, desk)| desk.lost.is_some() && desk.analysis.is_some());
+            if let Some((camera, desk)) = lost {
+                // A frame from before the loss must not be examined after it.
+                if desk.frame.take().is_some() {
+                    budget.frame(clock::monotonic(), camera, None);
+                }
+                if let Some(job) = job_of(camera, desk) {
+                    return Some(job);
+                }
+            }
+            let now = clock::monotonic();
+            let mut absent =
+                desks.iter_mut().filter(|(_, desk)| desk.absent_from().is_some_and(|then| then <= now));
+            if let Some((camera, desk)) = absent.next() {
+                desk.heard_at = now;
+                if let Some(job) = job_of(camera, desk) {
+                    return Some(Job { absent: Some(clock::Clock::now(&clock::SystemClock)), ..job });
+                }
+            }
+            let is_free = |camera: &CameraId| desks.get(camera).is_some_and(|desk| desk.analysis.is_some());
+            let patience = match budget.next(now, is_free) {
+                Turn::Look(camera) => {
+                    if let Some(job) = desks.get_mut(&camera).and_then(|desk| job_of(&camera, desk)) {
+                        return Some(job);
+                    }
+                    budget.done(&camera, 0, Duration::ZERO);
+                    continue;
+                }
+                Turn::At(then) => Some(then.since(now)),
+                Turn::Nobody => None,
+            };
+            let absent = desks.values().filter_map(Desk::absent_from).min().map(|then| then.since(now));
+            let patience = [patience, absent].into_iter().flatten().min();
+            state = match patience {
+                Some(patience) => {
+                    let waited = self.changed.wait_timeout(state, patience);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+}
+
+/// Takes the work of a camera from its scheduler state; `None` while its analysis is in use.
+fn job_of(camera: &CameraId, desk: &mut Desk) -> Option<Job> {
+    let analysis = desk.analysis.take()?;
+    let (frame, lost) = (desk.frame.take(), desk.lost.take());
+    Some(Job { camera: camera.clone(), analysis, frame, lost, absent: None, failing: desk.failing })
+}
+
+/// Runs inference on the job's frame, and sends the events of its rules. Returns the number of inferences and their
+/// pixels.
+fn look(job: &mut Job, alerts: &AlertInput) -> (u64, u64) {
+    let mut cost = (0, 0);
+    if let Some(frame) = job.frame.take() {
+        match job.analysis.look(&frame) {
+            Ok(looked) => {
+                job.failing = false;
+                cost = (looked.parts.len() as u64, looked.pixels());
+                looked.events.into_iter().for_each(|told| alerts.send(told));
+            }
+            Err(error) if !job.failing => {
+                job.failing = true;
+                tracing::error!(camera = %job.camera, "cannot look at its frames: {}", chain(&error));
+            }
+            Err(_) => {}
+        }
+    }
+    if let Some(at) = job.lost.take() {
+        job.analysis.close_all(at).into_iter().for_each(|told| alerts.send(told));
+    }
+    if let Some(at) = job.absent.take() {
+        job.analysis.absent(at).into_iter().for_each(|told| alerts.send(told));
+    }
+    cost
+}

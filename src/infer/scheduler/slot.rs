@@ -1,0 +1,73 @@
+//! Scheduler state of one camera: its analysis while it is not in use, and the frames that came meanwhile.
+
+use std::collections::VecDeque;
+
+use super::super::analysis::Analysis;
+use super::ABSENCE_INTERVAL;
+use ::analysis::Glance;
+use base::picture::Frame;
+use base::time::{Monotonic, Stamp};
+
+/// Pending frames that wait for an inference to end, so that their motion counts; beyond them the oldest is dropped.
+const GLIMPSES_MAX: usize = 8;
+
+/// A pending frame, with its motion check.
+pub(super) type Glimpse = (Frame, Glance);
+
+/// Scheduler state of one camera.
+pub(super) struct Desk {
+    /// `None` while it is in use.
+    pub(super) analysis: Option<Box<Analysis>>,
+    /// The frame that waits for inference.
+    pub(super) frame: Option<Frame>,
+    /// Time of a loss of the picture, later than its frames; `None` once a worker has taken it.
+    pub(super) lost: Option<Stamp>,
+    pub(super) failing: bool,
+    /// Time of the last frame, or of the last run of the rules for a missing picture.
+    pub(super) heard_at: Monotonic,
+    pub(super) frames: u64,
+    pub(super) moving: u64,
+    pub(super) inferences: u64,
+    glimpses: VecDeque<Glimpse>,
+}
+
+impl Desk {
+    pub(super) fn new(analysis: Analysis, now: Monotonic) -> Self {
+        Self {
+            analysis: Some(Box::new(analysis)),
+            heard_at: now,
+            frame: None,
+            lost: None,
+            failing: false,
+            frames: 0,
+            moving: 0,
+            inferences: 0,
+            glimpses: VecDeque::new(),
+        }
+    }
+
+    /// Time from which the camera counts as without a picture; `None` while the analysis is in use, or if no rule asks.
+    pub(super) fn absent_from(&self) -> Option<Monotonic> {
+        let is_asked = self.analysis.as_ref().is_some_and(|analysis| analysis.wants_absence());
+        is_asked.then(|| self.heard_at + ABSENCE_INTERVAL)
+    }
+
+    pub(super) fn count(&mut self, glance: &Glance, at: Monotonic) {
+        self.heard_at = at;
+        self.frames += 1;
+        self.moving += u64::from(!glance.regions.is_empty());
+    }
+
+    /// Adds a pending frame, which came while the analysis is in use.
+    pub(super) fn put(&mut self, frame: Frame, glance: Glance) {
+        if self.glimpses.len() >= GLIMPSES_MAX {
+            self.glimpses.pop_front();
+        }
+        self.glimpses.push_back((frame, glance));
+    }
+
+    /// Takes the pending frames, the oldest first.
+    pub(super) fn take_glimpses(&mut self) -> Vec<Glimpse> {
+        self.glimpses.drain(..).collect()
+    }
+}

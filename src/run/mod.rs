@@ -1,0 +1,268 @@
+//! The composition root: builds every unit, owns the order in which they start and stop, and wires siblings together.
+//! Only `cli` and `doctor` import it.
+//!
+//! ```text
+//! streams ─ fragments ─► store                      publisher ─► broker
+//!    └ frames ─► watch (detector, tracker, rules) ─► alerts ─► store ─┘ (outbox)
+//! ```
+
+#[cfg(feature = "demo")]
+pub mod demo;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use crate::alerts::{self, Alerts};
+use crate::config;
+use crate::infer::Factory;
+use crate::infer::{self, Count, Vigil, Watch};
+use crate::telemetry::{Board, Disk, Pulse};
+use analysis::rules::RuleSettings;
+use analysis::{Gate, GateSettings};
+use base::clock::{self, SystemClock};
+use base::fragment::{Fragment, StreamRole};
+use base::ids::CameraId;
+use base::picture::Frame;
+use base::status::{InputCounts, StreamState};
+use camera::{Attention, SessionProgram, StreamHandle, StreamReport, StreamSink, prepare, supervise};
+use clipstore::Store;
+use wardlink::Publisher;
+
+/// Time for the last alerts to leave when the daemon stops; the rest waits in the outbox.
+const PUBLISH_GRACE: Duration = Duration::from_secs(2);
+/// Time without a refused fragment after which the log says that footage is kept again.
+const REFUSAL_OVER: Duration = Duration::from_secs(60);
+
+/// Surroundings of a box, beside its configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// The program with the subcommand `session`, which reads a stream; `None` for the running program.
+    pub program: Option<PathBuf>,
+    /// Directory for the box's state and metrics, for an operator at the box (`telemetry::state`); `None` to write none.
+    pub runtime_directory: Option<PathBuf>,
+}
+
+/// The running box.
+pub struct Agent {
+    settings: config::Settings,
+    program: SessionProgram,
+    store: Store,
+    board: Arc<Board>,
+    publisher: Arc<Publisher>,
+    disk: Disk,
+    alerts: Alerts,
+    watch: Watch,
+    pulse: Pulse,
+    cameras: BTreeMap<CameraId, Vec<StreamHandle>>,
+}
+
+impl Agent {
+    /// Starts everything: store first, so that each fragment of a camera has its place; cameras last.
+    ///
+    /// Errors are faults to correct before the box can run at all: a model that does not load, a folder that cannot be
+    /// written, a GStreamer without plugins. A camera or a broker that is away is no error.
+    pub fn start(settings: config::Settings, surroundings: Surroundings) -> anyhow::Result<Self> {
+        let detectors = Arc::new(Factory::new(&settings.detect).context("the detector cannot start")?);
+        let store = Store::open(settings.store.clone(), Arc::new(SystemClock))
+            .context("the store cannot be opened")?;
+        let registry = settings.store.directory.join("gstreamer-registry.bin");
+        let mut session = SessionProgram::current(registry);
+        if let Some(program) = surroundings.program {
+            session.program = program;
+        }
+        prepare(&session)?;
+        let board = Arc::new(Board::new(&settings, store.clone()));
+        let outbox = Arc::new(alerts::StoreOutbox(store.clone()));
+        let publisher = Publisher::start(settings.broker.clone(), outbox, board.clone());
+        let publisher = Arc::new(publisher.context("the publisher cannot start")?);
+        board.tell(publisher.clone());
+        let disk = Disk::start(store.clone(), board.clone())?;
+        let alerts = Alerts::start(&settings, store.clone(), publisher.clone(), detectors.model())?;
+        let watch = Watch::start(&settings.detect, detectors.clone(), &alerts)?;
+        let directory = surroundings.runtime_directory;
+        let pulse = Pulse::start(
+            &settings,
+            store.clone(),
+            watch.counts(),
+            publisher.clone(),
+            board.clone(),
+            directory,
+        )?;
+        let mut agent = Self {
+            program: session,
+            store,
+            board,
+            publisher,
+            disk,
+            alerts,
+            watch,
+            pulse,
+            cameras: BTreeMap::new(),
+            settings,
+        };
+        for camera in agent.settings.cameras.clone() {
+            agent.start_camera(&camera);
+        }
+        Ok(agent)
+    }
+
+    /// Applies new settings. Cameras whose settings and rules are the same are not disturbed.
+    ///
+    /// `false`, and nothing is changed, where they concern settings that all cameras share: then everything has to be
+    /// started anew.
+    pub fn reload(&mut self, settings: config::Settings) -> bool {
+        let same_box = {
+            let (old, new) = (&self.settings, &settings);
+            old.ward == new.ward
+                && old.box_id == new.box_id
+                && old.timezone == new.timezone
+                && old.store == new.store
+                && old.broker == new.broker
+                && old.detect == new.detect
+        };
+        if !same_box {
+            return false;
+        }
+        let old = std::mem::replace(&mut self.settings, settings);
+        self.alerts.set_cameras(&self.settings);
+        for camera in &old.cameras {
+            let id = &camera.camera.id;
+            let unchanged =
+                self.settings.cameras.contains(camera) && rules_of(&old, id) == rules_of(&self.settings, id);
+            if !unchanged {
+                self.stop_camera(id);
+            }
+        }
+        for camera in self.settings.cameras.clone() {
+            if !self.cameras.contains_key(&camera.camera.id) {
+                self.start_camera(&camera);
+            }
+        }
+        true
+    }
+
+    /// Stops in reverse order: cameras deliver their last fragments, open events close, alerts are stored and sent.
+    pub fn stop(mut self) {
+        self.alerts.hurry();
+        let ids: Vec<CameraId> = self.cameras.keys().cloned().collect();
+        self.cameras.values().flatten().for_each(StreamHandle::ask_to_stop);
+        for id in ids {
+            self.stop_camera(&id);
+        }
+        self.pulse.stop();
+        self.watch.stop();
+        self.alerts.stop();
+        self.disk.stop();
+        self.board.hush();
+        // The board and the alerts have let go of it; if not, its own drop ends it.
+        if let Ok(publisher) = Arc::try_unwrap(self.publisher) {
+            publisher.stop(PUBLISH_GRACE);
+        }
+        self.store.close();
+    }
+
+    /// The store, for reading its contents.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Counts of frames and inferences of the examined cameras.
+    pub fn counts(&self) -> BTreeMap<CameraId, Count> {
+        self.watch.counts().all()
+    }
+
+    fn start_camera(&mut self, camera: &config::Camera) {
+        let id = &camera.camera.id;
+        let watched = camera.streams.iter().any(|stream| stream.watch_fps_max.is_some());
+        if watched {
+            let rules = rules_of(&self.settings, id);
+            self.watch.add(id.clone(), rules, &camera.masks, camera.looks_per_second_min);
+        }
+        let mut handles = Vec::new();
+        for stream in &camera.streams {
+            self.board.connecting(id, stream.role);
+            let sink = CameraSink {
+                store: self.store.clone(),
+                watch: stream.watch_fps_max.map(|_| self.watch.input(id, &camera.masks)),
+                board: self.board.clone(),
+                vigil: stream.idle_gap_max.map(|_| {
+                    let masks = camera.masks.clone();
+                    Vigil::new(Gate::new(GateSettings { masks }))
+                }),
+                refused_at: None,
+            };
+            handles.push(supervise(stream.clone(), self.program.clone(), Box::new(sink)));
+        }
+        self.cameras.insert(id.clone(), handles);
+    }
+
+    fn stop_camera(&mut self, id: &CameraId) {
+        let handles = self.cameras.remove(id).unwrap_or_default();
+        handles.iter().for_each(StreamHandle::ask_to_stop);
+        handles.into_iter().for_each(StreamHandle::stop);
+        self.watch.remove(id, clock::Clock::now(&SystemClock));
+        self.board.forget(id);
+    }
+}
+
+fn rules_of(settings: &config::Settings, camera: &CameraId) -> Vec<RuleSettings> {
+    settings.rules.iter().filter(|rule| rule.camera == *camera).cloned().collect()
+}
+
+/// Receiver of one stream's fragments, frames and reports.
+struct CameraSink {
+    store: Store,
+    /// `None` for a stream that is only recorded.
+    watch: Option<infer::Input>,
+    board: Arc<Board>,
+    /// Decode mode controller, where key frames alone may do.
+    vigil: Option<Vigil>,
+    /// Time of the last fragment that was refused, until its end is logged.
+    refused_at: Option<Instant>,
+}
+
+impl StreamSink for CameraSink {
+    fn fragment(&mut self, fragment: Fragment) {
+        let camera = fragment.camera.clone();
+        let refused = self.store.append(fragment).err();
+        // A disk at its limit takes some fragments and refuses others.
+        if let Some(error) = &refused {
+            let is_new = self.refused_at.replace(Instant::now()).is_none();
+            if is_new {
+                tracing::error!(%camera, "footage is being lost: {error}");
+            }
+        } else if self.refused_at.take_if(|at| at.elapsed() >= REFUSAL_OVER).is_some() {
+            tracing::info!(%camera, "footage is kept again");
+        }
+    }
+
+    fn frame(&mut self, frame: Frame) {
+        if let Some(vigil) = &mut self.vigil {
+            vigil.look(&frame);
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.frame(frame);
+        }
+    }
+
+    fn attention(&mut self) -> Attention {
+        self.vigil.as_ref().map_or(Attention::Awake, Vigil::attention)
+    }
+
+    fn report(&mut self, report: StreamReport) {
+        // A stream that will not be back at once ends the events that are open on its picture.
+        let is_down = !matches!(report.state, StreamState::Live | StreamState::Connecting);
+        if is_down && let Some(watch) = &self.watch {
+            watch.lost(clock::Clock::now(&SystemClock));
+        }
+        self.board.report(report);
+    }
+
+    fn input(&mut self, camera: &CameraId, role: StreamRole, input: InputCounts) {
+        self.board.input(camera, role, input);
+    }
+}

@@ -1,0 +1,99 @@
+//! Checks the store once a second, and reports its state to the status registry.
+
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::registry::Board;
+use base::channel;
+use base::progress::{self, WORK_MAX};
+use base::status::StoreState;
+use clipstore::{Store, StoreVitals};
+
+/// Interval of the checks.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Checks for which a lost fragment counts, so that losses that come and go are one fault, not many.
+const LOOKS: u32 = 30;
+
+/// The thread that checks the store.
+pub struct Disk {
+    /// Dropped to end the thread.
+    end: Option<SyncSender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Disk {
+    /// Starts the thread that checks the store. An error: the system has no thread left.
+    pub fn start(store: Store, board: Arc<Board>) -> std::io::Result<Self> {
+        let (end, ended) = channel::blocking(1);
+        let body = move || {
+            let mut look = Look::default();
+            let _unit = progress::begin("the look at the store", WORK_MAX);
+            while progress::wait(|| ended.recv_timeout(INTERVAL)) == Err(RecvTimeoutError::Timeout) {
+                let (state, reason) = look.at(&store.vitals());
+                board.store_is(state, reason);
+            }
+        };
+        let thread = std::thread::Builder::new().name("disk".into()).spawn(body)?;
+        Ok(Self { end: Some(end), thread: Some(thread) })
+    }
+
+    /// Ends the thread, and waits for it.
+    pub fn stop(&mut self) {
+        self.end = None;
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the disk's thread had panicked");
+        }
+    }
+}
+
+/// Outcome of the last check.
+#[derive(Debug, Default)]
+struct Look {
+    /// Fragments lost or refused by then.
+    missing: u64,
+    /// Checks since their number last grew; `None` from [`LOOKS`] on.
+    since: Option<u32>,
+}
+
+impl Look {
+    /// The store's state, and the reason where it does not keep everything.
+    fn at(&mut self, vitals: &StoreVitals) -> (StoreState, Option<String>) {
+        let missing = vitals.refused_fragments + vitals.lost_fragments;
+        self.since = if missing > self.missing { Some(0) } else { self.since.map(|since| since + 1) };
+        self.since = self.since.filter(|since| *since < LOOKS);
+        self.missing = missing;
+        if let Some(full) = &vitals.full_of_evidence {
+            return (StoreState::FullOfEvidence, Some(full.clone()));
+        }
+        let faults = [&vitals.index_unwritable, &vitals.clips_unwritable, &vitals.holds_unreadable];
+        match (faults.into_iter().find_map(Option::as_ref), self.since) {
+            (Some(fault), _) => (StoreState::Failing, Some(fault.clone())),
+            (None, Some(_)) => {
+                let reason = "footage is being lost: the disk is slower than the cameras";
+                (StoreState::Failing, Some(reason.to_owned()))
+            }
+            (None, None) => (StoreState::Keeping, None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_fragment_is_told_for_a_while_and_a_fault_as_long_as_it_lasts() {
+        let mut look = Look::default();
+        let mut vitals = StoreVitals::default();
+        assert_eq!(look.at(&vitals), (StoreState::Keeping, None));
+        vitals.refused_fragments = 1;
+        for _ in 0..LOOKS {
+            assert_eq!(look.at(&vitals).0, StoreState::Failing);
+        }
+        assert_eq!(look.at(&vitals).0, StoreState::Keeping);
+        vitals.clips_unwritable = Some("cannot write".into());
+        assert_eq!(look.at(&vitals), (StoreState::Failing, Some("cannot write".into())));
+    }
+}

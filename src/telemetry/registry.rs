@@ -1,0 +1,179 @@
+//! The status registry: collects the states of streams and store into the status message.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::config;
+use base::clock::{self, Clock as _, SystemClock};
+use base::fragment::StreamRole;
+use base::ids::{BoxId, CameraId, WardId};
+use base::status::{
+    CameraStatus, InputCounts, Presence, SCHEMA, Status, StoreState, StoreStatus, StreamState,
+};
+use base::time::WallTime;
+use camera::StreamReport;
+use clipstore::Store;
+use wardlink::{Publisher, StatusSource};
+
+/// Keeps the states and tells the publisher when one has changed.
+pub struct Board {
+    ward: WardId,
+    box_id: BoxId,
+    boot_id: String,
+    started_at: WallTime,
+    store: Store,
+    state: Mutex<State>,
+}
+
+struct State {
+    streams: BTreeMap<CameraId, BTreeMap<StreamRole, CameraStatus>>,
+    inputs: BTreeMap<CameraId, BTreeMap<StreamRole, InputCounts>>,
+    store: StoreStatus,
+    publisher: Option<Arc<Publisher>>,
+}
+
+impl State {
+    fn tell(&self) {
+        if let Some(publisher) = &self.publisher {
+            publisher.status_changed();
+        }
+    }
+}
+
+impl Board {
+    /// A registry in which no camera has been heard of.
+    pub fn new(settings: &config::Settings, store: Store) -> Self {
+        let started_at = clock::wall();
+        let keeping = StoreStatus { state: StoreState::Keeping, reason: None, since: started_at };
+        Self {
+            ward: settings.ward.clone(),
+            box_id: settings.box_id.clone(),
+            boot_id: clock::boot_id(),
+            started_at,
+            store,
+            state: Mutex::new(State {
+                streams: BTreeMap::new(),
+                inputs: BTreeMap::new(),
+                store: keeping,
+                publisher: None,
+            }),
+        }
+    }
+
+    /// Attaches the publisher, which is told of changes from now on.
+    pub fn tell(&self, publisher: Arc<Publisher>) {
+        self.lock().publisher = Some(publisher);
+    }
+
+    /// Detaches the publisher.
+    pub fn hush(&self) {
+        self.lock().publisher = None;
+    }
+
+    /// Notes that a stream is being connected.
+    pub fn connecting(&self, camera: &CameraId, role: StreamRole) {
+        self.set(camera, role, StreamState::Connecting, None, Vec::new());
+    }
+
+    /// Notes a stream's report.
+    pub fn report(&self, report: StreamReport) {
+        let notes = report.health.notes(report.facts.as_ref());
+        self.set(&report.camera, report.role, report.state, report.reason, notes);
+    }
+
+    /// Notes the input that a stream had to skip so far. Sent with the next change of a state.
+    pub fn input(&self, camera: &CameraId, role: StreamRole, input: InputCounts) {
+        self.lock().inputs.entry(camera.clone()).or_default().insert(role, input);
+    }
+
+    /// Removes a camera that is no longer configured.
+    pub fn forget(&self, camera: &CameraId) {
+        let mut board = self.lock();
+        board.streams.remove(camera);
+        board.inputs.remove(camera);
+    }
+
+    /// Notes the store's state, and tells the publisher of a change.
+    pub fn store_is(&self, state: StoreState, reason: Option<String>) {
+        let mut board = self.lock();
+        if (board.store.state, &board.store.reason) == (state, &reason) {
+            return;
+        }
+        if board.store.state != state {
+            board.store.since = clock::wall();
+        }
+        (board.store.state, board.store.reason) = (state, reason);
+        board.tell();
+    }
+
+    fn set(
+        &self,
+        camera: &CameraId,
+        role: StreamRole,
+        state: StreamState,
+        reason: Option<String>,
+        notes: Vec<String>,
+    ) {
+        let mut board = self.lock();
+        let streams = board.streams.entry(camera.clone()).or_default();
+        let before = streams.get(&role).filter(|before| before.state == state && before.reason == reason);
+        let since = before.map_or_else(clock::wall, |before| before.since);
+        streams.insert(role, CameraStatus { id: camera.clone(), state, reason, since, notes, input: None });
+        board.tell();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The status of a camera with these streams: that of the worse one, and the notes of all.
+fn of_camera(streams: &BTreeMap<StreamRole, CameraStatus>) -> Option<CameraStatus> {
+    let worst = streams.values().max_by_key(|stream| worse(stream.state))?;
+    let mut notes: Vec<String> = streams.values().flat_map(|stream| &stream.notes).cloned().collect();
+    notes.dedup();
+    Some(CameraStatus { notes, ..worst.clone() })
+}
+
+/// Rank of a state; a camera has the highest of its streams.
+fn worse(state: StreamState) -> u8 {
+    match state {
+        StreamState::Live => 0,
+        StreamState::Ended => 1,
+        StreamState::Connecting => 2,
+        StreamState::BackingOff => 3,
+        StreamState::Misconfigured => 4,
+    }
+}
+
+impl StatusSource for Board {
+    fn status(&self) -> Status {
+        let cameras = {
+            let board = self.lock();
+            let with_input = |of: &BTreeMap<StreamRole, CameraStatus>| {
+                let status = of_camera(of)?;
+                let inputs = board.inputs.get(&status.id).into_iter().flat_map(BTreeMap::values);
+                let sum = inputs.fold(InputCounts::default(), |sum, input| sum.plus(*input));
+                Some(CameraStatus { input: (sum != InputCounts::default()).then_some(sum), ..status })
+            };
+            board.streams.values().filter_map(with_input).collect()
+        };
+        let (outbox_depth, oldest_unacknowledged) = self.store.outbox_depth().unwrap_or_default();
+        Status {
+            schema: SCHEMA.to_owned(),
+            presence: Presence::Online,
+            ward: self.ward.clone(),
+            box_id: self.box_id.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            boot_id: self.boot_id.clone(),
+            started_at: self.started_at,
+            connection: None,
+            cameras,
+            store: Some(self.lock().store.clone()),
+            outbox_depth,
+            oldest_unacknowledged,
+            outbox: self.store.outbox_status().ok(),
+            clock: SystemClock.now().clock,
+        }
+    }
+}
