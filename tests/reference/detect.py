@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The reference that src/detect is held against: onnxruntime, OpenCV and numpy.
+"""The reference that crates/detector is held against: onnxruntime, OpenCV and numpy.
 
 Written from the networks' published decoding rules, not from the Rust code, so that a mistake in one shows against
 the other.
