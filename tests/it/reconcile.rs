@@ -1,9 +1,9 @@
 //! Scenarios of `store`: index and clip files that disagree, and indexes that are lost or damaged.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use clipstore::{ClipFilter, Reconciled};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::store::{assert_agrees, clip_files, open, settings, unend};
+use crate::store::{SmallDisk, assert_agrees, clip_files, open, settings, unend};
 use crate::support::sample::{FRAGMENT, START, closed, fragment, opened};
 use crate::support::wait_until;
 
@@ -319,6 +319,68 @@ fn footage_that_no_walk_reaches_is_kept_aside() {
         assert_eq!(path.exists(), damaged_at > 0);
         assert_agrees(place.path());
         assert!(reopened(place.path()).is_clean());
+    }
+}
+
+/// Footage behind damaged bytes, and no room to copy it aside: the store opens and records, and the next start tries
+/// again.
+#[test]
+fn on_a_full_disk_a_damaged_file_waits_for_the_next_start() {
+    for has_row in [false, true] {
+        let Some(disk) = SmallDisk::mount(4 * 1024 * 1024) else { return };
+        let device = |path: &Path| fs::metadata(path).unwrap().dev();
+        assert_ne!(device(disk.0.path()), device(disk.0.path().parent().unwrap()), "the disk is not mounted");
+        filled(disk.0.path(), 20);
+        let path = &clip_files(disk.0.path())[3];
+        let index = Connection::open(disk.0.path().join("index.sqlite")).unwrap();
+        let starts =
+            "SELECT offset_bytes FROM fragment WHERE segment = 4 ORDER BY offset_bytes LIMIT 1 OFFSET ?1";
+        let [second, fourth]: [i64; 2] =
+            [1, 3].map(|n| index.query_row(starts, [n], |row| row.get(0)).unwrap());
+        drop(index);
+        let damaged = OpenOptions::new().write(true).open(path).unwrap();
+        // Longer than what is free beside the ballast, by bytes that a copy has to write.
+        let end = damaged.metadata().unwrap().len();
+        damaged.write_all_at(&[7; 300_000], end).unwrap();
+        damaged.write_all_at(&[0; 8], fourth as u64).unwrap();
+        let content = fs::read(path).unwrap();
+        match has_row {
+            false => execute(disk.0.path(), "DELETE FROM segment WHERE id = 4"),
+            true => execute(
+                disk.0.path(),
+                &format!(
+                    "UPDATE segment SET ended = 0, bytes = {second} WHERE id = 4;
+                     DELETE FROM fragment WHERE segment = 4 AND offset_bytes >= {second}"
+                ),
+            ),
+        }
+        checkpoint(disk.0.path());
+        let mut ballast = File::create(disk.0.path().join("ballast")).unwrap();
+        while ballast.write_all(&[0; 4096]).is_ok() {}
+        let bytes = ballast.metadata().unwrap().len();
+        ballast.set_len(bytes - 250_000).unwrap();
+        drop(ballast);
+
+        let store = open(settings(disk.0.path()));
+        let done = store.vitals().reconciled;
+        let indexed = if has_row { 2 } else { 3 };
+        assert_eq!((done.failed_files, done.set_aside_files, done.cut_files), (1, 0, 0), "{done}");
+        assert_eq!(done.indexed_fragments, indexed, "the whole ones before the damage");
+        assert!(fs::read(path).unwrap() == content && clip_files(disk.0.path()).len() == 4);
+        for number in 20..30 {
+            store.append(fragment("gate", number, 1000)).unwrap();
+        }
+        store.close();
+        let newest = store.segments(&ClipFilter::default()).unwrap()[0].ends_at;
+        assert_eq!(newest, START.wall + FRAGMENT * 30, "it records");
+
+        fs::remove_file(disk.0.path().join("ballast")).unwrap();
+        let done = reopened(disk.0.path());
+        assert_eq!((done.failed_files, done.set_aside_files, done.cut_files), (0, 1, 1), "{done}");
+        let aside = disk.0.path().join("aside").join(path.strip_prefix(disk.0.path().join("clips")).unwrap());
+        assert!(fs::read(aside).unwrap() == content);
+        assert_agrees(disk.0.path());
+        assert!(reopened(disk.0.path()).is_clean());
     }
 }
 

@@ -77,7 +77,7 @@ pub struct Subject {
     /// Whether the box is where it was expected: it was not seen on that frame. Absent where it was seen.
     #[serde(default, skip_serializing_if = "is_false")]
     pub predicted: bool,
-    /// Its foot points until the alert was told, oldest first, at most 32.
+    /// Its foot points until the alert was told, oldest first, thinned evenly: at most 32, and 40 or fewer over all subjects.
     pub path: Vec<Point>,
 }
 

@@ -7,6 +7,7 @@
 //!   cut off; without one whole fragment it is removed;
 //! - a file shorter than its row says (a disk that lost synced bytes): the rows beyond its end are removed;
 //! - another file in the place of the row's own: the row is removed, and the file treated as one without a row;
+//! - a file that cannot be read, or copied for want of room: left to the next start;
 //! - a file that is not the store's, or in which no fragment is as it was written: moved to `aside/`, never removed.
 //!
 //! A segment that had ended was on the disk before its row said so: its file is not checked when the store opens, so
@@ -155,8 +156,8 @@ pub(super) enum Look {
     All,
 }
 
-/// Makes `clips/` in `directory` and `index` agree. Returns its repairs with the present segments, oldest first; all of
-/// them have ended.
+/// Makes `clips/` in `directory` and `index` agree. Returns its repairs with the present segments, oldest first; nothing
+/// is appended to any of them.
 ///
 /// Errors are those of the index, but for a full disk: a file without room for its rows is left for the next start.
 pub(super) fn reconcile(
@@ -173,6 +174,7 @@ pub(super) fn reconcile(
         clips,
         unknown: difference.unknown,
         batch: Batch::default(),
+        unfinished: Vec::new(),
         has_changed: false,
         done: Reconciled::default(),
     };
@@ -201,6 +203,8 @@ struct Work<'a> {
     /// Files without rows, below `clips`.
     unknown: Vec<PathBuf>,
     batch: Batch,
+    /// Segments that are not marked as ended: the next start checks their files again.
+    unfinished: Vec<i64>,
     /// True if rows came, or were changed.
     has_changed: bool,
     done: Reconciled,
@@ -232,8 +236,10 @@ impl Work<'_> {
         for segment in known.iter_mut().filter(|segment| look == Look::All || !segment.ended) {
             match self.mend(segment) {
                 Ok(()) => {}
-                Err(error @ StoreError::Clip { .. }) => self.done.failed(&error),
-                Err(error) if error.is_disk_full() => self.done.failed(&error),
+                Err(error) if matches!(error, StoreError::Clip { .. }) || error.is_disk_full() => {
+                    self.done.failed(&error);
+                    self.unfinished.push(segment.id);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -319,7 +325,9 @@ impl Work<'_> {
         let end = found.last().map_or(segment.bytes, |last| last.end_bytes);
         // Whole, but perhaps never synced: bytes before rows.
         file.sync_data().map_err(failed("sync"))?;
-        self.cut(&file, &segment.path, walked, end)?;
+        if !self.cut(&file, &segment.path, walked, end)? {
+            self.unfinished.push(segment.id);
+        }
         if !found.is_empty() {
             self.done.indexed_files += 1;
             self.done.indexed_fragments += found.len() as u64;
@@ -330,21 +338,24 @@ impl Work<'_> {
     }
 
     /// Cuts the file at `path` below `clips` back to `end`. Whole fragments ended at `walked`; where there is another one
-    /// behind damaged bytes, a copy of the file goes to `aside/` first.
-    fn cut(&mut self, file: &File, path: &Path, walked: u64, end: u64) -> Result<(), StoreError> {
+    /// behind damaged bytes, a copy of the file goes to `aside/` first. Returns false if it cannot be copied, as on a full
+    /// disk: then no byte is cut.
+    fn cut(&mut self, file: &File, path: &Path, walked: u64, end: u64) -> Result<bool, StoreError> {
         let absolute = self.clips.join(path);
         let failed = |doing| StoreError::clip(doing, &absolute);
         let length = file.metadata().map_err(failed("look at"))?.len();
         if length <= end {
-            return Ok(());
+            return Ok(true);
         }
-        if container::has_trailer_behind(file, walked).map_err(failed("read"))? {
-            self.copy_aside(&absolute, path)?;
+        let has_more = container::has_trailer_behind(file, walked).map_err(failed("read"))?;
+        if let Err(error) = if has_more { self.copy_aside(&absolute, path) } else { Ok(()) } {
+            self.done.failed(&error);
+            return Ok(false);
         }
         file.set_len(end).and_then(|()| file.sync_all()).map_err(failed("cut back"))?;
         self.done.cut_files += 1;
         self.done.cut_bytes += length - end;
-        Ok(())
+        Ok(true)
     }
 
     /// Copies a file to `aside/`, and syncs it there.
@@ -442,13 +453,15 @@ impl Work<'_> {
         if fresh {
             sync_with_folders(&file, &path, &self.clips).map_err(failed("sync"))?;
         }
-        self.cut(&file, &candidate.path, walked, last.end_bytes)?;
+        match self.cut(&file, &candidate.path, walked, last.end_bytes)? {
+            true => self.batch.ended.push(candidate.id),
+            false => self.unfinished.push(candidate.id),
+        }
         self.done.indexed_files += 1;
         self.done.indexed_fragments += found.len() as u64;
         let row = SegmentRow::new(candidate.id, candidate.path.clone(), *header, init_bytes);
         self.batch.started.push(row);
         self.batch.fragments.extend(found.iter().map(|found| FragmentRow::read_back(candidate.id, found)));
-        self.batch.ended.push(candidate.id);
         Ok(())
     }
 
@@ -498,7 +511,7 @@ impl Work<'_> {
     }
 
     fn end_all(&mut self) -> Result<(), StoreError> {
-        self.index.end_all().or_else(|error| self.unless_full(error))
+        self.index.end_all_but(&self.unfinished).or_else(|error| self.unless_full(error))
     }
 
     fn put_right(&mut self) -> Result<(), StoreError> {

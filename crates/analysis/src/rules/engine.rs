@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::incident::Incident;
+use super::paths::{self, path};
 use super::settings::RuleSettings;
 use super::{About, Condition, Ending, Finding, Notes, View};
 use base::detection::Label;
 use base::event::{Event, Phase, RuleRef, Severity, Subject};
-use base::geometry::{Point, Rect};
+use base::geometry::Rect;
 use base::ids::{AlertId, CameraId, Epoch, RuleId, TrackId};
 use base::optics::Optics;
 use base::remnant::Remnant;
@@ -17,8 +18,6 @@ use base::track::Track;
 
 /// Maximum number of subjects that an event names; more are only counted.
 const SUBJECTS_MAX: usize = 16;
-/// Maximum number of points of a subject's path.
-const PATH_POINTS_MAX: usize = 32;
 
 /// The tracker's output for one frame.
 #[derive(Debug, Clone, Copy)]
@@ -294,7 +293,7 @@ impl Rule {
             open.join(moment, track);
         }
         open.count(incident);
-        let event = open.event.clone();
+        let event = open.event();
         self.open = Some(open);
         event
     }
@@ -343,7 +342,7 @@ impl Rule {
         if let Some(incident) = &mut self.incident {
             incident.told(at.monotonic);
         }
-        let event = held.event.clone();
+        let event = held.event();
         self.open = Some(held);
         before.into_iter().chain([event]).collect()
     }
@@ -381,7 +380,7 @@ impl Rule {
     }
 
     fn close(&mut self, at: Stamp) -> Option<Event> {
-        let Open { event, .. } = self.open.take()?;
+        let event = self.open.take()?.event();
         let silence = match self.day.ending() {
             Ending::AfterQuiet(_) | Ending::AtNextLook => self.settings.cool_down,
             Ending::AfterCoolDown => Duration::ZERO,
@@ -412,6 +411,13 @@ impl Open {
         Self { event, members: BTreeSet::new(), last_finding: moment.at, told_at: moment.at }
     }
 
+    /// Returns the event with its paths thinned, for a report.
+    fn event(&self) -> Event {
+        let mut event = self.event.clone();
+        paths::thin(&mut event.subjects);
+        event
+    }
+
     /// Sets the count of the incident, or the number of members if that is larger.
     fn count(&mut self, incident: &Incident) {
         self.event.count = incident.count.max(u32::try_from(self.members.len()).unwrap_or(u32::MAX));
@@ -440,7 +446,7 @@ impl Open {
                 event.subjects.push(subject(track, moment.at.monotonic));
             }
         } else if let Some(known) = event.subjects.iter_mut().find(|s| s.track == track.id) {
-            known.score = known.score.max(track.score);
+            known.score = known.score.max(rounded(track.score));
         }
     }
 }
@@ -474,13 +480,4 @@ fn subject(track: &Track, at: Monotonic) -> Subject {
 /// Rounds to 1/10,000, which is less than a pixel: messages go over links that are paid by the byte.
 fn rounded(part: f32) -> f32 {
     (part * 10_000.0).round() / 10_000.0
-}
-
-/// Samples the track's path evenly, its newest point included.
-fn path(track: &Track) -> Vec<Point> {
-    let step = track.path.len().div_ceil(PATH_POINTS_MAX).max(1);
-    let mut feet: Vec<Point> = track.path.iter().rev().step_by(step).map(|point| point.foot).collect();
-    feet.iter_mut().for_each(|foot| *foot = Point::new(rounded(foot.x), rounded(foot.y)));
-    feet.reverse();
-    feet
 }

@@ -3,14 +3,15 @@
 //! A rule kind is one file with its numbers (`Params`) and its [`Condition`], and one line in [`Kind`]'s list below.
 //! All else (schedule, night, labels, opening, closing) is the same for every kind and lives in `engine`. `incident`
 //! decides when each subject is reported. Shared parts: `follow` (per-track state, also over a change of id), `stand`
-//! (stationary subjects and since when), `put_down` (stationary objects that belong to no track) and `measure`
-//! (distances). Called by `agent` after each frame, one [`RuleSet`] per camera. No I/O, no clock.
+//! (stationary subjects and since when), `put_down` (stationary objects that belong to no track), `measure`
+//! (distances) and `paths` (foot points of an alert). Called by `agent` after each frame, one [`RuleSet`] per camera. No I/O, no clock.
 
 mod condition;
 mod engine;
 mod follow;
 mod incident;
 mod measure;
+mod paths;
 mod put_down;
 mod settings;
 mod stand;

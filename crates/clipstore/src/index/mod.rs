@@ -364,12 +364,17 @@ impl Index {
         .map_err(failed)
     }
 
-    /// Ends the segments that an earlier run left open.
-    pub fn end_all(&mut self) -> Result<(), StoreError> {
-        self.connection
-            .execute("UPDATE segment SET ended = 1 WHERE ended = 0", [])
-            .map(drop)
-            .map_err(self.failed("end segments"))
+    /// Ends the segments that an earlier run left open, but for `others`, which it marks as open.
+    pub fn end_all_but(&mut self, others: &[i64]) -> Result<(), StoreError> {
+        let failed = self.failed("end segments");
+        self.in_transaction(|transaction| {
+            transaction.execute("UPDATE segment SET ended = 1 WHERE ended = 0", [])?;
+            for id in others {
+                transaction.execute("UPDATE segment SET ended = 0 WHERE id = ?1", [id])?;
+            }
+            Ok(())
+        })
+        .map_err(failed)
     }
 
     /// Drops the rows of fragments that reach beyond `bytes` of the file. Returns the length that is still indexed; 0

@@ -47,6 +47,31 @@ fn numbers_of_subjects_have_four_places() {
     assert!(places.len() > 8 && places.iter().all(|count| *count <= 4), "{text}");
 }
 
+/// A message without its picture is small, also at the end of a long event.
+#[test]
+fn the_subjects_of_a_message_share_its_path_points() {
+    for (count, points_max, bytes_max) in [(1, 32, 900), (4, 34, 1_200), (10, 22, 1_600), (16, 32, 2_300)] {
+        let mut street = Street::new(intrusion());
+        let walk = |t: f32| (0..count).map(|id| (id, 0.6 + 0.011_13 * t + 0.001 * id as f32)).collect();
+        let mut events = street.walk(0.0, 30.0, walk);
+        events.extend(street.rules.close_all(stamp(31.0)));
+        let closed = events.last().unwrap();
+        assert_eq!((closed.phase, closed.subjects.len() as u64), (Phase::Closed, count));
+        let points: Vec<usize> = closed.subjects.iter().map(|subject| subject.path.len()).collect();
+        assert_eq!(points.iter().sum::<usize>(), points_max, "{points:?}");
+        assert!(points.iter().all(|some| (2..=points[0]).contains(some)), "{points:?}");
+        for (subject, track) in closed.subjects.iter().zip(&street.tracks) {
+            let distance = |told: Option<&Point>, seen: Option<&PathPoint>| {
+                (told.unwrap().x - seen.unwrap().foot.x).abs()
+            };
+            assert!(distance(subject.path.first(), track.path.first()) < 0.001);
+            assert!(distance(subject.path.last(), track.path.last()) < 0.001);
+        }
+        let bytes = serde_json::to_vec(closed).unwrap().len();
+        assert!(bytes < bytes_max, "{count} subjects: {bytes} bytes");
+    }
+}
+
 /// Six persons who come in one after the other, each on a way of his own and for 5 s, 23 s apart: two were reported
 /// and four were not.
 #[test]
