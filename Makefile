@@ -10,6 +10,7 @@
 #                    RUNS=20   CAMERAS=1,4,8 BENCH_SECONDS=30   MODEL=path
 # make bench-rules   what the street's rules say of staged scenes, and in how many hours of a quiet street: hits, misses, false alarms
 #                    QUIET_HOURS=24   ONLY=sabotage   MODEL=path   PHOTOGRAPHS=../shared/datasets
+# make pictures   the pictures of the rules in docs/pictures, drawn anew
 # make bench-track  how well subjects are followed on crowded drawn streets, beside ByteTrack (from PyPI), and counted on the clips of ../shared
 #                    MODEL=path
 # make bench-real   how well the box sees on the real footage of ../shared, several networks side by side
@@ -44,7 +45,7 @@ RUNS ?= 20
 CRATES := wardwatch $(notdir $(wildcard crates/*))
 SHIPPED := $(foreach crate,$(CRATES),$(foreach set,opt-level=3 debug-assertions=false overflow-checks=false,--config profile.dev.package.$(crate).$(set)))
 
-.PHONY: demo test fuzz faults faults-alerts bench bench-detect bench-rules bench-track bench-real bench-alerts setup format lint documentation run-tests schemas units \
+.PHONY: demo test fuzz faults faults-alerts bench bench-detect bench-rules pictures bench-track bench-real bench-alerts setup format lint documentation run-tests schemas units \
 	amd64 arm64 armhf cross-arm64 cross-armhf test-arm64 test-armhf deb test-system
 
 demo: setup
@@ -102,6 +103,10 @@ bench-rules: setup
 	$(BENCH_RULES) $(if $(ONLY),--only "$(ONLY)") $(if $(MODEL),--model "$(MODEL)") \
 		$(if $(PHOTOGRAPHS),--photographs "$(PHOTOGRAPHS)") $(if $(CAST),--cast $(CAST))
 	$(BENCH_RULES) --quiet $(QUIET_HOURS) $(if $(MODEL),--model "$(MODEL)")
+
+# Pictures of the rules in docs/, out of the staged scenes.
+pictures: setup
+	$(BENCH_RULES) --pictures docs/pictures
 
 BENCH_TRACK := CARGO_TARGET_DIR=$(TARGET) $(CARGO) bench --locked --profile dev $(SHIPPED) --bench track --
 bench-track: setup

@@ -1,5 +1,6 @@
-//! Contact sheets of the scenarios.
+//! Contact sheets of the scenarios, and one picture of each rule for docs/rules.md.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use base::detection::Label;
@@ -21,6 +22,30 @@ pub fn write(scenarios: &[Scenario], folder: &Path) {
         let file = folder.join(format!("{}.jpg", scenario.name));
         sheet(scenario).write(&file);
         println!("{:<36} {}", scenario.name, scenario.shows);
+    }
+}
+
+/// Writes `folder/KIND.jpg` of each rule kind: the moment at which the first scenario's event opens.
+pub fn write_rules(scenarios: &[Scenario], folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    let mut drawn = BTreeSet::new();
+    for scenario in scenarios {
+        let Some(expected) = scenario.expected.first() else { continue };
+        let Some(rule) = scenario.rules.iter().find(|rule| rule.id == expected.rule) else { continue };
+        if !drawn.insert(rule.kind.clone()) {
+            continue;
+        }
+        let scene = Scene::new(scenario.settings.clone());
+        let (w, h) = (scene.settings().width as usize, scene.settings().height as usize);
+        let moment = f64::from((expected.evidence + 0.5).min(scenario.seconds) * scene.settings().fps);
+        let rgb = annotated(&scene, moment as u64, &outlines(scenario, &scene));
+        let mut jpeg = Vec::new();
+        JpegEncoder::new_with_quality(&mut jpeg, 80)
+            .encode(&rgb, w as u32, h as u32, image::ExtendedColorType::Rgb8)
+            .unwrap();
+        let file = folder.join(format!("{}.jpg", rule.kind));
+        std::fs::write(&file, jpeg).unwrap();
+        println!("{}: {}, {}", file.display(), scenario.name, scenario.shows);
     }
 }
 
@@ -72,27 +97,33 @@ fn sheet(scenario: &Scenario) -> Sheet {
     let frames = f64::from(scenario.seconds * scene.settings().fps);
     for tile in 0..TILES {
         let index = (frames * (tile as f64 + 0.5) / TILES as f64) as u64;
-        let (picture, truths) = scene.frame(index);
-        let mut rgb = picture.to_rgb();
-        for (a, b) in &outlines {
-            line(&mut rgb, (w, h), *a, *b, [255, 255, 255]);
-        }
-        for truth in truths {
-            let colour = match truth.label {
-                Label::Person => [255, 60, 60],
-                Label::TwoWheeler => [60, 255, 60],
-                Label::Car => [80, 140, 255],
-                Label::LargeVehicle | Label::Moving => [255, 210, 60],
-            };
-            let (r, at) = (truth.rect, Point::new);
-            let corners = [at(r.x, r.y), at(r.right(), r.y), at(r.right(), r.bottom()), at(r.x, r.bottom())];
-            for i in 0..4 {
-                line(&mut rgb, (w, h), corners[i], corners[(i + 1) % 4], colour);
-            }
-        }
-        sheet.put(tile, &rgb);
+        sheet.put(tile, &annotated(&scene, index, &outlines));
     }
     sheet
+}
+
+/// Frame `index` as RGB, with the outlines in white and the truths in their label's colour.
+fn annotated(scene: &Scene, index: u64, outlines: &[(Point, Point)]) -> Vec<u8> {
+    let (w, h) = (scene.settings().width as usize, scene.settings().height as usize);
+    let (picture, truths) = scene.frame(index);
+    let mut rgb = picture.to_rgb();
+    for (a, b) in outlines {
+        line(&mut rgb, (w, h), *a, *b, [255, 255, 255]);
+    }
+    for truth in truths {
+        let colour = match truth.label {
+            Label::Person => [255, 60, 60],
+            Label::TwoWheeler => [60, 255, 60],
+            Label::Car => [80, 140, 255],
+            Label::LargeVehicle | Label::Moving => [255, 210, 60],
+        };
+        let (r, at) = (truth.rect, Point::new);
+        let corners = [at(r.x, r.y), at(r.right(), r.y), at(r.right(), r.bottom()), at(r.x, r.bottom())];
+        for i in 0..4 {
+            line(&mut rgb, (w, h), corners[i], corners[(i + 1) % 4], colour);
+        }
+    }
+    rgb
 }
 
 /// Edges of the zones and lines of this build's rules.

@@ -8,6 +8,7 @@
 //!   a camera-day. `--from-hour H`: from then on. `--threads N`: so many parts of those hours at once;
 //! - `--draw FOLDER`: contact sheets of the scenarios with their zones and truths, instead of playing them; with `--quiet`,
 //!   of the quiet street;
+//! - `--pictures FOLDER`: one picture of each rule kind, as docs/rules.md shows them;
 //! - `--seen`: the detector's results on their pictures, instead of playing them.
 //!
 //! `--photographs FOLDER` shows people, two-wheelers, lorries and buses as photographs, for networks that were
@@ -42,6 +43,7 @@ pub struct Asked {
     only: String,
     model: String,
     draw: Option<String>,
+    pictures: Option<String>,
     quiet_hours: Option<f64>,
     from_hour: f64,
     threads: usize,
@@ -59,6 +61,7 @@ impl Asked {
             only: String::new(),
             model: BUILT_IN.to_owned(),
             draw: None,
+            pictures: None,
             quiet_hours: None,
             from_hour: 0.0,
             threads: 2,
@@ -75,6 +78,7 @@ impl Asked {
                 "--bench" => {}
                 "--only" => asked.only = value(),
                 "--model" => asked.model = value(),
+                "--pictures" => asked.pictures = Some(value()),
                 "--draw" => asked.draw = Some(value()),
                 "--quiet" => asked.quiet_hours = Some(value().parse().unwrap()),
                 "--from-hour" => asked.from_hour = value().parse().unwrap(),
@@ -116,6 +120,9 @@ impl Asked {
 
 fn main() {
     let asked = Asked::read(std::env::args().skip(1));
+    if let Some(folder) = &asked.pictures {
+        return draw::write_rules(&asked.scenarios(), folder.as_ref());
+    }
     match (&asked.draw, asked.quiet_hours) {
         (Some(folder), Some(_)) => return draw::write_quiet(&quiet::street(), folder.as_ref()),
         (Some(folder), None) => return draw::write(&asked.scenarios(), folder.as_ref()),

@@ -33,8 +33,8 @@ def folded(module):
 @torch.no_grad()
 def calibrated(model, calibration):
     """Shifts each class's logits by its offset in `calibration`, in the order of CLASSES."""
-    for out in model.out:
-        out.bias[4:] += torch.tensor(calibration["offsets"])
+    for head in model.heads:
+        head.out.bias[4:] += torch.tensor(calibration["offsets"])
 
 
 def main():
@@ -49,7 +49,7 @@ def main():
         expected = model(picture)
     plain = folded(model)
     with torch.no_grad():
-        plain.stem[0][0].weight *= plain.input_scale
+        plain.stem[0].weight *= plain.input_scale
     plain.input_scale = None
     names = [f"stride_{stride}" for stride in STRIDES]
     with torch.no_grad():

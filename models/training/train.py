@@ -1,4 +1,4 @@
-"""Trains street-nano: `python train.py OUT MIX DATA --views N [--decay N] [--start WEIGHTS]`. README.md has the whole recipe.
+"""Trains street-nano: `python train.py OUT MIX DATA --views N [--decay N] [--start WEIGHTS] [--settle N]`. README.md has the whole recipe.
 
 MIX says what is drawn (general.toml, street.toml), DATA has its folders. Goes on where OUT/last.pt stands: weights, their moving
 average and the optimiser, written after every round. Each round reads the folders anew, so that pictures that were labelled
@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from loss import loss
-from net import StreetNano, cells, decode, flatten
+from net import Rectifier, StreetNano, cells, decode, flatten
 from pictures import Mix, Pictures, collate
 
 WARM_UP = 4_000
@@ -52,6 +52,7 @@ def main():
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--mosaic", type=float, default=0.3)
     parser.add_argument("--start", type=Path, help="weights to begin with")
+    parser.add_argument("--settle", type=int, default=0, help="views over which SiLU gives way to ReLU")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
@@ -85,6 +86,7 @@ def main():
         for bytes_, truth in loader:
             for group in optimiser.param_groups:
                 group["lr"] = args.rate * rate(view, args.views, args.decay)
+            Rectifier.share = min(1.0, view / args.settle) if args.settle else 1.0
             x = bytes_.to(device).float().to(memory_format=torch.channels_last)
             with torch.autocast(device, torch.bfloat16):
                 flat = flatten(model(x))
