@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::domain::status::{CameraStatus, StoreState, StreamState};
-use crate::domain::time::{ClockState, WallTime};
+use crate::domain::time::{ClockState, WallTime, in_words};
 use crate::domain::vitals::CameraVitals;
 use crate::health::state::{self, State};
 
@@ -49,7 +49,7 @@ fn troubles(state: &State, now: WallTime) -> Vec<String> {
     let mut found = Vec::new();
     let age = now.since(state.written_at);
     if age > AGE_MAX {
-        let (age, pid) = (words(age), state.pid);
+        let (age, pid) = (in_words(age), state.pid);
         found.push(format!("the daemon (process {pid}) has said nothing for {age}: `systemctl status wardwatch`, `journalctl -u wardwatch`"));
     }
     for CameraStatus { id, state, reason, .. } in &state.status.cameras {
@@ -82,7 +82,7 @@ fn troubles(state: &State, now: WallTime) -> Vec<String> {
 
 fn lines(state: &State, now: WallTime) -> Vec<String> {
     let (status, broker) = (&state.status, &state.broker);
-    let since = |at: WallTime| words(now.since(at));
+    let since = |at: WallTime| in_words(now.since(at));
     let mut lines = vec![format!(
         "box      {} in ward {}, wardwatch {}, running for {} (process {})",
         status.box_id,
@@ -161,14 +161,4 @@ fn word(state: StreamState) -> &'static str {
 
 fn gib(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64)
-}
-
-/// A span in its largest unit that is above one.
-fn words(span: Duration) -> String {
-    match span.as_secs() {
-        seconds @ 0..=119 => format!("{seconds} s"),
-        seconds @ 120..=7199 => format!("{} min", seconds / 60),
-        seconds @ 7200..=172_799 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
-    }
 }
