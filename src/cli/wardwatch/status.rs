@@ -162,3 +162,22 @@ fn word(state: StreamState) -> &'static str {
 fn gib(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::state::tests::example;
+
+    #[test]
+    fn warnings_about_the_broker_are_troubles_and_are_said_once() {
+        let mut state = example();
+        let now = state.written_at;
+        state.status.cameras.clear();
+        assert_eq!(troubles(&state, now), [""; 0]);
+        let refused = "the broker does not let this box read ack".to_owned();
+        state.broker.warnings = vec![refused.clone()];
+        assert_eq!(troubles(&state, now), [refused.as_str()]);
+        (state.broker.connected, state.broker.reason) = (false, Some(refused.clone()));
+        assert_eq!(troubles(&state, now), [format!("alerts do not leave: {refused}")]);
+    }
+}
