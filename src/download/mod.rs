@@ -94,7 +94,7 @@ pub fn take(from: &Path, wanted: Wanted<'_>, progress: Progress<'_>) -> Result<(
     let mut file = File::open(from).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
-        return Err(unreadable(std::io::Error::from(std::io::ErrorKind::IsADirectory)));
+        return Err(unreadable(std::io::Error::other("it is a folder without the file")));
     }
     let bytes = metadata.len();
     if bytes == 0 || wanted.bytes.is_some_and(|wanted| bytes < wanted) {
