@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::telemetry::state::{self, State};
 use base::clock;
 use base::status::{CameraStatus, StoreState, StreamState};
-use base::time::{ClockState, WallTime};
+use base::time::{ClockState, WallTime, in_words};
 use base::vitals::CameraVitals;
 
 /// Maximum age of a state; an older one is out of date.
@@ -49,7 +49,7 @@ fn troubles(state: &State, now: WallTime) -> Vec<String> {
     let mut found = Vec::new();
     let age = now.since(state.written_at);
     if age > AGE_MAX {
-        let (age, pid) = (words(age), state.pid);
+        let (age, pid) = (in_words(age), state.pid);
         found.push(format!("the daemon (process {pid}) has said nothing for {age}: `systemctl status wardwatch`, `journalctl -u wardwatch`"));
     }
     for CameraStatus { id, state, reason, .. } in &state.status.cameras {
@@ -82,7 +82,7 @@ fn troubles(state: &State, now: WallTime) -> Vec<String> {
 
 fn lines(state: &State, now: WallTime) -> Vec<String> {
     let (status, broker) = (&state.status, &state.broker);
-    let since = |at: WallTime| words(now.since(at));
+    let since = |at: WallTime| in_words(now.since(at));
     let mut lines = vec![format!(
         "box      {} in ward {}, wardwatch {}, running for {} (process {})",
         status.box_id,
@@ -163,12 +163,21 @@ fn gib(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / (1u64 << 30) as f64)
 }
 
-/// A span in its largest unit that is above one.
-fn words(span: Duration) -> String {
-    match span.as_secs() {
-        seconds @ 0..=119 => format!("{seconds} s"),
-        seconds @ 120..=7199 => format!("{} min", seconds / 60),
-        seconds @ 7200..=172_799 => format!("{} h", seconds / 3600),
-        seconds => format!("{} days", seconds / 86_400),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::state::tests::example;
+
+    #[test]
+    fn warnings_about_the_broker_are_troubles_and_are_said_once() {
+        let mut state = example();
+        let now = state.written_at;
+        state.status.cameras.clear();
+        assert_eq!(troubles(&state, now), [""; 0]);
+        let refused = "the broker does not let this box read ack".to_owned();
+        state.broker.warnings = vec![refused.clone()];
+        assert_eq!(troubles(&state, now), [refused.as_str()]);
+        (state.broker.connected, state.broker.reason) = (false, Some(refused.clone()));
+        assert_eq!(troubles(&state, now), [format!("alerts do not leave: {refused}")]);
     }
 }

@@ -22,6 +22,7 @@ mod written;
 use std::path::{Path, PathBuf};
 
 pub use identity::{Identity, identity};
+pub(crate) use problem::choose;
 pub use problem::{Problem, Problems};
 pub use settings::{Camera, Settings};
 pub use shape::json_schema;

@@ -92,10 +92,14 @@ pub fn take(from: &Path, wanted: Wanted<'_>, progress: Progress<'_>) -> Result<(
     }
     let unreadable = |source| DownloadError::Source { path: from.to_owned(), source };
     let mut file = File::open(from).map_err(unreadable)?;
-    if file.metadata().map_err(unreadable)?.is_dir() {
+    let metadata = file.metadata().map_err(unreadable)?;
+    if metadata.is_dir() {
         return Err(unreadable(std::io::Error::other("it is a folder without the file")));
     }
-    let bytes = file.metadata().map_err(unreadable)?.len();
+    let bytes = metadata.len();
+    if bytes == 0 || wanted.bytes.is_some_and(|wanted| bytes < wanted) {
+        return Err(DownloadError::Short { path: from.to_owned(), length: bytes, wanted: wanted.bytes });
+    }
     let mut part = Part::open(Wanted { bytes: Some(bytes), ..wanted })?;
     part.restart()?;
     let mut block = vec![0; BLOCK];
@@ -113,14 +117,11 @@ pub fn take(from: &Path, wanted: Wanted<'_>, progress: Progress<'_>) -> Result<(
 fn is_there(wanted: Wanted<'_>) -> Result<bool, DownloadError> {
     match File::open(wanted.target) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(source) => Err(DownloadError::Target { path: wanted.target.to_owned(), source }),
-        Ok(mut file) => {
-            let path = || wanted.target.to_owned();
-            match sha256(&mut file).map_err(|source| DownloadError::Target { path: path(), source })? {
-                found if found == wanted.sha256 => Ok(true),
-                found => Err(DownloadError::Occupied { path: path(), found }),
-            }
-        }
+        Err(source) => Err(DownloadError::target(wanted.target)(source)),
+        Ok(mut file) => match sha256(&mut file).map_err(DownloadError::target(wanted.target))? {
+            found if found == wanted.sha256 => Ok(true),
+            found => Err(DownloadError::Occupied { path: wanted.target.to_owned(), found }),
+        },
     }
 }
 
@@ -149,12 +150,11 @@ impl<'a> Part<'a> {
     fn open(wanted: Wanted<'a>) -> Result<Self, DownloadError> {
         let folder =
             wanted.target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)
-            .map_err(|source| DownloadError::Target { path: folder.to_owned(), source })?;
+        fs::create_dir_all(folder).map_err(DownloadError::target(folder))?;
         let mut path = wanted.target.as_os_str().to_owned();
         path.push(".part");
         let path = PathBuf::from(path);
-        let wrong = |source| DownloadError::Target { path: path.clone(), source };
+        let wrong = DownloadError::target(&path);
         let mut options = OpenOptions::new();
         options
             .read(true)
@@ -163,13 +163,13 @@ impl<'a> Part<'a> {
             .truncate(false)
             .mode(0o644)
             .custom_flags(libc::O_NOFOLLOW);
-        let mut file = options.open(&path).map_err(wrong)?;
+        let mut file = options.open(&path).map_err(&wrong)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Err(DownloadError::Busy { path }),
             Err(fs::TryLockError::Error(source)) => return Err(wrong(source)),
         }
-        let length = file.seek(SeekFrom::End(0)).map_err(wrong)?;
+        let length = file.seek(SeekFrom::End(0)).map_err(&wrong)?;
         let mut part = Self { wanted, path, file, length };
         if length > BYTES_MAX || wanted.bytes.is_some_and(|bytes| length > bytes) {
             part.restart()?;
@@ -180,11 +180,8 @@ impl<'a> Part<'a> {
 
     fn check_space(&self, folder: &Path) -> Result<(), DownloadError> {
         let Some(bytes) = self.wanted.bytes else { return Ok(()) };
-        let wrong = |error: rustix::io::Errno| DownloadError::Target {
-            path: folder.to_owned(),
-            source: error.into(),
-        };
-        let disk = rustix::fs::statvfs(folder).map_err(wrong)?;
+        let wrong = DownloadError::target(folder);
+        let disk = rustix::fs::statvfs(folder).map_err(|error| wrong(error.into()))?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         let needed = bytes.saturating_sub(self.length).saturating_add(HEADROOM);
         match free < needed {
@@ -195,7 +192,7 @@ impl<'a> Part<'a> {
 
     fn restart(&mut self) -> Result<(), DownloadError> {
         let cleared = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
-        self.length = cleared.map_err(|source| DownloadError::Target { path: self.path.clone(), source })?;
+        self.length = cleared.map_err(DownloadError::target(&self.path))?;
         Ok(())
     }
 
@@ -206,7 +203,7 @@ impl<'a> Part<'a> {
             self.remove();
             return Err(DownloadError::TooLong { path: self.wanted.target.to_owned(), length });
         }
-        self.file.write_all(bytes).map_err(|source| DownloadError::Target { path: self.path.clone(), source })
+        self.file.write_all(bytes).map_err(DownloadError::target(&self.path))
     }
 
     /// Receives the missing bytes. A connection that breaks is made again as long as each brings new bytes.
@@ -260,10 +257,7 @@ impl<'a> Part<'a> {
 
     /// Gives the file its name if its sha256 is the wanted one.
     fn finish(mut self, from: &str) -> Result<(), DownloadError> {
-        let wrong = |path: &Path| {
-            let path = path.to_owned();
-            move |source| DownloadError::Target { path, source }
-        };
+        let wrong = DownloadError::target;
         let found = sha256(&mut self.file).map_err(wrong(&self.path))?;
         if found != self.wanted.sha256 {
             let is_page = self.looks_like_a_page();

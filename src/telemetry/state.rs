@@ -171,13 +171,13 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use base::status::{CameraStatus, Presence, StoreState, StoreStatus, StreamState};
     use base::time::ClockState;
     use base::vitals::{DiskVitals, MemoryVitals};
 
-    pub(in super::super) fn example() -> State {
+    pub(crate) fn example() -> State {
         let at = WallTime::from_micros(1_700_000_000_000_000);
         let id = |text: &str| text.parse().unwrap();
         let camera = |name: &str, state, reason: Option<&str>| CameraStatus {

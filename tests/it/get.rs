@@ -80,6 +80,12 @@ fn a_network_comes_from_a_stick() {
     std::fs::rename(&file, stick.path().join("yolox_nano.onnx")).unwrap();
     let output = get(&["yolox-nano", "--from", stick.path().to_str().unwrap()], folder.path());
     assert!(output.status.success(), "{}", text(&output.stderr));
+    // So does the name of `model list`, for the network and for the file.
+    std::fs::rename(stick.path().join("yolox_nano.onnx"), stick.path().join("yolox_nano_416.onnx")).unwrap();
+    let output =
+        get(&["yolox_nano_416", "--from", stick.path().to_str().unwrap()], &folder.path().join("other"));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(folder.path().join("other/yolox-nano.onnx").is_file());
 }
 
 #[test]
@@ -87,11 +93,21 @@ fn what_cannot_come_is_said_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let address = server(b"<html>Welcome to this network</html>".to_vec());
     let gone = format!("{address}/gone");
+    let stick = tempfile::tempdir().unwrap();
+    std::fs::write(stick.path().join("empty.onnx"), b"").unwrap();
+    std::fs::write(stick.path().join("half.onnx"), b"half").unwrap();
+    let on_stick = |name: &str| stick.path().join(name).display().to_string();
+    let (folder_alone, empty, half) = (on_stick(""), on_stick("empty.onnx"), on_stick("half.onnx"));
     for (arguments, words) in [
         (&["yolox-nano", "--url", &gone][..], &["/gone: the server answered 404", "--url", "--from"][..]),
         (&["yolox-nano", "--url", &address], &["web page", "nothing of it was kept"]),
         (&["yolo", "--url", &address], &["\"yolo\"", "yolox-nano, picodet-s, nanodet-plus"]),
+        (&["yolox-nan", "--url", &address], &["\"yolox-nan\"", "did you mean yolox-nano?"]),
+        (&["picodet_xs_416", "--url", &address], &["has no public address", "[detector] model"]),
         (&["picodet-s", "--from", "/nonexistent"], &["/nonexistent: cannot be read", "stick"]),
+        (&["yolox-nano", "--from", &folder_alone], &["none of ", "yolox-nano.onnx", "yolox_nano.onnx"]),
+        (&["yolox-nano", "--from", &empty], &["the file is empty", "copy it to the stick again"]),
+        (&["yolox-nano", "--from", &half], &["only 4 of ", "copy it to the stick again"]),
     ] {
         let output = get(arguments, folder.path());
         let message = text(&output.stderr);

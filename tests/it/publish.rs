@@ -4,6 +4,7 @@ mod home_assistant;
 mod identity;
 mod link;
 pub mod post;
+mod refusals;
 mod sizes;
 
 use std::collections::HashSet;

@@ -150,7 +150,7 @@ fn told(
     let fps = scene.settings().fps;
     let (mut tracker, mut rules) = (Tracker::new(track::Settings::default()), rules(scene));
     let (mut told, mut seen) = (BTreeSet::new(), BTreeMap::<u64, Vec<u64>>::new());
-    // Foot points identify their true subject and frame: no two are the same.
+    // Foot points identify their true subject and frame: no two of a second are the same.
     let mut feet = Vec::<(Point, u64, u64)>::new();
     let (mut open, mut joined) = (BTreeSet::new(), BTreeSet::new());
     for frame in 0..frames {
@@ -169,8 +169,9 @@ fn told(
             let rule = RULES.into_iter().find(|name| *name == event.rule.id.as_str()).unwrap();
             for subject in event.subjects.iter().filter(|subject| joined.insert((event.id, subject.track))) {
                 let foot = subject.path.last().unwrap();
+                let of_this_second = feet.iter().filter(|(_, seen, _)| seen + fps as u64 > frame);
                 let (_, frame, truth) =
-                    *feet.iter().min_by(|a, b| apart(a.0, *foot).total_cmp(&apart(b.0, *foot))).unwrap();
+                    *of_this_second.min_by(|a, b| apart(a.0, *foot).total_cmp(&apart(b.0, *foot))).unwrap();
                 assert!(told.insert((rule, frame, truth)), "{rule} tells twice of {truth}");
             }
         }

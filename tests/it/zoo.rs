@@ -8,7 +8,7 @@ use base::status::StreamState;
 use camera::supervise;
 
 use crate::support::camera::{Delivered, session_program, stream};
-use crate::support::scripted::{Asked, Camera, Film, Part};
+use crate::support::scripted::{Asked, CLOSE, Camera, Film, Part};
 use crate::support::wait_until;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,4 +48,26 @@ fn a_camera_that_is_not_understood_is_asked_by_gstreamer_next_and_recorded() {
     assert_eq!(camera.methods_of(2)[0], "OPTIONS", "GStreamer's client begins so");
     handle.stop();
     assert_eq!(camera.refused.load(Ordering::Relaxed), 0);
+}
+
+/// Over OPTIONS, with which a session is kept alive first.
+#[test]
+fn a_camera_that_closes_over_a_keep_alive_is_asked_another_way_by_the_next_session() {
+    let script = |asked: &Asked, _: usize| match asked.0.as_str() {
+        "OPTIONS" => Some(format!("{CLOSE}200 OK\r\nPublic: GET_PARAMETER")),
+        "SETUP" => {
+            let transport = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1";
+            Some(format!("200 OK\r\nSession: 4711;timeout=3\r\n{transport}"))
+        }
+        _ => None,
+    };
+    let camera = Camera::start(film(), Arc::new(script));
+    let delivered = Delivered::default();
+    let handle = supervise(stream("gate", &camera.url()), session_program(), delivered.sink());
+    wait_until("closed", PATIENCE, || delivered.is(StreamState::BackingOff, "the connection over OPTIONS"));
+    let is_kept_alive = || camera.methods_of(2).iter().filter(|of| *of == "GET_PARAMETER").count() >= 3;
+    wait_until("kept alive", PATIENCE, is_kept_alive);
+    assert!(!camera.methods_of(2).contains(&"OPTIONS".to_owned()), "{:?}", camera.methods_of(2));
+    assert_eq!(camera.connections.load(Ordering::Relaxed), 2);
+    handle.stop();
 }

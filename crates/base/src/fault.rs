@@ -43,3 +43,30 @@ pub fn is_repeated(line: &str, before: &str) -> bool {
     };
     words(line) == words(before)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_differ_in_digits_alone_are_repeated() {
+        for (line, before) in [
+            ("a message of 28645 bytes", "a message of 9 bytes"),
+            ("in 2026-11-30T17:28:00.262Z", "in 1970-01-01T00:00:00.5Z"),
+            ("7", "12"),
+            ("the same", "the same"),
+        ] {
+            assert!(is_repeated(line, before), "{line:?} after {before:?}");
+        }
+        for (line, before) in [
+            ("the broker refuses user \"a\"", "the broker refuses user \"b\""),
+            ("a message of 5 bytes", "a message of 5 bytes or more"),
+            ("port 1 of 2", "port 1, of 2"),
+            ("1 alert", "2 alerts"),
+            ("3 alerts", "alerts"),
+            ("something", ""),
+        ] {
+            assert!(!is_repeated(line, before), "{line:?} after {before:?}");
+        }
+    }
+}

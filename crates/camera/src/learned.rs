@@ -2,7 +2,7 @@
 //!
 //! Pure. The supervisor of a stream notes how sessions end, and asks which reader comes next.
 
-use super::settings::Reader;
+use super::settings::{KeepAliveBy, Reader};
 use super::wire::FailureKind;
 
 /// Sessions in a row that must not understand a camera that was understood before, until another reader tries it.
@@ -50,26 +50,34 @@ impl Learned {
         self.has_delivered = true;
     }
 
-    /// Takes up how a session broke. Returns whether the reader is another one now.
+    /// Takes up how a session broke. Returns whether the reader is another one now, and not only its keep-alive.
     pub(super) fn session_broke(&mut self, kind: FailureKind) -> bool {
         self.was_away = !self.has_delivered;
         if self.has_delivered {
-            self.is_understood |= self.reader == Reader::Own;
+            if let Reader::Own(by) = self.reader {
+                self.is_understood = true;
+                self.reader = Reader::Own(match kind {
+                    FailureKind::KeepAlive => by.next(),
+                    // Without a request the session may have run out.
+                    _ if by == KeepAliveBy::Nothing => KeepAliveBy::default(),
+                    _ => by,
+                });
+            }
             self.misunderstood = 0;
             return false;
         }
         let before = self.reader;
         self.only_udp = false;
         match (before, kind) {
-            (Reader::Own, FailureKind::NotUnderstood) => {
+            (Reader::Own(_), FailureKind::NotUnderstood) => {
                 self.misunderstood += 1;
                 let patience = if self.is_understood { MISUNDERSTOOD_MAX } else { 1 };
                 if self.misunderstood >= patience {
                     self.reader = Reader::Rtspsrc;
                 }
             }
-            (Reader::Own, _) => {}
-            (Reader::Rtspsrc, _) => (self.reader, self.misunderstood) = (Reader::Own, 0),
+            (Reader::Own(_), _) => {}
+            (Reader::Rtspsrc, _) => (self.reader, self.misunderstood) = (Reader::default(), 0),
         }
         self.reader != before
     }
@@ -89,6 +97,8 @@ impl Learned {
 mod tests {
     use super::*;
 
+    const OWN: Reader = Reader::Own(KeepAliveBy::Options);
+
     /// Notes sessions that delivered or not, and how each broke; gives the reader of the next.
     fn after(learned: &mut Learned, sessions: &[(bool, FailureKind)]) -> Reader {
         for (has_delivered, kind) in sessions {
@@ -96,8 +106,9 @@ mod tests {
             if *has_delivered {
                 learned.delivered();
             }
-            let before = learned.reader();
-            assert_eq!(learned.session_broke(*kind), learned.reader() != before);
+            let is_own = |reader| reader != Reader::Rtspsrc;
+            let before = is_own(learned.reader());
+            assert_eq!(learned.session_broke(*kind), is_own(learned.reader()) != before);
         }
         learned.reader()
     }
@@ -105,25 +116,17 @@ mod tests {
     #[test]
     fn another_reader_tries_what_was_not_understood_and_the_one_that_works_stays() {
         let mut learned = Learned::default();
-        assert_eq!(
-            after(&mut learned, &[(false, FailureKind::Transient)]),
-            Reader::Own,
-            "the network's fault"
-        );
+        assert_eq!(after(&mut learned, &[(false, FailureKind::Transient)]), OWN, "the network's fault");
         assert_eq!(after(&mut learned, &[(false, FailureKind::NotUnderstood)]), Reader::Rtspsrc);
         assert_eq!(after(&mut learned, &[(true, FailureKind::Transient)]), Reader::Rtspsrc, "it works");
-        assert_eq!(
-            after(&mut learned, &[(false, FailureKind::Transient)]),
-            Reader::Own,
-            "it does not any more"
-        );
+        assert_eq!(after(&mut learned, &[(false, FailureKind::Transient)]), OWN, "it does not any more");
     }
 
     #[test]
     fn a_camera_that_was_understood_is_given_up_slowly() {
         let mut learned = Learned::default();
         let once = (false, FailureKind::NotUnderstood);
-        assert_eq!(after(&mut learned, &[(true, FailureKind::Transient), once, once]), Reader::Own);
+        assert_eq!(after(&mut learned, &[(true, FailureKind::Transient), once, once]), OWN);
         assert_eq!(after(&mut learned, &[once]), Reader::Rtspsrc);
     }
 
@@ -135,5 +138,15 @@ mod tests {
         assert!(learned.only_udp() && !learned.was_away());
         after(&mut learned, &[(false, FailureKind::Transient)]);
         assert!(!learned.only_udp() && learned.was_away());
+    }
+
+    #[test]
+    fn a_camera_that_closes_over_a_keep_alive_is_spared_that_request() {
+        let mut learned = Learned::default();
+        let (closed, broke) = ((true, FailureKind::KeepAlive), (true, FailureKind::Transient));
+        assert_eq!(after(&mut learned, &[closed]), Reader::Own(KeepAliveBy::GetParameter));
+        assert_eq!(after(&mut learned, &[broke]), Reader::Own(KeepAliveBy::GetParameter), "it stays so");
+        assert_eq!(after(&mut learned, &[closed]), Reader::Own(KeepAliveBy::Nothing));
+        assert_eq!(after(&mut learned, &[broke]), OWN, "the session may have run out");
     }
 }

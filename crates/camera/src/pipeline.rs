@@ -224,10 +224,12 @@ pub(super) fn build(
     let tail =
         Tail { stream: stream.clone(), pipeline: pipeline.downgrade(), shared: shared.clone(), deliver };
     match &stream.source {
-        Source::Rtsp(rtsp) if reader == Reader::Own && !rtsp.is_secure() => {
-            rtsp::start(rtsp.clone(), connection, tail)?;
-        }
-        Source::Rtsp(rtsp) => tail.attach_rtspsrc(rtsp)?,
+        Source::Rtsp(rtsp) => match reader {
+            Reader::Own(keep_alive) if !rtsp.is_secure() => {
+                rtsp::start(rtsp.clone(), keep_alive, connection, tail)?;
+            }
+            Reader::Own(_) | Reader::Rtspsrc => tail.attach_rtspsrc(rtsp)?,
+        },
         Source::File { path, .. } => file_source(&pipeline, path, tail)?,
     }
     Ok((pipeline, shared))

@@ -33,7 +33,7 @@ pub(super) use connection::connect;
 use super::feed::Feed;
 use super::parts::Failure;
 use super::pipeline::Tail;
-use super::settings::RtspSource;
+use super::settings::{KeepAliveBy, RtspSource};
 use super::units::Packet;
 use super::wire::FailureKind;
 use base::channel;
@@ -87,7 +87,12 @@ impl Reading {
 }
 
 /// Starts to read the camera in a thread of its own, over `connection` where one is open already.
-pub(super) fn start(rtsp: RtspSource, connection: Option<TcpStream>, tail: Tail) -> Result<(), Failure> {
+pub(super) fn start(
+    rtsp: RtspSource,
+    keep_alive: KeepAliveBy,
+    connection: Option<TcpStream>,
+    tail: Tail,
+) -> Result<(), Failure> {
     let (end, ended) = channel::blocking(1);
     let reading = Arc::new(Reading {
         is_ending: AtomicBool::new(false),
@@ -95,20 +100,17 @@ pub(super) fn start(rtsp: RtspSource, connection: Option<TcpStream>, tail: Tail)
         note: Mutex::new(None),
     });
     tail.shared.set_reading(reading.clone());
-    let body = move || read(&rtsp, connection, &tail, &reading, &end);
+    let body = move || {
+        let opened = Client::open(&rtsp, keep_alive, connection);
+        read(opened, &tail, &reading, &end);
+    };
     let thread = std::thread::Builder::new().name("session-rtsp".into()).spawn(body);
     thread.map(drop).map_err(|error| Failure::new(FailureKind::Transient, error.to_string()))
 }
 
 /// Reads until the session ends, or the stream does. `end` is told when the camera knows.
-fn read(
-    rtsp: &RtspSource,
-    connection: Option<TcpStream>,
-    tail: &Tail,
-    reading: &Reading,
-    end: &SyncSender<()>,
-) {
-    let failure = match Client::open(rtsp, connection) {
+fn read(opened: Result<Client, RtspError>, tail: &Tail, reading: &Reading, end: &SyncSender<()>) {
+    let failure = match opened {
         Ok(mut client) => {
             let note = client.note().map(|note| (note, client.is_udp()));
             *reading.note.lock().unwrap_or_else(PoisonError::into_inner) = note;

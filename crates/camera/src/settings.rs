@@ -54,13 +54,40 @@ pub enum Transport {
 }
 
 /// The part of a session that reads a camera.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Reader {
     /// The RTSP client of this module.
-    #[default]
-    Own,
+    Own(KeepAliveBy),
     /// GStreamer's, for cameras that the first one does not understand.
     Rtspsrc,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self::Own(KeepAliveBy::default())
+    }
+}
+
+/// Requests that keep a session alive.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum KeepAliveBy {
+    /// OPTIONS, whose answer says which others work.
+    #[default]
+    Options,
+    /// GET_PARAMETER, for cameras that close the connection over OPTIONS.
+    GetParameter,
+    /// None, for cameras that close it over either.
+    Nothing,
+}
+
+impl KeepAliveBy {
+    /// The next way for a camera that closes the connection over this one.
+    pub(super) fn next(self) -> Self {
+        match self {
+            Self::Options => Self::GetParameter,
+            Self::GetParameter | Self::Nothing => Self::Nothing,
+        }
+    }
 }
 
 /// Decode mode of a watched stream.

@@ -325,7 +325,7 @@ impl Supervisor {
             Source::Rtsp(rtsp) => rtsp.url.clone(),
             Source::File { .. } => String::new(),
         };
-        let is_passed_on = url.starts_with("rtsp:") && self.learned.reader() == Reader::Own;
+        let is_passed_on = url.starts_with("rtsp:") && self.learned.reader() != Reader::Rtspsrc;
         // GStreamer connects by itself, and a camera may admit one connection: its port is not tried before, except for
         // a camera that is read over TLS and seems to be away.
         let is_tried = is_passed_on || (url.starts_with("rtsps:") && self.learned.was_away());

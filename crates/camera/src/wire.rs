@@ -67,7 +67,7 @@ impl From<&StreamSettings> for Order {
             watch_fps_max: stream.watch_fps_max,
             idle_gap_max: stream.idle_gap_max,
             stall: stream.stall,
-            reader: Reader::Own,
+            reader: Reader::default(),
             source,
         }
     }
@@ -144,6 +144,8 @@ pub(super) enum FailureKind {
     Transient,
     /// The camera answers, and this reader can make nothing of it: another reader may.
     NotUnderstood,
+    /// The camera closes the connection over the request that keeps the session alive.
+    KeepAlive,
     Config,
     Bug,
 }
@@ -158,7 +160,7 @@ impl FailureKind {
 impl From<FailureKind> for ErrorKind {
     fn from(kind: FailureKind) -> Self {
         match kind {
-            FailureKind::Transient | FailureKind::NotUnderstood => Self::Transient,
+            FailureKind::Transient | FailureKind::NotUnderstood | FailureKind::KeepAlive => Self::Transient,
             FailureKind::Config => Self::Config,
             FailureKind::Bug => Self::Bug,
         }
@@ -245,7 +247,7 @@ mod tests {
         let mut pipe = Vec::new();
         write(&mut pipe, &Order::from(&order()), &[]).unwrap();
         let (received, body) = read::<Order>(&mut &pipe[..]).unwrap().unwrap();
-        assert_eq!(received.reader, Reader::Own);
+        assert_eq!(received.reader, Reader::default());
         assert_eq!(StreamSettings::from(received), order());
         assert!(body.is_empty());
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::settings::Settings;
-use crate::tls::{HandshakeError, has_hung_up};
+use crate::tls::{HandshakeError, Refusal, has_hung_up};
 use base::fault::{ErrorKind, chain};
 use base::time::ClockState;
 
@@ -140,17 +140,6 @@ pub enum PublishError {
     Thread(io::Error),
 }
 
-/// Reason for which a broker refuses the connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// User, password or certificate are wrong.
-    Credentials,
-    /// The client id is refused.
-    ClientId,
-    /// Any other reason, as the broker gives it.
-    Other(String),
-}
-
 impl PublishError {
     /// Kind of the error, which decides the reaction to it.
     pub fn kind(&self) -> ErrorKind {
@@ -184,10 +173,10 @@ impl PublishError {
         }
     }
 
-    /// The error for a broker's refusal.
-    pub(super) fn refused(refusal: Refusal, settings: &Settings, client_id: &str) -> Self {
+    /// The error for a broker's refusal by a code.
+    pub(super) fn refused(code: u8, settings: &Settings, client_id: &str) -> Self {
         let broker = settings.address();
-        match refusal {
+        match Refusal::of(code, &settings.attempt(&broker)) {
             Refusal::Credentials => {
                 let who = match &settings.credentials {
                     Some(credentials) => format!("user \"{}\" with this password", credentials.user),
@@ -196,7 +185,7 @@ impl PublishError {
                 Self::Refused { broker, who }
             }
             Refusal::ClientId => Self::ClientId { broker, client_id: client_id.to_owned() },
-            Refusal::Other(why) => Self::Link { broker, reason: format!("it refuses the connection: {why}") },
+            Refusal::Other(error) => Self::Handshake(error),
         }
     }
 

@@ -26,6 +26,9 @@ const LOOKED_AT: usize = 512;
 /// Connections that broke while a message was in flight, after which its preview without a picture is sent first.
 const HERALDED_TRIES: u32 = 3;
 
+/// Time after the broker's first acknowledgement from which an operator is told that the post has not confirmed an alert.
+const OVERDUE: Duration = Duration::from_secs(300);
+
 /// Number of acknowledgements by the broker for a message that the post never received, while the post has later ones. Such a
 /// message is dropped on the way for its contents. Mosquitto drops messages above its `message_size_limit`.
 const SWALLOWED_LANDINGS: u32 = 3;
@@ -45,6 +48,8 @@ struct Row {
     state: State,
     /// Time of the last attempt, or, once the broker has acknowledged it, of that acknowledgement.
     sent_at: Instant,
+    /// Time of the broker's first acknowledgement.
+    first_landed_at: Option<Instant>,
     /// Attempts since the broker last acknowledged it.
     tries: u32,
     /// Number of the broker's acknowledgements.
@@ -58,6 +63,16 @@ struct Row {
     swallowed: Option<usize>,
     /// Number of times that the post spoke after the broker's acknowledgement, and did not have the alert.
     passed_over: u32,
+}
+
+/// Alerts that the broker has had for some minutes, and that the post has not confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unconfirmed {
+    pub count: usize,
+    /// Time since the broker's first acknowledgement of the oldest one.
+    pub oldest: Duration,
+    /// The post has acknowledged others since then.
+    pub is_heard: bool,
 }
 
 /// Conclusions about sizes from an acknowledgement of the post.
@@ -116,6 +131,7 @@ impl Ledger {
         if let Some(row) = self.rows.get_mut(&seq) {
             (row.state, row.sent_at, row.tries) = (State::Landed, now, 0);
             row.landings = row.landings.saturating_add(1);
+            row.first_landed_at.get_or_insert(now);
         }
     }
 
@@ -219,6 +235,18 @@ impl Ledger {
         row.is_some_and(|row| row.state == State::Cut && row.tries >= HERALDED_TRIES && !row.is_heralded)
     }
 
+    /// Alerts that the post should have confirmed by now.
+    pub fn unconfirmed(&self, now: Instant) -> Option<Unconfirmed> {
+        let landed = self.rows.values().filter_map(|row| row.first_landed_at);
+        let overdue = landed.filter(|at| now.saturating_duration_since(*at) >= OVERDUE);
+        let (count, first) = overdue.fold((0, None::<Instant>), |(count, first), at| {
+            (count + 1, first.into_iter().chain([at]).min())
+        });
+        let first = first?;
+        let is_heard = self.heard_at.is_some_and(|at| at > first);
+        Some(Unconfirmed { count, oldest: now.saturating_duration_since(first), is_heard })
+    }
+
     /// True where nothing waits for an acknowledgement.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
@@ -275,6 +303,7 @@ impl Row {
         Self {
             state,
             sent_at,
+            first_landed_at: None,
             tries,
             landings: 0,
             misses: 0,
@@ -517,6 +546,25 @@ mod tests {
         ledger.sent(1, start);
         ledger.connected();
         assert_eq!(ledger.due(start), Some(1), "it does not break every connection");
+    }
+
+    #[test]
+    fn what_the_post_never_confirms_is_told_after_some_minutes() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut ledger = landed(1..=3, start);
+        ledger.sent(4, start);
+        assert_eq!(ledger.unconfirmed(at(299)), None);
+        let told = Unconfirmed { count: 3, oldest: Duration::from_secs(400), is_heard: false };
+        assert_eq!(ledger.unconfirmed(at(400)), Some(told), "the broker has not got the fourth");
+        // To be sent again does not make it younger.
+        ledger.connected();
+        send_due(&mut ledger, at(500));
+        ledger.acknowledged(&ack(&[(2, 3)]), true, at(501));
+        let told = Unconfirmed { count: 1, oldest: Duration::from_secs(600), is_heard: true };
+        assert_eq!(ledger.unconfirmed(at(600)), Some(told));
+        ledger.acknowledged(&ack(&[(1, 4)]), true, at(601));
+        assert_eq!(ledger.unconfirmed(at(900)), None);
     }
 
     proptest! {

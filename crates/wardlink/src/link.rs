@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::client::{Client, Message};
 use super::client_id::ClientId;
 use super::error::{DEAF, PublishError};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Unconfirmed};
 use super::pace::Pace;
 use super::packet_limit::PacketLimit;
 use super::rumqtt::Rumqtt;
@@ -30,6 +30,7 @@ use base::channel::OldestDropped;
 use base::clock;
 use base::fault::{ErrorKind, chain, is_repeated};
 use base::status::Status;
+use base::time::in_words;
 use base::vitals::Vitals;
 
 /// Shortest and longest wait between connections.
@@ -267,6 +268,10 @@ impl Link {
 
     /// Reports the faults that a person has to correct, also while the connection stands.
     pub fn warn(&self, standing: &Standing) {
+        self.state().warnings = self.warnings(standing, std::time::Instant::now());
+    }
+
+    fn warnings(&self, standing: &Standing, now: std::time::Instant) -> Vec<String> {
         let mut warnings = Vec::new();
         if standing.takeovers.is_proved() {
             warnings.push(self.another_client().to_string());
@@ -274,7 +279,12 @@ impl Link {
             warnings.push(self.unsteady(standing).to_string());
         }
         warnings.extend(standing.deaf.clone());
-        if let Some(limit) = standing.packet_limit.bytes(std::time::Instant::now()) {
+        // A box that may not read acknowledgements is told so above.
+        let unconfirmed = standing.ledger.unconfirmed(now).filter(|_| standing.deaf.is_none());
+        if let Some(unconfirmed) = unconfirmed {
+            warnings.push(not_confirmed(&unconfirmed, &self.settings));
+        }
+        if let Some(limit) = standing.packet_limit.bytes(now) {
             let passed = standing.packet_limit.passed();
             warnings.push(withheld_above(limit, passed));
         } else if standing.is_swallowing {
@@ -283,7 +293,7 @@ impl Link {
         if !standing.too_large.is_empty() {
             warnings.push(standing.too_large.clone());
         }
-        self.state().warnings = warnings;
+        warnings
     }
 
     /// Current status of the box.
@@ -319,6 +329,26 @@ impl Link {
     pub fn state(&self) -> MutexGuard<'_, LinkState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Warning about alerts that the post does not confirm.
+fn not_confirmed(unconfirmed: &Unconfirmed, settings: &Settings) -> String {
+    let Unconfirmed { count, oldest, is_heard } = *unconfirmed;
+    let age = in_words(oldest);
+    let alerts = match count {
+        1 => format!("1 alert, sent {age} ago, is"),
+        count => format!("{count} alerts, the oldest sent {age} ago, are"),
+    };
+    let remedy = if is_heard {
+        "it acknowledges others; look into its log (`journalctl -u wardpost`)".to_owned()
+    } else {
+        format!(
+            "is `wardpost` running for ward {} at this broker, and may it publish there? Where another program receives \
+             the alerts, set broker.acknowledge = \"broker\"",
+            settings.ward
+        )
+    };
+    format!("{alerts} at the broker and not acknowledged by the post: {remedy}")
 }
 
 /// Warning about a broker whose size limit is known.
@@ -359,7 +389,87 @@ async fn stopped(wanted: &mut watch::Receiver<Wanted>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::{Acknowledge, HomeAssistant};
     use super::*;
+    use base::ack::Ack;
+    use base::alert::Alert;
+
+    /// A box without alerts, whose status nobody asks for.
+    struct Nothing;
+
+    impl Outbox for Nothing {
+        fn last(&self) -> Result<u64, String> {
+            Ok(0)
+        }
+        fn waiting(&self, _: u64, _: usize) -> Result<Vec<u64>, String> {
+            Ok(Vec::new())
+        }
+        fn alert(&self, _: u64) -> Result<Option<Alert>, String> {
+            Ok(None)
+        }
+        fn delivered(&self, _: u64) {}
+        fn acknowledged(&self, _: Ack) -> Result<bool, String> {
+            Ok(true)
+        }
+    }
+
+    impl StatusSource for Nothing {
+        fn status(&self) -> Status {
+            panic!("nobody asks for the status")
+        }
+    }
+
+    fn link() -> Link {
+        let settings = Settings {
+            ward: "ben-nghe".parse().unwrap(),
+            box_id: "box-1".parse().unwrap(),
+            host: "broker.lan".into(),
+            port: 8883,
+            tls: None,
+            credentials: None,
+            acknowledge: Acknowledge::Post,
+            keep_alive: Duration::from_secs(30),
+            home_assistant: HomeAssistant::default(),
+        };
+        let (connected, since, last_error, published) = (false, clock::wall(), None, 0);
+        Link {
+            topics: Topics::new(&settings.ward, &settings.box_id),
+            settings,
+            outbox: Arc::new(Nothing),
+            status: Arc::new(Nothing),
+            unkept: Arc::default(),
+            vitals: base::channel::oldest_dropped(1),
+            state: Arc::new(Mutex::new(LinkState {
+                connected,
+                since,
+                last_error,
+                published,
+                warnings: Vec::new(),
+            })),
+        }
+    }
+
+    #[test]
+    fn alerts_that_the_post_never_acknowledges_are_among_the_warnings() {
+        let (link, mut standing, start) = (link(), Standing::new(), std::time::Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        for seq in 1..=3 {
+            standing.ledger.sent(seq, start);
+            standing.ledger.landed(seq, at(30 * seq));
+        }
+        assert!(link.warnings(&standing, at(300)).is_empty(), "a post may be away for some minutes");
+        let told = link.warnings(&standing, at(750));
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with("3 alerts, the oldest sent 12 min ago,"), "{told:?}");
+        assert!(told[0].contains("is `wardpost` running for ward ben-nghe"), "{told:?}");
+        let others = Ack::of("box-1".parse().unwrap(), Default::default(), [(2, 3)]);
+        standing.ledger.acknowledged(&others, true, at(760));
+        let told = link.warnings(&standing, at(770));
+        assert!(told[0].starts_with("1 alert, sent 12 min ago,"), "{told:?}");
+        assert!(told[0].contains("it acknowledges others"), "{told:?}");
+        standing.deaf = Some("the box may not read them".into());
+        assert_eq!(link.warnings(&standing, at(770)), ["the box may not read them"]);
+    }
 
     #[test]
     fn a_new_alert_does_not_wait_for_a_long_pause_nor_end_a_short_one() {

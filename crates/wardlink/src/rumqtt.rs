@@ -6,9 +6,7 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use rumqttc_next::{
-    AsyncClient, Broker, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, LastWill,
-};
+use rumqttc_next::{AsyncClient, Broker, ConnectionError, Event, EventLoop, Incoming, LastWill};
 use rumqttc_next::{
     Error as MqttError, MqttOptions, NetworkOptions, Outgoing, PublishOptions, QoS, StateError,
     SubscribeReasonCode,
@@ -18,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::client::{ARRIVED_BYTES_MAX, Client, Message, Occurrence, PAYLOAD_BYTES_MAX, Token};
-use super::error::{PublishError, Refusal};
+use super::error::PublishError;
 use super::security;
 use super::settings::Settings;
 use base::fault::chain;
@@ -62,9 +60,9 @@ impl Client for Rumqtt {
                 error,
                 ConnectionError::MqttState(StateError::Deserialization(_) | StateError::ConnectionAborted)
             );
-            match error {
-                ConnectionError::ConnectionRefused(_) => diagnose(&error, settings, client_id),
-                _ => PublishError::before_the_welcome(&error, is_no_mqtt, settings),
+            match code(&error) {
+                Some(_) => diagnose(&error, settings, client_id),
+                None => PublishError::before_the_welcome(&error, is_no_mqtt, settings),
             }
         })?;
         let (tell, occurrences) = mpsc::channel(usize::from(ROOM));
@@ -183,23 +181,30 @@ async fn drive(
 
 /// The error that ended a connection.
 fn diagnose(error: &ConnectionError, settings: &Settings, client_id: &str) -> PublishError {
-    let code = match error {
-        ConnectionError::ConnectionRefused(code) => code,
+    if let Some(code) = code(error) {
+        return PublishError::refused(code, settings, client_id);
+    }
+    match error {
         ConnectionError::MqttState(StateError::Deserialization(MqttError::PayloadSizeLimitExceeded(
             bytes,
-        ))) => return PublishError::TooLarge { bytes: *bytes },
+        ))) => PublishError::TooLarge { bytes: *bytes },
         // The end of the stream, where TCP or TLS closed it in an orderly way.
         ConnectionError::MqttState(StateError::ConnectionAborted) => {
-            return PublishError::Closed { broker: settings.address(), reason: chain(error) };
+            PublishError::Closed { broker: settings.address(), reason: chain(error) }
         }
-        _ => return PublishError::diagnose(error, settings),
-    };
-    let refusal = match code {
-        ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => Refusal::Credentials,
-        ConnectReturnCode::BadClientId => Refusal::ClientId,
-        other => Refusal::Other(format!("{other:?}")),
-    };
-    PublishError::refused(refusal, settings, client_id)
+        _ => PublishError::diagnose(error, settings),
+    }
+}
+
+/// Code with which the broker refuses the connection, also one that MQTT 3.1.1 does not know.
+fn code(error: &ConnectionError) -> Option<u8> {
+    match error {
+        ConnectionError::ConnectionRefused(code) => Some(*code as u8),
+        ConnectionError::MqttState(StateError::Deserialization(MqttError::InvalidConnectReturnCode(
+            code,
+        ))) => Some(*code),
+        _ => None,
+    }
 }
 
 struct AbortOnDrop(AbortHandle);

@@ -30,6 +30,8 @@ use base::status::{Presence, Status};
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Delay before an outbox that cannot be read is tried again.
 const OUTBOX_RETRY: Duration = Duration::from_secs(1);
+/// Interval at which the warnings are read anew while the post owes acknowledgements.
+const REVIEW: Duration = Duration::from_secs(10);
 /// Interval of scans of the whole outbox for alerts neither sent nor acknowledged, after a rebuild of the store for example.
 const RESCAN: Duration = Duration::from_secs(600);
 /// Share of the grace for waiting for acknowledgements; the rest is for the offline status and the DISCONNECT.
@@ -54,6 +56,8 @@ pub(super) struct Session<'a, C: Client> {
     backlog: Option<Numbers>,
     /// Time of the next scan of the outbox.
     rescan_at: Instant,
+    /// Time at which the warnings are read anew.
+    review_at: Instant,
     /// Number of the last alert from memory that was handed to the client.
     announced: u64,
     /// Time of the next attempt to read the outbox after an error.
@@ -131,6 +135,7 @@ impl<'a, C: Client> Session<'a, C> {
             heralded: VecDeque::new(),
             backlog: None,
             rescan_at: Instant::now() + RESCAN,
+            review_at: Instant::now() + REVIEW,
             announced: 0,
             retry_at: None,
             outbox_error: String::new(),
@@ -167,7 +172,8 @@ impl<'a, C: Client> Session<'a, C> {
             self.send_alerts().await;
             self.send_vitals();
             self.send_proof();
-            if self.standing.takeovers.stands(self.begun.elapsed()) {
+            if self.standing.takeovers.stands(self.begun.elapsed()) || self.review_at <= Instant::now() {
+                self.review_at = Instant::now() + REVIEW;
                 self.link.warn(self.standing);
             }
             let give_up_at = self.progress_at + ACKNOWLEDGE_TIMEOUT;
@@ -211,7 +217,8 @@ impl<'a, C: Client> Session<'a, C> {
         let now = Instant::now();
         let due = self.standing.ledger.next_due(now);
         let held_until = Some(self.held_until()).filter(|at| self.is_asking && *at > now);
-        [self.retry_at, due, held_until, Some(self.rescan_at)].into_iter().flatten().min()
+        let review_at = Some(self.review_at).filter(|_| !self.standing.ledger.is_empty());
+        [self.retry_at, due, held_until, review_at, Some(self.rescan_at)].into_iter().flatten().min()
     }
 
     async fn on(&mut self, occurrence: Occurrence) -> Result<(), PublishError> {
@@ -313,6 +320,7 @@ impl<'a, C: Client> Session<'a, C> {
                 self.standing.doubt.clear();
                 let sizes = self.standing.ledger.acknowledged(&ack, !is_retained, Instant::now());
                 self.on_sizes(sizes);
+                self.review_at = Instant::now();
             }
             // A retained acknowledgement is most likely of an earlier outbox.
             Ok(false) => {

@@ -3,6 +3,7 @@
 
 mod certificate;
 mod handshake;
+mod refusal;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, RootCertStore};
 
 pub use handshake::{Attempt, HandshakeError, Party, has_hung_up};
+pub use refusal::Refusal;
 
 use base::text::{self, Foreign};
 

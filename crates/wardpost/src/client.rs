@@ -7,7 +7,7 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use rumqttc_next::{AckMode, AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming};
+use rumqttc_next::{AckMode, AsyncClient, ConnectionError, Error as MqttError, Event, EventLoop, Incoming};
 use rumqttc_next::{MqttOptions, NetworkOptions, Publish, PublishOptions, QoS, SubscribeFilter};
 use rumqttc_next::{StateError, SubscribeReasonCode, TlsConfiguration, Transport, default_socket_connect};
 use tokio::sync::mpsc;
@@ -19,7 +19,7 @@ use super::settings::Broker;
 use base::clock::{self, Clock as _, SystemClock};
 use base::fault::{ErrorKind, chain};
 use base::ids::WardId;
-use wardlink::tls::{self, Attempt, HandshakeError, Party, TlsError};
+use wardlink::tls::{self, Attempt, HandshakeError, Party, Refusal, TlsError};
 
 /// Maximum that MQTT allows: a client that cannot read a message loses the connection, and gets the same message on the next.
 /// A message that is too large is cut while it is read, and then refused.
@@ -319,7 +319,7 @@ fn before_the_welcome(error: &ConnectionError, broker: &Broker, client_id: &str)
         error,
         ConnectionError::MqttState(StateError::Deserialization(_) | StateError::ConnectionAborted)
     );
-    if matches!(error, ConnectionError::ConnectionRefused(_)) {
+    if code(error).is_some() {
         return diagnose(error, broker, client_id);
     }
     match HandshakeError::before_the_welcome(error, is_no_mqtt, &attempt(broker, &address(broker))) {
@@ -335,23 +335,34 @@ fn attempt<'a>(broker: &'a Broker, at: &'a str) -> Attempt<'a> {
 
 fn diagnose(error: &ConnectionError, broker: &Broker, client_id: &str) -> LinkError {
     let at = address(broker);
-    let ConnectionError::ConnectionRefused(code) = error else {
+    let Some(code) = code(error) else {
         return match HandshakeError::of(error, &attempt(broker, &at)) {
             Some(error) => LinkError::Handshake(error.seen_at(SystemClock.now().clock)),
             None if is_closed(error) => LinkError::Closed { broker: at, reason: chain(error) },
             None => LinkError::Link { broker: at, reason: chain(error) },
         };
     };
-    match code {
-        ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
+    match Refusal::of(code, &attempt(broker, &at)) {
+        Refusal::Credentials => {
             let who = match &broker.credentials {
                 Some(credentials) => format!("user \"{}\" with this password", credentials.user),
                 None => "a connection without user and password".to_owned(),
             };
             LinkError::Refused { broker: at, who }
         }
-        ConnectReturnCode::BadClientId => LinkError::ClientId { broker: at, client_id: client_id.to_owned() },
-        other => LinkError::Link { broker: at, reason: format!("it refuses the connection: {other:?}") },
+        Refusal::ClientId => LinkError::ClientId { broker: at, client_id: client_id.to_owned() },
+        Refusal::Other(error) => LinkError::Handshake(error),
+    }
+}
+
+/// Code with which the broker refuses the connection, also one that MQTT 3.1.1 does not know.
+fn code(error: &ConnectionError) -> Option<u8> {
+    match error {
+        ConnectionError::ConnectionRefused(code) => Some(*code as u8),
+        ConnectionError::MqttState(StateError::Deserialization(MqttError::InvalidConnectReturnCode(
+            code,
+        ))) => Some(*code),
+        _ => None,
     }
 }
 

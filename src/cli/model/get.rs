@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::millis;
@@ -45,16 +45,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         list(&known);
         return Ok(ExitCode::SUCCESS);
     };
-    let names = || known.iter().map(|(download, _)| download.name.clone()).collect::<Vec<_>>().join(", ");
-    let (download, manifest) = known
-        .iter()
-        .find(|(download, _)| download.name == *name)
-        .ok_or_else(|| anyhow!("{name:?} is none of the networks that can be brought: {}", names()))?;
+    let is_named =
+        |(download, manifest): &&(Download, Manifest)| [&download.name, &manifest.name].contains(&name);
+    let (download, manifest) = known.iter().find(is_named).ok_or_else(|| unknown(name, &known))?;
     let folder = args.output.clone().unwrap_or_else(|| folder(&args.config));
-    let target = std::path::absolute(folder.join(format!("{name}.onnx"))).context("--output")?;
+    let target = std::path::absolute(folder.join(format!("{}.onnx", download.name))).context("--output")?;
     describe(download, manifest);
     let wanted = Wanted { sha256: &manifest.sha256, bytes: download.bytes, target: &target };
-    bring(args, download, wanted)?;
+    bring(args, download, manifest, wanted)?;
     println!("{} is there, its sha256 is right", target.display());
     let [width, height] = download.size;
     let model = Model::load_at(&target, Some(InputSize { width, height }))
@@ -74,6 +72,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn known() -> Vec<(Download, Manifest)> {
     let all = detector::catalogue().into_iter();
     all.filter_map(|(_, manifest)| Some((manifest.download.clone()?, manifest))).collect()
+}
+
+/// The error for a name that no network with a public address has.
+fn unknown(name: &str, known: &[(Download, Manifest)]) -> anyhow::Error {
+    if detect::catalogue().iter().any(|(_, manifest)| manifest.name == name) {
+        return anyhow!(
+            "{name:?} has no public address: bring its file, and write the path into [detector] model (`wardwatch model list` \
+             describes it)"
+        );
+    }
+    let names = known.iter().map(|(download, _)| download.name.as_str());
+    anyhow!("{name:?} is none of the networks that can be brought: {}", config::choose(name, names))
 }
 
 fn list(known: &[(Download, Manifest)]) {
@@ -105,7 +115,7 @@ fn folder(config: &Path) -> PathBuf {
     }
 }
 
-fn bring(args: &Args, download: &Download, wanted: Wanted<'_>) -> anyhow::Result<()> {
+fn bring(args: &Args, download: &Download, manifest: &Manifest, wanted: Wanted<'_>) -> anyhow::Result<()> {
     // Draws nothing unless stderr is a terminal.
     let bar = ProgressBar::new(download.bytes.unwrap_or(0));
     bar.set_style(ProgressStyle::with_template(
@@ -118,7 +128,7 @@ fn bring(args: &Args, download: &Download, wanted: Wanted<'_>) -> anyhow::Result
         bar.set_position(done);
     };
     let brought = match (&args.from, &args.url) {
-        (Some(from), _) => download::take(&on_stick(from, download), wanted, &mut progress),
+        (Some(from), _) => download::take(&on_stick(from, download, manifest)?, wanted, &mut progress),
         (None, url) => {
             let url = url.as_deref().unwrap_or(&download.origin_url);
             download::fetch(url, wanted, Patience::default(), &mut progress)
@@ -128,11 +138,25 @@ fn bring(args: &Args, download: &Download, wanted: Wanted<'_>) -> anyhow::Result
     Ok(brought?)
 }
 
-/// The file itself, or in a folder the file with the catalogue's name or with the origin's.
-fn on_stick(from: &Path, download: &Download) -> PathBuf {
-    let of_origin = download.origin_url.rsplit('/').next().unwrap_or_default();
-    let names = [format!("{}.onnx", download.name), of_origin.to_owned()];
-    names.iter().map(|name| from.join(name)).find(|file| file.is_file()).unwrap_or_else(|| from.to_owned())
+/// The file itself, or in a folder the file with the catalogue's names or with the origin's.
+fn on_stick(from: &Path, download: &Download, manifest: &Manifest) -> anyhow::Result<PathBuf> {
+    if !from.is_dir() {
+        return Ok(from.to_owned());
+    }
+    let of_origin = download.origin_url.rsplit('/').next().unwrap_or_default().to_owned();
+    let [own, listed] = [&download.name, &manifest.name].map(|name| format!("{name}.onnx"));
+    let mut names = vec![own, listed, manifest.file.display().to_string(), of_origin];
+    if let Some(file) = names.iter().map(|name| from.join(name)).find(|file| file.is_file()) {
+        return Ok(file);
+    }
+    names.sort_unstable();
+    names.dedup();
+    bail!(
+        "{}: none of {} is in this folder: copy the file there (from {}), or name the file itself with --from",
+        from.display(),
+        names.join(", "),
+        download.origin_url
+    )
 }
 
 /// The lines that the configuration needs.

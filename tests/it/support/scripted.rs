@@ -92,9 +92,13 @@ fn split(bytes: &[u8]) -> Vec<Vec<u8>> {
 
 const METHODS: [&str; 6] = ["OPTIONS", "DESCRIBE", "SETUP", "PLAY", "GET_PARAMETER", "TEARDOWN"];
 
+/// Begin of a reply behind which the connection is closed.
+pub const CLOSE: &str = "CLOSE ";
+
 /// One request: its method and the number of its connection.
 pub type Asked = (String, usize);
-/// Reply (head and body) to a request and the count of its method so far; `None` for the reply by the standard.
+/// Reply (head and body) to a request and the count of its method so far; `None` for the reply by the standard. The
+/// connection is closed behind one that begins with [`CLOSE`].
 pub type Script = Arc<dyn Fn(&Asked, usize) -> Option<String> + Send + Sync>;
 
 /// A camera that admits one connection at a time.
@@ -164,10 +168,14 @@ impl Camera {
             }
             let by_the_book = || by_the_book(method, &url, self.film.codec, transport);
             let reply = script(&asked, times).unwrap_or_else(by_the_book);
+            let (reply, closes) = match reply.strip_prefix(CLOSE) {
+                Some(rest) => (rest.to_owned(), true),
+                None => (reply, false),
+            };
             let (head, body) = reply.split_once("\r\n\r\n").unwrap_or((&reply, ""));
             let length = body.len();
             let text = format!("RTSP/1.0 {head}\r\nCSeq: {cseq}\r\nContent-Length: {length}\r\n\r\n{body}");
-            if (&*connection).write_all(text.as_bytes()).is_err() {
+            if (&*connection).write_all(text.as_bytes()).is_err() || closes {
                 break;
             }
             if method == "PLAY" {
@@ -187,6 +195,8 @@ impl Camera {
             }
         }
         is_over.store(true, Ordering::Relaxed);
+        // The thread that plays has the connection, too.
+        let _ = connection.shutdown(std::net::Shutdown::Both);
     }
 
     pub fn url(&self) -> String {

@@ -14,9 +14,9 @@ const POINTS_A_SUBJECT: usize = 2;
 /// Points that each subject keeps: its first and its last one.
 const ENDS: usize = 2;
 
-/// Returns all foot points of the track, oldest first, rounded to 1/10,000 of the picture.
+/// Returns all foot points of the track, oldest first, rounded to 1/1,000 of the picture.
 pub(super) fn path(track: &Track) -> Vec<Point> {
-    let rounded = |part: f32| (part * 10_000.0).round() / 10_000.0;
+    let rounded = |part: f32| (part * 1000.0).round() / 1000.0;
     let feet = track.path.iter().map(|point| point.foot);
     feet.map(|foot| Point::new(rounded(foot.x), rounded(foot.y))).collect()
 }

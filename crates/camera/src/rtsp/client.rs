@@ -6,7 +6,7 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::super::settings::{RtspSource, Transport as Wanted};
+use super::super::settings::{KeepAliveBy, RtspSource, Transport as Wanted};
 use super::super::units::Media;
 use super::super::units::{Packet, PacketKind, Transport};
 use super::authentication::Login;
@@ -27,6 +27,9 @@ use base::time::Monotonic;
 const REDIRECTIONS_MAX: u32 = 5;
 /// Most that is read from a camera in one go, so that a flood leaves time for everything else.
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
+
+/// Time without a packet after which a stream that the camera calls ended is believed to have ended.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Input that belonged to nothing, counted over a client's life.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,6 +52,8 @@ pub(crate) struct Client {
     way: Way,
     keep_alive: KeepAlive,
     has_media: bool,
+    /// Time at which the camera called the stream ended; no packet has come since.
+    bye_at: Option<Monotonic>,
     is_control_lost: bool,
     foreign_packets: u64,
     note: Option<&'static str>,
@@ -72,7 +77,11 @@ impl Client {
     ///
     /// # Errors
     /// The camera cannot be reached, refuses, or is not understood. It has been told of the end by then.
-    pub(crate) fn open(source: &RtspSource, connection: Option<TcpStream>) -> Result<Self, RtspError> {
+    pub(crate) fn open(
+        source: &RtspSource,
+        keep_alive: KeepAliveBy,
+        connection: Option<TcpStream>,
+    ) -> Result<Self, RtspError> {
         let not_an_address = || RtspError::Address { url: source.url.clone() };
         let home = Url::parse(&source.url).ok_or_else(not_an_address)?;
         let mut target = Target { url: home.clone(), source };
@@ -80,7 +89,7 @@ impl Client {
         for _ in 0..=REDIRECTIONS_MAX {
             let mut opening = Opening::new(dialogue, &target);
             match opening.play() {
-                Ok((media, way)) => return Ok(opening.into_client(media, way)),
+                Ok((media, way)) => return Ok(opening.into_client(media, way, keep_alive)),
                 Err(RtspError::Moved { to }) if to.is_secure() => {
                     opening.give_up();
                     let what = format!("the camera's redirection to {to}");
@@ -130,9 +139,9 @@ impl Client {
     /// Waits up to `patience` for packets and appends them. Returns the bytes that came. Keeps the session alive.
     ///
     /// # Errors
-    /// The connection has ended or broken.
+    /// The connection has ended or broken, or the camera has ended the stream.
     pub(crate) fn read(&mut self, packets: &mut Vec<Packet>, patience: Duration) -> Result<usize, RtspError> {
-        let now = clock::monotonic();
+        let (now, before) = (clock::monotonic(), packets.len());
         self.keep_alive(now);
         for (channel, data) in std::mem::take(&mut self.dialogue.early) {
             self.take(channel, data, now, packets);
@@ -148,9 +157,19 @@ impl Client {
         let now = clock::monotonic();
         let mut bytes = self.read_connection(now, packets)?;
         if let Way::Datagrams(ports) = &mut self.way {
-            let (taken, foreign) = ports.receive(now, self.media.clock_rate, packets);
+            let (taken, foreign) = ports.receive(now, &self.media, packets);
             bytes += taken;
             self.foreign_packets += foreign;
+        }
+        for packet in packets.iter().skip(before) {
+            self.bye_at = match packet.kind {
+                PacketKind::Rtp => None,
+                PacketKind::Rtcp if is_bye(&packet.data) => Some(now),
+                PacketKind::Rtcp => self.bye_at,
+            };
+        }
+        if self.bye_at.is_some_and(|at| now.since(at) >= GOODBYE) {
+            return Err(RtspError::Bye);
         }
         Ok(bytes)
     }
@@ -177,8 +196,15 @@ impl Client {
                 }
                 // What came before the end is taken first.
                 Ok(Came::End) if bytes > 0 || packets.len() > before => break,
-                Ok(Came::End) => return Err(RtspError::Closed { during: during() }),
-                Err(source) => return Err(RtspError::Broken { during: during(), source }),
+                came => {
+                    if let Some(method) = self.keep_alive.suspect(now) {
+                        return Err(RtspError::KeepAlive { method });
+                    }
+                    return Err(match came {
+                        Err(source) => RtspError::Broken { during: during(), source },
+                        Ok(_) => RtspError::Closed { during: during() },
+                    });
+                }
             }
         }
         Ok(bytes)
@@ -291,15 +317,16 @@ impl Opening {
         Self { dialogue, url, stream_url, is_udp_wanted, note: None }
     }
 
-    fn into_client(self, media: Media, way: Way) -> Client {
+    fn into_client(self, media: Media, way: Way, keep_alive: KeepAliveBy) -> Client {
         let timeout_seconds = self.dialogue.session.as_ref().map_or(60, |session| session.timeout_seconds);
         Client {
-            keep_alive: KeepAlive::new(timeout_seconds, clock::monotonic()),
+            keep_alive: KeepAlive::new(keep_alive, timeout_seconds, clock::monotonic()),
             dialogue: self.dialogue,
             stream_url: self.stream_url,
             media,
             way,
             has_media: false,
+            bye_at: None,
             is_control_lost: false,
             foreign_packets: 0,
             note: self.note,
@@ -328,7 +355,10 @@ impl Opening {
                 reply => reply?,
             };
             match reply.head.status().unwrap_or(0) {
-                200..=299 => return Ok((description.media, way)),
+                200..=299 => {
+                    self.take_new_session(&reply);
+                    return Ok((description.media, way));
+                }
                 // The session is gone: a new one, once more.
                 454 if !is_last => {
                     self.dialogue.session = None;
@@ -339,11 +369,24 @@ impl Opening {
                     url = self.control_urls(&description).remove(0);
                 }
                 // A range, or another option, that it does not know.
-                400 | 451 | 456 | 457 | 501 | 551 if !is_last && !headers.is_empty() => headers.clear(),
+                400 | 406 | 451 | 456 | 457 | 501 | 551 if !is_last && !headers.is_empty() => headers.clear(),
                 _ => return Err(self.refusal("PLAY", &reply)),
             }
         }
         Err(RtspError::NotUnderstood { what: "the camera's answer to PLAY".to_owned() })
+    }
+
+    /// Takes the identifier under which the camera goes on, as GStreamer's client does.
+    fn take_new_session(&mut self, reply: &Message) {
+        let named = reply.head.header("session").and_then(transport::parse_session);
+        match (&mut self.dialogue.session, named) {
+            (Some(session), Some(named)) if session.id != named.id => {
+                session.id = named.id;
+                self.dialogue.odd_replies += 1;
+            }
+            (session @ None, named) => *session = named,
+            _ => {}
+        }
     }
 
     fn describe(&mut self) -> Result<Description, RtspError> {
@@ -465,7 +508,7 @@ impl Opening {
         };
         let phrase = phrase.clone();
         match status {
-            300..=399 => match reply.head.header("location").map(|to| self.url_of(to)) {
+            300..=399 => match reply.head.header("location").map(|to| self.url.redirected(to)) {
                 Some(Some(to)) => RtspError::Moved { to },
                 _ => RtspError::NotUnderstood { what: format!("the camera's redirection ({status})") },
             },
@@ -475,8 +518,17 @@ impl Opening {
             _ => RtspError::Refused { method, status, phrase },
         }
     }
+}
 
-    fn url_of(&self, location: &str) -> Option<Url> {
-        if location.starts_with('/') { Some(self.url.with_path(location)) } else { Url::parse(location) }
+/// Returns true if one of the reports in an RTCP packet is BYE (RFC 3550, section 6.6).
+fn is_bye(packet: &[u8]) -> bool {
+    let mut rest = packet;
+    while let [first, kind, high, low, ..] = *rest {
+        if first >> 6 != 2 || kind == 203 {
+            return first >> 6 == 2;
+        }
+        let bytes = 4 + 4 * usize::from(u16::from_be_bytes([high, low]));
+        rest = rest.get(bytes..).unwrap_or_default();
     }
+    false
 }

@@ -14,6 +14,14 @@ pub(crate) enum RtspError {
     Broken { during: String, source: std::io::Error },
     #[error("the camera closed the connection {during}; does it admit another viewer, and is it restarting?")]
     Closed { during: String },
+    #[error(
+        "the camera closes the connection over {method}, which keeps the session alive; the next session does without it"
+    )]
+    KeepAlive { method: &'static str },
+    #[error(
+        "the camera says that its stream ends (RTCP BYE); is it restarting, or are its settings being changed?"
+    )]
+    Bye,
     #[error("the camera has not answered {method} for {seconds} s; is it overloaded?")]
     Unanswered { method: String, seconds: u64 },
     #[error("the camera asks for a password; set user and password_file")]
@@ -76,7 +84,9 @@ impl RtspError {
             Self::NotUnderstood { .. } | Self::NoTransport | Self::Refused { .. } => {
                 FailureKind::NotUnderstood
             }
-            Self::Unreachable { .. }
+            Self::KeepAlive { .. } => FailureKind::KeepAlive,
+            Self::Bye
+            | Self::Unreachable { .. }
             | Self::Broken { .. }
             | Self::Closed { .. }
             | Self::Unanswered { .. }

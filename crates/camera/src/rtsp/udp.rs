@@ -1,12 +1,13 @@
 //! Packets as datagrams: a pair of ports, and the reports that cameras expect to hear now and then (RFC 3550).
 //!
-//! Datagrams are taken from the camera's own address only. [`Reception`] is pure.
+//! Datagrams are taken from the camera's own address; from another one only where the camera names it, or sends nothing
+//! itself. [`Reception`] is pure.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use super::super::units::{Packet, PacketKind, Transport};
+use super::super::units::{Media, Packet, PacketKind, Transport};
 use super::error::RtspError;
 use super::interleaved::kind_of;
 use base::time::Monotonic;
@@ -17,6 +18,10 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 const PAIR_TRIES: u32 = 50;
 /// Most datagrams that are taken at once.
 const BATCH_MAX: usize = 512;
+/// Silence of the camera's own address after which its packets may come from another one.
+const SILENCE: Duration = Duration::from_secs(1);
+/// Packets in a row from one other address that make it the camera's.
+const STRANGER_PACKETS_MIN: u32 = 16;
 /// Receive buffer that is asked for: a key frame of 1 MiB. The kernel may give less.
 const BUFFER_BYTES: usize = 1024 * 1024;
 
@@ -27,6 +32,11 @@ pub(super) struct Ports {
     pub(super) rtcp: UdpSocket,
     /// Addresses whose datagrams are taken.
     sources: Vec<IpAddr>,
+    /// A packet of the stream has been taken.
+    has_come: bool,
+    bound_at: Monotonic,
+    /// Other address whose packets look like the stream's, and their number.
+    stranger: Option<(IpAddr, u32)>,
     /// Where reports go; learned from the camera's own datagrams where its reply does not say.
     reports_to: Option<SocketAddr>,
     reception: Reception,
@@ -58,6 +68,9 @@ impl Ports {
                         rtp,
                         rtcp,
                         sources,
+                        has_come: false,
+                        bound_at: now,
+                        stranger: None,
                         reports_to: None,
                         reception,
                         next_report: now,
@@ -95,7 +108,7 @@ impl Ports {
     pub(super) fn receive(
         &mut self,
         now: Monotonic,
-        clock_rate: u32,
+        media: &Media,
         packets: &mut Vec<Packet>,
     ) -> (usize, u64) {
         let (mut bytes, mut foreign) = (0, 0);
@@ -106,21 +119,43 @@ impl Ports {
                 some => some,
             };
             let Ok((len, from, is_rtp_port)) = received else { break };
-            let data = &self.buffer[..len];
-            let kind = kind_of(data).filter(|_| self.sources.contains(&from.ip().to_canonical()));
-            let Some(kind) = kind else {
+            let kind = kind_of(&self.buffer[..len]);
+            let address = from.ip().to_canonical();
+            let is_media = is_rtp_port && kind == Some(PacketKind::Rtp) && {
+                let found = self.buffer[1] & 0x7f;
+                media.payload_type.is_none_or(|payload_type| payload_type == found)
+            };
+            let is_known = self.sources.contains(&address) || (is_media && self.admits(address, now));
+            let Some(kind) = kind.filter(|_| is_known) else {
                 foreign += 1;
                 continue;
             };
+            let data = &self.buffer[..len];
+            self.has_come |= is_media;
             bytes += len;
             if self.reports_to.is_none() {
                 let port = if is_rtp_port { from.port().wrapping_add(1) } else { from.port() };
                 self.reports_to = Some(SocketAddr::new(from.ip(), port));
             }
-            self.reception.arrived(kind, data, now, clock_rate);
+            self.reception.arrived(kind, data, now, media.clock_rate);
             packets.push(Packet { kind, arrival: now, data: data.to_vec(), transport: Transport::Udp });
         }
         (bytes, foreign)
+    }
+
+    /// Admits another address as the camera's, where the camera itself sends nothing: some have a second interface and do not
+    /// name it in `source`.
+    fn admits(&mut self, address: IpAddr, now: Monotonic) -> bool {
+        if self.has_come || now.since(self.bound_at) < SILENCE {
+            return false;
+        }
+        let before = self.stranger.filter(|(known, _)| *known == address).map_or(0, |(_, count)| count);
+        self.stranger = Some((address, before + 1));
+        let is_admitted = before + 1 >= STRANGER_PACKETS_MIN;
+        if is_admitted {
+            self.sources.push(address);
+        }
+        is_admitted
     }
 
     /// Sends a receiver report, where one is due.
@@ -250,6 +285,7 @@ impl Reception {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base::fragment::Codec;
 
     fn rtp(sequence: u16, time: u32) -> Vec<u8> {
         let mut packet = vec![0x80, 96];
@@ -309,9 +345,23 @@ mod tests {
         camera.send_to(b"hello", (home, rtp_port)).unwrap();
         stranger.send_to(&rtp(2, 0), (home, rtp_port)).unwrap();
         let (mut packets, mut foreign) = (Vec::new(), 0);
+        let media = Media {
+            codec: Codec::H264,
+            payload_type: Some(96),
+            clock_rate: 90_000,
+            parameter_sets: Vec::new(),
+        };
         while packets.is_empty() || foreign < 2 {
-            foreign += ports.receive(at(0), 90_000, &mut packets).1;
+            foreign += ports.receive(at(0), &media, &mut packets).1;
         }
         assert_eq!((packets.len(), &packets[0].data), (1, &rtp(1, 0)));
+        // However many there are, and however long the camera is silent after that.
+        for number in 3..100 {
+            stranger.send_to(&rtp(number, 0), (home, rtp_port)).unwrap();
+        }
+        while foreign < 99 {
+            foreign += ports.receive(at(60_000), &media, &mut packets).1;
+        }
+        assert_eq!(packets.len(), 1);
     }
 }

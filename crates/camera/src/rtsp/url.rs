@@ -72,6 +72,26 @@ impl Url {
         Self { path: format!("{}{gap}{}", self.path, without_gaps(control)), ..self.clone() }
     }
 
+    /// Address that a redirection from this one names; a relative one is resolved as RFC 3986 says.
+    pub(super) fn redirected(&self, location: &str) -> Option<Self> {
+        let location = location.trim();
+        if location.is_empty() || location.contains("://") {
+            return Self::parse(location);
+        }
+        if let Some(rest) = location.strip_prefix("//") {
+            return Self::parse(&format!("{}://{rest}", self.scheme));
+        }
+        let path = self.path.split('?').next().unwrap_or_default();
+        Some(match location.chars().next() {
+            Some('/') => self.with_path(location),
+            Some('?') => self.with_path(&format!("{path}{location}")),
+            _ => {
+                let folder = path.rfind('/').map_or("/", |end| &path[..=end]);
+                self.with_path(&format!("{folder}{}", location.trim_start_matches("./")))
+            }
+        })
+    }
+
     /// Address of an absolute path at the same host.
     pub(super) fn with_path(&self, path: &str) -> Self {
         Self { path: without_gaps(path), ..self.clone() }
@@ -156,6 +176,24 @@ mod tests {
             (Some("streaming"), "rtsp://192.0.2.7:8554/main"),
         ] {
             assert_eq!(base(header, &asked).to_string(), wanted, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn redirections_lead_on_from_the_address_that_was_asked_for() {
+        for (from, location, wanted) in [
+            ("rtsp://a/live/main", "rtsp://b:8554/x", Some("rtsp://b:8554/x")),
+            ("rtsp://a/live/main", "/other", Some("rtsp://a/other")),
+            ("rtsp://a/live/main?x=1", "sub", Some("rtsp://a/live/sub")),
+            ("rtsp://a/live/main", "./sub?y=2", Some("rtsp://a/live/sub?y=2")),
+            ("rtsp://a/live/main?x=1", "?y=2", Some("rtsp://a/live/main?y=2")),
+            ("rtsp://a", "sub", Some("rtsp://a/sub")),
+            ("rtsp://a/main", "//b/main", Some("rtsp://b/main")),
+            ("rtsp://a/main", " ", None),
+            ("rtsp://a/main", "http://a/main", None),
+        ] {
+            let to = url(from).redirected(location).map(|to| to.to_string());
+            assert_eq!(to.as_deref(), wanted, "{from} {location}");
         }
     }
 

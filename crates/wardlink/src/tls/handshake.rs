@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use rustls::pki_types::UnixTime;
-use rustls::{AlertDescription, CertificateError};
+use rustls::{AlertDescription, CertificateError, InvalidMessage, PeerIncompatible};
 
 use base::fault::{ErrorKind, chain};
 use base::time::ClockState;
@@ -40,7 +40,7 @@ pub struct Attempt<'a> {
     pub ca_file: Option<&'a Path>,
 }
 
-/// Failures of a connection because of certificates or TLS itself.
+/// Failures of a connection before the broker's welcome, mostly because of certificates or TLS itself.
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
     /// The broker's certificate is not trusted.
@@ -90,6 +90,54 @@ pub enum HandshakeError {
         /// Host and port.
         broker: String,
     },
+    /// The peer speaks an older version of TLS, or no cipher that is in use.
+    #[error(
+        "the broker {broker} and this {party} have no version of TLS in common ({reason}): it takes TLS 1.2 or 1.3; let the \
+         broker's listener admit TLS 1.2 (Mosquitto: tls_version tlsv1.2), or update the broker"
+    )]
+    OldTls {
+        /// The connecting side.
+        party: Party,
+        /// Host and port.
+        broker: String,
+        /// Reason.
+        reason: String,
+    },
+    /// The broker does not speak MQTT 3.1.1.
+    #[error(
+        "the broker {broker} does not speak MQTT 3.1.1 (CONNACK {code}), which this {party} needs: let it admit 3.1.1 beside \
+         other versions, or give in broker.url a listener that does"
+    )]
+    Version {
+        /// The connecting side.
+        party: Party,
+        /// Host and port.
+        broker: String,
+        /// Code of its answer.
+        code: u8,
+    },
+    /// The broker serves nobody for now.
+    #[error(
+        "the broker {broker} calls itself unavailable or full (CONNACK {code}): it is tried again; if that goes on, its log \
+         says why (it starts, its database is away, or its limit of connections is reached)"
+    )]
+    Unavailable {
+        /// Host and port.
+        broker: String,
+        /// Code of its answer.
+        code: u8,
+    },
+    /// The broker refuses the connection with a code that is not MQTT's.
+    #[error(
+        "the broker {broker} refuses the connection with CONNACK {code}, a code that MQTT 3.1.1 does not know: its log says \
+         why; a gateway or a plugin of the broker may send it"
+    )]
+    UnknownCode {
+        /// Host and port.
+        broker: String,
+        /// Code of its answer.
+        code: u8,
+    },
     /// The peer closes the connection during the TLS handshake.
     #[error(
         "{broker} hangs up before it answers in TLS; if that goes on, check the port in broker.url (mqtts: usually 8883) \
@@ -131,6 +179,12 @@ impl HandshakeError {
         let (broker, party) = (attempt.broker.to_owned(), attempt.party);
         match tls_cause(error)? {
             rustls::Error::InvalidCertificate(reason) => Some(broker_certificate(reason, attempt)),
+            rustls::Error::AlertReceived(AlertDescription::ProtocolVersion)
+            | rustls::Error::InvalidMessage(InvalidMessage::UnknownProtocolVersion)
+            | rustls::Error::PeerIncompatible(
+                PeerIncompatible::ServerDoesNotSupportTls12Or13
+                | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+            ) => Some(Self::OldTls { party, broker, reason: chain(error) }),
             rustls::Error::AlertReceived(alert) if is_about_our_certificate(*alert) => {
                 let (reason, remedy) = (format!("{alert:?}"), remedy_of_own(party, *alert));
                 Some(Self::OwnCertificate { party, broker, reason, remedy })
@@ -177,16 +231,22 @@ impl HandshakeError {
     /// The supervisor's class of this error.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::BrokerCertificate { .. } | Self::OwnCertificate { .. } | Self::NotTls { .. } => {
-                ErrorKind::Config
-            }
+            Self::BrokerCertificate { .. }
+            | Self::OwnCertificate { .. }
+            | Self::NotTls { .. }
+            | Self::OldTls { .. }
+            | Self::Version { .. } => ErrorKind::Config,
             // A machine without a clock battery starts in the past; its clock comes right by itself.
             Self::OutOfTime { clock: ClockState::Holdover | ClockState::Unsynced, .. } => {
                 ErrorKind::Transient
             }
             Self::OutOfTime { clock: ClockState::Synced, .. } => ErrorKind::Config,
             // A broker that is just being restarted does this too.
-            Self::SilentInTls { .. } | Self::NotPlain { .. } | Self::Unwelcome { .. } => ErrorKind::Transient,
+            Self::SilentInTls { .. }
+            | Self::NotPlain { .. }
+            | Self::Unwelcome { .. }
+            | Self::Unavailable { .. }
+            | Self::UnknownCode { .. } => ErrorKind::Transient,
         }
     }
 }

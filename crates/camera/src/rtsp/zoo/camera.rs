@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::super::client::Client;
 use super::super::error::RtspError;
-use crate::settings::{RtspSource, Transport};
+use crate::settings::{KeepAliveBy, RtspSource, Transport};
 use crate::units::{Packet, PacketKind};
 use base::secret::{Credentials, Secret};
 
@@ -119,8 +119,12 @@ pub(super) struct Camera {
     requests: Arc<Mutex<Vec<Request>>>,
     is_over: Arc<AtomicBool>,
     pub transport: Transport,
+    pub keep_alive: KeepAliveBy,
     pub credentials: Option<Credentials>,
 }
+
+/// The camera's address.
+const HOME: [u8; 4] = [127, 0, 0, 1];
 
 impl Camera {
     /// A camera that answers by `answer`, and sends what `send` makes of a number, one each two milliseconds.
@@ -132,6 +136,15 @@ impl Camera {
         answer: impl FnMut(&Request) -> Reply + Send + 'static,
         send: impl Fn(u16) -> Vec<u8> + Send + 'static,
     ) -> Self {
+        Self::sending_from(HOME, answer, send)
+    }
+
+    /// The same; its datagrams come from another address.
+    pub fn sending_from(
+        source: [u8; 4],
+        answer: impl FnMut(&Request) -> Reply + Send + 'static,
+        send: impl Fn(u16) -> Vec<u8> + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -139,12 +152,14 @@ impl Camera {
         let script = Script {
             answer: Box::new(answer),
             send: Box::new(send),
+            source: source.into(),
             requests: Arc::clone(&requests),
             counts: BTreeMap::new(),
         };
         let over = is_over.clone();
         std::thread::spawn(move || script.run(&listener, &over));
-        Self { port, requests, is_over, transport: Transport::Tcp, credentials: None }
+        let (transport, keep_alive) = (Transport::Tcp, KeepAliveBy::default());
+        Self { port, requests, is_over, transport, keep_alive, credentials: None }
     }
 
     pub fn logging_in(mut self, user: &str, password: &str) -> Self {
@@ -167,7 +182,7 @@ impl Camera {
             credentials: self.credentials.clone(),
             ca_file: None,
         };
-        Client::open(&source, None)
+        Client::open(&source, self.keep_alive, None)
     }
 
     /// Opens, and reads so many packets; they are numbered without a gap.
@@ -224,9 +239,23 @@ pub(super) fn read(client: &mut Client, wanted: usize) -> Vec<u16> {
     packets.iter().filter(is_rtp).map(|packet| u16::from_be_bytes([packet.data[2], packet.data[3]])).collect()
 }
 
+/// Reads until the client says why the stream ends.
+pub(super) fn ended(client: &mut Client) -> RtspError {
+    let mut packets = Vec::new();
+    let deadline = Instant::now() + LIFE;
+    loop {
+        if let Err(error) = client.read(&mut packets, Duration::from_millis(100)) {
+            return error;
+        }
+        assert!(Instant::now() < deadline, "it does not end");
+    }
+}
+
 struct Script {
     answer: Answer,
     send: Packets,
+    /// Address that datagrams come from.
+    source: IpAddr,
     requests: Arc<Mutex<Vec<Request>>>,
     counts: BTreeMap<String, usize>,
 }
@@ -282,7 +311,7 @@ impl Script {
             let request = self.request(&String::from_utf8_lossy(&head), connection.number);
             self.requests.lock().unwrap().push(request.clone());
             let reply = (self.answer)(&request);
-            if !connection.answer(&request, reply) {
+            if !connection.answer(&request, reply, self.source) {
                 return false;
             }
         }
@@ -303,7 +332,7 @@ impl Script {
 }
 
 impl Served {
-    fn answer(&mut self, request: &Request, reply: Reply) -> bool {
+    fn answer(&mut self, request: &Request, reply: Reply, source: IpAddr) -> bool {
         let cseq = request.header("cseq");
         let is_taken = match &reply {
             Reply::Text(text, _) => text.starts_with("200"),
@@ -330,7 +359,7 @@ impl Served {
             "PLAY" if is_taken => self.is_playing = true,
             "TEARDOWN" => self.is_playing = false,
             "SETUP" if is_taken => {
-                let own = || UdpSocket::bind((IpAddr::from([127, 0, 0, 1]), 0)).unwrap();
+                let own = || UdpSocket::bind((source, 0)).unwrap();
                 self.ports = request.client_ports().map(|(rtp, _)| (own(), rtp));
             }
             _ => {}

@@ -1,7 +1,9 @@
 //! Keep-alives, and what the camera is told at the end.
 
 use super::super::client::Client;
-use super::camera::{Camera, Reply, Request, by_the_book, ok, read, status};
+use super::super::error::RtspError;
+use super::camera::{Camera, Reply, Request, by_the_book, ended, ok, read, status};
+use crate::settings::KeepAliveBy;
 
 /// A session that lives for three seconds without a request: one comes each second.
 fn short_lived(request: &Request) -> Reply {
@@ -94,4 +96,40 @@ fn a_camera_that_does_not_answer_the_end_does_not_hold_it_up() {
     });
     camera.plays().end();
     camera.wait_for("TEARDOWN", 1);
+}
+
+/// The next session is kept alive another way.
+#[test]
+fn a_camera_that_closes_over_options_is_not_asked_for_it_again() {
+    let mut camera = Camera::new(|request| match request.method.as_str() {
+        "OPTIONS" => Reply::Close("200 OK\r\nPublic: GET_PARAMETER\r\n".into()),
+        _ => short_lived(request),
+    });
+    let error = ended(&mut camera.open().unwrap());
+    assert!(matches!(error, RtspError::KeepAlive { method: "OPTIONS" }), "{error}");
+    camera.keep_alive = KeepAliveBy::GetParameter;
+    let mut client = camera.open().unwrap();
+    let count = |method: &str| camera.methods().iter().filter(|of| *of == method).count();
+    while count("GET_PARAMETER") < 3 {
+        read(&mut client, 10);
+    }
+    assert_eq!((count("OPTIONS"), camera.connections()), (1, 2));
+}
+
+#[test]
+fn a_session_that_goes_on_under_another_name_is_kept_alive_and_ended_under_it() {
+    let camera = Camera::new(|request| match request.method.as_str() {
+        "PLAY" => ok("Session: 4712\r\n"),
+        _ => short_lived(request),
+    });
+    let mut client = camera.open().unwrap();
+    asked_after_play(&camera, &mut client, 2);
+    client.end();
+    camera.wait_for("TEARDOWN", 1);
+    let asked = camera.requests();
+    let after = asked.iter().skip_while(|of| of.method != "PLAY").skip(1);
+    assert!(
+        after.clone().count() >= 3 && after.clone().all(|of| of.header("session") == "4712"),
+        "{asked:?}"
+    );
 }

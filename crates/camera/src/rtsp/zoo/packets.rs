@@ -1,7 +1,8 @@
 //! Packets among stray bytes, on wrong channels, and from strangers.
 
 use super::super::error::RtspError;
-use super::camera::{Camera, Reply, by_the_book, framed, read, rtp, status};
+use super::camera::{Camera, Reply, by_the_book, ended, framed, read, rtp, status};
+use crate::settings::Transport;
 
 /// A camera whose stream is made of these bytes for each number.
 fn sending(send: impl Fn(u16) -> Vec<u8> + Send + 'static) -> Camera {
@@ -73,13 +74,7 @@ fn the_end_of_a_connection_is_said_after_its_last_packet() {
         _ => by_the_book(request),
     });
     let mut client = camera.open().unwrap();
-    let mut packets = Vec::new();
-    let error = loop {
-        match client.read(&mut packets, std::time::Duration::from_millis(100)) {
-            Ok(_) => {}
-            Err(error) => break error,
-        }
-    };
+    let error = ended(&mut client);
     assert!(matches!(error, RtspError::Closed { .. }), "{error}");
 }
 
@@ -91,4 +86,38 @@ fn a_camera_that_closes_instead_of_answering_is_named() {
     let nobody = Camera::new(|_| status("200 OK"));
     let said = nobody.open_at("rtsp://127.0.0.1:9/main").unwrap_err().to_string();
     assert!(said.contains("cannot reach 127.0.0.1:9"), "{said}");
+}
+
+/// A receiver's or sender's report with BYE behind it.
+const BYE: [u8; 16] = [0x80, 201, 0, 1, 0, 0, 0, 7, 0x81, 203, 0, 1, 0, 0, 0, 7];
+
+#[test]
+fn a_stream_that_the_camera_calls_ended_ends_at_once() {
+    let camera = sending(|number| match number {
+        0..20 => framed(0, &rtp(number)),
+        20 => framed(1, &BYE),
+        _ => Vec::new(),
+    });
+    let error = ended(&mut camera.open().unwrap());
+    assert!(matches!(error, RtspError::Bye), "{error}");
+}
+
+#[test]
+fn a_camera_that_says_goodbye_and_goes_on_is_read() {
+    let camera = sending(|number| {
+        let bye = if number % 50 == 20 { framed(1, &BYE) } else { Vec::new() };
+        [framed(0, &rtp(number)), bye].concat()
+    });
+    let numbers = read(&mut camera.open().unwrap(), 700);
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+}
+
+/// Another interface than the one that answers, and no `source=`.
+#[test]
+fn datagrams_of_another_address_are_taken_where_the_camera_itself_sends_none() {
+    let mut camera = Camera::sending_from([127, 0, 0, 2], by_the_book, |number| framed(0, &rtp(number)));
+    camera.transport = Transport::Udp;
+    let client = camera.plays();
+    assert!(client.is_udp());
+    assert!(client.counts().foreign_packets >= 15, "{:?}", client.counts());
 }

@@ -232,6 +232,9 @@ fn redirections_are_followed_and_end() {
         "DESCRIBE" if request.url.ends_with("/path") => {
             Reply::Text("301 Moved Permanently\r\nLocation: /there\r\n".into(), String::new())
         }
+        "DESCRIBE" if request.url.ends_with("/relative") => {
+            Reply::Text("302 Moved\r\nLocation: there?x=1\r\n".into(), String::new())
+        }
         "DESCRIBE" if request.url.ends_with("/round") => {
             Reply::Text("302 Moved\r\nLocation: /round\r\n".into(), String::new())
         }
@@ -241,6 +244,9 @@ fn redirections_are_followed_and_end() {
     assert_eq!(other.methods(), ["DESCRIBE", "SETUP", "PLAY"]);
     let at = |path: &str| camera.open_at(&camera.url().replace("/main", path));
     read(&mut at("/path").unwrap(), 5);
+    read(&mut at("/live/relative").unwrap(), 5);
+    let asked = camera.requests();
+    assert!(asked.iter().any(|of| of.url.ends_with("/live/there?x=1")), "{asked:?}");
     assert!(matches!(at("/round"), Err(RtspError::Redirected)));
 }
 
@@ -251,6 +257,7 @@ fn play_is_asked_again_where_the_session_or_the_range_is_refused() {
         "551 Option Not Supported",
         "457 Invalid Range",
         "459 Aggregate Not Allowed",
+        "406 Not Acceptable",
     ] {
         let camera = Camera::new(move |request| match request.method.as_str() {
             "PLAY" if request.number == 1 => status(refusal),
