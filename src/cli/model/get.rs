@@ -76,7 +76,7 @@ fn known() -> Vec<(Download, Manifest)> {
 
 /// The error for a name that no network with a public address has.
 fn unknown(name: &str, known: &[(Download, Manifest)]) -> anyhow::Error {
-    if detect::catalogue().iter().any(|(_, manifest)| manifest.name == name) {
+    if detector::catalogue().iter().any(|(_, manifest)| manifest.name == name) {
         return anyhow!(
             "{name:?} has no public address: bring its file, and write the path into [detector] model (`wardwatch model list` \
              describes it)"
