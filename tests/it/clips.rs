@@ -15,7 +15,7 @@ use base::ids::Epoch;
 use base::time::{Pts, Stamp, WallTime};
 use camera::{Source, Transport, supervise};
 use clipstore::access::{self, AccessKind};
-use clipstore::clip::{
+use clipstore::export::{
     ClipOrder, ExportOrder, Exported, ExportedFile, FAT32_FILE_BYTES_MAX, GapCause, export,
 };
 use clipstore::inspect::{self, Depth, Wrong};
@@ -195,7 +195,7 @@ fn decoded(path: &Path) -> usize {
 /// The file's description of itself.
 fn about(path: &Path) -> Value {
     let file = fs::read(path).unwrap();
-    let at = file.windows(16).position(|window| window == clipstore::clip::CLIP_UUID).unwrap();
+    let at = file.windows(16).position(|window| window == clipstore::export::CLIP_UUID).unwrap();
     let size = u32::from_be_bytes(file[at - 8..at - 4].try_into().unwrap()) as usize;
     serde_json::from_slice(&file[at + 16..at - 8 + size]).unwrap()
 }

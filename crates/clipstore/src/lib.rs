@@ -4,36 +4,21 @@
 //! held as evidence, events, alerts and the outbox. One thread writes ([`Store`]); reading goes beside it, from other
 //! processes too ([`Catalogue`], [`inspect`]).
 //!
-//! Never here: decoding, a look into a fragment but to export it ([`clip`]), sending. `run` opens it; the command line reads
+//! Never here: decoding, a look into a fragment but to export it ([`export`]), sending. `run` opens it; the command line reads
 //! the catalogue, exports, holds, checks and repairs.
 
-pub mod access;
-mod age;
-mod catalogue;
-pub mod clip;
-mod container;
 mod error;
+pub mod export;
 mod fault;
-pub mod holds;
-mod identity;
 mod index;
-pub mod inspect;
-mod migrate;
 mod owner;
-mod pins;
-mod queue;
-mod rebuild;
-mod reconcile;
-mod retention;
-mod ring;
-mod room;
-mod salvage;
-mod segment;
+mod read;
+mod recover;
+mod retain;
 mod settings;
 #[cfg(test)]
 mod testing;
-mod tree;
-mod writer;
+mod write;
 
 use std::fs::{self, File, TryLockError};
 use std::ops::Deref;
@@ -43,9 +28,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub use catalogue::{Catalogue, Clip, ClipEntry, ClipFilter, ClipSegment, FootageSpan};
 pub use error::StoreError;
-pub use reconcile::Reconciled;
+pub use read::catalogue::{Catalogue, Clip, ClipEntry, ClipFilter, ClipSegment, FootageSpan};
+pub use read::{access, inspect};
+pub use recover::reconcile::Reconciled;
+pub use retain::holds;
 pub use settings::Settings;
 
 use base::ack::Ack;
@@ -53,9 +40,10 @@ use base::alert::{Alert, AlertDraft};
 use base::clock::{self, Clock};
 use base::fragment::Fragment;
 use base::progress;
-use queue::Queue;
-use reconcile::Look;
-use writer::Writer;
+use recover::rebuild;
+use recover::reconcile::Look;
+use write::queue::Queue;
+use write::writer::Writer;
 
 /// State of the store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

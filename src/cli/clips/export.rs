@@ -11,7 +11,7 @@ use base::clock::{self, SystemClock};
 use base::fragment::TimeSource;
 use base::ids::{AlertId, CameraId};
 use clipstore::Catalogue;
-use clipstore::clip::{
+use clipstore::export::{
     self, ClipOrder, ExportOrder, Exported, ExportedClip, FAT32_FILE_BYTES_MAX, Gap, GapCause,
 };
 use program::{CANNOT, FOUND};

@@ -114,8 +114,8 @@ mod tests {
 
     use super::super::{Batch, FragmentRow, SegmentRow};
     use super::*;
-    use crate::container::SegmentHeader;
     use crate::testing::{draft, fragment};
+    use crate::write::container::SegmentHeader;
     use base::fragment::Fragment;
     use base::time::{ClockState, Monotonic, Stamp};
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::error::ExportError;
-use crate::access::hex;
+use crate::read::access::hex;
 
 /// Bytes that may wait in memory for a slow stick, and after which one that is full or gone is noticed.
 const UNSYNCED_BYTES_MAX: u64 = 32 << 20;

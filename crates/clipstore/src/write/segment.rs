@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
-use super::container::{self, FragmentTrailer, SegmentHeader};
-use super::error::StoreError;
-use super::index::{FragmentRow, SegmentRow};
+use crate::error::StoreError;
+use crate::index::{FragmentRow, SegmentRow};
+use crate::write::container::{self, FragmentTrailer, SegmentHeader};
 use base::fragment::{Fragment, FragmentStart, StreamFacts};
 use base::ids::Epoch;
 use base::time::{Pts, Stamp};
@@ -20,7 +20,7 @@ use base::time::{Pts, Stamp};
 /// Maximum drift of wall time against time since boot within a segment: beyond that the clock was set.
 const CLOCK_STEP_MICROS: i64 = 1_000_000;
 /// Upper bound of header and trailer together.
-pub(super) const BOXES_BYTES_MAX: u64 = 1024;
+pub(crate) const BOXES_BYTES_MAX: u64 = 1024;
 /// Maximum length of a GOP in one file: it goes on in another, so that the first one can grow old.
 const GOP_MAX: Duration = Duration::from_secs(3600);
 /// Maximum number of files of one camera that start in the same millisecond.
@@ -28,7 +28,7 @@ const NAMES_MAX: u32 = 1000;
 
 /// A file that is being written, with the lengths that are written and indexed.
 #[derive(Debug)]
-pub(super) struct Segment {
+pub(crate) struct Segment {
     /// Row id.
     pub id: i64,
     /// Its file.
@@ -236,8 +236,8 @@ fn create(clips: &Path, folder: &Path, fragment: &Fragment) -> Result<(File, Pat
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::fragment;
     use super::*;
+    use crate::testing::fragment;
     use base::time::{ClockState, WallTime};
 
     const SEGMENT: Duration = Duration::from_secs(60);

@@ -13,11 +13,11 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 
 pub use footage::FootageSpan;
-pub(super) use footage::{ClipFragment, SegmentFootage};
+pub(crate) use footage::{ClipFragment, SegmentFootage};
 
-use super::error::StoreError;
-use super::index::{Parsed, unsigned};
-use super::migrate;
+use crate::error::StoreError;
+use crate::index::migrate;
+use crate::index::{Parsed, unsigned};
 use base::event::Severity;
 use base::fragment::{Codec, TimeSource};
 use base::ids::{AlertId, CameraId, Epoch, RuleId};
@@ -123,19 +123,19 @@ const STEPS_WITH_STARTS: usize = 4;
 impl Catalogue {
     /// Opens the index of the store in `directory`. Changes nothing.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        let path = super::index_path(directory);
+        let path = crate::index_path(directory);
         let (connection, steps) = connect(&path)?;
         Ok(Self {
             connection: Mutex::new(connection),
             has_starts: steps >= STEPS_WITH_STARTS,
             directory: directory.to_owned(),
             path,
-            clips: super::clips_path(directory),
+            clips: crate::clips_path(directory),
         })
     }
 
     /// Opens the present index: it has replaced the one that was opened before.
-    pub(super) fn reopen(&self) -> Result<(), StoreError> {
+    pub(crate) fn reopen(&self) -> Result<(), StoreError> {
         let (connection, _) = connect(&self.path)?;
         *self.lock() = connection;
         Ok(())

@@ -7,12 +7,12 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::error::StoreError;
-use super::index::KnownSegment;
+use crate::error::StoreError;
+use crate::index::KnownSegment;
 
 /// Differences of files and rows.
 #[derive(Debug, Default)]
-pub(super) struct Difference {
+pub(crate) struct Difference {
     /// Places of the segments without a file in the list.
     pub missing: Vec<usize>,
     /// Files below `clips/` that no segment names.
@@ -25,7 +25,7 @@ pub(super) struct Difference {
 ///
 /// Reads the folders and nothing of the files, since there are as many as the disk has room for: each folder's names
 /// are sorted and merged with its rows.
-pub(super) fn compare(clips: &Path, known: &[KnownSegment]) -> Result<Difference, StoreError> {
+pub(crate) fn compare(clips: &Path, known: &[KnownSegment]) -> Result<Difference, StoreError> {
     let mut expected = by_folder(known);
     let mut difference = Difference::default();
     let mut folders = vec![PathBuf::new()];
@@ -113,7 +113,7 @@ fn merge(folder: &Path, names: Vec<OsString>, mut rows: Vec<Row<'_>>, difference
 
 /// Returns true if a file below `clips/` is named as segments are: `CAMERA/DATE/HOUR/20260501T221403.120Z-EPOCH.mp4`,
 /// with a number behind where that one was taken.
-pub(super) fn is_segment_name(path: &Path) -> bool {
+pub(crate) fn is_segment_name(path: &Path) -> bool {
     let Some(stem) = path.file_stem().and_then(OsStr::to_str) else { return false };
     let Some((time, numbers)) = stem.split_once('-') else { return false };
     let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
@@ -122,7 +122,7 @@ pub(super) fn is_segment_name(path: &Path) -> bool {
 }
 
 /// Removes the folders above a removed clip file that are empty now, up to `clips`.
-pub(super) fn prune_folders(clips: &Path, file: &Path) {
+pub(crate) fn prune_folders(clips: &Path, file: &Path) {
     for folder in file.ancestors().skip(1).take_while(|folder| *folder != clips) {
         if fs::remove_dir(folder).is_err() {
             return;

@@ -11,17 +11,17 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use serde::Serialize;
 
-use super::clip::wrong_header;
-use super::container::{self, Start, Walk};
-use super::error::StoreError;
-use super::identity;
-use super::index::{Index, IndexedFragment, KnownSegment, Origin, parse_alert, unsigned};
-use super::migrate;
-use super::owner;
-use super::rebuild::{self, Opened};
-use super::reconcile::{Look, Reconciled};
-use super::settings::Settings;
-use super::tree::{self, Difference};
+use crate::error::StoreError;
+use crate::export::wrong_header;
+use crate::index::migrate;
+use crate::index::{Index, IndexedFragment, KnownSegment, Origin, parse_alert, unsigned};
+use crate::owner;
+use crate::recover::directory_scan::{self, Difference};
+use crate::recover::identity;
+use crate::recover::rebuild::{self, Opened};
+use crate::recover::reconcile::{Look, Reconciled};
+use crate::settings::Settings;
+use crate::write::container::{self, Start, Walk};
 use base::clock;
 use base::fault::{ErrorKind, chain};
 use base::ids::{CameraId, OutboxId};
@@ -125,7 +125,7 @@ fn check_aside(directory: &Path) -> Result<Vec<Finding>, StoreError> {
         text: "the store did not write it like that, and has moved it here; no limit reaches it".to_owned(),
         remedy: "look at it, then remove it",
     };
-    Ok(tree::compare(&aside, &[])?.unknown.into_iter().map(finding).collect())
+    Ok(directory_scan::compare(&aside, &[])?.unknown.into_iter().map(finding).collect())
 }
 
 /// Checks the store in `settings.directory` and returns its faults. Changes nothing, needs no lock. `progress` gets the
@@ -138,8 +138,8 @@ pub fn check(
     depth: Depth,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Vec<Finding>, StoreError> {
-    let path = super::index_path(&settings.directory);
-    let clips = super::clips_path(&settings.directory);
+    let path = crate::index_path(&settings.directory);
+    let clips = crate::clips_path(&settings.directory);
     if let Err(source) = std::fs::read_dir(&settings.directory) {
         return Err(StoreError::clip("read the folder", &settings.directory)(source));
     }
@@ -189,9 +189,10 @@ fn open_to_read(path: &Path) -> Result<Index, StoreError> {
 /// Describes an index that the daemon could not use as it is; `None` for a sound one, and for a store that is new. Reads the
 /// ends of its tables only.
 pub fn index_problem(directory: &Path) -> Option<String> {
-    let path = super::index_path(directory);
-    let has_footage =
-        || tree::compare(&super::clips_path(directory), &[]).is_ok_and(|all| !all.unknown.is_empty());
+    let path = crate::index_path(directory);
+    let has_footage = || {
+        directory_scan::compare(&crate::clips_path(directory), &[]).is_ok_and(|all| !all.unknown.is_empty())
+    };
     match std::fs::metadata(&path) {
         Ok(metadata) if metadata.len() > 0 => open_to_read(&path).err().map(|error| chain(&error)),
         Ok(_) if has_footage() => Some(format!("{} is empty", path.display())),
@@ -210,8 +211,8 @@ pub fn repair(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Result
     if let Err(source) = std::fs::read_dir(directory) {
         return Err(StoreError::clip("read the folder", directory)(source));
     }
-    require_clips(&super::clips_path(directory))?;
-    let _lock = super::lock(directory)?;
+    require_clips(&crate::clips_path(directory))?;
+    let _lock = crate::lock(directory)?;
     let repaired = mend(settings, progress);
     owner::hand_over_all(directory);
     repaired
@@ -228,7 +229,7 @@ fn mend(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Result<Repai
     let boot_id = clock::boot_id();
     let Opened { index, mut reconciled, .. } = rebuild::open(directory, &boot_id, Look::All)?;
     let is_sound = rebuild::is_sound(index.connection());
-    let path = super::index_path(directory);
+    let path = crate::index_path(directory);
     index.close().or_else(|error| if is_sound { Err(error) } else { Ok(()) })?;
     if !is_sound {
         tracing::warn!("{} is damaged, and built anew from the clip files", path.display());
@@ -246,7 +247,7 @@ fn check_files(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Vec<Finding>, StoreError> {
     let known = index.segments()?;
-    let Difference { unknown, unread, .. } = tree::compare(clips, &known)?;
+    let Difference { unknown, unread, .. } = directory_scan::compare(clips, &known)?;
     let total = known.len() as u64;
     let mut suspects = Vec::new();
     let unread = unread.into_iter().map(|(folder, error)| Finding {

@@ -10,8 +10,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::error::StoreError;
-use super::owner;
+use crate::error::StoreError;
+use crate::owner;
 use base::ids::{AlertId, CameraId};
 use base::time::{ClockState, WallTime};
 
@@ -164,7 +164,7 @@ fn last_line(log: &mut File) -> std::io::Result<(String, bool)> {
 }
 
 /// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -173,8 +173,8 @@ mod tests {
     use std::fs;
     use std::path::PathBuf;
 
-    use super::super::testing::START;
     use super::*;
+    use crate::testing::START;
 
     fn entry(detail: &str) -> AccessEntry {
         AccessEntry {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::error::StoreError;
+use crate::error::StoreError;
 
 /// One step: its statements, and the oldest version of a program that can use the result.
 struct Step {
@@ -25,7 +25,7 @@ const STEPS: &[Step] = &[
 ];
 
 /// Takes the steps that are missing, each in its own transaction. Returns whether the index was empty before.
-pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<bool, StoreError> {
+pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<bool, StoreError> {
     let taken = check(connection, path)?;
     for (number, step) in (1..).zip(STEPS).skip(taken) {
         take(connection, number, step).map_err(StoreError::index("migrate the index", path))?;
@@ -34,7 +34,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<bool, 
 }
 
 /// Number of steps that were taken, 0 for an empty index; an error if it needs a newer wardwatch.
-pub(super) fn check(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
+pub(crate) fn check(connection: &Connection, path: &Path) -> Result<usize, StoreError> {
     let failed = || StoreError::index("read the version", path);
     let found: i64 =
         connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed())?;
@@ -46,7 +46,7 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<usize, Store
 }
 
 /// Returns true if no step is missing.
-pub(super) fn is_newest(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
+pub(crate) fn is_newest(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
     Ok(check(connection, path)? >= STEPS.len())
 }
 

@@ -15,7 +15,7 @@
 
 use std::time::Duration;
 
-use super::ring::Segment;
+use crate::retain::segment_list::Segment;
 use base::time::{ClockState, Monotonic, Stamp, WallTime};
 
 /// Speed at which doubt goes away, in multiples of passing time.
@@ -113,8 +113,8 @@ fn micros(span: Duration) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ring::{CameraNumber, State};
     use super::*;
+    use crate::retain::segment_list::{CameraNumber, State};
     use ClockState::{Holdover, Synced, Unsynced};
 
     const HOUR: i64 = 3_600_000_000;

@@ -10,7 +10,7 @@ use super::parse::Init;
 use super::survey::{Damage, Survey, Surveyed};
 use super::timeline::{Join, Place, join};
 use super::{Content, Flaw, Gap, GapCause};
-use crate::catalogue::{ClipFragment, SegmentFootage};
+use crate::read::catalogue::{ClipFragment, SegmentFootage};
 use base::fragment::{FragmentStart, TimeSource};
 use base::time::{ClockState, WallTime};
 

@@ -13,8 +13,8 @@ mod assembly;
 mod boxes;
 mod check;
 mod error;
-mod export;
 mod header;
+mod job;
 mod movie;
 mod parse;
 mod survey;
@@ -30,7 +30,7 @@ use serde::Serialize;
 
 pub(super) use check::wrong_header;
 pub use error::ExportError;
-pub use export::export;
+pub use job::export;
 pub use movie::CLIP_UUID;
 
 use base::fragment::TimeSource;

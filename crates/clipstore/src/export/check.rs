@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::header::Header;
 use super::survey::Survey;
-use crate::catalogue::ClipFragment;
-use crate::container::{Start, Walk};
 use crate::index::IndexedFragment;
+use crate::read::catalogue::ClipFragment;
+use crate::write::container::{Start, Walk};
 use base::fragment::FragmentStart;
 use base::time::WallTime;
 

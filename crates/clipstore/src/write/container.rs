@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use super::access::hex;
+use crate::read::access::hex;
 use base::fragment::{Codec, Fragment, FragmentStart, TimeSource};
 use base::ids::{CameraId, Epoch};
 use base::time::{ClockState, Monotonic, Stamp, WallTime};
@@ -36,7 +36,7 @@ const WINDOW_BYTES: usize = 4096;
 
 /// Description of a segment in its file. Fields that a later version adds are skipped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct SegmentHeader {
+pub(crate) struct SegmentHeader {
     schema: String,
     /// Row id; higher for younger segments.
     pub id: i64,
@@ -80,7 +80,7 @@ impl SegmentHeader {
 
 /// Trailer behind each fragment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct FragmentTrailer {
+pub(crate) struct FragmentTrailer {
     /// Arrival of its first sample, as the clocks then said.
     #[serde(with = "exact")]
     pub starts_at: Stamp,
@@ -133,7 +133,7 @@ fn user_box(user_type: [u8; 16], content: &impl Serialize) -> Vec<u8> {
 
 /// Returns true if `bytes` are whole boxes, none of them ours, as a session may hand in for init section or fragment.
 /// Other bytes would hide those behind them from the walk, or describe them falsely.
-pub(super) fn is_whole_boxes(bytes: &[u8]) -> bool {
+pub(crate) fn is_whole_boxes(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     for _ in 0..BOXES_MAX {
         let Some(head) = Head::parse(&rest[..rest.len().min(HEAD_BYTES + 8)], rest.len() as u64) else {
@@ -187,7 +187,7 @@ impl Head {
 
 /// Start of a clip file.
 #[derive(Debug, PartialEq)]
-pub(super) enum Start {
+pub(crate) enum Start {
     /// With an init section and a header of ours.
     Ours {
         header: Box<SegmentHeader>,
@@ -204,7 +204,7 @@ pub(super) enum Start {
 
 /// A fragment in a file.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// Offset of its moof. Its length stands in the trailer.
     pub offset_bytes: u64,
     /// Offset of the next one.
@@ -213,7 +213,7 @@ pub(super) struct Found {
 }
 
 /// Walks over a file.
-pub(super) struct Walk<'a> {
+pub(crate) struct Walk<'a> {
     file: &'a File,
     /// Length of the file.
     length: u64,
@@ -316,7 +316,7 @@ impl<'a> Walk<'a> {
 
 /// Returns true if a whole trailer of ours begins behind `at`, wherever it is: bytes before it are a fragment, though no
 /// walk may reach it.
-pub(super) fn has_trailer_behind(file: &File, at: u64) -> io::Result<bool> {
+pub(crate) fn has_trailer_behind(file: &File, at: u64) -> io::Result<bool> {
     let mut walk = Walk::new(file, at)?;
     let mut chunk = vec![0; 128 * 1024];
     let mut from = at;
@@ -342,7 +342,7 @@ pub(super) fn has_trailer_behind(file: &File, at: u64) -> io::Result<bool> {
 
 /// Returns true if a file starts as the first write of a segment does that a power cut tore: with an init section, with
 /// bytes that were never written, or with less than a box.
-pub(super) fn is_torn_start(file: &File) -> io::Result<bool> {
+pub(crate) fn is_torn_start(file: &File) -> io::Result<bool> {
     let mut start = [0; 8];
     let filled = read_up_to(file, &mut start, 0)?;
     Ok(filled < start.len() || start == [0; 8] || start[4..] == *b"ftyp")
@@ -364,7 +364,7 @@ fn read_up_to(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
 
 /// Hashes `file` from its start. `ends` are ascending offsets in it, each with the sha256 expected there. Returns the
 /// number of them that hold: those behind the first one that does not cannot.
-pub(super) fn count_verified(
+pub(crate) fn count_verified(
     file: &File,
     ends: impl IntoIterator<Item = (u64, [u8; 32])>,
 ) -> io::Result<usize> {
@@ -441,9 +441,9 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::segment::Segment;
-    use super::super::testing::fragment;
     use super::*;
+    use crate::testing::fragment;
+    use crate::write::segment::Segment;
 
     fn file_of(bytes: &[u8]) -> File {
         let mut file = tempfile::tempfile().unwrap();

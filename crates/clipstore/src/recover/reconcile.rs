@@ -19,11 +19,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::container::{self, Found, Start, Walk};
-use super::error::StoreError;
-use super::identity::{Identity, identify};
-use super::index::{Batch, FragmentRow, Index, IndexedFragment, KnownSegment, SegmentRow};
-use super::tree;
+use crate::error::StoreError;
+use crate::index::{Batch, FragmentRow, Index, IndexedFragment, KnownSegment, SegmentRow};
+use crate::recover::directory_scan;
+use crate::recover::identity::{Identity, identify};
+use crate::write::container::{self, Found, Start, Walk};
 use base::fault::chain;
 
 /// The newest files without rows, so many bytes of them, are checked against their sha256 before they are indexed: a
@@ -75,7 +75,7 @@ impl Reconciled {
     }
 
     /// Sum of this and the later `more`.
-    pub(super) fn and(self, more: Self) -> Self {
+    pub(crate) fn and(self, more: Self) -> Self {
         Self {
             rebuilt: self.rebuilt || more.rebuilt,
             damaged_index: more.damaged_index.or(self.damaged_index),
@@ -149,7 +149,7 @@ impl fmt::Display for Reconciled {
 
 /// Files that are checked for their length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
+pub(crate) enum Look {
     /// Those that had not ended: a crash can have changed them.
     NotEnded,
     /// All of them.
@@ -160,14 +160,14 @@ pub(super) enum Look {
 /// is appended to any of them.
 ///
 /// Errors are those of the index, but for a full disk: a file without room for its rows is left for the next start.
-pub(super) fn reconcile(
+pub(crate) fn reconcile(
     index: &mut Index,
     directory: &Path,
     look: Look,
 ) -> Result<(Reconciled, Vec<KnownSegment>), StoreError> {
-    let clips = super::clips_path(directory);
+    let clips = crate::clips_path(directory);
     let known = index.segments()?;
-    let difference = tree::compare(&clips, &known)?;
+    let difference = directory_scan::compare(&clips, &known)?;
     let mut work = Work {
         index,
         aside: directory.join("aside"),
@@ -412,8 +412,9 @@ impl Work<'_> {
             let file = File::open(&absolute)?;
             let mut walk = Walk::new(&file, 0)?;
             let start = walk.start()?;
-            let is_torn =
-                start == Start::Nothing && tree::is_segment_name(&path) && container::is_torn_start(&file)?;
+            let is_torn = start == Start::Nothing
+                && directory_scan::is_segment_name(&path)
+                && container::is_torn_start(&file)?;
             let is_torn = is_torn && !container::has_trailer_behind(&file, 0)?;
             Ok((start, walk.length(), is_torn))
         };
@@ -467,7 +468,7 @@ impl Work<'_> {
 
     fn remove(&mut self, path: &Path) -> Result<(), StoreError> {
         fs::remove_file(path).map_err(StoreError::clip("remove", path))?;
-        tree::prune_folders(&self.clips, path);
+        directory_scan::prune_folders(&self.clips, path);
         self.done.removed_files += 1;
         Ok(())
     }
@@ -478,7 +479,7 @@ impl Work<'_> {
         let to = self.free_place_aside(path)?;
         fs::rename(&from, &to).map_err(StoreError::clip("move aside", &from))?;
         tracing::warn!("{} is not as the store writes files: moved to {}", from.display(), to.display());
-        tree::prune_folders(&self.clips, &from);
+        directory_scan::prune_folders(&self.clips, &from);
         self.done.set_aside_files += 1;
         Ok(())
     }

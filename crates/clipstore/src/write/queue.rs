@@ -5,7 +5,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::error::StoreError;
+use crate::error::StoreError;
 use base::ack::Ack;
 use base::alert::{Alert, AlertDraft};
 use base::fragment::Fragment;
@@ -16,11 +16,11 @@ const FRAGMENTS_MAX: usize = 256;
 const BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Channel for the answer to an alert.
-pub(super) type Reply = SyncSender<Result<Alert, StoreError>>;
+pub(crate) type Reply = SyncSender<Result<Alert, StoreError>>;
 
 /// Job of the writer.
 #[derive(Debug)]
-pub(super) enum Job {
+pub(crate) enum Job {
     /// Store an alert and answer.
     Alert(Box<AlertDraft>, Reply),
     /// The post has stored the messages that this covers.
@@ -37,7 +37,7 @@ pub(super) enum Job {
 
 /// Fill level of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Level {
+pub(crate) struct Level {
     pub fragments: usize,
     pub bytes: usize,
     /// Number of fragments that found no room since the start.
@@ -45,7 +45,7 @@ pub(super) struct Level {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
     filled: Condvar,
 }
@@ -175,8 +175,8 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{draft, fragment};
     use super::*;
+    use crate::testing::{draft, fragment};
     use std::sync::mpsc::sync_channel;
 
     #[test]

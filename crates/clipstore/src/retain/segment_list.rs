@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::index::KnownSegment;
+use crate::index::KnownSegment;
 use base::ids::CameraId;
 use base::time::{ClockState, Stamp, WallTime};
 

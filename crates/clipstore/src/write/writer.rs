@@ -12,17 +12,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::StoreVitals;
-use super::catalogue::Catalogue;
-use super::error::StoreError;
-use super::fault::Fault;
-use super::index::{Acknowledged, Batch, Index};
-use super::queue::{Job, Queue};
-use super::rebuild::{self, Opened};
-use super::reconcile::Look;
-use super::room::Room;
-use super::segment::{BOXES_BYTES_MAX, Segment};
-use super::settings::Settings;
+use crate::StoreVitals;
+use crate::error::StoreError;
+use crate::fault::Fault;
+use crate::index::{Acknowledged, Batch, Index};
+use crate::read::catalogue::Catalogue;
+use crate::recover::rebuild::{self, Opened};
+use crate::recover::reconcile::Look;
+use crate::retain::space_manager::Room;
+use crate::settings::Settings;
+use crate::write::queue::{Job, Queue};
+use crate::write::segment::{BOXES_BYTES_MAX, Segment};
 use base::ack::Ack;
 use base::alert::{Alert, AlertDraft};
 use base::clock::Clock;
@@ -50,7 +50,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 const WAKE: Duration = Duration::from_secs(60);
 
 /// See the module.
-pub(super) struct Writer {
+pub(crate) struct Writer {
     settings: Settings,
     clips: PathBuf,
     boot_id: String,
@@ -95,7 +95,7 @@ impl Writer {
         queue: Arc<Queue>,
         vitals: Arc<Mutex<StoreVitals>>,
     ) -> Result<Self, StoreError> {
-        let clips = super::clips_path(&settings.directory);
+        let clips = crate::clips_path(&settings.directory);
         let next_id = opened.index.next_segment_id()?;
         let room = Room::new(settings.clone(), opened.known, opened.pins);
         let writer = Self {
@@ -363,8 +363,8 @@ impl Writer {
         let (segment, start, row) = Segment::start(&self.clips, id, &self.boot_id, fragment)?;
         self.next_id += 1;
         self.in_doubt |= fragment.starts_at.clock != ClockState::Synced;
-        self.room.ring.start(id, &fragment.camera, &start.path, fragment.starts_at);
-        self.room.ring.grow(id, segment.bytes, fragment.starts_at.wall + fragment.duration);
+        self.room.started(id, &fragment.camera, &start.path, fragment.starts_at);
+        self.room.grown(id, segment.bytes, fragment.starts_at.wall + fragment.duration);
         self.batch.started.push(start);
         self.batch.fragments.push(row);
         self.writing.insert(fragment.camera.clone(), segment);
@@ -377,7 +377,7 @@ impl Writer {
             Ok(row) => {
                 let (id, bytes) = (segment.id, segment.bytes);
                 self.batch.fragments.push(row);
-                self.room.ring.grow(id, bytes, fragment.starts_at.wall + fragment.duration);
+                self.room.grown(id, bytes, fragment.starts_at.wall + fragment.duration);
                 Ok(())
             }
             Err(error) => {
@@ -487,10 +487,8 @@ impl Writer {
         self.lost_fragments += self.batch.forget(id) as u64;
         // Bytes that stay in spite of this are cut off at the next start.
         let _ = segment.cut_to_index();
-        self.room.ring.resize(id, segment.bytes);
-        if segment.bytes == 0 {
-            self.room.ring.remove(id);
-        } else {
+        self.room.cut(id, segment.bytes);
+        if segment.bytes > 0 {
             self.batch.ended.push(id);
         }
     }

@@ -10,17 +10,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::StoreVitals;
-use super::age::Trust;
-use super::error::StoreError;
-use super::fault::Fault;
-use super::holds::{DamagedHold, Holds, HoldsFolder, HoldsLock};
-use super::index::{KnownSegment, PinRow, PutRight};
-use super::pins::Pins;
-use super::retention::{self, Ceiling, FOREVER, Held, Limits, Short, Why};
-use super::ring::{CameraNumber, Ring};
-use super::settings::Settings;
-use super::tree::prune_folders;
+use crate::StoreVitals;
+use crate::error::StoreError;
+use crate::fault::Fault;
+use crate::index::{KnownSegment, PinRow, PutRight};
+use crate::recover::directory_scan::prune_folders;
+use crate::retain::age::Trust;
+use crate::retain::holds::{DamagedHold, Holds, HoldsFolder, HoldsLock};
+use crate::retain::pins::Pins;
+use crate::retain::retention::{self, Ceiling, FOREVER, Held, Limits, Short, Why};
+use crate::retain::segment_list::{CameraNumber, Ring};
+use crate::settings::Settings;
 use base::alert::AlertDraft;
 use base::ids::{AlertId, CameraId};
 use base::time::{Monotonic, Stamp, WallTime};
@@ -46,11 +46,11 @@ const HEADROOM_WAIT: Duration = Duration::from_secs(5);
 const FULL_QUIET: Duration = Duration::from_secs(120);
 
 /// See the module.
-pub(super) struct Room {
+pub(crate) struct Room {
     settings: Settings,
     clips: PathBuf,
     /// Segments on the disk, as the writer reports them.
-    pub ring: Ring,
+    ring: Ring,
     pins: Pins,
     holds: HoldsFolder,
     held: Held,
@@ -99,7 +99,7 @@ impl Free {
 impl Room {
     /// Starts with the segments and the pins that the index knows.
     pub fn new(settings: Settings, known: Vec<KnownSegment>, pins: Vec<PinRow>) -> Self {
-        let clips = super::clips_path(&settings.directory);
+        let clips = crate::clips_path(&settings.directory);
         let mut ring = Ring::new(clips.clone(), known);
         Self {
             holds: HoldsFolder::new(&settings.directory),
@@ -203,6 +203,24 @@ impl Room {
             if self.going.is_empty() || self.remove_next().is_none() {
                 break;
             }
+        }
+    }
+
+    /// Notes a segment that starts, empty as yet. Ids grow.
+    pub fn started(&mut self, id: i64, camera: &CameraId, path: &Path, starts_at: Stamp) {
+        self.ring.start(id, camera, path, starts_at);
+    }
+
+    /// Notes the new length and end of a segment that is being written.
+    pub fn grown(&mut self, id: i64, bytes: u64, ends_at: WallTime) {
+        self.ring.grow(id, bytes, ends_at);
+    }
+
+    /// Notes that a segment was cut back to `bytes`, or removed if that is 0.
+    pub fn cut(&mut self, id: i64, bytes: u64) {
+        self.ring.resize(id, bytes);
+        if bytes == 0 {
+            self.ring.remove(id);
         }
     }
 

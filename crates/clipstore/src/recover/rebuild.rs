@@ -11,18 +11,18 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::error::StoreError;
-use super::index::{Index, KnownSegment, PinRow};
-use super::reconcile::{Look, Reconciled, reconcile};
-use super::salvage::{self, Salvaged};
-use super::tree;
+use crate::error::StoreError;
+use crate::index::{Index, KnownSegment, PinRow};
+use crate::recover::damaged_index::{self, Salvaged};
+use crate::recover::directory_scan;
+use crate::recover::reconcile::{Look, Reconciled, reconcile};
 use base::fault::{ErrorKind, chain};
 
 /// Maximum number of kept damaged indexes. They hold thumbnails, which are not to be kept for ever.
 const DAMAGED_MAX: usize = 2;
 
 /// The index of a store, open and in agreement with the clip files.
-pub(super) struct Opened {
+pub(crate) struct Opened {
     pub index: Index,
     /// Present segments, oldest first. All have ended.
     pub known: Vec<KnownSegment>,
@@ -34,8 +34,8 @@ pub(super) struct Opened {
 
 /// Opens the index of the store in `directory`, and makes it and the clip files agree. The caller holds the store's lock.
 /// An index that is missing, empty or damaged is built anew.
-pub(super) fn open(directory: &Path, boot_id: &str, look: Look) -> Result<Opened, StoreError> {
-    let path = super::index_path(directory);
+pub(crate) fn open(directory: &Path, boot_id: &str, look: Look) -> Result<Opened, StoreError> {
+    let path = crate::index_path(directory);
     finish_swap(directory)?;
     let is_lost = fs::metadata(&path).map_or(true, |metadata| metadata.len() == 0);
     if is_lost && was_used(directory)? {
@@ -56,8 +56,8 @@ pub(super) fn open(directory: &Path, boot_id: &str, look: Look) -> Result<Opened
 /// old one until they are opened again.
 ///
 /// Blocks for as long as reading the head and every trailer of every clip file takes.
-pub(super) fn rebuild(directory: &Path, boot_id: &str, look: Look) -> Result<Opened, StoreError> {
-    let path = super::index_path(directory);
+pub(crate) fn rebuild(directory: &Path, boot_id: &str, look: Look) -> Result<Opened, StoreError> {
+    let path = crate::index_path(directory);
     let fresh = fresh_path(directory);
     remove_index(&fresh).map_err(StoreError::clip("remove", &fresh))?;
     let salvaged = salvage_into(directory, &fresh, boot_id)?;
@@ -72,13 +72,13 @@ pub(super) fn rebuild(directory: &Path, boot_id: &str, look: Look) -> Result<Ope
 
 /// Returns true if there was a store before: its footage exists, or an index of it that was damaged.
 fn was_used(directory: &Path) -> Result<bool, StoreError> {
-    let clips = super::clips_path(directory);
-    Ok(!tree::compare(&clips, &[])?.unknown.is_empty()
+    let clips = crate::clips_path(directory);
+    Ok(!directory_scan::compare(&clips, &[])?.unknown.is_empty()
         || !damaged(directory).map_err(StoreError::clip("read the folder", directory))?.is_empty())
 }
 
 fn open_and_reconcile(directory: &Path, boot_id: &str, look: Look) -> Result<Opened, StoreError> {
-    let (mut index, _) = Index::open(&super::index_path(directory), boot_id.to_owned())?;
+    let (mut index, _) = Index::open(&crate::index_path(directory), boot_id.to_owned())?;
     index.read_ends()?;
     let (reconciled, known) = reconcile(&mut index, directory, look)?;
     let pins = index.pins()?;
@@ -87,14 +87,14 @@ fn open_and_reconcile(directory: &Path, boot_id: &str, look: Look) -> Result<Ope
 
 /// Makes the new index at `fresh`, with the readable part of the old one, and closes it.
 fn salvage_into(directory: &Path, fresh: &Path, boot_id: &str) -> Result<Salvaged, StoreError> {
-    let path = super::index_path(directory);
+    let path = crate::index_path(directory);
     let (mut index, _) = Index::open(fresh, boot_id.to_owned())?;
     let old = match fs::metadata(&path) {
         Ok(metadata) if metadata.len() > 0 => Index::open_damaged(&path).ok(),
         _ => None,
     };
     let salvaged = index
-        .fill(|transaction| salvage::salvage(old.as_ref(), transaction))
+        .fill(|transaction| damaged_index::salvage(old.as_ref(), transaction))
         .map_err(StoreError::index("salvage alerts into", fresh))?;
     index.close()?;
     Ok(salvaged)
@@ -130,7 +130,7 @@ fn finish_swap(directory: &Path) -> Result<(), StoreError> {
     if !fresh.exists() {
         return Ok(());
     }
-    if super::index_path(directory).exists() {
+    if crate::index_path(directory).exists() {
         return remove_index(&fresh).map_err(failed());
     }
     swap_in(directory).map_err(failed())
@@ -138,20 +138,20 @@ fn finish_swap(directory: &Path) -> Result<(), StoreError> {
 
 /// Puts the new index, which is closed, in the place of the old one, which is not there any more.
 fn swap_in(directory: &Path) -> io::Result<()> {
-    let [_, wal, shm] = parts(&super::index_path(directory));
+    let [_, wal, shm] = parts(&crate::index_path(directory));
     for leftover in [wal, shm] {
         match fs::remove_file(leftover) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
     }
-    fs::rename(fresh_path(directory), super::index_path(directory))?;
+    fs::rename(fresh_path(directory), crate::index_path(directory))?;
     File::open(directory)?.sync_all()
 }
 
 /// Moves the index to `index.corrupt-N.sqlite`, and removes all but the youngest of those. `None` where there is none.
 fn set_aside(directory: &Path) -> io::Result<Option<PathBuf>> {
-    let index = super::index_path(directory);
+    let index = crate::index_path(directory);
     match fs::metadata(&index) {
         Ok(metadata) if metadata.len() > 0 => {}
         Ok(_) => return remove_index(&index).map(|()| None),
@@ -193,7 +193,7 @@ fn damaged(directory: &Path) -> io::Result<Vec<u64>> {
 
 /// Number of segments with times that no clock gave: before 1970, after the year 9999, or ending before they start, by more
 /// than a clock may be put back within one.
-pub(super) fn count_impossible_times(connection: &Connection) -> rusqlite::Result<i64> {
+pub(crate) fn count_impossible_times(connection: &Connection) -> rusqlite::Result<i64> {
     const IMPOSSIBLE: &str = "SELECT count(*) FROM segment
         WHERE starts_wall_us NOT BETWEEN 0 AND 253402300799000000
            OR ends_wall_us NOT BETWEEN 0 AND 253402300799000000
@@ -203,7 +203,7 @@ pub(super) fn count_impossible_times(connection: &Connection) -> rusqlite::Resul
 
 /// Returns true if SQLite finds nothing wrong with an index, its references included, and all its times are possible. Reads all of
 /// it.
-pub(super) fn is_sound(connection: &Connection) -> bool {
+pub(crate) fn is_sound(connection: &Connection) -> bool {
     let verdict = || -> rusqlite::Result<bool> {
         let said: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
         let orphans = connection.prepare("PRAGMA foreign_key_check")?.exists([])?;

@@ -6,12 +6,12 @@
 use std::fs::File;
 use std::io;
 
-use super::container::{self, SegmentHeader, Start, Walk};
-use super::index::{IndexedFragment, Origin};
+use crate::index::{IndexedFragment, Origin};
+use crate::write::container::{self, SegmentHeader, Start, Walk};
 
 /// Result of [`identify`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Identity {
+pub(crate) enum Identity {
     /// The file that was written for the row.
     Own,
     /// The file of another segment, with its description.
@@ -21,7 +21,7 @@ pub(super) enum Identity {
 }
 
 /// Compares a file with the row of `origin` and its fragments.
-pub(super) fn identify(file: &File, origin: &Origin, indexed: &[IndexedFragment]) -> io::Result<Identity> {
+pub(crate) fn identify(file: &File, origin: &Origin, indexed: &[IndexedFragment]) -> io::Result<Identity> {
     let mut walk = Walk::new(file, 0)?;
     if let Start::Ours { header, .. } = walk.start()? {
         return Ok(difference(&header, origin).map_or(Identity::Own, Identity::Other));
@@ -38,7 +38,7 @@ pub(super) fn identify(file: &File, origin: &Origin, indexed: &[IndexedFragment]
 }
 
 /// Describes the segment of `header` if it is not that of the row of `origin`.
-pub(super) fn difference(header: &SegmentHeader, origin: &Origin) -> Option<String> {
+pub(crate) fn difference(header: &SegmentHeader, origin: &Origin) -> Option<String> {
     if header.camera != origin.camera {
         return Some(format!(
             "another clip file is in this place: it is of camera {}, the index expects one of camera {}",

@@ -7,7 +7,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
 
-use super::index::{begin_outbox, unsigned};
+use crate::index::{begin_outbox, unsigned};
 use base::alert::Alert;
 use base::ids::OutboxId;
 use base::time::WallTime;

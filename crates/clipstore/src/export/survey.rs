@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::boxes::{Cursor, Malformed, name};
 use super::parse::{self, Init, Moof};
-use crate::catalogue::ClipFragment;
+use crate::read::catalogue::ClipFragment;
 
 /// Maximum length of an init section or moof.
 const TABLES_BYTES_MAX: u64 = 4 * 1024 * 1024;

@@ -7,8 +7,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::age::{self, Aging};
-use super::ring::{CameraNumber, Segment, State};
+use crate::retain::age::{self, Aging};
+use crate::retain::segment_list::{CameraNumber, Segment, State};
 use base::time::{ClockState, WallTime};
 
 /// Ceiling of an amount of footage.

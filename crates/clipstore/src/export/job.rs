@@ -11,8 +11,8 @@ use super::target::{PartFile, Target};
 use super::{
     ClipOrder, Content, ExportOrder, Exported, ExportedClip, ExportedFile, FAT32_FILE_BYTES_MAX, Gap, SCHEMA,
 };
-use crate::access::{self, AccessClip, AccessEntry, AccessKind};
-use crate::catalogue::Catalogue;
+use crate::read::access::{self, AccessClip, AccessEntry, AccessKind};
+use crate::read::catalogue::Catalogue;
 use base::clock::Clock;
 use base::fault::chain;
 use base::ids::{AlertId, BoxId, CameraId};

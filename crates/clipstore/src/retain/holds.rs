@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::access::{self, AccessClip, AccessEntry, AccessKind};
-use super::catalogue::Catalogue;
-use super::error::StoreError;
-use super::owner;
+use crate::error::StoreError;
+use crate::owner;
+use crate::read::access::{self, AccessClip, AccessEntry, AccessKind};
+use crate::read::catalogue::Catalogue;
 use base::clock::{Clock, SystemClock};
 use base::fault::chain;
 use base::ids::{AlertId, CameraId};
@@ -189,13 +189,13 @@ fn whole_millis(at: WallTime) -> WallTime {
 }
 
 /// Folder of the holds.
-pub(super) fn folder(directory: &Path) -> PathBuf {
+pub(crate) fn folder(directory: &Path) -> PathBuf {
     directory.join("holds")
 }
 
 /// The writer's view of the folder: notices changes.
 #[derive(Debug)]
-pub(super) struct HoldsFolder {
+pub(crate) struct HoldsFolder {
     directory: PathBuf,
     folder: PathBuf,
     seen: Option<BTreeMap<PathBuf, Signature>>,
@@ -242,7 +242,7 @@ impl HoldsFolder {
 
 /// See [`HoldsFolder::lock`].
 #[derive(Debug)]
-pub(super) struct HoldsLock(#[expect(dead_code, reason = "its descriptor keeps the lock")] Option<File>);
+pub(crate) struct HoldsLock(#[expect(dead_code, reason = "its descriptor keeps the lock")] Option<File>);
 
 /// The holds in `folder`, each with the signature that shows a change. A folder that does not exist has none.
 fn signatures(folder: &Path) -> io::Result<BTreeMap<PathBuf, Signature>> {
@@ -295,7 +295,7 @@ fn free_id(folder: &Path) -> String {
 fn overlapping(directory: &Path, new: &NewHold) -> Vec<PathBuf> {
     let footage =
         Catalogue::open(directory).and_then(|catalogue| catalogue.footage(&new.camera, new.from, new.to));
-    let clips = super::clips_path(directory);
+    let clips = crate::clips_path(directory);
     match footage {
         Ok(clip) => clip
             .segments

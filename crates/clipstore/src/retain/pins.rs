@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::index::PinRow;
-use super::retention::{FOREVER, Pin};
-use super::ring::Ring;
+use crate::index::PinRow;
+use crate::retain::retention::{FOREVER, Pin};
+use crate::retain::segment_list::Ring;
 use base::alert::AlertDraft;
 use base::ids::AlertId;
 
@@ -90,8 +90,8 @@ impl Pins {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{START, draft};
     use super::*;
+    use crate::testing::{START, draft};
     use base::event::Phase;
 
     #[test]
