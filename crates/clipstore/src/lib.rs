@@ -41,7 +41,7 @@ use base::clock::{self, Clock};
 use base::fragment::Fragment;
 use base::progress;
 use recover::rebuild;
-use recover::reconcile::Look;
+use recover::reconcile::ScanMode;
 use write::queue::Queue;
 use write::writer::Writer;
 
@@ -125,7 +125,7 @@ impl Store {
         let lock = lock(&settings.directory)?;
 
         let boot_id = clock::boot_id();
-        let opened = rebuild::open(&settings.directory, &boot_id, Look::NotEnded)?;
+        let opened = rebuild::open(&settings.directory, &boot_id, ScanMode::NotEnded)?;
         let reconciled = opened.reconciled.clone();
         // The names of the index and of clips/, where they are new.
         File::open(&settings.directory)

@@ -18,7 +18,7 @@ pub const CLIP_UUID: [u8; 16] =
 const EPOCH_1904: i64 = 2_082_844_800;
 /// Maximum number of samples in a file: a bound for the memory that tables take.
 const SAMPLES_MAX: usize = 3_000_000;
-/// Room in a file for the tables of the next fragment, the other boxes, and the list of gaps.
+/// SpaceManager in a file for the tables of the next fragment, the other boxes, and the list of gaps.
 const TABLES_SLACK_BYTES: u64 = 256 * 1024;
 
 /// A file that is being assembled.

@@ -19,4 +19,4 @@ pub(crate) use columns::{Parsed, signed, unsigned};
 pub(crate) use connection::Index;
 pub(crate) use outbox::{Acknowledged, begin as begin_outbox};
 pub(crate) use rows::{Batch, FragmentRow, IndexedFragment, KnownSegment, Origin, SegmentRow};
-pub(crate) use times::PutRight;
+pub(crate) use times::CorrectedTimes;

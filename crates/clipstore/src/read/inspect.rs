@@ -19,7 +19,7 @@ use crate::owner;
 use crate::recover::directory_scan::{self, Difference};
 use crate::recover::identity;
 use crate::recover::rebuild::{self, Opened};
-use crate::recover::reconcile::{Look, Reconciled};
+use crate::recover::reconcile::{Reconciled, ScanMode};
 use crate::settings::Settings;
 use crate::write::container::{self, Start, Walk};
 use base::clock;
@@ -29,7 +29,7 @@ use base::time::WallTime;
 
 /// Time before a suspect is checked again: a row follows its bytes within a sync interval, and is removed within one
 /// after its file.
-const SECOND_LOOK: Duration = Duration::from_secs(3);
+const RECHECK_AFTER: Duration = Duration::from_secs(3);
 /// Maximum number of reported complaints of SQLite.
 const COMPLAINTS_MAX: usize = 20;
 
@@ -213,7 +213,7 @@ pub fn repair(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Result
     }
     require_clips(&crate::clips_path(directory))?;
     let _lock = crate::lock(directory)?;
-    let repaired = mend(settings, progress);
+    let repaired = repair_locked(settings, progress);
     owner::hand_over_all(directory);
     repaired
 }
@@ -224,16 +224,16 @@ fn require_clips(clips: &Path) -> Result<(), StoreError> {
     if clips.exists() { Ok(()) } else { Err(StoreError::NoClips { path: clips.to_owned() }) }
 }
 
-fn mend(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Result<Repaired, StoreError> {
+fn repair_locked(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Result<Repaired, StoreError> {
     let directory = &settings.directory;
     let boot_id = clock::boot_id();
-    let Opened { index, mut reconciled, .. } = rebuild::open(directory, &boot_id, Look::All)?;
+    let Opened { index, mut reconciled, .. } = rebuild::open(directory, &boot_id, ScanMode::All)?;
     let is_sound = rebuild::is_sound(index.connection());
     let path = crate::index_path(directory);
     index.close().or_else(|error| if is_sound { Err(error) } else { Ok(()) })?;
     if !is_sound {
         tracing::warn!("{} is damaged, and built anew from the clip files", path.display());
-        reconciled = reconciled.and(rebuild::rebuild(directory, &boot_id, Look::All)?.reconciled);
+        reconciled = reconciled.and(rebuild::rebuild(directory, &boot_id, ScanMode::All)?.reconciled);
     }
     let remaining = check(settings, Depth::Deep, progress)?;
     Ok(Repaired { reconciled, remaining })
@@ -260,7 +260,7 @@ fn check_files(
     });
     let mut findings: Vec<Finding> = unread.collect();
     for (done, segment) in (1..).zip(known) {
-        match look_at(index, clips, &segment)? {
+        match check_segment(index, clips, &segment)? {
             Some(_) => suspects.push(segment.id),
             None if depth == Depth::Deep => findings.extend(verify(index, clips, &segment)?),
             None => {}
@@ -271,12 +271,12 @@ fn check_files(
         return Ok(findings);
     }
     let began = Instant::now();
-    while began.elapsed() < SECOND_LOOK {
-        std::thread::sleep(SECOND_LOOK.saturating_sub(began.elapsed()));
+    while began.elapsed() < RECHECK_AFTER {
+        std::thread::sleep(RECHECK_AFTER.saturating_sub(began.elapsed()));
     }
     for id in suspects {
         if let Some(segment) = index.segment(id)? {
-            findings.extend(look_at(index, clips, &segment)?);
+            findings.extend(check_segment(index, clips, &segment)?);
         }
     }
     for path in unknown {
@@ -297,7 +297,7 @@ fn check_files(
 }
 
 /// Checks a segment's file without reading its footage.
-fn look_at(index: &Index, clips: &Path, segment: &KnownSegment) -> Result<Option<Finding>, StoreError> {
+fn check_segment(index: &Index, clips: &Path, segment: &KnownSegment) -> Result<Option<Finding>, StoreError> {
     let path = clips.join(&segment.path);
     let last = index.last_fragment(segment.id)?;
     let origin = index.origin(segment.id)?;

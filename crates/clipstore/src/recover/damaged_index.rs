@@ -15,9 +15,9 @@ use base::time::WallTime;
 /// Maximum number of keys between two readable ends to try one by one.
 const TRIES_MAX: i64 = 1_000_000;
 
-/// Result of [`salvage`].
+/// Result of [`recover_alerts`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Salvaged {
+pub(super) struct RecoveredAlerts {
     /// Number of salvaged alerts.
     pub alerts: u64,
 }
@@ -28,7 +28,10 @@ pub(super) struct Salvaged {
 ///
 /// # Errors
 /// Those of the new index; none of the old one's.
-pub(super) fn salvage(old: Option<&Connection>, new: &Transaction<'_>) -> rusqlite::Result<Salvaged> {
+pub(super) fn recover_alerts(
+    old: Option<&Connection>,
+    new: &Transaction<'_>,
+) -> rusqlite::Result<RecoveredAlerts> {
     let mut known = None;
     if let Some(old) = old {
         let copy = Copy { old, new };
@@ -49,7 +52,7 @@ pub(super) fn salvage(old: Option<&Connection>, new: &Transaction<'_>) -> rusqli
     }
     note_gaps(new, last)?;
     let alerts: i64 = new.query_row("SELECT count(*) FROM alert", [], |row| row.get(0))?;
-    Ok(Salvaged { alerts: unsigned(alerts) })
+    Ok(RecoveredAlerts { alerts: unsigned(alerts) })
 }
 
 struct Copy<'a> {

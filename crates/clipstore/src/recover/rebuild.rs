@@ -13,9 +13,9 @@ use rusqlite::Connection;
 
 use crate::error::StoreError;
 use crate::index::{Index, KnownSegment, PinRow};
-use crate::recover::damaged_index::{self, Salvaged};
+use crate::recover::damaged_index::{self, RecoveredAlerts};
 use crate::recover::directory_scan;
-use crate::recover::reconcile::{Look, Reconciled, reconcile};
+use crate::recover::reconcile::{Reconciled, ScanMode, reconcile};
 use base::fault::{ErrorKind, chain};
 
 /// Maximum number of kept damaged indexes. They hold thumbnails, which are not to be kept for ever.
@@ -34,18 +34,18 @@ pub(crate) struct Opened {
 
 /// Opens the index of the store in `directory`, and makes it and the clip files agree. The caller holds the store's lock.
 /// An index that is missing, empty or damaged is built anew.
-pub(crate) fn open(directory: &Path, boot_id: &str, look: Look) -> Result<Opened, StoreError> {
+pub(crate) fn open(directory: &Path, boot_id: &str, mode: ScanMode) -> Result<Opened, StoreError> {
     let path = crate::index_path(directory);
     finish_swap(directory)?;
     let is_lost = fs::metadata(&path).map_or(true, |metadata| metadata.len() == 0);
     if is_lost && was_used(directory)? {
         tracing::warn!("{} is lost, and built anew from the clip files", path.display());
-        return rebuild(directory, boot_id, look);
+        return rebuild(directory, boot_id, mode);
     }
-    match open_and_reconcile(directory, boot_id, look) {
+    match open_and_reconcile(directory, boot_id, mode) {
         Err(error) if error.kind() == ErrorKind::Corrupt => {
             tracing::error!("{}: it is built anew from the clip files", chain(&error));
-            rebuild(directory, boot_id, look)
+            rebuild(directory, boot_id, mode)
         }
         opened => opened,
     }
@@ -56,16 +56,16 @@ pub(crate) fn open(directory: &Path, boot_id: &str, look: Look) -> Result<Opened
 /// old one until they are opened again.
 ///
 /// Blocks for as long as reading the head and every trailer of every clip file takes.
-pub(crate) fn rebuild(directory: &Path, boot_id: &str, look: Look) -> Result<Opened, StoreError> {
+pub(crate) fn rebuild(directory: &Path, boot_id: &str, mode: ScanMode) -> Result<Opened, StoreError> {
     let path = crate::index_path(directory);
     let fresh = fresh_path(directory);
     remove_index(&fresh).map_err(StoreError::clip("remove", &fresh))?;
-    let salvaged = salvage_into(directory, &fresh, boot_id)?;
-    let damaged_index = set_aside(directory).map_err(StoreError::clip("set aside", &path))?;
+    let salvaged = recover_into(directory, &fresh, boot_id)?;
+    let damaged_index = quarantine(directory).map_err(StoreError::clip("set aside", &path))?;
     swap_in(directory).map_err(StoreError::clip("put in its place", &fresh))?;
-    let mut opened = open_and_reconcile(directory, boot_id, look)?;
+    let mut opened = open_and_reconcile(directory, boot_id, mode)?;
     opened.reconciled.rebuilt = true;
-    opened.reconciled.salvaged_alerts = salvaged.alerts;
+    opened.reconciled.recovered_alerts = salvaged.alerts;
     opened.reconciled.damaged_index = damaged_index;
     Ok(opened)
 }
@@ -77,16 +77,16 @@ fn was_used(directory: &Path) -> Result<bool, StoreError> {
         || !damaged(directory).map_err(StoreError::clip("read the folder", directory))?.is_empty())
 }
 
-fn open_and_reconcile(directory: &Path, boot_id: &str, look: Look) -> Result<Opened, StoreError> {
+fn open_and_reconcile(directory: &Path, boot_id: &str, mode: ScanMode) -> Result<Opened, StoreError> {
     let (mut index, _) = Index::open(&crate::index_path(directory), boot_id.to_owned())?;
     index.read_ends()?;
-    let (reconciled, known) = reconcile(&mut index, directory, look)?;
+    let (reconciled, known) = reconcile(&mut index, directory, mode)?;
     let pins = index.pins()?;
     Ok(Opened { index, known, pins, reconciled })
 }
 
 /// Makes the new index at `fresh`, with the readable part of the old one, and closes it.
-fn salvage_into(directory: &Path, fresh: &Path, boot_id: &str) -> Result<Salvaged, StoreError> {
+fn recover_into(directory: &Path, fresh: &Path, boot_id: &str) -> Result<RecoveredAlerts, StoreError> {
     let path = crate::index_path(directory);
     let (mut index, _) = Index::open(fresh, boot_id.to_owned())?;
     let old = match fs::metadata(&path) {
@@ -94,7 +94,7 @@ fn salvage_into(directory: &Path, fresh: &Path, boot_id: &str) -> Result<Salvage
         _ => None,
     };
     let salvaged = index
-        .fill(|transaction| damaged_index::salvage(old.as_ref(), transaction))
+        .fill(|transaction| damaged_index::recover_alerts(old.as_ref(), transaction))
         .map_err(StoreError::index("salvage alerts into", fresh))?;
     index.close()?;
     Ok(salvaged)
@@ -150,7 +150,7 @@ fn swap_in(directory: &Path) -> io::Result<()> {
 }
 
 /// Moves the index to `index.corrupt-N.sqlite`, and removes all but the youngest of those. `None` where there is none.
-fn set_aside(directory: &Path) -> io::Result<Option<PathBuf>> {
+fn quarantine(directory: &Path) -> io::Result<Option<PathBuf>> {
     let index = crate::index_path(directory);
     match fs::metadata(&index) {
         Ok(metadata) if metadata.len() > 0 => {}

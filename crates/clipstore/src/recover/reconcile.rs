@@ -44,7 +44,7 @@ pub struct Reconciled {
     /// New path of the damaged index, if there was one.
     pub damaged_index: Option<PathBuf>,
     /// Alerts that were read out of the damaged index.
-    pub salvaged_alerts: u64,
+    pub recovered_alerts: u64,
     /// Files of which fragments were indexed.
     pub indexed_files: u64,
     /// Fragments that were indexed.
@@ -61,9 +61,9 @@ pub struct Reconciled {
     pub shortened_segments: u64,
     /// Files that are not the store's, or of which nothing is as it was written, moved to `aside/`; and copies of files
     /// with footage behind damaged bytes. They do not count towards the limit.
-    pub set_aside_files: u64,
+    pub quarantined_files: u64,
     /// Segments with corrected times, since the clock was right later in the same boot.
-    pub put_right_segments: u64,
+    pub corrected_segments: u64,
     /// Files that could not be checked, cut, indexed or removed. They stay as they are until the next start.
     pub failed_files: u64,
 }
@@ -79,7 +79,7 @@ impl Reconciled {
         Self {
             rebuilt: self.rebuilt || more.rebuilt,
             damaged_index: more.damaged_index.or(self.damaged_index),
-            salvaged_alerts: more.salvaged_alerts,
+            recovered_alerts: more.recovered_alerts,
             indexed_files: more.indexed_files,
             indexed_fragments: more.indexed_fragments,
             cut_files: self.cut_files + more.cut_files,
@@ -87,8 +87,8 @@ impl Reconciled {
             removed_files: self.removed_files + more.removed_files,
             removed_rows: self.removed_rows,
             shortened_segments: self.shortened_segments,
-            set_aside_files: self.set_aside_files + more.set_aside_files,
-            put_right_segments: more.put_right_segments,
+            quarantined_files: self.quarantined_files + more.quarantined_files,
+            corrected_segments: more.corrected_segments,
             failed_files: more.failed_files,
         }
     }
@@ -108,7 +108,7 @@ impl fmt::Display for Reconciled {
             parts.push("built the index anew from the clip files".to_owned());
         }
         if let Some(path) = &self.damaged_index {
-            let alerts = self.salvaged_alerts;
+            let alerts = self.recovered_alerts;
             parts.push(format!("kept the damaged one as {} ({alerts} alerts salvaged)", path.display()));
         }
         let mut say = |count: u64, text: String| {
@@ -135,10 +135,13 @@ impl fmt::Display for Reconciled {
             format!("shortened {} that lost bytes", segments(self.shortened_segments)),
         );
         say(
-            self.set_aside_files,
-            format!("put {} that the store did not write like that into aside/", files(self.set_aside_files)),
+            self.quarantined_files,
+            format!(
+                "put {} that the store did not write like that into aside/",
+                files(self.quarantined_files)
+            ),
         );
-        say(self.put_right_segments, format!("put the times of {} right", segments(self.put_right_segments)));
+        say(self.corrected_segments, format!("put the times of {} right", segments(self.corrected_segments)));
         say(self.failed_files, format!("left {} as they are (said above)", files(self.failed_files)));
         if parts.is_empty() {
             parts.push("nothing to mend".to_owned());
@@ -149,7 +152,7 @@ impl fmt::Display for Reconciled {
 
 /// Files that are checked for their length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum ScanMode {
     /// Those that had not ended: a crash can have changed them.
     NotEnded,
     /// All of them.
@@ -163,7 +166,7 @@ pub(crate) enum Look {
 pub(crate) fn reconcile(
     index: &mut Index,
     directory: &Path,
-    look: Look,
+    mode: ScanMode,
 ) -> Result<(Reconciled, Vec<KnownSegment>), StoreError> {
     let clips = crate::clips_path(directory);
     let known = index.segments()?;
@@ -183,12 +186,12 @@ pub(crate) fn reconcile(
         work.done.failed(&error);
     }
     let mut known = work.forget_missing(known, &difference.missing);
-    work.mend_known(&mut known, look)?;
+    work.repair_known(&mut known, mode)?;
     work.commit()?;
     let next_id = known.last().map_or(1, |last| last.id + 1);
     work.adopt_unknown(&known, next_id)?;
     work.end_all()?;
-    work.put_right()?;
+    work.correct_times()?;
     if work.has_changed {
         known = work.index.segments()?;
     }
@@ -232,9 +235,9 @@ impl Work<'_> {
         there.into_iter().map(|(_, segment)| segment).collect()
     }
 
-    fn mend_known(&mut self, known: &mut Vec<KnownSegment>, look: Look) -> Result<(), StoreError> {
-        for segment in known.iter_mut().filter(|segment| look == Look::All || !segment.ended) {
-            match self.mend(segment) {
+    fn repair_known(&mut self, known: &mut Vec<KnownSegment>, mode: ScanMode) -> Result<(), StoreError> {
+        for segment in known.iter_mut().filter(|segment| mode == ScanMode::All || !segment.ended) {
+            match self.repair_segment(segment) {
                 Ok(()) => {}
                 Err(error) if matches!(error, StoreError::Clip { .. }) || error.is_disk_full() => {
                     self.done.failed(&error);
@@ -248,7 +251,7 @@ impl Work<'_> {
     }
 
     /// Makes one segment's file and row agree; its `bytes` are 0 if its row is gone.
-    fn mend(&mut self, segment: &mut KnownSegment) -> Result<(), StoreError> {
+    fn repair_segment(&mut self, segment: &mut KnownSegment) -> Result<(), StoreError> {
         let path = self.clips.join(&segment.path);
         let length = fs::metadata(&path).map_err(StoreError::clip("look at", &path))?.len();
         if self.part(segment, &path, length)? {
@@ -302,7 +305,7 @@ impl Work<'_> {
         segment.bytes = self.index.shorten(segment.id, 0)?;
         match has_footage {
             true => self.unknown.push(segment.path.clone()),
-            false => self.set_aside(&segment.path)?,
+            false => self.quarantine(&segment.path)?,
         }
         Ok(true)
     }
@@ -375,7 +378,7 @@ impl Work<'_> {
             from.display(),
             to.display()
         );
-        self.done.set_aside_files += 1;
+        self.done.quarantined_files += 1;
         Ok(())
     }
 
@@ -423,7 +426,7 @@ impl Work<'_> {
                 return Ok(Some(Candidate { id: header.id, length, path }));
             }
             (_, _, true) => self.remove(&absolute)?,
-            _ => self.set_aside(&path)?,
+            _ => self.quarantine(&path)?,
         }
         Ok(None)
     }
@@ -440,7 +443,7 @@ impl Work<'_> {
         let (start, mut found) = read().map_err(failed("read"))?;
         let Some(walked) = found.last().map(|last| last.end_bytes) else {
             return match container::has_trailer_behind(&file, 0).map_err(failed("read"))? {
-                true => self.set_aside(&candidate.path),
+                true => self.quarantine(&candidate.path),
                 false => self.remove(&path),
             };
         };
@@ -449,7 +452,7 @@ impl Work<'_> {
             leave_torn(&path, &mut found, Some(verified));
         }
         let (Start::Ours { header, init_bytes, .. }, Some(last)) = (start, found.last()) else {
-            return self.set_aside(&candidate.path);
+            return self.quarantine(&candidate.path);
         };
         if fresh {
             sync_with_folders(&file, &path, &self.clips).map_err(failed("sync"))?;
@@ -474,13 +477,13 @@ impl Work<'_> {
     }
 
     /// Moves a file below `clips` to the same place below `aside`, with a number behind where that is taken.
-    fn set_aside(&mut self, path: &Path) -> Result<(), StoreError> {
+    fn quarantine(&mut self, path: &Path) -> Result<(), StoreError> {
         let from = self.clips.join(path);
         let to = self.free_place_aside(path)?;
         fs::rename(&from, &to).map_err(StoreError::clip("move aside", &from))?;
         tracing::warn!("{} is not as the store writes files: moved to {}", from.display(), to.display());
         directory_scan::prune_folders(&self.clips, &from);
-        self.done.set_aside_files += 1;
+        self.done.quarantined_files += 1;
         Ok(())
     }
 
@@ -515,10 +518,10 @@ impl Work<'_> {
         self.index.end_all_but(&self.unfinished).or_else(|error| self.unless_full(error))
     }
 
-    fn put_right(&mut self) -> Result<(), StoreError> {
+    fn correct_times(&mut self) -> Result<(), StoreError> {
         for (boot_id, offset_micros) in self.index.offsets_of_doubtful_boots()? {
-            match self.index.put_right(&boot_id, offset_micros) {
-                Ok(moved) => self.done.put_right_segments += moved.len() as u64,
+            match self.index.correct_times(&boot_id, offset_micros) {
+                Ok(moved) => self.done.corrected_segments += moved.len() as u64,
                 Err(error) => self.unless_full(error)?,
             }
             self.has_changed = true;

@@ -210,7 +210,7 @@ impl HoldsFolder {
     }
 
     /// The present holds, if they may differ from those of the last call.
-    pub fn look(&mut self) -> Result<Option<Holds>, StoreError> {
+    pub fn changes(&mut self) -> Result<Option<Holds>, StoreError> {
         let failed = StoreError::clip("read the folder", &self.folder);
         let there = signatures(&self.folder).inspect_err(|_| self.seen = None).map_err(failed)?;
         if self.seen.as_ref() == Some(&there) {
@@ -379,16 +379,16 @@ mod tests {
     fn a_hold_is_made_noticed_listed_and_released() {
         let place = tempfile::tempdir().unwrap();
         let mut seen = HoldsFolder::new(place.path());
-        assert_eq!(seen.look().unwrap(), Some(Holds::default()));
+        assert_eq!(seen.changes().unwrap(), Some(Holds::default()));
         let held = hold(place.path(), new()).unwrap();
         assert_eq!((held.id.len(), &held.reason, held.paths.len()), (ID_LETTERS, &"vụ 17".to_owned(), 0));
         let there = Holds { holds: vec![held.clone()], damaged: Vec::new() };
-        assert_eq!(seen.look().unwrap().as_ref(), Some(&there));
-        assert_eq!(seen.look().unwrap(), None);
+        assert_eq!(seen.changes().unwrap().as_ref(), Some(&there));
+        assert_eq!(seen.changes().unwrap(), None);
         assert_eq!(list(place.path()).unwrap(), there);
 
         assert_eq!(release(place.path(), &held.id, "bình", "closed").unwrap(), held);
-        assert_eq!(seen.look().unwrap(), Some(Holds::default()));
+        assert_eq!(seen.changes().unwrap(), Some(Holds::default()));
         for wrong in [held.id.as_str(), "", "../x", "a/b"] {
             let error = release(place.path(), wrong, "bình", "closed").unwrap_err();
             assert!(matches!(error, StoreError::NoSuchHold(id) if id == wrong));

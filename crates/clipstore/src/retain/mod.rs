@@ -6,6 +6,10 @@
 //! `write` asks [`space_manager`] for space before each fragment; the command line makes and releases [`holds`].
 
 mod age;
+mod deleter;
+mod disk_probe;
+mod evidence_alarm;
+mod held;
 pub mod holds;
 mod pins;
 mod retention;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::index::PinRow;
 use crate::retain::retention::{FOREVER, Pin};
-use crate::retain::segment_list::Ring;
+use crate::retain::segment_list::SegmentList;
 use base::alert::AlertDraft;
 use base::ids::AlertId;
 
@@ -22,11 +22,11 @@ pub(super) struct Pins {
 
 impl Pins {
     /// Pins that earlier runs have left.
-    pub fn new(rows: Vec<PinRow>, ring: &mut Ring) -> Self {
+    pub fn new(rows: Vec<PinRow>, list: &mut SegmentList) -> Self {
         let pin = |row: PinRow| {
             let pin = Pin {
                 seq: row.seq,
-                camera: ring.camera(&row.camera),
+                camera: list.camera(&row.camera),
                 from: row.from,
                 to: row.to.unwrap_or(row.opened_at + LEFT_OPEN),
                 opened_at: row.opened_at,
@@ -39,13 +39,13 @@ impl Pins {
     }
 
     /// Notes that an alert is stored at `seq`; its event was noted before, or is new. Returns its pin, if that has changed.
-    pub fn note(&mut self, draft: &AlertDraft, seq: u64, ring: &mut Ring) -> Option<Pin> {
+    pub fn note(&mut self, draft: &AlertDraft, seq: u64, list: &mut SegmentList) -> Option<Pin> {
         let event = &draft.event;
         let before = self.pins.get(&event.id).copied();
         let opened_at = event.opened_at.wall;
         let pin = self.pins.entry(event.id).or_insert_with(|| Pin {
             seq,
-            camera: ring.camera(&event.camera),
+            camera: list.camera(&event.camera),
             from: draft.clip.starts_at,
             to: FOREVER,
             opened_at,
@@ -96,17 +96,17 @@ mod tests {
 
     #[test]
     fn an_alert_pins_without_end_until_it_closes() {
-        let mut ring = Ring::new("/c".into(), Vec::new());
+        let mut list = SegmentList::new("/c".into(), Vec::new());
         let mut pins = Pins::default();
         let mut alert = draft("gate");
-        assert!(pins.note(&alert, 4, &mut ring).is_some());
-        assert!(pins.note(&alert, 4, &mut ring).is_none());
+        assert!(pins.note(&alert, 4, &mut list).is_some());
+        assert!(pins.note(&alert, 4, &mut list).is_none());
         assert_eq!(pins.in_order().0[0].to, FOREVER);
 
         let end = START + Duration::from_secs(30);
         (alert.event.phase, alert.event.closed_at) = (Phase::Closed, Some(end));
         alert.clip.ends_at = Some(end.wall + Duration::from_secs(5));
-        pins.note(&alert, 9, &mut ring);
+        pins.note(&alert, 9, &mut list);
         let (all, ids) = pins.in_order();
         assert_eq!((all.len(), all[0].seq, ids[0]), (1, 4, alert.event.id));
         assert_eq!((all[0].from, all[0].to), (alert.clip.starts_at, end.wall + Duration::from_secs(5)));
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn what_an_earlier_run_left_open_pins_an_hour() {
-        let mut ring = Ring::new("/c".into(), Vec::new());
+        let mut list = SegmentList::new("/c".into(), Vec::new());
         let row = PinRow {
             alert: AlertId::new(1),
             seq: 1,
@@ -128,7 +128,7 @@ mod tests {
             closed_at: None,
             clock: START.clock,
         };
-        let (pins, _) = Pins::new(vec![row], &mut ring).in_order();
+        let (pins, _) = Pins::new(vec![row], &mut list).in_order();
         assert_eq!(pins[0].to, START.wall + LEFT_OPEN);
     }
 }

@@ -4,7 +4,7 @@
 //! that the disk needs for its headroom. Within each: segments that nothing pins before those that an alert pins, and
 //! the oldest (smallest id) first. Held evidence is never deleted, nor is a segment that is being written.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use crate::retain::age::{self, Aging};
@@ -86,7 +86,7 @@ pub(super) struct Held {
 
 /// Reason why a segment is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum Reason {
     /// It is too old.
     Age,
     /// Its camera has more than its share.
@@ -99,7 +99,7 @@ pub(super) enum Why {
 
 /// Limits that cannot be reached, since all that is left is held, stuck or being written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Short {
+pub(super) struct Unmet {
     /// True if there is more than the limit.
     pub total: bool,
     /// The cameras with more than their share.
@@ -112,9 +112,9 @@ pub(super) struct Short {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Plan {
     /// The segments to delete, in the order of their deletion.
-    pub going: Vec<(i64, Why)>,
+    pub deletions: VecDeque<(i64, Reason)>,
     /// Limits that cannot be reached.
-    pub short: Short,
+    pub unmet: Unmet,
     /// Bytes of the segments that are held.
     pub held_bytes: u64,
     /// The same per camera, by number; a camera beyond the end has none.
@@ -139,7 +139,7 @@ pub(super) fn plan(
     sweep.ages(limits.clip_age_max, now);
     sweep.shares(&limits.shares);
     sweep.total(limits);
-    sweep.plan.short = sweep.short(limits);
+    sweep.plan.unmet = sweep.unmet(limits);
     sweep.plan
 }
 
@@ -249,7 +249,7 @@ impl<'a> Sweep<'a> {
         let expired = age::expired(self.segments, aging, now, age_max);
         for place in (0..self.segments.len()).filter(|place| expired[*place]) {
             if self.classes[place] == Class::Unpinned {
-                self.go(place, Why::Age);
+                self.go(place, Reason::Age);
             }
         }
     }
@@ -268,7 +268,7 @@ impl<'a> Sweep<'a> {
                 let number = usize::from(self.segments[place].camera.0);
                 let goal = goals.get(number).copied().unwrap_or(u64::MAX);
                 if self.classes[place] == class && self.camera_bytes[number] > goal {
-                    self.go(place, Why::Share);
+                    self.go(place, Reason::Share);
                 }
             }
         }
@@ -278,8 +278,8 @@ impl<'a> Sweep<'a> {
         let goal = if self.bytes > limits.total.bytes_max { limits.total.bytes_goal } else { u64::MAX };
         for class in [Class::Unpinned, Class::Pinned] {
             for place in 0..self.segments.len() {
-                let why = if self.bytes > goal { Why::Limit } else { Why::Headroom };
-                if why == Why::Headroom && self.has_freed(limits) {
+                let why = if self.bytes > goal { Reason::Limit } else { Reason::Headroom };
+                if why == Reason::Headroom && self.has_freed(limits) {
                     return;
                 }
                 if self.classes[place] == class {
@@ -289,7 +289,7 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    fn go(&mut self, place: usize, why: Why) {
+    fn go(&mut self, place: usize, why: Reason) {
         let segment = &self.segments[place];
         if self.classes[place] == Class::Pinned {
             self.plan.pinned_bytes -= segment.bytes;
@@ -298,19 +298,19 @@ impl<'a> Sweep<'a> {
         self.bytes -= segment.bytes;
         *of_camera(&mut self.camera_bytes, segment) -= segment.bytes;
         self.bytes_freed += segment.bytes;
-        self.plan.going.push((segment.id, why));
+        self.plan.deletions.push_back((segment.id, why));
     }
 
     fn has_freed(&self, limits: &Limits) -> bool {
-        self.bytes_freed >= limits.bytes_short && self.plan.going.len() as u64 >= limits.inodes_short
+        self.bytes_freed >= limits.bytes_short && self.plan.deletions.len() as u64 >= limits.inodes_short
     }
 
-    fn short(&self, limits: &Limits) -> Short {
+    fn unmet(&self, limits: &Limits) -> Unmet {
         let over = |(number, share): (u16, &Ceiling)| {
             let bytes = self.camera_bytes.get(usize::from(number)).copied().unwrap_or_default();
             (bytes > share.bytes_max).then_some(CameraNumber(number))
         };
-        Short {
+        Unmet {
             total: self.bytes > limits.total.bytes_max,
             cameras: (0..).zip(&limits.shares).filter_map(over).collect(),
             headroom: !self.has_freed(limits),

@@ -10,7 +10,7 @@ use crate::index::KnownSegment;
 use base::ids::CameraId;
 use base::time::{ClockState, Stamp, WallTime};
 
-/// A camera's place in [`Ring::cameras`]; good for one run.
+/// A camera's place in [`SegmentList::cameras`]; good for one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct CameraNumber(pub u16);
 
@@ -58,7 +58,7 @@ struct Name {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Ring {
+pub(super) struct SegmentList {
     clips: PathBuf,
     cameras: Vec<CameraId>,
     /// Bytes per camera, by number.
@@ -73,11 +73,11 @@ pub(super) struct Ring {
     gone: usize,
 }
 
-impl Ring {
+impl SegmentList {
     /// The segments `known`, below `clips`.
     pub fn new(clips: PathBuf, mut known: Vec<KnownSegment>) -> Self {
         known.sort_unstable_by_key(|known| known.id);
-        let mut ring = Self {
+        let mut list = Self {
             clips,
             cameras: Vec::new(),
             camera_bytes: Vec::new(),
@@ -89,10 +89,10 @@ impl Ring {
         };
         for known in known {
             let times = (known.starts_at, known.ends_at, known.clock);
-            ring.push(known.id, &known.camera, &known.path, times, State::Ended);
-            ring.resize(known.id, known.bytes);
+            list.push(known.id, &known.camera, &known.path, times, State::Ended);
+            list.resize(known.id, known.bytes);
         }
-        ring
+        list
     }
 
     /// All segments by id; those that are [`State::Gone`] may be among them.
@@ -329,29 +329,30 @@ mod tests {
             "gate/2026-05-01/22/2026Đ501T221403.12Z-0.mp4",
             "gate/x.mp4",
         ];
-        let ring = Ring::new("/c".into(), (1..).zip(paths).map(|(id, path)| known(id, path, 1)).collect());
-        assert_eq!(ring.odd_paths.len(), 6);
+        let list =
+            SegmentList::new("/c".into(), (1..).zip(paths).map(|(id, path)| known(id, path, 1)).collect());
+        assert_eq!(list.odd_paths.len(), 6);
         for (id, path) in (1..).zip(paths) {
-            assert_eq!(ring.get(id).unwrap().1, Path::new("/c").join(path));
-            assert_eq!(ring.at_paths([Path::new(path)].into_iter()), HashSet::from([id]));
+            assert_eq!(list.get(id).unwrap().1, Path::new("/c").join(path));
+            assert_eq!(list.at_paths([Path::new(path)].into_iter()), HashSet::from([id]));
         }
-        assert!(ring.at_paths([Path::new("yard/2026-05-01/22/x.mp4")].into_iter()).is_empty());
+        assert!(list.at_paths([Path::new("yard/2026-05-01/22/x.mp4")].into_iter()).is_empty());
     }
 
     #[test]
     fn totals_follow_every_change_and_places_are_taken_back() {
-        let mut ring = Ring::new("/c".into(), (1..=5000).map(|id| known(id, &path(id), 10)).collect());
-        let (gate, yard) = (ring.camera(&"gate".parse().unwrap()), ring.camera(&"yard".parse().unwrap()));
+        let mut list = SegmentList::new("/c".into(), (1..=5000).map(|id| known(id, &path(id), 10)).collect());
+        let (gate, yard) = (list.camera(&"gate".parse().unwrap()), list.camera(&"yard".parse().unwrap()));
         for id in 1..=4000 {
-            ring.remove(id);
-            ring.remove(id);
+            list.remove(id);
+            list.remove(id);
         }
-        assert!(ring.segments().len() < 3000, "{} places", ring.segments().len());
-        assert_eq!((ring.len(), ring.bytes()), (1000, 10_000));
-        assert_eq!(ring.get(4001).unwrap().1, Path::new("/c").join(path(4001)));
-        ring.resize(4001, 17);
-        assert_eq!((ring.camera_bytes(gate), ring.camera_bytes(yard)), (5007, 5000));
-        assert_eq!(ring.get(4000), None);
+        assert!(list.segments().len() < 3000, "{} places", list.segments().len());
+        assert_eq!((list.len(), list.bytes()), (1000, 10_000));
+        assert_eq!(list.get(4001).unwrap().1, Path::new("/c").join(path(4001)));
+        list.resize(4001, 17);
+        assert_eq!((list.camera_bytes(gate), list.camera_bytes(yard)), (5007, 5000));
+        assert_eq!(list.get(4000), None);
     }
 
     #[test]
@@ -364,8 +365,8 @@ mod tests {
             time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
         };
         let before = cpu();
-        let ring = Ring::new("/c".into(), all);
+        let list = SegmentList::new("/c".into(), all);
         println!("figure: {each} bytes per segment; {:.0} ms of CPU for 500,000", cpu() - before);
-        assert!(ring.len() == 500_000 && ring.odd_paths.is_empty());
+        assert!(list.len() == 500_000 && list.odd_paths.is_empty());
     }
 }

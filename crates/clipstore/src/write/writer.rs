@@ -18,8 +18,8 @@ use crate::fault::Fault;
 use crate::index::{Acknowledged, Batch, Index};
 use crate::read::catalogue::Catalogue;
 use crate::recover::rebuild::{self, Opened};
-use crate::recover::reconcile::Look;
-use crate::retain::space_manager::Room;
+use crate::recover::reconcile::ScanMode;
+use crate::retain::space_manager::SpaceManager;
 use crate::settings::Settings;
 use crate::write::queue::{Job, Queue};
 use crate::write::segment::{BOXES_BYTES_MAX, Segment};
@@ -63,7 +63,7 @@ pub(crate) struct Writer {
     /// Footage of this boot may have been recorded before the clock was right.
     in_doubt: bool,
     vitals: Arc<Mutex<StoreVitals>>,
-    room: Room,
+    space: SpaceManager,
     /// Number up to which alerts were checked when old ones were removed last.
     forgotten_seq: u64,
     next_id: i64,
@@ -97,7 +97,7 @@ impl Writer {
     ) -> Result<Self, StoreError> {
         let clips = crate::clips_path(&settings.directory);
         let next_id = opened.index.next_segment_id()?;
-        let room = Room::new(settings.clone(), opened.known, opened.pins);
+        let space = SpaceManager::new(settings.clone(), opened.known, opened.pins);
         let writer = Self {
             settings,
             clips,
@@ -108,7 +108,7 @@ impl Writer {
             catalogue,
             in_doubt: true,
             vitals,
-            room,
+            space,
             forgotten_seq: 0,
             next_id,
             writing: HashMap::new(),
@@ -147,9 +147,9 @@ impl Writer {
                 Job::Fragment(fragment) => {
                     self.append(&fragment);
                     // On a disk that hardly keeps up the queue is never empty.
-                    self.room.step(1);
+                    self.space.step(1);
                 }
-                Job::Nothing => self.room.step(REMOVALS_MAX),
+                Job::Nothing => self.space.step(REMOVALS_MAX),
                 Job::Close => break,
             }
             self.shed();
@@ -176,7 +176,7 @@ impl Writer {
         let stored_at = self.clock.now().wall;
         let stored = self.change_index(|index| index.put_alert(draft.clone(), stored_at));
         if let Ok(alert) = &stored {
-            self.room.pin(&draft, alert.seq);
+            self.space.pin(&draft, alert.seq);
         }
         stored
     }
@@ -184,26 +184,26 @@ impl Writer {
     /// Time at which there is something to do although nothing comes.
     fn wakes_at(&self) -> Instant {
         let now = Instant::now();
-        let must_work = self.room.has_work() || (self.must_shed() && self.index_fault.said.is_none());
+        let must_work = self.space.has_work() || (self.must_shed() && self.index_fault.reason.is_none());
         if must_work { now } else { self.sync_at.unwrap_or(now + WAKE) }
     }
 
     /// Checks for old footage and alerts, about once a minute.
     fn sweep(&mut self) {
         let now = self.clock.now();
-        if !self.room.sweep(now) {
+        if !self.space.sweep(now) {
             return;
         }
-        self.put_right(now);
+        self.correct_times(now);
         self.end_silent();
-        let (outlived, next) = self.room.outlived(self.forgotten_seq, FORGOTTEN_MAX);
+        let (outlived, next) = self.space.outlived(self.forgotten_seq, FORGOTTEN_MAX);
         self.forgotten_seq = next;
         if outlived.is_empty() {
             return;
         }
         let forgotten = self.change_index(|index| index.forget(&outlived));
         for alert in forgotten.unwrap_or_default() {
-            self.room.forget(alert);
+            self.space.forget(alert);
         }
     }
 
@@ -252,7 +252,7 @@ impl Writer {
     }
 
     /// Corrects the times that were recorded in this boot before the clock was right, once it is.
-    fn put_right(&mut self, now: Stamp) {
+    fn correct_times(&mut self, now: Stamp) {
         if !self.in_doubt || now.clock != ClockState::Synced {
             return;
         }
@@ -264,7 +264,7 @@ impl Writer {
         let offset =
             now.wall.as_micros() - i64::try_from(now.monotonic.as_nanos() / 1000).unwrap_or(i64::MAX);
         let boot_id = self.boot_id.clone();
-        let moved = self.change_index(|index| Ok((index.put_right(&boot_id, offset)?, index.pins()?)));
+        let moved = self.change_index(|index| Ok((index.correct_times(&boot_id, offset)?, index.pins()?)));
         if let Ok((segments, pins)) = moved {
             self.in_doubt = false;
             if !segments.is_empty() {
@@ -273,7 +273,7 @@ impl Writer {
                     segments.len()
                 );
             }
-            self.room.retime(&segments, pins);
+            self.space.retime(&segments, pins);
         }
     }
 
@@ -306,10 +306,10 @@ impl Writer {
             self.end_segment(&camera);
         }
         self.index = None;
-        let opened = rebuild::rebuild(&self.settings.directory, &self.boot_id, Look::NotEnded)?;
+        let opened = rebuild::rebuild(&self.settings.directory, &self.boot_id, ScanMode::NotEnded)?;
         tracing::error!("the index was damaged: {}", opened.reconciled);
         self.next_id = opened.index.next_segment_id()?;
-        self.room.refill(opened.known, opened.pins);
+        self.space.refill(opened.known, opened.pins);
         (self.batch, self.in_doubt) = (Batch::default(), true);
         self.ended.clear();
         self.index = Some(opened.index);
@@ -324,7 +324,7 @@ impl Writer {
             return;
         }
         if fragment.starts_at.clock == ClockState::Synced {
-            self.put_right(fragment.starts_at);
+            self.correct_times(fragment.starts_at);
         }
         let needed = (fragment.bytes.len() + fragment.init.len()) as u64;
         let written = self.with_room(needed, |writer| writer.write(fragment));
@@ -346,7 +346,7 @@ impl Writer {
         let starts = !self.writing.contains_key(&fragment.camera);
         let media = fragment.bytes.len() + if starts { fragment.init.len() } else { 0 };
         let needed = media as u64 + BOXES_BYTES_MAX;
-        let room = self.room.make(&fragment.camera, needed, starts);
+        let room = self.space.make(&fragment.camera, needed, starts);
         self.note_removed();
         room?;
         if starts {
@@ -363,8 +363,8 @@ impl Writer {
         let (segment, start, row) = Segment::start(&self.clips, id, &self.boot_id, fragment)?;
         self.next_id += 1;
         self.in_doubt |= fragment.starts_at.clock != ClockState::Synced;
-        self.room.started(id, &fragment.camera, &start.path, fragment.starts_at);
-        self.room.grown(id, segment.bytes, fragment.starts_at.wall + fragment.duration);
+        self.space.started(id, &fragment.camera, &start.path, fragment.starts_at);
+        self.space.grown(id, segment.bytes, fragment.starts_at.wall + fragment.duration);
         self.batch.started.push(start);
         self.batch.fragments.push(row);
         self.writing.insert(fragment.camera.clone(), segment);
@@ -377,7 +377,7 @@ impl Writer {
             Ok(row) => {
                 let (id, bytes) = (segment.id, segment.bytes);
                 self.batch.fragments.push(row);
-                self.room.grown(id, bytes, fragment.starts_at.wall + fragment.duration);
+                self.space.grown(id, bytes, fragment.starts_at.wall + fragment.duration);
                 Ok(())
             }
             Err(error) => {
@@ -391,7 +391,7 @@ impl Writer {
 
     fn end_segment(&mut self, camera: &CameraId) {
         let Some(segment) = self.writing.remove(camera) else { return };
-        self.room.ended(segment.id);
+        self.space.ended(segment.id);
         self.batch.ended.push(segment.id);
         self.ended.push(segment);
         self.sync_later();
@@ -487,7 +487,7 @@ impl Writer {
         self.lost_fragments += self.batch.forget(id) as u64;
         // Bytes that stay in spite of this are cut off at the next start.
         let _ = segment.cut_to_index();
-        self.room.cut(id, segment.bytes);
+        self.space.cut(id, segment.bytes);
         if segment.bytes > 0 {
             self.batch.ended.push(id);
         }
@@ -503,7 +503,7 @@ impl Writer {
         loop {
             match work(self) {
                 Err(error) if error.is_disk_full() && reclaims < RECLAIMS_MAX => {
-                    let reclaimed = self.room.reclaim((bytes + RECLAIM_BYTES) << reclaims);
+                    let reclaimed = self.space.reclaim((bytes + RECLAIM_BYTES) << reclaims);
                     self.note_removed();
                     if !reclaimed {
                         return Err(error);
@@ -517,7 +517,7 @@ impl Writer {
 
     /// Notes removed files, so that their rows go with the next batch.
     fn note_removed(&mut self) {
-        for id in self.room.take_removed() {
+        for id in self.space.take_deleted() {
             self.ended.retain(|segment| segment.id != id);
             self.batch.forget(id);
             self.batch.removed.push(id);
@@ -529,9 +529,9 @@ impl Writer {
         let mut vitals = self.vitals.lock().unwrap_or_else(PoisonError::into_inner);
         vitals.lost_fragments = self.lost_fragments;
         let clip_faults = [&self.write_fault, &self.sync_fault];
-        vitals.clips_unwritable = clip_faults.iter().find_map(|fault| fault.said.clone());
-        self.room.report(&mut vitals);
-        vitals.index_unwritable.clone_from(&self.index_fault.said);
+        vitals.clips_unwritable = clip_faults.iter().find_map(|fault| fault.reason.clone());
+        self.space.report(&mut vitals);
+        vitals.index_unwritable.clone_from(&self.index_fault.reason);
     }
 }
 

@@ -35,17 +35,17 @@ impl Case {
 mod naive {
     use super::*;
 
-    pub fn plan(case: &Case) -> Vec<(i64, Why)> {
+    pub fn plan(case: &Case) -> Vec<(i64, Reason)> {
         let segments = &case.segments;
-        let mut going: Vec<(i64, Why)> = Vec::new();
+        let mut deletions: Vec<(i64, Reason)> = Vec::new();
         let old = expired(&ages(segments), case.now, case.limits.clip_age_max);
         for (segment, old) in segments.iter().zip(old) {
             if old && may_go(case, segment) && !pinned(case, segment) {
-                going.push((segment.id, Why::Age));
+                deletions.push((segment.id, Reason::Age));
             }
         }
-        let left = |going: &[(i64, Why)]| -> Vec<Segment> {
-            segments.iter().filter(|s| !going.iter().any(|(id, _)| *id == s.id)).copied().collect()
+        let left = |deletions: &[(i64, Reason)]| -> Vec<Segment> {
+            segments.iter().filter(|s| !deletions.iter().any(|(id, _)| *id == s.id)).copied().collect()
         };
         let bytes = |segments: &[Segment]| -> u64 { segments.iter().map(|segment| segment.bytes).sum() };
         let of = |camera: usize, segments: &[Segment]| -> Vec<Segment> {
@@ -59,12 +59,12 @@ mod naive {
 
         let mut by_share = Vec::new();
         for (camera, share) in case.limits.shares.iter().enumerate() {
-            if bytes(&of(camera, &left(&going))) <= share.bytes_max {
+            if bytes(&of(camera, &left(&deletions))) <= share.bytes_max {
                 continue;
             }
-            while bytes(&of(camera, &left(&going))) > share.bytes_goal {
-                let Some(id) = next(&of(camera, &left(&going))) else { break };
-                going.push((id, Why::Share));
+            while bytes(&of(camera, &left(&deletions))) > share.bytes_goal {
+                let Some(id) = next(&of(camera, &left(&deletions))) else { break };
+                deletions.push((id, Reason::Share));
                 by_share.push(id);
             }
         }
@@ -74,21 +74,25 @@ mod naive {
             (pinned(case, segment), *id)
         };
         by_share.sort_by_key(order);
-        going.retain(|(_, why)| *why == Why::Age);
-        going.extend(by_share.into_iter().map(|id| (id, Why::Share)));
+        deletions.retain(|(_, why)| *why == Reason::Age);
+        deletions.extend(by_share.into_iter().map(|id| (id, Reason::Share)));
 
-        let over = bytes(&left(&going)) > case.limits.total.bytes_max;
+        let over = bytes(&left(&deletions)) > case.limits.total.bytes_max;
         loop {
-            let remaining = bytes(&left(&going));
-            let why =
-                if over && remaining > case.limits.total.bytes_goal { Why::Limit } else { Why::Headroom };
+            let remaining = bytes(&left(&deletions));
+            let why = if over && remaining > case.limits.total.bytes_goal {
+                Reason::Limit
+            } else {
+                Reason::Headroom
+            };
             let freed = bytes(segments) - remaining;
-            let enough = freed >= case.limits.bytes_short && going.len() as u64 >= case.limits.inodes_short;
-            if why == Why::Headroom && enough {
-                return going;
+            let enough =
+                freed >= case.limits.bytes_short && deletions.len() as u64 >= case.limits.inodes_short;
+            if why == Reason::Headroom && enough {
+                return deletions;
             }
-            let Some(id) = next(&left(&going)) else { return going };
-            going.push((id, why));
+            let Some(id) = next(&left(&deletions)) else { return deletions };
+            deletions.push((id, why));
         }
     }
 
@@ -233,17 +237,17 @@ proptest! {
 
     #[test]
     fn it_decides_as_the_naive_one_does(case in cases()) {
-        prop_assert_eq!(case.plan().going, naive::plan(&case));
+        prop_assert_eq!(case.plan().deletions, naive::plan(&case));
     }
 
     #[test]
     fn what_must_always_hold(case in cases()) {
         let plan = case.plan();
-        let ids: HashSet<i64> = plan.going.iter().map(|(id, _)| *id).collect();
-        prop_assert_eq!(ids.len(), plan.going.len(), "a segment goes once");
-        let going: Vec<&Segment> = case.segments.iter().filter(|s| ids.contains(&s.id)).collect();
+        let ids: HashSet<i64> = plan.deletions.iter().map(|(id, _)| *id).collect();
+        prop_assert_eq!(ids.len(), plan.deletions.len(), "a segment goes once");
+        let deletions: Vec<&Segment> = case.segments.iter().filter(|s| ids.contains(&s.id)).collect();
         let left: Vec<&Segment> = case.segments.iter().filter(|s| !ids.contains(&s.id)).collect();
-        prop_assert!(going.iter().all(|segment| naive::may_go(&case, segment)), "held or being written");
+        prop_assert!(deletions.iter().all(|segment| naive::may_go(&case, segment)), "held or being written");
 
         let unpinned_left = |camera: Option<CameraNumber>| {
             left.iter().any(|s| {
@@ -252,26 +256,26 @@ proptest! {
                     && !naive::pinned(&case, s)
             })
         };
-        for (id, why) in &plan.going {
+        for (id, why) in &plan.deletions {
             let segment = case.segments.iter().find(|segment| segment.id == *id).unwrap();
             if naive::pinned(&case, segment) {
-                prop_assert_ne!(*why, Why::Age, "a pin protects from age");
-                let scope = (*why == Why::Share).then_some(segment.camera);
+                prop_assert_ne!(*why, Reason::Age, "a pin protects from age");
+                let scope = (*why == Reason::Share).then_some(segment.camera);
                 prop_assert!(!unpinned_left(scope), "{id} is pinned, and an unpinned one is left");
             }
         }
         // Reached, or everything removable is gone.
         let removable_left = left.iter().any(|segment| naive::may_go(&case, segment));
         prop_assert!(bytes(left.iter().copied()) <= case.limits.total.bytes_max || !removable_left);
-        prop_assert_eq!(plan.short.total, bytes(left.iter().copied()) > case.limits.total.bytes_max);
-        if plan.short.headroom || plan.short.total {
+        prop_assert_eq!(plan.unmet.total, bytes(left.iter().copied()) > case.limits.total.bytes_max);
+        if plan.unmet.headroom || plan.unmet.total {
             prop_assert!(!removable_left);
         }
-        for camera in &plan.short.cameras {
+        for camera in &plan.unmet.cameras {
             prop_assert!(!left.iter().any(|s| s.camera == *camera && naive::may_go(&case, s)));
         }
         // The last one was needed.
-        if let Some((last, Why::Limit)) = plan.going.last() {
+        if let Some((last, Reason::Limit)) = plan.deletions.back() {
             let last = case.segments.iter().find(|segment| segment.id == *last).unwrap();
             prop_assert!(bytes(left.iter().copied()) + last.bytes > case.limits.total.bytes_goal);
         }
@@ -326,6 +330,6 @@ fn half_a_million_segments_take_a_moment() {
     let before = cpu();
     let plan = case.plan();
     println!("figure: {:.1} ms of CPU for a plan over 500,000 segments and 20,000 pins", cpu() - before);
-    assert!(!plan.short.total);
-    assert!(plan.going.len() > 40_000, "{}", plan.going.len());
+    assert!(!plan.unmet.total);
+    assert!(plan.deletions.len() > 40_000, "{}", plan.deletions.len());
 }

@@ -170,23 +170,23 @@ impl Box {
         let limits = Self::limits(incoming);
         let plan = plan(&self.segments, &self.pins, &held, &limits, self.believed);
         self.figures.plans += 1;
-        let going: HashSet<i64> = plan.going.iter().map(|(id, _)| *id).collect();
+        let deletions: HashSet<i64> = plan.deletions.iter().map(|(id, _)| *id).collect();
         let pinned = alive(&self.pins, self.believed, limits.alert_age_max);
         let unpinned_left =
-            self.segments.iter().any(|s| !going.contains(&s.id) && !held.holds(s) && !pinned.overlap(s));
-        for segment in self.segments.iter().filter(|segment| going.contains(&segment.id)) {
+            self.segments.iter().any(|s| !deletions.contains(&s.id) && !held.holds(s) && !pinned.overlap(s));
+        for segment in self.segments.iter().filter(|segment| deletions.contains(&segment.id)) {
             assert!(!held.holds(segment), "{} is held", segment.id);
             if pinned.overlap(segment) {
                 self.figures.pinned_gone += 1;
                 assert!(!unpinned_left || segment.camera.0 == 1, "{} is pinned", segment.id);
             }
         }
-        for (_, why) in &plan.going {
+        for (_, why) in &plan.deletions {
             self.figures.gone[*why as usize] += 1;
         }
-        self.segments.retain(|segment| !going.contains(&segment.id));
+        self.segments.retain(|segment| !deletions.contains(&segment.id));
         self.bytes = self.segments.iter().map(|segment| segment.bytes).sum();
-        assert!(!plan.short.total, "held footage alone does not fill this box");
+        assert!(!plan.unmet.total, "held footage alone does not fill this box");
     }
 }
 
