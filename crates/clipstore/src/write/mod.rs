@@ -6,6 +6,9 @@
 //! [`Store`](crate::Store) starts the [`writer`] and fills its [`queue`]; all that read clip files use [`container`].
 
 pub(crate) mod container;
+mod live_index;
+mod open_segments;
+mod outbox_changes;
 pub(crate) mod queue;
 mod segment;
 pub(crate) mod writer;

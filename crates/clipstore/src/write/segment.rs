@@ -41,13 +41,31 @@ pub(crate) struct Segment {
     /// Folders whose entries are not yet on the disk.
     folders: BTreeSet<PathBuf>,
     sha256: Sha256,
-    epoch: Epoch,
-    init: Arc<[u8]>,
-    facts: StreamFacts,
+    stream: Stream,
     starts_at: Stamp,
     /// Time at which its last fragment was appended.
     pub last_at: Instant,
     pts: Pts,
+}
+
+/// Properties that all fragments of one file share.
+#[derive(Debug)]
+struct Stream {
+    epoch: Epoch,
+    init: Arc<[u8]>,
+    facts: StreamFacts,
+}
+
+impl Stream {
+    fn of(fragment: &Fragment) -> Self {
+        Self { epoch: fragment.epoch, init: Arc::clone(&fragment.init), facts: fragment.facts.clone() }
+    }
+
+    fn has(&self, fragment: &Fragment) -> bool {
+        self.epoch == fragment.epoch
+            && (Arc::ptr_eq(&self.init, &fragment.init) || self.init == fragment.init)
+            && self.facts == fragment.facts
+    }
 }
 
 impl Segment {
@@ -71,9 +89,7 @@ impl Segment {
             file,
             folders,
             sha256: Sha256::new(),
-            epoch: fragment.epoch,
-            init: Arc::clone(&fragment.init),
-            facts: fragment.facts.clone(),
+            stream: Stream::of(fragment),
             starts_at: fragment.starts_at,
             last_at: Instant::now(),
             pts: fragment.pts,
@@ -96,9 +112,7 @@ impl Segment {
     pub fn continues(&self, fragment: &Fragment, segment_max: Duration) -> bool {
         let span = Duration::from_nanos(fragment.pts.0.saturating_sub(self.pts.0))
             .max(fragment.starts_at.monotonic.since(self.starts_at.monotonic));
-        let is_same_stream = self.epoch == fragment.epoch
-            && (Arc::ptr_eq(&self.init, &fragment.init) || self.init == fragment.init)
-            && self.facts == fragment.facts;
+        let is_same_stream = self.stream.has(fragment);
         if fragment.start == FragmentStart::Continued && span < GOP_MAX {
             // It is of no use in a file without the fragments before it.
             return is_same_stream;
