@@ -436,7 +436,7 @@ fn without_the_folder_of_the_files_nothing_is_repaired() {
     let before = rows(place.path(), "segment");
     fs::rename(place.path().join("clips"), place.path().join("elsewhere")).unwrap();
     let error = inspect::repair(&settings(place.path()), &mut |_, _| ()).unwrap_err();
-    assert!(error.to_string().contains("is not there; if it is on another disk, mount"), "{error}");
+    assert!(error.to_string().contains("is missing; if it is on another disk, mount"), "{error}");
     let error = inspect::check(&settings(place.path()), Depth::Quick, &mut |_, _| ()).unwrap_err();
     assert!(error.to_string().contains("mount"), "{error}");
     assert_eq!(rows(place.path(), "segment"), before);
@@ -726,7 +726,7 @@ fn a_rebuild_of_many_files() {
     assert_eq!((done.indexed_files, done.indexed_fragments, done.failed_files), (50, 3000, 0), "{done}");
     let micros = seconds * 1e6 / 3000.0;
     let profile = if cfg!(debug_assertions) { "development" } else { "release" };
-    eprintln!("figure: an index built anew: {micros:.0} us of CPU a fragment ({profile} build)");
+    eprintln!("figure: an index built again: {micros:.0} us of CPU a fragment ({profile} build)");
 }
 
 /// Rows of segments of a minute, of eight cameras, each with a fragment, and an empty file for each.

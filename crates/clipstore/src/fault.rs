@@ -33,7 +33,7 @@ impl Fault {
         let Some(error) = error else {
             self.reason = None;
             if self.failed_at.take_if(|at| now.duration_since(*at) >= CALM).is_some() {
-                tracing::info!("over: {}", self.subject);
+                tracing::info!("fault ended: {}", self.subject);
                 self.logged.clear();
             }
             return;

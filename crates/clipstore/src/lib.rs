@@ -132,7 +132,7 @@ impl Store {
             .and_then(|directory| directory.sync_all())
             .map_err(folder_error(&settings.directory))?;
         if !reconciled.is_clean() {
-            tracing::warn!("the store in {}: {reconciled}", settings.directory.display());
+            tracing::warn!("store repaired: {}: {reconciled}", settings.directory.display());
         }
         let catalogue = Arc::new(Catalogue::open(&settings.directory)?);
         let vitals = Arc::new(Mutex::new(StoreVitals { reconciled, ..StoreVitals::default() }));
@@ -233,14 +233,15 @@ const WORK_MAX: Duration = Duration::from_secs(180);
 
 /// Starts the writer's thread, which holds `lock` for as long as it lives.
 fn spawn(writer: Writer, queue: Arc<Queue>, lock: File) -> Result<JoinHandle<()>, StoreError> {
-    let work = move || {
+    let thread = std::thread::Builder::new().name("store".into());
+    let spawned = thread.spawn(move || {
         let _lock = lock;
         // A panic would leave callers of `put_alert` waiting for ever.
         let _abandon = Abandon(&queue);
         let _unit = progress::begin("the store", WORK_MAX);
         writer.run();
-    };
-    std::thread::Builder::new().name("store".into()).spawn(work).map_err(StoreError::Thread)
+    });
+    spawned.map_err(StoreError::Thread)
 }
 
 struct Abandon<'a>(&'a Queue);

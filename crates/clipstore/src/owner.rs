@@ -41,7 +41,10 @@ fn give(owner: &Metadata, made: &Path) -> io::Result<()> {
 fn told(path: &Path, given: io::Result<()>) {
     match given {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!("{} belongs to root, and the daemon may not write it: {error}", path.display());
+            tracing::warn!(
+                "cannot change the owner of {}: {error}; it belongs to root, and the daemon may be unable to write it",
+                path.display()
+            );
         }
         _ => {}
     }

@@ -145,8 +145,8 @@ impl Header {
         // first_mb_in_slice
         let first = Bits::new(unit, 1, 8).ue()?;
         let blocks = sps.width.div_ceil(16) * sps.height.div_ceil(16);
-        let text = || format!("a slice begins at block {first} of a picture of {}x{}", sps.width, sps.height);
-        (first >= blocks).then(text)
+        (first >= blocks)
+            .then(|| format!("a slice begins at block {first} of a picture of {}x{}", sps.width, sps.height))
     }
 
     fn set(&mut self, unit: &[u8]) -> Option<String> {

@@ -265,12 +265,12 @@ impl Movie {
                 self.samples.iter().for_each(|sample| put_u32(out, sample.size));
             });
             let mut at = media_at;
-            let mut offset = |chunk: &Chunk| {
-                let start = at;
+            let mut offsets = Vec::with_capacity(self.chunks.len());
+            for chunk in &self.chunks {
+                offsets.push([u32::try_from(at).expect("a file stays below 4 GiB")]);
                 at += chunk.bytes;
-                [u32::try_from(start).expect("a file stays below 4 GiB")]
-            };
-            put_table(out, *b"stco", &self.chunks.iter().map(&mut offset).collect::<Vec<_>>());
+            }
+            put_table(out, *b"stco", &offsets);
         });
     }
 

@@ -30,6 +30,21 @@ pub(crate) struct PinRow {
     pub clock: ClockState,
 }
 
+impl PinRow {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(Self {
+            alert: row.get::<_, Parsed<AlertId>>(0)?.0,
+            seq: unsigned(row.get(1)?),
+            camera: row.get::<_, Parsed<CameraId>>(2)?.0,
+            from: WallTime::from_micros(row.get(3)?),
+            to: row.get::<_, Option<i64>>(4)?.map(WallTime::from_micros),
+            opened_at: WallTime::from_micros(row.get(5)?),
+            closed_at: row.get::<_, Option<i64>>(6)?.map(WallTime::from_micros),
+            clock: row.get::<_, Parsed<ClockState>>(7)?.0,
+        })
+    }
+}
+
 impl Index {
     /// Stores an event, its alert and the outbox row, and gives the alert its `seq`; durable when it returns.
     ///
@@ -53,27 +68,14 @@ impl Index {
 
     /// Footage that all events pin.
     pub fn pins(&self) -> Result<Vec<PinRow>, StoreError> {
-        let read = || {
-            let mut statement = self.connection.prepare(
-                "SELECT event.id, min(seq), camera, clip_starts_wall_us, clip_ends_wall_us, opened_wall_us,
-                        closed_wall_us, clock
-                 FROM event JOIN alert ON alert.event = event.id GROUP BY event.id",
-            )?;
-            let pin = |row: &Row| {
-                Ok(PinRow {
-                    alert: row.get::<_, Parsed<AlertId>>(0)?.0,
-                    seq: unsigned(row.get(1)?),
-                    camera: row.get::<_, Parsed<CameraId>>(2)?.0,
-                    from: WallTime::from_micros(row.get(3)?),
-                    to: row.get::<_, Option<i64>>(4)?.map(WallTime::from_micros),
-                    opened_at: WallTime::from_micros(row.get(5)?),
-                    closed_at: row.get::<_, Option<i64>>(6)?.map(WallTime::from_micros),
-                    clock: row.get::<_, Parsed<ClockState>>(7)?.0,
-                })
-            };
-            statement.query_map([], pin)?.collect::<rusqlite::Result<_>>()
-        };
-        read().map_err(self.failed("read the events"))
+        const PINS: &str = "
+            SELECT event.id, min(seq), camera, clip_starts_wall_us, clip_ends_wall_us, opened_wall_us, closed_wall_us,
+                   clock
+            FROM event JOIN alert ON alert.event = event.id GROUP BY event.id";
+        self.connection
+            .prepare(PINS)
+            .and_then(|mut select| select.query_map([], PinRow::read)?.collect())
+            .map_err(self.failed("read the events"))
     }
 
     /// Removes events and their messages, but for those with a message that is not delivered, in one transaction.

@@ -23,13 +23,11 @@ impl Index {
 
     /// All segments, oldest first.
     pub fn segments(&self) -> Result<Vec<KnownSegment>, StoreError> {
-        let read = || {
-            let mut statement =
-                self.connection.prepare(&format!("SELECT {KNOWN} FROM segment ORDER BY id"))?;
-            let mut cameras = HashMap::new();
-            statement.query_map([], |row| known(row, &mut cameras))?.collect::<rusqlite::Result<_>>()
-        };
-        read().map_err(self.failed("read the segments"))
+        let mut cameras = HashMap::new();
+        self.connection
+            .prepare(&format!("SELECT {KNOWN} FROM segment ORDER BY id"))
+            .and_then(|mut select| select.query_map([], |row| known(row, &mut cameras))?.collect())
+            .map_err(self.failed("read the segments"))
     }
 
     /// One segment, if there still is such a row.
@@ -43,17 +41,9 @@ impl Index {
     /// Origin of a segment, if there still is such a row.
     pub fn origin(&self, id: i64) -> Result<Option<Origin>, StoreError> {
         const ORIGIN: &str = "SELECT camera, epoch, boot_id, starts_monotonic_ns FROM segment WHERE id = ?1";
-        let origin = |row: &Row<'_>| {
-            Ok(Origin {
-                camera: row.get::<_, Parsed<CameraId>>(0)?.0,
-                epoch: Epoch(row.get(1)?),
-                boot_id: row.get(2)?,
-                starts_at: Monotonic::from_nanos(unsigned(row.get(3)?)),
-            })
-        };
         self.connection
             .prepare_cached(ORIGIN)
-            .and_then(|mut select| select.query_row([id], origin).optional())
+            .and_then(|mut select| select.query_row([id], Origin::read).optional())
             .map_err(self.failed("read a segment"))
     }
 
@@ -81,17 +71,9 @@ impl Index {
     }
 
     fn select_fragments(&self, sql: &str, segment: i64) -> Result<Vec<IndexedFragment>, StoreError> {
-        let fragment = |row: &Row<'_>| {
-            Ok(IndexedFragment {
-                offset_bytes: unsigned(row.get(0)?),
-                bytes: unsigned(row.get(1)?),
-                sha256: row.get(2)?,
-                starts_at: WallTime::from_micros(row.get(3)?),
-            })
-        };
         self.connection
             .prepare_cached(sql)
-            .and_then(|mut select| select.query_map([segment], fragment)?.collect())
+            .and_then(|mut select| select.query_map([segment], IndexedFragment::read)?.collect())
             .map_err(self.failed("read the fragments"))
     }
 
@@ -164,6 +146,28 @@ impl Index {
             Ok(unsigned(end))
         })
         .map_err(failed)
+    }
+}
+
+impl Origin {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            camera: row.get::<_, Parsed<CameraId>>(0)?.0,
+            epoch: Epoch(row.get(1)?),
+            boot_id: row.get(2)?,
+            starts_at: Monotonic::from_nanos(unsigned(row.get(3)?)),
+        })
+    }
+}
+
+impl IndexedFragment {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            offset_bytes: unsigned(row.get(0)?),
+            bytes: unsigned(row.get(1)?),
+            sha256: row.get(2)?,
+            starts_at: WallTime::from_micros(row.get(3)?),
+        })
     }
 }
 

@@ -26,10 +26,10 @@ impl Index {
         boot_id: &str,
         offset_micros: i64,
     ) -> Result<Vec<CorrectedTimes>, StoreError> {
-        let failed = self.failed("put times right");
+        let failed = self.failed("correct times");
         self.in_transaction(|transaction| {
-            put_events_right(transaction, boot_id, offset_micros)?;
-            put_segments_right(transaction, boot_id, offset_micros)
+            correct_events(transaction, boot_id, offset_micros)?;
+            correct_segments(transaction, boot_id, offset_micros)
         })
         .map_err(failed)
     }
@@ -51,7 +51,7 @@ impl Index {
     }
 }
 
-fn put_segments_right(
+fn correct_segments(
     transaction: &Transaction<'_>,
     boot_id: &str,
     offset_micros: i64,
@@ -84,11 +84,7 @@ fn put_segments_right(
 
 /// An event that was still open when the clock was set may have closed in right time already: then its end stays. That
 /// can be detected if the clock was more than an hour off, which no event's length comes near.
-fn put_events_right(
-    transaction: &Transaction<'_>,
-    boot_id: &str,
-    offset_micros: i64,
-) -> rusqlite::Result<()> {
+fn correct_events(transaction: &Transaction<'_>, boot_id: &str, offset_micros: i64) -> rusqlite::Result<()> {
     transaction
         .execute(
             "WITH off AS MATERIALIZED (

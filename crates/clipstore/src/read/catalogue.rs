@@ -151,14 +151,14 @@ impl Catalogue {
         self.lock()
             .prepare_cached("SELECT camera, clip_starts_wall_us, clip_ends_wall_us FROM event WHERE id = ?1")
             .and_then(|mut event| {
-                let span = |row: &Row| {
+                let span = event.query_row([alert.to_string()], |row| {
                     Ok((
                         row.get::<_, Parsed<CameraId>>(0)?.0,
                         WallTime::from_micros(row.get(1)?),
                         row.get::<_, Option<i64>>(2)?.map(WallTime::from_micros),
                     ))
-                };
-                event.query_row([alert.to_string()], span).optional()
+                });
+                span.optional()
             })
             .map_err(self.failed("read an event"))?
             .ok_or(StoreError::NoSuchAlert(alert))

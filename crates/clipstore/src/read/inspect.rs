@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -93,14 +93,26 @@ pub struct Finding {
     pub remedy: &'static str,
 }
 
+impl Finding {
+    /// A fault at a file.
+    fn at_file(wrong: Wrong, path: &Path, text: String, remedy: &'static str) -> Self {
+        Self { wrong, place: path.display().to_string(), camera: None, at: None, text, remedy }
+    }
+
+    /// The same, about footage of `segment` from `at`.
+    fn about(self, segment: &KnownSegment, at: WallTime) -> Self {
+        Self { camera: Some(segment.camera.clone()), at: Some(at), ..self }
+    }
+}
+
 const REPAIR: &str = "stop the daemon and run `wardwatch store repair`";
 const REBUILD: &str =
-    "stop the daemon and run `wardwatch store repair`: it builds the index anew from the clip files";
-const OTHER: &str = "look for the file that belongs in this place, and put it back; then stop the daemon and run `wardwatch store \
-                     repair`, which indexes this one as what it is";
-const KEEP: &str = "nothing brings the bytes back: the footage is kept as it is; look at the disk's health";
-const EXPORT: &str = "the footage is kept as it is; `wardwatch clips export` begins a file of its own there, for ffmpeg to look at";
-const UNREADABLE: &str = "look at the disk's health, and at who may read this";
+    "stop the daemon and run `wardwatch store repair`: it builds the index again from the clip files";
+const OTHER: &str = "put the original file back if you have it; then stop the daemon and run `wardwatch store repair`, which \
+                     indexes this file as the one that it is";
+const KEEP: &str = "the bytes are lost, and the rest of the footage is kept; check the disk's health";
+const EXPORT: &str = "the footage is kept as it is; `wardwatch clips export` starts a new file there, to be checked with ffmpeg";
+const UNREADABLE: &str = "check the disk's health, and the permissions of this file";
 
 /// Result of [`repair`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,15 +129,13 @@ fn check_aside(directory: &Path) -> Result<Vec<Finding>, StoreError> {
     if !aside.exists() {
         return Ok(Vec::new());
     }
-    let finding = |path: PathBuf| Finding {
-        wrong: Wrong::Aside,
-        place: aside.join(path).display().to_string(),
-        camera: None,
-        at: None,
-        text: "the store did not write it like that, and has moved it here; no limit reaches it".to_owned(),
-        remedy: "look at it, then remove it",
-    };
-    Ok(directory_scan::compare(&aside, &[])?.unknown.into_iter().map(finding).collect())
+    let files = directory_scan::compare(&aside, &[])?.unknown;
+    let text = "the file is not as the store writes files, and was quarantined here; no limit applies to it";
+    let remedy = "check whether you need the file, then remove it";
+    Ok(files
+        .iter()
+        .map(|path| Finding::at_file(Wrong::Aside, &aside.join(path), text.to_owned(), remedy))
+        .collect())
 }
 
 /// Checks the store in `settings.directory` and returns its faults. Changes nothing, needs no lock. `progress` gets the
@@ -143,37 +153,35 @@ pub fn check(
     if let Err(source) = std::fs::read_dir(&settings.directory) {
         return Err(StoreError::clip("read the folder", &settings.directory)(source));
     }
-    let damaged = |error: &StoreError| Finding {
-        wrong: Wrong::Index,
-        place: path.display().to_string(),
-        camera: None,
-        at: None,
-        text: chain(error),
-        remedy: REBUILD,
+    let index_fault = match std::fs::metadata(&path) {
+        Ok(metadata) if metadata.len() == 0 => Some("the index is empty: 0 bytes"),
+        Err(_) if !path.exists() => Some("the index is missing"),
+        _ => None,
     };
-    if !path.exists() {
-        let text = "the index is not there".to_owned();
-        return Ok(vec![Finding { text, ..damaged(&StoreError::Closed) }]);
-    }
-    if std::fs::metadata(&path).is_ok_and(|metadata| metadata.len() == 0) {
-        let text = "the index is empty: 0 bytes".to_owned();
-        return Ok(vec![Finding { text, ..damaged(&StoreError::Closed) }]);
+    if let Some(text) = index_fault {
+        return Ok(vec![Finding::at_file(Wrong::Index, &path, text.to_owned(), REBUILD)]);
     }
     require_clips(&clips)?;
-    let mut check = || {
-        let index = open_to_read(&path)?;
-        let mut findings = check_files(&index, &clips, depth, progress)?;
-        findings.extend(check_index(index.connection(), &path, depth));
-        findings.extend(check_alerts(&index, &path, settings.alert_age_max, depth)?);
-        findings.extend(check_aside(&settings.directory)?);
-        Ok(findings)
-    };
-    match check() {
+    match check_all(settings, depth, progress) {
         Err(error @ StoreError::Index { .. }) if error.kind() == ErrorKind::Corrupt => {
-            Ok(vec![damaged(&error)])
+            Ok(vec![Finding::at_file(Wrong::Index, &path, chain(&error), REBUILD)])
         }
         result => result,
     }
+}
+
+fn check_all(
+    settings: &Settings,
+    depth: Depth,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Vec<Finding>, StoreError> {
+    let path = crate::index_path(&settings.directory);
+    let index = open_to_read(&path)?;
+    let mut findings = check_files(&index, &crate::clips_path(&settings.directory), depth, progress)?;
+    findings.extend(check_index(index.connection(), &path, depth));
+    findings.extend(check_alerts(&index, &path, settings.alert_age_max, depth)?);
+    findings.extend(check_aside(&settings.directory)?);
+    Ok(findings)
 }
 
 /// Opens an index to read, and reads the ends of its tables. One of an earlier version has fewer of them until the daemon
@@ -197,7 +205,7 @@ pub fn index_problem(directory: &Path) -> Option<String> {
         Ok(metadata) if metadata.len() > 0 => open_to_read(&path).err().map(|error| chain(&error)),
         Ok(_) if has_footage() => Some(format!("{} is empty", path.display())),
         Err(error) if error.kind() == io::ErrorKind::NotFound && has_footage() => {
-            Some(format!("{} is not there, and there is footage", path.display()))
+            Some(format!("{} is missing, and there is footage", path.display()))
         }
         Err(error) if error.kind() != io::ErrorKind::NotFound => Some(format!("{}: {error}", path.display())),
         _ => None,
@@ -232,7 +240,7 @@ fn repair_locked(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Res
     let path = crate::index_path(directory);
     index.close().or_else(|error| if is_sound { Err(error) } else { Ok(()) })?;
     if !is_sound {
-        tracing::warn!("{} is damaged, and built anew from the clip files", path.display());
+        tracing::warn!("{} is damaged: building it again from the clip files", path.display());
         reconciled = reconciled.and(rebuild::rebuild(directory, &boot_id, ScanMode::All)?.reconciled);
     }
     let remaining = check(settings, Depth::Deep, progress)?;
@@ -250,13 +258,8 @@ fn check_files(
     let Difference { unknown, unread, .. } = directory_scan::compare(clips, &known)?;
     let total = known.len() as u64;
     let mut suspects = Vec::new();
-    let unread = unread.into_iter().map(|(folder, error)| Finding {
-        wrong: Wrong::FileUnreadable,
-        place: clips.join(folder).display().to_string(),
-        camera: None,
-        at: None,
-        text: error.to_string(),
-        remedy: UNREADABLE,
+    let unread = unread.into_iter().map(|(folder, error)| {
+        Finding::at_file(Wrong::FileUnreadable, &clips.join(folder), error.to_string(), UNREADABLE)
     });
     let mut findings: Vec<Finding> = unread.collect();
     for (done, segment) in (1..).zip(known) {
@@ -283,14 +286,8 @@ fn check_files(
         let is_indexed = index.has_path(&path)?;
         let absolute = clips.join(path);
         if !is_indexed && absolute.exists() {
-            findings.push(Finding {
-                wrong: Wrong::FileUnknown,
-                place: absolute.display().to_string(),
-                camera: None,
-                at: None,
-                text: "the index does not know this file".to_owned(),
-                remedy: REPAIR,
-            });
+            let text = "the index does not know this file".to_owned();
+            findings.push(Finding::at_file(Wrong::FileUnknown, &absolute, text, REPAIR));
         }
     }
     Ok(findings)
@@ -301,41 +298,45 @@ fn check_segment(index: &Index, clips: &Path, segment: &KnownSegment) -> Result<
     let path = clips.join(&segment.path);
     let last = index.last_fragment(segment.id)?;
     let origin = index.origin(segment.id)?;
-    let look = || -> io::Result<Option<(Wrong, String)>> {
-        let file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Some((Wrong::FileMissing, "the file is not there".to_owned())));
-            }
-            file => file?,
-        };
-        let mut walk = Walk::new(&file, 0)?;
-        if let Some(text) = other(&mut walk, origin.as_ref())? {
-            return Ok(Some((Wrong::FileOther, text)));
-        }
-        let (length, indexed) = (walk.length(), segment.bytes);
-        if length < indexed {
-            return Ok(Some((Wrong::FileShort, format!("{length} bytes of {indexed} are there"))));
-        }
-        if length > indexed && segment.ended {
-            let text = format!("{length} bytes are there, the index knows of {indexed}");
-            return Ok(Some((Wrong::FileLong, text)));
-        }
-        Ok(structure(&mut walk, last.as_ref())?.map(|text| (Wrong::Structure, text)))
-    };
-    let wrong = look().unwrap_or_else(|error| Some((Wrong::FileUnreadable, error.to_string())));
-    Ok(wrong.map(|(wrong, text)| Finding {
-        wrong,
-        place: path.display().to_string(),
-        camera: Some(segment.camera.clone()),
-        at: Some(segment.starts_at),
-        text,
-        remedy: match wrong {
+    let fault = file_fault(&path, segment, last.as_ref(), origin.as_ref())
+        .unwrap_or_else(|error| Some((Wrong::FileUnreadable, error.to_string())));
+    Ok(fault.map(|(wrong, text)| {
+        let remedy = match wrong {
             Wrong::FileUnreadable => UNREADABLE,
             Wrong::Structure => KEEP,
             Wrong::FileOther => OTHER,
             _ => REPAIR,
-        },
+        };
+        Finding::at_file(wrong, &path, text, remedy).about(segment, segment.starts_at)
     }))
+}
+
+/// Compares the file at `path` with its row: existence, origin, length, start and end.
+fn file_fault(
+    path: &Path,
+    segment: &KnownSegment,
+    last: Option<&IndexedFragment>,
+    origin: Option<&Origin>,
+) -> io::Result<Option<(Wrong, String)>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Some((Wrong::FileMissing, "the file is missing".to_owned())));
+        }
+        file => file?,
+    };
+    let mut walk = Walk::new(&file, 0)?;
+    if let Some(text) = other(&mut walk, origin)? {
+        return Ok(Some((Wrong::FileOther, text)));
+    }
+    let (length, indexed) = (walk.length(), segment.bytes);
+    let text = format!("the file has {length} bytes, and the index expects {indexed}");
+    if length < indexed {
+        return Ok(Some((Wrong::FileShort, text)));
+    }
+    if length > indexed && segment.ended {
+        return Ok(Some((Wrong::FileLong, text)));
+    }
+    Ok(structure(&mut walk, last)?.map(|text| (Wrong::Structure, text)))
 }
 
 /// Describes the file of another segment.
@@ -354,7 +355,7 @@ fn structure(walk: &mut Walk<'_>, last: Option<&IndexedFragment>) -> io::Result<
         Start::Nothing => return Ok(Some("the file does not start as a clip file does".to_owned())),
     }
     let Some(last) = last else {
-        return Ok(Some("the index knows of no fragment in it".to_owned()));
+        return Ok(Some("the index has no fragment of this file".to_owned()));
     };
     let end = last.offset_bytes + last.bytes;
     // Nothing behind it: the trailer was torn off, and the fragment was kept.
@@ -376,30 +377,23 @@ fn verify(index: &Index, clips: &Path, segment: &KnownSegment) -> Result<Option<
         headers = wrong_header(&file, &fragments);
         Ok(verified)
     });
-    let finding = |wrong, at, text| Finding {
-        wrong,
-        place: path.display().to_string(),
-        camera: Some(segment.camera.clone()),
-        at: Some(at),
-        text,
-        remedy: KEEP,
-    };
     let found = match verified {
         Ok(verified) => fragments.get(verified).map(|bad| {
             let (from, count) = (bad.offset_bytes, fragments.len() - verified);
             let text = format!(
-                "the bytes are not those that were written, in or before the fragment at byte {from}; {count} of {} \
-                 fragments cannot be vouched for",
+                "damaged bytes in or before the fragment at byte {from}; {count} of {} fragments fail their sha256",
                 fragments.len()
             );
-            finding(Wrong::Bytes, bad.starts_at, text)
+            Finding::at_file(Wrong::Bytes, &path, text, KEEP).about(segment, bad.starts_at)
         }),
-
-        Err(error) => Some(finding(Wrong::FileUnreadable, segment.starts_at, error.to_string())),
+        Err(error) => {
+            let finding = Finding::at_file(Wrong::FileUnreadable, &path, error.to_string(), KEEP);
+            Some(finding.about(segment, segment.starts_at))
+        }
     };
     let found = found.or_else(|| {
         let (at, text) = headers?;
-        Some(Finding { remedy: EXPORT, ..finding(Wrong::Header, at, text) })
+        Some(Finding::at_file(Wrong::Header, &path, text, EXPORT).about(segment, at))
     });
     // Retention may have removed it meanwhile.
     Ok(if found.is_some() && (index.segment(segment.id)?.is_none() || !path.exists()) { None } else { found })
@@ -411,35 +405,25 @@ fn check_index(connection: &Connection, path: &Path, depth: Depth) -> Vec<Findin
         Depth::Quick => format!("PRAGMA quick_check({COMPLAINTS_MAX})"),
         Depth::Deep => format!("PRAGMA integrity_check({COMPLAINTS_MAX})"),
     };
-    let complaints = || -> rusqlite::Result<Vec<String>> {
-        let mut said: Vec<String> =
-            connection.prepare(&pragma)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-        said.retain(|text| text != "ok");
-        let mut orphans = connection.prepare("PRAGMA foreign_key_check")?;
-        let orphan = |row: &rusqlite::Row<'_>| {
-            let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
-            Ok(format!("a row of {table} speaks of a row of {parent} that is not there"))
-        };
-        let orphans = orphans.query_map([], orphan)?.take(COMPLAINTS_MAX);
-        said.extend(orphans.collect::<rusqlite::Result<Vec<_>>>()?);
-        let impossible = rebuild::count_impossible_times(connection)?;
-        if impossible > 0 {
-            said.push(format!(
-                "{impossible} segments have times that no clock gave, or end before they start"
-            ));
-        }
-        Ok(said)
-    };
-    let complaints = complaints().unwrap_or_else(|error| vec![error.to_string()]);
-    let finding = |text| Finding {
-        wrong: Wrong::Index,
-        place: path.display().to_string(),
-        camera: None,
-        at: None,
-        text,
-        remedy: REBUILD,
-    };
-    complaints.into_iter().map(finding).collect()
+    let complaints = complaints(connection, &pragma).unwrap_or_else(|error| vec![error.to_string()]);
+    complaints.into_iter().map(|text| Finding::at_file(Wrong::Index, path, text, REBUILD)).collect()
+}
+
+fn complaints(connection: &Connection, pragma: &str) -> rusqlite::Result<Vec<String>> {
+    let mut found: Vec<String> =
+        connection.prepare(pragma)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    found.retain(|text| text != "ok");
+    let mut orphans = connection.prepare("PRAGMA foreign_key_check")?;
+    let orphans = orphans.query_map([], |row| {
+        let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
+        Ok(format!("a row of {table} refers to a missing row of {parent}"))
+    })?;
+    found.extend(orphans.take(COMPLAINTS_MAX).collect::<rusqlite::Result<Vec<_>>>()?);
+    let impossible = rebuild::count_impossible_times(connection)?;
+    if impossible > 0 {
+        found.push(format!("{impossible} segments have impossible times, or end before they start"));
+    }
+    Ok(found)
 }
 
 /// Checks for holes in the numbers, and in a deep check for invalid messages.
@@ -449,19 +433,11 @@ fn check_alerts(
     age_max: Duration,
     depth: Depth,
 ) -> Result<Vec<Finding>, StoreError> {
-    let finding = |wrong, seq: String, text, remedy| Finding {
-        wrong,
-        place: format!("{}, alert {seq}", path.display()),
-        camera: None,
-        at: None,
-        text,
-        remedy,
-    };
     let mut findings = Vec::new();
     for (first, last) in holes(index, path, clock::wall() - age_max)? {
         let seq = if first == last { first.to_string() } else { format!("{first} to {last}") };
-        let text = "the number was given, and the alert is not there".to_owned();
-        findings.push(finding(Wrong::SeqHole, seq, text, REBUILD));
+        let text = "the number was given, and the alert is missing".to_owned();
+        findings.push(alert_finding(Wrong::SeqHole, path, &seq, text, REBUILD));
     }
     if depth == Depth::Deep {
         let failed = || StoreError::index("read the alerts", path);
@@ -472,36 +448,40 @@ fn check_alerts(
             let seq = unsigned(row.get(0).map_err(failed())?);
             let message: String = row.get(1).map_err(failed())?;
             if let Err(error) = parse_alert(OutboxId::default(), seq, (message, None)) {
-                let remedy = "nothing brings it back; the post is not told of it";
-                findings.push(finding(Wrong::Message, seq.to_string(), chain(&error), remedy));
+                let remedy = "the message is lost; the post is not told of it";
+                findings.push(alert_finding(Wrong::Message, path, &seq.to_string(), chain(&error), remedy));
             }
         }
     }
     Ok(findings)
 }
 
+fn alert_finding(wrong: Wrong, index: &Path, seq: &str, text: String, remedy: &'static str) -> Finding {
+    let place = format!("{}, alert {seq}", index.display());
+    Finding { wrong, place, camera: None, at: None, text, remedy }
+}
+
 /// Numbers that were given and that no alert has. Those that follow an alert stored before `old` may have been removed
 /// by retention; those that a rebuild noted are known.
 fn holes(index: &Index, path: &Path, old: WallTime) -> Result<Vec<(u64, u64)>, StoreError> {
-    let read = || -> rusqlite::Result<Vec<(u64, u64)>> {
-        let connection = index.connection();
-        // One statement sees one moment: the daemon goes on.
-        let known = if connection.table_exists(None, "seq_gap")? {
-            "NOT EXISTS (SELECT 1 FROM seq_gap WHERE first <= seq + 1 AND last >= following - 1)"
-        } else {
-            "true"
-        };
-        let sql = format!(
-            "WITH given AS (
-                 SELECT seq, stored_wall_us, lead(seq, 1, (SELECT last + 1 FROM sequence)) OVER (ORDER BY seq)
-                        AS following
-                 FROM alert)
-             SELECT seq + 1, following - 1 FROM given
-             WHERE following <> seq + 1 AND stored_wall_us > ?1 AND {known}"
-        );
-        let mut select = connection.prepare(&sql)?;
-        let hole = |row: &rusqlite::Row<'_>| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?)));
-        select.query_map([old.as_micros()], hole)?.collect()
+    select_holes(index.connection(), old).map_err(StoreError::index("read the alerts", path))
+}
+
+fn select_holes(connection: &Connection, old: WallTime) -> rusqlite::Result<Vec<(u64, u64)>> {
+    // One statement sees one moment: the daemon may be writing.
+    let known = if connection.table_exists(None, "seq_gap")? {
+        "NOT EXISTS (SELECT 1 FROM seq_gap WHERE first <= seq + 1 AND last >= following - 1)"
+    } else {
+        "true"
     };
-    read().map_err(StoreError::index("read the alerts", path))
+    let sql = format!(
+        "WITH given AS (
+             SELECT seq, stored_wall_us, lead(seq, 1, (SELECT last + 1 FROM sequence)) OVER (ORDER BY seq)
+                    AS following
+             FROM alert)
+         SELECT seq + 1, following - 1 FROM given
+         WHERE following <> seq + 1 AND stored_wall_us > ?1 AND {known}"
+    );
+    let mut select = connection.prepare(&sql)?;
+    select.query_map([old.as_micros()], |row| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?))))?.collect()
 }

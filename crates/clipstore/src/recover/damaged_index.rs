@@ -18,7 +18,7 @@ const TRIES_MAX: i64 = 1_000_000;
 /// Result of [`recover_alerts`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct RecoveredAlerts {
-    /// Number of salvaged alerts.
+    /// Number of recovered alerts.
     pub alerts: u64,
 }
 
@@ -53,6 +53,12 @@ pub(super) fn recover_alerts(
     note_gaps(new, last)?;
     let alerts: i64 = new.query_row("SELECT count(*) FROM alert", [], |row| row.get(0))?;
     Ok(RecoveredAlerts { alerts: unsigned(alerts) })
+}
+
+/// Events that alerts refer to and that are missing.
+fn orphans(new: &Transaction<'_>) -> rusqlite::Result<Vec<String>> {
+    const ORPHANS: &str = "SELECT DISTINCT event FROM alert WHERE event NOT IN (SELECT id FROM event)";
+    new.prepare(ORPHANS)?.query_map([], |row| row.get(0))?.collect()
 }
 
 struct Copy<'a> {
@@ -109,12 +115,9 @@ impl Copy<'_> {
             .prepare("SELECT seq FROM alert ORDER BY seq")?
             .query_map([], |row| row.get(0))?
             .collect::<rusqlite::Result<Vec<i64>>>()?;
-        let end = |order| -> Option<i64> {
-            let sql = format!("SELECT seq FROM alert ORDER BY seq {order} LIMIT 1");
-            self.old.query_row(&sql, [], |row| row.get(0)).ok()
-        };
-        let first = end("ASC").or(kept.first().copied()).unwrap_or(1);
-        let last = end("DESC").or(kept.last().copied()).unwrap_or(0).max(self.read_sequence().unwrap_or(0));
+        let first = self.end("ASC").or(kept.first().copied()).unwrap_or(1);
+        let last =
+            self.end("DESC").or(kept.last().copied()).unwrap_or(0).max(self.read_sequence().unwrap_or(0));
         let first = first.max(last.saturating_sub(TRIES_MAX));
         for seq in first..=last {
             if kept.binary_search(&seq).is_err() {
@@ -124,13 +127,15 @@ impl Copy<'_> {
         Ok(())
     }
 
+    /// Number of the first or last readable alert of the old index.
+    fn end(&self, order: &str) -> Option<i64> {
+        let sql = format!("SELECT seq FROM alert ORDER BY seq {order} LIMIT 1");
+        self.old.query_row(&sql, [], |row| row.get(0)).ok()
+    }
+
     /// Copies the events that alerts need: by key, or else out of the message. An alert with neither could not be sent, and
     /// is removed.
     fn events_of_alerts(&self) -> rusqlite::Result<()> {
-        const ORPHANS: &str = "SELECT DISTINCT event FROM alert WHERE event NOT IN (SELECT id FROM event)";
-        let orphans = |new: &Transaction<'_>| -> rusqlite::Result<Vec<String>> {
-            new.prepare(ORPHANS)?.query_map([], |row| row.get(0))?.collect()
-        };
         for event in orphans(self.new)? {
             self.rows("SELECT * FROM event WHERE id = ?1", Some(&event.into()), "event")?;
         }
@@ -158,10 +163,9 @@ impl Copy<'_> {
             .query_map([], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         for seq in seqs {
-            let is_waiting = || -> rusqlite::Result<bool> {
-                self.old.prepare_cached("SELECT 1 FROM outbox WHERE seq = ?1")?.exists([seq])
-            };
-            if is_waiting().unwrap_or(true) {
+            let select = self.old.prepare_cached("SELECT 1 FROM outbox WHERE seq = ?1");
+            let is_waiting = select.and_then(|mut select| select.exists([seq]));
+            if is_waiting.unwrap_or(true) {
                 self.new.execute("INSERT INTO outbox (seq) VALUES (?1)", [seq])?;
             }
         }
@@ -171,10 +175,7 @@ impl Copy<'_> {
     /// Identity of the outbox, if the old index still has it.
     fn identity(&self) -> Option<Identity> {
         const IDENTITY: &str = "SELECT id, since, thumbnails_shed FROM outbox_identity WHERE one = 1";
-        let read = |row: &Row<'_>| {
-            Ok(Identity { id: row.get(0)?, since: row.get(1)?, thumbnails_shed: row.get(2)? })
-        };
-        let identity = self.old.query_row(IDENTITY, [], read).ok()?;
+        let identity = self.old.query_row(IDENTITY, [], Identity::read).ok()?;
         identity.id.parse::<OutboxId>().is_ok().then_some(identity)
     }
 
@@ -192,6 +193,10 @@ struct Identity {
 }
 
 impl Identity {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { id: row.get(0)?, since: row.get(1)?, thumbnails_shed: row.get(2)? })
+    }
+
     fn keep(&self, new: &Transaction<'_>) -> rusqlite::Result<()> {
         new.execute(
             "UPDATE outbox_identity SET id = ?1, since = ?2, thumbnails_shed = ?3",

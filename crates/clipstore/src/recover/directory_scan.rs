@@ -46,13 +46,13 @@ pub(crate) fn compare(clips: &Path, known: &[KnownSegment]) -> Result<Difference
         let rows = expected.remove(folder.as_os_str().as_bytes()).unwrap_or_default();
         merge(&folder, names, rows, &mut difference);
     }
-    let is_unread = |folder: &[u8]| {
+    // Rows of folders that do not exist.
+    for (folder, rows) in expected {
         let folder = Path::new(OsStr::from_bytes(folder));
-        difference.unread.iter().any(|(unread, _)| folder.starts_with(unread))
-    };
-    let gone = expected.into_iter().filter(|(folder, _)| !is_unread(folder));
-    let gone: Vec<usize> = gone.flat_map(|(_, rows)| rows).map(|(_, place)| place as usize).collect();
-    difference.missing.extend(gone);
+        if !difference.unread.iter().any(|(unread, _)| folder.starts_with(unread)) {
+            difference.missing.extend(rows.into_iter().map(|(_, place)| place as usize));
+        }
+    }
     difference.missing.sort_unstable();
     Ok(difference)
 }
@@ -117,8 +117,11 @@ pub(crate) fn is_segment_name(path: &Path) -> bool {
     let Some(stem) = path.file_stem().and_then(OsStr::to_str) else { return false };
     let Some((time, numbers)) = stem.split_once('-') else { return false };
     let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     path.components().count() == 4 && shape == "00000000T000000.000Z" && numbers.split('-').all(is_number)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Removes the folders above a removed clip file that are empty now, up to `clips`.

@@ -1,4 +1,4 @@
-//! Builds a lost or damaged index anew from the clip files, which hold all its facts on footage. Readable events and
+//! Builds a lost or damaged index again from the clip files, which hold all its facts on footage. Readable events and
 //! alerts are brought over from the damaged one.
 //!
 //! The new index is made beside the old one and takes its place when it is complete, so that a power cut in the middle
@@ -33,25 +33,25 @@ pub(crate) struct Opened {
 }
 
 /// Opens the index of the store in `directory`, and makes it and the clip files agree. The caller holds the store's lock.
-/// An index that is missing, empty or damaged is built anew.
+/// An index that is missing, empty or damaged is built again.
 pub(crate) fn open(directory: &Path, boot_id: &str, mode: ScanMode) -> Result<Opened, StoreError> {
     let path = crate::index_path(directory);
     finish_swap(directory)?;
     let is_lost = fs::metadata(&path).map_or(true, |metadata| metadata.len() == 0);
     if is_lost && was_used(directory)? {
-        tracing::warn!("{} is lost, and built anew from the clip files", path.display());
+        tracing::warn!("{} is lost: building it again from the clip files", path.display());
         return rebuild(directory, boot_id, mode);
     }
     match open_and_reconcile(directory, boot_id, mode) {
         Err(error) if error.kind() == ErrorKind::Corrupt => {
-            tracing::error!("{}: it is built anew from the clip files", chain(&error));
+            tracing::error!("index damaged: {}; building it again from the clip files", chain(&error));
             rebuild(directory, boot_id, mode)
         }
         opened => opened,
     }
 }
 
-/// Sets the index aside, builds a new one from the clip files, and opens that. The caller holds the store's lock, has
+/// Renames the damaged index, builds a new one from the clip files, and opens that. The caller holds the store's lock, has
 /// synced the clip files that it writes, and has closed its own connection to the index; connections that read see the
 /// old one until they are opened again.
 ///
@@ -60,12 +60,12 @@ pub(crate) fn rebuild(directory: &Path, boot_id: &str, mode: ScanMode) -> Result
     let path = crate::index_path(directory);
     let fresh = fresh_path(directory);
     remove_index(&fresh).map_err(StoreError::clip("remove", &fresh))?;
-    let salvaged = recover_into(directory, &fresh, boot_id)?;
-    let damaged_index = quarantine(directory).map_err(StoreError::clip("set aside", &path))?;
-    swap_in(directory).map_err(StoreError::clip("put in its place", &fresh))?;
+    let recovered = recover_into(directory, &fresh, boot_id)?;
+    let damaged_index = quarantine(directory).map_err(StoreError::clip("rename the damaged index", &path))?;
+    swap_in(directory).map_err(StoreError::clip("put the new index in its place from", &fresh))?;
     let mut opened = open_and_reconcile(directory, boot_id, mode)?;
     opened.reconciled.rebuilt = true;
-    opened.reconciled.recovered_alerts = salvaged.alerts;
+    opened.reconciled.recovered_alerts = recovered.alerts;
     opened.reconciled.damaged_index = damaged_index;
     Ok(opened)
 }
@@ -93,11 +93,11 @@ fn recover_into(directory: &Path, fresh: &Path, boot_id: &str) -> Result<Recover
         Ok(metadata) if metadata.len() > 0 => Index::open_damaged(&path).ok(),
         _ => None,
     };
-    let salvaged = index
+    let recovered = index
         .fill(|transaction| damaged_index::recover_alerts(old.as_ref(), transaction))
-        .map_err(StoreError::index("salvage alerts into", fresh))?;
+        .map_err(StoreError::index("copy alerts into", fresh))?;
     index.close()?;
-    Ok(salvaged)
+    Ok(recovered)
 }
 
 fn fresh_path(directory: &Path) -> PathBuf {
@@ -123,10 +123,10 @@ fn remove_index(index: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Finishes a swap: a power cut may have come between moving the old index aside and putting the new one in its place.
+/// Finishes a swap: a power cut may have come between renaming the old index and putting the new one in its place.
 fn finish_swap(directory: &Path) -> Result<(), StoreError> {
     let fresh = fresh_path(directory);
-    let failed = || StoreError::clip("put in its place", &fresh);
+    let failed = || StoreError::clip("put the new index in its place from", &fresh);
     if !fresh.exists() {
         return Ok(());
     }
@@ -181,14 +181,15 @@ fn damaged_path(directory: &Path, number: u64) -> PathBuf {
 
 /// The numbers of the damaged indexes that are kept, ascending.
 fn damaged(directory: &Path) -> io::Result<Vec<u64>> {
-    let number = |entry: fs::DirEntry| {
-        let name = entry.file_name();
-        name.to_str()?.strip_prefix("index.corrupt-")?.strip_suffix(".sqlite")?.parse().ok()
-    };
-    let mut numbers: Vec<u64> =
-        fs::read_dir(directory)?.filter_map(|entry| entry.ok().and_then(number)).collect();
+    let entries = fs::read_dir(directory)?.flatten();
+    let mut numbers: Vec<u64> = entries.filter_map(|entry| number(&entry)).collect();
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// The number of a damaged index; `None` for another file.
+fn number(entry: &fs::DirEntry) -> Option<u64> {
+    entry.file_name().to_str()?.strip_prefix("index.corrupt-")?.strip_suffix(".sqlite")?.parse().ok()
 }
 
 /// Number of segments with times that no clock gave: before 1970, after the year 9999, or ending before they start, by more
@@ -204,10 +205,11 @@ pub(crate) fn count_impossible_times(connection: &Connection) -> rusqlite::Resul
 /// Returns true if SQLite finds nothing wrong with an index, its references included, and all its times are possible. Reads all of
 /// it.
 pub(crate) fn is_sound(connection: &Connection) -> bool {
-    let verdict = || -> rusqlite::Result<bool> {
-        let said: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-        let orphans = connection.prepare("PRAGMA foreign_key_check")?.exists([])?;
-        Ok(said == "ok" && !orphans && count_impossible_times(connection)? == 0)
-    };
-    verdict().unwrap_or(false)
+    check_soundness(connection).unwrap_or(false)
+}
+
+fn check_soundness(connection: &Connection) -> rusqlite::Result<bool> {
+    let result: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    let orphans = connection.prepare("PRAGMA foreign_key_check")?.exists([])?;
+    Ok(result == "ok" && !orphans && count_impossible_times(connection)? == 0)
 }

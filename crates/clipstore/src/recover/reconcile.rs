@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::StoreError;
-use crate::index::{Batch, FragmentRow, Index, IndexedFragment, KnownSegment, SegmentRow};
+use crate::index::{Batch, FragmentRow, Index, KnownSegment, SegmentRow};
 use crate::recover::directory_scan;
 use crate::recover::identity::{Identity, identify};
 use crate::write::container::{self, Found, Start, Walk};
@@ -95,7 +95,7 @@ impl Reconciled {
 
     /// One bad file does not keep the box from recording.
     fn failed(&mut self, error: &StoreError) {
-        tracing::warn!("left as it is: {}", chain(error));
+        tracing::warn!("file not repaired, and left as it is until the next start: {}", chain(error));
         self.failed_files += 1;
     }
 }
@@ -105,11 +105,11 @@ impl fmt::Display for Reconciled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
         if self.rebuilt {
-            parts.push("built the index anew from the clip files".to_owned());
+            parts.push("built the index again from the clip files".to_owned());
         }
         if let Some(path) = &self.damaged_index {
             let alerts = self.recovered_alerts;
-            parts.push(format!("kept the damaged one as {} ({alerts} alerts salvaged)", path.display()));
+            parts.push(format!("kept the damaged one as {} ({alerts} alerts recovered)", path.display()));
         }
         let mut say = |count: u64, text: String| {
             if count > 0 {
@@ -124,27 +124,24 @@ impl fmt::Display for Reconciled {
             fragments,
             format!("indexed {fragments} fragment{plural} of {} again", files(self.indexed_files)),
         );
+        say(self.cut_files, format!("cut {} incomplete bytes off {}", self.cut_bytes, files(self.cut_files)));
+        say(self.removed_files, format!("removed {} without a complete fragment", files(self.removed_files)));
         say(
-            self.cut_files,
-            format!("cut {} bytes that were torn off {}", self.cut_bytes, files(self.cut_files)),
+            self.removed_rows,
+            format!("removed the rows of {} whose files are missing", segments(self.removed_rows)),
         );
-        say(self.removed_files, format!("removed {} without a whole fragment", files(self.removed_files)));
-        say(self.removed_rows, format!("forgot {} whose files are gone", segments(self.removed_rows)));
         say(
             self.shortened_segments,
-            format!("shortened {} that lost bytes", segments(self.shortened_segments)),
+            format!("shortened the rows of {} whose files lost bytes", segments(self.shortened_segments)),
         );
         say(
             self.quarantined_files,
-            format!(
-                "put {} that the store did not write like that into aside/",
-                files(self.quarantined_files)
-            ),
+            format!("quarantined {} in aside/: not as the store writes files", files(self.quarantined_files)),
         );
-        say(self.corrected_segments, format!("put the times of {} right", segments(self.corrected_segments)));
-        say(self.failed_files, format!("left {} as they are (said above)", files(self.failed_files)));
+        say(self.corrected_segments, format!("corrected the times of {}", segments(self.corrected_segments)));
+        say(self.failed_files, format!("left {} unrepaired (see the log)", files(self.failed_files)));
         if parts.is_empty() {
-            parts.push("nothing to mend".to_owned());
+            parts.push("nothing to repair".to_owned());
         }
         f.write_str(&parts.join(", "))
     }
@@ -224,15 +221,19 @@ impl Work<'_> {
     /// Takes out the segments without a file.
     fn forget_missing(&mut self, known: Vec<KnownSegment>, missing: &[usize]) -> Vec<KnownSegment> {
         let mut missing = missing.iter().copied().peekable();
-        let is_missing = |(place, segment): &(usize, KnownSegment)| {
-            // The walk does not see a file behind a link.
-            missing.next_if_eq(place).is_some()
-                && !self.clips.join(&segment.path).try_exists().unwrap_or(true)
-        };
-        let (gone, there): (Vec<_>, Vec<_>) = known.into_iter().enumerate().partition(is_missing);
-        self.done.removed_rows += gone.len() as u64;
-        self.batch.removed.extend(gone.into_iter().map(|(_, segment)| segment.id));
-        there.into_iter().map(|(_, segment)| segment).collect()
+        let mut present = Vec::with_capacity(known.len());
+        for (place, segment) in known.into_iter().enumerate() {
+            // The scan does not see a file behind a link.
+            let is_missing = missing.next_if_eq(&place).is_some()
+                && !self.clips.join(&segment.path).try_exists().unwrap_or(true);
+            if is_missing {
+                self.done.removed_rows += 1;
+                self.batch.removed.push(segment.id);
+            } else {
+                present.push(segment);
+            }
+        }
+        present
     }
 
     fn repair_known(&mut self, known: &mut Vec<KnownSegment>, mode: ScanMode) -> Result<(), StoreError> {
@@ -253,7 +254,7 @@ impl Work<'_> {
     /// Makes one segment's file and row agree; its `bytes` are 0 if its row is gone.
     fn repair_segment(&mut self, segment: &mut KnownSegment) -> Result<(), StoreError> {
         let path = self.clips.join(&segment.path);
-        let length = fs::metadata(&path).map_err(StoreError::clip("look at", &path))?.len();
+        let length = fs::metadata(&path).map_err(StoreError::clip("read the length of", &path))?.len();
         if self.part(segment, &path, length)? {
             return Ok(());
         }
@@ -284,20 +285,20 @@ impl Work<'_> {
             Ok((identify(&file, &origin, &indexed)?, has_footage))
         };
         let (identity, has_footage) = read().map_err(StoreError::clip("read", path))?;
-        let is_in_file = |row: &IndexedFragment| row.offset_bytes + row.bytes <= length;
-        let what = match identity {
+        let has_footage_of_row = indexed.iter().any(|row| row.offset_bytes + row.bytes <= length);
+        let difference = match identity {
             Identity::Own => return Ok(false),
             // Nothing is to be cut, or there is nothing that could prove it.
             Identity::Unproven
-                if length == segment.bytes || (length < segment.bytes && !indexed.iter().any(is_in_file)) =>
+                if length == segment.bytes || (length < segment.bytes && !has_footage_of_row) =>
             {
                 return Ok(false);
             }
             Identity::Unproven => "the file is not the one that the index describes".to_owned(),
-            Identity::Other(what) => what,
+            Identity::Other(difference) => difference,
         };
         tracing::warn!(
-            "{}: {what}; the footage that was in this place is gone, this file is kept",
+            "{}: {difference}; the row of the lost footage is removed, and this file is kept",
             path.display()
         );
         self.done.removed_rows += 1;
@@ -346,7 +347,7 @@ impl Work<'_> {
     fn cut(&mut self, file: &File, path: &Path, walked: u64, end: u64) -> Result<bool, StoreError> {
         let absolute = self.clips.join(path);
         let failed = |doing| StoreError::clip(doing, &absolute);
-        let length = file.metadata().map_err(failed("look at"))?.len();
+        let length = file.metadata().map_err(failed("read the length of"))?.len();
         if length <= end {
             return Ok(true);
         }
@@ -371,10 +372,10 @@ impl Work<'_> {
         if let Err(error) = copy() {
             // Half a copy is of no use.
             let _ = fs::remove_file(&to);
-            return Err(StoreError::clip("copy to aside/ what is behind damaged bytes of", from)(error));
+            return Err(StoreError::clip("copy to aside/ the damaged file", from)(error));
         }
         tracing::warn!(
-            "{}: there is footage behind damaged bytes, which cannot be indexed: the whole file was copied to {}",
+            "{}: the footage behind damaged bytes cannot be indexed; the file was copied to {}",
             from.display(),
             to.display()
         );
@@ -480,8 +481,12 @@ impl Work<'_> {
     fn quarantine(&mut self, path: &Path) -> Result<(), StoreError> {
         let from = self.clips.join(path);
         let to = self.free_place_aside(path)?;
-        fs::rename(&from, &to).map_err(StoreError::clip("move aside", &from))?;
-        tracing::warn!("{} is not as the store writes files: moved to {}", from.display(), to.display());
+        fs::rename(&from, &to).map_err(StoreError::clip("move to aside/", &from))?;
+        tracing::warn!(
+            "file quarantined: {} is not as the store writes files, and was moved to {}",
+            from.display(),
+            to.display()
+        );
         directory_scan::prune_folders(&self.clips, &from);
         self.done.quarantined_files += 1;
         Ok(())
@@ -489,12 +494,12 @@ impl Work<'_> {
 
     /// Free place in `aside/` for a file below `clips`; its folder is made.
     fn free_place_aside(&self, path: &Path) -> Result<PathBuf, StoreError> {
-        let to = self.aside.join(path);
-        let numbered = |number: u32| match number {
-            0 => to.clone(),
-            number => to.with_extension(format!("{number}.mp4")),
-        };
-        let to = (0..).map(numbered).find(|path| !path.exists()).expect("numbers do not end");
+        let first = self.aside.join(path);
+        let (mut to, mut number) = (first.clone(), 0);
+        while to.exists() {
+            number += 1;
+            to = first.with_extension(format!("{number}.mp4"));
+        }
         let folder = to.parent().expect("a file is in a folder");
         fs::create_dir_all(folder).map_err(StoreError::clip("make the folder", folder))?;
         Ok(to)
@@ -557,8 +562,8 @@ fn leave_torn(path: &Path, found: &mut Vec<Found>, verified: Option<usize>) {
     match verified {
         Some(good) if before_end <= TORN_MAX => found.truncate(good),
         _ => tracing::warn!(
-            "{}: the bytes before {} are not those that were written; the footage is kept, `wardwatch store check \
-             --deep` says more",
+            "{}: damaged bytes before byte {}; the footage is kept, and `wardwatch store check --deep` \
+             lists the damage",
             path.display(),
             bad.offset_bytes + bad.trailer.bytes
         ),
@@ -572,10 +577,10 @@ fn ends_of(found: &[Found]) -> impl Iterator<Item = (u64, [u8; 32])> {
 
 /// Gives another id, greater than all, to those of the sorted `candidates` with an id that is taken.
 fn give_free_ids(candidates: &mut Vec<Candidate>, known: &[KnownSegment], next_id: i64) {
-    let is_known = |id: i64| known.binary_search_by_key(&id, |segment| segment.id).is_ok();
     let mut last = 0;
     let (mut free, mut taken): (Vec<_>, Vec<_>) = candidates.drain(..).partition(|candidate| {
-        let is_free = candidate.id > last && candidate.id <= ID_MAX && !is_known(candidate.id);
+        let is_known = known.binary_search_by_key(&candidate.id, |segment| segment.id).is_ok();
+        let is_free = candidate.id > last && candidate.id <= ID_MAX && !is_known;
         last = if is_free { candidate.id } else { last };
         is_free
     });

@@ -78,32 +78,29 @@ pub(super) struct Aging {
     pub clock: ClockState,
 }
 
-/// Marks those of `things`, from the oldest to the youngest, that are older than `age_max` at `now`.
+/// Marks those of `items`, from the oldest to the youngest, that are older than `age_max` at `now`.
 pub(super) fn expired<T>(
-    things: &[T],
+    items: &[T],
     aging: impl Fn(&T) -> Aging,
     now: Option<WallTime>,
     age_max: Duration,
 ) -> Vec<bool> {
-    let Some(now) = now else { return vec![false; things.len()] };
+    let Some(now) = now else { return vec![false; items.len()] };
     let mut latest = WallTime::from_micros(i64::MIN);
-    let mut of_its_own = |thing: &T| {
-        let Aging { at, since, clock } = aging(thing);
-        let dated = clock != ClockState::Unsynced && at <= now && at >= latest;
-        latest = if dated { at } else { latest };
-        dated.then(|| now.since(since) > age_max)
-    };
-    let own: Vec<Option<bool>> = things.iter().map(&mut of_its_own).collect();
+    // By its own date; `None` for an item that is not dated.
+    let mut own = Vec::with_capacity(items.len());
+    for item in items {
+        let Aging { at, since, clock } = aging(item);
+        let is_dated = clock != ClockState::Unsynced && at <= now && at >= latest;
+        latest = if is_dated { at } else { latest };
+        own.push(is_dated.then(|| now.since(since) > age_max));
+    }
+    let mut expired = vec![false; items.len()];
     let mut younger_is = false;
-    let mut expired: Vec<bool> = own
-        .into_iter()
-        .rev()
-        .map(|own| {
-            younger_is |= own == Some(true);
-            own.unwrap_or(younger_is)
-        })
-        .collect();
-    expired.reverse();
+    for (expired, own) in expired.iter_mut().zip(own).rev() {
+        younger_is |= own == Some(true);
+        *expired = own.unwrap_or(younger_is);
+    }
     expired
 }
 

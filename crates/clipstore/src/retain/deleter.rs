@@ -34,7 +34,7 @@ impl Deleter {
     pub fn new(clips: PathBuf) -> Self {
         Self {
             clips,
-            fault: Fault::new("clip files cannot be removed"),
+            fault: Fault::new("clip files cannot be deleted"),
             failures: 0,
             paused_until: None,
             deleted: Vec::new(),
@@ -64,7 +64,7 @@ impl Deleter {
 
     fn failed(&mut self, list: &mut SegmentList, id: i64, path: &Path, error: io::Error) {
         let read_only = error.kind() == io::ErrorKind::ReadOnlyFilesystem;
-        self.fault.note(Some(&StoreError::clip("remove", path)(error)));
+        self.fault.note(Some(&StoreError::clip("delete", path)(error)));
         self.failures += 1;
         if !read_only {
             list.stick(id);
@@ -94,7 +94,7 @@ impl Deleter {
         self.count
     }
 
-    /// Reason why files cannot be removed, for a person.
+    /// Reason why files cannot be deleted, for a person.
     pub fn reason(&self) -> Option<String> {
         self.fault.reason.clone()
     }

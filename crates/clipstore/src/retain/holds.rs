@@ -1,10 +1,10 @@
 //! Holds: footage that is kept as evidence until a person releases it.
 //!
 //! One JSON file per hold in `holds/`, beside the clip files: a lost index loses no hold. Commands write them, while
-//! the daemon runs or not; the daemon's writer checks the folder again before each file that it removes. A file that
+//! the daemon runs or not; the daemon's writer checks the folder again before each file that it deletes. A file that
 //! cannot be parsed is never taken for no hold.
 //!
-//! The folder's lock (flock) is held shared from the last check until the file is gone, and exclusively while a hold
+//! The folder's lock (flock) is held shared from the last check until the file is deleted, and exclusively while a hold
 //! gets its name: footage that exists when [`hold`] returns stays.
 
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ pub const SCHEMA: &str = "wardwatch.hold/1";
 /// Letters of an id: none that looks like another, or like a digit.
 const LETTERS: &[u8] = b"abcdefghjkmnpqrstuvwxyz23456789";
 const ID_LETTERS: usize = 5;
-/// Maximum number of the writer's tries to get the folder's lock, a millisecond apart, before it goes without removing.
+/// Maximum number of the writer's tries to get the folder's lock, a millisecond apart, before it deletes nothing for a while.
 const LOCK_TRIES: u32 = 20;
 
 /// Footage to hold.
@@ -101,8 +101,8 @@ pub struct Holds {
 
 /// Holds footage of the store in `directory`, also beside its daemon; on the disk when it returns.
 ///
-/// The access log gets its line first. Footage that retention removed before this returns is gone: check that the files
-/// of [`Hold::paths`] exist. Without a readable index the hold names no files and goes by time alone.
+/// The access log gets its line first. Retention may delete footage before this returns: check that the files of
+/// [`Hold::paths`] exist. Without a readable index the hold names no files, and covers its span of time alone.
 ///
 /// # Errors
 /// A span that ends before it begins, or a disk that refuses; then nothing is held, though the access log may say so.
@@ -131,15 +131,16 @@ pub fn hold(directory: &Path, new: NewHold) -> Result<Hold, StoreError> {
     };
     let temporary = write_temporary(&folder, &hold)?;
     owner::hand_over(directory, &temporary);
+    let path = file(&folder, &hold.id);
     let placed = log(directory, &hold, AccessKind::Held, &hold.who, &hold.reason)
-        .and_then(|()| place(&folder, &temporary, &file(&folder, &hold.id)));
+        .and_then(|()| place(&folder, &temporary, &path).map_err(StoreError::clip("write the hold", &path)));
     if placed.is_err() {
         let _ = fs::remove_file(&temporary);
     }
     placed.map(|()| hold)
 }
 
-/// Ends a hold: retention removes its footage as it does other footage. The access log gets its line first.
+/// Ends a hold: retention deletes its footage as it does other footage. The access log gets its line first.
 ///
 /// # Errors
 /// No such hold, one that is damaged (the error tells the remedy), or a disk that refuses; then it still holds.
@@ -223,17 +224,20 @@ impl HoldsFolder {
 
     /// While this is kept, no hold gets its name. `None` where another process keeps it for long.
     pub fn lock(&self) -> Result<Option<HoldsLock>, StoreError> {
-        let failed = |error| StoreError::clip("lock the folder", &self.folder)(error);
+        self.try_lock().map_err(StoreError::clip("lock the folder", &self.folder))
+    }
+
+    fn try_lock(&self) -> io::Result<Option<HoldsLock>> {
         let folder = match File::open(&self.folder) {
             // No hold can have been made.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(HoldsLock(None))),
-            opened => opened.map_err(failed)?,
+            opened => opened?,
         };
         for _ in 0..LOCK_TRIES {
             match folder.try_lock_shared() {
                 Ok(()) => return Ok(Some(HoldsLock(Some(folder)))),
                 Err(fs::TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
-                Err(fs::TryLockError::Error(error)) => return Err(failed(error)),
+                Err(fs::TryLockError::Error(error)) => return Err(error),
             }
         }
         Ok(None)
@@ -286,9 +290,16 @@ fn file(folder: &Path, id: &str) -> PathBuf {
 }
 
 fn free_id(folder: &Path) -> String {
-    let letter = |_| char::from(LETTERS[rand::random_range(0..LETTERS.len())]);
-    let mut ids = std::iter::repeat_with(|| (0..ID_LETTERS).map(letter).collect::<String>());
-    ids.find(|id| !file(folder, id).exists()).expect("there are millions of ids")
+    loop {
+        let id: String = std::iter::repeat_with(random_letter).take(ID_LETTERS).collect();
+        if !file(folder, &id).exists() {
+            return id;
+        }
+    }
+}
+
+fn random_letter() -> char {
+    char::from(LETTERS[rand::random_range(0..LETTERS.len())])
 }
 
 /// The files that overlap now, below `clips/`.
@@ -303,7 +314,7 @@ fn overlapping(directory: &Path, new: &NewHold) -> Vec<PathBuf> {
             .filter_map(|segment| segment.path.strip_prefix(&clips).ok().map(Path::to_owned))
             .collect(),
         Err(error) => {
-            tracing::warn!("the hold goes by time alone: {}", chain(&error));
+            tracing::warn!("the hold names no files, and covers its span of time alone: {}", chain(&error));
             Vec::new()
         }
     }
@@ -314,30 +325,28 @@ fn write_temporary(folder: &Path, hold: &Hold) -> Result<PathBuf, StoreError> {
     let path = folder.join(format!(".{}.tmp", hold.id));
     let mut text = serde_json::to_vec_pretty(hold).expect("a hold is JSON");
     text.push(b'\n');
-    let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        file.write_all(&text)?;
-        // The daemon has to read the hold of any user.
-        file.set_permissions(Permissions::from_mode(0o644))?;
-        file.sync_all()
-    };
-    let written = write().map_err(StoreError::clip("write the hold", &path));
+    let written = write_synced(&path, &text).map_err(StoreError::clip("write the hold", &path));
     if written.is_err() {
         let _ = fs::remove_file(&path);
     }
     written.map(|()| path)
 }
 
-/// Gives the hold its name, while the writer removes nothing.
-fn place(folder: &Path, temporary: &Path, path: &Path) -> Result<(), StoreError> {
-    let place = || -> io::Result<()> {
-        let opened = File::open(folder)?;
-        opened.lock()?;
-        fs::rename(temporary, path)?;
-        opened.unlock()?;
-        opened.sync_all()
-    };
-    place().map_err(StoreError::clip("write the hold", path))
+fn write_synced(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(text)?;
+    // The daemon has to read the hold of any user.
+    file.set_permissions(Permissions::from_mode(0o644))?;
+    file.sync_all()
+}
+
+/// Gives the hold its name, while the writer deletes nothing.
+fn place(folder: &Path, temporary: &Path, path: &Path) -> io::Result<()> {
+    let opened = File::open(folder)?;
+    opened.lock()?;
+    fs::rename(temporary, path)?;
+    opened.unlock()?;
+    opened.sync_all()
 }
 
 fn log(directory: &Path, hold: &Hold, what: AccessKind, who: &str, why: &str) -> Result<(), StoreError> {

@@ -57,6 +57,10 @@ pub(super) struct Pin {
 }
 
 impl Pin {
+    fn aging(&self) -> Aging {
+        Aging { at: self.opened_at, since: self.since, clock: self.clock }
+    }
+
     /// Returns true if it pins a segment, as long as it is alive. Touching is not overlapping.
     pub fn overlaps(&self, segment: &Segment) -> bool {
         self.camera == segment.camera && segment.starts_at < self.to && segment.ends_at > self.from
@@ -145,8 +149,7 @@ pub(super) fn plan(
 
 /// Marks those of `pins` that are past their lifetime at `now`.
 pub(super) fn outlived(pins: &[Pin], now: Option<WallTime>, age_max: Duration) -> Vec<bool> {
-    let aging = |pin: &Pin| Aging { at: pin.opened_at, since: pin.since, clock: pin.clock };
-    age::expired(pins, aging, now, age_max)
+    age::expired(pins, Pin::aging, now, age_max)
 }
 
 fn alive(pins: &[Pin], now: Option<WallTime>, age_max: Duration) -> Spans {
@@ -199,7 +202,8 @@ impl Held {
 /// Class of a segment for its deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
-    Stays,
+    /// Held, stuck, being written, or chosen already.
+    Kept,
     Unpinned,
     Pinned,
 }
@@ -233,14 +237,14 @@ impl<'a> Sweep<'a> {
         let class = if held.holds(segment) {
             self.plan.held_bytes += segment.bytes;
             *of_camera(&mut self.plan.camera_held_bytes, segment) += segment.bytes;
-            Class::Stays
+            Class::Kept
         } else if pinned.overlap(segment) {
             self.plan.pinned_bytes += segment.bytes;
             Class::Pinned
         } else {
             Class::Unpinned
         };
-        if segment.state == State::Ended { class } else { Class::Stays }
+        if segment.state == State::Ended { class } else { Class::Kept }
     }
 
     fn ages(&mut self, age_max: Duration, now: Option<WallTime>) {
@@ -249,17 +253,18 @@ impl<'a> Sweep<'a> {
         let expired = age::expired(self.segments, aging, now, age_max);
         for place in (0..self.segments.len()).filter(|place| expired[*place]) {
             if self.classes[place] == Class::Unpinned {
-                self.go(place, Reason::Age);
+                self.delete(place, Reason::Age);
             }
         }
     }
 
     fn shares(&mut self, shares: &[Ceiling]) {
-        let over = |(number, share): (usize, &Ceiling)| {
-            let bytes = self.camera_bytes.get(number).copied().unwrap_or_default();
-            if bytes > share.bytes_max { share.bytes_goal } else { u64::MAX }
-        };
-        let goals: Vec<u64> = shares.iter().enumerate().map(over).collect();
+        let mut goals = vec![u64::MAX; shares.len()];
+        for (number, share) in shares.iter().enumerate() {
+            if self.bytes_of(number) > share.bytes_max {
+                goals[number] = share.bytes_goal;
+            }
+        }
         if goals.iter().all(|goal| *goal == u64::MAX) {
             return;
         }
@@ -268,7 +273,7 @@ impl<'a> Sweep<'a> {
                 let number = usize::from(self.segments[place].camera.0);
                 let goal = goals.get(number).copied().unwrap_or(u64::MAX);
                 if self.classes[place] == class && self.camera_bytes[number] > goal {
-                    self.go(place, Reason::Share);
+                    self.delete(place, Reason::Share);
                 }
             }
         }
@@ -278,27 +283,27 @@ impl<'a> Sweep<'a> {
         let goal = if self.bytes > limits.total.bytes_max { limits.total.bytes_goal } else { u64::MAX };
         for class in [Class::Unpinned, Class::Pinned] {
             for place in 0..self.segments.len() {
-                let why = if self.bytes > goal { Reason::Limit } else { Reason::Headroom };
-                if why == Reason::Headroom && self.has_freed(limits) {
+                let reason = if self.bytes > goal { Reason::Limit } else { Reason::Headroom };
+                if reason == Reason::Headroom && self.has_freed(limits) {
                     return;
                 }
                 if self.classes[place] == class {
-                    self.go(place, why);
+                    self.delete(place, reason);
                 }
             }
         }
     }
 
-    fn go(&mut self, place: usize, why: Reason) {
+    fn delete(&mut self, place: usize, reason: Reason) {
         let segment = &self.segments[place];
         if self.classes[place] == Class::Pinned {
             self.plan.pinned_bytes -= segment.bytes;
         }
-        self.classes[place] = Class::Stays;
+        self.classes[place] = Class::Kept;
         self.bytes -= segment.bytes;
         *of_camera(&mut self.camera_bytes, segment) -= segment.bytes;
         self.bytes_freed += segment.bytes;
-        self.plan.deletions.push_back((segment.id, why));
+        self.plan.deletions.push_back((segment.id, reason));
     }
 
     fn has_freed(&self, limits: &Limits) -> bool {
@@ -306,15 +311,18 @@ impl<'a> Sweep<'a> {
     }
 
     fn unmet(&self, limits: &Limits) -> Unmet {
-        let over = |(number, share): (u16, &Ceiling)| {
-            let bytes = self.camera_bytes.get(usize::from(number)).copied().unwrap_or_default();
-            (bytes > share.bytes_max).then_some(CameraNumber(number))
-        };
+        let cameras = (0..).zip(&limits.shares);
+        let unmet = cameras.filter(|(number, share)| self.bytes_of(usize::from(*number)) > share.bytes_max);
         Unmet {
             total: self.bytes > limits.total.bytes_max,
-            cameras: (0..).zip(&limits.shares).filter_map(over).collect(),
+            cameras: unmet.map(|(number, _)| CameraNumber(number)).collect(),
             headroom: !self.has_freed(limits),
         }
+    }
+
+    /// Bytes that are left of one camera.
+    fn bytes_of(&self, camera: usize) -> u64 {
+        self.camera_bytes.get(camera).copied().unwrap_or_default()
     }
 }
 

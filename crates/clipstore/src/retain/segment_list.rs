@@ -217,8 +217,8 @@ impl SegmentList {
             });
             found.extend(named.map(|(segment, _)| segment.id));
         }
-        let is_odd = |(_, path): &(&i64, &PathBuf)| odd.contains(path.as_path());
-        found.extend(self.odd_paths.iter().filter(is_odd).map(|(id, _)| *id));
+        let odd_paths = self.odd_paths.iter().filter(|(_, path)| odd.contains(path.as_path()));
+        found.extend(odd_paths.map(|(id, _)| *id));
         found
     }
 

@@ -195,6 +195,14 @@ fn overlapping(rows: Vec<ClipFragment>, from: WallTime) -> Vec<ClipFragment> {
     kept
 }
 
+impl FootageSpan {
+    /// Returns true if footage of `one` from `starts_at` belongs to this span.
+    fn is_followed_by(&self, one: &ClipSegment, starts_at: WallTime) -> bool {
+        let apart = starts_at.as_micros().saturating_sub(self.ends_at.as_micros()).unsigned_abs();
+        self.camera == one.camera && self.clock == one.clock && Duration::from_micros(apart) <= JOIN_MAX
+    }
+}
+
 /// Adds footage of `one` to the last span, or starts another.
 fn extend(
     spans: &mut Vec<FootageSpan>,
@@ -203,11 +211,7 @@ fn extend(
     ends_at: WallTime,
     bytes: u64,
 ) {
-    let follows = |span: &&mut FootageSpan| {
-        let apart = starts_at.as_micros().saturating_sub(span.ends_at.as_micros()).unsigned_abs();
-        span.camera == one.camera && span.clock == one.clock && Duration::from_micros(apart) <= JOIN_MAX
-    };
-    match spans.last_mut().filter(follows) {
+    match spans.last_mut().filter(|span| span.is_followed_by(one, starts_at)) {
         Some(span) => {
             span.ends_at = ends_at;
             span.segments += 1;

@@ -47,11 +47,9 @@ impl Catalogue {
 
     /// Id of this outbox.
     pub fn outbox_id(&self) -> Result<OutboxId, StoreError> {
-        let id = |row: &Row| row.get::<_, Parsed<OutboxId>>(0);
-        Ok(self
-            .rows("read the outbox", "SELECT id FROM outbox_identity", [], id)?
-            .pop()
-            .map_or(OutboxId::default(), |id| id.0))
+        let sql = "SELECT id FROM outbox_identity";
+        let id = self.rows("read the outbox", sql, [], |row| row.get::<_, Parsed<OutboxId>>(0))?.pop();
+        Ok(id.map_or(OutboxId::default(), |id| id.0))
     }
 
     /// The last number that was given to a message.
@@ -72,8 +70,9 @@ impl Catalogue {
                     UNION ALL SELECT since + 1 FROM outbox_identity))
             WHERE seq > before + 1
             ORDER BY first";
-        let gap = |row: &Row| Ok(Gap { first: unsigned(row.get(0)?), last: unsigned(row.get(1)?) });
-        let gaps = self.rows("read the gaps of the outbox", GAPS, [], gap)?;
+        let gaps = self.rows("read the gaps of the outbox", GAPS, [], |row| {
+            Ok(Gap { first: unsigned(row.get(0)?), last: unsigned(row.get(1)?) })
+        })?;
         let shed = "SELECT thumbnails_shed FROM outbox_identity";
         let shed = self.rows("read the outbox", shed, [], |row| row.get(0).map(unsigned))?.pop();
         let (id, abandoned) = (self.outbox_id()?, apart(gaps));
