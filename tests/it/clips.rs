@@ -359,7 +359,7 @@ fn a_clip_out_of_a_long_gop_begins_where_decoding_can() {
     let content = &one_file(&exported).content;
     assert_eq!((content.starts_at, content.samples), (START.wall + secs(6), 90));
     let flaws: Vec<_> = exported.clips[0].flaws.iter().map(|flaw| flaw.what.as_str()).collect();
-    assert!(flaws.iter().any(|flaw| flaw.contains("what it continues is not there")), "{flaws:?}");
+    assert!(flaws.iter().any(|flaw| flaw.contains("the fragment before it is missing")), "{flaws:?}");
 }
 
 /// Files of earlier versions after a camera changed its size: the pictures of one stream under the header of another.

@@ -1,8 +1,8 @@
 //! The clip store: the only user of SQLite on a box and of the clip files.
 //!
-//! Owns `index.sqlite`, `clips/` and `holds/`: footage in a ring of segment files below a limit, the part of it that is
-//! held as evidence, events, alerts and the outbox. One thread writes ([`Store`]); reading goes beside it, from other
-//! processes too ([`Catalogue`], [`inspect`]).
+//! Owns `index.sqlite`, `clips/` and `holds/`: footage in segment files below a limit, the part of it that is held as
+//! evidence, events, alerts and the outbox. One thread writes ([`Store`]); other threads and processes read
+//! beside it ([`Catalogue`], [`inspect`]).
 //!
 //! Never here: decoding, a look into a fragment but to export it ([`export`]), sending. `run` opens it; the command line reads
 //! the catalogue, exports, holds, checks and repairs.
@@ -31,7 +31,7 @@ use std::time::Duration;
 pub use error::StoreError;
 pub use read::catalogue::{Catalogue, Clip, ClipEntry, ClipFilter, ClipSegment, FootageSpan};
 pub use read::{access, inspect};
-pub use recover::reconcile::Reconciled;
+pub use recover::reconciled::Reconciled;
 pub use retain::holds;
 pub use settings::Settings;
 

@@ -8,7 +8,7 @@ use super::header::Header;
 use super::movie::Movie;
 use super::parse::Init;
 use super::survey::{Damage, Survey, Surveyed};
-use super::timeline::{Join, Place, join};
+use super::timeline::{FragmentTimes, Join, join};
 use super::{Content, Flaw, Gap, GapCause};
 use crate::read::catalogue::{ClipFragment, SegmentFootage};
 use base::fragment::{FragmentStart, TimeSource};
@@ -18,7 +18,7 @@ use base::time::{ClockState, WallTime};
 const OPEN_FILES_MAX: usize = 200;
 /// Minimum gap; less comes from the positions of GOPs.
 const EDGE_MICROS: i64 = 500_000;
-/// Longest useful still picture; after a longer gap another file goes on.
+/// Longest useful still picture; after a longer gap another file starts.
 const STILL_MICROS_MAX: i64 = 3600 * 1_000_000;
 
 /// The segments of a clip and their files.
@@ -79,7 +79,7 @@ pub(super) struct Progress {
     segment: usize,
     fragment: usize,
     /// The last fragment that is in a file.
-    last: Option<Place>,
+    last: Option<FragmentTimes>,
     /// Gap cause of the footage after it.
     lost: Option<GapCause>,
     /// The fragments that a continued GOP needs are not in a file.
@@ -89,6 +89,19 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// Notes that footage cannot be read. Returns the flaw.
+    fn lose(&mut self, damage: &Damage) -> String {
+        let (cause, what) = match damage {
+            Damage::Unreadable(error) if error.kind() == io::ErrorKind::NotFound => {
+                (GapCause::Removed, "the file was removed since the export began".to_owned())
+            }
+            other => (GapCause::Damaged, format!("not exported: {other}")),
+        };
+        self.lost = Some(cause);
+        self.is_chain_broken = true;
+        what
+    }
+
     /// Returns true if `row` of `one` continues footage that is not in a file.
     fn misses(&self, row: &ClipFragment, one: &SegmentFootage) -> bool {
         let is_same_session = self
@@ -149,7 +162,7 @@ impl Assembler<'_> {
         part
     }
 
-    /// Takes the footage of one segment. Returns the reason where another file has to go on.
+    /// Takes the footage of one segment. Returns the reason where another file has to start.
     fn segment(
         &mut self,
         progress: &mut Progress,
@@ -158,17 +171,14 @@ impl Assembler<'_> {
     ) -> Option<&'static str> {
         let number = progress.segment;
         let one = self.sources.segments[number].clone();
-        let flaw = |at, what| Flaw { at, path: one.segment.path.clone(), what };
+        let flaw = |at, what: &str| Flaw { at, path: one.segment.path.clone(), what: what.to_owned() };
         let rows = &one.fragments[progress.fragment..];
         let opened = self.sources.file(number).and_then(Survey::new).map_err(Damage::from);
         let begun = opened.and_then(|mut survey| Ok((survey.init(one.init_bytes)?, survey)));
         let (init, mut survey) = match begun {
             Ok(begun) => begun,
             Err(damage) => {
-                let (cause, what) = lost(&damage);
-                progress.lost = Some(cause);
-                progress.is_chain_broken = true;
-                flaws.push(flaw(rows[0].starts_at, what));
+                flaws.push(flaw(rows[0].starts_at, &progress.lose(&damage)));
                 rows.iter().for_each(|row| (self.looked)(row.bytes));
                 return None;
             }
@@ -177,34 +187,29 @@ impl Assembler<'_> {
         let mut header = Header::read(&init.descriptions);
         for row in rows {
             let read = survey.fragment(row, &init);
-            let flawed = match (&read, &mut header) {
-                (Ok(surveyed), Some(header)) => {
-                    header.flaw(survey.file(), surveyed.moof_at, &surveyed.moof).unwrap_or_default()
-                }
-                _ => None,
-            };
-            if let Some(what) = flawed {
+            if let Some(what) = header_flaw(&mut header, &survey, &read) {
                 // Another file begins, so that the footage before it plays to its end.
                 header = None;
                 if part.is_some() {
-                    return Some("from here on the pictures are not what the header says");
+                    return Some("from here on the pictures do not match the header");
                 }
-                flaws.push(flaw(row.starts_at, format!("from here on the header is a wrong one: {what}")));
+                let what = format!("from here on the header does not match the pictures: {what}");
+                flaws.push(flaw(row.starts_at, &what));
             }
             let needs_lost = progress.misses(row, &one);
             match read {
                 Ok(_) if needs_lost => {
                     progress.is_chain_broken = true;
                     if !std::mem::replace(&mut progress.is_miss_told, true) {
-                        let what = "this is not in the export: what it continues is not there".to_owned();
-                        flaws.push(flaw(row.starts_at, what));
+                        flaws.push(flaw(row.starts_at, "not exported: the fragment before it is missing"));
                     }
                     progress.lost.get_or_insert(GapCause::Damaged);
                 }
                 Ok(surveyed) if self.unreadable.contains(&(number, surveyed.moof_at)) => {
                     progress.lost = Some(GapCause::Damaged);
                     progress.is_chain_broken = true;
-                    flaws.push(flaw(row.starts_at, "it could be read once, and not again".to_owned()));
+                    let what = "not exported: read once, and unreadable the second time";
+                    flaws.push(flaw(row.starts_at, what));
                 }
                 Ok(surveyed) => {
                     let taken = take(progress, part, (&one, number), &init, row, &surveyed, &self.bounds);
@@ -213,17 +218,11 @@ impl Assembler<'_> {
                     }
                     if surveyed.is_as_recorded == Some(false) && was_as_recorded {
                         was_as_recorded = false;
-                        let what = "from here on the file is not what was recorded (its sha256 differs); exported \
-                                    as it is";
-                        flaws.push(flaw(row.starts_at, what.to_owned()));
+                        let what = "from here on the file differs from the recording (its sha256 differs)";
+                        flaws.push(flaw(row.starts_at, what));
                     }
                 }
-                Err(damage) => {
-                    let (cause, what) = lost(&damage);
-                    progress.lost = Some(cause);
-                    progress.is_chain_broken = true;
-                    flaws.push(flaw(row.starts_at, what));
-                }
+                Err(damage) => flaws.push(flaw(row.starts_at, &progress.lose(&damage))),
             }
             (self.looked)(row.bytes);
             progress.fragment += 1;
@@ -271,7 +270,7 @@ fn take(
     surveyed: &Surveyed,
     bounds: &Bounds,
 ) -> Option<&'static str> {
-    let place = place(one, init, row, surveyed);
+    let place = times_of(one, init, row, surveyed);
     let join = progress.last.as_ref().map(|last| (last, join(last, &place)));
     let gap = match join {
         None => bounds.gap_before(row.starts_at, progress.lost),
@@ -318,10 +317,10 @@ fn take(
     None
 }
 
-fn place(one: &SegmentFootage, init: &Init, row: &ClipFragment, surveyed: &Surveyed) -> Place {
+fn times_of(one: &SegmentFootage, init: &Init, row: &ClipFragment, surveyed: &Surveyed) -> FragmentTimes {
     let since_start = row.starts_at.as_micros().saturating_sub(one.segment.starts_at.as_micros());
     let samples = surveyed.moof.runs.iter().flat_map(|run| &run.samples);
-    Place {
+    FragmentTimes {
         boot: one.boot_id.clone(),
         epoch: one.segment.epoch,
         wall: row.starts_at,
@@ -335,7 +334,7 @@ fn place(one: &SegmentFootage, init: &Init, row: &ClipFragment, surveyed: &Surve
 }
 
 /// Gap at a join, where there is one.
-fn gap(last: &Place, join: Join, to: WallTime, at: f64, lost: Option<GapCause>) -> Option<Gap> {
+fn gap(last: &FragmentTimes, join: Join, to: WallTime, at: f64, lost: Option<GapCause>) -> Option<Gap> {
     let cause = match (lost, join.clock_step_micros) {
         (Some(cause), _) => cause,
         (None, Some(_)) => GapCause::ClockSet,
@@ -351,14 +350,14 @@ fn gap(last: &Place, join: Join, to: WallTime, at: f64, lost: Option<GapCause>) 
     })
 }
 
-/// Gap cause and flaw of footage that cannot be read.
-fn lost(damage: &Damage) -> (GapCause, String) {
-    match damage {
-        Damage::Unreadable(error) if error.kind() == io::ErrorKind::NotFound => {
-            (GapCause::Removed, "the file was removed since the export began".to_owned())
-        }
-        other => (GapCause::Damaged, format!("this is not in the export: {other}")),
-    }
+/// Describes the fault of a header whose pictures are in a fragment.
+fn header_flaw(
+    header: &mut Option<Header>,
+    survey: &Survey,
+    read: &Result<Surveyed, Damage>,
+) -> Option<String> {
+    let (Ok(surveyed), Some(header)) = (read, header) else { return None };
+    header.flaw(survey.file(), surveyed.moof_at, &surveyed.moof).unwrap_or_default()
 }
 
 fn less_trusted(one: ClockState, other: ClockState) -> ClockState {

@@ -57,7 +57,7 @@ pub struct ExportOrder {
     pub box_id: Option<BoxId>,
     /// Time zone of the file names.
     pub timezone: TimeZone,
-    /// Maximum length of a file; a second one goes on. At most [`FAT32_FILE_BYTES_MAX`].
+    /// Maximum length of a file; a second one continues. At most [`FAT32_FILE_BYTES_MAX`].
     pub file_bytes_max: u64,
 }
 
@@ -159,7 +159,7 @@ pub struct Gap {
 pub enum GapCause {
     /// There is nothing in the index.
     NotRecorded,
-    /// The stream was connected to anew, with less than half a second between.
+    /// The stream was connected again, with less than half a second between.
     Reconnected,
     /// The clock was set.
     ClockSet,

@@ -1,4 +1,4 @@
-//! The folder that an export goes to: a stick that may be full, or gone.
+//! The folder that an export goes to: a stick that may be full, or pulled out.
 //!
 //! A file is written as `.NAME.part`, synced, and only then gets its name: a file with a name is whole. No file is written
 //! over.
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::error::ExportError;
 use crate::read::access::hex;
 
-/// Bytes that may wait in memory for a slow stick, and after which one that is full or gone is noticed.
+/// Bytes that may wait in memory for a slow stick, and after which one that is full or pulled out is noticed.
 const UNSYNCED_BYTES_MAX: u64 = 32 << 20;
 /// Maximum number of tried names.
 const NAMES_MAX: u32 = 1000;

@@ -18,10 +18,10 @@ const AGREE_MICROS: i64 = 1_000_000;
 
 /// Times of a fragment on all the clocks there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct FragmentTimes {
     /// Boot from which `monotonic_micros` counts.
     pub boot: Arc<str>,
-    /// The session; counted anew by each run of the daemon.
+    /// The session; counted from 0 by each run of the daemon.
     pub epoch: Epoch,
     /// Arrival of its first sample.
     pub wall: WallTime,
@@ -53,7 +53,7 @@ pub(super) struct Join {
 }
 
 /// Time between `before` and the next younger fragment.
-pub(super) fn join(before: &Place, after: &Place) -> Join {
+pub(super) fn join(before: &FragmentTimes, after: &FragmentTimes) -> Join {
     let length = i64::try_from(before.duration.as_micros()).unwrap_or(i64::MAX);
     let passed = |from: i64, to: i64| to.saturating_sub(from).saturating_sub(length);
     let by_wall = passed(before.wall.as_micros(), after.wall.as_micros());
@@ -80,7 +80,7 @@ pub(super) fn join(before: &Place, after: &Place) -> Join {
 }
 
 /// By the samples' own times, where both count the same ticks.
-fn ticks_between(before: &Place, after: &Place) -> Option<i64> {
+fn ticks_between(before: &FragmentTimes, after: &FragmentTimes) -> Option<i64> {
     let end = before.decode_time.checked_add(before.ticks)?;
     (before.timescale == after.timescale).then(|| after.decode_time.wrapping_sub(end).cast_signed())
 }
@@ -109,8 +109,8 @@ mod tests {
     const SECOND: i64 = 1_000_000;
 
     /// A fragment of two seconds, `seconds` after the session's start.
-    fn place(seconds: i64) -> Place {
-        Place {
+    fn place(seconds: i64) -> FragmentTimes {
+        FragmentTimes {
             boot: "boot".into(),
             epoch: Epoch(0),
             wall: WallTime::from_micros((1_000_000 + seconds) * SECOND),
@@ -127,9 +127,9 @@ mod tests {
     fn neighbours_have_nothing_between_them() {
         let expected = Join { ticks: 0, missing_micros: 0, clock_step_micros: None, is_gap: false };
         assert_eq!(join(&place(0), &place(2)), expected);
-        let late = Place { decode_time: 2001, ..place(2) };
+        let late = FragmentTimes { decode_time: 2001, ..place(2) };
         assert_eq!(join(&place(0), &late), Join { ticks: 1, missing_micros: 1000, ..expected });
-        let early = Place { decode_time: 1999, ..place(2) };
+        let early = FragmentTimes { decode_time: 1999, ..place(2) };
         assert_eq!(join(&place(0), &early), Join { ticks: -1, ..expected });
     }
 
@@ -145,7 +145,7 @@ mod tests {
             let after = place(7);
             let wall = WallTime::from_micros(after.wall.as_micros() + step * SECOND);
             for epoch in [Epoch(0), Epoch(1)] {
-                let after = Place { wall, epoch, ..after.clone() };
+                let after = FragmentTimes { wall, epoch, ..after.clone() };
                 let join = join(&place(0), &after);
                 assert_eq!(join.missing_micros, 5 * SECOND, "{step} {epoch}");
                 assert_eq!((join.clock_step_micros, join.is_gap), (Some(step * SECOND), true));
@@ -155,14 +155,14 @@ mod tests {
 
     #[test]
     fn a_new_session_is_placed_by_the_boots_clock_and_a_new_boot_by_the_wall() {
-        // A daemon that was started anew counts epochs, and times, from the start again.
-        let new_run = Place { pts_micros: 0, decode_time: 77, ..place(10) };
+        // A daemon that was restarted counts epochs, and times, from the start again.
+        let new_run = FragmentTimes { pts_micros: 0, decode_time: 77, ..place(10) };
         let gap = join(&place(0), &new_run);
         assert_eq!((gap.ticks, gap.is_gap, gap.clock_step_micros), (8000, true, None));
-        let new_boot = Place { boot: "next".into(), monotonic_micros: 9 * SECOND, ..new_run };
+        let new_boot = FragmentTimes { boot: "next".into(), monotonic_micros: 9 * SECOND, ..new_run };
         let gap = join(&place(0), &new_boot);
         assert_eq!((gap.ticks, gap.is_gap, gap.clock_step_micros), (8000, true, None));
-        let stepped_back = Place { wall: WallTime::from_micros(5), ..new_boot };
+        let stepped_back = FragmentTimes { wall: WallTime::from_micros(5), ..new_boot };
         let gap = join(&place(0), &stepped_back);
         assert_eq!((gap.ticks, gap.missing_micros), (0, 0));
         assert!(gap.clock_step_micros.is_some_and(|step| step < 0));
@@ -170,9 +170,9 @@ mod tests {
 
     #[test]
     fn a_session_that_counts_other_ticks_is_placed_by_its_rows() {
-        let other = Place { timescale: 90_000, decode_time: 5, ..place(7) };
+        let other = FragmentTimes { timescale: 90_000, decode_time: 5, ..place(7) };
         assert_eq!(join(&place(0), &other).ticks, 5 * 90_000);
-        let strange = Place { decode_time: u64::MAX, ..place(7) };
+        let strange = FragmentTimes { decode_time: u64::MAX, ..place(7) };
         assert_eq!(join(&place(0), &strange).ticks, 5000);
     }
 }

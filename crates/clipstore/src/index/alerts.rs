@@ -51,7 +51,7 @@ impl Index {
     /// A message that is there already (same id, same phase) is returned as it was stored.
     pub fn put_alert(&mut self, draft: AlertDraft, stored_at: WallTime) -> Result<Alert, StoreError> {
         let (failed, boot_id) = (self.failed("store an alert"), self.boot_id.clone());
-        let outbox = self.waiting.id;
+        let outbox = self.outbox.id;
         let (seq, bytes) = self
             .in_transaction(|transaction| {
                 if let Some(seq) = seq_of(transaction, &draft.event)? {
@@ -61,7 +61,7 @@ impl Index {
                 insert_alert(transaction, draft, outbox, stored_at)
             })
             .map_err(failed)?;
-        self.waiting.grow(bytes);
+        self.outbox.grow(bytes);
         let read = read_alert(&self.connection, seq).map_err(self.failed("read an alert"))?;
         parse_alert(outbox, seq, read)
     }

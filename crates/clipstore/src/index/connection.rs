@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::migrate;
-use super::outbox::Waiting;
+use super::outbox::OutboxLevel;
 use crate::error::StoreError;
 
 /// Maximum wait of a statement for another connection that writes; only a repair tool would.
@@ -20,7 +20,7 @@ pub(crate) struct Index {
     pub(super) connection: Connection,
     path: PathBuf,
     pub(super) boot_id: String,
-    pub(super) waiting: Waiting,
+    pub(super) outbox: OutboxLevel,
 }
 
 impl Index {
@@ -31,8 +31,8 @@ impl Index {
         }
         let mut connection = connect(path).map_err(StoreError::index("open the index", path))?;
         let is_new = migrate::migrate(&mut connection, path)?;
-        let waiting = Waiting::read(&connection).map_err(StoreError::index("read the outbox of", path))?;
-        Ok((Self { connection, path: path.to_owned(), boot_id, waiting }, is_new))
+        let outbox = OutboxLevel::read(&connection).map_err(StoreError::index("read the outbox of", path))?;
+        Ok((Self { connection, path: path.to_owned(), boot_id, outbox }, is_new))
     }
 
     /// Opens to read only; changes nothing.
@@ -42,8 +42,8 @@ impl Index {
             .and_then(|connection| connection.busy_timeout(BUSY_TIMEOUT).map(|()| connection))
             .map_err(StoreError::index("open the index", path))?;
         migrate::check(&connection, path)?;
-        let (boot_id, waiting) = (String::new(), Waiting::default());
-        Ok(Self { connection, path: path.to_owned(), boot_id, waiting })
+        let (boot_id, outbox) = (String::new(), OutboxLevel::default());
+        Ok(Self { connection, path: path.to_owned(), boot_id, outbox })
     }
 
     /// Opens an index that may be damaged, to read.
@@ -112,7 +112,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // Never needs room in /tmp.
+    // Never needs space in /tmp.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(connection)
 }

@@ -1,4 +1,4 @@
-//! The folders below `clips/`: compares the files that exist with the files that should.
+//! Scan of the folders below `clips/`: compares the files that exist with the files that should.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -23,7 +23,7 @@ pub(crate) struct Difference {
 
 /// Compares the `*.mp4` below `clips` with the paths of `known`. Links are not followed.
 ///
-/// Reads the folders and nothing of the files, since there are as many as the disk has room for: each folder's names
+/// Reads the folders and nothing of the files, since there are as many as the disk has space for: each folder's names
 /// are sorted and merged with its rows.
 pub(crate) fn compare(clips: &Path, known: &[KnownSegment]) -> Result<Difference, StoreError> {
     let mut expected = by_folder(known);

@@ -10,3 +10,4 @@ pub(crate) mod directory_scan;
 pub(crate) mod identity;
 pub(crate) mod rebuild;
 pub(crate) mod reconcile;
+pub(crate) mod reconciled;

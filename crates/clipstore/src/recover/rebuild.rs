@@ -15,7 +15,8 @@ use crate::error::StoreError;
 use crate::index::{Index, KnownSegment, PinRow};
 use crate::recover::damaged_index::{self, RecoveredAlerts};
 use crate::recover::directory_scan;
-use crate::recover::reconcile::{Reconciled, ScanMode, reconcile};
+use crate::recover::reconcile::{ScanMode, reconcile};
+use crate::recover::reconciled::Reconciled;
 use base::fault::{ErrorKind, chain};
 
 /// Maximum number of kept damaged indexes. They hold thumbnails, which are not to be kept for ever.

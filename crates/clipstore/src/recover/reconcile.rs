@@ -7,24 +7,23 @@
 //!   cut off; without one whole fragment it is removed;
 //! - a file shorter than its row says (a disk that lost synced bytes): the rows beyond its end are removed;
 //! - another file in the place of the row's own: the row is removed, and the file treated as one without a row;
-//! - a file that cannot be read, or copied for want of room: left to the next start;
-//! - a file that is not the store's, or in which no fragment is as it was written: moved to `aside/`, never removed.
+//! - a file that cannot be read, or not copied on a full disk: left to the next start;
+//! - a file that is not the store's, or in which no fragment is as it was written: quarantined in `aside/`, never removed.
 //!
 //! A segment that had ended was on the disk before its row said so: its file is not checked when the store opens, so
 //! that a full disk of them does not hold up the start.
 
-use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::reconciled::Reconciled;
 use crate::error::StoreError;
 use crate::index::{Batch, FragmentRow, Index, KnownSegment, SegmentRow};
 use crate::recover::directory_scan;
 use crate::recover::identity::{Identity, identify};
 use crate::write::container::{self, Found, Start, Walk};
-use base::fault::chain;
 
 /// The newest files without rows, so many bytes of them, are checked against their sha256 before they are indexed: a
 /// power cut cannot have torn more than that in their middle. All others are believed, until `store check --deep`.
@@ -33,119 +32,8 @@ const VERIFIED_BYTES_MAX: u64 = 512 * 1024 * 1024;
 const TORN_MAX: Duration = Duration::from_secs(5);
 /// Number of fragment rows after which a transaction is committed.
 const BATCH_FRAGMENTS: usize = 4096;
-/// Maximum id. Higher ones are not the store's: they would leave no room for those that follow.
+/// Maximum id. Higher ones are not the store's: they would leave none for those that follow.
 const ID_MAX: i64 = 1 << 48;
-
-/// Faults that opening the store found and repaired.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reconciled {
-    /// The index was lost or damaged, and built anew from the clip files.
-    pub rebuilt: bool,
-    /// New path of the damaged index, if there was one.
-    pub damaged_index: Option<PathBuf>,
-    /// Alerts that were read out of the damaged index.
-    pub recovered_alerts: u64,
-    /// Files of which fragments were indexed.
-    pub indexed_files: u64,
-    /// Fragments that were indexed.
-    pub indexed_fragments: u64,
-    /// Files that were cut back to their last whole fragment.
-    pub cut_files: u64,
-    /// Bytes that were cut off.
-    pub cut_bytes: u64,
-    /// Files of the store without one whole fragment, removed.
-    pub removed_files: u64,
-    /// Segments without a file, their rows removed.
-    pub removed_rows: u64,
-    /// Segments with a file that is shorter than the synced bytes; their rows were shortened.
-    pub shortened_segments: u64,
-    /// Files that are not the store's, or of which nothing is as it was written, moved to `aside/`; and copies of files
-    /// with footage behind damaged bytes. They do not count towards the limit.
-    pub quarantined_files: u64,
-    /// Segments with corrected times, since the clock was right later in the same boot.
-    pub corrected_segments: u64,
-    /// Files that could not be checked, cut, indexed or removed. They stay as they are until the next start.
-    pub failed_files: u64,
-}
-
-impl Reconciled {
-    /// Returns true if everything agreed.
-    pub fn is_clean(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// Sum of this and the later `more`.
-    pub(crate) fn and(self, more: Self) -> Self {
-        Self {
-            rebuilt: self.rebuilt || more.rebuilt,
-            damaged_index: more.damaged_index.or(self.damaged_index),
-            recovered_alerts: more.recovered_alerts,
-            indexed_files: more.indexed_files,
-            indexed_fragments: more.indexed_fragments,
-            cut_files: self.cut_files + more.cut_files,
-            cut_bytes: self.cut_bytes + more.cut_bytes,
-            removed_files: self.removed_files + more.removed_files,
-            removed_rows: self.removed_rows,
-            shortened_segments: self.shortened_segments,
-            quarantined_files: self.quarantined_files + more.quarantined_files,
-            corrected_segments: more.corrected_segments,
-            failed_files: more.failed_files,
-        }
-    }
-
-    /// One bad file does not keep the box from recording.
-    fn failed(&mut self, error: &StoreError) {
-        tracing::warn!("file not repaired, and left as it is until the next start: {}", chain(error));
-        self.failed_files += 1;
-    }
-}
-
-/// One line for a person.
-impl fmt::Display for Reconciled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = Vec::new();
-        if self.rebuilt {
-            parts.push("built the index again from the clip files".to_owned());
-        }
-        if let Some(path) = &self.damaged_index {
-            let alerts = self.recovered_alerts;
-            parts.push(format!("kept the damaged one as {} ({alerts} alerts recovered)", path.display()));
-        }
-        let mut say = |count: u64, text: String| {
-            if count > 0 {
-                parts.push(text);
-            }
-        };
-        let files = |count: u64| format!("{count} file{}", if count == 1 { "" } else { "s" });
-        let segments = |count: u64| format!("{count} segment{}", if count == 1 { "" } else { "s" });
-        let fragments = self.indexed_fragments;
-        let plural = if fragments == 1 { "" } else { "s" };
-        say(
-            fragments,
-            format!("indexed {fragments} fragment{plural} of {} again", files(self.indexed_files)),
-        );
-        say(self.cut_files, format!("cut {} incomplete bytes off {}", self.cut_bytes, files(self.cut_files)));
-        say(self.removed_files, format!("removed {} without a complete fragment", files(self.removed_files)));
-        say(
-            self.removed_rows,
-            format!("removed the rows of {} whose files are missing", segments(self.removed_rows)),
-        );
-        say(
-            self.shortened_segments,
-            format!("shortened the rows of {} whose files lost bytes", segments(self.shortened_segments)),
-        );
-        say(
-            self.quarantined_files,
-            format!("quarantined {} in aside/: not as the store writes files", files(self.quarantined_files)),
-        );
-        say(self.corrected_segments, format!("corrected the times of {}", segments(self.corrected_segments)));
-        say(self.failed_files, format!("left {} unrepaired (see the log)", files(self.failed_files)));
-        if parts.is_empty() {
-            parts.push("nothing to repair".to_owned());
-        }
-        f.write_str(&parts.join(", "))
-    }
-}
 
 /// Files that are checked for their length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +47,7 @@ pub(crate) enum ScanMode {
 /// Makes `clips/` in `directory` and `index` agree. Returns its repairs with the present segments, oldest first; nothing
 /// is appended to any of them.
 ///
-/// Errors are those of the index, but for a full disk: a file without room for its rows is left for the next start.
+/// Errors are those of the index, but for a full disk: a file whose rows do not fit is left for the next start.
 pub(crate) fn reconcile(
     index: &mut Index,
     directory: &Path,
@@ -168,7 +56,7 @@ pub(crate) fn reconcile(
     let clips = crate::clips_path(directory);
     let known = index.segments()?;
     let difference = directory_scan::compare(&clips, &known)?;
-    let mut work = Work {
+    let mut reconciler = Reconciler {
         index,
         aside: directory.join("aside"),
         clips,
@@ -179,24 +67,24 @@ pub(crate) fn reconcile(
         done: Reconciled::default(),
     };
     for (folder, error) in difference.unread {
-        let error = StoreError::clip("read the folder", &work.clips.join(folder))(error);
-        work.done.failed(&error);
+        let error = StoreError::clip("read the folder", &reconciler.clips.join(folder))(error);
+        reconciler.done.failed(&error);
     }
-    let mut known = work.forget_missing(known, &difference.missing);
-    work.repair_known(&mut known, mode)?;
-    work.commit()?;
+    let mut known = reconciler.forget_missing(known, &difference.missing);
+    reconciler.repair_known(&mut known, mode)?;
+    reconciler.commit()?;
     let next_id = known.last().map_or(1, |last| last.id + 1);
-    work.adopt_unknown(&known, next_id)?;
-    work.end_all()?;
-    work.correct_times()?;
-    if work.has_changed {
-        known = work.index.segments()?;
+    reconciler.index_unknown(&known, next_id)?;
+    reconciler.end_all()?;
+    reconciler.correct_times()?;
+    if reconciler.has_changed {
+        known = reconciler.index.segments()?;
     }
     known.iter_mut().for_each(|segment| segment.ended = true);
-    Ok((work.done, known))
+    Ok((reconciler.done, known))
 }
 
-struct Work<'a> {
+struct Reconciler<'a> {
     index: &'a mut Index,
     clips: PathBuf,
     aside: PathBuf,
@@ -217,8 +105,8 @@ struct Candidate {
     path: PathBuf,
 }
 
-impl Work<'_> {
-    /// Takes out the segments without a file.
+impl Reconciler<'_> {
+    /// Removes the rows of segments without a file.
     fn forget_missing(&mut self, known: Vec<KnownSegment>, missing: &[usize]) -> Vec<KnownSegment> {
         let mut missing = missing.iter().copied().peekable();
         let mut present = Vec::with_capacity(known.len());
@@ -251,11 +139,11 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Makes one segment's file and row agree; its `bytes` are 0 if its row is gone.
+    /// Makes one segment's file and row agree; its `bytes` are 0 if its row was removed.
     fn repair_segment(&mut self, segment: &mut KnownSegment) -> Result<(), StoreError> {
         let path = self.clips.join(&segment.path);
         let length = fs::metadata(&path).map_err(StoreError::clip("read the length of", &path))?.len();
-        if self.part(segment, &path, length)? {
+        if self.detach_other_file(segment, &path, length)? {
             return Ok(());
         }
         if length < segment.bytes {
@@ -273,9 +161,14 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Parts a row from a file that is not its own, and returns true if it is parted. The footage of the row is not there any
-    /// more; the file is indexed as the one that it is, or moved aside.
-    fn part(&mut self, segment: &mut KnownSegment, path: &Path, length: u64) -> Result<bool, StoreError> {
+    /// Removes a row whose place another file has taken, and returns true if it did. The footage of the row is lost; the file
+    /// is indexed as the one that it is, or quarantined.
+    fn detach_other_file(
+        &mut self,
+        segment: &mut KnownSegment,
+        path: &Path,
+        length: u64,
+    ) -> Result<bool, StoreError> {
         let Some(origin) = self.index.origin(segment.id)? else { return Ok(false) };
         let indexed = self.index.fragments(segment.id)?;
         let read = || {
@@ -342,7 +235,7 @@ impl Work<'_> {
     }
 
     /// Cuts the file at `path` below `clips` back to `end`. Whole fragments ended at `walked`; where there is another one
-    /// behind damaged bytes, a copy of the file goes to `aside/` first. Returns false if it cannot be copied, as on a full
+    /// behind damaged bytes, the file is copied to `aside/` first. Returns false if it cannot be copied, as on a full
     /// disk: then no byte is cut.
     fn cut(&mut self, file: &File, path: &Path, walked: u64, end: u64) -> Result<bool, StoreError> {
         let absolute = self.clips.join(path);
@@ -364,7 +257,7 @@ impl Work<'_> {
 
     /// Copies a file to `aside/`, and syncs it there.
     fn copy_aside(&mut self, from: &Path, path: &Path) -> Result<(), StoreError> {
-        let to = self.free_place_aside(path)?;
+        let to = self.free_place_in_aside(path)?;
         let copy = || {
             fs::copy(from, &to)?;
             sync_with_folders(&File::open(&to)?, &to, &self.aside)
@@ -384,10 +277,10 @@ impl Work<'_> {
     }
 
     /// Indexes the files without rows again, each with the id that it had, so that retention knows their age.
-    fn adopt_unknown(&mut self, known: &[KnownSegment], next_id: i64) -> Result<(), StoreError> {
+    fn index_unknown(&mut self, known: &[KnownSegment], next_id: i64) -> Result<(), StoreError> {
         let mut candidates = Vec::new();
         for path in std::mem::take(&mut self.unknown) {
-            match self.sort_out(path) {
+            match self.classify(path) {
                 Ok(candidate) => candidates.extend(candidate),
                 Err(error) => self.done.failed(&error),
             }
@@ -409,8 +302,8 @@ impl Work<'_> {
         self.commit()
     }
 
-    /// Checks the start of a file without a row. A file that is not to be indexed is removed, or moved aside.
-    fn sort_out(&mut self, path: PathBuf) -> Result<Option<Candidate>, StoreError> {
+    /// Checks the start of a file without a row. A file that is not to be indexed is removed, or quarantined.
+    fn classify(&mut self, path: PathBuf) -> Result<Option<Candidate>, StoreError> {
         let absolute = self.clips.join(&path);
         let read = || {
             let file = File::open(&absolute)?;
@@ -477,10 +370,10 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Moves a file below `clips` to the same place below `aside`, with a number behind where that is taken.
+    /// Quarantines a file: moves it from `clips` to the same place below `aside`, with a number behind where that is taken.
     fn quarantine(&mut self, path: &Path) -> Result<(), StoreError> {
         let from = self.clips.join(path);
-        let to = self.free_place_aside(path)?;
+        let to = self.free_place_in_aside(path)?;
         fs::rename(&from, &to).map_err(StoreError::clip("move to aside/", &from))?;
         tracing::warn!(
             "file quarantined: {} is not as the store writes files, and was moved to {}",
@@ -493,7 +386,7 @@ impl Work<'_> {
     }
 
     /// Free place in `aside/` for a file below `clips`; its folder is made.
-    fn free_place_aside(&self, path: &Path) -> Result<PathBuf, StoreError> {
+    fn free_place_in_aside(&self, path: &Path) -> Result<PathBuf, StoreError> {
         let first = self.aside.join(path);
         let (mut to, mut number) = (first.clone(), 0);
         while to.exists() {
@@ -534,7 +427,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// A full disk is no reason not to start: retention makes room once the store is open.
+    /// A full disk is no reason not to start: retention makes space once the store is open.
     fn unless_full(&mut self, error: StoreError) -> Result<(), StoreError> {
         if !error.is_disk_full() {
             return Err(error);

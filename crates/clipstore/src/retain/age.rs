@@ -187,13 +187,13 @@ mod tests {
 
     #[test]
     fn what_is_not_dated_goes_with_the_next_that_is() {
-        let age = |things: &[(i64, ClockState)], now: i64| -> Vec<bool> {
+        let age = |items: &[(i64, ClockState)], now: i64| -> Vec<bool> {
             let aging = |&(at, clock): &(i64, ClockState)| {
                 let at = WallTime::from_micros(at * DAY);
                 Aging { at, since: at, clock }
             };
             let limit = Duration::from_secs(30 * 24 * 3600);
-            expired(things, aging, Some(WallTime::from_micros(now * DAY)), limit)
+            expired(items, aging, Some(WallTime::from_micros(now * DAY)), limit)
         };
         let never_synced = [(100, Synced), (-20_000, Unsynced), (110, Synced), (5, Unsynced)];
         assert_eq!(age(&never_synced, 135), [true, false, false, false]);

@@ -139,12 +139,12 @@ pub(super) fn plan(
     now: Option<WallTime>,
 ) -> Plan {
     let pinned = alive(pins, now, limits.alert_age_max);
-    let mut sweep = Sweep::new(segments, &pinned, held);
-    sweep.ages(limits.clip_age_max, now);
-    sweep.shares(&limits.shares);
-    sweep.total(limits);
-    sweep.plan.unmet = sweep.unmet(limits);
-    sweep.plan
+    let mut selection = Selection::new(segments, &pinned, held);
+    selection.ages(limits.clip_age_max, now);
+    selection.shares(&limits.shares);
+    selection.total(limits);
+    selection.plan.unmet = selection.unmet(limits);
+    selection.plan
 }
 
 /// Marks those of `pins` that are past their lifetime at `now`.
@@ -208,8 +208,8 @@ enum Class {
     Pinned,
 }
 
-/// Segments during the selection.
-struct Sweep<'a> {
+/// Segments while those to delete are chosen.
+struct Selection<'a> {
     segments: &'a [Segment],
     classes: Vec<Class>,
     /// Bytes that are left of all, and of each camera.
@@ -219,18 +219,18 @@ struct Sweep<'a> {
     plan: Plan,
 }
 
-impl<'a> Sweep<'a> {
+impl<'a> Selection<'a> {
     fn new(segments: &'a [Segment], pinned: &Spans, held: &Held) -> Self {
         let classes = Vec::with_capacity(segments.len());
         let (camera_bytes, plan) = (Vec::new(), Plan::default());
-        let mut sweep = Self { segments, classes, bytes: 0, camera_bytes, bytes_freed: 0, plan };
+        let mut selection = Self { segments, classes, bytes: 0, camera_bytes, bytes_freed: 0, plan };
         for segment in segments {
-            let class = sweep.class(segment, pinned, held);
-            sweep.classes.push(class);
-            sweep.bytes += segment.bytes;
-            *of_camera(&mut sweep.camera_bytes, segment) += segment.bytes;
+            let class = selection.class(segment, pinned, held);
+            selection.classes.push(class);
+            selection.bytes += segment.bytes;
+            *of_camera(&mut selection.camera_bytes, segment) += segment.bytes;
         }
-        sweep
+        selection
     }
 
     fn class(&mut self, segment: &Segment, pinned: &Spans, held: &Held) -> Class {

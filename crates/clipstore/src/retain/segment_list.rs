@@ -23,8 +23,8 @@ pub(super) enum State {
     Ended,
     /// It could not be removed a while ago: others are deleted instead.
     Stuck,
-    /// It no longer exists; its place is taken back later.
-    Gone,
+    /// It no longer exists; its place is reused later.
+    Deleted,
 }
 
 /// A segment, as the planner sees it.
@@ -32,7 +32,7 @@ pub(super) enum State {
 pub(super) struct Segment {
     /// Row id; the greater the younger, regardless of the wall clock.
     pub id: i64,
-    /// Length of its file; 0 once it is gone.
+    /// Length of its file; 0 once it is deleted.
     pub bytes: u64,
     /// Arrival of its first sample.
     pub starts_at: WallTime,
@@ -70,7 +70,7 @@ pub(super) struct SegmentList {
     names: Vec<Name>,
     /// Paths that are not written as [`Name`] says.
     odd_paths: HashMap<i64, PathBuf>,
-    gone: usize,
+    deleted: usize,
 }
 
 impl SegmentList {
@@ -85,7 +85,7 @@ impl SegmentList {
             segments: Vec::with_capacity(known.len()),
             names: Vec::with_capacity(known.len()),
             odd_paths: HashMap::new(),
-            gone: 0,
+            deleted: 0,
         };
         for known in known {
             let times = (known.starts_at, known.ends_at, known.clock);
@@ -95,14 +95,14 @@ impl SegmentList {
         list
     }
 
-    /// All segments by id; those that are [`State::Gone`] may be among them.
+    /// All segments by id; those that are [`State::Deleted`] may be among them.
     pub fn segments(&self) -> &[Segment] {
         &self.segments
     }
 
     /// Number of existing segments.
     pub fn len(&self) -> usize {
-        self.segments.len() - self.gone
+        self.segments.len() - self.deleted
     }
 
     /// Their bytes together.
@@ -183,10 +183,10 @@ impl SegmentList {
     pub fn remove(&mut self, id: i64) {
         self.resize(id, 0);
         let Some(place) = self.place(id) else { return };
-        self.segments[place].state = State::Gone;
+        self.segments[place].state = State::Deleted;
         self.odd_paths.remove(&id);
-        self.gone += 1;
-        if self.gone > 1024 + self.segments.len() / 4 {
+        self.deleted += 1;
+        if self.deleted > 1024 + self.segments.len() / 4 {
             self.compact();
         }
     }
@@ -213,7 +213,7 @@ impl SegmentList {
         if !names.is_empty() {
             let named = self.segments.iter().zip(&self.names).filter(|(segment, name)| {
                 let camera = self.cameras[usize::from(segment.camera.0)].as_str();
-                segment.state != State::Gone && names.contains(&(camera, **name))
+                segment.state != State::Deleted && names.contains(&(camera, **name))
             });
             found.extend(named.map(|(segment, _)| segment.id));
         }
@@ -245,17 +245,17 @@ impl SegmentList {
         }
     }
 
-    /// Place of a segment, unless it is gone.
+    /// Place of a segment, unless it is deleted.
     fn place(&self, id: i64) -> Option<usize> {
         let place = self.segments.binary_search_by_key(&id, |segment| segment.id).ok()?;
-        (self.segments[place].state != State::Gone).then_some(place)
+        (self.segments[place].state != State::Deleted).then_some(place)
     }
 
     fn compact(&mut self) {
-        let mut places = self.segments.iter().map(|segment| segment.state != State::Gone);
+        let mut places = self.segments.iter().map(|segment| segment.state != State::Deleted);
         self.names.retain(|_| places.next().unwrap_or(false));
-        self.segments.retain(|segment| segment.state != State::Gone);
-        self.gone = 0;
+        self.segments.retain(|segment| segment.state != State::Deleted);
+        self.deleted = 0;
     }
 }
 

@@ -8,7 +8,8 @@ use crate::fault::Fault;
 use crate::index::{CorrectedTimes, Index, KnownSegment, PinRow};
 use crate::read::catalogue::Catalogue;
 use crate::recover::rebuild::{self, Opened};
-use crate::recover::reconcile::{Reconciled, ScanMode};
+use crate::recover::reconcile::ScanMode;
+use crate::recover::reconciled::Reconciled;
 use base::fault::chain;
 use base::time::{ClockState, Stamp};
 

@@ -1,6 +1,6 @@
 //! The segments that are being written, one per camera, and the ended ones that wait for their rows.
 //!
-//! Knows files only: the writer tells the space manager and the index of what changes here.
+//! Knows files only: the writer tells the space manager and the index of every change.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::index::{FragmentRow, SegmentRow};
 use base::fragment::Fragment;
 use base::ids::CameraId;
 
-/// A camera that has delivered nothing for this long, and a segment's length, is gone.
+/// Time without a fragment, beyond a segment's length, after which a camera counts as silent.
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// See the module.

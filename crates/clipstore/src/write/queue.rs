@@ -40,18 +40,18 @@ pub(crate) enum Job {
 pub(crate) struct Level {
     pub fragments: usize,
     pub bytes: usize,
-    /// Number of fragments that found no room since the start.
+    /// Number of fragments that were refused since the start.
     pub refused: u64,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    waiting: Mutex<Waiting>,
+    jobs: Mutex<Jobs>,
     filled: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct Jobs {
     alerts: VecDeque<(Box<AlertDraft>, Reply)>,
     /// The latest one is complete: it replaces those before it.
     acknowledged: Option<Ack>,
@@ -63,7 +63,7 @@ struct Waiting {
 }
 
 impl Queue {
-    /// Adds a fragment, or refuses and counts it. Never waits. A fragment that finds the queue empty always has room.
+    /// Adds a fragment, or refuses and counts it. Never waits. An empty queue takes every fragment.
     pub fn push_fragment(&self, fragment: Fragment) -> Result<(), StoreError> {
         let mut waiting = self.open()?;
         let (fragments, bytes) = (waiting.fragments.len(), waiting.bytes);
@@ -135,7 +135,7 @@ impl Queue {
     /// Closes and forgets all waiting jobs: callers that wait for an answer learn that none comes.
     pub fn abandon(&self) {
         let mut waiting = self.lock();
-        *waiting = Waiting { refused: waiting.refused, closed: true, ..Waiting::default() };
+        *waiting = Jobs { refused: waiting.refused, closed: true, ..Jobs::default() };
     }
 
     pub fn level(&self) -> Level {
@@ -143,18 +143,18 @@ impl Queue {
         Level { fragments: waiting.fragments.len(), bytes: waiting.bytes, refused: waiting.refused }
     }
 
-    fn open(&self) -> Result<MutexGuard<'_, Waiting>, StoreError> {
+    fn open(&self) -> Result<MutexGuard<'_, Jobs>, StoreError> {
         let waiting = self.lock();
         if waiting.closed { Err(StoreError::Closed) } else { Ok(waiting) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, Jobs> {
         // Each holder leaves the counts consistent before it could panic.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Waiting {
+impl Jobs {
     fn next(&mut self) -> Option<Job> {
         if let Some((draft, reply)) = self.alerts.pop_front() {
             return Some(Job::Alert(draft, reply));

@@ -21,7 +21,7 @@ use base::time::{Pts, Stamp};
 const CLOCK_STEP_MICROS: i64 = 1_000_000;
 /// Upper bound of header and trailer together.
 pub(crate) const BOXES_BYTES_MAX: u64 = 1024;
-/// Maximum length of a GOP in one file: it goes on in another, so that the first one can grow old.
+/// Maximum length of a GOP in one file: another one starts then, so that the first can grow old.
 const GOP_MAX: Duration = Duration::from_secs(3600);
 /// Maximum number of files of one camera that start in the same millisecond.
 const NAMES_MAX: u32 = 1000;

@@ -1,8 +1,8 @@
 //! The one thread that writes: clip files and index.
 //!
 //! Order on the disk: a fragment's bytes, fdatasync, its row. All cameras' rows of one sync interval go into one
-//! transaction. Retention removes the other way round, file first: removing a row takes room in the WAL, which a full
-//! disk has not, and a row without a file is repaired at the next start.
+//! transaction. Retention deletes the other way round, file first: removing a row takes space in the WAL, which a full
+//! disk does not have, and a row without a file is repaired at the next start.
 //!
 //! Alerts go before everything else, and work for footage is done in small steps: on a slow disk an alert waits for one
 //! fdatasync, not for those of all cameras.
@@ -234,7 +234,7 @@ impl Writer {
         }
     }
 
-    /// Changes the index. A full disk makes room for it; a damaged index is built anew, and changed then.
+    /// Changes the index. On a full disk, footage is deleted for it; a damaged index is built again, and changed then.
     fn change_index<T>(
         &mut self,
         mut change: impl FnMut(&mut Index) -> Result<T, StoreError>,
@@ -348,7 +348,7 @@ impl Writer {
         }
     }
 
-    /// Ends the segments of cameras that are gone, so that they grow old and may be deleted like others.
+    /// Ends the segments of silent cameras, so that they grow old and may be deleted like others.
     fn end_silent(&mut self) {
         for camera in self.segments.silent() {
             self.end_segment(&camera);
@@ -380,7 +380,7 @@ impl Writer {
     }
 
     fn commit(&mut self) {
-        // Taken out: the segments that are removed to make room for it go with the next batch.
+        // Taken out: the segments that are deleted to make space for it go with the next batch.
         let batch = std::mem::take(&mut self.batch);
         let mut committed = self.try_index(|index| index.commit(&batch));
         if committed.as_ref().is_err_and(is_corrupt) {
@@ -398,7 +398,7 @@ impl Writer {
     /// Syncs one file after the other, and stores alerts in between if `let_in`: on a slow disk each file may take seconds.
     fn sync_files(&mut self, let_in: bool) {
         let (mut failed, mut first_error) = (Vec::new(), None);
-        // An alert may have the index built again, which syncs and ends everything: ids that are gone are passed over.
+        // An alert may have the index built again, which syncs and ends everything: ids that no longer exist are passed over.
         for id in self.segments.unsynced() {
             if let Err(error) = self.segments.sync(id) {
                 failed.push(id);

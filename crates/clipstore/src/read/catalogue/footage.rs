@@ -35,7 +35,7 @@ pub struct FootageSpan {
 
 /// Gap in the fragments of a segment.
 struct Hole {
-    /// Offset at which the file goes on.
+    /// Offset at which the file continues.
     offset_bytes: u64,
     from: WallTime,
     to: WallTime,

@@ -94,13 +94,13 @@ impl Catalogue {
 }
 
 /// Row of a waiting message.
-type Waiting = (u64, Parsed<OutboxId>, AlertColumns);
+type WaitingRow = (u64, Parsed<OutboxId>, AlertColumns);
 
-fn waiting(row: &Row) -> rusqlite::Result<Waiting> {
+fn waiting(row: &Row) -> rusqlite::Result<WaitingRow> {
     Ok((unsigned(row.get(0)?), row.get(3)?, (row.get(1)?, row.get(2)?)))
 }
 
-fn parsed((seq, outbox, columns): Waiting) -> Option<Alert> {
+fn parsed((seq, outbox, columns): WaitingRow) -> Option<Alert> {
     let parsed = parse_alert(outbox.0, seq, columns);
     parsed.inspect_err(|error| tracing::error!("{}", chain(error))).ok()
 }

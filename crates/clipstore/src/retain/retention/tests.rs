@@ -31,7 +31,7 @@ impl Case {
     }
 }
 
-/// Written to be obviously right: one victim at a time, everything counted anew each time.
+/// Written to be obviously right: one victim at a time, everything counted again each time.
 mod naive {
     use super::*;
 
@@ -127,22 +127,22 @@ mod naive {
 
     /// `(at, since, clock)` from old to young.
     fn expired(
-        things: &[(WallTime, WallTime, ClockState)],
+        items: &[(WallTime, WallTime, ClockState)],
         now: Option<WallTime>,
         age_max: Duration,
     ) -> Vec<bool> {
-        let Some(now) = now else { return vec![false; things.len()] };
-        fn dated(things: &[(WallTime, WallTime, ClockState)], now: WallTime) -> bool {
-            let [before @ .., (at, _, clock)] = things else { return false };
+        let Some(now) = now else { return vec![false; items.len()] };
+        fn dated(items: &[(WallTime, WallTime, ClockState)], now: WallTime) -> bool {
+            let [before @ .., (at, _, clock)] = items else { return false };
             *clock != ClockState::Unsynced
                 && *at <= now
                 && (0..before.len()).all(|end| !dated(&before[..=end], now) || before[end].0 <= *at)
         }
-        let own = |place: usize| dated(&things[..=place], now) && now.since(things[place].1) > age_max;
-        (0..things.len())
+        let own = |place: usize| dated(&items[..=place], now) && now.since(items[place].1) > age_max;
+        (0..items.len())
             .map(
                 |place| {
-                    if dated(&things[..=place], now) { own(place) } else { (place..things.len()).any(own) }
+                    if dated(&items[..=place], now) { own(place) } else { (place..items.len()).any(own) }
                 },
             )
             .collect()
@@ -244,7 +244,7 @@ proptest! {
     fn what_must_always_hold(case in cases()) {
         let plan = case.plan();
         let ids: HashSet<i64> = plan.deletions.iter().map(|(id, _)| *id).collect();
-        prop_assert_eq!(ids.len(), plan.deletions.len(), "a segment goes once");
+        prop_assert_eq!(ids.len(), plan.deletions.len(), "a segment is deleted once");
         let deletions: Vec<&Segment> = case.segments.iter().filter(|s| ids.contains(&s.id)).collect();
         let left: Vec<&Segment> = case.segments.iter().filter(|s| !ids.contains(&s.id)).collect();
         prop_assert!(deletions.iter().all(|segment| naive::may_go(&case, segment)), "held or being written");
@@ -264,7 +264,7 @@ proptest! {
                 prop_assert!(!unpinned_left(scope), "{id} is pinned, and an unpinned one is left");
             }
         }
-        // Reached, or everything removable is gone.
+        // Reached, or everything removable is deleted.
         let removable_left = left.iter().any(|segment| naive::may_go(&case, segment));
         prop_assert!(bytes(left.iter().copied()) <= case.limits.total.bytes_max || !removable_left);
         prop_assert_eq!(plan.unmet.total, bytes(left.iter().copied()) > case.limits.total.bytes_max);

@@ -181,8 +181,8 @@ impl Box {
                 assert!(!unpinned_left || segment.camera.0 == 1, "{} is pinned", segment.id);
             }
         }
-        for (_, why) in &plan.deletions {
-            self.figures.gone[*why as usize] += 1;
+        for (_, reason) in &plan.deletions {
+            self.figures.gone[*reason as usize] += 1;
         }
         self.segments.retain(|segment| !deletions.contains(&segment.id));
         self.bytes = self.segments.iter().map(|segment| segment.bytes).sum();
