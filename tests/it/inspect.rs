@@ -80,7 +80,7 @@ fn check_names_each_thing_that_is_wrong_and_changes_nothing() {
     let output = store_command(place.path(), &["check"]);
     assert_eq!(output.status.code(), Some(3));
     let text = stdout(&output);
-    assert!(text.contains("5 findings") && text.contains("wardwatch store repair"), "{text}");
+    assert!(text.contains("5 faults found") && text.contains("wardwatch store repair"), "{text}");
     assert!(
         text.contains(&*files[0].to_string_lossy()) && text.contains("(camera gate, from 2026-"),
         "{text}"

@@ -421,7 +421,7 @@ fn times_that_no_clock_gave_are_found_and_read_back() {
         let before = rows(place.path(), "segment");
         execute(place.path(), &format!("UPDATE segment SET {change}"));
         let found = check(place.path(), Depth::Quick);
-        assert!(found.len() == 1 && found[0].text.contains("1 segments have times"), "{found:#?}");
+        assert!(found.len() == 1 && found[0].text.contains("1 segments have impossible times"), "{found:#?}");
         let repaired = inspect::repair(&settings(place.path()), &mut |_, _| ()).unwrap();
         assert!(repaired.reconciled.rebuilt && repaired.remaining.is_empty(), "{repaired:?}");
         assert_eq!(rows(place.path(), "segment"), before);
