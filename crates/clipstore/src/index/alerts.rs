@@ -95,7 +95,7 @@ impl Index {
     }
 }
 
-/// Removes an event and its messages unless one is not delivered. Returns whether it did.
+/// Removes an event and its messages unless one is not delivered. Returns true if it did.
 fn forget_event(transaction: &Transaction, event: &str) -> rusqlite::Result<bool> {
     let waits = transaction
         .prepare_cached("SELECT 1 FROM outbox JOIN alert USING (seq) WHERE event = ?1")?

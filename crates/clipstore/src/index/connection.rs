@@ -24,7 +24,7 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Opens and migrates. Returns whether the index is new.
+    /// Opens and migrates. Returns true if the index is new.
     pub fn open(path: &Path, boot_id: String) -> Result<(Self, bool), StoreError> {
         if rusqlite::version_number() < SQLITE_MIN {
             return Err(StoreError::SqliteTooOld { found: rusqlite::version() });

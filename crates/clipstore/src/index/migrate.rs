@@ -24,7 +24,7 @@ const STEPS: &[Step] = &[
     Step { sql: include_str!("migrations/0004.sql"), version: 1 },
 ];
 
-/// Takes the steps that are missing, each in its own transaction. Returns whether the index was empty before.
+/// Takes the steps that are missing, each in its own transaction. Returns true if the index was empty before.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<bool, StoreError> {
     let taken = check(connection, path)?;
     for (number, step) in (1..).zip(STEPS).skip(taken) {

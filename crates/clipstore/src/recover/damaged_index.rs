@@ -78,7 +78,7 @@ impl Copy<'_> {
         Ok(())
     }
 
-    /// Copies the rows of a statement until one cannot be read. Returns whether all could.
+    /// Copies the rows of a statement until one cannot be read. Returns true if all could.
     fn rows(&self, sql: &str, key: Option<&Value>, table: &str) -> rusqlite::Result<bool> {
         let Ok(mut select) = self.old.prepare_cached(sql) else { return Ok(false) };
         let shape = self.new.prepare(&format!("SELECT * FROM {table}"))?;

@@ -18,7 +18,7 @@ const FAILURES_MAX: u32 = 16;
 /// Time without deletions after that.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// See the module.
+/// Deletes files and remembers which.
 pub(super) struct Deleter {
     clips: PathBuf,
     fault: Fault,

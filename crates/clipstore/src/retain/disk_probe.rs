@@ -29,7 +29,7 @@ impl Free {
     }
 }
 
-/// See the module.
+/// Reads the free space and compares it with the headroom.
 #[derive(Debug)]
 pub(super) struct DiskProbe {
     directory: PathBuf,

@@ -9,7 +9,7 @@ use base::time::Monotonic;
 /// Time without a full limit after which the alarm ends; a changed hold ends it at once.
 const QUIET: Duration = Duration::from_secs(120);
 
-/// See the module.
+/// Alarm with its time of quiet.
 pub(super) struct EvidenceAlarm {
     fault: Fault,
     /// Last time that evidence filled a limit, by the clock of the sweeps.

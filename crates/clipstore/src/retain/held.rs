@@ -10,7 +10,7 @@ use crate::fault::Fault;
 use base::ids::CameraId;
 use base::time::WallTime;
 
-/// See the module.
+/// Holds, translated into segments and spans.
 pub(super) struct HeldFootage {
     folder: HoldsFolder,
     held: Held,

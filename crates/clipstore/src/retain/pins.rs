@@ -13,7 +13,7 @@ use base::ids::AlertId;
 /// ever close it.
 const LEFT_OPEN: Duration = Duration::from_secs(3600);
 
-/// See the module.
+/// Pins of all alerts.
 #[derive(Debug, Default)]
 pub(super) struct Pins {
     /// By alert.

@@ -56,7 +56,7 @@ struct Name {
     number: u32,
 }
 
-/// See the module.
+/// Segments by id, with the bytes of each camera.
 #[derive(Debug)]
 pub(super) struct SegmentList {
     clips: PathBuf,

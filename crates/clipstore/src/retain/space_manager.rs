@@ -33,7 +33,7 @@ const STUCK_SWEEPS: u64 = 10;
 /// Time without deletions while another process is making a hold.
 const LOCKED_PAUSE: Duration = Duration::from_secs(1);
 
-/// See the module.
+/// Keeps the clip files below their limits.
 pub(crate) struct SpaceManager {
     settings: Settings,
     /// Segments on the disk, as the writer reports them.

@@ -13,7 +13,7 @@ use crate::recover::reconciled::Reconciled;
 use base::fault::chain;
 use base::time::{ClockState, Stamp};
 
-/// See the module.
+/// The index while the daemon runs.
 pub(super) struct LiveIndex {
     /// `None` while a damaged index cannot be built again.
     index: Option<Index>,

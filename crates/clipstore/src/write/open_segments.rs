@@ -15,7 +15,7 @@ use base::ids::CameraId;
 /// Time without a fragment, beyond a segment's length, after which a camera counts as silent.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// See the module.
+/// Files that are open for writing, by camera.
 pub(super) struct OpenSegments {
     clips: PathBuf,
     boot_id: String,

@@ -3,7 +3,7 @@
 use crate::index::Acknowledged;
 use base::ack::Ack;
 
-/// See the module.
+/// Changes that wait for the index.
 #[derive(Debug, Default)]
 pub(super) struct OutboxChanges {
     /// Delivered alerts whose rows could not be removed yet.

@@ -46,7 +46,7 @@ const REMOVALS_MAX: usize = 8;
 /// Interval at which the writer wakes up where nothing happens: footage grows old on its own.
 const WAKE: Duration = Duration::from_secs(60);
 
-/// See the module.
+/// Takes jobs from the queue and carries them out, one at a time.
 pub(crate) struct Writer {
     settings: Settings,
     clock: Arc<dyn Clock>,
