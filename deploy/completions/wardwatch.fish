@@ -147,15 +147,15 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_se
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from compare" -l json -d 'As JSON'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from compare" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and not __fish_seen_subcommand_from check repair" -s h -l help -d 'Print help'
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and not __fish_seen_subcommand_from check repair" -f -a "check" -d 'Looks the store over and says what is wrong. Changes nothing; the daemon may run'
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and not __fish_seen_subcommand_from check repair" -f -a "repair" -d 'Mends what can be mended, and looks at every byte. The daemon must be stopped. Footage is never removed'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and not __fish_seen_subcommand_from check repair" -f -a "check" -d 'Checks the store and lists its faults. Changes nothing; the daemon may run'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and not __fish_seen_subcommand_from check repair" -f -a "repair" -d 'Repairs the store, then checks every byte. The daemon must be stopped. Footage is never removed'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and __fish_seen_subcommand_from check" -l config -d 'The configuration that names the store' -r -F
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and __fish_seen_subcommand_from check" -l directory -d 'The store\'s folder, whatever the configuration says' -r -F
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and __fish_seen_subcommand_from check" -l deep -d 'Read every byte: hold all footage against its sha256, and let SQLite check the whole index'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and __fish_seen_subcommand_from check" -l directory -d 'The store\'s folder; the configuration is not read' -r -F
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and __fish_seen_subcommand_from check" -l deep -d 'Read every byte: compare all footage with its sha256, and check the whole index'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and __fish_seen_subcommand_from check" -l json -d 'Print one JSON object instead: `findings`'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and __fish_seen_subcommand_from repair" -l config -d 'The configuration that names the store' -r -F
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and __fish_seen_subcommand_from repair" -l directory -d 'The store\'s folder, whatever the configuration says' -r -F
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and __fish_seen_subcommand_from repair" -l directory -d 'The store\'s folder; the configuration is not read' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and __fish_seen_subcommand_from repair" -l json -d 'Print one JSON object instead: `done` and `findings`'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and __fish_seen_subcommand_from repair" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand keygen" -l config -d 'The configuration that says which box this is, and where its key and certificate go' -r -F

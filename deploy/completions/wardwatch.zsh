@@ -275,8 +275,8 @@ _arguments "${_arguments_options[@]}" : \
             (check)
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration that names the store]:PATH:_files' \
-'(--config)--directory=[The store'\''s folder, whatever the configuration says]:PATH:_files' \
-'--deep[Read every byte\: hold all footage against its sha256, and let SQLite check the whole index]' \
+'(--config)--directory=[The store'\''s folder; the configuration is not read]:PATH:_files' \
+'--deep[Read every byte\: compare all footage with its sha256, and check the whole index]' \
 '--json[Print one JSON object instead\: \`findings\`]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -285,7 +285,7 @@ _arguments "${_arguments_options[@]}" : \
 (repair)
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration that names the store]:PATH:_files' \
-'(--config)--directory=[The store'\''s folder, whatever the configuration says]:PATH:_files' \
+'(--config)--directory=[The store'\''s folder; the configuration is not read]:PATH:_files' \
 '--json[Print one JSON object instead\: \`done\` and \`findings\`]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -455,8 +455,8 @@ _wardwatch__subcmd__status_commands() {
 (( $+functions[_wardwatch__subcmd__store_commands] )) ||
 _wardwatch__subcmd__store_commands() {
     local commands; commands=(
-'check:Looks the store over and says what is wrong. Changes nothing; the daemon may run' \
-'repair:Mends what can be mended, and looks at every byte. The daemon must be stopped. Footage is never removed' \
+'check:Checks the store and lists its faults. Changes nothing; the daemon may run' \
+'repair:Repairs the store, then checks every byte. The daemon must be stopped. Footage is never removed' \
     )
     _describe -t commands 'wardwatch store commands' commands "$@"
 }

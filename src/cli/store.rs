@@ -22,18 +22,18 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Looks the store over and says what is wrong. Changes nothing; the daemon may run.
+    /// Checks the store and lists its faults. Changes nothing; the daemon may run.
     Check {
         #[command(flatten)]
         place: Place,
-        /// Read every byte: hold all footage against its sha256, and let SQLite check the whole index.
+        /// Read every byte: compare all footage with its sha256, and check the whole index.
         #[arg(long)]
         deep: bool,
         /// Print one JSON object instead: `findings`.
         #[arg(long)]
         json: bool,
     },
-    /// Mends what can be mended, and looks at every byte. The daemon must be stopped. Footage is never removed.
+    /// Repairs the store, then checks every byte. The daemon must be stopped. Footage is never removed.
     Repair {
         #[command(flatten)]
         place: Place,
@@ -43,13 +43,13 @@ enum Command {
     },
 }
 
-/// Which store.
+/// Place of the store.
 #[derive(Debug, clap::Args)]
 struct Place {
     /// The configuration that names the store.
     #[arg(long, value_name = "PATH", default_value = config::DEFAULT_PATH)]
     config: PathBuf,
-    /// The store's folder, whatever the configuration says.
+    /// The store's folder; the configuration is not read.
     #[arg(long, value_name = "PATH", conflicts_with = "config")]
     directory: Option<PathBuf>,
 }
@@ -114,10 +114,10 @@ fn print(done: Option<&str>, findings: &[Finding], json: bool) -> anyhow::Result
         }
         findings.iter().for_each(|finding| println!("{}", text(finding)));
         match (findings.len(), done) {
-            (0, None) => println!("nothing is wrong"),
+            (0, None) => println!("no fault found"),
             (0, Some(_)) => {}
-            (1, _) => println!("\n1 finding"),
-            (count, _) => println!("\n{count} findings"),
+            (1, _) => println!("\n1 fault found"),
+            (count, _) => println!("\n{count} faults found"),
         }
     }
     Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(super::FOUND) })

@@ -43,8 +43,8 @@ pub(super) fn examine(
         }
     }
     if let Some(problem) = inspect::index_problem(&settings.directory) {
-        let remedy = "`wardwatch store check` says what is wrong; where the index is lost or damaged, the next start builds it \
-                      anew from the clip files";
+        let remedy = "`wardwatch store check` lists the faults; a lost or damaged index is built again from the clip files at the \
+                      next start";
         say(Finding::mind("store index", problem, remedy));
     }
     match measure(&folder) {
@@ -202,7 +202,7 @@ mod tests {
         let clips = place.path().join("clips");
         fs::create_dir(&clips).unwrap();
         fs::write(clips.join("one.mp4"), "footage").unwrap();
-        assert!(named().unwrap().contains("is not there, and there is footage"));
+        assert!(named().unwrap().contains("is missing, and there is footage"));
         fs::write(place.path().join("index.sqlite"), "").unwrap();
         assert!(named().unwrap().contains("is empty"));
         fs::write(place.path().join("index.sqlite"), "garbage".repeat(1000)).unwrap();

@@ -15,7 +15,7 @@ use base::ids::Epoch;
 use base::time::{Pts, Stamp, WallTime};
 use camera::{Source, Transport, supervise};
 use clipstore::access::{self, AccessKind};
-use clipstore::clip::{
+use clipstore::export::{
     ClipOrder, ExportOrder, Exported, ExportedFile, FAT32_FILE_BYTES_MAX, GapCause, export,
 };
 use clipstore::inspect::{self, Depth, Wrong};
@@ -195,7 +195,7 @@ fn decoded(path: &Path) -> usize {
 /// The file's description of itself.
 fn about(path: &Path) -> Value {
     let file = fs::read(path).unwrap();
-    let at = file.windows(16).position(|window| window == clipstore::clip::CLIP_UUID).unwrap();
+    let at = file.windows(16).position(|window| window == clipstore::export::CLIP_UUID).unwrap();
     let size = u32::from_be_bytes(file[at - 8..at - 4].try_into().unwrap()) as usize;
     serde_json::from_slice(&file[at + 16..at - 8 + size]).unwrap()
 }
@@ -359,7 +359,7 @@ fn a_clip_out_of_a_long_gop_begins_where_decoding_can() {
     let content = &one_file(&exported).content;
     assert_eq!((content.starts_at, content.samples), (START.wall + secs(6), 90));
     let flaws: Vec<_> = exported.clips[0].flaws.iter().map(|flaw| flaw.what.as_str()).collect();
-    assert!(flaws.iter().any(|flaw| flaw.contains("what it continues is not there")), "{flaws:?}");
+    assert!(flaws.iter().any(|flaw| flaw.contains("the fragment before it is missing")), "{flaws:?}");
 }
 
 /// Files of earlier versions after a camera changed its size: the pictures of one stream under the header of another.

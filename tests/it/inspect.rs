@@ -40,7 +40,7 @@ fn check_names_each_thing_that_is_wrong_and_changes_nothing() {
     let place = TempDir::new().unwrap();
     full_store(place.path());
     let fine = store_command(place.path(), &["check", "--deep"]);
-    assert_eq!((fine.status.code(), &*stdout(&fine)), (Some(0), "nothing is wrong\n"));
+    assert_eq!((fine.status.code(), &*stdout(&fine)), (Some(0), "no fault found\n"));
 
     let files = clip_files(place.path());
     fs::remove_file(&files[0]).unwrap();
@@ -71,7 +71,7 @@ fn check_names_each_thing_that_is_wrong_and_changes_nothing() {
     let rotten = deep.iter().find(|finding| finding.wrong == Bytes).unwrap();
     assert_eq!(rotten.place, files[3].display().to_string());
     assert_eq!(rotten.camera.as_ref().unwrap().as_str(), "yard");
-    assert!(rotten.at.is_some() && rotten.text.contains("cannot be vouched for"), "{rotten:?}");
+    assert!(rotten.at.is_some() && rotten.text.contains("fail their sha256"), "{rotten:?}");
 
     let output = store_command(place.path(), &["check", "--json"]);
     assert_eq!(output.status.code(), Some(3));
@@ -80,7 +80,7 @@ fn check_names_each_thing_that_is_wrong_and_changes_nothing() {
     let output = store_command(place.path(), &["check"]);
     assert_eq!(output.status.code(), Some(3));
     let text = stdout(&output);
-    assert!(text.contains("5 findings") && text.contains("wardwatch store repair"), "{text}");
+    assert!(text.contains("5 faults found") && text.contains("wardwatch store repair"), "{text}");
     assert!(
         text.contains(&*files[0].to_string_lossy()) && text.contains("(camera gate, from 2026-"),
         "{text}"
@@ -91,7 +91,7 @@ fn check_names_each_thing_that_is_wrong_and_changes_nothing() {
     let output = store_command(place.path(), &["repair"]);
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(3), "{text}");
-    assert!(text.contains("3 findings") && text.contains("cannot be vouched for"), "{text}");
+    assert!(text.contains("3 faults found") && text.contains("fail their sha256"), "{text}");
     let left = check(place.path(), Depth::Deep);
     assert_eq!(wrong(&left), [Bytes, SeqHole, Aside], "{left:#?}");
     assert!(left.iter().any(|finding| finding.wrong == Aside && finding.place.ends_with("unknown.mp4")));
@@ -105,14 +105,11 @@ fn repair_mends_and_says_what_it_did() {
     let files = clip_files(place.path());
     OpenOptions::new().append(true).open(&files[1]).unwrap().write_all(b"more").unwrap();
     let output = store_command(place.path(), &["repair"]);
-    assert_eq!(
-        (output.status.code(), &*stdout(&output)),
-        (Some(0), "cut 4 bytes that were torn off 1 file\n")
-    );
+    assert_eq!((output.status.code(), &*stdout(&output)), (Some(0), "cut 4 incomplete bytes off 1 file\n"));
     assert!(output.stderr.is_empty());
     let output = store_command(place.path(), &["repair", "--json"]);
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report, serde_json::json!({ "done": "nothing to mend", "findings": [] }));
+    assert_eq!(report, serde_json::json!({ "done": "nothing to repair", "findings": [] }));
     assert_agrees(place.path());
 }
 

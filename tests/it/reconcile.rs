@@ -119,7 +119,7 @@ fn opening_mends_what_a_crash_leaves() {
 
     let store = open(settings(place.path()));
     let done = store.vitals().reconciled;
-    assert_eq!((done.removed_rows, done.removed_files, done.set_aside_files), (1, 1, 1), "{done}");
+    assert_eq!((done.removed_rows, done.removed_files, done.quarantined_files), (1, 1, 1), "{done}");
     assert_eq!((done.shortened_segments, done.cut_files, done.failed_files), (1, 2, 0), "{done}");
     assert_eq!(store.vitals().segments, 3);
     let sizes: u64 = clip_files(place.path()).iter().map(|path| fs::metadata(path).unwrap().len()).sum();
@@ -218,7 +218,7 @@ fn footage_behind_old_damage_is_kept() {
     let [path] = &clip_files(place.path())[..] else { panic!("one file") };
     OpenOptions::new().write(true).open(path).unwrap().write_at(b"rotten", 700).unwrap();
     execute(place.path(), "DELETE FROM segment");
-    assert_eq!(reopened(place.path()).set_aside_files, 1);
+    assert_eq!(reopened(place.path()).quarantined_files, 1);
     assert!(!path.exists() && place.path().join("aside/gate").exists());
 }
 
@@ -267,7 +267,7 @@ fn another_file_in_a_rows_place_loses_nothing() {
             assert!(fs::read(&kept).unwrap() == content, "{other}: {done}");
             assert_agrees(place.path());
             if other == "foreign" {
-                assert_eq!((done.removed_rows, done.set_aside_files), (1, 1), "{done}");
+                assert_eq!((done.removed_rows, done.quarantined_files), (1, 1), "{done}");
                 continue;
             }
             // It is the footage of its own camera again, at its own time.
@@ -313,7 +313,7 @@ fn footage_that_no_walk_reaches_is_kept_aside() {
         }
         let done = reopened(place.path());
         let cut = u64::from(damaged_at > 0);
-        assert_eq!((done.set_aside_files, done.cut_files, done.removed_files), (1, cut, 0), "{done}");
+        assert_eq!((done.quarantined_files, done.cut_files, done.removed_files), (1, cut, 0), "{done}");
         let aside = place.path().join("aside").join(path.strip_prefix(place.path().join("clips")).unwrap());
         assert!(fs::read(aside).unwrap() == content);
         assert_eq!(path.exists(), damaged_at > 0);
@@ -364,7 +364,7 @@ fn on_a_full_disk_a_damaged_file_waits_for_the_next_start() {
         let store = open(settings(disk.0.path()));
         let done = store.vitals().reconciled;
         let indexed = if has_row { 2 } else { 3 };
-        assert_eq!((done.failed_files, done.set_aside_files, done.cut_files), (1, 0, 0), "{done}");
+        assert_eq!((done.failed_files, done.quarantined_files, done.cut_files), (1, 0, 0), "{done}");
         assert_eq!(done.indexed_fragments, indexed, "the whole ones before the damage");
         assert!(fs::read(path).unwrap() == content && clip_files(disk.0.path()).len() == 4);
         for number in 20..30 {
@@ -376,7 +376,7 @@ fn on_a_full_disk_a_damaged_file_waits_for_the_next_start() {
 
         fs::remove_file(disk.0.path().join("ballast")).unwrap();
         let done = reopened(disk.0.path());
-        assert_eq!((done.failed_files, done.set_aside_files, done.cut_files), (0, 1, 1), "{done}");
+        assert_eq!((done.failed_files, done.quarantined_files, done.cut_files), (0, 1, 1), "{done}");
         let aside = disk.0.path().join("aside").join(path.strip_prefix(disk.0.path().join("clips")).unwrap());
         assert!(fs::read(aside).unwrap() == content);
         assert_agrees(disk.0.path());
@@ -421,7 +421,7 @@ fn times_that_no_clock_gave_are_found_and_read_back() {
         let before = rows(place.path(), "segment");
         execute(place.path(), &format!("UPDATE segment SET {change}"));
         let found = check(place.path(), Depth::Quick);
-        assert!(found.len() == 1 && found[0].text.contains("1 segments have times"), "{found:#?}");
+        assert!(found.len() == 1 && found[0].text.contains("1 segments have impossible times"), "{found:#?}");
         let repaired = inspect::repair(&settings(place.path()), &mut |_, _| ()).unwrap();
         assert!(repaired.reconciled.rebuilt && repaired.remaining.is_empty(), "{repaired:?}");
         assert_eq!(rows(place.path(), "segment"), before);
@@ -436,7 +436,7 @@ fn without_the_folder_of_the_files_nothing_is_repaired() {
     let before = rows(place.path(), "segment");
     fs::rename(place.path().join("clips"), place.path().join("elsewhere")).unwrap();
     let error = inspect::repair(&settings(place.path()), &mut |_, _| ()).unwrap_err();
-    assert!(error.to_string().contains("is not there; if it is on another disk, mount"), "{error}");
+    assert!(error.to_string().contains("is missing; if it is on another disk, mount"), "{error}");
     let error = inspect::check(&settings(place.path()), Depth::Quick, &mut |_, _| ()).unwrap_err();
     assert!(error.to_string().contains("mount"), "{error}");
     assert_eq!(rows(place.path(), "segment"), before);
@@ -670,7 +670,7 @@ fn a_rebuild_brings_back_the_right_times() {
     drop(store);
     fs::remove_file(place.path().join("index.sqlite")).unwrap();
     let store = open(settings(place.path()));
-    assert_eq!(store.vitals().reconciled.put_right_segments, 2, "{}", store.vitals().reconciled);
+    assert_eq!(store.vitals().reconciled.corrected_segments, 2, "{}", store.vitals().reconciled);
     let times: Vec<_> = store.segments(&ClipFilter::default()).unwrap();
     let found: Vec<_> = times.iter().rev().map(|one| (one.starts_at, one.ends_at, one.clock)).collect();
     let at = |seconds| stamp(seconds, offset, ClockState::Synced).wall;
@@ -726,7 +726,7 @@ fn a_rebuild_of_many_files() {
     assert_eq!((done.indexed_files, done.indexed_fragments, done.failed_files), (50, 3000, 0), "{done}");
     let micros = seconds * 1e6 / 3000.0;
     let profile = if cfg!(debug_assertions) { "development" } else { "release" };
-    eprintln!("figure: an index built anew: {micros:.0} us of CPU a fragment ({profile} build)");
+    eprintln!("figure: an index built again: {micros:.0} us of CPU a fragment ({profile} build)");
 }
 
 /// Rows of segments of a minute, of eight cameras, each with a fragment, and an empty file for each.

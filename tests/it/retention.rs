@@ -324,7 +324,7 @@ fn a_file_that_cannot_be_removed_does_not_stop_the_others() {
     append(&store, "gate", 20..200);
     assert!(there(place.path(), "gate").iter().all(|number| *number >= 160));
     let said = store.vitals().clips_unwritable;
-    assert!(store.vitals().lost_fragments == 0 && said.is_none_or(|said| said.contains("remove")));
+    assert!(store.vitals().lost_fragments == 0 && said.is_none_or(|said| said.contains("delete")));
 }
 
 #[test]

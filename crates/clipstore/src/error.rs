@@ -61,7 +61,7 @@ pub enum StoreError {
     },
     /// The folder of the clip files is not there.
     #[error(
-        "{} is not there; if it is on another disk, mount that one; if the footage is gone, make the folder, and \
+        "{} is missing; if it is on another disk, mount that disk; if the footage is lost, make the folder, and \
          `wardwatch store repair` removes the rows of the lost files",
         path.display()
     )]
@@ -80,13 +80,13 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A session handed in bytes that are not whole MP4 boxes: written, they would hide those that come behind them.
-    #[error("the session of camera {camera} handed in what is no fragment of an MP4 file; it is left out")]
+    #[error("fragment of camera {camera} not recorded: it is not made of whole MP4 boxes")]
     NotBoxes {
         /// Camera of the session.
         camera: CameraId,
     },
     /// The disk does not keep up: the fragment is refused.
-    #[error("the disk does not keep up: {fragments} fragments ({bytes} bytes) wait already")]
+    #[error("fragment not recorded: the disk is too slow, {fragments} fragments ({bytes} bytes) are waiting")]
     QueueFull {
         /// Number of waiting fragments.
         fragments: usize,
@@ -102,7 +102,7 @@ pub enum StoreError {
         source: serde_json::Error,
     },
     /// There is no such alert.
-    #[error("no alert {0} in this store; `wardwatch clips list` names those that there are")]
+    #[error("no alert {0} in this store; `wardwatch clips list` lists all alerts")]
     NoSuchAlert(AlertId),
     /// The access log's chain does not hold.
     #[error("{} was changed: line {line} does not follow from the one before it", path.display())]
@@ -113,7 +113,7 @@ pub enum StoreError {
         line: u64,
     },
     /// There is no such hold.
-    #[error("no hold {0:?} in this store; `wardwatch clips holds` names those that there are")]
+    #[error("no hold {0:?} in this store; `wardwatch clips holds` lists all holds")]
     NoSuchHold(String),
     /// A hold cannot be parsed.
     #[error(
@@ -127,7 +127,7 @@ pub enum StoreError {
         why: String,
     },
     /// A span of time without footage.
-    #[error("{from} to {to} is no span of time: it has to end after it begins")]
+    #[error("{from} to {to} is not a span of time: the end must be after the start")]
     EmptySpan {
         /// Start of the span.
         from: WallTime,
@@ -136,8 +136,8 @@ pub enum StoreError {
     },
     /// Nothing is left that may be removed, and evidence is held: the fragment is refused.
     #[error(
-        "{held_bytes} bytes are held as evidence and fill {scope}, nothing else is left to remove: new footage is \
-         refused; export what is held, then release it with `wardwatch clips release`, or raise the limit"
+        "recording stopped: {held_bytes} bytes held as evidence fill {scope}, and nothing else can be deleted; export \
+         the held footage and release it with `wardwatch clips release`, or raise the limit"
     )]
     FullOfEvidence {
         /// The full limit: a key of the configuration, the camera's share, or the disk.
@@ -147,8 +147,8 @@ pub enum StoreError {
     },
     /// Other files fill the disk: the fragment is refused.
     #[error(
-        "{} has too little room left, and there is no footage to remove: {free_bytes} bytes and {free_inodes} \
-         inodes are free; remove other files, or lower store.free_bytes_min",
+        "recording stopped: disk full: {} has {free_bytes} bytes and {free_inodes} inodes free, and there is no footage \
+         to delete; remove other files, or lower store.free_bytes_min",
         path.display()
     )]
     NoHeadroom {
@@ -159,9 +159,9 @@ pub enum StoreError {
         /// Free inodes.
         free_inodes: u64,
     },
-    /// The index was damaged, and could not be built anew yet.
+    /// The index was damaged, and could not be built again yet.
     #[error(
-        "there is no index: it was damaged, and building it anew from the clip files failed; tried again"
+        "no index: it was damaged, and building it again from the clip files failed; the box keeps trying"
     )]
     IndexLost,
     /// The writer's thread cannot be started.
@@ -262,13 +262,13 @@ fn is_another_schema(error: &rusqlite::Error) -> bool {
 
 fn remedy(error: &rusqlite::Error) -> &'static str {
     if is_another_schema(error) {
-        return "; it lacks what every index of this version has: stop the daemon and run `wardwatch store repair`, which \
-                brings it up or builds it anew from the clip files";
+        return "; its tables are not those of this version: stop the daemon and run `wardwatch store repair`, which migrates it \
+                or builds it again from the clip files";
     }
     match index_kind(error) {
         ErrorKind::Config => "; make it writable for the user that runs wardwatch",
         ErrorKind::Corrupt => {
-            "; it is damaged: stop the daemon and run `wardwatch store repair`, which builds it anew from the clip files"
+            "; it is damaged: stop the daemon and run `wardwatch store repair`, which builds it again from the clip files"
         }
         ErrorKind::Exhausted => "; the disk is full",
         _ => "",

@@ -13,27 +13,27 @@ const CAUSES_MAX: usize = 16;
 /// An operation that works or does not; logs each cause of a trouble once, and its end.
 pub(super) struct Fault {
     /// Text of the log line.
-    what: &'static str,
+    subject: &'static str,
     /// Causes that were logged since the operation last worked for long.
     logged: Vec<String>,
-    /// Cause of the error in `said`.
+    /// Cause of the error in `reason`.
     cause: String,
     failed_at: Option<Instant>,
     /// Reason of the failure; `None` while it works.
-    pub said: Option<String>,
+    pub reason: Option<String>,
 }
 
 impl Fault {
-    pub fn new(what: &'static str) -> Self {
-        Self { what, logged: Vec::new(), cause: String::new(), failed_at: None, said: None }
+    pub fn new(subject: &'static str) -> Self {
+        Self { subject, logged: Vec::new(), cause: String::new(), failed_at: None, reason: None }
     }
 
     pub fn note(&mut self, error: Option<&StoreError>) {
         let now = Instant::now();
         let Some(error) = error else {
-            self.said = None;
+            self.reason = None;
             if self.failed_at.take_if(|at| now.duration_since(*at) >= CALM).is_some() {
-                tracing::info!("over: {}", self.what);
+                tracing::info!("fault ended: {}", self.subject);
                 self.logged.clear();
             }
             return;
@@ -47,13 +47,13 @@ impl Fault {
             StoreError::NoHeadroom { .. } => "headroom".to_owned(),
             other => other.to_string(),
         };
-        if self.said.is_none() || self.cause != cause {
+        if self.reason.is_none() || self.cause != cause {
             let text = chain(error);
             if !self.logged.contains(&cause) && self.logged.len() < CAUSES_MAX {
-                tracing::warn!("{}: {text}", self.what);
+                tracing::warn!("{}: {text}", self.subject);
                 self.logged.push(cause.clone());
             }
-            (self.cause, self.said) = (cause, Some(text));
+            (self.cause, self.reason) = (cause, Some(text));
         }
     }
 }
@@ -69,9 +69,9 @@ mod tests {
         for _ in 0..100 {
             fault.note(Some(&full("a")));
             fault.note(Some(&full("b")));
-            assert!(fault.said.is_some());
+            assert!(fault.reason.is_some());
             fault.note(None);
-            assert!(fault.said.is_none(), "the status follows at once");
+            assert!(fault.reason.is_none(), "the status follows at once");
         }
         assert_eq!(fault.logged, ["a", "b"]);
     }

@@ -1,39 +1,24 @@
 //! The clip store: the only user of SQLite on a box and of the clip files.
 //!
-//! Owns `index.sqlite`, `clips/` and `holds/`: footage in a ring of segment files below a limit, the part of it that is
-//! held as evidence, events, alerts and the outbox. One thread writes ([`Store`]); reading goes beside it, from other
-//! processes too ([`Catalogue`], [`inspect`]).
+//! Owns `index.sqlite`, `clips/` and `holds/`: footage in segment files below a limit, the part of it that is held as
+//! evidence, events, alerts and the outbox. One thread writes ([`Store`]); other threads and processes read
+//! beside it ([`Catalogue`], [`inspect`]).
 //!
-//! Never here: decoding, a look into a fragment but to export it ([`clip`]), sending. `run` opens it; the command line reads
+//! Never here: decoding, a look into a fragment but to export it ([`export`]), sending. `run` opens it; the command line reads
 //! the catalogue, exports, holds, checks and repairs.
 
-pub mod access;
-mod age;
-mod catalogue;
-pub mod clip;
-mod container;
 mod error;
+pub mod export;
 mod fault;
-pub mod holds;
-mod identity;
 mod index;
-pub mod inspect;
-mod migrate;
 mod owner;
-mod pins;
-mod queue;
-mod rebuild;
-mod reconcile;
-mod retention;
-mod ring;
-mod room;
-mod salvage;
-mod segment;
+mod read;
+mod recover;
+mod retain;
 mod settings;
 #[cfg(test)]
 mod testing;
-mod tree;
-mod writer;
+mod write;
 
 use std::fs::{self, File, TryLockError};
 use std::ops::Deref;
@@ -43,9 +28,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub use catalogue::{Catalogue, Clip, ClipEntry, ClipFilter, ClipSegment, FootageSpan};
 pub use error::StoreError;
-pub use reconcile::Reconciled;
+pub use read::catalogue::{Catalogue, Clip, ClipEntry, ClipFilter, ClipSegment, FootageSpan};
+pub use read::{access, inspect};
+pub use recover::reconciled::Reconciled;
+pub use retain::holds;
 pub use settings::Settings;
 
 use base::ack::Ack;
@@ -53,9 +40,10 @@ use base::alert::{Alert, AlertDraft};
 use base::clock::{self, Clock};
 use base::fragment::Fragment;
 use base::progress;
-use queue::Queue;
-use reconcile::Look;
-use writer::Writer;
+use recover::rebuild;
+use recover::reconcile::ScanMode;
+use write::queue::Queue;
+use write::writer::Writer;
 
 /// State of the store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -137,14 +125,14 @@ impl Store {
         let lock = lock(&settings.directory)?;
 
         let boot_id = clock::boot_id();
-        let opened = rebuild::open(&settings.directory, &boot_id, Look::NotEnded)?;
+        let opened = rebuild::open(&settings.directory, &boot_id, ScanMode::NotEnded)?;
         let reconciled = opened.reconciled.clone();
         // The names of the index and of clips/, where they are new.
         File::open(&settings.directory)
             .and_then(|directory| directory.sync_all())
             .map_err(folder_error(&settings.directory))?;
         if !reconciled.is_clean() {
-            tracing::warn!("the store in {}: {reconciled}", settings.directory.display());
+            tracing::warn!("store repaired: {}: {reconciled}", settings.directory.display());
         }
         let catalogue = Arc::new(Catalogue::open(&settings.directory)?);
         let vitals = Arc::new(Mutex::new(StoreVitals { reconciled, ..StoreVitals::default() }));
@@ -245,14 +233,15 @@ const WORK_MAX: Duration = Duration::from_secs(180);
 
 /// Starts the writer's thread, which holds `lock` for as long as it lives.
 fn spawn(writer: Writer, queue: Arc<Queue>, lock: File) -> Result<JoinHandle<()>, StoreError> {
-    let work = move || {
+    let thread = std::thread::Builder::new().name("store".into());
+    let spawned = thread.spawn(move || {
         let _lock = lock;
         // A panic would leave callers of `put_alert` waiting for ever.
         let _abandon = Abandon(&queue);
         let _unit = progress::begin("the store", WORK_MAX);
         writer.run();
-    };
-    std::thread::Builder::new().name("store".into()).spawn(work).map_err(StoreError::Thread)
+    });
+    spawned.map_err(StoreError::Thread)
 }
 
 struct Abandon<'a>(&'a Queue);

@@ -10,7 +10,7 @@ use std::path::Path;
 /// A failure is logged. Links are not followed.
 pub(super) fn hand_over(directory: &Path, made: &Path) {
     let owner = fs::symlink_metadata(directory);
-    told(made, owner.and_then(|owner| give(&owner, made)));
+    log_failure(made, owner.and_then(|owner| give(&owner, made)));
 }
 
 /// The same for all files in the store: reads every folder.
@@ -21,7 +21,7 @@ pub(super) fn hand_over_all(directory: &Path) {
         let entries = fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         for entry in entries.unwrap_or_default() {
             let path = entry.path();
-            told(&path, give(&owner, &path));
+            log_failure(&path, give(&owner, &path));
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 folders.push(path);
             }
@@ -38,10 +38,13 @@ fn give(owner: &Metadata, made: &Path) -> io::Result<()> {
     lchown(made, Some(owner.uid()), Some(owner.gid()))
 }
 
-fn told(path: &Path, given: io::Result<()>) {
+fn log_failure(path: &Path, given: io::Result<()>) {
     match given {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!("{} belongs to root, and the daemon may not write it: {error}", path.display());
+            tracing::warn!(
+                "cannot change the owner of {}: {error}; it belongs to root, and the daemon may be unable to write it",
+                path.display()
+            );
         }
         _ => {}
     }

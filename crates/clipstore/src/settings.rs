@@ -12,7 +12,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 ///
 /// Footage is deleted when any of its limits is passed, the oldest first. The limit that is passed first decides how far
 /// back a box can look: `clip_bytes_max` (or a camera's share) where the disk is small, `clip_age_max` where it is large.
-/// Pinned footage is deleted only when nothing unpinned is left to make room; held evidence (`wardwatch clips hold`) is
+/// Pinned footage is deleted only when nothing unpinned is left to delete; held evidence (`wardwatch clips hold`) is
 /// never deleted. A box with limits full of evidence records nothing new, and says so; alerts go on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -24,7 +24,7 @@ pub struct Settings {
     /// The clip files of a camera named here stay below this many bytes, too: one that sends much leaves the others
     /// their past. Cameras that are not named share what is left of `clip_bytes_max`.
     pub camera_bytes_max: BTreeMap<CameraId, u64>,
-    /// Footage that nothing pins is deleted when it ended so long ago, for privacy's sake, also where there is room. Ages
+    /// Footage that nothing pins is deleted when it ended so long ago, for privacy's sake, also where there is space. Ages
     /// count only while the clock can be trusted, and a clock that jumps ahead is believed a day per hour: after
     /// a month without power old footage is deleted within 30 hours.
     pub clip_age_max: Duration,

@@ -11,7 +11,7 @@ use base::clock::{self, SystemClock};
 use base::fragment::TimeSource;
 use base::ids::{AlertId, CameraId};
 use clipstore::Catalogue;
-use clipstore::clip::{
+use clipstore::export::{
     self, ClipOrder, ExportOrder, Exported, ExportedClip, FAT32_FILE_BYTES_MAX, Gap, GapCause,
 };
 use program::{CANNOT, FOUND};
@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         ProgressStyle::with_template("{wide_bar} {percent:>3}% {elapsed} (about {eta} left)")
             .context("the progress bar's template")?,
     );
-    let exported = clip::export(&catalogue, &order, &SystemClock, &mut |done, total| {
+    let exported = export::export(&catalogue, &order, &SystemClock, &mut |done, total| {
         bar.set_length(total);
         bar.set_position(done.min(total));
     });

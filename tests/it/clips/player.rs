@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 
 use base::fragment::Codec;
-use clipstore::clip::FAT32_FILE_BYTES_MAX;
+use clipstore::export::FAT32_FILE_BYTES_MAX;
 use tempfile::TempDir;
 
 use super::{GOP, PATIENCE, export_gate, footage, one_file, record, secs};

@@ -8,7 +8,7 @@ use base::clock::SystemClock;
 use base::fragment::Codec;
 use clipstore::Catalogue;
 use clipstore::access::{self, AccessKind};
-use clipstore::clip::{ExportError, FAT32_FILE_BYTES_MAX, export};
+use clipstore::export::{ExportError, FAT32_FILE_BYTES_MAX, export};
 use tempfile::TempDir;
 
 use super::{PATIENCE, footage, names, order, record, secs};

@@ -30,13 +30,28 @@ pub(crate) struct PinRow {
     pub clock: ClockState,
 }
 
+impl PinRow {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(Self {
+            alert: row.get::<_, Parsed<AlertId>>(0)?.0,
+            seq: unsigned(row.get(1)?),
+            camera: row.get::<_, Parsed<CameraId>>(2)?.0,
+            from: WallTime::from_micros(row.get(3)?),
+            to: row.get::<_, Option<i64>>(4)?.map(WallTime::from_micros),
+            opened_at: WallTime::from_micros(row.get(5)?),
+            closed_at: row.get::<_, Option<i64>>(6)?.map(WallTime::from_micros),
+            clock: row.get::<_, Parsed<ClockState>>(7)?.0,
+        })
+    }
+}
+
 impl Index {
     /// Stores an event, its alert and the outbox row, and gives the alert its `seq`; durable when it returns.
     ///
     /// A message that is there already (same id, same phase) is returned as it was stored.
     pub fn put_alert(&mut self, draft: AlertDraft, stored_at: WallTime) -> Result<Alert, StoreError> {
         let (failed, boot_id) = (self.failed("store an alert"), self.boot_id.clone());
-        let outbox = self.waiting.id;
+        let outbox = self.outbox.id;
         let (seq, bytes) = self
             .in_transaction(|transaction| {
                 if let Some(seq) = seq_of(transaction, &draft.event)? {
@@ -46,34 +61,21 @@ impl Index {
                 insert_alert(transaction, draft, outbox, stored_at)
             })
             .map_err(failed)?;
-        self.waiting.grow(bytes);
+        self.outbox.grow(bytes);
         let read = read_alert(&self.connection, seq).map_err(self.failed("read an alert"))?;
         parse_alert(outbox, seq, read)
     }
 
     /// Footage that all events pin.
     pub fn pins(&self) -> Result<Vec<PinRow>, StoreError> {
-        let read = || {
-            let mut statement = self.connection.prepare(
-                "SELECT event.id, min(seq), camera, clip_starts_wall_us, clip_ends_wall_us, opened_wall_us,
-                        closed_wall_us, clock
-                 FROM event JOIN alert ON alert.event = event.id GROUP BY event.id",
-            )?;
-            let pin = |row: &Row| {
-                Ok(PinRow {
-                    alert: row.get::<_, Parsed<AlertId>>(0)?.0,
-                    seq: unsigned(row.get(1)?),
-                    camera: row.get::<_, Parsed<CameraId>>(2)?.0,
-                    from: WallTime::from_micros(row.get(3)?),
-                    to: row.get::<_, Option<i64>>(4)?.map(WallTime::from_micros),
-                    opened_at: WallTime::from_micros(row.get(5)?),
-                    closed_at: row.get::<_, Option<i64>>(6)?.map(WallTime::from_micros),
-                    clock: row.get::<_, Parsed<ClockState>>(7)?.0,
-                })
-            };
-            statement.query_map([], pin)?.collect::<rusqlite::Result<_>>()
-        };
-        read().map_err(self.failed("read the events"))
+        const PINS: &str = "
+            SELECT event.id, min(seq), camera, clip_starts_wall_us, clip_ends_wall_us, opened_wall_us, closed_wall_us,
+                   clock
+            FROM event JOIN alert ON alert.event = event.id GROUP BY event.id";
+        self.connection
+            .prepare(PINS)
+            .and_then(|mut select| select.query_map([], PinRow::read)?.collect())
+            .map_err(self.failed("read the events"))
     }
 
     /// Removes events and their messages, but for those with a message that is not delivered, in one transaction.
@@ -93,7 +95,7 @@ impl Index {
     }
 }
 
-/// Removes an event and its messages unless one is not delivered. Returns whether it did.
+/// Removes an event and its messages unless one is not delivered. Returns true if it did.
 fn forget_event(transaction: &Transaction, event: &str) -> rusqlite::Result<bool> {
     let waits = transaction
         .prepare_cached("SELECT 1 FROM outbox JOIN alert USING (seq) WHERE event = ?1")?

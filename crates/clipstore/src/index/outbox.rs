@@ -1,4 +1,4 @@
-//! The outbox: messages that wait for the post, their bytes, and the pictures that make way when they are too many.
+//! The outbox: messages that wait for the post, their bytes, and the pictures that are taken out when it is too large.
 //!
 //! Metadata is never removed. Pictures are, the oldest of the lowest severity first.
 
@@ -10,14 +10,14 @@ use base::ack::Ack;
 use base::event::Severity;
 use base::ids::OutboxId;
 
-/// Order in which pictures make way.
+/// Order in which pictures are taken out.
 const SHEDDING: [Severity; 3] = [Severity::Notice, Severity::Warning, Severity::Critical];
 /// Bytes of a message in the outbox; neither text nor picture is read for them.
 const BYTES: &str = "octet_length(message) + coalesce(octet_length(thumbnail), 0)";
 
-/// Waiting messages, as the writer knows them without a query.
+/// OutboxLevel messages, as the writer knows them without a query.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Waiting {
+pub(super) struct OutboxLevel {
     /// Id of the outbox.
     pub id: OutboxId,
     /// Bytes of the messages and pictures that wait.
@@ -28,7 +28,7 @@ pub(super) struct Waiting {
     is_bare: bool,
 }
 
-impl Waiting {
+impl OutboxLevel {
     /// Reads the id, gives a new one if there is no valid one, and counts the bytes; goes over all of the outbox.
     pub fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let id = match read_id(connection)? {
@@ -65,17 +65,17 @@ pub(crate) enum Acknowledged {
 impl Index {
     /// Returns true if more than `bytes_max` wait, and pictures are among it.
     pub fn must_shed(&self, bytes_max: u64) -> bool {
-        self.waiting.bytes > bytes_max && !self.waiting.is_bare
+        self.outbox.bytes > bytes_max && !self.outbox.is_bare
     }
 
     /// Takes the pictures of at most `count_max` waiting messages, fewer if `bytes_max` is kept then, in one
     /// transaction, and counts them. Returns their number.
     pub fn shed(&mut self, bytes_max: u64, count_max: usize) -> Result<u64, StoreError> {
         let failed = self.failed("take pictures out of");
-        let mut after = self.waiting;
+        let mut after = self.outbox;
         let shed = self.in_transaction(|transaction| shed(transaction, &mut after, bytes_max, count_max));
         let shed = shed.map_err(failed)?;
-        self.waiting = after;
+        self.outbox = after;
         Ok(shed)
     }
 
@@ -88,13 +88,13 @@ impl Index {
                 runs.map(|(first, last)| remove(transaction, first, last)).sum::<rusqlite::Result<u64>>()
             })
             .map_err(failed)?;
-        self.waiting.shrink(bytes);
+        self.outbox.shrink(bytes);
         Ok(())
     }
 
     /// Takes the messages that the post has stored out of the outbox, run by run in one transaction.
     pub fn acknowledged(&mut self, ack: &Ack) -> Result<Acknowledged, StoreError> {
-        if ack.outbox != self.waiting.id {
+        if ack.outbox != self.outbox.id {
             return Ok(Acknowledged::OfAnother);
         }
         let failed = self.failed("mark alerts as acknowledged");
@@ -109,7 +109,7 @@ impl Index {
                 removed.sum::<rusqlite::Result<u64>>().map(Some)
             })
             .map_err(failed)?;
-        self.waiting.shrink(bytes.unwrap_or(0));
+        self.outbox.shrink(bytes.unwrap_or(0));
         Ok(if bytes.is_some() { Acknowledged::Done } else { Acknowledged::OfNothing })
     }
 }
@@ -143,30 +143,30 @@ fn remove(transaction: &Transaction, first: u64, last: u64) -> rusqlite::Result<
 
 fn shed(
     transaction: &Transaction,
-    waiting: &mut Waiting,
+    level: &mut OutboxLevel,
     bytes_max: u64,
     count_max: usize,
 ) -> rusqlite::Result<u64> {
     let mut shed = 0;
     for (severity, bare_to) in SHEDDING.iter().zip(0..) {
-        while waiting.bytes > bytes_max {
+        while level.bytes > bytes_max {
             if shed == count_max {
                 return note_shed(transaction, shed);
             }
-            let Some((seq, bytes)) = oldest_picture(transaction, *severity, waiting.bare_to[bare_to])? else {
+            let Some((seq, bytes)) = oldest_picture(transaction, *severity, level.bare_to[bare_to])? else {
                 let last = transaction.query_row("SELECT last FROM sequence", [], |row| row.get(0))?;
-                waiting.bare_to[bare_to] = unsigned(last);
+                level.bare_to[bare_to] = unsigned(last);
                 break;
             };
             transaction
                 .prepare_cached("UPDATE alert SET thumbnail = NULL WHERE seq = ?1")?
                 .execute([signed(seq)])?;
-            waiting.bare_to[bare_to] = seq;
-            waiting.shrink(bytes);
+            level.bare_to[bare_to] = seq;
+            level.shrink(bytes);
             shed += 1;
         }
     }
-    waiting.is_bare = waiting.bytes > bytes_max;
+    level.is_bare = level.bytes > bytes_max;
     note_shed(transaction, shed)
 }
 

@@ -10,7 +10,7 @@ use base::time::WallTime;
 
 /// Corrected times of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PutRight {
+pub(crate) struct CorrectedTimes {
     /// The segment's row.
     pub id: i64,
     pub starts_at: WallTime,
@@ -21,18 +21,22 @@ impl Index {
     /// Corrects the times that were recorded in boot `boot_id` while the clock was not synced: wall time becomes time since
     /// boot plus `offset_micros`. Moves segments with their fragments, and events with their clips; the text of an alert's
     /// message has been sent and stays. Times recorded as synced are never moved. Returns the segments that were moved.
-    pub fn put_right(&mut self, boot_id: &str, offset_micros: i64) -> Result<Vec<PutRight>, StoreError> {
-        let failed = self.failed("put times right");
+    pub fn correct_times(
+        &mut self,
+        boot_id: &str,
+        offset_micros: i64,
+    ) -> Result<Vec<CorrectedTimes>, StoreError> {
+        let failed = self.failed("correct times");
         self.in_transaction(|transaction| {
-            put_events_right(transaction, boot_id, offset_micros)?;
-            put_segments_right(transaction, boot_id, offset_micros)
+            correct_events(transaction, boot_id, offset_micros)?;
+            correct_segments(transaction, boot_id, offset_micros)
         })
         .map_err(failed)
     }
 
     /// The boots in which the clock was not synced at first, or no longer, but was at some time: each with its wall
     /// time minus time since boot, in microseconds, as its youngest synced footage has it. These are the arguments of
-    /// [`Index::put_right`].
+    /// [`Index::correct_times`].
     pub fn offsets_of_doubtful_boots(&self) -> Result<Vec<(String, i64)>, StoreError> {
         // SQLite takes bare columns from the row that has the max.
         const OFFSETS: &str = "
@@ -47,11 +51,11 @@ impl Index {
     }
 }
 
-fn put_segments_right(
+fn correct_segments(
     transaction: &Transaction<'_>,
     boot_id: &str,
     offset_micros: i64,
-) -> rusqlite::Result<Vec<PutRight>> {
+) -> rusqlite::Result<Vec<CorrectedTimes>> {
     let mut select = transaction.prepare(
         "SELECT id, starts_wall_us, ends_wall_us, starts_monotonic_ns / 1000 + ?2 - starts_wall_us FROM segment
          WHERE boot_id = ?1 AND clock <> 'synced' ORDER BY id",
@@ -73,18 +77,14 @@ fn put_segments_right(
         move_fragments.execute([id, shift])?;
         let (starts_at, ends_at) =
             (WallTime::from_micros(starts + shift), WallTime::from_micros(ends + shift));
-        moved.push(PutRight { id, starts_at, ends_at });
+        moved.push(CorrectedTimes { id, starts_at, ends_at });
     }
     Ok(moved)
 }
 
 /// An event that was still open when the clock was set may have closed in right time already: then its end stays. That
 /// can be detected if the clock was more than an hour off, which no event's length comes near.
-fn put_events_right(
-    transaction: &Transaction<'_>,
-    boot_id: &str,
-    offset_micros: i64,
-) -> rusqlite::Result<()> {
+fn correct_events(transaction: &Transaction<'_>, boot_id: &str, offset_micros: i64) -> rusqlite::Result<()> {
     transaction
         .execute(
             "WITH off AS MATERIALIZED (
@@ -114,8 +114,8 @@ mod tests {
 
     use super::super::{Batch, FragmentRow, SegmentRow};
     use super::*;
-    use crate::container::SegmentHeader;
     use crate::testing::{draft, fragment};
+    use crate::write::container::SegmentHeader;
     use base::fragment::Fragment;
     use base::time::{ClockState, Monotonic, Stamp};
 
@@ -177,9 +177,9 @@ mod tests {
         let before = times(&index, "SELECT starts_wall_us FROM segment WHERE id IN (2, 4)");
         assert_eq!(index.offsets_of_doubtful_boots().unwrap(), [("this".to_owned(), OFFSET + 9)]);
 
-        let moved = index.put_right("this", OFFSET).unwrap();
+        let moved = index.correct_times("this", OFFSET).unwrap();
         let wall = |seconds| at(seconds, OFFSET, ClockState::Synced).wall;
-        let expected = |id, starts, ends| PutRight { id, starts_at: wall(starts), ends_at: wall(ends) };
+        let expected = |id, starts, ends| CorrectedTimes { id, starts_at: wall(starts), ends_at: wall(ends) };
         assert_eq!(moved, [expected(1, 10, 16), expected(3, 30, 32)]);
         let fragments = times(&index, "SELECT wall_us FROM fragment WHERE segment = 1");
         assert_eq!(fragments, [10, 12, 14].map(|seconds| Some(wall(seconds).as_micros())));
@@ -187,7 +187,7 @@ mod tests {
         let shifts = times(&index, "SELECT wall_shift_us FROM segment ORDER BY id");
         assert_eq!(shifts, [OFFSET, 0, -2_000_000, 0].map(Some), "what the file says can be had back");
         assert_eq!(index.offsets_of_doubtful_boots().unwrap(), []);
-        assert_eq!(index.put_right("this", OFFSET + 60_000_000).unwrap(), [], "what is right stays");
+        assert_eq!(index.correct_times("this", OFFSET + 60_000_000).unwrap(), [], "what is right stays");
         assert!(index.segments().unwrap()[0].clock == ClockState::Synced);
     }
 
@@ -196,7 +196,7 @@ mod tests {
         let (_place, mut index) = open();
         let starts_at = at(10, 0, ClockState::Unsynced);
         put_segment(&mut index, 1, "this", starts_at, 1);
-        index.put_right("this", OFFSET).unwrap();
+        index.correct_times("this", OFFSET).unwrap();
         let late = Fragment { starts_at: starts_at + Duration::from_secs(2), ..fragment("gate", 1) };
         let fragments = vec![FragmentRow::new(1, 100, 10, [0; 32], &late)];
         index.commit(&Batch { fragments, ..Batch::default() }).unwrap();
@@ -221,8 +221,8 @@ mod tests {
                     row.get::<_, String>(0)
                 })
                 .unwrap();
-            assert_eq!(index.put_right("that", 5).unwrap(), []);
-            index.put_right("this", OFFSET).unwrap();
+            assert_eq!(index.correct_times("that", 5).unwrap(), []);
+            index.correct_times("this", OFFSET).unwrap();
             assert_eq!(times(&index, EVENT), [moved(15), moved(20), moved(50), moved(55), Some(OFFSET)]);
             let after: String =
                 index.connection().query_row("SELECT message FROM alert", [], |row| row.get(0)).unwrap();
@@ -230,7 +230,7 @@ mod tests {
         }
         let (_place, mut index) = open();
         put_event(&mut index, unsynced(20), None);
-        index.put_right("this", OFFSET).unwrap();
+        index.correct_times("this", OFFSET).unwrap();
         assert_eq!(times(&index, EVENT), [moved(15), moved(20), None, None, Some(OFFSET)]);
     }
 }

@@ -1,0 +1,43 @@
+//! Finds footage under a wrong header in a segment, for `store check --deep`.
+
+use std::fs::File;
+use std::time::Duration;
+
+use super::header::Header;
+use super::survey::Survey;
+use crate::index::IndexedFragment;
+use crate::read::catalogue::ClipFragment;
+use crate::write::container::{Start, Walk};
+use base::fragment::FragmentStart;
+use base::time::WallTime;
+
+/// Time from which a segment's pictures do not match its header, and the flaw. Damage is found by other checks, and is
+/// passed over.
+pub(crate) fn wrong_header(file: &File, fragments: &[IndexedFragment]) -> Option<(WallTime, String)> {
+    let Ok(Start::Ours { init_bytes, .. }) = Walk::new(file, 0).ok()?.start() else { return None };
+    let mut survey = Survey::new(file).ok()?;
+    let init = survey.init(init_bytes).ok()?;
+    let mut header = Header::read(&init.descriptions)?;
+    for fragment in fragments {
+        let row = row_of(fragment);
+        let Ok(surveyed) = survey.fragment(&row, &init) else { continue };
+        if let Ok(Some(flaw)) = header.flaw(file, surveyed.moof_at, &surveyed.moof) {
+            return Some((row.starts_at, flaw));
+        }
+    }
+    None
+}
+
+/// Row with the fields that reading needs.
+fn row_of(fragment: &IndexedFragment) -> ClipFragment {
+    ClipFragment {
+        offset_bytes: fragment.offset_bytes,
+        bytes: fragment.bytes,
+        pts_micros: 0,
+        duration: Duration::ZERO,
+        starts_at: fragment.starts_at,
+        sha256: fragment.sha256,
+        samples: 0,
+        start: FragmentStart::KeyFrame,
+    }
+}
