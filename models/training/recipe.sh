@@ -7,12 +7,12 @@
 # CLONES  clones of the public repositories that sets.md names, each below its owner+name; some sets are converted first, see there
 # MODELS  the teachers: yolox_nano_416.onnx, yolox_nano_384x640.onnx, nanodet_plus_m_416.onnx, picodet_s_384x640.onnx
 #
-# GENERAL_VIEWS and STREET_VIEWS say how long each stage takes; the shipped weights' numbers are in README.md.
+# GENERAL_VIEWS and STREET_VIEWS say how long each stage takes; the defaults are what the shipped weights had.
 set -euo pipefail
 work=$1 clones=$2 models=$3
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-general_views=${GENERAL_VIEWS:-600000} street_views=${STREET_VIEWS:-200000}
+general_views=${GENERAL_VIEWS:-40960} street_views=${STREET_VIEWS:-STAGE2}
 mkdir -p "$work"
 work=$(cd "$work" && pwd)
 
@@ -40,8 +40,9 @@ mkdir -p "$work/held"
 [ -d "$work/mix/scenes" ] || (cd "$root" && nice cargo run --locked --example scenes -- "$work/mix/scenes" --scenes 760 --frames 5 --seed 1000)
 
 # Two stages, calibration on a camera that neither stage saw, and the network that boxes run.
-run train.py "$work/general" "$here/general.toml" "$work/mix" --views "$general_views" --batch 24
-run train.py "$work/street" "$here/street.toml" "$work/mix" --views "$street_views" --decay "$street_views" --rate 1e-3 \
+[ -f "$work/start.pt" ] || run start.py "$models/yolox_nano_384x640.onnx" "$work/start.pt" "$work/mix" "$here/general.toml"
+run train.py "$work/general" "$here/general.toml" "$work/mix" --views "$general_views" --settle 20000 --rate 1e-3 --start "$work/start.pt"
+run train.py "$work/street" "$here/street.toml" "$work/mix" --views "$street_views" --decay $((street_views * 2 / 3)) --rate 8e-4 \
     --start "$work/general/last.pt"
 run calibrate.py "$work/street/average.pt" "$work/calibration.json" "$work/held/road_traffic4_caxias"
 run export.py "$work/street/average.pt" "$root/models/street-nano.onnx" "$work/calibration.json"
