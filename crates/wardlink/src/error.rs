@@ -1,13 +1,12 @@
 //! Errors between the box and the broker, with their remedies.
 
-use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::settings::Settings;
-use crate::tls::{HandshakeError, has_hung_up};
-use base::fault::{ErrorKind, chain};
+use super::client::ClientError;
+use crate::tls::{HandshakeError, TlsError};
+use base::fault::ErrorKind;
 use base::time::ClockState;
 
 /// Time for which the box does not subscribe to the post's acknowledgements, since a message there is too large.
@@ -140,17 +139,6 @@ pub enum PublishError {
     Thread(io::Error),
 }
 
-/// Reason for which a broker refuses the connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// User, password or certificate are wrong.
-    Credentials,
-    /// The client id is refused.
-    ClientId,
-    /// Any other reason, as the broker gives it.
-    Other(String),
-}
-
 impl PublishError {
     /// Kind of the error, which decides the reaction to it.
     pub fn kind(&self) -> ErrorKind {
@@ -174,48 +162,34 @@ impl PublishError {
         }
     }
 
-    /// The error that ended a connection.
-    pub(super) fn diagnose(error: &(dyn Error + 'static), settings: &Settings) -> Self {
-        let broker = settings.address();
-        match HandshakeError::of(error, &settings.attempt(&broker)) {
-            Some(error) => Self::Handshake(error),
-            None if has_hung_up(error) => Self::Closed { broker, reason: chain(error) },
-            None => Self::Link { broker, reason: chain(error) },
-        }
-    }
-
-    /// The error for a broker's refusal.
-    pub(super) fn refused(refusal: Refusal, settings: &Settings, client_id: &str) -> Self {
-        let broker = settings.address();
-        match refusal {
-            Refusal::Credentials => {
-                let who = match &settings.credentials {
-                    Some(credentials) => format!("user \"{}\" with this password", credentials.user),
-                    None => "a connection without user and password".to_owned(),
-                };
-                Self::Refused { broker, who }
-            }
-            Refusal::ClientId => Self::ClientId { broker, client_id: client_id.to_owned() },
-            Refusal::Other(why) => Self::Link { broker, reason: format!("it refuses the connection: {why}") },
-        }
-    }
-
-    /// The error for a connection that ended before the broker's CONNACK.
-    pub(super) fn before_the_welcome(
-        error: &(dyn Error + 'static),
-        is_no_mqtt: bool,
-        settings: &Settings,
-    ) -> Self {
-        let broker = settings.address();
-        HandshakeError::before_the_welcome(error, is_no_mqtt, &settings.attempt(&broker))
-            .map_or_else(|| Self::diagnose(error, settings), Self::Handshake)
-    }
-
     /// The same error, corrected for the trust in the box's clock.
     pub(super) fn seen_at(self, clock: ClockState) -> Self {
         match self {
             Self::Handshake(error) => Self::Handshake(error.seen_at(clock)),
             other => other,
+        }
+    }
+}
+
+impl From<TlsError> for PublishError {
+    fn from(error: TlsError) -> Self {
+        match error {
+            TlsError::File { key, path, reason, wanted } => Self::File { key, path, reason, wanted },
+            TlsError::Identity(error) => Self::Identity(error),
+        }
+    }
+}
+
+impl From<ClientError> for PublishError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Tls(error) => error.into(),
+            ClientError::Handshake(error) => Self::Handshake(error),
+            ClientError::Refused { broker, who } => Self::Refused { broker, who },
+            ClientError::ClientId { broker, client_id } => Self::ClientId { broker, client_id },
+            ClientError::TooLarge { bytes } => Self::TooLarge { bytes },
+            ClientError::Closed { broker, reason } => Self::Closed { broker, reason },
+            ClientError::Unreachable { broker, reason } => Self::Link { broker, reason },
         }
     }
 }

@@ -7,8 +7,9 @@
 //! Never here: a decision which alerts are sent, and storage, but for the topics of its Home Assistant messages. `run` of
 //! the box starts it and `alerts` implements the outbox; `wardpost` and downloads use [`tls`].
 
-mod client;
+pub mod client;
 mod client_id;
+mod connect;
 mod discovery;
 mod error;
 mod flights;
@@ -17,7 +18,6 @@ mod link;
 mod pace;
 mod packet_limit;
 mod probe;
-mod rumqtt;
 mod security;
 mod session;
 mod settings;
@@ -116,7 +116,7 @@ impl Publisher {
         outbox: Arc<dyn Outbox>,
         status: Arc<dyn StatusSource>,
     ) -> Result<Self, PublishError> {
-        settings.tls.as_ref().map(security::client_config).transpose()?;
+        settings.tls.as_ref().map(security::check).transpose()?;
 
         let state = LinkState {
             connected: false,

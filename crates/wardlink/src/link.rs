@@ -11,13 +11,13 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
-use super::client::{Client, Message};
+use super::client::Message;
 use super::client_id::ClientId;
+use super::connect::connect;
 use super::error::{DEAF, PublishError};
 use super::ledger::Ledger;
 use super::pace::Pace;
 use super::packet_limit::PacketLimit;
-use super::rumqtt::Rumqtt;
 use super::session::rival::run_of;
 use super::session::{Session, offline, payload};
 use super::settings::Settings;
@@ -152,7 +152,7 @@ impl Link {
         let mut standing = Standing::new();
         loop {
             let (begun, alerts) = (Instant::now(), wanted.borrow().alerts);
-            let ended = self.connection::<Rumqtt>(&mut wanted, &mut standing).await;
+            let ended = self.connection(&mut wanted, &mut standing).await;
             let Err(error) = ended else { return };
             if begun.elapsed() > GOOD {
                 standing.backoff.reset();
@@ -177,7 +177,7 @@ impl Link {
     }
 
     /// Runs one connection to its end; `Ok` when it was told to stop.
-    async fn connection<C: Client>(
+    async fn connection(
         &self,
         wanted: &mut watch::Receiver<Wanted>,
         standing: &mut Standing,
@@ -191,7 +191,7 @@ impl Link {
         standing.last = Connection::default();
         let client_id = standing.client_id.of(&self.settings);
         let client = tokio::select! {
-            connected = C::connect(&self.settings, &client_id, Some(will)) => connected.map_err(|error| error.seen_at(clock))?,
+            connected = connect(&self.settings, &client_id, Some(will)) => connected.map_err(|error| error.seen_at(clock))?,
             () = stopped(wanted) => return Ok(()),
         };
         standing.last.is_welcome = true;

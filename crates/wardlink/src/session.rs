@@ -16,7 +16,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep_until, timeout};
 
 use super::Outbox;
-use super::client::{Client, Message, Occurrence, Token};
+use super::client::{Client, Message, Occurrence, Quality, Token};
 use super::discovery::Discovery;
 use super::error::PublishError;
 use super::flights::{ALERTS_MAX, Aloft, Flight, Flights};
@@ -41,10 +41,10 @@ const UNTAKEN_RETRY: u32 = 16;
 const READ_MAX: usize = 256;
 
 /// One connection and its messages; see the module.
-pub(super) struct Session<'a, C: Client> {
+pub(super) struct Session<'a> {
     link: &'a Link,
     standing: &'a mut Standing,
-    client: C,
+    client: Client,
     flights: Flights,
     /// New alerts that are not sent yet.
     fresh: Numbers,
@@ -104,8 +104,8 @@ enum Next {
     Paced(u64),
 }
 
-impl<'a, C: Client> Session<'a, C> {
-    pub async fn begin(link: &'a Link, standing: &'a mut Standing, client: C) -> Self {
+impl<'a> Session<'a> {
+    pub async fn begin(link: &'a Link, standing: &'a mut Standing, client: Client) -> Self {
         // A broker that ends the connection over discovery must not keep alerts from leaving.
         let is_taken = standing.untaken < UNTAKEN_MAX || standing.untaken.is_multiple_of(UNTAKEN_RETRY);
         if !is_taken {
@@ -199,7 +199,7 @@ impl<'a, C: Client> Session<'a, C> {
         let is_deaf = self.standing.deaf_until.is_some_and(|until| until > Instant::now().into());
         if self.link.settings.acknowledge == Acknowledge::Post && !is_deaf {
             self.awaits_grant = true;
-            self.client.subscribe(&self.link.topics.ack);
+            self.client.subscribe(&[(&self.link.topics.ack, Quality::AtLeastOnce)]);
         } else {
             self.standing.last.is_granted = true;
         }
@@ -218,16 +218,22 @@ impl<'a, C: Client> Session<'a, C> {
         match occurrence {
             Occurrence::Acknowledged(token) => self.on_acknowledged(token).await,
             Occurrence::Dropped(token) => self.on_dropped(token),
-            Occurrence::Arrived { topic, payload, .. } if topic == self.link.topics.status => {
-                self.on_status(&payload);
+            Occurrence::Arrived(message, _) if message.is_cut() => self.on_too_large(message.bytes),
+            Occurrence::Arrived(message, _) if message.topic == self.link.topics.status => {
+                self.on_status(&message.payload);
             }
-            Occurrence::Arrived { payload, is_retained, .. } => self.on_ack(&payload, is_retained).await,
-            Occurrence::TooLarge { bytes } => self.on_too_large(bytes),
-            Occurrence::Subscribed(is_granted) if std::mem::take(&mut self.awaits_grant) => {
-                self.on_answered(is_granted)?;
+            Occurrence::Arrived(message, _) => self.on_ack(&message.payload, message.is_retained).await,
+            Occurrence::Subscribed(granted) => {
+                let is_granted = granted.into_iter().all(|is_granted| is_granted);
+                if std::mem::take(&mut self.awaits_grant) {
+                    self.on_answered(is_granted)?;
+                } else {
+                    self.is_asking &= is_granted;
+                }
             }
-            Occurrence::Subscribed(is_granted) => self.is_asking &= is_granted,
+            Occurrence::Left => {}
             Occurrence::Ended(error) => {
+                let error = error.into();
                 self.on_ended(&error);
                 return Err(error);
             }
@@ -552,7 +558,7 @@ impl<'a, C: Client> Session<'a, C> {
             self.on(occurrence).await?;
         }
         self.client.disconnect();
-        while !matches!(self.client.next().await, Occurrence::Ended(_)) {}
+        while !matches!(self.client.next().await, Occurrence::Left | Occurrence::Ended(_)) {}
         Ok(())
     }
 

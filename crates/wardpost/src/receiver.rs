@@ -15,8 +15,8 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::arrival::{Arrival, Content, Message, Sender};
-use super::client::{Client, LinkError, Occurrence, Receipt, address};
+use super::arrival::{Arrival, Content, Sender};
+use super::connection::{Connection, ConnectionError, Event, address};
 use super::presence::{Reported, Sign, Watched};
 use super::settings::Settings;
 use super::storage::{Batch, Notice, NoticeKind, Storage, StorageError, Taken};
@@ -28,6 +28,7 @@ use base::fault::{ErrorKind, chain, is_repeated};
 use base::ids::{OutboxId, WardId};
 use base::progress;
 use base::time::Monotonic;
+use wardlink::client::{Incoming, Receipt};
 use wardlink::takeover::{self, Takeovers, Trace};
 
 /// Maximum number of messages in one transaction.
@@ -158,12 +159,12 @@ struct Link {
 /// Reason for which a connection has ended.
 enum End {
     Stopped,
-    Link(LinkError),
+    Link(ConnectionError),
     Storage(ReceiverError),
 }
 
-impl From<LinkError> for End {
-    fn from(error: LinkError) -> Self {
+impl From<ConnectionError> for End {
+    fn from(error: ConnectionError) -> Self {
         Self::Link(error)
     }
 }
@@ -223,7 +224,7 @@ impl Link {
                 tracing::warn!("{text}");
                 self.said[0].clone_from(&text);
             }
-            let is_another = matches!(error, LinkError::AnotherClient { .. });
+            let is_another = matches!(error, ConnectionError::AnotherClient { .. });
             if !self.told_deaf && (is_another || self.deaf_since.elapsed() >= LINK_PATIENCE) {
                 self.told_deaf = true;
                 self.tell(NoticeKind::LinkLost, Some(text), &mut stopped).await?;
@@ -242,29 +243,32 @@ impl Link {
     }
 
     /// Diagnoses the end of a connection with the history of those before it.
-    fn judged(&mut self, error: LinkError, stood: Duration) -> LinkError {
+    fn judged(&mut self, error: ConnectionError, stood: Duration) -> ConnectionError {
         let end = match &error {
-            LinkError::Closed { .. } | LinkError::Link { .. }
+            ConnectionError::Closed { .. } | ConnectionError::Unreachable { .. }
                 if self.listening_since.is_some() && self.was_idle =>
             {
                 takeover::End::Idle
             }
             _ if self.listening_since.is_some() => takeover::End::Other,
-            LinkError::Closed { .. } | LinkError::Link { .. } | LinkError::Handshake(_) => {
-                takeover::End::Unreachable
-            }
+            ConnectionError::Closed { .. }
+            | ConnectionError::Unreachable { .. }
+            | ConnectionError::Handshake(_) => takeover::End::Unreachable,
             _ => takeover::End::Refused,
         };
         self.takeovers.ended(end, stood);
         let (broker, client_id) = (address(&self.settings.broker), self.client_id.clone());
-        let is_broken = matches!(error, LinkError::Closed { .. } | LinkError::Link { .. });
+        let is_broken = matches!(error, ConnectionError::Closed { .. } | ConnectionError::Unreachable { .. });
         if is_broken && self.listening_since.is_some() && self.takeovers.is_proved() {
-            return LinkError::AnotherClient { broker, client_id };
+            return ConnectionError::AnotherClient { broker, client_id };
         }
         if end == takeover::End::Idle && self.takeovers.is_unsteady() {
             let also = format!(", or a second wardpost has the client id \"{client_id}\"");
             let is_possible = self.takeovers.is_unanswered() || self.asked.is_none();
-            return LinkError::Unsteady { broker, also: if is_possible { also } else { String::new() } };
+            return ConnectionError::Unsteady {
+                broker,
+                also: if is_possible { also } else { String::new() },
+            };
         }
         error
     }
@@ -272,20 +276,20 @@ impl Link {
     /// Runs one connection from its beginning to its end.
     async fn connection(&mut self, stopped: &mut watch::Receiver<bool>) -> End {
         self.run.connection += 1;
-        let connecting = Client::connect(&self.settings.broker, &self.client_id, self.settings.ward.as_ref());
-        let client = tokio::select! {
-            client = connecting => client,
+        let opening = Connection::open(&self.settings.broker, &self.client_id, self.settings.ward.as_ref());
+        let opened = tokio::select! {
+            opened = opening => opened,
             () = until(stopped) => return End::Stopped,
         };
-        let mut client = match client {
-            Ok(client) => client,
+        let mut connection = match opened {
+            Ok(connection) => connection,
             Err(error) => return End::Link(error),
         };
-        let served = self.serve(&mut client, stopped).await;
-        self.was_idle = client.is_idle();
+        let served = self.serve(&mut connection, stopped).await;
+        self.was_idle = connection.is_idle();
         match served {
             Ok(()) => {
-                client.say_goodbye().await;
+                connection.say_goodbye().await;
                 End::Stopped
             }
             Err(end) => end,
@@ -293,51 +297,55 @@ impl Link {
     }
 
     /// Stores and acknowledges until the connection ends; `Ok` when it was told to stop.
-    async fn serve(&mut self, client: &mut Client, stopped: &mut watch::Receiver<bool>) -> Result<(), End> {
+    async fn serve(
+        &mut self,
+        connection: &mut Connection,
+        stopped: &mut watch::Receiver<bool>,
+    ) -> Result<(), End> {
         self.seen.1 = self.last_settlement()?;
         // Replaces acknowledgements left from the last connection: these are the stored ones.
         let acks = self.storage().acks().map_err(ReceiverError::from)?;
         self.due.clear();
         acks.into_iter().for_each(|(ward, ack)| self.owe(&ward, ack));
-        self.ask_for_a_rival(client);
+        self.ask_for_a_rival(connection);
         let mut tick = interval(LOOK_AROUND);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !*stopped.borrow_and_update() {
-            self.send_acks(client)?;
+            self.send_acks(connection)?;
             tokio::select! {
-                occurred = client.next() => self.gather(occurred?, client, stopped).await?,
+                occurred = connection.next() => self.gather(occurred?, connection, stopped).await?,
                 _ = tick.tick() => self.look_around(stopped).await?,
                 () = until(stopped) => {}
             }
         }
-        self.send_acks(client)?;
+        self.send_acks(connection)?;
         Ok(())
     }
 
     /// Collects one message and those that are waiting already, stores them, and only then acknowledges them.
     async fn gather(
         &mut self,
-        first: Occurrence,
-        client: &mut Client,
+        first: Event,
+        connection: &mut Connection,
         stopped: &mut watch::Receiver<bool>,
     ) -> Result<(), End> {
         let (mut batch, mut receipts) = (Batch::default(), Vec::<Receipt>::new());
         let (mut next, mut broken) = (Some(first), None);
         while let Some(occurred) = next.take() {
             match occurred {
-                Occurrence::Message(message, receipt) if is_ack(&message.topic) => {
-                    self.on_ack(&message, client);
+                Event::Message(message, receipt) if is_ack(&message.topic) => {
+                    self.on_ack(&message, connection);
                     receipts.push(receipt);
                 }
-                Occurrence::Message(message, receipt) => {
+                Event::Message(message, receipt) => {
                     self.arrived(message, &mut batch);
                     receipts.push(receipt);
                 }
-                Occurrence::Subscribed => self.subscribed(&mut batch),
-                Occurrence::Other => {}
+                Event::Subscribed => self.subscribed(&mut batch),
+                Event::Other => {}
             }
             if receipts.len() < BATCH_MAX {
-                next = client.try_next().unwrap_or_else(|error| {
+                next = connection.try_next().unwrap_or_else(|error| {
                     broken = Some(error);
                     None
                 });
@@ -349,7 +357,7 @@ impl Link {
             return Err(error.into());
         }
         for receipt in &receipts {
-            client.acknowledge(receipt)?;
+            connection.acknowledge(receipt)?;
         }
         taken.acks.into_iter().for_each(|(ward, ack)| self.owe(&ward, ack));
         Ok(())
@@ -357,25 +365,25 @@ impl Link {
 
     /// Asks for one of the post's own acknowledgements as it lies at the broker, after a connection that ended: another post of
     /// this client id has replaced it.
-    fn ask_for_a_rival(&mut self, client: &Client) {
+    fn ask_for_a_rival(&mut self, connection: &Connection) {
         if let Some(topic) = self.asked.take() {
-            client.end_question(&topic);
+            connection.end_question(&topic);
         }
         if let Some((topic, _)) = self.due.front()
             && self.takeovers.asks()
         {
-            client.ask(topic);
+            connection.ask(topic);
             self.asked = Some(topic.clone());
             self.asked_at = Instant::now();
         }
     }
 
     /// The first message that a question brings is the retained one; later ones are this connection's own.
-    fn on_ack(&mut self, message: &Message, client: &Client) {
+    fn on_ack(&mut self, message: &Incoming, connection: &Connection) {
         if self.asked.as_ref() != Some(&message.topic) {
             return;
         }
-        client.end_question(&message.topic);
+        connection.end_question(&message.topic);
         self.asked = None;
         let writer = serde_json::from_slice::<Ack>(&message.payload).ok().and_then(|ack| ack.writer);
         let writer = writer.filter(|writer| writer.client == self.client_id);
@@ -386,7 +394,7 @@ impl Link {
         }
     }
 
-    fn arrived(&mut self, message: Message, batch: &mut Batch) {
+    fn arrived(&mut self, message: Incoming, batch: &mut Batch) {
         let arrival = Arrival::read(message);
         let sign = match &arrival.content {
             Content::Alert(_) => Some(Sign::Alert),
@@ -549,15 +557,16 @@ impl Link {
         }
     }
 
-    fn send_acks(&mut self, client: &mut Client) -> Result<(), LinkError> {
+    fn send_acks(&mut self, connection: &mut Connection) -> Result<(), ConnectionError> {
         // The client may send one before the question, whose answer it would be.
         if self.asked.is_some() && self.asked_at.elapsed() < ANSWER {
             return Ok(());
         }
-        while client.has_room() {
+        while connection.has_room() {
             let Some((topic, ack)) = self.due.pop_front() else { return Ok(()) };
             let ack = Ack { writer: Some(self.run.clone()), ..ack };
-            client.publish_retained(&topic, serde_json::to_vec(&ack).expect("an acknowledgement is JSON"))?;
+            connection
+                .publish_retained(&topic, serde_json::to_vec(&ack).expect("an acknowledgement is JSON"))?;
         }
         Ok(())
     }

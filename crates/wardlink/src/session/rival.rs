@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::super::client::Client;
+use super::super::client::Quality;
 use super::Session;
 use crate::takeover::Trace;
 use base::status::Status;
@@ -40,7 +40,7 @@ fn run(boot_id: &str, started_at: WallTime) -> String {
 /// Time for which the own status waits for the answer about the retained one.
 const ANSWER: Duration = Duration::from_secs(5);
 
-impl<C: Client> Session<'_, C> {
+impl Session<'_> {
     /// Time until which the own status is not sent while the retained one is asked for.
     pub(super) fn held_until(&self) -> Instant {
         self.begun + ANSWER
@@ -50,7 +50,7 @@ impl<C: Client> Session<'_, C> {
     pub(super) fn ask_for_a_rival(&mut self) {
         self.is_asking = self.standing.takeovers.asks();
         if self.is_asking {
-            self.client.subscribe(&self.link.topics.status);
+            self.client.subscribe(&[(&self.link.topics.status, Quality::AtLeastOnce)]);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::super::client::{Client, Message, PAYLOAD_BYTES_MAX};
+use super::super::client::{Message, PAYLOAD_BYTES_MAX};
 use super::super::error::PublishError;
 use super::super::flights::Flight;
 use super::super::ledger::Sizes;
@@ -18,7 +18,7 @@ const UNCONFIRMED: &str = "this is sent ahead of the rest";
 /// Begin of the warning about an alert that does not fit in any form.
 const NO_FORM: &str = "an alert in its smallest form";
 
-impl<C: Client> Session<'_, C> {
+impl Session<'_> {
     /// A message of a size that no post sends lies on the box's own topic.
     pub(super) fn on_too_large(&mut self, bytes: usize) {
         if self.standing.too_large.is_empty() {

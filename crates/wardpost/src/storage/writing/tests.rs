@@ -6,13 +6,13 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::arrival::Message;
 use crate::storage::testing::{alert, arrival, sender, status};
 use crate::storage::{Filter, Look, Verdict};
 use base::alert::{Alert, Form};
 use base::event::Phase;
 use base::ids::AlertId;
 use base::status::OutboxStatus;
+use wardlink::client::Incoming;
 
 fn open() -> (Storage, TempDir) {
     let place = tempfile::tempdir().unwrap();
@@ -249,11 +249,11 @@ fn the_refused_are_bounded_and_counted_to_their_box() {
     let (mut storage, _place) = open();
     storage.take(&batch(&[alert("box-1", 1)])).unwrap();
     let garbage = |number: usize| {
-        Arrival::read(Message {
+        Arrival::read(Incoming {
             topic: "wardwatch/v1/ben-nghe/box-1/alert".into(),
             payload: format!("garbage {number}").into_bytes(),
             bytes: 9,
-            retained: false,
+            is_retained: false,
             at: WallTime::from_micros(1),
         })
     };
