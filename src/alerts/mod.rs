@@ -13,8 +13,7 @@ use std::thread::JoinHandle;
 use jiff::tz::TimeZone;
 
 use crate::config;
-use base::ack::Ack;
-use base::alert::{Alert, AlertDraft, ClipRef, ModelRef, Thumbnail};
+use base::alert::{AlertDraft, ClipRef, ModelRef, Thumbnail};
 use base::channel;
 use base::fault::chain;
 use base::ids::{BoxId, CameraId, WardId};
@@ -22,7 +21,7 @@ use base::progress;
 pub use best_frame::{Portraits, Shot, Told};
 use clipstore::Store;
 use thumbnail::{Caption, Mark, Shroud};
-use wardlink::{Outbox, Publisher};
+use wardlink::Publisher;
 use writer::Keeper;
 
 /// Alerts that may wait for the alert writer before detection waits too.
@@ -150,30 +149,5 @@ impl AlertInput {
                 |error| tracing::error!(camera = %camera.camera.id, "no thumbnail: {}", chain(error)),
             )
             .ok()
-    }
-}
-
-/// The publisher's view of the store.
-pub struct StoreOutbox(pub(super) Store);
-
-impl Outbox for StoreOutbox {
-    fn last(&self) -> Result<u64, String> {
-        self.0.last_waiting().map_err(|error| chain(&error))
-    }
-
-    fn waiting(&self, after_seq: u64, limit: usize) -> Result<Vec<u64>, String> {
-        self.0.waiting(after_seq, limit).map_err(|error| chain(&error))
-    }
-
-    fn alert(&self, seq: u64) -> Result<Option<Alert>, String> {
-        self.0.waiting_alert(seq).map_err(|error| chain(&error))
-    }
-
-    fn delivered(&self, seq: u64) {
-        self.0.delivered(seq);
-    }
-
-    fn acknowledged(&self, ack: Ack) -> Result<bool, String> {
-        self.0.acknowledged(ack).map_err(|error| chain(&error))
     }
 }

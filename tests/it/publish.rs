@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use base::ack::Ack;
 use base::alert::{Alert, NOT_KEPT};
 use base::fault::ErrorKind;
 use base::ids::OutboxId;
@@ -23,9 +22,7 @@ use base::time::{ClockState, WallTime};
 use clipstore::Store;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
-use wardlink::{
-    Acknowledge, HomeAssistant, Identity, LinkState, Outbox, Publisher, Settings, StatusSource, Tls,
-};
+use wardlink::{Acknowledge, HomeAssistant, Identity, LinkState, Publisher, Settings, StatusSource, Tls};
 
 use crate::support::broker::{BrokerOptions, BrokerTls, Message, Subscriber, TestBroker};
 use crate::support::sample::opened;
@@ -34,30 +31,6 @@ use crate::support::wait_until;
 pub const LONG: Duration = Duration::from_secs(30);
 pub const ALERT: &str = "wardwatch/v1/ben-nghe/box-1/alert";
 const STATUS: &str = "wardwatch/v1/ben-nghe/box-1/status";
-
-pub struct StoreOutbox(pub Store);
-
-impl Outbox for StoreOutbox {
-    fn last(&self) -> Result<u64, String> {
-        self.0.last_waiting().map_err(|error| error.to_string())
-    }
-
-    fn waiting(&self, after_seq: u64, limit: usize) -> Result<Vec<u64>, String> {
-        self.0.waiting(after_seq, limit).map_err(|error| error.to_string())
-    }
-
-    fn alert(&self, seq: u64) -> Result<Option<Alert>, String> {
-        self.0.waiting_alert(seq).map_err(|error| error.to_string())
-    }
-
-    fn delivered(&self, seq: u64) {
-        self.0.delivered(seq);
-    }
-
-    fn acknowledged(&self, ack: Ack) -> Result<bool, String> {
-        self.0.acknowledged(ack).map_err(|error| error.to_string())
-    }
-}
 
 /// Status of a box that counts its readings in `outbox_depth`. Each one is another run.
 #[derive(Default)]
@@ -109,7 +82,7 @@ impl Sender {
     pub fn start(settings: Settings) -> Self {
         let place = TempDir::new().unwrap();
         let store = crate::store::open(crate::store::settings(place.path()));
-        let outbox = Arc::new(StoreOutbox(store.clone()));
+        let outbox = Arc::new(store.clone());
         let publisher = Publisher::start(settings, outbox, Arc::new(Telling::default())).unwrap();
         Self { publisher, store, _place: place }
     }
@@ -479,7 +452,7 @@ fn files_that_do_not_read_are_told_at_the_start() {
     let place = TempDir::new().unwrap();
     let store = crate::store::open(crate::store::settings(&place.path().join("store")));
     let start = |ca_file: &Path| {
-        let outbox = Arc::new(StoreOutbox(store.clone()));
+        let outbox = Arc::new(store.clone());
         Publisher::start(trusting(ca_file, 1), outbox, Arc::new(Telling::default())).unwrap_err()
     };
     let empty = place.path().join("empty.pem");

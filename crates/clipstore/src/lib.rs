@@ -19,6 +19,7 @@ mod identity;
 mod index;
 pub mod inspect;
 mod migrate;
+mod outbox;
 mod owner;
 mod pins;
 mod queue;

@@ -5,7 +5,7 @@
 //! [`takeover`] serve the ward post's client, too.
 //!
 //! Never here: a decision which alerts are sent, and storage, but for the topics of its Home Assistant messages. `run` of
-//! the box starts it and `alerts` implements the outbox; `wardpost` and downloads use [`tls`].
+//! the box starts it with the store as its outbox; `wardpost` uses [`client`], and downloads use [`tls`].
 
 pub mod client;
 mod client_id;
@@ -33,13 +33,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+pub use base::outbox::{Outbox, OutboxError};
 pub use error::PublishError;
 pub use probe::{certificate_ends_at, try_connection};
 pub use settings::{Acknowledge, HomeAssistant, Identity, Settings, Tls};
 pub use topic::Topics;
 pub use unkept::UNKEPT_MAX;
 
-use base::ack::Ack;
 use base::alert::Alert;
 use base::channel::{self, OldestDropped};
 use base::clock;
@@ -57,25 +57,6 @@ const VITALS_MAX: usize = 3;
 
 /// Maximum time of one piece of work on the publisher's thread before it counts as stalled.
 const WORK_MAX: Duration = Duration::from_secs(60);
-
-/// Store of the alerts until they are delivered. Functions with a result may block; an error is logged and tried again.
-pub trait Outbox: Send + Sync + 'static {
-    /// The highest waiting number; 0 where none waits.
-    fn last(&self) -> Result<u64, String>;
-
-    /// The waiting numbers above `after_seq`, in order; at most `limit`.
-    fn waiting(&self, after_seq: u64, limit: usize) -> Result<Vec<u64>, String>;
-
-    /// The alert with this number; `None` where it no longer waits.
-    fn alert(&self, seq: u64) -> Result<Option<Alert>, String>;
-
-    /// The broker has acknowledged this alert, which is enough ([`Acknowledge::Broker`]). Must not block.
-    fn delivered(&self, seq: u64);
-
-    /// Takes an acknowledgement of the post that is about this box and consistent. `false` where it names another
-    /// outbox than the present one, or numbers that were never given; nothing changes then.
-    fn acknowledged(&self, ack: Ack) -> Result<bool, String>;
-}
 
 /// Source of the box's status.
 pub trait StatusSource: Send + Sync + 'static {

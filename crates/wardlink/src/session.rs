@@ -15,15 +15,16 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep_until, timeout};
 
-use super::Outbox;
 use super::client::{Client, Message, Occurrence, Quality, Token};
 use super::discovery::Discovery;
 use super::error::PublishError;
 use super::flights::{ALERTS_MAX, Aloft, Flight, Flights};
 use super::link::{Link, Standing, Stop, Wanted};
 use super::settings::Acknowledge;
+use super::{Outbox, OutboxError};
 use base::ack::{self, Ack};
 use base::alert::{Alert, NOT_KEPT};
+use base::fault::ErrorKind;
 use base::status::{Presence, Status};
 
 /// Time without an acknowledgement after which the connection is given up.
@@ -312,9 +313,8 @@ impl<'a> Session<'a> {
             Ok(ack) => ack,
             Err(doubt) => return self.doubt(doubt),
         };
-        let (outbox, told) = (Arc::clone(&self.link.outbox), ack.clone());
-        let taken = spawn_blocking(move || outbox.acknowledged(told)).await;
-        match taken.unwrap_or_else(|error| Err(error.to_string())) {
+        let taken = ack.clone();
+        match self.ask(move |outbox| outbox.acknowledged(taken)).await {
             Ok(true) => {
                 self.standing.doubt.clear();
                 let sizes = self.standing.ledger.acknowledged(&ack, !is_retained, Instant::now());
@@ -381,12 +381,12 @@ impl<'a> Session<'a> {
             };
             match sent {
                 Ok(()) => self.outbox_error.clear(),
-                Err(error) => self.outbox_failed(error),
+                Err(error) => self.outbox_failed(&error),
             }
         }
     }
 
-    async fn next_alert(&mut self) -> Result<Option<Next>, String> {
+    async fn next_alert(&mut self) -> Result<Option<Next>, OutboxError> {
         if let Some((number, alert)) = self.link.unkept.next(self.announced) {
             return Ok(Some(Next::Announced(number, Box::new(self.renamed(alert)))));
         }
@@ -431,7 +431,7 @@ impl<'a> Session<'a> {
     }
 
     /// Sends a new alert at once. On a slow link its preview goes first, and the whole alert with the picture later.
-    async fn send_fresh(&mut self, seq: u64) -> Result<(), String> {
+    async fn send_fresh(&mut self, seq: u64) -> Result<(), OutboxError> {
         let Some(alert) = self.read(seq).await? else { return Ok(()) };
         if self.standing.pace.is_broken() {
             self.send_apart(seq, &alert);
@@ -445,7 +445,7 @@ impl<'a> Session<'a> {
     }
 
     /// Sends an alert that can wait. One that breaks connections is preceded by its preview.
-    async fn send_paced(&mut self, seq: u64) -> Result<(), String> {
+    async fn send_paced(&mut self, seq: u64) -> Result<(), OutboxError> {
         let Some(alert) = self.read(seq).await? else {
             self.standing.ledger.forget(seq);
             return Ok(());
@@ -476,7 +476,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn read(&mut self, seq: u64) -> Result<Option<Alert>, String> {
+    async fn read(&mut self, seq: u64) -> Result<Option<Alert>, OutboxError> {
         Ok(self.ask(move |outbox| outbox.alert(seq)).await?.map(|alert| self.renamed(alert)))
     }
 
@@ -495,7 +495,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn outbox_failed(&mut self, error: String) {
+    fn outbox_failed(&mut self, error: &OutboxError) {
+        let error = error.to_string();
         if error != self.outbox_error {
             tracing::warn!("the outbox cannot be read: {error}");
         }
@@ -564,22 +565,23 @@ impl<'a> Session<'a> {
 
     async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&dyn Outbox) -> Result<T, String> + Send + 'static,
-    ) -> Result<T, String> {
+        question: impl FnOnce(&dyn Outbox) -> Result<T, OutboxError> + Send + 'static,
+    ) -> Result<T, OutboxError> {
         ask(&self.link.outbox, question).await
     }
 }
 
 async fn ask<T: Send + 'static>(
     outbox: &Arc<dyn Outbox>,
-    question: impl FnOnce(&dyn Outbox) -> Result<T, String> + Send + 'static,
-) -> Result<T, String> {
+    question: impl FnOnce(&dyn Outbox) -> Result<T, OutboxError> + Send + 'static,
+) -> Result<T, OutboxError> {
     let outbox = Arc::clone(outbox);
-    spawn_blocking(move || question(&*outbox)).await.unwrap_or_else(|error| Err(error.to_string()))
+    let answer = spawn_blocking(move || question(&*outbox)).await;
+    answer.unwrap_or_else(|error| Err(OutboxError::new(ErrorKind::Bug, error.to_string())))
 }
 
 /// The next number of this range of the outbox; reads more where none is at hand.
-async fn next(numbers: &mut Numbers, outbox: &Arc<dyn Outbox>) -> Result<Option<u64>, String> {
+async fn next(numbers: &mut Numbers, outbox: &Arc<dyn Outbox>) -> Result<Option<u64>, OutboxError> {
     if numbers.read.is_empty() && numbers.more {
         let cursor = numbers.cursor;
         let read = ask(outbox, move |outbox| outbox.waiting(cursor, READ_MAX)).await?;
