@@ -1,5 +1,5 @@
 //! Turns events into alerts. The thread that examined the frame draws the thumbnail and composes the message. One thread,
-//! the alert writer ([`Keeper`]), has it stored, so that a slow disk holds up no detector.
+//! the alert writer ([`AlertWriter`]), has it stored, so that a slow disk holds up no detector.
 
 mod best_frame;
 pub mod thumbnail;
@@ -22,7 +22,7 @@ pub use best_frame::{Portraits, Shot, Told};
 use clipstore::Store;
 use thumbnail::{Caption, Mark, Shroud};
 use wardlink::Publisher;
-use writer::Keeper;
+use writer::AlertWriter;
 
 /// Alerts that may wait for the alert writer before detection waits too.
 const WAITING_MAX: usize = 64;
@@ -64,7 +64,7 @@ impl Alerts {
     ) -> std::io::Result<Self> {
         let (queue, waiting) = channel::blocking(WAITING_MAX);
         let (patience, impatience) = channel::blocking(1);
-        let body = move || Keeper::new(store, publisher, impatience).run(&waiting);
+        let body = move || AlertWriter::new(store, publisher, impatience).run(&waiting);
         let thread = std::thread::Builder::new().name("alerts".into()).spawn(body)?;
         let input = AlertInput {
             queue,

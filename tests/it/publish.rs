@@ -145,7 +145,7 @@ fn statuses(subscriber: &Subscriber) -> Vec<Status> {
 }
 
 #[test]
-fn an_announced_alert_arrives_at_once_and_again_after_a_lost_connection_until_it_is_acknowledged() {
+fn an_unsaved_alert_arrives_at_once_and_again_after_a_lost_connection_until_it_is_acknowledged() {
     let mut broker = TestBroker::start(&BrokerOptions::default());
     let subscriber = broker.subscriber(ALERT);
     let sender = Sender::start(settings(broker.port));
@@ -153,22 +153,22 @@ fn an_announced_alert_arrives_at_once_and_again_after_a_lost_connection_until_it
     broker.save();
     broker.kill();
     wait_until("the connection is lost", LONG, || !sender.state().connected);
-    let unkept: Vec<Alert> = (0..3)
+    let unsaved: Vec<Alert> = (0..3)
         .map(|n| opened("gate", Duration::from_secs(n)).into_alert(OutboxId::default(), NOT_KEPT))
         .collect();
-    for alert in &unkept {
-        sender.publisher.announce(alert.clone());
-        sender.publisher.announce(alert.clone());
+    for alert in &unsaved {
+        sender.publisher.send_unsaved(alert.clone());
+        sender.publisher.send_unsaved(alert.clone());
     }
-    sender.publisher.kept(unkept[1].id, unkept[1].phase);
-    assert!(sender.publisher.is_announcing(unkept[0].id, unkept[0].phase));
+    sender.publisher.saved(unsaved[1].id, unsaved[1].phase);
+    assert!(sender.publisher.is_sending_unsaved(unsaved[0].id, unsaved[0].phase));
 
     broker.run();
     wait_until("they are acknowledged", LONG, || {
-        unkept.iter().all(|alert| !sender.publisher.is_announcing(alert.id, alert.phase))
+        unsaved.iter().all(|alert| !sender.publisher.is_sending_unsaved(alert.id, alert.phase))
     });
     wait_until("they arrive", LONG, || alerts(&subscriber).len() >= 2);
-    assert_eq!(alerts(&subscriber), [unkept[0].clone(), unkept[2].clone()]);
+    assert_eq!(alerts(&subscriber), [unsaved[0].clone(), unsaved[2].clone()]);
     assert_eq!(sender.state().published, 0, "nothing of it was in the outbox");
 }
 

@@ -10,21 +10,21 @@
 pub mod client;
 mod client_id;
 mod connect;
+mod delivery;
 mod discovery;
 mod error;
-mod flights;
-mod ledger;
+mod in_flight;
 mod link;
-mod pace;
 mod packet_limit;
 mod probe;
 mod security;
+mod send_window;
 mod session;
 mod settings;
 pub mod takeover;
 pub mod tls;
 mod topic;
-mod unkept;
+mod unsaved;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,7 +38,7 @@ pub use error::PublishError;
 pub use probe::{certificate_ends_at, try_connection};
 pub use settings::{Acknowledge, HomeAssistant, Identity, Settings, Tls};
 pub use topic::Topics;
-pub use unkept::UNKEPT_MAX;
+pub use unsaved::UNSAVED_MAX;
 
 use base::alert::Alert;
 use base::channel::{self, OldestDropped};
@@ -50,7 +50,7 @@ use base::status::Status;
 use base::time::WallTime;
 use base::vitals::Vitals;
 use link::{Link, Stop, Wanted};
-use unkept::Unkept;
+use unsaved::UnsavedAlerts;
 
 /// Maximum number of vitals that wait for a connection: old ones have little value.
 const VITALS_MAX: usize = 3;
@@ -85,7 +85,7 @@ pub struct LinkState {
 pub struct Publisher {
     wanted: watch::Sender<Wanted>,
     state: Arc<Mutex<LinkState>>,
-    unkept: Arc<Unkept>,
+    unsaved: Arc<UnsavedAlerts>,
     vitals: OldestDropped<Vitals>,
     thread: Option<JoinHandle<()>>,
 }
@@ -109,14 +109,14 @@ impl Publisher {
         let state = Arc::new(Mutex::new(state));
         let (wanted, changes) = watch::channel(Wanted::default());
         let topics = Topics::new(&settings.ward, &settings.box_id);
-        let unkept = Arc::new(Unkept::default());
+        let unsaved = Arc::new(UnsavedAlerts::default());
         let vitals = channel::oldest_dropped(VITALS_MAX);
         let link = Link {
             settings,
             topics,
             outbox,
             status,
-            unkept: Arc::clone(&unkept),
+            unsaved: Arc::clone(&unsaved),
             vitals: vitals.clone(),
             state: Arc::clone(&state),
         };
@@ -137,7 +137,7 @@ impl Publisher {
         };
         let thread =
             std::thread::Builder::new().name("publish".into()).spawn(work).map_err(PublishError::Thread)?;
-        Ok(Self { wanted, state, unkept, vitals, thread: Some(thread) })
+        Ok(Self { wanted, state, unsaved, vitals, thread: Some(thread) })
     }
 
     /// A new alert is in the outbox.
@@ -145,21 +145,21 @@ impl Publisher {
         self.wanted.send_modify(|wanted| wanted.alerts += 1);
     }
 
-    /// Sends an alert that the store cannot keep for now; it is sent again, out of the outbox, once it is stored. Held in
-    /// memory until the broker has acknowledged it, and bounded: the newest [`UNKEPT_MAX`] of them.
-    pub fn announce(&self, alert: Alert) {
-        self.unkept.add(alert);
+    /// Sends an alert that the store does not take for now; it is sent again, out of the outbox, once it is stored. Held in
+    /// memory until the broker has acknowledged it, and bounded: the newest [`UNSAVED_MAX`] of them.
+    pub fn send_unsaved(&self, alert: Alert) {
+        self.unsaved.add(alert);
         self.wake();
     }
 
     /// A sent alert is stored now: from here on only the outbox sends it.
-    pub fn kept(&self, id: AlertId, phase: Phase) {
-        self.unkept.remove(id, phase);
+    pub fn saved(&self, id: AlertId, phase: Phase) {
+        self.unsaved.remove(id, phase);
     }
 
     /// True while the broker has not acknowledged this alert that was sent before it was stored.
-    pub fn is_announcing(&self, id: AlertId, phase: Phase) -> bool {
-        self.unkept.holds(id, phase)
+    pub fn is_sending_unsaved(&self, id: AlertId, phase: Phase) -> bool {
+        self.unsaved.holds(id, phase)
     }
 
     /// Sends vitals, once and without asking whether they arrived. Without a connection the newest few wait for one.

@@ -2,7 +2,7 @@
 //!
 //! The MQTT client's own memory of a broken connection is not trusted: it forgets messages that it accepted. Each
 //! connection has a client of its own, and begins at the outbox's start. Two kinds of state outlive it: the delivery state
-//! ([`super::ledger`]) and the measured link ([`super::pace`]).
+//! ([`super::delivery`]) and the measured link ([`super::send_window`]).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,15 +14,15 @@ use tokio::time::{Instant, sleep};
 use super::client::Message;
 use super::client_id::ClientId;
 use super::connect::connect;
+use super::delivery::DeliveryTracker;
 use super::error::{DEAF, PublishError};
-use super::ledger::Ledger;
-use super::pace::Pace;
 use super::packet_limit::PacketLimit;
+use super::send_window::SendWindow;
 use super::session::rival::run_of;
 use super::session::{Session, offline, payload};
 use super::settings::Settings;
 use super::topic::Topics;
-use super::unkept::Unkept;
+use super::unsaved::UnsavedAlerts;
 use super::{LinkState, Outbox, StatusSource};
 use crate::takeover::{End, Takeovers};
 use base::backoff::{Backoff, scattered};
@@ -73,17 +73,17 @@ pub(super) struct Link {
     pub topics: Topics,
     pub outbox: Arc<dyn Outbox>,
     pub status: Arc<dyn StatusSource>,
-    pub unkept: Arc<Unkept>,
+    pub unsaved: Arc<UnsavedAlerts>,
     pub vitals: OldestDropped<Vitals>,
     pub state: Arc<Mutex<LinkState>>,
 }
 
 /// State carried over connections.
-pub(super) struct Standing {
+pub(super) struct Carried {
     /// Resets with each alert that the broker acknowledges: that connection was a good one.
     pub backoff: Backoff,
-    pub ledger: Ledger,
-    pub pace: Pace,
+    pub tracker: DeliveryTracker,
+    pub window: SendWindow,
     /// Consecutive connections with a message for Home Assistant that the broker has not acknowledged.
     pub untaken: u32,
     /// Fault of the post's last acknowledgement, as it was logged.
@@ -122,12 +122,12 @@ pub(super) struct Connection {
     pub is_idle: bool,
 }
 
-impl Standing {
+impl Carried {
     fn new() -> Self {
         Self {
             backoff: Backoff::new(RECONNECT.0, RECONNECT.1),
-            ledger: Ledger::default(),
-            pace: Pace::default(),
+            tracker: DeliveryTracker::default(),
+            window: SendWindow::default(),
             untaken: 0,
             doubt: String::new(),
             packet_limit: PacketLimit::default(),
@@ -149,24 +149,24 @@ impl Standing {
 impl Link {
     /// Connects again and again, until it is told to stop.
     pub async fn run(self, mut wanted: watch::Receiver<Wanted>) {
-        let mut standing = Standing::new();
+        let mut carried = Carried::new();
         loop {
             let (begun, alerts) = (Instant::now(), wanted.borrow().alerts);
-            let ended = self.connection(&mut wanted, &mut standing).await;
+            let ended = self.connection(&mut wanted, &mut carried).await;
             let Err(error) = ended else { return };
             if begun.elapsed() > GOOD {
-                standing.backoff.reset();
+                carried.backoff.reset();
             }
-            let error = self.judged(error, begun.elapsed(), &mut standing);
-            self.disconnected(&error, &mut standing.said);
-            self.warn(&standing);
+            let error = self.judged(error, begun.elapsed(), &mut carried);
+            self.disconnected(&error, &mut carried.said);
+            self.warn(&carried);
             let is_config = error.kind() == ErrorKind::Config;
             let is_another = matches!(error, PublishError::AnotherClient { .. });
-            let pauses = match standing.takeovers.pause().filter(|_| is_another) {
+            let pauses = match carried.takeovers.pause().filter(|_| is_another) {
                 Some(longest) => [scattered(longest), scattered(longest.min(RIVAL_ALERT_WAIT))],
-                None if standing.is_id_new => [scattered(ALERT_WAIT); 2],
+                None if carried.is_id_new => [scattered(ALERT_WAIT); 2],
                 None if is_config => [scattered(CONFIG_WAIT); 2],
-                None => [standing.backoff.next_wait(), scattered(ALERT_WAIT)],
+                None => [carried.backoff.next_wait(), scattered(ALERT_WAIT)],
             };
             let mut changes = wanted.clone();
             tokio::select! {
@@ -180,34 +180,34 @@ impl Link {
     async fn connection(
         &self,
         wanted: &mut watch::Receiver<Wanted>,
-        standing: &mut Standing,
+        carried: &mut Carried,
     ) -> Result<(), PublishError> {
         let status = self.read_status().await?;
         let clock = status.clock;
-        standing.connection += 1;
-        standing.run = run_of(&status);
-        let will = payload(&offline(Status { connection: Some(standing.connection), ..status }));
+        carried.connection += 1;
+        carried.run = run_of(&status);
+        let will = payload(&offline(Status { connection: Some(carried.connection), ..status }));
         let will = Message { topic: self.topics.status.clone(), payload: will, retain: true };
-        standing.last = Connection::default();
-        let client_id = standing.client_id.of(&self.settings);
+        carried.last = Connection::default();
+        let client_id = carried.client_id.of(&self.settings);
         let client = tokio::select! {
             connected = connect(&self.settings, &client_id, Some(will)) => connected.map_err(|error| error.seen_at(clock))?,
             () = stopped(wanted) => return Ok(()),
         };
-        standing.last.is_welcome = true;
-        self.connected(&client_id, standing);
-        standing.ledger.connected();
-        standing.pace.connected();
-        let ended = Session::begin(self, standing, client).await.serve(wanted).await;
-        if standing.ledger.has_aloft() {
-            standing.pace.broke();
+        carried.last.is_welcome = true;
+        self.connected(&client_id, carried);
+        carried.tracker.connected();
+        carried.window.connected();
+        let ended = Session::begin(self, carried, client).await.serve(wanted).await;
+        if carried.tracker.has_in_flight() {
+            carried.window.broke();
         }
         ended
     }
 
     /// Diagnoses the end of a connection with the history of those before it.
-    fn judged(&self, error: PublishError, stood: Duration, standing: &mut Standing) -> PublishError {
-        let last = standing.last;
+    fn judged(&self, error: PublishError, stood: Duration, carried: &mut Carried) -> PublishError {
+        let last = carried.last;
         let end = match &error {
             PublishError::Link { .. } | PublishError::Closed { .. } if last.is_granted && last.is_idle => {
                 End::Idle
@@ -218,17 +218,17 @@ impl Link {
             }
             _ => End::Refused,
         };
-        standing.takeovers.ended(end, stood);
-        let before = standing.client_id.of(&self.settings);
-        let id = &mut standing.client_id;
+        carried.takeovers.ended(end, stood);
+        let before = carried.client_id.of(&self.settings);
+        let id = &mut carried.client_id;
         match &error {
             PublishError::ClientId { .. } | PublishError::Deaf { .. } => id.refused(),
             PublishError::Closed { .. } if last.is_welcome && !last.is_granted => id.ungranted(),
             _ => {}
         }
         let now = id.of(&self.settings);
-        standing.is_id_new = now != before;
-        if standing.is_id_new {
+        carried.is_id_new = now != before;
+        if carried.is_id_new {
             tracing::warn!(
                 "the broker {} grants client \"{before}\" nothing: the box comes as \"{now}\" next; its access list has to \
                  know the client id WARD_BOX, as those under deploy/ do",
@@ -236,22 +236,22 @@ impl Link {
             );
         }
         if let PublishError::TooLarge { .. } = error {
-            standing.deaf_until = Some(Instant::now() + DEAF);
-            standing.too_large = error.to_string();
+            carried.deaf_until = Some(Instant::now() + DEAF);
+            carried.too_large = error.to_string();
         }
         let is_broken = matches!(error, PublishError::Closed { .. } | PublishError::Link { .. });
-        if is_broken && last.is_welcome && standing.takeovers.is_proved() {
+        if is_broken && last.is_welcome && carried.takeovers.is_proved() {
             return self.another_client();
         }
-        if end == End::Idle && standing.takeovers.is_unsteady() {
-            return self.unsteady(standing);
+        if end == End::Idle && carried.takeovers.is_unsteady() {
+            return self.unsteady(carried);
         }
         error
     }
 
-    fn unsteady(&self, standing: &Standing) -> PublishError {
+    fn unsteady(&self, carried: &Carried) -> PublishError {
         let (broker, topic) = (self.settings.address(), &self.topics.status);
-        let also = if standing.takeovers.is_unanswered() {
+        let also = if carried.takeovers.is_unanswered() {
             format!(
                 ", or a second box has this id (a broker that lets the box read {topic} would tell: see its access list)"
             )
@@ -266,22 +266,22 @@ impl Link {
     }
 
     /// Reports the faults that a person has to correct, also while the connection stands.
-    pub fn warn(&self, standing: &Standing) {
+    pub fn warn(&self, carried: &Carried) {
         let mut warnings = Vec::new();
-        if standing.takeovers.is_proved() {
+        if carried.takeovers.is_proved() {
             warnings.push(self.another_client().to_string());
-        } else if standing.takeovers.is_unsteady() {
-            warnings.push(self.unsteady(standing).to_string());
+        } else if carried.takeovers.is_unsteady() {
+            warnings.push(self.unsteady(carried).to_string());
         }
-        warnings.extend(standing.deaf.clone());
-        if let Some(limit) = standing.packet_limit.bytes(std::time::Instant::now()) {
-            let passed = standing.packet_limit.passed();
+        warnings.extend(carried.deaf.clone());
+        if let Some(limit) = carried.packet_limit.bytes(std::time::Instant::now()) {
+            let passed = carried.packet_limit.passed();
             warnings.push(withheld_above(limit, passed));
-        } else if standing.is_swallowing {
+        } else if carried.is_swallowing {
             warnings.push(SWALLOWED.to_owned());
         }
-        if !standing.too_large.is_empty() {
-            warnings.push(standing.too_large.clone());
+        if !carried.too_large.is_empty() {
+            warnings.push(carried.too_large.clone());
         }
         self.state().warnings = warnings;
     }
@@ -292,10 +292,10 @@ impl Link {
         spawn_blocking(move || source.status()).await.map_err(|error| PublishError::Status(error.to_string()))
     }
 
-    fn connected(&self, client_id: &str, standing: &mut Standing) {
+    fn connected(&self, client_id: &str, carried: &mut Carried) {
         // In a series of short connections, or with another client of this id, each would be logged.
-        if !standing.takeovers.is_proved() && !standing.takeovers.is_unsteady() {
-            standing.said.clear();
+        if !carried.takeovers.is_proved() && !carried.takeovers.is_unsteady() {
+            carried.said.clear();
             tracing::info!("connected to the broker {} as client {client_id}", self.settings.address());
         }
         let mut state = self.state();

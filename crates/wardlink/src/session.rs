@@ -1,6 +1,6 @@
 //! Messages of one connection.
 //!
-//! Order: alerts that are only in memory; new alerts; then the messages that can wait, within the [send window](super::pace).
+//! Order: alerts that are only in memory; new alerts; then the messages that can wait, within the [send window](super::send_window).
 //! Those are on a slow link the new alerts' pictures, then repeated alerts, then the backlog, oldest first. An alert leaves the
 //! outbox when the post's acknowledgement covers it, or, where the post does not acknowledge, on its PUBACK.
 
@@ -18,8 +18,8 @@ use tokio::time::{sleep_until, timeout};
 use super::client::{Client, Message, Occurrence, Quality, Token};
 use super::discovery::Discovery;
 use super::error::PublishError;
-use super::flights::{ALERTS_MAX, Aloft, Flight, Flights};
-use super::link::{Link, Standing, Stop, Wanted};
+use super::in_flight::{ALERTS_MAX, InFlight, Kind, SentMessage};
+use super::link::{Carried, Link, Stop, Wanted};
 use super::settings::Acknowledge;
 use super::{Outbox, OutboxError};
 use base::ack::{self, Ack};
@@ -44,19 +44,19 @@ const READ_MAX: usize = 256;
 /// One connection and its messages; see the module.
 pub(super) struct Session<'a> {
     link: &'a Link,
-    standing: &'a mut Standing,
+    carried: &'a mut Carried,
     client: Client,
-    flights: Flights,
+    in_flight: InFlight,
     /// New alerts that are not sent yet.
     fresh: Numbers,
     /// New alerts whose preview was sent, and whose pictures follow.
-    heralded: VecDeque<u64>,
+    previewed: VecDeque<u64>,
     /// Alerts that are older than the connection; `None` until their range is known.
     backlog: Option<Numbers>,
     /// Time of the next scan of the outbox.
     rescan_at: Instant,
     /// Number of the last alert from memory that was handed to the client.
-    announced: u64,
+    unsaved_sent: u64,
     /// Time of the next attempt to read the outbox after an error.
     retry_at: Option<Instant>,
     /// That error, as it was logged.
@@ -80,9 +80,9 @@ pub(super) struct Session<'a> {
     /// The status as it was sent last.
     status: Vec<u8>,
     /// An alert from memory waits for the end of the proof.
-    holds_announced: bool,
+    holds_unsaved: bool,
     /// The largest message that the client gave up since the broker last acknowledged one.
-    dropped: Option<Aloft>,
+    dropped: Option<SentMessage>,
 }
 
 /// A range of the outbox, read in parts.
@@ -100,23 +100,23 @@ struct Numbers {
 
 /// The next alert to send.
 enum Next {
-    Announced(u64, Box<Alert>),
+    Unsaved(u64, Box<Alert>),
     Fresh(u64),
-    Paced(u64),
+    CanWait(u64),
 }
 
 impl<'a> Session<'a> {
-    pub async fn begin(link: &'a Link, standing: &'a mut Standing, client: Client) -> Self {
+    pub async fn begin(link: &'a Link, carried: &'a mut Carried, client: Client) -> Self {
         // A broker that ends the connection over discovery must not keep alerts from leaving.
-        let is_taken = standing.untaken < UNTAKEN_MAX || standing.untaken.is_multiple_of(UNTAKEN_RETRY);
+        let is_taken = carried.untaken < UNTAKEN_MAX || carried.untaken.is_multiple_of(UNTAKEN_RETRY);
         if !is_taken {
-            if standing.untaken == UNTAKEN_MAX {
+            if carried.untaken == UNTAKEN_MAX {
                 tracing::warn!(
                     "the broker ended {UNTAKEN_MAX} connections on which Home Assistant was told of this box: alerts go on \
                      without it; check the broker's access list, or set home_assistant.discovery = false"
                 );
             }
-            standing.untaken = standing.untaken.saturating_add(1);
+            carried.untaken = carried.untaken.saturating_add(1);
         }
         let discovery = if is_taken { Discovery::begin(&link.settings, &link.topics).await } else { None };
         Self {
@@ -125,14 +125,14 @@ impl<'a> Session<'a> {
             awaits_grant: false,
             is_asking: false,
             link,
-            standing,
+            carried,
             client,
-            flights: Flights::default(),
+            in_flight: InFlight::default(),
             fresh: Numbers { end: u64::MAX, ..Numbers::default() },
-            heralded: VecDeque::new(),
+            previewed: VecDeque::new(),
             backlog: None,
             rescan_at: Instant::now() + RESCAN,
-            announced: 0,
+            unsaved_sent: 0,
             retry_at: None,
             outbox_error: String::new(),
             status_is_due: true,
@@ -141,7 +141,7 @@ impl<'a> Session<'a> {
             begun: Instant::now(),
             proved_bytes: 0,
             status: Vec::new(),
-            holds_announced: false,
+            holds_unsaved: false,
             dropped: None,
         }
     }
@@ -151,7 +151,7 @@ impl<'a> Session<'a> {
         let mut seen = *wanted.borrow_and_update();
         let withdrawals = self.discovery.as_ref().map(Discovery::withdrawals).unwrap_or_default();
         for (number, message) in withdrawals {
-            self.tell_home_assistant(message, Flight::Withdrawal { number });
+            self.tell_home_assistant(message, Kind::Withdrawal { number });
         }
         self.subscribe();
         loop {
@@ -168,8 +168,8 @@ impl<'a> Session<'a> {
             self.send_alerts().await;
             self.send_vitals();
             self.send_proof();
-            if self.standing.takeovers.stands(self.begun.elapsed()) {
-                self.link.warn(self.standing);
+            if self.carried.takeovers.stands(self.begun.elapsed()) {
+                self.link.warn(self.carried);
             }
             let give_up_at = self.progress_at + ACKNOWLEDGE_TIMEOUT;
             let look_at = self.look_at();
@@ -187,7 +187,7 @@ impl<'a> Session<'a> {
                 () = sleep_until(look_at.unwrap_or(give_up_at).into()), if look_at.is_some() => {
                     self.retry_at = self.retry_at.filter(|at| *at > Instant::now());
                 }
-                () = sleep_until(give_up_at.into()), if !self.flights.is_empty() => {
+                () = sleep_until(give_up_at.into()), if !self.in_flight.is_empty() => {
                     let (broker, seconds) = (self.link.settings.address(), ACKNOWLEDGE_TIMEOUT.as_secs());
                     return Err(PublishError::Unacknowledged { broker, seconds });
                 }
@@ -197,12 +197,12 @@ impl<'a> Session<'a> {
 
     /// Subscribes to the post's acknowledgements, unless a message there is too large for now.
     fn subscribe(&mut self) {
-        let is_deaf = self.standing.deaf_until.is_some_and(|until| until > Instant::now().into());
+        let is_deaf = self.carried.deaf_until.is_some_and(|until| until > Instant::now().into());
         if self.link.settings.acknowledge == Acknowledge::Post && !is_deaf {
             self.awaits_grant = true;
             self.client.subscribe(&[(&self.link.topics.ack, Quality::AtLeastOnce)]);
         } else {
-            self.standing.last.is_granted = true;
+            self.carried.last.is_granted = true;
         }
         self.ask_for_a_rival();
     }
@@ -210,7 +210,7 @@ impl<'a> Session<'a> {
     /// Time of the next work that no event starts.
     fn look_at(&self) -> Option<Instant> {
         let now = Instant::now();
-        let due = self.standing.ledger.next_due(now);
+        let due = self.carried.tracker.next_due(now);
         let held_until = Some(self.held_until()).filter(|at| self.is_asking && *at > now);
         [self.retry_at, due, held_until, Some(self.rescan_at)].into_iter().flatten().min()
     }
@@ -246,26 +246,26 @@ impl<'a> Session<'a> {
     fn on_answered(&mut self, is_granted: bool) -> Result<(), PublishError> {
         let deaf = PublishError::Deaf { topic: self.link.topics.ack.clone() };
         if is_granted {
-            self.standing.client_id.granted();
-        } else if self.standing.client_id.is_worth_a_change() {
+            self.carried.client_id.granted();
+        } else if self.carried.client_id.is_worth_a_change() {
             return Err(deaf);
         } else {
             self.doubt(deaf.to_string());
         }
-        self.standing.last.is_granted = true;
-        self.standing.deaf = (!is_granted).then(|| deaf.to_string());
-        self.link.warn(self.standing);
+        self.carried.last.is_granted = true;
+        self.carried.deaf = (!is_granted).then(|| deaf.to_string());
+        self.link.warn(self.carried);
         Ok(())
     }
 
     /// The client gives a message up. Mostly the connection has ended, which is reported next.
     fn on_dropped(&mut self, token: Token) {
-        let Some(aloft) = self.flights.ended(token) else { return };
-        if let Flight::Alert { seq, .. } = aloft.flight {
-            self.standing.ledger.dropped(seq);
+        let Some(sent) = self.in_flight.ended(token) else { return };
+        if let Kind::Alert { seq, .. } = sent.kind {
+            self.carried.tracker.dropped(seq);
         }
-        if self.dropped.is_none_or(|dropped| aloft.bytes > dropped.bytes) {
-            self.dropped = Some(aloft);
+        if self.dropped.is_none_or(|dropped| sent.bytes > dropped.bytes) {
+            self.dropped = Some(sent);
         }
     }
 
@@ -273,37 +273,37 @@ impl<'a> Session<'a> {
     async fn on_acknowledged(&mut self, token: Token) {
         let now = Instant::now();
         self.progress_at = now;
-        let Some(aloft) = self.flights.ended(token) else { return };
+        let Some(sent) = self.in_flight.ended(token) else { return };
         self.dropped = None;
-        self.standing.packet_limit.acknowledged(aloft.bytes);
-        self.proved_bytes += aloft.bytes;
-        if aloft.flight.is_alert() {
-            self.standing.pace.landed(&aloft, now - aloft.since);
-            if !self.standing.pace.is_broken() {
-                self.standing.backoff.reset();
+        self.carried.packet_limit.acknowledged(sent.bytes);
+        self.proved_bytes += sent.bytes;
+        if sent.kind.is_alert() {
+            self.carried.window.acknowledged(&sent, now - sent.since);
+            if !self.carried.window.is_breaking() {
+                self.carried.backoff.reset();
             }
         }
-        match aloft.flight {
-            Flight::Alert { seq, .. } => {
+        match sent.kind {
+            Kind::Alert { seq, .. } => {
                 self.link.state().published += 1;
                 match self.link.settings.acknowledge {
-                    Acknowledge::Post => self.standing.ledger.landed(seq, now),
+                    Acknowledge::Post => self.carried.tracker.acknowledged(seq, now),
                     Acknowledge::Broker => {
-                        self.standing.ledger.forget(seq);
+                        self.carried.tracker.forget(seq);
                         self.link.outbox.delivered(seq);
                     }
                 }
             }
-            Flight::Herald { seq } => self.standing.ledger.heralded(seq),
-            Flight::Announced { number } => self.link.unkept.acknowledged(number),
-            Flight::Withdrawal { number } => {
-                self.standing.untaken = 0;
+            Kind::Preview { seq } => self.carried.tracker.preview_acknowledged(seq),
+            Kind::Unsaved { number } => self.link.unsaved.acknowledged(number),
+            Kind::Withdrawal { number } => {
+                self.carried.untaken = 0;
                 if let Some(discovery) = &self.discovery {
                     discovery.forgotten(number).await;
                 }
             }
-            Flight::Discovery => self.standing.untaken = 0,
-            Flight::Status | Flight::Proof => {}
+            Kind::Discovery => self.carried.untaken = 0,
+            Kind::Status | Kind::Proof => {}
         }
     }
 
@@ -316,8 +316,8 @@ impl<'a> Session<'a> {
         let taken = ack.clone();
         match self.ask(move |outbox| outbox.acknowledged(taken)).await {
             Ok(true) => {
-                self.standing.doubt.clear();
-                let sizes = self.standing.ledger.acknowledged(&ack, !is_retained, Instant::now());
+                self.carried.doubt.clear();
+                let sizes = self.carried.tracker.confirmed(&ack, !is_retained, Instant::now());
                 self.on_sizes(sizes);
             }
             // A retained acknowledgement is most likely of an earlier outbox.
@@ -327,7 +327,7 @@ impl<'a> Session<'a> {
                     ack.highest, ack.outbox
                 );
                 // The status names the present one.
-                self.status_is_due |= doubt != self.standing.doubt;
+                self.status_is_due |= doubt != self.carried.doubt;
                 self.doubt(doubt);
             }
             Err(error) => self.doubt(format!("the post's acknowledgement is not taken: {error}")),
@@ -335,9 +335,9 @@ impl<'a> Session<'a> {
     }
 
     fn doubt(&mut self, doubt: String) {
-        if doubt != self.standing.doubt {
+        if doubt != self.carried.doubt {
             tracing::warn!("{doubt}");
-            self.standing.doubt = doubt;
+            self.carried.doubt = doubt;
         }
     }
 
@@ -345,7 +345,7 @@ impl<'a> Session<'a> {
     async fn send_status(&mut self, is_last: bool) -> Result<(), PublishError> {
         // The client may send it before the question, whose answer it would be.
         let is_held = self.is_asking && Instant::now() < self.held_until();
-        if !is_last && (is_held || !self.status_is_due || self.flights.has_status()) {
+        if !is_last && (is_held || !self.status_is_due || self.in_flight.has_status()) {
             return Ok(());
         }
         self.status_is_due = false;
@@ -354,29 +354,29 @@ impl<'a> Session<'a> {
             && let Some(discovery) = &mut self.discovery
             && let Some(message) = discovery.message(&status).await
         {
-            self.tell_home_assistant(message, Flight::Discovery);
+            self.tell_home_assistant(message, Kind::Discovery);
         }
-        let status = Status { connection: Some(self.standing.connection), ..status };
+        let status = Status { connection: Some(self.carried.connection), ..status };
         let payload = self.fitting_status(if is_last { offline(status) } else { online(status) });
         self.status.clone_from(&payload);
         let topic = self.link.topics.status.clone();
-        self.send(Message { topic, payload, retain: true }, Flight::Status);
+        self.send(Message { topic, payload, retain: true }, Kind::Status);
         Ok(())
     }
 
     /// Hands over as many alerts as may be in flight.
     async fn send_alerts(&mut self) {
-        while self.flights.alerts() < ALERTS_MAX && self.retry_at.is_none() {
+        while self.in_flight.alerts() < ALERTS_MAX && self.retry_at.is_none() {
             let sent = match self.next_alert().await {
                 Ok(None) => return,
-                Ok(Some(Next::Announced(number, alert))) => {
-                    self.announced = number;
-                    let alert = if self.standing.pace.is_slow() { herald(&alert) } else { *alert };
-                    self.send_alert(&alert, Flight::Announced { number });
+                Ok(Some(Next::Unsaved(number, alert))) => {
+                    self.unsaved_sent = number;
+                    let alert = if self.carried.window.is_slow() { preview_of(&alert) } else { *alert };
+                    self.send_alert(&alert, Kind::Unsaved { number });
                     Ok(())
                 }
                 Ok(Some(Next::Fresh(seq))) => self.send_fresh(seq).await,
-                Ok(Some(Next::Paced(seq))) => self.send_paced(seq).await,
+                Ok(Some(Next::CanWait(seq))) => self.send_waiting(seq).await,
                 Err(error) => Err(error),
             };
             match sent {
@@ -387,8 +387,8 @@ impl<'a> Session<'a> {
     }
 
     async fn next_alert(&mut self) -> Result<Option<Next>, OutboxError> {
-        if let Some((number, alert)) = self.link.unkept.next(self.announced) {
-            return Ok(Some(Next::Announced(number, Box::new(self.renamed(alert)))));
+        if let Some((number, alert)) = self.link.unsaved.next(self.unsaved_sent) {
+            return Ok(Some(Next::Unsaved(number, Box::new(self.renamed(alert)))));
         }
         if self.backlog.is_none() {
             // Later numbers are new.
@@ -406,25 +406,25 @@ impl<'a> Session<'a> {
         if self.is_leaving {
             return Ok(None);
         }
-        let window = self.standing.pace.window();
-        if self.flights.paced() < window
-            && let Some(seq) = self.heralded.pop_front()
+        let window = self.carried.window.size();
+        if self.in_flight.windowed() < window
+            && let Some(seq) = self.previewed.pop_front()
         {
-            return Ok(Some(Next::Paced(seq)));
+            return Ok(Some(Next::CanWait(seq)));
         }
         // The rest does not begin while alerts in flight fill the link.
-        if self.flights.alerts() >= window {
+        if self.in_flight.alerts() >= window {
             return Ok(None);
         }
-        if let Some(seq) = self.standing.ledger.due(Instant::now()) {
-            return Ok(Some(Next::Paced(seq)));
+        if let Some(seq) = self.carried.tracker.due(Instant::now()) {
+            return Ok(Some(Next::CanWait(seq)));
         }
-        while !self.standing.ledger.is_full()
+        while !self.carried.tracker.is_full()
             && let Some(backlog) = &mut self.backlog
             && let Some(seq) = next(backlog, &self.link.outbox).await?
         {
-            if !self.standing.ledger.holds(seq) {
-                return Ok(Some(Next::Paced(seq)));
+            if !self.carried.tracker.is_tracked(seq) {
+                return Ok(Some(Next::CanWait(seq)));
             }
         }
         Ok(None)
@@ -433,34 +433,34 @@ impl<'a> Session<'a> {
     /// Sends a new alert at once. On a slow link its preview goes first, and the whole alert with the picture later.
     async fn send_fresh(&mut self, seq: u64) -> Result<(), OutboxError> {
         let Some(alert) = self.read(seq).await? else { return Ok(()) };
-        if self.standing.pace.is_broken() {
+        if self.carried.window.is_breaking() {
             self.send_apart(seq, &alert);
-        } else if self.standing.pace.is_slow() && alert.thumbnail.is_some() {
-            self.send_alert(&herald(&alert), Flight::Herald { seq });
-            self.heralded.push_back(seq);
+        } else if self.carried.window.is_slow() && alert.thumbnail.is_some() {
+            self.send_alert(&preview_of(&alert), Kind::Preview { seq });
+            self.previewed.push_back(seq);
         } else {
-            self.send_alert(&alert, Flight::Alert { seq, is_paced: false });
+            self.send_alert(&alert, Kind::Alert { seq, is_windowed: false });
         }
         Ok(())
     }
 
     /// Sends an alert that can wait. One that breaks connections is preceded by its preview.
-    async fn send_paced(&mut self, seq: u64) -> Result<(), OutboxError> {
+    async fn send_waiting(&mut self, seq: u64) -> Result<(), OutboxError> {
         let Some(alert) = self.read(seq).await? else {
-            self.standing.ledger.forget(seq);
+            self.carried.tracker.forget(seq);
             return Ok(());
         };
-        if self.standing.pace.is_broken() && !self.standing.ledger.is_heralded(seq) {
+        if self.carried.window.is_breaking() && !self.carried.tracker.has_preview(seq) {
             self.send_apart(seq, &alert);
             return Ok(());
         }
-        if self.standing.ledger.wants_herald(seq) && alert.thumbnail.is_some() {
-            self.send_alert(&herald(&alert), Flight::Herald { seq });
+        if self.carried.tracker.wants_preview(seq) && alert.thumbnail.is_some() {
+            self.send_alert(&preview_of(&alert), Kind::Preview { seq });
         }
-        let wants_word = self.standing.ledger.wants_word(seq);
-        self.send_alert(&alert, Flight::Alert { seq, is_paced: true });
-        if wants_word {
-            self.ask_for_word(&alert, seq);
+        let wants_answer = self.carried.tracker.wants_answer(seq);
+        self.send_alert(&alert, Kind::Alert { seq, is_windowed: true });
+        if wants_answer {
+            self.ask_for_answer(&alert, seq);
         }
         Ok(())
     }
@@ -469,10 +469,10 @@ impl<'a> Session<'a> {
     /// rest later.
     fn send_apart(&mut self, seq: u64, alert: &Alert) {
         if alert.thumbnail.is_none() {
-            self.send_alert(alert, Flight::Alert { seq, is_paced: true });
+            self.send_alert(alert, Kind::Alert { seq, is_windowed: true });
         } else {
-            self.send_alert(&herald(alert), Flight::Herald { seq });
-            self.standing.ledger.postponed(seq, Instant::now());
+            self.send_alert(&preview_of(alert), Kind::Preview { seq });
+            self.carried.tracker.postponed(seq, Instant::now());
         }
     }
 
@@ -489,7 +489,7 @@ impl<'a> Session<'a> {
     fn send_vitals(&mut self) {
         while let Some(vitals) = self.link.vitals.take() {
             let (topic, payload) = (self.link.topics.vitals.clone(), payload(&vitals));
-            if self.standing.packet_limit.takes(payload.len(), Instant::now()) {
+            if self.carried.packet_limit.takes(payload.len(), Instant::now()) {
                 self.client.publish(Message { topic, payload, retain: false }, None);
             }
         }
@@ -504,32 +504,31 @@ impl<'a> Session<'a> {
         self.retry_at = Some(Instant::now() + OUTBOX_RETRY);
     }
 
-    fn send_alert(&mut self, alert: &Alert, flight: Flight) {
-        let Some(payload) = self.fitting(alert, flight) else { return };
-        if let Flight::Alert { seq, .. } = flight {
-            self.standing.ledger.sent(seq, Instant::now());
-            self.standing.ledger.measured(seq, payload.len());
+    fn send_alert(&mut self, alert: &Alert, kind: Kind) {
+        let Some(payload) = self.fitting(alert, kind) else { return };
+        if let Kind::Alert { seq, .. } = kind {
+            self.carried.tracker.sent(seq, payload.len(), Instant::now());
         }
         let topic = self.link.topics.alert.clone();
-        self.send(Message { topic, payload, retain: false }, flight);
+        self.send(Message { topic, payload, retain: false }, kind);
     }
 
-    fn tell_home_assistant(&mut self, message: Message, flight: Flight) {
+    fn tell_home_assistant(&mut self, message: Message, kind: Kind) {
         if !std::mem::replace(&mut self.has_told, true) {
-            self.standing.untaken = self.standing.untaken.saturating_add(1);
+            self.carried.untaken = self.carried.untaken.saturating_add(1);
         }
-        self.send(message, flight);
+        self.send(message, kind);
     }
 
-    fn send(&mut self, message: Message, flight: Flight) {
+    fn send(&mut self, message: Message, kind: Kind) {
         let now = Instant::now();
-        if self.flights.is_empty() {
+        if self.in_flight.is_empty() {
             self.progress_at = now;
         }
-        let (token, bytes) = (self.flights.token(), message.payload.len());
+        let (token, bytes) = (self.in_flight.token(), message.payload.len());
         // Fails only when the connection has ended, which is reported by an event.
         if self.client.publish(message, Some(token)) {
-            self.flights.started(token, flight, bytes, now);
+            self.in_flight.started(token, kind, bytes, now);
         }
     }
 
@@ -541,7 +540,7 @@ impl<'a> Session<'a> {
         let (since, until) = (now.checked_sub(grace).unwrap_or(now), now + grace.mul_f32(GRACE_TO_WAIT));
         // Events that ended with the box were put into the outbox a moment ago.
         self.send_alerts().await;
-        while !self.flights.is_empty() || self.standing.ledger.is_owed(since) {
+        while !self.in_flight.is_empty() || self.carried.tracker.may_be_confirmed(since) {
             tokio::select! {
                 occurrence = self.client.next() => self.on(occurrence).await?,
                 () = sleep_until(until.into()) => break,
@@ -554,7 +553,7 @@ impl<'a> Session<'a> {
     /// Publishes the offline status, and closes the connection as MQTT requires: without a will.
     async fn say_goodbye(&mut self) -> Result<(), PublishError> {
         self.send_status(true).await?;
-        while !self.flights.is_empty() {
+        while !self.in_flight.is_empty() {
             let occurrence = self.client.next().await;
             self.on(occurrence).await?;
         }
@@ -609,7 +608,7 @@ fn read_ack(payload: &[u8], link: &Link) -> Result<Ack, String> {
 }
 
 /// Preview of an alert: all but its picture. The whole alert follows with its number.
-fn herald(alert: &Alert) -> Alert {
+fn preview_of(alert: &Alert) -> Alert {
     Alert { seq: NOT_KEPT, thumbnail: None, ..alert.clone() }
 }
 

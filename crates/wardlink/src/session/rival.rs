@@ -48,7 +48,7 @@ impl Session<'_> {
 
     /// Asks for the status that is retained at the broker, after a connection that ended.
     pub(super) fn ask_for_a_rival(&mut self) {
-        self.is_asking = self.standing.takeovers.asks();
+        self.is_asking = self.carried.takeovers.asks();
         if self.is_asking {
             self.client.subscribe(&[(&self.link.topics.status, Quality::AtLeastOnce)]);
         }
@@ -61,9 +61,9 @@ impl Session<'_> {
         }
         self.client.unsubscribe(&self.link.topics.status);
         let Some(trace) = trace(payload) else { return };
-        if self.standing.takeovers.found(trace, &self.standing.run) {
-            self.standing.client_id.taken_over();
+        if self.carried.takeovers.found(trace, &self.carried.run) {
+            self.carried.client_id.taken_over();
         }
-        self.link.warn(self.standing);
+        self.link.warn(self.carried);
     }
 }

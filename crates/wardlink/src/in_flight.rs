@@ -10,21 +10,21 @@ pub(super) const ALERTS_MAX: usize = 16;
 
 /// A message in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flight {
+pub(super) enum Kind {
     /// An alert of the outbox.
     Alert {
         /// Its sequence number.
         seq: u64,
-        /// It is limited by the [send window](super::pace).
-        is_paced: bool,
+        /// It is limited by the [send window](super::send_window).
+        is_windowed: bool,
     },
     /// Preview of an alert of the outbox: all but its picture.
-    Herald {
+    Preview {
         /// The alert's sequence number.
         seq: u64,
     },
     /// An alert that is sent before it is stored in the outbox.
-    Announced {
+    Unsaved {
         /// Its number in memory.
         number: u64,
     },
@@ -41,11 +41,11 @@ pub(super) enum Flight {
     },
 }
 
-impl Flight {
+impl Kind {
     /// True for a message about an alert.
     pub fn is_alert(&self) -> bool {
         match self {
-            Self::Alert { .. } | Self::Herald { .. } | Self::Announced { .. } => true,
+            Self::Alert { .. } | Self::Preview { .. } | Self::Unsaved { .. } => true,
             Self::Status | Self::Proof | Self::Discovery | Self::Withdrawal { .. } => false,
         }
     }
@@ -53,23 +53,23 @@ impl Flight {
 
 /// A message in flight, with the state in which it left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Aloft {
-    pub flight: Flight,
+pub(super) struct SentMessage {
+    pub kind: Kind,
     /// Length of its payload.
     pub bytes: usize,
     /// Sum of all payloads in flight when it left, its own included.
-    pub bytes_aloft: usize,
+    pub bytes_in_flight: usize,
     pub since: Instant,
 }
 
 /// All messages in flight on one connection.
 #[derive(Debug, Default)]
-pub(super) struct Flights {
-    aloft: HashMap<Token, Aloft>,
+pub(super) struct InFlight {
+    sent: HashMap<Token, SentMessage>,
     last: Token,
 }
 
-impl Flights {
+impl InFlight {
     /// A token for the next message.
     pub fn token(&mut self) -> Token {
         self.last += 1;
@@ -77,48 +77,48 @@ impl Flights {
     }
 
     /// The message was handed to the client.
-    pub fn started(&mut self, token: Token, flight: Flight, bytes: usize, now: Instant) {
-        let bytes_aloft = bytes + self.aloft.values().map(|aloft| aloft.bytes).sum::<usize>();
-        self.aloft.insert(token, Aloft { flight, bytes, bytes_aloft, since: now });
+    pub fn started(&mut self, token: Token, kind: Kind, bytes: usize, now: Instant) {
+        let bytes_in_flight = bytes + self.sent.values().map(|sent| sent.bytes).sum::<usize>();
+        self.sent.insert(token, SentMessage { kind, bytes, bytes_in_flight, since: now });
     }
 
     /// The message was acknowledged, or given up by the client. `None` for one that is not in flight.
-    pub fn ended(&mut self, token: Token) -> Option<Aloft> {
-        self.aloft.remove(&token)
+    pub fn ended(&mut self, token: Token) -> Option<SentMessage> {
+        self.sent.remove(&token)
     }
 
     /// Number of alerts in flight.
     pub fn alerts(&self) -> usize {
-        self.all().filter(Flight::is_alert).count()
+        self.all().filter(Kind::is_alert).count()
     }
 
     /// Number of alerts in flight that the send window limits.
-    pub fn paced(&self) -> usize {
-        self.all().filter(|flight| matches!(flight, Flight::Alert { is_paced: true, .. })).count()
+    pub fn windowed(&self) -> usize {
+        self.all().filter(|kind| matches!(kind, Kind::Alert { is_windowed: true, .. })).count()
     }
 
     /// True while a status message is in flight.
     pub fn has_status(&self) -> bool {
-        self.all().any(|flight| flight == Flight::Status)
+        self.all().any(|kind| kind == Kind::Status)
     }
 
     /// Number of proofs in flight.
     pub fn proofs(&self) -> usize {
-        self.all().filter(|flight| *flight == Flight::Proof).count()
+        self.all().filter(|kind| *kind == Kind::Proof).count()
     }
 
     /// The largest message in flight.
-    pub fn largest(&self) -> Option<Aloft> {
-        self.aloft.values().max_by_key(|aloft| aloft.bytes).copied()
+    pub fn largest(&self) -> Option<SentMessage> {
+        self.sent.values().max_by_key(|sent| sent.bytes).copied()
     }
 
     /// True while nothing is in flight.
     pub fn is_empty(&self) -> bool {
-        self.aloft.is_empty()
+        self.sent.is_empty()
     }
 
-    fn all(&self) -> impl Iterator<Item = Flight> {
-        self.aloft.values().map(|aloft| aloft.flight)
+    fn all(&self) -> impl Iterator<Item = Kind> {
+        self.sent.values().map(|sent| sent.kind)
     }
 }
 
@@ -128,20 +128,20 @@ mod tests {
 
     #[test]
     fn messages_end_by_their_token_in_any_order() {
-        let (mut flights, now) = (Flights::default(), Instant::now());
-        let paced = Flight::Alert { seq: 7, is_paced: true };
-        let tokens = [paced, Flight::Status, Flight::Herald { seq: 8 }].map(|flight| {
-            let token = flights.token();
-            flights.started(token, flight, 100, now);
+        let (mut in_flight, now) = (InFlight::default(), Instant::now());
+        let paced = Kind::Alert { seq: 7, is_windowed: true };
+        let tokens = [paced, Kind::Status, Kind::Preview { seq: 8 }].map(|kind| {
+            let token = in_flight.token();
+            in_flight.started(token, kind, 100, now);
             token
         });
-        assert_eq!((flights.alerts(), flights.paced(), flights.has_status()), (2, 1, true));
-        let herald = flights.ended(tokens[2]).unwrap();
-        assert_eq!((herald.flight, herald.bytes_aloft), (Flight::Herald { seq: 8 }, 300));
-        assert_eq!(flights.ended(tokens[2]), None);
-        assert_eq!(flights.ended(tokens[1]).unwrap().flight, Flight::Status);
-        assert!(!flights.has_status() && !flights.is_empty());
-        assert_eq!(flights.ended(tokens[0]).unwrap().flight, paced);
-        assert!(flights.is_empty());
+        assert_eq!((in_flight.alerts(), in_flight.windowed(), in_flight.has_status()), (2, 1, true));
+        let preview = in_flight.ended(tokens[2]).unwrap();
+        assert_eq!((preview.kind, preview.bytes_in_flight), (Kind::Preview { seq: 8 }, 300));
+        assert_eq!(in_flight.ended(tokens[2]), None);
+        assert_eq!(in_flight.ended(tokens[1]).unwrap().kind, Kind::Status);
+        assert!(!in_flight.has_status() && !in_flight.is_empty());
+        assert_eq!(in_flight.ended(tokens[0]).unwrap().kind, paced);
+        assert!(in_flight.is_empty());
     }
 }
