@@ -10,7 +10,7 @@ use base::fault::ErrorKind;
 use base::time::ClockState;
 
 /// Time for which the box does not subscribe to the post's acknowledgements, since a message there is too large.
-pub(super) const DEAF: Duration = Duration::from_secs(600);
+pub(super) const ACKS_PAUSE: Duration = Duration::from_secs(600);
 
 /// An error between the box and the broker.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +77,7 @@ pub enum PublishError {
     /// A message is too large to be read.
     #[error(
         "a message of {bytes} bytes lies at the broker for this box, more than it reads: the post's acknowledgements are not \
-         asked for in the next {} minutes; clear it with `mosquitto_pub -r -n` on the box's topic \"ack\"", DEAF.as_secs() / 60
+         asked for in the next {} minutes; clear it with `mosquitto_pub -r -n` on the box's topic \"ack\"", ACKS_PAUSE.as_secs() / 60
     )]
     TooLarge {
         /// Size of the packet.
@@ -87,7 +87,7 @@ pub enum PublishError {
     #[error(
         "the broker does not let this box read {topic}: no alert will leave the outbox; check the broker's access list"
     )]
-    Deaf {
+    AcksRefused {
         /// The topic.
         topic: String,
     },
@@ -149,7 +149,7 @@ impl PublishError {
             | Self::ClientId { .. }
             | Self::OtherBox { .. }
             | Self::AnotherClient { .. }
-            | Self::Deaf { .. } => ErrorKind::Config,
+            | Self::AcksRefused { .. } => ErrorKind::Config,
             Self::Handshake(error) => error.kind(),
             // A broker that is just being restarted fails this way too.
             Self::Link { .. }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::client::Token;
+use super::home_assistant::Note;
 
 /// Maximum number of alerts in flight.
 pub(super) const ALERTS_MAX: usize = 16;
@@ -32,13 +33,8 @@ pub(super) enum Kind {
     Status,
     /// A status message that was sent already. Its acknowledgement proves that the link carries so many bytes.
     Proof,
-    /// A discovery message for Home Assistant.
-    Discovery,
-    /// Clears a discovery message.
-    Withdrawal {
-        /// Its number for [`super::discovery::Discovery::forgotten`].
-        number: usize,
-    },
+    /// A message for Home Assistant.
+    HomeAssistant(Note),
 }
 
 impl Kind {
@@ -46,7 +42,7 @@ impl Kind {
     pub fn is_alert(&self) -> bool {
         match self {
             Self::Alert { .. } | Self::Preview { .. } | Self::Unsaved { .. } => true,
-            Self::Status | Self::Proof | Self::Discovery | Self::Withdrawal { .. } => false,
+            Self::Status | Self::Proof | Self::HomeAssistant(_) => false,
         }
     }
 }
@@ -67,6 +63,8 @@ pub(super) struct SentMessage {
 pub(super) struct InFlight {
     sent: HashMap<Token, SentMessage>,
     last: Token,
+    /// The largest message that the client gave up since the broker last acknowledged one.
+    dropped: Option<SentMessage>,
 }
 
 impl InFlight {
@@ -82,9 +80,20 @@ impl InFlight {
         self.sent.insert(token, SentMessage { kind, bytes, bytes_in_flight, since: now });
     }
 
-    /// The message was acknowledged, or given up by the client. `None` for one that is not in flight.
-    pub fn ended(&mut self, token: Token) -> Option<SentMessage> {
-        self.sent.remove(&token)
+    /// The broker acknowledged the message. `None` for one that is not in flight.
+    pub fn acknowledged(&mut self, token: Token) -> Option<SentMessage> {
+        let sent = self.sent.remove(&token)?;
+        self.dropped = None;
+        Some(sent)
+    }
+
+    /// The client gave the message up. `None` for one that is not in flight.
+    pub fn dropped(&mut self, token: Token) -> Option<SentMessage> {
+        let sent = self.sent.remove(&token)?;
+        if self.dropped.is_none_or(|dropped| sent.bytes > dropped.bytes) {
+            self.dropped = Some(sent);
+        }
+        Some(sent)
     }
 
     /// Number of alerts in flight.
@@ -107,9 +116,9 @@ impl InFlight {
         self.all().filter(|kind| *kind == Kind::Proof).count()
     }
 
-    /// The largest message in flight.
+    /// The largest message that is in flight, or that the client gave up since the last acknowledgement.
     pub fn largest(&self) -> Option<SentMessage> {
-        self.sent.values().max_by_key(|sent| sent.bytes).copied()
+        self.dropped.iter().chain(self.sent.values()).max_by_key(|sent| sent.bytes).copied()
     }
 
     /// True while nothing is in flight.
@@ -136,12 +145,12 @@ mod tests {
             token
         });
         assert_eq!((in_flight.alerts(), in_flight.windowed(), in_flight.has_status()), (2, 1, true));
-        let preview = in_flight.ended(tokens[2]).unwrap();
+        let preview = in_flight.acknowledged(tokens[2]).unwrap();
         assert_eq!((preview.kind, preview.bytes_in_flight), (Kind::Preview { seq: 8 }, 300));
-        assert_eq!(in_flight.ended(tokens[2]), None);
-        assert_eq!(in_flight.ended(tokens[1]).unwrap().kind, Kind::Status);
+        assert_eq!(in_flight.acknowledged(tokens[2]), None);
+        assert_eq!(in_flight.acknowledged(tokens[1]).unwrap().kind, Kind::Status);
         assert!(!in_flight.has_status() && !in_flight.is_empty());
-        assert_eq!(in_flight.ended(tokens[0]).unwrap().kind, paced);
+        assert_eq!(in_flight.acknowledged(tokens[0]).unwrap().kind, paced);
         assert!(in_flight.is_empty());
     }
 }

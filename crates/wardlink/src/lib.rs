@@ -11,8 +11,8 @@ pub mod client;
 mod client_id;
 mod connect;
 mod delivery;
-mod discovery;
 mod error;
+mod home_assistant;
 mod in_flight;
 mod link;
 mod packet_limit;
@@ -21,6 +21,7 @@ mod security;
 mod send_window;
 mod session;
 mod settings;
+mod shared;
 pub mod takeover;
 pub mod tls;
 mod topic;
@@ -49,7 +50,8 @@ use base::progress;
 use base::status::Status;
 use base::time::WallTime;
 use base::vitals::Vitals;
-use link::{Link, Stop, Wanted};
+use link::Link;
+use shared::{Shared, Stop, Wanted};
 use unsaved::UnsavedAlerts;
 
 /// Maximum number of vitals that wait for a connection: old ones have little value.
@@ -111,7 +113,7 @@ impl Publisher {
         let topics = Topics::new(&settings.ward, &settings.box_id);
         let unsaved = Arc::new(UnsavedAlerts::default());
         let vitals = channel::oldest_dropped(VITALS_MAX);
-        let link = Link {
+        let link = Link::new(Shared {
             settings,
             topics,
             outbox,
@@ -119,7 +121,7 @@ impl Publisher {
             unsaved: Arc::clone(&unsaved),
             vitals: vitals.clone(),
             state: Arc::clone(&state),
-        };
+        });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -9,10 +9,9 @@ use super::client_id::ClientId;
 use super::connect::connect;
 use super::error::PublishError;
 use super::security;
-use super::session::rival::trace;
 use super::settings::{Acknowledge, Settings};
 use super::topic::Topics;
-use crate::takeover::Takeovers;
+use crate::takeover::{Takeovers, Trace};
 use base::clock::{Clock as _, SystemClock};
 use base::time::WallTime;
 
@@ -55,7 +54,9 @@ async fn converse(settings: &Settings) -> Result<(), PublishError> {
     loop {
         let (client_id, is_again) = (id.of(settings), ended > 0);
         match try_as(settings, &client_id, is_again, &mut takeovers).await {
-            Err(PublishError::ClientId { .. } | PublishError::Deaf { .. }) if id.is_worth_a_change() => {
+            Err(PublishError::ClientId { .. } | PublishError::AcksRefused { .. })
+                if id.is_worth_a_change() =>
+            {
                 id.refused();
             }
             Err(PublishError::Closed { .. }) if ended < ENDED_MAX => ended += 1,
@@ -80,7 +81,7 @@ async fn try_as(
             loop {
                 match client.next().await {
                     Occurrence::Subscribed(granted) if granted == [true] => return Ok(()),
-                    Occurrence::Subscribed(_) => return Err(PublishError::Deaf { topic }),
+                    Occurrence::Subscribed(_) => return Err(PublishError::AcksRefused { topic }),
                     Occurrence::Ended(error) => return Err(error.into()),
                     Occurrence::Arrived(..)
                     | Occurrence::Acknowledged(_)
@@ -102,7 +103,8 @@ async fn try_as(
                 Occurrence::Ended(error) => return error.into(),
                 Occurrence::Arrived(message, _)
                     if message.is_retained
-                        && trace(&message.payload).is_some_and(|trace| takeovers.found(trace, "")) =>
+                        && Trace::of_status(&message.payload)
+                            .is_some_and(|trace| takeovers.found(trace, "")) =>
                 {
                     let (broker, client_id) = (settings.address(), client_id.to_owned());
                     return PublishError::AnotherClient { broker, client_id };

@@ -123,7 +123,7 @@ mod tests {
             longest = longest.max(link_free - now);
             let (token, ends) = under_way.pop_front().unwrap();
             now = ends;
-            let sent = in_flight.ended(token).unwrap();
+            let sent = in_flight.acknowledged(token).unwrap();
             window.acknowledged(&sent, at(now) - sent.since);
             arrived += 1;
         }
@@ -157,7 +157,7 @@ mod tests {
         for _ in 0..20 {
             let token = in_flight.token();
             in_flight.started(token, Kind::Preview { seq: token }, 700, now);
-            window.acknowledged(&in_flight.ended(token).unwrap(), Duration::from_millis(400));
+            window.acknowledged(&in_flight.acknowledged(token).unwrap(), Duration::from_millis(400));
         }
         assert!(window.is_slow() && window.size() == 1);
     }

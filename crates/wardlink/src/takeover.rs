@@ -6,6 +6,11 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+
+use base::status::Status;
+use base::time::WallTime;
+
 /// Consecutive connections that ended early above which they are reported as a series.
 const EARLY_MIN: u32 = 3;
 /// Age of a connection above which its end is not early.
@@ -40,6 +45,35 @@ pub struct Trace {
     pub run: String,
     /// Number of its connection.
     pub connection: u64,
+}
+
+/// The part of a status that names its sender.
+#[derive(Debug, Deserialize)]
+struct Sender {
+    boot_id: String,
+    started_at: WallTime,
+    #[serde(default)]
+    connection: Option<u64>,
+}
+
+impl Trace {
+    /// The trace in a message on a box's topic `status`; `None` where it does not read.
+    pub(crate) fn of_status(payload: &[u8]) -> Option<Self> {
+        let sender: Sender = serde_json::from_slice(payload).ok()?;
+        Some(Self {
+            run: run(&sender.boot_id, sender.started_at),
+            connection: sender.connection.unwrap_or_default(),
+        })
+    }
+}
+
+/// The run of a daemon that sends this status.
+pub(crate) fn run_of(status: &Status) -> String {
+    run(&status.boot_id, status.started_at)
+}
+
+fn run(boot_id: &str, started_at: WallTime) -> String {
+    format!("{boot_id} {started_at}")
 }
 
 /// Knowledge of another client of the same id.

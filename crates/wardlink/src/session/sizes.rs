@@ -6,8 +6,10 @@ use super::super::client::{Message, PAYLOAD_BYTES_MAX};
 use super::super::delivery::Sizes;
 use super::super::error::PublishError;
 use super::super::in_flight::Kind;
-use super::super::link::{SWALLOWED, withheld_above};
-use super::{Session, payload, preview_of};
+use super::super::shared::{SWALLOWED, withheld_above};
+use super::super::topic::payload;
+use super::Session;
+use super::alerts::preview_of;
 use base::alert::{Alert, Form};
 use base::status::Status;
 
@@ -21,22 +23,22 @@ const NO_FORM: &str = "an alert in its smallest form";
 impl Session<'_> {
     /// A message of a size that no post sends lies on the box's own topic.
     pub(super) fn on_too_large(&mut self, bytes: usize) {
-        if self.carried.too_large.is_empty() {
-            let topic = &self.link.topics.ack;
-            self.carried.too_large = format!(
+        if self.carried.sizes.too_large.is_empty() {
+            let topic = &self.shared.topics.ack;
+            self.carried.sizes.too_large = format!(
                 "a message of {bytes} bytes lies on {topic}, which no post sends: it is not read; clear it with \
                  `mosquitto_pub -r -n -t {topic}`"
             );
-            tracing::warn!("{}", self.carried.too_large);
-            self.link.warn(self.carried);
+            tracing::warn!("{}", self.carried.sizes.too_large);
+            self.shared.warn(self.carried);
         }
     }
 
     /// The connection has ended: a message in flight may be the cause.
     pub(super) fn on_ended(&mut self, error: &PublishError) {
-        let largest = self.dropped.into_iter().chain(self.in_flight.largest()).max_by_key(|sent| sent.bytes);
+        let largest = self.in_flight.largest();
         self.carried.last.is_idle = largest.is_none();
-        let limit = &mut self.carried.packet_limit;
+        let limit = &mut self.carried.sizes.limit;
         if limit.wants_proof().is_some() {
             limit.refuted();
         } else if let (PublishError::Closed { .. }, Some(largest)) = (error, largest)
@@ -49,19 +51,19 @@ impl Session<'_> {
     /// Repeats the status until it is proved that the link carries as many bytes as the message over which
     /// connections ended. The broker retains one of them, with the contents that it has already.
     pub(super) fn send_proof(&mut self) {
-        let Some(bytes) = self.carried.packet_limit.wants_proof() else { return };
-        if self.proved_bytes >= bytes {
-            self.carried.packet_limit.proved(Instant::now());
+        let Some(bytes) = self.carried.sizes.limit.wants_proof() else { return };
+        if self.proof.bytes >= bytes {
+            self.carried.sizes.limit.proved(Instant::now());
             self.carried.window.clear_breaks();
-            if std::mem::take(&mut self.holds_unsaved) {
+            if std::mem::take(&mut self.proof.holds_unsaved) {
                 self.unsaved_sent = 0;
             }
-            tracing::warn!("{}", withheld_above(bytes, self.carried.packet_limit.passed()));
-            self.link.warn(self.carried);
+            tracing::warn!("{}", withheld_above(bytes, self.carried.sizes.limit.passed()));
+            self.shared.warn(self.carried);
             return;
         }
-        while !self.status.is_empty() && !self.is_leaving && self.in_flight.proofs() < PROOFS_MAX {
-            let (topic, payload) = (self.link.topics.status.clone(), self.status.clone());
+        while !self.proof.status.is_empty() && !self.is_leaving && self.in_flight.proofs() < PROOFS_MAX {
+            let (topic, payload) = (self.shared.topics.status.clone(), self.proof.status.clone());
             let before = self.in_flight.proofs();
             self.send(Message { topic, payload, retain: true }, Kind::Proof);
             if self.in_flight.proofs() == before {
@@ -77,13 +79,13 @@ impl Session<'_> {
             Kind::Alert { seq, .. } => self.carried.tracker.swallowed(seq),
             _ => None,
         };
-        let limit = &self.carried.packet_limit;
+        let limit = &self.carried.sizes.limit;
         if limit.wants_proof().is_some() && whole.len() > limit.passed() {
             self.hold_back(alert, kind);
             return None;
         }
         let Some(why) = self.withheld(whole.len(), swallowed) else { return Some(whole) };
-        let (limit, now) = (&self.carried.packet_limit, Instant::now());
+        let (limit, now) = (&self.carried.sizes.limit, Instant::now());
         let mut smallest = whole;
         for form in Form::ALL {
             let payload = payload(&alert.reduced(form, &why));
@@ -100,7 +102,7 @@ impl Session<'_> {
         }
         self.does_not_fit(alert, smallest.len());
         // A broker that swallows it ends no connection over it.
-        if smallest.len() <= PAYLOAD_BYTES_MAX && self.carried.packet_limit.takes(smallest.len(), now) {
+        if smallest.len() <= PAYLOAD_BYTES_MAX && self.carried.sizes.limit.takes(smallest.len(), now) {
             return Some(smallest);
         }
         if let Kind::Alert { seq, .. } = kind {
@@ -111,7 +113,7 @@ impl Session<'_> {
 
     /// The status. Where the broker takes no message of its size, the cameras and the store are left out.
     pub(super) fn fitting_status(&self, status: Status) -> Vec<u8> {
-        let (whole, limit) = (payload(&status), &self.carried.packet_limit);
+        let (whole, limit) = (payload(&status), &self.carried.sizes.limit);
         let is_suspect = limit.wants_proof().is_some_and(|suspect| whole.len() >= suspect);
         if !is_suspect && limit.takes(whole.len(), Instant::now()) {
             return whole;
@@ -123,35 +125,35 @@ impl Session<'_> {
     /// broker that does not pass on messages of the alert's size.
     pub(super) fn ask_for_answer(&mut self, alert: &Alert, seq: u64) {
         let payload = payload(&preview_of(&alert.reduced(Form::Bare, UNCONFIRMED)));
-        let limit = &self.carried.packet_limit;
+        let limit = &self.carried.sizes.limit;
         if limit.wants_proof().is_none() && limit.takes(payload.len(), Instant::now()) {
-            let topic = self.link.topics.alert.clone();
+            let topic = self.shared.topics.alert.clone();
             self.send(Message { topic, payload, retain: false }, Kind::Preview { seq });
         }
     }
 
     /// Takes what the post's acknowledgement says about sizes.
     pub(super) fn on_sizes(&mut self, sizes: Sizes) {
-        self.carried.packet_limit.confirmed(sizes.confirmed);
+        self.carried.sizes.limit.confirmed(sizes.confirmed);
         if let Some(bytes) = sizes.swallowed {
-            self.carried.packet_limit.swallowed(bytes, Instant::now());
+            self.carried.sizes.limit.swallowed(bytes, Instant::now());
         }
-        if self.carried.tracker.is_empty() && self.carried.too_large.starts_with(NO_FORM) {
-            self.carried.too_large.clear();
-            self.link.warn(self.carried);
+        if self.carried.tracker.is_empty() && self.carried.sizes.too_large.starts_with(NO_FORM) {
+            self.carried.sizes.too_large.clear();
+            self.shared.warn(self.carried);
         }
     }
 
     /// Reports an alert that does not even fit in its smallest form. It waits in the outbox.
     fn does_not_fit(&mut self, alert: &Alert, bytes: usize) {
-        if self.carried.too_large.is_empty() {
-            self.carried.too_large = format!(
+        if self.carried.sizes.too_large.is_empty() {
+            self.carried.sizes.too_large = format!(
                 "{NO_FORM} has {bytes} bytes, more than the broker takes or passes on: alert {} waits on the box; raise the \
                  broker's limit to 65536 bytes or more (Mosquitto: max_packet_size, message_size_limit; NATS: max_payload)",
                 alert.id
             );
-            tracing::warn!("{}", self.carried.too_large);
-            self.link.warn(self.carried);
+            tracing::warn!("{}", self.carried.sizes.too_large);
+            self.shared.warn(self.carried);
         }
     }
 
@@ -171,19 +173,19 @@ impl Session<'_> {
         };
         let preview = preview_of(alert);
         let forms = Form::ALL.into_iter().map(|form| payload(&preview.reduced(form, UNCONFIRMED)));
-        let passed = self.carried.packet_limit.passed();
+        let passed = self.carried.sizes.limit.passed();
         let fitting = std::iter::once(payload(&preview)).chain(forms).find(|form| form.len() <= passed);
         if let Some(payload) = fitting {
-            let topic = self.link.topics.alert.clone();
+            let topic = self.shared.topics.alert.clone();
             self.send(Message { topic, payload, retain: false }, kind);
         } else if matches!(kind, Kind::Unsaved { .. }) {
-            self.holds_unsaved = true;
+            self.proof.holds_unsaved = true;
         }
     }
 
     /// Reason for which parts are left out of an alert of this size.
     fn withheld(&mut self, bytes: usize, swallowed: Option<usize>) -> Option<String> {
-        let (limit, now) = (&self.carried.packet_limit, Instant::now());
+        let (limit, now) = (&self.carried.sizes.limit, Instant::now());
         if bytes > PAYLOAD_BYTES_MAX {
             return Some(format!("the message has {bytes} bytes, and a box sends up to {PAYLOAD_BYTES_MAX}"));
         }
@@ -193,9 +195,9 @@ impl Session<'_> {
         if swallowed.is_none_or(|swallowed| bytes < swallowed) && limit.passes_on(bytes, now) {
             return None;
         }
-        if !std::mem::replace(&mut self.carried.is_swallowing, true) {
+        if !std::mem::replace(&mut self.carried.sizes.is_swallowing, true) {
             tracing::warn!("{SWALLOWED}");
-            self.link.warn(self.carried);
+            self.shared.warn(self.carried);
         }
         Some(format!("the broker does not pass on messages of {bytes} bytes"))
     }
