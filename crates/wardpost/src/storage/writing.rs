@@ -70,7 +70,7 @@ pub struct Taken {
     pub stored: u64,
     /// Alerts that were there already.
     pub duplicates: u64,
-    /// Alerts whose number another message has, or that differ from what was there.
+    /// Alerts whose number another message has, or that differ from the stored ones.
     pub conflicts: u64,
     /// Acknowledgements for the boxes, one of each box; the box with the latest message is last.
     pub acks: Vec<(WardId, Ack)>,
@@ -161,7 +161,7 @@ fn take(connection: &mut Connection, batch: &Batch) -> Result<Taken> {
     Ok(taken)
 }
 
-/// True for a preview in a reduced form: the box asks what the post has, since it has heard nothing of larger messages.
+/// True for a preview in a reduced form: the box asks for the stored numbers, since it has heard nothing of larger messages.
 fn asks_for_an_answer(alert: &Alert) -> bool {
     alert.details_withheld.is_some() && alert.outbox != OutboxId::default()
 }
@@ -377,7 +377,7 @@ fn common_part(mut message: Value, is_reduced: bool) -> Value {
             keys.iter().for_each(|key| drop(fields.remove(*key)));
         }
     };
-    // The reason of what is left out may come later, where the picture was in flight before.
+    // The reason of the missing parts may come later, where the picture was in flight before.
     let keys = ["seq", "outbox", "ward", "box", "former", "thumbnail_withheld", "details_withheld"];
     remove(Some(&mut message), &keys);
     if is_reduced {
