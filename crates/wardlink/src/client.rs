@@ -154,7 +154,7 @@ pub enum ClientError {
     Refused {
         /// Host and port.
         broker: String,
-        /// The user, as it stands in a message.
+        /// The user, as a message names it.
         who: String,
     },
     /// The broker refuses the client id.
@@ -234,7 +234,7 @@ impl Client {
         network.set_connection_timeout(limits.network_timeout.as_secs());
         eventloop.set_network_options(network);
         // The first event is the broker's CONNACK.
-        eventloop.poll().await.map_err(|error| peer.before_the_welcome(&error))?;
+        eventloop.poll().await.map_err(|error| peer.before_connack(&error))?;
         let (report, occurrences) = mpsc::channel(limits.occurrences);
         // In a task of its own, since a cancelled `poll` would lose the packet that it had read.
         let driver = tokio::spawn(drive(eventloop, report.clone(), limits));
@@ -397,7 +397,7 @@ impl Peer {
     }
 
     /// The error for a connection that ended before the broker's CONNACK.
-    fn before_the_welcome(&self, error: &ConnectionError) -> ClientError {
+    fn before_connack(&self, error: &ConnectionError) -> ClientError {
         if matches!(error, ConnectionError::ConnectionRefused(_)) {
             return self.diagnose(error);
         }
@@ -405,7 +405,7 @@ impl Peer {
             error,
             ConnectionError::MqttState(StateError::Deserialization(_) | StateError::ConnectionAborted)
         );
-        HandshakeError::before_the_welcome(error, is_no_mqtt, &self.attempt())
+        HandshakeError::before_connack(error, is_no_mqtt, &self.attempt())
             .map_or_else(|| self.diagnose(error), ClientError::Handshake)
     }
 

@@ -38,7 +38,7 @@ pub enum PublishError {
     Refused {
         /// Host and port.
         broker: String,
-        /// The user, as it stands in the message.
+        /// The user, as the message names it.
         who: String,
     },
     /// The broker refuses the client id.

@@ -69,15 +69,15 @@ pub trait StatusSource: Send + Sync + 'static {
 /// State of the connection to the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkState {
-    /// The connection stands.
+    /// The connection is up.
     pub connected: bool,
     /// Time of the last change of `connected`.
     pub since: WallTime,
-    /// Reason for which it does not stand, for a person.
+    /// Reason for which it is down, for a person.
     pub last_error: Option<String>,
     /// Alerts that the broker has acknowledged since the start.
     pub published: u64,
-    /// Faults that a person has to correct although the connection stands, for a person.
+    /// Faults that a person has to correct although the connection is up, for a person.
     pub warnings: Vec<String>,
 }
 

@@ -91,7 +91,7 @@ impl Link {
             }
             () = stopped(wanted) => return Ok(()),
         };
-        carried.last.is_welcome = true;
+        carried.last.is_accepted = true;
         self.connected(&client_id);
         let ended = Session::begin(&self.shared, &mut self.carried, client).serve(wanted).await;
         if self.carried.tracker.has_in_flight() {
@@ -127,19 +127,19 @@ impl Link {
     }
 
     /// Diagnoses the end of a connection with the history of those before it.
-    fn judged(&mut self, error: PublishError, stood: Duration) -> PublishError {
+    fn judged(&mut self, error: PublishError, lasted: Duration) -> PublishError {
         let last = self.carried.last;
         let end = match &error {
             PublishError::Link { .. } | PublishError::Closed { .. } if last.is_granted && last.is_idle => {
                 End::Idle
             }
-            _ if last.is_welcome => End::Other,
+            _ if last.is_accepted => End::Other,
             PublishError::Link { .. } | PublishError::Closed { .. } | PublishError::Handshake(_) => {
                 End::Unreachable
             }
             _ => End::Refused,
         };
-        self.carried.identity.takeovers.ended(end, stood);
+        self.carried.identity.takeovers.ended(end, lasted);
         self.judge_client_id(&error);
         if let PublishError::TooLarge { .. } = error {
             self.carried.acks.paused_until = Some(Instant::now() + ACKS_PAUSE);
@@ -147,7 +147,7 @@ impl Link {
         }
         let takeovers = &self.carried.identity.takeovers;
         let is_broken = matches!(error, PublishError::Closed { .. } | PublishError::Link { .. });
-        if is_broken && last.is_welcome && takeovers.is_proved() {
+        if is_broken && last.is_accepted && takeovers.is_proved() {
             return self.shared.another_client();
         }
         if end == End::Idle && takeovers.is_unsteady() {
@@ -163,7 +163,7 @@ impl Link {
         let before = identity.client_id.of(settings);
         match error {
             PublishError::ClientId { .. } | PublishError::AcksRefused { .. } => identity.client_id.refused(),
-            PublishError::Closed { .. } if last.is_welcome && !last.is_granted => {
+            PublishError::Closed { .. } if last.is_accepted && !last.is_granted => {
                 identity.client_id.ungranted();
             }
             _ => {}

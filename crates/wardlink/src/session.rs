@@ -107,7 +107,7 @@ impl<'a> Session<'a> {
             self.send_alerts().await;
             self.send_vitals();
             self.send_proof();
-            if self.carried.identity.takeovers.stands(self.begun.elapsed()) {
+            if self.carried.identity.takeovers.lasts(self.begun.elapsed()) {
                 self.shared.warn(self.carried);
             }
             let give_up_at = self.progress_at + ACKNOWLEDGE_TIMEOUT;

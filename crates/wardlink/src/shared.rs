@@ -114,7 +114,7 @@ pub(super) struct ClientIdentity {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Progress {
     /// The broker accepted the connection.
-    pub is_welcome: bool,
+    pub is_accepted: bool,
     /// It granted the subscription, or none was asked for.
     pub is_granted: bool,
     /// All messages were acknowledged when it ended.

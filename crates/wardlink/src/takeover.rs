@@ -81,7 +81,7 @@ fn run(boot_id: &str, started_at: WallTime) -> String {
 pub struct Takeovers {
     /// Consecutive connections that ended early.
     early: u32,
-    /// A connection has ended, and none has stood undisturbed since.
+    /// A connection has ended, and none has lasted undisturbed since.
     has_ended: bool,
     /// The last trace of another run.
     rival: Option<Trace>,
@@ -94,15 +94,15 @@ pub struct Takeovers {
 }
 
 impl Takeovers {
-    /// A connection has ended after `stood`.
-    pub fn ended(&mut self, end: End, stood: Duration) {
-        self.stands(stood);
+    /// A connection has ended after `lasted`.
+    pub fn ended(&mut self, end: End, lasted: Duration) {
+        self.lasts(lasted);
         if std::mem::take(&mut self.is_asked) {
             self.unanswered = self.unanswered.saturating_add(1);
         }
         self.has_ended |= matches!(end, End::Idle | End::Other);
         match end {
-            End::Idle if stood < EARLY => self.early = self.early.saturating_add(1),
+            End::Idle if lasted < EARLY => self.early = self.early.saturating_add(1),
             End::Idle | End::Unreachable => self.early = 0,
             End::Other | End::Refused => {}
         }
@@ -145,13 +145,13 @@ impl Takeovers {
         false
     }
 
-    /// A connection has lasted for `stood` so far. Returns true where that changes what is reported.
-    pub fn stands(&mut self, stood: Duration) -> bool {
+    /// A connection has lasted this long so far. Returns true where that changes what is reported.
+    pub fn lasts(&mut self, lasted: Duration) -> bool {
         let before = (self.is_proved(), self.is_unsteady());
-        if stood >= EARLY {
+        if lasted >= EARLY {
             self.early = 0;
         }
-        if stood >= UNDISTURBED {
+        if lasted >= UNDISTURBED {
             (self.met, self.has_ended) = (0, false);
         }
         before != (self.is_proved(), self.is_unsteady())
@@ -225,7 +225,7 @@ mod tests {
         takeovers.ended(End::Unreachable, Duration::ZERO);
         assert!(!takeovers.is_unsteady(), "the broker restarts");
         let mut takeovers = after(&[Some(("own", 1)); 5]);
-        assert!(!takeovers.stands(SECOND * 59) && takeovers.stands(SECOND * 60) && !takeovers.is_unsteady());
+        assert!(!takeovers.lasts(SECOND * 59) && takeovers.lasts(SECOND * 60) && !takeovers.is_unsteady());
     }
 
     #[test]
@@ -243,7 +243,7 @@ mod tests {
         takeovers.found(trace("own", 5), "own");
         assert!(!takeovers.is_proved());
         assert!(takeovers.found(trace("b", 3), "own") && takeovers.is_proved(), "it is back");
-        assert!(!takeovers.stands(SECOND * 299) && takeovers.stands(SECOND * 300) && !takeovers.is_proved());
+        assert!(!takeovers.lasts(SECOND * 299) && takeovers.lasts(SECOND * 300) && !takeovers.is_proved());
         assert!(!takeovers.asks(), "nothing has ended since");
     }
 
