@@ -1,5 +1,7 @@
 //! The command line of `wardpost`, the ward post: one file per subcommand.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
+
 pub mod follow;
 mod inline;
 mod list;
