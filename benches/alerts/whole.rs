@@ -13,7 +13,7 @@ use base::time::ClockState;
 use clipstore::{self, Store};
 use rand::RngCore as _;
 use tempfile::TempDir;
-use wardlink::{self, Acknowledge, Outbox, Publisher, StatusSource};
+use wardlink::{self, Acknowledge, Outbox, OutboxError, Publisher, StatusSource};
 
 use crate::{PATIENCE, THUMBNAIL_BYTES, Timed};
 
@@ -66,29 +66,29 @@ struct Watched {
 }
 
 impl Outbox for Watched {
-    fn last(&self) -> Result<u64, String> {
-        self.store.last_waiting().map_err(|error| error.to_string())
+    fn last(&self) -> Result<u64, OutboxError> {
+        Outbox::last(&self.store)
     }
 
-    fn waiting(&self, after_seq: u64, limit: usize) -> Result<Vec<u64>, String> {
-        self.store.waiting(after_seq, limit).map_err(|error| error.to_string())
+    fn waiting(&self, after_seq: u64, limit: usize) -> Result<Vec<u64>, OutboxError> {
+        Outbox::waiting(&self.store, after_seq, limit)
     }
 
-    fn alert(&self, seq: u64) -> Result<Option<Alert>, String> {
-        self.store.waiting_alert(seq).map_err(|error| error.to_string())
+    fn alert(&self, seq: u64) -> Result<Option<Alert>, OutboxError> {
+        Outbox::alert(&self.store, seq)
     }
 
     fn delivered(&self, seq: u64) {
         self.store.delivered(seq);
     }
 
-    fn acknowledged(&self, ack: Ack) -> Result<bool, String> {
+    fn acknowledged(&self, ack: Ack) -> Result<bool, OutboxError> {
         for (seq, started, one) in self.sent.lock().unwrap().iter_mut() {
             if one.acknowledged.is_none() && ack.covers(*seq) {
                 one.acknowledged = Some(started.elapsed());
             }
         }
-        self.store.acknowledged(ack).map_err(|error| error.to_string())
+        Outbox::acknowledged(&self.store, ack)
     }
 }
 

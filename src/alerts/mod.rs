@@ -1,5 +1,5 @@
 //! Turns events into alerts. The thread that examined the frame draws the thumbnail and composes the message. One thread,
-//! the alert writer ([`Keeper`]), has it stored, so that a slow disk holds up no detector.
+//! the alert writer ([`AlertWriter`]), has it stored, so that a slow disk holds up no detector.
 
 mod best_frame;
 pub mod thumbnail;
@@ -13,8 +13,7 @@ use std::thread::JoinHandle;
 use jiff::tz::TimeZone;
 
 use crate::config;
-use base::ack::Ack;
-use base::alert::{Alert, AlertDraft, ClipRef, ModelRef, Thumbnail};
+use base::alert::{AlertDraft, ClipRef, ModelRef, Thumbnail};
 use base::channel;
 use base::fault::chain;
 use base::ids::{BoxId, CameraId, WardId};
@@ -22,8 +21,8 @@ use base::progress;
 pub use best_frame::{Portraits, Shot, Told};
 use clipstore::Store;
 use thumbnail::{Caption, Mark, Shroud};
-use wardlink::{Outbox, Publisher};
-use writer::Keeper;
+use wardlink::Publisher;
+use writer::AlertWriter;
 
 /// Alerts that may wait for the alert writer before detection waits too.
 const WAITING_MAX: usize = 64;
@@ -65,7 +64,7 @@ impl Alerts {
     ) -> std::io::Result<Self> {
         let (queue, waiting) = channel::blocking(WAITING_MAX);
         let (patience, impatience) = channel::blocking(1);
-        let body = move || Keeper::new(store, publisher, impatience).run(&waiting);
+        let body = move || AlertWriter::new(store, publisher, impatience).run(&waiting);
         let thread = std::thread::Builder::new().name("alerts".into()).spawn(body)?;
         let input = AlertInput {
             queue,
@@ -150,30 +149,5 @@ impl AlertInput {
                 |error| tracing::error!(camera = %camera.camera.id, "no thumbnail: {}", chain(error)),
             )
             .ok()
-    }
-}
-
-/// The publisher's view of the store.
-pub struct StoreOutbox(pub(super) Store);
-
-impl Outbox for StoreOutbox {
-    fn last(&self) -> Result<u64, String> {
-        self.0.last_waiting().map_err(|error| chain(&error))
-    }
-
-    fn waiting(&self, after_seq: u64, limit: usize) -> Result<Vec<u64>, String> {
-        self.0.waiting(after_seq, limit).map_err(|error| chain(&error))
-    }
-
-    fn alert(&self, seq: u64) -> Result<Option<Alert>, String> {
-        self.0.waiting_alert(seq).map_err(|error| chain(&error))
-    }
-
-    fn delivered(&self, seq: u64) {
-        self.0.delivered(seq);
-    }
-
-    fn acknowledged(&self, ack: Ack) -> Result<bool, String> {
-        self.0.acknowledged(ack).map_err(|error| chain(&error))
     }
 }

@@ -1,9 +1,9 @@
 //! The alert writer: has alerts stored, one after the other, and tells the publisher of each.
 //!
-//! An alert is stored before it is sent. Where the disk fails or takes too long, the alert is sent before it is stored
-//! (*announced*): at once, without a place in the outbox, and again with its place when it is stored. So a broken disk
-//! loses the record, not the message. The unsaved alerts are bounded: beyond [`PENDING_MAX`] the oldest that the broker
-//! has acknowledged is given up; while there is none, nothing more is taken in, and detection waits.
+//! An alert is stored before it is sent. Where the disk fails or takes too long, the alert is sent at once, without a place
+//! in the outbox, and again with its place when it is stored. So a broken disk loses the record, not the message. The
+//! unsaved alerts are bounded: beyond [`PENDING_MAX`] the oldest that the broker has acknowledged is given up; while there is
+//! none, nothing more is taken in, and detection waits.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const RETRY: Duration = Duration::from_millis(500);
 const PENDING_MAX: usize = 64;
 
 /// The alert writer; see the module.
-pub struct Keeper {
+pub struct AlertWriter {
     store: Store,
     publisher: Arc<Publisher>,
     /// Closed when the daemon stops: then a store that fails is not waited for.
@@ -40,32 +40,32 @@ struct Pending {
     draft: Box<AlertDraft>,
     /// Set while the store is writing it.
     storing: Option<StoringAlert>,
-    is_announced: bool,
+    is_sent: bool,
 }
 
-impl Keeper {
+impl AlertWriter {
     pub fn new(store: Store, publisher: Arc<Publisher>, impatience: Receiver<()>) -> Self {
         Self { store, publisher, impatience, pending: VecDeque::new(), trouble: None }
     }
 
     /// Runs until the queue has ended and every alert is stored or given up.
     pub fn run(mut self, queue: &Receiver<Waiting>) {
-        let _unit = progress::begin("the keeping of alerts", WORK_MAX);
+        let _unit = progress::begin("the alert writer", WORK_MAX);
         while let Some(waiting) = progress::wait(|| self.next(queue)) {
             match waiting {
                 Some(Waiting::Alert(draft)) => {
-                    self.pending.push_back(Pending { draft, storing: None, is_announced: false });
+                    self.pending.push_back(Pending { draft, storing: None, is_sent: false });
                 }
                 Some(Waiting::End) => break,
                 None => {}
             }
-            while !self.pending.is_empty() && self.keep_oldest() {}
+            while !self.pending.is_empty() && self.store_oldest() {}
         }
-        while !self.pending.is_empty() && self.keep_oldest() {}
+        while !self.pending.is_empty() && self.store_oldest() {}
         if !self.pending.is_empty() {
             // One last try, with the full `PATIENCE`.
             self.trouble = None;
-            while !self.pending.is_empty() && self.keep_oldest() {}
+            while !self.pending.is_empty() && self.store_oldest() {}
         }
         while let Some(pending) = self.pending.pop_front() {
             self.give_up(&pending);
@@ -96,7 +96,7 @@ impl Keeper {
             return true;
         }
         let is_stopping = matches!(self.impatience.try_recv(), Err(TryRecvError::Disconnected));
-        let may_go = |pending: &Pending| is_stopping || self.is_told(pending);
+        let may_go = |pending: &Pending| is_stopping || self.is_acknowledged(pending);
         let Some(place) = self.pending.iter().position(may_go) else { return false };
         if let Some(pending) = self.pending.remove(place) {
             self.give_up(&pending);
@@ -105,7 +105,7 @@ impl Keeper {
     }
 
     /// Has the oldest unsaved alert stored; `false` where it goes on waiting, and all unsaved alerts are sent.
-    fn keep_oldest(&mut self) -> bool {
+    fn store_oldest(&mut self) -> bool {
         let Some(oldest) = self.pending.front_mut() else { return false };
         let storing = match oldest.storing.take() {
             Some(storing) => Ok(storing),
@@ -124,15 +124,15 @@ impl Keeper {
         match answer {
             Ok(Some(Ok(alert))) => {
                 self.pending.pop_front();
-                self.kept(&alert);
+                self.saved(&alert);
                 true
             }
             Ok(None) => {
-                self.announce(&format!("the disk has not taken one for {} s", PATIENCE.as_secs()));
+                self.send_unsaved(&format!("the disk has not taken one for {} s", PATIENCE.as_secs()));
                 false
             }
             Ok(Some(Err(error))) | Err(error) => {
-                self.announce(&chain(&error));
+                self.send_unsaved(&chain(&error));
                 let is_hopeless = error.kind() == ErrorKind::Bug;
                 if is_hopeless && let Some(pending) = self.pending.pop_front() {
                     self.give_up(&pending);
@@ -142,25 +142,25 @@ impl Keeper {
         }
     }
 
-    fn kept(&mut self, alert: &Alert) {
+    fn saved(&mut self, alert: &Alert) {
         if self.trouble.take().is_some() {
-            tracing::info!("alerts are kept again");
+            tracing::info!("alerts are stored again");
         }
         let (camera, rule, phase) = (&alert.camera.id, &alert.rule.id, alert.phase.as_str());
         tracing::info!(%camera, %rule, seq = alert.seq, phase, "{}", alert.why);
-        self.publisher.kept(alert.id, alert.phase);
+        self.publisher.saved(alert.id, alert.phase);
         self.publisher.wake();
     }
 
     /// Sends every unsaved alert, each once.
-    fn announce(&mut self, trouble: &str) {
+    fn send_unsaved(&mut self, trouble: &str) {
         if self.trouble.as_deref() != Some(trouble) {
-            tracing::error!("alerts are sent before they are kept: {trouble}");
+            tracing::error!("alerts are sent before they are stored: {trouble}");
             self.trouble = Some(trouble.to_owned());
         }
-        for pending in self.pending.iter_mut().filter(|pending| !pending.is_announced) {
-            pending.is_announced = true;
-            self.publisher.announce(
+        for pending in self.pending.iter_mut().filter(|pending| !pending.is_sent) {
+            pending.is_sent = true;
+            self.publisher.send_unsaved(
                 pending
                     .draft
                     .as_ref()
@@ -171,19 +171,19 @@ impl Keeper {
     }
 
     /// True if it was sent and the broker has acknowledged it.
-    fn is_told(&self, pending: &Pending) -> bool {
+    fn is_acknowledged(&self, pending: &Pending) -> bool {
         let event = &pending.draft.event;
-        pending.is_announced && !self.publisher.is_announcing(event.id, event.phase)
+        pending.is_sent && !self.publisher.is_sending_unsaved(event.id, event.phase)
     }
 
     fn give_up(&self, pending: &Pending) {
         let camera = &pending.draft.camera.id;
-        if self.is_told(pending) {
-            tracing::error!(%camera, "an alert was sent, and will not be kept");
-        } else if pending.is_announced {
-            tracing::error!(%camera, "an alert will not be kept; it is sent if the broker is reached in time");
+        if self.is_acknowledged(pending) {
+            tracing::error!(%camera, "an alert was sent and is not stored: the store did not take it");
+        } else if pending.is_sent {
+            tracing::error!(%camera, "an alert is not stored; it is sent if the broker is reached in time");
         } else {
-            tracing::error!(%camera, "an alert is lost");
+            tracing::error!(%camera, "an alert is lost: it was neither stored nor sent");
         }
     }
 }

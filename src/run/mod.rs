@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
-use crate::alerts::{self, Alerts};
+use crate::alerts::Alerts;
 use crate::config;
 use crate::infer::Factory;
 use crate::infer::{self, Count, Vigil, Watch};
@@ -76,7 +76,7 @@ impl Agent {
         }
         prepare(&session)?;
         let board = Arc::new(Board::new(&settings, store.clone()));
-        let outbox = Arc::new(alerts::StoreOutbox(store.clone()));
+        let outbox = Arc::new(store.clone());
         let publisher = Publisher::start(settings.broker.clone(), outbox, board.clone());
         let publisher = Arc::new(publisher.context("the publisher cannot start")?);
         board.tell(publisher.clone());

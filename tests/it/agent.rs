@@ -213,19 +213,19 @@ fn a_disk_that_takes_nothing_does_not_silence_the_box() {
     let blocker = rusqlite::Connection::open(daemon.path("store/index.sqlite")).unwrap();
     blocker.busy_timeout(PATIENCE).unwrap();
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let announced = || {
+    let sent_unsaved = || {
         let alerts = alerts_of(&subscriber, "cho");
-        let unkept = alerts.into_iter().filter(|alert| alert.seq == NOT_KEPT);
-        unkept.map(|alert| (alert.id, alert.phase)).collect::<Vec<_>>()
+        let unsaved = alerts.into_iter().filter(|alert| alert.seq == NOT_KEPT);
+        unsaved.map(|alert| (alert.id, alert.phase)).collect::<Vec<_>>()
     };
-    wait_until("two alerts that are not kept", PATIENCE, || announced().len() >= 2);
+    wait_until("two unsaved alerts", PATIENCE, || sent_unsaved().len() >= 2);
     let store_states = || statuses(&subscriber).into_iter().filter_map(|status| status.store);
     wait_until("the post is told", PATIENCE, || {
         store_states().last().is_some_and(|store| store.state == StoreState::Failing)
     });
 
     blocker.execute_batch("COMMIT").unwrap();
-    let told = announced();
+    let told = sent_unsaved();
     wait_until("they come again with their numbers", PATIENCE, || {
         let alerts = alerts_of(&subscriber, "cho");
         let is_kept =

@@ -28,7 +28,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("seccompiler", &["camera"]),
     ("tract-onnx", &["detector"]),
     ("rusqlite", &["clipstore", "wardpost"]),
-    ("rumqttc-next", &["wardlink", "wardpost"]),
+    ("rumqttc-next", &["wardlink"]),
     ("tokio", &["wardlink", "wardpost"]),
     ("rustls", &["wardlink"]),
     ("ureq", &["wardwatch"]),

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use wardlink::{Acknowledge, Identity, Publisher, Settings, StatusSource, Tls};
 
 use crate::post::station::Station;
-use crate::publish::{LONG, StoreOutbox, Telling, settings};
+use crate::publish::{LONG, Telling, settings};
 use crate::support::sample::opened;
 use crate::support::wait_until;
 
@@ -203,7 +203,7 @@ fn said(settings: Settings, clock: ClockState) -> String {
     let place = TempDir::new().unwrap();
     let store: Store = crate::store::open(crate::store::settings(place.path()));
     store.put_alert(opened("gate", Duration::ZERO)).unwrap();
-    let outbox = Arc::new(StoreOutbox(store.clone()));
+    let outbox = Arc::new(store.clone());
     let publisher = Publisher::start(settings, outbox, Arc::new(At(clock, Telling::default()))).unwrap();
     wait_until("there is an error", LONG, || publisher.state().last_error.is_some());
     let state = publisher.state();

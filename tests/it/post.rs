@@ -204,13 +204,13 @@ fn each_box_and_each_outbox_counts_for_itself() {
 }
 
 #[test]
-fn an_announced_alert_is_shown_at_once_and_numbered_later() {
+fn an_unsaved_alert_is_shown_at_once_and_numbered_later() {
     let broker = broker();
     let subscriber = broker.subscriber(ACKS);
     let station = Station::start(&broker, &[]);
     let numbered = alert("box-1", 1, 1);
-    let announced = Alert { seq: NOT_KEPT, ..numbered.clone() };
-    send(&broker, &[announced.clone(), announced]);
+    let unsaved = Alert { seq: NOT_KEPT, ..numbered.clone() };
+    send(&broker, &[unsaved.clone(), unsaved]);
     station.wait_for_stored(1);
     assert_eq!(station.json("list", &["--json"])[0]["seq"], 0);
     assert!(subscriber.messages().is_empty(), "there is no number to acknowledge");

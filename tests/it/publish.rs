@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use base::ack::Ack;
 use base::alert::{Alert, NOT_KEPT};
 use base::fault::ErrorKind;
 use base::ids::OutboxId;
@@ -24,9 +23,7 @@ use base::time::{ClockState, WallTime};
 use clipstore::Store;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
-use wardlink::{
-    Acknowledge, HomeAssistant, Identity, LinkState, Outbox, Publisher, Settings, StatusSource, Tls,
-};
+use wardlink::{Acknowledge, HomeAssistant, Identity, LinkState, Publisher, Settings, StatusSource, Tls};
 
 use crate::support::broker::{BrokerOptions, BrokerTls, Message, Subscriber, TestBroker};
 use crate::support::sample::opened;
@@ -35,30 +32,6 @@ use crate::support::wait_until;
 pub const LONG: Duration = Duration::from_secs(30);
 pub const ALERT: &str = "wardwatch/v1/ben-nghe/box-1/alert";
 const STATUS: &str = "wardwatch/v1/ben-nghe/box-1/status";
-
-pub struct StoreOutbox(pub Store);
-
-impl Outbox for StoreOutbox {
-    fn last(&self) -> Result<u64, String> {
-        self.0.last_waiting().map_err(|error| error.to_string())
-    }
-
-    fn waiting(&self, after_seq: u64, limit: usize) -> Result<Vec<u64>, String> {
-        self.0.waiting(after_seq, limit).map_err(|error| error.to_string())
-    }
-
-    fn alert(&self, seq: u64) -> Result<Option<Alert>, String> {
-        self.0.waiting_alert(seq).map_err(|error| error.to_string())
-    }
-
-    fn delivered(&self, seq: u64) {
-        self.0.delivered(seq);
-    }
-
-    fn acknowledged(&self, ack: Ack) -> Result<bool, String> {
-        self.0.acknowledged(ack).map_err(|error| error.to_string())
-    }
-}
 
 /// Status of a box that counts its readings in `outbox_depth`. Each one is another run.
 #[derive(Default)]
@@ -110,7 +83,7 @@ impl Sender {
     pub fn start(settings: Settings) -> Self {
         let place = TempDir::new().unwrap();
         let store = crate::store::open(crate::store::settings(place.path()));
-        let outbox = Arc::new(StoreOutbox(store.clone()));
+        let outbox = Arc::new(store.clone());
         let publisher = Publisher::start(settings, outbox, Arc::new(Telling::default())).unwrap();
         Self { publisher, store, _place: place }
     }
@@ -173,7 +146,7 @@ fn statuses(subscriber: &Subscriber) -> Vec<Status> {
 }
 
 #[test]
-fn an_announced_alert_arrives_at_once_and_again_after_a_lost_connection_until_it_is_acknowledged() {
+fn an_unsaved_alert_arrives_at_once_and_again_after_a_lost_connection_until_it_is_acknowledged() {
     let mut broker = TestBroker::start(&BrokerOptions::default());
     let subscriber = broker.subscriber(ALERT);
     let sender = Sender::start(settings(broker.port));
@@ -181,22 +154,22 @@ fn an_announced_alert_arrives_at_once_and_again_after_a_lost_connection_until_it
     broker.save();
     broker.kill();
     wait_until("the connection is lost", LONG, || !sender.state().connected);
-    let unkept: Vec<Alert> = (0..3)
+    let unsaved: Vec<Alert> = (0..3)
         .map(|n| opened("gate", Duration::from_secs(n)).into_alert(OutboxId::default(), NOT_KEPT))
         .collect();
-    for alert in &unkept {
-        sender.publisher.announce(alert.clone());
-        sender.publisher.announce(alert.clone());
+    for alert in &unsaved {
+        sender.publisher.send_unsaved(alert.clone());
+        sender.publisher.send_unsaved(alert.clone());
     }
-    sender.publisher.kept(unkept[1].id, unkept[1].phase);
-    assert!(sender.publisher.is_announcing(unkept[0].id, unkept[0].phase));
+    sender.publisher.saved(unsaved[1].id, unsaved[1].phase);
+    assert!(sender.publisher.is_sending_unsaved(unsaved[0].id, unsaved[0].phase));
 
     broker.run();
     wait_until("they are acknowledged", LONG, || {
-        unkept.iter().all(|alert| !sender.publisher.is_announcing(alert.id, alert.phase))
+        unsaved.iter().all(|alert| !sender.publisher.is_sending_unsaved(alert.id, alert.phase))
     });
     wait_until("they arrive", LONG, || alerts(&subscriber).len() >= 2);
-    assert_eq!(alerts(&subscriber), [unkept[0].clone(), unkept[2].clone()]);
+    assert_eq!(alerts(&subscriber), [unsaved[0].clone(), unsaved[2].clone()]);
     assert_eq!(sender.state().published, 0, "nothing of it was in the outbox");
 }
 
@@ -480,7 +453,7 @@ fn files_that_do_not_read_are_told_at_the_start() {
     let place = TempDir::new().unwrap();
     let store = crate::store::open(crate::store::settings(&place.path().join("store")));
     let start = |ca_file: &Path| {
-        let outbox = Arc::new(StoreOutbox(store.clone()));
+        let outbox = Arc::new(store.clone());
         Publisher::start(trusting(ca_file, 1), outbox, Arc::new(Telling::default())).unwrap_err()
     };
     let empty = place.path().join("empty.pem");

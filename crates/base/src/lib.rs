@@ -22,6 +22,7 @@ pub mod geometry;
 pub mod ground;
 pub mod ids;
 pub mod optics;
+pub mod outbox;
 pub mod picture;
 pub mod progress;
 pub mod remnant;

@@ -11,6 +11,7 @@ mod error;
 pub mod export;
 mod fault;
 mod index;
+mod outbox;
 mod owner;
 mod read;
 mod recover;

@@ -85,8 +85,8 @@ where
 
 /// The person for the access log: the given name, or that of sudo or the login; with the user id, which cannot be faked.
 pub fn who(said: Option<&str>) -> String {
-    let from_environment = || ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|key| std::env::var(key).ok());
-    let name = said.map(str::to_owned).or_else(from_environment).unwrap_or_else(|| "somebody".to_owned());
+    let mut names = ["SUDO_USER", "LOGNAME", "USER"].into_iter().filter_map(|key| std::env::var(key).ok());
+    let name = said.map(str::to_owned).or_else(|| names.next()).unwrap_or_else(|| "somebody".to_owned());
     format!("{name} (user id {})", rustix::process::getuid().as_raw())
 }
 

@@ -1,8 +1,9 @@
-//! Notifications of a service to systemd (sd_notify(3)): ready, reloading, stopping, and, while nothing in the process
-//! [stands still](base::progress), alive. Silent where no systemd listens.
+//! Notifications of a service to systemd (sd_notify(3)): ready, reloading, stopping, and, while no thread of the
+//! process [stands still](base::progress), alive. Silent where no systemd listens.
 
-use std::sync::mpsc::{RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use sd_notify::{NotifyState, notify, watchdog_enabled};
 
@@ -23,7 +24,7 @@ pub fn status(status: &str) {
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(error) => tracing::debug!("systemd is not told of the reload: {error}"),
+        Err(error) => tracing::debug!("systemd cannot be notified of the reload: {error}"),
     }
 }
 
@@ -34,7 +35,7 @@ pub fn stopping() {
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = notify(states) {
-        tracing::warn!("systemd is not told: {error}");
+        tracing::warn!("systemd cannot be notified: {error}");
     }
 }
 
@@ -54,35 +55,38 @@ impl Watchdog {
     pub fn start() -> std::io::Result<Option<Self>> {
         let Some(patience) = watchdog_enabled() else { return Ok(None) };
         let (end, ended) = channel::blocking(1);
-        let body = move || {
-            let mut said = Vec::new();
-            loop {
-                let still = progress::standstills();
-                if still.is_empty() {
-                    tell(&[NotifyState::Watchdog]);
-                }
-                say(&still, &mut said);
-                if ended.recv_timeout(patience / 3) != Err(RecvTimeoutError::Timeout) {
-                    return;
-                }
-            }
-        };
-        let thread = std::thread::Builder::new().name("watchdog".into()).spawn(body)?;
-        tracing::info!(seconds = patience.as_secs(), "the watchdog is fed while everything gets on");
+        let thread = std::thread::Builder::new()
+            .name("watchdog".into())
+            .spawn(move || feed_until(&ended, patience / 3))?;
+        tracing::info!(seconds = patience.as_secs(), "the watchdog is fed while every thread makes progress");
         Ok(Some(Self { end: Some(end), thread: Some(thread) }))
     }
 }
 
+/// Feeds the watchdog at each interval while nothing stands still, until the other end of the channel is dropped.
+fn feed_until(ended: &Receiver<()>, interval: Duration) {
+    let mut reported = Vec::new();
+    loop {
+        let stalled = progress::standstills();
+        if stalled.is_empty() {
+            tell(&[NotifyState::Watchdog]);
+        }
+        report(&stalled, &mut reported);
+        if ended.recv_timeout(interval) != Err(RecvTimeoutError::Timeout) {
+            return;
+        }
+    }
+}
+
 /// Logs each standstill once: an operator looks in the journal for the reason why the service was killed.
-fn say(still: &[Standstill], said: &mut Vec<String>) {
-    for standstill in still.iter().filter(|still| !said.contains(&still.unit)) {
+fn report(stalled: &[Standstill], reported: &mut Vec<String>) {
+    for standstill in stalled.iter().filter(|standstill| !reported.contains(&standstill.unit)) {
         tracing::error!("{standstill}: the watchdog is not fed, systemd will restart the service");
     }
-    let names = || still.iter().map(|still| still.unit.clone());
-    if still.is_empty() && !said.is_empty() {
-        tracing::info!("everything gets on again: the watchdog is fed");
+    if stalled.is_empty() && !reported.is_empty() {
+        tracing::info!("every thread makes progress again: the watchdog is fed");
     }
-    *said = names().collect::<Vec<_>>();
+    *reported = stalled.iter().map(|standstill| standstill.unit.clone()).collect();
 }
 
 impl Drop for Watchdog {

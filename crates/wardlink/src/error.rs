@@ -1,17 +1,16 @@
 //! Errors between the box and the broker, with their remedies.
 
-use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::settings::Settings;
-use crate::tls::{HandshakeError, Refusal, has_hung_up};
-use base::fault::{ErrorKind, chain};
+use super::client::ClientError;
+use crate::tls::{HandshakeError, TlsError};
+use base::fault::ErrorKind;
 use base::time::ClockState;
 
 /// Time for which the box does not subscribe to the post's acknowledgements, since a message there is too large.
-pub(super) const DEAF: Duration = Duration::from_secs(600);
+pub(super) const ACKS_PAUSE: Duration = Duration::from_secs(600);
 
 /// An error between the box and the broker.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +38,7 @@ pub enum PublishError {
     Refused {
         /// Host and port.
         broker: String,
-        /// The user, as it stands in the message.
+        /// The user, as the message names it.
         who: String,
     },
     /// The broker refuses the client id.
@@ -78,7 +77,7 @@ pub enum PublishError {
     /// A message is too large to be read.
     #[error(
         "a message of {bytes} bytes lies at the broker for this box, more than it reads: the post's acknowledgements are not \
-         asked for in the next {} minutes; clear it with `mosquitto_pub -r -n` on the box's topic \"ack\"", DEAF.as_secs() / 60
+         asked for in the next {} minutes; clear it with `mosquitto_pub -r -n` on the box's topic \"ack\"", ACKS_PAUSE.as_secs() / 60
     )]
     TooLarge {
         /// Size of the packet.
@@ -88,7 +87,7 @@ pub enum PublishError {
     #[error(
         "the broker does not let this box read {topic}: no alert will leave the outbox; check the broker's access list"
     )]
-    Deaf {
+    AcksRefused {
         /// The topic.
         topic: String,
     },
@@ -150,7 +149,7 @@ impl PublishError {
             | Self::ClientId { .. }
             | Self::OtherBox { .. }
             | Self::AnotherClient { .. }
-            | Self::Deaf { .. } => ErrorKind::Config,
+            | Self::AcksRefused { .. } => ErrorKind::Config,
             Self::Handshake(error) => error.kind(),
             // A broker that is just being restarted fails this way too.
             Self::Link { .. }
@@ -163,48 +162,34 @@ impl PublishError {
         }
     }
 
-    /// The error that ended a connection.
-    pub(super) fn diagnose(error: &(dyn Error + 'static), settings: &Settings) -> Self {
-        let broker = settings.address();
-        match HandshakeError::of(error, &settings.attempt(&broker)) {
-            Some(error) => Self::Handshake(error),
-            None if has_hung_up(error) => Self::Closed { broker, reason: chain(error) },
-            None => Self::Link { broker, reason: chain(error) },
-        }
-    }
-
-    /// The error for a broker's refusal by a code.
-    pub(super) fn refused(code: u8, settings: &Settings, client_id: &str) -> Self {
-        let broker = settings.address();
-        match Refusal::of(code, &settings.attempt(&broker)) {
-            Refusal::Credentials => {
-                let who = match &settings.credentials {
-                    Some(credentials) => format!("user \"{}\" with this password", credentials.user),
-                    None => "a connection without user and password".to_owned(),
-                };
-                Self::Refused { broker, who }
-            }
-            Refusal::ClientId => Self::ClientId { broker, client_id: client_id.to_owned() },
-            Refusal::Other(error) => Self::Handshake(error),
-        }
-    }
-
-    /// The error for a connection that ended before the broker's CONNACK.
-    pub(super) fn before_the_welcome(
-        error: &(dyn Error + 'static),
-        is_no_mqtt: bool,
-        settings: &Settings,
-    ) -> Self {
-        let broker = settings.address();
-        HandshakeError::before_the_welcome(error, is_no_mqtt, &settings.attempt(&broker))
-            .map_or_else(|| Self::diagnose(error, settings), Self::Handshake)
-    }
-
     /// The same error, corrected for the trust in the box's clock.
     pub(super) fn seen_at(self, clock: ClockState) -> Self {
         match self {
             Self::Handshake(error) => Self::Handshake(error.seen_at(clock)),
             other => other,
+        }
+    }
+}
+
+impl From<TlsError> for PublishError {
+    fn from(error: TlsError) -> Self {
+        match error {
+            TlsError::File { key, path, reason, wanted } => Self::File { key, path, reason, wanted },
+            TlsError::Identity(error) => Self::Identity(error),
+        }
+    }
+}
+
+impl From<ClientError> for PublishError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Tls(error) => error.into(),
+            ClientError::Handshake(error) => Self::Handshake(error),
+            ClientError::Refused { broker, who } => Self::Refused { broker, who },
+            ClientError::ClientId { broker, client_id } => Self::ClientId { broker, client_id },
+            ClientError::TooLarge { bytes } => Self::TooLarge { bytes },
+            ClientError::Closed { broker, reason } => Self::Closed { broker, reason },
+            ClientError::Unreachable { broker, reason } => Self::Link { broker, reason },
         }
     }
 }

@@ -5,26 +5,27 @@
 //! [`takeover`] serve the ward post's client, too.
 //!
 //! Never here: a decision which alerts are sent, and storage, but for the topics of its Home Assistant messages. `run` of
-//! the box starts it and `alerts` implements the outbox; `wardpost` and downloads use [`tls`].
+//! the box starts it with the store as its outbox; `wardpost` uses [`client`], and downloads use [`tls`].
 
-mod client;
+pub mod client;
 mod client_id;
-mod discovery;
+mod connect;
+mod delivery;
 mod error;
-mod flights;
-mod ledger;
+mod home_assistant;
+mod in_flight;
 mod link;
-mod pace;
 mod packet_limit;
 mod probe;
-mod rumqtt;
 mod security;
+mod send_window;
 mod session;
 mod settings;
+mod shared;
 pub mod takeover;
 pub mod tls;
 mod topic;
-mod unkept;
+mod unsaved;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,13 +34,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+pub use base::outbox::{Outbox, OutboxError};
 pub use error::PublishError;
 pub use probe::{certificate_ends_at, try_connection};
 pub use settings::{Acknowledge, HomeAssistant, Identity, Settings, Tls};
 pub use topic::Topics;
-pub use unkept::UNKEPT_MAX;
+pub use unsaved::UNSAVED_MAX;
 
-use base::ack::Ack;
 use base::alert::Alert;
 use base::channel::{self, OldestDropped};
 use base::clock;
@@ -49,33 +50,15 @@ use base::progress;
 use base::status::Status;
 use base::time::WallTime;
 use base::vitals::Vitals;
-use link::{Link, Stop, Wanted};
-use unkept::Unkept;
+use link::Link;
+use shared::{Shared, Stop, Wanted};
+use unsaved::UnsavedAlerts;
 
 /// Maximum number of vitals that wait for a connection: old ones have little value.
 const VITALS_MAX: usize = 3;
 
 /// Maximum time of one piece of work on the publisher's thread before it counts as stalled.
 const WORK_MAX: Duration = Duration::from_secs(60);
-
-/// Store of the alerts until they are delivered. Functions with a result may block; an error is logged and tried again.
-pub trait Outbox: Send + Sync + 'static {
-    /// The highest waiting number; 0 where none waits.
-    fn last(&self) -> Result<u64, String>;
-
-    /// The waiting numbers above `after_seq`, in order; at most `limit`.
-    fn waiting(&self, after_seq: u64, limit: usize) -> Result<Vec<u64>, String>;
-
-    /// The alert with this number; `None` where it no longer waits.
-    fn alert(&self, seq: u64) -> Result<Option<Alert>, String>;
-
-    /// The broker has acknowledged this alert, which is enough ([`Acknowledge::Broker`]). Must not block.
-    fn delivered(&self, seq: u64);
-
-    /// Takes an acknowledgement of the post that is about this box and consistent. `false` where it names another
-    /// outbox than the present one, or numbers that were never given; nothing changes then.
-    fn acknowledged(&self, ack: Ack) -> Result<bool, String>;
-}
 
 /// Source of the box's status.
 pub trait StatusSource: Send + Sync + 'static {
@@ -86,15 +69,15 @@ pub trait StatusSource: Send + Sync + 'static {
 /// State of the connection to the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkState {
-    /// The connection stands.
+    /// The connection is up.
     pub connected: bool,
     /// Time of the last change of `connected`.
     pub since: WallTime,
-    /// Reason for which it does not stand, for a person.
+    /// Reason for which it is down, for a person.
     pub last_error: Option<String>,
     /// Alerts that the broker has acknowledged since the start.
     pub published: u64,
-    /// Faults that a person has to correct although the connection stands, for a person.
+    /// Faults that a person has to correct although the connection is up, for a person.
     pub warnings: Vec<String>,
 }
 
@@ -104,7 +87,7 @@ pub struct LinkState {
 pub struct Publisher {
     wanted: watch::Sender<Wanted>,
     state: Arc<Mutex<LinkState>>,
-    unkept: Arc<Unkept>,
+    unsaved: Arc<UnsavedAlerts>,
     vitals: OldestDropped<Vitals>,
     thread: Option<JoinHandle<()>>,
 }
@@ -116,7 +99,7 @@ impl Publisher {
         outbox: Arc<dyn Outbox>,
         status: Arc<dyn StatusSource>,
     ) -> Result<Self, PublishError> {
-        settings.tls.as_ref().map(security::client_config).transpose()?;
+        settings.tls.as_ref().map(security::check).transpose()?;
 
         let state = LinkState {
             connected: false,
@@ -128,17 +111,17 @@ impl Publisher {
         let state = Arc::new(Mutex::new(state));
         let (wanted, changes) = watch::channel(Wanted::default());
         let topics = Topics::new(&settings.ward, &settings.box_id);
-        let unkept = Arc::new(Unkept::default());
+        let unsaved = Arc::new(UnsavedAlerts::default());
         let vitals = channel::oldest_dropped(VITALS_MAX);
-        let link = Link {
+        let link = Link::new(Shared {
             settings,
             topics,
             outbox,
             status,
-            unkept: Arc::clone(&unkept),
+            unsaved: Arc::clone(&unsaved),
             vitals: vitals.clone(),
             state: Arc::clone(&state),
-        };
+        });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -156,7 +139,7 @@ impl Publisher {
         };
         let thread =
             std::thread::Builder::new().name("publish".into()).spawn(work).map_err(PublishError::Thread)?;
-        Ok(Self { wanted, state, unkept, vitals, thread: Some(thread) })
+        Ok(Self { wanted, state, unsaved, vitals, thread: Some(thread) })
     }
 
     /// A new alert is in the outbox.
@@ -164,21 +147,21 @@ impl Publisher {
         self.wanted.send_modify(|wanted| wanted.alerts += 1);
     }
 
-    /// Sends an alert that the store cannot keep for now; it is sent again, out of the outbox, once it is stored. Held in
-    /// memory until the broker has acknowledged it, and bounded: the newest [`UNKEPT_MAX`] of them.
-    pub fn announce(&self, alert: Alert) {
-        self.unkept.add(alert);
+    /// Sends an alert that the store does not take for now; it is sent again, out of the outbox, once it is stored. Held in
+    /// memory until the broker has acknowledged it, and bounded: the newest [`UNSAVED_MAX`] of them.
+    pub fn send_unsaved(&self, alert: Alert) {
+        self.unsaved.add(alert);
         self.wake();
     }
 
     /// A sent alert is stored now: from here on only the outbox sends it.
-    pub fn kept(&self, id: AlertId, phase: Phase) {
-        self.unkept.remove(id, phase);
+    pub fn saved(&self, id: AlertId, phase: Phase) {
+        self.unsaved.remove(id, phase);
     }
 
     /// True while the broker has not acknowledged this alert that was sent before it was stored.
-    pub fn is_announcing(&self, id: AlertId, phase: Phase) -> bool {
-        self.unkept.holds(id, phase)
+    pub fn is_sending_unsaved(&self, id: AlertId, phase: Phase) -> bool {
+        self.unsaved.holds(id, phase)
     }
 
     /// Sends vitals, once and without asking whether they arrived. Without a connection the newest few wait for one.

@@ -1,40 +1,26 @@
 //! Connections to the broker, one after the other.
 //!
 //! The MQTT client's own memory of a broken connection is not trusted: it forgets messages that it accepted. Each
-//! connection has a client of its own, and begins at the outbox's start. Two kinds of state outlive it: the delivery state
-//! ([`super::ledger`]) and the measured link ([`super::pace`]).
+//! connection has a client of its own, and begins at the outbox's start. [`Carried`] outlives it: above all the delivery
+//! tracker ([`super::delivery`]) and the measured link ([`super::send_window`]).
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
-use super::client::{Client, Message};
-use super::client_id::ClientId;
-use super::error::{DEAF, PublishError};
-use super::ledger::{Ledger, Unconfirmed};
-use super::pace::Pace;
-use super::packet_limit::PacketLimit;
-use super::rumqtt::Rumqtt;
-use super::session::rival::run_of;
-use super::session::{Session, offline, payload};
-use super::settings::Settings;
-use super::topic::Topics;
-use super::unkept::Unkept;
-use super::{LinkState, Outbox, StatusSource};
-use crate::takeover::{End, Takeovers};
-use base::backoff::{Backoff, scattered};
-use base::channel::OldestDropped;
+use super::client::Message;
+use super::connect::connect;
+use super::error::{ACKS_PAUSE, PublishError};
+use super::session::Session;
+use super::shared::{Carried, Progress, Shared, Stop, Wanted};
+use super::topic::{offline, payload};
+use crate::takeover::{End, run_of};
+use base::backoff::scattered;
 use base::clock;
 use base::fault::{ErrorKind, chain, is_repeated};
 use base::status::Status;
-use base::time::in_words;
-use base::vitals::Vitals;
 
-/// Shortest and longest wait between connections.
-const RECONNECT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 /// Longest wait while a new alert is ready to leave: each new alert during a long outage costs one attempt.
 const ALERT_WAIT: Duration = Duration::from_secs(2);
 /// Longest wait where a person has to change something first. It prevents a hot loop of wrong passwords.
@@ -44,131 +30,31 @@ const RIVAL_ALERT_WAIT: Duration = Duration::from_secs(15);
 /// A connection that lasted this long counts as good, also where nothing was sent.
 const GOOD: Duration = Duration::from_secs(120);
 
-/// Requests of the publisher's owner.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Wanted {
-    /// Counts new alerts.
-    pub alerts: u64,
-    /// Counts changes of the status.
-    pub status: u64,
-    /// Counts vitals.
-    pub vitals: u64,
-    /// Stop request, if any.
-    pub stop: Stop,
-}
-
-/// Stop request of the publisher's owner.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Stop {
-    #[default]
-    No,
-    /// Stop at once: the broker publishes the will.
-    Abruptly,
-    /// Stop within this time, after the offline status.
-    Within(Duration),
-}
-
-/// Shared parts of all connections.
+/// The connections of the publisher.
 pub(super) struct Link {
-    pub settings: Settings,
-    pub topics: Topics,
-    pub outbox: Arc<dyn Outbox>,
-    pub status: Arc<dyn StatusSource>,
-    pub unkept: Arc<Unkept>,
-    pub vitals: OldestDropped<Vitals>,
-    pub state: Arc<Mutex<LinkState>>,
-}
-
-/// State carried over connections.
-pub(super) struct Standing {
-    /// Resets with each alert that the broker acknowledges: that connection was a good one.
-    pub backoff: Backoff,
-    pub ledger: Ledger,
-    pub pace: Pace,
-    /// Consecutive connections with a message for Home Assistant that the broker has not acknowledged.
-    pub untaken: u32,
-    /// Fault of the post's last acknowledgement, as it was logged.
-    pub doubt: String,
-    pub packet_limit: PacketLimit,
-    /// Alerts were lost behind the broker until their pictures were left out.
-    pub is_swallowing: bool,
-    /// Time until which the box does not subscribe to the post's acknowledgements: a message there is too large.
-    pub deaf_until: Option<Instant>,
-    /// Warning with its size, for a person; empty where there is none.
-    pub too_large: String,
-    pub client_id: ClientId,
-    /// The client id differs from that of the last connection.
-    is_id_new: bool,
-    pub takeovers: Takeovers,
-    /// Number of the connection, attempts included.
-    pub connection: u64,
-    /// This run of the daemon, as its statuses name it.
-    pub run: String,
-    /// The broker refuses the subscription to the acknowledgements; the warning about it.
-    pub deaf: Option<String>,
-    /// Progress of the last connection.
-    pub last: Connection,
-    /// Reason for which there was no connection, as it was logged.
-    said: String,
-}
-
-/// Progress of a connection.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Connection {
-    /// The broker accepted the connection.
-    pub is_welcome: bool,
-    /// It granted the subscription, or none was asked for.
-    pub is_granted: bool,
-    /// All messages were acknowledged when it ended.
-    pub is_idle: bool,
-}
-
-impl Standing {
-    fn new() -> Self {
-        Self {
-            backoff: Backoff::new(RECONNECT.0, RECONNECT.1),
-            ledger: Ledger::default(),
-            pace: Pace::default(),
-            untaken: 0,
-            doubt: String::new(),
-            packet_limit: PacketLimit::default(),
-            is_swallowing: false,
-            deaf_until: None,
-            too_large: String::new(),
-            client_id: ClientId::default(),
-            is_id_new: false,
-            takeovers: Takeovers::default(),
-            connection: 0,
-            run: String::new(),
-            deaf: None,
-            last: Connection::default(),
-            said: String::new(),
-        }
-    }
+    shared: Shared,
+    carried: Carried,
 }
 
 impl Link {
+    pub fn new(shared: Shared) -> Self {
+        let carried = Carried::new(&shared);
+        Self { shared, carried }
+    }
+
     /// Connects again and again, until it is told to stop.
-    pub async fn run(self, mut wanted: watch::Receiver<Wanted>) {
-        let mut standing = Standing::new();
+    pub async fn run(mut self, mut wanted: watch::Receiver<Wanted>) {
         loop {
             let (begun, alerts) = (Instant::now(), wanted.borrow().alerts);
-            let ended = self.connection::<Rumqtt>(&mut wanted, &mut standing).await;
+            let ended = self.connection(&mut wanted).await;
             let Err(error) = ended else { return };
             if begun.elapsed() > GOOD {
-                standing.backoff.reset();
+                self.carried.backoff.reset();
             }
-            let error = self.judged(error, begun.elapsed(), &mut standing);
-            self.disconnected(&error, &mut standing.said);
-            self.warn(&standing);
-            let is_config = error.kind() == ErrorKind::Config;
-            let is_another = matches!(error, PublishError::AnotherClient { .. });
-            let pauses = match standing.takeovers.pause().filter(|_| is_another) {
-                Some(longest) => [scattered(longest), scattered(longest.min(RIVAL_ALERT_WAIT))],
-                None if standing.is_id_new => [scattered(ALERT_WAIT); 2],
-                None if is_config => [scattered(CONFIG_WAIT); 2],
-                None => [standing.backoff.next_wait(), scattered(ALERT_WAIT)],
-            };
+            let error = self.judged(error, begun.elapsed());
+            self.disconnected(&error);
+            self.shared.warn(&self.carried);
+            let pauses = self.pauses(&error);
             let mut changes = wanted.clone();
             tokio::select! {
                 () = pause(pauses, alerts, &mut changes) => {}
@@ -177,194 +63,122 @@ impl Link {
         }
     }
 
+    /// Waits before the next connection: the longest, and the longest with a new alert.
+    fn pauses(&mut self, error: &PublishError) -> [Duration; 2] {
+        let is_another = matches!(error, PublishError::AnotherClient { .. });
+        match self.carried.identity.takeovers.pause().filter(|_| is_another) {
+            Some(longest) => [scattered(longest), scattered(longest.min(RIVAL_ALERT_WAIT))],
+            None if self.carried.identity.is_new => [scattered(ALERT_WAIT); 2],
+            None if error.kind() == ErrorKind::Config => [scattered(CONFIG_WAIT); 2],
+            None => [self.carried.backoff.next_wait(), scattered(ALERT_WAIT)],
+        }
+    }
+
     /// Runs one connection to its end; `Ok` when it was told to stop.
-    async fn connection<C: Client>(
-        &self,
-        wanted: &mut watch::Receiver<Wanted>,
-        standing: &mut Standing,
-    ) -> Result<(), PublishError> {
-        let status = self.read_status().await?;
+    async fn connection(&mut self, wanted: &mut watch::Receiver<Wanted>) -> Result<(), PublishError> {
+        let (shared, carried) = (&self.shared, &mut self.carried);
+        let status = shared.read_status().await?;
         let clock = status.clock;
-        standing.connection += 1;
-        standing.run = run_of(&status);
-        let will = payload(&offline(Status { connection: Some(standing.connection), ..status }));
-        let will = Message { topic: self.topics.status.clone(), payload: will, retain: true };
-        standing.last = Connection::default();
-        let client_id = standing.client_id.of(&self.settings);
+        carried.identity.connection += 1;
+        carried.identity.run = run_of(&status);
+        let will = payload(&offline(Status { connection: Some(carried.identity.connection), ..status }));
+        let will = Message { topic: shared.topics.status.clone(), payload: will, retain: true };
+        carried.last = Progress::default();
+        let client_id = carried.identity.client_id.of(&shared.settings);
         let client = tokio::select! {
-            connected = C::connect(&self.settings, &client_id, Some(will)) => connected.map_err(|error| error.seen_at(clock))?,
+            connected = connect(&shared.settings, &client_id, Some(will)) => {
+                connected.map_err(|error| error.seen_at(clock))?
+            }
             () = stopped(wanted) => return Ok(()),
         };
-        standing.last.is_welcome = true;
-        self.connected(&client_id, standing);
-        standing.ledger.connected();
-        standing.pace.connected();
-        let ended = Session::begin(self, standing, client).await.serve(wanted).await;
-        if standing.ledger.has_aloft() {
-            standing.pace.broke();
+        carried.last.is_accepted = true;
+        self.connected(&client_id);
+        let ended = Session::begin(&self.shared, &mut self.carried, client).serve(wanted).await;
+        if self.carried.tracker.has_in_flight() {
+            self.carried.window.broke();
         }
         ended
     }
 
-    /// Diagnoses the end of a connection with the history of those before it.
-    fn judged(&self, error: PublishError, stood: Duration, standing: &mut Standing) -> PublishError {
-        let last = standing.last;
-        let end = match &error {
-            PublishError::Link { .. } | PublishError::Closed { .. } if last.is_granted && last.is_idle => {
-                End::Idle
-            }
-            _ if last.is_welcome => End::Other,
-            PublishError::Link { .. } | PublishError::Closed { .. } | PublishError::Handshake(_) => {
-                End::Unreachable
-            }
-            _ => End::Refused,
-        };
-        standing.takeovers.ended(end, stood);
-        let before = standing.client_id.of(&self.settings);
-        let id = &mut standing.client_id;
-        match &error {
-            PublishError::ClientId { .. } | PublishError::Deaf { .. } => id.refused(),
-            PublishError::Closed { .. } if last.is_welcome && !last.is_granted => id.ungranted(),
-            _ => {}
-        }
-        let now = id.of(&self.settings);
-        standing.is_id_new = now != before;
-        if standing.is_id_new {
-            tracing::warn!(
-                "the broker {} grants client \"{before}\" nothing: the box comes as \"{now}\" next; its access list has to \
-                 know the client id WARD_BOX, as those under deploy/ do",
-                self.settings.address()
-            );
-        }
-        if let PublishError::TooLarge { .. } = error {
-            standing.deaf_until = Some(Instant::now() + DEAF);
-            standing.too_large = error.to_string();
-        }
-        let is_broken = matches!(error, PublishError::Closed { .. } | PublishError::Link { .. });
-        if is_broken && last.is_welcome && standing.takeovers.is_proved() {
-            return self.another_client();
-        }
-        if end == End::Idle && standing.takeovers.is_unsteady() {
-            return self.unsteady(standing);
-        }
-        error
-    }
-
-    fn unsteady(&self, standing: &Standing) -> PublishError {
-        let (broker, topic) = (self.settings.address(), &self.topics.status);
-        let also = if standing.takeovers.is_unanswered() {
-            format!(
-                ", or a second box has this id (a broker that lets the box read {topic} would tell: see its access list)"
-            )
-        } else {
-            String::new()
-        };
-        PublishError::Unsteady { broker, also }
-    }
-
-    fn another_client(&self) -> PublishError {
-        PublishError::AnotherClient { broker: self.settings.address(), client_id: self.settings.client_id() }
-    }
-
-    /// Reports the faults that a person has to correct, also while the connection stands.
-    pub fn warn(&self, standing: &Standing) {
-        self.state().warnings = self.warnings(standing, std::time::Instant::now());
-    }
-
-    fn warnings(&self, standing: &Standing, now: std::time::Instant) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if standing.takeovers.is_proved() {
-            warnings.push(self.another_client().to_string());
-        } else if standing.takeovers.is_unsteady() {
-            warnings.push(self.unsteady(standing).to_string());
-        }
-        warnings.extend(standing.deaf.clone());
-        // A box that may not read acknowledgements is told so above.
-        let unconfirmed = standing.ledger.unconfirmed(now).filter(|_| standing.deaf.is_none());
-        if let Some(unconfirmed) = unconfirmed {
-            warnings.push(not_confirmed(&unconfirmed, &self.settings));
-        }
-        if let Some(limit) = standing.packet_limit.bytes(now) {
-            let passed = standing.packet_limit.passed();
-            warnings.push(withheld_above(limit, passed));
-        } else if standing.is_swallowing {
-            warnings.push(SWALLOWED.to_owned());
-        }
-        if !standing.too_large.is_empty() {
-            warnings.push(standing.too_large.clone());
-        }
-        warnings
-    }
-
-    /// Current status of the box.
-    pub async fn read_status(&self) -> Result<Status, PublishError> {
-        let source = Arc::clone(&self.status);
-        spawn_blocking(move || source.status()).await.map_err(|error| PublishError::Status(error.to_string()))
-    }
-
-    fn connected(&self, client_id: &str, standing: &mut Standing) {
+    fn connected(&mut self, client_id: &str) {
+        let (shared, carried) = (&self.shared, &mut self.carried);
         // In a series of short connections, or with another client of this id, each would be logged.
-        if !standing.takeovers.is_proved() && !standing.takeovers.is_unsteady() {
-            standing.said.clear();
-            tracing::info!("connected to the broker {} as client {client_id}", self.settings.address());
+        if !carried.identity.takeovers.is_proved() && !carried.identity.takeovers.is_unsteady() {
+            carried.logged.clear();
+            tracing::info!("connected to the broker {} as client {client_id}", shared.settings.address());
         }
-        let mut state = self.state();
+        carried.tracker.connected();
+        carried.window.connected();
+        let mut state = shared.state();
         (state.connected, state.since, state.last_error) = (true, clock::wall(), None);
     }
 
-    fn disconnected(&self, error: &PublishError, said: &mut String) {
+    fn disconnected(&mut self, error: &PublishError) {
         let text = chain(error);
-        if !is_repeated(&text, said) {
+        if !is_repeated(&text, &self.carried.logged) {
             tracing::warn!("{text}");
-            said.clone_from(&text);
+            self.carried.logged.clone_from(&text);
         }
-        let mut state = self.state();
+        let mut state = self.shared.state();
         if state.connected {
             (state.connected, state.since) = (false, clock::wall());
         }
         state.last_error = Some(text);
     }
 
-    /// State of the connection, as the rest of the box sees it.
-    pub fn state(&self) -> MutexGuard<'_, LinkState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Diagnoses the end of a connection with the history of those before it.
+    fn judged(&mut self, error: PublishError, lasted: Duration) -> PublishError {
+        let last = self.carried.last;
+        let end = match &error {
+            PublishError::Link { .. } | PublishError::Closed { .. } if last.is_granted && last.is_idle => {
+                End::Idle
+            }
+            _ if last.is_accepted => End::Other,
+            PublishError::Link { .. } | PublishError::Closed { .. } | PublishError::Handshake(_) => {
+                End::Unreachable
+            }
+            _ => End::Refused,
+        };
+        self.carried.identity.takeovers.ended(end, lasted);
+        self.judge_client_id(&error);
+        if let PublishError::TooLarge { .. } = error {
+            self.carried.acks.paused_until = Some(Instant::now() + ACKS_PAUSE);
+            self.carried.sizes.too_large = error.to_string();
+        }
+        let takeovers = &self.carried.identity.takeovers;
+        let is_broken = matches!(error, PublishError::Closed { .. } | PublishError::Link { .. });
+        if is_broken && last.is_accepted && takeovers.is_proved() {
+            return self.shared.another_client();
+        }
+        if end == End::Idle && takeovers.is_unsteady() {
+            return self.shared.unsteady(takeovers);
+        }
+        error
+    }
+
+    /// Changes to the other client id where the broker grants nothing to this one.
+    fn judge_client_id(&mut self, error: &PublishError) {
+        let (settings, last) = (&self.shared.settings, self.carried.last);
+        let identity = &mut self.carried.identity;
+        let before = identity.client_id.of(settings);
+        match error {
+            PublishError::ClientId { .. } | PublishError::AcksRefused { .. } => identity.client_id.refused(),
+            PublishError::Closed { .. } if last.is_accepted && !last.is_granted => {
+                identity.client_id.ungranted();
+            }
+            _ => {}
+        }
+        let now = identity.client_id.of(settings);
+        identity.is_new = now != before;
+        if identity.is_new {
+            tracing::warn!(
+                "the broker {} grants client \"{before}\" nothing: the box comes as \"{now}\" next; its access list has to \
+                 know the client id WARD_BOX, as those under deploy/ do",
+                settings.address()
+            );
+        }
     }
 }
-
-/// Warning about alerts that the post does not confirm.
-fn not_confirmed(unconfirmed: &Unconfirmed, settings: &Settings) -> String {
-    let Unconfirmed { count, oldest, is_heard } = *unconfirmed;
-    let age = in_words(oldest);
-    let alerts = match count {
-        1 => format!("1 alert, sent {age} ago, is"),
-        count => format!("{count} alerts, the oldest sent {age} ago, are"),
-    };
-    let remedy = if is_heard {
-        "it acknowledges others; look into its log (`journalctl -u wardpost`)".to_owned()
-    } else {
-        format!(
-            "is `wardpost` running for ward {} at this broker, and may it publish there? Where another program receives \
-             the alerts, set broker.acknowledge = \"broker\"",
-            settings.ward
-        )
-    };
-    format!("{alerts} at the broker and not acknowledged by the post: {remedy}")
-}
-
-/// Warning about a broker whose size limit is known.
-pub(super) fn withheld_above(limit: usize, passed: usize) -> String {
-    format!(
-        "the broker ends the connection over a message of {limit} bytes, and took one of {passed}: alerts that are larger \
-         go without their picture, then with fewer details; raise its limit to {ROOM_NEEDED} bytes or more (Mosquitto: max_packet_size; NATS: max_payload)"
-    )
-}
-
-/// Warning about a broker that acknowledges messages and does not pass them on.
-pub(super) const SWALLOWED: &str = "the broker acknowledges alerts with pictures and does not pass them on: they go without \
-     their picture, then with fewer details; raise its limit to 65536 bytes or more (Mosquitto: message_size_limit)";
-
-/// An alert with its picture is smaller.
-const ROOM_NEEDED: usize = 64 * 1024;
 
 /// Waits for `longest`. Waits no longer than `with_alert` where more than `alerts` alerts exist or arrive. Both run from the
 /// call.
@@ -389,87 +203,7 @@ async fn stopped(wanted: &mut watch::Receiver<Wanted>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::settings::{Acknowledge, HomeAssistant};
     use super::*;
-    use base::ack::Ack;
-    use base::alert::Alert;
-
-    /// A box without alerts, whose status nobody asks for.
-    struct Nothing;
-
-    impl Outbox for Nothing {
-        fn last(&self) -> Result<u64, String> {
-            Ok(0)
-        }
-        fn waiting(&self, _: u64, _: usize) -> Result<Vec<u64>, String> {
-            Ok(Vec::new())
-        }
-        fn alert(&self, _: u64) -> Result<Option<Alert>, String> {
-            Ok(None)
-        }
-        fn delivered(&self, _: u64) {}
-        fn acknowledged(&self, _: Ack) -> Result<bool, String> {
-            Ok(true)
-        }
-    }
-
-    impl StatusSource for Nothing {
-        fn status(&self) -> Status {
-            panic!("nobody asks for the status")
-        }
-    }
-
-    fn link() -> Link {
-        let settings = Settings {
-            ward: "ben-nghe".parse().unwrap(),
-            box_id: "box-1".parse().unwrap(),
-            host: "broker.lan".into(),
-            port: 8883,
-            tls: None,
-            credentials: None,
-            acknowledge: Acknowledge::Post,
-            keep_alive: Duration::from_secs(30),
-            home_assistant: HomeAssistant::default(),
-        };
-        let (connected, since, last_error, published) = (false, clock::wall(), None, 0);
-        Link {
-            topics: Topics::new(&settings.ward, &settings.box_id),
-            settings,
-            outbox: Arc::new(Nothing),
-            status: Arc::new(Nothing),
-            unkept: Arc::default(),
-            vitals: base::channel::oldest_dropped(1),
-            state: Arc::new(Mutex::new(LinkState {
-                connected,
-                since,
-                last_error,
-                published,
-                warnings: Vec::new(),
-            })),
-        }
-    }
-
-    #[test]
-    fn alerts_that_the_post_never_acknowledges_are_among_the_warnings() {
-        let (link, mut standing, start) = (link(), Standing::new(), std::time::Instant::now());
-        let at = |seconds| start + Duration::from_secs(seconds);
-        for seq in 1..=3 {
-            standing.ledger.sent(seq, start);
-            standing.ledger.landed(seq, at(30 * seq));
-        }
-        assert!(link.warnings(&standing, at(300)).is_empty(), "a post may be away for some minutes");
-        let told = link.warnings(&standing, at(750));
-        assert_eq!(told.len(), 1);
-        assert!(told[0].starts_with("3 alerts, the oldest sent 12 min ago,"), "{told:?}");
-        assert!(told[0].contains("is `wardpost` running for ward ben-nghe"), "{told:?}");
-        let others = Ack::of("box-1".parse().unwrap(), Default::default(), [(2, 3)]);
-        standing.ledger.acknowledged(&others, true, at(760));
-        let told = link.warnings(&standing, at(770));
-        assert!(told[0].starts_with("1 alert, sent 12 min ago,"), "{told:?}");
-        assert!(told[0].contains("it acknowledges others"), "{told:?}");
-        standing.deaf = Some("the box may not read them".into());
-        assert_eq!(link.warnings(&standing, at(770)), ["the box may not read them"]);
-    }
 
     #[test]
     fn a_new_alert_does_not_wait_for_a_long_pause_nor_end_a_short_one() {

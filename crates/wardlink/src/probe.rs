@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::client::{Client as _, Occurrence};
+use super::client::{Occurrence, Quality};
 use super::client_id::ClientId;
+use super::connect::connect;
 use super::error::PublishError;
-use super::rumqtt::Rumqtt;
 use super::security;
-use super::session::rival::trace;
 use super::settings::{Acknowledge, Settings};
 use super::topic::Topics;
-use crate::takeover::Takeovers;
+use crate::takeover::{Takeovers, Trace};
 use base::clock::{Clock as _, SystemClock};
 use base::time::WallTime;
 
@@ -55,7 +54,9 @@ async fn converse(settings: &Settings) -> Result<(), PublishError> {
     loop {
         let (client_id, is_again) = (id.of(settings), ended > 0);
         match try_as(settings, &client_id, is_again, &mut takeovers).await {
-            Err(PublishError::ClientId { .. } | PublishError::Deaf { .. }) if id.is_worth_a_change() => {
+            Err(PublishError::ClientId { .. } | PublishError::AcksRefused { .. })
+                if id.is_worth_a_change() =>
+            {
                 id.refused();
             }
             Err(PublishError::Closed { .. }) if ended < ENDED_MAX => ended += 1,
@@ -71,21 +72,21 @@ async fn try_as(
     takeovers: &mut Takeovers,
 ) -> Result<(), PublishError> {
     let silent = || PublishError::Unacknowledged { broker: settings.address(), seconds: PATIENCE.as_secs() };
-    let connecting = timeout(PATIENCE, Rumqtt::connect(settings, client_id, None)).await;
+    let connecting = timeout(PATIENCE, connect(settings, client_id, None)).await;
     let mut client = connecting.map_err(|_| silent())??;
     if settings.acknowledge == Acknowledge::Post {
         let topic = Topics::new(&settings.ward, &settings.box_id).ack;
-        client.subscribe(&topic);
+        client.subscribe(&[(&topic, Quality::AtLeastOnce)]);
         let answer = async {
             loop {
                 match client.next().await {
-                    Occurrence::Subscribed(true) => return Ok(()),
-                    Occurrence::Subscribed(false) => return Err(PublishError::Deaf { topic }),
-                    Occurrence::Ended(error) => return Err(error),
-                    Occurrence::Arrived { .. }
-                    | Occurrence::TooLarge { .. }
+                    Occurrence::Subscribed(granted) if granted == [true] => return Ok(()),
+                    Occurrence::Subscribed(_) => return Err(PublishError::AcksRefused { topic }),
+                    Occurrence::Ended(error) => return Err(error.into()),
+                    Occurrence::Arrived(..)
                     | Occurrence::Acknowledged(_)
-                    | Occurrence::Dropped(_) => {}
+                    | Occurrence::Dropped(_)
+                    | Occurrence::Left => {}
                 }
             }
         };
@@ -93,14 +94,17 @@ async fn try_as(
     }
     // Only then, and last, since a broker may end the connection over it.
     if is_again {
-        client.subscribe(&Topics::new(&settings.ward, &settings.box_id).status);
+        let topic = Topics::new(&settings.ward, &settings.box_id).status;
+        client.subscribe(&[(&topic, Quality::AtLeastOnce)]);
     }
     let undisturbed = async {
         loop {
             match client.next().await {
-                Occurrence::Ended(error) => return error,
-                Occurrence::Arrived { payload, is_retained: true, .. }
-                    if trace(&payload).is_some_and(|trace| takeovers.found(trace, "")) =>
+                Occurrence::Ended(error) => return error.into(),
+                Occurrence::Arrived(message, _)
+                    if message.is_retained
+                        && Trace::of_status(&message.payload)
+                            .is_some_and(|trace| takeovers.found(trace, "")) =>
                 {
                     let (broker, client_id) = (settings.address(), client_id.to_owned());
                     return PublishError::AnotherClient { broker, client_id };
@@ -115,7 +119,7 @@ async fn try_as(
         return Err(error);
     }
     client.disconnect();
-    let left = async { while !matches!(client.next().await, Occurrence::Ended(_)) {} };
+    let left = async { while !matches!(client.next().await, Occurrence::Left | Occurrence::Ended(_)) {} };
     // The broker has answered; its reaction to the DISCONNECT does not matter.
     let _ = timeout(Duration::from_secs(2), left).await;
     Ok(())

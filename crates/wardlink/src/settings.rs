@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::tls::{Attempt, Party};
 use base::ids::{BoxId, WardId};
 use base::secret::Credentials;
 
@@ -48,12 +47,6 @@ impl Settings {
     /// Host and port, for a person.
     pub(super) fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)
-    }
-
-    /// A connection to `broker`, which is [`Settings::address`], for the text of its errors.
-    pub(super) fn attempt<'a>(&'a self, broker: &'a str) -> Attempt<'a> {
-        let ca_file = self.tls.as_ref().map(|tls| tls.ca_file.as_path());
-        Attempt { party: Party::Box, broker, ca_file }
     }
 }
 

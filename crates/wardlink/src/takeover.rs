@@ -6,6 +6,11 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+
+use base::status::Status;
+use base::time::WallTime;
+
 /// Consecutive connections that ended early above which they are reported as a series.
 const EARLY_MIN: u32 = 3;
 /// Age of a connection above which its end is not early.
@@ -42,12 +47,41 @@ pub struct Trace {
     pub connection: u64,
 }
 
+/// The part of a status that names its sender.
+#[derive(Debug, Deserialize)]
+struct Sender {
+    boot_id: String,
+    started_at: WallTime,
+    #[serde(default)]
+    connection: Option<u64>,
+}
+
+impl Trace {
+    /// The trace in a message on a box's topic `status`; `None` where it does not read.
+    pub(crate) fn of_status(payload: &[u8]) -> Option<Self> {
+        let sender: Sender = serde_json::from_slice(payload).ok()?;
+        Some(Self {
+            run: run(&sender.boot_id, sender.started_at),
+            connection: sender.connection.unwrap_or_default(),
+        })
+    }
+}
+
+/// The run of a daemon that sends this status.
+pub(crate) fn run_of(status: &Status) -> String {
+    run(&status.boot_id, status.started_at)
+}
+
+fn run(boot_id: &str, started_at: WallTime) -> String {
+    format!("{boot_id} {started_at}")
+}
+
 /// Knowledge of another client of the same id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Takeovers {
     /// Consecutive connections that ended early.
     early: u32,
-    /// A connection has ended, and none has stood undisturbed since.
+    /// A connection has ended, and none has lasted undisturbed since.
     has_ended: bool,
     /// The last trace of another run.
     rival: Option<Trace>,
@@ -60,15 +94,15 @@ pub struct Takeovers {
 }
 
 impl Takeovers {
-    /// A connection has ended after `stood`.
-    pub fn ended(&mut self, end: End, stood: Duration) {
-        self.stands(stood);
+    /// A connection has ended after `lasted`.
+    pub fn ended(&mut self, end: End, lasted: Duration) {
+        self.lasts(lasted);
         if std::mem::take(&mut self.is_asked) {
             self.unanswered = self.unanswered.saturating_add(1);
         }
         self.has_ended |= matches!(end, End::Idle | End::Other);
         match end {
-            End::Idle if stood < EARLY => self.early = self.early.saturating_add(1),
+            End::Idle if lasted < EARLY => self.early = self.early.saturating_add(1),
             End::Idle | End::Unreachable => self.early = 0,
             End::Other | End::Refused => {}
         }
@@ -111,13 +145,13 @@ impl Takeovers {
         false
     }
 
-    /// A connection has lasted for `stood` so far. Returns true where that changes what is reported.
-    pub fn stands(&mut self, stood: Duration) -> bool {
+    /// A connection has lasted this long so far. Returns true where that changes what is reported.
+    pub fn lasts(&mut self, lasted: Duration) -> bool {
         let before = (self.is_proved(), self.is_unsteady());
-        if stood >= EARLY {
+        if lasted >= EARLY {
             self.early = 0;
         }
-        if stood >= UNDISTURBED {
+        if lasted >= UNDISTURBED {
             (self.met, self.has_ended) = (0, false);
         }
         before != (self.is_proved(), self.is_unsteady())
@@ -191,7 +225,7 @@ mod tests {
         takeovers.ended(End::Unreachable, Duration::ZERO);
         assert!(!takeovers.is_unsteady(), "the broker restarts");
         let mut takeovers = after(&[Some(("own", 1)); 5]);
-        assert!(!takeovers.stands(SECOND * 59) && takeovers.stands(SECOND * 60) && !takeovers.is_unsteady());
+        assert!(!takeovers.lasts(SECOND * 59) && takeovers.lasts(SECOND * 60) && !takeovers.is_unsteady());
     }
 
     #[test]
@@ -209,7 +243,7 @@ mod tests {
         takeovers.found(trace("own", 5), "own");
         assert!(!takeovers.is_proved());
         assert!(takeovers.found(trace("b", 3), "own") && takeovers.is_proved(), "it is back");
-        assert!(!takeovers.stands(SECOND * 299) && takeovers.stands(SECOND * 300) && !takeovers.is_proved());
+        assert!(!takeovers.lasts(SECOND * 299) && takeovers.lasts(SECOND * 300) && !takeovers.is_proved());
         assert!(!takeovers.asks(), "nothing has ended since");
     }
 

@@ -1,6 +1,7 @@
-//! The topics of version 1: `wardwatch/v1/{ward}/{box}/NAME`.
+//! The topics of version 1, `wardwatch/v1/{ward}/{box}/NAME`, and the form of the messages on them.
 
 use base::ids::{BoxId, WardId};
+use base::status::{Presence, Status};
 
 /// Topics on which a box publishes, and the one that it reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,21 @@ impl Topics {
         let topic = |name: &str| format!("wardwatch/v1/{ward}/{box_id}/{name}");
         Self { alert: topic("alert"), status: topic("status"), vitals: topic("vitals"), ack: topic("ack") }
     }
+}
+
+/// A message as it is sent.
+pub(super) fn payload(message: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(message).expect("messages are JSON")
+}
+
+/// The status of a box that is online.
+pub(super) fn online(status: Status) -> Status {
+    Status { presence: Presence::Online, ..status }
+}
+
+/// The status of a box that is offline.
+pub(super) fn offline(status: Status) -> Status {
+    Status { presence: Presence::Offline, cameras: Vec::new(), store: None, ..status }
 }
 
 #[cfg(test)]

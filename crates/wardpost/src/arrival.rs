@@ -8,6 +8,7 @@ use base::ids::{BoxId, WardId};
 use base::status::{self, Status};
 use base::time::WallTime;
 use base::vitals::{self, Vitals};
+use wardlink::client::Incoming;
 
 /// Maximum payload; a longer one is refused. An alert with its thumbnail has 40 KiB.
 pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
@@ -27,21 +28,6 @@ impl std::fmt::Display for Sender {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}/{}", self.ward, self.box_id)
     }
-}
-
-/// A message as it arrived.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// Its topic.
-    pub topic: String,
-    /// Its payload, as far as it was read; `bytes` is the whole length.
-    pub payload: Vec<u8>,
-    /// Its whole length.
-    pub bytes: usize,
-    /// The broker had retained it before the subscription: it tells nothing about the present.
-    pub retained: bool,
-    /// Time of its arrival.
-    pub at: WallTime,
 }
 
 /// A message after the checks, accepted or refused.
@@ -102,7 +88,7 @@ pub struct Refused {
 
 impl Arrival {
     /// Reads a message. Never fails: an invalid message becomes [`Content::Refused`].
-    pub fn read(message: Message) -> Self {
+    pub fn read(message: Incoming) -> Self {
         let (sender, kind) = match split(&message.topic) {
             Ok((sender, kind)) => (Some(sender), Ok(kind)),
             Err(why) => (None, Err(why)),
@@ -111,9 +97,9 @@ impl Arrival {
             Some(sender) => content(&message, sender, kind),
             None => Err("nobody sent it".to_owned()),
         });
-        let (at, retained) = (message.at, message.retained);
+        let (at, retained) = (message.at, message.is_retained);
         let content = content.unwrap_or_else(|why| {
-            let Message { topic, mut payload, bytes, .. } = message;
+            let Incoming { topic, mut payload, bytes, .. } = message;
             payload.truncate(REFUSED_BYTES_MAX);
             Content::Refused(Refused { topic, why, payload, bytes })
         });
@@ -145,7 +131,7 @@ fn split(topic: &str) -> Result<(Sender, Kind), String> {
     Ok((Sender { ward, box_id }, kind))
 }
 
-fn content(message: &Message, sender: &Sender, kind: Kind) -> Result<Content, String> {
+fn content(message: &Incoming, sender: &Sender, kind: Kind) -> Result<Content, String> {
     if message.bytes > PAYLOAD_BYTES_MAX {
         return Err(format!("it has {} bytes, more than {PAYLOAD_BYTES_MAX}", message.bytes));
     }
@@ -213,12 +199,12 @@ mod tests {
         }
     }
 
-    fn raw(topic: &str, payload: &[u8]) -> Message {
-        Message {
+    fn raw(topic: &str, payload: &[u8]) -> Incoming {
+        Incoming {
             topic: topic.to_owned(),
             payload: payload.to_vec(),
             bytes: payload.len(),
-            retained: false,
+            is_retained: false,
             at: WallTime::from_micros(7),
         }
     }

@@ -8,7 +8,7 @@
 
 pub mod arrival;
 pub mod cli;
-mod client;
+mod connection;
 pub mod presence;
 pub mod presentation;
 mod receiver;

@@ -5,7 +5,9 @@
 //! only one that writes arrivals. A disk that accepts no writes stops everything here: nothing is acknowledged, and box and
 //! broker keep their messages.
 
-use std::collections::{BTreeMap, VecDeque};
+mod acks;
+
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::thread::JoinHandle;
@@ -15,20 +17,22 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::arrival::{Arrival, Content, Message, Sender};
-use super::client::{Client, LinkError, Occurrence, Receipt, address};
+use super::arrival::{Arrival, Content, Sender};
+use super::connection::{Connection, ConnectionError, Event, address};
 use super::presence::{Reported, Sign, Watched};
 use super::settings::Settings;
 use super::storage::{Batch, Notice, NoticeKind, Storage, StorageError, Taken};
 use super::twins::Twins;
-use base::ack::{Ack, Writer};
+use acks::{Acks, is_ack};
+use base::ack::Writer;
 use base::backoff::{Backoff, scattered};
 use base::clock;
 use base::fault::{ErrorKind, chain, is_repeated};
-use base::ids::{OutboxId, WardId};
+use base::ids::OutboxId;
 use base::progress;
 use base::time::Monotonic;
-use wardlink::takeover::{self, Takeovers, Trace};
+use wardlink::client::{Incoming, Receipt};
+use wardlink::takeover::{self, Takeovers};
 
 /// Maximum number of messages in one transaction.
 const BATCH_MAX: usize = 64;
@@ -40,10 +44,8 @@ const CONFIG_WAIT: Duration = Duration::from_secs(30);
 const DISK_RETRY: Duration = Duration::from_secs(1);
 /// Outage of the broker above which a notice is made.
 const LINK_PATIENCE: Duration = Duration::from_secs(20);
-/// Time for which acknowledgements wait for the answer about the one that lies at the broker.
-const ANSWER: Duration = Duration::from_secs(5);
 /// Interval of checks for silent boxes.
-const LOOK_AROUND: Duration = Duration::from_secs(1);
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Interval of checks for expired entries.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
 /// Retention of the log of thumbnail accesses: two years, and no shorter than alerts.
@@ -133,37 +135,33 @@ struct Link {
     /// Client id of the post.
     client_id: String,
     takeovers: Takeovers,
-    /// This run of the post, and the number of its connection.
-    run: Writer,
-    /// Topic of an acknowledgement that was asked for, to know who wrote it; the subscription may still stand.
-    asked: Option<String>,
-    asked_at: Instant,
     /// The broker had acknowledged all messages when the connection ended.
     was_idle: bool,
     /// Time since which the broker's messages are received.
-    listening_since: Option<Monotonic>,
-    deaf_since: Instant,
-    /// The notice of the lost link has been made.
-    told_deaf: bool,
-    /// Acknowledgements that are due to boxes, the oldest first, one of each box.
-    due: VecDeque<(String, Ack)>,
+    subscribed_since: Option<Monotonic>,
+    disconnected_since: Instant,
+    /// The notice of the lost connection has been made.
+    has_reported_loss: bool,
+    acks: Acks,
     expire_at: Instant,
     /// The database's change counter when it was last read, and the last settlement then.
     seen: (i64, u64),
     backoff: Backoff,
-    /// The last complaint about the link, and about the disk, as they were logged.
-    said: [String; 2],
+    /// Reason for which there was no connection, as it was logged.
+    link_fault: String,
+    /// Reason for which the disk accepted no writes, as it was logged.
+    disk_fault: String,
 }
 
 /// Reason for which a connection has ended.
 enum End {
     Stopped,
-    Link(LinkError),
+    Link(ConnectionError),
     Storage(ReceiverError),
 }
 
-impl From<LinkError> for End {
-    fn from(error: LinkError) -> Self {
+impl From<ConnectionError> for End {
+    fn from(error: ConnectionError) -> Self {
         Self::Link(error)
     }
 }
@@ -185,23 +183,21 @@ impl Link {
         let run = Writer { client: client_id.clone(), run: OutboxId::random().to_string(), connection: 0 };
         Ok(Self {
             settings,
-            run,
-            asked: None,
-            asked_at: Instant::now(),
             storage: Some(storage),
             watched,
             twins: BTreeMap::new(),
             client_id,
             takeovers: Takeovers::default(),
             was_idle: false,
-            listening_since: None,
-            deaf_since: Instant::now(),
-            told_deaf: false,
-            due: VecDeque::new(),
+            subscribed_since: None,
+            disconnected_since: Instant::now(),
+            has_reported_loss: false,
+            acks: Acks::new(run),
             expire_at: Instant::now(),
             seen: (0, 0),
             backoff: Backoff::new(RECONNECT.0, RECONNECT.1),
-            said: [String::new(), String::new()],
+            link_fault: String::new(),
+            disk_fault: String::new(),
         })
     }
 
@@ -215,18 +211,18 @@ impl Link {
                 End::Link(error) => error,
             };
             let error = self.judged(error, begun.elapsed());
-            if self.listening_since.take().is_some() {
-                self.deaf_since = Instant::now();
+            if self.subscribed_since.take().is_some() {
+                self.disconnected_since = Instant::now();
             }
             let text = chain(&error);
-            if !is_repeated(&text, &self.said[0]) {
+            if !is_repeated(&text, &self.link_fault) {
                 tracing::warn!("{text}");
-                self.said[0].clone_from(&text);
+                self.link_fault.clone_from(&text);
             }
-            let is_another = matches!(error, LinkError::AnotherClient { .. });
-            if !self.told_deaf && (is_another || self.deaf_since.elapsed() >= LINK_PATIENCE) {
-                self.told_deaf = true;
-                self.tell(NoticeKind::LinkLost, Some(text), &mut stopped).await?;
+            let is_another = matches!(error, ConnectionError::AnotherClient { .. });
+            if !self.has_reported_loss && (is_another || self.disconnected_since.elapsed() >= LINK_PATIENCE) {
+                self.has_reported_loss = true;
+                self.store_notice(NoticeKind::LinkLost, Some(text), &mut stopped).await?;
             }
             let is_config = error.kind() == ErrorKind::Config;
             let pause = match self.takeovers.pause().filter(|_| is_another) {
@@ -242,50 +238,53 @@ impl Link {
     }
 
     /// Diagnoses the end of a connection with the history of those before it.
-    fn judged(&mut self, error: LinkError, stood: Duration) -> LinkError {
+    fn judged(&mut self, error: ConnectionError, lasted: Duration) -> ConnectionError {
         let end = match &error {
-            LinkError::Closed { .. } | LinkError::Link { .. }
-                if self.listening_since.is_some() && self.was_idle =>
+            ConnectionError::Closed { .. } | ConnectionError::Unreachable { .. }
+                if self.subscribed_since.is_some() && self.was_idle =>
             {
                 takeover::End::Idle
             }
-            _ if self.listening_since.is_some() => takeover::End::Other,
-            LinkError::Closed { .. } | LinkError::Link { .. } | LinkError::Handshake(_) => {
-                takeover::End::Unreachable
-            }
+            _ if self.subscribed_since.is_some() => takeover::End::Other,
+            ConnectionError::Closed { .. }
+            | ConnectionError::Unreachable { .. }
+            | ConnectionError::Handshake(_) => takeover::End::Unreachable,
             _ => takeover::End::Refused,
         };
-        self.takeovers.ended(end, stood);
+        self.takeovers.ended(end, lasted);
         let (broker, client_id) = (address(&self.settings.broker), self.client_id.clone());
-        let is_broken = matches!(error, LinkError::Closed { .. } | LinkError::Link { .. });
-        if is_broken && self.listening_since.is_some() && self.takeovers.is_proved() {
-            return LinkError::AnotherClient { broker, client_id };
+        let is_broken = matches!(error, ConnectionError::Closed { .. } | ConnectionError::Unreachable { .. });
+        if is_broken && self.subscribed_since.is_some() && self.takeovers.is_proved() {
+            return ConnectionError::AnotherClient { broker, client_id };
         }
         if end == takeover::End::Idle && self.takeovers.is_unsteady() {
             let also = format!(", or a second wardpost has the client id \"{client_id}\"");
-            let is_possible = self.takeovers.is_unanswered() || self.asked.is_none();
-            return LinkError::Unsteady { broker, also: if is_possible { also } else { String::new() } };
+            let is_possible = self.takeovers.is_unanswered() || !self.acks.is_asking();
+            return ConnectionError::Unsteady {
+                broker,
+                also: if is_possible { also } else { String::new() },
+            };
         }
         error
     }
 
     /// Runs one connection from its beginning to its end.
     async fn connection(&mut self, stopped: &mut watch::Receiver<bool>) -> End {
-        self.run.connection += 1;
-        let connecting = Client::connect(&self.settings.broker, &self.client_id, self.settings.ward.as_ref());
-        let client = tokio::select! {
-            client = connecting => client,
+        self.acks.writer.connection += 1;
+        let opening = Connection::open(&self.settings.broker, &self.client_id, self.settings.ward.as_ref());
+        let opened = tokio::select! {
+            opened = opening => opened,
             () = until(stopped) => return End::Stopped,
         };
-        let mut client = match client {
-            Ok(client) => client,
+        let mut connection = match opened {
+            Ok(connection) => connection,
             Err(error) => return End::Link(error),
         };
-        let served = self.serve(&mut client, stopped).await;
-        self.was_idle = client.is_idle();
+        let served = self.serve(&mut connection, stopped).await;
+        self.was_idle = connection.is_idle();
         match served {
             Ok(()) => {
-                client.say_goodbye().await;
+                connection.say_goodbye().await;
                 End::Stopped
             }
             Err(end) => end,
@@ -293,51 +292,52 @@ impl Link {
     }
 
     /// Stores and acknowledges until the connection ends; `Ok` when it was told to stop.
-    async fn serve(&mut self, client: &mut Client, stopped: &mut watch::Receiver<bool>) -> Result<(), End> {
+    async fn serve(
+        &mut self,
+        connection: &mut Connection,
+        stopped: &mut watch::Receiver<bool>,
+    ) -> Result<(), End> {
         self.seen.1 = self.last_settlement()?;
-        // Replaces acknowledgements left from the last connection: these are the stored ones.
-        let acks = self.storage().acks().map_err(ReceiverError::from)?;
-        self.due.clear();
-        acks.into_iter().for_each(|(ward, ack)| self.owe(&ward, ack));
-        self.ask_for_a_rival(client);
-        let mut tick = interval(LOOK_AROUND);
+        let stored = self.storage().acks().map_err(ReceiverError::from)?;
+        self.acks.connected(stored, &mut self.takeovers, connection);
+        let mut tick = interval(CHECK_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !*stopped.borrow_and_update() {
-            self.send_acks(client)?;
+            self.acks.send(connection)?;
             tokio::select! {
-                occurred = client.next() => self.gather(occurred?, client, stopped).await?,
-                _ = tick.tick() => self.look_around(stopped).await?,
+                occurred = connection.next() => self.gather(occurred?, connection, stopped).await?,
+                _ = tick.tick() => self.check_boxes(stopped).await?,
                 () = until(stopped) => {}
             }
         }
-        self.send_acks(client)?;
+        self.acks.send(connection)?;
         Ok(())
     }
 
     /// Collects one message and those that are waiting already, stores them, and only then acknowledges them.
     async fn gather(
         &mut self,
-        first: Occurrence,
-        client: &mut Client,
+        first: Event,
+        connection: &mut Connection,
         stopped: &mut watch::Receiver<bool>,
     ) -> Result<(), End> {
         let (mut batch, mut receipts) = (Batch::default(), Vec::<Receipt>::new());
         let (mut next, mut broken) = (Some(first), None);
         while let Some(occurred) = next.take() {
             match occurred {
-                Occurrence::Message(message, receipt) if is_ack(&message.topic) => {
-                    self.on_ack(&message, client);
+                Event::Message(message, receipt) if is_ack(&message.topic) => {
+                    self.acks.arrived(&message, &mut self.takeovers, connection);
                     receipts.push(receipt);
                 }
-                Occurrence::Message(message, receipt) => {
+                Event::Message(message, receipt) => {
                     self.arrived(message, &mut batch);
                     receipts.push(receipt);
                 }
-                Occurrence::Subscribed => self.subscribed(&mut batch),
-                Occurrence::Other => {}
+                Event::Subscribed => self.subscribed(&mut batch),
+                Event::Other => {}
             }
             if receipts.len() < BATCH_MAX {
-                next = client.try_next().unwrap_or_else(|error| {
+                next = connection.try_next().unwrap_or_else(|error| {
                     broken = Some(error);
                     None
                 });
@@ -349,44 +349,13 @@ impl Link {
             return Err(error.into());
         }
         for receipt in &receipts {
-            client.acknowledge(receipt)?;
+            connection.acknowledge(receipt)?;
         }
-        taken.acks.into_iter().for_each(|(ward, ack)| self.owe(&ward, ack));
+        self.acks.queue(taken.acks);
         Ok(())
     }
 
-    /// Asks for one of the post's own acknowledgements as it lies at the broker, after a connection that ended: another post of
-    /// this client id has replaced it.
-    fn ask_for_a_rival(&mut self, client: &Client) {
-        if let Some(topic) = self.asked.take() {
-            client.end_question(&topic);
-        }
-        if let Some((topic, _)) = self.due.front()
-            && self.takeovers.asks()
-        {
-            client.ask(topic);
-            self.asked = Some(topic.clone());
-            self.asked_at = Instant::now();
-        }
-    }
-
-    /// The first message that a question brings is the retained one; later ones are this connection's own.
-    fn on_ack(&mut self, message: &Message, client: &Client) {
-        if self.asked.as_ref() != Some(&message.topic) {
-            return;
-        }
-        client.end_question(&message.topic);
-        self.asked = None;
-        let writer = serde_json::from_slice::<Ack>(&message.payload).ok().and_then(|ack| ack.writer);
-        let writer = writer.filter(|writer| writer.client == self.client_id);
-        let Some(writer) = writer else { return };
-        let trace = Trace { run: writer.run, connection: writer.connection };
-        if self.takeovers.found(trace, &self.run.run) {
-            tracing::debug!("another run of this client id has written {}", message.topic);
-        }
-    }
-
-    fn arrived(&mut self, message: Message, batch: &mut Batch) {
+    fn arrived(&mut self, message: Incoming, batch: &mut Batch) {
         let arrival = Arrival::read(message);
         let sign = match &arrival.content {
             Content::Alert(_) => Some(Sign::Alert),
@@ -420,22 +389,22 @@ impl Link {
         // In a series of short connections, or with another client of this id, each would be logged.
         if !self.takeovers.is_proved() && !self.takeovers.is_unsteady() {
             tracing::info!("connected to the broker {}", address(&self.settings.broker));
-            self.said[0].clear();
+            self.link_fault.clear();
             self.backoff.reset();
         }
-        self.listening_since = Some(clock::monotonic());
-        if std::mem::take(&mut self.told_deaf) {
+        self.subscribed_since = Some(clock::monotonic());
+        if std::mem::take(&mut self.has_reported_loss) {
             batch.notices.push(Notice { at: clock::wall(), kind: NoticeKind::LinkBack, detail: None });
         }
     }
 
     /// Checks for boxes that have gone silent, and for expired entries.
-    async fn look_around(&mut self, stopped: &mut watch::Receiver<bool>) -> Result<(), ReceiverError> {
+    async fn check_boxes(&mut self, stopped: &mut watch::Receiver<bool>) -> Result<(), ReceiverError> {
         let mut batch = Batch::default();
-        if let Some(listening_since) = self.listening_since {
+        if let Some(subscribed_since) = self.subscribed_since {
             let (now, limit) = (clock::monotonic(), self.settings.silent_after);
             for (sender, watched) in &mut self.watched {
-                if let Some(reported) = watched.pass(now, listening_since, limit) {
+                if let Some(reported) = watched.pass(now, subscribed_since, limit) {
                     let detail = format!("nothing for {} s", limit.as_secs());
                     batch.notices.push(about(sender, reported, Some(detail)));
                 }
@@ -444,16 +413,16 @@ impl Link {
         if !batch.is_empty() {
             self.store(batch, stopped).await?;
         }
-        self.tell_what_was_settled()?;
+        self.acknowledge_settled()?;
         if Instant::now() >= self.expire_at {
             let has_more = self.expire().await?;
-            self.expire_at = Instant::now() + if has_more { LOOK_AROUND } else { EXPIRE_EVERY };
+            self.expire_at = Instant::now() + if has_more { CHECK_EVERY } else { EXPIRE_EVERY };
         }
         Ok(())
     }
 
     /// Acknowledges numbers that a person has declared lost to their boxes, which are then not asked for them any more.
-    fn tell_what_was_settled(&mut self) -> Result<(), ReceiverError> {
+    fn acknowledge_settled(&mut self) -> Result<(), ReceiverError> {
         let change = self.storage().change()?;
         if std::mem::replace(&mut self.seen.0, change) == change {
             return Ok(());
@@ -461,11 +430,11 @@ impl Link {
         let settled = self.storage().settlements(self.seen.1)?;
         let Some(last) = settled.last() else { return Ok(()) };
         self.seen.1 = last.number;
-        for (ward, ack) in self.storage().acks()? {
-            if settled.iter().any(|one| one.sender.ward == ward && one.sender.box_id == ack.box_id) {
-                self.owe(&ward, ack);
-            }
-        }
+        let mut acks = self.storage().acks()?;
+        acks.retain(|(ward, ack)| {
+            settled.iter().any(|one| one.sender.ward == *ward && one.sender.box_id == ack.box_id)
+        });
+        self.acks.queue(acks);
         Ok(())
     }
 
@@ -473,7 +442,7 @@ impl Link {
         Ok(self.storage().settlements(self.seen.1)?.last().map_or(self.seen.1, |one| one.number))
     }
 
-    async fn tell(
+    async fn store_notice(
         &mut self,
         kind: NoticeKind,
         detail: Option<String>,
@@ -501,7 +470,7 @@ impl Link {
             self.storage = Some(storage);
             let error = match taken {
                 Ok(taken) => {
-                    if !std::mem::take(&mut self.said[1]).is_empty() {
+                    if !std::mem::take(&mut self.disk_fault).is_empty() {
                         tracing::info!("the database takes alerts again");
                     }
                     return Ok(taken);
@@ -510,9 +479,9 @@ impl Link {
                 Err(error) => return Err(error.into()),
             };
             let text = chain(&error);
-            if !is_repeated(&text, &self.said[1]) {
-                tracing::error!("{text}; nothing is acknowledged, and it is tried again");
-                self.said[1].clone_from(&text);
+            if !is_repeated(&text, &self.disk_fault) {
+                tracing::error!("{text}; alerts are not acknowledged until the database accepts them");
+                self.disk_fault.clone_from(&text);
             }
             tokio::select! {
                 () = sleep(DISK_RETRY) => batch = again,
@@ -540,28 +509,6 @@ impl Link {
         }))
     }
 
-    /// Queues the latest acknowledgement of a box; it replaces an earlier one that has not left.
-    fn owe(&mut self, ward: &WardId, ack: Ack) {
-        let topic = format!("wardwatch/v1/{ward}/{}/ack", ack.box_id);
-        match self.due.iter_mut().find(|(other, _)| *other == topic) {
-            Some((_, waiting)) => *waiting = ack,
-            None => self.due.push_back((topic, ack)),
-        }
-    }
-
-    fn send_acks(&mut self, client: &mut Client) -> Result<(), LinkError> {
-        // The client may send one before the question, whose answer it would be.
-        if self.asked.is_some() && self.asked_at.elapsed() < ANSWER {
-            return Ok(());
-        }
-        while client.has_room() {
-            let Some((topic, ack)) = self.due.pop_front() else { return Ok(()) };
-            let ack = Ack { writer: Some(self.run.clone()), ..ack };
-            client.publish_retained(&topic, serde_json::to_vec(&ack).expect("an acknowledgement is JSON"))?;
-        }
-        Ok(())
-    }
-
     fn storage(&self) -> &Storage {
         self.storage.as_ref().expect("who has it gives it back before anything else happens")
     }
@@ -569,10 +516,6 @@ impl Link {
     fn lend(&mut self) -> Storage {
         self.storage.take().expect("who has it gives it back before anything else happens")
     }
-}
-
-fn is_ack(topic: &str) -> bool {
-    topic.starts_with("wardwatch/v1/") && topic.ends_with("/ack")
 }
 
 fn about(sender: &Sender, reported: Reported, detail: Option<String>) -> Notice {

@@ -258,8 +258,7 @@ impl Written {
             .ok()?;
         let tls = self.tls(is_tls, problems);
         let credentials = self.credentials(problems);
-        let of_ward = || ward.map(|ward| format!("wardpost-{ward}"));
-        let client_id = written.client_id.clone().or_else(of_ward);
+        let client_id = written.client_id.clone().or_else(|| ward.map(|ward| format!("wardpost-{ward}")));
         if client_id.as_ref().is_some_and(String::is_empty) {
             problems.push(
                 "broker.client_id (--client-id): must say something, so that the broker knows the post again"
@@ -357,8 +356,8 @@ fn address(url: &str) -> Result<(String, u16, bool), String> {
             "user and password do not stand in a URL; give broker.user and broker.password_file".to_owned()
         );
     }
-    let is_inside_brackets = |at: usize| rest[at..].contains(']');
-    let (host, port) = match rest.rfind(':').filter(|at| !is_inside_brackets(*at)) {
+    // A colon before a bracket belongs to an IPv6 address.
+    let (host, port) = match rest.rfind(':').filter(|at| !rest[*at..].contains(']')) {
         Some(at) => (
             &rest[..at],
             rest[at + 1..].parse().map_err(|_| format!("\"{}\" is no port; {RIGHT}", &rest[at + 1..]))?,

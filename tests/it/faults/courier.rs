@@ -14,7 +14,7 @@ use wardlink::Publisher;
 
 use super::{figure, rounds};
 use crate::publish::post::of_post;
-use crate::publish::{LONG, StoreOutbox, Telling};
+use crate::publish::{LONG, Telling};
 use crate::support::broker::{BrokerOptions, TestBroker};
 use crate::support::post::{Memory, StandInPost};
 use crate::support::sample::opened;
@@ -33,7 +33,7 @@ fn child_that_is_killed() {
     let directory = orders.next().unwrap();
     println!();
     let store = crate::store::open(crate::store::settings(directory.as_ref()));
-    let outbox = Arc::new(StoreOutbox(store.clone()));
+    let outbox = Arc::new(store.clone());
     let publisher = Publisher::start(of_post(port), outbox, Arc::new(Telling::default())).unwrap();
     let mut random = StdRng::seed_from_u64(first);
     for number in first.. {
@@ -129,7 +129,7 @@ fn nothing_is_lost_between_the_rule_and_the_post() {
 
     let store = crate::store::open(crate::store::settings(place.path()));
     let waiting = store.outbox_depth().unwrap().0;
-    let outbox = Arc::new(StoreOutbox(store.clone()));
+    let outbox = Arc::new(store.clone());
     let publisher = Publisher::start(of_post(broker.port), outbox, Arc::new(Telling::default())).unwrap();
     wait_until("the outbox is empty", 4 * LONG, || store.outbox_depth().unwrap().0 == 0);
     let (stored, told): (_, BTreeSet<u64>) = (memory.stored(), kept.iter().map(|(seq, _)| *seq).collect());

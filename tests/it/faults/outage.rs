@@ -14,7 +14,7 @@ use wardlink::Publisher;
 
 use super::{figure, rounds};
 use crate::publish::post::of_post;
-use crate::publish::{LONG, Sender, StoreOutbox, Telling};
+use crate::publish::{LONG, Sender, Telling};
 use crate::support::broker::{BrokerOptions, TestBroker};
 use crate::support::post::{Memory, StandInPost};
 use crate::support::proxy::{Proxy, Weather};
@@ -72,7 +72,7 @@ fn a_week_without_a_broker_costs_pictures_only() {
     let broker = TestBroker::start(&BrokerOptions::default());
     let post = StandInPost::start(broker.inside_port, &Arc::new(Memory::default()));
     let (begun, patience) = (Instant::now(), Duration::from_secs(60) + Duration::from_millis(count * 20));
-    let outbox = Arc::new(StoreOutbox(store.clone()));
+    let outbox = Arc::new(store.clone());
     let publisher = Publisher::start(of_post(broker.port), outbox, Arc::new(Telling::default())).unwrap();
     wait_until("the outbox is empty", patience, || store.outbox_depth().unwrap().0 == 0);
     let rate = count as f64 / begun.elapsed().as_secs_f64();

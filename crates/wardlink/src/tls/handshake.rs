@@ -196,7 +196,7 @@ impl HandshakeError {
 
     /// The same for a connection that ended before the broker's welcome. A peer that hangs up then, or answers in
     /// another protocol than MQTT, rejects TLS, its absence or the certificate.
-    pub fn before_the_welcome(
+    pub fn before_connack(
         error: &(dyn Error + 'static),
         is_no_mqtt: bool,
         attempt: &Attempt<'_>,

@@ -72,7 +72,7 @@ impl Follower {
         let alerts = storage.alerts(&filter)?;
         let notices = storage.notices(self.notice, READ_MAX)?;
         // After the alerts: the late thumbnails of these are here, too.
-        let late = storage.late_thumbnails(self.late, READ_MAX)?;
+        let mut late = storage.late_thumbnails(self.late, READ_MAX)?;
         if alerts.is_empty() && notices.is_empty() && late.is_empty() {
             self.pictured.clear();
             return Ok(None);
@@ -81,8 +81,8 @@ impl Follower {
         self.notice = notices.last().map_or(self.notice, |notice| notice.number);
         self.late = late.last().map_or(self.late, |late| late.number);
         self.pictured.extend(alerts.iter().filter(|stored| has_its_own(stored)).map(|stored| stored.number));
-        let is_news = |late: &LateThumbnail| !self.pictured.contains(&late.stored.number);
-        Ok(Some(entries(alerts, notices, late.into_iter().filter(is_news).collect())))
+        late.retain(|late| !self.pictured.contains(&late.stored.number));
+        Ok(Some(entries(alerts, notices, late)))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The command line of `wardpost`, the ward post: one file per subcommand.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
+
 pub mod follow;
 mod inline;
 mod list;
@@ -111,7 +113,7 @@ impl ConfigArgs {
     }
 }
 
-/// What is shown, and how.
+/// Options of the commands that show something.
 #[derive(Debug, clap::Args)]
 struct ShowingArgs {
     #[command(flatten)]
@@ -134,9 +136,9 @@ impl ShowingArgs {
 
 /// Language of the environment.
 pub fn language_of_the_locale() -> Language {
-    let set = |key: &&str| std::env::var(key).ok().filter(|name| !name.is_empty());
-    let name = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(set);
-    Language::of_locale(&name.unwrap_or_default())
+    let names = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|key| std::env::var(key).ok());
+    let set = names.into_iter().find(|name| !name.is_empty());
+    Language::of_locale(&set.unwrap_or_default())
 }
 
 /// An access to a thumbnail, now, by the user of this process.

@@ -71,9 +71,8 @@ fn sender(args: &Args, storage: &Storage) -> anyhow::Result<Option<Sender>> {
             Some(one) => bail!("{} wards have a box {box_id}; name one as \"{one}\"", known.len()),
         }
     };
-    let of_outbox = |hole: &&crate::storage::Hole| hole.sender == *sender && hole.outbox == args.outbox;
     let holes = storage.holes()?;
-    if holes.iter().filter(of_outbox).any(|hole| !hole.is_lost) {
+    if holes.iter().any(|hole| hole.sender == *sender && hole.outbox == args.outbox && !hole.is_lost) {
         return Ok(Some(sender.clone()));
     }
     if !storage.has_outbox(sender, args.outbox)? {

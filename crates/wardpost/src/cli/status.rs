@@ -43,13 +43,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     }
     let now = clock::wall();
-    let has_twins = |at: WallTime| now.since(at) < TWINS_FOR;
-    let is_well = |known: &BoxState| {
-        known.reported == Reported::Here
-            && known.numbers.missing == 0
-            && !known.twins_at.is_some_and(has_twins)
-    };
-    Ok(if boxes.iter().all(is_well) { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
+    let is_well = boxes.iter().all(|known| is_well(known, now));
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
+}
+
+fn is_well(known: &BoxState, now: WallTime) -> bool {
+    let has_twins = known.twins_at.is_some_and(|at| now.since(at) < TWINS_FOR);
+    known.reported == Reported::Here && known.numbers.missing == 0 && !has_twins
 }
 
 fn json(known: &BoxState) -> Value {

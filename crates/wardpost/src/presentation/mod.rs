@@ -139,8 +139,7 @@ impl Presentation {
             lines.push((Word::Thumbnail, none() + &why));
         }
         let width = lines.iter().map(|(name, _)| self.word(*name).chars().count()).max().unwrap_or(0);
-        let line = |(name, text): (Word, String)| format!("{:<width$}  {text}\n", self.word(name));
-        lines.into_iter().map(line).collect()
+        lines.into_iter().map(|(name, text)| format!("{:<width$}  {text}\n", self.word(name))).collect()
     }
 
     /// The head of a table of alerts.
@@ -284,9 +283,14 @@ impl Presentation {
     /// Number of subjects of each label; empty for none. For a further alert of an incident, the new subjects, and the number
     /// of all.
     fn subjects(&self, alert: &Alert) -> String {
-        let of = |label: Label| alert.subjects.iter().filter(|subject| subject.label == label).count() as u32;
-        let labels: Vec<(Label, u32)> =
-            Label::ALL.into_iter().map(|label| (label, of(label))).filter(|(_, count)| *count > 0).collect();
+        let labels: Vec<(Label, u32)> = Label::ALL
+            .into_iter()
+            .map(|label| {
+                let of_label = alert.subjects.iter().filter(|subject| subject.label == label);
+                (label, of_label.count() as u32)
+            })
+            .filter(|(_, count)| *count > 0)
+            .collect();
         let several = |labels: &[(Label, u32)]| {
             let several = labels.iter().map(|(label, count)| counted(self.language, *count, *label));
             several.collect::<Vec<_>>().join(" + ")
@@ -356,11 +360,11 @@ fn span(span: Duration) -> String {
 
 /// Replaces characters that control a terminal, or the direction of the text around them.
 fn clean(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if is_steering(c) { '\u{fffd}' } else { c }).collect()
+}
+
+fn is_steering(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

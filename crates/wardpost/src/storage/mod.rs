@@ -124,16 +124,7 @@ impl Storage {
     }
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<Self, StorageError> {
-        let prepare = |connection: Connection| {
-            connection.busy_timeout(BUSY_TIMEOUT)?;
-            connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-            connection.pragma_update(None, "synchronous", "FULL")?;
-            connection.pragma_update(None, "foreign_keys", true)?;
-            Ok(connection)
-        };
-        let opened =
-            Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).and_then(prepare);
-        match opened {
+        match open(path, flags) {
             Ok(connection) => Ok(Self { connection, path: path.to_owned(), _lock: None }),
             Err(source) => Err(StorageError::Sql { action: "open", path: path.to_owned(), source }),
         }
@@ -152,13 +143,7 @@ impl Storage {
         let taken = self.version()?;
         for (number, step) in (1i64..).zip(STEPS).skip(taken) {
             let failed = self.failed("bring up to date");
-            let take = |connection: &mut Connection| {
-                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-                transaction.execute_batch(step)?;
-                transaction.pragma_update(None, "user_version", number)?;
-                transaction.commit()
-            };
-            take(&mut self.connection).map_err(failed)?;
+            take_step(&mut self.connection, number, step).map_err(failed)?;
         }
         Ok(())
     }
@@ -167,6 +152,24 @@ impl Storage {
         let path = self.path.clone();
         move |source| StorageError::Sql { action, path: path.clone(), source }
     }
+}
+
+/// Opens the file, with every commit on the disk before it counts.
+fn open(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    Ok(connection)
+}
+
+/// Takes one migration step, in a transaction with its number.
+fn take_step(connection: &mut Connection, number: i64, step: &str) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(step)?;
+    transaction.pragma_update(None, "user_version", number)?;
+    transaction.commit()
 }
 
 /// A number as SQLite has it; counts and sequence numbers never reach its end.

@@ -268,8 +268,8 @@ impl Storage {
     /// # Errors
     /// The database cannot be read.
     pub fn last_late_thumbnail(&self) -> Result<u64, StorageError> {
-        let newest = |row: &Row<'_>| row.get::<_, Option<i64>>(0);
-        let read = self.connection.query_row("SELECT max(number) FROM late_thumbnail", [], newest);
+        let read: Result<Option<i64>, _> =
+            self.connection.query_row("SELECT max(number) FROM late_thumbnail", [], |row| row.get(0));
         Ok(read.map_err(self.failed("read"))?.map_or(0, i64::unsigned_abs))
     }
 
@@ -323,8 +323,9 @@ impl Storage {
             let missing = between(&covered).into_iter().map(|gap| (gap, false));
             let mut gaps: Vec<(Gap, bool)> = missing.chain(lost).collect();
             gaps.sort_by_key(|(gap, _)| gap.first);
-            let hole = |(gap, is_lost)| Hole { sender: sender.clone(), outbox, is_former, is_lost, gap };
-            holes.extend(gaps.into_iter().map(hole));
+            for (gap, is_lost) in gaps {
+                holes.push(Hole { sender: sender.clone(), outbox, is_former, is_lost, gap });
+            }
         }
         Ok(holes)
     }
@@ -334,8 +335,8 @@ impl Storage {
     /// # Errors
     /// The database cannot be read.
     pub fn last_received(&self) -> Result<Option<WallTime>, StorageError> {
-        let newest = |row: &Row<'_>| row.get::<_, Option<i64>>(0);
-        let read = self.connection.query_row("SELECT max(received_us) FROM alert", [], newest);
+        let read: Result<Option<i64>, _> =
+            self.connection.query_row("SELECT max(received_us) FROM alert", [], |row| row.get(0));
         Ok(read.map_err(self.failed("read"))?.map(WallTime::from_micros))
     }
 

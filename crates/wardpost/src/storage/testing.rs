@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use crate::arrival::{Arrival, Message, Sender};
+use crate::arrival::{Arrival, Sender};
 use base::alert::Alert;
 use base::ids::AlertId;
 use base::status::OutboxStatus;
 use base::time::WallTime;
+use wardlink::client::Incoming;
 
 /// A box of ward `ben-nghe`.
 pub fn sender(box_id: &str) -> Sender {
@@ -31,13 +32,13 @@ pub fn alert(box_id: &str, seq: u64) -> Alert {
 }
 
 /// Message of an alert, as the broker delivers it.
-pub fn message(alert: &Alert) -> Message {
+pub fn message(alert: &Alert) -> Incoming {
     let payload = serde_json::to_vec(alert).unwrap();
-    Message {
+    Incoming {
         topic: format!("wardwatch/v1/{}/{}/alert", alert.ward, alert.box_id),
         bytes: payload.len(),
         payload,
-        retained: false,
+        is_retained: false,
         at: WallTime::from_micros(1_777_673_644_000_000),
     }
 }
@@ -55,11 +56,11 @@ pub fn status(box_id: &str, outbox: Option<OutboxStatus>) -> Arrival {
         "outbox": outbox, "clock": "synced",
     });
     let payload = status.to_string().into_bytes();
-    Arrival::read(Message {
+    Arrival::read(Incoming {
         topic: format!("wardwatch/v1/ben-nghe/{box_id}/status"),
         bytes: payload.len(),
         payload,
-        retained: false,
+        is_retained: false,
         at: WallTime::from_micros(1_777_673_644_000_000),
     })
 }

@@ -70,7 +70,7 @@ pub struct Taken {
     pub stored: u64,
     /// Alerts that were there already.
     pub duplicates: u64,
-    /// Alerts whose number another message has, or that differ from what was there.
+    /// Alerts whose number another message has, or that differ from the stored ones.
     pub conflicts: u64,
     /// Acknowledgements for the boxes, one of each box; the box with the latest message is last.
     pub acks: Vec<(WardId, Ack)>,
@@ -161,7 +161,7 @@ fn take(connection: &mut Connection, batch: &Batch) -> Result<Taken> {
     Ok(taken)
 }
 
-/// True for a preview in a reduced form: the box asks what the post has, since it has heard nothing of larger messages.
+/// True for a preview in a reduced form: the box asks for the stored numbers, since it has heard nothing of larger messages.
 fn asks_for_an_answer(alert: &Alert) -> bool {
     alert.details_withheld.is_some() && alert.outbox != OutboxId::default()
 }
@@ -175,6 +175,13 @@ struct Present {
     has_thumbnail: bool,
 }
 
+impl Present {
+    /// True where the message that came has the outbox and the number of the stored one.
+    fn has_place(&self, arrived: &ArrivedAlert) -> bool {
+        self.seq == sql(arrived.alert.seq) && self.outbox == arrived.alert.outbox.to_string()
+    }
+}
+
 fn take_alert(
     transaction: &Transaction<'_>,
     sender: &Sender,
@@ -183,7 +190,6 @@ fn take_alert(
     taken: &mut Taken,
 ) -> Result<()> {
     let alert = &arrived.alert;
-    let (outbox, seq) = (alert.outbox.to_string(), sql(alert.seq));
     let is_numbered = alert.seq != NOT_KEPT;
     let (covered, lost) = (Runs::covered(sender, alert.outbox), Runs::lost(sender, alert.outbox));
     if let Some(former) = arrived.former() {
@@ -201,46 +207,21 @@ fn take_alert(
             }
         }
         Some(present) => {
-            let same_place = present.seq == seq && present.outbox == outbox;
-            if is_numbered && !same_place && (present.seq == 0 || present.outbox != outbox) {
-                // Sent before it was stored, or sent again from a rebuilt store.
-                transaction
-                    .prepare_cached("UPDATE alert SET outbox = ?2, seq = ?3 WHERE number = ?1")?
-                    .execute(params![present.number, outbox, seq])?;
-            }
-            let late_thumbnail = alert.thumbnail.as_ref().filter(|_| !present.has_thumbnail);
-            if let Some(thumbnail) = late_thumbnail {
-                add_thumbnail(transaction, present.number, thumbnail, at)?;
-            }
-            let is_same = says_the_same(&present.message, &arrived.message);
-            if is_same && replaces(&present.message, &arrived.message) {
-                transaction
-                    .prepare_cached("UPDATE alert SET message = ?2 WHERE number = ?1")?
-                    .execute(params![present.number, arrived.message.to_string()])?;
-            }
-            let brings_its_number = is_numbered && present.seq == 0;
-            if !brings_its_number && late_thumbnail.is_none() {
-                taken.duplicates += 1;
-                transaction
-                    .prepare_cached("UPDATE alert SET repeats = repeats + 1 WHERE number = ?1")?
-                    .execute([present.number])?;
-                count(transaction, sender, "duplicates")?;
-            }
-            if is_taken && !same_place {
-                conflict = Some("another message has its number");
-            }
+            let is_same = take_again(transaction, sender, arrived, &present, at, taken)?;
             if !is_same {
                 conflict =
                     Some("it says something else than the message of the same id and phase that is stored");
-                keep_other(transaction, sender, arrived, at)?;
+            } else if is_taken && !present.has_place(arrived) {
+                conflict = Some("another message has its number");
             }
         }
     }
     if let Some(why) = conflict {
         tracing::warn!(
-            "{sender}: alert {} ({}), number {seq}: {why}; both are kept",
+            "{sender}: alert {} ({}), number {}: {why}; both are kept",
             alert.id,
-            alert.phase.as_str()
+            alert.phase.as_str(),
+            alert.seq
         );
         taken.conflicts += 1;
         count(transaction, sender, "conflicts")?;
@@ -252,6 +233,48 @@ fn take_alert(
         }
     }
     Ok(())
+}
+
+/// Takes a message that is stored already: adds its number and its thumbnail where they were missing, and counts a repeat.
+/// `false` where it says something else than the stored one; it is then kept beside that.
+fn take_again(
+    transaction: &Transaction<'_>,
+    sender: &Sender,
+    arrived: &ArrivedAlert,
+    present: &Present,
+    at: WallTime,
+    taken: &mut Taken,
+) -> Result<bool> {
+    let alert = &arrived.alert;
+    let (outbox, is_numbered) = (alert.outbox.to_string(), alert.seq != NOT_KEPT);
+    if is_numbered && !present.has_place(arrived) && (present.seq == 0 || present.outbox != outbox) {
+        // Sent before it was stored, or sent again from a rebuilt store.
+        transaction
+            .prepare_cached("UPDATE alert SET outbox = ?2, seq = ?3 WHERE number = ?1")?
+            .execute(params![present.number, outbox, sql(alert.seq)])?;
+    }
+    let late_thumbnail = alert.thumbnail.as_ref().filter(|_| !present.has_thumbnail);
+    if let Some(thumbnail) = late_thumbnail {
+        add_thumbnail(transaction, present.number, thumbnail, at)?;
+    }
+    let is_same = says_the_same(&present.message, &arrived.message);
+    if is_same && replaces(&present.message, &arrived.message) {
+        transaction
+            .prepare_cached("UPDATE alert SET message = ?2 WHERE number = ?1")?
+            .execute(params![present.number, arrived.message.to_string()])?;
+    }
+    let brings_its_number = is_numbered && present.seq == 0;
+    if !brings_its_number && late_thumbnail.is_none() {
+        taken.duplicates += 1;
+        transaction
+            .prepare_cached("UPDATE alert SET repeats = repeats + 1 WHERE number = ?1")?
+            .execute([present.number])?;
+        count(transaction, sender, "duplicates")?;
+    }
+    if !is_same {
+        keep_other(transaction, sender, arrived, at)?;
+    }
+    Ok(is_same)
 }
 
 /// Numbers that arrived, or were declared lost, under the box's former name are no holes under the present one.
@@ -377,7 +400,7 @@ fn common_part(mut message: Value, is_reduced: bool) -> Value {
             keys.iter().for_each(|key| drop(fields.remove(*key)));
         }
     };
-    // The reason of what is left out may come later, where the picture was in flight before.
+    // The reason of the missing parts may come later, where the picture was in flight before.
     let keys = ["seq", "outbox", "ward", "box", "former", "thumbnail_withheld", "details_withheld"];
     remove(Some(&mut message), &keys);
     if is_reduced {

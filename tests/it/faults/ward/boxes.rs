@@ -20,8 +20,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, RngCore as _, SeedableRng};
 use wardlink::{Publisher, Settings, StatusSource};
 
+use crate::publish::Telling;
 use crate::publish::post::of_post;
-use crate::publish::{StoreOutbox, Telling};
 use crate::support::sample::{closed, opened};
 
 const ORDERS: &str = "WARDWATCH_WARD_BOX";
@@ -198,7 +198,7 @@ fn child_that_keeps_and_sends() {
         keep_alive: Duration::from_secs(keep_alive.parse().unwrap()),
         ..of_post(port.parse().unwrap())
     };
-    let outbox = Arc::new(StoreOutbox(store.clone()));
+    let outbox = Arc::new(store.clone());
     let publisher = Publisher::start(settings, outbox, Arc::new(Itself(box_id.to_owned()))).unwrap();
     let is_enough = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&is_enough);

@@ -142,8 +142,8 @@ fn the_judge_sees_what_is_lost_and_what_is_there_twice() {
     assert_eq!((hole.lost, hole.holes), (0, 1));
     let twice = verdict(&[there(1, "a1"), there(2, "a2"), there(3, "a2")]);
     assert_eq!(twice.twice, 1);
-    let announced = verdict(&[there(0, "a0"), there(1, "a1"), there(2, "a2"), there(3, "a3")]);
-    assert_eq!(announced.wrong, 1, "an announcement that never got its number");
+    let unsaved = verdict(&[there(0, "a0"), there(1, "a1"), there(2, "a2"), there(3, "a3")]);
+    assert_eq!(unsaved.wrong, 1, "an unsaved alert that never got its number");
     let mixed = verdict(&[there(1, "a2"), there(2, "a1"), there(3, "a3")]);
     assert_eq!((mixed.lost, mixed.wrong), (0, 2));
     let mut bare = [there(1, "a1"), there(2, "a2"), there(3, "a3")];

@@ -6,13 +6,13 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::arrival::Message;
 use crate::storage::testing::{alert, arrival, sender, status};
 use crate::storage::{Filter, Look, Verdict};
 use base::alert::{Alert, Form};
 use base::event::Phase;
 use base::ids::AlertId;
 use base::status::OutboxStatus;
+use wardlink::client::Incoming;
 
 fn open() -> (Storage, TempDir) {
     let place = tempfile::tempdir().unwrap();
@@ -94,19 +94,19 @@ fn a_renamed_box_brings_its_backlog_under_its_present_name_without_holes_or_doub
 }
 
 #[test]
-fn an_alert_that_was_announced_gets_its_number_later_and_is_shown_once() {
+fn an_unsaved_alert_gets_its_number_later_and_is_shown_once() {
     let (mut storage, _place) = open();
-    let announced = alert("box-1", NOT_KEPT);
-    let taken = storage.take(&batch(std::slice::from_ref(&announced))).unwrap();
+    let unsaved = alert("box-1", NOT_KEPT);
+    let taken = storage.take(&batch(std::slice::from_ref(&unsaved))).unwrap();
     assert_eq!((taken.stored, taken.acks.len()), (1, 0), "it has no number to acknowledge");
     let outbox = OutboxId(uuid::Uuid::from_u128(3));
-    let numbered = Alert { seq: 1, outbox, ..announced.clone() };
+    let numbered = Alert { seq: 1, outbox, ..unsaved.clone() };
     let taken = storage.take(&batch(std::slice::from_ref(&numbered))).unwrap();
     assert_eq!((taken.stored, taken.duplicates, taken.conflicts), (0, 0, 0));
     assert_eq!((taken.acks[0].1.contiguous, taken.acks[0].1.outbox), (1, outbox));
-    assert_eq!(shown(&storage), [(announced.id, 1)]);
+    assert_eq!(shown(&storage), [(unsaved.id, 1)]);
     // The unnumbered message once more, late.
-    assert_eq!(storage.take(&batch(&[announced])).unwrap().duplicates, 1);
+    assert_eq!(storage.take(&batch(&[unsaved])).unwrap().duplicates, 1);
     assert_eq!(shown(&storage), [(numbered.id, 1)]);
 }
 
@@ -114,8 +114,8 @@ fn an_alert_that_was_announced_gets_its_number_later_and_is_shown_once() {
 fn a_picture_that_comes_later_is_added_once() {
     let (mut storage, _place) = open();
     let whole = alert("box-1", 1);
-    let herald = Alert { seq: NOT_KEPT, thumbnail: None, ..whole.clone() };
-    storage.take(&batch(std::slice::from_ref(&herald))).unwrap();
+    let preview = Alert { seq: NOT_KEPT, thumbnail: None, ..whole.clone() };
+    storage.take(&batch(std::slice::from_ref(&preview))).unwrap();
     assert_eq!(storage.alerts(&Filter::default()).unwrap()[0].thumbnail, None);
     let taken = storage.take(&batch(std::slice::from_ref(&whole))).unwrap();
     assert_eq!((taken.stored, taken.duplicates, taken.conflicts, taken.acks[0].1.contiguous), (0, 0, 0, 1));
@@ -126,7 +126,7 @@ fn a_picture_that_comes_later_is_added_once() {
     assert_eq!(storage.thumbnail(1, &look).unwrap(), whole.thumbnail.clone().map(|thumbnail| thumbnail.0));
     // Once more, with another picture: the first one stays.
     let other = Alert { thumbnail: Some(Thumbnail(vec![7])), ..whole.clone() };
-    let taken = storage.take(&batch(&[other, herald])).unwrap();
+    let taken = storage.take(&batch(&[other, preview])).unwrap();
     assert_eq!((taken.duplicates, taken.conflicts), (2, 0));
     assert_eq!(storage.thumbnail(1, &look).unwrap(), whole.thumbnail.map(|thumbnail| thumbnail.0));
     assert!(storage.late_thumbnails(1, 9).unwrap().is_empty());
@@ -249,11 +249,11 @@ fn the_refused_are_bounded_and_counted_to_their_box() {
     let (mut storage, _place) = open();
     storage.take(&batch(&[alert("box-1", 1)])).unwrap();
     let garbage = |number: usize| {
-        Arrival::read(Message {
+        Arrival::read(Incoming {
             topic: "wardwatch/v1/ben-nghe/box-1/alert".into(),
             payload: format!("garbage {number}").into_bytes(),
             bytes: 9,
-            retained: false,
+            is_retained: false,
             at: WallTime::from_micros(1),
         })
     };
@@ -332,10 +332,10 @@ proptest! {
         let mut ids = BTreeSet::new();
         let mut pictured = BTreeSet::new();
         let mut alerts = Vec::new();
-        for (which, at, is_announced, has_picture) in coming {
+        for (which, at, is_unsaved, has_picture) in coming {
             let mut one = made[which][at].clone();
             ids.insert(one.id);
-            if is_announced {
+            if is_unsaved {
                 one.seq = NOT_KEPT;
             } else {
                 numbers.entry(which).or_default().insert(one.seq);

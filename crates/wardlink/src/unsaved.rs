@@ -8,33 +8,33 @@ use base::event::Phase;
 use base::ids::AlertId;
 
 /// Maximum number of them. Beyond that the oldest is dropped here, and waits for the disk alone.
-pub const UNKEPT_MAX: usize = 64;
+pub const UNSAVED_MAX: usize = 64;
 
 /// The unsaved alerts that the broker has not acknowledged, each with a number that grows.
 #[derive(Debug, Default)]
-pub(super) struct Unkept {
-    announced: Mutex<Announced>,
+pub(super) struct UnsavedAlerts {
+    list: Mutex<List>,
 }
 
 #[derive(Debug, Default)]
-struct Announced {
+struct List {
     last: u64,
     alerts: VecDeque<(u64, Alert)>,
 }
 
-impl Unkept {
+impl UnsavedAlerts {
     /// Adds an alert, unless it is already here.
     pub fn add(&self, alert: Alert) {
-        let mut announced = self.lock();
-        if announced.alerts.iter().any(|(_, one)| (one.id, one.phase) == (alert.id, alert.phase)) {
+        let mut list = self.lock();
+        if list.alerts.iter().any(|(_, one)| (one.id, one.phase) == (alert.id, alert.phase)) {
             return;
         }
-        if announced.alerts.len() == UNKEPT_MAX {
-            announced.alerts.pop_front();
+        if list.alerts.len() == UNSAVED_MAX {
+            list.alerts.pop_front();
         }
-        announced.last += 1;
-        let number = announced.last;
-        announced.alerts.push_back((number, alert));
+        list.last += 1;
+        let number = list.last;
+        list.alerts.push_back((number, alert));
     }
 
     /// Removes an alert.
@@ -47,7 +47,7 @@ impl Unkept {
         self.lock().alerts.retain(|(one, _)| *one != number);
     }
 
-    /// True where the alert is here.
+    /// True while the broker has not acknowledged the alert.
     pub fn holds(&self, id: AlertId, phase: Phase) -> bool {
         self.lock().alerts.iter().any(|(_, alert)| (alert.id, alert.phase) == (id, phase))
     }
@@ -57,8 +57,8 @@ impl Unkept {
         self.lock().alerts.iter().find(|(number, _)| *number > after).cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Announced> {
+    fn lock(&self) -> MutexGuard<'_, List> {
         // Each holder leaves the list whole before it could panic.
-        self.announced.lock().unwrap_or_else(PoisonError::into_inner)
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

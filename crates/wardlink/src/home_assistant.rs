@@ -1,7 +1,8 @@
 //! MQTT device discovery for Home Assistant: one retained message that describes all entities of the box. Off by default.
 //!
 //! Where discovery is switched off or its topic changes, the retained message is cleared at the broker. A small file lists
-//! the topics on which the broker may hold one. No entity has a picture.
+//! the topics on which the broker may hold one. No entity has a picture. The session sends the messages, and knows nothing of
+//! their contents.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use tokio::task::spawn_blocking;
 
 use super::client::Message;
 use super::settings::Settings;
-use super::topic::Topics;
+use super::topic::{Topics, payload};
 use base::ids::{BoxId, WardId};
 use base::status::Status;
 
@@ -32,62 +33,121 @@ const ATTRIBUTES: [(&str, &str); 11] = [
     ("closed_at", "value_json.closed_at | default(none)"),
 ];
 
-/// Discovery messages of one connection, and their withdrawal.
+/// Connections that may end over a message for Home Assistant. Afterwards only each `RETRY`-th connection sends one.
+const UNACKNOWLEDGED_MAX: u32 = 3;
+const RETRY: u32 = 16;
+
+/// Discovery messages of the box, over connections; see the module.
 #[derive(Debug)]
 pub(super) struct Discovery {
-    /// Topic of the discovery message; `None` where it is switched off.
+    /// Topic of the description; `None` where discovery is switched off.
     topic: Option<String>,
     topics: Topics,
     /// Lists the topics on which the broker may hold a message.
     file: PathBuf,
+    /// Consecutive connections with a message that the broker has not acknowledged.
+    unacknowledged: u32,
+    /// State of the present connection; `None` where nothing is sent on it.
+    connection: Option<Connection>,
+}
+
+#[derive(Debug, Default)]
+struct Connection {
     /// Topics on which the broker has to clear its message.
     stale: Vec<String>,
-    /// Payload that was sent last.
-    told: Vec<u8>,
+    /// The description that was sent last.
+    sent: Vec<u8>,
+    has_sent: bool,
+}
+
+/// Names a message between its sending and [`Discovery::acknowledged`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Note {
+    /// The description of the box.
+    Description,
+    /// Clears the description on one of the stale topics.
+    Withdrawal(usize),
 }
 
 impl Discovery {
-    /// Reads the topics of earlier messages. `None` where there is nothing to send, nor to withdraw.
-    pub async fn begin(settings: &Settings, topics: &Topics) -> Option<Self> {
-        let topic = settings
-            .home_assistant
-            .prefix
-            .as_ref()
-            .map(|prefix| topic(prefix, &settings.ward, &settings.box_id));
-        let file = settings.home_assistant.file.clone();
-        let known = asked(file.clone(), |file| Ok(read(file))).await;
-        let stale: Vec<String> = known.into_iter().filter(|known| Some(known) != topic.as_ref()).collect();
-        if topic.is_none() && stale.is_empty() {
+    pub fn new(settings: &Settings, topics: &Topics) -> Self {
+        let prefix = settings.home_assistant.prefix.as_ref();
+        Self {
+            topic: prefix.map(|prefix| topic(prefix, &settings.ward, &settings.box_id)),
+            topics: topics.clone(),
+            file: settings.home_assistant.file.clone(),
+            unacknowledged: 0,
+            connection: None,
+        }
+    }
+
+    /// A new connection starts. Returns the messages that clear retained ones. Where the broker seems to end connections
+    /// over these messages, none is sent: alerts must leave all the same.
+    pub async fn connected(&mut self) -> Vec<(Note, Message)> {
+        self.connection = None;
+        if self.unacknowledged >= UNACKNOWLEDGED_MAX && !self.unacknowledged.is_multiple_of(RETRY) {
+            if self.unacknowledged == UNACKNOWLEDGED_MAX {
+                tracing::warn!(
+                    "the broker ended {UNACKNOWLEDGED_MAX} connections on which Home Assistant was told of this box: alerts \
+                     go on without it; check the broker's access list, or set home_assistant.discovery = false"
+                );
+            }
+            self.unacknowledged = self.unacknowledged.saturating_add(1);
+            return Vec::new();
+        }
+        let known = with_file(self.file.clone(), |file| Ok(read(file))).await;
+        let stale: Vec<String> =
+            known.into_iter().filter(|known| Some(known) != self.topic.as_ref()).collect();
+        if self.topic.is_none() && stale.is_empty() {
+            return Vec::new();
+        }
+        let messages: Vec<_> = stale.iter().enumerate().map(withdrawal).collect();
+        self.connection = Some(Connection { stale, ..Connection::default() });
+        if !messages.is_empty() {
+            self.count_sent();
+        }
+        messages
+    }
+
+    /// Description of the box with this status, unless discovery is switched off or it was sent already.
+    pub async fn on_status(&mut self, status: &Status) -> Option<(Note, Message)> {
+        let (topic, connection) = (self.topic.clone()?, self.connection.as_mut()?);
+        let payload = payload(&described(status, &self.topics));
+        if payload == connection.sent {
             return None;
         }
-        Some(Self { topic, topics: topics.clone(), file, stale, told: Vec::new() })
-    }
-
-    /// Messages that clear the retained ones; each with its number for [`Discovery::forgotten`].
-    pub fn withdrawals(&self) -> Vec<(usize, Message)> {
-        let empty = |topic: &String| Message { topic: topic.clone(), payload: Vec::new(), retain: true };
-        self.stale.iter().map(empty).enumerate().collect()
-    }
-
-    /// The broker has acknowledged the withdrawal with this number.
-    pub async fn forgotten(&self, number: usize) {
-        let Some(topic) = self.stale.get(number).cloned() else { return };
-        asked(self.file.clone(), move |file| change(file, |known| known.remove(&topic))).await;
-    }
-
-    /// The message, unless it is switched off or was sent already.
-    pub async fn message(&mut self, status: &Status) -> Option<Message> {
-        let topic = self.topic.clone()?;
-        let payload = super::session::payload(&described(status, &self.topics));
-        if payload == self.told {
-            return None;
-        }
-        self.told.clone_from(&payload);
+        connection.sent.clone_from(&payload);
         let own = topic.clone();
         // Before it leaves: a topic that is not in the file is never cleared.
-        asked(self.file.clone(), move |file| change(file, |known| known.insert(own))).await;
-        Some(Message { topic, payload, retain: true })
+        with_file(self.file.clone(), move |file| change(file, |known| known.insert(own))).await;
+        self.count_sent();
+        Some((Note::Description, Message { topic, payload, retain: true }))
     }
+
+    /// The broker has acknowledged this message.
+    pub async fn acknowledged(&mut self, note: Note) {
+        self.unacknowledged = 0;
+        let Note::Withdrawal(number) = note else { return };
+        let stale = self.connection.as_ref().and_then(|connection| connection.stale.get(number));
+        if let Some(topic) = stale.cloned() {
+            with_file(self.file.clone(), move |file| change(file, |known| known.remove(&topic))).await;
+        }
+    }
+
+    /// Counts a connection with its first message.
+    fn count_sent(&mut self) {
+        if let Some(connection) = &mut self.connection
+            && !std::mem::replace(&mut connection.has_sent, true)
+        {
+            self.unacknowledged = self.unacknowledged.saturating_add(1);
+        }
+    }
+}
+
+/// The message that clears a retained one.
+fn withdrawal((number, topic): (usize, &String)) -> (Note, Message) {
+    let message = Message { topic: topic.clone(), payload: Vec::new(), retain: true };
+    (Note::Withdrawal(number), message)
 }
 
 /// `PREFIX/device/wardwatch-WARD/BOX/config`: the box's id is a level of its own, since brokers' access lists know only
@@ -173,15 +233,16 @@ fn change(file: &Path, change: impl FnOnce(&mut BTreeSet<String>) -> bool) -> io
     fs::rename(beside, file)
 }
 
-/// Result of `question` about the file. A failure of the disk is logged, and gives the default.
-async fn asked<T: Default + Send + 'static>(
+/// Result of `work` with the file. A failure of the disk is logged, and gives the default.
+async fn with_file<T: Default + Send + 'static>(
     file: PathBuf,
-    question: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
 ) -> T {
-    let work = move || question(&file).map_err(|error| format!("{}: {error}", file.display()));
-    let answer = spawn_blocking(work).await.unwrap_or_else(|error| Err(error.to_string()));
-    answer.unwrap_or_else(|error| {
-        tracing::warn!("where Home Assistant was told of this box is not remembered: {error}");
+    let done = spawn_blocking(move || work(&file).map_err(|error| format!("{}: {error}", file.display())));
+    done.await.unwrap_or_else(|error| Err(error.to_string())).unwrap_or_else(|error| {
+        tracing::warn!(
+            "the list of this box's Home Assistant topics is not updated: {error}; messages there may stay at the broker"
+        );
         T::default()
     })
 }

@@ -1,0 +1,59 @@
+//! Outbox: the store of alerts until they are delivered, as the sender of alerts sees it.
+//!
+//! The clip store implements it, and the publisher of `wardlink` reads it.
+
+use crate::ack::Ack;
+use crate::alert::Alert;
+use crate::fault::ErrorKind;
+
+/// Reason why the outbox cannot be read or changed, with place and remedy.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct OutboxError {
+    kind: ErrorKind,
+    message: String,
+}
+
+impl OutboxError {
+    /// An error of this kind; `message` names what happened and what to do.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// The supervisor's class of this error.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+/// Store of the alerts until they are delivered. Functions with a result may block. An error changes nothing, and the
+/// caller tries again.
+pub trait Outbox: Send + Sync + 'static {
+    /// The highest waiting number; 0 where none waits.
+    ///
+    /// # Errors
+    /// The store does not read.
+    fn last(&self) -> Result<u64, OutboxError>;
+
+    /// The waiting numbers above `after_seq`, in order; at most `limit`.
+    ///
+    /// # Errors
+    /// The store does not read.
+    fn waiting(&self, after_seq: u64, limit: usize) -> Result<Vec<u64>, OutboxError>;
+
+    /// The alert with this number; `None` where it no longer waits.
+    ///
+    /// # Errors
+    /// The store does not read.
+    fn alert(&self, seq: u64) -> Result<Option<Alert>, OutboxError>;
+
+    /// Removes an alert that the broker has acknowledged, where that is enough. Must not block.
+    fn delivered(&self, seq: u64);
+
+    /// Takes an acknowledgement of the post that is about this box and consistent. `false` where it names another
+    /// outbox than the present one, or numbers that were never given; nothing changes then.
+    ///
+    /// # Errors
+    /// The store does not read.
+    fn acknowledged(&self, ack: Ack) -> Result<bool, OutboxError>;
+}
