@@ -1,8 +1,8 @@
-//! Which samples of a stream are decoded: all, or key frames only while nothing moves.
+//! Selects the samples of a stream that are decoded: all, or key frames only while nothing moves.
 //!
 //! A large stream costs ten times a small one's decoding. While the daemon wants no more, only key frames are decoded, and
 //! the samples since the last one are kept; when it wants all again, they are decoded first, each with its own times. The
-//! decoder never misses what a sample refers to: it has decoded the key frame that the kept ones follow.
+//! decoder never misses a sample that another refers to: it has decoded the key frame that the kept ones follow.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,22 +11,22 @@ use std::time::Duration;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use super::pipeline::Shared;
 use super::settings::DecodeMode;
+use super::state::SessionState;
 
 /// Kept samples together have at most so many bytes; a GOP with more is decoded as it comes.
 const KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// What to do with a sample.
+/// Treatment of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// Decode it.
     Decode,
-    /// Decode it; what was kept is of no use any more.
+    /// Decode it, and drop the kept samples.
     DecodeAlone,
     /// Keep it.
     Keep,
-    /// Decode what was kept, then it.
+    /// Decode the kept samples, then it.
     CatchUp,
 }
 
@@ -80,9 +80,9 @@ impl Selection {
     }
 }
 
-/// Lets through what is to be decoded, behind `pad`, a source pad that pushes single samples from one thread. `gap_max`:
+/// Lets through the samples to decode, behind `pad`, a source pad that pushes single samples from one thread. `gap_max`:
 /// key frames that are farther apart are not enough.
-pub(super) fn select(pad: &gst::Pad, gap_max: Duration, shared: Arc<Shared>) {
+pub(super) fn select(pad: &gst::Pad, gap_max: Duration, session: Arc<SessionState>) {
     let state = Mutex::new((Selection::new(gap_max), VecDeque::new()));
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, probe| {
         let Some(gst::PadProbeData::Buffer(buffer)) = &probe.data else { return gst::PadProbeReturn::Ok };
@@ -90,7 +90,7 @@ pub(super) fn select(pad: &gst::Pad, gap_max: Duration, shared: Arc<Shared>) {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         let (selection, kept) = &mut *state;
         let is_key_frame = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
-        match selection.step(is_key_frame, pts.nseconds(), buffer.size(), shared.decode_mode()) {
+        match selection.step(is_key_frame, pts.nseconds(), buffer.size(), session.decode_mode()) {
             Step::Decode => gst::PadProbeReturn::Ok,
             Step::DecodeAlone => {
                 kept.clear();
@@ -103,7 +103,7 @@ pub(super) fn select(pad: &gst::Pad, gap_max: Duration, shared: Arc<Shared>) {
             Step::CatchUp => {
                 let next = pad.peer();
                 for buffer in kept.drain(..) {
-                    // Past this pad, and so past this probe. What fails here fails for the next sample as well, which
+                    // Past this pad, and so past this probe. A failure here recurs with the next sample, which
                     // the pipeline then says.
                     let _ = next.as_ref().map(|next| next.chain(buffer));
                 }
@@ -121,7 +121,7 @@ mod tests {
 
     const GAP: Duration = Duration::from_secs(2);
 
-    /// Runs a camera of 10 samples a second through a selection; gives what was decoded, in order.
+    /// Runs a camera of 10 samples a second through a selection; gives the decoded samples, in order.
     fn decoded(gop: u64, decode_mode: impl Fn(u64) -> DecodeMode, samples: u64) -> Vec<u64> {
         let mut selection = Selection::new(GAP);
         let (mut kept, mut decoded) = (Vec::new(), Vec::new());

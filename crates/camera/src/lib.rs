@@ -7,9 +7,11 @@
 //! Never here: the use of a frame or a fragment. `run` supervises; the command `session` is the child; `replay` reads files.
 
 mod arrivals;
+mod branches;
 mod decode;
 mod decode_mode;
 mod feed;
+mod gst_source;
 mod learned;
 mod mux;
 mod parts;
@@ -20,6 +22,7 @@ mod rtsp;
 mod sandbox;
 mod session;
 mod settings;
+mod state;
 mod supervisor;
 mod units;
 mod wire;

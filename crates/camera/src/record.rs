@@ -40,14 +40,13 @@ impl Recorder {
     pub fn start(deliver: impl Fn(MuxedFragment) + Send + 'static) -> Result<Arc<Self>, Failure> {
         let outgoing = Arc::<Outgoing>::default();
         let theirs = outgoing.clone();
-        let body = move || {
+        let thread = std::thread::Builder::new().name("session-record".into()).spawn(move || {
             while let Some(fragment) = theirs.take() {
                 deliver(fragment);
             }
             theirs.lock().is_done = true;
             theirs.changed.notify_all();
-        };
-        let thread = std::thread::Builder::new().name("session-record".into()).spawn(body);
+        });
         thread.map_err(|error| Failure::new(FailureKind::Transient, error.to_string()))?;
         Ok(Arc::new(Self { muxer: Mutex::default(), outgoing }))
     }

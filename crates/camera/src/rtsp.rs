@@ -1,7 +1,7 @@
 //! Cameras without TLS: one thread reads a camera's connection and passes its packets on.
 //!
 //! GStreamer's `rtspsrc` wakes several threads for every packet, and costs more than everything behind it; no client
-//! that could be had reads what cameras write beside the book. The thread blocks in plain sockets: a stream that is
+//! that could be had reads the replies of cameras that break the standard. The thread blocks in plain sockets: a stream that is
 //! only recorded is read ten times a second, which no timer of an asynchronous runtime does cheaper.
 
 mod authentication;
@@ -24,15 +24,14 @@ mod zoo;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-pub(super) use client::ClientCounts;
 pub(super) use connection::connect;
 
+use super::branches::Branches;
 use super::feed::Feed;
 use super::parts::Failure;
-use super::pipeline::Tail;
 use super::settings::RtspSource;
 use super::units::Packet;
 use super::wire::FailureKind;
@@ -44,7 +43,7 @@ use error::RtspError;
 const PATIENCE: Duration = Duration::from_millis(250);
 /// A stream that is only recorded is read this often, and waits in the kernel meanwhile: each read costs a wake-up.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Where more than this came since the last pause, none is made: the kernel's room is 128 KiB at first, and a camera
+/// Bytes since the last pause above which no pause is made: the kernel's room is 128 KiB at first, and a camera
 /// that finds it full may throw samples away.
 const PAUSE_BYTES_MAX: usize = 48 * 1024;
 /// Pause for datagrams, whose room in the kernel may hold no more than a hundred.
@@ -66,6 +65,7 @@ pub(super) struct Reading {
     is_ending: AtomicBool,
     ended: Mutex<Receiver<()>>,
     note: Mutex<Option<(&'static str, bool)>>,
+    feed: OnceLock<Arc<Feed>>,
 }
 
 impl Reading {
@@ -80,6 +80,11 @@ impl Reading {
         let _ = self.ended.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(patience);
     }
 
+    /// Entry of the samples, once the camera has described its stream.
+    pub(super) fn feed(&self) -> Option<Arc<Feed>> {
+        self.feed.get().cloned()
+    }
+
     /// Something that a person should know once, and whether the camera sends datagrams alone. Given once.
     pub(super) fn take_note(&self) -> Option<(&'static str, bool)> {
         self.note.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -87,24 +92,32 @@ impl Reading {
 }
 
 /// Starts to read the camera in a thread of its own, over `connection` where one is open already.
-pub(super) fn start(rtsp: RtspSource, connection: Option<TcpStream>, tail: Tail) -> Result<(), Failure> {
+pub(super) fn start(
+    rtsp: RtspSource,
+    connection: Option<TcpStream>,
+    branches: Branches,
+) -> Result<Arc<Reading>, Failure> {
     let (end, ended) = channel::blocking(1);
     let reading = Arc::new(Reading {
         is_ending: AtomicBool::new(false),
         ended: Mutex::new(ended),
         note: Mutex::new(None),
+        feed: OnceLock::new(),
     });
-    tail.shared.set_reading(reading.clone());
-    let body = move || read(&rtsp, connection, &tail, &reading, &end);
-    let thread = std::thread::Builder::new().name("session-rtsp".into()).spawn(body);
-    thread.map(drop).map_err(|error| Failure::new(FailureKind::Transient, error.to_string()))
+    branches.session.opens();
+    let theirs = reading.clone();
+    let thread = std::thread::Builder::new()
+        .name("session-rtsp".into())
+        .spawn(move || read(&rtsp, connection, &branches, &theirs, &end));
+    thread.map_err(|error| Failure::new(FailureKind::Transient, error.to_string()))?;
+    Ok(reading)
 }
 
 /// Reads until the session ends, or the stream does. `end` is told when the camera knows.
 fn read(
     rtsp: &RtspSource,
     connection: Option<TcpStream>,
-    tail: &Tail,
+    branches: &Branches,
     reading: &Reading,
     end: &SyncSender<()>,
 ) {
@@ -112,25 +125,27 @@ fn read(
         Ok(mut client) => {
             let note = client.note().map(|note| (note, client.is_udp()));
             *reading.note.lock().unwrap_or_else(PoisonError::into_inner) = note;
-            let failure = follow(&mut client, tail, reading).err();
+            let failure = follow(&mut client, branches, reading).err();
             client.end();
             failure
         }
         Err(error) => Some(error.into()),
     };
     if let Some(failure) = failure {
-        tail.shared.fail(failure);
+        branches.session.fail(failure);
     }
     // Nobody may be waiting.
     let _ = end.try_send(());
 }
 
-/// Passes on what the camera sends, until the session is to end.
-fn follow(client: &mut Client, tail: &Tail, reading: &Reading) -> Result<(), Failure> {
-    let feed = Feed::new(client.media(), tail);
-    tail.shared.plays();
+/// Passes on the packets of the camera, until the session is to end.
+fn follow(client: &mut Client, branches: &Branches, reading: &Reading) -> Result<(), Failure> {
+    let feed = Feed::new(client.media(), branches);
+    // The cell is filled once: a session reads one camera.
+    let _ = reading.feed.set(feed.clone());
+    branches.session.plays();
     let pause = if client.is_udp() { PAUSE_OF_DATAGRAMS } else { PAUSE };
-    let is_at_leisure = !tail.is_watched() || client.is_udp();
+    let is_at_leisure = !branches.is_analysed() || client.is_udp();
     let mut packets: Vec<Packet> = Vec::new();
     let mut has_come = false;
     while !reading.is_ending.load(Ordering::Relaxed) {
@@ -138,12 +153,12 @@ fn follow(client: &mut Client, tail: &Tail, reading: &Reading) -> Result<(), Fai
         if !has_come && !packets.is_empty() {
             // A camera that wakes its encoder first has its time for a picture from here on.
             has_come = true;
-            tail.shared.plays();
+            branches.session.plays();
         }
         for packet in packets.drain(..) {
             feed.push(&packet)?;
         }
-        tail.shared.set_client_counts(client.counts());
+        branches.session.set_client_counts(client.counts());
         if is_at_leisure && bytes <= PAUSE_BYTES_MAX {
             std::thread::sleep(pause);
         }

@@ -115,10 +115,12 @@ impl SessionProgram {
 
 /// Brings the list of plugins up to date and checks that none is missing. Blocks for seconds the first time.
 pub fn prepare(program: &SessionProgram) -> Result<(), VideoError> {
-    let spawn_error = |source| VideoError::Spawn { program: program.program.clone(), source };
     let mut command = program.command();
     command.arg("--prepare").stdin(Stdio::null()).stderr(Stdio::piped());
-    let output = command.spawn().and_then(Child::wait_with_output).map_err(spawn_error)?;
+    let output = command
+        .spawn()
+        .and_then(Child::wait_with_output)
+        .map_err(|source| VideoError::Spawn { program: program.program.clone(), source })?;
     if output.status.success() {
         return Ok(());
     }
@@ -188,7 +190,7 @@ impl StreamHandle {
     pub fn stop(mut self) {
         self.ask_to_stop();
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("a stream's thread had panicked");
+            tracing::error!("the thread of a stream panicked");
         }
     }
 }

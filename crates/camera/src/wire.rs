@@ -74,7 +74,7 @@ impl From<&StreamSettings> for Order {
 }
 
 impl Order {
-    /// Adds the findings of earlier sessions: the reader that works, and datagrams whatever the configuration says.
+    /// Adds the findings of earlier sessions: the reader that works, and datagrams against the configuration.
     pub(super) fn with(mut self, reader: Reader, only_udp: bool) -> Self {
         self.reader = reader;
         if let SourceOrder::Rtsp { udp, .. } = &mut self.source {

@@ -1,12 +1,13 @@
 //! The client of one camera: DESCRIBE, SETUP and PLAY of its video, then raw packets until the end.
 //!
-//! Blocking, on one thread and one connection. Sound is never asked for: nobody on the street agreed to be listened
+//! Blocking, on one thread and one connection. Sound is never asked for: the people on the street have not agreed to be listened
 //! to. Whoever has a client ends it by [`Client::end`], which tells the camera.
 
 use std::net::TcpStream;
 use std::time::Duration;
 
 use super::super::settings::{RtspSource, Transport as Wanted};
+use super::super::state::ClientCounts;
 use super::super::units::Media;
 use super::super::units::{Packet, PacketKind, Transport};
 use super::authentication::Login;
@@ -27,17 +28,6 @@ use base::time::Monotonic;
 const REDIRECTIONS_MAX: u32 = 5;
 /// Most that is read from a camera in one go, so that a flood leaves time for everything else.
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
-
-/// Input that belonged to nothing, counted over a client's life.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct ClientCounts {
-    /// Bytes between packets that belonged to none.
-    pub skipped_bytes: u64,
-    /// Packets of channels or senders that were not agreed upon, or without RTP's look.
-    pub foreign_packets: u64,
-    /// Replies and header lines that no rule covers.
-    pub odd_replies: u64,
-}
 
 /// A stream that plays.
 #[derive(Debug)]
@@ -61,7 +51,7 @@ enum Way {
     Datagrams(Box<Ports>),
 }
 
-/// What a camera is asked for, and where.
+/// A request to a camera, and its address.
 struct Target<'a> {
     url: Url,
     source: &'a RtspSource,
@@ -73,8 +63,7 @@ impl Client {
     /// # Errors
     /// The camera cannot be reached, refuses, or is not understood. It has been told of the end by then.
     pub(crate) fn open(source: &RtspSource, connection: Option<TcpStream>) -> Result<Self, RtspError> {
-        let not_an_address = || RtspError::Address { url: source.url.clone() };
-        let home = Url::parse(&source.url).ok_or_else(not_an_address)?;
+        let home = Url::parse(&source.url).ok_or_else(|| RtspError::Address { url: source.url.clone() })?;
         let mut target = Target { url: home.clone(), source };
         let mut dialogue = target.dialogue(connection.map(Connection::adopt).transpose()?, &home)?;
         for _ in 0..=REDIRECTIONS_MAX {
@@ -175,7 +164,7 @@ impl Client {
                     self.is_control_lost = true;
                     break;
                 }
-                // What came before the end is taken first.
+                // Data from before the end is taken first.
                 Ok(Came::End) if bytes > 0 || packets.len() > before => break,
                 Ok(Came::End) => return Err(RtspError::Closed { during: during() }),
                 Err(source) => return Err(RtspError::Broken { during: during(), source }),
@@ -192,7 +181,7 @@ impl Client {
             return;
         };
         let is_agreed = channel == *rtp || channel == *rtcp;
-        let is_video = || match (data.get(1), self.media.payload_type) {
+        let is_video = match (data.get(1), self.media.payload_type) {
             (Some(second), Some(payload_type)) => second & 0x7f == payload_type,
             (second, None) => second.is_some(),
             _ => false,
@@ -203,7 +192,7 @@ impl Client {
                 packets.push(Packet { kind, arrival, data, transport: Transport::Tcp });
             }
             // It says one channel and uses another, from the first packet on.
-            Some(PacketKind::Rtp) if !self.has_media && is_video() => {
+            Some(PacketKind::Rtp) if !self.has_media && is_video => {
                 (*rtp, *rtcp) = (channel, channel.wrapping_add(1));
                 let expected = Expected {
                     channels: vec![channel, channel.wrapping_add(1)],
@@ -252,7 +241,7 @@ impl Client {
         }
     }
 
-    /// Tells the camera that nobody watches any more, and closes the connection. Takes a second at most.
+    /// Tells the camera that the session ends, and closes the connection. Takes a second at most.
     pub(crate) fn end(mut self) {
         self.dialogue.tear_down(&self.stream_url.to_string());
     }
