@@ -94,16 +94,18 @@ pub fn standstills() -> Vec<Standstill> {
 
 /// The units that would be stalled at `now`, as [`moment`] gives it.
 fn standstills_at(now: u64) -> Vec<Standstill> {
-    let still = |entry: &Arc<Entry>| {
+    let mut found = Vec::new();
+    for entry in register().iter() {
         let silent = match entry.since.load(Ordering::Relaxed) {
-            WAITING => return None,
+            WAITING => continue,
             FALLEN => None,
             since => Some(Duration::from_millis(now.saturating_sub(since))),
         };
-        let is_still = silent.is_none_or(|silent| silent > entry.work_max);
-        is_still.then(|| Standstill { unit: entry.name.clone(), silent })
-    };
-    register().iter().filter_map(still).collect()
+        if silent.is_none_or(|silent| silent > entry.work_max) {
+            found.push(Standstill { unit: entry.name.clone(), silent });
+        }
+    }
+    found
 }
 
 impl Drop for Unit {
