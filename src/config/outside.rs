@@ -210,9 +210,8 @@ fn host_and_port(rest: &str) -> Option<(&str, Option<u16>)> {
             None => (authority, None),
         },
     };
-    let allowed = |c: char| c.is_alphanumeric() || "-._:".contains(c);
     if host.is_empty()
-        || !host.chars().all(allowed)
+        || !host.chars().all(|c| c.is_alphanumeric() || "-._:".contains(c))
         || rest.chars().any(|c| c.is_whitespace() || c.is_control())
     {
         return None;

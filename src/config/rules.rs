@@ -10,7 +10,7 @@ use super::file;
 use super::outside::Checker;
 use super::problem::choose;
 use super::written::quoted;
-use super::{cameras, settings};
+use super::{calendar, cameras};
 use crate::infer::DetectorChoice;
 use analysis::rules::{About, Day, Kind, Needs, Place, PlaceNeed, RuleSettings, Schedule, Window};
 use base::detection::Label;
@@ -229,7 +229,7 @@ fn exists(checker: &mut Checker, path: &str, noun: &str, name: &str, keys: &[&st
 /// The valid windows.
 fn windows(checker: &mut Checker, path: &str, schedule: &[file::Window]) -> Vec<Window> {
     let mut time = |index: usize, key: &str, text: &Option<String>| {
-        settings::time(checker, &format!("{path}.schedule[{index}].{key}"), text.as_ref()?)
+        calendar::time(checker, &format!("{path}.schedule[{index}].{key}"), text.as_ref()?)
     };
     let window = |(index, window): (usize, &file::Window)| {
         let (from, to) = (time(index, "from", &window.from), time(index, "to", &window.to));
