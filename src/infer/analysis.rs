@@ -216,12 +216,11 @@ fn appearances(picture: &Picture, detections: &[Detection]) -> Vec<Appearance> {
 
 /// True if a track accounts for the static object.
 fn is_somebodys(remnant: &Remnant, tracks: &[Track], at: Monotonic) -> bool {
-    let covers = |track: &Track| {
+    tracks.iter().any(|track| {
         track.label != Label::Moving
             && track.rect.intersection(&remnant.rect) >= TRACK_PART * remnant.rect.area()
             && !remnant.is_taken_for(track, at)
-    };
-    tracks.iter().any(covers)
+    })
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use analysis::Gate;
-use base::picture::Frame;
+use analysis::Glance;
 use base::time::Monotonic;
 use camera::DecodeMode;
 
@@ -12,25 +11,22 @@ use camera::DecodeMode;
 /// GOP's decoding.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Decode mode controller of one stream: checks its frames for motion.
+/// Decode mode controller of one stream: follows the motion checks of its frames.
 #[derive(Debug)]
 pub struct DecodeModeController {
-    gate: Gate,
     moved_at: Option<Monotonic>,
     decode_mode: DecodeMode,
 }
 
 impl DecodeModeController {
     /// Starts with all frames, until nothing has moved for [`QUIET`].
-    pub fn new(gate: Gate) -> Self {
-        Self { gate, moved_at: None, decode_mode: DecodeMode::AllFrames }
+    pub fn new() -> Self {
+        Self { moved_at: None, decode_mode: DecodeMode::AllFrames }
     }
 
-    /// Checks a frame for motion, and chooses the mode.
-    pub fn check(&mut self, frame: &Frame) {
-        let glance = self.gate.glance(frame);
-        let now = frame.at.monotonic;
-        if glance.began_again || !glance.regions.is_empty() {
+    /// Takes in the motion check of the frame at `now`, and chooses the mode.
+    pub fn take_motion(&mut self, now: Monotonic, motion: &Glance) {
+        if motion.began_again || !motion.regions.is_empty() {
             self.moved_at = Some(now);
         }
         let moved_at = *self.moved_at.get_or_insert(now);
@@ -47,29 +43,15 @@ impl DecodeModeController {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base::ids::Epoch;
-    use base::picture::{Colour, Picture, PixelFormat};
-    use base::time::{ClockState, Pts, Stamp, WallTime};
-
-    /// A grey street with a box of 80x80 pixels on it, if any, at this second.
-    fn frame(second: f32, thing: Option<usize>) -> Frame {
-        let mut samples = vec![90; Picture::byte_count(640, 360)];
-        for (y, x) in (100..180).flat_map(|y| (0..80).map(move |x| (y, x))) {
-            if let Some(left) = thing {
-                samples[y * 640 + left + x] = 200;
-            }
-        }
-        let picture = Picture::new(640, 360, PixelFormat::I420, Colour::default(), samples).unwrap();
-        let monotonic = Monotonic::from_nanos(1) + Duration::from_secs_f32(second);
-        let at = Stamp { wall: WallTime::from_micros(0), monotonic, clock: ClockState::Unsynced };
-        Frame { camera: "c1".parse().unwrap(), epoch: Epoch(1), pts: Pts(0), at, picture }
-    }
+    use crate::infer::motion_check::tests::frame;
+    use analysis::Gate;
 
     #[test]
     fn key_frames_after_ten_quiet_seconds_all_frames_at_the_first_key_frame_with_somebody() {
-        let mut controller = DecodeModeController::new(Gate::default());
+        let (mut controller, mut gate) = (DecodeModeController::new(), Gate::default());
         let mut mode_at = |second: f32, thing| {
-            controller.check(&frame(second, thing));
+            let frame = frame(second, thing);
+            controller.take_motion(frame.at.monotonic, &gate.glance(&frame));
             controller.decode_mode()
         };
         for step in 0..50 {

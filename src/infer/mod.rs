@@ -6,12 +6,12 @@
 mod analysis;
 mod decode_mode;
 mod factory;
+mod motion_check;
 pub mod replay;
 mod scheduler;
 mod settings;
 
 pub use self::analysis::{Analysis, InferenceOutcome, MotionOutcome};
-pub use decode_mode::DecodeModeController;
 pub use factory::Factory;
 pub use scheduler::{Count, Counts, Input, Scheduler};
 pub use settings::{DetectorChoice, Settings};

@@ -30,9 +30,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::analysis::Analysis;
+use super::motion_check::MotionCheck;
 use crate::alerts::{AlertInput, Alerts};
 use crate::infer::{DetectorChoice, Factory, Settings};
-use ::analysis::Gate;
 use ::analysis::budget::{self, Budget, Tally, Turn};
 use ::analysis::rules::RuleSettings;
 use base::clock;
@@ -42,6 +42,7 @@ use base::ids::CameraId;
 use base::picture::Frame;
 use base::progress::{self, WORK_MAX};
 use base::time::Stamp;
+use camera::DecodeMode;
 use slot::{CameraSlot, PendingFrame};
 
 /// Seconds of its share that a box may save up for a moment of more demand.
@@ -85,7 +86,7 @@ pub struct Input {
     shared: Arc<Shared>,
     alerts: AlertInput,
     camera: CameraId,
-    gate: Option<Gate>,
+    motion_check: MotionCheck,
 }
 
 /// Counts of a camera's frames and inferences since it was added.
@@ -104,7 +105,7 @@ pub struct Count {
 impl Input {
     /// Takes a new frame, in place of one that still waits.
     pub fn frame(&mut self, frame: Frame) {
-        let glance = self.gate.as_mut().map(|gate| gate.glance(&frame)).unwrap_or_default();
+        let glance = self.motion_check.check(&frame);
         let mut state = self.shared.lock();
         let Some(slot) = state.slots.get_mut(&self.camera) else { return };
         slot.count(&glance, frame.at.monotonic);
@@ -116,6 +117,11 @@ impl Input {
         drop(state);
         let queue = vec![(frame, glance)];
         self.shared.take_motion(&self.camera, analysis, queue, &self.alerts);
+    }
+
+    /// Decode mode that the stream needs after its last frame.
+    pub fn decode_mode(&self) -> DecodeMode {
+        self.motion_check.decode_mode()
     }
 
     /// Notes that the picture is gone: open events close.
@@ -136,19 +142,20 @@ impl Scheduler {
         let mut scheduler = Self { shared, alerts: alerts.input(), detectors, workers: Vec::new() };
         for number in 0..settings.workers.max(1) {
             let (shared, alerts) = (scheduler.shared.clone(), scheduler.alerts.clone());
-            let body = move || shared.work(&alerts);
-            scheduler.workers.push(std::thread::Builder::new().name(format!("infer-{number}")).spawn(body)?);
+            let thread = std::thread::Builder::new().name(format!("infer-{number}"));
+            scheduler.workers.push(thread.spawn(move || shared.work(&alerts))?);
         }
         Ok(scheduler)
     }
 
-    /// Entry for the frames of a camera that was added; there is one for each. Motion in `masks` does not count.
-    pub fn input(&self, camera: &CameraId, masks: &[Polygon]) -> Input {
+    /// Entry for the frames of a camera that was added; there is one for each. Motion in `masks` does not count. With
+    /// `controls_decoding`, the entry chooses the stream's decode mode too.
+    pub fn input(&self, camera: &CameraId, masks: &[Polygon], controls_decoding: bool) -> Input {
         Input {
             shared: self.shared.clone(),
             alerts: self.alerts.clone(),
             camera: camera.clone(),
-            gate: self.detectors.gate_for_camera(masks),
+            motion_check: MotionCheck::new(masks, self.detectors.gates_analysis(), controls_decoding),
         }
     }
 
@@ -160,7 +167,7 @@ impl Scheduler {
         masks: &[Polygon],
         looks_per_second_min: f32,
     ) {
-        let is_gated = self.detectors.gate_for_camera(masks).is_some();
+        let is_gated = self.detectors.gates_analysis();
         let analysis = Analysis::new(camera.clone(), self.detectors.for_camera(masks), rules, is_gated);
         let mut state = self.shared.lock();
         state.budget.add(camera.clone(), looks_per_second_min);
@@ -192,7 +199,7 @@ impl Scheduler {
         self.shared.changed.notify_all();
         for worker in self.workers.drain(..) {
             if worker.join().is_err() {
-                tracing::error!("an inference thread had panicked");
+                tracing::error!("an inference thread panicked");
             }
         }
     }
@@ -377,7 +384,7 @@ fn infer(job: &mut Job, alerts: &AlertInput) -> (u64, u64) {
             }
             Err(error) if !job.failing => {
                 job.failing = true;
-                tracing::error!(camera = %job.camera, "inference on its frames fails: {}", chain(&error));
+                tracing::error!(camera = %job.camera, "inference fails, its rules do not fire: {}", chain(&error));
             }
             Err(_) => {}
         }

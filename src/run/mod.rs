@@ -19,10 +19,9 @@ use anyhow::Context;
 use crate::alerts::{self, Alerts};
 use crate::config;
 use crate::infer::Factory;
-use crate::infer::{self, Count, DecodeModeController, Scheduler};
+use crate::infer::{self, Count, Scheduler};
 use crate::telemetry::{Disk, StatusRegistry, Telemetry};
 use analysis::rules::RuleSettings;
-use analysis::{Gate, GateSettings};
 use base::clock::{self, SystemClock};
 use base::fragment::{Fragment, StreamRole};
 use base::ids::CameraId;
@@ -34,7 +33,7 @@ use wardlink::Publisher;
 
 /// Time for the last alerts to leave when the daemon stops; the rest waits in the outbox.
 const PUBLISH_GRACE: Duration = Duration::from_secs(2);
-/// Time without a refused fragment after which the log says that footage is kept again.
+/// Time without a refused fragment after which the log says that recording is complete again.
 const REFUSAL_OVER: Duration = Duration::from_secs(60);
 
 /// Surroundings of a box, beside its configuration.
@@ -187,12 +186,10 @@ impl Agent {
             self.registry.connecting(id, stream.role);
             let sink = CameraSink {
                 store: self.store.clone(),
-                frames: stream.watch_fps_max.map(|_| self.scheduler.input(id, &camera.masks)),
+                frames: stream
+                    .watch_fps_max
+                    .map(|_| self.scheduler.input(id, &camera.masks, stream.idle_gap_max.is_some())),
                 registry: self.registry.clone(),
-                controller: stream.idle_gap_max.map(|_| {
-                    let masks = camera.masks.clone();
-                    DecodeModeController::new(Gate::new(GateSettings { masks }))
-                }),
                 refused_at: None,
             };
             handles.push(supervise(stream.clone(), self.program.clone(), Box::new(sink)));
@@ -219,8 +216,6 @@ struct CameraSink {
     /// `None` for a stream that is only recorded.
     frames: Option<infer::Input>,
     registry: Arc<StatusRegistry>,
-    /// Decode mode controller, where key frames alone may do.
-    controller: Option<DecodeModeController>,
     /// Time of the last fragment that was refused, until its end is logged.
     refused_at: Option<Instant>,
 }
@@ -233,24 +228,21 @@ impl StreamSink for CameraSink {
         if let Some(error) = &refused {
             let is_new = self.refused_at.replace(Instant::now()).is_none();
             if is_new {
-                tracing::error!(%camera, "footage is being lost: {error}");
+                tracing::error!(%camera, "recording loses footage: {error}");
             }
         } else if self.refused_at.take_if(|at| at.elapsed() >= REFUSAL_OVER).is_some() {
-            tracing::info!(%camera, "footage is kept again");
+            tracing::info!(%camera, "recording is complete again");
         }
     }
 
     fn frame(&mut self, frame: Frame) {
-        if let Some(controller) = &mut self.controller {
-            controller.check(&frame);
-        }
         if let Some(frames) = &mut self.frames {
             frames.frame(frame);
         }
     }
 
     fn decode_mode(&mut self) -> DecodeMode {
-        self.controller.as_ref().map_or(DecodeMode::AllFrames, DecodeModeController::decode_mode)
+        self.frames.as_ref().map_or(DecodeMode::AllFrames, infer::Input::decode_mode)
     }
 
     fn report(&mut self, report: StreamReport) {
