@@ -48,7 +48,7 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration; conf.d/*.toml beside it is read as well]:PATH:_files' \
 '--runtime-directory=[The folder that \`wardwatch run\` was given as --runtime-directory\: a daemon that runs is asked there]:FOLDER:_files' \
-'--patience=[How long a camera may take to send what is needed]:SECONDS:_default' \
+'--patience=[Maximum time for a camera to send enough for the checks]:SECONDS:_default' \
 '--json[Print one JSON array instead\: \`about\`, \`verdict\` (pass, mind for a warning, fail), \`what\`, \`remedy\`]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -99,8 +99,8 @@ _arguments "${_arguments_options[@]}" : \
             (list)
 _arguments "${_arguments_options[@]}" : \
 '*--camera=[This camera only; may be given several times]:ID:_default' \
-'--from=[What ends after this\: 2026-05-01T22\:14\:03+07\:00, "2026-05-01 22\:14" in the box'\''s time zone, or 22\:14 for today]:TIME:_default' \
-'--to=[What starts before this]:TIME:_default' \
+'--from=[Only footage or alerts that end after this\: 2026-05-01T22\:14\:03+07\:00, "2026-05-01 22\:14" in the box'\''s time zone, or 22\:14 for today]:TIME:_default' \
+'--to=[Only footage or alerts that start before this]:TIME:_default' \
 '--limit=[At most so many, the youngest; with --footage of each camera]:N:_default' \
 '--config=[The configuration of the box; names the store and the time zone]:PATH:_files' \
 '(--config)--directory=[The store itself, for a disk out of another box; times are in this machine'\''s time zone then]:FOLDER:_files' \
@@ -117,7 +117,7 @@ _arguments "${_arguments_options[@]}" : \
 '--from=[2026-05-01T22\:14\:03+07\:00, "2026-05-01 22\:14" in the box'\''s time zone, or 22\:14 for today]:TIME:_default' \
 '--to=[Until when, in the same way]:TIME:_default' \
 '--output=[An existing folder; nothing in it is written over]:FOLDER:_files' \
-'--reason=[Why; it stands in the access log and in the files]:TEXT:_default' \
+'--reason=[The reason; it stands in the access log and in the files]:TEXT:_default' \
 '--who=[On whose behalf; default\: who is logged in]:NAME:_default' \
 '--config=[The configuration of the box; names the store and the time zone]:PATH:_files' \
 '(--config)--directory=[The store itself, for a disk out of another box; times are in this machine'\''s time zone then]:FOLDER:_files' \
@@ -222,7 +222,7 @@ _arguments "${_arguments_options[@]}" : \
 '--size=[Size of its input, as 640x384, where it is not to be that of its manifest]:COLUMNSxROWS:_default' \
 '--runs=[Looks of each input size, one size after the other in each round]:RUNS:_default' \
 '--cpu-share-max=[The part of all cores that may be spent on looking, as \`cpu_share_max\` of the configuration]:CPU_SHARE_MAX:_default' \
-'--profile[What each operator costs, at the largest size]' \
+'--profile[Cost of each operator, at the largest size]' \
 '--json[As JSON]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -244,8 +244,8 @@ _arguments "${_arguments_options[@]}" : \
 (compare)
 _arguments "${_arguments_options[@]}" : \
 '--fps=[Pictures per second of footage]:FPS:_default' \
-'--reference-score-min=[What the reference must be sure of, 0 to 1]:REFERENCE_SCORE_MIN:_default' \
-'--score-min=[What the network must be sure of, 0 to 1]:SCORE_MIN:_default' \
+'--reference-score-min=[Lowest score of the reference that counts, 0 to 1]:REFERENCE_SCORE_MIN:_default' \
+'--score-min=[Lowest score of the network that counts, 0 to 1]:SCORE_MIN:_default' \
 '--json[As JSON]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -309,7 +309,7 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
 '--help[Print help]' \
-':shell -- Which shell:(bash elvish fish powershell zsh)' \
+':shell -- The shell:(bash elvish fish powershell zsh)' \
 && ret=0
 ;;
         esac
@@ -320,14 +320,14 @@ esac
 (( $+functions[_wardwatch_commands] )) ||
 _wardwatch_commands() {
     local commands; commands=(
-'run:Runs the box\: records, looks, and sends alerts' \
+'run:Runs the box\: records, analyses, and sends alerts' \
 'check:Checks the configuration and says what the box would do' \
-'doctor:Looks whether this box is ready\: configuration, model, cameras, disk, clock, broker' \
-'status:Says how the running box is doing' \
+'doctor:Checks if this box is ready\: configuration, model, cameras, disk, clock, broker' \
+'status:Reports the state of the running box' \
 'replay:Analyses a video file as fast as the machine can; prints JSON lines' \
-'clips:Lists and exports footage, and says who did' \
+'clips:Lists and exports footage, and shows who did' \
 'model:Lists, checks and measures detection models' \
-'store:Says what is wrong with the footage and its index, and mends it' \
+'store:Reports faults of the footage and its index, and repairs them' \
 'keygen:Makes this box'\''s private key, and the request for its certificate' \
 'completions:Prints the completions of a shell' \
     )

@@ -124,8 +124,9 @@ impl BestFrameSelector {
             }
             Phase::Closed => {
                 let best_frame = self.open.remove(&event.id);
-                let is_better = |p: &BestFrame| p.sent.is_none_or(|sent| p.best.quality > BETTER * sent);
-                best_frame.filter(is_better).map(|best_frame| best_frame.best)
+                best_frame
+                    .filter(|frame| frame.sent.is_none_or(|sent| frame.best.quality > BETTER * sent))
+                    .map(|frame| frame.best)
             }
         };
         SentEvent { event, snapshot }
@@ -145,16 +146,11 @@ impl BestFrameSelector {
             }
         }
         // A static object without a track is shown where the rule saw it.
-        let is_thing = |subject: &&Subject| {
-            subject.label == Label::Moving && !tracks.iter().any(|track| track.id == subject.track)
-        };
-        let things = event.subjects.iter().filter(is_thing);
-        snapshot.subjects.extend(things.map(|thing| Shown {
-            label: thing.label,
-            score: thing.score,
-            rect: thing.rect,
-            predicted: false,
-        }));
+        for Subject { track, label, score, rect, .. } in &event.subjects {
+            if *label == Label::Moving && !tracks.iter().any(|known| known.id == *track) {
+                snapshot.subjects.push(Shown { label: *label, score: *score, rect: *rect, predicted: false });
+            }
+        }
         snapshot
     }
 }

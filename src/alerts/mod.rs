@@ -65,8 +65,8 @@ impl Alerts {
     ) -> std::io::Result<Self> {
         let (queue, waiting) = channel::blocking(WAITING_MAX);
         let (patience, impatience) = channel::blocking(1);
-        let body = move || AlertWriter::new(store, publisher, impatience).run(&waiting);
-        let thread = std::thread::Builder::new().name("alerts".into()).spawn(body)?;
+        let writer = AlertWriter::new(store, publisher, impatience);
+        let thread = std::thread::Builder::new().name("alerts".into()).spawn(move || writer.run(&waiting))?;
         let input = AlertInput {
             queue,
             cameras: Arc::default(),
@@ -102,7 +102,7 @@ impl Alerts {
         // An error means that the thread has gone already, which the join reports.
         let _ = self.input.queue.send(Waiting::End);
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the alerts' thread had panicked");
+            tracing::error!("the alert writer's thread panicked");
         }
     }
 }
@@ -113,7 +113,7 @@ impl AlertInput {
         let SentEvent { event, snapshot } = sent;
         let camera = self.cameras.lock().unwrap_or_else(PoisonError::into_inner).get(&event.camera).cloned();
         let Some(camera) = camera else {
-            tracing::error!(camera = %event.camera, "an event of a camera that is not configured");
+            tracing::error!(camera = %event.camera, "an alert was dropped: its camera is not in the configuration");
             return;
         };
         let thumbnail = snapshot.and_then(|snapshot| self.thumbnail(&camera, &snapshot));
@@ -134,7 +134,7 @@ impl AlertInput {
         };
         // The thread that examined the frame waits where the disk does not keep up.
         if progress::wait(|| self.queue.send(Waiting::Alert(Box::new(draft)))).is_err() {
-            tracing::error!("an alert came after the end");
+            tracing::error!("an alert was dropped: the alert writer has ended");
         }
     }
 
@@ -147,7 +147,7 @@ impl AlertInput {
         let redaction = Redaction { masks: &camera.privacy_masks, bystanders };
         thumbnail::render(&snapshot.picture, &marks, &redaction, &caption)
             .inspect_err(
-                |error| tracing::error!(camera = %camera.camera.id, "no thumbnail: {}", chain(error)),
+                |error| tracing::error!(camera = %camera.camera.id, "the alert is sent without a thumbnail: {}", chain(error)),
             )
             .ok()
     }

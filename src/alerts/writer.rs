@@ -50,7 +50,7 @@ impl AlertWriter {
 
     /// Runs until the queue has ended and every alert is stored or given up.
     pub fn run(mut self, queue: &Receiver<Waiting>) {
-        let _unit = progress::begin("the keeping of alerts", WORK_MAX);
+        let _unit = progress::begin("the storing of alerts", WORK_MAX);
         while let Some(waiting) = progress::wait(|| self.next(queue)) {
             match waiting {
                 Some(Waiting::Alert(draft)) => {
@@ -59,13 +59,13 @@ impl AlertWriter {
                 Some(Waiting::End) => break,
                 None => {}
             }
-            while !self.pending.is_empty() && self.keep_oldest() {}
+            while !self.pending.is_empty() && self.store_oldest() {}
         }
-        while !self.pending.is_empty() && self.keep_oldest() {}
+        while !self.pending.is_empty() && self.store_oldest() {}
         if !self.pending.is_empty() {
             // One last try, with the full `PATIENCE`.
             self.trouble = None;
-            while !self.pending.is_empty() && self.keep_oldest() {}
+            while !self.pending.is_empty() && self.store_oldest() {}
         }
         while let Some(pending) = self.pending.pop_front() {
             self.give_up(&pending);
@@ -96,8 +96,8 @@ impl AlertWriter {
             return true;
         }
         let is_stopping = matches!(self.impatience.try_recv(), Err(TryRecvError::Disconnected));
-        let may_go = |pending: &Pending| is_stopping || self.is_acknowledged(pending);
-        let Some(place) = self.pending.iter().position(may_go) else { return false };
+        let place = self.pending.iter().position(|pending| is_stopping || self.is_acknowledged(pending));
+        let Some(place) = place else { return false };
         if let Some(pending) = self.pending.remove(place) {
             self.give_up(&pending);
         }
@@ -105,7 +105,7 @@ impl AlertWriter {
     }
 
     /// Has the oldest unsaved alert stored; `false` where it goes on waiting, and all unsaved alerts are sent.
-    fn keep_oldest(&mut self) -> bool {
+    fn store_oldest(&mut self) -> bool {
         let Some(oldest) = self.pending.front_mut() else { return false };
         let storing = match oldest.storing.take() {
             Some(storing) => Ok(storing),
@@ -124,11 +124,11 @@ impl AlertWriter {
         match answer {
             Ok(Some(Ok(alert))) => {
                 self.pending.pop_front();
-                self.kept(&alert);
+                self.stored(&alert);
                 true
             }
             Ok(None) => {
-                self.announce(&format!("the disk has not taken one for {} s", PATIENCE.as_secs()));
+                self.announce(&format!("the disk has not stored an alert for {} s", PATIENCE.as_secs()));
                 false
             }
             Ok(Some(Err(error))) | Err(error) => {
@@ -142,9 +142,9 @@ impl AlertWriter {
         }
     }
 
-    fn kept(&mut self, alert: &Alert) {
+    fn stored(&mut self, alert: &Alert) {
         if self.trouble.take().is_some() {
-            tracing::info!("alerts are kept again");
+            tracing::info!("alerts are stored again");
         }
         let (camera, rule, phase) = (&alert.camera.id, &alert.rule.id, alert.phase.as_str());
         tracing::info!(%camera, %rule, seq = alert.seq, phase, "{}", alert.why);
@@ -155,7 +155,7 @@ impl AlertWriter {
     /// Sends every unsaved alert, each once.
     fn announce(&mut self, trouble: &str) {
         if self.trouble.as_deref() != Some(trouble) {
-            tracing::error!("alerts are sent before they are kept: {trouble}");
+            tracing::error!("alerts are sent before they are stored: {trouble}");
             self.trouble = Some(trouble.to_owned());
         }
         for pending in self.pending.iter_mut().filter(|pending| !pending.is_announced) {
@@ -179,11 +179,11 @@ impl AlertWriter {
     fn give_up(&self, pending: &Pending) {
         let camera = &pending.draft.camera.id;
         if self.is_acknowledged(pending) {
-            tracing::error!(%camera, "an alert was sent, and will not be kept");
+            tracing::error!(%camera, "an alert was sent and will not be stored: its record is lost");
         } else if pending.is_announced {
-            tracing::error!(%camera, "an alert will not be kept; it is sent if the broker is reached in time");
+            tracing::error!(%camera, "an alert will not be stored; it is sent if the broker is reached before the daemon stops");
         } else {
-            tracing::error!(%camera, "an alert is lost");
+            tracing::error!(%camera, "an alert is lost: it was neither stored nor sent");
         }
     }
 }

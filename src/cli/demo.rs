@@ -26,10 +26,10 @@ pub(super) struct Args {
     /// The detector: street-nano (the default), motion, a manifest, or a known network's .onnx file.
     #[arg(long)]
     model: Option<String>,
-    /// How long it goes on.
+    /// Duration of the demonstration.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Where configuration, footage and thumbnails are written; emptied first.
+    /// Folder for configuration, footage and thumbnails; emptied first.
     #[arg(long, default_value = "demo-output")]
     output: PathBuf,
 }

@@ -19,7 +19,7 @@ pub(super) struct Args {
     /// The folder that `wardwatch run` was given as --runtime-directory: a daemon that runs is asked there.
     #[arg(long, value_name = "FOLDER", default_value = state::DEFAULT_DIRECTORY)]
     runtime_directory: PathBuf,
-    /// How long a camera may take to send what is needed.
+    /// Maximum time for a camera to send enough for the checks.
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
     patience: u64,
     /// Print one JSON array instead: `about`, `verdict` (pass, mind for a warning, fail), `what`, `remedy`.
@@ -46,8 +46,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.json {
         println!("{}", serde_json::to_string_pretty(&found)?);
     } else {
-        let count = |verdict| found.iter().filter(|finding| finding.verdict == verdict).count();
-        let [ok, warnings, failed] = [Verdict::Ok, Verdict::Warning, Verdict::Failed].map(count);
+        let [ok, warnings, failed] = [Verdict::Ok, Verdict::Warning, Verdict::Failed]
+            .map(|verdict| found.iter().filter(|finding| finding.verdict == verdict).count());
         println!("\n{ok} ok, {warnings} warning(s), {failed} failed");
     }
     Ok(if worst == Verdict::Failed { ExitCode::from(super::FOUND) } else { ExitCode::SUCCESS })

@@ -43,7 +43,7 @@ enum Command {
     },
 }
 
-/// Which store.
+/// The store.
 #[derive(Debug, clap::Args)]
 struct Place {
     /// The configuration that names the store.

@@ -83,10 +83,11 @@ fn listen(
     let streams: Vec<StreamSettings> =
         settings.cameras.iter().flat_map(|camera| camera.streams.iter().cloned()).collect();
     let (tell, heard) = channel::blocking(HEARD_MAX);
-    let start = |(number, stream): (usize, &StreamSettings)| {
-        supervise(stream.clone(), program.clone(), Box::new(Ear { number, tell: tell.clone() }))
-    };
-    let handles: Vec<_> = streams.iter().enumerate().map(start).collect();
+    let mut handles = Vec::new();
+    for (number, stream) in streams.iter().enumerate() {
+        let ear = Ear { number, tell: tell.clone() };
+        handles.push(supervise(stream.clone(), program.clone(), Box::new(ear)));
+    }
     let outcomes = collect(&streams, &heard, Instant::now() + patience);
     drop(heard);
     handles.iter().for_each(camera::StreamHandle::ask_to_stop);

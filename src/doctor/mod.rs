@@ -69,16 +69,16 @@ pub fn examine(config: &Path, surroundings: &Surroundings, patience: Duration, s
     let settings = match config::load(config) {
         Ok(settings) => settings,
         Err(problems) => {
-            let remedy = "mend it, and look with `wardwatch check`; nothing else was looked at";
+            let remedy = "correct it, and run `wardwatch check`; nothing else was checked";
             return say(Finding::failed("configuration", problems.to_string(), remedy));
         }
     };
     let (cameras, rules) = (settings.cameras.len(), settings.rules.len());
     let counts = format!("{}: {cameras} camera(s), {rules} rule(s)", config.display());
     say(match (cameras, rules) {
-        (0, _) => Finding::failed("configuration", counts, "write a [camera.ID]"),
+        (0, _) => Finding::failed("configuration", counts, "add a [camera.ID]"),
         (_, 0) => {
-            Finding::warning("configuration", counts, "it records, and alerts nobody: write a [rule.ID]")
+            Finding::warning("configuration", counts, "the box records and sends no alerts: add a [rule.ID]")
         }
         _ => Finding::ok("configuration", counts),
     });
@@ -126,12 +126,12 @@ fn of_the_clock(state: ClockState) -> Finding {
     match state {
         ClockState::Synced => Finding::ok("clock", format!("{now}, synchronised")),
         ClockState::Holdover => {
-            let remedy = "footage and alerts say so; see `timedatectl timesync-status`";
-            Finding::warning("clock", format!("{now}, running free since it was synchronised"), remedy)
+            let remedy = "footage and alerts carry this mark; see `timedatectl timesync-status`";
+            Finding::warning("clock", format!("{now}, synchronised earlier, not now"), remedy)
         }
         ClockState::Unsynced => {
-            let remedy = "certificates may seem invalid, and schedules be wrong: is the network there? see `timedatectl`";
-            Finding::failed("clock", format!("{now}, never synchronised since the box has power"), remedy)
+            let remedy = "certificates may seem invalid and schedules may be wrong: check the network, and `timedatectl`";
+            Finding::failed("clock", format!("{now}, not synchronised since the box started"), remedy)
         }
     }
 }

@@ -74,8 +74,8 @@ fn measured(settings: &config::Settings, model: &Model) -> Result<Vec<Finding>, 
 fn of_this(demand: &Demand, model: &Model, look: Duration) -> Finding {
     let Demand { cameras, full, cores, .. } = demand;
     let what = format!(
-        "{}: {:.1} ms of CPU a look, {:.1} looks a second of each of {cameras} camera(s) while all move, in {cores:.2} cores; \
-         they want {:.1} at most",
+        "{}: {:.1} ms of CPU per inference, {:.1} inferences a second for each of {cameras} camera(s) while all move, in {cores:.2} cores; \
+         they need {:.1} at most",
         model.manifest().name,
         millis(look),
         demand.each(look),
@@ -84,7 +84,7 @@ fn of_this(demand: &Demand, model: &Model, look: Duration) -> Finding {
     if demand.is_carried(look) {
         return Finding::ok("inference", what);
     }
-    let remedy = "what moves will be lost at busy times: name a lighter network or a smaller input_size in [detector], lower \
+    let remedy = "the box will miss what moves at busy times: name a lighter network or a smaller input_size in [detector], lower \
                   fps_max of cameras, or raise cpu_share_max";
     Finding::warning("inference", what, remedy)
 }
@@ -116,24 +116,22 @@ impl Other {
 }
 
 fn of_others(demand: &Demand, manifest: &Manifest, others: &[Other]) -> Finding {
-    let line = |other: &Other| {
+    let mut lines = Vec::new();
+    for other in others {
         let carried =
             if demand.is_carried(other.look) { "can be carried" } else { "is too heavy for these cameras" };
         let each = demand.each(other.look);
-        format!(
-            "{} {carried} (about {:.0} ms, {each:.1} looks a second of each)",
+        lines.push(format!(
+            "{} {carried} (about {:.0} ms, {each:.1} inferences a second for each)",
             other.download.name,
             millis(other.look)
-        )
-    };
-    let mut what = others.iter().map(line).collect::<Vec<_>>().join("; ");
-    let better = |other: &&Other| {
-        demand.is_carried(other.look)
-            && other.persons.is_some_and(|persons| persons > manifest.persons.unwrap_or(0.0))
-    };
+        ));
+    }
+    let mut what = lines.join("; ");
     let best = others
         .iter()
-        .filter(better)
+        .filter(|other| demand.is_carried(other.look))
+        .filter(|other| other.persons.is_some_and(|persons| persons > manifest.persons.unwrap_or(0.0)))
         .max_by(|a, b| a.persons.partial_cmp(&b.persons).unwrap_or(std::cmp::Ordering::Equal));
     match best {
         Some(Other { download, licence, .. }) => {
@@ -186,8 +184,8 @@ mod tests {
         let finding = of_others(&demand, &built_in(), &others);
         assert_eq!(finding.verdict, super::super::Verdict::Ok);
         for words in [
-            "heavy is too heavy for these cameras (about 200 ms, 1.2 looks a second of each)",
-            "good can be carried (about 100 ms, 2.5 looks a second of each)",
+            "heavy is too heavy for these cameras (about 200 ms, 1.2 inferences a second for each)",
+            "good can be carried (about 100 ms, 2.5 inferences a second for each)",
             "good is recommended: `wardwatch model get good` brings it",
             "https://origin/good",
         ] {
@@ -207,7 +205,11 @@ mod tests {
         let demand = Demand { cameras: 16, full: 80.0, enough: 32.0, cores: 1.0 };
         let finding = of_this(&demand, &model, Duration::from_millis(40));
         assert_eq!(finding.verdict, super::super::Verdict::Warning);
-        assert!(finding.what.contains("1.6 looks a second of each of 16 camera(s)"), "{}", finding.what);
+        assert!(
+            finding.what.contains("1.6 inferences a second for each of 16 camera(s)"),
+            "{}",
+            finding.what
+        );
         assert!(finding.remedy.unwrap().contains("lighter network"));
         assert_eq!(of_this(&demand, &model, Duration::from_millis(20)).verdict, super::super::Verdict::Ok);
     }

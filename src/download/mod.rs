@@ -180,11 +180,8 @@ impl<'a> Part<'a> {
 
     fn check_space(&self, folder: &Path) -> Result<(), DownloadError> {
         let Some(bytes) = self.wanted.bytes else { return Ok(()) };
-        let wrong = |error: rustix::io::Errno| DownloadError::Target {
-            path: folder.to_owned(),
-            source: error.into(),
-        };
-        let disk = rustix::fs::statvfs(folder).map_err(wrong)?;
+        let disk = rustix::fs::statvfs(folder)
+            .map_err(|error| DownloadError::Target { path: folder.to_owned(), source: error.into() })?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         let needed = bytes.saturating_sub(self.length).saturating_add(HEADROOM);
         match free < needed {
@@ -290,7 +287,7 @@ impl<'a> Part<'a> {
         if let Err(error) = fs::remove_file(&self.path)
             && error.kind() != std::io::ErrorKind::NotFound
         {
-            tracing::warn!(%error, path = %self.path.display(), "what is left of a download cannot be removed");
+            tracing::warn!(%error, path = %self.path.display(), "the rest of a failed download cannot be removed");
         }
     }
 }

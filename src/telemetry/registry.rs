@@ -150,13 +150,14 @@ impl StatusSource for StatusRegistry {
     fn status(&self) -> Status {
         let cameras = {
             let known = self.lock();
-            let with_input = |of: &BTreeMap<StreamRole, CameraStatus>| {
-                let status = of_camera(of)?;
+            let mut cameras = Vec::new();
+            for status in known.streams.values().filter_map(of_camera) {
                 let inputs = known.inputs.get(&status.id).into_iter().flat_map(BTreeMap::values);
                 let sum = inputs.fold(InputCounts::default(), |sum, input| sum.plus(*input));
-                Some(CameraStatus { input: (sum != InputCounts::default()).then_some(sum), ..status })
-            };
-            known.streams.values().filter_map(with_input).collect()
+                let input = (sum != InputCounts::default()).then_some(sum);
+                cameras.push(CameraStatus { input, ..status });
+            }
+            cameras
         };
         let (outbox_depth, oldest_unacknowledged) = self.store.outbox_depth().unwrap_or_default();
         Status {

@@ -79,7 +79,7 @@ impl Telemetry {
             trouble: None,
         };
         let state_directory = directory.clone();
-        let body = move || {
+        let thread = std::thread::Builder::new().name("vitals".into()).spawn(move || {
             let mut tick = 0;
             let _unit = progress::begin("the vitals", WORK_MAX);
             while progress::wait(|| ended.recv_timeout(TICK)) == Err(RecvTimeoutError::Timeout) {
@@ -100,8 +100,7 @@ impl Telemetry {
                     sampler.write_state(directory, &publisher);
                 }
             }
-        };
-        let thread = std::thread::Builder::new().name("vitals".into()).spawn(body)?;
+        })?;
         Ok(Self { end: Some(end), thread: Some(thread), publisher, directory })
     }
 
@@ -110,7 +109,7 @@ impl Telemetry {
         self.end = None;
         *self.publisher.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the vitals' thread had panicked");
+            tracing::error!("the telemetry thread panicked");
         }
         if let Some(directory) = &self.directory {
             state::remove(directory);
@@ -231,7 +230,7 @@ fn say_shortfall(vitals: &Vitals) {
     if !short.is_empty() {
         let throttle = vitals.throttle * 100.0;
         tracing::info!(
-            "looks a second that the budget could not serve: {} (share at {throttle:.0} %)",
+            "the inference budget is too small; inferences a second that it could not serve: {} (share at {throttle:.0} %)",
             short.join(", ")
         );
     }

@@ -35,6 +35,7 @@ use tokio::sync::watch;
 
 pub use error::PublishError;
 pub use probe::{certificate_ends_at, try_connection};
+pub use rumqtt::KEEP_ALIVE_SECONDS_MAX;
 pub use settings::{Acknowledge, HomeAssistant, Identity, Settings, Tls};
 pub use topic::Topics;
 pub use unkept::UNKEPT_MAX;

@@ -34,7 +34,7 @@ const NETWORK_TIMEOUT: Duration = Duration::from_secs(30);
 const ROOM: u16 = 64;
 /// The client pings after this time without a packet of its own, and vitals leave once a minute. A longer silence would
 /// never occur, and a dead connection would never be noticed.
-const KEEP_ALIVE_SECONDS_MAX: u64 = 45;
+pub const KEEP_ALIVE_SECONDS_MAX: u64 = 45;
 
 /// A connection of the client in use; see the module.
 pub(super) struct Rumqtt {

@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Which store.
+/// The store.
 #[derive(Debug, clap::Args)]
 struct StoreArgs {
     /// The configuration of the box; names the store and the time zone.

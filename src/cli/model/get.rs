@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::millis;
@@ -45,11 +45,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         list(&known);
         return Ok(ExitCode::SUCCESS);
     };
-    let names = || known.iter().map(|(download, _)| download.name.clone()).collect::<Vec<_>>().join(", ");
-    let (download, manifest) = known
-        .iter()
-        .find(|(download, _)| download.name == *name)
-        .ok_or_else(|| anyhow!("{name:?} is none of the networks that can be brought: {}", names()))?;
+    let Some((download, manifest)) = known.iter().find(|(download, _)| download.name == *name) else {
+        let names: Vec<&str> = known.iter().map(|(download, _)| download.name.as_str()).collect();
+        bail!("{name:?} is none of the networks that can be downloaded: {}", names.join(", "));
+    };
     let folder = args.output.clone().unwrap_or_else(|| folder(&args.config));
     let target = std::path::absolute(folder.join(format!("{name}.onnx"))).context("--output")?;
     describe(download, manifest);

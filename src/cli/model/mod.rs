@@ -89,10 +89,10 @@ enum Command {
         /// Pictures per second of footage
         #[arg(long, default_value_t = 4.0)]
         fps: f64,
-        /// What the reference must be sure of, 0 to 1
+        /// Lowest score of the reference that counts, 0 to 1
         #[arg(long, default_value_t = 0.5)]
         reference_score_min: f32,
-        /// What the network must be sure of, 0 to 1
+        /// Lowest score of the network that counts, 0 to 1
         #[arg(long, default_value_t = 0.25)]
         score_min: f32,
         /// As JSON
@@ -119,9 +119,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn label(text: &str) -> anyhow::Result<Label> {
-    let words = || Label::ALL.map(Label::as_str).join(", ");
     let label = Label::ALL.into_iter().find(|label| label.as_str() == text.trim());
-    label.ok_or_else(|| anyhow!("\"{text}\" is no label; labels are {}", words()))
+    label.ok_or_else(|| {
+        anyhow!("\"{text}\" is no label; labels are {}", Label::ALL.map(Label::as_str).join(", "))
+    })
 }
 
 /// `640x384`: columns, rows.

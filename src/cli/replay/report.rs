@@ -60,8 +60,10 @@ impl Report {
         self.seconds = line.seconds;
         for sent in line.sent {
             let rule = sent.event.rule.name.clone();
-            let draw = |snapshot: &Snapshot| thumbnail(snapshot, &rule, line.seconds, sent.event.phase);
-            let thumbnail = sent.snapshot.as_ref().map(draw).transpose()?;
+            let thumbnail = match &sent.snapshot {
+                Some(snapshot) => Some(thumbnail(snapshot, &rule, line.seconds, sent.event.phase)?),
+                None => None,
+            };
             match self.events.iter_mut().find(|shown| shown.event.id == sent.event.id) {
                 Some(shown) => {
                     shown.event = sent.event.clone();

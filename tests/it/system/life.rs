@@ -210,14 +210,14 @@ impl Life {
         );
     }
 
-    /// Reloads: a changed configuration is taken up, one with problems is not, and the daemon is the same all the while.
+    /// Reloads: a changed configuration is used, one with problems is not, and the daemon is the same all the while.
     fn reload(&self) {
         let (booted, path) = (&self.booted, self.path("/etc/wardwatch/wardwatch.toml"));
         let daemon = booted.property("wardwatch", "MainPID");
         let good = fs::read_to_string(&path).unwrap();
         for (text, said) in [
-            (good.replace("Cổng", "Cổng chợ"), "the configuration is taken up"),
-            (good.replace("[store]", "[stoer]"), "the configuration is not taken up"),
+            (good.replace("Cổng", "Cổng chợ"), "the new configuration is in force"),
+            (good.replace("[store]", "[stoer]"), "the new configuration is not used"),
         ] {
             fs::write(&path, text).unwrap();
             let before = booted.log("wardwatch").matches(said).count();
