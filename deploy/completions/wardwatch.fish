@@ -147,8 +147,8 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_se
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from compare" -l json -d 'As JSON'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from compare" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and not __fish_seen_subcommand_from check repair" -s h -l help -d 'Print help'
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and not __fish_seen_subcommand_from check repair" -f -a "check" -d 'Looks the store over and says what is wrong. Changes nothing; the daemon may run'
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and not __fish_seen_subcommand_from check repair" -f -a "repair" -d 'Mends what can be mended, and looks at every byte. The daemon must be stopped. Footage is never removed'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and not __fish_seen_subcommand_from check repair" -f -a "check" -d 'Checks the store and reports faults. Changes nothing; the daemon may run'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and not __fish_seen_subcommand_from check repair" -f -a "repair" -d 'Repairs the store, and reads every byte. The daemon must be stopped. Footage is never removed'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and __fish_seen_subcommand_from check" -l config -d 'The configuration that names the store' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and __fish_seen_subcommand_from check" -l directory -d 'The store\'s folder, whatever the configuration says' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and __fish_seen_subcommand_from check" -l deep -d 'Read every byte: hold all footage against its sha256, and let SQLite check the whole index'

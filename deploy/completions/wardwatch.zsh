@@ -455,8 +455,8 @@ _wardwatch__subcmd__status_commands() {
 (( $+functions[_wardwatch__subcmd__store_commands] )) ||
 _wardwatch__subcmd__store_commands() {
     local commands; commands=(
-'check:Looks the store over and says what is wrong. Changes nothing; the daemon may run' \
-'repair:Mends what can be mended, and looks at every byte. The daemon must be stopped. Footage is never removed' \
+'check:Checks the store and reports faults. Changes nothing; the daemon may run' \
+'repair:Repairs the store, and reads every byte. The daemon must be stopped. Footage is never removed' \
     )
     _describe -t commands 'wardwatch store commands' commands "$@"
 }

@@ -22,7 +22,7 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Looks the store over and says what is wrong. Changes nothing; the daemon may run.
+    /// Checks the store and reports faults. Changes nothing; the daemon may run.
     Check {
         #[command(flatten)]
         place: Place,
@@ -33,7 +33,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Mends what can be mended, and looks at every byte. The daemon must be stopped. Footage is never removed.
+    /// Repairs the store, and reads every byte. The daemon must be stopped. Footage is never removed.
     Repair {
         #[command(flatten)]
         place: Place,

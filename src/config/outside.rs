@@ -182,7 +182,7 @@ impl Checker<'_> {
             Ok(metadata) if metadata.is_file() => return Some((path, metadata)),
             Ok(_) => self.wrong(key, format!("{show} is not a file"), "name a file"),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                self.wrong(key, format!("there is no file {show}"), "put it there, or mend the path");
+                self.wrong(key, format!("there is no file {show}"), "put it there, or correct the path");
             }
             Err(error) => {
                 self.wrong(

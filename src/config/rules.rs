@@ -78,7 +78,7 @@ fn kind(checker: &mut Checker, path: &str, keys: &Map<String, Value>) -> Option<
         Ok(kind) => Some(kind),
         Err(error) => {
             if !checker.written.is_wrong(path) {
-                checker.wrong(path, format!("is not understood: {error}"), "mend the keys of its kind");
+                checker.wrong(path, format!("is not understood: {error}"), "correct the keys of its kind");
             }
             None
         }
@@ -163,7 +163,7 @@ fn check_grounds(
                     "zone \"{}\" reaches up to the horizon of camera \"{id}\", and {reason}",
                     zone.id
                 );
-                let remedy = format!("end the zone nearer to the camera, or mend {table}.ground");
+                let remedy = format!("end the zone nearer to the camera, or correct {table}.ground");
                 checker.wrong(&format!("{path}.zone"), what, remedy);
             }
             _ => {}

@@ -157,7 +157,7 @@ impl Written {
                     }
                     _ => (
                         error.message().to_owned(),
-                        "mend this line; the rest of the file is checked after that",
+                        "correct this line; the rest of the file is checked after that",
                     ),
                 };
                 self.broken.insert(file);

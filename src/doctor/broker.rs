@@ -35,7 +35,7 @@ pub(super) fn examine(settings: &Settings, running: Option<&State>, say: &mut dy
     say(match outcome {
         Ok(what) => Finding::ok(about.clone(), what),
         Err(reason) => {
-            Finding::failed(about.clone(), reason, "alerts wait in the outbox until this is mended")
+            Finding::failed(about.clone(), reason, "alerts wait in the outbox until this is corrected")
         }
     });
     for warning in running.iter().flat_map(|state| &state.broker.warnings) {

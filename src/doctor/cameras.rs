@@ -20,8 +20,8 @@ const GOP_MAX: Duration = Duration::from_secs(4);
 /// Messages of the streams that may wait; more are dropped.
 const HEARD_MAX: usize = 256;
 
-/// Reports the cameras' states by the daemon. Always `None`: the daemon does not tell how many bytes they send.
-pub(super) fn as_told(
+/// Reports the cameras' states by the daemon. Always `None`: the daemon does not report how many bytes they send.
+pub(super) fn as_reported(
     settings: &config::Settings,
     state: &State,
     say: &mut dyn FnMut(Finding),
@@ -29,18 +29,18 @@ pub(super) fn as_told(
     for camera in &settings.cameras {
         let id = &camera.camera.id;
         let about = format!("camera {id}");
-        let told = state.status.cameras.iter().find(|told| told.id == *id);
-        say(match told {
-            Some(told) if told.state == StreamState::Live && !told.notes.is_empty() => {
-                Finding::warning(about, told.notes.join("; "), "see `wardwatch status`")
+        let reported = state.status.cameras.iter().find(|reported| reported.id == *id);
+        say(match reported {
+            Some(reported) if reported.state == StreamState::Live && !reported.notes.is_empty() => {
+                Finding::warning(about, reported.notes.join("; "), "see `wardwatch status`")
             }
-            Some(told) if matches!(told.state, StreamState::Live | StreamState::Ended) => {
-                let skipped = told.input.and_then(|input| input.in_words());
+            Some(reported) if matches!(reported.state, StreamState::Live | StreamState::Ended) => {
+                let skipped = reported.input.and_then(|input| input.in_words());
                 let skipped = skipped.map_or(String::new(), |words| format!("; {words}"));
-                Finding::ok(about, format!("live since {}, as the daemon says{skipped}", told.since))
+                Finding::ok(about, format!("live since {}, as the daemon says{skipped}", reported.since))
             }
-            Some(told) => {
-                let why = told.reason.as_deref().unwrap_or("no picture yet");
+            Some(reported) => {
+                let why = reported.reason.as_deref().unwrap_or("no picture yet");
                 Finding::failed(about, why, "see `wardwatch status`")
             }
             None => Finding::failed(about, "the daemon does not know it", "systemctl reload wardwatch"),

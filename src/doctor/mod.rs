@@ -90,7 +90,7 @@ pub fn examine(config: &Path, surroundings: &Surroundings, patience: Duration, s
         say(Finding::ok("daemon", what));
     }
     let bytes_per_second = match &running {
-        Some(state) => cameras::as_told(&settings, state, say),
+        Some(state) => cameras::as_reported(&settings, state, say),
         None => cameras::connect(&settings, surroundings, patience, say),
     };
     disk::examine(&settings.store, cameras, bytes_per_second, say);
