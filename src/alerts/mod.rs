@@ -6,11 +6,12 @@ pub mod thumbnail;
 mod writer;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use jiff::tz::TimeZone;
+use parking_lot::Mutex;
 
 use crate::config;
 use base::ack::Ack;
@@ -89,7 +90,7 @@ impl Alerts {
     pub fn set_cameras(&self, settings: &config::Settings) {
         let cameras =
             settings.cameras.iter().map(|camera| (camera.camera.id.clone(), camera.clone())).collect();
-        *self.input.cameras.lock().unwrap_or_else(PoisonError::into_inner) = cameras;
+        *self.input.cameras.lock() = cameras;
     }
 
     /// Ends the waiting for a store that does not take an alert, since the daemon stops.
@@ -111,7 +112,7 @@ impl AlertInput {
     /// Makes an alert of an event, with a thumbnail of its snapshot.
     pub fn send(&self, sent: SentEvent) {
         let SentEvent { event, snapshot } = sent;
-        let camera = self.cameras.lock().unwrap_or_else(PoisonError::into_inner).get(&event.camera).cloned();
+        let camera = self.cameras.lock().get(&event.camera).cloned();
         let Some(camera) = camera else {
             tracing::error!(camera = %event.camera, "an alert was dropped: its camera is not in the configuration");
             return;

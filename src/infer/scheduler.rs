@@ -25,9 +25,11 @@ mod slot;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::analysis::Analysis;
 use super::motion_check::MotionCheck;
@@ -178,7 +180,7 @@ impl Scheduler {
     pub fn remove(&self, camera: &CameraId, at: Stamp) {
         let mut state = self.shared.lock();
         while state.slots.get(camera).is_some_and(|slot| slot.analysis.is_none()) {
-            state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.shared.changed.wait(&mut state);
         }
         let slot = state.slots.remove(camera);
         state.budget.remove(camera);
@@ -247,7 +249,7 @@ fn budget_settings(settings: &Settings) -> budget::Settings {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // The state is changed in single steps: a panicking holder leaves nothing half-done behind.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Takes the motion checks of `queue`, and of frames that come meanwhile, into the analysis, and gives it back to the
@@ -353,13 +355,12 @@ impl Shared {
             };
             let absent = slots.values().filter_map(CameraSlot::absent_from).min().map(|then| then.since(now));
             let patience = [patience, absent].into_iter().flatten().min();
-            state = match patience {
+            match patience {
                 Some(patience) => {
-                    let waited = self.changed.wait_timeout(state, patience);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
+                    self.changed.wait_for(&mut state, patience);
                 }
-                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
+                None => self.changed.wait(&mut state),
+            }
         }
     }
 }

@@ -78,7 +78,7 @@ impl Agent {
         let outbox = Arc::new(alerts::StoreOutbox(store.clone()));
         let publisher = Publisher::start(settings.broker.clone(), outbox, registry.clone());
         let publisher = Arc::new(publisher.context("the publisher cannot start")?);
-        registry.tell(publisher.clone());
+        registry.attach(publisher.clone());
         let disk = Disk::start(store.clone(), registry.clone())?;
         let alerts = Alerts::start(&settings, store.clone(), publisher.clone(), detectors.model())?;
         let scheduler = Scheduler::start(&settings.detect, detectors.clone(), &alerts)?;

@@ -1,7 +1,9 @@
 //! The status registry: collects the states of streams and store into the status message.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::config;
 use base::clock::{self, Clock as _, SystemClock};
@@ -33,7 +35,7 @@ struct State {
 }
 
 impl State {
-    fn tell(&self) {
+    fn notify(&self) {
         if let Some(publisher) = &self.publisher {
             publisher.status_changed();
         }
@@ -60,8 +62,8 @@ impl StatusRegistry {
         }
     }
 
-    /// Attaches the publisher, which is told of changes from now on.
-    pub fn tell(&self, publisher: Arc<Publisher>) {
+    /// Attaches the publisher, which hears of changes from now on.
+    pub fn attach(&self, publisher: Arc<Publisher>) {
         self.lock().publisher = Some(publisher);
     }
 
@@ -103,7 +105,7 @@ impl StatusRegistry {
             known.store.since = clock::wall();
         }
         (known.store.state, known.store.reason) = (state, reason);
-        known.tell();
+        known.notify();
     }
 
     fn set(
@@ -119,11 +121,11 @@ impl StatusRegistry {
         let before = streams.get(&role).filter(|before| before.state == state && before.reason == reason);
         let since = before.map_or_else(clock::wall, |before| before.since);
         streams.insert(role, CameraStatus { id: camera.clone(), state, reason, since, notes, input: None });
-        known.tell();
+        known.notify();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

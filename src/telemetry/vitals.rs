@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::registry::StatusRegistry;
 use crate::config;
@@ -89,13 +91,13 @@ impl Telemetry {
                     let vitals = sampler.take(celsius, throttle);
                     say_shortfall(&vitals);
                     sampler.vitals = Some(vitals.clone());
-                    if let Some(publisher) = &*receiver.lock().unwrap_or_else(PoisonError::into_inner) {
+                    if let Some(publisher) = &*receiver.lock() {
                         publisher.vitals(vitals);
                     }
                 }
                 tick += 1;
                 service::status(&sampler.summary());
-                let publisher = receiver.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let publisher = receiver.lock().clone();
                 if let (Some(directory), Some(publisher)) = (&state_directory, publisher) {
                     sampler.write_state(directory, &publisher);
                 }
@@ -107,7 +109,7 @@ impl Telemetry {
     /// Ends the thread, and waits for it.
     pub fn stop(&mut self) {
         self.end = None;
-        *self.publisher.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.publisher.lock() = None;
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the telemetry thread panicked");
         }

@@ -9,8 +9,10 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// The unit waits for something that may never come.
 const WAITING: u64 = 0;
@@ -144,7 +146,7 @@ fn moment() -> u64 {
 
 fn register() -> MutexGuard<'static, Vec<Arc<Entry>>> {
     // Entries are put in and taken out whole.
-    REGISTER.lock().unwrap_or_else(PoisonError::into_inner)
+    REGISTER.lock()
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Arrival times of samples at the box, for the pictures that come out of the pipeline later.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gstreamer as gst;
+use parking_lot::{Mutex, MutexGuard};
 
 use base::time::Stamp;
 
@@ -45,6 +45,6 @@ impl Arrivals {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Arrival>> {
-        self.samples.lock().unwrap_or_else(PoisonError::into_inner)
+        self.samples.lock()
     }
 }

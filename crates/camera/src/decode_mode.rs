@@ -5,11 +5,12 @@
 //! decoder never misses a sample that another refers to: it has decoded the key frame that the kept ones follow.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
+use parking_lot::Mutex;
 
 use super::settings::DecodeMode;
 use super::state::SessionState;
@@ -87,7 +88,7 @@ pub(super) fn select(pad: &gst::Pad, gap_max: Duration, session: Arc<SessionStat
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, probe| {
         let Some(gst::PadProbeData::Buffer(buffer)) = &probe.data else { return gst::PadProbeReturn::Ok };
         let Some(pts) = buffer.pts() else { return gst::PadProbeReturn::Ok };
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = state.lock();
         let (selection, kept) = &mut *state;
         let is_key_frame = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
         match selection.step(is_key_frame, pts.nseconds(), buffer.size(), session.decode_mode()) {

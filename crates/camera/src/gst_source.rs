@@ -3,11 +3,12 @@
 //! `rtspsrc` reads cameras that want TLS, and those that [`rtsp`](super::rtsp) does not understand.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use parking_lot::Mutex;
 
 use super::arrivals::Arrivals;
 use super::branches::Branches;
@@ -233,7 +234,7 @@ fn attach_recorder(
     let repackager = Mutex::new((Repackager::new(codec), None));
     let new_sample = move |sink: &gst_app::AppSink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
-        let (repackager, starts) = &mut *repackager.lock().unwrap_or_else(PoisonError::into_inner);
+        let (repackager, starts) = &mut *repackager.lock();
         if let Some((shown, at, sample)) = repackaged(sink, &sample, repackager) {
             // Running time at which the samples' media time is zero.
             let starts = *starts.get_or_insert(shown.saturating_sub(sample.media_nanos));

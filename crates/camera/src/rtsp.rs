@@ -24,8 +24,10 @@ mod zoo;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 pub(super) use connection::connect;
 
@@ -77,7 +79,7 @@ impl Reading {
     /// Waits until the thread has ended.
     pub(super) fn wait_for_end(&self, patience: Duration) {
         // Ended, or too late.
-        let _ = self.ended.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(patience);
+        let _ = self.ended.lock().recv_timeout(patience);
     }
 
     /// Entry of the samples, once the camera has described its stream.
@@ -87,7 +89,7 @@ impl Reading {
 
     /// Something that a person should know once, and whether the camera sends datagrams alone. Given once.
     pub(super) fn take_note(&self) -> Option<(&'static str, bool)> {
-        self.note.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.note.lock().take()
     }
 }
 
@@ -124,7 +126,7 @@ fn read(
     let failure = match Client::open(rtsp, connection) {
         Ok(mut client) => {
             let note = client.note().map(|note| (note, client.is_udp()));
-            *reading.note.lock().unwrap_or_else(PoisonError::into_inner) = note;
+            *reading.note.lock() = note;
             let failure = follow(&mut client, branches, reading).err();
             client.end();
             failure

@@ -3,9 +3,11 @@
 //! Plain values behind locks and atomics. The threads of the pipeline write them; the session's main loop reads and reports
 //! them. Knows no pipeline, source or branch.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::arrivals::Arrivals;
 use super::parts::Failure;
@@ -85,16 +87,16 @@ impl SessionState {
 
     /// Codec, size and time source; `None` until they are known.
     pub(super) fn facts(&self) -> Option<StreamFacts> {
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.facts.lock().clone()
     }
 
     /// The first failure that a pipeline thread met.
     pub(super) fn failure(&self) -> Option<Failure> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.failure.lock().clone()
     }
 
     pub(super) fn set_facts(&self, facts: StreamFacts) {
-        *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts);
+        *self.facts.lock() = Some(facts);
     }
 
     pub(super) fn sample_arrived(&self, at: Monotonic, is_key_frame: bool) {
@@ -113,20 +115,20 @@ impl SessionState {
 
     /// Counts of the camera's input that was skipped.
     pub(super) fn counts(&self) -> Counts {
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.counts.lock()
     }
 
     pub(super) fn set_counts(&self, counts: Counts) {
-        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+        *self.counts.lock() = counts;
     }
 
     /// Counts of the input that the RTSP client skipped.
     pub(super) fn client_counts(&self) -> ClientCounts {
-        *self.client_counts.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.client_counts.lock()
     }
 
     pub(super) fn set_client_counts(&self, counts: ClientCounts) {
-        *self.client_counts.lock().unwrap_or_else(PoisonError::into_inner) = counts;
+        *self.client_counts.lock() = counts;
     }
 
     /// True while the camera has not been brought to play.
@@ -152,6 +154,6 @@ impl SessionState {
     }
 
     pub(super) fn fail(&self, failure: Failure) {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+        self.failure.lock().get_or_insert(failure);
     }
 }

@@ -10,11 +10,12 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::REGISTRY_VARIABLE;
@@ -179,7 +180,7 @@ impl StreamHandle {
         self.stopping.store(true, Ordering::Relaxed);
         // Full means that a wake-up is already waiting.
         let _ = self.wake.try_send(());
-        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = self.session.lock();
         if let Some(socket) = session.as_ref() {
             // Fails only where the session has ended.
             let _ = socket.shutdown(std::net::Shutdown::Write);
@@ -367,9 +368,9 @@ impl Supervisor {
 
     /// Passes the session's reports on until it ends; the child is dead when this returns.
     fn follow(&mut self, mut child: Child, socket: UnixStream) -> End {
-        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = socket.try_clone().ok();
+        *self.session.lock() = socket.try_clone().ok();
         let end = self.receive(&socket);
-        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.session.lock() = None;
         let ended_by_itself = matches!(child.try_wait(), Ok(Some(_)));
         if !ended_by_itself && let Err(error) = child.kill() {
             tracing::error!(camera = %self.stream.camera, "cannot kill a session: {error}");

@@ -1,5 +1,5 @@
 //! The picture inside an alert: the subject in its surroundings, marked, with place and time, small enough for a slow
-//! link. Pure: no I/O. Called by `agent` for each alert that has a snapshot.
+//! link. Pure: no I/O. Called by `alerts` for each alert that has a snapshot.
 
 mod redaction;
 mod text;
