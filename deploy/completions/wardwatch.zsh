@@ -57,7 +57,7 @@ _arguments "${_arguments_options[@]}" : \
 (status)
 _arguments "${_arguments_options[@]}" : \
 '--runtime-directory=[The folder that \`wardwatch run\` was given as --runtime-directory]:FOLDER:_files' \
-'--json[Print one JSON object instead\: what the daemon wrote, \`age_seconds\`, and \`troubles\`. Times are in UTC]' \
+'--json[Print one JSON object instead\: the state of the daemon, \`age_seconds\`, and \`troubles\`. Times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -73,8 +73,8 @@ _arguments "${_arguments_options[@]}" : \
 '--jpegs=[Write each frame here as a JPEG, with its tracks drawn in]:FOLDER:_files' \
 '--sheet=[Write the thumbnails of all events here, on one JPEG]:FILE:_files' \
 '--page=[Write a page for the browser here\: a timeline of rules and tracks, events with thumbnails and reasons]:FILE:_files' \
-'--truth=[Hold the events against what must be said, as \`cargo run --example scenario\` writes it; exit code 3 if they differ]:FILE:_files' \
-'--every-frame[Have a network see every frame whole, instead of what the motion gate lets through\: what the box'\''s way of looking is measured against]' \
+'--truth=[Compare the events with the expected ones, as \`cargo run --example scenario\` writes it; exit code 3 if they differ]:FILE:_files' \
+'--every-frame[Have a network see every frame whole, instead of the parts that the motion gate lets through\: a reference for the box'\''s own analysis]' \
 '--json[Print a line of JSON for every frame (looks, detections, tracks, events) instead of the events in words]' \
 '--why-not[Say why rules did not fire for those who came near]' \
 '-h[Print help]' \
@@ -202,7 +202,7 @@ _arguments "${_arguments_options[@]}" : \
 '--url=[Take the file from a mirror; its sha256 must be the same]:URL:_default' \
 '--output=[The folder for the network \[default\: models in the store'\''s directory, or /var/lib/wardwatch/models\]]:FOLDER:_files' \
 '--config=[The configuration, which names the store'\''s directory]:PATH:_files' \
-'(--from --url --output)--list[List what can be brought]' \
+'(--from --url --output)--list[List the networks that can be downloaded]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '::name -- The network\: yolox-nano, picodet-s or nanodet-plus:_default' \
@@ -231,14 +231,14 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (eval)
 _arguments "${_arguments_options[@]}" : \
-'*--map=[What the folder'\''s class ids mean to the box, as 0=two-wheeler,1=car; without, they are the network'\''s own]:MAP:_default' \
+'*--map=[Labels of the folder'\''s class ids, as 0=two-wheeler,1=car; without, they are the network'\''s own]:MAP:_default' \
 '*--as-one=[Labels that count as one, as car,large-vehicle]:AS_ONE:_default' \
 '--size=[Size of the network'\''s input, as 640x384, where it is not to be that of its manifest]:COLUMNSxROWS:_default' \
 '--json[As JSON]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':model -- A manifest (.toml), a known network (.onnx), or street-nano:_files' \
-':folder -- Folder with images/NAME.jpg and labels/NAME.txt (class x y width height, the last four 0 to 1); unclear/NAME.txt, the same lines, for what may be seen or not:_files' \
+':folder -- Folder with images/NAME.jpg and labels/NAME.txt (class x y width height, the last four 0 to 1); unclear/NAME.txt, the same lines, for objects that may be seen or not:_files' \
 && ret=0
 ;;
 (compare)
@@ -275,7 +275,7 @@ _arguments "${_arguments_options[@]}" : \
             (check)
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration that names the store]:PATH:_files' \
-'(--config)--directory=[The store'\''s folder, whatever the configuration says]:PATH:_files' \
+'(--config)--directory=[The store'\''s folder, instead of the configured one]:PATH:_files' \
 '--deep[Read every byte\: hold all footage against its sha256, and let SQLite check the whole index]' \
 '--json[Print one JSON object instead\: \`findings\`]' \
 '-h[Print help]' \
@@ -285,7 +285,7 @@ _arguments "${_arguments_options[@]}" : \
 (repair)
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration that names the store]:PATH:_files' \
-'(--config)--directory=[The store'\''s folder, whatever the configuration says]:PATH:_files' \
+'(--config)--directory=[The store'\''s folder, instead of the configured one]:PATH:_files' \
 '--json[Print one JSON object instead\: \`done\` and \`findings\`]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -298,7 +298,7 @@ esac
 (keygen)
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration that says which box this is, and where its key and certificate go]:PATH:_files' \
-'--box=[The box'\''s id, whatever the configuration says]:ID:_default' \
+'--box=[The box'\''s id, instead of the configured one]:ID:_default' \
 '--out=[Folder for key, request and certificate \[default\: where broker.key_file and broker.cert_file are\]]:FOLDER:_files' \
 '--force[Make a new key also where there is one. The certificate that goes with the old one is of no use any more]' \
 '-h[Print help]' \
@@ -321,7 +321,7 @@ esac
 _wardwatch_commands() {
     local commands; commands=(
 'run:Runs the box\: records, analyses, and sends alerts' \
-'check:Checks the configuration and says what the box would do' \
+'check:Checks the configuration and prints a summary' \
 'doctor:Checks if this box is ready\: configuration, model, cameras, disk, clock, broker' \
 'status:Reports the state of the running box' \
 'replay:Analyses a video file as fast as the machine can; prints JSON lines' \
@@ -341,12 +341,12 @@ _wardwatch__subcmd__check_commands() {
 (( $+functions[_wardwatch__subcmd__clips_commands] )) ||
 _wardwatch__subcmd__clips_commands() {
     local commands; commands=(
-'list:Lists alerts with what there is of their footage, or with --footage all footage' \
+'list:Lists alerts with their footage, or with --footage all footage' \
 'export:Writes footage as MP4 files that play everywhere; the access log says who did and why' \
 'hold:Keeps footage as evidence\: nothing of it is removed until it is released. The daemon may run meanwhile' \
-'holds:Lists what is held' \
+'holds:Lists the holds' \
 'release:Ends a hold' \
-'log:Prints the access log\: who exported, held or released what, and why' \
+'log:Prints the access log\: who exported, held or released footage, and why' \
     )
     _describe -t commands 'wardwatch clips commands' commands "$@"
 }
@@ -401,9 +401,9 @@ _wardwatch__subcmd__model_commands() {
 'list:List the networks that are known by their file alone' \
 'get:Bring a known network from its public origin, or from a stick' \
 'check:Load a network, hold it against its manifest, run it once; exit 3 if something is wrong with it' \
-'bench:Measure what a network costs on this machine, and how many cameras it can serve' \
+'bench:Measure the cost of a network on this machine, and how many cameras it can serve' \
 'eval:Measure a network'\''s average precision on a folder of labelled pictures' \
-'compare:Measure how much of what a reference network sees on footage a network sees, too' \
+'compare:Compare a network with a reference network on footage' \
     )
     _describe -t commands 'wardwatch model commands' commands "$@"
 }

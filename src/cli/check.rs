@@ -11,7 +11,7 @@ use analysis::rules::{About, Place, RuleSettings};
 use camera::{Source, StreamSettings};
 use wardlink::{Acknowledge, KEEP_ALIVE_SECONDS_MAX};
 
-/// Check the configuration, and say what the box would do with it.
+/// Checks the configuration and prints a summary.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The configuration; conf.d/*.toml beside it is read as well.

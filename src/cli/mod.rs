@@ -31,7 +31,7 @@ struct Line {
 enum Command {
     /// Runs the box: records, analyses, and sends alerts.
     Run(run::Args),
-    /// Checks the configuration and says what the box would do.
+    /// Checks the configuration and prints a summary.
     Check(check::Args),
     /// Checks if this box is ready: configuration, model, cameras, disk, clock, broker.
     Doctor(doctor::Args),

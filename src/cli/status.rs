@@ -19,7 +19,7 @@ pub(super) struct Args {
     /// The folder that `wardwatch run` was given as --runtime-directory.
     #[arg(long, value_name = "FOLDER", default_value = state::DEFAULT_DIRECTORY)]
     runtime_directory: PathBuf,
-    /// Print one JSON object instead: what the daemon wrote, `age_seconds`, and `troubles`. Times are in UTC.
+    /// Print one JSON object instead: the state of the daemon, `age_seconds`, and `troubles`. Times are in UTC.
     #[arg(long)]
     json: bool,
 }

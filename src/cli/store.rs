@@ -49,7 +49,7 @@ struct Place {
     /// The configuration that names the store.
     #[arg(long, value_name = "PATH", default_value = config::DEFAULT_PATH)]
     config: PathBuf,
-    /// The store's folder, whatever the configuration says.
+    /// The store's folder, instead of the configured one.
     #[arg(long, value_name = "PATH", conflicts_with = "config")]
     directory: Option<PathBuf>,
 }

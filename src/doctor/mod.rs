@@ -29,7 +29,7 @@ pub enum Verdict {
     /// The box works, and an operator should know of this. JSON keeps the older name.
     #[serde(rename = "mind")]
     Warning,
-    /// The box does not do what it should.
+    /// The box does not work as it should.
     #[serde(rename = "fail")]
     Failed,
 }
