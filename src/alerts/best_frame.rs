@@ -173,9 +173,7 @@ impl Snapshot {
             quality,
         }
     }
-}
 
-impl Snapshot {
     /// Marks of its subjects, to be drawn.
     pub fn marks(&self) -> Vec<Mark> {
         self.subjects.iter().map(|s| Mark::of(s.label, s.score, s.rect, s.predicted)).collect()
