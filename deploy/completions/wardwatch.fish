@@ -26,14 +26,14 @@ end
 
 complete -c wardwatch -n "__fish_wardwatch_needs_command" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_needs_command" -s V -l version -d 'Print version'
-complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "run" -d 'Runs the box: records, looks, and sends alerts'
-complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "check" -d 'Checks the configuration and says what the box would do'
-complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "doctor" -d 'Looks whether this box is ready: configuration, model, cameras, disk, clock, broker'
-complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "status" -d 'Says how the running box is doing'
+complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "run" -d 'Runs the box: records, analyses, and sends alerts'
+complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "check" -d 'Checks the configuration and prints a summary'
+complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "doctor" -d 'Checks if this box is ready: configuration, model, cameras, disk, clock, broker'
+complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "status" -d 'Reports the state of the running box'
 complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "replay" -d 'Analyses a video file as fast as the machine can; prints JSON lines'
-complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "clips" -d 'Lists and exports footage, and says who did'
+complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "clips" -d 'Lists and exports footage, and shows who did'
 complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "model" -d 'Lists, checks and measures detection models'
-complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "store" -d 'Says what is wrong with the footage and its index, and mends it'
+complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "store" -d 'Reports faults of the footage and its index, and repairs them'
 complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "keygen" -d 'Makes this box\'s private key, and the request for its certificate'
 complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "completions" -d 'Prints the completions of a shell'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand run" -l config -d 'The configuration; `conf.d/*.toml` beside it is read too' -r -F
@@ -44,11 +44,11 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand check" -l json -d 'P
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand check" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -l config -d 'The configuration; conf.d/*.toml beside it is read as well' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -l runtime-directory -d 'The folder that `wardwatch run` was given as --runtime-directory: a daemon that runs is asked there' -r -F
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -l patience -d 'How long a camera may take to send what is needed' -r
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -l json -d 'Print one JSON array instead: `about`, `verdict` (pass, mind, fail), `what`, `remedy`'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -l patience -d 'Maximum time for a camera to send enough for the checks' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -l json -d 'Print one JSON array instead: `about`, `verdict` (pass, mind for a warning, fail), `what`, `remedy`'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand status" -l runtime-directory -d 'The folder that `wardwatch run` was given as --runtime-directory' -r -F
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand status" -l json -d 'Print one JSON object instead: what the daemon wrote, `age_seconds`, and `troubles`. Times are in UTC'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand status" -l json -d 'Print one JSON object instead: the state of the daemon, `age_seconds`, and `troubles`. Times are in UTC'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand status" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l config -d 'Take detector and rules from this configuration; --camera says whose' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l camera -d 'The configured camera that the file stands for' -r
@@ -59,21 +59,21 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l starts-at
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l jpegs -d 'Write each frame here as a JPEG, with its tracks drawn in' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l sheet -d 'Write the thumbnails of all events here, on one JPEG' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l page -d 'Write a page for the browser here: a timeline of rules and tracks, events with thumbnails and reasons' -r -F
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l truth -d 'Hold the events against what must be said, as `cargo run --example scenario` writes it; exit code 3 if they differ' -r -F
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l every-frame -d 'Have a network see every frame whole, instead of what the motion gate lets through: what the box\'s way of looking is measured against'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l truth -d 'Compare the events with the expected ones, as `cargo run --example scenario` writes it; exit code 3 if they differ' -r -F
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l every-frame -d 'Have a network see every frame whole, instead of the parts that the motion gate lets through: a reference for the box\'s own analysis'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l json -d 'Print a line of JSON for every frame (looks, detections, tracks, events) instead of the events in words'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l why-not -d 'Say why rules did not fire for those who came near'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and not __fish_seen_subcommand_from list export hold holds release log" -s h -l help -d 'Print help'
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and not __fish_seen_subcommand_from list export hold holds release log" -f -a "list" -d 'Lists alerts with what there is of their footage, or with --footage all footage'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and not __fish_seen_subcommand_from list export hold holds release log" -f -a "list" -d 'Lists alerts with their footage, or with --footage all footage'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and not __fish_seen_subcommand_from list export hold holds release log" -f -a "export" -d 'Writes footage as MP4 files that play everywhere; the access log says who did and why'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and not __fish_seen_subcommand_from list export hold holds release log" -f -a "hold" -d 'Keeps footage as evidence: nothing of it is removed until it is released. The daemon may run meanwhile'
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and not __fish_seen_subcommand_from list export hold holds release log" -f -a "holds" -d 'Lists what is held'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and not __fish_seen_subcommand_from list export hold holds release log" -f -a "holds" -d 'Lists the holds'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and not __fish_seen_subcommand_from list export hold holds release log" -f -a "release" -d 'Ends a hold'
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and not __fish_seen_subcommand_from list export hold holds release log" -f -a "log" -d 'Prints the access log: who exported, held or released what, and why'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and not __fish_seen_subcommand_from list export hold holds release log" -f -a "log" -d 'Prints the access log: who exported, held or released footage, and why'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from list" -l camera -d 'This camera only; may be given several times' -r
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from list" -l from -d 'What ends after this: 2026-05-01T22:14:03+07:00, "2026-05-01 22:14" in the box\'s time zone, or 22:14 for today' -r
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from list" -l to -d 'What starts before this' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from list" -l from -d 'Only footage or alerts that end after this: 2026-05-01T22:14:03+07:00, "2026-05-01 22:14" in the box\'s time zone, or 22:14 for today' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from list" -l to -d 'Only footage or alerts that start before this' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from list" -l limit -d 'At most so many, the youngest; with --footage of each camera' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from list" -l config -d 'The configuration of the box; names the store and the time zone' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from list" -l directory -d 'The store itself, for a disk out of another box; times are in this machine\'s time zone then' -r -F
@@ -84,7 +84,7 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_se
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from export" -l from -d '2026-05-01T22:14:03+07:00, "2026-05-01 22:14" in the box\'s time zone, or 22:14 for today' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from export" -l to -d 'Until when, in the same way' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from export" -l output -d 'An existing folder; nothing in it is written over' -r -F
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from export" -l reason -d 'Why; it stands in the access log and in the files' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from export" -l reason -d 'The reason; it stands in the access log and in the files' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from export" -l who -d 'On whose behalf; default: who is logged in' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from export" -l config -d 'The configuration of the box; names the store and the time zone' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from export" -l directory -d 'The store itself, for a disk out of another box; times are in this machine\'s time zone then' -r -F
@@ -93,7 +93,7 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_se
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from hold" -l camera -d 'The camera whose footage is held' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from hold" -l from -d '2026-05-01T22:14:03+07:00, "2026-05-01 22:14" in the box\'s time zone, or 22:14 for today' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from hold" -l to -d 'Until when, in the same way; may be in the future' -r
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from hold" -l reason -d 'Why: a case number, an order, a name. It stands in the access log' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from hold" -l reason -d 'The reason: a case number, an order, a name. It stands in the access log' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from hold" -l who -d 'On whose behalf; default: who is logged in' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from hold" -l config -d 'The configuration of the box; names the store and the time zone' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from hold" -l directory -d 'The store itself, for a disk out of another box; times are in this machine\'s time zone then' -r -F
@@ -102,7 +102,7 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_se
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from holds" -l directory -d 'The store itself, for a disk out of another box; times are in this machine\'s time zone then' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from holds" -l json -d 'Print one JSON object instead: `holds` and `damaged`'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from holds" -s h -l help -d 'Print help'
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from release" -l reason -d 'Why: a case number, an order, a name. It stands in the access log' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from release" -l reason -d 'The reason: a case number, an order, a name. It stands in the access log' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from release" -l who -d 'On whose behalf; default: who is logged in' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from release" -l config -d 'The configuration of the box; names the store and the time zone' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from release" -l directory -d 'The store itself, for a disk out of another box; times are in this machine\'s time zone then' -r -F
@@ -116,16 +116,16 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fis
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list get check bench eval compare" -f -a "list" -d 'List the networks that are known by their file alone'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list get check bench eval compare" -f -a "get" -d 'Bring a known network from its public origin, or from a stick'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list get check bench eval compare" -f -a "check" -d 'Load a network, hold it against its manifest, run it once; exit 3 if something is wrong with it'
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list get check bench eval compare" -f -a "bench" -d 'Measure what a network costs on this machine, and how many cameras it can serve'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list get check bench eval compare" -f -a "bench" -d 'Measure the cost of a network on this machine, and how many cameras it can serve'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list get check bench eval compare" -f -a "eval" -d 'Measure a network\'s average precision on a folder of labelled pictures'
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list get check bench eval compare" -f -a "compare" -d 'Measure how much of what a reference network sees on footage a network sees, too'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list get check bench eval compare" -f -a "compare" -d 'Compare a network with a reference network on footage'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from list" -l json -d 'As JSON'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from get" -l from -d 'Take the file from a disk, for a box without a network: the file, or the folder with it' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from get" -l url -d 'Take the file from a mirror; its sha256 must be the same' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from get" -l output -d 'The folder for the network [default: models in the store\'s directory, or /var/lib/wardwatch/models]' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from get" -l config -d 'The configuration, which names the store\'s directory' -r -F
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from get" -l list -d 'List what can be brought'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from get" -l list -d 'List the networks that can be downloaded'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from get" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from check" -l size -d 'Size of its input, as 640x384, where it is not to be that of its manifest' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from check" -l json -d 'As JSON'
@@ -133,17 +133,17 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_se
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from bench" -l size -d 'Size of its input, as 640x384, where it is not to be that of its manifest' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from bench" -l runs -d 'Looks of each input size, one size after the other in each round' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from bench" -l cpu-share-max -d 'The part of all cores that may be spent on looking, as `cpu_share_max` of the configuration' -r
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from bench" -l profile -d 'What each operator costs, at the largest size'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from bench" -l profile -d 'Cost of each operator, at the largest size'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from bench" -l json -d 'As JSON'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from bench" -s h -l help -d 'Print help'
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from eval" -l map -d 'What the folder\'s class ids mean to the box, as 0=two-wheeler,1=car; without, they are the network\'s own' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from eval" -l map -d 'Labels of the folder\'s class ids, as 0=two-wheeler,1=car; without, they are the network\'s own' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from eval" -l as-one -d 'Labels that count as one, as car,large-vehicle' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from eval" -l size -d 'Size of the network\'s input, as 640x384, where it is not to be that of its manifest' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from eval" -l json -d 'As JSON'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from eval" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from compare" -l fps -d 'Pictures per second of footage' -r
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from compare" -l reference-score-min -d 'What the reference must be sure of, 0 to 1' -r
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from compare" -l score-min -d 'What the network must be sure of, 0 to 1' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from compare" -l reference-score-min -d 'Lowest score of the reference that counts, 0 to 1' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from compare" -l score-min -d 'Lowest score of the network that counts, 0 to 1' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from compare" -l json -d 'As JSON'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from compare" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and not __fish_seen_subcommand_from check repair" -s h -l help -d 'Print help'
@@ -159,7 +159,7 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and __fish_se
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and __fish_seen_subcommand_from repair" -l json -d 'Print one JSON object instead: `done` and `findings`'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand store; and __fish_seen_subcommand_from repair" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand keygen" -l config -d 'The configuration that says which box this is, and where its key and certificate go' -r -F
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand keygen" -l box -d 'The box\'s id, whatever the configuration says' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand keygen" -l box -d 'The box\'s id, instead of the configured one' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand keygen" -l out -d 'Folder for key, request and certificate [default: where broker.key_file and broker.cert_file are]' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand keygen" -l force -d 'Make a new key also where there is one. The certificate that goes with the old one is of no use any more'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand keygen" -s h -l help -d 'Print help'

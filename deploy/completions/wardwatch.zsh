@@ -48,8 +48,8 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration; conf.d/*.toml beside it is read as well]:PATH:_files' \
 '--runtime-directory=[The folder that \`wardwatch run\` was given as --runtime-directory\: a daemon that runs is asked there]:FOLDER:_files' \
-'--patience=[How long a camera may take to send what is needed]:SECONDS:_default' \
-'--json[Print one JSON array instead\: \`about\`, \`verdict\` (pass, mind, fail), \`what\`, \`remedy\`]' \
+'--patience=[Maximum time for a camera to send enough for the checks]:SECONDS:_default' \
+'--json[Print one JSON array instead\: \`about\`, \`verdict\` (pass, mind for a warning, fail), \`what\`, \`remedy\`]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -57,7 +57,7 @@ _arguments "${_arguments_options[@]}" : \
 (status)
 _arguments "${_arguments_options[@]}" : \
 '--runtime-directory=[The folder that \`wardwatch run\` was given as --runtime-directory]:FOLDER:_files' \
-'--json[Print one JSON object instead\: what the daemon wrote, \`age_seconds\`, and \`troubles\`. Times are in UTC]' \
+'--json[Print one JSON object instead\: the state of the daemon, \`age_seconds\`, and \`troubles\`. Times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -73,8 +73,8 @@ _arguments "${_arguments_options[@]}" : \
 '--jpegs=[Write each frame here as a JPEG, with its tracks drawn in]:FOLDER:_files' \
 '--sheet=[Write the thumbnails of all events here, on one JPEG]:FILE:_files' \
 '--page=[Write a page for the browser here\: a timeline of rules and tracks, events with thumbnails and reasons]:FILE:_files' \
-'--truth=[Hold the events against what must be said, as \`cargo run --example scenario\` writes it; exit code 3 if they differ]:FILE:_files' \
-'--every-frame[Have a network see every frame whole, instead of what the motion gate lets through\: what the box'\''s way of looking is measured against]' \
+'--truth=[Compare the events with the expected ones, as \`cargo run --example scenario\` writes it; exit code 3 if they differ]:FILE:_files' \
+'--every-frame[Have a network see every frame whole, instead of the parts that the motion gate lets through\: a reference for the box'\''s own analysis]' \
 '--json[Print a line of JSON for every frame (looks, detections, tracks, events) instead of the events in words]' \
 '--why-not[Say why rules did not fire for those who came near]' \
 '-h[Print help]' \
@@ -99,8 +99,8 @@ _arguments "${_arguments_options[@]}" : \
             (list)
 _arguments "${_arguments_options[@]}" : \
 '*--camera=[This camera only; may be given several times]:ID:_default' \
-'--from=[What ends after this\: 2026-05-01T22\:14\:03+07\:00, "2026-05-01 22\:14" in the box'\''s time zone, or 22\:14 for today]:TIME:_default' \
-'--to=[What starts before this]:TIME:_default' \
+'--from=[Only footage or alerts that end after this\: 2026-05-01T22\:14\:03+07\:00, "2026-05-01 22\:14" in the box'\''s time zone, or 22\:14 for today]:TIME:_default' \
+'--to=[Only footage or alerts that start before this]:TIME:_default' \
 '--limit=[At most so many, the youngest; with --footage of each camera]:N:_default' \
 '--config=[The configuration of the box; names the store and the time zone]:PATH:_files' \
 '(--config)--directory=[The store itself, for a disk out of another box; times are in this machine'\''s time zone then]:FOLDER:_files' \
@@ -117,7 +117,7 @@ _arguments "${_arguments_options[@]}" : \
 '--from=[2026-05-01T22\:14\:03+07\:00, "2026-05-01 22\:14" in the box'\''s time zone, or 22\:14 for today]:TIME:_default' \
 '--to=[Until when, in the same way]:TIME:_default' \
 '--output=[An existing folder; nothing in it is written over]:FOLDER:_files' \
-'--reason=[Why; it stands in the access log and in the files]:TEXT:_default' \
+'--reason=[The reason; it stands in the access log and in the files]:TEXT:_default' \
 '--who=[On whose behalf; default\: who is logged in]:NAME:_default' \
 '--config=[The configuration of the box; names the store and the time zone]:PATH:_files' \
 '(--config)--directory=[The store itself, for a disk out of another box; times are in this machine'\''s time zone then]:FOLDER:_files' \
@@ -202,7 +202,7 @@ _arguments "${_arguments_options[@]}" : \
 '--url=[Take the file from a mirror; its sha256 must be the same]:URL:_default' \
 '--output=[The folder for the network \[default\: models in the store'\''s directory, or /var/lib/wardwatch/models\]]:FOLDER:_files' \
 '--config=[The configuration, which names the store'\''s directory]:PATH:_files' \
-'(--from --url --output)--list[List what can be brought]' \
+'(--from --url --output)--list[List the networks that can be downloaded]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '::name -- The network\: yolox-nano, picodet-s or nanodet-plus:_default' \
@@ -222,7 +222,7 @@ _arguments "${_arguments_options[@]}" : \
 '--size=[Size of its input, as 640x384, where it is not to be that of its manifest]:COLUMNSxROWS:_default' \
 '--runs=[Looks of each input size, one size after the other in each round]:RUNS:_default' \
 '--cpu-share-max=[The part of all cores that may be spent on looking, as \`cpu_share_max\` of the configuration]:CPU_SHARE_MAX:_default' \
-'--profile[What each operator costs, at the largest size]' \
+'--profile[Cost of each operator, at the largest size]' \
 '--json[As JSON]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -231,21 +231,21 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (eval)
 _arguments "${_arguments_options[@]}" : \
-'*--map=[What the folder'\''s class ids mean to the box, as 0=two-wheeler,1=car; without, they are the network'\''s own]:MAP:_default' \
+'*--map=[Labels of the folder'\''s class ids, as 0=two-wheeler,1=car; without, they are the network'\''s own]:MAP:_default' \
 '*--as-one=[Labels that count as one, as car,large-vehicle]:AS_ONE:_default' \
 '--size=[Size of the network'\''s input, as 640x384, where it is not to be that of its manifest]:COLUMNSxROWS:_default' \
 '--json[As JSON]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':model -- A manifest (.toml), a known network (.onnx), or street-nano:_files' \
-':folder -- Folder with images/NAME.jpg and labels/NAME.txt (class x y width height, the last four 0 to 1); unclear/NAME.txt, the same lines, for what may be seen or not:_files' \
+':folder -- Folder with images/NAME.jpg and labels/NAME.txt (class x y width height, the last four 0 to 1); unclear/NAME.txt, the same lines, for objects that may be seen or not:_files' \
 && ret=0
 ;;
 (compare)
 _arguments "${_arguments_options[@]}" : \
 '--fps=[Pictures per second of footage]:FPS:_default' \
-'--reference-score-min=[What the reference must be sure of, 0 to 1]:REFERENCE_SCORE_MIN:_default' \
-'--score-min=[What the network must be sure of, 0 to 1]:SCORE_MIN:_default' \
+'--reference-score-min=[Lowest score of the reference that counts, 0 to 1]:REFERENCE_SCORE_MIN:_default' \
+'--score-min=[Lowest score of the network that counts, 0 to 1]:SCORE_MIN:_default' \
 '--json[As JSON]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -298,7 +298,7 @@ esac
 (keygen)
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration that says which box this is, and where its key and certificate go]:PATH:_files' \
-'--box=[The box'\''s id, whatever the configuration says]:ID:_default' \
+'--box=[The box'\''s id, instead of the configured one]:ID:_default' \
 '--out=[Folder for key, request and certificate \[default\: where broker.key_file and broker.cert_file are\]]:FOLDER:_files' \
 '--force[Make a new key also where there is one. The certificate that goes with the old one is of no use any more]' \
 '-h[Print help]' \
@@ -309,7 +309,7 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
 '--help[Print help]' \
-':shell -- Which shell:(bash elvish fish powershell zsh)' \
+':shell -- The shell:(bash elvish fish powershell zsh)' \
 && ret=0
 ;;
         esac
@@ -320,14 +320,14 @@ esac
 (( $+functions[_wardwatch_commands] )) ||
 _wardwatch_commands() {
     local commands; commands=(
-'run:Runs the box\: records, looks, and sends alerts' \
-'check:Checks the configuration and says what the box would do' \
-'doctor:Looks whether this box is ready\: configuration, model, cameras, disk, clock, broker' \
-'status:Says how the running box is doing' \
+'run:Runs the box\: records, analyses, and sends alerts' \
+'check:Checks the configuration and prints a summary' \
+'doctor:Checks if this box is ready\: configuration, model, cameras, disk, clock, broker' \
+'status:Reports the state of the running box' \
 'replay:Analyses a video file as fast as the machine can; prints JSON lines' \
-'clips:Lists and exports footage, and says who did' \
+'clips:Lists and exports footage, and shows who did' \
 'model:Lists, checks and measures detection models' \
-'store:Says what is wrong with the footage and its index, and mends it' \
+'store:Reports faults of the footage and its index, and repairs them' \
 'keygen:Makes this box'\''s private key, and the request for its certificate' \
 'completions:Prints the completions of a shell' \
     )
@@ -341,12 +341,12 @@ _wardwatch__subcmd__check_commands() {
 (( $+functions[_wardwatch__subcmd__clips_commands] )) ||
 _wardwatch__subcmd__clips_commands() {
     local commands; commands=(
-'list:Lists alerts with what there is of their footage, or with --footage all footage' \
+'list:Lists alerts with their footage, or with --footage all footage' \
 'export:Writes footage as MP4 files that play everywhere; the access log says who did and why' \
 'hold:Keeps footage as evidence\: nothing of it is removed until it is released. The daemon may run meanwhile' \
-'holds:Lists what is held' \
+'holds:Lists the holds' \
 'release:Ends a hold' \
-'log:Prints the access log\: who exported, held or released what, and why' \
+'log:Prints the access log\: who exported, held or released footage, and why' \
     )
     _describe -t commands 'wardwatch clips commands' commands "$@"
 }
@@ -401,9 +401,9 @@ _wardwatch__subcmd__model_commands() {
 'list:List the networks that are known by their file alone' \
 'get:Bring a known network from its public origin, or from a stick' \
 'check:Load a network, hold it against its manifest, run it once; exit 3 if something is wrong with it' \
-'bench:Measure what a network costs on this machine, and how many cameras it can serve' \
+'bench:Measure the cost of a network on this machine, and how many cameras it can serve' \
 'eval:Measure a network'\''s average precision on a folder of labelled pictures' \
-'compare:Measure how much of what a reference network sees on footage a network sees, too' \
+'compare:Compare a network with a reference network on footage' \
     )
     _describe -t commands 'wardwatch model commands' commands "$@"
 }

@@ -6,11 +6,12 @@ pub mod thumbnail;
 mod writer;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use jiff::tz::TimeZone;
+use parking_lot::Mutex;
 
 use crate::config;
 use base::alert::{AlertDraft, ClipRef, ModelRef, Thumbnail};
@@ -18,9 +19,9 @@ use base::channel;
 use base::fault::chain;
 use base::ids::{BoxId, CameraId, WardId};
 use base::progress;
-pub use best_frame::{Portraits, Shot, Told};
+pub use best_frame::{BestFrameSelector, SentEvent, Snapshot};
 use clipstore::Store;
-use thumbnail::{Caption, Mark, Shroud};
+use thumbnail::{Caption, Mark, Redaction};
 use wardlink::Publisher;
 use writer::AlertWriter;
 
@@ -64,8 +65,8 @@ impl Alerts {
     ) -> std::io::Result<Self> {
         let (queue, waiting) = channel::blocking(WAITING_MAX);
         let (patience, impatience) = channel::blocking(1);
-        let body = move || AlertWriter::new(store, publisher, impatience).run(&waiting);
-        let thread = std::thread::Builder::new().name("alerts".into()).spawn(body)?;
+        let writer = AlertWriter::new(store, publisher, impatience);
+        let thread = std::thread::Builder::new().name("alerts".into()).spawn(move || writer.run(&waiting))?;
         let input = AlertInput {
             queue,
             cameras: Arc::default(),
@@ -88,7 +89,7 @@ impl Alerts {
     pub fn set_cameras(&self, settings: &config::Settings) {
         let cameras =
             settings.cameras.iter().map(|camera| (camera.camera.id.clone(), camera.clone())).collect();
-        *self.input.cameras.lock().unwrap_or_else(PoisonError::into_inner) = cameras;
+        *self.input.cameras.lock() = cameras;
     }
 
     /// Ends the waiting for a store that does not take an alert, since the daemon stops.
@@ -101,21 +102,21 @@ impl Alerts {
         // An error means that the thread has gone already, which the join reports.
         let _ = self.input.queue.send(Waiting::End);
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the alerts' thread had panicked");
+            tracing::error!("the alert writer's thread panicked");
         }
     }
 }
 
 impl AlertInput {
     /// Makes an alert of an event, with a thumbnail of its snapshot.
-    pub fn send(&self, told: Told) {
-        let Told { event, shot } = told;
-        let camera = self.cameras.lock().unwrap_or_else(PoisonError::into_inner).get(&event.camera).cloned();
+    pub fn send(&self, sent: SentEvent) {
+        let SentEvent { event, snapshot } = sent;
+        let camera = self.cameras.lock().get(&event.camera).cloned();
         let Some(camera) = camera else {
-            tracing::error!(camera = %event.camera, "an event of a camera that is not configured");
+            tracing::error!(camera = %event.camera, "an alert was dropped: its camera is not in the configuration");
             return;
         };
-        let thumbnail = shot.and_then(|shot| self.thumbnail(&camera, &shot));
+        let thumbnail = snapshot.and_then(|snapshot| self.thumbnail(&camera, &snapshot));
         let clip = ClipRef {
             reference: event.id.to_string(),
             starts_at: event.opened_at.wall - camera.pre_roll,
@@ -133,20 +134,20 @@ impl AlertInput {
         };
         // The thread that examined the frame waits where the disk does not keep up.
         if progress::wait(|| self.queue.send(Waiting::Alert(Box::new(draft)))).is_err() {
-            tracing::error!("an alert came after the end");
+            tracing::error!("an alert was dropped: the alert writer has ended");
         }
     }
 
-    fn thumbnail(&self, camera: &config::Camera, shot: &Shot) -> Option<Thumbnail> {
-        let marks: Vec<Mark> = shot.marks();
-        let local = shot.at.to_timestamp().to_zoned(self.timezone.clone());
+    fn thumbnail(&self, camera: &config::Camera, snapshot: &Snapshot) -> Option<Thumbnail> {
+        let marks: Vec<Mark> = snapshot.marks();
+        let local = snapshot.at.to_timestamp().to_zoned(self.timezone.clone());
         let when = local.strftime("%Y-%m-%d %H:%M:%S").to_string();
         let caption = Caption { place: camera.camera.name.clone(), when };
-        let bystanders = if camera.hide_bystanders { shot.bystanders.as_slice() } else { &[] };
-        let shroud = Shroud { masks: &camera.privacy_masks, bystanders };
-        thumbnail::render(&shot.picture, &marks, &shroud, &caption)
+        let bystanders = if camera.hide_bystanders { snapshot.bystanders.as_slice() } else { &[] };
+        let redaction = Redaction { masks: &camera.privacy_masks, bystanders };
+        thumbnail::render(&snapshot.picture, &marks, &redaction, &caption)
             .inspect_err(
-                |error| tracing::error!(camera = %camera.camera.id, "no thumbnail: {}", chain(error)),
+                |error| tracing::error!(camera = %camera.camera.id, "the alert is sent without a thumbnail: {}", chain(error)),
             )
             .ok()
     }

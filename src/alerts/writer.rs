@@ -96,8 +96,8 @@ impl AlertWriter {
             return true;
         }
         let is_stopping = matches!(self.impatience.try_recv(), Err(TryRecvError::Disconnected));
-        let may_go = |pending: &Pending| is_stopping || self.is_acknowledged(pending);
-        let Some(place) = self.pending.iter().position(may_go) else { return false };
+        let place = self.pending.iter().position(|pending| is_stopping || self.is_acknowledged(pending));
+        let Some(place) = place else { return false };
         if let Some(pending) = self.pending.remove(place) {
             self.give_up(&pending);
         }
@@ -179,9 +179,9 @@ impl AlertWriter {
     fn give_up(&self, pending: &Pending) {
         let camera = &pending.draft.camera.id;
         if self.is_acknowledged(pending) {
-            tracing::error!(%camera, "an alert was sent and is not stored: the store did not take it");
+            tracing::error!(%camera, "an alert was sent and will not be stored: its record is lost");
         } else if pending.is_sent {
-            tracing::error!(%camera, "an alert is not stored; it is sent if the broker is reached in time");
+            tracing::error!(%camera, "an alert will not be stored; it is sent if the broker is reached before the daemon stops");
         } else {
             tracing::error!(%camera, "an alert is lost: it was neither stored nor sent");
         }

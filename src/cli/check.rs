@@ -9,9 +9,9 @@ use crate::config::{self, Problems, Settings};
 use crate::infer::DetectorChoice;
 use analysis::rules::{About, Place, RuleSettings};
 use camera::{Source, StreamSettings};
-use wardlink::Acknowledge;
+use wardlink::{Acknowledge, KEEP_ALIVE_MAX};
 
-/// Check the configuration, and say what the box would do with it.
+/// Checks the configuration and prints a summary.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The configuration; conf.d/*.toml beside it is read as well.
@@ -83,6 +83,9 @@ struct BrokerSummary {
     certificate: bool,
     user: Option<String>,
     acknowledge: &'static str,
+    /// The written interval in seconds, where it is longer than the box allows.
+    #[serde(skip)]
+    keep_alive_cut_from: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -152,6 +155,8 @@ impl Summary {
                     Acknowledge::Post => "post",
                     Acknowledge::Broker => "broker",
                 },
+                keep_alive_cut_from: Some(broker.keep_alive.as_secs())
+                    .filter(|seconds| *seconds > KEEP_ALIVE_MAX.as_secs()),
             },
             detector: DetectorSummary {
                 model: match &detect.detector {
@@ -191,24 +196,30 @@ impl Summary {
                 store.alert_days_max
             ),
             format!(
-                "broker    {} port {}, {tls}{user}; an alert is done with once the {} has it",
+                "broker    {} port {}, {tls}{user}; an alert leaves the outbox when the {} has confirmed it",
                 broker.host, broker.port, broker.acknowledge
             ),
             format!(
                 "detector  {}{}, score at least {}, {} worker(s)",
                 detector.model,
                 detector.input_size.map_or(String::new(), |[width, height]| format!(" at {width}x{height}")),
-                detector.score_min.map_or("what its manifest says".to_owned(), |score| score.to_string()),
+                detector.score_min.map_or("as in its manifest".to_owned(), |score| score.to_string()),
                 detector.workers
             ),
         ];
+        if let Some(written) = broker.keep_alive_cut_from {
+            lines.push(format!(
+                "          broker.keep_alive_seconds is {written}; the box uses {}, its maximum",
+                KEEP_ALIVE_MAX.as_secs()
+            ));
+        }
         for camera in &self.cameras {
             lines.push(format!("camera    {} ({})", camera.id, camera.name));
             lines.extend(camera.streams.iter().map(|stream| format!("            {}", stream.text())));
         }
         lines.extend(self.rules.iter().map(|rule| format!("rule      {}", rule.text())));
         if self.cameras.is_empty() {
-            lines.push("no camera: the box would have nothing to do".to_owned());
+            lines.push("no camera is configured: the box has nothing to do".to_owned());
         }
         lines.join("\n") + "\n"
     }
@@ -249,8 +260,9 @@ impl StreamSummary {
     fn text(&self) -> String {
         let user = self.user.as_ref().map_or(String::new(), |user| format!(" as {user}"));
         let record = if self.record { ", recorded" } else { "" };
-        let watch = self.watch_fps_max.map_or(String::new(), |fps| format!(", watched at up to {fps} fps"));
-        format!("{:<4} {}{user}{record}{watch}", self.role, self.source)
+        let analysis =
+            self.watch_fps_max.map_or(String::new(), |fps| format!(", analysed at up to {fps} fps"));
+        format!("{:<4} {}{user}{record}{analysis}", self.role, self.source)
     }
 }
 

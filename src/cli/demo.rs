@@ -26,10 +26,10 @@ pub(super) struct Args {
     /// The detector: street-nano (the default), motion, a manifest, or a known network's .onnx file.
     #[arg(long)]
     model: Option<String>,
-    /// How long it goes on.
+    /// Duration of the demonstration.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Where configuration, footage and thumbnails are written; emptied first.
+    /// Folder for configuration, footage and thumbnails; emptied first.
     #[arg(long, default_value = "demo-output")]
     output: PathBuf,
 }
@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut tally = Tally::default();
     let end = Instant::now() + Duration::from_secs(args.seconds);
     while Instant::now() < end && !stopping.load(Ordering::Relaxed) {
-        listener.wait(Duration::from_millis(200))?.iter().for_each(|told| tally.count(told));
+        listener.wait(Duration::from_millis(200))?.iter().for_each(|received| tally.count(received));
     }
     let clips =
         running.store().map(|store| store.segments(&ClipFilter::default())).transpose()?.unwrap_or_default();
@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         if last.is_empty() {
             break;
         }
-        last.iter().for_each(|told| tally.count(told));
+        last.iter().for_each(|received| tally.count(received));
     }
     listener.stop()?;
     tally.print(&clips, args);
@@ -81,14 +81,14 @@ fn introduce(running: &Running, listener: &Listener, seconds: u64) {
 }
 
 /// An alert message that has arrived, and is printed.
-struct Told {
+struct Received {
     phase: Phase,
     /// Time from the frame's arrival at the box to the message's arrival at the listener. `None` for an end, which waits for its
     /// rule, and for a further alert, which waits for others of its kind.
     latency: Option<Duration>,
 }
 
-impl Told {
+impl Received {
     fn new(alert: &Alert, latency: Duration) -> Self {
         let is_prompt = alert.phase == Phase::Opened && alert.follows.is_none();
         Self { phase: alert.phase, latency: is_prompt.then_some(latency) }
@@ -103,12 +103,12 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, told: &Told) {
-        match told.phase {
+    fn count(&mut self, received: &Received) {
+        match received.phase {
             Phase::Opened => self.opened += 1,
             Phase::Closed => self.closed += 1,
         }
-        self.latencies.extend(told.latency);
+        self.latencies.extend(received.latency);
     }
 
     fn print(&mut self, clips: &[ClipSegment], args: &Args) {

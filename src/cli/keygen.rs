@@ -19,7 +19,7 @@ pub(super) struct Args {
     /// The configuration that says which box this is, and where its key and certificate go.
     #[arg(long, value_name = "PATH", default_value = config::DEFAULT_PATH)]
     config: PathBuf,
-    /// The box's id, whatever the configuration says.
+    /// The box's id, instead of the configured one.
     #[arg(long = "box", value_name = "ID")]
     box_id: Option<BoxId>,
     /// Folder for key, request and certificate [default: where broker.key_file and broker.cert_file are]

@@ -19,7 +19,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use program::{FOUND, end_at_a_closed_pipe, exit_code, start_log};
 
-/// Records street cameras untouched, looks at them, and alerts the ward post.
+/// Records street cameras untouched, analyses them, and alerts the ward post.
 #[derive(Debug, Parser)]
 #[command(name = "wardwatch", version, propagate_version = true, max_term_width = 110)]
 struct Line {
@@ -29,21 +29,21 @@ struct Line {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs the box: records, looks, and sends alerts.
+    /// Runs the box: records, analyses, and sends alerts.
     Run(run::Args),
-    /// Checks the configuration and says what the box would do.
+    /// Checks the configuration and prints a summary.
     Check(check::Args),
-    /// Looks whether this box is ready: configuration, model, cameras, disk, clock, broker.
+    /// Checks if this box is ready: configuration, model, cameras, disk, clock, broker.
     Doctor(doctor::Args),
-    /// Says how the running box is doing.
+    /// Reports the state of the running box.
     Status(status::Args),
     /// Analyses a video file as fast as the machine can; prints JSON lines.
     Replay(replay::Args),
-    /// Lists and exports footage, and says who did.
+    /// Lists and exports footage, and shows who did.
     Clips(clips::Args),
     /// Lists, checks and measures detection models.
     Model(model::Args),
-    /// Says what is wrong with the footage and its index, and mends it.
+    /// Reports faults of the footage and its index, and repairs them.
     Store(store::Args),
     /// Makes this box's private key, and the request for its certificate.
     Keygen(keygen::Args),
@@ -52,7 +52,7 @@ enum Command {
     Demo(demo::Args),
     /// Prints the completions of a shell.
     Completions {
-        /// Which shell.
+        /// The shell.
         shell: clap_complete::Shell,
     },
     #[command(hide = true)]

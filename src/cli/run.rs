@@ -43,7 +43,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         service::reloading();
         match config::load(&args.config) {
             Err(problems) => {
-                tracing::error!("the configuration is not taken up, the last good one goes on: {problems}")
+                tracing::error!(
+                    "the new configuration is not used, the previous one stays in force: {problems}"
+                )
             }
             Ok(new) => (agent, settings) = reload(agent, settings, new, &surroundings)?,
         }
@@ -66,19 +68,19 @@ fn reload(
     surroundings: &Surroundings,
 ) -> anyhow::Result<(Agent, config::Settings)> {
     if agent.reload(new.clone()) {
-        tracing::info!("the configuration is taken up");
+        tracing::info!("the new configuration is in force");
         return Ok((agent, new));
     }
     agent.stop();
     match Agent::start(new.clone(), surroundings.clone()) {
         Ok(agent) => {
-            tracing::info!("the configuration is taken up; everything was started anew");
+            tracing::info!("the new configuration is in force; cameras, store and broker were restarted");
             Ok((agent, new))
         }
         Err(error) => {
-            tracing::error!("the new configuration cannot run, the last good one goes on: {error:#}");
+            tracing::error!("the new configuration cannot start, the previous one stays in force: {error:#}");
             let agent = Agent::start(old.clone(), surroundings.clone());
-            Ok((agent.context("the last good configuration does not start any more either")?, old))
+            Ok((agent.context("the previous configuration does not start any more either")?, old))
         }
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct Args {
     /// The folder that `wardwatch run` was given as --runtime-directory.
     #[arg(long, value_name = "FOLDER", default_value = state::DEFAULT_DIRECTORY)]
     runtime_directory: PathBuf,
-    /// Print one JSON object instead: what the daemon wrote, `age_seconds`, and `troubles`. Times are in UTC.
+    /// Print one JSON object instead: the state of the daemon, `age_seconds`, and `troubles`. Times are in UTC.
     #[arg(long)]
     json: bool,
 }
@@ -50,32 +50,35 @@ fn troubles(state: &State, now: WallTime) -> Vec<String> {
     let age = now.since(state.written_at);
     if age > AGE_MAX {
         let (age, pid) = (in_words(age), state.pid);
-        found.push(format!("the daemon (process {pid}) has said nothing for {age}: `systemctl status wardwatch`, `journalctl -u wardwatch`"));
+        found.push(format!("the daemon (process {pid}) has said nothing for {age}: see `systemctl status wardwatch` and `journalctl -u wardwatch`"));
     }
     for CameraStatus { id, state, reason, .. } in &state.status.cameras {
         if matches!(state, StreamState::BackingOff | StreamState::Misconfigured) {
             found.push(format!(
                 "camera {id} gives no picture: {}",
-                reason.as_deref().unwrap_or("not said why")
+                reason.as_deref().unwrap_or("the reason is not known")
             ));
         }
     }
     if let Some(store) = state.status.store.as_ref().filter(|store| store.state != StoreState::Keeping) {
         found.push(format!(
-            "footage: {}",
-            store.reason.as_deref().unwrap_or("it is not kept as it should be")
+            "recording has a fault: {}",
+            store.reason.as_deref().unwrap_or("the reason is not known")
         ));
     }
     let broker = &state.broker;
     if !broker.connected {
         let reason = broker.reason.as_deref().unwrap_or("not connected yet");
-        found.push(format!("alerts do not leave: {reason}"));
+        found.push(format!("alerts are not sent: {reason}"));
     }
-    let is_new = |warning: &&String| broker.connected || broker.reason.as_ref() != Some(warning);
-    found.extend(broker.warnings.iter().filter(is_new).cloned());
+    for warning in &broker.warnings {
+        if broker.connected || broker.reason.as_ref() != Some(warning) {
+            found.push(warning.clone());
+        }
+    }
     if state.status.clock == ClockState::Unsynced {
-        let remedy = "is the network there, and `timedatectl` content?";
-        found.push(format!("the clock was never set since the box has power: {remedy}"));
+        let remedy = "check the network, and `timedatectl`";
+        found.push(format!("the clock was not set since the box started: {remedy}"));
     }
     found
 }
@@ -133,8 +136,8 @@ fn lines(state: &State, now: WallTime) -> Vec<String> {
         let memory = vitals.memory.daemon_bytes.map_or(0, |bytes| bytes >> 20);
         let clock = match status.clock {
             ClockState::Synced => "right",
-            ClockState::Holdover => "running free since it was set",
-            ClockState::Unsynced => "never set",
+            ClockState::Holdover => "synchronised earlier, not now",
+            ClockState::Unsynced => "not synchronised since the start",
         };
         lines.push(format!("machine  clock {clock}{celsius}, daemon {memory} MiB"));
     }
@@ -143,10 +146,10 @@ fn lines(state: &State, now: WallTime) -> Vec<String> {
 
 fn seen(of: &CameraVitals) -> String {
     let short = match of.shortfall_looks_per_second {
-        short if short > 0.05 => format!(", {short:.1} more were wanted"),
+        short if short > 0.05 => format!(", {short:.1} more were needed"),
         _ => String::new(),
     };
-    format!("; {:.1} frames and {:.1} looks a second{short}", of.fps, of.looks_per_second)
+    format!("; {:.1} frames and {:.1} inferences a second{short}", of.fps, of.looks_per_second)
 }
 
 fn word(state: StreamState) -> &'static str {

@@ -145,8 +145,7 @@ fn source(
 /// Checks keys that are valid with one scheme only.
 fn check_source_keys(checker: &mut Checker, path: &str, camera: &file::Camera) {
     let uses = |scheme: &str| {
-        let starts = |text: &String| text.to_ascii_lowercase().starts_with(scheme);
-        camera.main.iter().chain(&camera.sub).any(starts)
+        camera.main.iter().chain(&camera.sub).any(|text| text.to_ascii_lowercase().starts_with(scheme))
     };
     if let Some(text) = &camera.ca_file {
         let key = format!("{path}.ca_file");

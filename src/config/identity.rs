@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::problem::{Problem, Problems};
+use super::problem::Problems;
 use super::written::Written;
 use base::ids::BoxId;
 
@@ -43,7 +43,6 @@ pub fn identity(path: &Path) -> Result<Identity, Problems> {
     let found = Identity { box_id, cert_file: file("cert_file"), key_file: file("key_file") };
     let mut problems = written.into_problems();
     // Other faults are for `wardwatch check`.
-    let matters = |problem: &Problem| problem.key.is_empty() || problem.key == "box.id";
-    problems.0.retain(matters);
+    problems.0.retain(|problem| problem.key.is_empty() || problem.key == "box.id");
     if problems.0.is_empty() { Ok(found) } else { Err(problems) }
 }

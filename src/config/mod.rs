@@ -2,15 +2,19 @@
 //!
 //! [`load`] reads `wardwatch.toml` and `conf.d/*.toml` beside it in these steps, none of which stops at the first
 //! problem. `written` merges the files into one tree that knows the line of every key. `shape` checks the tree against
-//! the JSON Schema of `file` and removes invalid values. `settings`, with `cameras` and `rules`, gives the rest
-//! its types and checks the conditions that a schema cannot express.
+//! the JSON Schema of `file` and removes invalid values. `load`, with `calendar`, `broker`, `detector`, `cameras`, `store` and
+//! `rules`, gives the rest its types and checks the conditions that a schema cannot express. The results are `settings`.
 //!
-//! It never writes, never opens a connection, and never shows a password. `cli` and `agent` call it; a reload that
+//! It never writes, never opens a connection, and never shows a password. `cli`, `run` and `doctor` call it; a reload that
 //! fails leaves its caller with the settings it has.
 
+mod broker;
+mod calendar;
 mod cameras;
+mod detector;
 mod file;
 mod identity;
+mod load;
 mod outside;
 mod problem;
 mod rules;
@@ -37,5 +41,5 @@ pub const DEFAULT_PATH: &str = "/etc/wardwatch/wardwatch.toml";
 /// All problems, at once, in the order of files and lines.
 pub fn load(path: &Path) -> Result<Settings, Problems> {
     let credentials_directory = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    settings::load(path, credentials_directory.as_deref())
+    load::load(path, credentials_directory.as_deref())
 }

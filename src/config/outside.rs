@@ -182,7 +182,7 @@ impl Checker<'_> {
             Ok(metadata) if metadata.is_file() => return Some((path, metadata)),
             Ok(_) => self.wrong(key, format!("{show} is not a file"), "name a file"),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                self.wrong(key, format!("there is no file {show}"), "put it there, or mend the path");
+                self.wrong(key, format!("there is no file {show}"), "put it there, or correct the path");
             }
             Err(error) => {
                 self.wrong(
@@ -210,9 +210,8 @@ fn host_and_port(rest: &str) -> Option<(&str, Option<u16>)> {
             None => (authority, None),
         },
     };
-    let allowed = |c: char| c.is_alphanumeric() || "-._:".contains(c);
     if host.is_empty()
-        || !host.chars().all(allowed)
+        || !host.chars().all(|c| c.is_alphanumeric() || "-._:".contains(c))
         || rest.chars().any(|c| c.is_whitespace() || c.is_control())
     {
         return None;

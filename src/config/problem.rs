@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
+use strsim::osa_distance;
 
 use base::fault::ErrorKind;
 
@@ -74,33 +75,13 @@ pub(crate) fn choose<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -
 
 /// The known word that `word` was probably meant to be.
 fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let beginning = |known: &&&str| word.len() > 2 && (known.starts_with(word) || word.starts_with(**known));
     let tolerated = (word.chars().count() / 3).max(1);
-    let closest = known.iter().map(|known| (distance(word, known), *known)).min();
+    let closest = known.iter().map(|known| (osa_distance(word, known), *known)).min();
     match closest {
         Some((distance, known)) if distance <= tolerated => Some(known),
-        _ => known.iter().find(beginning).copied(),
+        _ if word.len() <= 2 => None,
+        _ => known.iter().copied().find(|known| known.starts_with(word) || word.starts_with(known)),
     }
-}
-
-/// Number of letters to insert, remove, replace, or swap with their neighbour to make one word of the
-/// other (optimal string alignment).
-fn distance(from: &str, to: &str) -> usize {
-    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
-    let mut rows = vec![vec![0; to.len() + 1]; from.len() + 1];
-    for i in 0..=from.len() {
-        for j in 0..=to.len() {
-            rows[i][j] = if i == 0 || j == 0 {
-                i + j
-            } else {
-                let replaced = rows[i - 1][j - 1] + usize::from(from[i - 1] != to[j - 1]);
-                let swapped = i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1];
-                let swap = if swapped { rows[i - 2][j - 2] + 1 } else { usize::MAX };
-                replaced.min(swap).min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1)
-            };
-        }
-    }
-    rows[from.len()][to.len()]
 }
 
 #[cfg(test)]
@@ -120,8 +101,6 @@ mod tests {
         ] {
             assert_eq!(nearest(word, &known), meant, "{word}");
         }
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("ab", "ba"), 1);
     }
 
     #[test]

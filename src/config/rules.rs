@@ -10,7 +10,7 @@ use super::file;
 use super::outside::Checker;
 use super::problem::choose;
 use super::written::quoted;
-use super::{cameras, settings};
+use super::{calendar, cameras};
 use crate::infer::DetectorChoice;
 use analysis::rules::{About, Day, Kind, Needs, Place, PlaceNeed, RuleSettings, Schedule, Window};
 use base::detection::Label;
@@ -78,7 +78,7 @@ fn kind(checker: &mut Checker, path: &str, keys: &Map<String, Value>) -> Option<
         Ok(kind) => Some(kind),
         Err(error) => {
             if !checker.written.is_wrong(path) {
-                checker.wrong(path, format!("is not understood: {error}"), "mend the keys of its kind");
+                checker.wrong(path, format!("is not understood: {error}"), "correct the keys of its kind");
             }
             None
         }
@@ -163,7 +163,7 @@ fn check_grounds(
                     "zone \"{}\" reaches up to the horizon of camera \"{id}\", and {reason}",
                     zone.id
                 );
-                let remedy = format!("end the zone nearer to the camera, or mend {table}.ground");
+                let remedy = format!("end the zone nearer to the camera, or correct {table}.ground");
                 checker.wrong(&format!("{path}.zone"), what, remedy);
             }
             _ => {}
@@ -229,7 +229,7 @@ fn exists(checker: &mut Checker, path: &str, noun: &str, name: &str, keys: &[&st
 /// The valid windows.
 fn windows(checker: &mut Checker, path: &str, schedule: &[file::Window]) -> Vec<Window> {
     let mut time = |index: usize, key: &str, text: &Option<String>| {
-        settings::time(checker, &format!("{path}.schedule[{index}].{key}"), text.as_ref()?)
+        calendar::time(checker, &format!("{path}.schedule[{index}].{key}"), text.as_ref()?)
     };
     let window = |(index, window): (usize, &file::Window)| {
         let (from, to) = (time(index, "from", &window.from), time(index, "to", &window.to));

@@ -24,20 +24,22 @@ pub(super) fn check(written: &mut Written) -> Value {
     Value::Object(root)
 }
 
+/// Removes null from the types and defaults of one schema.
+fn without_null(schema: &mut schemars::Schema) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            schema.insert("type".to_owned(), only);
+        }
+    }
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.remove("default");
+    }
+}
+
 /// Schema of the configuration without null: TOML has no null, and an optional key is left out.
 fn schema() -> Value {
-    let without_null = |schema: &mut schemars::Schema| {
-        if let Some(Value::Array(types)) = schema.get_mut("type") {
-            types.retain(|kind| kind != "null");
-            if let [only] = types.as_slice() {
-                let only = only.clone();
-                schema.insert("type".to_owned(), only);
-            }
-        }
-        if schema.get("default").is_some_and(Value::is_null) {
-            schema.remove("default");
-        }
-    };
     schemars::generate::SchemaSettings::draft2020_12()
         .with_transform(schemars::transform::RecursiveTransform(without_null))
         .into_generator()
@@ -244,15 +246,18 @@ fn name_of(value: &Value) -> &'static str {
 }
 
 fn expected(types: &[&str]) -> String {
-    let name = |kind: &&str| match *kind {
-        "string" => "text",
-        "integer" => "a whole number",
-        "number" => "a number",
-        "boolean" => "true or false",
-        "array" => "a list",
-        _ => "a table",
-    };
-    types.iter().map(name).collect::<Vec<_>>().join(" or ")
+    let mut names = Vec::new();
+    for kind in types {
+        names.push(match *kind {
+            "string" => "text",
+            "integer" => "a whole number",
+            "number" => "a number",
+            "boolean" => "true or false",
+            "array" => "a list",
+            _ => "a table",
+        });
+    }
+    names.join(" or ")
 }
 
 fn how_to_write(kind: &str, path: &str) -> String {

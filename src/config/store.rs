@@ -114,7 +114,7 @@ mod tests {
         let text = "[box]\nward = \"w\"\nid = \"b\"\n[broker]\nurl = \"mqtt://localhost\"\n";
         let path = folder.path().join("wardwatch.toml");
         std::fs::write(&path, text).unwrap();
-        let settings = super::super::settings::load(&path, None).unwrap();
+        let settings = super::super::load::load(&path, None).unwrap();
         assert_eq!(settings.store, Settings::new("/var/lib/wardwatch".into()));
     }
 

@@ -60,10 +60,10 @@ impl Written {
 
     /// True where a problem has been noted with the key at `path`, or with one below it.
     pub(super) fn is_wrong(&self, path: &str) -> bool {
-        let below = |key: &str| {
-            key.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        };
-        self.problems.iter().any(|(_, problem)| below(&problem.key))
+        self.problems.iter().any(|(_, problem)| {
+            let rest = problem.key.strip_prefix(path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
     }
 
     /// The folder of the file that writes the key at `path`.
@@ -157,7 +157,7 @@ impl Written {
                     }
                     _ => (
                         error.message().to_owned(),
-                        "mend this line; the rest of the file is checked after that",
+                        "correct this line; the rest of the file is checked after that",
                     ),
                 };
                 self.broken.insert(file);
@@ -239,15 +239,20 @@ impl Written {
                 Value::Null
             }
             DeValue::Array(items) => {
-                let item = |(index, item)| self.plain(item, &format!("{path}[{index}]"), from);
-                Value::Array(items.iter().enumerate().map(item).collect())
+                let mut plain = Vec::new();
+                for (index, item) in items.iter().enumerate() {
+                    plain.push(self.plain(item, &format!("{path}[{index}]"), from));
+                }
+                Value::Array(plain)
             }
             DeValue::Table(table) => {
-                let entry = |(key, value): (&Spanned<_>, _)| {
-                    let key: &std::borrow::Cow<str> = key.get_ref();
-                    (key.as_ref().to_owned(), self.plain(value, &format!("{path}.{}", quoted(key)), from))
-                };
-                Value::Object(table.iter().map(entry).collect())
+                let mut plain = Map::new();
+                for (key, value) in table.iter() {
+                    let key = key.get_ref();
+                    let below = format!("{path}.{}", quoted(key));
+                    plain.insert(key.as_ref().to_owned(), self.plain(value, &below, from));
+                }
+                Value::Object(plain)
             }
         }
     }
@@ -287,8 +292,8 @@ fn line(text: &str, offset: usize) -> usize {
 
 /// A key as it stands in a path: in quotes if it must.
 pub(super) fn quoted(key: &str) -> String {
-    let bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if !key.is_empty() && key.bytes().all(bare) { key.to_owned() } else { format!("{key:?}") }
+    let is_bare = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    if !key.is_empty() && is_bare { key.to_owned() } else { format!("{key:?}") }
 }
 
 /// The files of `folder` that end in `.toml`, hidden ones left out, in the order of their names.
@@ -299,8 +304,10 @@ fn toml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
         Err(error) => return Err(error),
     };
     let mut files = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
-    let hidden = |file: &Path| file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "toml") && !hidden(file));
+    files.retain(|file| {
+        let is_hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        file.extension().is_some_and(|extension| extension == "toml") && !is_hidden
+    });
     files.sort();
     Ok(files)
 }

@@ -20,8 +20,8 @@ const GOP_MAX: Duration = Duration::from_secs(4);
 /// Messages of the streams that may wait; more are dropped.
 const HEARD_MAX: usize = 256;
 
-/// Reports the cameras' states by the daemon. Always `None`: the daemon does not tell how many bytes they send.
-pub(super) fn as_told(
+/// Reports the cameras' states by the daemon. Always `None`: the daemon does not report how many bytes they send.
+pub(super) fn as_reported(
     settings: &config::Settings,
     state: &State,
     say: &mut dyn FnMut(Finding),
@@ -29,21 +29,21 @@ pub(super) fn as_told(
     for camera in &settings.cameras {
         let id = &camera.camera.id;
         let about = format!("camera {id}");
-        let told = state.status.cameras.iter().find(|told| told.id == *id);
-        say(match told {
-            Some(told) if told.state == StreamState::Live && !told.notes.is_empty() => {
-                Finding::mind(about, told.notes.join("; "), "see `wardwatch status`")
+        let reported = state.status.cameras.iter().find(|reported| reported.id == *id);
+        say(match reported {
+            Some(reported) if reported.state == StreamState::Live && !reported.notes.is_empty() => {
+                Finding::warning(about, reported.notes.join("; "), "see `wardwatch status`")
             }
-            Some(told) if matches!(told.state, StreamState::Live | StreamState::Ended) => {
-                let skipped = told.input.and_then(|input| input.in_words());
+            Some(reported) if matches!(reported.state, StreamState::Live | StreamState::Ended) => {
+                let skipped = reported.input.and_then(|input| input.in_words());
                 let skipped = skipped.map_or(String::new(), |words| format!("; {words}"));
-                Finding::pass(about, format!("live since {}, as the daemon says{skipped}", told.since))
+                Finding::ok(about, format!("live since {}, as the daemon says{skipped}", reported.since))
             }
-            Some(told) => {
-                let why = told.reason.as_deref().unwrap_or("no picture yet");
-                Finding::fail(about, why, "see `wardwatch status`")
+            Some(reported) => {
+                let why = reported.reason.as_deref().unwrap_or("no picture yet");
+                Finding::failed(about, why, "see `wardwatch status`")
             }
-            None => Finding::fail(about, "the daemon does not know it", "systemctl reload wardwatch"),
+            None => Finding::failed(about, "the daemon does not know it", "systemctl reload wardwatch"),
         });
     }
     None
@@ -65,7 +65,7 @@ pub(super) fn connect(
     let sum = match prepare(&program) {
         Ok(()) => listen(settings, &program, patience, say),
         Err(error) => {
-            say(Finding::fail("cameras", error.to_string(), "install what is missing"));
+            say(Finding::failed("cameras", error.to_string(), "install what is missing"));
             None
         }
     };
@@ -83,10 +83,11 @@ fn listen(
     let streams: Vec<StreamSettings> =
         settings.cameras.iter().flat_map(|camera| camera.streams.iter().cloned()).collect();
     let (tell, heard) = channel::blocking(HEARD_MAX);
-    let start = |(number, stream): (usize, &StreamSettings)| {
-        supervise(stream.clone(), program.clone(), Box::new(Ear { number, tell: tell.clone() }))
-    };
-    let handles: Vec<_> = streams.iter().enumerate().map(start).collect();
+    let mut handles = Vec::new();
+    for (number, stream) in streams.iter().enumerate() {
+        let ear = Ear { number, tell: tell.clone() };
+        handles.push(supervise(stream.clone(), program.clone(), Box::new(ear)));
+    }
     let outcomes = collect(&streams, &heard, Instant::now() + patience);
     drop(heard);
     handles.iter().for_each(camera::StreamHandle::ask_to_stop);
@@ -140,24 +141,28 @@ impl Outcome {
             // Most reasons end with the remedy.
             let usual = "does another player show this stream?";
             let (what, remedy) = reason.rsplit_once("; ").unwrap_or((&reason, usual));
-            return Finding::fail(about, what, remedy);
+            return Finding::failed(about, what, remedy);
         };
         let picture = format!("{:?} {}x{}", facts.codec, facts.width, facts.height).to_lowercase();
         if stream.watch_fps_max.is_some() && self.frames == 0 {
             let remedy =
                 "is a decoder for it installed (gstreamer1.0-libav)? does the camera send key frames?";
-            return Finding::fail(about, format!("{picture}, and no picture of it could be decoded"), remedy);
+            return Finding::failed(
+                about,
+                format!("{picture}, and no picture of it could be decoded"),
+                remedy,
+            );
         }
         let Some(rate) = self.bytes_per_second() else {
             return if stream.record {
                 let remedy = "does the camera send key frames? set its key frame interval to 1 or 2 s";
-                Finding::fail(
+                Finding::failed(
                     about,
                     format!("{picture}, and no fragment within {} s", patience.as_secs()),
                     remedy,
                 )
             } else {
-                Finding::pass(about, picture)
+                Finding::ok(about, picture)
             };
         };
         let gop = self.duration / u32::try_from(self.fragments).unwrap_or(1).max(1);
@@ -165,16 +170,16 @@ impl Outcome {
         let what =
             format!("{picture}, {:.1} Mbit/s, fragments of {:.1} s{skipped}", rate * 8e-6, gop.as_secs_f64());
         if self.is_gop_long || gop > GOP_MAX {
-            return Finding::mind(
+            return Finding::warning(
                 about,
                 what,
                 "set the camera's key frame interval to 1 or 2 s: what is not whole cannot be sought in",
             );
         }
         match self.health.notes(self.facts.as_ref()).as_slice() {
-            [] => Finding::pass(about, what),
+            [] => Finding::ok(about, what),
             notes => {
-                Finding::mind(about, format!("{what}; {}", notes.join("; ")), "see the camera's settings")
+                Finding::warning(about, format!("{what}; {}", notes.join("; ")), "see the camera's settings")
             }
         }
     }

@@ -56,7 +56,7 @@ pub(super) fn examine(settings: &config::Settings, factory: &Factory, say: &mut 
     let Some(model) = factory.network() else { return };
     match measured(settings, model) {
         Ok(findings) => findings.into_iter().for_each(say),
-        Err(error) => say(Finding::fail("inference", error.to_string(), "see `wardwatch model check`")),
+        Err(error) => say(Finding::failed("inference", error.to_string(), "see `wardwatch model check`")),
     }
 }
 
@@ -74,19 +74,19 @@ fn measured(settings: &config::Settings, model: &Model) -> Result<Vec<Finding>, 
 fn of_this(demand: &Demand, model: &Model, look: Duration) -> Finding {
     let Demand { cameras, full, cores, .. } = demand;
     let what = format!(
-        "{}: {:.1} ms of CPU a look, {:.1} looks a second of each of {cameras} camera(s) while all move, in {cores:.2} cores; \
-         they want {:.1} at most",
+        "{}: {:.1} ms of CPU per inference, {:.1} inferences a second for each of {cameras} camera(s) while all move, in {cores:.2} cores; \
+         they need {:.1} at most",
         model.manifest().name,
         millis(look),
         demand.each(look),
         full / *cameras as f64
     );
     if demand.is_carried(look) {
-        return Finding::pass("inference", what);
+        return Finding::ok("inference", what);
     }
-    let remedy = "what moves will be lost at busy times: name a lighter network or a smaller input_size in [detector], lower \
+    let remedy = "the box will miss what moves at busy times: name a lighter network or a smaller input_size in [detector], lower \
                   fps_max of cameras, or raise cpu_share_max";
-    Finding::mind("inference", what, remedy)
+    Finding::warning("inference", what, remedy)
 }
 
 /// A network that can be downloaded.
@@ -116,24 +116,22 @@ impl Other {
 }
 
 fn of_others(demand: &Demand, manifest: &Manifest, others: &[Other]) -> Finding {
-    let line = |other: &Other| {
+    let mut lines = Vec::new();
+    for other in others {
         let carried =
             if demand.is_carried(other.look) { "can be carried" } else { "is too heavy for these cameras" };
         let each = demand.each(other.look);
-        format!(
-            "{} {carried} (about {:.0} ms, {each:.1} looks a second of each)",
+        lines.push(format!(
+            "{} {carried} (about {:.0} ms, {each:.1} inferences a second for each)",
             other.download.name,
             millis(other.look)
-        )
-    };
-    let mut what = others.iter().map(line).collect::<Vec<_>>().join("; ");
-    let better = |other: &&Other| {
-        demand.is_carried(other.look)
-            && other.persons.is_some_and(|persons| persons > manifest.persons.unwrap_or(0.0))
-    };
+        ));
+    }
+    let mut what = lines.join("; ");
     let best = others
         .iter()
-        .filter(better)
+        .filter(|other| demand.is_carried(other.look))
+        .filter(|other| other.persons.is_some_and(|persons| persons > manifest.persons.unwrap_or(0.0)))
         .max_by(|a, b| a.persons.partial_cmp(&b.persons).unwrap_or(std::cmp::Ordering::Equal));
     match best {
         Some(Other { download, licence, .. }) => {
@@ -147,7 +145,7 @@ fn of_others(demand: &Demand, manifest: &Manifest, others: &[Other]) -> Finding 
         }
         None => what += &format!(". {} is the best of what this box can carry", manifest.name),
     }
-    Finding::pass("other networks", what)
+    Finding::ok("other networks", what)
 }
 
 fn millis(span: Duration) -> f64 {
@@ -184,10 +182,10 @@ mod tests {
             other("unknown", None, 20),
         ];
         let finding = of_others(&demand, &built_in(), &others);
-        assert_eq!(finding.verdict, super::super::Verdict::Pass);
+        assert_eq!(finding.verdict, super::super::Verdict::Ok);
         for words in [
-            "heavy is too heavy for these cameras (about 200 ms, 1.2 looks a second of each)",
-            "good can be carried (about 100 ms, 2.5 looks a second of each)",
+            "heavy is too heavy for these cameras (about 200 ms, 1.2 inferences a second for each)",
+            "good can be carried (about 100 ms, 2.5 inferences a second for each)",
             "good is recommended: `wardwatch model get good` brings it",
             "https://origin/good",
         ] {
@@ -206,9 +204,13 @@ mod tests {
         let model = Model::load(std::path::Path::new(BUILT_IN)).unwrap();
         let demand = Demand { cameras: 16, full: 80.0, enough: 32.0, cores: 1.0 };
         let finding = of_this(&demand, &model, Duration::from_millis(40));
-        assert_eq!(finding.verdict, super::super::Verdict::Mind);
-        assert!(finding.what.contains("1.6 looks a second of each of 16 camera(s)"), "{}", finding.what);
+        assert_eq!(finding.verdict, super::super::Verdict::Warning);
+        assert!(
+            finding.what.contains("1.6 inferences a second for each of 16 camera(s)"),
+            "{}",
+            finding.what
+        );
         assert!(finding.remedy.unwrap().contains("lighter network"));
-        assert_eq!(of_this(&demand, &model, Duration::from_millis(20)).verdict, super::super::Verdict::Pass);
+        assert_eq!(of_this(&demand, &model, Duration::from_millis(20)).verdict, super::super::Verdict::Ok);
     }
 }

@@ -13,7 +13,7 @@ const CONNECT: Duration = Duration::from_secs(20);
 
 /// A server's answer to a range.
 pub(super) enum Answer {
-    /// The file from its beginning, whatever was asked for.
+    /// The file from its beginning, for any request.
     Whole { body: Box<dyn Read>, total: Option<u64> },
     /// The file from the byte that was asked for.
     Rest { body: Box<dyn Read>, total: Option<u64> },

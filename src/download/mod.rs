@@ -284,7 +284,7 @@ impl<'a> Part<'a> {
         if let Err(error) = fs::remove_file(&self.path)
             && error.kind() != std::io::ErrorKind::NotFound
         {
-            tracing::warn!(%error, path = %self.path.display(), "what is left of a download cannot be removed");
+            tracing::warn!(%error, path = %self.path.display(), "the rest of a failed download cannot be removed");
         }
     }
 }

@@ -13,7 +13,7 @@ use super::*;
 enum Treatment {
     /// As it should be.
     Well,
-    /// The whole file, whatever part was asked for.
+    /// The whole file, for any requested part.
     WithoutRanges,
     /// Ends after so many bytes of the body.
     CutAfter(usize),

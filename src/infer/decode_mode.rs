@@ -3,85 +3,71 @@
 
 use std::time::Duration;
 
-use analysis::Gate;
-use base::picture::Frame;
+use analysis::Glance;
 use base::time::Monotonic;
-use camera::Attention;
+use camera::DecodeMode;
 
 /// Time without motion after which key frames will do. Longer than a gap in traffic, since each change of mode costs a
 /// GOP's decoding.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// Decode mode controller of one stream: checks its frames for motion.
+/// Decode mode controller of one stream: follows the motion checks of its frames.
 #[derive(Debug)]
-pub struct Vigil {
-    gate: Gate,
+pub struct DecodeModeController {
     moved_at: Option<Monotonic>,
-    attention: Attention,
+    decode_mode: DecodeMode,
 }
 
-impl Vigil {
+impl DecodeModeController {
     /// Starts with all frames, until nothing has moved for [`QUIET`].
-    pub fn new(gate: Gate) -> Self {
-        Self { gate, moved_at: None, attention: Attention::Awake }
+    pub fn new() -> Self {
+        Self { moved_at: None, decode_mode: DecodeMode::AllFrames }
     }
 
-    /// Checks a frame for motion, and chooses the mode.
-    pub fn look(&mut self, frame: &Frame) {
-        let glance = self.gate.glance(frame);
-        let now = frame.at.monotonic;
-        if glance.began_again || !glance.regions.is_empty() {
+    /// Takes in the motion check of the frame at `now`, and chooses the mode.
+    pub fn take_motion(&mut self, now: Monotonic, motion: &Glance) {
+        if motion.began_again || !motion.regions.is_empty() {
             self.moved_at = Some(now);
         }
         let moved_at = *self.moved_at.get_or_insert(now);
         let is_quiet = now >= moved_at && now.since(moved_at) >= QUIET;
-        self.attention = if is_quiet { Attention::Idle } else { Attention::Awake };
+        self.decode_mode = if is_quiet { DecodeMode::KeyframesOnly } else { DecodeMode::AllFrames };
     }
 
     /// Decode mode after the last frame.
-    pub fn attention(&self) -> Attention {
-        self.attention
+    pub fn decode_mode(&self) -> DecodeMode {
+        self.decode_mode
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use base::ids::Epoch;
-    use base::picture::{Colour, Picture, PixelFormat};
-    use base::time::{ClockState, Pts, Stamp, WallTime};
-
-    /// A grey street with a box of 80x80 pixels on it, if any, at this second.
-    fn frame(second: f32, thing: Option<usize>) -> Frame {
-        let mut samples = vec![90; Picture::byte_count(640, 360)];
-        for (y, x) in (100..180).flat_map(|y| (0..80).map(move |x| (y, x))) {
-            if let Some(left) = thing {
-                samples[y * 640 + left + x] = 200;
-            }
-        }
-        let picture = Picture::new(640, 360, PixelFormat::I420, Colour::default(), samples).unwrap();
-        let monotonic = Monotonic::from_nanos(1) + Duration::from_secs_f32(second);
-        let at = Stamp { wall: WallTime::from_micros(0), monotonic, clock: ClockState::Unsynced };
-        Frame { camera: "c1".parse().unwrap(), epoch: Epoch(1), pts: Pts(0), at, picture }
-    }
+    use crate::infer::motion_check::tests::frame;
+    use analysis::Gate;
 
     #[test]
-    fn idle_after_ten_quiet_seconds_awake_at_the_first_key_frame_with_somebody() {
-        let mut vigil = Vigil::new(Gate::default());
-        let mut look = |second: f32, thing| {
-            vigil.look(&frame(second, thing));
-            vigil.attention()
+    fn key_frames_after_ten_quiet_seconds_all_frames_at_the_first_key_frame_with_somebody() {
+        let (mut controller, mut gate) = (DecodeModeController::new(), Gate::default());
+        let mut mode_at = |second: f32, thing| {
+            let frame = frame(second, thing);
+            controller.take_motion(frame.at.monotonic, &gate.glance(&frame));
+            controller.decode_mode()
         };
         for step in 0..50 {
-            assert_eq!(look(step as f32 * 0.2, None), Attention::Awake, "step {step}");
+            assert_eq!(mode_at(step as f32 * 0.2, None), DecodeMode::AllFrames, "step {step}");
         }
         for step in 5..15 {
-            assert_eq!(look(step as f32 * 2.0, None), Attention::Idle, "key frame {step}");
+            assert_eq!(mode_at(step as f32 * 2.0, None), DecodeMode::KeyframesOnly, "key frame {step}");
         }
-        assert_eq!(look(30.0, Some(200)), Attention::Awake, "somebody came between two key frames");
+        assert_eq!(mode_at(30.0, Some(200)), DecodeMode::AllFrames, "somebody came between two key frames");
         for step in 1..45 {
-            assert_eq!(look(30.0 + step as f32 * 0.2, None), Attention::Awake, "a gap in traffic, {step}");
+            assert_eq!(
+                mode_at(30.0 + step as f32 * 0.2, None),
+                DecodeMode::AllFrames,
+                "a gap in traffic, {step}"
+            );
         }
-        assert_eq!(look(45.0, None), Attention::Idle);
+        assert_eq!(mode_at(45.0, None), DecodeMode::KeyframesOnly);
     }
 }

@@ -43,8 +43,12 @@ impl Factory {
 
     /// Makes a gate for one camera: `None` where every frame is analysed. Motion in `masks` does not count.
     pub fn gate_for_camera(&self, masks: &[Polygon]) -> Option<Gate> {
-        (self.network.is_some() && !self.every_frame)
-            .then(|| Gate::new(GateSettings { masks: masks.to_vec() }))
+        self.gates_analysis().then(|| Gate::new(GateSettings { masks: masks.to_vec() }))
+    }
+
+    /// False where every frame is analysed, without a motion check.
+    pub fn gates_analysis(&self) -> bool {
+        self.network.is_some() && !self.every_frame
     }
 
     /// The network; `None` for the motion detector.

@@ -6,12 +6,12 @@
 mod analysis;
 mod decode_mode;
 mod factory;
+mod motion_check;
 pub mod replay;
 mod scheduler;
 mod settings;
 
-pub use self::analysis::{Analysis, Glanced, Looked};
-pub use decode_mode::Vigil;
+pub use self::analysis::{Analysis, InferenceOutcome, MotionOutcome};
 pub use factory::Factory;
-pub use scheduler::{Count, Counts, Input, Watch};
+pub use scheduler::{Count, Counts, Input, Scheduler};
 pub use settings::{DetectorChoice, Settings};

@@ -1,11 +1,11 @@
 //! Checks the store once a second, and reports its state to the status registry.
 
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::registry::Board;
+use super::registry::StatusRegistry;
 use base::channel;
 use base::progress::{self, WORK_MAX};
 use base::status::StoreState;
@@ -25,17 +25,11 @@ pub struct Disk {
 
 impl Disk {
     /// Starts the thread that checks the store. An error: the system has no thread left.
-    pub fn start(store: Store, board: Arc<Board>) -> std::io::Result<Self> {
+    pub fn start(store: Store, registry: Arc<StatusRegistry>) -> std::io::Result<Self> {
         let (end, ended) = channel::blocking(1);
-        let body = move || {
-            let mut look = Look::default();
-            let _unit = progress::begin("the look at the store", WORK_MAX);
-            while progress::wait(|| ended.recv_timeout(INTERVAL)) == Err(RecvTimeoutError::Timeout) {
-                let (state, reason) = look.at(&store.vitals());
-                board.store_is(state, reason);
-            }
-        };
-        let thread = std::thread::Builder::new().name("disk".into()).spawn(body)?;
+        let thread = std::thread::Builder::new()
+            .name("disk".into())
+            .spawn(move || check_until(&ended, &store, &registry))?;
         Ok(Self { end: Some(end), thread: Some(thread) })
     }
 
@@ -43,21 +37,21 @@ impl Disk {
     pub fn stop(&mut self) {
         self.end = None;
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the disk's thread had panicked");
+            tracing::error!("the thread that checks the disk panicked");
         }
     }
 }
 
 /// Outcome of the last check.
 #[derive(Debug, Default)]
-struct Look {
+struct History {
     /// Fragments lost or refused by then.
     missing: u64,
     /// Checks since their number last grew; `None` from [`LOOKS`] on.
     since: Option<u32>,
 }
 
-impl Look {
+impl History {
     /// The store's state, and the reason where it does not keep everything.
     fn at(&mut self, vitals: &StoreVitals) -> (StoreState, Option<String>) {
         let missing = vitals.refused_fragments + vitals.lost_fragments;
@@ -79,21 +73,31 @@ impl Look {
     }
 }
 
+/// Reports the store's state to the registry, until `ended` closes.
+fn check_until(ended: &Receiver<()>, store: &Store, registry: &StatusRegistry) {
+    let mut history = History::default();
+    let _unit = progress::begin("the check of the store", WORK_MAX);
+    while progress::wait(|| ended.recv_timeout(INTERVAL)) == Err(RecvTimeoutError::Timeout) {
+        let (state, reason) = history.at(&store.vitals());
+        registry.store_is(state, reason);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_lost_fragment_is_told_for_a_while_and_a_fault_as_long_as_it_lasts() {
-        let mut look = Look::default();
+        let mut history = History::default();
         let mut vitals = StoreVitals::default();
-        assert_eq!(look.at(&vitals), (StoreState::Keeping, None));
+        assert_eq!(history.at(&vitals), (StoreState::Keeping, None));
         vitals.refused_fragments = 1;
         for _ in 0..LOOKS {
-            assert_eq!(look.at(&vitals).0, StoreState::Failing);
+            assert_eq!(history.at(&vitals).0, StoreState::Failing);
         }
-        assert_eq!(look.at(&vitals).0, StoreState::Keeping);
+        assert_eq!(history.at(&vitals).0, StoreState::Keeping);
         vitals.clips_unwritable = Some("cannot write".into());
-        assert_eq!(look.at(&vitals), (StoreState::Failing, Some("cannot write".into())));
+        assert_eq!(history.at(&vitals), (StoreState::Failing, Some("cannot write".into())));
     }
 }

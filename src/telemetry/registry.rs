@@ -1,7 +1,9 @@
 //! The status registry: collects the states of streams and store into the status message.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::config;
 use base::clock::{self, Clock as _, SystemClock};
@@ -16,7 +18,7 @@ use clipstore::Store;
 use wardlink::{Publisher, StatusSource};
 
 /// Keeps the states and tells the publisher when one has changed.
-pub struct Board {
+pub struct StatusRegistry {
     ward: WardId,
     box_id: BoxId,
     boot_id: String,
@@ -33,14 +35,14 @@ struct State {
 }
 
 impl State {
-    fn tell(&self) {
+    fn notify(&self) {
         if let Some(publisher) = &self.publisher {
             publisher.status_changed();
         }
     }
 }
 
-impl Board {
+impl StatusRegistry {
     /// A registry in which no camera has been heard of.
     pub fn new(settings: &config::Settings, store: Store) -> Self {
         let started_at = clock::wall();
@@ -60,13 +62,13 @@ impl Board {
         }
     }
 
-    /// Attaches the publisher, which is told of changes from now on.
-    pub fn tell(&self, publisher: Arc<Publisher>) {
+    /// Attaches the publisher, which hears of changes from now on.
+    pub fn attach(&self, publisher: Arc<Publisher>) {
         self.lock().publisher = Some(publisher);
     }
 
     /// Detaches the publisher.
-    pub fn hush(&self) {
+    pub fn detach(&self) {
         self.lock().publisher = None;
     }
 
@@ -88,22 +90,22 @@ impl Board {
 
     /// Removes a camera that is no longer configured.
     pub fn forget(&self, camera: &CameraId) {
-        let mut board = self.lock();
-        board.streams.remove(camera);
-        board.inputs.remove(camera);
+        let mut known = self.lock();
+        known.streams.remove(camera);
+        known.inputs.remove(camera);
     }
 
     /// Notes the store's state, and tells the publisher of a change.
     pub fn store_is(&self, state: StoreState, reason: Option<String>) {
-        let mut board = self.lock();
-        if (board.store.state, &board.store.reason) == (state, &reason) {
+        let mut known = self.lock();
+        if (known.store.state, &known.store.reason) == (state, &reason) {
             return;
         }
-        if board.store.state != state {
-            board.store.since = clock::wall();
+        if known.store.state != state {
+            known.store.since = clock::wall();
         }
-        (board.store.state, board.store.reason) = (state, reason);
-        board.tell();
+        (known.store.state, known.store.reason) = (state, reason);
+        known.notify();
     }
 
     fn set(
@@ -114,16 +116,16 @@ impl Board {
         reason: Option<String>,
         notes: Vec<String>,
     ) {
-        let mut board = self.lock();
-        let streams = board.streams.entry(camera.clone()).or_default();
+        let mut known = self.lock();
+        let streams = known.streams.entry(camera.clone()).or_default();
         let before = streams.get(&role).filter(|before| before.state == state && before.reason == reason);
         let since = before.map_or_else(clock::wall, |before| before.since);
         streams.insert(role, CameraStatus { id: camera.clone(), state, reason, since, notes, input: None });
-        board.tell();
+        known.notify();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -146,17 +148,18 @@ fn worse(state: StreamState) -> u8 {
     }
 }
 
-impl StatusSource for Board {
+impl StatusSource for StatusRegistry {
     fn status(&self) -> Status {
         let cameras = {
-            let board = self.lock();
-            let with_input = |of: &BTreeMap<StreamRole, CameraStatus>| {
-                let status = of_camera(of)?;
-                let inputs = board.inputs.get(&status.id).into_iter().flat_map(BTreeMap::values);
+            let known = self.lock();
+            let mut cameras = Vec::new();
+            for status in known.streams.values().filter_map(of_camera) {
+                let inputs = known.inputs.get(&status.id).into_iter().flat_map(BTreeMap::values);
                 let sum = inputs.fold(InputCounts::default(), |sum, input| sum.plus(*input));
-                Some(CameraStatus { input: (sum != InputCounts::default()).then_some(sum), ..status })
-            };
-            board.streams.values().filter_map(with_input).collect()
+                let input = (sum != InputCounts::default()).then_some(sum);
+                cameras.push(CameraStatus { input, ..status });
+            }
+            cameras
         };
         let (outbox_depth, oldest_unacknowledged) = self.store.outbox_depth().unwrap_or_default();
         Status {

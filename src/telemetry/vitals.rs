@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::registry::Board;
+use parking_lot::Mutex;
+
+use super::registry::StatusRegistry;
 use crate::config;
 use crate::infer::{Count, Counts};
 use crate::telemetry::state::{self, BrokerState, CameraCounts, State, StoreCounts};
@@ -30,7 +32,7 @@ const TICK: Duration = Duration::from_secs(state::INTERVAL_SECONDS);
 const TICKS: u64 = 12;
 
 /// The telemetry thread.
-pub struct Pulse {
+pub struct Telemetry {
     /// Dropped to end the thread.
     end: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -40,77 +42,76 @@ pub struct Pulse {
 }
 
 /// The sampler: data of the telemetry thread.
-struct Taker {
+struct Sampler {
     ward: WardId,
     box_id: BoxId,
     store: Store,
     counts: Counts,
     last: (Monotonic, BTreeMap<CameraId, Count>),
     broker: String,
-    board: Arc<Board>,
+    registry: Arc<StatusRegistry>,
     /// The vitals last sent to the post.
     vitals: Option<Vitals>,
     /// Reason why the state could not be written, as it was logged.
     trouble: Option<String>,
 }
 
-impl Pulse {
+impl Telemetry {
     /// Starts the thread that samples and reports. An error: the system has no thread left.
     pub fn start(
         settings: &config::Settings,
         store: Store,
         counts: Counts,
         publisher: Arc<Publisher>,
-        board: Arc<Board>,
+        registry: Arc<StatusRegistry>,
         directory: Option<PathBuf>,
     ) -> std::io::Result<Self> {
         let (end, ended) = channel::blocking(1);
         let publisher = Arc::new(Mutex::new(Some(publisher)));
-        let told = publisher.clone();
-        let mut taker = Taker {
+        let receiver = publisher.clone();
+        let mut sampler = Sampler {
             ward: settings.ward.clone(),
             box_id: settings.box_id.clone(),
             store,
             counts,
             last: (clock::monotonic(), BTreeMap::new()),
             broker: format!("{}:{}", settings.broker.host, settings.broker.port),
-            board,
+            registry,
             vitals: None,
             trouble: None,
         };
         let state_directory = directory.clone();
-        let body = move || {
+        let thread = std::thread::Builder::new().name("vitals".into()).spawn(move || {
             let mut tick = 0;
             let _unit = progress::begin("the vitals", WORK_MAX);
             while progress::wait(|| ended.recv_timeout(TICK)) == Err(RecvTimeoutError::Timeout) {
                 let celsius = warmest(Path::new("/sys/class/thermal"));
-                let throttle = taker.counts.feel(celsius);
+                let throttle = sampler.counts.feel(celsius);
                 if tick % TICKS == 0 {
-                    let vitals = taker.take(celsius, throttle);
+                    let vitals = sampler.take(celsius, throttle);
                     say_shortfall(&vitals);
-                    taker.vitals = Some(vitals.clone());
-                    if let Some(publisher) = &*told.lock().unwrap_or_else(PoisonError::into_inner) {
+                    sampler.vitals = Some(vitals.clone());
+                    if let Some(publisher) = &*receiver.lock() {
                         publisher.vitals(vitals);
                     }
                 }
                 tick += 1;
-                service::status(&taker.summary());
-                let publisher = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                service::status(&sampler.summary());
+                let publisher = receiver.lock().clone();
                 if let (Some(directory), Some(publisher)) = (&state_directory, publisher) {
-                    taker.write_state(directory, &publisher);
+                    sampler.write_state(directory, &publisher);
                 }
             }
-        };
-        let thread = std::thread::Builder::new().name("vitals".into()).spawn(body)?;
+        })?;
         Ok(Self { end: Some(end), thread: Some(thread), publisher, directory })
     }
 
     /// Ends the thread, and waits for it.
     pub fn stop(&mut self) {
         self.end = None;
-        *self.publisher.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.publisher.lock() = None;
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the vitals' thread had panicked");
+            tracing::error!("the telemetry thread panicked");
         }
         if let Some(directory) = &self.directory {
             state::remove(directory);
@@ -118,7 +119,7 @@ impl Pulse {
     }
 }
 
-impl Taker {
+impl Sampler {
     /// The vitals since the last ones.
     fn take(&mut self, temperature_celsius: Option<f32>, throttle: f64) -> Vitals {
         let (now, counts) = (clock::monotonic(), self.counts.all());
@@ -151,7 +152,7 @@ impl Taker {
 
     /// One line for `systemctl status`.
     fn summary(&self) -> String {
-        let status = self.board.status();
+        let status = self.registry.status();
         let live = status.cameras.iter().filter(|camera| camera.state == StreamState::Live).count();
         format!("{live} of {} cameras live, {} alerts wait", status.cameras.len(), status.outbox_depth)
     }
@@ -162,7 +163,7 @@ impl Taker {
             schema: state::SCHEMA.to_owned(),
             written_at: clock::wall(),
             pid: std::process::id(),
-            status: self.board.status(),
+            status: self.registry.status(),
             vitals: self.vitals.clone(),
             broker: BrokerState {
                 address: self.broker.clone(),
@@ -231,7 +232,7 @@ fn say_shortfall(vitals: &Vitals) {
     if !short.is_empty() {
         let throttle = vitals.throttle * 100.0;
         tracing::info!(
-            "looks a second that the budget could not serve: {} (share at {throttle:.0} %)",
+            "the inference budget is too small; inferences a second that it could not serve: {} (share at {throttle:.0} %)",
             short.join(", ")
         );
     }

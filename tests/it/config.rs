@@ -268,7 +268,7 @@ fn wrong_addresses_files_and_secrets_are_found() {
         "main = \"rtsp://192.168.1.20/main\"" => "main = \"rtsp://:hunter2/main\" #!":
             "camera.gate.main", "has no valid host and port", "rtsp://HOST:PORT";
         "main = \"rtsp://192.168.1.20/main\"" => "main = \"file://missing.mp4\" #!":
-            "camera.gate.main", "/missing.mp4", "mend the path";
+            "camera.gate.main", "/missing.mp4", "correct the path";
         "transport = \"tcp\"" => "sub = \"ftp://192.168.1.20\" #!": "camera.gate.sub", "ftp://", "rtsp://";
         "transport = \"tcp\"" => "loop_file = true #!": "camera.gate.loop_file", "without file://", "take it out";
         "transport = \"tcp\"" => "ca_file = \"ca.pem\" #!": "camera.gate.ca_file", "without rtsps://", "rtsps://";

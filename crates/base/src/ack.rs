@@ -75,8 +75,8 @@ impl Ack {
 
     /// True where the post has stored this message.
     pub fn covers(&self, seq: u64) -> bool {
-        let is_missing = |gap: &Gap| (gap.first..=gap.last).contains(&seq);
-        (1..=self.highest).contains(&seq) && !self.gaps.iter().any(is_missing)
+        let is_missing = self.gaps.iter().any(|gap| (gap.first..=gap.last).contains(&seq));
+        (1..=self.highest).contains(&seq) && !is_missing
     }
 
     /// The stored numbers, as runs of `(first, last)` in ascending order.

@@ -27,20 +27,19 @@ impl Appearance {
         let rect = rect.clamped();
         let (left, wide) = (rect.x + SIDE * rect.w, (1.0 - 2.0 * SIDE) * rect.w / COLUMNS as f32);
         let high = rect.h / ROWS as f32;
-        let cell = |index: usize| {
+        Self(std::array::from_fn(|index| {
             let (x, y) = (left + (index % COLUMNS) as f32 * wide, rect.y + (index / COLUMNS) as f32 * high);
             mean(picture, &Rect::new(x, y, wide, high))
-        };
-        Self(std::array::from_fn(cell))
+        }))
     }
 
     /// Difference of two appearances: 0 for none, 1 for nothing in common.
     pub fn apart(&self, other: &Self) -> f32 {
-        let of_cell = |(a, b): (&[f32; 3], &[f32; 3])| {
+        let mut sum = 0.0;
+        for (a, b) in self.0.iter().zip(&other.0) {
             let [y, u, v] = std::array::from_fn(|i| (a[i] - b[i]).abs());
-            (y + CHROMA * (u + v)) / 3.0
-        };
-        let sum: f32 = self.0.iter().zip(&other.0).map(of_cell).sum();
+            sum += (y + CHROMA * (u + v)) / 3.0;
+        }
         (sum / self.0.len() as f32 / APART).min(1.0)
     }
 

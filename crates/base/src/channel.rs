@@ -5,10 +5,12 @@
 //! - [`blocking`]: fragments on their way to the disk, events. The sender waits.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// A channel of `capacity` values: a sender waits while it is full.
 pub fn blocking<T>(capacity: usize) -> (SyncSender<T>, Receiver<T>) {
@@ -57,7 +59,7 @@ impl<T> OldestDropped<T> {
 
     fn lock(&self) -> MutexGuard<'_, (VecDeque<T>, u64)> {
         // A value is put or taken whole: a panicking holder leaves nothing half-done behind.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 }
 
@@ -115,8 +117,7 @@ impl<T> LatestWins<T> {
                 return Some(value);
             }
             let left = deadline.checked_duration_since(Instant::now())?;
-            let waited = self.slot.filled.wait_timeout(value, left);
-            value = waited.unwrap_or_else(PoisonError::into_inner).0;
+            self.slot.filled.wait_for(&mut value, left);
         }
     }
 
@@ -127,7 +128,7 @@ impl<T> LatestWins<T> {
 
     fn lock(&self) -> MutexGuard<'_, Option<T>> {
         // A value is put or taken whole: a panicking holder leaves nothing half-done behind.
-        self.slot.value.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slot.value.lock()
     }
 }
 

@@ -220,7 +220,7 @@ fn self_crossing(points: &[Point]) -> Option<(usize, usize)> {
     None
 }
 
-/// Which side of a directed line a point is on, and which way a crossing goes.
+/// Side of a directed line that a point is on, and direction of a crossing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Side {

@@ -89,15 +89,15 @@ impl Ground {
 
 /// The area of a convex quadrangle; `None` if it is none, or nearly none.
 fn area_of(corners: &[[f64; 2]; 4]) -> Option<f64> {
-    let twice = |i: usize| {
+    // Twice the area of each corner with its two neighbours.
+    let triangles = [0, 1, 2, 3].map(|i| {
         let [a, b, c] = [0, 1, 2].map(|step| corners[(i + step) % 4]);
         (b[0] - a[0]) * (c[1] - b[1]) - (b[1] - a[1]) * (c[0] - b[0])
-    };
-    let triangles = [0, 1, 2, 3].map(twice);
+    });
     let area = (triangles[0] + triangles[2]).abs() / 2.0;
     let turns_one_way = triangles.iter().all(|t| *t > 0.0) || triangles.iter().all(|t| *t < 0.0);
-    let stands_out = |t: &f64| t.abs() / 2.0 >= CORNER_MIN * area;
-    (turns_one_way && area.is_finite() && triangles.iter().all(stands_out)).then_some(area)
+    let all_stand_out = triangles.iter().all(|t| t.abs() / 2.0 >= CORNER_MIN * area);
+    (turns_one_way && area.is_finite() && all_stand_out).then_some(area)
 }
 
 /// The homography that maps the unit square's corners (0, 0), (1, 0), (1, 1), (0, 1) to these (Heckbert, "Fundamentals of

@@ -14,12 +14,9 @@ use uuid::Uuid;
 pub struct InvalidId(pub String);
 
 fn check(text: &str) -> Result<(), InvalidId> {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if (1..=32).contains(&text.len()) && text.bytes().all(allowed) {
-        Ok(())
-    } else {
-        Err(InvalidId(text.to_owned()))
-    }
+    let is_allowed =
+        text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if (1..=32).contains(&text.len()) && is_allowed { Ok(()) } else { Err(InvalidId(text.to_owned())) }
 }
 
 macro_rules! name_id {

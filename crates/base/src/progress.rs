@@ -9,8 +9,10 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// The unit waits for something that may never come.
 const WAITING: u64 = 0;
@@ -94,16 +96,18 @@ pub fn standstills() -> Vec<Standstill> {
 
 /// The units that would be stalled at `now`, as [`moment`] gives it.
 fn standstills_at(now: u64) -> Vec<Standstill> {
-    let still = |entry: &Arc<Entry>| {
+    let mut found = Vec::new();
+    for entry in register().iter() {
         let silent = match entry.since.load(Ordering::Relaxed) {
-            WAITING => return None,
+            WAITING => continue,
             FALLEN => None,
             since => Some(Duration::from_millis(now.saturating_sub(since))),
         };
-        let is_still = silent.is_none_or(|silent| silent > entry.work_max);
-        is_still.then(|| Standstill { unit: entry.name.clone(), silent })
-    };
-    register().iter().filter_map(still).collect()
+        if silent.is_none_or(|silent| silent > entry.work_max) {
+            found.push(Standstill { unit: entry.name.clone(), silent });
+        }
+    }
+    found
 }
 
 impl Drop for Unit {
@@ -142,7 +146,7 @@ fn moment() -> u64 {
 
 fn register() -> MutexGuard<'static, Vec<Arc<Entry>>> {
     // Entries are put in and taken out whole.
-    REGISTER.lock().unwrap_or_else(PoisonError::into_inner)
+    REGISTER.lock()
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Static objects, found by a detector without classes from changes of the picture: a bag, a carton, a parked machine.
 
-use super::geometry::{Point, Rect};
+use super::geometry::Rect;
 use super::time::Monotonic;
-use super::track::Track;
+use super::track::{PathPoint, Track};
 
 /// Time after an object's arrival; a track that began later has not brought the object.
 const LATER_SECONDS: f32 = 2.5;
@@ -25,10 +25,10 @@ impl Remnant {
     /// and has never been elsewhere. A real subject comes from elsewhere, and hides the object in part.
     pub fn is_taken_for(&self, track: &Track, at: Monotonic) -> bool {
         let (foot, size) = (self.rect.foot(), (self.rect.w.max(track.rect.w), self.rect.h.max(track.rect.h)));
-        let is_there = |point: Point| {
+        let is_always_there = track.path.iter().all(|PathPoint { foot: point, .. }| {
             (point.x - foot.x).abs() <= PLACE_PART * size.0 && (point.y - foot.y).abs() <= PLACE_PART * size.1
-        };
+        });
         let began_after_seconds = self.still_seconds - at.since(track.first_seen).as_secs_f32();
-        began_after_seconds >= LATER_SECONDS && track.path.iter().all(|point| is_there(point.foot))
+        began_after_seconds >= LATER_SECONDS && is_always_there
     }
 }

@@ -1,9 +1,9 @@
-//! When samples arrived at the box, for what comes out of the pipeline later.
+//! Arrival times of samples at the box, for the pictures that come out of the pipeline later.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gstreamer as gst;
+use parking_lot::{Mutex, MutexGuard};
 
 use base::time::Stamp;
 
@@ -17,12 +17,12 @@ const SAME: gst::ClockTime = gst::ClockTime::from_mseconds(1);
 pub(super) struct Arrival {
     running_time: gst::ClockTime,
     pub at: Stamp,
-    /// What it shows may be wrong: something before it was lost.
+    /// Its picture may be wrong, since something before it was lost.
     pub is_broken: bool,
 }
 
-/// When samples arrived, by their running time. A camera's own clock runs faster or slower than the box's, so that
-/// what comes out of the pipeline cannot tell.
+/// Arrival times of samples, by their running time. A camera's own clock runs faster or slower than the box's, so that
+/// the pipeline's own times cannot tell them.
 #[derive(Default)]
 pub(super) struct Arrivals {
     samples: Mutex<VecDeque<Arrival>>,
@@ -45,6 +45,6 @@ impl Arrivals {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Arrival>> {
-        self.samples.lock().unwrap_or_else(PoisonError::into_inner)
+        self.samples.lock()
     }
 }

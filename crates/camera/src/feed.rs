@@ -1,15 +1,17 @@
 //! The way of samples into a session: to the recorder, and into the pipeline that decodes them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use parking_lot::{Mutex, MutexGuard};
 
+use super::branches::Branches;
 use super::parts::Failure;
-use super::pipeline::{Shared, Tail};
 use super::record::Recorder;
+use super::state::SessionState;
 use super::units::{Access, Assembler, Media, Packet, Sample};
 use super::wire::FailureKind;
 use base::bitstream::Parameters;
@@ -23,17 +25,17 @@ const WAITING_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Takes a camera's packets: makes samples of them, and passes these on.
 pub(super) struct Feed {
     state: Mutex<State>,
-    tail: Tail,
+    branches: Branches,
 }
 
 struct State {
     assembler: Assembler,
     samples: Vec<Sample>,
-    /// Where the samples go; from the first one on.
+    /// Destination of the samples, from the first one on.
     way: Option<Way>,
 }
 
-/// Where samples go.
+/// Destination of samples.
 struct Way {
     recorder: Option<Arc<Recorder>>,
     decoder: Option<gst_app::AppSrc>,
@@ -44,12 +46,10 @@ struct Way {
 }
 
 impl Feed {
-    /// The way of the video that `media` describes into the running pipeline behind `tail`.
-    pub(super) fn new(media: &Media, tail: &Tail) -> Arc<Self> {
+    /// The way of the video that `media` describes into the running pipeline.
+    pub(super) fn new(media: &Media, branches: &Branches) -> Arc<Self> {
         let state = State { assembler: Assembler::new(media), samples: Vec::new(), way: None };
-        let feed = Arc::new(Self { state: Mutex::new(state), tail: tail.clone() });
-        tail.shared.set_feed(feed.clone());
-        feed
+        Arc::new(Self { state: Mutex::new(state), branches: branches.clone() })
     }
 
     /// Takes a packet. Blocks while too much waits for the disk or the decoder.
@@ -57,11 +57,11 @@ impl Feed {
         let state = &mut *self.state();
         state.assembler.push(packet, &mut state.samples);
         let taken = self.pass_on(state);
-        self.tail.shared.set_counts(state.assembler.counts());
+        self.branches.session.set_counts(state.assembler.counts());
         taken
     }
 
-    /// Passes on what waits, and hands out the unfinished fragment by `deadline`.
+    /// Passes on the waiting samples, and hands out the unfinished fragment by `deadline`.
     pub(super) fn end(&self, deadline: Instant) {
         let state = &mut *self.state();
         state.assembler.finish(&mut state.samples);
@@ -78,26 +78,27 @@ impl Feed {
     }
 
     fn pass_on(&self, state: &mut State) -> Result<(), Failure> {
-        let shared = &self.tail.shared;
+        let session = &self.branches.session;
         for sample in state.samples.drain(..) {
             let way = match (&mut state.way, &sample.parameters) {
                 (Some(way), _) => way,
                 (way @ None, Some(parameters)) => way.insert(self.attach(parameters.clone())?),
                 (None, None) => continue,
             };
-            shared.sample_arrived(sample.arrival, sample.access != Access::No);
-            way.take(sample, shared);
+            session.sample_arrived(sample.arrival, sample.access != Access::No);
+            way.take(sample, session);
         }
         Ok(())
     }
 
-    /// Adds what is behind the samples to the running pipeline.
+    /// Adds recorder and decoder to the running pipeline.
     fn attach(&self, parameters: Arc<Parameters>) -> Result<Way, Failure> {
-        let gone = || Failure::new(FailureKind::Transient, "the session ends");
-        let pipeline = self.tail.pipeline.upgrade().ok_or_else(gone)?;
-        self.tail.shared.set_facts(facts(&parameters, TimeSource::Camera));
-        let recorder = self.tail.recorder()?;
-        let decoder = if self.tail.is_watched() {
+        let Some(pipeline) = self.branches.pipeline.upgrade() else {
+            return Err(Failure::new(FailureKind::Transient, "the session ends"));
+        };
+        self.branches.session.set_facts(facts(&parameters, TimeSource::Camera));
+        let recorder = self.branches.start_recorder()?;
+        let decoder = if self.branches.is_analysed() {
             let source = gst_app::AppSrc::builder()
                 .caps(&caps(&parameters))
                 .format(gst::Format::Time)
@@ -106,7 +107,7 @@ impl Feed {
                 .block(true)
                 .build();
             pipeline.add(&source)?;
-            self.tail.attach_decoder(&pipeline, source.upcast_ref(), parameters.codec)?;
+            self.branches.attach_decoder(&pipeline, source.upcast_ref(), parameters.codec)?;
             source.sync_state_with_parent()?;
             Some(source)
         } else {
@@ -117,12 +118,12 @@ impl Feed {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
 impl Way {
-    fn take(&mut self, sample: Sample, shared: &Shared) {
+    fn take(&mut self, sample: Sample, session: &SessionState) {
         let time = if sample.by_arrival { TimeSource::Arrival } else { TimeSource::Camera };
         let is_new = sample.parameters.as_ref().is_some_and(|parameters| *parameters != self.parameters);
         if is_new || time != self.time {
@@ -130,7 +131,7 @@ impl Way {
                 self.parameters = parameters.clone();
             }
             self.time = time;
-            shared.set_facts(facts(&self.parameters, time));
+            session.set_facts(facts(&self.parameters, time));
         }
         let shown = self.starts + gst::ClockTime::from_nseconds(sample.media_nanos);
         let at = stamp(sample.arrival);
@@ -138,7 +139,7 @@ impl Way {
             if is_new {
                 decoder.set_caps(Some(&caps(&self.parameters)));
             }
-            shared.arrivals().add(shown, at, sample.is_broken);
+            session.arrivals().add(shown, at, sample.is_broken);
             // Fails only where the pipeline has failed, which says why.
             let _ = decoder.push_buffer(buffer(&sample, shown));
         }
@@ -160,7 +161,7 @@ fn buffer(sample: &Sample, shown: gst::ClockTime) -> gst::Buffer {
     writable.set_pts(shown);
     match sample.access {
         Access::KeyFrame => {}
-        // Decoding may begin here, though it alone is no picture: see the watch branch.
+        // Decoding may begin here, though it alone is no picture: see the decode branch.
         Access::RecoveryPoint => writable.set_flags(gst::BufferFlags::DELTA_UNIT | gst::BufferFlags::MARKER),
         Access::No => writable.set_flags(gst::BufferFlags::DELTA_UNIT),
     }
@@ -174,7 +175,7 @@ fn facts(parameters: &Parameters, time: TimeSource) -> StreamFacts {
     StreamFacts { codec: parameters.codec, width: parameters.width, height: parameters.height, time }
 }
 
-/// What the pipeline has to know of the stream.
+/// Description of the stream for the pipeline.
 fn caps(parameters: &Parameters) -> gst::Caps {
     let (name, format) = match (parameters.codec, parameters.in_band) {
         (Codec::H264, false) => ("video/x-h264", "avc"),

@@ -10,7 +10,7 @@ const MISUNDERSTOOD_MAX: u32 = 3;
 /// Notes that are remembered as said.
 const NOTES_MAX: usize = 16;
 
-/// What earlier sessions found out about the camera.
+/// Findings of earlier sessions about the camera.
 #[derive(Debug, Default)]
 pub(super) struct Learned {
     reader: Reader,
@@ -32,12 +32,12 @@ impl Learned {
         self.reader
     }
 
-    /// Whether the camera sends datagrams alone, whatever the configuration says.
+    /// True if the camera sends datagrams alone, against the configuration.
     pub(super) fn only_udp(&self) -> bool {
         self.only_udp
     }
 
-    /// Whether the last session broke without a sample.
+    /// True if the last session broke without a sample.
     pub(super) fn was_away(&self) -> bool {
         self.was_away
     }
@@ -82,7 +82,7 @@ impl Learned {
         self.reader != before
     }
 
-    /// Takes up what a session found out. Returns whether it is to be said: once.
+    /// Takes up the findings of a session. Returns whether it is to be said: once.
     pub(super) fn note(&mut self, text: &str, only_udp: bool) -> bool {
         self.only_udp |= only_udp;
         let is_news = self.notes.len() < NOTES_MAX && !self.notes.iter().any(|known| known == text);

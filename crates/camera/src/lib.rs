@@ -7,8 +7,11 @@
 //! Never here: the use of a frame or a fragment. `run` supervises; the command `session` is the child; `replay` reads files.
 
 mod arrivals;
-mod attention;
+mod branches;
+mod decode;
+mod decode_mode;
 mod feed;
+mod gst_source;
 mod learned;
 mod mux;
 mod parts;
@@ -19,15 +22,15 @@ mod rtsp;
 mod sandbox;
 mod session;
 mod settings;
+mod state;
 mod supervisor;
 mod units;
-mod watch;
 mod wire;
 
 pub use replay::{PictureReader, ReplayError, read_pictures};
-pub use sandbox::try_walls;
+pub use sandbox::try_sandbox;
 pub use session::{prepare_child, run_child};
-pub use settings::{Attention, RtspSource, Source, StreamSettings, Transport};
+pub use settings::{DecodeMode, RtspSource, Source, StreamSettings, Transport};
 pub use supervisor::{
     SessionProgram, StreamHandle, StreamReport, StreamSink, VideoError, prepare, supervise,
 };

@@ -1,4 +1,4 @@
-//! What every part of a pipeline is built with.
+//! Tools to build every part of a pipeline: elements, links, failures, arrival times.
 
 use gstreamer as gst;
 use gstreamer::glib;
@@ -11,7 +11,7 @@ use base::clock::{Clock as _, SystemClock};
 use base::fragment::Codec;
 use base::time::Stamp;
 
-/// Why a session broke.
+/// Reason why a session broke.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
     pub kind: FailureKind,
@@ -84,7 +84,7 @@ pub(super) fn parser_of(codec: Codec) -> &'static str {
     }
 }
 
-/// When something with this running time arrived at the box: as it was noted, or as the running time tells.
+/// Arrival time at the box of the sample with this running time: as noted, or else by the running time.
 pub(super) fn arrival(element: &gst::Element, running_time: gst::ClockTime, arrivals: &Arrivals) -> Stamp {
     if let Some(known) = arrivals.of(running_time) {
         return known.at;

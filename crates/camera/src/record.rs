@@ -1,8 +1,10 @@
 //! The recorder: makes fragments of samples, which a thread of its own hands out. Never decodes.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::mux::{MuxedFragment, Muxer};
 use super::parts::Failure;
@@ -40,14 +42,13 @@ impl Recorder {
     pub fn start(deliver: impl Fn(MuxedFragment) + Send + 'static) -> Result<Arc<Self>, Failure> {
         let outgoing = Arc::<Outgoing>::default();
         let theirs = outgoing.clone();
-        let body = move || {
+        let thread = std::thread::Builder::new().name("session-record".into()).spawn(move || {
             while let Some(fragment) = theirs.take() {
                 deliver(fragment);
             }
             theirs.lock().is_done = true;
             theirs.changed.notify_all();
-        };
-        let thread = std::thread::Builder::new().name("session-record".into()).spawn(body);
+        });
         thread.map_err(|error| Failure::new(FailureKind::Transient, error.to_string()))?;
         Ok(Arc::new(Self { muxer: Mutex::default(), outgoing }))
     }
@@ -70,13 +71,12 @@ impl Recorder {
         self.outgoing.changed.notify_all();
         while !waiting.is_done && Instant::now() < deadline {
             let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-            let woken = self.outgoing.changed.wait_timeout(waiting, left);
-            waiting = woken.unwrap_or_else(PoisonError::into_inner).0;
+            self.outgoing.changed.wait_for(&mut waiting, left);
         }
     }
 
     fn muxer(&self) -> MutexGuard<'_, Muxer> {
-        self.muxer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.muxer.lock()
     }
 }
 
@@ -84,7 +84,7 @@ impl Outgoing {
     fn put(&self, fragment: MuxedFragment) {
         let mut waiting = self.lock();
         while waiting.bytes > WAITING_BYTES_MAX && !waiting.is_closed {
-            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            self.changed.wait(&mut waiting);
         }
         waiting.bytes += fragment.bytes.len();
         waiting.fragments.push_back(fragment);
@@ -103,11 +103,11 @@ impl Outgoing {
             if waiting.is_closed {
                 return None;
             }
-            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            self.changed.wait(&mut waiting);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock()
     }
 }

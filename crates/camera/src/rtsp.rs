@@ -1,7 +1,7 @@
 //! Cameras without TLS: one thread reads a camera's connection and passes its packets on.
 //!
 //! GStreamer's `rtspsrc` wakes several threads for every packet, and costs more than everything behind it; no client
-//! that could be had reads what cameras write beside the book. The thread blocks in plain sockets: a stream that is
+//! that could be had reads the replies of cameras that break the standard. The thread blocks in plain sockets: a stream that is
 //! only recorded is read ten times a second, which no timer of an asynchronous runtime does cheaper.
 
 mod authentication;
@@ -24,15 +24,16 @@ mod zoo;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-pub(super) use client::ClientCounts;
+use parking_lot::Mutex;
+
 pub(super) use connection::connect;
 
+use super::branches::Branches;
 use super::feed::Feed;
 use super::parts::Failure;
-use super::pipeline::Tail;
 use super::settings::{KeepAliveBy, RtspSource};
 use super::units::Packet;
 use super::wire::FailureKind;
@@ -44,7 +45,7 @@ use error::RtspError;
 const PATIENCE: Duration = Duration::from_millis(250);
 /// A stream that is only recorded is read this often, and waits in the kernel meanwhile: each read costs a wake-up.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Where more than this came since the last pause, none is made: the kernel's room is 128 KiB at first, and a camera
+/// Bytes since the last pause above which no pause is made: the kernel's room is 128 KiB at first, and a camera
 /// that finds it full may throw samples away.
 const PAUSE_BYTES_MAX: usize = 48 * 1024;
 /// Pause for datagrams, whose room in the kernel may hold no more than a hundred.
@@ -66,6 +67,7 @@ pub(super) struct Reading {
     is_ending: AtomicBool,
     ended: Mutex<Receiver<()>>,
     note: Mutex<Option<(&'static str, bool)>>,
+    feed: OnceLock<Arc<Feed>>,
 }
 
 impl Reading {
@@ -77,12 +79,17 @@ impl Reading {
     /// Waits until the thread has ended.
     pub(super) fn wait_for_end(&self, patience: Duration) {
         // Ended, or too late.
-        let _ = self.ended.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(patience);
+        let _ = self.ended.lock().recv_timeout(patience);
+    }
+
+    /// Entry of the samples, once the camera has described its stream.
+    pub(super) fn feed(&self) -> Option<Arc<Feed>> {
+        self.feed.get().cloned()
     }
 
     /// Something that a person should know once, and whether the camera sends datagrams alone. Given once.
     pub(super) fn take_note(&self) -> Option<(&'static str, bool)> {
-        self.note.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.note.lock().take()
     }
 }
 
@@ -91,48 +98,58 @@ pub(super) fn start(
     rtsp: RtspSource,
     keep_alive: KeepAliveBy,
     connection: Option<TcpStream>,
-    tail: Tail,
-) -> Result<(), Failure> {
+    branches: Branches,
+) -> Result<Arc<Reading>, Failure> {
     let (end, ended) = channel::blocking(1);
     let reading = Arc::new(Reading {
         is_ending: AtomicBool::new(false),
         ended: Mutex::new(ended),
         note: Mutex::new(None),
+        feed: OnceLock::new(),
     });
-    tail.shared.set_reading(reading.clone());
-    let body = move || {
-        let opened = Client::open(&rtsp, keep_alive, connection);
-        read(opened, &tail, &reading, &end);
-    };
-    let thread = std::thread::Builder::new().name("session-rtsp".into()).spawn(body);
-    thread.map(drop).map_err(|error| Failure::new(FailureKind::Transient, error.to_string()))
+    branches.session.opens();
+    let theirs = reading.clone();
+    let thread = std::thread::Builder::new()
+        .name("session-rtsp".into())
+        .spawn(move || read(&rtsp, keep_alive, connection, &branches, &theirs, &end));
+    thread.map_err(|error| Failure::new(FailureKind::Transient, error.to_string()))?;
+    Ok(reading)
 }
 
 /// Reads until the session ends, or the stream does. `end` is told when the camera knows.
-fn read(opened: Result<Client, RtspError>, tail: &Tail, reading: &Reading, end: &SyncSender<()>) {
-    let failure = match opened {
+fn read(
+    rtsp: &RtspSource,
+    keep_alive: KeepAliveBy,
+    connection: Option<TcpStream>,
+    branches: &Branches,
+    reading: &Reading,
+    end: &SyncSender<()>,
+) {
+    let failure = match Client::open(rtsp, keep_alive, connection) {
         Ok(mut client) => {
             let note = client.note().map(|note| (note, client.is_udp()));
-            *reading.note.lock().unwrap_or_else(PoisonError::into_inner) = note;
-            let failure = follow(&mut client, tail, reading).err();
+            *reading.note.lock() = note;
+            let failure = follow(&mut client, branches, reading).err();
             client.end();
             failure
         }
         Err(error) => Some(error.into()),
     };
     if let Some(failure) = failure {
-        tail.shared.fail(failure);
+        branches.session.fail(failure);
     }
     // Nobody may be waiting.
     let _ = end.try_send(());
 }
 
-/// Passes on what the camera sends, until the session is to end.
-fn follow(client: &mut Client, tail: &Tail, reading: &Reading) -> Result<(), Failure> {
-    let feed = Feed::new(client.media(), tail);
-    tail.shared.plays();
+/// Passes on the packets of the camera, until the session is to end.
+fn follow(client: &mut Client, branches: &Branches, reading: &Reading) -> Result<(), Failure> {
+    let feed = Feed::new(client.media(), branches);
+    // The cell is filled once: a session reads one camera.
+    let _ = reading.feed.set(feed.clone());
+    branches.session.plays();
     let pause = if client.is_udp() { PAUSE_OF_DATAGRAMS } else { PAUSE };
-    let is_at_leisure = !tail.is_watched() || client.is_udp();
+    let is_at_leisure = !branches.is_analysed() || client.is_udp();
     let mut packets: Vec<Packet> = Vec::new();
     let mut has_come = false;
     while !reading.is_ending.load(Ordering::Relaxed) {
@@ -140,12 +157,12 @@ fn follow(client: &mut Client, tail: &Tail, reading: &Reading) -> Result<(), Fai
         if !has_come && !packets.is_empty() {
             // A camera that wakes its encoder first has its time for a picture from here on.
             has_come = true;
-            tail.shared.plays();
+            branches.session.plays();
         }
         for packet in packets.drain(..) {
             feed.push(&packet)?;
         }
-        tail.shared.set_client_counts(client.counts());
+        branches.session.set_client_counts(client.counts());
         if is_at_leisure && bytes <= PAUSE_BYTES_MAX {
             std::thread::sleep(pause);
         }

@@ -18,12 +18,14 @@ use std::time::{Duration, Instant};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
+use super::branches::Deliver;
+use super::decode::Decoded;
 use super::mux::MuxedFragment;
 use super::parts::Failure;
-use super::pipeline::{self, Deliver, Shared};
+use super::pipeline::{self, SessionPipeline, SourcePart};
 use super::rtsp::Reading;
-use super::settings::{Attention, Reader, Source, StreamSettings};
-use super::watch::Decoded;
+use super::settings::{DecodeMode, Reader, Source, StreamSettings};
+use super::state::SessionState;
 use super::wire::{self, FailureKind, Order, Report};
 use super::{REGISTRY_VARIABLE, sandbox};
 use base::channel::{self, LatestWins};
@@ -136,18 +138,17 @@ fn watch_for_stop(
     mut socket: UnixStream,
     stop: Arc<AtomicBool>,
     bus: gst::Bus,
-    shared: Arc<Shared>,
+    session: Arc<SessionState>,
 ) -> Result<(), Failure> {
-    let body = move || {
+    let thread = std::thread::Builder::new().name("session-stop".into()).spawn(move || {
         // Any other result of a read is the end.
-        while let Ok(Some((attention, _))) = wire::read::<Attention>(&mut socket) {
-            shared.attend(attention);
+        while let Ok(Some((decode_mode, _))) = wire::read::<DecodeMode>(&mut socket) {
+            session.set_decode_mode(decode_mode);
         }
         stop.store(true, Ordering::Relaxed);
         // Fails only on a bus that is not read any more.
         let _ = bus.post(gst::message::Application::new(gst::Structure::new_empty("stop")));
-    };
-    let thread = std::thread::Builder::new().name("session-stop".into()).spawn(body);
+    });
     thread.map(drop).map_err(|error| Failure::new(FailureKind::Transient, error.to_string()))
 }
 
@@ -159,24 +160,25 @@ fn run(
     outgoing: &Outgoing,
 ) -> Result<(), Failure> {
     initialise()?;
-    let (pipeline, shared) = pipeline::build(stream, reader, connection, Arc::new(outgoing.clone()))?;
+    let built = pipeline::build(stream, reader, connection, Arc::new(outgoing.clone()))?;
     // Never dropped: that would need the NULL state first, and the way there can block for ever.
-    let pipeline = ManuallyDrop::new(pipeline);
+    let built = ManuallyDrop::new(built);
+    let (pipeline, session) = (&built.pipeline, &built.session);
     let bus = pipeline.bus().ok_or_else(|| Failure::new(FailureKind::Bug, "the pipeline has no bus"))?;
     let stop = Arc::new(AtomicBool::new(false));
-    watch_for_stop(socket, stop.clone(), bus.clone(), shared.clone())?;
+    watch_for_stop(socket, stop.clone(), bus.clone(), session.clone())?;
     if pipeline.set_state(gst::State::Playing).is_err() {
         let failure = bus_failure(&bus, stream);
         return Err(
             failure.unwrap_or_else(|| Failure::new(FailureKind::Transient, "the source does not start"))
         );
     }
-    let result = follow(stream, &stop, outgoing, &bus, &shared);
-    let leaving = leave(&shared);
-    drain(&shared);
+    let result = follow(stream, &stop, outgoing, &bus, &built);
+    let leaving = leave(&built.source);
+    drain(&built);
     leaving.wait();
     // Facts found in the last moments are reported before the end.
-    if let Some(facts) = shared.facts() {
+    if let Some(facts) = session.facts() {
         outgoing.report(Report::Facts(facts));
     }
     result
@@ -188,8 +190,9 @@ fn follow(
     stop: &AtomicBool,
     outgoing: &Outgoing,
     bus: &gst::Bus,
-    shared: &Shared,
+    built: &SessionPipeline,
 ) -> Result<(), Failure> {
+    let session = &built.session;
     let mut last_alive = Monotonic::default();
     let mut last_facts = None;
     loop {
@@ -199,7 +202,7 @@ fn follow(
         match message.as_ref().map(|message| message.view()) {
             // A failure that a pipeline thread of ours has found is the cause; GStreamer's error is its consequence.
             Some(gst::MessageView::Error(error)) => {
-                return Err(shared.failure().unwrap_or_else(|| failure_of(error, stream)));
+                return Err(session.failure().unwrap_or_else(|| failure_of(error, stream)));
             }
             Some(gst::MessageView::Eos(_)) => {
                 return match &stream.source {
@@ -211,13 +214,13 @@ fn follow(
             }
             _ => {}
         }
-        if let Some(failure) = shared.failure() {
+        if let Some(failure) = session.failure() {
             return Err(failure);
         }
         if stop.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let facts = shared.facts();
+        let facts = session.facts();
         if facts != last_facts {
             last_facts.clone_from(&facts);
             facts.into_iter().for_each(|facts| outgoing.report(Report::Facts(facts)));
@@ -226,25 +229,25 @@ fn follow(
         if now.since(last_alive) >= ALIVE_INTERVAL {
             last_alive = now;
             outgoing.report(Report::Alive {
-                samples: shared.samples(),
-                health: health(stream, shared),
-                input: input(shared),
+                samples: session.samples(),
+                health: health(stream, session),
+                input: input(session),
             });
         }
-        if let Some((text, only_udp)) = shared.reading().and_then(|reading| reading.take_note()) {
+        if let Some((text, only_udp)) = built.source.reading().and_then(|reading| reading.take_note()) {
             outgoing.report(Report::Note { text: text.to_owned(), only_udp });
         }
-        if !shared.is_opening() && now.since(shared.last_sample()) > patience(stream, shared) {
-            return Err(stalled(stream, shared));
+        if !session.is_opening() && now.since(session.last_sample()) > patience(stream, session) {
+            return Err(stalled(stream, session));
         }
     }
 }
 
 /// Health of a stream that goes on.
-fn health(stream: &StreamSettings, shared: &Shared) -> StreamHealth {
-    let counts = shared.counts();
+fn health(stream: &StreamSettings, session: &SessionState) -> StreamHealth {
+    let counts = session.counts();
     StreamHealth {
-        since_key_frame: if stream.record { shared.since_key_frame() } else { Duration::ZERO },
+        since_key_frame: if stream.record { session.since_key_frame() } else { Duration::ZERO },
         packets: counts.packets,
         lost: counts.lost,
         skipped: counts.skipped(),
@@ -254,8 +257,8 @@ fn health(stream: &StreamSettings, shared: &Shared) -> StreamHealth {
 }
 
 /// Counts of the stream's input that was of no use.
-fn input(shared: &Shared) -> InputCounts {
-    let (units, client) = (shared.counts(), shared.client_counts());
+fn input(session: &SessionState) -> InputCounts {
+    let (units, client) = (session.counts(), session.client_counts());
     InputCounts {
         bytes_skipped: client.skipped_bytes,
         packets_skipped: client.foreign_packets.saturating_add(units.skipped()),
@@ -269,14 +272,14 @@ fn input(shared: &Shared) -> InputCounts {
 
 /// Time that a stream may stay without a sample. Pictures that only lack a key frame before them have more time, since a
 /// new session would not bring it sooner.
-fn patience(stream: &StreamSettings, shared: &Shared) -> Duration {
-    let waits_for_key_frame = shared.samples() == 0 && shared.counts().undecodable > 0;
+fn patience(stream: &StreamSettings, session: &SessionState) -> Duration {
+    let waits_for_key_frame = session.samples() == 0 && session.counts().undecodable > 0;
     if waits_for_key_frame { stream.stall * STALLS_TO_KEY_FRAME } else { stream.stall }
 }
 
-fn stalled(stream: &StreamSettings, shared: &Shared) -> Failure {
-    let seconds = patience(stream, shared).as_secs_f32();
-    let (samples, counts) = (shared.samples(), shared.counts());
+fn stalled(stream: &StreamSettings, session: &SessionState) -> Failure {
+    let seconds = patience(stream, session).as_secs_f32();
+    let (samples, counts) = (session.samples(), session.counts());
     if samples == 0 && counts.undecodable > 0 {
         let pictures = counts.undecodable;
         let text = format!(
@@ -316,28 +319,31 @@ impl Leaving {
 }
 
 /// Makes the reader tell the camera that the session ends: the camera may admit the next session only then.
-fn leave(shared: &Shared) -> Leaving {
-    if let Some(reading) = shared.reading() {
-        reading.ask_to_end();
-        return Leaving::Reading(reading);
-    }
-    let Some(source) = shared.rtspsrc() else { return Leaving::Nothing };
+fn leave(source: &SourcePart) -> Leaving {
+    let source = match source {
+        SourcePart::Reading(reading) => {
+            reading.ask_to_end();
+            return Leaving::Reading(reading.clone());
+        }
+        SourcePart::Rtspsrc(source) => source.clone(),
+        SourcePart::File => return Leaving::Nothing,
+    };
     let (tell, done) = channel::blocking(1);
-    let body = move || {
+    let thread = std::thread::Builder::new().name("session-leave".into()).spawn(move || {
         source.set_locked_state(true);
         // The end of this process does the rest, if this fails.
         let _ = source.set_state(gst::State::Null);
         let _ = tell.send(());
-    };
-    match std::thread::Builder::new().name("session-leave".into()).spawn(body) {
+    });
+    match thread {
         Ok(_) => Leaving::Rtspsrc(done),
         Err(_) => Leaving::Nothing,
     }
 }
 
 /// Makes the unfinished fragment come out, as far as that goes in [`DRAIN`].
-fn drain(shared: &Shared) {
-    let (feed, recorder) = (shared.feed(), shared.recorder());
+fn drain(built: &SessionPipeline) {
+    let (feed, recorder) = (built.feed(), built.recorder());
     let deadline = Instant::now() + DRAIN;
     let (done, all_out) = channel::blocking(1);
     // In a thread of its own: a source that is stuck inside a push holds the lock that this needs.
@@ -396,8 +402,9 @@ impl Outgoing {
         let (queue, messages) = channel::blocking(OUTGOING_MAX);
         let frame = channel::latest_wins();
         let slot = frame.clone();
-        let body = move || write_all(&mut socket, &messages, &slot);
-        let thread = std::thread::Builder::new().name("session-writer".into()).spawn(body);
+        let thread = std::thread::Builder::new()
+            .name("session-writer".into())
+            .spawn(move || write_all(&mut socket, &messages, &slot));
         Ok((Self { queue, frame }, thread.map_err(|error| error.to_string())?))
     }
 

@@ -10,17 +10,18 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::REGISTRY_VARIABLE;
 use super::learned::Learned;
 use super::rtsp::{authority, connect};
-use super::settings::{Attention, Reader, Source, StreamSettings};
+use super::settings::{DecodeMode, Reader, Source, StreamSettings};
 use super::wire::{self, FailureKind, Order, Report};
 use base::backoff::{Backoff, scattered};
 use base::channel;
@@ -115,10 +116,12 @@ impl SessionProgram {
 
 /// Brings the list of plugins up to date and checks that none is missing. Blocks for seconds the first time.
 pub fn prepare(program: &SessionProgram) -> Result<(), VideoError> {
-    let spawn_error = |source| VideoError::Spawn { program: program.program.clone(), source };
     let mut command = program.command();
     command.arg("--prepare").stdin(Stdio::null()).stderr(Stdio::piped());
-    let output = command.spawn().and_then(Child::wait_with_output).map_err(spawn_error)?;
+    let output = command
+        .spawn()
+        .and_then(Child::wait_with_output)
+        .map_err(|source| VideoError::Spawn { program: program.program.clone(), source })?;
     if output.status.success() {
         return Ok(());
     }
@@ -157,8 +160,8 @@ pub trait StreamSink: Send + 'static {
     }
     /// Decode mode of the stream from now on. Asked after each message of the session, which sends one a second at least;
     /// without effect where [`StreamSettings::idle_gap_max`] is not set.
-    fn attention(&mut self) -> Attention {
-        Attention::Awake
+    fn decode_mode(&mut self) -> DecodeMode {
+        DecodeMode::AllFrames
     }
 }
 
@@ -177,7 +180,7 @@ impl StreamHandle {
         self.stopping.store(true, Ordering::Relaxed);
         // Full means that a wake-up is already waiting.
         let _ = self.wake.try_send(());
-        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = self.session.lock();
         if let Some(socket) = session.as_ref() {
             // Fails only where the session has ended.
             let _ = socket.shutdown(std::net::Shutdown::Write);
@@ -188,7 +191,7 @@ impl StreamHandle {
     pub fn stop(mut self) {
         self.ask_to_stop();
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("a stream's thread had panicked");
+            tracing::error!("the thread of a stream panicked");
         }
     }
 }
@@ -365,9 +368,9 @@ impl Supervisor {
 
     /// Passes the session's reports on until it ends; the child is dead when this returns.
     fn follow(&mut self, mut child: Child, socket: UnixStream) -> End {
-        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = socket.try_clone().ok();
+        *self.session.lock() = socket.try_clone().ok();
         let end = self.receive(&socket);
-        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.session.lock() = None;
         let ended_by_itself = matches!(child.try_wait(), Ok(Some(_)));
         if !ended_by_itself && let Err(error) = child.kill() {
             tracing::error!(camera = %self.stream.camera, "cannot kill a session: {error}");
@@ -385,7 +388,7 @@ impl Supervisor {
         let mut init: Header = (Arc::from([]), None);
         let mut last_message = Instant::now();
         let mut stop_asked: Option<Instant> = None;
-        let mut told = Attention::default();
+        let mut told = DecodeMode::default();
         let broken = |reason: String| End::Broken(FailureKind::Transient, reason);
         // A session that stops in the middle of a message must not hold this thread.
         if let Err(error) = socket.set_read_timeout(Some(SILENCE_MAX)) {
@@ -426,8 +429,8 @@ impl Supervisor {
     }
 
     /// Sends the decode mode to the session, where it has changed since the last time.
-    fn tell(&mut self, mut socket: &UnixStream, told: &mut Attention) {
-        let wanted = self.sink.attention();
+    fn tell(&mut self, mut socket: &UnixStream, told: &mut DecodeMode) {
+        let wanted = self.sink.decode_mode();
         if wanted != *told {
             *told = wanted;
             // A session that does not read any more is detected by its silence.
@@ -561,6 +564,6 @@ fn readable(socket: &UnixStream, timeout: Duration) -> bool {
 fn say_once(not_applied: &[String]) {
     static SAID: AtomicBool = AtomicBool::new(false);
     if !not_applied.is_empty() && !SAID.swap(true, Ordering::Relaxed) {
-        tracing::warn!("sessions run with weaker walls on this machine: {}", not_applied.join("; "));
+        tracing::warn!("sessions run with a weaker sandbox on this machine: {}", not_applied.join("; "));
     }
 }

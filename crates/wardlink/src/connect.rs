@@ -12,7 +12,7 @@ use crate::tls::Party;
 const ROOM: usize = 64;
 /// The client pings after this time without a packet of its own, and vitals leave once a minute. A longer silence would
 /// never occur, and a dead connection would never be noticed.
-const KEEP_ALIVE_MAX: Duration = Duration::from_secs(45);
+pub const KEEP_ALIVE_MAX: Duration = Duration::from_secs(45);
 
 const LIMITS: Limits = Limits {
     // 64 KiB at 64 kbit/s take 8 s.

@@ -35,6 +35,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use base::outbox::{Outbox, OutboxError};
+pub use connect::KEEP_ALIVE_MAX;
 pub use error::PublishError;
 pub use probe::{certificate_ends_at, try_connection};
 pub use settings::{Acknowledge, HomeAssistant, Identity, Settings, Tls};

@@ -34,7 +34,7 @@ pub(super) struct Args {
     /// An existing folder; nothing in it is written over.
     #[arg(long, value_name = "FOLDER")]
     output: PathBuf,
-    /// Why; it stands in the access log and in the files.
+    /// The reason; it stands in the access log and in the files.
     #[arg(long, value_name = "TEXT", value_parser = not_blank)]
     reason: String,
     /// On whose behalf; default: who is logged in.
@@ -116,8 +116,9 @@ fn clips(args: &Args, place: &Place, catalogue: &Catalogue) -> anyhow::Result<Ve
         if from >= to {
             bail!("--from ({from}) is not before --to ({to})");
         }
-        let clip = |camera: &CameraId| ClipOrder { camera: camera.clone(), from, to: Some(to), alert: None };
-        clips.extend(args.camera.iter().map(clip));
+        for camera in &args.camera {
+            clips.push(ClipOrder { camera: camera.clone(), from, to: Some(to), alert: None });
+        }
     }
     Ok(clips)
 }

@@ -11,10 +11,10 @@ use base::time::WallTime;
 use clipstore::holds::{self, Hold, NewHold};
 use program::FOUND;
 
-/// Who asks, and why: for the access log.
+/// The person who asks, and the reason: for the access log.
 #[derive(Debug, clap::Args)]
 struct Grounds {
-    /// Why: a case number, an order, a name. It stands in the access log.
+    /// The reason: a case number, an order, a name. It stands in the access log.
     #[arg(long, value_name = "TEXT", value_parser = not_blank)]
     reason: String,
     /// On whose behalf; default: who is logged in.

@@ -18,10 +18,10 @@ pub(super) struct Args {
     /// This camera only; may be given several times.
     #[arg(long, value_name = "ID")]
     camera: Vec<CameraId>,
-    /// What ends after this: 2026-05-01T22:14:03+07:00, "2026-05-01 22:14" in the box's time zone, or 22:14 for today.
+    /// Only footage or alerts that end after this: 2026-05-01T22:14:03+07:00, "2026-05-01 22:14" in the box's time zone, or 22:14 for today.
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// What starts before this.
+    /// Only footage or alerts that start before this.
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
     /// List all footage of each camera instead, and where it is missing.
@@ -48,11 +48,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let all = ClipFilter { camera: None, from: at(&args.from)?, to: at(&args.to)?, limit: args.limit };
     let every = if args.footage { catalogue.cameras()? } else { Vec::new() };
     let cameras = if args.camera.is_empty() { &every } else { &args.camera };
-    let of = |camera: &CameraId| ClipFilter { camera: Some(camera.clone()), ..all.clone() };
-    let filters: Vec<ClipFilter> = match &cameras[..] {
-        [] => vec![all],
-        cameras => cameras.iter().map(of).collect(),
-    };
+    let mut filters = Vec::new();
+    for camera in cameras {
+        filters.push(ClipFilter { camera: Some(camera.clone()), ..all.clone() });
+    }
+    if filters.is_empty() {
+        filters.push(all);
+    }
     if args.footage {
         let spans: Result<Vec<_>, _> = filters.iter().map(|filter| catalogue.spans(filter)).collect();
         let spans = spans?.concat();

@@ -27,17 +27,17 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Lists alerts with what there is of their footage, or with --footage all footage.
+    /// Lists alerts with their footage, or with --footage all footage.
     List(list::Args),
     /// Writes footage as MP4 files that play everywhere; the access log says who did and why.
     Export(export::Args),
     /// Keeps footage as evidence: nothing of it is removed until it is released. The daemon may run meanwhile.
     Hold(hold::HoldArgs),
-    /// Lists what is held.
+    /// Lists the holds.
     Holds(hold::HoldsArgs),
     /// Ends a hold.
     Release(hold::ReleaseArgs),
-    /// Prints the access log: who exported, held or released what, and why.
+    /// Prints the access log: who exported, held or released footage, and why.
     Log(log::Args),
 }
 
@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Which store.
+/// The store.
 #[derive(Debug, clap::Args)]
 struct StoreArgs {
     /// The configuration of the box; names the store and the time zone.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use jiff::tz::TimeZone;
 
-use super::Told;
+use super::Received;
 use crate::run::demo::Stage;
 use base::clock;
 use base::time::WallTime;
@@ -64,7 +64,7 @@ impl Listener {
     }
 
     /// The next alerts, if some come within `patience`.
-    pub fn wait(&mut self, patience: Duration) -> anyhow::Result<Vec<Told>> {
+    pub fn wait(&mut self, patience: Duration) -> anyhow::Result<Vec<Received>> {
         let end = Instant::now() + patience;
         while Instant::now() < end {
             let change = self.storage.change()?;
@@ -74,14 +74,14 @@ impl Listener {
             }
             self.seen = change;
             let stored_at = clock::wall();
-            let mut told = Vec::new();
+            let mut received = Vec::new();
             while let Some(entries) = self.follower.read(&self.storage)? {
                 for entry in &entries {
-                    told.extend(self.tell(entry, stored_at)?);
+                    received.extend(self.tell(entry, stored_at)?);
                 }
             }
-            if !told.is_empty() {
-                return Ok(told);
+            if !received.is_empty() {
+                return Ok(received);
             }
         }
         Ok(Vec::new())
@@ -91,7 +91,7 @@ impl Listener {
         Ok(self.receiver.stop()?)
     }
 
-    fn tell(&mut self, entry: &Entry, stored_at: WallTime) -> anyhow::Result<Option<Told>> {
+    fn tell(&mut self, entry: &Entry, stored_at: WallTime) -> anyhow::Result<Option<Received>> {
         match entry {
             Entry::Notice(notice) => println!("{}", self.presentation.notice(notice)),
             Entry::Late(late) => {
@@ -101,12 +101,12 @@ impl Listener {
             Entry::Alert(stored) => {
                 let alert = &stored.alert;
                 println!("{}", self.presentation.line(stored));
-                let told = Told::new(alert, stored_at.since(alert.opened_at));
-                if let Some(latency) = told.latency {
+                let received = Received::new(alert, stored_at.since(alert.opened_at));
+                if let Some(latency) = received.latency {
                     println!("    on the post's disk after {} ms", latency.as_millis());
                 }
                 self.keep_thumbnail(stored)?;
-                return Ok(Some(told));
+                return Ok(Some(received));
             }
         }
         Ok(None)

@@ -33,7 +33,7 @@ pub struct Args {
     /// The part of all cores that may be spent on looking, as `cpu_share_max` of the configuration
     #[arg(long, value_parser = share, default_value_t = Settings::default().cpu_share_max)]
     cpu_share_max: f32,
-    /// What each operator costs, at the largest size
+    /// Cost of each operator, at the largest size
     #[arg(long)]
     profile: bool,
     /// As JSON
@@ -96,8 +96,10 @@ impl Size {
 
 fn measure(model: &Model, runs: u16) -> Result<Vec<Size>, DetectError> {
     let picture = picture();
-    let empty = |size: &InputSize| Size { size: *size, prepare: Vec::new(), infer: Vec::new() };
-    let mut sizes: Vec<Size> = model.input_sizes().iter().map(empty).collect();
+    let mut sizes = Vec::new();
+    for size in model.input_sizes() {
+        sizes.push(Size { size: *size, prepare: Vec::new(), infer: Vec::new() });
+    }
     // The first round is not counted: it allocates the memory that the others use.
     for round in 0..=runs {
         for Size { size, prepare, infer } in &mut sizes {
@@ -121,17 +123,18 @@ fn measure(model: &Model, runs: u16) -> Result<Vec<Size>, DetectError> {
 /// The median of each operator's cost over some inferences, in the order in which they run.
 fn profile(model: &Model, runs: u16) -> Result<Vec<Cost>, DetectError> {
     let picture = picture();
-    let one = || {
+    let mut rounds: Vec<Vec<Cost>> = Vec::new();
+    for _ in 0..runs {
         let prepared = model.prepare(&picture, WHOLE, model.input_sizes()[0])?;
-        model.profile(prepared, &clock::thread_cpu)
-    };
-    let rounds: Vec<Vec<Cost>> = (0..runs).map(|_| one()).collect::<Result<_, _>>()?;
-    let cost = |(at, cost): (usize, &Cost)| {
+        rounds.push(model.profile(prepared, &clock::thread_cpu)?);
+    }
+    let mut costs = rounds[0].clone();
+    for (at, cost) in costs.iter_mut().enumerate() {
         let mut spent: Vec<Duration> = rounds.iter().map(|round| round[at].spent).collect();
         spent.sort_unstable();
-        Cost { spent: median(&spent), ..cost.clone() }
-    };
-    Ok(rounds[0].iter().enumerate().map(cost).collect())
+        cost.spent = median(&spent);
+    }
+    Ok(costs)
 }
 
 /// Median of sorted times.
@@ -141,24 +144,25 @@ fn median(times: &[Duration]) -> Duration {
 
 impl Report {
     fn json(&self) -> Value {
-        let row = |size: &Size| {
-            let cameras = |cameras: &u32| {
-                let looks = self.looks_per_camera(size, *cameras);
+        let mut sizes = Vec::new();
+        for size in &self.sizes {
+            let serves = CAMERAS.map(|cameras| {
+                let looks = self.looks_per_camera(size, cameras);
                 json!({ "cameras": cameras, "looks_per_second_each": round(looks, 2) })
-            };
-            json!({
+            });
+            sizes.push(json!({
                 "width": size.size.width,
                 "height": size.size.height,
                 "prepare_cpu_ms": { "min": millis(size.prepare[0]), "median": millis(median(&size.prepare)) },
                 "infer_cpu_ms": { "min": millis(size.infer[0]), "median": millis(median(&size.infer)) },
-                "serves": CAMERAS.iter().map(cameras).collect::<Vec<_>>(),
-            })
-        };
+                "serves": serves,
+            }));
+        }
         let cost = |cost: &Cost| json!({ "node": cost.node, "operator": cost.operator, "cpu_ms": round(cost.spent.as_secs_f64() * 1e3, 3) });
         let mut report = json!({
             "name": self.name,
             "cores": round(self.cores, 3),
-            "sizes": self.sizes.iter().map(row).collect::<Vec<_>>(),
+            "sizes": sizes,
             "load_bytes": self.load_bytes,
             "run_bytes": self.run_bytes,
         });

@@ -21,7 +21,7 @@ pub struct Args {
     /// The network: yolox-nano, picodet-s or nanodet-plus
     #[arg(required_unless_present = "list")]
     name: Option<String>,
-    /// List what can be brought
+    /// List the networks that can be downloaded
     #[arg(long, conflicts_with_all = ["name", "from", "url", "output"])]
     list: bool,
     /// Take the file from a disk, for a box without a network: the file, or the folder with it

@@ -55,16 +55,16 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Measure what a network costs on this machine, and how many cameras it can serve
+    /// Measure the cost of a network on this machine, and how many cameras it can serve
     Bench(bench::Args),
     /// Measure a network's average precision on a folder of labelled pictures
     Eval {
         /// A manifest (.toml), a known network (.onnx), or street-nano
         model: PathBuf,
         /// Folder with images/NAME.jpg and labels/NAME.txt (class x y width height, the last four 0 to 1); unclear/NAME.txt,
-        /// the same lines, for what may be seen or not
+        /// the same lines, for objects that may be seen or not
         folder: PathBuf,
-        /// What the folder's class ids mean to the box, as 0=two-wheeler,1=car; without, they are the network's own
+        /// Labels of the folder's class ids, as 0=two-wheeler,1=car; without, they are the network's own
         #[arg(long, value_delimiter = ',', value_parser = mapped)]
         map: Vec<(u16, Label)>,
         /// Labels that count as one, as car,large-vehicle
@@ -77,7 +77,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Measure how much of what a reference network sees on footage a network sees, too
+    /// Compare a network with a reference network on footage
     Compare {
         /// A manifest (.toml), a known network (.onnx), or street-nano
         model: PathBuf,
@@ -89,10 +89,10 @@ enum Command {
         /// Pictures per second of footage
         #[arg(long, default_value_t = 4.0)]
         fps: f64,
-        /// What the reference must be sure of, 0 to 1
+        /// Lowest score of the reference that counts, 0 to 1
         #[arg(long, default_value_t = 0.5)]
         reference_score_min: f32,
-        /// What the network must be sure of, 0 to 1
+        /// Lowest score of the network that counts, 0 to 1
         #[arg(long, default_value_t = 0.25)]
         score_min: f32,
         /// As JSON
@@ -119,9 +119,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn label(text: &str) -> anyhow::Result<Label> {
-    let words = || Label::ALL.map(Label::as_str).join(", ");
     let label = Label::ALL.into_iter().find(|label| label.as_str() == text.trim());
-    label.ok_or_else(|| anyhow!("\"{text}\" is no label; labels are {}", words()))
+    label.ok_or_else(|| {
+        anyhow!("\"{text}\" is no label; labels are {}", Label::ALL.map(Label::as_str).join(", "))
+    })
 }
 
 /// `640x384`: columns, rows.

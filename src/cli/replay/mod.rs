@@ -45,8 +45,8 @@ pub(super) struct Args {
     /// Frames per second of the file's time.
     #[arg(long, default_value_t = 5.0, value_parser = positive)]
     fps: f32,
-    /// Have a network see every frame whole, instead of what the motion gate lets through: what the box's way of looking
-    /// is measured against.
+    /// Have a network see every frame whole, instead of the parts that the motion gate lets through: a reference for the
+    /// box's own analysis.
     #[arg(long)]
     every_frame: bool,
     /// Wall time of the file's start, for schedules (RFC 3339). Default: now.
@@ -67,7 +67,7 @@ pub(super) struct Args {
     /// Write a page for the browser here: a timeline of rules and tracks, events with thumbnails and reasons.
     #[arg(long, value_name = "FILE")]
     page: Option<PathBuf>,
-    /// Hold the events against what must be said, as `cargo run --example scenario` writes it; exit code 3 if they differ.
+    /// Compare the events with the expected ones, as `cargo run --example scenario` writes it; exit code 3 if they differ.
     #[arg(long, value_name = "FILE", requires = "config")]
     truth: Option<PathBuf>,
 }

@@ -151,11 +151,11 @@ impl Life {
         wait_until("it says how it is doing", PATIENCE, || {
             booted.try_sh("setpriv --reuid=nobody --clear-groups wardwatch status | grep gate").is_ok()
         });
-        let has_all_walls = booted.try_sh("wardwatch session --try-walls").is_ok();
-        self.figure("this kernel has all walls of a session", has_all_walls);
+        let has_whole_sandbox = booted.try_sh("wardwatch session --try-sandbox").is_ok();
+        self.figure("this kernel has the whole sandbox of a session", has_whole_sandbox);
         assert_eq!(
-            !has_all_walls,
-            booted.log("wardwatch").contains("weaker walls"),
+            !has_whole_sandbox,
+            booted.log("wardwatch").contains("weaker sandbox"),
             "the unit takes none away"
         );
         if !emulation().is_empty() {
@@ -210,14 +210,14 @@ impl Life {
         );
     }
 
-    /// Reloads: a changed configuration is taken up, one with problems is not, and the daemon is the same all the while.
+    /// Reloads: a changed configuration is used, one with problems is not, and the daemon is the same all the while.
     fn reload(&self) {
         let (booted, path) = (&self.booted, self.path("/etc/wardwatch/wardwatch.toml"));
         let daemon = booted.property("wardwatch", "MainPID");
         let good = fs::read_to_string(&path).unwrap();
         for (text, said) in [
-            (good.replace("Cổng", "Cổng chợ"), "the configuration is taken up"),
-            (good.replace("[store]", "[stoer]"), "the configuration is not taken up"),
+            (good.replace("Cổng", "Cổng chợ"), "the new configuration is in force"),
+            (good.replace("[store]", "[stoer]"), "the new configuration is not used"),
         ] {
             fs::write(&path, text).unwrap();
             let before = booted.log("wardwatch").matches(said).count();

@@ -73,8 +73,11 @@ impl Sets {
             (SetKind::Vps, _) => Bits::new(unit, header, 2).bits(4).map(|id| id as u8),
         };
         let Some(id) = id else { return false };
-        let is_other = |before: &Set| before.is_described && !is_described && before.unit != unit;
-        if set == SetKind::Sps && self.sets.get(&(set, id)).is_some_and(is_other) {
+        let is_replaced = self
+            .sets
+            .get(&(set, id))
+            .is_some_and(|before| before.is_described && !is_described && before.unit != unit);
+        if set == SetKind::Sps && is_replaced {
             for ((kind, of), described) in self.sets.iter_mut().filter(|(_, set)| set.is_described) {
                 described.is_stale |=
                     *kind == SetKind::Pps && self.pps.get(of).is_some_and(|pps| pps.sps == id);

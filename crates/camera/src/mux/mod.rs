@@ -1,7 +1,7 @@
 //! Fragmented MP4 out of samples: an init section for each set of parameters, and fragments of GOPs.
 //!
-//! Pure. A fragment begins where decoding can, unless a GOP is so long that it is handed out in parts: what was
-//! handed out survives whatever becomes of the session. Samples are never changed.
+//! Pure. A fragment begins where decoding can, unless a GOP is so long that it is handed out in parts: these
+//! survive the end of the session. Samples are never changed.
 
 mod boxes;
 mod order;
@@ -22,13 +22,13 @@ const FRAGMENT_NANOS: u64 = 1_000_000_000;
 const PART_NANOS: u64 = 5_000_000_000;
 /// A GOP that is larger likewise.
 const PART_BYTES: usize = 16 * 1024 * 1024;
-/// How long a sample plays behind which none came.
+/// Duration of a sample that no other follows.
 const LAST_NANOS: u64 = 40_000_000;
 
-/// What the muxer hands out.
+/// Output of the muxer.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct MuxedFragment {
-    /// The init section and what it describes, where they are new.
+    /// The init section and the facts that it describes, where they are new.
     pub header: Option<(Vec<u8>, StreamFacts)>,
     pub bytes: Vec<u8>,
     pub pts: Pts,
@@ -81,7 +81,7 @@ impl Muxer {
             self.is_header_new |= source != self.time_source;
             self.time_source = source;
         }
-        // Nothing is written before it is known what it is.
+        // Nothing is written before its codec and size are known.
         let times = self.times.as_mut()?;
         let decoded = times.next(shown);
         self.origin.get_or_insert(decoded);
@@ -90,7 +90,7 @@ impl Muxer {
         ended
     }
 
-    /// Hands out what waits.
+    /// Hands out the waiting samples.
     pub fn finish(&mut self) -> Option<MuxedFragment> {
         let end = self.waiting.last().map(|last| last.decoded + self.last_nanos.max(LAST_NANOS))?;
         self.end(end)
@@ -101,7 +101,7 @@ impl Muxer {
         self.waiting.first().map_or(0, |first| shown.saturating_sub(first.shown))
     }
 
-    /// Whether the fragment ends before `sample`.
+    /// True if the fragment ends before `sample`.
     fn must_end(&self, sample: &Sample, shown: u64) -> bool {
         let waited = self.waited(shown);
         if sample.access == Access::No {
@@ -123,7 +123,7 @@ impl Muxer {
         self.end(end)
     }
 
-    /// Hands out what waits; its last sample plays until `end`.
+    /// Hands out the waiting samples; the last sample plays until `end`.
     fn end(&mut self, end: u64) -> Option<MuxedFragment> {
         let waiting = std::mem::take(&mut self.waiting);
         self.waiting_bytes = 0;

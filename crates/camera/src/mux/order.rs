@@ -12,7 +12,7 @@ const STEP: u64 = 40_000_000;
 /// The decoding times of one stream, in nanoseconds.
 #[derive(Debug)]
 pub(super) struct DecodeTimes {
-    /// How many samples a picture may have to wait for.
+    /// Maximum number of samples that a picture may have to wait for.
     depth: u64,
     /// Presentation times that are not due yet.
     ahead: BinaryHeap<Reverse<u64>>,
@@ -42,7 +42,7 @@ impl DecodeTimes {
         *self.last.insert(self.last.map_or(due, |last| last.max(due)))
     }
 
-    /// What [`DecodeTimes::next`] would give.
+    /// The result that [`DecodeTimes::next`] would give.
     pub fn peek(&self, shown: u64) -> u64 {
         let waiting = self.ahead.len() as u64 + 1;
         let due = match self.ahead.peek() {

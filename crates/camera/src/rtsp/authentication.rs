@@ -41,7 +41,7 @@ enum Protection {
     AuthInt,
 }
 
-/// What a camera asks for.
+/// A camera's demand for authentication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Challenge {
     Basic {
@@ -67,7 +67,7 @@ struct DigestChallenge {
 }
 
 impl Challenge {
-    /// Order of preference; `None` for what cannot be answered.
+    /// Order of preference; `None` for a demand that cannot be answered.
     fn rank(&self) -> Option<u8> {
         match self {
             Self::Digest(digest) if digest.hash == Hash::Sha256 => Some(0),
@@ -90,7 +90,7 @@ impl Challenge {
     }
 }
 
-/// Why a 401 cannot be answered.
+/// Reason why a 401 cannot be answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// No user is configured.
@@ -174,7 +174,7 @@ impl Login {
         Ok(())
     }
 
-    /// Value of the Authorization header for this request; `None` as long as nobody asked for a login.
+    /// Value of the Authorization header for this request; `None` until the camera asks for a login.
     pub(super) fn header(&mut self, method: &str, uri: &str) -> Option<String> {
         let client_nonce: u64 = rand::random();
         self.header_with(method, uri, &format!("{client_nonce:016x}"))
@@ -272,7 +272,7 @@ fn read(header: &str) -> Vec<Challenge> {
     challenges
 }
 
-/// A value, quoted or not, and what lies behind it. Quotes inside are marked by a backslash, which stays.
+/// A value, quoted or not, and the text behind it. Quotes inside are marked by a backslash, which stays.
 fn split_value(text: &str) -> (&str, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         return text.split_at(text.find([',', ' ', '\t', ';']).unwrap_or(text.len()));

@@ -1,12 +1,13 @@
 //! The client of one camera: DESCRIBE, SETUP and PLAY of its video, then raw packets until the end.
 //!
-//! Blocking, on one thread and one connection. Sound is never asked for: nobody on the street agreed to be listened
+//! Blocking, on one thread and one connection. Sound is never asked for: the people on the street have not agreed to be listened
 //! to. Whoever has a client ends it by [`Client::end`], which tells the camera.
 
 use std::net::TcpStream;
 use std::time::Duration;
 
 use super::super::settings::{KeepAliveBy, RtspSource, Transport as Wanted};
+use super::super::state::ClientCounts;
 use super::super::units::Media;
 use super::super::units::{Packet, PacketKind, Transport};
 use super::authentication::Login;
@@ -30,17 +31,6 @@ const BATCH_BYTES_MAX: usize = 1024 * 1024;
 
 /// Time without a packet after which a stream that the camera calls ended is believed to have ended.
 const GOODBYE: Duration = Duration::from_secs(1);
-
-/// Input that belonged to nothing, counted over a client's life.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct ClientCounts {
-    /// Bytes between packets that belonged to none.
-    pub skipped_bytes: u64,
-    /// Packets of channels or senders that were not agreed upon, or without RTP's look.
-    pub foreign_packets: u64,
-    /// Replies and header lines that no rule covers.
-    pub odd_replies: u64,
-}
 
 /// A stream that plays.
 #[derive(Debug)]
@@ -66,7 +56,7 @@ enum Way {
     Datagrams(Box<Ports>),
 }
 
-/// What a camera is asked for, and where.
+/// A request to a camera, and its address.
 struct Target<'a> {
     url: Url,
     source: &'a RtspSource,
@@ -194,7 +184,7 @@ impl Client {
                     self.is_control_lost = true;
                     break;
                 }
-                // What came before the end is taken first.
+                // Data from before the end is taken first.
                 Ok(Came::End) if bytes > 0 || packets.len() > before => break,
                 came => {
                     if let Some(method) = self.keep_alive.suspect(now) {
@@ -218,7 +208,7 @@ impl Client {
             return;
         };
         let is_agreed = channel == *rtp || channel == *rtcp;
-        let is_video = || match (data.get(1), self.media.payload_type) {
+        let is_video = match (data.get(1), self.media.payload_type) {
             (Some(second), Some(payload_type)) => second & 0x7f == payload_type,
             (second, None) => second.is_some(),
             _ => false,
@@ -229,7 +219,7 @@ impl Client {
                 packets.push(Packet { kind, arrival, data, transport: Transport::Tcp });
             }
             // It says one channel and uses another, from the first packet on.
-            Some(PacketKind::Rtp) if !self.has_media && is_video() => {
+            Some(PacketKind::Rtp) if !self.has_media && is_video => {
                 (*rtp, *rtcp) = (channel, channel.wrapping_add(1));
                 let expected = Expected {
                     channels: vec![channel, channel.wrapping_add(1)],
@@ -278,7 +268,7 @@ impl Client {
         }
     }
 
-    /// Tells the camera that nobody watches any more, and closes the connection. Takes a second at most.
+    /// Tells the camera that the session ends, and closes the connection. Takes a second at most.
     pub(crate) fn end(mut self) {
         self.dialogue.tear_down(&self.stream_url.to_string());
     }

@@ -12,9 +12,9 @@ use super::udp::Ports;
 use base::clock;
 use base::time::Monotonic;
 
-/// How long a camera's port may take to answer.
+/// Maximum time for a camera's port to answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a request may wait for room in the connection.
+/// Maximum time for a request to wait for room in the connection.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Outcome of a wait.
@@ -26,7 +26,7 @@ pub(super) enum Came {
     End,
 }
 
-/// The connection and what it has delivered so far.
+/// The connection and its data so far.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,

@@ -14,11 +14,11 @@ use super::transport::Session;
 use base::clock;
 use base::time::Monotonic;
 
-/// How long the camera may take to answer one request.
+/// Maximum time for the camera to answer one request.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the rest of a body, or the right reply behind a wrong one, may take.
+/// Maximum time for the rest of a body, and for the right reply behind a wrong one.
 const REST_TIMEOUT: Duration = Duration::from_millis(700);
-/// How long a body may take that has begun, and the reply to PLAY once packets come.
+/// Maximum time for a body that has begun, and for the reply to PLAY once packets come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 /// Packets before the reply to PLAY that are kept.
 const EARLY_MAX: usize = 4096;
@@ -116,7 +116,7 @@ impl Dialogue {
         })
     }
 
-    /// Takes up a 401 to a request that nobody waits for. Returns whether it is worth another try.
+    /// Takes up a 401 to a request without a waiting caller. Returns whether it is worth another try.
     pub(super) fn may_ask_again(&mut self, reply: &Head) -> bool {
         reply.status() == Some(401) && self.login.refused(reply.all("www-authenticate"), 1).is_ok()
     }
@@ -188,7 +188,7 @@ impl Dialogue {
         }
     }
 
-    /// What follows a message and is its body all the same: cameras announce it too short, or not at all. `is_whole`
+    /// Data behind a message that is its body all the same: cameras announce it too short, or not at all. `is_whole`
     /// says whether there is enough.
     pub(super) fn rest_of_body(&mut self, body: &mut Vec<u8>, is_whole: impl Fn(&[u8]) -> bool) {
         let until = clock::monotonic() + REST_TIMEOUT;

@@ -70,7 +70,7 @@ pub(crate) enum RtspError {
 }
 
 impl RtspError {
-    /// What the supervisor does about it.
+    /// Kind by which the supervisor decides.
     pub(crate) fn kind(&self) -> FailureKind {
         match self {
             Self::Address { .. }

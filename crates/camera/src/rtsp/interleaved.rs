@@ -15,7 +15,7 @@ const WAITING_BYTES_MAX: usize = FRAME_BYTES_MAX + HEAD_BYTES_MAX + BODY_BYTES_M
 /// Bytes of a packet that tell whether it is one: `$`, channel, length, and RTP's version and payload type.
 const SIGNATURE_BYTES: usize = 6;
 
-/// What a connection delivers.
+/// Delivery of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Piece {
     Frame { channel: u8, data: Vec<u8> },
@@ -32,7 +32,7 @@ pub(super) fn kind_of(data: &[u8]) -> Option<PacketKind> {
     Some(if (192..=223).contains(second) { PacketKind::Rtcp } else { PacketKind::Rtp })
 }
 
-/// Packets that were agreed upon: what resynchronisation looks for.
+/// Packets that were agreed upon: the target of resynchronisation.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Expected {
     pub channels: Vec<u8>,
@@ -40,22 +40,23 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// Whether this is the beginning of an agreed packet, or of one with a payload type that came before. `start` has
+    /// True if this is the beginning of an agreed packet, or of one with a payload type that came before. `start` has
     /// [`SIGNATURE_BYTES`].
     fn matches(&self, start: &[u8], seen_types: u128) -> bool {
         let [b'$', channel, _, _, rtp @ ..] = start else { return false };
-        let is_payload = |kind| match (kind, self.payload_type) {
-            (PacketKind::Rtp, Some(payload_type)) => {
+        let is_payload = match (kind_of(rtp), self.payload_type) {
+            (None, _) => false,
+            (Some(PacketKind::Rtp), Some(payload_type)) => {
                 let found = rtp[1] & 0x7f;
                 found == payload_type || seen_types >> found & 1 == 1
             }
             _ => true,
         };
-        self.channels.contains(channel) && kind_of(rtp).is_some_and(is_payload)
+        self.channels.contains(channel) && is_payload
     }
 }
 
-/// Whether a piece begins here.
+/// True if a piece begins here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Beginning {
     Yes,
@@ -172,7 +173,7 @@ impl Framer {
         }
     }
 
-    /// Whether a message is there but for a part of its body.
+    /// True if a message is there but for a part of its body.
     pub(super) fn is_in_body(&self) -> bool {
         matches!(message::parse(self.data()), Parsed::Head(..))
     }
@@ -185,7 +186,7 @@ impl Framer {
         Some(Message { head, body })
     }
 
-    /// Takes what lies behind a message and is neither packet nor message: the rest of a body that was announced too
+    /// Takes data behind a message that is neither packet nor message: the rest of a body that was announced too
     /// short, or not at all.
     pub(super) fn trailing_text(&mut self) -> Vec<u8> {
         let data = self.data();
@@ -204,7 +205,7 @@ impl Framer {
         let bytes = 4 + usize::from(u16::from_be_bytes([high, low]));
         let is_agreed = self.expected.channels.contains(&channel)
             && (bytes < SIGNATURE_BYTES || data.get(4).is_none_or(|first| first >> 6 == 2));
-        // A stray `$` must not swallow what comes behind it, nor hold it up.
+        // A stray `$` must not swallow the data behind it, nor hold it up.
         if !is_agreed && matches!(self.search(4, bytes), Search::Found(_)) {
             return Step::Stray;
         }
@@ -231,7 +232,7 @@ impl Framer {
         Step::Whole(piece)
     }
 
-    /// Whether a packet or a message may begin here; nothing yet is no objection.
+    /// True if a packet or a message may begin here; nothing yet is no objection.
     fn beginning(&self, bytes: &[u8]) -> Beginning {
         match bytes {
             [] | [b'$'] => Beginning::NeedsMore,
@@ -254,7 +255,7 @@ impl Framer {
         }
     }
 
-    /// Whether this looks like a packet of any channel.
+    /// True if this looks like a packet of any channel.
     fn is_frame_start(&self, bytes: &[u8]) -> bool {
         bytes.first() == Some(&b'$')
             && match bytes.get(..SIGNATURE_BYTES) {
@@ -272,7 +273,7 @@ impl Framer {
                 true
             }
             Search::Maybe(at) => {
-                // It stays the first byte's turn: what lies before it is skipped but for one.
+                // It stays the first byte's turn: the data before it is skipped but for one.
                 self.skip(at.saturating_sub(1));
                 if self.data().len() > WAITING_BYTES_MAX {
                     self.skip(1);
@@ -308,7 +309,7 @@ impl Framer {
         Search::Maybe(maybe.unwrap_or(data.len()))
     }
 
-    /// Whether a packet begins here, by its own look and by what follows it.
+    /// True if a packet begins here, by its own look and by the data that follows.
     fn proven(&self, bytes: &[u8]) -> Beginning {
         let Some(start) = bytes.get(..SIGNATURE_BYTES) else { return Beginning::NeedsMore };
         if !self.expected.matches(start, self.seen_types) {

@@ -1,6 +1,6 @@
 //! Requests that keep a session alive while it plays.
 //!
-//! Pure. The first one is OPTIONS, whose answer says what else works. A refused or unanswered one is no failure: the
+//! Pure. The first one is OPTIONS, whose answer names the other methods that work. A refused or unanswered one is no failure: the
 //! next one is made another way, and whether the session lives is seen by its packets.
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ const SUSPECT: Duration = Duration::from_secs(2);
 /// Longest and shortest time between two of them.
 const INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(25));
 
-/// When to ask next, and how.
+/// Time and method of the next request.
 #[derive(Debug)]
 pub(super) struct KeepAlive {
     by: KeepAliveBy,

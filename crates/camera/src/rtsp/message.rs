@@ -1,6 +1,6 @@
 //! Requests and replies of RTSP (RFC 2326), written by the book and read with patience.
 //!
-//! Pure: bytes in, values out. Sizes are bounded; what no rule covers is left out and counted as odd. Called by
+//! Pure: bytes in, values out. Sizes are bounded; input that no rule covers is left out and counted as odd. Called by
 //! [`interleaved`](super::interleaved), which finds messages between packets, and by [`client`](super::client).
 
 /// Longest start line and headers together, in bytes.
@@ -62,8 +62,8 @@ impl Head {
 
     /// Values of all headers of this name, in their order.
     pub(super) fn all(&self, name: &'static str) -> impl Iterator<Item = &str> {
-        let same = move |(known, _): &&(String, String)| known.eq_ignore_ascii_case(name);
-        self.headers.iter().filter(same).map(|(_, value)| value.as_str())
+        let named = self.headers.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| value.as_str())
     }
 
     /// Length of the body as announced; `None` where nothing readable is announced.
@@ -91,7 +91,7 @@ pub(super) fn leading_number<T: std::str::FromStr>(text: &str) -> Option<T> {
     text[..end].parse().ok()
 }
 
-/// Whether a message starts here; `None` where more bytes must tell.
+/// True if a message starts here; `None` where more bytes must tell.
 pub(super) fn starts(bytes: &[u8]) -> Option<bool> {
     let mut may = false;
     let words = METHODS.iter().map(|method| (*method, b' ')).chain([("RTSP", b'/'), ("HTTP", b'/')]);

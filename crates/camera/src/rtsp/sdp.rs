@@ -1,6 +1,6 @@
 //! The description of a camera's stream (SDP, RFC 4566), as cameras write it.
 //!
-//! Pure. Only what is needed of the video is read; lines that no rule covers are passed over.
+//! Pure. Only the needed part about the video is read; lines that no rule covers are passed over.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -167,18 +167,17 @@ impl Track {
 
     /// Name of the encoding, for people.
     fn encoding(&self) -> String {
-        let known = |format: &u8| match format {
-            26 => Some("MJPEG".to_owned()),
-            31 => Some("H.261".to_owned()),
-            32 => Some("MPEG-1 or MPEG-2".to_owned()),
-            34 => Some("H.263".to_owned()),
+        if let Some((_, name, _)) = self.maps.first() {
+            return name.chars().filter(|c| c.is_ascii_graphic()).take(20).collect();
+        }
+        let known = self.formats.iter().find_map(|format| match format {
+            26 => Some("MJPEG"),
+            31 => Some("H.261"),
+            32 => Some("MPEG-1 or MPEG-2"),
+            34 => Some("H.263"),
             _ => None,
-        };
-        let printable = |name: &String| name.chars().filter(|c| c.is_ascii_graphic()).take(20).collect();
-        let mapped = self.maps.first().map(|(_, name, _)| printable(name));
-        mapped
-            .or_else(|| self.formats.iter().find_map(known))
-            .unwrap_or_else(|| "an unnamed encoding".to_owned())
+        });
+        known.unwrap_or("an unnamed encoding").to_owned()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The Transport and Session headers of a SETUP reply, as cameras write them.
 //!
-//! Pure. What a camera leaves out is as it was asked for.
+//! Pure. A value that a camera leaves out is as it was asked for.
 
 use super::message::leading_number;
 
@@ -22,9 +22,8 @@ pub(super) enum Agreed {
 /// header means.
 pub(super) fn parse_transport(header: Option<&str>, asked_udp: bool) -> Agreed {
     let offers: Vec<Offer> = header.unwrap_or_default().split(',').map(Offer::parse).collect();
-    let fits = |offer: &&Offer| offer.is_udp() == Some(asked_udp);
-    let known = |offer: &&Offer| offer.is_udp().is_some();
-    let chosen = offers.iter().find(fits).or_else(|| offers.iter().find(known));
+    let fitting = offers.iter().find(|offer| offer.is_udp() == Some(asked_udp));
+    let chosen = fitting.or_else(|| offers.iter().find(|offer| offer.is_udp().is_some()));
     match chosen {
         Some(offer) if offer.is_udp() == Some(true) => {
             Agreed::Datagrams { server_ports: offer.server_ports, source: offer.source.clone() }
@@ -69,7 +68,7 @@ impl Offer {
         offer
     }
 
-    /// Whether datagrams are meant; `None` where nothing tells.
+    /// True if datagrams are meant; `None` where nothing tells.
     fn is_udp(&self) -> Option<bool> {
         if self.is_tcp || self.channels.is_some() {
             return Some(false);

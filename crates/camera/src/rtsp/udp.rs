@@ -37,7 +37,7 @@ pub(super) struct Ports {
     bound_at: Monotonic,
     /// Other address whose packets look like the stream's, and their number.
     stranger: Option<(IpAddr, u32)>,
-    /// Where reports go; learned from the camera's own datagrams where its reply does not say.
+    /// Destination of reports; learned from the camera's own datagrams where its reply does not say.
     reports_to: Option<SocketAddr>,
     reception: Reception,
     next_report: Monotonic,
@@ -89,7 +89,7 @@ impl Ports {
         (port(&self.rtp), port(&self.rtcp))
     }
 
-    /// Takes up the camera's side, and opens the way through what filters datagrams between.
+    /// Takes up the camera's side, and opens the way through filters of datagrams in between.
     pub(super) fn agree(&mut self, camera: IpAddr, server_ports: Option<(u16, u16)>, source: Option<&str>) {
         let source = source.and_then(|text| text.parse::<IpAddr>().ok());
         if let Some(source) = source.filter(|source| !source.is_unspecified() && !source.is_multicast()) {
@@ -104,7 +104,7 @@ impl Ports {
         }
     }
 
-    /// Takes what has arrived. Gives the bytes taken and the datagrams that were not the camera's.
+    /// Takes the data that has arrived. Gives the bytes taken and the datagrams that were not the camera's.
     pub(super) fn receive(
         &mut self,
         now: Monotonic,
@@ -168,7 +168,7 @@ impl Ports {
     }
 }
 
-/// What a receiver report tells of the packets of one source.
+/// Part of a receiver report about the packets of one source.
 #[derive(Debug)]
 pub(super) struct Reception {
     own: u32,

@@ -1,4 +1,4 @@
-//! Samples out of access units: key frames, parameter sets, what cannot be decoded.
+//! Samples out of access units: key frames, parameter sets, pictures that cannot be decoded.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ const CHANGES_SPAN: i64 = 60 * SECOND;
 /// The same of changes of the size: players take another size from another file only.
 const SIZE_CHANGES_MAX: usize = 10;
 
-/// Whether decoding can begin at a sample.
+/// True if decoding can begin at a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Access {
     #[default]
@@ -44,7 +44,7 @@ pub(crate) struct Sample {
     pub data: Vec<u8>,
     /// Nanoseconds since the first sample.
     pub media_nanos: u64,
-    /// When its first packet arrived.
+    /// Arrival time of its first packet.
     pub arrival: Monotonic,
     pub access: Access,
     /// Something since the last key frame was lost, or part of itself.
@@ -53,7 +53,7 @@ pub(crate) struct Sample {
     pub is_jump: bool,
     /// Its time is that of arrival, stretched: the camera's stamps cannot be.
     pub by_arrival: bool,
-    /// What a decoder has to know from here on, where that is another thing than before.
+    /// Parameters for the decoder from here on, where they differ from those before.
     pub parameters: Option<Arc<Parameters>>,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Builder {
     codec: Codec,
     sets: Sets,
     current: Option<Current>,
-    /// When parameters changed, by arrival.
+    /// Arrival times of changed parameters.
     changes: VecDeque<i64>,
     first_arrival: Option<i64>,
     last_idr: Option<i64>,
@@ -132,7 +132,7 @@ impl Builder {
         });
     }
 
-    /// Whether a sample of `unit` may be what decoding begins with, or decoding has begun: only then its time counts.
+    /// True if decoding may begin with a sample of `unit`, or has begun: only then its time counts.
     pub fn may_begin(&mut self, unit: &AccessUnit) -> bool {
         if self.current.is_some() {
             return true;
@@ -170,7 +170,7 @@ impl Builder {
         let mut access = if unit.is_damaged { Access::No } else { self.access(unit, &slices, arrival) };
         if access == Access::KeyFrame {
             if unit.is_after_loss && self.sets_come_along && !brings_sets {
-                // Its sets may be what was lost: what follows may be of another size than the header says.
+                // Its sets may have been lost: later pictures may be of another size than the header says.
                 self.current = None;
                 access = Access::No;
             } else {
@@ -217,7 +217,7 @@ impl Builder {
         })
     }
 
-    /// Whether decoding may begin here.
+    /// True if decoding may begin here.
     fn access(&mut self, unit: &AccessUnit, slices: &[&[u8]], arrival: i64) -> Access {
         let kinds = slices.iter().map(|slice| kind(self.codec, slice));
         let is_key = match self.codec {
@@ -231,7 +231,7 @@ impl Builder {
         }
         let since = arrival - self.last_idr.or(self.first_arrival).unwrap_or(arrival);
         let is_intra = slices.iter().all(|slice| is_intra_slice(slice));
-        // An open GOP: what is shown from here on refers to nothing before. Decoding begins there at once.
+        // An open GOP: pictures shown from here on refer to none before. Decoding begins there at once.
         let begins_here = self.current.is_none() && is_intra;
         if self.codec != Codec::H264 || since < IDR_WAIT && !begins_here {
             return Access::No;
@@ -247,15 +247,18 @@ impl Builder {
     /// Returns true if slices refer to a sequence parameter set that the header has, or that stands in the samples.
     fn is_under_header(&self, slices: &[&[u8]]) -> bool {
         let Some(current) = &self.current else { return true };
-        let is_known = |sps: &[u8]| current.units.iter().chain(&current.newest).any(|unit| unit == sps);
-        slices.iter().filter_map(|slice| self.sets.sps_unit(slice)).all(is_known)
+        slices
+            .iter()
+            .filter_map(|slice| self.sets.sps_unit(slice))
+            .all(|sps| current.units.iter().chain(&current.newest).any(|unit| unit == sps))
     }
 
     /// New parameters, where the sets are others than those of the header, and the header is to change.
     fn renew(&mut self, slices: &[&[u8]], sps: &Sps, arrival: i64) -> Option<Arc<Parameters>> {
         let units = self.sets.wanted(slices);
-        let is_old = |change: &i64| arrival - change > CHANGES_SPAN;
-        while self.changes.len() > SIZE_CHANGES_MAX || self.changes.front().is_some_and(is_old) {
+        while self.changes.len() > SIZE_CHANGES_MAX
+            || self.changes.front().is_some_and(|change| arrival - change > CHANGES_SPAN)
+        {
             self.changes.pop_front();
         }
         let parameters = self.sets.parameters(&units, sps);
@@ -289,7 +292,7 @@ impl Builder {
         Some(parameters)
     }
 
-    /// Whether a picture refers to what a decoder does not have that began at the last key frame.
+    /// True if a picture refers to one that a decoder lacks which began at the last key frame.
     fn is_undecodable(&mut self, kind: u8, access: Access, begins: bool, media: i64) -> bool {
         match self.codec {
             Codec::H265 if access != Access::No => {
@@ -337,17 +340,17 @@ impl Builder {
     }
 }
 
-/// Whether pictures are of one size, one chroma format and the same bit depths.
+/// True if pictures are of one size, one chroma format and the same bit depths.
 fn same_format(one: &Parameters, other: &Parameters) -> bool {
     (one.width, one.height, one.format) == (other.width, other.height, other.format)
 }
 
-/// Whether pictures are alike but for their sets' bytes: the same sets may describe two sizes, by their ids.
+/// True if pictures are alike but for their sets' bytes: the same sets may describe two sizes, by their ids.
 fn same_picture(one: &Parameters, other: &Parameters) -> bool {
     (one.width, one.height, one.profile, one.level) == (other.width, other.height, other.profile, other.level)
 }
 
-/// Whether a slice of H.264 is an I slice.
+/// True if a slice of H.264 is an I slice.
 fn is_intra_slice(slice: &[u8]) -> bool {
     let bits = &mut Bits::new(slice, 1, 16);
     bits.ue().and_then(|_| bits.ue()).is_some_and(|kind| kind % 5 == 2 || kind % 5 == 4)

@@ -1,8 +1,8 @@
-//! Counts of what a camera sent that was skipped, by kind.
+//! Counts of skipped input of a camera, by kind.
 
 use serde::{Deserialize, Serialize};
 
-/// What was skipped or mended, and how often.
+/// Numbers of skipped and repaired parts, by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Counts {
@@ -20,13 +20,13 @@ pub(crate) struct Counts {
     pub repeated: u64,
     /// Changes of the source's number (SSRC).
     pub source_changes: u64,
-    /// Payloads and NAL units of types that nobody wants, empty ones, and those that are cut short.
+    /// Payloads and NAL units of types that are not used, empty ones, and those that are cut short.
     pub unusable: u64,
     /// Fragmented NAL units without their start or their end.
     pub incomplete: u64,
     /// Parameter sets that do not read.
     pub bad_sets: u64,
-    /// Pictures that were left out: before the first key frame, or without what they refer to.
+    /// Pictures that were left out: before the first key frame, or without a picture that they refer to.
     pub undecodable: u64,
     /// Samples after a loss, up to the next key frame.
     pub broken: u64,
@@ -37,7 +37,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Packets and units that were skipped because of what they are; losses on the way are not among them.
+    /// Packets and units that were skipped because of their content; losses on the way are not among them.
     pub fn skipped(&self) -> u64 {
         // Where packets are lost, units are incomplete for that reason.
         let incomplete = if self.lost == 0 { self.incomplete } else { 0 };

@@ -32,19 +32,19 @@ impl Depacketizer {
         Self { codec, fragment: None, trial: (0, 0) }
     }
 
-    /// Whether a fragmented unit waits for its end.
+    /// True if a fragmented unit waits for its end.
     pub fn is_within_unit(&self) -> bool {
         self.fragment.is_some()
     }
 
-    /// Gives up what waits for its end: packets are missing. Returns whether anything did.
+    /// Gives up a unit that waits for its end: packets are missing. Returns whether anything did.
     pub fn interrupt(&mut self, counts: &mut Counts) -> bool {
         let was_open = self.fragment.take().is_some();
         counts.incomplete += u64::from(was_open);
         was_open
     }
 
-    /// Ends a unit whose last fragment did not say that it is the last: what is missing was told by [`Self::interrupt`].
+    /// Ends a unit whose last fragment did not say that it is the last: the loss was reported by [`Self::interrupt`].
     pub fn settle(&mut self, pass: &mut dyn FnMut(Vec<u8>)) {
         if let Some(fragment) = self.fragment.take() {
             split(self.codec, fragment, pass);
@@ -107,7 +107,7 @@ impl Depacketizer {
         }
     }
 
-    /// Whether the camera uses the interleaved mode, which nobody asked it for: its payload types and no others.
+    /// True if the camera uses the interleaved mode, which was not asked for: its payload types and no others.
     fn interleaves(&mut self, kind: u8) -> bool {
         let (of_mode, others) = &mut self.trial;
         if *of_mode + *others < TRIAL {

@@ -44,7 +44,7 @@ pub(crate) struct Assembler {
     line: Line,
 }
 
-/// What is behind the order of packets.
+/// State behind the order of packets.
 #[derive(Debug)]
 struct Line {
     depacketizer: Depacketizer,
@@ -103,7 +103,7 @@ impl Assembler {
         }
     }
 
-    /// Adds what waits for its end: nothing more comes.
+    /// Adds units that wait for their end: nothing more comes.
     pub(crate) fn finish(&mut self, samples: &mut Vec<Sample>) {
         let Self { sequence, line, .. } = self;
         let mut ordered = Vec::new();
@@ -112,12 +112,12 @@ impl Assembler {
         line.finish(samples);
     }
 
-    /// What was skipped so far.
+    /// Counts of the input that was skipped so far.
     pub(crate) fn counts(&self) -> Counts {
         self.line.counts
     }
 
-    /// Whether a packet's payload type is that of the video.
+    /// True if a packet's payload type is that of the video.
     fn is_wanted(&mut self, header: &Header) -> bool {
         let wanted = *self.payload_type.get_or_insert(header.payload_type);
         if header.payload_type == wanted {

@@ -1,9 +1,9 @@
-//! The border to the RTSP client: what the camera's description says, and packets as they arrived.
+//! The border to the RTSP client: the camera's description of its video, and packets as they arrived.
 
 use base::fragment::Codec;
 use base::time::Monotonic;
 
-/// What the camera's description says of its video.
+/// The camera's description of its video.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Media {
     pub codec: Codec,
@@ -15,14 +15,14 @@ pub(crate) struct Media {
     pub parameter_sets: Vec<Vec<u8>>,
 }
 
-/// Which protocol a packet belongs to.
+/// Protocol of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PacketKind {
     Rtp,
     Rtcp,
 }
 
-/// How packets travel.
+/// Transport of packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transport {
     /// Inside the RTSP connection, in order.

@@ -9,7 +9,7 @@ use super::packet::Transport;
 use super::rtp::Header;
 use base::time::Monotonic;
 
-/// How many packets may wait for one that was sent before them, and for how long.
+/// Limits of number and time for packets that wait for one sent before them.
 const WAITING_MAX: usize = 32;
 const WAIT_MAX: Duration = Duration::from_millis(150);
 /// A gap that is longer is no loss.
@@ -79,7 +79,7 @@ impl Sequence {
         let ahead = number.wrapping_sub(*self.next.get_or_insert(number)).cast_signed();
         if ahead < 0 {
             let is_repeated = match digest {
-                // A connection keeps the order: what is no copy was counted anew.
+                // A connection keeps the order: a packet that is no copy was counted anew.
                 Some(digest) => self.recent.contains(&digest),
                 None => !self.is_newer(header.time) || usize::from(ahead.unsigned_abs()) <= WAITING_MAX,
             };
@@ -112,13 +112,13 @@ impl Sequence {
         counts: &mut Counts,
         pass: &mut dyn FnMut(Ordered),
     ) {
-        let is_due = |next| (0..LEAP_MIN).contains(&number.wrapping_sub(next).cast_signed());
-        if self.next.is_some_and(is_due) {
+        let distance = self.next.map(|next| number.wrapping_sub(next).cast_signed());
+        if distance.is_some_and(|distance| (0..LEAP_MIN).contains(&distance)) {
             self.put(Waiting { number, packet: None, arrival }, transport, counts, pass);
         }
     }
 
-    /// Whether a packet of that RTP time is of a later picture than all before.
+    /// True if a packet of that RTP time is of a later picture than all before.
     fn is_newer(&self, time: u32) -> bool {
         self.newest.is_some_and(|newest| time.wrapping_sub(newest).cast_signed() > 0)
     }
@@ -178,7 +178,7 @@ impl Sequence {
         }
     }
 
-    /// Passes what is in order, and what has waited for too long.
+    /// Passes packets that are in order, and those that have waited for too long.
     fn release(&mut self, now: Monotonic, counts: &mut Counts, pass: &mut dyn FnMut(Ordered)) {
         while let Some((&place, one)) = self.waiting.first_key_value() {
             let missing = place - self.place;
@@ -200,7 +200,7 @@ impl Sequence {
         }
     }
 
-    /// Whether `number` follows what has come, or nearly so.
+    /// True if `number` follows the numbers so far, or nearly so.
     pub fn expects(&self, number: u16) -> bool {
         self.next.is_some_and(|next| number.wrapping_sub(next) < 16)
     }

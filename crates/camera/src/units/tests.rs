@@ -178,7 +178,7 @@ fn raw_format(codec: Codec) -> &'static str {
     }
 }
 
-/// Sends `units`, muxes what comes of them, and expects every picture of `parts` in as many files.
+/// Sends `units`, muxes the samples, and expects every picture of `parts` in as many files.
 fn expect_exact(codec: Codec, parts: &[Vec<Vec<Vec<u8>>>], packets: &[Packet]) {
     let (samples, counts) = samples(&media(codec), packets);
     assert_eq!(counts.undecodable, 0, "{counts:?}");
@@ -456,7 +456,7 @@ fn a_long_gop_comes_in_parts_that_need_each_other() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever comes: no panic, samples are no more than what came, and times do not run back.
+    /// For any packets: no panic, no more samples than packets, and times do not run back.
     #[test]
     fn noise_is_survived(
         packets in prop::collection::vec(

@@ -56,7 +56,7 @@ struct Window {
     camera: i64,
 }
 
-/// Where stamps and media time meet.
+/// Point at which stamp and media time are known to be equal.
 #[derive(Debug, Clone, Copy)]
 struct Anchor {
     stamp: u32,
@@ -107,7 +107,7 @@ impl Times {
         }
     }
 
-    /// Notes what the camera says of its own clock.
+    /// Notes a report of the camera about its own clock.
     pub fn report(&mut self, report: SenderReport) {
         self.reports = match self.reports {
             Some((first, _)) if first.source == report.source => Some((first, report)),
@@ -249,7 +249,7 @@ impl Times {
         false
     }
 
-    /// Whether the camera's own reports say that its stamps go at the pace of its clock.
+    /// True if the camera's own reports say that its stamps go at the pace of its clock.
     fn is_confirmed(&self) -> bool {
         let Some((first, last)) = self.reports else { return false };
         let by_clock = (i128::from(last.ntp.wrapping_sub(first.ntp)) * i128::from(SECOND)) >> 32;

@@ -18,7 +18,7 @@ const MARKERS: u32 = 8;
 pub(super) struct AccessUnit {
     /// RTP time.
     pub stamp: u32,
-    /// When its first packet arrived.
+    /// Arrival time of its first packet.
     pub arrival: Monotonic,
     pub units: Vec<Vec<u8>>,
     pub has_slices: bool,
@@ -41,7 +41,7 @@ pub(super) struct Collector {
     true_markers: u32,
     /// The stamp of the access unit that a marker ended.
     ended_by_marker: Option<u32>,
-    /// What is collected is not wanted: it is too large.
+    /// The collected data is dropped: it is too large.
     is_overfull: bool,
     lost: bool,
 }
@@ -112,7 +112,7 @@ impl Collector {
                 self.true_markers = 0;
             }
         } else if role == Role::Slice && !is_first && self.ended_by_marker == Some(stamp) {
-            // The marker stood before the end: this slice belongs to what has been passed on.
+            // The marker stood before the end: this slice belongs to the picture that has been passed on.
             self.true_markers = 0;
             self.current.is_damaged = true;
         }
@@ -169,7 +169,7 @@ impl Collector {
         }
     }
 
-    /// Passes what is collected, if that is a picture.
+    /// Passes the collected units, if they are a picture.
     pub fn end(&mut self, pass: &mut dyn FnMut(AccessUnit)) {
         let ended = std::mem::take(&mut self.current);
         self.bytes = 0;

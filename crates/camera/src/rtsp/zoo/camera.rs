@@ -127,7 +127,7 @@ pub(super) struct Camera {
 const HOME: [u8; 4] = [127, 0, 0, 1];
 
 impl Camera {
-    /// A camera that answers by `answer`, and sends what `send` makes of a number, one each two milliseconds.
+    /// A camera that answers by `answer`, and sends the packet that `send` makes of a number, one each two milliseconds.
     pub fn new(answer: impl FnMut(&Request) -> Reply + Send + 'static) -> Self {
         Self::sending(answer, |number| framed(0, &rtp(number)))
     }
@@ -297,7 +297,7 @@ impl Script {
         }
     }
 
-    /// Answers what has come; `false` when the connection is over.
+    /// Answers the requests so far; `false` when the connection is over.
     fn serve(&mut self, connection: &mut Served) -> bool {
         let mut buffer = [0; 4096];
         match connection.stream.read(&mut buffer) {

@@ -1,4 +1,4 @@
-//! Logins: who asks for which, in which order, and which refusals are about the password.
+//! Logins: the demands of cameras, their order, and which refusals are about the password.
 
 use std::sync::{Arc, Mutex};
 

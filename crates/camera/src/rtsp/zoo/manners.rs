@@ -1,4 +1,4 @@
-//! Keep-alives, and what the camera is told at the end.
+//! Keep-alives, and the goodbye to the camera.
 
 use super::super::client::Client;
 use super::super::error::RtspError;

@@ -77,7 +77,7 @@ fn copies_of_packets_inside_a_connection_are_left_out() {
     assert_eq!(counts.repeated as usize, doubled.len() - packets.len());
 }
 
-/// Error correction that nobody asked for has numbers of the same count, also between the fragments of a unit.
+/// Error correction that was not asked for has numbers of the same count, also between the fragments of a unit.
 #[test]
 fn packets_of_another_payload_type_within_the_count_cost_nothing() {
     expect_whole(|sender, _, packets| {
@@ -139,7 +139,7 @@ fn a_payload_type_that_changes_in_mid_stream_costs_less_than_a_gop() {
     assert!(samples.len() + 10 >= units.len(), "{} of {}", samples.len(), units.len());
 }
 
-/// A camera that counts by twos, or whose count is shared with a track that nobody asked for.
+/// A camera that counts by twos, or whose count is shared with a track that was not asked for.
 #[test]
 fn gaps_in_the_numbers_of_a_connection_that_never_end_are_no_losses() {
     let Some(units) = encoded(Codec::H264, "640x360", 6, "keyint=10:min-keyint=10:bframes=0") else { return };

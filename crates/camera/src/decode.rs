@@ -1,4 +1,4 @@
-//! The watch branch: decoded pictures at the stream's size, the latest one first.
+//! The decode branch: decoded pictures at the stream's size, the latest one first.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,9 +11,9 @@ use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
 use super::arrivals::Arrivals;
-use super::attention;
+use super::decode_mode;
 use super::parts::{Failure, arrival, make, parser_of};
-use super::pipeline::Shared;
+use super::state::SessionState;
 use super::wire::FailureKind;
 use base::fragment::Codec;
 use base::picture::{Colour, Picture, PixelFormat};
@@ -34,7 +34,7 @@ pub(super) struct Wanted {
     /// Pictures a second at most.
     pub fps_max: f32,
     /// Set where key frames alone may do: their largest distance, and the holder of the decode mode.
-    pub idle: Option<(Duration, Arc<Shared>)>,
+    pub idle: Option<(Duration, Arc<SessionState>)>,
 }
 
 /// Adds the branch behind `tee`. `deliver` gets the pictures.
@@ -57,8 +57,8 @@ pub(super) fn attach(
     single.set_property("signal-handoffs", false);
     let pad = single.static_pad("src").ok_or_else(|| Failure::missing("identity"))?;
     skip_to_keyframe_after_a_leak(&pad);
-    if let Some((gap_max, shared)) = wanted.idle {
-        attention::select(&pad, gap_max, shared);
+    if let Some((gap_max, session)) = wanted.idle {
+        decode_mode::select(&pad, gap_max, session);
     }
     let parser = make(parser_of(codec))?;
     let decoder = decoder_for(&parser)?;

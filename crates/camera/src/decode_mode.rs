@@ -1,32 +1,33 @@
-//! Which samples of a stream are decoded: all, or key frames only while nothing moves.
+//! Selects the samples of a stream that are decoded: all, or key frames only while nothing moves.
 //!
 //! A large stream costs ten times a small one's decoding. While the daemon wants no more, only key frames are decoded, and
 //! the samples since the last one are kept; when it wants all again, they are decoded first, each with its own times. The
-//! decoder never misses what a sample refers to: it has decoded the key frame that the kept ones follow.
+//! decoder never misses a sample that another refers to: it has decoded the key frame that the kept ones follow.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
+use parking_lot::Mutex;
 
-use super::pipeline::Shared;
-use super::settings::Attention;
+use super::settings::DecodeMode;
+use super::state::SessionState;
 
 /// Kept samples together have at most so many bytes; a GOP with more is decoded as it comes.
 const KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// What to do with a sample.
+/// Treatment of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// Decode it.
     Decode,
-    /// Decode it; what was kept is of no use any more.
+    /// Decode it, and drop the kept samples.
     DecodeAlone,
     /// Keep it.
     Keep,
-    /// Decode what was kept, then it.
+    /// Decode the kept samples, then it.
     CatchUp,
 }
 
@@ -55,14 +56,14 @@ impl Selection {
         }
     }
 
-    fn step(&mut self, is_key_frame: bool, pts_nanos: u64, bytes: usize, attention: Attention) -> Step {
+    fn step(&mut self, is_key_frame: bool, pts_nanos: u64, bytes: usize, decode_mode: DecodeMode) -> Step {
         self.is_reordered |= pts_nanos < self.last_nanos;
         self.last_nanos = self.last_nanos.max(pts_nanos);
         if is_key_frame {
             let gap_nanos = self.key_frame_nanos.map(|before| pts_nanos.saturating_sub(before));
             self.key_frame_nanos = Some(pts_nanos);
             let is_often = gap_nanos.is_some_and(|gap| gap <= self.gap_nanos_max);
-            self.keeping = attention == Attention::Idle && is_often && !self.is_reordered;
+            self.keeping = decode_mode == DecodeMode::KeyframesOnly && is_often && !self.is_reordered;
             self.kept_bytes = 0;
             return Step::DecodeAlone;
         }
@@ -70,7 +71,7 @@ impl Selection {
             return Step::Decode;
         }
         let since_key_frame = self.key_frame_nanos.map_or(u64::MAX, |nanos| pts_nanos.saturating_sub(nanos));
-        let goes_on = attention == Attention::Idle
+        let goes_on = decode_mode == DecodeMode::KeyframesOnly
             && since_key_frame <= self.gap_nanos_max
             && self.kept_bytes + bytes <= KEPT_BYTES_MAX
             && !self.is_reordered;
@@ -80,17 +81,17 @@ impl Selection {
     }
 }
 
-/// Lets through what is to be decoded, behind `pad`, a source pad that pushes single samples from one thread. `gap_max`:
+/// Lets through the samples to decode, behind `pad`, a source pad that pushes single samples from one thread. `gap_max`:
 /// key frames that are farther apart are not enough.
-pub(super) fn select(pad: &gst::Pad, gap_max: Duration, shared: Arc<Shared>) {
+pub(super) fn select(pad: &gst::Pad, gap_max: Duration, session: Arc<SessionState>) {
     let state = Mutex::new((Selection::new(gap_max), VecDeque::new()));
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, probe| {
         let Some(gst::PadProbeData::Buffer(buffer)) = &probe.data else { return gst::PadProbeReturn::Ok };
         let Some(pts) = buffer.pts() else { return gst::PadProbeReturn::Ok };
-        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = state.lock();
         let (selection, kept) = &mut *state;
         let is_key_frame = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
-        match selection.step(is_key_frame, pts.nseconds(), buffer.size(), shared.attention()) {
+        match selection.step(is_key_frame, pts.nseconds(), buffer.size(), session.decode_mode()) {
             Step::Decode => gst::PadProbeReturn::Ok,
             Step::DecodeAlone => {
                 kept.clear();
@@ -103,7 +104,7 @@ pub(super) fn select(pad: &gst::Pad, gap_max: Duration, shared: Arc<Shared>) {
             Step::CatchUp => {
                 let next = pad.peer();
                 for buffer in kept.drain(..) {
-                    // Past this pad, and so past this probe. What fails here fails for the next sample as well, which
+                    // Past this pad, and so past this probe. A failure here recurs with the next sample, which
                     // the pipeline then says.
                     let _ = next.as_ref().map(|next| next.chain(buffer));
                 }
@@ -121,13 +122,13 @@ mod tests {
 
     const GAP: Duration = Duration::from_secs(2);
 
-    /// Runs a camera of 10 samples a second through a selection; gives what was decoded, in order.
-    fn decoded(gop: u64, attention: impl Fn(u64) -> Attention, samples: u64) -> Vec<u64> {
+    /// Runs a camera of 10 samples a second through a selection; gives the decoded samples, in order.
+    fn decoded(gop: u64, decode_mode: impl Fn(u64) -> DecodeMode, samples: u64) -> Vec<u64> {
         let mut selection = Selection::new(GAP);
         let (mut kept, mut decoded) = (Vec::new(), Vec::new());
         for sample in 0..samples {
             let step =
-                selection.step(sample.is_multiple_of(gop), sample * 100_000_000, 1000, attention(sample));
+                selection.step(sample.is_multiple_of(gop), sample * 100_000_000, 1000, decode_mode(sample));
             match step {
                 Step::Keep => {
                     kept.push(sample);
@@ -144,18 +145,20 @@ mod tests {
 
     #[test]
     fn while_idle_only_key_frames_and_then_everything_since_the_last() {
-        let attention = |sample| if (20..57).contains(&sample) { Attention::Idle } else { Attention::Awake };
+        let decode_mode = |sample| {
+            if (20..57).contains(&sample) { DecodeMode::KeyframesOnly } else { DecodeMode::AllFrames }
+        };
         let expected: Vec<u64> = (0..=20).chain([30, 40]).chain(50..80).collect();
-        assert_eq!(decoded(10, attention, 80), expected);
+        assert_eq!(decoded(10, decode_mode, 80), expected);
     }
 
     #[test]
     fn key_frames_that_are_rare_or_late_are_not_enough() {
-        assert_eq!(decoded(21, |_| Attention::Idle, 100).len(), 100, "2.1 s apart");
+        assert_eq!(decoded(21, |_| DecodeMode::KeyframesOnly, 100).len(), 100, "2.1 s apart");
         let mut selection = Selection::new(GAP);
         let second = |second: u64| second * 1_000_000_000;
         let steps: Vec<Step> = [(true, 0), (true, 1), (false, 2), (false, 3), (false, 4), (false, 5)]
-            .map(|(is_key_frame, at)| selection.step(is_key_frame, second(at), 10, Attention::Idle))
+            .map(|(is_key_frame, at)| selection.step(is_key_frame, second(at), 10, DecodeMode::KeyframesOnly))
             .to_vec();
         let expected =
             [Step::DecodeAlone, Step::DecodeAlone, Step::Keep, Step::Keep, Step::CatchUp, Step::Decode];
@@ -168,14 +171,14 @@ mod tests {
         let mut kept = 0;
         for gop in 0..20u64 {
             for (place, shown) in [0u64, 3, 1, 2, 6, 4, 5].into_iter().enumerate() {
-                let step = selection.step(place == 0, gop * 700 + shown * 100, 10, Attention::Idle);
+                let step = selection.step(place == 0, gop * 700 + shown * 100, 10, DecodeMode::KeyframesOnly);
                 kept += u32::from(step == Step::Keep);
             }
         }
         assert!(kept <= 4, "{kept} were kept before it was known");
         let mut selection = Selection::new(GAP);
         let huge = KEPT_BYTES_MAX / 2 + 1;
-        let steps = [0u64, 1, 2, 3].map(|at| selection.step(at < 2, at, huge, Attention::Idle));
+        let steps = [0u64, 1, 2, 3].map(|at| selection.step(at < 2, at, huge, DecodeMode::KeyframesOnly));
         assert_eq!(steps, [Step::DecodeAlone, Step::DecodeAlone, Step::Keep, Step::CatchUp]);
     }
 
@@ -186,11 +189,11 @@ mod tests {
             gop in 1u64..40,
             changes in proptest::collection::vec(0u64..200, 0..8),
         ) {
-            let attention = |sample: u64| {
+            let decode_mode = |sample: u64| {
                 let before = changes.iter().filter(|change| **change <= sample).count();
-                if before % 2 == 1 { Attention::Idle } else { Attention::Awake }
+                if before % 2 == 1 { DecodeMode::KeyframesOnly } else { DecodeMode::AllFrames }
             };
-            let decoded = decoded(gop, attention, 200);
+            let decoded = decoded(gop, decode_mode, 200);
             for pair in decoded.windows(2) {
                 let follows = pair[1] == pair[0] + 1;
                 prop_assert!(follows || (pair[1] > pair[0] && pair[1].is_multiple_of(gop)), "{:?}", pair);
