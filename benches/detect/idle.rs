@@ -10,7 +10,7 @@ use base::fragment::{Fragment, StreamRole};
 use base::picture::Frame;
 use base::time::Monotonic;
 use camera::{
-    Attention, RtspSource, SessionProgram, Source, StreamReport, StreamSettings, StreamSink, Transport,
+    DecodeMode, RtspSource, SessionProgram, Source, StreamReport, StreamSettings, StreamSink, Transport,
     prepare, supervise,
 };
 
@@ -56,7 +56,7 @@ pub fn run(mut arguments: impl Iterator<Item = String>) {
 struct Watching {
     gate: Gate,
     moved_at: Option<Monotonic>,
-    attention: Attention,
+    decode_mode: DecodeMode,
     frames: Arc<AtomicU64>,
 }
 
@@ -69,12 +69,12 @@ impl StreamSink for Watching {
             self.moved_at = Some(now);
         }
         let is_quiet = self.moved_at.is_some_and(|moved_at| now.since(moved_at) >= QUIET);
-        self.attention = if is_quiet { Attention::Idle } else { Attention::Awake };
+        self.decode_mode = if is_quiet { DecodeMode::KeyframesOnly } else { DecodeMode::AllFrames };
         self.frames.fetch_add(1, Ordering::Relaxed);
     }
     fn report(&mut self, _report: StreamReport) {}
-    fn attention(&mut self) -> Attention {
-        self.attention
+    fn decode_mode(&mut self) -> DecodeMode {
+        self.decode_mode
     }
 }
 
@@ -97,7 +97,7 @@ fn measured(url: String, idle_gap_max: Option<Duration>, span: Duration) -> (Dur
     let sink = Watching {
         gate: Gate::default(),
         moved_at: None,
-        attention: Attention::Awake,
+        decode_mode: DecodeMode::AllFrames,
         frames: frames.clone(),
     };
     let handle = supervise(stream, program, Box::new(sink));

@@ -14,7 +14,7 @@ use streetsim::Scene;
 use streetsim::suite::{Rule, Scenario, configuration};
 use wardwatch::config;
 use wardwatch::infer::Factory;
-use wardwatch::infer::{Analysis, Looked};
+use wardwatch::infer::{Analysis, InferenceOutcome};
 
 /// Time without a picture after which a stream is lost, as the configuration has it.
 const STALL_SECONDS: f64 = 10.0;
@@ -55,15 +55,15 @@ impl Watcher {
     /// Returns the events that begin or end on this frame.
     pub fn frame(&mut self, frame: &Frame) -> Vec<Event> {
         let glance = self.gate.as_mut().map(|gate| gate.glance(frame)).unwrap_or_default();
-        let glanced = self.analysis.glance(frame, &glance);
-        let mut events = glanced.events;
-        if glanced.want.is_some() {
-            let looked = self.analysis.look(frame).unwrap();
-            self.inferences += looked.parts.len() as u64;
+        let after_motion = self.analysis.take_motion(frame, &glance);
+        let mut events = after_motion.events;
+        if after_motion.want.is_some() {
+            let inferred = self.analysis.infer(frame).unwrap();
+            self.inferences += inferred.parts.len() as u64;
             if self.traces {
-                trace(frame, &looked);
+                trace(frame, &inferred);
             }
-            events.extend(looked.events);
+            events.extend(inferred.events);
         }
         events.into_iter().map(|told| told.event).collect()
     }
@@ -81,17 +81,17 @@ impl Watcher {
 
 /// Prints, in pixels of 640x360, the parts of an inference, its detections and the tracks (`+`: confirmed; `?`: not
 /// seen in this inference).
-fn trace(frame: &Frame, looked: &Looked) {
+fn trace(frame: &Frame, inferred: &InferenceOutcome) {
     let written = |rect: &Rect| {
         let [x, y, w, h] = [rect.x * 640.0, rect.y * 360.0, rect.w * 640.0, rect.h * 360.0];
         format!("{x:.0},{y:.0} {w:.0}x{h:.0}")
     };
-    let parts: Vec<_> = looked.parts.iter().map(|part| written(&part.crop)).collect();
+    let parts: Vec<_> = inferred.parts.iter().map(|part| written(&part.crop)).collect();
     println!("  {:>6.1} looks at {}", frame.pts.0 as f64 / 1e9, parts.join("; "));
-    for found in &looked.detections {
+    for found in &inferred.detections {
         println!("           found {} {:.2} at {}", found.label, found.score, written(&found.rect));
     }
-    for track in &looked.tracks {
+    for track in &inferred.tracks {
         let mark = if track.confirmed { "+" } else { " " };
         let seen = if track.last_seen == frame.at.monotonic { " " } else { "?" };
         println!("           {mark}{seen} {} {} at {}", track.id, track.label, written(&track.rect));

@@ -51,23 +51,23 @@ impl Gated {
 
     fn take(&mut self, frame: &Frame) -> Vec<Track> {
         let glance = self.gate.as_mut().map(|gate| gate.glance(frame)).unwrap_or_default();
-        let glanced = self.analysis.glance(frame, &glance);
-        self.events.extend(glanced.events.into_iter().map(|told| told.event));
-        if glanced.want.is_none() {
-            return glanced.tracks;
+        let after_motion = self.analysis.take_motion(frame, &glance);
+        self.events.extend(after_motion.events.into_iter().map(|told| told.event));
+        if after_motion.want.is_none() {
+            return after_motion.tracks;
         }
-        let looked = self.analysis.look(frame).unwrap();
-        self.events.extend(looked.events.into_iter().map(|told| told.event));
-        self.inferences += looked.parts.len() as u64;
-        for track in &looked.tracks {
-            let was_looked_at = looked.parts.iter().any(|part| lies_in(&track.rect, &part.crop));
+        let inferred = self.analysis.infer(frame).unwrap();
+        self.events.extend(inferred.events.into_iter().map(|told| told.event));
+        self.inferences += inferred.parts.len() as u64;
+        for track in &inferred.tracks {
+            let was_looked_at = inferred.parts.iter().any(|part| lies_in(&track.rect, &part.crop));
             if track.last_seen == frame.at.monotonic {
                 self.missed.remove(&track.id);
             } else if was_looked_at {
                 self.missed.insert(track.id);
             }
         }
-        looked.tracks
+        inferred.tracks
     }
 
     /// Returns false if the latest inference at its place did not find it.

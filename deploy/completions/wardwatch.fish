@@ -45,7 +45,7 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand check" -s h -l help 
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -l config -d 'The configuration; conf.d/*.toml beside it is read as well' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -l runtime-directory -d 'The folder that `wardwatch run` was given as --runtime-directory: a daemon that runs is asked there' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -l patience -d 'How long a camera may take to send what is needed' -r
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -l json -d 'Print one JSON array instead: `about`, `verdict` (pass, mind, fail), `what`, `remedy`'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -l json -d 'Print one JSON array instead: `about`, `verdict` (pass, mind for a warning, fail), `what`, `remedy`'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand status" -l runtime-directory -d 'The folder that `wardwatch run` was given as --runtime-directory' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand status" -l json -d 'Print one JSON object instead: what the daemon wrote, `age_seconds`, and `troubles`. Times are in UTC'

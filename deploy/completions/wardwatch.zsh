@@ -49,7 +49,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration; conf.d/*.toml beside it is read as well]:PATH:_files' \
 '--runtime-directory=[The folder that \`wardwatch run\` was given as --runtime-directory\: a daemon that runs is asked there]:FOLDER:_files' \
 '--patience=[How long a camera may take to send what is needed]:SECONDS:_default' \
-'--json[Print one JSON array instead\: \`about\`, \`verdict\` (pass, mind, fail), \`what\`, \`remedy\`]' \
+'--json[Print one JSON array instead\: \`about\`, \`verdict\` (pass, mind for a warning, fail), \`what\`, \`remedy\`]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0

@@ -28,16 +28,16 @@ const SHARP_CODES: f32 = 8.0;
 
 /// An event that opened or closed, with its snapshot.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct SentEvent {
     /// The event.
     pub event: Event,
     /// `None` where there is no picture, or none that is better than the one that was sent.
-    pub shot: Option<Shot>,
+    pub snapshot: Option<Snapshot>,
 }
 
 /// A snapshot: a frame with its subjects and bystanders.
 #[derive(Debug, Clone)]
-pub struct Shot {
+pub struct Snapshot {
     /// The picture; its samples are shared.
     pub picture: Picture,
     /// Time of the frame.
@@ -64,35 +64,35 @@ pub struct Shown {
 
 /// The best frames of one camera's open events: one each.
 #[derive(Debug, Default)]
-pub struct Portraits {
-    open: BTreeMap<AlertId, Portrait>,
+pub struct BestFrameSelector {
+    open: BTreeMap<AlertId, BestFrame>,
     /// The latest frame on which a track was seen, with its tracks.
     seen: Option<(Frame, Vec<Track>)>,
 }
 
 #[derive(Debug)]
-struct Portrait {
-    best: Shot,
+struct BestFrame {
+    best: Snapshot,
     /// Quality of the snapshot that was sent; `None` where the event waits to be sent.
     sent: Option<f32>,
 }
 
-impl Portraits {
+impl BestFrameSelector {
     /// Takes in a frame while events are open or wait to be sent: their ids, and the tracks that take part. Events that
     /// opened on the frame have been sent before.
-    pub fn look<'a>(
+    pub fn consider<'a>(
         &mut self,
         frame: &Frame,
         open: impl Iterator<Item = (AlertId, &'a [TrackId])>,
         tracks: &[Track],
     ) {
         for (id, members) in open {
-            let shot = Shot::of(frame, members, tracks);
+            let snapshot = Snapshot::of(frame, members, tracks);
             match self.open.get_mut(&id) {
-                Some(portrait) if shot.quality > portrait.best.quality => portrait.best = shot,
+                Some(best_frame) if snapshot.quality > best_frame.best.quality => best_frame.best = snapshot,
                 Some(_) => {}
                 None => {
-                    self.open.insert(id, Portrait { best: shot, sent: None });
+                    self.open.insert(id, BestFrame { best: snapshot, sent: None });
                 }
             }
         }
@@ -102,41 +102,46 @@ impl Portraits {
     }
 
     /// Gives each event its snapshot: an opening one this frame, a closing one the best frame if it is better enough.
-    pub fn tell(&mut self, frame: Option<&Frame>, events: Vec<Event>, tracks: &[Track]) -> Vec<Told> {
-        events.into_iter().map(|event| self.told(frame, event, tracks)).collect()
+    pub fn sent_events(
+        &mut self,
+        frame: Option<&Frame>,
+        events: Vec<Event>,
+        tracks: &[Track],
+    ) -> Vec<SentEvent> {
+        events.into_iter().map(|event| self.sent_event(frame, event, tracks)).collect()
     }
 
-    fn told(&mut self, frame: Option<&Frame>, event: Event, tracks: &[Track]) -> Told {
-        let shot = match event.phase {
+    fn sent_event(&mut self, frame: Option<&Frame>, event: Event, tracks: &[Track]) -> SentEvent {
+        let snapshot = match event.phase {
             Phase::Opened => {
-                let waited = self.open.remove(&event.id).map(|portrait| portrait.best);
-                let waited = waited.filter(|shot| shot.quality > 0.0);
-                let shot = waited.or_else(|| frame.map(|frame| self.opening(frame, &event, tracks)));
-                if let Some(shot) = shot.clone() {
-                    self.open.insert(event.id, Portrait { sent: Some(shot.quality), best: shot });
+                let waited = self.open.remove(&event.id).map(|best_frame| best_frame.best);
+                let waited = waited.filter(|snapshot| snapshot.quality > 0.0);
+                let snapshot = waited.or_else(|| frame.map(|frame| self.opening(frame, &event, tracks)));
+                if let Some(snapshot) = snapshot.clone() {
+                    self.open.insert(event.id, BestFrame { sent: Some(snapshot.quality), best: snapshot });
                 }
-                shot
+                snapshot
             }
             Phase::Closed => {
-                let portrait = self.open.remove(&event.id);
-                let is_better = |p: &Portrait| p.sent.is_none_or(|sent| p.best.quality > BETTER * sent);
-                portrait.filter(is_better).map(|portrait| portrait.best)
+                let best_frame = self.open.remove(&event.id);
+                let is_better = |p: &BestFrame| p.sent.is_none_or(|sent| p.best.quality > BETTER * sent);
+                best_frame.filter(is_better).map(|best_frame| best_frame.best)
             }
         };
-        Told { event, shot }
+        SentEvent { event, snapshot }
     }
 
     /// Snapshot of this frame; or of the latest one on which a subject was seen, where none is seen on this one.
-    fn opening(&self, frame: &Frame, event: &Event, tracks: &[Track]) -> Shot {
+    fn opening(&self, frame: &Frame, event: &Event, tracks: &[Track]) -> Snapshot {
         let members: Vec<TrackId> = event.subjects.iter().map(|subject| subject.track).collect();
-        let mut shot = Shot::of(frame, &members, tracks);
+        let mut snapshot = Snapshot::of(frame, &members, tracks);
         let is_recent = |seen: &Frame| {
             seen.epoch == frame.epoch && frame.at.monotonic.since(seen.at.monotonic) <= SEEN_MAX
         };
         if let Some((seen, tracks)) = self.seen.as_ref().filter(|(seen, _)| is_recent(seen)) {
-            let before = Shot::of(seen, &members, tracks);
-            if shot.quality == 0.0 && before.quality > 0.0 {
-                shot = before;
+            let before = Snapshot::of(seen, &members, tracks);
+            if snapshot.quality == 0.0 && before.quality > 0.0 {
+                snapshot = before;
             }
         }
         // A static object without a track is shown where the rule saw it.
@@ -144,17 +149,17 @@ impl Portraits {
             subject.label == Label::Moving && !tracks.iter().any(|track| track.id == subject.track)
         };
         let things = event.subjects.iter().filter(is_thing);
-        shot.subjects.extend(things.map(|thing| Shown {
+        snapshot.subjects.extend(things.map(|thing| Shown {
             label: thing.label,
             score: thing.score,
             rect: thing.rect,
             predicted: false,
         }));
-        shot
+        snapshot
     }
 }
 
-impl Shot {
+impl Snapshot {
     fn of(frame: &Frame, members: &[TrackId], tracks: &[Track]) -> Self {
         let (subjects, others): (Vec<&Track>, Vec<&Track>) =
             tracks.iter().partition(|track| members.contains(&track.id));
@@ -174,7 +179,7 @@ impl Shot {
     }
 }
 
-impl Shot {
+impl Snapshot {
     /// Marks of its subjects, to be drawn.
     pub fn marks(&self) -> Vec<Mark> {
         self.subjects.iter().map(|s| Mark::of(s.label, s.score, s.rect, s.predicted)).collect()
@@ -265,18 +270,19 @@ mod tests {
     fn shown_at(later: &[(u64, u8, Rect)]) -> Option<u64> {
         let small = track(1, 1, Rect::new(0.4, 0.4, 0.1, 0.2));
         let opened = event(Phase::Opened, &small);
-        let mut portraits = Portraits::default();
-        let told = portraits.tell(Some(&frame(1, 40)), vec![opened.clone()], std::slice::from_ref(&small));
-        assert_eq!(told[0].shot.as_ref().unwrap().at, stamp(1).wall, "the opening shows its own frame");
+        let mut best_frames = BestFrameSelector::default();
+        let sent =
+            best_frames.sent_events(Some(&frame(1, 40)), vec![opened.clone()], std::slice::from_ref(&small));
+        assert_eq!(sent[0].snapshot.as_ref().unwrap().at, stamp(1).wall, "the opening shows its own frame");
         for (second, codes, rect) in later {
             let seen = track(1, *second, *rect);
             let members = [TrackId(1)];
-            portraits.look(&frame(*second, *codes), [(opened.id, &members[..])].into_iter(), &[seen]);
+            best_frames.consider(&frame(*second, *codes), [(opened.id, &members[..])].into_iter(), &[seen]);
         }
         let closed = Event { id: opened.id, ..event(Phase::Closed, &small) };
-        let told = portraits.tell(None, vec![closed], &[]);
-        assert!(portraits.open.is_empty(), "nothing is kept for what is over");
-        told[0].shot.as_ref().map(|shot| shot.at.as_unix_millis() / 1000)
+        let sent = best_frames.sent_events(None, vec![closed], &[]);
+        assert!(best_frames.open.is_empty(), "nothing is kept for what is over");
+        sent[0].snapshot.as_ref().map(|snapshot| snapshot.at.as_unix_millis() / 1000)
     }
 
     #[test]
@@ -298,9 +304,19 @@ mod tests {
         let thing = track(9, 1, Rect::new(0.5, 0.5, 0.1, 0.1));
         let shown = |label| {
             let opened = event(Phase::Opened, &Track { label, ..thing.clone() });
-            let told =
-                Portraits::default().tell(Some(&frame(1, 40)), vec![opened], std::slice::from_ref(&passer));
-            told[0].shot.as_ref().unwrap().subjects.iter().map(|subject| subject.rect).collect::<Vec<Rect>>()
+            let sent = BestFrameSelector::default().sent_events(
+                Some(&frame(1, 40)),
+                vec![opened],
+                std::slice::from_ref(&passer),
+            );
+            sent[0]
+                .snapshot
+                .as_ref()
+                .unwrap()
+                .subjects
+                .iter()
+                .map(|subject| subject.rect)
+                .collect::<Vec<Rect>>()
         };
         assert_eq!(shown(Label::Moving), [thing.rect]);
         assert_eq!(shown(Label::TwoWheeler), [], "who is gone is not where they were");
@@ -310,17 +326,17 @@ mod tests {
     fn an_event_that_waited_shows_its_best_frame_so_far() {
         let large = track(1, 3, Rect::new(0.3, 0.3, 0.2, 0.4));
         let held = event(Phase::Opened, &large);
-        let mut portraits = Portraits::default();
+        let mut best_frames = BestFrameSelector::default();
         let members = [TrackId(1)];
         for (second, rect) in
             [(2, Rect::new(0.4, 0.4, 0.1, 0.2)), (3, large.rect), (4, Rect::new(0.9, 0.4, 0.1, 0.2))]
         {
             let seen = track(1, second, rect);
-            portraits.look(&frame(second, 40), [(held.id, &members[..])].into_iter(), &[seen]);
+            best_frames.consider(&frame(second, 40), [(held.id, &members[..])].into_iter(), &[seen]);
         }
-        let told = portraits.tell(Some(&frame(9, 40)), vec![held], &[]);
-        let shot = told[0].shot.as_ref().unwrap();
-        assert_eq!((shot.at, shot.subjects[0].rect), (stamp(3).wall, large.rect));
+        let sent = best_frames.sent_events(Some(&frame(9, 40)), vec![held], &[]);
+        let snapshot = sent[0].snapshot.as_ref().unwrap();
+        assert_eq!((snapshot.at, snapshot.subjects[0].rect), (stamp(3).wall, large.rect));
     }
 
     #[test]
@@ -328,14 +344,17 @@ mod tests {
         let seen = track(1, 3, Rect::new(0.3, 0.3, 0.2, 0.4));
         let opened = event(Phase::Opened, &seen);
         let shown = |before: Option<u64>, now: u64| {
-            let mut portraits = Portraits::default();
+            let mut best_frames = BestFrameSelector::default();
             if let Some(second) = before {
-                portraits.look(&frame(second, 40), std::iter::empty(), std::slice::from_ref(&seen));
+                best_frames.consider(&frame(second, 40), std::iter::empty(), std::slice::from_ref(&seen));
             }
-            let told =
-                portraits.tell(Some(&frame(now, 40)), vec![opened.clone()], std::slice::from_ref(&seen));
-            let shot = told[0].shot.clone().unwrap();
-            (shot.at, shot.subjects[0].predicted)
+            let sent = best_frames.sent_events(
+                Some(&frame(now, 40)),
+                vec![opened.clone()],
+                std::slice::from_ref(&seen),
+            );
+            let snapshot = sent[0].snapshot.clone().unwrap();
+            (snapshot.at, snapshot.subjects[0].predicted)
         };
         assert_eq!(shown(None, 3), (stamp(3).wall, false));
         assert_eq!(shown(Some(3), 4), (stamp(3).wall, false), "where he was seen a second ago");
@@ -348,8 +367,8 @@ mod tests {
         let subject = track(1, 1, Rect::new(0.1, 0.1, 0.1, 0.2));
         let other = track(2, 1, Rect::new(0.5, 0.1, 0.1, 0.2));
         let car = Track { label: Label::Car, ..track(3, 1, Rect::new(0.7, 0.1, 0.1, 0.2)) };
-        let shot = Shot::of(&frame(1, 40), &[TrackId(1)], &[subject, other.clone(), car]);
-        assert_eq!(shot.bystanders, [other.rect]);
-        assert_eq!(shot.subjects.len(), 1);
+        let snapshot = Snapshot::of(&frame(1, 40), &[TrackId(1)], &[subject, other.clone(), car]);
+        assert_eq!(snapshot.bystanders, [other.rect]);
+        assert_eq!(snapshot.subjects.len(), 1);
     }
 }

@@ -1,5 +1,5 @@
 //! Turns events into alerts. The thread that examined the frame draws the thumbnail and composes the message. One thread,
-//! the alert writer ([`Keeper`]), has it stored, so that a slow disk holds up no detector.
+//! the alert writer ([`AlertWriter`]), has it stored, so that a slow disk holds up no detector.
 
 mod best_frame;
 pub mod thumbnail;
@@ -19,11 +19,11 @@ use base::channel;
 use base::fault::chain;
 use base::ids::{BoxId, CameraId, WardId};
 use base::progress;
-pub use best_frame::{Portraits, Shot, Told};
+pub use best_frame::{BestFrameSelector, SentEvent, Snapshot};
 use clipstore::Store;
-use thumbnail::{Caption, Mark, Shroud};
+use thumbnail::{Caption, Mark, Redaction};
 use wardlink::{Outbox, Publisher};
-use writer::Keeper;
+use writer::AlertWriter;
 
 /// Alerts that may wait for the alert writer before detection waits too.
 const WAITING_MAX: usize = 64;
@@ -65,7 +65,7 @@ impl Alerts {
     ) -> std::io::Result<Self> {
         let (queue, waiting) = channel::blocking(WAITING_MAX);
         let (patience, impatience) = channel::blocking(1);
-        let body = move || Keeper::new(store, publisher, impatience).run(&waiting);
+        let body = move || AlertWriter::new(store, publisher, impatience).run(&waiting);
         let thread = std::thread::Builder::new().name("alerts".into()).spawn(body)?;
         let input = AlertInput {
             queue,
@@ -109,14 +109,14 @@ impl Alerts {
 
 impl AlertInput {
     /// Makes an alert of an event, with a thumbnail of its snapshot.
-    pub fn send(&self, told: Told) {
-        let Told { event, shot } = told;
+    pub fn send(&self, sent: SentEvent) {
+        let SentEvent { event, snapshot } = sent;
         let camera = self.cameras.lock().unwrap_or_else(PoisonError::into_inner).get(&event.camera).cloned();
         let Some(camera) = camera else {
             tracing::error!(camera = %event.camera, "an event of a camera that is not configured");
             return;
         };
-        let thumbnail = shot.and_then(|shot| self.thumbnail(&camera, &shot));
+        let thumbnail = snapshot.and_then(|snapshot| self.thumbnail(&camera, &snapshot));
         let clip = ClipRef {
             reference: event.id.to_string(),
             starts_at: event.opened_at.wall - camera.pre_roll,
@@ -138,14 +138,14 @@ impl AlertInput {
         }
     }
 
-    fn thumbnail(&self, camera: &config::Camera, shot: &Shot) -> Option<Thumbnail> {
-        let marks: Vec<Mark> = shot.marks();
-        let local = shot.at.to_timestamp().to_zoned(self.timezone.clone());
+    fn thumbnail(&self, camera: &config::Camera, snapshot: &Snapshot) -> Option<Thumbnail> {
+        let marks: Vec<Mark> = snapshot.marks();
+        let local = snapshot.at.to_timestamp().to_zoned(self.timezone.clone());
         let when = local.strftime("%Y-%m-%d %H:%M:%S").to_string();
         let caption = Caption { place: camera.camera.name.clone(), when };
-        let bystanders = if camera.hide_bystanders { shot.bystanders.as_slice() } else { &[] };
-        let shroud = Shroud { masks: &camera.privacy_masks, bystanders };
-        thumbnail::render(&shot.picture, &marks, &shroud, &caption)
+        let bystanders = if camera.hide_bystanders { snapshot.bystanders.as_slice() } else { &[] };
+        let redaction = Redaction { masks: &camera.privacy_masks, bystanders };
+        thumbnail::render(&snapshot.picture, &marks, &redaction, &caption)
             .inspect_err(
                 |error| tracing::error!(camera = %camera.camera.id, "no thumbnail: {}", chain(error)),
             )

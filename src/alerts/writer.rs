@@ -25,7 +25,7 @@ const RETRY: Duration = Duration::from_millis(500);
 const PENDING_MAX: usize = 64;
 
 /// The alert writer; see the module.
-pub struct Keeper {
+pub struct AlertWriter {
     store: Store,
     publisher: Arc<Publisher>,
     /// Closed when the daemon stops: then a store that fails is not waited for.
@@ -43,7 +43,7 @@ struct Pending {
     is_announced: bool,
 }
 
-impl Keeper {
+impl AlertWriter {
     pub fn new(store: Store, publisher: Arc<Publisher>, impatience: Receiver<()>) -> Self {
         Self { store, publisher, impatience, pending: VecDeque::new(), trouble: None }
     }
@@ -96,7 +96,7 @@ impl Keeper {
             return true;
         }
         let is_stopping = matches!(self.impatience.try_recv(), Err(TryRecvError::Disconnected));
-        let may_go = |pending: &Pending| is_stopping || self.is_told(pending);
+        let may_go = |pending: &Pending| is_stopping || self.is_acknowledged(pending);
         let Some(place) = self.pending.iter().position(may_go) else { return false };
         if let Some(pending) = self.pending.remove(place) {
             self.give_up(&pending);
@@ -171,14 +171,14 @@ impl Keeper {
     }
 
     /// True if it was sent and the broker has acknowledged it.
-    fn is_told(&self, pending: &Pending) -> bool {
+    fn is_acknowledged(&self, pending: &Pending) -> bool {
         let event = &pending.draft.event;
         pending.is_announced && !self.publisher.is_announcing(event.id, event.phase)
     }
 
     fn give_up(&self, pending: &Pending) {
         let camera = &pending.draft.camera.id;
-        if self.is_told(pending) {
+        if self.is_acknowledged(pending) {
             tracing::error!(%camera, "an alert was sent, and will not be kept");
         } else if pending.is_announced {
             tracing::error!(%camera, "an alert will not be kept; it is sent if the broker is reached in time");

@@ -22,7 +22,7 @@ pub(super) struct Args {
     /// How long a camera may take to send what is needed.
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
     patience: u64,
-    /// Print one JSON array instead: `about`, `verdict` (pass, mind, fail), `what`, `remedy`.
+    /// Print one JSON array instead: `about`, `verdict` (pass, mind for a warning, fail), `what`, `remedy`.
     #[arg(long)]
     json: bool,
 }
@@ -42,30 +42,30 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         found.push(finding);
     };
     examine(&args.config, &surroundings, Duration::from_secs(args.patience), &mut say);
-    let worst = found.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Pass);
+    let worst = found.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Ok);
     if args.json {
         println!("{}", serde_json::to_string_pretty(&found)?);
     } else {
         let count = |verdict| found.iter().filter(|finding| finding.verdict == verdict).count();
-        let [pass, mind, fail] = [Verdict::Pass, Verdict::Mind, Verdict::Fail].map(count);
-        println!("\n{pass} pass, {mind} to mind, {fail} fail");
+        let [ok, warnings, failed] = [Verdict::Ok, Verdict::Warning, Verdict::Failed].map(count);
+        println!("\n{ok} ok, {warnings} warning(s), {failed} failed");
     }
-    Ok(if worst == Verdict::Fail { ExitCode::from(super::FOUND) } else { ExitCode::SUCCESS })
+    Ok(if worst == Verdict::Failed { ExitCode::from(super::FOUND) } else { ExitCode::SUCCESS })
 }
 
 fn print(finding: &Finding) {
     let (word, colour) = match finding.verdict {
-        Verdict::Pass => ("pass", "32"),
-        Verdict::Mind => ("mind", "33"),
-        Verdict::Fail => ("FAIL", "31"),
+        Verdict::Ok => ("ok", "32"),
+        Verdict::Warning => ("warning", "33"),
+        Verdict::Failed => ("failed", "31"),
     };
     let word = if std::io::stdout().is_terminal() {
-        format!("\x1b[{colour}m{word}\x1b[0m")
+        format!("\x1b[{colour}m{word:<7}\x1b[0m")
     } else {
-        word.to_owned()
+        format!("{word:<7}")
     };
     println!("{word}  {}: {}", finding.about, finding.what);
     if let Some(remedy) = &finding.remedy {
-        println!("      > {remedy}");
+        println!("         > {remedy}");
     }
 }

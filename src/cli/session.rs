@@ -8,20 +8,20 @@ pub(super) struct Args {
     /// Bring the list of GStreamer plugins up to date and end.
     #[arg(long)]
     prepare: bool,
-    /// Put up a session's walls and run against each of them.
+    /// Apply a session's sandbox and try to break each of its rules.
     #[arg(long)]
-    try_walls: bool,
+    try_sandbox: bool,
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    if args.try_walls {
-        return try_walls();
+    if args.try_sandbox {
+        return try_sandbox();
     }
     if args.prepare { camera::prepare_child() } else { camera::run_child() }
 }
 
-fn try_walls() -> ExitCode {
-    match camera::try_walls() {
+fn try_sandbox() -> ExitCode {
+    match camera::try_sandbox() {
         Ok(tries) => {
             for (what, refused) in &tries {
                 println!("{what}: {}", if *refused { "refused" } else { "allowed" });
@@ -29,7 +29,7 @@ fn try_walls() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(missing) => {
-            missing.iter().for_each(|wall| println!("not applied: {wall}"));
+            missing.iter().for_each(|rule| println!("not applied: {rule}"));
             ExitCode::from(super::FOUND)
         }
     }

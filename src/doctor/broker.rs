@@ -18,10 +18,10 @@ pub(super) fn examine(settings: &Settings, running: Option<&State>, say: &mut dy
         Ok(None) if settings.tls.is_some() => {
             let remedy =
                 "where the broker asks for one: `wardwatch keygen`, then broker.cert_file and key_file";
-            say(Finding::mind("certificate", "the box has none of its own", remedy));
+            say(Finding::warning("certificate", "the box has none of its own", remedy));
         }
         Ok(None) => {}
-        Err(error) => say(Finding::fail("certificate", chain(&error), "see deploy/mosquitto/README.md")),
+        Err(error) => say(Finding::failed("certificate", chain(&error), "see deploy/mosquitto/README.md")),
     }
     let about = format!("broker {}:{}", settings.host, settings.port);
     let outcome = match running {
@@ -33,26 +33,28 @@ pub(super) fn examine(settings: &Settings, running: Option<&State>, say: &mut dy
         },
     };
     say(match outcome {
-        Ok(what) => Finding::pass(about.clone(), what),
-        Err(reason) => Finding::fail(about.clone(), reason, "alerts wait in the outbox until this is mended"),
+        Ok(what) => Finding::ok(about.clone(), what),
+        Err(reason) => {
+            Finding::failed(about.clone(), reason, "alerts wait in the outbox until this is mended")
+        }
     });
     for warning in running.iter().flat_map(|state| &state.broker.warnings) {
         let remedy = "alerts leave meanwhile, late or without their pictures";
-        say(Finding::mind(about.clone(), warning.clone(), remedy));
+        say(Finding::warning(about.clone(), warning.clone(), remedy));
     }
 }
 
 fn of_the_certificate(end: WallTime, now: WallTime) -> Finding {
     if end <= now {
         let remedy = "is the clock right? else have a new one signed: `wardwatch keygen`";
-        return Finding::fail("certificate", format!("it ended at {end}"), remedy);
+        return Finding::failed("certificate", format!("it ended at {end}"), remedy);
     }
     let days = end.since(now).as_secs() / 86_400;
     let what = format!("good until {end}, {days} more days");
     if end.since(now) < CERTIFICATE_LEFT {
-        return Finding::mind("certificate", what, "have a new one signed soon: `wardwatch keygen`");
+        return Finding::warning("certificate", what, "have a new one signed soon: `wardwatch keygen`");
     }
-    Finding::pass("certificate", what)
+    Finding::ok("certificate", what)
 }
 
 #[cfg(test)]
@@ -66,7 +68,7 @@ mod tests {
         let verdict = |days| of_the_certificate(at(days), at(0)).verdict;
         assert_eq!(
             [-1, 0, 29, 31].map(verdict),
-            [Verdict::Fail, Verdict::Fail, Verdict::Mind, Verdict::Pass]
+            [Verdict::Failed, Verdict::Failed, Verdict::Warning, Verdict::Ok]
         );
     }
 }

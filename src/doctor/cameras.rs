@@ -32,18 +32,18 @@ pub(super) fn as_told(
         let told = state.status.cameras.iter().find(|told| told.id == *id);
         say(match told {
             Some(told) if told.state == StreamState::Live && !told.notes.is_empty() => {
-                Finding::mind(about, told.notes.join("; "), "see `wardwatch status`")
+                Finding::warning(about, told.notes.join("; "), "see `wardwatch status`")
             }
             Some(told) if matches!(told.state, StreamState::Live | StreamState::Ended) => {
                 let skipped = told.input.and_then(|input| input.in_words());
                 let skipped = skipped.map_or(String::new(), |words| format!("; {words}"));
-                Finding::pass(about, format!("live since {}, as the daemon says{skipped}", told.since))
+                Finding::ok(about, format!("live since {}, as the daemon says{skipped}", told.since))
             }
             Some(told) => {
                 let why = told.reason.as_deref().unwrap_or("no picture yet");
-                Finding::fail(about, why, "see `wardwatch status`")
+                Finding::failed(about, why, "see `wardwatch status`")
             }
-            None => Finding::fail(about, "the daemon does not know it", "systemctl reload wardwatch"),
+            None => Finding::failed(about, "the daemon does not know it", "systemctl reload wardwatch"),
         });
     }
     None
@@ -65,7 +65,7 @@ pub(super) fn connect(
     let sum = match prepare(&program) {
         Ok(()) => listen(settings, &program, patience, say),
         Err(error) => {
-            say(Finding::fail("cameras", error.to_string(), "install what is missing"));
+            say(Finding::failed("cameras", error.to_string(), "install what is missing"));
             None
         }
     };
@@ -140,24 +140,28 @@ impl Outcome {
             // Most reasons end with the remedy.
             let usual = "does another player show this stream?";
             let (what, remedy) = reason.rsplit_once("; ").unwrap_or((&reason, usual));
-            return Finding::fail(about, what, remedy);
+            return Finding::failed(about, what, remedy);
         };
         let picture = format!("{:?} {}x{}", facts.codec, facts.width, facts.height).to_lowercase();
         if stream.watch_fps_max.is_some() && self.frames == 0 {
             let remedy =
                 "is a decoder for it installed (gstreamer1.0-libav)? does the camera send key frames?";
-            return Finding::fail(about, format!("{picture}, and no picture of it could be decoded"), remedy);
+            return Finding::failed(
+                about,
+                format!("{picture}, and no picture of it could be decoded"),
+                remedy,
+            );
         }
         let Some(rate) = self.bytes_per_second() else {
             return if stream.record {
                 let remedy = "does the camera send key frames? set its key frame interval to 1 or 2 s";
-                Finding::fail(
+                Finding::failed(
                     about,
                     format!("{picture}, and no fragment within {} s", patience.as_secs()),
                     remedy,
                 )
             } else {
-                Finding::pass(about, picture)
+                Finding::ok(about, picture)
             };
         };
         let gop = self.duration / u32::try_from(self.fragments).unwrap_or(1).max(1);
@@ -165,16 +169,16 @@ impl Outcome {
         let what =
             format!("{picture}, {:.1} Mbit/s, fragments of {:.1} s{skipped}", rate * 8e-6, gop.as_secs_f64());
         if self.is_gop_long || gop > GOP_MAX {
-            return Finding::mind(
+            return Finding::warning(
                 about,
                 what,
                 "set the camera's key frame interval to 1 or 2 s: what is not whole cannot be sought in",
             );
         }
         match self.health.notes(self.facts.as_ref()).as_slice() {
-            [] => Finding::pass(about, what),
+            [] => Finding::ok(about, what),
             notes => {
-                Finding::mind(about, format!("{what}; {}", notes.join("; ")), "see the camera's settings")
+                Finding::warning(about, format!("{what}; {}", notes.join("; ")), "see the camera's settings")
             }
         }
     }

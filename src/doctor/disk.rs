@@ -35,7 +35,7 @@ pub(super) fn examine(
             say(space(settings, &folder, left, need));
         }
         Err(error) => {
-            say(Finding::fail(
+            say(Finding::failed(
                 "disk space",
                 format!("{}: {error}", folder.display()),
                 "is the disk mounted?",
@@ -45,13 +45,13 @@ pub(super) fn examine(
     if let Some(problem) = inspect::index_problem(&settings.directory) {
         let remedy = "`wardwatch store check` says what is wrong; where the index is lost or damaged, the next start builds it \
                       anew from the clip files";
-        say(Finding::mind("store index", problem, remedy));
+        say(Finding::warning("store index", problem, remedy));
     }
     match measure(&folder) {
         Ok(speed) => say(speed.finding(&folder, need)),
         Err(error) => {
             let remedy = "is the disk mounted for writing, and does the daemon's user own the folder?";
-            say(Finding::fail("disk speed", format!("{}: {error}", folder.display()), remedy));
+            say(Finding::failed("disk speed", format!("{}: {error}", folder.display()), remedy));
         }
     }
 }
@@ -83,7 +83,7 @@ fn space(settings: &Settings, folder: &Path, left: u64, need: f64) -> Finding {
     let gib = room as f64 / (1u64 << 30) as f64;
     let what = format!("{}: footage may have {gib:.1} GiB, which is {lasts} of it", folder.display());
     if hours < 24.0 {
-        return Finding::fail(
+        return Finding::failed(
             "disk space",
             what,
             "a larger disk, or store.free_bytes_min and clip_bytes_max by it",
@@ -91,9 +91,9 @@ fn space(settings: &Settings, folder: &Path, left: u64, need: f64) -> Finding {
     }
     if settings.clip_bytes_max > available {
         let remedy = "store.clip_bytes_max is more than the disk holds: what counts is free_bytes_min";
-        return Finding::mind("disk space", what, remedy);
+        return Finding::warning("disk space", what, remedy);
     }
-    Finding::pass("disk space", what)
+    Finding::ok("disk space", what)
 }
 
 /// Measured speed of a disk.
@@ -115,20 +115,20 @@ impl Speed {
             mb(need)
         );
         if self.bytes_per_second < need {
-            return Finding::fail(
+            return Finding::failed(
                 "disk speed",
                 what,
                 "footage will be lost: a faster disk, or fewer bits a second",
             );
         }
         if self.bytes_per_second < SPARE * need || self.sync > SYNC_MAX {
-            return Finding::mind(
+            return Finding::warning(
                 "disk speed",
                 what,
                 "it works while nothing else uses the disk; cards wear out",
             );
         }
-        Finding::pass("disk speed", what)
+        Finding::ok("disk speed", what)
     }
 }
 
@@ -174,19 +174,19 @@ mod tests {
             let speed = Speed { bytes_per_second, sync: Duration::from_millis(millis) };
             speed.finding(Path::new("/"), 2e6).verdict
         };
-        assert_eq!(verdict(20e6, 10), Verdict::Pass);
-        assert_eq!(verdict(20e6, 900), Verdict::Mind);
-        assert_eq!(verdict(5e6, 10), Verdict::Mind);
-        assert_eq!(verdict(1e6, 10), Verdict::Fail);
+        assert_eq!(verdict(20e6, 10), Verdict::Ok);
+        assert_eq!(verdict(20e6, 900), Verdict::Warning);
+        assert_eq!(verdict(5e6, 10), Verdict::Warning);
+        assert_eq!(verdict(1e6, 10), Verdict::Failed);
 
         let mut settings = Settings::new("/nowhere".into());
         let verdict = |settings: &Settings, left| space(settings, Path::new("/"), left, 1e6).verdict;
-        assert_eq!(verdict(&settings, 1 << 30), Verdict::Fail, "nothing is left beside what stays free");
-        assert_eq!(verdict(&settings, 50 << 30), Verdict::Fail, "half a day");
-        assert_eq!(verdict(&settings, 95 << 30), Verdict::Mind, "less than the limit");
-        assert_eq!(verdict(&settings, 200 << 30), Verdict::Pass);
+        assert_eq!(verdict(&settings, 1 << 30), Verdict::Failed, "nothing is left beside what stays free");
+        assert_eq!(verdict(&settings, 50 << 30), Verdict::Failed, "half a day");
+        assert_eq!(verdict(&settings, 95 << 30), Verdict::Warning, "less than the limit");
+        assert_eq!(verdict(&settings, 200 << 30), Verdict::Ok);
         settings.clip_bytes_max = 10 << 30;
-        assert_eq!(verdict(&settings, 200 << 30), Verdict::Fail, "three hours");
+        assert_eq!(verdict(&settings, 200 << 30), Verdict::Failed, "three hours");
     }
 
     #[test]

@@ -22,14 +22,16 @@ use base::time::ClockState;
 
 /// Outcome of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// As it should be.
-    Pass,
-    /// Warning: the box works, and an operator should know of this.
-    Mind,
+    #[serde(rename = "pass")]
+    Ok,
+    /// The box works, and an operator should know of this. JSON keeps the older name.
+    #[serde(rename = "mind")]
+    Warning,
     /// The box does not do what it should.
-    Fail,
+    #[serde(rename = "fail")]
+    Failed,
 }
 
 /// Finding about one thing.
@@ -47,17 +49,17 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn pass(about: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { about: about.into(), verdict: Verdict::Pass, what: what.into(), remedy: None }
+    fn ok(about: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { about: about.into(), verdict: Verdict::Ok, what: what.into(), remedy: None }
     }
 
-    fn mind(about: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+    fn warning(about: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         let remedy = Some(remedy.into());
-        Self { about: about.into(), verdict: Verdict::Mind, what: what.into(), remedy }
+        Self { about: about.into(), verdict: Verdict::Warning, what: what.into(), remedy }
     }
 
-    fn fail(about: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Fail, ..Self::mind(about, what, remedy) }
+    fn failed(about: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Failed, ..Self::warning(about, what, remedy) }
     }
 }
 
@@ -68,22 +70,24 @@ pub fn examine(config: &Path, surroundings: &Surroundings, patience: Duration, s
         Ok(settings) => settings,
         Err(problems) => {
             let remedy = "mend it, and look with `wardwatch check`; nothing else was looked at";
-            return say(Finding::fail("configuration", problems.to_string(), remedy));
+            return say(Finding::failed("configuration", problems.to_string(), remedy));
         }
     };
     let (cameras, rules) = (settings.cameras.len(), settings.rules.len());
     let counts = format!("{}: {cameras} camera(s), {rules} rule(s)", config.display());
     say(match (cameras, rules) {
-        (0, _) => Finding::fail("configuration", counts, "write a [camera.ID]"),
-        (_, 0) => Finding::mind("configuration", counts, "it records, and alerts nobody: write a [rule.ID]"),
-        _ => Finding::pass("configuration", counts),
+        (0, _) => Finding::failed("configuration", counts, "write a [camera.ID]"),
+        (_, 0) => {
+            Finding::warning("configuration", counts, "it records, and alerts nobody: write a [rule.ID]")
+        }
+        _ => Finding::ok("configuration", counts),
     });
     model(&settings, say);
     say(of_the_clock(SystemClock.now().clock));
     let running = running(surroundings);
     if let Some(state) = &running {
         let what = format!("wardwatch {} runs (process {})", state.status.version, state.pid);
-        say(Finding::pass("daemon", what));
+        say(Finding::ok("daemon", what));
     }
     let bytes_per_second = match &running {
         Some(state) => cameras::as_told(&settings, state, say),
@@ -107,12 +111,12 @@ fn model(settings: &config::Settings, say: &mut dyn FnMut(Finding)) {
             let model = factory.model();
             let hash =
                 model.sha256.as_deref().map_or(String::new(), |hash| format!(", sha256 {}", &hash[..12]));
-            say(Finding::pass("model", format!("{}{hash}", model.name)));
+            say(Finding::ok("model", format!("{}{hash}", model.name)));
             network::examine(settings, &factory, say);
         }
         Err(error) => {
             let remedy = "see `wardwatch model check`, or write model = \"street-nano\" into [detector]";
-            say(Finding::fail("model", chain(&error), remedy));
+            say(Finding::failed("model", chain(&error), remedy));
         }
     }
 }
@@ -120,14 +124,14 @@ fn model(settings: &config::Settings, say: &mut dyn FnMut(Finding)) {
 fn of_the_clock(state: ClockState) -> Finding {
     let now = clock::wall();
     match state {
-        ClockState::Synced => Finding::pass("clock", format!("{now}, synchronised")),
+        ClockState::Synced => Finding::ok("clock", format!("{now}, synchronised")),
         ClockState::Holdover => {
             let remedy = "footage and alerts say so; see `timedatectl timesync-status`";
-            Finding::mind("clock", format!("{now}, running free since it was synchronised"), remedy)
+            Finding::warning("clock", format!("{now}, running free since it was synchronised"), remedy)
         }
         ClockState::Unsynced => {
             let remedy = "certificates may seem invalid, and schedules be wrong: is the network there? see `timedatectl`";
-            Finding::fail("clock", format!("{now}, never synchronised since the box has power"), remedy)
+            Finding::failed("clock", format!("{now}, never synchronised since the box has power"), remedy)
         }
     }
 }
@@ -139,9 +143,9 @@ mod tests {
     #[test]
     fn a_clock_that_was_never_set_fails_and_one_that_was_does_not() {
         let verdict = |state| of_the_clock(state).verdict;
-        assert_eq!(verdict(ClockState::Synced), Verdict::Pass);
-        assert_eq!(verdict(ClockState::Holdover), Verdict::Mind);
-        assert_eq!(verdict(ClockState::Unsynced), Verdict::Fail);
+        assert_eq!(verdict(ClockState::Synced), Verdict::Ok);
+        assert_eq!(verdict(ClockState::Holdover), Verdict::Warning);
+        assert_eq!(verdict(ClockState::Unsynced), Verdict::Failed);
     }
 
     #[test]
@@ -152,6 +156,9 @@ mod tests {
         let mut found = Vec::new();
         examine(&path, &Surroundings::default(), Duration::from_secs(1), &mut |finding| found.push(finding));
         assert_eq!(found.len(), 1);
-        assert!(found[0].verdict == Verdict::Fail && found[0].what.contains("wardwatch.toml:2"), "{found:?}");
+        assert!(
+            found[0].verdict == Verdict::Failed && found[0].what.contains("wardwatch.toml:2"),
+            "{found:?}"
+        );
     }
 }

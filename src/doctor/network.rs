@@ -56,7 +56,7 @@ pub(super) fn examine(settings: &config::Settings, factory: &Factory, say: &mut 
     let Some(model) = factory.network() else { return };
     match measured(settings, model) {
         Ok(findings) => findings.into_iter().for_each(say),
-        Err(error) => say(Finding::fail("inference", error.to_string(), "see `wardwatch model check`")),
+        Err(error) => say(Finding::failed("inference", error.to_string(), "see `wardwatch model check`")),
     }
 }
 
@@ -82,11 +82,11 @@ fn of_this(demand: &Demand, model: &Model, look: Duration) -> Finding {
         full / *cameras as f64
     );
     if demand.is_carried(look) {
-        return Finding::pass("inference", what);
+        return Finding::ok("inference", what);
     }
     let remedy = "what moves will be lost at busy times: name a lighter network or a smaller input_size in [detector], lower \
                   fps_max of cameras, or raise cpu_share_max";
-    Finding::mind("inference", what, remedy)
+    Finding::warning("inference", what, remedy)
 }
 
 /// A network that can be downloaded.
@@ -147,7 +147,7 @@ fn of_others(demand: &Demand, manifest: &Manifest, others: &[Other]) -> Finding 
         }
         None => what += &format!(". {} is the best of what this box can carry", manifest.name),
     }
-    Finding::pass("other networks", what)
+    Finding::ok("other networks", what)
 }
 
 fn millis(span: Duration) -> f64 {
@@ -184,7 +184,7 @@ mod tests {
             other("unknown", None, 20),
         ];
         let finding = of_others(&demand, &built_in(), &others);
-        assert_eq!(finding.verdict, super::super::Verdict::Pass);
+        assert_eq!(finding.verdict, super::super::Verdict::Ok);
         for words in [
             "heavy is too heavy for these cameras (about 200 ms, 1.2 looks a second of each)",
             "good can be carried (about 100 ms, 2.5 looks a second of each)",
@@ -206,9 +206,9 @@ mod tests {
         let model = Model::load(std::path::Path::new(BUILT_IN)).unwrap();
         let demand = Demand { cameras: 16, full: 80.0, enough: 32.0, cores: 1.0 };
         let finding = of_this(&demand, &model, Duration::from_millis(40));
-        assert_eq!(finding.verdict, super::super::Verdict::Mind);
+        assert_eq!(finding.verdict, super::super::Verdict::Warning);
         assert!(finding.what.contains("1.6 looks a second of each of 16 camera(s)"), "{}", finding.what);
         assert!(finding.remedy.unwrap().contains("lighter network"));
-        assert_eq!(of_this(&demand, &model, Duration::from_millis(20)).verdict, super::super::Verdict::Pass);
+        assert_eq!(of_this(&demand, &model, Duration::from_millis(20)).verdict, super::super::Verdict::Ok);
     }
 }

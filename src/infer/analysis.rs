@@ -1,7 +1,7 @@
 //! Analysis of one camera: the motion check decides on inference; inference runs detector, tracker and rules in a row.
 //! The daemon, `replay` and the benches run the same code.
 
-use crate::alerts::{Portraits, Told};
+use crate::alerts::{BestFrameSelector, SentEvent};
 use ::analysis::budget::{Urgency, Want};
 use ::analysis::regions::{Look as Part, Plan, Planner, View};
 use ::analysis::rules::{Look, Note, RuleSet, RuleSettings};
@@ -24,18 +24,18 @@ const TRACK_PART: f32 = 0.5;
 
 /// Result of the motion check of a frame.
 #[derive(Debug, Clone)]
-pub struct Glanced {
+pub struct MotionOutcome {
     /// The frame's demand for inference; `None` if none is due.
     pub want: Option<Want>,
     /// The tracks, at their expected positions.
     pub tracks: Vec<Track>,
     /// Events that opened or closed.
-    pub events: Vec<Told>,
+    pub events: Vec<SentEvent>,
 }
 
 /// Result of inference on a frame.
 #[derive(Debug, Clone)]
-pub struct Looked {
+pub struct InferenceOutcome {
     /// Parts of the frame that were examined; empty if nothing was due any more.
     pub parts: Vec<Part>,
     /// Detections, with riders and their vehicles merged.
@@ -43,10 +43,10 @@ pub struct Looked {
     /// The tracks on the frame.
     pub tracks: Vec<Track>,
     /// Events that opened or closed.
-    pub events: Vec<Told>,
+    pub events: Vec<SentEvent>,
 }
 
-impl Looked {
+impl InferenceOutcome {
     /// Pixels of input of all parts.
     pub fn pixels(&self) -> u64 {
         self.parts.iter().map(Part::pixels).sum()
@@ -61,7 +61,7 @@ pub struct Analysis {
     epoch: Option<Epoch>,
     tracker: Tracker,
     rules: RuleSet,
-    portraits: Portraits,
+    best_frames: BestFrameSelector,
     /// View integrity monitor, where a rule asks for the view quality.
     optician: Option<Optician>,
     optics: Option<Optics>,
@@ -86,7 +86,7 @@ impl Analysis {
             tracker,
             optician: rules.wants_optics().then(Optician::default),
             rules,
-            portraits: Portraits::default(),
+            best_frames: BestFrameSelector::default(),
             optics: None,
             standing: Vec::new(),
         }
@@ -103,13 +103,13 @@ impl Analysis {
     }
 
     /// Takes in a frame's motion check, with or without inference to follow: tracks and rules go on. Costs little.
-    pub fn glance(&mut self, frame: &Frame, glance: &Glance) -> Glanced {
+    pub fn take_motion(&mut self, frame: &Frame, glance: &Glance) -> MotionOutcome {
         let severity = self.rules.severity_at(frame.at.wall);
         self.optics = self.optician.as_mut().map(|optician| optician.look(frame));
         if self.planner.is_none() {
             let pixels = Part::whole(self.detector.input_sizes()).pixels();
             let want = Want { urgency: Urgency::Motion, severity, pixels };
-            return Glanced { want: Some(want), tracks: Vec::new(), events: Vec::new() };
+            return MotionOutcome { want: Some(want), tracks: Vec::new(), events: Vec::new() };
         }
         self.begin(frame.epoch);
         self.standing.clone_from(&glance.standing);
@@ -127,17 +127,22 @@ impl Analysis {
         }
         let plan = self.plan(frame, &forecast);
         let want = plan.map(|plan| Want { urgency: plan.urgency, severity, pixels: plan.pixels() });
-        Glanced { want, tracks, events }
+        MotionOutcome { want, tracks, events }
     }
 
     /// Runs inference where it is due on a frame after its motion check. Blocks for one or two inferences.
-    pub fn look(&mut self, frame: &Frame) -> Result<Looked, InferenceError> {
+    pub fn infer(&mut self, frame: &Frame) -> Result<InferenceOutcome, InferenceError> {
         self.begin(frame.epoch);
         let at = frame.at.monotonic;
         let forecast = self.tracker.forecast(at);
         let Some(plan) = self.plan(frame, &forecast) else {
             let tracks = self.tracker.glance(at, frame.epoch, &[]);
-            return Ok(Looked { parts: Vec::new(), detections: Vec::new(), tracks, events: Vec::new() });
+            return Ok(InferenceOutcome {
+                parts: Vec::new(),
+                detections: Vec::new(),
+                tracks,
+                events: Vec::new(),
+            });
         };
         let Sight { detections, cut } = self.detector.look(frame, &plan.looks)?;
         let detections = subjects(&detections, self.detector.includes_riders());
@@ -149,19 +154,19 @@ impl Analysis {
             planner.looked(at, &plan, &self.tracker.forecast(at), &found, &cut);
         }
         let events = self.step(frame, &tracks);
-        Ok(Looked { parts: plan.looks, detections, tracks, events })
+        Ok(InferenceOutcome { parts: plan.looks, detections, tracks, events })
     }
 
     /// Closes the open events, since the picture is gone.
-    pub fn close_all(&mut self, at: Stamp) -> Vec<Told> {
+    pub fn close_all(&mut self, at: Stamp) -> Vec<SentEvent> {
         let events = self.rules.close_all(at);
-        self.portraits.tell(None, events, &[])
+        self.best_frames.sent_events(None, events, &[])
     }
 
     /// Runs the rules for a missing picture. Called every few seconds while there is none.
-    pub fn absent(&mut self, at: Stamp) -> Vec<Told> {
+    pub fn absent(&mut self, at: Stamp) -> Vec<SentEvent> {
         let events = self.rules.absent(at);
-        self.portraits.tell(None, events, &[])
+        self.best_frames.sent_events(None, events, &[])
     }
 
     /// True if a rule uses [`Analysis::absent`].
@@ -169,21 +174,21 @@ impl Analysis {
         self.rules.wants_absence()
     }
 
-    fn step(&mut self, frame: &Frame, tracks: &[Track]) -> Vec<Told> {
+    fn step(&mut self, frame: &Frame, tracks: &[Track]) -> Vec<SentEvent> {
         let optics = self.optics.as_ref();
         let at = frame.at.monotonic;
         let standing: Vec<Remnant> =
             self.standing.iter().filter(|remnant| !is_somebodys(remnant, tracks, at)).copied().collect();
         let standing = standing.as_slice();
         let events = self.rules.step(&Look { at: frame.at, epoch: frame.epoch, tracks, standing, optics });
-        let told = self.portraits.tell(Some(frame), events, tracks);
+        let sent = self.best_frames.sent_events(Some(frame), events, tracks);
         let open: Vec<(AlertId, Vec<TrackId>)> = self
             .rules
             .open()
             .map(|event| (event.id, event.subjects.iter().map(|subject| subject.track).collect()))
             .collect();
-        self.portraits.look(frame, open.iter().map(|(id, members)| (*id, members.as_slice())), tracks);
-        told
+        self.best_frames.consider(frame, open.iter().map(|(id, members)| (*id, members.as_slice())), tracks);
+        sent
     }
 
     fn plan(&self, frame: &Frame, tracks: &[Forecast]) -> Option<Plan> {

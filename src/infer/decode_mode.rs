@@ -6,7 +6,7 @@ use std::time::Duration;
 use analysis::Gate;
 use base::picture::Frame;
 use base::time::Monotonic;
-use camera::Attention;
+use camera::DecodeMode;
 
 /// Time without motion after which key frames will do. Longer than a gap in traffic, since each change of mode costs a
 /// GOP's decoding.
@@ -14,20 +14,20 @@ const QUIET: Duration = Duration::from_secs(10);
 
 /// Decode mode controller of one stream: checks its frames for motion.
 #[derive(Debug)]
-pub struct Vigil {
+pub struct DecodeModeController {
     gate: Gate,
     moved_at: Option<Monotonic>,
-    attention: Attention,
+    decode_mode: DecodeMode,
 }
 
-impl Vigil {
+impl DecodeModeController {
     /// Starts with all frames, until nothing has moved for [`QUIET`].
     pub fn new(gate: Gate) -> Self {
-        Self { gate, moved_at: None, attention: Attention::Awake }
+        Self { gate, moved_at: None, decode_mode: DecodeMode::AllFrames }
     }
 
     /// Checks a frame for motion, and chooses the mode.
-    pub fn look(&mut self, frame: &Frame) {
+    pub fn check(&mut self, frame: &Frame) {
         let glance = self.gate.glance(frame);
         let now = frame.at.monotonic;
         if glance.began_again || !glance.regions.is_empty() {
@@ -35,12 +35,12 @@ impl Vigil {
         }
         let moved_at = *self.moved_at.get_or_insert(now);
         let is_quiet = now >= moved_at && now.since(moved_at) >= QUIET;
-        self.attention = if is_quiet { Attention::Idle } else { Attention::Awake };
+        self.decode_mode = if is_quiet { DecodeMode::KeyframesOnly } else { DecodeMode::AllFrames };
     }
 
     /// Decode mode after the last frame.
-    pub fn attention(&self) -> Attention {
-        self.attention
+    pub fn decode_mode(&self) -> DecodeMode {
+        self.decode_mode
     }
 }
 
@@ -66,22 +66,26 @@ mod tests {
     }
 
     #[test]
-    fn idle_after_ten_quiet_seconds_awake_at_the_first_key_frame_with_somebody() {
-        let mut vigil = Vigil::new(Gate::default());
-        let mut look = |second: f32, thing| {
-            vigil.look(&frame(second, thing));
-            vigil.attention()
+    fn key_frames_after_ten_quiet_seconds_all_frames_at_the_first_key_frame_with_somebody() {
+        let mut controller = DecodeModeController::new(Gate::default());
+        let mut mode_at = |second: f32, thing| {
+            controller.check(&frame(second, thing));
+            controller.decode_mode()
         };
         for step in 0..50 {
-            assert_eq!(look(step as f32 * 0.2, None), Attention::Awake, "step {step}");
+            assert_eq!(mode_at(step as f32 * 0.2, None), DecodeMode::AllFrames, "step {step}");
         }
         for step in 5..15 {
-            assert_eq!(look(step as f32 * 2.0, None), Attention::Idle, "key frame {step}");
+            assert_eq!(mode_at(step as f32 * 2.0, None), DecodeMode::KeyframesOnly, "key frame {step}");
         }
-        assert_eq!(look(30.0, Some(200)), Attention::Awake, "somebody came between two key frames");
+        assert_eq!(mode_at(30.0, Some(200)), DecodeMode::AllFrames, "somebody came between two key frames");
         for step in 1..45 {
-            assert_eq!(look(30.0 + step as f32 * 0.2, None), Attention::Awake, "a gap in traffic, {step}");
+            assert_eq!(
+                mode_at(30.0 + step as f32 * 0.2, None),
+                DecodeMode::AllFrames,
+                "a gap in traffic, {step}"
+            );
         }
-        assert_eq!(look(45.0, None), Attention::Idle);
+        assert_eq!(mode_at(45.0, None), DecodeMode::KeyframesOnly);
     }
 }

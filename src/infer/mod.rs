@@ -10,8 +10,8 @@ pub mod replay;
 mod scheduler;
 mod settings;
 
-pub use self::analysis::{Analysis, Glanced, Looked};
-pub use decode_mode::Vigil;
+pub use self::analysis::{Analysis, InferenceOutcome, MotionOutcome};
+pub use decode_mode::DecodeModeController;
 pub use factory::Factory;
-pub use scheduler::{Count, Counts, Input, Watch};
+pub use scheduler::{Count, Counts, Input, Scheduler};
 pub use settings::{DetectorChoice, Settings};

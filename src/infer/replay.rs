@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::analysis::{Analysis, Looked};
-use crate::alerts::Told;
+use super::analysis::{Analysis, InferenceOutcome};
+use crate::alerts::SentEvent;
 use crate::infer::{Factory, Settings};
 use ::analysis::Gate;
 use ::analysis::regions::Look;
@@ -55,7 +55,7 @@ pub struct Line<'a> {
     pub events: Vec<&'a Event>,
     /// The same events with their snapshots.
     #[serde(skip)]
-    pub told: &'a [Told],
+    pub sent: &'a [SentEvent],
     /// Reasons why rules did not fire, if asked for.
     #[serde(skip)]
     pub notes: &'a [Note],
@@ -75,9 +75,9 @@ pub struct Totals {
     /// Pixels of input of all inferences.
     pub pixels: u64,
     /// CPU time of the motion checks, with the tracks and rules after them.
-    pub glance_cpu: Duration,
+    pub motion_cpu: Duration,
     /// CPU time of the inferences, with the tracks and rules after them.
-    pub look_cpu: Duration,
+    pub inference_cpu: Duration,
     /// Events that opened.
     pub opened: u64,
 }
@@ -116,19 +116,19 @@ impl Replay<'_> {
             last = self.stamp(since_start);
             let frame = Frame { camera: self.camera.clone(), epoch: Epoch(1), pts, at: last, picture };
             let seen = frame_through(&frame, gate.as_mut(), &mut analysis, &mut totals)?;
-            totals.opened += seen.events.iter().filter(|told| told.event.closed_at.is_none()).count() as u64;
+            totals.opened += seen.events.iter().filter(|sent| sent.event.closed_at.is_none()).count() as u64;
             let (detections, tracks) = (&seen.detections, &seen.tracks);
-            let events = seen.events.iter().map(|told| &told.event).collect();
+            let events = seen.events.iter().map(|sent| &sent.event).collect();
             let looks = seen.parts.iter().map(|part: &Look| part.crop).collect();
-            let (told, notes) = (&seen.events, analysis.notes());
-            each(&Line { seconds, looks, detections, tracks, events, told, notes }, Some(&frame.picture))?;
+            let (sent, notes) = (&seen.events, analysis.notes());
+            each(&Line { seconds, looks, detections, tracks, events, sent, notes }, Some(&frame.picture))?;
         }
-        let told = analysis.close_all(last);
-        let events: Vec<&Event> = told.iter().map(|told| &told.event).collect();
+        let sent = analysis.close_all(last);
+        let events: Vec<&Event> = sent.iter().map(|sent| &sent.event).collect();
         if !events.is_empty() {
             let seconds = last.monotonic.since(Monotonic::default()).as_secs_f64();
-            let (told, looks) = (&told, Vec::new());
-            each(&Line { seconds, looks, detections: &[], tracks: &[], events, told, notes: &[] }, None)?;
+            let (sent, looks) = (&sent, Vec::new());
+            each(&Line { seconds, looks, detections: &[], tracks: &[], events, sent, notes: &[] }, None)?;
         }
         Ok(totals)
     }
@@ -148,22 +148,22 @@ fn frame_through(
     gate: Option<&mut Gate>,
     analysis: &mut Analysis,
     totals: &mut Totals,
-) -> anyhow::Result<Looked> {
+) -> anyhow::Result<InferenceOutcome> {
     totals.frames += 1;
     let start = clock::thread_cpu();
-    let glance = gate.map(|gate| gate.glance(frame)).unwrap_or_default();
-    let glanced = analysis.glance(frame, &glance);
-    let after_glance = clock::thread_cpu();
-    totals.glance_cpu += after_glance.saturating_sub(start);
-    if glanced.want.is_none() {
-        let (tracks, events) = (glanced.tracks, glanced.events);
-        return Ok(Looked { parts: Vec::new(), detections: Vec::new(), tracks, events });
+    let motion = gate.map(|gate| gate.glance(frame)).unwrap_or_default();
+    let after_motion = analysis.take_motion(frame, &motion);
+    let checked_at = clock::thread_cpu();
+    totals.motion_cpu += checked_at.saturating_sub(start);
+    if after_motion.want.is_none() {
+        let (tracks, events) = (after_motion.tracks, after_motion.events);
+        return Ok(InferenceOutcome { parts: Vec::new(), detections: Vec::new(), tracks, events });
     }
-    let mut looked = analysis.look(frame)?;
-    totals.look_cpu += clock::thread_cpu().saturating_sub(after_glance);
-    looked.events.splice(0..0, glanced.events);
+    let mut inferred = analysis.infer(frame)?;
+    totals.inference_cpu += clock::thread_cpu().saturating_sub(checked_at);
+    inferred.events.splice(0..0, after_motion.events);
     totals.looks += 1;
-    totals.inferences += looked.parts.len() as u64;
-    totals.pixels += looked.pixels();
-    Ok(looked)
+    totals.inferences += inferred.parts.len() as u64;
+    totals.pixels += inferred.pixels();
+    Ok(inferred)
 }

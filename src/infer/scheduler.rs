@@ -1,6 +1,25 @@
 //! The inference scheduler: frames of all cameras go to a few worker threads. The thread that delivers a frame runs its
 //! motion check. If inference is due, the frame waits for the camera's turn in the budget, the latest frame only. No
 //! camera is served by two workers at once.
+//!
+//! Each camera has a [`CameraSlot`]. Its analysis is either in the slot (free) or with the thread that uses it (taken):
+//!
+//! ```text
+//!   free ─ frame ────► taken by the delivering thread: motion check ───────────────► free
+//!   free ─ next_job ─► taken by a worker: inference, loss, absence; motion checks ─► free
+//!   taken ─ frame ───► the frame is pending; the thread that has the analysis takes its motion check before it ends
+//! ```
+//!
+//! A worker in `next_job` takes the first that applies, and otherwise sleeps until a change or the earliest due time:
+//!
+//! ```text
+//!   stopping                      ─► end
+//!   a free slot lost its picture  ─► job: drop the waiting frame, close the events
+//!   a free slot had no frame 5 s  ─► job: run the rules for a missing picture
+//!   the budget has a turn now     ─► job: inference on the frame that waits in the slot
+//!   the budget has a turn later   ─► sleep until then
+//!   nothing waits                 ─► sleep until a change
+//! ```
 
 mod slot;
 
@@ -23,7 +42,7 @@ use base::ids::CameraId;
 use base::picture::Frame;
 use base::progress::{self, WORK_MAX};
 use base::time::Stamp;
-use slot::{Desk, Glimpse};
+use slot::{CameraSlot, PendingFrame};
 
 /// Seconds of its share that a box may save up for a moment of more demand.
 const BURST_SECONDS: f64 = 1.0;
@@ -32,7 +51,7 @@ const BURST_SECONDS: f64 = 1.0;
 const ABSENCE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The inference scheduler with its worker threads.
-pub struct Watch {
+pub struct Scheduler {
     shared: Arc<Shared>,
     alerts: AlertInput,
     detectors: Arc<Factory>,
@@ -45,7 +64,7 @@ struct Shared {
 }
 
 struct State {
-    desks: BTreeMap<CameraId, Desk>,
+    slots: BTreeMap<CameraId, CameraSlot>,
     budget: Budget<CameraId>,
     stopping: bool,
 }
@@ -87,40 +106,40 @@ impl Input {
     pub fn frame(&mut self, frame: Frame) {
         let glance = self.gate.as_mut().map(|gate| gate.glance(&frame)).unwrap_or_default();
         let mut state = self.shared.lock();
-        let Some(desk) = state.desks.get_mut(&self.camera) else { return };
-        desk.count(&glance, frame.at.monotonic);
-        let Some(analysis) = desk.analysis.take() else {
+        let Some(slot) = state.slots.get_mut(&self.camera) else { return };
+        slot.count(&glance, frame.at.monotonic);
+        let Some(analysis) = slot.analysis.take() else {
             // The analysis is in use: its user takes this frame in afterwards.
-            desk.put(frame, glance);
+            slot.put(frame, glance);
             return;
         };
         drop(state);
         let queue = vec![(frame, glance)];
-        self.shared.glance(&self.camera, analysis, queue, &self.alerts);
+        self.shared.take_motion(&self.camera, analysis, queue, &self.alerts);
     }
 
     /// Notes that the picture is gone: open events close.
     pub fn lost(&self, at: Stamp) {
-        if let Some(desk) = self.shared.lock().desks.get_mut(&self.camera) {
-            desk.lost = Some(at);
+        if let Some(slot) = self.shared.lock().slots.get_mut(&self.camera) {
+            slot.lost = Some(at);
         }
         self.shared.changed.notify_all();
     }
 }
 
-impl Watch {
+impl Scheduler {
     /// Starts the threads that run inferences. An error: the system has no thread left.
     pub fn start(settings: &Settings, detectors: Arc<Factory>, alerts: &Alerts) -> std::io::Result<Self> {
         let budget = Budget::new(budget_settings(settings), clock::monotonic());
-        let state = State { desks: BTreeMap::new(), budget, stopping: false };
+        let state = State { slots: BTreeMap::new(), budget, stopping: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        let mut watch = Self { shared, alerts: alerts.input(), detectors, workers: Vec::new() };
+        let mut scheduler = Self { shared, alerts: alerts.input(), detectors, workers: Vec::new() };
         for number in 0..settings.workers.max(1) {
-            let (shared, alerts) = (watch.shared.clone(), watch.alerts.clone());
+            let (shared, alerts) = (scheduler.shared.clone(), scheduler.alerts.clone());
             let body = move || shared.work(&alerts);
-            watch.workers.push(std::thread::Builder::new().name(format!("watch-{number}")).spawn(body)?);
+            scheduler.workers.push(std::thread::Builder::new().name(format!("infer-{number}")).spawn(body)?);
         }
-        Ok(watch)
+        Ok(scheduler)
     }
 
     /// Entry for the frames of a camera that was added; there is one for each. Motion in `masks` does not count.
@@ -145,20 +164,20 @@ impl Watch {
         let analysis = Analysis::new(camera.clone(), self.detectors.for_camera(masks), rules, is_gated);
         let mut state = self.shared.lock();
         state.budget.add(camera.clone(), looks_per_second_min);
-        state.desks.insert(camera, Desk::new(analysis, clock::monotonic()));
+        state.slots.insert(camera, CameraSlot::new(analysis, clock::monotonic()));
     }
 
     /// Closes the camera's open events and removes it. Waits for the inference that is under way.
     pub fn remove(&self, camera: &CameraId, at: Stamp) {
         let mut state = self.shared.lock();
-        while state.desks.get(camera).is_some_and(|desk| desk.analysis.is_none()) {
+        while state.slots.get(camera).is_some_and(|slot| slot.analysis.is_none()) {
             state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        let desk = state.desks.remove(camera);
+        let slot = state.slots.remove(camera);
         state.budget.remove(camera);
         drop(state);
-        if let Some(mut analysis) = desk.and_then(|desk| desk.analysis) {
-            analysis.close_all(at).into_iter().for_each(|told| self.alerts.send(told));
+        if let Some(mut analysis) = slot.and_then(|slot| slot.analysis) {
+            analysis.close_all(at).into_iter().for_each(|event| self.alerts.send(event));
         }
     }
 
@@ -173,7 +192,7 @@ impl Watch {
         self.shared.changed.notify_all();
         for worker in self.workers.drain(..) {
             if worker.join().is_err() {
-                tracing::error!("a watch thread had panicked");
+                tracing::error!("an inference thread had panicked");
             }
         }
     }
@@ -186,12 +205,12 @@ impl Counts {
     /// Counts of every camera.
     pub fn all(&self) -> BTreeMap<CameraId, Count> {
         let state = self.0.lock();
-        let count = |(camera, desk): (&CameraId, &Desk)| {
-            let Desk { frames, moving, inferences, .. } = *desk;
+        let count = |(camera, slot): (&CameraId, &CameraSlot)| {
+            let CameraSlot { frames, moving, inferences, .. } = *slot;
             let count = Count { frames, moving, inferences, tally: state.budget.tally(camera) };
             (camera.clone(), count)
         };
-        state.desks.iter().map(count).collect()
+        state.slots.iter().map(count).collect()
     }
 
     /// Passes the temperature, where it is known, to the budget. Returns the fraction of the share that this leaves.
@@ -226,37 +245,37 @@ impl Shared {
 
     /// Takes the motion checks of `queue`, and of frames that come meanwhile, into the analysis, and gives it back to the
     /// camera's scheduler state. The last frame waits there if inference is due.
-    fn glance(
+    fn take_motion(
         &self,
         camera: &CameraId,
         mut analysis: Box<Analysis>,
-        mut queue: Vec<Glimpse>,
+        mut queue: Vec<PendingFrame>,
         alerts: &AlertInput,
     ) {
         loop {
             for (frame, glance) in queue {
-                let glanced = catch_unwind(AssertUnwindSafe(|| analysis.glance(&frame, &glance)));
-                let want = match glanced {
-                    Ok(glanced) => {
-                        glanced.events.into_iter().for_each(|told| alerts.send(told));
-                        glanced.want
+                let after_motion = catch_unwind(AssertUnwindSafe(|| analysis.take_motion(&frame, &glance)));
+                let want = match after_motion {
+                    Ok(after_motion) => {
+                        after_motion.events.into_iter().for_each(|event| alerts.send(event));
+                        after_motion.want
                     }
                     Err(_) => {
-                        tracing::error!(%camera, "a glance at a frame panicked; the frame is skipped");
+                        tracing::error!(%camera, "the motion check of a frame panicked; the frame is skipped");
                         None
                     }
                 };
                 let mut state = self.lock();
                 state.budget.frame(clock::monotonic(), camera, want);
-                if let Some(desk) = state.desks.get_mut(camera) {
-                    desk.frame = want.map(|_| frame);
+                if let Some(slot) = state.slots.get_mut(camera) {
+                    slot.frame = want.map(|_| frame);
                 }
             }
             let mut state = self.lock();
-            let Some(desk) = state.desks.get_mut(camera) else { return };
-            queue = desk.take_glimpses();
+            let Some(slot) = state.slots.get_mut(camera) else { return };
+            queue = slot.take_pending();
             if queue.is_empty() {
-                desk.analysis = Some(analysis);
+                slot.analysis = Some(analysis);
                 break;
             }
         }
@@ -265,10 +284,10 @@ impl Shared {
     }
 
     fn work(&self, alerts: &AlertInput) {
-        let _unit = progress::begin("a look at a frame", WORK_MAX);
+        let _unit = progress::begin("the inference on a frame", WORK_MAX);
         while let Some(mut job) = progress::wait(|| self.next_job()) {
             let before = clock::thread_cpu();
-            let outcome = catch_unwind(AssertUnwindSafe(|| look(&mut job, alerts)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| infer(&mut job, alerts)));
             let (inferences, pixels) = outcome.unwrap_or_else(|_| {
                 tracing::error!(camera = %job.camera, "the analysis of a frame panicked; the frame is skipped");
                 (0, 0)
@@ -276,12 +295,12 @@ impl Shared {
             let cpu = clock::thread_cpu().saturating_sub(before);
             let mut state = self.lock();
             state.budget.done(&job.camera, pixels, cpu);
-            let Some(desk) = state.desks.get_mut(&job.camera) else { continue };
-            desk.failing = job.failing;
-            desk.inferences += inferences;
-            let queue = desk.take_glimpses();
+            let Some(slot) = state.slots.get_mut(&job.camera) else { continue };
+            slot.failing = job.failing;
+            slot.inferences += inferences;
+            let queue = slot.take_pending();
             drop(state);
-            self.glance(&job.camera, job.analysis, queue, alerts);
+            self.take_motion(&job.camera, job.analysis, queue, alerts);
         }
     }
 
@@ -293,30 +312,30 @@ impl Shared {
             if state.stopping {
                 return None;
             }
-            let State { desks, budget, .. } = &mut *state;
-            let lost = desks.iter_mut().find(|(_, desk)| desk.lost.is_some() && desk.analysis.is_some());
-            if let Some((camera, desk)) = lost {
+            let State { slots, budget, .. } = &mut *state;
+            let lost = slots.iter_mut().find(|(_, slot)| slot.lost.is_some() && slot.analysis.is_some());
+            if let Some((camera, slot)) = lost {
                 // A frame from before the loss must not be examined after it.
-                if desk.frame.take().is_some() {
+                if slot.frame.take().is_some() {
                     budget.frame(clock::monotonic(), camera, None);
                 }
-                if let Some(job) = job_of(camera, desk) {
+                if let Some(job) = job_of(camera, slot) {
                     return Some(job);
                 }
             }
             let now = clock::monotonic();
             let mut absent =
-                desks.iter_mut().filter(|(_, desk)| desk.absent_from().is_some_and(|then| then <= now));
-            if let Some((camera, desk)) = absent.next() {
-                desk.heard_at = now;
-                if let Some(job) = job_of(camera, desk) {
+                slots.iter_mut().filter(|(_, slot)| slot.absent_from().is_some_and(|then| then <= now));
+            if let Some((camera, slot)) = absent.next() {
+                slot.heard_at = now;
+                if let Some(job) = job_of(camera, slot) {
                     return Some(Job { absent: Some(clock::Clock::now(&clock::SystemClock)), ..job });
                 }
             }
-            let is_free = |camera: &CameraId| desks.get(camera).is_some_and(|desk| desk.analysis.is_some());
+            let is_free = |camera: &CameraId| slots.get(camera).is_some_and(|slot| slot.analysis.is_some());
             let patience = match budget.next(now, is_free) {
                 Turn::Look(camera) => {
-                    if let Some(job) = desks.get_mut(&camera).and_then(|desk| job_of(&camera, desk)) {
+                    if let Some(job) = slots.get_mut(&camera).and_then(|slot| job_of(&camera, slot)) {
                         return Some(job);
                     }
                     budget.done(&camera, 0, Duration::ZERO);
@@ -325,7 +344,7 @@ impl Shared {
                 Turn::At(then) => Some(then.since(now)),
                 Turn::Nobody => None,
             };
-            let absent = desks.values().filter_map(Desk::absent_from).min().map(|then| then.since(now));
+            let absent = slots.values().filter_map(CameraSlot::absent_from).min().map(|then| then.since(now));
             let patience = [patience, absent].into_iter().flatten().min();
             state = match patience {
                 Some(patience) => {
@@ -339,35 +358,35 @@ impl Shared {
 }
 
 /// Takes the work of a camera from its scheduler state; `None` while its analysis is in use.
-fn job_of(camera: &CameraId, desk: &mut Desk) -> Option<Job> {
-    let analysis = desk.analysis.take()?;
-    let (frame, lost) = (desk.frame.take(), desk.lost.take());
-    Some(Job { camera: camera.clone(), analysis, frame, lost, absent: None, failing: desk.failing })
+fn job_of(camera: &CameraId, slot: &mut CameraSlot) -> Option<Job> {
+    let analysis = slot.analysis.take()?;
+    let (frame, lost) = (slot.frame.take(), slot.lost.take());
+    Some(Job { camera: camera.clone(), analysis, frame, lost, absent: None, failing: slot.failing })
 }
 
 /// Runs inference on the job's frame, and sends the events of its rules. Returns the number of inferences and their
 /// pixels.
-fn look(job: &mut Job, alerts: &AlertInput) -> (u64, u64) {
+fn infer(job: &mut Job, alerts: &AlertInput) -> (u64, u64) {
     let mut cost = (0, 0);
     if let Some(frame) = job.frame.take() {
-        match job.analysis.look(&frame) {
-            Ok(looked) => {
+        match job.analysis.infer(&frame) {
+            Ok(inferred) => {
                 job.failing = false;
-                cost = (looked.parts.len() as u64, looked.pixels());
-                looked.events.into_iter().for_each(|told| alerts.send(told));
+                cost = (inferred.parts.len() as u64, inferred.pixels());
+                inferred.events.into_iter().for_each(|event| alerts.send(event));
             }
             Err(error) if !job.failing => {
                 job.failing = true;
-                tracing::error!(camera = %job.camera, "cannot look at its frames: {}", chain(&error));
+                tracing::error!(camera = %job.camera, "inference on its frames fails: {}", chain(&error));
             }
             Err(_) => {}
         }
     }
     if let Some(at) = job.lost.take() {
-        job.analysis.close_all(at).into_iter().for_each(|told| alerts.send(told));
+        job.analysis.close_all(at).into_iter().for_each(|event| alerts.send(event));
     }
     if let Some(at) = job.absent.take() {
-        job.analysis.absent(at).into_iter().for_each(|told| alerts.send(told));
+        job.analysis.absent(at).into_iter().for_each(|event| alerts.send(event));
     }
     cost
 }

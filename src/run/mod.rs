@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! streams ─ fragments ─► store                      publisher ─► broker
-//!    └ frames ─► watch (detector, tracker, rules) ─► alerts ─► store ─┘ (outbox)
+//!    └ frames ─► infer (detector, tracker, rules) ─► alerts ─► store ─┘ (outbox)
 //! ```
 
 #[cfg(feature = "demo")]
@@ -19,8 +19,8 @@ use anyhow::Context;
 use crate::alerts::{self, Alerts};
 use crate::config;
 use crate::infer::Factory;
-use crate::infer::{self, Count, Vigil, Watch};
-use crate::telemetry::{Board, Disk, Pulse};
+use crate::infer::{self, Count, DecodeModeController, Scheduler};
+use crate::telemetry::{Disk, StatusRegistry, Telemetry};
 use analysis::rules::RuleSettings;
 use analysis::{Gate, GateSettings};
 use base::clock::{self, SystemClock};
@@ -28,7 +28,7 @@ use base::fragment::{Fragment, StreamRole};
 use base::ids::CameraId;
 use base::picture::Frame;
 use base::status::{InputCounts, StreamState};
-use camera::{Attention, SessionProgram, StreamHandle, StreamReport, StreamSink, prepare, supervise};
+use camera::{DecodeMode, SessionProgram, StreamHandle, StreamReport, StreamSink, prepare, supervise};
 use clipstore::Store;
 use wardlink::Publisher;
 
@@ -51,12 +51,12 @@ pub struct Agent {
     settings: config::Settings,
     program: SessionProgram,
     store: Store,
-    board: Arc<Board>,
+    registry: Arc<StatusRegistry>,
     publisher: Arc<Publisher>,
     disk: Disk,
     alerts: Alerts,
-    watch: Watch,
-    pulse: Pulse,
+    scheduler: Scheduler,
+    telemetry: Telemetry,
     cameras: BTreeMap<CameraId, Vec<StreamHandle>>,
 }
 
@@ -69,38 +69,38 @@ impl Agent {
         let detectors = Arc::new(Factory::new(&settings.detect).context("the detector cannot start")?);
         let store = Store::open(settings.store.clone(), Arc::new(SystemClock))
             .context("the store cannot be opened")?;
-        let registry = settings.store.directory.join("gstreamer-registry.bin");
-        let mut session = SessionProgram::current(registry);
+        let plugins = settings.store.directory.join("gstreamer-registry.bin");
+        let mut session = SessionProgram::current(plugins);
         if let Some(program) = surroundings.program {
             session.program = program;
         }
         prepare(&session)?;
-        let board = Arc::new(Board::new(&settings, store.clone()));
+        let registry = Arc::new(StatusRegistry::new(&settings, store.clone()));
         let outbox = Arc::new(alerts::StoreOutbox(store.clone()));
-        let publisher = Publisher::start(settings.broker.clone(), outbox, board.clone());
+        let publisher = Publisher::start(settings.broker.clone(), outbox, registry.clone());
         let publisher = Arc::new(publisher.context("the publisher cannot start")?);
-        board.tell(publisher.clone());
-        let disk = Disk::start(store.clone(), board.clone())?;
+        registry.tell(publisher.clone());
+        let disk = Disk::start(store.clone(), registry.clone())?;
         let alerts = Alerts::start(&settings, store.clone(), publisher.clone(), detectors.model())?;
-        let watch = Watch::start(&settings.detect, detectors.clone(), &alerts)?;
+        let scheduler = Scheduler::start(&settings.detect, detectors.clone(), &alerts)?;
         let directory = surroundings.runtime_directory;
-        let pulse = Pulse::start(
+        let telemetry = Telemetry::start(
             &settings,
             store.clone(),
-            watch.counts(),
+            scheduler.counts(),
             publisher.clone(),
-            board.clone(),
+            registry.clone(),
             directory,
         )?;
         let mut agent = Self {
             program: session,
             store,
-            board,
+            registry,
             publisher,
             disk,
             alerts,
-            watch,
-            pulse,
+            scheduler,
+            telemetry,
             cameras: BTreeMap::new(),
             settings,
         };
@@ -153,12 +153,12 @@ impl Agent {
         for id in ids {
             self.stop_camera(&id);
         }
-        self.pulse.stop();
-        self.watch.stop();
+        self.telemetry.stop();
+        self.scheduler.stop();
         self.alerts.stop();
         self.disk.stop();
-        self.board.hush();
-        // The board and the alerts have let go of it; if not, its own drop ends it.
+        self.registry.detach();
+        // The registry and the alerts have let go of it; if not, its own drop ends it.
         if let Ok(publisher) = Arc::try_unwrap(self.publisher) {
             publisher.stop(PUBLISH_GRACE);
         }
@@ -172,26 +172,26 @@ impl Agent {
 
     /// Counts of frames and inferences of the examined cameras.
     pub fn counts(&self) -> BTreeMap<CameraId, Count> {
-        self.watch.counts().all()
+        self.scheduler.counts().all()
     }
 
     fn start_camera(&mut self, camera: &config::Camera) {
         let id = &camera.camera.id;
-        let watched = camera.streams.iter().any(|stream| stream.watch_fps_max.is_some());
-        if watched {
+        let is_analysed = camera.streams.iter().any(|stream| stream.watch_fps_max.is_some());
+        if is_analysed {
             let rules = rules_of(&self.settings, id);
-            self.watch.add(id.clone(), rules, &camera.masks, camera.looks_per_second_min);
+            self.scheduler.add(id.clone(), rules, &camera.masks, camera.looks_per_second_min);
         }
         let mut handles = Vec::new();
         for stream in &camera.streams {
-            self.board.connecting(id, stream.role);
+            self.registry.connecting(id, stream.role);
             let sink = CameraSink {
                 store: self.store.clone(),
-                watch: stream.watch_fps_max.map(|_| self.watch.input(id, &camera.masks)),
-                board: self.board.clone(),
-                vigil: stream.idle_gap_max.map(|_| {
+                frames: stream.watch_fps_max.map(|_| self.scheduler.input(id, &camera.masks)),
+                registry: self.registry.clone(),
+                controller: stream.idle_gap_max.map(|_| {
                     let masks = camera.masks.clone();
-                    Vigil::new(Gate::new(GateSettings { masks }))
+                    DecodeModeController::new(Gate::new(GateSettings { masks }))
                 }),
                 refused_at: None,
             };
@@ -204,8 +204,8 @@ impl Agent {
         let handles = self.cameras.remove(id).unwrap_or_default();
         handles.iter().for_each(StreamHandle::ask_to_stop);
         handles.into_iter().for_each(StreamHandle::stop);
-        self.watch.remove(id, clock::Clock::now(&SystemClock));
-        self.board.forget(id);
+        self.scheduler.remove(id, clock::Clock::now(&SystemClock));
+        self.registry.forget(id);
     }
 }
 
@@ -217,10 +217,10 @@ fn rules_of(settings: &config::Settings, camera: &CameraId) -> Vec<RuleSettings>
 struct CameraSink {
     store: Store,
     /// `None` for a stream that is only recorded.
-    watch: Option<infer::Input>,
-    board: Arc<Board>,
+    frames: Option<infer::Input>,
+    registry: Arc<StatusRegistry>,
     /// Decode mode controller, where key frames alone may do.
-    vigil: Option<Vigil>,
+    controller: Option<DecodeModeController>,
     /// Time of the last fragment that was refused, until its end is logged.
     refused_at: Option<Instant>,
 }
@@ -241,28 +241,28 @@ impl StreamSink for CameraSink {
     }
 
     fn frame(&mut self, frame: Frame) {
-        if let Some(vigil) = &mut self.vigil {
-            vigil.look(&frame);
+        if let Some(controller) = &mut self.controller {
+            controller.check(&frame);
         }
-        if let Some(watch) = &mut self.watch {
-            watch.frame(frame);
+        if let Some(frames) = &mut self.frames {
+            frames.frame(frame);
         }
     }
 
-    fn attention(&mut self) -> Attention {
-        self.vigil.as_ref().map_or(Attention::Awake, Vigil::attention)
+    fn decode_mode(&mut self) -> DecodeMode {
+        self.controller.as_ref().map_or(DecodeMode::AllFrames, DecodeModeController::decode_mode)
     }
 
     fn report(&mut self, report: StreamReport) {
         // A stream that will not be back at once ends the events that are open on its picture.
         let is_down = !matches!(report.state, StreamState::Live | StreamState::Connecting);
-        if is_down && let Some(watch) = &self.watch {
-            watch.lost(clock::Clock::now(&SystemClock));
+        if is_down && let Some(frames) = &self.frames {
+            frames.lost(clock::Clock::now(&SystemClock));
         }
-        self.board.report(report);
+        self.registry.report(report);
     }
 
     fn input(&mut self, camera: &CameraId, role: StreamRole, input: InputCounts) {
-        self.board.input(camera, role, input);
+        self.registry.input(camera, role, input);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::registry::Board;
+use super::registry::StatusRegistry;
 use base::channel;
 use base::progress::{self, WORK_MAX};
 use base::status::StoreState;
@@ -25,14 +25,14 @@ pub struct Disk {
 
 impl Disk {
     /// Starts the thread that checks the store. An error: the system has no thread left.
-    pub fn start(store: Store, board: Arc<Board>) -> std::io::Result<Self> {
+    pub fn start(store: Store, registry: Arc<StatusRegistry>) -> std::io::Result<Self> {
         let (end, ended) = channel::blocking(1);
         let body = move || {
             let mut look = Look::default();
             let _unit = progress::begin("the look at the store", WORK_MAX);
             while progress::wait(|| ended.recv_timeout(INTERVAL)) == Err(RecvTimeoutError::Timeout) {
                 let (state, reason) = look.at(&store.vitals());
-                board.store_is(state, reason);
+                registry.store_is(state, reason);
             }
         };
         let thread = std::thread::Builder::new().name("disk".into()).spawn(body)?;

@@ -10,5 +10,5 @@ pub mod state;
 mod vitals;
 
 pub use disk::Disk;
-pub use registry::Board;
-pub use vitals::Pulse;
+pub use registry::StatusRegistry;
+pub use vitals::Telemetry;

@@ -16,7 +16,7 @@ use clipstore::Store;
 use wardlink::{Publisher, StatusSource};
 
 /// Keeps the states and tells the publisher when one has changed.
-pub struct Board {
+pub struct StatusRegistry {
     ward: WardId,
     box_id: BoxId,
     boot_id: String,
@@ -40,7 +40,7 @@ impl State {
     }
 }
 
-impl Board {
+impl StatusRegistry {
     /// A registry in which no camera has been heard of.
     pub fn new(settings: &config::Settings, store: Store) -> Self {
         let started_at = clock::wall();
@@ -66,7 +66,7 @@ impl Board {
     }
 
     /// Detaches the publisher.
-    pub fn hush(&self) {
+    pub fn detach(&self) {
         self.lock().publisher = None;
     }
 
@@ -88,22 +88,22 @@ impl Board {
 
     /// Removes a camera that is no longer configured.
     pub fn forget(&self, camera: &CameraId) {
-        let mut board = self.lock();
-        board.streams.remove(camera);
-        board.inputs.remove(camera);
+        let mut known = self.lock();
+        known.streams.remove(camera);
+        known.inputs.remove(camera);
     }
 
     /// Notes the store's state, and tells the publisher of a change.
     pub fn store_is(&self, state: StoreState, reason: Option<String>) {
-        let mut board = self.lock();
-        if (board.store.state, &board.store.reason) == (state, &reason) {
+        let mut known = self.lock();
+        if (known.store.state, &known.store.reason) == (state, &reason) {
             return;
         }
-        if board.store.state != state {
-            board.store.since = clock::wall();
+        if known.store.state != state {
+            known.store.since = clock::wall();
         }
-        (board.store.state, board.store.reason) = (state, reason);
-        board.tell();
+        (known.store.state, known.store.reason) = (state, reason);
+        known.tell();
     }
 
     fn set(
@@ -114,12 +114,12 @@ impl Board {
         reason: Option<String>,
         notes: Vec<String>,
     ) {
-        let mut board = self.lock();
-        let streams = board.streams.entry(camera.clone()).or_default();
+        let mut known = self.lock();
+        let streams = known.streams.entry(camera.clone()).or_default();
         let before = streams.get(&role).filter(|before| before.state == state && before.reason == reason);
         let since = before.map_or_else(clock::wall, |before| before.since);
         streams.insert(role, CameraStatus { id: camera.clone(), state, reason, since, notes, input: None });
-        board.tell();
+        known.tell();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -146,17 +146,17 @@ fn worse(state: StreamState) -> u8 {
     }
 }
 
-impl StatusSource for Board {
+impl StatusSource for StatusRegistry {
     fn status(&self) -> Status {
         let cameras = {
-            let board = self.lock();
+            let known = self.lock();
             let with_input = |of: &BTreeMap<StreamRole, CameraStatus>| {
                 let status = of_camera(of)?;
-                let inputs = board.inputs.get(&status.id).into_iter().flat_map(BTreeMap::values);
+                let inputs = known.inputs.get(&status.id).into_iter().flat_map(BTreeMap::values);
                 let sum = inputs.fold(InputCounts::default(), |sum, input| sum.plus(*input));
                 Some(CameraStatus { input: (sum != InputCounts::default()).then_some(sum), ..status })
             };
-            board.streams.values().filter_map(with_input).collect()
+            known.streams.values().filter_map(with_input).collect()
         };
         let (outbox_depth, oldest_unacknowledged) = self.store.outbox_depth().unwrap_or_default();
         Status {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::registry::Board;
+use super::registry::StatusRegistry;
 use crate::config;
 use crate::infer::{Count, Counts};
 use crate::telemetry::state::{self, BrokerState, CameraCounts, State, StoreCounts};
@@ -30,7 +30,7 @@ const TICK: Duration = Duration::from_secs(state::INTERVAL_SECONDS);
 const TICKS: u64 = 12;
 
 /// The telemetry thread.
-pub struct Pulse {
+pub struct Telemetry {
     /// Dropped to end the thread.
     end: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -40,41 +40,41 @@ pub struct Pulse {
 }
 
 /// The sampler: data of the telemetry thread.
-struct Taker {
+struct Sampler {
     ward: WardId,
     box_id: BoxId,
     store: Store,
     counts: Counts,
     last: (Monotonic, BTreeMap<CameraId, Count>),
     broker: String,
-    board: Arc<Board>,
+    registry: Arc<StatusRegistry>,
     /// The vitals last sent to the post.
     vitals: Option<Vitals>,
     /// Reason why the state could not be written, as it was logged.
     trouble: Option<String>,
 }
 
-impl Pulse {
+impl Telemetry {
     /// Starts the thread that samples and reports. An error: the system has no thread left.
     pub fn start(
         settings: &config::Settings,
         store: Store,
         counts: Counts,
         publisher: Arc<Publisher>,
-        board: Arc<Board>,
+        registry: Arc<StatusRegistry>,
         directory: Option<PathBuf>,
     ) -> std::io::Result<Self> {
         let (end, ended) = channel::blocking(1);
         let publisher = Arc::new(Mutex::new(Some(publisher)));
-        let told = publisher.clone();
-        let mut taker = Taker {
+        let receiver = publisher.clone();
+        let mut sampler = Sampler {
             ward: settings.ward.clone(),
             box_id: settings.box_id.clone(),
             store,
             counts,
             last: (clock::monotonic(), BTreeMap::new()),
             broker: format!("{}:{}", settings.broker.host, settings.broker.port),
-            board,
+            registry,
             vitals: None,
             trouble: None,
         };
@@ -84,20 +84,20 @@ impl Pulse {
             let _unit = progress::begin("the vitals", WORK_MAX);
             while progress::wait(|| ended.recv_timeout(TICK)) == Err(RecvTimeoutError::Timeout) {
                 let celsius = warmest(Path::new("/sys/class/thermal"));
-                let throttle = taker.counts.feel(celsius);
+                let throttle = sampler.counts.feel(celsius);
                 if tick % TICKS == 0 {
-                    let vitals = taker.take(celsius, throttle);
+                    let vitals = sampler.take(celsius, throttle);
                     say_shortfall(&vitals);
-                    taker.vitals = Some(vitals.clone());
-                    if let Some(publisher) = &*told.lock().unwrap_or_else(PoisonError::into_inner) {
+                    sampler.vitals = Some(vitals.clone());
+                    if let Some(publisher) = &*receiver.lock().unwrap_or_else(PoisonError::into_inner) {
                         publisher.vitals(vitals);
                     }
                 }
                 tick += 1;
-                service::status(&taker.summary());
-                let publisher = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                service::status(&sampler.summary());
+                let publisher = receiver.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 if let (Some(directory), Some(publisher)) = (&state_directory, publisher) {
-                    taker.write_state(directory, &publisher);
+                    sampler.write_state(directory, &publisher);
                 }
             }
         };
@@ -118,7 +118,7 @@ impl Pulse {
     }
 }
 
-impl Taker {
+impl Sampler {
     /// The vitals since the last ones.
     fn take(&mut self, temperature_celsius: Option<f32>, throttle: f64) -> Vitals {
         let (now, counts) = (clock::monotonic(), self.counts.all());
@@ -151,7 +151,7 @@ impl Taker {
 
     /// One line for `systemctl status`.
     fn summary(&self) -> String {
-        let status = self.board.status();
+        let status = self.registry.status();
         let live = status.cameras.iter().filter(|camera| camera.state == StreamState::Live).count();
         format!("{live} of {} cameras live, {} alerts wait", status.cameras.len(), status.outbox_depth)
     }
@@ -162,7 +162,7 @@ impl Taker {
             schema: state::SCHEMA.to_owned(),
             written_at: clock::wall(),
             pid: std::process::id(),
-            status: self.board.status(),
+            status: self.registry.status(),
             vitals: self.vitals.clone(),
             broker: BrokerState {
                 address: self.broker.clone(),

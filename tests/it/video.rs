@@ -9,7 +9,7 @@ use base::fragment::{Codec, Fragment, FragmentStart};
 use base::picture::Picture;
 use base::secret::{Credentials, Secret};
 use base::status::StreamState;
-use camera::{Attention, Source, StreamHandle, Transport, read_pictures, supervise};
+use camera::{DecodeMode, Source, StreamHandle, Transport, read_pictures, supervise};
 use rustix::process::{Pid, Signal, kill_process};
 use streetsim::server::{Access, CameraServer, Feed};
 
@@ -110,7 +110,7 @@ fn an_idle_stream_decodes_key_frames_and_catches_up_when_it_is_woken() {
     };
     wait_until("ten frames", PATIENCE, || delivered.frames().len() >= 10);
     assert!(gaps(0).iter().any(|gap| *gap <= 150), "awake at first: {:?}", gaps(0));
-    delivered.attend(Attention::Idle);
+    delivered.set_decode_mode(DecodeMode::KeyframesOnly);
     // The camera has a key frame every two seconds.
     let is_idle = || gaps(0).iter().rev().take(2).all(|gap| *gap >= 1500);
     wait_until("key frames only", PATIENCE, is_idle);
@@ -122,7 +122,7 @@ fn an_idle_stream_decodes_key_frames_and_catches_up_when_it_is_woken() {
         base::clock::monotonic().since(last) > Duration::from_secs(1)
     });
     assert_eq!(delivered.frames().len(), before, "nothing is decoded meanwhile");
-    delivered.attend(Attention::Awake);
+    delivered.set_decode_mode(DecodeMode::AllFrames);
     wait_until("every frame again", PATIENCE, || delivered.frames().len() >= before + 20);
     handle.stop();
     let frames = delivered.frames();
@@ -158,7 +158,7 @@ fn key_frames_that_are_too_rare_leave_every_frame_decoded() {
     settings.watch_fps_max = Some(30.0);
     settings.idle_gap_max = Some(Duration::from_millis(1500));
     let (delivered, handle) = start(settings);
-    delivered.attend(Attention::Idle);
+    delivered.set_decode_mode(DecodeMode::KeyframesOnly);
     wait_until("three GOPs", PATIENCE, || {
         let frames = delivered.frames();
         frames.last().is_some_and(|last| last.pts.0 - frames[0].pts.0 > 6_000_000_000)
@@ -454,10 +454,10 @@ fn sessions_with(registry: &Path) -> Vec<Pid> {
 #[test]
 fn a_session_can_neither_write_nor_execute_nor_listen() {
     let output =
-        Command::new(env!("CARGO_BIN_EXE_wardwatch")).args(["session", "--try-walls"]).output().unwrap();
+        Command::new(env!("CARGO_BIN_EXE_wardwatch")).args(["session", "--try-sandbox"]).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     if said.contains("not applied") {
-        eprintln!("skipped: this kernel lacks a wall: {said}");
+        eprintln!("skipped: this kernel lacks a part of the sandbox: {said}");
         return;
     }
     assert_eq!(said, "write: refused\nexecute: refused\nlisten: refused\nread /usr: allowed\n");

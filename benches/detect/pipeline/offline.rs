@@ -124,19 +124,19 @@ fn through(frames: &[Frame], mut analysis: Analysis, mut gate: Option<Gate>) -> 
     for frame in frames {
         let start = thread_cpu();
         let glance = gate.as_mut().map(|gate| gate.glance(frame)).unwrap_or_default();
-        let glanced = analysis.glance(frame, &glance);
+        let after_motion = analysis.take_motion(frame, &glance);
         let after_glance = thread_cpu();
         cost.glance += after_glance - start;
-        if glanced.want.is_none() {
-            run.push(frame.at.monotonic, &glanced.tracks);
+        if after_motion.want.is_none() {
+            run.push(frame.at.monotonic, &after_motion.tracks);
             continue;
         }
-        let looked = analysis.look(frame).unwrap();
+        let inferred = analysis.infer(frame).unwrap();
         cost.look += thread_cpu() - after_glance;
         cost.looks += 1;
-        cost.inferences += looked.parts.len() as u64;
-        cost.pixels += looked.pixels();
-        run.push(frame.at.monotonic, &looked.tracks);
+        cost.inferences += inferred.parts.len() as u64;
+        cost.pixels += inferred.pixels();
+        run.push(frame.at.monotonic, &inferred.tracks);
     }
     (run, cost)
 }

@@ -160,7 +160,7 @@ fn buffer(sample: &Sample, shown: gst::ClockTime) -> gst::Buffer {
     writable.set_pts(shown);
     match sample.access {
         Access::KeyFrame => {}
-        // Decoding may begin here, though it alone is no picture: see the watch branch.
+        // Decoding may begin here, though it alone is no picture: see the decode branch.
         Access::RecoveryPoint => writable.set_flags(gst::BufferFlags::DELTA_UNIT | gst::BufferFlags::MARKER),
         Access::No => writable.set_flags(gst::BufferFlags::DELTA_UNIT),
     }

@@ -7,7 +7,8 @@
 //! Never here: the use of a frame or a fragment. `run` supervises; the command `session` is the child; `replay` reads files.
 
 mod arrivals;
-mod attention;
+mod decode;
+mod decode_mode;
 mod feed;
 mod learned;
 mod mux;
@@ -21,13 +22,12 @@ mod session;
 mod settings;
 mod supervisor;
 mod units;
-mod watch;
 mod wire;
 
 pub use replay::{PictureReader, ReplayError, read_pictures};
-pub use sandbox::try_walls;
+pub use sandbox::try_sandbox;
 pub use session::{prepare_child, run_child};
-pub use settings::{Attention, RtspSource, Source, StreamSettings, Transport};
+pub use settings::{DecodeMode, RtspSource, Source, StreamSettings, Transport};
 pub use supervisor::{
     SessionProgram, StreamHandle, StreamReport, StreamSink, VideoError, prepare, supervise,
 };

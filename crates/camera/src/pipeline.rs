@@ -27,10 +27,10 @@ use super::mux::MuxedFragment;
 use super::parts::{Failure, arrival, link, make, parser_of};
 use super::record::Recorder;
 use super::rtsp::{ClientCounts, Reading};
-use super::settings::{Attention, Reader, RtspSource, Source, StreamSettings, Transport};
+use super::settings::{DecodeMode, Reader, RtspSource, Source, StreamSettings, Transport};
 use super::units::{Counts, Repackager, Sample};
 use super::wire::FailureKind;
-use super::{rtsp, watch};
+use super::{decode, rtsp};
 use base::clock;
 use base::fragment::{Codec, StreamFacts, TimeSource};
 use base::time::{Monotonic, Stamp};
@@ -58,7 +58,7 @@ pub(super) struct Shared {
     recorder: OnceLock<Arc<Recorder>>,
     feed: OnceLock<Arc<Feed>>,
     arrivals: Arc<Arrivals>,
-    is_idle: AtomicBool,
+    is_keyframes_only: AtomicBool,
 }
 
 impl Shared {
@@ -79,17 +79,21 @@ impl Shared {
             recorder: OnceLock::new(),
             feed: OnceLock::new(),
             arrivals: Arc::default(),
-            is_idle: AtomicBool::new(false),
+            is_keyframes_only: AtomicBool::new(false),
         }
     }
 
     /// Decode mode that the daemon wants.
-    pub(super) fn attention(&self) -> Attention {
-        if self.is_idle.load(Ordering::Relaxed) { Attention::Idle } else { Attention::Awake }
+    pub(super) fn decode_mode(&self) -> DecodeMode {
+        if self.is_keyframes_only.load(Ordering::Relaxed) {
+            DecodeMode::KeyframesOnly
+        } else {
+            DecodeMode::AllFrames
+        }
     }
 
-    pub(super) fn attend(&self, attention: Attention) {
-        self.is_idle.store(attention == Attention::Idle, Ordering::Relaxed);
+    pub(super) fn set_decode_mode(&self, decode_mode: DecodeMode) {
+        self.is_keyframes_only.store(decode_mode == DecodeMode::KeyframesOnly, Ordering::Relaxed);
     }
 
     /// Number of samples that have arrived.
@@ -206,7 +210,7 @@ pub(super) trait Deliver: Send + Sync + 'static {
     /// A finished fragment. Blocks while the daemon is behind.
     fn fragment(&self, fragment: MuxedFragment);
     /// A decoded picture.
-    fn frame(&self, frame: watch::Decoded);
+    fn frame(&self, frame: decode::Decoded);
 }
 
 /// Builds the pipeline; nothing flows until it is set to PLAYING. `connection` leads to the camera, where it is open
@@ -436,8 +440,8 @@ impl Tail {
         let deliver = self.deliver.clone();
         let idle = self.stream.idle_gap_max.map(|gap_max| (gap_max, self.shared.clone()));
         let deliver = move |frame| deliver.frame(frame);
-        let wanted = watch::Wanted { fps_max, idle };
-        watch::attach(pipeline, source, codec, wanted, self.shared.arrivals(), deliver)
+        let wanted = decode::Wanted { fps_max, idle };
+        decode::attach(pipeline, source, codec, wanted, self.shared.arrivals(), deliver)
     }
 
     /// Counts samples, and notes the stream's codec and size, behind the parser.

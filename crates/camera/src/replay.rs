@@ -8,9 +8,9 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
+use super::decode::{picture_of, picture_sink, times_of};
 use super::parts::{Failure, make};
 use super::session::initialise;
-use super::watch::{picture_of, picture_sink, times_of};
 use base::fault::ErrorKind;
 use base::picture::Picture;
 use base::time::Pts;

@@ -24,9 +24,9 @@ const DEVICES: &[&str] = &["/dev/dri", "/dev/dma_heap", "/dev/mpp_service", "/de
 /// source, the plugin registry). Returns the parts that could not be applied, in words.
 pub(super) fn enter(readable: &[PathBuf], decodes: bool) -> Vec<String> {
     let mut not_applied = Vec::new();
-    let mut note = |wall: &str, result: Result<(), String>| {
+    let mut note = |rule: &str, result: Result<(), String>| {
         if let Err(reason) = result {
-            not_applied.push(format!("{wall}: {reason}"));
+            not_applied.push(format!("{rule}: {reason}"));
         }
     };
     // The daemon's death must not leave a session behind that holds a camera's only connection.
@@ -43,12 +43,12 @@ pub(super) fn enter(readable: &[PathBuf], decodes: bool) -> Vec<String> {
 
 /// The sandbox self-test: applies the sandbox to this process and tries to break each rule. Returns each attempt, with
 /// `true` if it was refused. `Err` holds the parts that this machine does not offer.
-pub fn try_walls() -> Result<Vec<(&'static str, bool)>, Vec<String>> {
+pub fn try_sandbox() -> Result<Vec<(&'static str, bool)>, Vec<String>> {
     let not_applied = enter(&[], false);
     if !not_applied.is_empty() {
         return Err(not_applied);
     }
-    let scratch = std::env::temp_dir().join(format!("wardwatch-walls-{}", std::process::id()));
+    let scratch = std::env::temp_dir().join(format!("wardwatch-sandbox-{}", std::process::id()));
     Ok(vec![
         ("write", std::fs::write(&scratch, b"").is_err()),
         ("execute", std::process::Command::new("/bin/true").status().is_err()),

@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
+use super::decode::Decoded;
 use super::mux::MuxedFragment;
 use super::parts::Failure;
 use super::pipeline::{self, Deliver, Shared};
 use super::rtsp::Reading;
-use super::settings::{Attention, Reader, Source, StreamSettings};
-use super::watch::Decoded;
+use super::settings::{DecodeMode, Reader, Source, StreamSettings};
 use super::wire::{self, FailureKind, Order, Report};
 use super::{REGISTRY_VARIABLE, sandbox};
 use base::channel::{self, LatestWins};
@@ -140,8 +140,8 @@ fn watch_for_stop(
 ) -> Result<(), Failure> {
     let body = move || {
         // Any other result of a read is the end.
-        while let Ok(Some((attention, _))) = wire::read::<Attention>(&mut socket) {
-            shared.attend(attention);
+        while let Ok(Some((decode_mode, _))) = wire::read::<DecodeMode>(&mut socket) {
+            shared.set_decode_mode(decode_mode);
         }
         stop.store(true, Ordering::Relaxed);
         // Fails only on a bus that is not read any more.

@@ -63,14 +63,16 @@ pub(super) enum Reader {
     Rtspsrc,
 }
 
-/// Decode mode of a watched stream.
+/// Decode mode of an analysed stream. The names between daemon and session are older.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Attention {
+pub enum DecodeMode {
     /// Key frames only, while nothing moves.
-    Idle,
+    #[serde(rename = "Idle")]
+    KeyframesOnly,
     /// All frames, up to the highest rate.
     #[default]
-    Awake,
+    #[serde(rename = "Awake")]
+    AllFrames,
 }
 
 /// Settings of one stream of one camera.
@@ -86,7 +88,7 @@ pub struct StreamSettings {
     pub record: bool,
     /// The highest rate of decoded frames that is wanted; `None` for none: the stream is then never decoded.
     pub watch_fps_max: Option<f32>,
-    /// While [`Attention::Idle`] is wanted, only key frames are decoded, if they are no farther apart than this; `None`
+    /// While [`DecodeMode::KeyframesOnly`] is wanted, only key frames are decoded, if they are no farther apart than this; `None`
     /// to decode everything always.
     pub idle_gap_max: Option<Duration>,
     /// Time that a connected stream may stay without data before it counts as broken.

@@ -20,7 +20,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::REGISTRY_VARIABLE;
 use super::learned::Learned;
 use super::rtsp::{authority, connect};
-use super::settings::{Attention, Reader, Source, StreamSettings};
+use super::settings::{DecodeMode, Reader, Source, StreamSettings};
 use super::wire::{self, FailureKind, Order, Report};
 use base::backoff::{Backoff, scattered};
 use base::channel;
@@ -157,8 +157,8 @@ pub trait StreamSink: Send + 'static {
     }
     /// Decode mode of the stream from now on. Asked after each message of the session, which sends one a second at least;
     /// without effect where [`StreamSettings::idle_gap_max`] is not set.
-    fn attention(&mut self) -> Attention {
-        Attention::Awake
+    fn decode_mode(&mut self) -> DecodeMode {
+        DecodeMode::AllFrames
     }
 }
 
@@ -385,7 +385,7 @@ impl Supervisor {
         let mut init: Header = (Arc::from([]), None);
         let mut last_message = Instant::now();
         let mut stop_asked: Option<Instant> = None;
-        let mut told = Attention::default();
+        let mut told = DecodeMode::default();
         let broken = |reason: String| End::Broken(FailureKind::Transient, reason);
         // A session that stops in the middle of a message must not hold this thread.
         if let Err(error) = socket.set_read_timeout(Some(SILENCE_MAX)) {
@@ -426,8 +426,8 @@ impl Supervisor {
     }
 
     /// Sends the decode mode to the session, where it has changed since the last time.
-    fn tell(&mut self, mut socket: &UnixStream, told: &mut Attention) {
-        let wanted = self.sink.attention();
+    fn tell(&mut self, mut socket: &UnixStream, told: &mut DecodeMode) {
+        let wanted = self.sink.decode_mode();
         if wanted != *told {
             *told = wanted;
             // A session that does not read any more is detected by its silence.
@@ -561,6 +561,6 @@ fn readable(socket: &UnixStream, timeout: Duration) -> bool {
 fn say_once(not_applied: &[String]) {
     static SAID: AtomicBool = AtomicBool::new(false);
     if !not_applied.is_empty() && !SAID.swap(true, Ordering::Relaxed) {
-        tracing::warn!("sessions run with weaker walls on this machine: {}", not_applied.join("; "));
+        tracing::warn!("sessions run with a weaker sandbox on this machine: {}", not_applied.join("; "));
     }
 }

@@ -27,7 +27,7 @@ const HEAD_BYTES_MAX: u32 = 64 * 1024;
 const BODY_BYTES_MAX: u32 = 64 * 1024 * 1024;
 
 /// The daemon's order to a session: the first message in that direction. Changes of
-/// [`Attention`](super::settings::Attention) follow. The daemon closes its end of the socket to stop the session.
+/// [`DecodeMode`](super::settings::DecodeMode) follow. The daemon closes its end of the socket to stop the session.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Order {
     pub camera: CameraId,

@@ -15,7 +15,7 @@ use base::fault::ErrorKind;
 use base::geometry::Rect;
 use base::picture::Picture;
 
-pub use redaction::Shroud;
+pub use redaction::Redaction;
 
 /// Width of every thumbnail in pixels.
 pub const WIDTH: u32 = 480;
@@ -104,7 +104,7 @@ impl ThumbnailError {
 pub fn render(
     picture: &Picture,
     subjects: &[Mark],
-    redaction: &Shroud,
+    redaction: &Redaction,
     caption: &Caption,
 ) -> Result<Thumbnail, ThumbnailError> {
     let mut whole = whole(picture)?;
@@ -370,7 +370,7 @@ mod tests {
             let samples: Vec<u8> = (0..Picture::byte_count(width, height)).map(|_| noise()).collect();
             let picture = Picture::new(width, height, PixelFormat::Nv12, Colour::default(), samples).unwrap();
             let subjects: Vec<Mark> = (0..12).map(|i| mark(0.07 * i as f32, 0.3, 0.1, 0.3)).collect();
-            decode(&render(&picture, &subjects, &Shroud::default(), &caption()).unwrap());
+            decode(&render(&picture, &subjects, &Redaction::default(), &caption()).unwrap());
         }
     }
 
@@ -383,7 +383,8 @@ mod tests {
             assert!(view.w >= 320.0);
             let [x0, y0, x1, y1] = view.place(&subject.rect.clamped());
             assert!(x0 >= -0.1 && y0 >= -0.1 && x1 <= WIDTH as f32 + 0.1 && y1 <= VIEW_HEIGHT as f32 + 0.1);
-            let image = decode(&render(&grey(640, 360), &[subject], &Shroud::default(), &caption()).unwrap());
+            let image =
+                decode(&render(&grey(640, 360), &[subject], &Redaction::default(), &caption()).unwrap());
             let (cx, cy) = (((x0 + x1) / 2.0) as u32, ((y0 + y1) / 2.0) as u32);
             let column = (0..VIEW_HEIGHT).filter(|y| is_bright(image.get_pixel(cx.min(479), *y))).count();
             let row = (0..WIDTH).filter(|x| is_bright(image.get_pixel(*x, cy.min(VIEW_HEIGHT - 1)))).count();
@@ -395,7 +396,8 @@ mod tests {
     fn what_is_only_expected_is_dashed() {
         let drawn = |predicted: bool| {
             let subject = Mark { predicted, text: String::new(), ..mark(0.3, 0.3, 0.3, 0.4) };
-            let image = decode(&render(&grey(640, 360), &[subject], &Shroud::default(), &caption()).unwrap());
+            let image =
+                decode(&render(&grey(640, 360), &[subject], &Redaction::default(), &caption()).unwrap());
             image.pixels().filter(|pixel| is_bright(pixel)).count()
         };
         let (seen, expected) = (drawn(false), drawn(true));
@@ -414,10 +416,10 @@ mod tests {
             mark(0.0, 0.0, 1.0, 1.0),
         ];
         for (width, height) in [(1, 1), (7, 3), (3, 501), (641, 361), (352, 288), (360, 640)] {
-            decode(&render(&grey(width, height), &bad, &Shroud::default(), &caption()).unwrap());
-            decode(&render(&grey(width, height), &[], &Shroud::default(), &caption()).unwrap());
+            decode(&render(&grey(width, height), &bad, &Redaction::default(), &caption()).unwrap());
+            decode(&render(&grey(width, height), &[], &Redaction::default(), &caption()).unwrap());
         }
-        let empty = render(&grey(0, 0), &[], &Shroud::default(), &caption()).unwrap_err();
+        let empty = render(&grey(0, 0), &[], &Redaction::default(), &caption()).unwrap_err();
         assert!(matches!(empty, ThumbnailError::Empty(0, 0)));
     }
 
@@ -428,7 +430,7 @@ mod tests {
         };
         let short = Caption { place: "x".into(), when: caption().when };
         let right = |caption: &Caption| {
-            let image = decode(&render(&grey(64, 36), &[], &Shroud::default(), caption).unwrap());
+            let image = decode(&render(&grey(64, 36), &[], &Redaction::default(), caption).unwrap());
             imageops::crop_imm(&image, 350, VIEW_HEIGHT + 2, 125, 22).to_image()
         };
         let differing = right(&long)

@@ -14,14 +14,14 @@ const MARGIN: f32 = 0.06;
 
 /// Redaction of a picture, done before it is cropped and drawn on.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Shroud<'a> {
+pub struct Redaction<'a> {
     /// Privacy masks, filled with one grey.
     pub masks: &'a [Polygon],
     /// Persons shown in coarse blocks, except where they overlap a subject.
     pub bystanders: &'a [Rect],
 }
 
-impl Shroud<'_> {
+impl Redaction<'_> {
     /// Redacts the picture. Bystanders stay visible where they overlap one of `subjects`; masks cover subjects, too.
     pub(super) fn cover(&self, image: &mut RgbImage, subjects: &[Rect]) {
         for bystander in self.bystanders {
@@ -93,7 +93,7 @@ mod tests {
         let mask = Polygon::new(corners.map(Point::from).to_vec()).unwrap();
         let mut image = stripes();
         let subject = Rect::new(0.0, 0.0, 1.0, 1.0);
-        Shroud { masks: &[mask], bystanders: &[] }.cover(&mut image, &[subject]);
+        Redaction { masks: &[mask], bystanders: &[] }.cover(&mut image, &[subject]);
         for (x, y, pixel) in image.enumerate_pixels() {
             let inside = (20..80).contains(&x) && (10..90).contains(&y);
             assert_eq!(*pixel == VEIL, inside, "{x} {y}: a mask covers subjects, too");
@@ -105,7 +105,7 @@ mod tests {
         let mut image = stripes();
         let bystander = Rect::new(0.2, 0.2, 0.2, 0.6);
         let subject = Rect::new(0.3, 0.2, 0.3, 0.6);
-        Shroud { masks: &[], bystanders: &[bystander, Rect::new(0.9, 0.9, 0.5, 0.5)] }
+        Redaction { masks: &[], bystanders: &[bystander, Rect::new(0.9, 0.9, 0.5, 0.5)] }
             .cover(&mut image, &[subject]);
         for y in 20..80 {
             for x in 40..59 {
@@ -122,7 +122,7 @@ mod tests {
         let far =
             [Rect::new(2.0, 2.0, 1.0, 1.0), Rect::new(-3.0, 0.0, 1.0, 1.0), Rect::new(0.5, 0.5, 0.0, 0.0)];
         let mut image = stripes();
-        Shroud { masks: &[], bystanders: &far }.cover(&mut image, &[]);
+        Redaction { masks: &[], bystanders: &far }.cover(&mut image, &[]);
         assert_eq!(image, stripes());
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::alerts::Shot;
-use crate::alerts::thumbnail::{self, Caption, Shroud};
+use crate::alerts::Snapshot;
+use crate::alerts::thumbnail::{self, Caption, Redaction};
 use crate::infer::replay::Line;
 use base::alert::Thumbnail;
 use base::detection::Label;
@@ -58,18 +58,18 @@ impl Report {
     /// Adds the results of a frame.
     pub(super) fn take(&mut self, line: &Line<'_>) -> anyhow::Result<()> {
         self.seconds = line.seconds;
-        for told in line.told {
-            let rule = told.event.rule.name.clone();
-            let draw = |shot: &Shot| thumbnail(shot, &rule, line.seconds, told.event.phase);
-            let thumbnail = told.shot.as_ref().map(draw).transpose()?;
-            match self.events.iter_mut().find(|shown| shown.event.id == told.event.id) {
+        for sent in line.sent {
+            let rule = sent.event.rule.name.clone();
+            let draw = |snapshot: &Snapshot| thumbnail(snapshot, &rule, line.seconds, sent.event.phase);
+            let thumbnail = sent.snapshot.as_ref().map(draw).transpose()?;
+            match self.events.iter_mut().find(|shown| shown.event.id == sent.event.id) {
                 Some(shown) => {
-                    shown.event = told.event.clone();
+                    shown.event = sent.event.clone();
                     shown.closed = Some(line.seconds);
                     shown.thumbnails.extend(thumbnail);
                 }
                 None => self.events.push(Shown {
-                    event: told.event.clone(),
+                    event: sent.event.clone(),
                     opened: line.seconds,
                     closed: None,
                     thumbnails: thumbnail.into_iter().collect(),
@@ -171,14 +171,14 @@ pub(super) fn clock(seconds: f64) -> String {
     format!("{:02}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
 }
 
-fn thumbnail(shot: &Shot, rule: &str, seconds: f64, phase: Phase) -> anyhow::Result<Thumbnail> {
-    let marks = shot.marks();
+fn thumbnail(snapshot: &Snapshot, rule: &str, seconds: f64, phase: Phase) -> anyhow::Result<Thumbnail> {
+    let marks = snapshot.marks();
     let when = match phase {
         Phase::Opened => clock(seconds),
         Phase::Closed => format!("best, told {}", clock(seconds)),
     };
     let caption = Caption { place: rule.to_owned(), when };
-    Ok(thumbnail::render(&shot.picture, &marks, &Shroud::default(), &caption)?)
+    Ok(thumbnail::render(&snapshot.picture, &marks, &Redaction::default(), &caption)?)
 }
 
 #[cfg(test)]

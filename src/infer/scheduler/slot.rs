@@ -9,13 +9,13 @@ use base::picture::Frame;
 use base::time::{Monotonic, Stamp};
 
 /// Pending frames that wait for an inference to end, so that their motion counts; beyond them the oldest is dropped.
-const GLIMPSES_MAX: usize = 8;
+const PENDING_MAX: usize = 8;
 
 /// A pending frame, with its motion check.
-pub(super) type Glimpse = (Frame, Glance);
+pub(super) type PendingFrame = (Frame, Glance);
 
 /// Scheduler state of one camera.
-pub(super) struct Desk {
+pub(super) struct CameraSlot {
     /// `None` while it is in use.
     pub(super) analysis: Option<Box<Analysis>>,
     /// The frame that waits for inference.
@@ -28,10 +28,10 @@ pub(super) struct Desk {
     pub(super) frames: u64,
     pub(super) moving: u64,
     pub(super) inferences: u64,
-    glimpses: VecDeque<Glimpse>,
+    pending: VecDeque<PendingFrame>,
 }
 
-impl Desk {
+impl CameraSlot {
     pub(super) fn new(analysis: Analysis, now: Monotonic) -> Self {
         Self {
             analysis: Some(Box::new(analysis)),
@@ -42,7 +42,7 @@ impl Desk {
             frames: 0,
             moving: 0,
             inferences: 0,
-            glimpses: VecDeque::new(),
+            pending: VecDeque::new(),
         }
     }
 
@@ -60,14 +60,14 @@ impl Desk {
 
     /// Adds a pending frame, which came while the analysis is in use.
     pub(super) fn put(&mut self, frame: Frame, glance: Glance) {
-        if self.glimpses.len() >= GLIMPSES_MAX {
-            self.glimpses.pop_front();
+        if self.pending.len() >= PENDING_MAX {
+            self.pending.pop_front();
         }
-        self.glimpses.push_back((frame, glance));
+        self.pending.push_back((frame, glance));
     }
 
     /// Takes the pending frames, the oldest first.
-    pub(super) fn take_glimpses(&mut self) -> Vec<Glimpse> {
-        self.glimpses.drain(..).collect()
+    pub(super) fn take_pending(&mut self) -> Vec<PendingFrame> {
+        self.pending.drain(..).collect()
     }
 }

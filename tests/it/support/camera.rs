@@ -8,7 +8,7 @@ use base::fragment::{Fragment, StreamRole};
 use base::picture::{Frame, Picture};
 use base::status::StreamState;
 use camera::{
-    Attention, RtspSource, SessionProgram, Source, StreamReport, StreamSettings, StreamSink, Transport,
+    DecodeMode, RtspSource, SessionProgram, Source, StreamReport, StreamSettings, StreamSink, Transport,
     prepare,
 };
 use streetsim::server::{Access, CameraServer, Draw, Feed};
@@ -78,13 +78,13 @@ struct Log {
     fragments: Vec<Fragment>,
     frames: Vec<Frame>,
     reports: Vec<StreamReport>,
-    attention: Attention,
+    decode_mode: DecodeMode,
 }
 
 impl Delivered {
     /// Sets the decode mode of the stream from now on.
-    pub fn attend(&self, attention: Attention) {
-        self.0.lock().unwrap().attention = attention;
+    pub fn set_decode_mode(&self, decode_mode: DecodeMode) {
+        self.0.lock().unwrap().decode_mode = decode_mode;
     }
 
     pub fn sink(&self) -> Box<dyn StreamSink> {
@@ -124,7 +124,7 @@ impl StreamSink for Delivered {
         self.0.lock().unwrap().reports.push(report);
     }
 
-    fn attention(&mut self) -> Attention {
-        self.0.lock().unwrap().attention
+    fn decode_mode(&mut self) -> DecodeMode {
+        self.0.lock().unwrap().decode_mode
     }
 }

@@ -151,11 +151,11 @@ impl Life {
         wait_until("it says how it is doing", PATIENCE, || {
             booted.try_sh("setpriv --reuid=nobody --clear-groups wardwatch status | grep gate").is_ok()
         });
-        let has_all_walls = booted.try_sh("wardwatch session --try-walls").is_ok();
-        self.figure("this kernel has all walls of a session", has_all_walls);
+        let has_whole_sandbox = booted.try_sh("wardwatch session --try-sandbox").is_ok();
+        self.figure("this kernel has the whole sandbox of a session", has_whole_sandbox);
         assert_eq!(
-            !has_all_walls,
-            booted.log("wardwatch").contains("weaker walls"),
+            !has_whole_sandbox,
+            booted.log("wardwatch").contains("weaker sandbox"),
             "the unit takes none away"
         );
         if !emulation().is_empty() {

@@ -1,4 +1,4 @@
-//! The watch branch: decoded pictures at the stream's size, the latest one first.
+//! The decode branch: decoded pictures at the stream's size, the latest one first.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
 use super::arrivals::Arrivals;
-use super::attention;
+use super::decode_mode;
 use super::parts::{Failure, arrival, make, parser_of};
 use super::pipeline::Shared;
 use super::wire::FailureKind;
@@ -58,7 +58,7 @@ pub(super) fn attach(
     let pad = single.static_pad("src").ok_or_else(|| Failure::missing("identity"))?;
     skip_to_keyframe_after_a_leak(&pad);
     if let Some((gap_max, shared)) = wanted.idle {
-        attention::select(&pad, gap_max, shared);
+        decode_mode::select(&pad, gap_max, shared);
     }
     let parser = make(parser_of(codec))?;
     let decoder = decoder_for(&parser)?;

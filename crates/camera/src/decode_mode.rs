@@ -12,7 +12,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use super::pipeline::Shared;
-use super::settings::Attention;
+use super::settings::DecodeMode;
 
 /// Kept samples together have at most so many bytes; a GOP with more is decoded as it comes.
 const KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -55,14 +55,14 @@ impl Selection {
         }
     }
 
-    fn step(&mut self, is_key_frame: bool, pts_nanos: u64, bytes: usize, attention: Attention) -> Step {
+    fn step(&mut self, is_key_frame: bool, pts_nanos: u64, bytes: usize, decode_mode: DecodeMode) -> Step {
         self.is_reordered |= pts_nanos < self.last_nanos;
         self.last_nanos = self.last_nanos.max(pts_nanos);
         if is_key_frame {
             let gap_nanos = self.key_frame_nanos.map(|before| pts_nanos.saturating_sub(before));
             self.key_frame_nanos = Some(pts_nanos);
             let is_often = gap_nanos.is_some_and(|gap| gap <= self.gap_nanos_max);
-            self.keeping = attention == Attention::Idle && is_often && !self.is_reordered;
+            self.keeping = decode_mode == DecodeMode::KeyframesOnly && is_often && !self.is_reordered;
             self.kept_bytes = 0;
             return Step::DecodeAlone;
         }
@@ -70,7 +70,7 @@ impl Selection {
             return Step::Decode;
         }
         let since_key_frame = self.key_frame_nanos.map_or(u64::MAX, |nanos| pts_nanos.saturating_sub(nanos));
-        let goes_on = attention == Attention::Idle
+        let goes_on = decode_mode == DecodeMode::KeyframesOnly
             && since_key_frame <= self.gap_nanos_max
             && self.kept_bytes + bytes <= KEPT_BYTES_MAX
             && !self.is_reordered;
@@ -90,7 +90,7 @@ pub(super) fn select(pad: &gst::Pad, gap_max: Duration, shared: Arc<Shared>) {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         let (selection, kept) = &mut *state;
         let is_key_frame = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
-        match selection.step(is_key_frame, pts.nseconds(), buffer.size(), shared.attention()) {
+        match selection.step(is_key_frame, pts.nseconds(), buffer.size(), shared.decode_mode()) {
             Step::Decode => gst::PadProbeReturn::Ok,
             Step::DecodeAlone => {
                 kept.clear();
@@ -122,12 +122,12 @@ mod tests {
     const GAP: Duration = Duration::from_secs(2);
 
     /// Runs a camera of 10 samples a second through a selection; gives what was decoded, in order.
-    fn decoded(gop: u64, attention: impl Fn(u64) -> Attention, samples: u64) -> Vec<u64> {
+    fn decoded(gop: u64, decode_mode: impl Fn(u64) -> DecodeMode, samples: u64) -> Vec<u64> {
         let mut selection = Selection::new(GAP);
         let (mut kept, mut decoded) = (Vec::new(), Vec::new());
         for sample in 0..samples {
             let step =
-                selection.step(sample.is_multiple_of(gop), sample * 100_000_000, 1000, attention(sample));
+                selection.step(sample.is_multiple_of(gop), sample * 100_000_000, 1000, decode_mode(sample));
             match step {
                 Step::Keep => {
                     kept.push(sample);
@@ -144,18 +144,20 @@ mod tests {
 
     #[test]
     fn while_idle_only_key_frames_and_then_everything_since_the_last() {
-        let attention = |sample| if (20..57).contains(&sample) { Attention::Idle } else { Attention::Awake };
+        let decode_mode = |sample| {
+            if (20..57).contains(&sample) { DecodeMode::KeyframesOnly } else { DecodeMode::AllFrames }
+        };
         let expected: Vec<u64> = (0..=20).chain([30, 40]).chain(50..80).collect();
-        assert_eq!(decoded(10, attention, 80), expected);
+        assert_eq!(decoded(10, decode_mode, 80), expected);
     }
 
     #[test]
     fn key_frames_that_are_rare_or_late_are_not_enough() {
-        assert_eq!(decoded(21, |_| Attention::Idle, 100).len(), 100, "2.1 s apart");
+        assert_eq!(decoded(21, |_| DecodeMode::KeyframesOnly, 100).len(), 100, "2.1 s apart");
         let mut selection = Selection::new(GAP);
         let second = |second: u64| second * 1_000_000_000;
         let steps: Vec<Step> = [(true, 0), (true, 1), (false, 2), (false, 3), (false, 4), (false, 5)]
-            .map(|(is_key_frame, at)| selection.step(is_key_frame, second(at), 10, Attention::Idle))
+            .map(|(is_key_frame, at)| selection.step(is_key_frame, second(at), 10, DecodeMode::KeyframesOnly))
             .to_vec();
         let expected =
             [Step::DecodeAlone, Step::DecodeAlone, Step::Keep, Step::Keep, Step::CatchUp, Step::Decode];
@@ -168,14 +170,14 @@ mod tests {
         let mut kept = 0;
         for gop in 0..20u64 {
             for (place, shown) in [0u64, 3, 1, 2, 6, 4, 5].into_iter().enumerate() {
-                let step = selection.step(place == 0, gop * 700 + shown * 100, 10, Attention::Idle);
+                let step = selection.step(place == 0, gop * 700 + shown * 100, 10, DecodeMode::KeyframesOnly);
                 kept += u32::from(step == Step::Keep);
             }
         }
         assert!(kept <= 4, "{kept} were kept before it was known");
         let mut selection = Selection::new(GAP);
         let huge = KEPT_BYTES_MAX / 2 + 1;
-        let steps = [0u64, 1, 2, 3].map(|at| selection.step(at < 2, at, huge, Attention::Idle));
+        let steps = [0u64, 1, 2, 3].map(|at| selection.step(at < 2, at, huge, DecodeMode::KeyframesOnly));
         assert_eq!(steps, [Step::DecodeAlone, Step::DecodeAlone, Step::Keep, Step::CatchUp]);
     }
 
@@ -186,11 +188,11 @@ mod tests {
             gop in 1u64..40,
             changes in proptest::collection::vec(0u64..200, 0..8),
         ) {
-            let attention = |sample: u64| {
+            let decode_mode = |sample: u64| {
                 let before = changes.iter().filter(|change| **change <= sample).count();
-                if before % 2 == 1 { Attention::Idle } else { Attention::Awake }
+                if before % 2 == 1 { DecodeMode::KeyframesOnly } else { DecodeMode::AllFrames }
             };
-            let decoded = decoded(gop, attention, 200);
+            let decoded = decoded(gop, decode_mode, 200);
             for pair in decoded.windows(2) {
                 let follows = pair[1] == pair[0] + 1;
                 prop_assert!(follows || (pair[1] > pair[0] && pair[1].is_multiple_of(gop)), "{:?}", pair);
