@@ -28,9 +28,9 @@ impl DecodeModeController {
 
     /// Checks a frame for motion, and chooses the mode.
     pub fn check(&mut self, frame: &Frame) {
-        let glance = self.gate.glance(frame);
+        let check = self.gate.check(frame);
         let now = frame.at.monotonic;
-        if glance.began_again || !glance.regions.is_empty() {
+        if check.began_again || !check.regions.is_empty() {
             self.moved_at = Some(now);
         }
         let moved_at = *self.moved_at.get_or_insert(now);

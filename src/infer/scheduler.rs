@@ -104,17 +104,17 @@ pub struct Count {
 impl Input {
     /// Takes a new frame, in place of one that still waits.
     pub fn frame(&mut self, frame: Frame) {
-        let glance = self.gate.as_mut().map(|gate| gate.glance(&frame)).unwrap_or_default();
+        let check = self.gate.as_mut().map(|gate| gate.check(&frame)).unwrap_or_default();
         let mut state = self.shared.lock();
         let Some(slot) = state.slots.get_mut(&self.camera) else { return };
-        slot.count(&glance, frame.at.monotonic);
+        slot.count(&check, frame.at.monotonic);
         let Some(analysis) = slot.analysis.take() else {
             // The analysis is in use: its user takes this frame in afterwards.
-            slot.put(frame, glance);
+            slot.put(frame, check);
             return;
         };
         drop(state);
-        let queue = vec![(frame, glance)];
+        let queue = vec![(frame, check)];
         self.shared.take_motion(&self.camera, analysis, queue, &self.alerts);
     }
 
@@ -253,8 +253,8 @@ impl Shared {
         alerts: &AlertInput,
     ) {
         loop {
-            for (frame, glance) in queue {
-                let after_motion = catch_unwind(AssertUnwindSafe(|| analysis.take_motion(&frame, &glance)));
+            for (frame, check) in queue {
+                let after_motion = catch_unwind(AssertUnwindSafe(|| analysis.take_motion(&frame, &check)));
                 let want = match after_motion {
                     Ok(after_motion) => {
                         after_motion.events.into_iter().for_each(|event| alerts.send(event));

@@ -51,7 +51,7 @@ struct Alive {
     /// Seen in the inference that is being processed.
     seen: bool,
     /// Latest time at which an inference covered its expected place.
-    looked_at: Monotonic,
+    inferred_at: Monotonic,
     /// Time for which such inferences have not found it.
     missed_seconds: f32,
     /// Latest time at which it is known to be there: seen, or at rest where nothing moved.
@@ -114,12 +114,12 @@ impl Tracker {
         Self { settings, epoch: None, at: Monotonic::default(), next_id: 1, alive: Vec::new() }
     }
 
-    /// Processes an inference on the whole picture: [`Tracker::look`].
-    pub fn update(&mut self, at: Monotonic, epoch: Epoch, detections: &[Detection]) -> Vec<Track> {
-        self.look(at, epoch, &[WHOLE], detections, &[])
+    /// Processes an inference on the whole picture: [`Tracker::take_inference`].
+    pub fn take_whole(&mut self, at: Monotonic, epoch: Epoch, detections: &[Detection]) -> Vec<Track> {
+        self.take_inference(at, epoch, &[WHOLE], detections, &[])
     }
 
-    /// Processes the detections of one inference at time `at`, which saw the parts `looked_at` of the picture.
+    /// Processes the detections of one inference at time `at`, which saw the parts `inferred_at` of the picture.
     /// Returns all tracks that live after it: confirmed or not, seen in this inference (`last_seen == at`) or only
     /// predicted. A track whose expected box does not lie within one of these parts is not missed there.
     /// `appearances` are those of the detections, in their order; where there are fewer, those of the others are
@@ -127,11 +127,11 @@ impl Tracker {
     ///
     /// A new epoch drops all tracks; ids go on counting. Detections that are not finite, have no area on the picture,
     /// or score below [`Settings::score_low`] are ignored; at most [`Settings::detections_max`] are used, best first.
-    pub fn look(
+    pub fn take_inference(
         &mut self,
         at: Monotonic,
         epoch: Epoch,
-        looked_at: &[Rect],
+        inferred_at: &[Rect],
         detections: &[Detection],
         appearances: &[Appearance],
     ) -> Vec<Track> {
@@ -139,7 +139,7 @@ impl Tracker {
         let expected: Vec<bool> = self
             .alive
             .iter()
-            .map(|alive| looked_at.iter().any(|part| lies_in(&alive.track.rect, part)))
+            .map(|alive| inferred_at.iter().any(|part| lies_in(&alive.track.rect, part)))
             .collect();
         let candidates = self.candidates(detections, appearances);
         let left = self.associate(at, candidates);
@@ -160,7 +160,7 @@ impl Tracker {
 
     /// Processes a frame at time `at` without inference, in which `moving` moved. Tracks go on as predicted; one that
     /// is at rest, and that nothing stirred, stands there still. Returns all tracks that live.
-    pub fn glance(&mut self, at: Monotonic, epoch: Epoch, moving: &[Rect]) -> Vec<Track> {
+    pub fn take_motion(&mut self, at: Monotonic, epoch: Epoch, moving: &[Rect]) -> Vec<Track> {
         let at = self.advance(at, epoch, Some(moving));
         self.alive.retain(|alive| alive.lives(at, &self.settings));
         self.tracks()
@@ -322,7 +322,7 @@ impl Tracker {
             rode: false,
             hits: 0,
             seen: true,
-            looked_at: at,
+            inferred_at: at,
             missed_seconds: 0.0,
             known_at: at,
             held: false,
@@ -351,7 +351,7 @@ impl Alive {
             (own, now) => *own = now,
         }
         (self.seen, self.missed_seconds, self.held) = (true, 0.0, false);
-        (self.looked_at, self.known_at) = (at, at);
+        (self.inferred_at, self.known_at) = (at, at);
         for (vote, label) in self.votes.iter_mut().zip(Label::ALL) {
             *vote += if label == detection.label { detection.score } else { 0.0 };
         }
@@ -406,10 +406,10 @@ impl Alive {
 
     /// Records an inference at its place that did not find it.
     fn miss(&mut self, at: Monotonic, settings: &Settings) {
-        let since = at.since(self.looked_at).as_secs_f32();
+        let since = at.since(self.inferred_at).as_secs_f32();
         self.missed_seconds += since.min(settings.miss_seconds_max);
         self.evidence.missed();
-        self.looked_at = at;
+        self.inferred_at = at;
     }
 
     /// A track that no inference has covered since it moved is not at rest.
@@ -451,7 +451,7 @@ impl Alive {
             confirmed: self.track.confirmed,
             at_rest: self.is_at_rest(settings),
             missed: self.missed_seconds > 0.0,
-            looked_at: self.looked_at,
+            inferred_at: self.inferred_at,
         }
     }
 
