@@ -15,6 +15,7 @@ mod cells;
 mod groups;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 
 use std::time::Duration;
 
@@ -26,48 +27,7 @@ use base::geometry::Rect;
 use base::time::Monotonic;
 use base::track::Forecast;
 use cells::Cells;
-
-/// Interval of inferences on the whole picture while there are tracks or motion.
-const WHOLE_INTERVAL: Duration = Duration::from_secs(6);
-/// Interval of inferences on the whole picture while there is neither.
-const WHOLE_INTERVAL_EMPTY: Duration = Duration::from_secs(10);
-/// Minimum interval of them after the gate began again.
-const WHOLE_INTERVAL_MIN: Duration = Duration::from_secs(1);
-/// A whole inference that is due after so much of its interval, and costs at most twice of the due crops, is taken now.
-const WHOLE_EARLY: f32 = 0.7;
-/// Context around motion and tracks, as a part of their size.
-const MARGIN: f32 = 0.25;
-/// Minimum of that context, in pixels.
-const MARGIN_PIXELS_MIN: f32 = 18.0;
-/// Minimum time between two inferences of a camera: new and tracked subjects are predicted over it, and needs come together
-/// in one inference.
-const INFERENCE_INTERVAL_MIN: Duration = Duration::from_millis(350);
-/// Minimum time while a track is fast: groups that race are told apart only where inferences follow each other closely.
-const INFERENCE_INTERVAL_FAST: Duration = Duration::from_millis(200);
-/// Speed from which a track is fast, in parts of the picture a second.
-const FAST: f32 = 0.25;
-/// Such a speed where speed matters, in the track's sizes a second; an unconfirmed track is fast too, as its speed is unknown.
-const PACE_FAST: f32 = 0.8;
-/// Minimum size of a track after shrinking, in pixels (the root of its area): a network recognises it at that size.
-const TRACK_SIDE_PIXELS_MIN: f32 = 28.0;
-/// Minimum size of motion after shrinking, in pixels; it may be several subjects.
-const MOTION_SIDE_PIXELS_MIN: f32 = 44.0;
-/// A confirmed track gets an inference when it has moved by this much of its size.
-const DRIFT_MAX: f32 = 0.8;
-/// Bounds of that time.
-const TRACK_WAIT_SECONDS: (f32, f32) = (0.35, 1.0);
-/// Interval of inferences for a track at rest in whose place something moves.
-const STIRRED_WAIT_SECONDS: f32 = 1.0;
-/// Motion that covers less of a track at rest is not in its place.
-const STIRRED: f32 = 0.03;
-/// Tracks that have waited for this part of their time join an inference that is due anyway.
-const ALONG: f32 = 0.5;
-/// Motion of which so much lies around moving tracks is theirs.
-const EXPLAINED: f32 = 0.6;
-/// Time by which an inference may be early and still on time: cameras' frames jitter.
-const EARLY: Duration = Duration::from_millis(20);
-/// Maximum parts of motion; further ones are joined.
-const PATCHES_MAX: usize = 32;
+use thresholds::*;
 
 /// Inferences for one frame, and their reason.
 #[derive(Debug, Clone, PartialEq)]

@@ -26,7 +26,7 @@ fn main() -> io::Result<()> {
     let mut out = io::stdout().lock();
     let arch = Arch::new();
     let (peak, lanes) = peak(arch);
-    writeln!(out, "{} lanes of f32, peak {peak:.1} GMAC/s", lanes)?;
+    writeln!(out, "{lanes} lanes of f32, peak {peak:.1} GMAC/s")?;
     writeln!(out, "{:<44} {:>9} {:>9} {:>6}", "kernel", "ms", "GMAC/s", "peak")?;
     for case in cases() {
         let seconds = case.fastest(arch).as_secs_f64();
@@ -59,13 +59,25 @@ impl WithSimd for Peak {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> usize {
         let (factor, summand) = (simd.splat_f32s(black_box(0.5)), simd.splat_f32s(black_box(0.5)));
-        let mut sums = [simd.splat_f32s(black_box(1.0)); PEAK_SUMS];
+        let one = simd.splat_f32s(black_box(1.0));
+        // Variables of their own, so that they are registers whatever the optimiser decides.
+        let (mut a, mut b, mut c, mut d, mut e, mut f) = (one, one, one, one, one, one);
+        let (mut g, mut h, mut i, mut j, mut k, mut l) = (one, one, one, one, one, one);
         for _ in 0..PEAK_ROUNDS {
-            for sum in &mut sums {
-                *sum = simd.mul_add_f32s(*sum, factor, summand);
-            }
+            a = simd.mul_add_f32s(a, factor, summand);
+            b = simd.mul_add_f32s(b, factor, summand);
+            c = simd.mul_add_f32s(c, factor, summand);
+            d = simd.mul_add_f32s(d, factor, summand);
+            e = simd.mul_add_f32s(e, factor, summand);
+            f = simd.mul_add_f32s(f, factor, summand);
+            g = simd.mul_add_f32s(g, factor, summand);
+            h = simd.mul_add_f32s(h, factor, summand);
+            i = simd.mul_add_f32s(i, factor, summand);
+            j = simd.mul_add_f32s(j, factor, summand);
+            k = simd.mul_add_f32s(k, factor, summand);
+            l = simd.mul_add_f32s(l, factor, summand);
         }
-        for sum in sums {
+        for sum in [a, b, c, d, e, f, g, h, i, j, k, l] {
             black_box(simd.reduce_sum_f32s(sum));
         }
         S::F32_LANES

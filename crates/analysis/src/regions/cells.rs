@@ -3,18 +3,9 @@
 use std::time::Duration;
 
 use super::Plan;
+use super::thresholds::*;
 use base::geometry::Rect;
 use base::time::Monotonic;
-
-const COLUMNS: usize = 16;
-const ROWS: usize = 9;
-/// Seconds until motion gets another inference, by the number of inferences in a row that found nothing there. A person
-/// passes behind the tree in the wind in two seconds.
-const WAIT_SECONDS: [f32; 5] = [0.0, 0.2, 0.4, 0.7, 1.0];
-/// Time without motion after which a cell is like any other again.
-const FORGET: Duration = Duration::from_secs(4);
-/// Motion that covers less of a cell is not in it.
-const TOUCHED: f32 = 0.15;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Cell {

@@ -1,26 +1,10 @@
 //! Groups needs into crops: joined while that is no dearer, cut to the maximum cost of a frame.
 
+use super::thresholds::*;
 use super::{InferenceArea, Need, PlannerInput, WHOLE, contains};
 use base::detector::InputSize;
 use base::geometry::Rect;
 use base::time::Monotonic;
-
-/// Maximum inferences a frame.
-const AREAS_MAX: usize = 2;
-/// Part of the whole picture's cost from which the whole picture is analysed, where it is hardly shrunk.
-const WHOLE_FROM: f32 = 0.8;
-/// Factor of shrinking up to which a whole inference shows as much as crops.
-const HARDLY_SHRUNK: f32 = 1.3;
-/// Maximum needs; more are everywhere, and get a whole inference.
-const NEEDS_MAX: usize = 24;
-/// Maximum factor of shrinking to fit into a smaller input.
-const SHRINK_MAX: f32 = 2.5;
-/// A crop that has to be shrunk by more than this part of the whole picture's factor is not worth its cost.
-const PART_OF_WHOLE: f32 = 0.7;
-/// Maximum factor by which the picture's pixels are enlarged: beyond, they show no more.
-const ENLARGE_MAX: f32 = 2.0;
-/// Room for the alignment of a crop, in pixels: crops begin on even pixels, as chroma does.
-const ALIGN_PIXELS: f32 = 2.0;
 
 /// Needs that share a crop.
 #[derive(Debug, Clone, Copy)]

@@ -14,6 +14,7 @@ mod evidence;
 mod kalman;
 mod merge;
 mod settings;
+mod thresholds;
 
 use base::appearance::Appearance;
 use base::detection::{Detection, Label};
@@ -27,6 +28,7 @@ use evidence::Evidence;
 use kalman::Motion;
 pub use merge::subjects;
 pub use settings::Settings;
+use thresholds::*;
 
 /// The tracks of one camera.
 #[derive(Debug, Clone)]
@@ -75,39 +77,6 @@ struct Candidate {
 
 /// The whole picture, as the part seen by an inference.
 const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
-/// Minimum pace of a rider who streams past a new one, in sizes a second.
-const FLOW_PACE: f32 = 1.0;
-/// Maximum distance of such a rider, in sizes.
-const FLOW_SIZES: f32 = 2.0;
-/// Maximum ratio of the two sizes that is counted.
-const FLOW_LARGER: f32 = 3.0;
-/// Minimum length of the paces' vector sum, as a part of the sum of their lengths, at which the riders agree.
-const FLOW_AGREE: f32 = 0.8;
-/// Minimum time over which a track's movement is measured.
-const TRAVELLED_SECONDS: f32 = 0.9;
-/// Minimum part of a box at rest that motion must cover to be its own.
-const STIRRED: f32 = 0.03;
-/// Overlap (IoU) with a track seen in the same inference above which a box is a second one of the same subject.
-const SECOND_OVERLAP: f32 = 0.5;
-/// The same for an unsure box.
-const SECOND_OVERLAP_UNSURE: f32 = 0.25;
-/// Score below which a box is unsure.
-const SECOND_SCORE: f32 = 0.6;
-/// Minimum part of a two-wheeler's box that lies in another one, for it to be that one without its rider.
-const PART: f32 = 0.6;
-/// Maximum height of its box, as a part of the other's.
-const PART_HEIGHT: f32 = 0.8;
-/// Maximum distance of the two feet, as a part of the other's height.
-const PART_FOOT: f32 = 0.2;
-/// Minimum part of the scores that say two-wheeler, against person, for a track that was faster than a walk to be a
-/// rider whose machine is not always found. A person who stands or bends beside a parked one is as often called by
-/// its name.
-const RIDER_PART: f32 = 0.3;
-/// Part of a box that lies in another one above which it shows others too.
-const SHARED: f32 = 0.3;
-/// Rate at which an appearance is learnt from the other boxes.
-const LEARN: f32 = 0.3;
-
 impl Tracker {
     /// Creates a tracker without tracks.
     pub fn new(settings: Settings) -> Self {
@@ -357,7 +326,7 @@ impl Alive {
         }
         self.track.path.push(PathPoint { at, foot: detection.rect.foot() });
         thin(&mut self.track.path, settings.path_points_max);
-        self.rode |= self.travelled().is_some_and(|pace| pace >= association::ON_WHEELS);
+        self.rode |= self.travelled().is_some_and(|pace| pace >= ON_WHEELS);
         let label = self.named();
         let track = &mut self.track;
         track.label = label;
