@@ -191,9 +191,11 @@ impl Planner {
         if waited.is_none_or(|waited| waited >= interval) {
             return Some(Plan::whole(view.sizes, urgency.unwrap_or(Urgency::Still)));
         }
-        let is_hurried = |track: &Forecast| view.is_hurried(track);
-        let pause =
-            if view.tracks.iter().any(is_hurried) { INFERENCE_INTERVAL_FAST } else { INFERENCE_INTERVAL_MIN };
+        let pause = if view.tracks.iter().any(|track: &Forecast| view.is_hurried(track)) {
+            INFERENCE_INTERVAL_FAST
+        } else {
+            INFERENCE_INTERVAL_MIN
+        };
         let rested = self.inferred_at.is_none_or(|at| view.at.since(at) + EARLY >= pause);
         if !due || !rested {
             return None;

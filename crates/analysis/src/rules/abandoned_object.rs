@@ -225,8 +225,10 @@ impl AbandonedObjects {
                 visitors.push(presence.id);
             }
         }
-        let last = |id: &TrackId| self.presences.iter().rev().find(|presence| presence.id == *id);
-        let was_left = visitors.iter().filter_map(last).any(|presence| presence.is_away(foot));
+        let was_left = visitors
+            .iter()
+            .filter_map(|id: &TrackId| self.presences.iter().rev().find(|presence| presence.id == *id))
+            .any(|presence| presence.is_away(foot));
         self.ids_given += 1;
         WatchedObject {
             id: TrackId(ID_MAX - self.ids_given),
@@ -355,8 +357,11 @@ impl WatchedObject {
     /// Returns true if it was taken up, or was out of view for too long.
     fn is_over(&self, view: &RuleInput) -> bool {
         let seconds = distances::seconds(view.at.since(self.latest));
-        let hides = |track: &Track| self.rect.intersection(&track.rect) >= HIDDEN_PART * self.rect.area();
-        seconds > HIDDEN_SECONDS_MAX || seconds > TAKEN_UP_SECONDS && !view.tracks.iter().any(hides)
+        seconds > HIDDEN_SECONDS_MAX
+            || seconds > TAKEN_UP_SECONDS
+                && !view.tracks.iter().any(|track: &Track| {
+                    self.rect.intersection(&track.rect) >= HIDDEN_PART * self.rect.area()
+                })
     }
 }
 

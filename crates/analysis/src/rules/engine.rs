@@ -124,8 +124,11 @@ impl RuleSet {
             }
             let mut notes = Notes::new(self.explains);
             events.extend(rule.step(observed, &self.camera, &mut notes));
-            let note = |(track, why)| Note { rule: rule.settings.id.clone(), track, why };
-            self.notes.extend(notes.take().into_iter().map(note));
+            self.notes.extend(notes.take().into_iter().map(|(track, why)| Note {
+                rule: rule.settings.id.clone(),
+                track,
+                why,
+            }));
         }
         events
     }
@@ -161,8 +164,11 @@ impl RuleSet {
     /// Returns the highest severity of the rules that apply at that time and are about the content of the picture;
     /// `None` if there is none. Rules about the camera itself need no inference.
     pub fn severity_at(&self, wall: WallTime) -> Option<Severity> {
-        let sees = |rule: &&RuleSettings| rule.kind.needs().about != About::Camera;
-        let rules = self.rules.iter().map(|rule| &rule.settings).filter(sees);
+        let rules = self
+            .rules
+            .iter()
+            .map(|rule| &rule.settings)
+            .filter(|rule: &&RuleSettings| rule.kind.needs().about != About::Camera);
         let active = rules.filter(|rule| rule.schedule.covers(wall));
         active.map(|rule| rule.severity).max()
     }

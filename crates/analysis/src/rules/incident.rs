@@ -74,9 +74,12 @@ impl Incident {
             return false;
         }
         let first = Sighting::first(track);
-        let is_heir = |member: &&mut Member| member.is_succeeded_by(&first, epoch);
         let away = |member: &Member| member.sight.lengths_from(&first);
-        let before = self.members.iter_mut().filter(is_heir).min_by(|a, b| away(a).total_cmp(&away(b)));
+        let before = self
+            .members
+            .iter_mut()
+            .filter(|member: &&mut Member| member.is_succeeded_by(&first, epoch))
+            .min_by(|a, b| away(a).total_cmp(&away(b)));
         let is_new = before.is_none();
         if let Some(before) = before {
             before.succeeded = true;

@@ -178,8 +178,7 @@ impl Condition for Watch {
                     && (!beside_parked || Self::is_beside_parked(&self.parked, point.foot));
                 dwell.examine(point, counts, away_seconds_max);
             }
-            let seen = |at: Monotonic| distances::seconds(view.at.since(at)) <= SEEN_SECONDS;
-            if !dwell.there_at.is_some_and(seen) {
+            if !dwell.there_at.is_some_and(|at: Monotonic| distances::seconds(view.at.since(at)) <= SEEN_SECONDS) {
                 continue;
             }
             let (seconds, place) = (dwell.seconds, view.place.phrase());

@@ -110,8 +110,7 @@ impl Run {
             return;
         }
         self.points.push_back(*point);
-        let is_old = |first: &PathPoint| distances::seconds(point.at.since(first.at)) > MEASURED_SECONDS_MAX;
-        while self.points.len() > POINTS_MAX || self.points.front().is_some_and(is_old) {
+        while self.points.len() > POINTS_MAX || self.points.front().is_some_and(|first: &PathPoint| distances::seconds(point.at.since(first.at)) > MEASURED_SECONDS_MAX) {
             self.points.pop_front();
         }
         let speed = self.points.front().and_then(|first| Speed::between(first, point, track, ground));
@@ -185,8 +184,7 @@ impl Watch {
                 self.fast.push_back(Fast { track: track.clone(), speed, told: false });
             }
         }
-        let is_past = |fast: &Fast| distances::seconds(view.at.since(fast.speed.at)) > 2.0 * seconds_window;
-        while self.fast.len() > FAST_MAX || self.fast.front().is_some_and(is_past) {
+        while self.fast.len() > FAST_MAX || self.fast.front().is_some_and(|fast: &Fast| distances::seconds(view.at.since(fast.speed.at)) > 2.0 * seconds_window) {
             self.fast.pop_front();
         }
     }

@@ -132,8 +132,7 @@ impl Condition for Watch {
                 });
                 continue;
             }
-            let was_in_jam = |at: &Monotonic| !stop.told && spot.since <= *at;
-            let since_jam = self.jammed_at.filter(was_in_jam).map(|at| distances::seconds(view.at.since(at)));
+            let since_jam = self.jammed_at.filter(|at: &Monotonic| !stop.told && spot.since <= *at).map(|at| distances::seconds(view.at.since(at)));
             if let Some(seconds) = since_jam.filter(|seconds| !distances::is_enough(*seconds, seconds_min)) {
                 notes.say(track, || format!("{}, in a jam {seconds:.0} s ago", numbers()));
                 continue;

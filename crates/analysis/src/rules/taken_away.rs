@@ -281,8 +281,7 @@ impl Watch {
     /// not hide it.
     fn stood_beside(&self, leaving: &Leaving, track: &Track) -> bool {
         let spot = self.things.get(track.id).and_then(|thing| thing.stand.spot());
-        let stood = |spot: &Spot| spot.since + NEIGHBOUR <= leaving.spot.latest;
-        track.id != leaving.track.id && spot.is_some_and(stood)
+        track.id != leaving.track.id && spot.is_some_and(|spot: &Spot| spot.since + NEIGHBOUR <= leaving.spot.latest)
     }
 }
 
@@ -333,8 +332,7 @@ impl Condition for Watch {
                 continue;
             }
             let why = leaving.why(view, self.params.stood_seconds_min);
-            let is_it = |track: &Track| track.id == leaving.track.id && track.confirmed && view.wants(track);
-            let here = view.tracks.iter().position(is_it);
+            let here = view.tracks.iter().position(|track: &Track| track.id == leaving.track.id && track.confirmed && view.wants(track));
             findings.push(match here {
                 Some(index) => Finding { subjects: vec![index], gone: Vec::new(), why },
                 None => Finding { subjects: Vec::new(), gone: vec![leaving.track], why },

@@ -389,8 +389,9 @@ impl Alive {
     /// At rest where nothing moves, and not missed there.
     fn is_still(&self, moving: &[Rect], settings: &Settings) -> bool {
         let rect = &self.track.rect;
-        let stirs = |region: &Rect| region.intersection(rect) > STIRRED * rect.area();
-        self.missed_seconds == 0.0 && self.is_at_rest(settings) && !moving.iter().any(stirs)
+        self.missed_seconds == 0.0
+            && self.is_at_rest(settings)
+            && !moving.iter().any(|region: &Rect| region.intersection(rect) > STIRRED * rect.area())
     }
 
     /// Keeps it where it was last seen.

@@ -515,8 +515,10 @@ fn an_identity_does_not_go_back_with_who_comes_the_other_way() {
         }
         let tracks = tracker.take_whole(at(t), EPOCH, &boxes);
         if i == 5 {
-            let is_it = |track: &&Track| (track.rect.x - leaving.x).abs() < 0.02;
-            first = tracks.iter().find(is_it).map(|track| track.id);
+            first = tracks
+                .iter()
+                .find(|track: &&Track| (track.rect.x - leaving.x).abs() < 0.02)
+                .map(|track| track.id);
         }
         let own = tracks.iter().find(|track| Some(track.id) == first && track.last_seen == at(t));
         let feet: Vec<f32> = own.map_or(Vec::new(), |track| track.path.iter().map(|p| p.foot.x).collect());
