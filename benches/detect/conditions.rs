@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use analysis::Glance;
+use analysis::MotionCheck;
 use base::geometry::{Point, Polygon, Rect};
 use base::ids::Epoch;
 use base::picture::{Frame, Picture};
@@ -373,11 +373,11 @@ const PASSAGE_FRAMES: u32 = 5;
 
 impl Score {
     /// Takes in the motion check of a picture, and the subjects on it.
-    pub fn add(&mut self, glance: &Glance, truths: &[Truth]) {
+    pub fn add(&mut self, check: &MotionCheck, truths: &[Truth]) {
         self.frames += 1;
-        self.began_again += u32::from(glance.began_again);
+        self.began_again += u32::from(check.began_again);
         for truth in truths.iter().filter(|truth| truth.visible >= 0.35 && truth.rect.h >= 0.03) {
-            let covered = glance.began_again || coverage(truth.rect, glance) >= 0.5;
+            let covered = check.began_again || coverage(truth.rect, check) >= 0.5;
             self.seen = (self.seen.0 + 1, self.seen.1 + u32::from(covered));
             if truth.rect.h < SMALL {
                 self.small = (self.small.0 + 1, self.small.1 + u32::from(covered));
@@ -390,7 +390,7 @@ impl Score {
         }
         let is_false = |rect: &Rect| truths.iter().all(|truth| truth.rect.intersection(rect) <= 0.0);
         let false_regions: Vec<Rect> =
-            glance.regions.iter().map(|region| region.rect).filter(is_false).collect();
+            check.regions.iter().map(|region| region.rect).filter(is_false).collect();
         self.false_frames += u32::from(!false_regions.is_empty());
         self.false_regions += false_regions.len() as u32;
         self.false_area += false_regions.iter().map(Rect::area).sum::<f32>();
@@ -416,14 +416,14 @@ impl Score {
 }
 
 /// Part of `rect` that lies in the gate's regions.
-pub fn coverage(rect: Rect, glance: &Glance) -> f32 {
+pub fn coverage(rect: Rect, check: &MotionCheck) -> f32 {
     const STEPS: usize = 8;
     let inside = |at: usize| {
         let point = Point::new(
             rect.x + rect.w * ((at % STEPS) as f32 + 0.5) / STEPS as f32,
             rect.y + rect.h * ((at / STEPS) as f32 + 0.5) / STEPS as f32,
         );
-        glance.regions.iter().any(|region| {
+        check.regions.iter().any(|region| {
             let r = region.rect;
             (r.x..=r.right()).contains(&point.x) && (r.y..=r.bottom()).contains(&point.y)
         })

@@ -54,10 +54,10 @@ fn run(condition: Condition, mut gate: Gate) -> (Score, Duration) {
     let (mut score, mut time) = (Score::default(), Duration::ZERO);
     for (frame, truths) in condition.frames(SECONDS) {
         let start = cpu_time();
-        let glance = gate.glance(&frame);
+        let check = gate.check(&frame);
         time += cpu_time().saturating_sub(start);
         if frame.pts.0 as f32 / 1e9 >= LEARNING_SECONDS {
-            score.add(&glance, &truths);
+            score.add(&check, &truths);
         }
     }
     (score.finished(), time)

@@ -63,9 +63,9 @@ struct Watching {
 impl StreamSink for Watching {
     fn fragment(&mut self, _fragment: Fragment) {}
     fn frame(&mut self, frame: Frame) {
-        let glance = self.gate.glance(&frame);
+        let check = self.gate.check(&frame);
         let now = frame.at.monotonic;
-        if glance.began_again || !glance.regions.is_empty() {
+        if check.began_again || !check.regions.is_empty() {
             self.moved_at = Some(now);
         }
         let is_quiet = self.moved_at.is_some_and(|moved_at| now.since(moved_at) >= QUIET);

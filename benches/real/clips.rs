@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use analysis::rules::tripwire::{Direction, Params};
-use analysis::rules::{Kind, Place, RuleSettings, Schedule};
+use analysis::rules::{Kind, RuleArea, RuleSettings, Schedule};
 use base::detection::Label;
 use base::event::{Event, Phase, Severity};
 use base::geometry::{Rect, Side};
@@ -266,7 +266,7 @@ fn tripwires(at: usize, line: &Line) -> Vec<RuleSettings> {
                 severity: Severity::Warning,
                 schedule: Schedule::always(TimeZone::UTC),
                 cool_down: Duration::ZERO,
-                place: Place::Tripwire(wire),
+                place: RuleArea::Tripwire(wire),
                 ground: None,
                 kind: Kind::Tripwire(Params { direction }),
                 night: None,

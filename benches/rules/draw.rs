@@ -128,13 +128,13 @@ fn annotated(scene: &Scene, index: u64, outlines: &[(Point, Point)]) -> Vec<u8> 
 
 /// Edges of the zones and lines of this build's rules.
 fn outlines(scenario: &Scenario, scene: &Scene) -> Vec<(Point, Point)> {
-    use analysis::rules::Place;
+    use analysis::rules::RuleArea;
     // An unknown rule is about a zone all the same: a kind that every build knows stands for it.
     let stand_ins: Vec<_> = scenario.rules.iter().cloned().map(streetsim::suite::Rule::place_only).collect();
     let (rules, _) = known(scene, &stand_ins);
-    let edges = |place: Place| match place {
-        Place::Zone(zone) => zone.polygon.edges().collect(),
-        Place::Tripwire(wire) => vec![(wire.from, wire.to)],
+    let edges = |place: RuleArea| match place {
+        RuleArea::Zone(zone) => zone.polygon.edges().collect(),
+        RuleArea::Tripwire(wire) => vec![(wire.from, wire.to)],
         _ => Vec::new(),
     };
     rules.into_iter().flat_map(|rule| edges(rule.place)).collect()

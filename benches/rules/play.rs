@@ -54,8 +54,8 @@ impl Watcher {
 
     /// Returns the events that begin or end on this frame.
     pub fn frame(&mut self, frame: &Frame) -> Vec<Event> {
-        let glance = self.gate.as_mut().map(|gate| gate.glance(frame)).unwrap_or_default();
-        let after_motion = self.analysis.take_motion(frame, &glance);
+        let check = self.gate.as_mut().map(|gate| gate.check(frame)).unwrap_or_default();
+        let after_motion = self.analysis.take_motion(frame, &check);
         let mut events = after_motion.events;
         if after_motion.want.is_some() {
             let inferred = self.analysis.infer(frame).unwrap();

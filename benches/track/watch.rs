@@ -50,8 +50,8 @@ impl Gated {
     }
 
     fn take(&mut self, frame: &Frame) -> Vec<Track> {
-        let glance = self.gate.as_mut().map(|gate| gate.glance(frame)).unwrap_or_default();
-        let after_motion = self.analysis.take_motion(frame, &glance);
+        let check = self.gate.as_mut().map(|gate| gate.check(frame)).unwrap_or_default();
+        let after_motion = self.analysis.take_motion(frame, &check);
         self.events.extend(after_motion.events.into_iter().map(|told| told.event));
         if after_motion.want.is_none() {
             return after_motion.tracks;
@@ -139,7 +139,8 @@ impl Every {
         let appearances: Vec<Appearance> =
             detections.iter().map(|detection| Appearance::of(&frame.picture, &detection.rect)).collect();
         let whole = Rect::new(0.0, 0.0, 1.0, 1.0);
-        let tracks = self.tracker.look(frame.at.monotonic, frame.epoch, &[whole], &detections, &appearances);
+        let tracks =
+            self.tracker.take_inference(frame.at.monotonic, frame.epoch, &[whole], &detections, &appearances);
         (detections, tracks)
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::config::{self, Problems, Settings};
 use crate::infer::DetectorChoice;
-use analysis::rules::{About, Place, RuleSettings};
+use analysis::rules::{About, RuleArea, RuleSettings};
 use camera::{Source, StreamSettings};
 use wardlink::{Acknowledge, KEEP_ALIVE_MAX};
 
@@ -273,9 +273,9 @@ impl RuleSummary {
         let by_itself = needs.labels().iter();
         let labels = if rule.labels.is_empty() { by_itself.collect() } else { Vec::from_iter(&rule.labels) };
         let place = match &rule.place {
-            Place::Everywhere => "everywhere".to_owned(),
-            Place::Zone(zone) => format!("zone {}", zone.id),
-            Place::Tripwire(tripwire) => format!("tripwire {}", tripwire.id),
+            RuleArea::Everywhere => "everywhere".to_owned(),
+            RuleArea::Zone(zone) => format!("zone {}", zone.id),
+            RuleArea::Tripwire(tripwire) => format!("tripwire {}", tripwire.id),
         };
         Self {
             id: rule.id.to_string(),

@@ -12,7 +12,7 @@ use super::problem::choose;
 use super::written::quoted;
 use super::{calendar, cameras};
 use crate::infer::DetectorChoice;
-use analysis::rules::{About, Day, Kind, Needs, Place, PlaceNeed, RuleSettings, Schedule, Window};
+use analysis::rules::{About, AreaNeed, Day, Kind, Needs, RuleArea, RuleSettings, Schedule, Window};
 use base::detection::Label;
 use base::ids::RuleId;
 
@@ -111,14 +111,14 @@ fn check_labels(
 
 /// Checks that the rule names the places that its kind needs, and no others. `needs` are those of the day and of the night.
 fn check_place_keys(checker: &mut Checker, path: &str, needs: &[Needs]) {
-    let place = match needs.iter().map(|needs| needs.place).find(|place| *place != PlaceNeed::Anywhere) {
+    let place = match needs.iter().map(|needs| needs.place).find(|place| *place != AreaNeed::Anywhere) {
         Some(place) => place,
         None if needs.is_empty() => return,
-        None => PlaceNeed::Anywhere,
+        None => AreaNeed::Anywhere,
     };
     for (noun, wanted, is_missed) in [
-        ("zone", matches!(place, PlaceNeed::Anywhere | PlaceNeed::Zone), place == PlaceNeed::Zone),
-        ("tripwire", place == PlaceNeed::Tripwire, place == PlaceNeed::Tripwire),
+        ("zone", matches!(place, AreaNeed::Anywhere | AreaNeed::Zone), place == AreaNeed::Zone),
+        ("tripwire", place == AreaNeed::Tripwire, place == AreaNeed::Tripwire),
     ] {
         let key = format!("{path}.{noun}");
         let is_written = checker.written.is_written(&key);
@@ -128,10 +128,10 @@ fn check_place_keys(checker: &mut Checker, path: &str, needs: &[Needs]) {
         }
         if is_written && !wanted {
             let remedy = match place {
-                PlaceNeed::Anywhere | PlaceNeed::Zone => {
+                AreaNeed::Anywhere | AreaNeed::Zone => {
                     "take it out; zone says where this kind of rule applies"
                 }
-                PlaceNeed::Tripwire | PlaceNeed::Camera => "take it out",
+                AreaNeed::Tripwire | AreaNeed::Camera => "take it out",
             };
             checker.wrong(&key, "means nothing to this kind of rule", remedy);
         }
@@ -144,7 +144,7 @@ fn check_grounds(
     path: &str,
     needs: &[Needs],
     named: &[String],
-    places: &[(&cameras::Checked, Place)],
+    places: &[(&cameras::Checked, RuleArea)],
 ) {
     let Some(reason) = needs.iter().find_map(|needs| needs.ground) else { return };
     for (camera, place) in places {
@@ -158,7 +158,7 @@ fn check_grounds(
                     format!("add ground to [{table}]: four points on its picture and their places in metres");
                 checker.wrong(&format!("{path}.cameras[{index}]"), what, remedy);
             }
-            (Some(ground), Place::Zone(zone)) if ground.square_metres(&zone.polygon).is_none() => {
+            (Some(ground), RuleArea::Zone(zone)) if ground.square_metres(&zone.polygon).is_none() => {
                 let what = format!(
                     "zone \"{}\" reaches up to the horizon of camera \"{id}\", and {reason}",
                     zone.id
@@ -179,7 +179,7 @@ fn place<'c>(
     rule: &file::Rule,
     named: &[String],
     cameras: &'c [cameras::Checked],
-) -> Option<(&'c cameras::Checked, Place)> {
+) -> Option<(&'c cameras::Checked, RuleArea)> {
     let (id, before) = named.split_last()?;
     let key = format!("{path}.cameras[{}]", before.len());
     if !exists(checker, &key, "camera", id, &["camera"]) {
@@ -198,11 +198,11 @@ fn place<'c>(
     }
     let camera = cameras.iter().find(|camera| camera.settings.camera.id.as_str() == id)?;
     let place = if let Some(id) = &rule.zone {
-        Place::Zone(camera.zones.iter().find(|zone| zone.id.as_str() == id)?.clone())
+        RuleArea::Zone(camera.zones.iter().find(|zone| zone.id.as_str() == id)?.clone())
     } else if let Some(id) = &rule.tripwire {
-        Place::Tripwire(camera.tripwires.iter().find(|tripwire| tripwire.id.as_str() == id)?.clone())
+        RuleArea::Tripwire(camera.tripwires.iter().find(|tripwire| tripwire.id.as_str() == id)?.clone())
     } else {
-        Place::Everywhere
+        RuleArea::Everywhere
     };
     Some((camera, place))
 }

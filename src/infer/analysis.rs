@@ -3,21 +3,21 @@
 
 use crate::alerts::{BestFrameSelector, SentEvent};
 use ::analysis::budget::{Urgency, Want};
-use ::analysis::regions::{Look as Part, Plan, Planner, View};
-use ::analysis::rules::{Look, Note, RuleSet, RuleSettings};
+use ::analysis::regions::{InferenceArea, Plan, Planner, PlannerInput};
+use ::analysis::rules::{Note, Observation, RuleSet, RuleSettings};
 use ::analysis::track::{Tracker, subjects};
-use ::analysis::{Glance, Optician};
+use ::analysis::{MotionCheck, ViewIntegrityMonitor};
 use base::appearance::Appearance;
 use base::detection::{Detection, Label};
 use base::detector::InferenceError;
-use base::detector::{Detector, Sight};
+use base::detector::{Detector, InferenceResult};
 use base::geometry::Rect;
 use base::ids::{AlertId, CameraId, Epoch, TrackId};
-use base::optics::Optics;
 use base::picture::{Frame, Picture};
-use base::remnant::Remnant;
+use base::static_object::StaticObject;
 use base::time::{Monotonic, Stamp};
 use base::track::{Forecast, Track};
+use base::view_quality::ViewQuality;
 
 /// Fraction of a static object that a track's box must cover to account for it.
 const TRACK_PART: f32 = 0.5;
@@ -37,7 +37,7 @@ pub struct MotionOutcome {
 #[derive(Debug, Clone)]
 pub struct InferenceOutcome {
     /// Parts of the frame that were examined; empty if nothing was due any more.
-    pub parts: Vec<Part>,
+    pub parts: Vec<InferenceArea>,
     /// Detections, with riders and their vehicles merged.
     pub detections: Vec<Detection>,
     /// The tracks on the frame.
@@ -49,7 +49,7 @@ pub struct InferenceOutcome {
 impl InferenceOutcome {
     /// Pixels of input of all parts.
     pub fn pixels(&self) -> u64 {
-        self.parts.iter().map(Part::pixels).sum()
+        self.parts.iter().map(InferenceArea::pixels).sum()
     }
 }
 
@@ -63,10 +63,10 @@ pub struct Analysis {
     rules: RuleSet,
     best_frames: BestFrameSelector,
     /// View integrity monitor, where a rule asks for the view quality.
-    optician: Option<Optician>,
-    optics: Option<Optics>,
+    view_monitor: Option<ViewIntegrityMonitor>,
+    view_quality: Option<ViewQuality>,
     /// Static objects by the latest motion check.
-    standing: Vec<Remnant>,
+    static_objects: Vec<StaticObject>,
 }
 
 impl Analysis {
@@ -84,11 +84,11 @@ impl Analysis {
             planner: is_gated.then(Planner::new),
             epoch: None,
             tracker,
-            optician: rules.wants_optics().then(Optician::default),
+            view_monitor: rules.wants_view_quality().then(ViewIntegrityMonitor::default),
             rules,
             best_frames: BestFrameSelector::default(),
-            optics: None,
-            standing: Vec::new(),
+            view_quality: None,
+            static_objects: Vec::new(),
         }
     }
 
@@ -103,27 +103,27 @@ impl Analysis {
     }
 
     /// Takes in a frame's motion check, with or without inference to follow: tracks and rules go on. Costs little.
-    pub fn take_motion(&mut self, frame: &Frame, glance: &Glance) -> MotionOutcome {
+    pub fn take_motion(&mut self, frame: &Frame, check: &MotionCheck) -> MotionOutcome {
         let severity = self.rules.severity_at(frame.at.wall);
-        self.optics = self.optician.as_mut().map(|optician| optician.look(frame));
+        self.view_quality = self.view_monitor.as_mut().map(|view_monitor| view_monitor.measure(frame));
         if self.planner.is_none() {
-            let pixels = Part::whole(self.detector.input_sizes()).pixels();
+            let pixels = InferenceArea::whole(self.detector.input_sizes()).pixels();
             let want = Want { urgency: Urgency::Motion, severity, pixels };
             return MotionOutcome { want: Some(want), tracks: Vec::new(), events: Vec::new() };
         }
         self.begin(frame.epoch);
-        self.standing.clone_from(&glance.standing);
-        let moving: Vec<Rect> = if glance.began_again {
+        self.static_objects.clone_from(&check.static_objects);
+        let moving: Vec<Rect> = if check.began_again {
             // The gate has begun anew: no part of the picture is known to be still.
             vec![analysis::regions::WHOLE]
         } else {
-            glance.regions.iter().map(|region| region.rect).collect()
+            check.regions.iter().map(|region| region.rect).collect()
         };
-        let tracks = self.tracker.glance(frame.at.monotonic, frame.epoch, &moving);
+        let tracks = self.tracker.take_motion(frame.at.monotonic, frame.epoch, &moving);
         let events = self.step(frame, &tracks);
         let forecast = self.tracker.forecast(frame.at.monotonic);
         if let Some(planner) = &mut self.planner {
-            planner.glance(frame.at.monotonic, glance, &forecast);
+            planner.take_motion(frame.at.monotonic, check, &forecast);
         }
         let plan = self.plan(frame, &forecast);
         let want = plan.map(|plan| Want { urgency: plan.urgency, severity, pixels: plan.pixels() });
@@ -136,7 +136,7 @@ impl Analysis {
         let at = frame.at.monotonic;
         let forecast = self.tracker.forecast(at);
         let Some(plan) = self.plan(frame, &forecast) else {
-            let tracks = self.tracker.glance(at, frame.epoch, &[]);
+            let tracks = self.tracker.take_motion(at, frame.epoch, &[]);
             return Ok(InferenceOutcome {
                 parts: Vec::new(),
                 detections: Vec::new(),
@@ -144,17 +144,17 @@ impl Analysis {
                 events: Vec::new(),
             });
         };
-        let Sight { detections, cut } = self.detector.look(frame, &plan.looks)?;
+        let InferenceResult { detections, cut } = self.detector.infer(frame, &plan.areas)?;
         let detections = subjects(&detections, self.detector.includes_riders());
-        let parts: Vec<Rect> = plan.looks.iter().map(|look| look.crop).collect();
+        let parts: Vec<Rect> = plan.areas.iter().map(|area| area.crop).collect();
         let appearances = appearances(&frame.picture, &detections);
-        let tracks = self.tracker.look(at, frame.epoch, &parts, &detections, &appearances);
+        let tracks = self.tracker.take_inference(at, frame.epoch, &parts, &detections, &appearances);
         if let Some(planner) = &mut self.planner {
             let found: Vec<Rect> = detections.iter().map(|detection| detection.rect).collect();
-            planner.looked(at, &plan, &self.tracker.forecast(at), &found, &cut);
+            planner.inferred(at, &plan, &self.tracker.forecast(at), &found, &cut);
         }
         let events = self.step(frame, &tracks);
-        Ok(InferenceOutcome { parts: plan.looks, detections, tracks, events })
+        Ok(InferenceOutcome { parts: plan.areas, detections, tracks, events })
     }
 
     /// Closes the open events, since the picture is gone.
@@ -175,12 +175,22 @@ impl Analysis {
     }
 
     fn step(&mut self, frame: &Frame, tracks: &[Track]) -> Vec<SentEvent> {
-        let optics = self.optics.as_ref();
+        let view_quality = self.view_quality.as_ref();
         let at = frame.at.monotonic;
-        let standing: Vec<Remnant> =
-            self.standing.iter().filter(|remnant| !is_somebodys(remnant, tracks, at)).copied().collect();
-        let standing = standing.as_slice();
-        let events = self.rules.step(&Look { at: frame.at, epoch: frame.epoch, tracks, standing, optics });
+        let static_objects: Vec<StaticObject> = self
+            .static_objects
+            .iter()
+            .filter(|static_object| !is_somebodys(static_object, tracks, at))
+            .copied()
+            .collect();
+        let static_objects = static_objects.as_slice();
+        let events = self.rules.step(&Observation {
+            at: frame.at,
+            epoch: frame.epoch,
+            tracks,
+            static_objects,
+            view_quality,
+        });
         let sent = self.best_frames.sent_events(Some(frame), events, tracks);
         let open: Vec<(AlertId, Vec<TrackId>)> = self
             .rules
@@ -198,7 +208,7 @@ impl Analysis {
         };
         let picture = (frame.picture.width(), frame.picture.height());
         let speed_matters = self.rules.wants_speed();
-        planner.plan(&View { at: frame.at.monotonic, picture, sizes, tracks, speed_matters })
+        planner.plan(&PlannerInput { at: frame.at.monotonic, picture, sizes, tracks, speed_matters })
     }
 
     /// Plans anew for a new session, since its picture may be another one.
@@ -215,11 +225,11 @@ fn appearances(picture: &Picture, detections: &[Detection]) -> Vec<Appearance> {
 }
 
 /// True if a track accounts for the static object.
-fn is_somebodys(remnant: &Remnant, tracks: &[Track], at: Monotonic) -> bool {
+fn is_somebodys(static_object: &StaticObject, tracks: &[Track], at: Monotonic) -> bool {
     tracks.iter().any(|track| {
         track.label != Label::Moving
-            && track.rect.intersection(&remnant.rect) >= TRACK_PART * remnant.rect.area()
-            && !remnant.is_taken_for(track, at)
+            && track.rect.intersection(&static_object.rect) >= TRACK_PART * static_object.rect.area()
+            && !static_object.is_taken_for(track, at)
     })
 }
 
@@ -246,11 +256,12 @@ mod tests {
                 PathPoint { at: at(20), foot: rect.foot() },
             ],
         };
-        let remnant = Remnant { rect: Rect::new(0.5, 0.5, 0.1, 0.1), score: 0.8, still_seconds: 10.0 };
+        let static_object =
+            StaticObject { rect: Rect::new(0.5, 0.5, 0.1, 0.1), score: 0.8, still_seconds: 10.0 };
         let over = Rect::new(0.48, 0.3, 0.12, 0.32);
         let beside = Rect::new(0.58, 0.3, 0.2, 0.4);
         let (here, elsewhere) = (over.foot(), Point::new(0.1, 0.6));
-        let is_its = |track: Track| is_somebodys(&remnant, &[track], at(20));
+        let is_its = |track: Track| is_somebodys(&static_object, &[track], at(20));
         assert!(is_its(track(Label::Person, 15, over, elsewhere)), "he went there");
         assert!(is_its(track(Label::Car, 8, over, here)), "it was there before");
         assert!(!is_its(track(Label::Person, 15, beside, elsewhere)));

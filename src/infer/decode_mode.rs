@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use analysis::Glance;
+use analysis::MotionCheck;
 use base::time::Monotonic;
 use camera::DecodeMode;
 
@@ -25,7 +25,7 @@ impl DecodeModeController {
     }
 
     /// Takes in the motion check of the frame at `now`, and chooses the mode.
-    pub fn take_motion(&mut self, now: Monotonic, motion: &Glance) {
+    pub fn take_motion(&mut self, now: Monotonic, motion: &MotionCheck) {
         if motion.began_again || !motion.regions.is_empty() {
             self.moved_at = Some(now);
         }
@@ -51,7 +51,7 @@ mod tests {
         let (mut controller, mut gate) = (DecodeModeController::new(), Gate::default());
         let mut mode_at = |second: f32, thing| {
             let frame = frame(second, thing);
-            controller.take_motion(frame.at.monotonic, &gate.glance(&frame));
+            controller.take_motion(frame.at.monotonic, &gate.check(&frame));
             controller.decode_mode()
         };
         for step in 0..50 {

@@ -4,14 +4,14 @@
 //! The scheduler's [`Input`](super::Input) owns one, and calls it on the thread that delivers the frames.
 
 use super::decode_mode::DecodeModeController;
-use analysis::{Gate, GateSettings, Glance};
+use analysis::{Gate, GateSettings, MotionCheck};
 use base::geometry::Polygon;
 use base::picture::Frame;
 use camera::DecodeMode;
 
 /// Motion check of one stream.
 #[derive(Debug)]
-pub struct MotionCheck {
+pub struct MotionChecker {
     /// `None` where nobody uses the result.
     gate: Option<Gate>,
     /// False where every frame is analysed.
@@ -20,7 +20,7 @@ pub struct MotionCheck {
     controller: Option<DecodeModeController>,
 }
 
-impl MotionCheck {
+impl MotionChecker {
     /// A check for the analysis with `gates_analysis`, and for the decode mode with `controls_decoding`. Motion in `masks`
     /// does not count.
     pub fn new(masks: &[Polygon], gates_analysis: bool, controls_decoding: bool) -> Self {
@@ -33,13 +33,13 @@ impl MotionCheck {
     }
 
     /// Checks a frame. Returns the result for the analysis, which is empty where every frame is analysed.
-    pub fn check(&mut self, frame: &Frame) -> Glance {
-        let Some(gate) = &mut self.gate else { return Glance::default() };
-        let motion = gate.glance(frame);
+    pub fn check(&mut self, frame: &Frame) -> MotionCheck {
+        let Some(gate) = &mut self.gate else { return MotionCheck::default() };
+        let motion = gate.check(frame);
         if let Some(controller) = &mut self.controller {
             controller.take_motion(frame.at.monotonic, &motion);
         }
-        if self.gates_analysis { motion } else { Glance::default() }
+        if self.gates_analysis { motion } else { MotionCheck::default() }
     }
 
     /// Decode mode after the last frame.
@@ -88,16 +88,16 @@ pub(super) mod tests {
         let masks = [Polygon::new(corners).unwrap()];
         let frames = street();
         let mut gate = Gate::new(GateSettings { masks: masks.to_vec() });
-        let reference: Vec<Glance> = frames.iter().map(|frame| gate.glance(frame)).collect();
+        let reference: Vec<MotionCheck> = frames.iter().map(|frame| gate.check(frame)).collect();
         for (gates_analysis, controls_decoding) in
             [(true, true), (true, false), (false, true), (false, false)]
         {
-            let mut shared = MotionCheck::new(&masks, gates_analysis, controls_decoding);
+            let mut shared = MotionChecker::new(&masks, gates_analysis, controls_decoding);
             let mut controller = DecodeModeController::new();
             let (mut moving, mut modes) = (0, Vec::new());
             for (frame, expected) in frames.iter().zip(&reference) {
                 let found = shared.check(frame);
-                let for_analysis = if gates_analysis { expected.clone() } else { Glance::default() };
+                let for_analysis = if gates_analysis { expected.clone() } else { MotionCheck::default() };
                 assert_eq!(found, for_analysis, "at {:?}", frame.at);
                 controller.take_motion(frame.at.monotonic, expected);
                 let mode = if controls_decoding { controller.decode_mode() } else { DecodeMode::AllFrames };

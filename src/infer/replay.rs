@@ -9,7 +9,7 @@ use super::analysis::{Analysis, InferenceOutcome};
 use crate::alerts::SentEvent;
 use crate::infer::{Factory, Settings};
 use ::analysis::Gate;
-use ::analysis::regions::Look;
+use ::analysis::regions::InferenceArea;
 use ::analysis::rules::{Note, RuleSettings};
 use base::clock;
 use base::detection::Detection;
@@ -119,7 +119,7 @@ impl Replay<'_> {
             totals.opened += seen.events.iter().filter(|sent| sent.event.closed_at.is_none()).count() as u64;
             let (detections, tracks) = (&seen.detections, &seen.tracks);
             let events = seen.events.iter().map(|sent| &sent.event).collect();
-            let looks = seen.parts.iter().map(|part: &Look| part.crop).collect();
+            let looks = seen.parts.iter().map(|part: &InferenceArea| part.crop).collect();
             let (sent, notes) = (&seen.events, analysis.notes());
             each(&Line { seconds, looks, detections, tracks, events, sent, notes }, Some(&frame.picture))?;
         }
@@ -151,7 +151,7 @@ fn frame_through(
 ) -> anyhow::Result<InferenceOutcome> {
     totals.frames += 1;
     let start = clock::thread_cpu();
-    let motion = gate.map(|gate| gate.glance(frame)).unwrap_or_default();
+    let motion = gate.map(|gate| gate.check(frame)).unwrap_or_default();
     let after_motion = analysis.take_motion(frame, &motion);
     let checked_at = clock::thread_cpu();
     totals.motion_cpu += checked_at.saturating_sub(start);

@@ -32,7 +32,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::analysis::Analysis;
-use super::motion_check::MotionCheck;
+use super::motion_check::MotionChecker;
 use crate::alerts::{AlertInput, Alerts};
 use crate::infer::{DetectorChoice, Factory, Settings};
 use ::analysis::budget::{self, Budget, Tally, Turn};
@@ -88,7 +88,7 @@ pub struct Input {
     shared: Arc<Shared>,
     alerts: AlertInput,
     camera: CameraId,
-    motion_check: MotionCheck,
+    motion_check: MotionChecker,
 }
 
 /// Counts of a camera's frames and inferences since it was added.
@@ -107,17 +107,17 @@ pub struct Count {
 impl Input {
     /// Takes a new frame, in place of one that still waits.
     pub fn frame(&mut self, frame: Frame) {
-        let glance = self.motion_check.check(&frame);
+        let check = self.motion_check.check(&frame);
         let mut state = self.shared.lock();
         let Some(slot) = state.slots.get_mut(&self.camera) else { return };
-        slot.count(&glance, frame.at.monotonic);
+        slot.count(&check, frame.at.monotonic);
         let Some(analysis) = slot.analysis.take() else {
             // The analysis is in use: its user takes this frame in afterwards.
-            slot.put(frame, glance);
+            slot.put(frame, check);
             return;
         };
         drop(state);
-        let queue = vec![(frame, glance)];
+        let queue = vec![(frame, check)];
         self.shared.take_motion(&self.camera, analysis, queue, &self.alerts);
     }
 
@@ -157,7 +157,7 @@ impl Scheduler {
             shared: self.shared.clone(),
             alerts: self.alerts.clone(),
             camera: camera.clone(),
-            motion_check: MotionCheck::new(masks, self.detectors.gates_analysis(), controls_decoding),
+            motion_check: MotionChecker::new(masks, self.detectors.gates_analysis(), controls_decoding),
         }
     }
 
@@ -262,8 +262,8 @@ impl Shared {
         alerts: &AlertInput,
     ) {
         loop {
-            for (frame, glance) in queue {
-                let after_motion = catch_unwind(AssertUnwindSafe(|| analysis.take_motion(&frame, &glance)));
+            for (frame, check) in queue {
+                let after_motion = catch_unwind(AssertUnwindSafe(|| analysis.take_motion(&frame, &check)));
                 let want = match after_motion {
                     Ok(after_motion) => {
                         after_motion.events.into_iter().for_each(|event| alerts.send(event));

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use analysis::rules::{Day, Kind, Place, crowd, intrusion, wrong_way};
+use analysis::rules::{Day, Kind, RuleArea, crowd, intrusion, wrong_way};
 use base::fragment::StreamRole;
 use camera::{RtspSource, Source, Transport};
 use serde_json::Value;
@@ -442,8 +442,8 @@ fn the_good_one_becomes_settings() {
     let [main] = camera.streams.as_slice() else { panic!("one stream") };
     assert_eq!((main.role, main.record, main.watch_fps_max), (StreamRole::Main, true, Some(5.0)));
     let [line, night] = settings.rules.as_slice() else { panic!("two rules") };
-    assert!(matches!(&line.place, Place::Tripwire(wire) if wire.id.as_str() == "stop"));
-    assert!(matches!(&night.place, Place::Zone(zone) if zone.id.as_str() == "yard"));
+    assert!(matches!(&line.place, RuleArea::Tripwire(wire) if wire.id.as_str() == "stop"));
+    assert!(matches!(&night.place, RuleArea::Zone(zone) if zone.id.as_str() == "yard"));
     assert_eq!(night.schedule.windows.len(), 1);
 }
 

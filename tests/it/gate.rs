@@ -12,9 +12,9 @@ const LEARNING_SECONDS: f32 = 3.0;
 fn run(condition: Condition, mut gate: Gate) -> Score {
     let mut score = Score::default();
     for (frame, truths) in condition.frames(SECONDS) {
-        let glance = gate.glance(&frame);
+        let check = gate.check(&frame);
         if frame.pts.0 as f32 / 1e9 >= LEARNING_SECONDS {
-            score.add(&glance, &truths);
+            score.add(&check, &truths);
         }
     }
     score.finished()
@@ -70,13 +70,13 @@ fn two_seconds_after_the_switch(street: Condition) -> (f32, Vec<f32>) {
     let mut gate = Gate::default();
     let (mut again, mut score) = (Vec::new(), Score::default());
     for (frame, truths) in street.frames(SECONDS) {
-        let glance = gate.glance(&frame);
+        let check = gate.check(&frame);
         let second = frame.pts.0 as f32 / 1e9;
-        if glance.began_again {
+        if check.began_again {
             again.push(second);
         }
         if (22.0..30.0).contains(&second) {
-            score.add(&glance, &truths);
+            score.add(&check, &truths);
         }
     }
     (Score::percent(score.seen), again)
@@ -99,13 +99,13 @@ fn who_stands_in_traffic_for_seconds_is_not_forgotten() {
     let mut gate = Gate::default();
     let mut last_seconds = BTreeMap::<u64, (u32, u32)>::new();
     for (frame, truths) in street.frames(SECONDS) {
-        let glance = gate.glance(&frame);
+        let check = gate.check(&frame);
         if !(20.0..28.0).contains(&(frame.pts.0 as f32 / 1e9)) {
             continue;
         }
         for truth in truths.iter().filter(|truth| truth.visible > 0.5 && truth.rect.h > 0.08) {
             let seen = last_seconds.entry(truth.id).or_default();
-            *seen = (seen.0 + 1, seen.1 + u32::from(coverage(truth.rect, &glance) >= 0.5));
+            *seen = (seen.0 + 1, seen.1 + u32::from(coverage(truth.rect, &check) >= 0.5));
         }
     }
     assert!(!last_seconds.is_empty());

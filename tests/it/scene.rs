@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use analysis::rules::{Kind, Look, Place, RuleSet, RuleSettings, Schedule, intrusion, tripwire};
+use analysis::rules::{Kind, Observation, RuleArea, RuleSet, RuleSettings, Schedule, intrusion, tripwire};
 use analysis::track::{self, Tracker};
 use base::appearance::Appearance;
 use base::detection::Detection;
@@ -89,7 +89,7 @@ fn tracks_follow_the_streets_users_at_5_looks_a_second() {
         let looks_like: Vec<Appearance> =
             detections.iter().map(|found| Appearance::of(&picture, &found.rect)).collect();
         let whole = [Rect::new(0.0, 0.0, 1.0, 1.0)];
-        for track in tracker.look(at, Epoch(1), &whole, &detections, &looks_like) {
+        for track in tracker.take_inference(at, Epoch(1), &whole, &detections, &looks_like) {
             if track.confirmed {
                 confirmed.insert(track.id);
             }
@@ -131,9 +131,9 @@ fn rules(scene: &Scene) -> RuleSet {
     let wire = |direction| Kind::Tripwire(tripwire::Params { direction });
     let yard = Kind::Intrusion(intrusion::Params { seconds_min: streetsim::INTRUSION_SECONDS });
     let all = vec![
-        rule("yard", Place::Zone(places.zone), yard),
-        rule("away", Place::Tripwire(places.tripwire.clone()), wire(tripwire::Direction::RightToLeft)),
-        rule("towards", Place::Tripwire(places.tripwire), wire(tripwire::Direction::LeftToRight)),
+        rule("yard", RuleArea::Zone(places.zone), yard),
+        rule("away", RuleArea::Tripwire(places.tripwire.clone()), wire(tripwire::Direction::RightToLeft)),
+        rule("towards", RuleArea::Tripwire(places.tripwire), wire(tripwire::Direction::LeftToRight)),
     ];
     RuleSet::new(CAMERA.parse().unwrap(), all)
 }
@@ -162,9 +162,14 @@ fn told(
             feet.push((detection.rect.clamped().foot(), frame, truth.id));
             detections.push(detection);
         }
-        let tracks = tracker.update(at.monotonic, Epoch(1), &detections);
-        let mut events =
-            rules.step(&Look { at, epoch: Epoch(1), tracks: &tracks, standing: &[], optics: None });
+        let tracks = tracker.take_whole(at.monotonic, Epoch(1), &detections);
+        let mut events = rules.step(&Observation {
+            at,
+            epoch: Epoch(1),
+            tracks: &tracks,
+            static_objects: &[],
+            view_quality: None,
+        });
         for event in rules.open() {
             let rule = RULES.into_iter().find(|name| *name == event.rule.id.as_str()).unwrap();
             for subject in event.subjects.iter().filter(|subject| joined.insert((event.id, subject.track))) {

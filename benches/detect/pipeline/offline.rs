@@ -4,12 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use analysis::Gate;
-use analysis::regions::Look;
+use analysis::regions::InferenceArea;
 use base::alert::ModelRef;
 use base::clock::thread_cpu;
 use base::detection::Detection;
 use base::detector::InferenceError;
-use base::detector::{Detector, InputSize, Sight};
+use base::detector::{Detector, InferenceResult, InputSize};
 use base::ids::Epoch;
 use base::picture::Frame;
 use base::time::{ClockState, Monotonic, Stamp, WallTime};
@@ -27,7 +27,7 @@ struct Cost {
     looks: u64,
     inferences: u64,
     pixels: u64,
-    glance: Duration,
+    check: Duration,
     look: Duration,
 }
 
@@ -35,7 +35,7 @@ struct Cost {
 pub fn print(asked: &Asked) {
     println!("\nclips at {FPS} fps in virtual time; recall: {DEFINITION}");
     println!(
-        "{:<36} frames  moving  tracks  found  by one | gated: looks  infer.  Mpixel  glance s  look s | every frame: \
+        "{:<36} frames  moving  tracks  found  by one | gated: looks  infer.  Mpixel  check s  look s | every frame: \
          Mpixel  look s | CPU ratio",
         "clip"
     );
@@ -52,7 +52,7 @@ pub fn print(asked: &Asked) {
             through(&frames, Analysis::new(camera(), detector(asked), Vec::new(), true), gate);
         let recall = reference.recall_of(&gated);
         let mut gate = Gate::default();
-        let moving = frames.iter().filter(|frame| !gate.glance(frame).regions.is_empty()).count();
+        let moving = frames.iter().filter(|frame| !gate.check(frame).regions.is_empty()).count();
         let name = clip.file_stem().unwrap().to_string_lossy();
         line(&name, frames.len(), moving, recall, &cost, &every);
         let (r, c, e) = &mut all;
@@ -72,14 +72,14 @@ impl Cost {
         self.looks += other.looks;
         self.inferences += other.inferences;
         self.pixels += other.pixels;
-        self.glance += other.glance;
+        self.check += other.check;
         self.look += other.look;
     }
 }
 
 fn line(name: &str, frames: usize, moving: usize, recall: Recall, cost: &Cost, every: &Cost) {
     let part = |found: usize| found as f64 * 100.0 / recall.tracks.max(1) as f64;
-    let ratio = every.look.as_secs_f64() / (cost.look + cost.glance).as_secs_f64().max(1e-9);
+    let ratio = every.look.as_secs_f64() / (cost.look + cost.check).as_secs_f64().max(1e-9);
     println!(
         "{name:<36} {frames:>6}  {moving:>6}  {:>6}  {:>4.0}%  {:>5.0}% | {:>12}  {:>6}  {:>6.1}  {:>8.2}  {:>6.2} | \
          {:>19.1}  {:>6.2} | {ratio:>6.1}",
@@ -89,7 +89,7 @@ fn line(name: &str, frames: usize, moving: usize, recall: Recall, cost: &Cost, e
         cost.looks,
         cost.inferences,
         cost.pixels as f64 / 1e6,
-        cost.glance.as_secs_f64(),
+        cost.check.as_secs_f64(),
         cost.look.as_secs_f64(),
         every.pixels as f64 / 1e6,
         every.look.as_secs_f64(),
@@ -123,16 +123,16 @@ fn through(frames: &[Frame], mut analysis: Analysis, mut gate: Option<Gate>) -> 
     let (mut run, mut cost) = (Run::default(), Cost::default());
     for frame in frames {
         let start = thread_cpu();
-        let glance = gate.as_mut().map(|gate| gate.glance(frame)).unwrap_or_default();
-        let after_motion = analysis.take_motion(frame, &glance);
-        let after_glance = thread_cpu();
-        cost.glance += after_glance - start;
+        let check = gate.as_mut().map(|gate| gate.check(frame)).unwrap_or_default();
+        let after_motion = analysis.take_motion(frame, &check);
+        let after_check = thread_cpu();
+        cost.check += after_check - start;
         if after_motion.want.is_none() {
             run.push(frame.at.monotonic, &after_motion.tracks);
             continue;
         }
         let inferred = analysis.infer(frame).unwrap();
-        cost.look += thread_cpu() - after_glance;
+        cost.look += thread_cpu() - after_check;
         cost.looks += 1;
         cost.inferences += inferred.parts.len() as u64;
         cost.pixels += inferred.pixels();
@@ -169,11 +169,11 @@ impl Detector for Several {
         self.sized[0].detect(frame)
     }
 
-    fn look(&mut self, frame: &Frame, looks: &[Look]) -> Result<Sight, InferenceError> {
-        let mut sight = Sight::default();
-        for look in looks {
-            let of_size = self.sizes.iter().position(|size| *size == look.size).unwrap();
-            let Sight { detections, cut } = self.sized[of_size].look(frame, &[*look])?;
+    fn infer(&mut self, frame: &Frame, areas: &[InferenceArea]) -> Result<InferenceResult, InferenceError> {
+        let mut sight = InferenceResult::default();
+        for area in areas {
+            let of_size = self.sizes.iter().position(|size| *size == area.size).unwrap();
+            let InferenceResult { detections, cut } = self.sized[of_size].infer(frame, &[*area])?;
             let new = |found: &Detection| {
                 !sight.detections.iter().any(|d| d.label == found.label && d.rect.iou(&found.rect) > 0.65)
             };

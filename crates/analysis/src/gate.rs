@@ -1,9 +1,9 @@
 //! The motion gate: selects the parts of a frame that are worth an inference, from its luma alone.
 
-use super::motion::{Eye, Thing};
+use super::motion::{ForegroundObject, MotionAnalyser};
 use base::geometry::{Polygon, Rect};
 use base::picture::Frame;
-use base::remnant::Remnant;
+use base::static_object::StaticObject;
 
 /// An object that has not changed for so long needs no inference of its own any more: whole-frame inferences have seen it.
 const STILL_SECONDS_MAX: f32 = 10.0;
@@ -26,13 +26,13 @@ pub struct MotionRegion {
 
 /// Result of the motion check of one frame.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Glance {
+pub struct MotionCheck {
     /// Parts that move, or moved within the last seconds, surest first. Empty while nothing moves, and while the background is
     /// being learnt.
     pub regions: Vec<MotionRegion>,
-    /// Static objects in view that came to stand within the last while: things, a person who stands still, and marks of a
+    /// Static objects in view that came to stand within the last while: objects, a person who stands still, and marks of a
     /// shadow or a light.
-    pub standing: Vec<Remnant>,
+    pub static_objects: Vec<StaticObject>,
     /// The background was learnt anew (first frame, new epoch, light or camera changed). Parts outside `regions` may have
     /// changed too, so that the whole frame is worth an inference.
     pub began_again: bool,
@@ -41,21 +41,24 @@ pub struct Glance {
 /// Motion gate of one camera.
 #[derive(Debug, Default)]
 pub struct Gate {
-    eye: Eye,
+    analyser: MotionAnalyser,
 }
 
 impl Gate {
     /// Makes a gate that has seen no frame.
     pub fn new(settings: GateSettings) -> Self {
-        Self { eye: Eye::new(settings.masks) }
+        Self { analyser: MotionAnalyser::new(settings.masks) }
     }
 
     /// Takes a frame into the background, and returns its motion. Costs about a third of a millisecond at 640x360.
-    pub fn glance(&mut self, frame: &Frame) -> Glance {
-        let sight = self.eye.look(frame);
-        let moves = |thing: &Thing| thing.still_seconds < STILL_SECONDS_MAX;
-        let region = |thing: Thing| MotionRegion { rect: thing.rect, score: thing.score };
-        let regions = sight.things.into_iter().filter(moves).map(region).collect();
-        Glance { regions, standing: sight.remnants, began_again: sight.began_again }
+    pub fn check(&mut self, frame: &Frame) -> MotionCheck {
+        let analysis = self.analyser.analyse(frame);
+        let regions = analysis
+            .objects
+            .into_iter()
+            .filter(|object: &ForegroundObject| object.still_seconds < STILL_SECONDS_MAX)
+            .map(|object: ForegroundObject| MotionRegion { rect: object.rect, score: object.score })
+            .collect();
+        MotionCheck { regions, static_objects: analysis.static_objects, began_again: analysis.began_again }
     }
 }

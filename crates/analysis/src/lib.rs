@@ -6,11 +6,11 @@
 pub mod budget;
 pub mod gate;
 pub mod motion;
-pub mod optics;
 pub mod regions;
 pub mod rules;
 pub mod track;
+pub mod view_integrity;
 
-pub use gate::{Gate, GateSettings, Glance, MotionRegion};
+pub use gate::{Gate, GateSettings, MotionCheck, MotionRegion};
 pub use motion::Motion;
-pub use optics::Optician;
+pub use view_integrity::ViewIntegrityMonitor;

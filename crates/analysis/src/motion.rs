@@ -6,26 +6,26 @@
 
 mod background;
 mod blocks;
+mod component_kind;
 mod components;
-mod remnants;
-mod verdict;
-mod view;
+mod static_objects;
+mod view_change;
 
-use background::{Background, Standing};
+use background::{Background, ForegroundComponent};
 pub(super) use blocks::Blocks;
 use components::Edges;
-use remnants::Remnants;
+use static_objects::StaticObjects;
 
 use base::alert::ModelRef;
 use base::detection::{Detection, Label};
 use base::detector::{Detector, InferenceError};
 use base::geometry::{Point, Polygon, Rect};
 use base::picture::Frame;
-use base::remnant::Remnant;
+use base::static_object::StaticObject;
 
 /// Minimum size of an object, in blocks that stand out.
 const BLOCKS_MIN: usize = 4;
-/// An object of at least this size, in blocks, and of mean excess [`CLEAR_EXCESS`] is reported at first sight.
+/// An object of at least this size, in blocks, and of mean excess [`CLEAR_EXCESS`] is reported at first analysis.
 const CLEAR_BLOCKS: usize = 10;
 /// Minimum mean excess of such an object; 1 is the threshold.
 const CLEAR_EXCESS: f32 = 1.25;
@@ -41,7 +41,7 @@ pub fn model_ref() -> ModelRef {
 
 /// An object that stands out of the background.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Thing {
+pub(super) struct ForegroundObject {
     pub(super) rect: Rect,
     /// Higher the more it stands out: 0.5 at the threshold, 0.75 at twice of it.
     pub(super) score: f32,
@@ -51,33 +51,33 @@ pub(super) struct Thing {
 
 /// Result of the motion analysis of one frame.
 #[derive(Debug, Default)]
-pub(super) struct Sight {
+pub(super) struct MotionAnalysis {
     /// Objects, surest first.
-    pub(super) things: Vec<Thing>,
+    pub(super) objects: Vec<ForegroundObject>,
     /// Static objects in view, both those that still stand out and those that the background has taken in.
-    pub(super) remnants: Vec<Remnant>,
+    pub(super) static_objects: Vec<StaticObject>,
     /// The background was learnt anew.
     pub(super) began_again: bool,
 }
 
 /// Motion analyser of one camera; keeps the background, the picture without motion.
 #[derive(Debug, Default)]
-pub(super) struct Eye {
+pub(super) struct MotionAnalyser {
     masks: Vec<Polygon>,
     background: Option<Background>,
     /// Edges of the components of the last frame.
     before: Vec<Edges>,
-    remnants: Remnants,
+    static_objects: StaticObjects,
 }
 
-impl Eye {
+impl MotionAnalyser {
     /// Makes an analyser; motion in `masks` does not count.
     pub(super) fn new(masks: Vec<Polygon>) -> Self {
         Self { masks, ..Self::default() }
     }
 
     /// Takes a frame in. The first frame, a new epoch and a frame after a long gap begin a new background.
-    pub(super) fn look(&mut self, frame: &Frame) -> Sight {
+    pub(super) fn analyse(&mut self, frame: &Frame) -> MotionAnalysis {
         let blocks = Blocks::of(&frame.picture);
         let at = frame.at.monotonic;
         let background = match &mut self.background {
@@ -86,18 +86,23 @@ impl Eye {
                 let masked = masked(&self.masks, &blocks);
                 self.background = Some(Background::new(blocks, masked, frame.epoch, at));
                 self.before.clear();
-                self.remnants.forget();
-                return Sight { began_again: true, ..Sight::default() };
+                self.static_objects.forget();
+                return MotionAnalysis { began_again: true, ..MotionAnalysis::default() };
             }
         };
         let elapsed_seconds = background.seconds_since_last(at);
-        let seen = background.look(&blocks, at);
-        if seen.began_again {
-            self.remnants.forget();
+        let update = background.update(&blocks, at);
+        if update.began_again {
+            self.static_objects.forget();
         }
-        let remnants = self.remnants.look(&blocks, background, &seen.standing, elapsed_seconds);
-        let remnants = remnants
-            .map(|Thing { rect, score, still_seconds }| Remnant { rect, score, still_seconds })
+        let static_objects =
+            self.static_objects.update(&blocks, background, &update.foreground, elapsed_seconds);
+        let static_objects = static_objects
+            .map(|ForegroundObject { rect, score, still_seconds }| StaticObject {
+                rect,
+                score,
+                still_seconds,
+            })
             .collect();
         let is_near = |edges: &Edges| {
             self.before.iter().any(|before| {
@@ -105,17 +110,21 @@ impl Eye {
                 across <= NEAR_BLOCKS && down <= NEAR_BLOCKS
             })
         };
-        let is_believed = |standing: &&Standing| {
-            let component = &standing.component;
+        let is_believed = |found: &&ForegroundComponent| {
+            let component = &found.component;
             let is_clear = component.blocks >= CLEAR_BLOCKS && component.excess_mean >= CLEAR_EXCESS;
             component.blocks >= BLOCKS_MIN
                 && (is_clear || elapsed_seconds > BEFORE_SECONDS_MAX || is_near(&component.edges))
         };
-        let mut things: Vec<Thing> =
-            seen.standing.iter().filter(is_believed).map(|standing| thing(standing, blocks.block)).collect();
-        things.sort_by(|a, b| b.score.total_cmp(&a.score));
-        self.before = seen.standing.iter().map(|standing| standing.component.edges).collect();
-        Sight { things, remnants, began_again: seen.began_again }
+        let mut objects: Vec<ForegroundObject> = update
+            .foreground
+            .iter()
+            .filter(is_believed)
+            .map(|found| foreground_object(found, blocks.block))
+            .collect();
+        objects.sort_by(|a, b| b.score.total_cmp(&a.score));
+        self.before = update.foreground.iter().map(|found| found.component.edges).collect();
+        MotionAnalysis { objects, static_objects, began_again: update.began_again }
     }
 }
 
@@ -131,8 +140,8 @@ fn masked(masks: &[Polygon], blocks: &Blocks) -> Vec<bool> {
     (0..blocks.luma.len()).map(|at| masks.iter().any(|mask| mask.contains(middle(at)))).collect()
 }
 
-fn thing(standing: &Standing, block: (f32, f32)) -> Thing {
-    let component = &standing.component;
+fn foreground_object(found: &ForegroundComponent, block: (f32, f32)) -> ForegroundObject {
+    let component = &found.component;
     let (x0, y0, x1, y1) = component.edges;
     let rect = Rect::from_corners(
         x0 as f32 * block.0,
@@ -141,29 +150,32 @@ fn thing(standing: &Standing, block: (f32, f32)) -> Thing {
         y1 as f32 * block.1,
     );
     let score = (1.0 - 0.5 / component.excess_mean.max(0.5)).clamp(0.0, 1.0);
-    Thing { rect: rect.clamped(), score, still_seconds: standing.still_seconds }
+    ForegroundObject { rect: rect.clamped(), score, still_seconds: found.still_seconds }
 }
 
 /// The built-in motion detector.
 #[derive(Debug)]
 pub struct Motion {
     score_min: f32,
-    eye: Eye,
+    analyser: MotionAnalyser,
 }
 
 impl Motion {
     /// Makes a detector; in the first second of frames it only learns. Motion in `masks` does not count.
     pub fn new(score_min: f32, masks: Vec<Polygon>) -> Self {
-        Self { score_min, eye: Eye::new(masks) }
+        Self { score_min, analyser: MotionAnalyser::new(masks) }
     }
 }
 
 impl Detector for Motion {
     fn detect(&mut self, frame: &Frame) -> Result<Vec<Detection>, InferenceError> {
-        let things = self.eye.look(frame).things.into_iter();
-        let detection =
-            |thing: Thing| Detection { label: Label::Moving, score: thing.score, rect: thing.rect };
-        Ok(things.map(detection).filter(|detection| detection.score >= self.score_min).collect())
+        let objects = self.analyser.analyse(frame).objects.into_iter();
+        let detection = |object: ForegroundObject| Detection {
+            label: Label::Moving,
+            score: object.score,
+            rect: object.rect,
+        };
+        Ok(objects.map(detection).filter(|detection| detection.score >= self.score_min).collect())
     }
 
     fn model(&self) -> ModelRef {

@@ -15,65 +15,25 @@ mod cells;
 mod groups;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 
 use std::time::Duration;
 
 use super::budget::Urgency;
-use super::gate::Glance;
+use super::gate::MotionCheck;
 use base::detector::InputSize;
-pub use base::detector::{Look, WHOLE};
+pub use base::detector::{InferenceArea, WHOLE};
 use base::geometry::Rect;
 use base::time::Monotonic;
 use base::track::Forecast;
 use cells::Cells;
-
-/// Interval of inferences on the whole picture while there are tracks or motion.
-const WHOLE_INTERVAL: Duration = Duration::from_secs(6);
-/// Interval of inferences on the whole picture while there is neither.
-const WHOLE_INTERVAL_EMPTY: Duration = Duration::from_secs(10);
-/// Minimum interval of them after the gate began again.
-const WHOLE_INTERVAL_MIN: Duration = Duration::from_secs(1);
-/// A whole inference that is due after so much of its interval, and costs at most twice of the due crops, is taken now.
-const WHOLE_EARLY: f32 = 0.7;
-/// Context around motion and tracks, as a part of their size.
-const MARGIN: f32 = 0.25;
-/// Minimum of that context, in pixels.
-const MARGIN_PIXELS_MIN: f32 = 18.0;
-/// Minimum time between two inferences of a camera: new and tracked subjects are predicted over it, and needs come together
-/// in one inference.
-const LOOK_INTERVAL_MIN: Duration = Duration::from_millis(350);
-/// Minimum time while a track is fast: groups that race are told apart only where inferences follow each other closely.
-const LOOK_INTERVAL_FAST: Duration = Duration::from_millis(200);
-/// Speed from which a track is fast, in parts of the picture a second.
-const FAST: f32 = 0.25;
-/// Such a speed where speed matters, in the track's sizes a second; an unconfirmed track is fast too, as its speed is unknown.
-const PACE_FAST: f32 = 0.8;
-/// Minimum size of a track after shrinking, in pixels (the root of its area): a network recognises it at that size.
-const TRACK_SIDE_PIXELS_MIN: f32 = 28.0;
-/// Minimum size of motion after shrinking, in pixels; it may be several subjects.
-const MOTION_SIDE_PIXELS_MIN: f32 = 44.0;
-/// A confirmed track gets an inference when it has moved by this much of its size.
-const DRIFT_MAX: f32 = 0.8;
-/// Bounds of that time.
-const TRACK_WAIT_SECONDS: (f32, f32) = (0.35, 1.0);
-/// Interval of inferences for a track at rest in whose place something moves.
-const STIRRED_WAIT_SECONDS: f32 = 1.0;
-/// Motion that covers less of a track at rest is not in its place.
-const STIRRED: f32 = 0.03;
-/// Tracks that have waited for this part of their time join an inference that is due anyway.
-const ALONG: f32 = 0.5;
-/// Motion of which so much lies around moving tracks is theirs.
-const EXPLAINED: f32 = 0.6;
-/// Time by which an inference may be early and still on time: cameras' frames jitter.
-const EARLY: Duration = Duration::from_millis(20);
-/// Maximum parts of motion; further ones are joined.
-const PATCHES_MAX: usize = 32;
+use thresholds::*;
 
 /// Inferences for one frame, and their reason.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// One or two inferences.
-    pub looks: Vec<Look>,
+    pub areas: Vec<InferenceArea>,
     /// The most urgent reason for them.
     pub urgency: Urgency,
     /// True if one of them shows the whole picture at the network's largest input.
@@ -83,23 +43,23 @@ pub struct Plan {
 impl Plan {
     /// Pixels of input of all inferences.
     pub fn pixels(&self) -> u64 {
-        self.looks.iter().map(Look::pixels).sum()
+        self.areas.iter().map(InferenceArea::pixels).sum()
     }
 
     /// Plans one inference on the whole picture, for which `sizes` are the network's inputs.
     pub fn whole(sizes: &[InputSize], urgency: Urgency) -> Self {
-        Self { looks: vec![Look::whole(sizes)], urgency, is_whole: true }
+        Self { areas: vec![InferenceArea::whole(sizes)], urgency, is_whole: true }
     }
 
     /// Returns true if one of its inferences shows all of `rect`.
     pub fn covers(&self, rect: &Rect) -> bool {
-        self.looks.iter().any(|look| contains(&look.crop, &rect.clamped()))
+        self.areas.iter().any(|area| contains(&area.crop, &rect.clamped()))
     }
 }
 
 /// Input of a plan.
 #[derive(Debug, Clone, Copy)]
-pub struct View<'a> {
+pub struct PlannerInput<'a> {
     /// The frame's time.
     pub at: Monotonic,
     /// The picture's columns and rows.
@@ -112,7 +72,7 @@ pub struct View<'a> {
     pub speed_matters: bool,
 }
 
-impl View<'_> {
+impl PlannerInput<'_> {
     /// Returns true if a track will be somewhere else a moment later.
     fn is_hurried(&self, track: &Forecast) -> bool {
         let crosses = track.speed * track.rect.area().sqrt() > FAST;
@@ -125,7 +85,7 @@ impl View<'_> {
 #[derive(Debug, Clone)]
 pub struct Planner {
     whole_at: Option<Monotonic>,
-    looked_at: Option<Monotonic>,
+    inferred_at: Option<Monotonic>,
     began_again: bool,
     patches: Vec<Patch>,
     cells: Cells,
@@ -163,7 +123,7 @@ impl Planner {
     pub fn new() -> Self {
         Self {
             whole_at: None,
-            looked_at: None,
+            inferred_at: None,
             began_again: false,
             patches: Vec::new(),
             cells: Cells::default(),
@@ -171,10 +131,10 @@ impl Planner {
     }
 
     /// Takes in a motion check, also of a frame without an inference. `tracks` are those expected on the frame.
-    pub fn glance(&mut self, at: Monotonic, glance: &Glance, tracks: &[Forecast]) {
-        self.began_again |= glance.began_again;
+    pub fn take_motion(&mut self, at: Monotonic, check: &MotionCheck, tracks: &[Forecast]) {
+        self.began_again |= check.began_again;
         let mut fresh: Vec<Patch> = Vec::new();
-        for region in &glance.regions {
+        for region in &check.regions {
             let rect = region.rect.clamped();
             if rect.area() <= 0.0 {
                 continue;
@@ -222,7 +182,7 @@ impl Planner {
 
     /// Plans the inferences that are due now; `None` if nothing is due. Changes nothing: a frame that is replaced by a newer one
     /// had no inference.
-    pub fn plan(&self, view: &View) -> Option<Plan> {
+    pub fn plan(&self, view: &PlannerInput) -> Option<Plan> {
         let needs = self.needs(view);
         let due = needs.iter().any(|need| need.due);
         let urgency = needs.iter().filter(|need| need.due).map(|need| need.urgency).max();
@@ -231,28 +191,38 @@ impl Planner {
         if waited.is_none_or(|waited| waited >= interval) {
             return Some(Plan::whole(view.sizes, urgency.unwrap_or(Urgency::Still)));
         }
-        let is_hurried = |track: &Forecast| view.is_hurried(track);
-        let pause = if view.tracks.iter().any(is_hurried) { LOOK_INTERVAL_FAST } else { LOOK_INTERVAL_MIN };
-        let rested = self.looked_at.is_none_or(|at| view.at.since(at) + EARLY >= pause);
+        let pause = if view.tracks.iter().any(|track: &Forecast| view.is_hurried(track)) {
+            INFERENCE_INTERVAL_FAST
+        } else {
+            INFERENCE_INTERVAL_MIN
+        };
+        let rested = self.inferred_at.is_none_or(|at| view.at.since(at) + EARLY >= pause);
         if !due || !rested {
             return None;
         }
         let urgency = urgency.unwrap_or(Urgency::Motion);
-        let looks = groups::looks(&needs, view);
-        let pixels: u64 = looks.iter().map(Look::pixels).sum();
+        let areas = groups::areas(&needs, view);
+        let pixels: u64 = areas.iter().map(InferenceArea::pixels).sum();
         let is_soon = waited.is_some_and(|waited| waited >= interval.mul_f32(WHOLE_EARLY));
-        if is_soon && 2 * pixels >= Look::whole(view.sizes).pixels() {
+        if is_soon && 2 * pixels >= InferenceArea::whole(view.sizes).pixels() {
             return Some(Plan::whole(view.sizes, urgency));
         }
-        let whole = Look::whole(view.sizes);
-        let is_whole = looks.contains(&whole);
-        Some(Plan { looks, urgency, is_whole })
+        let whole = InferenceArea::whole(view.sizes);
+        let is_whole = areas.contains(&whole);
+        Some(Plan { areas, urgency, is_whole })
     }
 
     /// Takes in that `plan` was carried out at `at`. `tracks` are the present tracks; `found` is all that the network reported,
     /// sure or not; `cut` are boxes that a crop's edge has cut and that were not used.
-    pub fn looked(&mut self, at: Monotonic, plan: &Plan, tracks: &[Forecast], found: &[Rect], cut: &[Rect]) {
-        self.looked_at = Some(at);
+    pub fn inferred(
+        &mut self,
+        at: Monotonic,
+        plan: &Plan,
+        tracks: &[Forecast],
+        found: &[Rect],
+        cut: &[Rect],
+    ) {
+        self.inferred_at = Some(at);
         if plan.is_whole {
             (self.whole_at, self.began_again) = (Some(at), false);
         }
@@ -268,7 +238,7 @@ impl Planner {
         let moving = tracks.iter().filter(|track| !track.at_rest).map(|track| track.rect);
         let found = found.iter().filter(|rect| !known(rect, &at_rest)).copied();
         let found: Vec<Rect> = moving.chain(found).collect();
-        self.cells.looked(at, plan, &unexplained, &found);
+        self.cells.inferred(at, plan, &unexplained, &found);
         let cut = cut.iter().filter(|rect| rect.area() > 0.0 && !known(rect, tracks));
         let room = (2 * PATCHES_MAX).saturating_sub(self.patches.len());
         self.patches.extend(cut.take(room).map(|rect| Patch {
@@ -281,7 +251,7 @@ impl Planner {
         }));
     }
 
-    fn whole_interval(&self, view: &View) -> Duration {
+    fn whole_interval(&self, view: &PlannerInput) -> Duration {
         if self.began_again {
             WHOLE_INTERVAL_MIN
         } else if view.tracks.is_empty() && self.patches.is_empty() {
@@ -291,7 +261,7 @@ impl Planner {
         }
     }
 
-    fn needs(&self, view: &View) -> Vec<Need> {
+    fn needs(&self, view: &PlannerInput) -> Vec<Need> {
         let moving: Vec<Rect> = self.patches.iter().filter(|p| p.moves).map(|p| p.rect).collect();
         let tracks = view.tracks.iter().filter_map(|track| of_track(track, &moving, view));
         let patches = self.patches.iter().filter(|patch| !explained(&patch.rect, view.tracks));
@@ -317,25 +287,25 @@ impl Default for Planner {
 }
 
 /// Need of a track. `None` if the whole inferences are enough, and if it had an inference a moment ago.
-fn of_track(track: &Forecast, moving: &[Rect], view: &View) -> Option<Need> {
+fn of_track(track: &Forecast, moving: &[Rect], view: &PlannerInput) -> Option<Need> {
     let stirred = || moving.iter().any(|r| r.intersection(&track.rect) > STIRRED * track.rect.area());
     let (least, most) = TRACK_WAIT_SECONDS;
     let wait_seconds = if !track.confirmed {
-        LOOK_INTERVAL_FAST.as_secs_f32()
+        INFERENCE_INTERVAL_FAST.as_secs_f32()
     } else if track.missed {
         least
     } else if !track.at_rest {
-        let least = if view.is_hurried(track) { LOOK_INTERVAL_FAST.as_secs_f32() } else { least };
+        let least = if view.is_hurried(track) { INFERENCE_INTERVAL_FAST.as_secs_f32() } else { least };
         (DRIFT_MAX / track.speed.max(1e-3)).clamp(least, most)
     } else if stirred() {
         STIRRED_WAIT_SECONDS
     } else {
         return None;
     };
-    let due_at = track.looked_at + Duration::from_secs_f32(wait_seconds);
-    let along_at = track.looked_at + Duration::from_secs_f32(wait_seconds * ALONG);
+    let due_at = track.inferred_at + Duration::from_secs_f32(wait_seconds);
+    let along_at = track.inferred_at + Duration::from_secs_f32(wait_seconds * ALONG);
     // Its size is sure, its place is not: less so the longer ago and the faster it is.
-    let unsure = track.speed.min(6.0) * view.at.since(track.looked_at).as_secs_f32().min(1.0) * 0.2;
+    let unsure = track.speed.min(6.0) * view.at.since(track.inferred_at).as_secs_f32().min(1.0) * 0.2;
     let margin = if track.missed || !track.confirmed { 2.0 * MARGIN } else { MARGIN };
     (along_at <= view.at + EARLY).then(|| Need {
         rect: grown(&track.rect, margin + unsure, view),
@@ -364,7 +334,7 @@ fn known(rect: &Rect, tracks: &[Forecast]) -> bool {
 }
 
 /// Adds `margin` of its size on each side, but [`MARGIN_PIXELS_MIN`] at least; cuts to the picture.
-fn grown(rect: &Rect, margin: f32, view: &View) -> Rect {
+fn grown(rect: &Rect, margin: f32, view: &PlannerInput) -> Rect {
     let (width, height) = (view.picture.0.max(1) as f32, view.picture.1.max(1) as f32);
     let dx = (rect.w * margin).max(MARGIN_PIXELS_MIN / width);
     let dy = (rect.h * margin).max(MARGIN_PIXELS_MIN / height);

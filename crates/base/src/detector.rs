@@ -11,14 +11,14 @@ pub const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
 
 /// A part of the picture, and the size at which a network sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Look {
+pub struct InferenceArea {
     /// The part, as fractions of the picture.
     pub crop: Rect,
     /// The network's input: one of [`Detector::input_sizes`].
     pub size: InputSize,
 }
 
-impl Look {
+impl InferenceArea {
     /// The whole picture at the network's largest input.
     pub fn whole(sizes: &[InputSize]) -> Self {
         Self { crop: WHOLE, size: sizes.first().copied().unwrap_or(InputSize { width: 1, height: 1 }) }
@@ -68,9 +68,9 @@ pub trait Detector: Send {
 
     /// Runs one inference on each of these parts of `frame`. A detector without [`Detector::input_sizes`] analyses the whole
     /// frame whatever they are.
-    fn look(&mut self, frame: &Frame, looks: &[Look]) -> Result<Sight, InferenceError> {
-        let _ = looks;
-        Ok(Sight { detections: self.detect(frame)?, cut: Vec::new() })
+    fn infer(&mut self, frame: &Frame, areas: &[InferenceArea]) -> Result<InferenceResult, InferenceError> {
+        let _ = areas;
+        Ok(InferenceResult { detections: self.detect(frame)?, cut: Vec::new() })
     }
 
     /// The input sizes that an inference can have, the largest first; none for a detector that costs as little as a motion check.
@@ -89,7 +89,7 @@ pub trait Detector: Send {
 
 /// Result of the inferences on parts of a frame.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Sight {
+pub struct InferenceResult {
     /// Detections, best first.
     pub detections: Vec<Detection>,
     /// Estimated extents of detections that a crop's edge has cut and no other crop shows whole.

@@ -64,5 +64,5 @@ pub struct Forecast {
     /// The last inference at its place did not find it.
     pub missed: bool,
     /// Time of the last inference at its expected place.
-    pub looked_at: Monotonic,
+    pub inferred_at: Monotonic,
 }

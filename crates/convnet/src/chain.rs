@@ -1,5 +1,5 @@
-//! Chains of convolutions with maps in between that no other node reads. A chain runs band by band, so that those maps are
-//! never whole, and a link's output is in the cache when the next one reads it.
+//! Chains of convolutions with maps in between that no other node reads. A chain runs by row bands:
+//! those maps are never whole, and a link's output is in the cache when the next one reads it.
 
 use std::ops::Range;
 
@@ -8,8 +8,8 @@ use pulp::Arch;
 use super::convolution::{Convolution, Part, Target};
 use super::grid::Grid;
 
-/// Samples of all bands at one time: they stay in the second level cache.
-const BANDS_LEN: usize = 128 << 10;
+/// Samples of all row bands at one time: they stay in the second level cache.
+const ROW_BANDS_LEN: usize = 128 << 10;
 
 /// Two or more convolutions, each of which reads the one before it.
 #[derive(Debug)]
@@ -17,8 +17,8 @@ pub struct Chain {
     links: Vec<Convolution>,
     /// Rows of the last link's output that are made at once.
     rows: usize,
-    /// The shape of the band behind each link but the last.
-    bands: Vec<Grid>,
+    /// The shape of the row band behind each link but the last.
+    row_bands: Vec<Grid>,
 }
 
 impl Chain {
@@ -26,16 +26,14 @@ impl Chain {
     pub fn new(links: Vec<Convolution>) -> Result<Self, Vec<Convolution>> {
         let Some(last) = links.last().filter(|_| links.len() > 1) else { return Err(links) };
         let height = last.output().height;
-        let fits = |rows: usize| {
-            let bands = band_grids(&links, rows)?;
-            let len: usize =
-                bands.iter().zip(&links).map(|(grid, link)| grid.plane_len() * link.channels()).sum();
-            (len <= BANDS_LEN || rows == 1).then_some((rows, bands))
-        };
-        match (1..=height).rev().find_map(fits) {
-            Some((rows, bands)) => Ok(Self { links, rows, bands }),
-            None => Err(links),
+        for rows in (1..=height).rev() {
+            let Some(row_bands) = row_band_grids(&links, rows) else { continue };
+            let samples = row_bands.iter().zip(&links).map(|(grid, link)| grid.plane_len() * link.channels());
+            if samples.sum::<usize>() <= ROW_BANDS_LEN || rows == 1 {
+                return Ok(Self { links, rows, row_bands });
+            }
         }
+        Err(links)
     }
 
     /// Writes `output`, planes one after the other, from the first link's `planes`. `scratch` and `buffers` may hold
@@ -48,8 +46,8 @@ impl Chain {
         scratch: &mut Vec<f32>,
         buffers: &mut Vec<Vec<f32>>,
     ) {
-        buffers.resize_with(self.bands.len().max(buffers.len()), Vec::new);
-        for ((buffer, grid), link) in buffers.iter_mut().zip(&self.bands).zip(&self.links) {
+        buffers.resize_with(self.row_bands.len().max(buffers.len()), Vec::new);
+        for ((buffer, grid), link) in buffers.iter_mut().zip(&self.row_bands).zip(&self.links) {
             buffer.resize((grid.plane_len() * link.channels()).max(buffer.len()), 0.0);
         }
         let Some((last, before)) = self.links.split_last() else { return };
@@ -58,7 +56,7 @@ impl Chain {
             let rows = top..(top + self.rows).min(last.output().height);
             let wanted = wanted(&self.links, &rows).unwrap_or_default();
             for (at, link) in before.iter().enumerate() {
-                let grid = &self.bands[at];
+                let grid = &self.row_bands[at];
                 let (done, rest) = buffers.split_at_mut(at);
                 let len = grid.plane_len() * link.channels();
                 keep(&mut rest[0][..len], grid, &there[at], &wanted[at]);
@@ -77,12 +75,13 @@ impl Chain {
         }
     }
 
-    /// Input of the link behind `done`: the last band of it, or else the chain's input.
+    /// Input of the link behind `done`: its last row band, or else the chain's input.
     fn part<'a>(&self, planes: &[&'a [f32]], done: &'a [Vec<f32>]) -> Vec<&'a [f32]> {
         match done.len().checked_sub(1) {
-            Some(at) => {
-                done[at].chunks_exact(self.bands[at].plane_len()).take(self.links[at].channels()).collect()
-            }
+            Some(at) => done[at]
+                .chunks_exact(self.row_bands[at].plane_len())
+                .take(self.links[at].channels())
+                .collect(),
             None => planes.to_vec(),
         }
     }
@@ -104,8 +103,8 @@ fn wanted(links: &[Convolution], rows: &Range<usize>) -> Option<Vec<Range<usize>
     Some(wanted)
 }
 
-/// The shape of the bands if `rows` rows of the last output are made at once.
-fn band_grids(links: &[Convolution], rows: usize) -> Option<Vec<Grid>> {
+/// The shape of the row bands if `rows` rows of the last output are made at once.
+fn row_band_grids(links: &[Convolution], rows: usize) -> Option<Vec<Grid>> {
     let height = links.last()?.output().height;
     let mut grids: Vec<Grid> =
         links[..links.len() - 1].iter().map(|link| Grid { height: 0, ..link.output().clone() }).collect();

@@ -1,7 +1,7 @@
-//! Dense convolutions without im2col: a register tile of output channels by pixels, over channels and taps.
+//! Dense convolutions without im2col: a register tile of output channels by pixels, over input channels and kernel offsets.
 //!
 //! A convolution of stride 1 reads its input in place, since its margin is there already. One of a larger stride first
-//! packs a band of rows into a map per phase (even and odd rows and columns apart): then its loads are contiguous, too,
+//! packs a row band into a map per phase (even and odd rows and columns apart): then its loads are contiguous, too,
 //! and the same tile does it.
 
 use std::ops::Range;
@@ -11,15 +11,15 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::activation::Activation;
 use super::grid::{Grid, SLACK};
-use super::taps::{Reading, Window};
+use super::kernel_offsets::{Reading, Window};
 
-/// Samples of a band that is packed at once: it stays in the second level cache.
-const BAND_LEN: usize = 64 << 10;
+/// Samples of a row band that is packed at once: it stays in the second level cache.
+const ROW_BAND_LEN: usize = 64 << 10;
 
 /// Weights in the order in which the tile reads them, shared between the sizes of a network.
 #[derive(Debug, PartialEq)]
 pub struct Weights {
-    /// Per block of output channels, input channel and tap: one weight for each channel of the block.
+    /// Per block of output channels, input channel and kernel offset: one weight for each channel of the block.
     packed: Vec<f32>,
     /// One for each output channel, the last block filled up.
     bias: Vec<f32>,
@@ -27,15 +27,17 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Packs `outputs` x `inputs` x `taps` weights in that order.
-    pub fn pack(arch: Arch, weights: &[f32], bias: &[f32], taps: usize) -> Self {
+    /// Packs `outputs` x `inputs` x `kernel_len` weights in that order.
+    pub fn pack(arch: Arch, weights: &[f32], bias: &[f32], kernel_len: usize) -> Self {
         let (outputs, block) = (bias.len(), arch.dispatch(Block));
-        let inputs = weights.len() / (outputs * taps);
-        let mut packed = Vec::with_capacity(outputs.next_multiple_of(block) * inputs * taps);
+        let inputs = weights.len() / (outputs * kernel_len);
+        let mut packed = Vec::with_capacity(outputs.next_multiple_of(block) * inputs * kernel_len);
         for first in (0..outputs).step_by(block) {
-            for at in 0..inputs * taps {
-                let one = |output| if output < outputs { weights[output * inputs * taps + at] } else { 0.0 };
-                packed.extend((first..first + block).map(one));
+            for at in 0..inputs * kernel_len {
+                for output in first..first + block {
+                    // The last block is filled up with zeros.
+                    packed.push(weights.get(output * inputs * kernel_len + at).copied().unwrap_or(0.0));
+                }
             }
         }
         let mut bias = bias.to_vec();
@@ -170,7 +172,7 @@ impl WithSimd for Run<'_> {
         let step = match reading {
             Reading::InPlace { .. } => output.height,
             Reading::Packed(packing) => {
-                (BAND_LEN / (count * packing.phases() * stride)).clamp(2, output.height.max(2))
+                (ROW_BAND_LEN / (count * packing.phases() * stride)).clamp(2, output.height.max(2))
             }
         };
         for top in rows.clone().step_by(step) {
@@ -193,26 +195,26 @@ impl WithSimd for Run<'_> {
                 }
             };
             let target = Target { output: &mut *target.output, ..target };
-            let mut band =
-                Band { convolution, planes, offsets: &offsets, added, target, first: top * stride };
-            band.run(simd, count_rows * stride);
+            let mut row_band =
+                RowBand { convolution, planes, offsets: &offsets, added, target, first: top * stride };
+            row_band.run(simd, count_rows * stride);
         }
     }
 }
 
 /// A part of the long row, read from planes of its own.
-struct Band<'a> {
+struct RowBand<'a> {
     convolution: &'a Convolution,
     planes: &'a [&'a [f32]],
-    /// Offset of each tap, from the band's beginning.
+    /// Kernel offsets, from the row band's beginning.
     offsets: &'a [usize],
     added: &'a [&'a [f32]],
     target: Target<'a>,
-    /// Place of the band's beginning in the long row of the output.
+    /// Place of the row band's beginning in the long row of the output.
     first: usize,
 }
 
-impl Band<'_> {
+impl RowBand<'_> {
     /// Computes tiles of three vectors, and the rest in narrower ones, the last drawn back into the one before it.
     #[inline(always)]
     fn run<S: Simd>(&mut self, simd: S, len: usize) {
@@ -241,40 +243,40 @@ macro_rules! each {
     ($name:ident in [$($at:literal)*] $body:block) => { $( { const $name: usize = $at; $body } )* };
 }
 
-/// A tile of `$rows` output channels by `$columns` vectors at `at` of the band, from output channel `first` on. Written
+/// A tile of `$rows` output channels by `$columns` vectors at `at` of the row band, from output channel `first` on. Written
 /// out, so that its sums are registers whatever the optimiser decides.
 macro_rules! tile {
     ($name:ident, $rows:literal $row_list:tt, $columns:literal $column_list:tt) => {
         #[expect(non_upper_case_globals, reason = "rows and columns are constants of their loops")]
         #[inline(always)]
-        fn $name<S: Simd>(simd: S, band: &mut Band<'_>, at: usize, first: usize) {
-            let Convolution { weights, activation, output: grid, mask, .. } = band.convolution;
+        fn $name<S: Simd>(simd: S, row_band: &mut RowBand<'_>, at: usize, first: usize) {
+            let Convolution { weights, activation, output: grid, mask, .. } = row_band.convolution;
             let width = $columns * S::F32_LANES;
             let bias = &weights.bias[first..][..$rows];
             let mut sums = [[simd.splat_f32s(0.0); $columns]; $rows];
             each!(row in $row_list { sums[row] = [simd.splat_f32s(bias[row]); $columns]; });
-            let block_len = $rows * band.offsets.len() * band.planes.len();
-            let mut taps = weights.packed[first / $rows * block_len..][..block_len].chunks_exact($rows);
-            for plane in band.planes {
+            let block_len = $rows * row_band.offsets.len() * row_band.planes.len();
+            let mut kernel = weights.packed[first / $rows * block_len..][..block_len].chunks_exact($rows);
+            for plane in row_band.planes {
                 let plane = &plane[at..];
-                for offset in band.offsets {
-                    let Some(taps) = taps.next() else { return };
+                for offset in row_band.offsets {
+                    let Some(kernel_weights) = kernel.next() else { return };
                     let (pixels, _) = S::as_simd_f32s(&plane[*offset..][..width]);
                     each!(row in $row_list {
-                        let tap = simd.splat_f32s(taps[row]);
+                        let weight = simd.splat_f32s(kernel_weights[row]);
                         each!(column in $column_list {
-                            sums[row][column] = simd.mul_add_f32s(tap, pixels[column], sums[row][column]);
+                            sums[row][column] = simd.mul_add_f32s(weight, pixels[column], sums[row][column]);
                         });
                     });
                 }
             }
-            let place = grid.origin() + band.first + at;
-            let stored = place - band.target.first_row * grid.stride();
-            let (mask, _) = S::as_simd_f32s(&mask[band.first + at..][..width]);
-            let plane_len = band.target.plane_len;
+            let place = grid.origin() + row_band.first + at;
+            let stored = place - row_band.target.first_row * grid.stride();
+            let (mask, _) = S::as_simd_f32s(&mask[row_band.first + at..][..width]);
+            let plane_len = row_band.target.plane_len;
             let (low, high) = activation.clamp().unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
             let (low, high) = (simd.splat_f32s(low), simd.splat_f32s(high));
-            let mut targets = band.target.output.chunks_exact_mut(plane_len).take(weights.outputs).skip(first);
+            let mut targets = row_band.target.output.chunks_exact_mut(plane_len).take(weights.outputs).skip(first);
             each!(row in $row_list {
                 if let Some(target) = targets.next() {
                     let (target, _) = S::as_mut_simd_f32s(&mut target[stored..][..width]);
@@ -284,11 +286,11 @@ macro_rules! tile {
                     });
                 }
             });
-            if activation.clamp().is_none() || !band.added.is_empty() {
-                let targets = band.target.output.chunks_exact_mut(plane_len).take(weights.outputs);
+            if activation.clamp().is_none() || !row_band.added.is_empty() {
+                let targets = row_band.target.output.chunks_exact_mut(plane_len).take(weights.outputs);
                 for (output, target) in targets.enumerate().skip(first).take($rows) {
                     let target = &mut target[stored..][..width];
-                    let added = band.added.get(output).map(|plane| &plane[place..][..width]);
+                    let added = row_band.added.get(output).map(|plane| &plane[place..][..width]);
                     finish(simd, *activation, target, mask, added);
                 }
             }

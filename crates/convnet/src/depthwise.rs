@@ -7,7 +7,7 @@ use pulp::{Arch, Simd, WithSimd};
 use super::activation::Activation;
 use super::convolution::finish;
 use super::grid::Grid;
-use super::taps::{Reading, Window};
+use super::kernel_offsets::{Reading, Window};
 
 /// Vectors that are summed at once.
 const WIDE: usize = 4;
@@ -15,7 +15,7 @@ const WIDE: usize = 4;
 /// A convolution with one filter for each channel.
 #[derive(Debug)]
 pub struct Depthwise {
-    /// Channels by taps.
+    /// Channels by kernel offsets.
     weights: Arc<[f32]>,
     bias: Arc<[f32]>,
     reading: Reading,
@@ -67,7 +67,7 @@ impl WithSimd for Run<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Depthwise { weights, bias, reading, input, output, .. } = self.depthwise;
-        let taps = weights.len() / bias.len();
+        let kernel_len = weights.len() / bias.len();
         let packed_offsets;
         let (offsets, packed_len) = match reading {
             Reading::InPlace { offsets } => (offsets, 0),
@@ -91,7 +91,7 @@ impl WithSimd for Run<'_> {
                     &self.scratch[..packed_len]
                 }
             };
-            let weights = &weights[channel * taps..][..taps];
+            let weights = &weights[channel * kernel_len..][..kernel_len];
             let added = self.added.get(channel).map(|plane| &plane[output.origin()..]);
             let target = &mut target[output.origin()..];
             let mut row = Row { depthwise: self.depthwise, plane, offsets, weights, added, target };

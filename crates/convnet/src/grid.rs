@@ -1,4 +1,4 @@
-//! Memory layout of a feature map: planes with a margin of zeros, so that a convolution needs no edge cases.
+//! Memory layout of a feature map: channel planes with a margin of zeros, so that a convolution needs no edge cases.
 //!
 //! A row is followed by `margin` zeros, which are the right edge of one row and the left edge of the next; `margin` rows of
 //! zeros stand above and below. So the rows of a plane are one long row, and vectors stay full on narrow maps.
@@ -48,8 +48,11 @@ impl Grid {
 
     /// Mask of the long row: 1 on the map, 0 on the margin, and 0 for the slack behind it.
     pub fn mask(&self) -> Vec<f32> {
-        let inside = |at: usize| at < self.span() && at % self.stride() < self.width;
-        (0..self.span() + SLACK).map(|at| f32::from(u8::from(inside(at)))).collect()
+        let mut mask = vec![0.0; self.span() + SLACK];
+        for row in mask[..self.span()].chunks_exact_mut(self.stride()) {
+            row[..self.width].fill(1.0);
+        }
+        mask
     }
 
     /// The row `y` within a plane.

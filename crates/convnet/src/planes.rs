@@ -1,10 +1,10 @@
-//! Operations on planes other than convolutions.
+//! Operations on channel planes other than convolutions.
 
 use pulp::{Arch, Simd, WithSimd};
 
 use super::activation::Activation;
 use super::grid::Grid;
-use super::taps::Window;
+use super::kernel_offsets::Window;
 
 /// Applies `activation` to each value; planes of `grid` on both sides.
 pub fn activate(
@@ -133,15 +133,17 @@ pub fn upsample_linear(
     scratch: &mut Vec<f32>,
 ) {
     /// The sample before a place, the one behind it, and the weight of the latter.
-    fn taps(scale: usize, len: usize) -> Vec<(usize, usize, f32)> {
-        let tap = |at: usize| {
-            let place = ((at as f32 + 0.5) / scale as f32 - 0.5).clamp(0.0, (len - 1) as f32);
-            let low = place as usize;
-            (low, (low + 1).min(len - 1), place - low as f32)
-        };
-        (0..len * scale).map(tap).collect()
+    fn neighbours(scale: usize, len: usize) -> Vec<(usize, usize, f32)> {
+        let places =
+            (0..len * scale).map(|at| ((at as f32 + 0.5) / scale as f32 - 0.5).clamp(0.0, (len - 1) as f32));
+        places
+            .map(|place| {
+                let low = place as usize;
+                (low, (low + 1).min(len - 1), place - low as f32)
+            })
+            .collect()
     }
-    let (rows, columns) = (taps(scale[0], from.height), taps(scale[1], from.width));
+    let (rows, columns) = (neighbours(scale[0], from.height), neighbours(scale[1], from.width));
     scratch.resize(from.width.max(scratch.len()), 0.0);
     let blended = &mut scratch[..from.width];
     for (plane, target) in planes.iter().zip(output.chunks_exact_mut(to.plane_len())) {

@@ -11,8 +11,8 @@ use super::chain::Chain;
 use super::convolution::Convolution;
 use super::depthwise::Depthwise;
 use super::grid::Grid;
+use super::kernel_offsets::Window;
 use super::planes::{self, Combine};
-use super::taps::Window;
 
 /// Place of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +23,8 @@ pub(super) enum Stored {
     Buffer(usize),
 }
 
-/// Places of planes.
-type Places = Vec<(Stored, Range<usize>)>;
+/// Places of channel planes.
+pub(super) type Places = Vec<(Stored, Range<usize>)>;
 
 /// Kernel of a step.
 #[derive(Debug)]
@@ -68,8 +68,8 @@ pub struct Program {
 pub struct Arena {
     buffers: Vec<Vec<f32>>,
     scratch: Vec<f32>,
-    /// Parts of the maps between a chain's links.
-    bands: Vec<Vec<f32>>,
+    /// Row bands of the maps between a chain's links.
+    row_bands: Vec<Vec<f32>>,
 }
 
 impl Program {
@@ -85,10 +85,10 @@ impl Program {
     /// Memory for one run at a time.
     pub fn arena(&self) -> Arena {
         let buffers = self.buffer_lens.iter().map(|len| vec![0.0; *len]).collect();
-        Arena { buffers, scratch: Vec::new(), bands: Vec::new() }
+        Arena { buffers, scratch: Vec::new(), row_bands: Vec::new() }
     }
 
-    /// Runs all steps; `inputs` are the tensors of the sketch's inputs. The arena may hold anything, as long as it is this
+    /// Runs all steps; `inputs` are the tensors of the graph's inputs. The arena may hold anything, as long as it is this
     /// program's.
     pub fn run(&self, arena: &mut Arena, inputs: &[&[f32]]) {
         self.steps.iter().for_each(|step| self.step(step, arena, inputs));
@@ -117,7 +117,7 @@ impl Program {
     }
 
     fn step(&self, step: &Step, arena: &mut Arena, inputs: &[&[f32]]) {
-        let Arena { buffers, scratch, bands } = arena;
+        let Arena { buffers, scratch, row_bands } = arena;
         // A step never reads the buffer that it writes.
         let mut written = std::mem::take(&mut buffers[step.buffer]);
         let output = &mut written[..step.channels * step.output.plane_len()];
@@ -125,7 +125,7 @@ impl Program {
         let second = step.inputs.get(1).map(|places| resolve(places, buffers, inputs)).unwrap_or_default();
         match &step.kernel {
             Kernel::Convolution(kernel) => kernel.run(self.arch, &first, &second, output, scratch),
-            Kernel::Chain(kernel) => kernel.run(self.arch, &first, output, scratch, bands),
+            Kernel::Chain(kernel) => kernel.run(self.arch, &first, output, scratch, row_bands),
             Kernel::Depthwise(kernel) => kernel.run(self.arch, &first, &second, output, scratch),
             Kernel::Activate(activation, mask) => {
                 planes::activate(self.arch, *activation, &step.output, mask, &first, output);
@@ -153,11 +153,11 @@ impl Program {
 }
 
 fn resolve<'a>(places: &Places, buffers: &'a [Vec<f32>], inputs: &[&'a [f32]]) -> Vec<&'a [f32]> {
-    let plane = |(stored, range): &(Stored, Range<usize>)| match stored {
+    let planes = places.iter().map(|(stored, range)| match stored {
         Stored::Input(at) => &inputs[*at][range.clone()],
         Stored::Buffer(at) => &buffers[*at][range.clone()],
-    };
-    places.iter().map(plane).collect()
+    });
+    planes.collect()
 }
 
 impl Step {

@@ -127,20 +127,20 @@ fn filters(
     seed: u64,
 ) -> Filters {
     let (inputs, outputs) = if depthwise { (1, channels) } else { (channels, outputs) };
-    let weights = random(outputs * inputs * window.taps(), seed).into();
+    let weights = random(outputs * inputs * window.kernel_len(), seed).into();
     Filters { weights, bias: random(outputs, seed + 1).into(), window, depthwise, activation }
 }
 
 /// Runs twice, so that the first run's values are still in the arena, and returns the second run's outputs.
-fn outputs_of(sketch: &Sketch, arch: Arch, outputs: &[Vec<Plane>], inputs: &[&Maps]) -> Vec<Vec<f32>> {
-    let program = sketch.clone().compile(arch, outputs, &WeightCache::default()).unwrap();
+fn outputs_of(graph: &Graph, arch: Arch, outputs: &[Vec<ChannelPlane>], inputs: &[&Maps]) -> Vec<Vec<f32>> {
+    let program = graph.clone().compile(arch, outputs, &WeightCache::default()).unwrap();
     let mut arena = program.arena();
     let noise: Vec<Vec<f32>> = inputs.iter().map(|maps| random(maps.values.len(), 99)).collect();
     program.run(&mut arena, &noise.iter().map(|values| &values[..]).collect::<Vec<_>>());
     let inputs: Vec<&[f32]> = inputs.iter().map(|maps| &maps.values[..]).collect();
     program.run(&mut arena, &inputs);
-    let output = |(at, planes): (usize, &Vec<Plane>)| {
-        let [height, width] = sketch.size(planes[0].node);
+    let output = |(at, planes): (usize, &Vec<ChannelPlane>)| {
+        let [height, width] = graph.size(planes[0].node);
         let mut tensor = vec![f32::NAN; planes.len() * height * width];
         program.output(at, &arena, &inputs, &mut tensor);
         tensor
@@ -168,22 +168,22 @@ proptest! {
         let input = Maps::random([channels, height, width], seed + 2);
         let mut expected = convolved(&input, &filters);
         let [_, out_height, out_width] = expected.shape;
-        prop_assert!(Sketch::can_convolve(&filters.window, [height, width], [out_height, out_width]));
-        let mut sketch = Sketch::default();
-        let from = sketch.add("input", Operation::Input, vec![], input.shape);
-        let reads = vec![sketch.whole(from)];
-        let mut last = sketch.add("convolution", Operation::Convolution(filters), reads, expected.shape);
+        prop_assert!(Graph::can_convolve(&filters.window, [height, width], [out_height, out_width]));
+        let mut graph = Graph::default();
+        let from = graph.add("input", Operation::Input, vec![], input.shape);
+        let reads = vec![graph.whole(from)];
+        let mut last = graph.add("convolution", Operation::Convolution(filters), reads, expected.shape);
         let other = Maps::random(expected.shape, seed + 3);
         let mut inputs = vec![&input];
         if added {
-            let right = sketch.add("other", Operation::Input, vec![], other.shape);
-            let sides = vec![sketch.whole(right), sketch.whole(last)];
-            last = sketch.add("sum", Operation::Combine(Combine::Add), sides, expected.shape);
+            let right = graph.add("other", Operation::Input, vec![], other.shape);
+            let sides = vec![graph.whole(right), graph.whole(last)];
+            last = graph.add("sum", Operation::Combine(Combine::Add), sides, expected.shape);
             expected = expected.with(&other, |a, b| a + b);
             inputs.push(&other);
         }
         for arch in archs() {
-            let found = outputs_of(&sketch, arch, &[sketch.whole(last)], &inputs);
+            let found = outputs_of(&graph, arch, &[graph.whole(last)], &inputs);
             assert_close(&found[0], &expected, &format!("{arch:?}"));
         }
     }
@@ -200,12 +200,12 @@ proptest! {
         let factor = Maps::random([channels, 1, 1], seed + 2);
         let kernel = [2 * kernel + 1; 2];
         let window = Window { kernel, stride: [step; 2], before: kernel.map(|side| side / 2) };
-        let mut sketch = Sketch::default();
-        let input = |sketch: &mut Sketch, shape| {
-            let node = sketch.add("input", Operation::Input, vec![], shape);
-            sketch.whole(node)
+        let mut graph = Graph::default();
+        let input = |graph: &mut Graph, shape| {
+            let node = graph.add("input", Operation::Input, vec![], shape);
+            graph.whole(node)
         };
-        let (a, b, c) = (input(&mut sketch, shape), input(&mut sketch, shape), input(&mut sketch, factor.shape));
+        let (a, b, c) = (input(&mut graph, shape), input(&mut graph, shape), input(&mut graph, factor.shape));
         let pooled = [channels, height.div_ceil(step), width.div_ceil(step)];
         let picked = [channels, height / step, width.div_ceil(step + 1)];
         prop_assume!(picked[1] > 0);
@@ -220,10 +220,10 @@ proptest! {
             (Operation::UpsampleLinear([scale, scale + 1]), vec![b.clone()], [channels, height * scale, width * (scale + 1)]),
             (Operation::Pick { step: [step, step + 1], offset: [step - 1, 0] }, vec![b.clone()], picked),
         ];
-        let nodes = nodes.map(|(operation, inputs, shape)| sketch.add("node", operation, inputs, shape));
-        let mut outputs: Vec<Vec<Plane>> = nodes.iter().map(|node| sketch.whole(*node)).collect();
+        let nodes = nodes.map(|(operation, inputs, shape)| graph.add("node", operation, inputs, shape));
+        let mut outputs: Vec<Vec<ChannelPlane>> = nodes.iter().map(|node| graph.whole(*node)).collect();
         // Channels of two values, in reverse.
-        outputs.push(sketch.whole(nodes[0]).into_iter().chain(sketch.whole(nodes[1])).rev().collect());
+        outputs.push(graph.whole(nodes[0]).into_iter().chain(graph.whole(nodes[1])).rev().collect());
         let plane = |at: usize| at / (height * width);
         let by_factor = |function: fn(f32, f32) -> f32| Maps {
             shape,
@@ -270,7 +270,7 @@ proptest! {
         let expected =
             [active, sum, by_factor(|a, b| a * b), by_factor(|a, b| a + b), repeated, mean, greatest, lines, every, reversed];
         for arch in archs() {
-            let found = outputs_of(&sketch, arch, &outputs, &[&first, &second, &factor]);
+            let found = outputs_of(&graph, arch, &outputs, &[&first, &second, &factor]);
             for ((at, found), expected) in found.iter().enumerate().zip(&expected) {
                 assert_close(found, expected, &format!("{arch:?}, output {at}"));
             }
@@ -278,7 +278,7 @@ proptest! {
     }
 }
 
-/// More than one band, and a convolution that reads channels of two values.
+/// More than one row band, and a convolution that reads channels of two values.
 #[test]
 fn bands_join_without_a_seam() {
     let window = Window { kernel: [3, 3], stride: [2, 2], before: [1, 1] };
@@ -286,17 +286,17 @@ fn bands_join_without_a_seam() {
     let (left, right) = (Maps::random([24, 90, 130], 1), Maps::random([16, 90, 130], 2));
     let both = Maps { shape: [40, 90, 130], values: [&left.values[..], &right.values[..]].concat() };
     let expected = convolved(&both, &filters);
-    let mut sketch = Sketch::default();
-    let nodes = [left.shape, right.shape].map(|shape| sketch.add("input", Operation::Input, vec![], shape));
-    let reads = vec![nodes.iter().flat_map(|node| sketch.whole(*node)).collect()];
-    let last = sketch.add("convolution", Operation::Convolution(filters), reads, expected.shape);
+    let mut graph = Graph::default();
+    let nodes = [left.shape, right.shape].map(|shape| graph.add("input", Operation::Input, vec![], shape));
+    let reads = vec![nodes.iter().flat_map(|node| graph.whole(*node)).collect()];
+    let last = graph.add("convolution", Operation::Convolution(filters), reads, expected.shape);
     for arch in archs() {
-        let found = outputs_of(&sketch, arch, &[sketch.whole(last)], &[&left, &right]);
+        let found = outputs_of(&graph, arch, &[graph.whole(last)], &[&left, &right]);
         assert_close(&found[0], &expected, &format!("{arch:?}"));
     }
 }
 
-/// Three convolutions whose maps are large enough to be made band by band, down to a last band of few rows.
+/// Three convolutions whose maps are large enough to be made by row bands, the last of them of few rows.
 #[test]
 fn a_chain_is_its_links_one_after_the_other() {
     let input = Maps::random([3, 211, 190], 1);
@@ -307,22 +307,22 @@ fn a_chain_is_its_links_one_after_the_other() {
         filters(window(5, 2), 9, 20, false, Activation::Silu, 3),
         filters(window(3, 2), 20, 7, false, Activation::NONE, 4),
     ];
-    let mut sketch = Sketch::default();
-    let mut last = sketch.add("input", Operation::Input, vec![], input.shape);
+    let mut graph = Graph::default();
+    let mut last = graph.add("input", Operation::Input, vec![], input.shape);
     let mut expected = input.clone();
     for link in links {
         expected = convolved(&expected, &link);
-        let reads = vec![sketch.whole(last)];
-        last = sketch.add("link", Operation::Convolution(link), reads, expected.shape);
+        let reads = vec![graph.whole(last)];
+        last = graph.add("link", Operation::Convolution(link), reads, expected.shape);
     }
-    let output = [sketch.whole(last)];
-    let program = sketch.clone().compile(Arch::new(), &output, &WeightCache::default()).unwrap();
+    let output = [graph.whole(last)];
+    let program = graph.clone().compile(Arch::new(), &output, &WeightCache::default()).unwrap();
     let mut kinds = Vec::new();
     let mut note = |_: &str, kind: &'static str, _| kinds.push(kind);
     program.run_timed(&mut program.arena(), &[&input.values], &Default::default, &mut note);
     assert_eq!(kinds, ["copy", "convolutions"]);
     for arch in archs() {
-        let found = outputs_of(&sketch, arch, &output, &[&input]);
+        let found = outputs_of(&graph, arch, &output, &[&input]);
         assert_close(&found[0], &expected, &format!("{arch:?}"));
     }
 }
@@ -334,12 +334,12 @@ fn a_residual_block_is_the_sum_of_its_parts() {
     let first = filters(window(3), 6, 6, false, Activation::NONE, 5);
     let second = filters(window(5), 6, 6, true, Activation::NONE, 6);
     let input = Maps::random([6, 13, 21], 7);
-    let mut sketch = Sketch::default();
+    let mut graph = Graph::default();
     let shape = input.shape;
-    let from = sketch.add("input", Operation::Input, vec![], shape);
+    let from = graph.add("input", Operation::Input, vec![], shape);
     let mut step = |operation, inputs: &[NodeId]| {
-        let inputs = inputs.iter().map(|node| sketch.whole(*node)).collect();
-        sketch.add("node", operation, inputs, shape)
+        let inputs = inputs.iter().map(|node| graph.whole(*node)).collect();
+        graph.add("node", operation, inputs, shape)
     };
     let a = step(Operation::Convolution(first.clone()), &[from]);
     let b = step(Operation::Activate(HARD_SWISH), &[a]);
@@ -352,7 +352,7 @@ fn a_residual_block_is_the_sum_of_its_parts() {
     let sum = convolved(&swish, &second).map(|x| scalar(Activation::Silu, x)).with(&swish, |a, b| a + b);
     let product = sum.with(&plain, |a, b| a * b);
     for arch in archs() {
-        let found = outputs_of(&sketch, arch, &[sketch.whole(f), sketch.whole(e)], &[&input]);
+        let found = outputs_of(&graph, arch, &[graph.whole(f), graph.whole(e)], &[&input]);
         assert_close(&found[0], &product, &format!("{arch:?}, product"));
         assert_close(&found[1], &sum, &format!("{arch:?}, sum"));
     }
@@ -363,12 +363,12 @@ fn activations_are_exact_to_a_millionth_over_the_whole_range() {
     for activation in [Activation::Sigmoid, Activation::Silu, HARD_SWISH, Activation::Leaky { slope: 0.1 }] {
         let values: Vec<f32> = (-2000..=2000).map(|at| at as f32 / 20.0).collect();
         let input = Maps { shape: [1, 1, values.len()], values };
-        let mut sketch = Sketch::default();
-        let from = sketch.add("input", Operation::Input, vec![], input.shape);
-        let reads = vec![sketch.whole(from)];
-        let last = sketch.add("function", Operation::Activate(activation), reads, input.shape);
+        let mut graph = Graph::default();
+        let from = graph.add("input", Operation::Input, vec![], input.shape);
+        let reads = vec![graph.whole(from)];
+        let last = graph.add("function", Operation::Activate(activation), reads, input.shape);
         for arch in archs() {
-            let found = &outputs_of(&sketch, arch, &[sketch.whole(last)], &[&input])[0];
+            let found = &outputs_of(&graph, arch, &[graph.whole(last)], &[&input])[0];
             for (x, found) in input.values.iter().zip(found) {
                 let expected = scalar(activation, *x);
                 assert!(

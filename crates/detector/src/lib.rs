@@ -22,7 +22,7 @@ pub use model::{Cost, Kernels, Model, Outputs, Prepared};
 
 use base::alert::ModelRef;
 use base::detection::{Detection, Label};
-use base::detector::{Detector, InferenceError, InputSize, Look, Sight, WHOLE};
+use base::detector::{Detector, InferenceArea, InferenceError, InferenceResult, InputSize, WHOLE};
 use base::geometry::Rect;
 use base::picture::Frame;
 
@@ -44,18 +44,18 @@ impl Network {
 
 impl Detector for Network {
     fn detect(&mut self, frame: &Frame) -> Result<Vec<Detection>, InferenceError> {
-        let whole = Look::whole(self.model.input_sizes());
-        Ok(self.look(frame, &[whole])?.detections)
+        let whole = InferenceArea::whole(self.model.input_sizes());
+        Ok(self.infer(frame, &[whole])?.detections)
     }
 
-    fn look(&mut self, frame: &Frame, looks: &[Look]) -> Result<Sight, InferenceError> {
+    fn infer(&mut self, frame: &Frame, areas: &[InferenceArea]) -> Result<InferenceResult, InferenceError> {
         let (mut whole, mut cut) = (Vec::new(), Vec::new());
         let power = self.model.manifest().score_power();
-        for look in looks {
-            let prepared = self.model.prepare(&frame.picture, look.crop, look.size)?;
+        for area in areas {
+            let prepared = self.model.prepare(&frame.picture, area.crop, area.size)?;
             for found in self.model.infer(prepared, self.score_min.powf(1.0 / power))? {
                 let found = RawDetection { score: found.score.powf(power), ..found };
-                match beyond(&found.rect, &look.crop) {
+                match beyond(&found.rect, &area.crop) {
                     None => whole.push(found),
                     Some(needed) if found.score >= CUT_SCORE_MIN => cut.push((found.class, needed)),
                     Some(_) => {}
@@ -67,7 +67,7 @@ impl Detector for Network {
         let cut = cut.iter().filter(|(class, needed)| has_label(class) && !seen_whole(needed));
         let cut = cut.map(|(_, needed)| *needed).collect();
         let detections = labelled(whole, &self.labels, self.model.manifest().nms_iou);
-        Ok(Sight { detections, cut })
+        Ok(InferenceResult { detections, cut })
     }
 
     fn input_sizes(&self) -> &[InputSize] {

@@ -117,23 +117,24 @@ impl Normalise {
 
 /// Place of one output column or row between two source samples.
 #[derive(Clone, Copy)]
-struct Tap {
+struct Interpolation {
     low: u32,
     high: u32,
     /// Weight of `high`.
     weight: f32,
 }
 
-/// Taps of `count` outputs over `from .. from + length` of `samples` samples, in samples.
-fn taps(from: f32, length: f32, count: usize, samples: usize) -> Vec<Tap> {
+/// Interpolations of `count` outputs over `from .. from + length` of `samples` samples, in samples.
+fn interpolations(from: f32, length: f32, count: usize, samples: usize) -> Vec<Interpolation> {
     let step = length / count as f32;
     let last = samples as f32 - 1.0;
-    let tap = |i: usize| {
-        let at = (from + (i as f32 + 0.5) * step - 0.5).clamp(0.0, last);
-        let low = at as u32;
-        Tap { low, high: (low + 1).min(samples as u32 - 1), weight: at - low as f32 }
-    };
-    (0..count).map(tap).collect()
+    let places = (0..count).map(|index| (from + (index as f32 + 0.5) * step - 0.5).clamp(0.0, last));
+    places
+        .map(|place| {
+            let low = place as u32;
+            Interpolation { low, high: (low + 1).min(samples as u32 - 1), weight: place - low as f32 }
+        })
+        .collect()
 }
 
 /// One plane of the picture in preparation: rows are stretched when they are first needed, and then blended.
@@ -142,10 +143,10 @@ struct Plane<'a> {
     /// Samples from one to the next, and from one row to the next.
     step: usize,
     stride: usize,
-    columns: Vec<Tap>,
+    columns: Vec<Interpolation>,
     /// The first column, if the others follow it one by one.
     as_they_are: Option<usize>,
-    rows: Vec<Tap>,
+    rows: Vec<Interpolation>,
     /// A row as it is.
     row: Vec<f32>,
     /// The last two rows that were stretched, by their numbers.
@@ -171,9 +172,11 @@ impl Planes {
             let (full_width, full_height) = (w as f32 * scale, h as f32 * scale);
             let row = vec![0.0; columns];
             let stride = columns * step;
-            let columns = taps(crop.x * full_width, crop.w * full_width, width, columns);
-            let first = columns.first().map_or(0, |tap| tap.low as usize);
-            let follows = |(at, tap): (usize, &Tap)| tap.weight == 0.0 && tap.low as usize == first + at;
+            let columns = interpolations(crop.x * full_width, crop.w * full_width, width, columns);
+            let first = columns.first().map_or(0, |column| column.low as usize);
+            let follows = |(at, column): (usize, &Interpolation)| {
+                column.weight == 0.0 && column.low as usize == first + at
+            };
             Plane {
                 samples,
                 step,
@@ -181,7 +184,7 @@ impl Planes {
                 as_they_are: columns.iter().enumerate().all(follows).then_some(first),
                 columns,
                 row,
-                rows: taps(crop.y * full_height, crop.h * full_height, height, rows),
+                rows: interpolations(crop.y * full_height, crop.h * full_height, height, rows),
                 stretched: [(u32::MAX, vec![0.0; width]), (u32::MAX, vec![0.0; width])],
             }
         };
@@ -197,7 +200,7 @@ impl Planes {
 impl Plane<'_> {
     /// Rows that make output row `y`.
     fn row(&mut self, y: usize) -> Blend<'_> {
-        let Tap { low, high, weight } = self.rows[y];
+        let Interpolation { low, high, weight } = self.rows[y];
         // Rows come from top to bottom: the one above may be the last time's lower one.
         if self.stretched[0].0 != low {
             self.stretched.swap(0, 1);
@@ -225,9 +228,9 @@ impl Plane<'_> {
                 self.row.iter_mut().zip(samples.chunks(step)).for_each(|(to, from)| *to = f32::from(from[0]))
             }
         }
-        for (to, tap) in stretched.1.iter_mut().zip(&self.columns) {
-            let (low, high) = (self.row[tap.low as usize], self.row[tap.high as usize]);
-            *to = low + (high - low) * tap.weight;
+        for (to, column) in stretched.1.iter_mut().zip(&self.columns) {
+            let (low, high) = (self.row[column.low as usize], self.row[column.high as usize]);
+            *to = low + (high - low) * column.weight;
         }
     }
 }

@@ -11,7 +11,7 @@ use super::raster::{Canvas, CutOut, Paint, Rgb, hull};
 use super::{KERB_X, YARD_Y};
 
 /// A fixed object that can stand before a subject, with its foot: x, y.
-pub(super) struct Standing {
+pub(super) struct UprightObject {
     pub(super) cut_out: CutOut,
     pub(super) at: (f32, f32),
     /// Its upper part sways in the wind.
@@ -382,7 +382,7 @@ fn speckle(x: f32, y: f32) -> f32 {
 }
 
 /// Trees and lamp posts.
-pub(super) fn standing(camera: &Camera, size: (usize, usize), seed: u64) -> Vec<Standing> {
+pub(super) fn standing(camera: &Camera, size: (usize, usize), seed: u64) -> Vec<UprightObject> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(u64::MAX - 1);
     let mut all = Vec::new();
@@ -390,13 +390,13 @@ pub(super) fn standing(camera: &Camera, size: (usize, usize), seed: u64) -> Vec<
         for (x, y) in [(6.0, 33.0 + i as f32 * 13.0), (-6.2, 21.0 + i as f32 * 12.0)] {
             let mut canvas = Canvas::transparent(size.0, size.1);
             tree(&mut canvas, camera, (x, y), &mut rng);
-            all.push(Standing { cut_out: canvas.into_cut_out(), at: (x, y), sways: true });
+            all.push(UprightObject { cut_out: canvas.into_cut_out(), at: (x, y), sways: true });
         }
     }
     for at in lamp_feet() {
         let mut canvas = Canvas::transparent(size.0, size.1);
         lamp_post(&mut canvas, camera, at);
-        all.push(Standing { cut_out: canvas.into_cut_out(), at, sways: false });
+        all.push(UprightObject { cut_out: canvas.into_cut_out(), at, sways: false });
     }
     all
 }

@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use super::camera::V3;
 use super::figure::Figure;
 use super::raster::Rgb;
-use super::script::{Pose, Riders, Thing};
+use super::script::{Item, Pose, Riders};
 
 const SKIN: Rgb = [205.0, 158.0, 122.0];
 const TYRE: Rgb = [34.0, 34.0, 38.0];
@@ -147,14 +147,14 @@ fn low_person(figure: &mut Figure, rng: &mut ChaCha8Rng, squats: bool, idle: f32
 }
 
 /// Draws a thing that lies on the ground.
-pub(super) fn thing(figure: &mut Figure, thing: Thing) {
+pub(super) fn thing(figure: &mut Figure, thing: Item) {
     carried(figure, thing, [0.0, 0.0, 0.0]);
 }
 
 /// A thing whose underside's middle is at that point.
-fn carried(figure: &mut Figure, thing: Thing, [x, y, z]: V3) {
+fn carried(figure: &mut Figure, thing: Item, [x, y, z]: V3) {
     match thing {
-        Thing::Bag => {
+        Item::Bag => {
             let cloth = [40.0, 44.0, 70.0];
             figure.limb(
                 &[([x - 0.24, y, z + 0.17], 0.16), ([x + 0.24, y, z + 0.17], 0.16), ([x, y, z + 0.24], 0.16)],
@@ -162,7 +162,7 @@ fn carried(figure: &mut Figure, thing: Thing, [x, y, z]: V3) {
             );
             figure.limb(&[([x - 0.1, y, z + 0.40], 0.03), ([x + 0.1, y, z + 0.40], 0.03)], cloth);
         }
-        Thing::Carton => {
+        Item::Carton => {
             let faces = figure.block(
                 [x - 0.28, y - 0.22, z],
                 [x + 0.28, y + 0.22, z + 0.46],
@@ -173,7 +173,7 @@ fn carried(figure: &mut Figure, thing: Thing, [x, y, z]: V3) {
                 figure.patch(face, (0.0, 1.0), (0.44, 0.56), [222.0, 204.0, 168.0]);
             }
         }
-        Thing::Sack => {
+        Item::Sack => {
             figure.limb(
                 &[([x - 0.18, y, z + 0.2], 0.2), ([x + 0.18, y, z + 0.2], 0.2), ([x, y, z + 0.52], 0.15)],
                 [226.0, 222.0, 206.0],

@@ -4,7 +4,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::script::{Body, Effect, Part, Pose, Riders, Script, Thing};
+use super::script::{Body, Effect, Item, Part, Pose, Riders, Script};
 
 /// Adds parts of one sort.
 type Step = fn(&mut ChaCha8Rng, &mut Vec<Part>);
@@ -159,7 +159,7 @@ fn on_foot_across(rng: &mut ChaCha8Rng, parts: &mut Vec<Part>) {
         let (from, y) = (side(rng) * rng.random_range(6.0..9.0f32), rng.random_range(9.5..34.0f32));
         let to = (-from, (y + rng.random_range(-3.0..5.0f32)).max(9.2));
         let part = Part::new(Body::Person, looks(rng), rng.random_range(-6.0..SECONDS), (from, y));
-        let thing = [Thing::Bag, Thing::Carton, Thing::Sack][rng.random_range(0..3)];
+        let thing = [Item::Bag, Item::Carton, Item::Sack][rng.random_range(0..3)];
         let part = if rng.random_bool(0.25) { part.holds(Pose::Carrying(thing)) } else { part };
         parts.push(part.goes(to, rng.random_range(0.9..2.6)));
     }
@@ -167,7 +167,7 @@ fn on_foot_across(rng: &mut ChaCha8Rng, parts: &mut Vec<Part>) {
 
 fn things(rng: &mut ChaCha8Rng, parts: &mut Vec<Part>) {
     for _ in 0..rng.random_range(1..5) {
-        let thing = [Thing::Bag, Thing::Carton, Thing::Sack][rng.random_range(0..3)];
+        let thing = [Item::Bag, Item::Carton, Item::Sack][rng.random_range(0..3)];
         let at = (side(rng) * rng.random_range(4.5..9.0f32), rng.random_range(9.5..24.0f32));
         parts.push(Part::parked(Body::Thing(thing), looks(rng), at, rng.random_range(0.0..360.0)));
     }

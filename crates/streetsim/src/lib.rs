@@ -38,7 +38,7 @@ pub use bustle::bustle;
 use photograph::Photographs;
 use script::{Effect, Script};
 use traffic::Actor;
-use view::{Air, View};
+use view::{Air, StreetView};
 use weather::Weather;
 
 /// Half the width of the carriageway in metres.
@@ -166,7 +166,7 @@ pub struct Expected {
 pub struct Scene {
     settings: Settings,
     /// By light and by the degrees that the camera is turned, the scene's own first.
-    views: Vec<(Light, f32, View)>,
+    views: Vec<(Light, f32, StreetView)>,
     weather: Weather,
 }
 
@@ -246,12 +246,12 @@ impl Scene {
     }
 
     /// The street as it is seen at the scene's own hour, in the direction that the camera was put up for.
-    fn view(&self) -> &View {
+    fn view(&self) -> &StreetView {
         &self.views[0].2
     }
 
-    fn view_of(&self, light: Light, degrees: f32) -> View {
-        View::new(&self.settings, light, degrees)
+    fn view_of(&self, light: Light, degrees: f32) -> StreetView {
+        StreetView::new(&self.settings, light, degrees)
     }
 
     fn second(&self, index: u64) -> f64 {

@@ -27,7 +27,7 @@ pub enum Body {
     /// A large box lorry, four metres high.
     Lorry,
     /// Something lifeless: it is on the picture and has no truth.
-    Thing(Thing),
+    Thing(Item),
 }
 
 /// Riders of a two-wheeler.
@@ -45,7 +45,7 @@ pub enum Riders {
 
 /// Things that can be put down and picked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Thing {
+pub enum Item {
     /// A travel bag.
     Bag,
     /// A carton.
@@ -66,7 +66,7 @@ pub enum Pose {
     /// Squats.
     Crouched,
     /// Carries a thing before the chest.
-    Carrying(Thing),
+    Carrying(Item),
 }
 
 impl Body {

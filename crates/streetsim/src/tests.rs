@@ -1,4 +1,4 @@
-use super::script::{Body, Part, Riders, Thing};
+use super::script::{Body, Item, Part, Riders};
 use super::*;
 
 fn small(settings: Settings) -> Scene {
@@ -109,7 +109,7 @@ fn roughness(picture: &Picture) -> f64 {
 
 #[test]
 fn what_is_parked_stays_and_what_is_no_subject_has_no_truth() {
-    let thing = Part::parked(Body::Thing(Thing::Carton), 4, (6.5, 16.0), 0.0);
+    let thing = Part::parked(Body::Thing(Item::Carton), 4, (6.5, 16.0), 0.0);
     let scene = staged(parked_two_wheeler().with(thing));
     let (first, truths) = scene.frame(0);
     assert_eq!(truths.iter().map(|truth| truth.label).collect::<Vec<_>>(), [Label::TwoWheeler]);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::backdrop::{self, Standing};
+use super::backdrop::{self, UprightObject};
 use super::camera::{Camera, V3};
 use super::figure::{Bounds, Figure};
 use super::light::{self, Lighting};
@@ -15,11 +15,11 @@ use super::{Light, Settings, Truth, body};
 use base::geometry::Rect;
 
 /// The street without actors, with its lighting and camera.
-pub(super) struct View {
+pub(super) struct StreetView {
     pub(super) camera: Camera,
     pub(super) lighting: Lighting,
     pub(super) background: Vec<u8>,
-    standing: Vec<Standing>,
+    standing: Vec<UprightObject>,
     size: (usize, usize),
     photographs: Option<Arc<Photographs>>,
 }
@@ -34,7 +34,7 @@ pub(super) struct Air {
     pub(super) shift: [f32; 2],
 }
 
-impl View {
+impl StreetView {
     /// The scene's street at this hour, the camera turned to the right by so many degrees.
     pub(super) fn new(settings: &Settings, light: Light, degrees: f32) -> Self {
         let &Settings { seed, width, height, rain, .. } = settings;
@@ -126,7 +126,7 @@ impl View {
         enough.then(|| (truth, rect.area() / whole.area()))
     }
 
-    fn stand(&self, canvas: &mut Canvas, standing: &Standing, air: Air) {
+    fn stand(&self, canvas: &mut Canvas, standing: &UprightObject, air: Air) {
         let (x, y) = standing.at;
         let light = self.lighting.at([x, y, 1.5]);
         let infra_red = self.lighting.infra_red();

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::super::analysis::Analysis;
 use super::ABSENCE_INTERVAL;
-use ::analysis::Glance;
+use ::analysis::MotionCheck;
 use base::picture::Frame;
 use base::time::{Monotonic, Stamp};
 
@@ -12,7 +12,7 @@ use base::time::{Monotonic, Stamp};
 const PENDING_MAX: usize = 8;
 
 /// A pending frame, with its motion check.
-pub(super) type PendingFrame = (Frame, Glance);
+pub(super) type PendingFrame = (Frame, MotionCheck);
 
 /// Scheduler state of one camera.
 pub(super) struct CameraSlot {
@@ -52,18 +52,18 @@ impl CameraSlot {
         is_asked.then(|| self.heard_at + ABSENCE_INTERVAL)
     }
 
-    pub(super) fn count(&mut self, glance: &Glance, at: Monotonic) {
+    pub(super) fn count(&mut self, check: &MotionCheck, at: Monotonic) {
         self.heard_at = at;
         self.frames += 1;
-        self.moving += u64::from(!glance.regions.is_empty());
+        self.moving += u64::from(!check.regions.is_empty());
     }
 
     /// Adds a pending frame, which came while the analysis is in use.
-    pub(super) fn put(&mut self, frame: Frame, glance: Glance) {
+    pub(super) fn put(&mut self, frame: Frame, check: MotionCheck) {
         if self.pending.len() >= PENDING_MAX {
             self.pending.pop_front();
         }
-        self.pending.push_back((frame, glance));
+        self.pending.push_back((frame, check));
     }
 
     /// Takes the pending frames, the oldest first.

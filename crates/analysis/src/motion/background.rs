@@ -1,13 +1,13 @@
 //! Background of one camera, and the components that stand out of it.
 //!
-//! A running mean and deviation per block. A change of the whole picture ([`View`]) is taken out before a block is compared
+//! A running mean and deviation per block. A change of the whole picture ([`ViewChange`]) is taken out before a block is compared
 //! with its mean, then slow drift in one part of the picture. Afterwards, components that show the background itself in
 //! another light, and those that show a place that something has left, are taken into the background at once.
 
 use super::blocks::Blocks;
+use super::component_kind::{self, ComponentKind};
 use super::components::{self, Component};
-use super::verdict::{self, Verdict};
-use super::view::View;
+use super::view_change::ViewChange;
 use base::ids::Epoch;
 use base::time::Monotonic;
 
@@ -67,7 +67,7 @@ const GHOST_STILL_SECONDS: f32 = 1.5;
 
 /// A component that stands out, and the time for which it has not changed.
 #[derive(Debug)]
-pub(super) struct Standing {
+pub(super) struct ForegroundComponent {
     pub(super) component: Component,
     /// Time for which all but two of its blocks have looked the same.
     pub(super) still_seconds: f32,
@@ -75,8 +75,8 @@ pub(super) struct Standing {
 
 /// Result of one picture.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
-    pub(super) standing: Vec<Standing>,
+pub(super) struct BackgroundUpdate {
+    pub(super) foreground: Vec<ForegroundComponent>,
     pub(super) began_again: bool,
 }
 
@@ -89,7 +89,7 @@ pub(super) struct Background {
     /// Mean absolute difference from the expected luma.
     deviation: Vec<f32>,
     /// Luma of each block when it last changed, and the time since then.
-    looked: Vec<f32>,
+    last_luma: Vec<f32>,
     still_seconds: Vec<f32>,
     /// Side of its mean on which a block stood out last (0: none), and number of recent changes of side.
     side: Vec<i8>,
@@ -117,7 +117,7 @@ impl Background {
             columns,
             rows,
             deviation: vec![DEVIATION_FIRST; count],
-            looked: luma.clone(),
+            last_luma: luma.clone(),
             mean: luma,
             still_seconds: vec![0.0; count],
             side: vec![0; count],
@@ -155,15 +155,15 @@ impl Background {
     }
 
     /// Takes a picture in, and returns the components that stand out of it.
-    pub(super) fn look(&mut self, blocks: &Blocks, at: Monotonic) -> Seen {
+    pub(super) fn update(&mut self, blocks: &Blocks, at: Monotonic) -> BackgroundUpdate {
         let elapsed_seconds = at.since(self.last).as_secs_f32();
         let age_seconds = at.since(self.since).as_secs_f32();
         self.last = at;
         let colour_changed = self.colour_changed(blocks.colour, elapsed_seconds);
-        let view = View::between(&self.mean, &blocks.luma, self.columns);
+        let view = ViewChange::between(&self.mean, &blocks.luma, self.columns);
         if !view.is_same_light() {
             self.mean.iter_mut().for_each(|mean| *mean = view.apply(*mean));
-            self.looked.iter_mut().for_each(|looked| *looked = view.apply(*looked));
+            self.last_luma.iter_mut().for_each(|last_luma| *last_luma = view.apply(*last_luma));
         }
         self.hold_against(&blocks.luma, view.shift);
         self.follow_drift();
@@ -171,20 +171,20 @@ impl Background {
         let mut excess = self.excess(&blocks.luma, is_shaken, elapsed_seconds);
         if colour_changed || self.is_another_view(&excess) {
             self.begin_again(blocks, at);
-            return Seen { standing: Vec::new(), began_again: true };
+            return BackgroundUpdate { foreground: Vec::new(), began_again: true };
         }
         let warm = age_seconds >= WARM_UP_SECONDS;
-        let mut standing = Vec::new();
+        let mut foreground = Vec::new();
         let mut lit = Vec::new();
         if warm {
             self.look_still(&blocks.luma, elapsed_seconds);
             let (components, clean) = components::find(&excess, self.columns, WEAK);
-            standing = self.judged(components, &clean, &blocks.luma, &mut lit);
+            foreground = self.judged(components, &clean, &blocks.luma, &mut lit);
         }
         // Before the rest is learnt: the differences of these blocks are not the street's noise.
         self.take_in(&lit, &blocks.luma, &mut excess, elapsed_seconds);
         self.learn(&blocks.luma, &excess, elapsed_seconds, (!warm).then_some(age_seconds));
-        Seen { standing, began_again: false }
+        BackgroundUpdate { foreground, began_again: false }
     }
 
     /// Returns true if the camera has gone over to infra-red or back.
@@ -241,7 +241,7 @@ impl Background {
                 for at in y * self.columns + cx..y * self.columns + (cx + CELL).min(self.columns) {
                     let brighter = self.mean[at] * drift;
                     self.mean[at] += brighter;
-                    self.looked[at] += self.looked[at] * drift;
+                    self.last_luma[at] += self.last_luma[at] * drift;
                     self.differences[at] -= brighter;
                 }
             }
@@ -309,10 +309,10 @@ impl Background {
 
     /// Notes the blocks that look other than they did.
     fn look_still(&mut self, luma: &[f32], elapsed_seconds: f32) {
-        let state = self.looked.iter_mut().zip(&mut self.still_seconds);
-        for ((looked, still), (luma, threshold)) in state.zip(luma.iter().zip(&self.thresholds)) {
-            if (luma - *looked).abs() > 0.8 * threshold {
-                (*looked, *still) = (*luma, 0.0);
+        let state = self.last_luma.iter_mut().zip(&mut self.still_seconds);
+        for ((last_luma, still), (luma, threshold)) in state.zip(luma.iter().zip(&self.thresholds)) {
+            if (luma - *last_luma).abs() > 0.8 * threshold {
+                (*last_luma, *still) = (*luma, 0.0);
             } else {
                 *still = (*still + elapsed_seconds).min(1e5);
             }
@@ -326,25 +326,25 @@ impl Background {
         clean: &[bool],
         luma: &[f32],
         lit: &mut Vec<(u32, f32)>,
-    ) -> Vec<Standing> {
-        let scene = verdict::Scene { columns: self.columns, before: &self.mean, now: luma, clean };
+    ) -> Vec<ForegroundComponent> {
+        let scene = component_kind::Scene { columns: self.columns, before: &self.mean, now: luma, clean };
         let mut kept = Vec::new();
         for component in components {
             let still = self.still_seconds_of(&component.members) >= GHOST_STILL_SECONDS;
             let seconds = match scene.judge(&component, still) {
-                Verdict::Somebody => {
+                ComponentKind::Subject => {
                     kept.push(component);
                     continue;
                 }
-                Verdict::Light => LIT_SECONDS,
+                ComponentKind::Light => LIT_SECONDS,
                 // At once.
-                Verdict::Left => 0.0,
+                ComponentKind::Left => 0.0,
             };
             lit.extend(component.members.iter().map(|at| (*at, seconds)));
         }
         let standing = |component: Component| {
             let still_seconds = self.still_seconds_of(&component.members);
-            Standing { component, still_seconds }
+            ForegroundComponent { component, still_seconds }
         };
         components::joined(kept).into_iter().map(standing).collect()
     }
@@ -395,7 +395,7 @@ impl Background {
     /// Begins again after a change that is no motion: with the present view, and a second of learning.
     fn begin_again(&mut self, blocks: &Blocks, at: Monotonic) {
         self.mean.copy_from_slice(&blocks.luma);
-        self.looked.copy_from_slice(&blocks.luma);
+        self.last_luma.copy_from_slice(&blocks.luma);
         self.still_seconds.fill(0.0);
         self.side.fill(0);
         self.restless.fill(0.0);

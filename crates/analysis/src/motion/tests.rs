@@ -38,18 +38,18 @@ impl Street {
     }
 
     /// Returns the detections on the next frame, `millis` later, with boxes (in pixels: x, y, w, h, luma) on it.
-    fn see(&mut self, millis: u64, things: &[(usize, usize, usize, usize, f32)]) -> Vec<Detection> {
-        let frame = self.frame(millis, things);
+    fn see(&mut self, millis: u64, objects: &[(usize, usize, usize, usize, f32)]) -> Vec<Detection> {
+        let frame = self.frame(millis, objects);
         self.motion.detect(&frame).unwrap()
     }
 
     /// Returns the static objects on the next frame.
-    fn standing(&mut self, millis: u64, things: &[(usize, usize, usize, usize, f32)]) -> Vec<Remnant> {
-        let frame = self.frame(millis, things);
-        self.motion.eye.look(&frame).remnants
+    fn standing(&mut self, millis: u64, objects: &[(usize, usize, usize, usize, f32)]) -> Vec<StaticObject> {
+        let frame = self.frame(millis, objects);
+        self.motion.analyser.analyse(&frame).static_objects
     }
 
-    fn frame(&mut self, millis: u64, things: &[(usize, usize, usize, usize, f32)]) -> Frame {
+    fn frame(&mut self, millis: u64, objects: &[(usize, usize, usize, usize, f32)]) -> Frame {
         self.at = self.at + Duration::from_millis(millis);
         let mut samples = Vec::with_capacity(Picture::byte_count(WIDTH as u32, HEIGHT as u32));
         for y in 0..HEIGHT {
@@ -58,7 +58,7 @@ impl Street {
                 let inside = |t: &&(usize, usize, usize, usize, f32)| {
                     (t.0..t.0 + t.2).contains(&x) && (t.1..t.1 + t.3).contains(&y)
                 };
-                let luma = things.iter().find(inside).map_or(street, |thing| thing.4);
+                let luma = objects.iter().find(inside).map_or(street, |thing| thing.4);
                 let noise =
                     (self.random.random::<f32>() + self.random.random::<f32>() - 1.0) * 2.0 * self.noise;
                 samples.push((luma * self.gain + self.offset + noise) as u8);
@@ -165,16 +165,18 @@ const CARTON: (usize, usize, usize, usize, f32) = (300, 200, 32, 28, 220.0);
 fn is_standing(
     street: &mut Street,
     seconds: usize,
-    things: &[(usize, usize, usize, usize, f32)],
+    objects: &[(usize, usize, usize, usize, f32)],
 ) -> Vec<bool> {
-    let stands = |remnants: &[Remnant]| remnants.iter().any(|remnant| remnant.rect.iou(&rect(CARTON)) > 0.5);
+    let stands = |static_objects: &[StaticObject]| {
+        static_objects.iter().any(|static_object| static_object.rect.iou(&rect(CARTON)) > 0.5)
+    };
     (0..seconds)
-        .map(|_| (0..5).map(|_| stands(&street.standing(200, things))).fold(false, |_, now| now))
+        .map(|_| (0..5).map(|_| stands(&street.standing(200, objects))).fold(false, |_, now| now))
         .collect()
 }
 
 #[test]
-fn what_was_put_down_stands_there_also_when_the_background_has_taken_it_in() {
+fn a_static_object_is_known_also_when_the_background_has_taken_it_in() {
     let mut street = Street::settled(5.0);
     assert_eq!(is_standing(&mut street, 5, &[CARTON]), [false, false, true, true, true]);
     assert!(!is_standing(&mut street, 300, &[CARTON]).contains(&false));
@@ -184,7 +186,7 @@ fn what_was_put_down_stands_there_also_when_the_background_has_taken_it_in() {
     assert_eq!(is_standing(&mut street, 8, &[person]), [false; 8]);
     assert_eq!(is_standing(&mut street, 8, &[CARTON]), [true; 8]);
     let known = street.standing(200, &[CARTON]);
-    assert!(known.iter().any(|remnant| remnant.still_seconds > 300.0), "{known:?}");
+    assert!(known.iter().any(|static_object| static_object.still_seconds > 300.0), "{known:?}");
     // A person takes it up.
     assert_eq!(is_standing(&mut street, 4, &[person]), [false; 4]);
     assert_eq!(is_standing(&mut street, 30, &[]), [false; 30], "what it leaves is no thing");
@@ -224,7 +226,7 @@ fn small_and_odd_pictures_are_looked_at_too() {
         let blocks = Blocks::of(&picture);
         let mut background =
             Background::new(Blocks::of(&picture), Vec::new(), Epoch(1), Monotonic::default());
-        let seen = background.look(&blocks, Monotonic::from_nanos(2_000_000_000));
-        assert!(seen.standing.is_empty() && !seen.began_again, "{width}x{height}");
+        let seen = background.update(&blocks, Monotonic::from_nanos(2_000_000_000));
+        assert!(seen.foreground.is_empty() && !seen.began_again, "{width}x{height}");
     }
 }

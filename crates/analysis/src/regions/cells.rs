@@ -3,22 +3,13 @@
 use std::time::Duration;
 
 use super::Plan;
+use super::thresholds::*;
 use base::geometry::Rect;
 use base::time::Monotonic;
 
-const COLUMNS: usize = 16;
-const ROWS: usize = 9;
-/// Seconds until motion gets another inference, by the number of inferences in a row that found nothing there. A person
-/// passes behind the tree in the wind in two seconds.
-const WAIT_SECONDS: [f32; 5] = [0.0, 0.2, 0.4, 0.7, 1.0];
-/// Time without motion after which a cell is like any other again.
-const FORGET: Duration = Duration::from_secs(4);
-/// Motion that covers less of a cell is not in it.
-const TOUCHED: f32 = 0.15;
-
 #[derive(Debug, Clone, Copy, Default)]
 struct Cell {
-    looked_at: Option<Monotonic>,
+    inferred_at: Option<Monotonic>,
     moved_at: Monotonic,
     in_vain: u8,
 }
@@ -48,21 +39,21 @@ impl Cells {
     /// Time from which motion in `rect` is worth an inference.
     pub(super) fn due_at(&self, rect: &Rect) -> Monotonic {
         let due_at = |index: usize| {
-            let Cell { looked_at, in_vain, .. } = self.0[index];
+            let Cell { inferred_at, in_vain, .. } = self.0[index];
             let wait = WAIT_SECONDS[usize::from(in_vain).min(WAIT_SECONDS.len() - 1)];
-            let looked_at = looked_at.filter(|_| in_vain > 0);
-            looked_at.map_or(Monotonic::default(), |at| at + Duration::from_secs_f32(wait))
+            let inferred_at = inferred_at.filter(|_| in_vain > 0);
+            inferred_at.map_or(Monotonic::default(), |at| at + Duration::from_secs_f32(wait))
         };
         touched(rect).map(due_at).min().unwrap_or_default()
     }
 
     /// Takes in that `plan` was carried out: `unexplained` is the motion it showed that belonged to no track, and `found` are
     /// the boxes that move there now.
-    pub(super) fn looked(&mut self, at: Monotonic, plan: &Plan, unexplained: &[Rect], found: &[Rect]) {
+    pub(super) fn inferred(&mut self, at: Monotonic, plan: &Plan, unexplained: &[Rect], found: &[Rect]) {
         for (index, cell) in self.0.iter_mut().enumerate() {
             let rect = cell_rect(index);
             if plan.covers(&rect) {
-                cell.looked_at = Some(at);
+                cell.inferred_at = Some(at);
             }
             if found.iter().any(|found| found.intersection(&rect) > 0.0) {
                 cell.in_vain = 0;
@@ -72,7 +63,7 @@ impl Cells {
             let rect = cell_rect(index);
             let cell = &mut self.0[index];
             // A cell at a crop's edge counts as well: its motion was shown.
-            cell.looked_at = Some(at);
+            cell.inferred_at = Some(at);
             if !found.iter().any(|found| found.intersection(&rect) > 0.0) {
                 cell.in_vain = cell.in_vain.saturating_add(1).min(WAIT_SECONDS.len() as u8 - 1);
             }

@@ -1,26 +1,10 @@
 //! Groups needs into crops: joined while that is no dearer, cut to the maximum cost of a frame.
 
-use super::{Look, Need, View, WHOLE, contains};
+use super::thresholds::*;
+use super::{InferenceArea, Need, PlannerInput, WHOLE, contains};
 use base::detector::InputSize;
 use base::geometry::Rect;
 use base::time::Monotonic;
-
-/// Maximum inferences a frame.
-const LOOKS_MAX: usize = 2;
-/// Part of the whole picture's cost from which the whole picture is analysed, where it is hardly shrunk.
-const WHOLE_FROM: f32 = 0.8;
-/// Factor of shrinking up to which a whole inference shows as much as crops.
-const HARDLY_SHRUNK: f32 = 1.3;
-/// Maximum needs; more are everywhere, and get a whole inference.
-const NEEDS_MAX: usize = 24;
-/// Maximum factor of shrinking to fit into a smaller input.
-const SHRINK_MAX: f32 = 2.5;
-/// A crop that has to be shrunk by more than this part of the whole picture's factor is not worth its cost.
-const PART_OF_WHOLE: f32 = 0.7;
-/// Maximum factor by which the picture's pixels are enlarged: beyond, they show no more.
-const ENLARGE_MAX: f32 = 2.0;
-/// Room for the alignment of a crop, in pixels: crops begin on even pixels, as chroma does.
-const ALIGN_PIXELS: f32 = 2.0;
 
 /// Needs that share a crop.
 #[derive(Debug, Clone, Copy)]
@@ -28,15 +12,15 @@ struct Group {
     rect: Rect,
     shrink_max: f32,
     due_at: Monotonic,
-    look: Look,
+    area: InferenceArea,
 }
 
 /// Makes one or two inferences of all due needs, and of others that they can show at no further cost.
-pub(super) fn looks(needs: &[Need], view: &View) -> Vec<Look> {
-    if let Some(look) = enlarged(needs, view) {
-        return vec![look];
+pub(super) fn areas(needs: &[Need], view: &PlannerInput) -> Vec<InferenceArea> {
+    if let Some(area) = enlarged(needs, view) {
+        return vec![area];
     }
-    let whole = vec![Look::whole(view.sizes)];
+    let whole = vec![InferenceArea::whole(view.sizes)];
     let due = needs.iter().filter(|need| need.due);
     let mut groups: Vec<Group> =
         due.map(|need| Group::new(need.rect, need.shrink_max, need.due_at, view)).collect();
@@ -49,28 +33,28 @@ pub(super) fn looks(needs: &[Need], view: &View) -> Vec<Look> {
     for need in needs.iter().filter(|need| !need.due) {
         take_along(&mut groups, need, view);
     }
-    let dearest = Look::whole(view.sizes).pixels();
-    let total = |groups: &[Group]| groups.iter().map(|group| group.look.pixels()).sum::<u64>();
-    while groups.len() > LOOKS_MAX
+    let dearest = InferenceArea::whole(view.sizes).pixels();
+    let total = |groups: &[Group]| groups.iter().map(|group| group.area.pixels()).sum::<u64>();
+    while groups.len() > AREAS_MAX
         && let Some((a, b, (joined, saved))) = best_join(&groups, view)
         && total(&groups) as i64 - saved <= dearest as i64
     {
         join(&mut groups, a, b, joined);
     }
-    let fits = groups.len() <= LOOKS_MAX && total(&groups) as f32 <= WHOLE_FROM * dearest as f32;
+    let fits = groups.len() <= AREAS_MAX && total(&groups) as f32 <= WHOLE_FROM * dearest as f32;
     if fits {
-        return groups.iter().map(|group| group.look).collect();
+        return groups.iter().map(|group| group.area).collect();
     }
-    if shrink_of_whole(view) <= HARDLY_SHRUNK || groups.iter().any(|group| group.look.crop == WHOLE) {
+    if shrink_of_whole(view) <= HARDLY_SHRUNK || groups.iter().any(|group| group.area.crop == WHOLE) {
         return whole;
     }
     groups.sort_by_key(|group| group.due_at);
     let mut left = dearest;
     let mut chosen = Vec::new();
     for group in groups {
-        if chosen.len() < LOOKS_MAX && group.look.pixels() <= left {
-            left -= group.look.pixels();
-            chosen.push(group.look);
+        if chosen.len() < AREAS_MAX && group.area.pixels() <= left {
+            left -= group.area.pixels();
+            chosen.push(group.area);
         } else {
             // The longest due group is never passed over for a small one.
             break;
@@ -80,7 +64,7 @@ pub(super) fn looks(needs: &[Need], view: &View) -> Vec<Look> {
 }
 
 /// Factor by which `rect` may be shrunk, so that it keeps `side_pixels_min` (the root of its area).
-pub(super) fn shrink_max(rect: &Rect, side_pixels_min: f32, view: &View) -> f32 {
+pub(super) fn shrink_max(rect: &Rect, side_pixels_min: f32, view: &PlannerInput) -> f32 {
     let side = (rect.area() * view.picture.0 as f32 * view.picture.1 as f32).sqrt();
     (side / side_pixels_min).clamp(1.0, SHRINK_MAX)
 }
@@ -90,12 +74,12 @@ fn flat((a, b, (joined, _)): (usize, usize, (Group, i64))) -> (usize, usize, Gro
 }
 
 /// Finds the pair whose common crop saves most, or costs least more.
-fn best_join(groups: &[Group], view: &View) -> Option<(usize, usize, (Group, i64))> {
+fn best_join(groups: &[Group], view: &PlannerInput) -> Option<(usize, usize, (Group, i64))> {
     let pairs = (0..groups.len()).flat_map(|a| (a + 1..groups.len()).map(move |b| (a, b)));
     let joins = pairs.map(|(a, b)| {
         let joined = groups[a].with(&groups[b], view);
-        let apart = groups[a].look.pixels() + groups[b].look.pixels();
-        (a, b, (joined, apart as i64 - joined.look.pixels() as i64))
+        let apart = groups[a].area.pixels() + groups[b].area.pixels();
+        (a, b, (joined, apart as i64 - joined.area.pixels() as i64))
     });
     joins.max_by_key(|(.., (_, saved))| *saved)
 }
@@ -106,15 +90,15 @@ fn join(groups: &mut Vec<Group>, a: usize, b: usize, joined: Group) {
 }
 
 /// Lets a crop show `need` too, where that costs nothing.
-fn take_along(groups: &mut [Group], need: &Need, view: &View) {
-    if groups.iter().any(|group| contains(&group.look.crop, &need.rect)) {
+fn take_along(groups: &mut [Group], need: &Need, view: &PlannerInput) {
+    if groups.iter().any(|group| contains(&group.area.crop, &need.rect)) {
         return;
     }
     let more = Group::new(need.rect, need.shrink_max, need.due_at, view);
     for group in groups {
         let due_at = group.due_at;
         let joined = group.with(&more, view);
-        if joined.look.pixels() <= group.look.pixels() {
+        if joined.area.pixels() <= group.area.pixels() {
             *group = Group { due_at, ..joined };
             return;
         }
@@ -122,25 +106,25 @@ fn take_along(groups: &mut [Group], need: &Need, view: &View) {
 }
 
 impl Group {
-    fn new(rect: Rect, shrink_max: f32, due_at: Monotonic, view: &View) -> Self {
-        Self { rect, shrink_max, due_at, look: look_at(&rect, shrink_max, view) }
+    fn new(rect: Rect, shrink_max: f32, due_at: Monotonic, view: &PlannerInput) -> Self {
+        Self { rect, shrink_max, due_at, area: area_of(&rect, shrink_max, view) }
     }
 
-    fn with(&self, other: &Self, view: &View) -> Self {
+    fn with(&self, other: &Self, view: &PlannerInput) -> Self {
         let shrink_max = self.shrink_max.min(other.shrink_max);
         Self::new(self.rect.union(&other.rect), shrink_max, self.due_at.min(other.due_at), view)
     }
 }
 
 /// Factor by which a whole inference shrinks the picture.
-fn shrink_of_whole(view: &View) -> f32 {
-    let size = Look::whole(view.sizes).size;
+fn shrink_of_whole(view: &PlannerInput) -> f32 {
+    let size = InferenceArea::whole(view.sizes).size;
     (view.picture.0 as f32 / size.width as f32).max(view.picture.1 as f32 / size.height as f32)
 }
 
 /// The cheapest inference that shows `rect`, not shrunk by more than `shrink_max` if there is one; not enlarged, unless the
 /// whole picture is smaller than the input.
-fn look_at(rect: &Rect, shrink_max: f32, view: &View) -> Look {
+fn area_of(rect: &Rect, shrink_max: f32, view: &PlannerInput) -> InferenceArea {
     let picture = (view.picture.0.max(1) as f32, view.picture.1.max(1) as f32);
     let needed = (rect.w * picture.0 + ALIGN_PIXELS, rect.h * picture.1 + ALIGN_PIXELS);
     let shrink = |size: &InputSize| {
@@ -151,22 +135,22 @@ fn look_at(rect: &Rect, shrink_max: f32, view: &View) -> Look {
         if fits { 1.0 } else { shrink }
     };
     let enough = view.sizes.iter().rev().find(|size| shrink(size) <= shrink_max);
-    let Some(size) = enough.or(view.sizes.first()) else { return Look::whole(view.sizes) };
+    let Some(size) = enough.or(view.sizes.first()) else { return InferenceArea::whole(view.sizes) };
     let shrink = shrink(size);
     let width = (size.width as f32 * shrink).min(picture.0);
     let height = (size.height as f32 * shrink).min(picture.1);
     // A crop that is shrunk nearly as much as the whole picture shows hardly more of its part and nothing else.
     if enough.is_none() && shrink > PART_OF_WHOLE * shrink_of_whole(view) {
-        return Look::whole(view.sizes);
+        return InferenceArea::whole(view.sizes);
     }
     let is_all = width >= picture.0 && height >= picture.1;
     let crop = if is_all { WHOLE } else { around(rect, (width, height), picture) };
-    Look { crop, size: *size }
+    InferenceArea { crop, size: *size }
 }
 
 /// Shows the due needs as large as one inference can, for a network of one size, every inference of which costs the same.
 /// `None` where that is no larger than on the whole picture.
-fn enlarged(needs: &[Need], view: &View) -> Option<Look> {
+fn enlarged(needs: &[Need], view: &PlannerInput) -> Option<InferenceArea> {
     let &[size] = view.sizes else { return None };
     let due = needs.iter().filter(|need| need.due).map(|need| need.rect);
     let rect = due.reduce(|all, rect| all.union(&rect))?;
@@ -176,7 +160,7 @@ fn enlarged(needs: &[Need], view: &View) -> Option<Look> {
     let shrink = shrink.into_iter().fold(1.0 / ENLARGE_MAX, f32::max);
     let part = (size.width as f32 * shrink, size.height as f32 * shrink);
     let is_part = part.0 <= PART_OF_WHOLE * picture.0 && part.1 <= PART_OF_WHOLE * picture.1;
-    (is_part && shrink <= 1.0).then(|| Look { crop: around(&rect, part, picture), size })
+    (is_part && shrink <= 1.0).then(|| InferenceArea { crop: around(&rect, part, picture), size })
 }
 
 /// A part of so many pixels of the picture around the middle of `rect`, moved into the picture.

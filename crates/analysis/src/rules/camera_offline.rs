@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Condition, Ending, Finding, Needs, Notes, View, measure};
+use super::{Condition, Ending, Finding, Needs, Notes, RuleInput, distances};
 use base::time::Monotonic;
 
 /// Numbers of a `camera_offline` rule.
@@ -43,16 +43,16 @@ impl Watch {
 }
 
 impl Condition for Watch {
-    fn step(&mut self, view: &View, _: &mut Notes) -> Vec<Finding> {
+    fn step(&mut self, view: &RuleInput, _: &mut Notes) -> Vec<Finding> {
         (self.last, self.has_looked) = (Some(view.at), true);
         Vec::new()
     }
 
     fn absent(&mut self, at: Monotonic) -> Option<Finding> {
-        let seconds = measure::seconds(at.since(*self.last.get_or_insert(at)));
+        let seconds = distances::seconds(at.since(*self.last.get_or_insert(at)));
         let needed = self.params.seconds_min;
         let since = if self.has_looked { "" } else { " since the box has been running" };
-        measure::is_enough(seconds, needed).then(|| Finding {
+        distances::is_enough(seconds, needed).then(|| Finding {
             why: format!("no picture for {seconds:.0} s{since} ({needed:.0} s needed)"),
             ..Finding::default()
         })
@@ -62,6 +62,6 @@ impl Condition for Watch {
     fn forget(&mut self) {}
 
     fn ending(&self) -> Ending {
-        Ending::AtNextLook
+        Ending::AtNextFrame
     }
 }

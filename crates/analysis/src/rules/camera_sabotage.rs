@@ -9,8 +9,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Condition, Ending, Finding, Needs, Notes, View, measure};
-use base::optics::Optics;
+use super::{Condition, Ending, Finding, Needs, Notes, RuleInput, distances};
+use base::view_quality::ViewQuality;
 use base::time::Monotonic;
 
 /// Minimum time of learning before the picture is compared with it.
@@ -91,32 +91,32 @@ impl Watch {
     }
 
     /// Takes a sample. Returns the fault, if there is one.
-    fn judge(&mut self, at: Monotonic, optics: &Optics) -> Option<Wrong> {
-        if optics.learnt_seconds < LEARNT_SECONDS_MIN {
+    fn judge(&mut self, at: Monotonic, view_quality: &ViewQuality) -> Option<Wrong> {
+        if view_quality.learnt_seconds < LEARNT_SECONDS_MIN {
             (self.well, self.wrong) = (None, None);
             return None;
         }
-        if optics.in_place >= IN_PLACE_WELL {
-            self.well = Some((at, optics.luma_deviation));
+        if view_quality.in_place >= IN_PLACE_WELL {
+            self.well = Some((at, view_quality.luma_deviation));
         }
         let (in_place, blunt) = match self.wrong {
             Some(_) => (IN_PLACE_STILL_WRONG, BLUNT_STILL_WRONG),
             None => (IN_PLACE_WRONG, BLUNT_WRONG),
         };
-        let is_blurred = optics.sharpness < blunt.0 && optics.in_place < blunt.1;
-        if optics.in_place >= in_place && !is_blurred {
+        let is_blurred = view_quality.sharpness < blunt.0 && view_quality.in_place < blunt.1;
+        if view_quality.in_place >= in_place && !is_blurred {
             self.wrong = None;
             return None;
         }
-        let is_sudden = self.well.is_some_and(|(well, _)| measure::seconds(at.since(well)) <= SUDDEN_SECONDS);
+        let is_sudden = self.well.is_some_and(|(well, _)| distances::seconds(at.since(well)) <= SUDDEN_SECONDS);
         let wrong = self.wrong.get_or_insert(Wrong { since: at, samples: 0, is_sudden });
         wrong.samples = wrong.samples.saturating_add(1);
         Some(*wrong)
     }
 
     /// Describes the fault for a person.
-    fn what(&self, optics: &Optics) -> &'static str {
-        let Optics { luma_mean, luma_deviation, sharpness, .. } = *optics;
+    fn what(&self, view_quality: &ViewQuality) -> &'static str {
+        let ViewQuality { luma_mean, luma_deviation, sharpness, .. } = *view_quality;
         let learnt_deviation = self.well.map_or(luma_deviation, |(_, deviation)| deviation);
         if luma_mean <= BLACK_MEAN && luma_deviation <= BLACK_DEVIATION {
             "is blacked out"
@@ -131,30 +131,30 @@ impl Watch {
 }
 
 impl Condition for Watch {
-    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
-        let Some(optics) = view.optics else { return Vec::new() };
+    fn step(&mut self, view: &RuleInput, notes: &mut Notes) -> Vec<Finding> {
+        let Some(view_quality) = view.view_quality else { return Vec::new() };
         let Params { seconds_min, frozen_seconds_min } = self.params;
-        let wrong = self.judge(view.at, optics);
+        let wrong = self.judge(view.at, view_quality);
         let camera = |why: String| vec![Finding { why, ..Finding::default() }];
-        if measure::is_enough(optics.same_seconds, frozen_seconds_min) {
+        if distances::is_enough(view_quality.same_seconds, frozen_seconds_min) {
             return camera(format!(
                 "the picture is frozen: the same for {:.0} s ({frozen_seconds_min:.0} s needed)",
-                optics.same_seconds
+                view_quality.same_seconds
             ));
         }
         let Some(Wrong { since, samples, is_sudden }) = wrong else { return Vec::new() };
-        let seconds = measure::seconds(view.at.since(since));
+        let seconds = distances::seconds(view.at.since(since));
         let numbers = || {
             format!(
                 "the camera {} for {seconds:.0} s ({seconds_min:.0} s needed): {:.0} % of what stands still is in its \
                  place, sharpness {:.0} %, brightness {:.0} of 255",
-                self.what(optics),
-                optics.in_place * 100.0,
-                optics.sharpness * 100.0,
-                optics.luma_mean
+                self.what(view_quality),
+                view_quality.in_place * 100.0,
+                view_quality.sharpness * 100.0,
+                view_quality.luma_mean
             )
         };
-        if is_sudden && measure::is_enough(seconds, seconds_min) && samples >= SAMPLES_MIN {
+        if is_sudden && distances::is_enough(seconds, seconds_min) && samples >= SAMPLES_MIN {
             return camera(numbers());
         }
         let lacks = if is_sudden { "" } else { ", but that came slowly" };

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::Place;
+use super::RuleArea;
 use base::detection::Label;
 use base::ground::Ground;
 use base::ids::TrackId;
-use base::optics::Optics;
-use base::remnant::Remnant;
+use base::static_object::StaticObject;
 use base::time::Monotonic;
 use base::track::Track;
+use base::view_quality::ViewQuality;
 
 /// The condition of one rule kind.
 ///
@@ -19,7 +19,7 @@ use base::track::Track;
 pub trait Condition: Send {
     /// Processes one frame. A finding about a track that is not confirmed, or whose label the rule does not ask for,
     /// is a defect. `notes` receives the reasons for which a subject that came near gave no finding.
-    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding>;
+    fn step(&mut self, view: &RuleInput, notes: &mut Notes) -> Vec<Finding>;
 
     /// Called from time to time while there is no picture.
     fn absent(&mut self, _at: Monotonic) -> Option<Finding> {
@@ -40,24 +40,24 @@ pub trait Condition: Send {
 
 /// Input of a rule for one frame.
 #[derive(Debug, Clone, Copy)]
-pub struct View<'a> {
+pub struct RuleInput<'a> {
     /// Arrival time of the frame.
     pub at: Monotonic,
     /// Place to which the rule applies.
-    pub place: &'a Place,
+    pub place: &'a RuleArea,
     /// Labels that the rule asks for; empty means all.
     pub labels: &'a BTreeSet<Label>,
     /// All live tracks, confirmed or not.
     pub tracks: &'a [Track],
     /// Stationary objects that belong to no track: things that no network has a class for.
-    pub standing: &'a [Remnant],
+    pub static_objects: &'a [StaticObject],
     /// View quality of the camera, where it is measured.
-    pub optics: Option<&'a Optics>,
+    pub view_quality: Option<&'a ViewQuality>,
     /// The ground under the camera, where it is known.
     pub ground: Option<&'a Ground>,
 }
 
-impl View<'_> {
+impl RuleInput<'_> {
     /// Returns true if the rule asks for the track's label.
     pub(super) fn wants(&self, track: &Track) -> bool {
         self.labels.is_empty() || self.labels.contains(&track.label)
@@ -104,7 +104,7 @@ pub enum Ending {
     /// opens the next event at once.
     AfterCoolDown,
     /// With the next frame: the rule is about a missing picture. The cool-down follows.
-    AtNextLook,
+    AtNextFrame,
 }
 
 /// Reasons why there was no finding, for a person who tunes a rule. Costs nothing unless asked for.
@@ -143,7 +143,7 @@ impl Notes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Needs {
     /// Kind of place that it applies to.
-    pub place: PlaceNeed,
+    pub place: AreaNeed,
     /// Subjects of a rule that names no labels.
     pub about: About,
     /// Purpose for which it needs the camera's ground calibration.
@@ -152,7 +152,7 @@ pub struct Needs {
 
 /// Kinds of place to which a rule kind applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PlaceNeed {
+pub enum AreaNeed {
     /// To a zone, or everywhere.
     Anywhere,
     /// To a zone.
@@ -177,18 +177,18 @@ pub enum About {
 impl Needs {
     /// Needs nothing; all labels.
     pub(super) const ANYWHERE: Self =
-        Self { place: PlaceNeed::Anywhere, about: About::Everything, ground: None };
+        Self { place: AreaNeed::Anywhere, about: About::Everything, ground: None };
     /// Applies to the camera itself.
-    pub(super) const CAMERA: Self = Self { place: PlaceNeed::Camera, about: About::Camera, ground: None };
+    pub(super) const CAMERA: Self = Self { place: AreaNeed::Camera, about: About::Camera, ground: None };
 
     /// In a zone, about these labels.
     pub(super) const fn zone(labels: &'static [Label]) -> Self {
-        Self { place: PlaceNeed::Zone, about: About::These(labels), ground: None }
+        Self { place: AreaNeed::Zone, about: About::These(labels), ground: None }
     }
 
     /// In a zone or everywhere, about these labels.
     pub(super) const fn anywhere(labels: &'static [Label]) -> Self {
-        Self { place: PlaceNeed::Anywhere, about: About::These(labels), ground: None }
+        Self { place: AreaNeed::Anywhere, about: About::These(labels), ground: None }
     }
 
     /// Returns the labels of a rule that names none; empty means all.

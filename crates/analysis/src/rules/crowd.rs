@@ -5,9 +5,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::follow::Followed;
-use super::measure;
-use super::{Condition, Ending, Finding, Needs, Notes, Place, PlaceNeed, View};
+use super::track_state::TrackStates;
+use super::distances;
+use super::{Condition, Ending, Finding, Needs, Notes, RuleArea, AreaNeed, RuleInput};
 use base::detection::Label;
 use base::time::Monotonic;
 use base::track::Track;
@@ -50,7 +50,7 @@ impl Params {
         let needs = Needs::anywhere(&[Label::Person]);
         match self.per_100_square_metres_min {
             Some(_) => Needs {
-                place: PlaceNeed::Zone,
+                place: AreaNeed::Zone,
                 ground: Some("per_100_square_metres_min is counted by it"),
                 ..needs
             },
@@ -63,7 +63,7 @@ impl Params {
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
-    inside: Followed<Option<Monotonic>>,
+    inside: TrackStates<Option<Monotonic>>,
     gathering: Option<Gathering>,
 }
 
@@ -81,11 +81,11 @@ struct Gathering {
 
 impl Watch {
     pub(super) fn new(params: Params) -> Self {
-        Self { params, inside: Followed::new(), gathering: None }
+        Self { params, inside: TrackStates::new(), gathering: None }
     }
 
     /// Indices of the tracks that count.
-    fn counted(&mut self, view: &View) -> Vec<usize> {
+    fn counted(&mut self, view: &RuleInput) -> Vec<usize> {
         self.inside.begin(view.at, view.tracks);
         let mut counted = Vec::new();
         for (index, track) in view.tracks.iter().enumerate() {
@@ -93,7 +93,7 @@ impl Watch {
             for point in points {
                 *inside = view.place.contains(point.foot).then_some(point.at);
             }
-            let seen = inside.is_some_and(|at| measure::seconds(view.at.since(at)) <= SEEN_SECONDS);
+            let seen = inside.is_some_and(|at| distances::seconds(view.at.since(at)) <= SEEN_SECONDS);
             if seen && track.confirmed && view.wants(track) {
                 counted.push(index);
             }
@@ -102,10 +102,10 @@ impl Watch {
     }
 
     /// The zone's area on the ground in 100 square metres, if the rule asks for density; 0 where the area is unknown.
-    fn hundreds(&self, view: &View) -> Option<f32> {
+    fn hundreds(&self, view: &RuleInput) -> Option<f32> {
         self.params.per_100_square_metres_min?;
         let area = match (view.ground, view.place) {
-            (Some(ground), Place::Zone(zone)) => ground.square_metres(&zone.polygon),
+            (Some(ground), RuleArea::Zone(zone)) => ground.square_metres(&zone.polygon),
             _ => None,
         };
         Some(area.unwrap_or(0.0) / 100.0)
@@ -128,36 +128,36 @@ impl Watch {
                 Some(Gathering { since: at, kept_at: at, full_seconds: 0.0, stepped_at: at, told: false });
         }
         let gathering = self.gathering.as_mut()?;
-        let step = measure::seconds(at.since(gathering.stepped_at));
+        let step = distances::seconds(at.since(gathering.stepped_at));
         gathering.stepped_at = at;
         if count >= needed {
             gathering.full_seconds += step;
         }
         if count >= (needed * KEPT_PART).max(1.0) {
             gathering.kept_at = at;
-        } else if measure::seconds(at.since(gathering.kept_at)) > LESS_SECONDS {
+        } else if distances::seconds(at.since(gathering.kept_at)) > LESS_SECONDS {
             self.gathering = None;
             return None;
         }
-        let seconds = measure::seconds(at.since(gathering.since));
+        let seconds = distances::seconds(at.since(gathering.since));
         let is_full = gathering.full_seconds >= FULL_PART * seconds && count >= needed;
         if !gathering.told && !is_full && seconds > 2.0 * self.params.seconds_min.max(1.0) {
             // There were never enough for long: it begins anew when there are enough again.
             self.gathering = None;
             return None;
         }
-        gathering.told |= is_full && measure::is_enough(seconds, self.params.seconds_min);
+        gathering.told |= is_full && distances::is_enough(seconds, self.params.seconds_min);
         gathering.told.then_some(seconds)
     }
 }
 
 impl Condition for Watch {
-    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
+    fn step(&mut self, view: &RuleInput, notes: &mut Notes) -> Vec<Finding> {
         let counted = self.counted(view);
         let hundreds = self.hundreds(view);
         let (count, needed) = (counted.len(), self.needed(hundreds));
         let crowd = self.gather(view.at, count as f32, needed);
-        let seconds = self.gathering.as_ref().map_or(0.0, |gathering| measure::seconds(view.at.since(gathering.since)));
+        let seconds = self.gathering.as_ref().map_or(0.0, |gathering| distances::seconds(view.at.since(gathering.since)));
         let numbers = || {
             let Params { count_min, seconds_min, per_100_square_metres_min } = self.params;
             let who = plural(counted.iter().map(|index| &view.tracks[*index]));

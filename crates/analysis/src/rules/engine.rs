@@ -6,22 +6,22 @@ use std::time::Duration;
 use super::incident::Incident;
 use super::paths::{self, path};
 use super::settings::RuleSettings;
-use super::{About, Condition, Ending, Finding, Notes, View};
+use super::{About, Condition, Ending, Finding, Notes, RuleInput};
 use base::detection::Label;
 use base::event::{Event, Phase, RuleRef, Severity, Subject};
 use base::geometry::Rect;
 use base::ids::{AlertId, CameraId, Epoch, RuleId, TrackId};
-use base::optics::Optics;
-use base::remnant::Remnant;
+use base::static_object::StaticObject;
 use base::time::{Monotonic, Stamp, WallTime};
 use base::track::Track;
+use base::view_quality::ViewQuality;
 
 /// Maximum number of subjects that an event names; more are only counted.
 const SUBJECTS_MAX: usize = 16;
 
 /// The tracker's output for one frame.
 #[derive(Debug, Clone, Copy)]
-pub struct Look<'a> {
+pub struct Observation<'a> {
     /// Arrival time of the frame.
     pub at: Stamp,
     /// Session that the frame came from.
@@ -29,9 +29,9 @@ pub struct Look<'a> {
     /// All live tracks.
     pub tracks: &'a [Track],
     /// Stationary objects that belong to no track.
-    pub standing: &'a [Remnant],
+    pub static_objects: &'a [StaticObject],
     /// View quality of the camera, where it was measured on this frame.
-    pub optics: Option<&'a Optics>,
+    pub view_quality: Option<&'a ViewQuality>,
 }
 
 /// The reason why a rule did not fire on a frame, for a person who tunes it.
@@ -114,8 +114,8 @@ impl RuleSet {
     /// order of their monotonic time. All subjects for which a condition holds on the same frame are in the opened
     /// event. A subject for which it holds later, while that event is open or within the cool-down, is reported in a
     /// further event that names the first one; the one before it closes then.
-    pub fn step(&mut self, look: &Look) -> Vec<Event> {
-        let new_epoch = self.epoch.replace(look.epoch) != Some(look.epoch);
+    pub fn step(&mut self, observed: &Observation) -> Vec<Event> {
+        let new_epoch = self.epoch.replace(observed.epoch) != Some(observed.epoch);
         let mut events = Vec::new();
         self.notes.clear();
         for rule in &mut self.rules {
@@ -123,9 +123,12 @@ impl RuleSet {
                 rule.conditions().for_each(|condition| condition.forget());
             }
             let mut notes = Notes::new(self.explains);
-            events.extend(rule.step(look, &self.camera, &mut notes));
-            let note = |(track, why)| Note { rule: rule.settings.id.clone(), track, why };
-            self.notes.extend(notes.take().into_iter().map(note));
+            events.extend(rule.step(observed, &self.camera, &mut notes));
+            self.notes.extend(notes.take().into_iter().map(|(track, why)| Note {
+                rule: rule.settings.id.clone(),
+                track,
+                why,
+            }));
         }
         events
     }
@@ -144,7 +147,7 @@ impl RuleSet {
     }
 
     /// Returns true if one of its rules needs the camera's view quality.
-    pub fn wants_optics(&self) -> bool {
+    pub fn wants_view_quality(&self) -> bool {
         self.rules.iter().any(|rule| rule.settings.kind.needs().about == About::Camera)
     }
 
@@ -155,14 +158,17 @@ impl RuleSet {
 
     /// Returns true if one of its rules is about a missing picture.
     pub fn wants_absence(&self) -> bool {
-        self.rules.iter().any(|rule| rule.day.ending() == Ending::AtNextLook)
+        self.rules.iter().any(|rule| rule.day.ending() == Ending::AtNextFrame)
     }
 
     /// Returns the highest severity of the rules that apply at that time and are about the content of the picture;
     /// `None` if there is none. Rules about the camera itself need no inference.
     pub fn severity_at(&self, wall: WallTime) -> Option<Severity> {
-        let looks = |rule: &&RuleSettings| rule.kind.needs().about != About::Camera;
-        let rules = self.rules.iter().map(|rule| &rule.settings).filter(looks);
+        let rules = self
+            .rules
+            .iter()
+            .map(|rule| &rule.settings)
+            .filter(|rule: &&RuleSettings| rule.kind.needs().about != About::Camera);
         let active = rules.filter(|rule| rule.schedule.covers(wall));
         active.map(|rule| rule.severity).max()
     }
@@ -172,7 +178,7 @@ impl RuleSet {
     /// once more.
     pub fn close_all(&mut self, at: Stamp) -> Vec<Event> {
         self.epoch = None;
-        let rules = self.rules.iter_mut().filter(|rule| rule.day.ending() != Ending::AtNextLook);
+        let rules = self.rules.iter_mut().filter(|rule| rule.day.ending() != Ending::AtNextFrame);
         rules.flat_map(|rule| rule.close_all(at)).collect()
     }
 }
@@ -194,39 +200,39 @@ impl Rule {
         [Some(&mut self.day), self.night.as_mut()].into_iter().flatten()
     }
 
-    fn step(&mut self, look: &Look, camera: &CameraId, notes: &mut Notes) -> Vec<Event> {
-        let moment = Moment { at: look.at, epoch: look.epoch, tracks: look.tracks, camera };
+    fn step(&mut self, observed: &Observation, camera: &CameraId, notes: &mut Notes) -> Vec<Event> {
+        let moment = Moment { at: observed.at, epoch: observed.epoch, tracks: observed.tracks, camera };
         // Conditions see every frame, so that they know the subjects that are there when the schedule begins.
-        let findings = self.findings(look, notes);
+        let findings = self.findings(observed, notes);
         let mut events = Vec::new();
         for open in [&mut self.open, &mut self.held].into_iter().flatten() {
-            open.follow(look);
+            open.follow(observed);
         }
         if let Some(incident) = &mut self.incident {
-            incident.follow(look.epoch, look.tracks, look.at.monotonic);
+            incident.follow(observed.epoch, observed.tracks, observed.at.monotonic);
         }
-        if let Some(ended) = self.ended(look.at) {
+        if let Some(ended) = self.ended(observed.at) {
             events.extend(self.close(ended));
         }
         let cool_down = self.settings.cool_down;
-        let is_over = |incident: &mut Incident| incident.is_over(look.at.monotonic, cool_down);
+        let is_over = |incident: &mut Incident| incident.is_over(observed.at.monotonic, cool_down);
         if self.open.is_none() && self.held.is_none() {
             self.incident.take_if(is_over);
         }
         events.extend(self.take(moment, findings, notes));
-        events.extend(self.tell_further(look.at));
+        events.extend(self.tell_further(observed.at));
         events
     }
 
-    fn findings(&mut self, look: &Look, notes: &mut Notes) -> Vec<Finding> {
-        let is_night = self.night.is_some() && self.settings.schedule.is_night(look.at.wall);
-        let view = View {
-            at: look.at.monotonic,
+    fn findings(&mut self, observed: &Observation, notes: &mut Notes) -> Vec<Finding> {
+        let is_night = self.night.is_some() && self.settings.schedule.is_night(observed.at.wall);
+        let view = RuleInput {
+            at: observed.at.monotonic,
             place: &self.settings.place,
             labels: &self.labels,
-            tracks: look.tracks,
-            standing: look.standing,
-            optics: look.optics,
+            tracks: observed.tracks,
+            static_objects: observed.static_objects,
+            view_quality: observed.view_quality,
             ground: self.settings.ground.as_ref(),
         };
         let mut nobody = Notes::default();
@@ -375,14 +381,14 @@ impl Rule {
             Ending::AfterCoolDown => {
                 (since(open.told_at) >= self.settings.cool_down).then_some(open.last_finding)
             }
-            Ending::AtNextLook => Some(now),
+            Ending::AtNextFrame => Some(now),
         }
     }
 
     fn close(&mut self, at: Stamp) -> Option<Event> {
         let event = self.open.take()?.event();
         let silence = match self.day.ending() {
-            Ending::AfterQuiet(_) | Ending::AtNextLook => self.settings.cool_down,
+            Ending::AfterQuiet(_) | Ending::AtNextFrame => self.settings.cool_down,
             Ending::AfterCoolDown => Duration::ZERO,
         };
         self.silent_until = Some(at.monotonic + silence);
@@ -428,11 +434,11 @@ impl Open {
     }
 
     /// Extends the paths of its subjects.
-    fn follow(&mut self, look: &Look) {
+    fn follow(&mut self, observed: &Observation) {
         for subject in &mut self.event.subjects {
-            let is_member = self.members.contains(&(look.epoch, subject.track));
-            let track = look.tracks.iter().find(|track| is_member && track.id == subject.track);
-            if let Some(track) = track.filter(|track| track.last_seen == look.at.monotonic) {
+            let is_member = self.members.contains(&(observed.epoch, subject.track));
+            let track = observed.tracks.iter().find(|track| is_member && track.id == subject.track);
+            if let Some(track) = track.filter(|track| track.last_seen == observed.at.monotonic) {
                 subject.path = path(track);
             }
         }

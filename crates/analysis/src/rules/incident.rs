@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::follow::Sight;
+use super::track_state::Sighting;
 use base::geometry::Rect;
 use base::ids::{AlertId, Epoch, TrackId};
 use base::time::{Monotonic, Stamp};
@@ -44,7 +44,7 @@ pub(super) struct Incident {
 #[derive(Debug)]
 struct Member {
     key: (Epoch, TrackId),
-    sight: Sight,
+    sight: Sighting,
     has_left: bool,
     /// A new track has already taken over from this member.
     succeeded: bool,
@@ -61,7 +61,7 @@ impl Incident {
     pub(super) fn follow(&mut self, epoch: Epoch, tracks: &[Track], at: Monotonic) {
         for track in tracks.iter().filter(|track| track.last_seen == at) {
             if let Some(member) = self.members.iter_mut().find(|member| member.key == (epoch, track.id)) {
-                (member.sight, member.has_left) = (Sight::last(track), is_at_edge(&track.rect));
+                (member.sight, member.has_left) = (Sighting::last(track), is_at_edge(&track.rect));
                 member.succeeded = false;
             }
         }
@@ -73,10 +73,13 @@ impl Incident {
         if self.members.iter().any(|member| member.key == key) {
             return false;
         }
-        let first = Sight::first(track);
-        let is_heir = |member: &&mut Member| member.is_succeeded_by(&first, epoch);
+        let first = Sighting::first(track);
         let away = |member: &Member| member.sight.lengths_from(&first);
-        let before = self.members.iter_mut().filter(is_heir).min_by(|a, b| away(a).total_cmp(&away(b)));
+        let before = self
+            .members
+            .iter_mut()
+            .filter(|member: &&mut Member| member.is_succeeded_by(&first, epoch))
+            .min_by(|a, b| away(a).total_cmp(&away(b)));
         let is_new = before.is_none();
         if let Some(before) = before {
             before.succeeded = true;
@@ -85,7 +88,7 @@ impl Incident {
         if self.members.len() >= MEMBERS_MAX {
             self.members.pop_front();
         }
-        let (sight, has_left) = (Sight::last(track), is_at_edge(&track.rect));
+        let (sight, has_left) = (Sighting::last(track), is_at_edge(&track.rect));
         self.members.push_back(Member { key, sight, has_left, succeeded: false });
         is_new
     }
@@ -110,7 +113,7 @@ impl Incident {
 impl Member {
     /// Compares its last sight with the new track's first one. Neither track ids nor times can be compared between
     /// two sessions of a stream.
-    fn is_succeeded_by(&self, newcomer: &Sight, epoch: Epoch) -> bool {
+    fn is_succeeded_by(&self, newcomer: &Sighting, epoch: Epoch) -> bool {
         let growth = newcomer.length / self.sight.length;
         !self.succeeded
             && !self.has_left

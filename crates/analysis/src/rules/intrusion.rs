@@ -5,8 +5,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::follow::Followed;
-use super::{Condition, Ending, Finding, Needs, Notes, View, measure};
+use super::track_state::TrackStates;
+use super::{Condition, Ending, Finding, Needs, Notes, RuleInput, distances};
 use base::time::Monotonic;
 use base::track::PathPoint;
 
@@ -40,7 +40,7 @@ impl Params {
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
-    stays: Followed<Stay>,
+    stays: TrackStates<Stay>,
 }
 
 #[derive(Debug, Default)]
@@ -63,12 +63,12 @@ impl Stay {
 
 impl Watch {
     pub(super) fn new(params: Params) -> Self {
-        Self { params, stays: Followed::new() }
+        Self { params, stays: TrackStates::new() }
     }
 }
 
 impl Condition for Watch {
-    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
+    fn step(&mut self, view: &RuleInput, notes: &mut Notes) -> Vec<Finding> {
         self.stays.begin(view.at, view.tracks);
         let mut findings = Vec::new();
         for (index, track) in view.tracks.iter().enumerate() {
@@ -77,14 +77,14 @@ impl Condition for Watch {
                 stay.examine(point, view.place.contains(point.foot));
             }
             let Some((entered, latest)) = stay.inside else { continue };
-            let seconds = measure::seconds(latest.since(entered));
+            let seconds = distances::seconds(latest.since(entered));
             let where_and_how_long = || {
                 format!("{} for {seconds:.1} s ({:.1} s needed)", view.place.phrase(), self.params.seconds_min)
             };
             if view.at.since(latest) > GAP {
                 continue;
             }
-            if measure::is_enough(seconds, self.params.seconds_min) {
+            if distances::is_enough(seconds, self.params.seconds_min) {
                 let why = || format!("{} {}", track.label, where_and_how_long());
                 findings.extend(view.finding(index, notes, why));
             } else {

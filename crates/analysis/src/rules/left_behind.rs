@@ -4,11 +4,11 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::follow::{Followed, Sight};
-use super::measure::{self, Gait};
-use super::put_down::{Origin, PutDown};
-use super::stand::Stand;
-use super::{Condition, Ending, Finding, Needs, Notes, View};
+use super::track_state::{TrackStates, Sighting};
+use super::distances::{self, Gait};
+use super::abandoned_object::{Origin, AbandonedObjects};
+use super::stationary::Stationary;
+use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
 use base::detection::Label;
 use base::geometry::Point;
 use base::time::Monotonic;
@@ -58,15 +58,15 @@ impl Params {
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
-    things: Followed<Thing>,
-    put_down: PutDown,
+    things: TrackStates<WaitingSubject>,
+    abandoned_objects: AbandonedObjects,
     stepped_at: Option<Monotonic>,
 }
 
 #[derive(Debug, Default)]
-struct Thing {
+struct WaitingSubject {
     gait: Gait,
-    stand: Stand,
+    stand: Stationary,
     /// Place where it stands or stood last, to within its length; at first the place of its first sight.
     home: Option<Point>,
     has_come: bool,
@@ -75,13 +75,13 @@ struct Thing {
     told: bool,
 }
 
-impl Thing {
+impl WaitingSubject {
     fn examine(&mut self, point: &PathPoint, length: f32) {
         let leapt = self.gait.leaps_to(point, length);
         self.stand.examine(point, length);
         let home = *self.home.get_or_insert(point.foot);
         let foot = self.stand.spot().map_or(point.foot, |spot| spot.foot);
-        if leapt || measure::apart(home, foot) >= LENGTHS_MOVED * length {
+        if leapt || distances::apart(home, foot) >= LENGTHS_MOVED * length {
             // An identity that goes over to another subject has not been seen to come.
             (self.home, self.has_come) = (Some(foot), !leapt);
             (self.alone_seconds, self.near_since, self.told) = (0.0, None, false);
@@ -91,11 +91,11 @@ impl Thing {
     /// Adds the time of one frame, in company or alone.
     fn wait(&mut self, at: Monotonic, step: f32, has_company: bool) {
         let stands = self.stand.spot().is_some_and(|spot| {
-            spot.latest > spot.since && measure::seconds(at.since(spot.latest)) <= STEP_SECONDS_MAX
+            spot.latest > spot.since && distances::seconds(at.since(spot.latest)) <= STEP_SECONDS_MAX
         });
         if has_company {
             let since = *self.near_since.get_or_insert(at);
-            if measure::seconds(at.since(since)) >= PASSING_SECONDS {
+            if distances::seconds(at.since(since)) >= PASSING_SECONDS {
                 self.alone_seconds = 0.0;
             }
         } else {
@@ -105,7 +105,7 @@ impl Thing {
     }
 }
 
-fn succeeds(thing: &Thing, lost: &Sight, newcomer: &Sight) -> bool {
+fn succeeds(thing: &WaitingSubject, lost: &Sighting, newcomer: &Sighting) -> bool {
     let (seconds, lengths) = (newcomer.seconds_after(lost), newcomer.lengths_from(lost));
     if thing.stand.seconds() >= MOVING_SECONDS {
         return seconds <= HEIR_SECONDS_STANDING && lengths <= HEIR_LENGTHS_STANDING;
@@ -116,7 +116,7 @@ fn succeeds(thing: &Thing, lost: &Sight, newcomer: &Sight) -> bool {
 
 impl Watch {
     pub(super) fn new(params: Params) -> Self {
-        Self { params, things: Followed::with_heirs(succeeds), put_down: PutDown::default(), stepped_at: None }
+        Self { params, things: TrackStates::with_heirs(succeeds), abandoned_objects: AbandonedObjects::default(), stepped_at: None }
     }
 
     /// Returns true if the track may be company: on foot, or riding; and seen lately.
@@ -129,30 +129,30 @@ impl Watch {
             }
             Label::Car | Label::LargeVehicle => false,
         };
-        is_somebody && measure::seconds(at.since(other.last_seen)) <= SEEN_SECONDS
+        is_somebody && distances::seconds(at.since(other.last_seen)) <= SEEN_SECONDS
     }
 
     /// Returns true if a possible company is within the subject's length of it.
-    fn has_company(&self, view: &View, thing: &Track, foot: Point) -> bool {
-        let length = measure::length(&thing.rect);
+    fn has_company(&self, view: &RuleInput, thing: &Track, foot: Point) -> bool {
+        let length = distances::length(&thing.rect);
         let is_near = |other: &&Track| {
             other.id != thing.id
                 && self.is_somebody(view.at, other)
-                && measure::apart(other.rect.foot(), foot) <= length
+                && distances::apart(other.rect.foot(), foot) <= length
         };
         view.tracks.iter().any(|other| is_near(&other))
     }
 
     /// Returns the findings about objects that belong to no track.
-    fn step_things(&mut self, view: &View, step: f32, notes: &mut Notes) -> Vec<Finding> {
+    fn step_things(&mut self, view: &RuleInput, step: f32, notes: &mut Notes) -> Vec<Finding> {
         if !view.labels.is_empty() && !view.labels.contains(&Label::Moving) {
             return Vec::new();
         }
-        let mut put_down = std::mem::take(&mut self.put_down);
-        put_down.look(view, step, |track| self.is_somebody(view.at, track));
+        let mut abandoned_objects = std::mem::take(&mut self.abandoned_objects);
+        abandoned_objects.update(view, step, |track| self.is_somebody(view.at, track));
         let seconds_min = self.params.seconds_min;
         let mut findings = Vec::new();
-        for thing in put_down.things().filter(|thing| view.place.contains(thing.foot())) {
+        for thing in abandoned_objects.things().filter(|thing| view.place.contains(thing.foot())) {
             let seconds = thing.alone_seconds();
             let is_alone = thing.is_in_view(view) && !thing.has_somebody_near();
             if thing.told || !is_alone || seconds < 1.0 {
@@ -169,7 +169,7 @@ impl Watch {
                 Origin::Attended => {
                     notes.say(&track, || format!("{}, but nobody was seen to leave it", numbers()));
                 }
-                Origin::Left if !measure::is_enough(seconds, seconds_min) => notes.say(&track, numbers),
+                Origin::Left if !distances::is_enough(seconds, seconds_min) => notes.say(&track, numbers),
                 Origin::Left => {
                     thing.told = true;
                     let why = format!("something was put down and left {}", numbers());
@@ -177,18 +177,18 @@ impl Watch {
                 }
             }
         }
-        self.put_down = put_down;
+        self.abandoned_objects = abandoned_objects;
         findings
     }
 }
 
 impl Condition for Watch {
-    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
-        let step = self.stepped_at.replace(view.at).map_or(0.0, |before| measure::seconds(view.at.since(before)));
+    fn step(&mut self, view: &RuleInput, notes: &mut Notes) -> Vec<Finding> {
+        let step = self.stepped_at.replace(view.at).map_or(0.0, |before| distances::seconds(view.at.since(before)));
         let step = step.min(STEP_SECONDS_MAX);
         self.things.begin(view.at, view.tracks);
         for track in view.tracks {
-            let length = measure::length(&track.rect);
+            let length = distances::length(&track.rect);
             let (thing, points) = self.things.follow(track);
             points.iter().for_each(|point| thing.examine(point, length));
         }
@@ -208,7 +208,7 @@ impl Condition for Watch {
             }
             if !thing.has_come {
                 notes.say(track, || format!("{}, but it was not seen to come", numbers()));
-            } else if !measure::is_enough(seconds, seconds_min) {
+            } else if !distances::is_enough(seconds, seconds_min) {
                 notes.say(track, numbers);
             } else {
                 let why = || format!("{} was left {}", track.label, numbers());
@@ -222,7 +222,7 @@ impl Condition for Watch {
 
     fn forget(&mut self) {
         self.things.forget();
-        self.put_down.forget();
+        self.abandoned_objects.forget();
         self.stepped_at = None;
     }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::follow::{Followed, Sight};
-use super::measure;
-use super::stand::Stand;
-use super::{Condition, Ending, Finding, Needs, Notes, View};
+use super::track_state::{TrackStates, Sighting};
+use super::distances;
+use super::stationary::Stationary;
+use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
 use base::detection::Label;
 use base::geometry::{Point, Rect};
 use base::ids::TrackId;
@@ -70,8 +70,8 @@ impl Params {
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
-    dwells: Followed<Dwell>,
-    stands: Followed<Stand>,
+    dwells: TrackStates<Dwell>,
+    stands: TrackStates<Stationary>,
     parked: BTreeMap<TrackId, Parked>,
 }
 
@@ -98,12 +98,12 @@ struct Parked {
 impl Dwell {
     fn moves_to(&mut self, foot: Point, length: f32) {
         let began = *self.began.get_or_insert(foot);
-        self.has_moved |= measure::apart(began, foot) >= LENGTHS_MOVED * length;
+        self.has_moved |= distances::apart(began, foot) >= LENGTHS_MOVED * length;
     }
 
     fn examine(&mut self, point: &PathPoint, counts: bool, away_seconds_max: f32) {
         let before = self.last.replace((point.at, counts));
-        let away = |at: Monotonic| measure::seconds(point.at.since(at));
+        let away = |at: Monotonic| distances::seconds(point.at.since(at));
         if self.there_at.is_some_and(|at| away(at) > away_seconds_max) {
             (self.seconds, self.there_at) = (0.0, None);
         } else if let Some((at, true)) = before
@@ -119,7 +119,7 @@ impl Dwell {
 
 /// Decides that a new track is a lost one: it stood or nearly stood when it was lost, and was found again beside that
 /// place, or later in it.
-fn succeeds(_: &Dwell, lost: &Sight, newcomer: &Sight) -> bool {
+fn succeeds(_: &Dwell, lost: &Sighting, newcomer: &Sighting) -> bool {
     let (seconds, lengths) = (newcomer.seconds_after(lost), newcomer.lengths_from(lost));
     let is_found_within = |seconds_max, lengths_max| seconds <= seconds_max && lengths <= lengths_max;
     lost.pace <= HEIR_PACE
@@ -128,15 +128,15 @@ fn succeeds(_: &Dwell, lost: &Sight, newcomer: &Sight) -> bool {
 
 impl Watch {
     pub(super) fn new(params: Params) -> Self {
-        let (dwells, stands) = (Followed::with_heirs(succeeds), Followed::new());
+        let (dwells, stands) = (TrackStates::with_heirs(succeeds), TrackStates::new());
         Self { params, dwells, stands, parked: BTreeMap::new() }
     }
 
     /// Updates the parked two-wheelers.
-    fn see_parked(&mut self, view: &View) {
+    fn see_parked(&mut self, view: &RuleInput) {
         self.stands.begin(view.at, view.tracks);
         for track in view.tracks.iter().filter(|track| track.label == Label::TwoWheeler) {
-            let length = measure::length(&track.rect);
+            let length = distances::length(&track.rect);
             let (stand, points) = self.stands.follow(track);
             for point in points {
                 stand.examine(point, length);
@@ -148,7 +148,7 @@ impl Watch {
                 None => drop(self.parked.remove(&track.id)),
             }
         }
-        self.parked.retain(|_, parked| measure::seconds(view.at.since(parked.seen_at)) <= HIDDEN_SECONDS);
+        self.parked.retain(|_, parked| distances::seconds(view.at.since(parked.seen_at)) <= HIDDEN_SECONDS);
     }
 
     /// Returns true if the track may be no more than a part of a parked two-wheeler.
@@ -158,12 +158,12 @@ impl Watch {
     }
 
     fn is_beside_parked(parked: &BTreeMap<TrackId, Parked>, foot: Point) -> bool {
-        parked.values().any(|parked| measure::apart(parked.foot, foot) <= parked.length)
+        parked.values().any(|parked| distances::apart(parked.foot, foot) <= parked.length)
     }
 }
 
 impl Condition for Watch {
-    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
+    fn step(&mut self, view: &RuleInput, notes: &mut Notes) -> Vec<Finding> {
         self.see_parked(view);
         self.dwells.begin(view.at, view.tracks);
         let Params { seconds_min, away_seconds_max, beside_parked } = self.params;
@@ -172,20 +172,19 @@ impl Condition for Watch {
             let (dwell, points) = self.dwells.follow(track);
             let is_part = Self::is_part(&self.parked, track);
             for point in points {
-                dwell.moves_to(point.foot, measure::length(&track.rect));
+                dwell.moves_to(point.foot, distances::length(&track.rect));
                 let counts = (dwell.has_moved || !is_part)
                     && view.place.contains(point.foot)
                     && (!beside_parked || Self::is_beside_parked(&self.parked, point.foot));
                 dwell.examine(point, counts, away_seconds_max);
             }
-            let seen = |at: Monotonic| measure::seconds(view.at.since(at)) <= SEEN_SECONDS;
-            if !dwell.there_at.is_some_and(seen) {
+            if !dwell.there_at.is_some_and(|at: Monotonic| distances::seconds(view.at.since(at)) <= SEEN_SECONDS) {
                 continue;
             }
             let (seconds, place) = (dwell.seconds, view.place.phrase());
             let beside = if beside_parked { " beside a parked two-wheeler" } else { "" };
             let numbers = || format!("{place}{beside} for {seconds:.0} s ({seconds_min:.0} s needed)");
-            if measure::is_enough(seconds, seconds_min) {
+            if distances::is_enough(seconds, seconds_min) {
                 findings.extend(view.finding(index, notes, || format!("{} {}", track.label, numbers())));
             } else if view.wants(track) {
                 notes.say(track, numbers);

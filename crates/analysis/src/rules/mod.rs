@@ -2,28 +2,29 @@
 //!
 //! A rule kind is one file with its numbers (`Params`) and its [`Condition`], and one line in [`Kind`]'s list below.
 //! All else (schedule, night, labels, opening, closing) is the same for every kind and lives in `engine`. `incident`
-//! decides when each subject is reported. Shared parts: `follow` (per-track state, also over a change of id), `stand`
-//! (stationary subjects and since when), `put_down` (stationary objects that belong to no track), `measure`
-//! (distances) and `paths` (foot points of an alert). Called by `agent` after each frame, one [`RuleSet`] per camera. No I/O, no clock.
+//! decides when each subject is reported. Shared parts: `track_state` (state per track, also over a change of id),
+//! `stationary` (stationary subjects and since when), `abandoned_object` (static objects that belong to no track),
+//! `distances` and `paths` (foot points of an alert). Called by `infer` after each frame, one [`RuleSet`] per camera. No
+//! I/O, no clock.
 
+mod abandoned_object;
 mod condition;
+mod distances;
 mod engine;
-mod follow;
 mod incident;
-mod measure;
 mod paths;
-mod put_down;
 mod settings;
-mod stand;
+mod stationary;
 #[cfg(test)]
 mod tests;
+mod track_state;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use condition::{About, Condition, Ending, Finding, Needs, Notes, PlaceNeed, View};
-pub use engine::{Look, Note, RuleSet};
-pub use settings::{Day, Place, RuleSettings, Schedule, Window};
+pub use condition::{About, AreaNeed, Condition, Ending, Finding, Needs, Notes, RuleInput};
+pub use engine::{Note, Observation, RuleSet};
+pub use settings::{Day, RuleArea, RuleSettings, Schedule, Window};
 
 /// The enum of all kinds, from their list.
 macro_rules! kinds {

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::follow::Followed;
-use super::measure::{self, Gait};
-use super::{Condition, Ending, Finding, Needs, Notes, PlaceNeed, View};
+use super::track_state::TrackStates;
+use super::distances::{self, Gait};
+use super::{Condition, Ending, Finding, Needs, Notes, AreaNeed, RuleInput};
 use base::geometry::Point;
 use base::time::Monotonic;
 use base::track::PathPoint;
@@ -35,7 +35,7 @@ impl Default for Params {
 
 impl Params {
     pub(super) fn needs(&self) -> Needs {
-        Needs { place: PlaceNeed::Zone, ..Needs::ANYWHERE }
+        Needs { place: AreaNeed::Zone, ..Needs::ANYWHERE }
     }
 }
 
@@ -43,7 +43,7 @@ impl Params {
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
-    entries: Followed<Entry>,
+    entries: TrackStates<Entry>,
 }
 
 #[derive(Debug, Default)]
@@ -65,7 +65,7 @@ impl Entry {
             *self = Self { gait: self.gait, told: self.told, ..Self::default() };
         }
         let first = *self.first.get_or_insert(point.foot);
-        self.has_moved |= measure::apart(first, point.foot) >= LENGTHS_MOVED * length;
+        self.has_moved |= distances::apart(first, point.foot) >= LENGTHS_MOVED * length;
         if depth <= -MARGIN {
             (self.was_outside, self.inside) = (true, None);
         } else if depth >= MARGIN {
@@ -77,31 +77,31 @@ impl Entry {
 
 impl Watch {
     pub(super) fn new(params: Params) -> Self {
-        Self { params, entries: Followed::new() }
+        Self { params, entries: TrackStates::new() }
     }
 }
 
 impl Condition for Watch {
-    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
+    fn step(&mut self, view: &RuleInput, notes: &mut Notes) -> Vec<Finding> {
         self.entries.begin(view.at, view.tracks);
         let mut findings = Vec::new();
         for (index, track) in view.tracks.iter().enumerate() {
-            let length = measure::length(&track.rect);
+            let length = distances::length(&track.rect);
             let (entry, points) = self.entries.follow(track);
             for point in points {
                 // A track that is not confirmed yet may come and go: its first entry counts.
                 if !(entry.was_outside && entry.inside.is_some()) {
-                    entry.examine(point, measure::depth(view.place, point.foot) / length, length);
+                    entry.examine(point, distances::depth(view.place, point.foot) / length, length);
                 }
             }
             let Some((since, latest)) = entry.inside.filter(|_| !entry.told) else { continue };
-            let (seconds, place) = (measure::seconds(latest.since(since)), view.place.phrase());
+            let (seconds, place) = (distances::seconds(latest.since(since)), view.place.phrase());
             let why = if entry.was_outside {
                 format!("{} came into the zone: it was outside, and is now {place}", track.label)
             } else if !entry.has_moved {
                 notes.say(track, || format!("came into view {place}, and has not moved"));
                 continue;
-            } else if !measure::is_enough(seconds, self.params.seconds_min) {
+            } else if !distances::is_enough(seconds, self.params.seconds_min) {
                 let needed = self.params.seconds_min;
                 notes.say(track, || format!("came into view {place} {seconds:.1} s ago ({needed:.1} s needed)"));
                 continue;

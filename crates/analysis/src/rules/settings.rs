@@ -34,7 +34,7 @@ pub struct RuleSettings {
     /// spends it open instead: further crossings within it belong to the same event.
     pub cool_down: Duration,
     /// Place to which it applies.
-    pub place: Place,
+    pub place: RuleArea,
     /// The ground under its camera, where it is known.
     pub ground: Option<Ground>,
     /// Its kind, with the numbers of that kind.
@@ -45,7 +45,7 @@ pub struct RuleSettings {
 
 /// Places to which a rule applies.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Place {
+pub enum RuleArea {
     /// The whole picture.
     Everywhere,
     /// A zone: a subject is in it if its foot point is.
@@ -54,7 +54,7 @@ pub enum Place {
     Tripwire(Tripwire),
 }
 
-impl Place {
+impl RuleArea {
     /// Returns true if a foot stands in it.
     pub(super) fn contains(&self, foot: Point) -> bool {
         match self {

@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::crowd::plural;
-use super::follow::Followed;
-use super::measure::{self, Gait};
-use super::{Condition, Ending, Finding, Needs, Notes, View};
+use super::track_state::TrackStates;
+use super::distances::{self, Gait};
+use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
 use base::detection::Label;
 use base::geometry::Point;
 use base::ground::Ground;
@@ -72,7 +72,7 @@ impl Params {
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
-    runs: Followed<Run>,
+    runs: TrackStates<Run>,
     fast: VecDeque<Fast>,
 }
 
@@ -103,15 +103,14 @@ struct Fast {
 
 impl Run {
     fn examine(&mut self, point: &PathPoint, inside: bool, track: &Track, ground: &Ground) {
-        if self.gait.leaps_to(point, measure::length(&track.rect)) || !inside {
+        if self.gait.leaps_to(point, distances::length(&track.rect)) || !inside {
             self.points.clear();
         }
         if !inside {
             return;
         }
         self.points.push_back(*point);
-        let is_old = |first: &PathPoint| measure::seconds(point.at.since(first.at)) > MEASURED_SECONDS_MAX;
-        while self.points.len() > POINTS_MAX || self.points.front().is_some_and(is_old) {
+        while self.points.len() > POINTS_MAX || self.points.front().is_some_and(|first: &PathPoint| distances::seconds(point.at.since(first.at)) > MEASURED_SECONDS_MAX) {
             self.points.pop_front();
         }
         let speed = self.points.front().and_then(|first| Speed::between(first, point, track, ground));
@@ -124,7 +123,7 @@ impl Run {
 impl Speed {
     /// Returns the minimum speed: the way is reduced by the possible error of the foot points.
     fn between(from: &PathPoint, to: &PathPoint, track: &Track, ground: &Ground) -> Option<Self> {
-        let seconds = measure::seconds(to.at.since(from.at));
+        let seconds = distances::seconds(to.at.since(from.at));
         let (start, place) = (ground.place(from.foot)?, ground.place(to.foot)?);
         let higher = |foot: Point| Point::new(foot.x, foot.y - FOOT_ERROR * track.rect.h);
         let error = |foot: Point| ground.metres(foot, higher(foot));
@@ -141,7 +140,7 @@ impl Fast {
     fn is_same(&self, other: &Self, ground: &Ground) -> bool {
         let [earlier, later] =
             if self.track.first_seen <= other.track.first_seen { [self, other] } else { [other, self] };
-        let seconds = measure::seconds(later.track.first_seen.since(earlier.track.last_seen));
+        let seconds = distances::seconds(later.track.first_seen.since(earlier.track.last_seen));
         let (Some(lost), Some(found)) = (earlier.track.path.last(), later.track.path.first()) else {
             return false;
         };
@@ -159,11 +158,11 @@ impl Fast {
 
 impl Watch {
     pub(super) fn new(params: Params) -> Self {
-        Self { params, runs: Followed::new(), fast: VecDeque::new() }
+        Self { params, runs: TrackStates::new(), fast: VecDeque::new() }
     }
 
     /// Follows all tracks, and notes those that are fast enough.
-    fn follow(&mut self, view: &View, ground: &Ground, notes: &mut Notes) {
+    fn follow(&mut self, view: &RuleInput, ground: &Ground, notes: &mut Notes) {
         self.runs.begin(view.at, view.tracks);
         let Params { seconds_window, kmh_min, .. } = self.params;
         for (index, track) in view.tracks.iter().enumerate() {
@@ -179,14 +178,13 @@ impl Watch {
             } else if let Some(fast) = self.fast.iter_mut().find(|fast| fast.track.id == track.id) {
                 let at = fast.speed.at;
                 (fast.speed, fast.track) = (Speed { at, ..speed }, track.clone());
-            } else if measure::seconds(view.at.since(speed.at)) <= seconds_window
+            } else if distances::seconds(view.at.since(speed.at)) <= seconds_window
                 && view.finding(index, notes, String::new).is_some()
             {
                 self.fast.push_back(Fast { track: track.clone(), speed, told: false });
             }
         }
-        let is_past = |fast: &Fast| measure::seconds(view.at.since(fast.speed.at)) > 2.0 * seconds_window;
-        while self.fast.len() > FAST_MAX || self.fast.front().is_some_and(is_past) {
+        while self.fast.len() > FAST_MAX || self.fast.front().is_some_and(|fast: &Fast| distances::seconds(view.at.since(fast.speed.at)) > 2.0 * seconds_window) {
             self.fast.pop_front();
         }
     }
@@ -196,8 +194,8 @@ impl Watch {
         let mut group: Vec<&Fast> = Vec::new();
         for fast in &self.fast {
             let is_with = last.speed.at >= fast.speed.at
-                && measure::is_enough(self.params.seconds_window, measure::seconds(last.speed.at.since(fast.speed.at)))
-                && measure::angle_degrees(last.speed.way, fast.speed.way) <= HEADING_DEGREES_MAX;
+                && distances::is_enough(self.params.seconds_window, distances::seconds(last.speed.at.since(fast.speed.at)))
+                && distances::angle_degrees(last.speed.way, fast.speed.way) <= HEADING_DEGREES_MAX;
             if is_with && !group.iter().any(|member| member.is_same(fast, ground)) {
                 group.push(fast);
             }
@@ -205,7 +203,7 @@ impl Watch {
         group
     }
 
-    fn finding(&self, view: &View, group: &[&Fast]) -> Finding {
+    fn finding(&self, view: &RuleInput, group: &[&Fast]) -> Finding {
         let mut finding = Finding { why: self.why(group), ..Finding::default() };
         for member in group {
             match view.tracks.iter().position(|track| track.id == member.track.id && track.confirmed) {
@@ -231,7 +229,7 @@ impl Watch {
 }
 
 impl Condition for Watch {
-    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
+    fn step(&mut self, view: &RuleInput, notes: &mut Notes) -> Vec<Finding> {
         // The configuration does not allow this case.
         let Some(ground) = view.ground else { return Vec::new() };
         self.follow(view, ground, notes);

@@ -5,10 +5,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::follow::{Followed, Sight};
-use super::measure;
-use super::stand::{Spot, Stand};
-use super::{Condition, Ending, Finding, Needs, Notes, View};
+use super::track_state::{TrackStates, Sighting};
+use super::distances;
+use super::stationary::{Spot, Stationary};
+use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
 use base::detection::Label;
 use base::time::Monotonic;
 use base::track::Track;
@@ -55,7 +55,7 @@ impl Params {
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
-    stands: Followed<Stop>,
+    stands: TrackStates<Stop>,
     /// Latest time at which a subject stood in a jam: where that dissolves, a vehicle that stood then may be the last
     /// to drive on.
     jammed_at: Option<Monotonic>,
@@ -63,12 +63,12 @@ pub(super) struct Watch {
 
 #[derive(Debug, Default)]
 struct Stop {
-    stand: Stand,
+    stand: Stationary,
     /// It was reported as stopped: a jam that forms around it later changes nothing.
     told: bool,
 }
 
-fn succeeds(stop: &Stop, lost: &Sight, newcomer: &Sight) -> bool {
+fn succeeds(stop: &Stop, lost: &Sighting, newcomer: &Sighting) -> bool {
     stop.stand.seconds() >= JAM_SECONDS
         && newcomer.seconds_after(lost) <= HEIR_SECONDS
         && newcomer.lengths_from(lost) <= HEIR_LENGTHS
@@ -76,12 +76,12 @@ fn succeeds(stop: &Stop, lost: &Sight, newcomer: &Sight) -> bool {
 
 impl Watch {
     pub(super) fn new(params: Params) -> Self {
-        Self { params, stands: Followed::with_heirs(succeeds), jammed_at: None }
+        Self { params, stands: TrackStates::with_heirs(succeeds), jammed_at: None }
     }
 
     /// Number of other vehicles that stand as if in a jam with `track`, which stands at `spot`.
-    fn others(&self, view: &View, track: &Track, spot: &Spot) -> u32 {
-        let length = measure::length(&track.rect);
+    fn others(&self, view: &RuleInput, track: &Track, spot: &Spot) -> u32 {
+        let length = distances::length(&track.rect);
         let stands_too = |other: &&Track| {
             let Some(there) = self.stands.get(other.id).and_then(|stop| stop.stand.spot()) else { return false };
             let is_vehicle = matches!(other.label, Label::TwoWheeler | Label::Car | Label::LargeVehicle | Label::Moving);
@@ -89,19 +89,19 @@ impl Watch {
                 && is_vehicle
                 && other.confirmed
                 && there.seconds() >= JAM_SECONDS
-                && measure::seconds(spot.since.since(there.since)) <= JAM_SECONDS_EARLIER_MAX
+                && distances::seconds(spot.since.since(there.since)) <= JAM_SECONDS_EARLIER_MAX
                 && (view.place.contains(there.foot)
-                    || measure::apart(there.foot, spot.foot) <= AROUND_LENGTHS * length)
+                    || distances::apart(there.foot, spot.foot) <= AROUND_LENGTHS * length)
         };
         view.tracks.iter().filter(stands_too).count() as u32
     }
 }
 
 impl Condition for Watch {
-    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
+    fn step(&mut self, view: &RuleInput, notes: &mut Notes) -> Vec<Finding> {
         self.stands.begin(view.at, view.tracks);
         for track in view.tracks {
-            let length = measure::length(&track.rect);
+            let length = distances::length(&track.rect);
             let (stop, points) = self.stands.follow(track);
             for point in points {
                 if stop.stand.examine(point, length).is_some() {
@@ -118,7 +118,7 @@ impl Condition for Watch {
             };
             let seconds = spot.seconds();
             let numbers = || format!("stands {} for {seconds:.0} s ({seconds_min:.0} s needed)", view.place.phrase());
-            if !measure::is_enough(seconds, seconds_min) {
+            if !distances::is_enough(seconds, seconds_min) {
                 if seconds >= JAM_SECONDS && view.wants(track) {
                     notes.say(track, numbers);
                 }
@@ -132,9 +132,8 @@ impl Condition for Watch {
                 });
                 continue;
             }
-            let was_in_jam = |at: &Monotonic| !stop.told && spot.since <= *at;
-            let since_jam = self.jammed_at.filter(was_in_jam).map(|at| measure::seconds(view.at.since(at)));
-            if let Some(seconds) = since_jam.filter(|seconds| !measure::is_enough(*seconds, seconds_min)) {
+            let since_jam = self.jammed_at.filter(|at: &Monotonic| !stop.told && spot.since <= *at).map(|at| distances::seconds(view.at.since(at)));
+            if let Some(seconds) = since_jam.filter(|seconds| !distances::is_enough(*seconds, seconds_min)) {
                 notes.say(track, || format!("{}, in a jam {seconds:.0} s ago", numbers()));
                 continue;
             }

@@ -9,10 +9,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::follow::{Followed, is_like};
-use super::measure::{self, Gait};
-use super::stand::{Spot, Stand};
-use super::{Condition, Ending, Finding, Needs, Notes, View};
+use super::track_state::{TrackStates, is_like};
+use super::distances::{self, Gait};
+use super::stationary::{Spot, Stationary};
+use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
 use base::detection::Label;
 use base::geometry::{Point, Rect};
 use base::ids::TrackId;
@@ -78,7 +78,7 @@ impl Params {
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
-    things: Followed<Thing>,
+    things: TrackStates<ParkedSubject>,
     pending: VecDeque<Leaving>,
     starters: VecDeque<Starter>,
     /// Subjects that stood when their tracks were lost, a while ago.
@@ -86,9 +86,9 @@ pub(super) struct Watch {
 }
 
 #[derive(Debug, Default)]
-struct Thing {
+struct ParkedSubject {
     gait: Gait,
-    stand: Stand,
+    stand: Stationary,
     /// As of the latest frame on which it was in its place, once it has stood for long enough.
     stood: Option<Stood>,
     leaving: Option<(Spot, Monotonic)>,
@@ -131,7 +131,7 @@ struct Starter {
     track: Track,
 }
 
-impl Thing {
+impl ParkedSubject {
     /// Adds a point. Returns the place where it had stood, once it is away from there.
     fn examine(&mut self, point: &PathPoint, length: f32, stood_seconds_min: f32) -> Option<Spot> {
         if self.gait.leaps_to(point, length) {
@@ -144,7 +144,7 @@ impl Thing {
         let left = self.stand.examine(point, length).filter(|spot| spot.seconds() >= stood_seconds_min);
         self.leaving = left.map(|spot| (spot, point.at)).or(self.leaving);
         let (spot, since) = self.leaving?;
-        let lengths = measure::apart(spot.foot, point.foot) / length;
+        let lengths = distances::apart(spot.foot, point.foot) / length;
         if lengths >= LENGTHS_AWAY {
             return self.leaving.take().map(|(spot, _)| spot);
         }
@@ -152,7 +152,7 @@ impl Thing {
         if is_back {
             self.stand.resume(spot, point.at);
         }
-        if is_back || measure::seconds(point.at.since(since)) > LEAVING_SECONDS_MAX {
+        if is_back || distances::seconds(point.at.since(since)) > LEAVING_SECONDS_MAX {
             self.leaving = None;
         }
         None
@@ -162,7 +162,7 @@ impl Thing {
     fn has_started(&mut self, point: &PathPoint, length: f32) -> Option<PathPoint> {
         let begun = self.begun?;
         let (lengths, seconds) =
-            (measure::apart(begun.foot, point.foot) / length, measure::seconds(point.at.since(begun.at)));
+            (distances::apart(begun.foot, point.foot) / length, distances::seconds(point.at.since(begun.at)));
         let is_too_fast = lengths < STARTER_LENGTHS && lengths > 0.3 && lengths > STARTER_PACE_MAX * seconds;
         if is_too_fast || seconds > STARTER_SECONDS_MAX {
             self.begun = None;
@@ -175,14 +175,14 @@ impl Thing {
 
 impl Watch {
     pub(super) fn new(params: Params) -> Self {
-        Self { params, things: Followed::new(), pending: VecDeque::new(), starters: VecDeque::new(), lost: VecDeque::new() }
+        Self { params, things: TrackStates::new(), pending: VecDeque::new(), starters: VecDeque::new(), lost: VecDeque::new() }
     }
 
     /// Follows all tracks. A subject that is away from a place where it had stood waits for the proof.
-    fn follow(&mut self, view: &View) {
+    fn follow(&mut self, view: &RuleInput) {
         let stood_seconds_min = self.params.stood_seconds_min;
         for track in view.tracks {
-            let length = measure::length(&track.rect);
+            let length = distances::length(&track.rect);
             let (thing, points) = self.things.follow(track);
             for point in points {
                 if let Some(spot) = thing.examine(point, length, stood_seconds_min) {
@@ -199,28 +199,28 @@ impl Watch {
                 thing.stood = Some(Stood { id, label, spot: *spot, rect });
             }
         }
-        self.starters.retain(|starter| measure::seconds(view.at.since(starter.from.at)) <= STARTER_SECONDS_MAX);
+        self.starters.retain(|starter| distances::seconds(view.at.since(starter.from.at)) <= STARTER_SECONDS_MAX);
         trim(&mut self.starters);
     }
 
     /// Looks for the successors of standing tracks that are gone: another track that stands there, or one that began
     /// there and left.
-    fn look_for_starters(&mut self, view: &View, gone: Vec<(TrackId, Thing)>) {
+    fn look_for_starters(&mut self, view: &RuleInput, gone: Vec<(TrackId, ParkedSubject)>) {
         let at = view.at;
         self.lost.extend(gone.into_iter().filter_map(|(_, thing)| thing.stood));
         self.lost.retain(|stood| {
-            let (length, spot) = (measure::length(&stood.rect), &stood.spot);
+            let (length, spot) = (distances::length(&stood.rect), &stood.spot);
             let is_it = |Starter { from, track }: &&Starter| {
                 is_like(track.label, stood.label)
                     && track.id != stood.id
-                    && measure::apart(from.foot, spot.foot) <= STARTER_LENGTHS * length
-                    && measure::seconds(spot.latest.since(from.at)) <= STARTER_SECONDS_BEFORE
-                    && measure::seconds(from.at.since(spot.latest)) <= STARTER_SECONDS_AFTER
+                    && distances::apart(from.foot, spot.foot) <= STARTER_LENGTHS * length
+                    && distances::seconds(spot.latest.since(from.at)) <= STARTER_SECONDS_BEFORE
+                    && distances::seconds(from.at.since(spot.latest)) <= STARTER_SECONDS_AFTER
             };
             for track in view.tracks.iter().filter(|track| is_found_again(stood, track)) {
                 // A track that had stood for long is a neighbour, and one that does not stand passes by.
-                let is_it = |thing: &&mut Thing| {
-                    thing.stood.is_none() && measure::is_enough(thing.stand.seconds(), FOUND_SECONDS)
+                let is_it = |thing: &&mut ParkedSubject| {
+                    thing.stood.is_none() && distances::is_enough(thing.stand.seconds(), FOUND_SECONDS)
                 };
                 if let Some(thing) = self.things.get_mut(track.id).filter(is_it) {
                     thing.stand.resume(*spot, at);
@@ -230,7 +230,7 @@ impl Watch {
             let starter = self.starters.iter().find(is_it);
             self.pending
                 .extend(starter.map(|starter| Leaving::new(*spot, stood.rect, &starter.track, at, true)));
-            starter.is_none() && measure::seconds(at.since(spot.latest)) <= LEAVING_SECONDS_MAX
+            starter.is_none() && distances::seconds(at.since(spot.latest)) <= LEAVING_SECONDS_MAX
         });
         trim(&mut self.lost);
         trim(&mut self.pending);
@@ -238,12 +238,12 @@ impl Watch {
 
     /// Returns the track that stands in the place of the leaving subject: the subject itself, then, under whatever
     /// id.
-    fn stands_there(&self, leaving: &Leaving, view: &View) -> Option<TrackId> {
-        let length = measure::length(&leaving.rect);
+    fn stands_there(&self, leaving: &Leaving, view: &RuleInput) -> Option<TrackId> {
+        let length = distances::length(&leaving.rect);
         let is_it = |track: &Track| {
             is_like(track.label, leaving.label)
                 && track.last_seen >= leaving.at
-                && measure::apart(track.rect.foot(), leaving.spot.foot) <= LENGTHS_THERE * length
+                && distances::apart(track.rect.foot(), leaving.spot.foot) <= LENGTHS_THERE * length
                 && !self.stood_beside(leaving, track)
         };
         view.tracks.iter().find(|track| is_it(track)).map(|track| track.id)
@@ -253,9 +253,9 @@ impl Watch {
     /// changed ids while they were close, and that track's old place is the empty one. Returns true if it was so.
     fn is_exchanged(&mut self, leaving: &mut Leaving, id: TrackId, at: Monotonic) -> bool {
         let Some(thing) = self.things.get_mut(id) else { return false };
-        let beside = LENGTHS_THERE * measure::length(&leaving.rect);
+        let beside = LENGTHS_THERE * distances::length(&leaving.rect);
         let elsewhere =
-            |stood: &mut Stood| measure::apart(stood.spot.foot, leaving.spot.foot) > beside && stood.id == id;
+            |stood: &mut Stood| distances::apart(stood.spot.foot, leaving.spot.foot) > beside && stood.id == id;
         let Some(stood) = thing.stood.take_if(elsewhere) else { return false };
         thing.leaving = None;
         thing.stand.resume(leaving.spot, at);
@@ -265,11 +265,11 @@ impl Watch {
     }
 
     /// Returns true if a track stands or goes in front of its place.
-    fn is_hidden(&self, leaving: &Leaving, view: &View) -> bool {
+    fn is_hidden(&self, leaving: &Leaving, view: &RuleInput) -> bool {
         let area = leaving.rect.area().max(f32::MIN_POSITIVE);
         let hides = |track: &Track| {
             track.id != leaving.track.id
-                && measure::seconds(view.at.since(track.last_seen)) <= SEEN_SECONDS
+                && distances::seconds(view.at.since(track.last_seen)) <= SEEN_SECONDS
                 && track.rect.intersection(&leaving.rect) >= HIDDEN_PART * area
                 && track.rect.foot().y >= leaving.spot.foot.y
                 && !self.stood_beside(leaving, track)
@@ -281,8 +281,7 @@ impl Watch {
     /// not hide it.
     fn stood_beside(&self, leaving: &Leaving, track: &Track) -> bool {
         let spot = self.things.get(track.id).and_then(|thing| thing.stand.spot());
-        let stood = |spot: &Spot| spot.since + NEIGHBOUR <= leaving.spot.latest;
-        track.id != leaving.track.id && spot.is_some_and(stood)
+        track.id != leaving.track.id && spot.is_some_and(|spot: &Spot| spot.since + NEIGHBOUR <= leaving.spot.latest)
     }
 }
 
@@ -291,7 +290,7 @@ impl Leaving {
         Self { spot, rect, label: track.label, track: track.clone(), at, empty_since: at, as_another }
     }
 
-    fn why(&self, view: &View, stood_seconds_min: f32) -> String {
+    fn why(&self, view: &RuleInput, stood_seconds_min: f32) -> String {
         let how = if self.as_another {
             "is gone, and one that began beside its place went off"
         } else {
@@ -303,7 +302,7 @@ impl Leaving {
 }
 
 impl Condition for Watch {
-    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
+    fn step(&mut self, view: &RuleInput, notes: &mut Notes) -> Vec<Finding> {
         let gone = self.things.begin(view.at, view.tracks);
         self.follow(view);
         self.look_for_starters(view, gone);
@@ -312,7 +311,7 @@ impl Condition for Watch {
         while let Some(mut leaving) = self.pending.pop_front() {
             let place: Point = leaving.spot.foot;
             let is_ours = view.place.contains(place) && view.wants(&leaving.track) && leaving.track.confirmed;
-            if !is_ours || measure::seconds(view.at.since(leaving.at)) > PENDING_SECONDS_MAX {
+            if !is_ours || distances::seconds(view.at.since(leaving.at)) > PENDING_SECONDS_MAX {
                 continue;
             }
             if let Some(id) = self.stands_there(&leaving, view)
@@ -324,8 +323,8 @@ impl Condition for Watch {
             if self.is_hidden(&leaving, view) {
                 leaving.empty_since = view.at;
             }
-            let seconds = measure::seconds(view.at.since(leaving.empty_since));
-            if !measure::is_enough(seconds, EMPTY_SECONDS) {
+            let seconds = distances::seconds(view.at.since(leaving.empty_since));
+            if !distances::is_enough(seconds, EMPTY_SECONDS) {
                 notes.say(&leaving.track, || {
                     format!("moved away; its place has been seen empty for {seconds:.1} s ({EMPTY_SECONDS:.1} s needed)")
                 });
@@ -333,8 +332,7 @@ impl Condition for Watch {
                 continue;
             }
             let why = leaving.why(view, self.params.stood_seconds_min);
-            let is_it = |track: &Track| track.id == leaving.track.id && track.confirmed && view.wants(track);
-            let here = view.tracks.iter().position(is_it);
+            let here = view.tracks.iter().position(|track: &Track| track.id == leaving.track.id && track.confirmed && view.wants(track));
             findings.push(match here {
                 Some(index) => Finding { subjects: vec![index], gone: Vec::new(), why },
                 None => Finding { subjects: Vec::new(), gone: vec![leaving.track], why },
@@ -359,10 +357,10 @@ impl Condition for Watch {
 /// Returns true if this track may be the subject that stood there, found again under a new id, or taken for the one
 /// that hid it.
 fn is_found_again(stood: &Stood, track: &Track) -> bool {
-    let length = measure::length(&stood.rect);
+    let length = distances::length(&stood.rect);
     track.last_seen > stood.spot.latest
         && is_like(track.label, stood.label)
-        && measure::apart(track.rect.foot(), stood.spot.foot) <= LENGTHS_THERE * length
+        && distances::apart(track.rect.foot(), stood.spot.foot) <= LENGTHS_THERE * length
 }
 
 /// Drops the oldest.

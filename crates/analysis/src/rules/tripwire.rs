@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::follow::Followed;
-use super::{Condition, Ending, Finding, Needs, Notes, Place, PlaceNeed, View};
+use super::track_state::TrackStates;
+use super::{Condition, Ending, Finding, Needs, Notes, RuleArea, AreaNeed, RuleInput};
 use base::geometry::{Point, Side, crossing};
 use base::track::{PathPoint, Track};
 use base::zone::Tripwire;
@@ -30,7 +30,7 @@ pub struct Params {
 
 impl Params {
     pub(super) fn needs(&self) -> Needs {
-        Needs { place: PlaceNeed::Tripwire, ..Needs::ANYWHERE }
+        Needs { place: AreaNeed::Tripwire, ..Needs::ANYWHERE }
     }
 }
 
@@ -61,7 +61,7 @@ impl Direction {
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
-    ways: Followed<Way>,
+    ways: TrackStates<Way>,
 }
 
 #[derive(Debug, Default)]
@@ -104,7 +104,7 @@ impl Start {
 
 impl Watch {
     pub(super) fn new(params: Params) -> Self {
-        Self { params, ways: Followed::new() }
+        Self { params, ways: TrackStates::new() }
     }
 }
 
@@ -130,9 +130,9 @@ impl Way {
 }
 
 impl Condition for Watch {
-    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
+    fn step(&mut self, view: &RuleInput, notes: &mut Notes) -> Vec<Finding> {
         self.ways.begin(view.at, view.tracks);
-        let Place::Tripwire(line) = view.place else { return Vec::new() };
+        let RuleArea::Tripwire(line) = view.place else { return Vec::new() };
         let mut findings = Vec::new();
         for (index, track) in view.tracks.iter().enumerate() {
             let (way, points) = self.ways.follow(track);

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::follow::Followed;
-use super::measure::{self, Gait};
-use super::{Condition, Ending, Finding, Needs, Notes, View};
+use super::track_state::TrackStates;
+use super::distances::{self, Gait};
+use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
 use base::detection::Label;
 use base::geometry::Point;
 use base::time::Monotonic;
@@ -91,7 +91,7 @@ impl TryFrom<[[f32; 2]; 2]> for Arrow {
 
     fn try_from([from, to]: [[f32; 2]; 2]) -> Result<Self, Self::Error> {
         let (from, to) = (Point::from(from), Point::from(to));
-        let length = measure::apart(from, to);
+        let length = distances::apart(from, to);
         (length.is_finite() && length >= 0.01)
             .then_some(Self { from, to })
             .ok_or("direction is no arrow: give two points that are apart")
@@ -107,12 +107,12 @@ impl From<Arrow> for [[f32; 2]; 2] {
 impl Arrow {
     /// Its vector, in picture heights.
     fn way(&self) -> [f32; 2] {
-        measure::way(self.from, self.to)
+        distances::way(self.from, self.to)
     }
 
     /// Position of a point along it, in picture heights.
     fn along(&self, point: Point) -> f32 {
-        let ([ax, ay], [px, py]) = (self.way(), measure::way(self.from, point));
+        let ([ax, ay], [px, py]) = (self.way(), distances::way(self.from, point));
         (ax * px + ay * py) / ax.hypot(ay)
     }
 }
@@ -121,7 +121,7 @@ impl Arrow {
 #[derive(Debug)]
 pub(super) struct Watch {
     params: Params,
-    ways: Followed<Way>,
+    ways: TrackStates<Way>,
 }
 
 #[derive(Debug, Default)]
@@ -180,7 +180,7 @@ impl Way {
             self.peak = None;
         }
         if !inside {
-            let since = self.inside_at.map(|at| measure::seconds(point.at.since(at)));
+            let since = self.inside_at.map(|at| distances::seconds(point.at.since(at)));
             if since.is_none_or(|seconds| seconds > GAP_SECONDS) {
                 self.peak = None;
             }
@@ -196,13 +196,13 @@ impl Way {
             }
         };
         self.since_peak.take(along(point));
-        let way = measure::way(peak.foot, point.foot);
+        let way = distances::way(peak.foot, point.foot);
         let heights = way[0].hypot(way[1]);
         Some(Against {
             way: heights,
             lengths: heights / length,
-            seconds: measure::seconds(point.at.since(peak.at)),
-            degrees: measure::angle_degrees(way, params.direction.way()),
+            seconds: distances::seconds(point.at.since(peak.at)),
+            degrees: distances::angle_degrees(way, params.direction.way()),
             steps: self.since_peak,
         })
     }
@@ -212,7 +212,7 @@ impl Params {
     fn is_met_by(&self, against: &Against) -> bool {
         against.lengths >= self.lengths_min
             && against.way >= WAY_MIN
-            && measure::is_enough(against.seconds, self.seconds_min)
+            && distances::is_enough(against.seconds, self.seconds_min)
             && against.lengths >= PACE_MIN * against.seconds
             && against.degrees >= self.angle_degrees_min
             && against.steps.are_its_own()
@@ -230,17 +230,17 @@ impl Params {
 
 impl Watch {
     pub(super) fn new(params: Params) -> Self {
-        Self { params, ways: Followed::new() }
+        Self { params, ways: TrackStates::new() }
     }
 }
 
 impl Condition for Watch {
-    fn step(&mut self, view: &View, notes: &mut Notes) -> Vec<Finding> {
+    fn step(&mut self, view: &RuleInput, notes: &mut Notes) -> Vec<Finding> {
         self.ways.begin(view.at, view.tracks);
         let params = &self.params;
         let mut findings = Vec::new();
         for (index, track) in view.tracks.iter().enumerate() {
-            let length = measure::length(&track.rect);
+            let length = distances::length(&track.rect);
             let (way, points) = self.ways.follow(track);
             let mut latest = None;
             for point in points {

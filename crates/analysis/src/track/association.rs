@@ -1,20 +1,10 @@
 //! Assigns detections to the tracks that they continue.
 
 use super::settings::Settings;
+use super::thresholds::*;
 use super::{Alive, Candidate, assignment};
 use base::detection::{Detection, Label};
 use base::time::Monotonic;
-
-/// Cost of a change of label, as a part of the worst that is allowed: a person who bends over a two-wheeler is not
-/// the two-wheeler, as long as both are seen.
-const OTHER_LABEL: f32 = 0.3;
-/// Pace above which a subject is on wheels, in own sizes a second, whatever the detector calls it by turns: a rider,
-/// a two-wheeler, a person.
-pub(super) const ON_WHEELS: f32 = 2.0;
-
-/// Minimum overlap (IoU) with a box at rest. A standing vehicle, in a row of others perhaps, is not continued by a
-/// person who bends over it. A standing person walks on at any time.
-const RESTING_IOU_MIN: f32 = 0.4;
 
 /// The stages, in this order; the first two for confirmed tracks, then for the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,44 +16,6 @@ pub(super) enum Stage {
     /// Sure detections by the distance of their centres.
     Near,
 }
-
-/// Cost of an unlike appearance, by overlap. Among tracks that may have the same box, the one that looks like it
-/// comes first. It bars none, since a subject that turns looks different.
-const UNLIKE: f32 = 1.5;
-/// The same by distance.
-const UNLIKE_NEAR: f32 = 0.6;
-
-/// Cost of a second without being seen, among such tracks.
-const LATE: f32 = 0.3;
-/// Maximum number of seconds that count.
-const LATE_SECONDS_MAX: f32 = 2.5;
-
-/// Gain of speed of a subject that comes nearer, beyond the prediction, as a part of the square of its pace (sizes a
-/// second, each second).
-const NEARING: f32 = 0.12;
-
-/// Minimum pace, in sizes a second, of a subject that does not go back at once. To fall behind its expected place by
-/// more than the limits below takes harder brakes than there are.
-const COMMITTED_PACE: f32 = 0.8;
-/// Minimum number of its inferences.
-const COMMITTED_HITS: u32 = 4;
-/// Distance by which it may fall behind, in sizes.
-const BEHIND_SIZES: f32 = 0.35;
-/// Addition to that distance, as a part of the expected way.
-const BEHIND_PART: f32 = 0.6;
-/// Maximum ratio of the seen and the expected size, and of the expected and the seen.
-const GROWN: f32 = 2.0;
-/// Addition to the first of the two for each second since the last sight.
-const GROWN_A_SECOND: f32 = 1.0;
-
-/// Minimum growth of a subject that may be larger than expected, as a part of its size a second.
-const OUTGROWN_GROWTH: f32 = 0.2;
-/// Maximum ratio of its seen and its expected size.
-const OUTGROWN_MAX: f32 = 3.5;
-/// Minimum part of its expected box that lies in the seen one.
-const OUTGROWN_WITHIN: f32 = 0.5;
-/// Overlap that counts if all of it does.
-const OUTGROWN_OVERLAP: f32 = 0.5;
 
 /// Pairs of track and detection by index.
 pub(super) fn pairs(

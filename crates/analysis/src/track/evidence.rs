@@ -124,15 +124,15 @@ mod tests {
     #[test]
     fn who_walks_is_somebody_also_if_never_sure() {
         let walks = |i: usize| 0.012 * i as f32;
-        assert!(enough_after([0.38; 20], walks).is_some_and(|looks| looks <= 6));
+        assert!(enough_after([0.38; 20], walks).is_some_and(|inferences| inferences <= 6));
         assert_eq!(enough_after([0.38; 200], |_| 0.0), None, "and what stays is not");
         assert_eq!(enough_after([0.27; 200], walks), None, "nor what is hardly seen");
     }
 
     #[test]
     fn who_stands_is_somebody_if_sure() {
-        assert!(enough_after([0.7; 9], |_| 0.0).is_some_and(|looks| looks <= 3));
-        assert!(enough_after([0.55; 9], |_| 0.0).is_some_and(|looks| looks <= 4));
+        assert!(enough_after([0.7; 9], |_| 0.0).is_some_and(|inferences| inferences <= 3));
+        assert!(enough_after([0.55; 9], |_| 0.0).is_some_and(|inferences| inferences <= 4));
     }
 
     #[test]
@@ -149,7 +149,9 @@ mod tests {
         let stain = [0.31, 0.27, 0.36, 0.41, 0.45, 0.47, 0.41, 0.37, 0.46, 0.50, 0.45];
         let hours = || stain.iter().copied().cycle().take(20_000);
         assert_eq!(is_one_after(Label::Car, hours(), |_| 0.0), None);
-        assert!(is_one_after(Label::Car, hours(), |i| 0.012 * i as f32).is_some_and(|looks| looks < 12));
+        assert!(
+            is_one_after(Label::Car, hours(), |i| 0.012 * i as f32).is_some_and(|inferences| inferences < 12)
+        );
         assert!(is_one_after(Label::Car, [0.47, 0.44, 0.6], |_| 0.0).is_some());
     }
 }

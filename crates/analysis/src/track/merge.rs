@@ -1,31 +1,8 @@
 //! Merges a rider and the vehicle he rides into one subject.
 
+use super::thresholds::*;
 use base::detection::{Detection, Label};
 use base::geometry::Rect;
-
-/// Boxes of two labels that overlap by more than this (IoU) are around the same subject.
-const ALIAS_IOU: f32 = 0.65;
-/// Minimum ratio of height to width of a narrow car, in parts of the picture's sides: a quarter higher than wide on a
-/// picture of 16:9, more on others. A narrow car may be a two-wheeler, seen from before or behind; or a car that
-/// comes near, is cut by the picture's edge or stands behind another one. It is a two-wheeler if the network calls it
-/// that as well, in a box that overlaps by `NARROW_IOU`, or if a person sits on it. Of narrow cars on labelled
-/// pictures of six sources that are one or the other, 114 of 131 are two-wheelers with such evidence, and 15 of 149
-/// without it.
-const NARROW: f32 = 2.2;
-/// Minimum overlap (IoU) of two boxes of such a two-wheeler.
-const NARROW_IOU: f32 = 0.5;
-/// Minimum rider score, as a fraction of the group box score. Such riders stand for themselves.
-const GROUP_SCORE: f32 = 0.6;
-/// Minimum part of a rider's box that lies within the group box.
-const GROUP_WITHIN: f32 = 0.7;
-/// Minimum rider height, as a fraction of the group box height.
-const GROUP_HEIGHT: f32 = 0.4;
-/// Maximum rider width, as a fraction of the group box width.
-const GROUP_WIDTH: f32 = 0.75;
-/// Minimum distance of two riders' feet, as a fraction of the group box height.
-const GROUP_FEET: f32 = 0.3;
-/// Maximum part of either rider's box that lies in the other.
-const GROUP_SHARED: f32 = 0.2;
 
 /// Returns one detection for each subject. `riders_included` says if the network's two-wheelers include their riders.
 pub fn subjects(detections: &[Detection], riders_included: bool) -> Vec<Detection> {
@@ -87,6 +64,11 @@ fn without_groups(detections: &[Detection]) -> Vec<Detection> {
 
 /// Calls narrow cars two-wheelers where there is evidence for it, and leaves out other names of a surer box's
 /// subject. A rider is no other name of the vehicle he rides.
+///
+/// A narrow car may be a two-wheeler, seen from before or behind. It may also be a car that comes near, is cut by the
+/// picture's edge or stands behind another one. It is a two-wheeler if the network calls it that as well, in a box that
+/// overlaps by [`NARROW_IOU`], or if a person sits on it. Of narrow cars on labelled pictures of six sources that are
+/// one or the other, 114 of 131 are two-wheelers with such evidence, and 15 of 149 without it.
 fn without_aliases(detections: &[Detection]) -> Vec<Detection> {
     let is_two_wheeler = |d: &Detection| {
         d.label == Label::Car

@@ -14,6 +14,7 @@ mod evidence;
 mod kalman;
 mod merge;
 mod settings;
+mod thresholds;
 
 use base::appearance::Appearance;
 use base::detection::{Detection, Label};
@@ -27,6 +28,7 @@ use evidence::Evidence;
 use kalman::Motion;
 pub use merge::subjects;
 pub use settings::Settings;
+use thresholds::*;
 
 /// The tracks of one camera.
 #[derive(Debug, Clone)]
@@ -51,7 +53,7 @@ struct Alive {
     /// Seen in the inference that is being processed.
     seen: bool,
     /// Latest time at which an inference covered its expected place.
-    looked_at: Monotonic,
+    inferred_at: Monotonic,
     /// Time for which such inferences have not found it.
     missed_seconds: f32,
     /// Latest time at which it is known to be there: seen, or at rest where nothing moved.
@@ -75,51 +77,18 @@ struct Candidate {
 
 /// The whole picture, as the part seen by an inference.
 const WHOLE: Rect = Rect::new(0.0, 0.0, 1.0, 1.0);
-/// Minimum pace of a rider who streams past a new one, in sizes a second.
-const FLOW_PACE: f32 = 1.0;
-/// Maximum distance of such a rider, in sizes.
-const FLOW_SIZES: f32 = 2.0;
-/// Maximum ratio of the two sizes that is counted.
-const FLOW_LARGER: f32 = 3.0;
-/// Minimum length of the paces' vector sum, as a part of the sum of their lengths, at which the riders agree.
-const FLOW_AGREE: f32 = 0.8;
-/// Minimum time over which a track's movement is measured.
-const TRAVELLED_SECONDS: f32 = 0.9;
-/// Minimum part of a box at rest that motion must cover to be its own.
-const STIRRED: f32 = 0.03;
-/// Overlap (IoU) with a track seen in the same inference above which a box is a second one of the same subject.
-const SECOND_OVERLAP: f32 = 0.5;
-/// The same for an unsure box.
-const SECOND_OVERLAP_UNSURE: f32 = 0.25;
-/// Score below which a box is unsure.
-const SECOND_SCORE: f32 = 0.6;
-/// Minimum part of a two-wheeler's box that lies in another one, for it to be that one without its rider.
-const PART: f32 = 0.6;
-/// Maximum height of its box, as a part of the other's.
-const PART_HEIGHT: f32 = 0.8;
-/// Maximum distance of the two feet, as a part of the other's height.
-const PART_FOOT: f32 = 0.2;
-/// Minimum part of the scores that say two-wheeler, against person, for a track that was faster than a walk to be a
-/// rider whose machine is not always found. A person who stands or bends beside a parked one is as often called by
-/// its name.
-const RIDER_PART: f32 = 0.3;
-/// Part of a box that lies in another one above which it shows others too.
-const SHARED: f32 = 0.3;
-/// Rate at which an appearance is learnt from the other boxes.
-const LEARN: f32 = 0.3;
-
 impl Tracker {
     /// Creates a tracker without tracks.
     pub fn new(settings: Settings) -> Self {
         Self { settings, epoch: None, at: Monotonic::default(), next_id: 1, alive: Vec::new() }
     }
 
-    /// Processes an inference on the whole picture: [`Tracker::look`].
-    pub fn update(&mut self, at: Monotonic, epoch: Epoch, detections: &[Detection]) -> Vec<Track> {
-        self.look(at, epoch, &[WHOLE], detections, &[])
+    /// Processes an inference on the whole picture: [`Tracker::take_inference`].
+    pub fn take_whole(&mut self, at: Monotonic, epoch: Epoch, detections: &[Detection]) -> Vec<Track> {
+        self.take_inference(at, epoch, &[WHOLE], detections, &[])
     }
 
-    /// Processes the detections of one inference at time `at`, which saw the parts `looked_at` of the picture.
+    /// Processes the detections of one inference at time `at`, which saw the parts `inferred_at` of the picture.
     /// Returns all tracks that live after it: confirmed or not, seen in this inference (`last_seen == at`) or only
     /// predicted. A track whose expected box does not lie within one of these parts is not missed there.
     /// `appearances` are those of the detections, in their order; where there are fewer, those of the others are
@@ -127,11 +96,11 @@ impl Tracker {
     ///
     /// A new epoch drops all tracks; ids go on counting. Detections that are not finite, have no area on the picture,
     /// or score below [`Settings::score_low`] are ignored; at most [`Settings::detections_max`] are used, best first.
-    pub fn look(
+    pub fn take_inference(
         &mut self,
         at: Monotonic,
         epoch: Epoch,
-        looked_at: &[Rect],
+        inferred_at: &[Rect],
         detections: &[Detection],
         appearances: &[Appearance],
     ) -> Vec<Track> {
@@ -139,7 +108,7 @@ impl Tracker {
         let expected: Vec<bool> = self
             .alive
             .iter()
-            .map(|alive| looked_at.iter().any(|part| lies_in(&alive.track.rect, part)))
+            .map(|alive| inferred_at.iter().any(|part| lies_in(&alive.track.rect, part)))
             .collect();
         let candidates = self.candidates(detections, appearances);
         let left = self.associate(at, candidates);
@@ -160,7 +129,7 @@ impl Tracker {
 
     /// Processes a frame at time `at` without inference, in which `moving` moved. Tracks go on as predicted; one that
     /// is at rest, and that nothing stirred, stands there still. Returns all tracks that live.
-    pub fn glance(&mut self, at: Monotonic, epoch: Epoch, moving: &[Rect]) -> Vec<Track> {
+    pub fn take_motion(&mut self, at: Monotonic, epoch: Epoch, moving: &[Rect]) -> Vec<Track> {
         let at = self.advance(at, epoch, Some(moving));
         self.alive.retain(|alive| alive.lives(at, &self.settings));
         self.tracks()
@@ -322,7 +291,7 @@ impl Tracker {
             rode: false,
             hits: 0,
             seen: true,
-            looked_at: at,
+            inferred_at: at,
             missed_seconds: 0.0,
             known_at: at,
             held: false,
@@ -351,13 +320,13 @@ impl Alive {
             (own, now) => *own = now,
         }
         (self.seen, self.missed_seconds, self.held) = (true, 0.0, false);
-        (self.looked_at, self.known_at) = (at, at);
+        (self.inferred_at, self.known_at) = (at, at);
         for (vote, label) in self.votes.iter_mut().zip(Label::ALL) {
             *vote += if label == detection.label { detection.score } else { 0.0 };
         }
         self.track.path.push(PathPoint { at, foot: detection.rect.foot() });
         thin(&mut self.track.path, settings.path_points_max);
-        self.rode |= self.travelled().is_some_and(|pace| pace >= association::ON_WHEELS);
+        self.rode |= self.travelled().is_some_and(|pace| pace >= ON_WHEELS);
         let label = self.named();
         let track = &mut self.track;
         track.label = label;
@@ -406,10 +375,10 @@ impl Alive {
 
     /// Records an inference at its place that did not find it.
     fn miss(&mut self, at: Monotonic, settings: &Settings) {
-        let since = at.since(self.looked_at).as_secs_f32();
+        let since = at.since(self.inferred_at).as_secs_f32();
         self.missed_seconds += since.min(settings.miss_seconds_max);
         self.evidence.missed();
-        self.looked_at = at;
+        self.inferred_at = at;
     }
 
     /// A track that no inference has covered since it moved is not at rest.
@@ -420,8 +389,9 @@ impl Alive {
     /// At rest where nothing moves, and not missed there.
     fn is_still(&self, moving: &[Rect], settings: &Settings) -> bool {
         let rect = &self.track.rect;
-        let stirs = |region: &Rect| region.intersection(rect) > STIRRED * rect.area();
-        self.missed_seconds == 0.0 && self.is_at_rest(settings) && !moving.iter().any(stirs)
+        self.missed_seconds == 0.0
+            && self.is_at_rest(settings)
+            && !moving.iter().any(|region: &Rect| region.intersection(rect) > STIRRED * rect.area())
     }
 
     /// Keeps it where it was last seen.
@@ -451,7 +421,7 @@ impl Alive {
             confirmed: self.track.confirmed,
             at_rest: self.is_at_rest(settings),
             missed: self.missed_seconds > 0.0,
-            looked_at: self.looked_at,
+            inferred_at: self.inferred_at,
         }
     }
 

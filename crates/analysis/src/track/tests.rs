@@ -25,18 +25,18 @@ fn a_track_is_confirmed_by_looks_over_time_and_lost_after_a_while() {
     let mut tracker = Tracker::new(Settings::default());
     let person = [seen(Label::Person, 0.9, upright(0.5, 0.5))];
     let confirmed: Vec<bool> =
-        [0.0, 0.2, 0.4].map(|t| tracker.update(at(t), EPOCH, &person)[0].confirmed).into();
+        [0.0, 0.2, 0.4].map(|t| tracker.take_whole(at(t), EPOCH, &person)[0].confirmed).into();
     assert_eq!(confirmed, [false, false, true]);
-    assert_eq!(tracker.update(at(1.2), EPOCH, &[]).len(), 1, "lives on unseen");
-    assert_eq!(tracker.update(at(2.0), EPOCH, &[]).len(), 1, "lives on unseen");
-    let back = tracker.update(at(2.2), EPOCH, &person);
+    assert_eq!(tracker.take_whole(at(1.2), EPOCH, &[]).len(), 1, "lives on unseen");
+    assert_eq!(tracker.take_whole(at(2.0), EPOCH, &[]).len(), 1, "lives on unseen");
+    let back = tracker.take_whole(at(2.2), EPOCH, &person);
     assert_eq!((back.len(), back[0].id, back[0].last_seen), (1, TrackId(1), at(2.2)));
-    let left = [3.0, 3.8, 4.6, 4.8].map(|t| tracker.update(at(t), EPOCH, &[]).len());
+    let left = [3.0, 3.8, 4.6, 4.8].map(|t| tracker.take_whole(at(t), EPOCH, &[]).len());
     assert_eq!(left, [1, 1, 1, 0]);
-    assert_eq!(tracker.update(at(5.0), EPOCH, &person)[0].id, TrackId(2));
+    assert_eq!(tracker.take_whole(at(5.0), EPOCH, &person)[0].id, TrackId(2));
     let burst: Vec<bool> = {
         let mut tracker = Tracker::new(Settings::default());
-        [0.0, 0.01, 0.02, 0.03].map(|t| tracker.update(at(t), EPOCH, &person)[0].confirmed).into()
+        [0.0, 0.01, 0.02, 0.03].map(|t| tracker.take_whole(at(t), EPOCH, &person)[0].confirmed).into()
     };
     assert!(!burst.contains(&true), "many looks at one moment confirm nothing");
 }
@@ -45,16 +45,16 @@ fn a_track_is_confirmed_by_looks_over_time_and_lost_after_a_while() {
 fn two_looks_far_apart_confirm_where_looks_are_rare() {
     let mut tracker = Tracker::new(Settings::default());
     let person = [seen(Label::Person, 0.9, upright(0.5, 0.5))];
-    let confirmed = [0.0, 1.0].map(|t| tracker.update(at(t), EPOCH, &person)[0].confirmed);
+    let confirmed = [0.0, 1.0].map(|t| tracker.take_whole(at(t), EPOCH, &person)[0].confirmed);
     assert_eq!(confirmed, [false, true]);
     let mut tracker = Tracker::new(Settings::default());
     let weak = [seen(Label::Person, 0.2, upright(0.5, 0.5))];
-    assert!(!tracker.update(at(0.0), EPOCH, &person)[0].confirmed);
-    let tracks = tracker.update(at(0.6), EPOCH, &[seen(Label::Person, 0.5, upright(0.5, 0.5))]);
+    assert!(!tracker.take_whole(at(0.0), EPOCH, &person)[0].confirmed);
+    let tracks = tracker.take_whole(at(0.6), EPOCH, &[seen(Label::Person, 0.5, upright(0.5, 0.5))]);
     assert!(tracks[0].confirmed, "both are sure");
     let mut tracker = Tracker::new(Settings::default());
-    tracker.update(at(0.0), EPOCH, &[seen(Label::Person, 0.5, upright(0.5, 0.5))]);
-    assert!(!tracker.update(at(0.6), EPOCH, &weak)[0].confirmed, "one of them is weak");
+    tracker.take_whole(at(0.0), EPOCH, &[seen(Label::Person, 0.5, upright(0.5, 0.5))]);
+    assert!(!tracker.take_whole(at(0.6), EPOCH, &weak)[0].confirmed, "one of them is weak");
 }
 
 /// A confirmed car that has stood for two seconds.
@@ -62,7 +62,7 @@ fn parked() -> (Tracker, Rect) {
     let mut tracker = Tracker::new(Settings::default());
     let rect = Rect::new(0.2, 0.4, 0.2, 0.2);
     for i in 0..=10 {
-        tracker.update(at(i as f32 * 0.2), EPOCH, &[seen(Label::Car, 0.8, rect)]);
+        tracker.take_whole(at(i as f32 * 0.2), EPOCH, &[seen(Label::Car, 0.8, rect)]);
     }
     (tracker, rect)
 }
@@ -74,15 +74,15 @@ fn what_nobody_looked_at_is_neither_missed_nor_confirmed() {
     let elsewhere = [Rect::new(0.5, 0.0, 0.5, 1.0)];
     // Half of its box lies in this part.
     let beside = [Rect::new(0.3, 0.0, 0.7, 1.0)];
-    tracker.update(at(0.0), EPOCH, &person);
+    tracker.take_whole(at(0.0), EPOCH, &person);
     for i in 1..20 {
         let part = if i % 2 == 0 { &elsewhere } else { &beside };
-        let tracks = tracker.look(at(i as f32 * 0.2), EPOCH, part, &[], &[]);
+        let tracks = tracker.take_inference(at(i as f32 * 0.2), EPOCH, part, &[], &[]);
         assert_eq!((tracks.len(), tracks[0].confirmed), (1, false), "look {i}");
         assert!(!tracker.forecast(at(i as f32 * 0.2))[0].missed);
     }
     let there = [Rect::new(0.2, 0.3, 0.3, 0.4)];
-    let left = [4.0, 4.2, 4.4].map(|t| tracker.look(at(t), EPOCH, &there, &[], &[]).len());
+    let left = [4.0, 4.2, 4.4].map(|t| tracker.take_inference(at(t), EPOCH, &there, &[], &[]).len());
     assert_eq!(left, [0, 0, 0], "a second without it, and it was not confirmed");
 }
 
@@ -93,7 +93,7 @@ fn what_is_at_rest_stands_there_until_it_is_stirred() {
     assert!(forecast.at_rest && forecast.confirmed, "{forecast:?}");
     let other = Rect::new(0.7, 0.7, 0.1, 0.1);
     for i in 11..3000 {
-        let tracks = tracker.glance(at(i as f32 * 0.2), EPOCH, &[other]);
+        let tracks = tracker.take_motion(at(i as f32 * 0.2), EPOCH, &[other]);
         assert_eq!((tracks.len(), tracks[0].last_seen), (1, at(2.0)));
         let path = &tracks[0].path;
         assert_eq!((path.len(), path[path.len() - 1].at), (12, at(i as f32 * 0.2)), "its stay goes on");
@@ -102,24 +102,24 @@ fn what_is_at_rest_stands_there_until_it_is_stirred() {
     // Something moves in its place, and there is no inference: it is uncertain from then on.
     let stirred = [Rect::new(0.25, 0.45, 0.1, 0.1)];
     let mut lived = 0;
-    while !tracker.glance(at(600.0 + lived as f32 * 0.2), EPOCH, &stirred).is_empty() {
+    while !tracker.take_motion(at(600.0 + lived as f32 * 0.2), EPOCH, &stirred).is_empty() {
         lived += 1;
         assert!(lived < 100);
     }
-    assert!((59..=62).contains(&lived), "{lived} glances");
+    assert!((59..=62).contains(&lived), "{lived} motion checks");
 }
 
 #[test]
 fn one_weak_moment_of_the_detector_ends_nothing_that_stood_for_minutes() {
     let (mut tracker, rect) = parked();
     for i in 11..600 {
-        tracker.glance(at(i as f32 * 0.2), EPOCH, &[]);
+        tracker.take_motion(at(i as f32 * 0.2), EPOCH, &[]);
     }
-    assert_eq!(tracker.update(at(120.0), EPOCH, &[]).len(), 1, "a single look counts for a second");
+    assert_eq!(tracker.take_whole(at(120.0), EPOCH, &[]).len(), 1, "a single look counts for a second");
     assert!(tracker.forecast(at(120.0))[0].missed, "so that somebody looks again");
-    let path_before = tracker.glance(at(120.2), EPOCH, &[])[0].path.clone();
+    let path_before = tracker.take_motion(at(120.2), EPOCH, &[])[0].path.clone();
     assert!(path_before.last().unwrap().at < at(120.0), "a missed one is not taken to be there");
-    let tracks = tracker.update(at(120.4), EPOCH, &[seen(Label::Car, 0.8, rect)]);
+    let tracks = tracker.take_whole(at(120.4), EPOCH, &[seen(Label::Car, 0.8, rect)]);
     assert_eq!((tracks.len(), tracks[0].id), (1, TrackId(1)));
 }
 
@@ -129,20 +129,20 @@ fn what_moves_unlooked_at_is_not_at_rest_and_is_given_up() {
     let mover = |t: f32| [seen(Label::Person, 0.9, upright(0.2 + 0.01 * t, 0.5))];
     for i in 0..4 {
         let t = i as f32 * 0.2;
-        tracker.update(at(t), EPOCH, &mover(t));
+        tracker.take_whole(at(t), EPOCH, &mover(t));
     }
-    assert_eq!(tracker.glance(at(8.0), EPOCH, &[]).len(), 1);
+    assert_eq!(tracker.take_motion(at(8.0), EPOCH, &[]).len(), 1);
     assert!(!tracker.forecast(at(8.0))[0].at_rest);
-    assert_eq!(tracker.glance(at(13.0), EPOCH, &[]), []);
+    assert_eq!(tracker.take_motion(at(13.0), EPOCH, &[]), []);
 }
 
 #[test]
 fn weak_detections_continue_a_track_and_start_none() {
     let mut tracker = Tracker::new(Settings::default());
     let weak = [seen(Label::Person, 0.2, upright(0.5, 0.5))];
-    assert_eq!(tracker.update(at(0.0), EPOCH, &weak), []);
-    tracker.update(at(0.2), EPOCH, &[seen(Label::Person, 0.9, upright(0.5, 0.5))]);
-    let tracks = tracker.update(at(0.4), EPOCH, &weak);
+    assert_eq!(tracker.take_whole(at(0.0), EPOCH, &weak), []);
+    tracker.take_whole(at(0.2), EPOCH, &[seen(Label::Person, 0.9, upright(0.5, 0.5))]);
+    let tracks = tracker.take_whole(at(0.4), EPOCH, &weak);
     assert_eq!((tracks.len(), tracks[0].last_seen, tracks[0].score), (1, at(0.4), 0.2));
 }
 
@@ -159,9 +159,9 @@ fn garbage_starts_no_track() {
         seen(Label::Person, 0.9, Rect { x: 1.5, ..good }),
     ];
     let mut tracker = Tracker::new(Settings::default());
-    assert_eq!(tracker.update(at(0.0), EPOCH, &garbage), []);
+    assert_eq!(tracker.take_whole(at(0.0), EPOCH, &garbage), []);
     let outside = Rect::new(0.9, 0.9, 0.5, 0.5);
-    let tracks = tracker.update(at(0.2), EPOCH, &[seen(Label::Person, 7.0, outside)]);
+    let tracks = tracker.take_whole(at(0.2), EPOCH, &[seen(Label::Person, 7.0, outside)]);
     assert_eq!(
         (tracks[0].score, tracks[0].rect.right() <= 1.0),
         (1.0, true),
@@ -173,8 +173,8 @@ fn garbage_starts_no_track() {
 fn a_new_epoch_starts_afresh_with_new_ids() {
     let mut tracker = Tracker::new(Settings::default());
     let person = [seen(Label::Person, 0.9, upright(0.5, 0.5))];
-    assert_eq!(tracker.update(at(9.0), EPOCH, &person)[0].id, TrackId(1));
-    let tracks = tracker.update(at(0.5), Epoch(2), &person);
+    assert_eq!(tracker.take_whole(at(9.0), EPOCH, &person)[0].id, TrackId(1));
+    let tracks = tracker.take_whole(at(0.5), Epoch(2), &person);
     assert_eq!((tracks.len(), tracks[0].id, tracks[0].first_seen), (1, TrackId(2), at(0.5)));
 }
 
@@ -187,11 +187,11 @@ fn labels_are_voted_on_within_their_group() {
             .into_iter()
             .enumerate()
     {
-        let tracks = tracker.update(at(i as f32 * 0.2), EPOCH, &[seen(label, score, rect)]);
+        let tracks = tracker.take_whole(at(i as f32 * 0.2), EPOCH, &[seen(label, score, rect)]);
         assert_eq!(tracks.len(), 1);
         assert_eq!(tracks[0].label, if i == 0 { Label::LargeVehicle } else { Label::Car });
     }
-    let with_person = tracker.update(at(0.8), EPOCH, &[seen(Label::Person, 0.9, rect)]);
+    let with_person = tracker.take_whole(at(0.8), EPOCH, &[seen(Label::Person, 0.9, rect)]);
     assert_eq!(with_person.len(), 2, "a person does not continue a car");
 }
 
@@ -203,7 +203,7 @@ fn two_who_cross_keep_their_ids() {
         t += step;
         let left = seen(Label::Person, 0.9, upright(0.1 + 0.1 * t, 0.50));
         let right = seen(Label::Person, 0.9, upright(0.9 - 0.1 * t, 0.51));
-        let tracks = tracker.update(at(t), EPOCH, &[left, right]);
+        let tracks = tracker.take_whole(at(t), EPOCH, &[left, right]);
         let nearest = |rect: &Rect| {
             tracks.iter().max_by(|a, b| a.rect.iou(rect).total_cmp(&b.rect.iou(rect))).unwrap().id
         };
@@ -220,7 +220,7 @@ fn a_second_box_of_somebody_starts_no_track() {
         for i in 0..10 {
             let one = seen(Label::TwoWheeler, 0.9, upright(x, y));
             let two = seen(Label::TwoWheeler, score, upright(x + apart, y));
-            tracker.update(at(i as f32 * 0.2), EPOCH, &[one, two][..if i < 4 { 1 } else { 2 }]);
+            tracker.take_whole(at(i as f32 * 0.2), EPOCH, &[one, two][..if i < 4 { 1 } else { 2 }]);
         }
         tracker.forecast(at(1.8)).len()
     };
@@ -235,7 +235,7 @@ fn a_second_box_of_somebody_starts_no_track() {
         for i in 0..10 {
             let one = seen(Label::TwoWheeler, 0.9, upright(0.5, 0.5));
             let two = seen(Label::TwoWheeler, 0.9, Rect::new(0.477, y, 0.046, 0.07));
-            tracker.update(at(i as f32 * 0.2), EPOCH, &[one, two][..if i < 4 { 1 } else { 2 }]);
+            tracker.take_whole(at(i as f32 * 0.2), EPOCH, &[one, two][..if i < 4 { 1 } else { 2 }]);
         }
         tracker.forecast(at(1.8)).len()
     };
@@ -257,7 +257,7 @@ fn who_begins_in_a_stream_goes_as_the_stream_does() {
             // From the seventh inference on two more are seen, each a little behind.
             let followers = (i >= 7).then(|| [rider(t - 0.24), rider(t - 0.48)]);
             let all: Vec<Detection> = first.into_iter().chain(followers.into_iter().flatten()).collect();
-            let tracks = tracker.update(at(t), EPOCH, &all);
+            let tracks = tracker.take_whole(at(t), EPOCH, &all);
             kept = tracks
                 .iter()
                 .filter(|track| track.last_seen == at(t) && track.first_seen <= at(1.41))
@@ -279,7 +279,7 @@ fn who_is_on_wheels_goes_on_whatever_it_is_called() {
         // Inference by inference 1.5 widths further; from the fifth on half a width too far and too short by turns.
         let aside = [0.0, if i % 2 == 0 { 0.02 } else { -0.02 }][usize::from(i >= 4)];
         let rect = upright(0.1 + 0.3 * t + aside, 0.5);
-        let tracks = tracker.update(at(t), EPOCH, &[seen(label, 0.8, rect)]);
+        let tracks = tracker.take_whole(at(t), EPOCH, &[seen(label, 0.8, rect)]);
         assert_eq!((tracks.len(), tracks[0].id), (1, TrackId(1)), "look {i}");
     }
 }
@@ -289,13 +289,13 @@ fn a_newcomer_takes_nobodys_detection() {
     let mut tracker = Tracker::new(Settings::default());
     let rider = |t: f32| seen(Label::TwoWheeler, 0.8, upright(0.2 + 0.1 * t, 0.5));
     for i in 0..6 {
-        tracker.update(at(i as f32 * 0.2), EPOCH, &[rider(i as f32 * 0.2)]);
+        tracker.take_whole(at(i as f32 * 0.2), EPOCH, &[rider(i as f32 * 0.2)]);
     }
     // Another rider is seen once beside it, almost at the rider's next box.
     let newcomer = seen(Label::TwoWheeler, 0.8, upright(0.2 + 0.1 * 1.2 + 0.035, 0.5));
-    tracker.update(at(1.2), EPOCH, &[rider(1.2), newcomer]);
+    tracker.take_whole(at(1.2), EPOCH, &[rider(1.2), newcomer]);
     let late = seen(Label::TwoWheeler, 0.8, upright(0.2 + 0.1 * 1.4 + 0.012, 0.5));
-    let tracks = tracker.update(at(1.4), EPOCH, &[late]);
+    let tracks = tracker.take_whole(at(1.4), EPOCH, &[late]);
     let seen_now: Vec<TrackId> = tracks.iter().filter(|t| t.last_seen == at(1.4)).map(|t| t.id).collect();
     assert_eq!(seen_now, [TrackId(1)], "who is confirmed chooses first");
 }
@@ -310,9 +310,9 @@ fn a_rider_keeps_his_id_behind_a_bus() {
         let rider = seen(Label::TwoWheeler, 0.8, upright(0.1 + 0.12 * t, 0.52));
         let is_hidden = (0.33..0.57).contains(&rider.rect.centre().x);
         let tracks = if is_hidden {
-            tracker.update(at(t), EPOCH, &[bus])
+            tracker.take_whole(at(t), EPOCH, &[bus])
         } else {
-            tracker.update(at(t), EPOCH, &[bus, rider])
+            tracker.take_whole(at(t), EPOCH, &[bus, rider])
         };
         let here = tracks.iter().filter(|track| track.label == Label::TwoWheeler && track.last_seen == at(t));
         ids.extend(here.map(|track| track.id));
@@ -327,7 +327,7 @@ fn a_fast_small_subject_is_followed_though_its_boxes_never_overlap() {
         let t = i as f32 * 0.2;
         // Five box widths per second.
         let tracks =
-            tracker.update(at(t), EPOCH, &[seen(Label::TwoWheeler, 0.8, upright(0.1 + 0.3 * t, 0.5))]);
+            tracker.take_whole(at(t), EPOCH, &[seen(Label::TwoWheeler, 0.8, upright(0.1 + 0.3 * t, 0.5))]);
         assert_eq!((tracks.len(), tracks[0].id), (1, TrackId(1)), "look {i}");
     }
 }
@@ -336,7 +336,7 @@ fn a_fast_small_subject_is_followed_though_its_boxes_never_overlap() {
 fn a_path_stays_short_and_keeps_its_ends() {
     let mut tracker = Tracker::new(Settings::default());
     for i in 0..1000 {
-        let tracks = tracker.update(
+        let tracks = tracker.take_whole(
             at(i as f32 * 0.1),
             EPOCH,
             &[seen(Label::Person, 0.9, upright(0.2 + 0.0005 * i as f32, 0.5))],
@@ -377,9 +377,9 @@ proptest! {
         for (millis, epoch, detections, parts) in looks {
             now = now + Duration::from_millis(millis);
             let tracks = match parts {
-                Some(moving) if detections.is_empty() => tracker.glance(now, Epoch(epoch), &moving),
-                Some(parts) => tracker.look(now, Epoch(epoch), &parts, &detections, &[]),
-                None => tracker.update(now, Epoch(epoch), &detections),
+                Some(moving) if detections.is_empty() => tracker.take_motion(now, Epoch(epoch), &moving),
+                Some(parts) => tracker.take_inference(now, Epoch(epoch), &parts, &detections, &[]),
+                None => tracker.take_whole(now, Epoch(epoch), &detections),
             };
             for forecast in tracker.forecast(now + Duration::from_millis(millis)) {
                 prop_assert!(<[f32; 4]>::from(forecast.rect).iter().all(|v| (0.0..=1.0001).contains(v)));
@@ -416,7 +416,7 @@ proptest! {
             if !(0.06..0.94).contains(&x) || !(0.06..0.94).contains(&y) {
                 break;
             }
-            let tracks = tracker.update(now, EPOCH, &[seen(Label::TwoWheeler, 0.9, upright(x, y))]);
+            let tracks = tracker.take_whole(now, EPOCH, &[seen(Label::TwoWheeler, 0.9, upright(x, y))]);
             prop_assert_eq!(tracks.len(), 1);
             prop_assert_eq!(tracks[0].id, TrackId(1));
         }
@@ -437,9 +437,9 @@ fn who_passes_in_front_is_told_by_colours() {
         let mut tracker = Tracker::new(Settings::default());
         let boxes = [0.49, 0.51].map(|x| seen(Label::Person, 0.9, upright(x, 0.5)));
         for i in 0..5 {
-            tracker.look(at(i as f32 * 0.2), EPOCH, &[WHOLE], &boxes, before);
+            tracker.take_inference(at(i as f32 * 0.2), EPOCH, &[WHOLE], &boxes, before);
         }
-        let tracks = tracker.look(at(1.0), EPOCH, &[WHOLE], &boxes, after);
+        let tracks = tracker.take_inference(at(1.0), EPOCH, &[WHOLE], &boxes, after);
         boxes.map(|seen| {
             let is_it =
                 |track: &&Track| (track.path.last().unwrap().foot.x - seen.rect.foot().x).abs() < 1e-4;
@@ -489,7 +489,7 @@ fn who_comes_near_keeps_one_id() {
                 let off = 0.03 * shown.h * (i as f32 * 2.1).sin();
                 let seen_there = Rect::new(shown.x + off, shown.y - off, shown.w, shown.h + off).clamped();
                 let seen = (i % 6 != 5).then(|| seen(Label::Car, 0.7, seen_there));
-                let tracks = tracker.update(at(t), EPOCH, seen.as_slice());
+                let tracks = tracker.take_whole(at(t), EPOCH, seen.as_slice());
                 ids.extend(tracks.iter().filter(|track| track.last_seen == at(t)).map(|track| track.id));
                 looks += 1;
             }
@@ -513,10 +513,12 @@ fn an_identity_does_not_go_back_with_who_comes_the_other_way() {
         if t < 1.9 {
             boxes.push(seen(Label::Car, 0.8, leaving));
         }
-        let tracks = tracker.update(at(t), EPOCH, &boxes);
+        let tracks = tracker.take_whole(at(t), EPOCH, &boxes);
         if i == 5 {
-            let is_it = |track: &&Track| (track.rect.x - leaving.x).abs() < 0.02;
-            first = tracks.iter().find(is_it).map(|track| track.id);
+            first = tracks
+                .iter()
+                .find(|track: &&Track| (track.rect.x - leaving.x).abs() < 0.02)
+                .map(|track| track.id);
         }
         let own = tracks.iter().find(|track| Some(track.id) == first && track.last_seen == at(t));
         let feet: Vec<f32> = own.map_or(Vec::new(), |track| track.path.iter().map(|p| p.foot.x).collect());
@@ -534,7 +536,7 @@ fn a_rider_is_a_two_wheeler_also_where_his_machine_is_seldom_found() {
         for i in 0..20 {
             let t = i as f32 * 0.2;
             let (what, score) = if i % every == 1 { (Label::TwoWheeler, 0.5) } else { (Label::Person, 0.55) };
-            let tracks = tracker.update(at(t), EPOCH, &[seen(what, score, upright(0.2 + pace * t, 0.5))]);
+            let tracks = tracker.take_whole(at(t), EPOCH, &[seen(what, score, upright(0.2 + pace * t, 0.5))]);
             label = tracks[0].label;
         }
         label

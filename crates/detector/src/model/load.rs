@@ -104,8 +104,9 @@ impl Loading<'_> {
         check_types(self.source, &typed).map_err(Unready::Computes)?;
         let work = work::of(&typed);
         if self.kernels == Kernels::Own {
-            let rewritten =
-                || rewrite::with_islands(typed.clone(), &self.cache)?.into_optimized()?.into_runnable();
+            let rewritten = || {
+                rewrite::with_fused_operators(typed.clone(), &self.cache)?.into_optimized()?.into_runnable()
+            };
             match guarded(rewritten) {
                 Ok(plan) => return Ok((plan, work)),
                 // A network that tract alone can run still runs.

@@ -1,4 +1,4 @@
-//! Translates nodes of tract's graph into a [`Sketch`], one by one, as long as they are understood.
+//! Translates nodes of tract's graph into a [`Graph`], one by one, as long as they are understood.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::math::{Add, Div, Max, Min, Mul, Sub};
 use tract_onnx::tract_core::ops::nn::{DataFormat, HardSwish, LeakyRelu, Reduce, Reducer, Sigmoid, Silu};
 
-use convnet::{Activation, Combine, Filters, NodeId, Operation, Plane, Sketch, WeightCache, Window};
+use convnet::{Activation, ChannelPlane, Combine, Filters, Graph, NodeId, Operation, WeightCache, Window};
 
 /// Operators that move values and change none.
 const MOVERS: &[&str] =
@@ -20,35 +20,35 @@ const MOVERS: &[&str] =
 /// Maximum index: beyond it, an f32 does not tell two neighbours apart.
 const INDEX_MAX: usize = 1 << 24;
 
-/// A part of a graph that became a sketch.
+/// A part of tract's graph on its way to a [`Graph`].
 pub(super) struct Lowering<'a> {
     model: &'a TypedModel,
-    pub sketch: Sketch,
+    pub graph: Graph,
     values: HashMap<OutletId, Value>,
-    /// Outlets of the graph that are the sketch's inputs, in their order.
+    /// Outlets of tract's graph that are the inputs of `graph`, in their order.
     pub imports: Vec<OutletId>,
     /// True if there is a convolution in it.
     pub worthwhile: bool,
 }
 
-/// An outlet of the graph in the sketch: its planes in the order in which they lie in the tensor.
+/// An outlet of tract's graph: its channel planes in the order in which they lie in the tensor.
 #[derive(Clone)]
 struct Value {
-    planes: Vec<Plane>,
+    planes: Vec<ChannelPlane>,
     shape: Vec<usize>,
 }
 
 impl<'a> Lowering<'a> {
     pub fn new(model: &'a TypedModel) -> Self {
-        let (sketch, values, imports) = (Sketch::default(), HashMap::default(), Vec::new());
-        Self { model, sketch, values, imports, worthwhile: false }
+        let (graph, values, imports) = (Graph::default(), HashMap::default(), Vec::new());
+        Self { model, graph, values, imports, worthwhile: false }
     }
 
     /// Takes up `node`; its inputs are here or come from outside. Returns false, and changes nothing, if it is not understood.
     pub fn take(&mut self, node: &TypedNode) -> bool {
-        let (nodes, imports) = (self.sketch.len(), self.imports.len());
+        let (nodes, imports) = (self.graph.len(), self.imports.len());
         let Some(value) = self.lower(node) else {
-            self.sketch.truncate(nodes);
+            self.graph.truncate(nodes);
             for import in self.imports.drain(imports..) {
                 self.values.remove(&import);
             }
@@ -60,7 +60,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The planes of an outlet that was taken up.
-    pub fn planes(&self, outlet: OutletId) -> Option<Vec<Plane>> {
+    pub fn planes(&self, outlet: OutletId) -> Option<Vec<ChannelPlane>> {
         self.values.get(&outlet).map(|value| value.planes.clone())
     }
 
@@ -120,17 +120,17 @@ impl<'a> Lowering<'a> {
             return None;
         }
         let name = &self.model.node(outlet.node).name;
-        let input = self.sketch.add(name, Operation::Input, Vec::new(), [channels, height, width]);
+        let input = self.graph.add(name, Operation::Input, Vec::new(), [channels, height, width]);
         self.imports.push(outlet);
-        let value = Value { planes: self.sketch.whole(input), shape };
+        let value = Value { planes: self.graph.whole(input), shape };
         self.values.insert(outlet, value.clone());
         Some(value)
     }
 
     /// The planes of one batch of maps.
-    fn maps(&mut self, outlet: OutletId) -> Option<Vec<Plane>> {
+    fn maps(&mut self, outlet: OutletId) -> Option<Vec<ChannelPlane>> {
         let value = self.value(outlet)?;
-        let [height, width] = self.sketch.size(value.planes.first()?.node);
+        let [height, width] = self.graph.size(value.planes.first()?.node);
         (value.shape == [1, value.planes.len(), height, width]).then_some(value.planes)
     }
 
@@ -139,11 +139,16 @@ impl<'a> Lowering<'a> {
         self.add_read(node, operation, inputs)
     }
 
-    fn add_read(&mut self, node: &TypedNode, operation: Operation, inputs: Vec<Vec<Plane>>) -> Option<Value> {
+    fn add_read(
+        &mut self,
+        node: &TypedNode,
+        operation: Operation,
+        inputs: Vec<Vec<ChannelPlane>>,
+    ) -> Option<Value> {
         let shape = self.shape(node.id.into())?;
         let [1, channels, height, width] = shape[..] else { return None };
-        let id = self.sketch.add(&node.name, operation, inputs, [channels, height, width]);
-        Some(Value { planes: self.sketch.whole(id), shape })
+        let id = self.graph.add(&node.name, operation, inputs, [channels, height, width]);
+        Some(Value { planes: self.graph.whole(id), shape })
     }
 
     fn convolution(&mut self, node: &TypedNode, conv: &Conv) -> Option<Value> {
@@ -155,7 +160,7 @@ impl<'a> Lowering<'a> {
         let depthwise = conv.group > 1 && conv.group == *channels && conv.group == *outputs;
         let plain = conv.kernel_fmt == KernelFormat::OIHW && conv.q_params.is_none();
         let window = window(&conv.pool_spec, &from[2..])?;
-        let fits = Sketch::can_convolve(&window, [*in_height, *in_width], [*height, *width]);
+        let fits = Graph::can_convolve(&window, [*in_height, *in_width], [*height, *width]);
         if !plain || !fits || !(depthwise || conv.group == 1) {
             return None;
         }
@@ -165,7 +170,7 @@ impl<'a> Lowering<'a> {
             biases.resize(*outputs, biases[0]);
         }
         let inputs = if depthwise { 1 } else { *channels };
-        if weights.len() != outputs * inputs * window.taps() || biases.len() != *outputs {
+        if weights.len() != outputs * inputs * window.kernel_len() || biases.len() != *outputs {
             return None;
         }
         let (weights, bias, activation) = (weights.into(), biases.into(), Activation::NONE);
@@ -182,7 +187,7 @@ impl<'a> Lowering<'a> {
             return None;
         }
         let from = self.maps(node.inputs[0])?;
-        let [height, width] = self.sketch.size(from.first()?.node);
+        let [height, width] = self.graph.size(from.first()?.node);
         let mean = self.add_read(node, Operation::Average, vec![from])?;
         let times = Ramp::LINE.multiplied((height * width) as f32)?;
         self.add_read(node, Operation::Activate(times.activation()), vec![mean.planes])
@@ -265,15 +270,19 @@ impl<'a> Lowering<'a> {
     }
 
     /// The function that made `planes`, and its argument.
-    fn function_of(&self, planes: &[Plane]) -> Option<(Activation, Vec<Plane>)> {
-        let node: NodeId = self.sketch.whole_of(planes)?;
-        match self.sketch.operation(node) {
-            Operation::Activate(activation) => Some((*activation, self.sketch.inputs(node)[0].clone())),
+    fn function_of(&self, planes: &[ChannelPlane]) -> Option<(Activation, Vec<ChannelPlane>)> {
+        let node: NodeId = self.graph.whole_of(planes)?;
+        match self.graph.operation(node) {
+            Operation::Activate(activation) => Some((*activation, self.graph.inputs(node)[0].clone())),
             _ => None,
         }
     }
 
-    /// Recognises repetition of rows and columns, or linear interpolation between them, by its result for some values.
+    /// Recognises an upsampling by its result for known values, since its attributes have many spellings.
+    ///
+    /// The node is run once on values that lie on no line. Then each of the two upsamplings of this crate runs on the same values.
+    /// The one with the same result, if any, takes the node's place. Example: a row `0, 8` that is doubled becomes `0, 0, 8, 8` by
+    /// repetition and `0, 2, 6, 8` by linear interpolation.
     fn upsample(&mut self, node: &TypedNode) -> Option<Value> {
         let (from, to) = (self.shape(node.inputs[0])?, self.shape(node.id.into())?);
         let ([1, channels, height, width], [1, ..]) = (&from[..], &to[..]) else { return None };
@@ -286,7 +295,7 @@ impl<'a> Lowering<'a> {
         let values: Vec<f32> = (0..channels * height * width).map(uneven).collect();
         let [scaled] = &self.through(node, &uneven)?[..] else { return None };
         for operation in [Operation::Upsample(scale), Operation::UpsampleLinear(scale)] {
-            let mut trial = Sketch::default();
+            let mut trial = Graph::default();
             let input = trial.add("", Operation::Input, Vec::new(), [*channels, *height, *width]);
             let reads = vec![trial.whole(input)];
             let output = trial.add("", operation.clone(), reads, [*channels, to[2], to[3]]);
@@ -302,15 +311,21 @@ impl<'a> Lowering<'a> {
         None
     }
 
-    /// Recognises whole planes in another order: run on indices, the operator shows the origin of each value. Example: a swap of
-    /// two planes of 2x2 gives 4, 5, 6, 7, 0, 1, 2, 3.
+    /// Recognises an operator that only moves values, by running it on indices.
+    ///
+    /// Each input value is its own index, counted over all inputs of the node. Each output value then names the input value that
+    /// it is a copy of. Three results are possible, shown for two planes of 2x2 (values `0 1 2 3` and `4 5 6 7`):
+    ///
+    /// - `4 5 6 7 0 1 2 3`: whole planes in another order. No step is needed: readers get the list of planes `[1, 0]`.
+    /// - `1 3 5 7`: the second column of each plane. It becomes [`Operation::Pick`] with step `[1, 2]` and offset `[0, 1]`.
+    /// - `0 4 1 5 2 6 3 7`: planes torn apart. The node stays with tract.
     fn moved(&mut self, node: &TypedNode) -> Option<Value> {
         let inputs: Vec<OutletId> =
             node.inputs.iter().copied().filter(|input| self.constant(*input).is_none()).collect();
         let values: Vec<Value> = inputs.iter().map(|input| self.value(*input)).collect::<Option<_>>()?;
-        let planes: Vec<Plane> = values.iter().flat_map(|value| value.planes.iter().copied()).collect();
-        let [height, width] = self.sketch.size(planes.first()?.node);
-        let same_size = |plane: &Plane| self.sketch.size(plane.node) == [height, width];
+        let planes: Vec<ChannelPlane> =
+            values.iter().flat_map(|value| value.planes.iter().copied()).collect();
+        let [height, width] = self.graph.size(planes.first()?.node);
         let [moved] = &self.through(node, &|index| index as f32)?[..] else { return None };
         let len = height * width;
         let shape = self.shape(node.id.into())?;
@@ -319,19 +334,23 @@ impl<'a> Lowering<'a> {
         {
             return self.add(node, pick, &[*input]);
         }
-        if !planes.iter().all(same_size) || !moved.len().is_multiple_of(len) {
+        let same_size = planes.iter().all(|plane| self.graph.size(plane.node) == [height, width]);
+        if !same_size || !moved.len().is_multiple_of(len) {
             return None;
         }
-        let whole = |chunk: &[f32]| {
+        let mut reordered = Vec::with_capacity(moved.len() / len);
+        for chunk in moved.chunks_exact(len) {
             let first = chunk[0] as usize;
             let in_order = chunk.iter().enumerate().all(|(at, index)| *index as usize == first + at);
-            (first.is_multiple_of(len) && in_order).then(|| planes[first / len])
-        };
-        let planes = moved.chunks_exact(len).map(whole).collect::<Option<Vec<_>>>()?;
-        (!planes.is_empty()).then_some(Value { planes, shape })
+            if !first.is_multiple_of(len) || !in_order {
+                return None;
+            }
+            reordered.push(planes[first / len]);
+        }
+        (!reordered.is_empty()).then_some(Value { planes: reordered, shape })
     }
 
-    /// Runs `node` on inputs in which each value is `value` of its index among all inputs' values.
+    /// Runs `node` on inputs of `value(0), value(1), ...`, counted over all inputs that are no constants, and returns its outputs.
     fn through(&self, node: &TypedNode, value: &dyn Fn(usize) -> f32) -> Option<Vec<Vec<f32>>> {
         let mut first = 0;
         let mut inputs = TVec::<TValue>::new();
@@ -350,12 +369,16 @@ impl<'a> Lowering<'a> {
             first += len;
         }
         let outputs = node.op.eval_out_of_plan(inputs).ok()??;
-        let slice = |output: &TValue| Some(output.try_as_plain_ram().ok()?.as_slice::<f32>().ok()?.to_vec());
-        outputs.iter().map(slice).collect()
+        let mut values = Vec::with_capacity(outputs.len());
+        for output in &outputs {
+            values.push(output.try_as_plain_ram().ok()?.as_slice::<f32>().ok()?.to_vec());
+        }
+        Some(values)
     }
 }
 
-/// Recognises regular rows and columns of each plane, and not all of them, in the indices `moved`.
+/// Recognises regular rows and columns of each plane, and not all of them, in the indices `moved`. Example: from planes of 2x4,
+/// `1 3 9 11` is every second column from the second on, of the first row.
 fn picked(moved: &[f32], [height, width]: [usize; 2], [_, rows, columns]: [usize; 3]) -> Option<Operation> {
     let index = |at: usize| moved.get(at).map(|index| *index as usize);
     let first = index(0)?;
@@ -363,11 +386,10 @@ fn picked(moved: &[f32], [height, width]: [usize; 2], [_, rows, columns]: [usize
     let step_y = if rows > 1 { index(columns)?.checked_sub(first)? / width } else { 1 };
     let offset = [first / width, first % width];
     let inside = offset[0] + (rows - 1) * step_y < height && offset[1] + (columns - 1) * step_x < width;
-    let expected = |at: usize| {
+    let same = moved.iter().enumerate().all(|(at, index)| {
         let (plane, y, x) = (at / (rows * columns), at / columns % rows, at % columns);
-        (plane * height + offset[0] + y * step_y) * width + offset[1] + x * step_x
-    };
-    let same = moved.iter().enumerate().all(|(at, index)| *index as usize == expected(at));
+        *index as usize == (plane * height + offset[0] + y * step_y) * width + offset[1] + x * step_x
+    });
     let fewer = [rows, columns] != [height, width];
     (inside && same && fewer && step_x > 0).then_some(Operation::Pick { step: [step_y, step_x], offset })
 }

@@ -1,7 +1,7 @@
 //! A network: read, checked against its manifest, made ready, and run. Only this folder names tract.
 
 mod exports;
-mod island;
+mod fused_operator;
 mod load;
 mod lower;
 mod probe;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::plan;
 
-use super::island::Island;
+use super::fused_operator::FusedOperator;
 
 /// One operator's share of an inference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub(super) fn of(
     plan.spawn()?.run_plan_with_eval(tvec!(input.into_tvalue()), |context, state, node, inputs| {
         let begun = clock();
         let mut inside = Duration::ZERO;
-        let outputs = match node.op_as::<Island>() {
-            Some(island) => island.run(&inputs, |program, arena, inputs| {
+        let outputs = match node.op_as::<FusedOperator>() {
+            Some(fused) => fused.run(&inputs, |program, arena, inputs| {
                 program.run_timed(arena, inputs, clock, &mut |name, kind, spent| {
                     inside += spent;
                     costs.push(Cost { node: name.to_owned(), operator: kind.to_owned(), spent });

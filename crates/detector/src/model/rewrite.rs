@@ -1,4 +1,4 @@
-//! Replaces parts of tract's graph by fused operators ([`Island`]), and keeps the rest.
+//! Replaces parts of tract's graph by fused operators ([`FusedOperator`]), and keeps the rest.
 //!
 //! Nodes are put into an order in which those that are understood stand together. Such a run of nodes is convex (no path
 //! leaves it and comes back), so it can become one node.
@@ -12,18 +12,18 @@ use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_core::ops::source::TypedSource;
 use tract_onnx::tract_core::optim::Optimizer;
 
-use super::island::Island;
+use super::fused_operator::FusedOperator;
 use super::lower::Lowering;
 use convnet::WeightCache;
 
 /// A piece of the new graph, in order.
 enum Segment {
     Node(usize),
-    Island { nodes: Vec<usize> },
+    FusedOperator { nodes: Vec<usize> },
 }
 
-/// Returns the network with islands. The graph must not be decluttered yet: that takes convolutions apart.
-pub(super) fn with_islands(mut model: TypedModel, cache: &WeightCache) -> TractResult<TypedModel> {
+/// Returns the network with fused operators. The graph must not be decluttered yet: that takes convolutions apart.
+pub(super) fn with_fused_operators(mut model: TypedModel, cache: &WeightCache) -> TractResult<TypedModel> {
     // Biases come as casts of constants.
     Optimizer::prop_consts().optimize(&mut model)?;
     let segments = segments(&model)?;
@@ -32,7 +32,7 @@ pub(super) fn with_islands(mut model: TypedModel, cache: &WeightCache) -> TractR
     for segment in segments {
         match segment {
             Segment::Node(id) => copy(&model, model.node(id), &mut new, &mut wires)?,
-            Segment::Island { nodes } => island(&model, &nodes, cache, &mut new, &mut wires)?,
+            Segment::FusedOperator { nodes } => fuse(&model, &nodes, cache, &mut new, &mut wires)?,
         }
     }
     let (inputs, outputs) = (wired(&wires, model.input_outlets()?)?, wired(&wires, model.output_outlets()?)?);
@@ -43,29 +43,32 @@ pub(super) fn with_islands(mut model: TypedModel, cache: &WeightCache) -> TractR
 
 /// The new graph's outlets for those of the old one. An input that nothing reads has none.
 fn wired(wires: &HashMap<OutletId, OutletId>, outlets: &[OutletId]) -> TractResult<Vec<OutletId>> {
-    let new = |outlet: &OutletId| match wires.get(outlet) {
-        Some(new) => Ok(*new),
-        None => bail!("nothing in it leads from node {} to an output", outlet.node),
-    };
-    outlets.iter().map(new).collect()
+    let mut new = Vec::with_capacity(outlets.len());
+    for outlet in outlets {
+        match wires.get(outlet) {
+            Some(outlet) => new.push(*outlet),
+            None => bail!("nothing in it leads from node {} to an output", outlet.node),
+        }
+    }
+    Ok(new)
 }
 
-/// Finds as few islands as a greedy walk gives. An island takes up all nodes that it can; then all nodes that no island could
-/// take are done, and the next island begins.
+/// Finds as few fused operators as a greedy walk gives. One takes up all nodes that it can. Then all nodes that none could take
+/// are done, and the next one begins.
 fn segments(model: &TypedModel) -> TractResult<Vec<Segment>> {
     let order = model.eval_order()?;
     let mut waiting: BTreeSet<usize> = (0..order.len()).collect();
     let mut done = vec![false; model.nodes().len()];
     let mut segments = Vec::new();
     while !waiting.is_empty() {
-        let mut island = Lowering::new(model);
-        let nodes = drain(model, &order, &mut waiting, &mut done, |node| island.take(node));
-        match island.worthwhile {
-            true => segments.push(Segment::Island { nodes }),
+        let mut lowering = Lowering::new(model);
+        let nodes = drain(model, &order, &mut waiting, &mut done, |node| lowering.take(node));
+        match lowering.worthwhile {
+            true => segments.push(Segment::FusedOperator { nodes }),
             false => segments.extend(nodes.into_iter().map(Segment::Node)),
         }
-        let fresh = |node: &TypedNode| !Lowering::new(model).take(node);
-        segments.extend(drain(model, &order, &mut waiting, &mut done, fresh).into_iter().map(Segment::Node));
+        let others = drain(model, &order, &mut waiting, &mut done, |node| !Lowering::new(model).take(node));
+        segments.extend(others.into_iter().map(Segment::Node));
     }
     Ok(segments)
 }
@@ -119,7 +122,8 @@ fn copy(
     Ok(())
 }
 
-fn island(
+/// Adds `nodes` to the new graph as one fused operator, or as they are if no program can be made of them.
+fn fuse(
     model: &TypedModel,
     nodes: &[usize],
     cache: &WeightCache,
@@ -133,23 +137,23 @@ fn island(
             bail!("{} was understood once, and is not any more", model.node(*id).name);
         }
     }
-    let leaves = |id: &&usize| {
-        let read_outside =
-            model.node(**id).outputs[0].successors.iter().any(|inlet| !inside.contains(&inlet.node));
-        read_outside || model.outputs.contains(&OutletId::new(**id, 0))
-    };
-    let exports: Vec<OutletId> = nodes.iter().filter(leaves).map(|id| OutletId::new(*id, 0)).collect();
+    let mut exports: Vec<OutletId> = nodes.iter().map(|id| OutletId::new(*id, 0)).collect();
+    exports.retain(|outlet| {
+        let readers = &model.node(outlet.node).outputs[0].successors;
+        readers.iter().any(|inlet| !inside.contains(&inlet.node)) || model.outputs.contains(outlet)
+    });
     let planes: Option<Vec<_>> = exports.iter().map(|outlet| lowering.planes(*outlet)).collect();
     let shapes =
         exports.iter().map(|outlet| Some(model.outlet_fact(*outlet).ok()?.shape.as_concrete()?.to_vec()));
     let (Some(planes), Some(shapes)) = (planes, shapes.collect::<Option<Vec<_>>>()) else {
-        bail!("an island's outputs have no shapes");
+        bail!("outputs of a fused operator have no shapes");
     };
     let imports = wired(wires, &lowering.imports)?;
-    match lowering.sketch.compile(Arch::new(), &planes, cache) {
+    match lowering.graph.compile(Arch::new(), &planes, cache) {
         Some(program) => {
             let name = exports.first().map_or("", |outlet| &model.node(outlet.node).name);
-            let outlets = new.wire_node(format!("island.{name}"), Island::new(program, shapes), &imports)?;
+            let outlets =
+                new.wire_node(format!("fused.{name}"), FusedOperator::new(program, shapes), &imports)?;
             wires.extend(exports.into_iter().zip(outlets));
             Ok(())
         }

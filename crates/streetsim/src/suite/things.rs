@@ -2,7 +2,7 @@
 
 use super::Scenario;
 use crate::Light;
-use crate::script::{Body, Effect, Part, Pose, Riders, Thing};
+use crate::script::{Body, Effect, Item, Part, Pose, Riders};
 
 const LEFT: &str = "zone = \"pavement\"; seconds_min = 8";
 const TAKEN: &str = "zone = \"pavement\"; stood_seconds_min = 8";
@@ -14,7 +14,7 @@ pub(super) fn scenarios() -> Vec<Scenario> {
 }
 
 /// A person who carries a thing to (6.9, 15), puts it down there at second 11 and walks on; and the thing.
-fn leaves(thing: Thing, until: f32) -> [Part; 2] {
+fn leaves(thing: Item, until: f32) -> [Part; 2] {
     let carrier = Part::new(Body::Person, 200, 3.0, (6.5, 5.0)).holds(Pose::Carrying(thing));
     let carrier = carrier.goes((6.5, 14.7), 1.4).waits(11.0 - 3.0 - 9.7 / 1.4, Pose::Bent);
     let carrier = carrier.waits(0.8, Pose::Bent).goes((6.5, 70.0), 1.5);
@@ -30,24 +30,24 @@ fn left() -> Vec<Scenario> {
             .fires("left", 21.0, 10.0)
     };
     vec![
-        behind("left-behind-day", "somebody puts a carton down and walks on", Light::Day, Thing::Carton),
-        behind("left-behind-bag", "the same with a bag, people passing", Light::Day, Thing::Bag).parts(
+        behind("left-behind-day", "somebody puts a carton down and walks on", Light::Day, Item::Carton),
+        behind("left-behind-bag", "the same with a bag, people passing", Light::Day, Item::Bag).parts(
             (0..3).map(|i| {
                 Part::new(Body::Person, 210 + i, 14.0 + 4.0 * i as f32, (7.8, 5.0)).goes((7.8, 70.0), 1.4)
             }),
         ),
-        behind("left-behind-night", "a sack by night", Light::Night, Thing::Sack).traffic(0.3),
-        behind("left-behind-infra-red", "a carton in night mode", Light::InfraRed, Thing::Carton),
+        behind("left-behind-night", "a sack by night", Light::Night, Item::Sack).traffic(0.3),
+        behind("left-behind-infra-red", "a carton in night mode", Light::InfraRed, Item::Carton),
         Scenario::new("left-behind-taken-up", "he takes it up again after four seconds", 35.0)
             .part(
                 Part::new(Body::Person, 220, 3.0, (6.5, 5.0))
-                    .holds(Pose::Carrying(Thing::Carton))
+                    .holds(Pose::Carrying(Item::Carton))
                     .goes((6.5, 14.7), 1.4)
                     .waits(6.0, Pose::Standing)
-                    .holds(Pose::Carrying(Thing::Carton))
+                    .holds(Pose::Carrying(Item::Carton))
                     .goes((6.5, 70.0), 1.5),
             )
-            .part(Part::new(Body::Thing(Thing::Carton), 221, 10.0, (6.95, 15.0)).waits(5.9, Pose::Walking))
+            .part(Part::new(Body::Thing(Item::Carton), 221, 10.0, (6.95, 15.0)).waits(5.9, Pose::Walking))
             .rule("left", "left_behind", LEFT),
         Scenario::new("left-behind-person", "somebody sits down on the pavement and stays", 35.0)
             .part(

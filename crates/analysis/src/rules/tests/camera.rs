@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::rules::{camera_offline, camera_sabotage};
-use base::optics::Optics;
+use base::view_quality::ViewQuality;
 
-const WELL: Optics = Optics {
+const WELL: ViewQuality = ViewQuality {
     luma_mean: 110.0,
     luma_deviation: 45.0,
     sharpness: 1.0,
@@ -12,22 +12,27 @@ const WELL: Optics = Optics {
     same_seconds: 0.0,
     learnt_seconds: 600.0,
 };
-const COVERED: Optics =
-    Optics { luma_mean: 60.0, luma_deviation: 9.0, sharpness: 0.1, in_place: 0.02, ..WELL };
+const COVERED: ViewQuality =
+    ViewQuality { luma_mean: 60.0, luma_deviation: 9.0, sharpness: 0.1, in_place: 0.02, ..WELL };
 
 fn sabotage() -> RuleSettings {
-    rule(Kind::CameraSabotage(camera_sabotage::Params::default()), Place::Everywhere)
+    rule(Kind::CameraSabotage(camera_sabotage::Params::default()), RuleArea::Everywhere)
 }
 
-/// Reasons of the events that open while the camera's view quality is `optics`, at each rate.
-fn whys(to: f32, optics: impl Fn(f32) -> Optics) -> [Vec<String>; 3] {
+/// Reasons of the events that open while the camera has the view quality `view_quality`, at each rate.
+fn whys(to: f32, view_quality: impl Fn(f32) -> ViewQuality) -> [Vec<String>; 3] {
     RATES.map(|gaps| {
         let mut street = Street::new(sabotage());
         let (mut now, mut whys, mut gaps) = (0.0, Vec::new(), gaps.iter().cycle());
         while now < to {
-            let optics = optics(now);
-            let look =
-                Look { at: stamp(now), epoch: Epoch(1), tracks: &[], standing: &[], optics: Some(&optics) };
+            let view_quality = view_quality(now);
+            let look = Observation {
+                at: stamp(now),
+                epoch: Epoch(1),
+                tracks: &[],
+                static_objects: &[],
+                view_quality: Some(&view_quality),
+            };
             let events = street.rules.step(&look);
             assert!(events.iter().all(|event| (event.count, event.subjects.len()) == (0, 0)));
             whys.extend(
@@ -40,25 +45,25 @@ fn whys(to: f32, optics: impl Fn(f32) -> Optics) -> [Vec<String>; 3] {
 }
 
 #[track_caller]
-fn assert_nothing(to: f32, optics: impl Fn(f32) -> Optics) {
-    assert_eq!(whys(to, optics), [const { Vec::<String>::new() }; 3]);
+fn assert_nothing(to: f32, view_quality: impl Fn(f32) -> ViewQuality) {
+    assert_eq!(whys(to, view_quality), [const { Vec::<String>::new() }; 3]);
 }
 
 #[test]
 fn each_way_to_blind_a_camera_is_named() {
-    let blurred = Optics { sharpness: 0.15, in_place: 0.3, luma_deviation: 38.0, ..WELL };
+    let blurred = ViewQuality { sharpness: 0.15, in_place: 0.3, luma_deviation: 38.0, ..WELL };
     for (then, what) in [
         (COVERED, "the camera is covered or sprayed"),
-        (Optics { luma_mean: 8.0, luma_deviation: 2.0, ..COVERED }, "the camera is blacked out"),
+        (ViewQuality { luma_mean: 8.0, luma_deviation: 2.0, ..COVERED }, "the camera is blacked out"),
         (blurred, "the camera is out of focus"),
-        (Optics { in_place: 0.05, sharpness: 1.1, ..WELL }, "the camera has been moved"),
+        (ViewQuality { in_place: 0.05, sharpness: 1.1, ..WELL }, "the camera has been moved"),
     ] {
         for whys in whys(60.0, |t| if t < 20.0 { WELL } else { then }) {
             assert_eq!(whys.len(), 1, "{what}");
             assert!(whys[0].starts_with(what), "{whys:?}");
         }
     }
-    for whys in whys(100.0, |t| Optics { same_seconds: (t - 20.0).max(0.0), ..WELL }) {
+    for whys in whys(100.0, |t| ViewQuality { same_seconds: (t - 20.0).max(0.0), ..WELL }) {
         assert_eq!(whys.len(), 1);
         assert!(whys[0].starts_with("the picture is frozen: the same for 3"), "{whys:?}");
     }
@@ -69,7 +74,7 @@ fn night_rain_infra_red_and_lorries_are_no_sabotage() {
     let mix = |a: f32, b: f32, part: f32| a + (b - a) * part.clamp(0.0, 1.0);
     let dusk = |t: f32| {
         let part = t / 600.0;
-        Optics {
+        ViewQuality {
             luma_mean: mix(110.0, 10.0, part),
             luma_deviation: mix(45.0, 5.0, part),
             sharpness: mix(1.0, 0.05, part),
@@ -79,16 +84,18 @@ fn night_rain_infra_red_and_lorries_are_no_sabotage() {
     };
     assert_nothing(900.0, dusk);
     let infra_red = |t: f32| {
-        if t < 30.0 { WELL } else { Optics { luma_mean: 70.0, sharpness: 0.3, in_place: 0.6, ..WELL } }
+        if t < 30.0 { WELL } else { ViewQuality { luma_mean: 70.0, sharpness: 0.3, in_place: 0.6, ..WELL } }
     };
     assert_nothing(90.0, infra_red);
-    assert_nothing(90.0, |t| Optics { in_place: 0.55 + 0.2 * (t * 3.0).sin(), sharpness: 1.4, ..WELL });
+    assert_nothing(90.0, |t| ViewQuality { in_place: 0.55 + 0.2 * (t * 3.0).sin(), sharpness: 1.4, ..WELL });
     let lorry = |from: f32, to: f32, in_place: f32| {
-        move |t: f32| if (from..to).contains(&t) { Optics { in_place, sharpness: 0.8, ..WELL } } else { WELL }
+        move |t: f32| {
+            if (from..to).contains(&t) { ViewQuality { in_place, sharpness: 0.8, ..WELL } } else { WELL }
+        }
     };
     assert_nothing(60.0, lorry(20.0, 26.0, 0.02));
     assert_nothing(90.0, lorry(20.0, 80.0, 0.3));
-    assert_nothing(60.0, |_| Optics { learnt_seconds: 10.0, ..COVERED });
+    assert_nothing(60.0, |_| ViewQuality { learnt_seconds: 10.0, ..COVERED });
     assert_nothing(60.0, |_| COVERED);
     assert_nothing(60.0, |t| if t % 10.0 < 6.0 { COVERED } else { WELL });
 }
@@ -96,8 +103,14 @@ fn night_rain_infra_red_and_lorries_are_no_sabotage() {
 #[test]
 fn rare_measurements_are_not_enough_and_none_are_no_end() {
     let mut street = Street::new(sabotage());
-    let mut step = |now: f32, optics: Option<&Optics>| {
-        street.rules.step(&Look { at: stamp(now), epoch: Epoch(1), tracks: &[], standing: &[], optics })
+    let mut step = |now: f32, view_quality: Option<&ViewQuality>| {
+        street.rules.step(&Observation {
+            at: stamp(now),
+            epoch: Epoch(1),
+            tracks: &[],
+            static_objects: &[],
+            view_quality,
+        })
     };
     step(0.0, Some(&WELL));
     assert_eq!(step(1.0, Some(&COVERED)), []);
@@ -111,7 +124,7 @@ fn rare_measurements_are_not_enough_and_none_are_no_end() {
 }
 
 fn offline() -> RuleSettings {
-    rule(Kind::CameraOffline(camera_offline::Params { seconds_min: 60.0 }), Place::Everywhere)
+    rule(Kind::CameraOffline(camera_offline::Params { seconds_min: 60.0 }), RuleArea::Everywhere)
 }
 
 #[test]

@@ -70,22 +70,22 @@ fn carrier(t: f32) -> Vec<Seen> {
 }
 
 /// A carton, put down in second 6, seen to stand from second 8.5 on.
-fn carton(t: f32) -> Option<Remnant> {
+fn carton(t: f32) -> Option<StaticObject> {
     let rect = Rect::new(0.49, 0.45, 0.03, 0.05);
-    (t >= 8.5).then_some(Remnant { rect, score: 0.8, still_seconds: t - 6.0 })
+    (t >= 8.5).then_some(StaticObject { rect, score: 0.8, still_seconds: t - 6.0 })
 }
 
 /// Number of events at each rate within `to` seconds.
-fn put_down(
+fn abandoned_objects(
     to: f32,
     seen: impl Fn(f32) -> Vec<Seen>,
-    standing: impl Fn(f32) -> Option<Remnant>,
+    object: impl Fn(f32) -> Option<StaticObject>,
 ) -> [usize; 3] {
     RATES.map(|gaps| {
         let (mut street, mut now, mut gaps) = (Street::new(square()), 0.0, gaps.iter().cycle());
         let mut count = 0;
         while now < to {
-            street.standing = standing(now).into_iter().collect();
+            street.static_objects = object(now).into_iter().collect();
             let events = street.see(now, &seen(now));
             count += events.iter().filter(|event| event.phase == Phase::Opened).count();
             now += gaps.next().unwrap();
@@ -96,13 +96,13 @@ fn put_down(
 
 #[test]
 fn what_somebody_puts_down_is_told_once() {
-    assert_eq!(put_down(200.0, carrier, carton), [1, 1, 1]);
-    assert_eq!(put_down(45.0, carrier, carton), [0, 0, 0], "not for long enough");
+    assert_eq!(abandoned_objects(200.0, carrier, carton), [1, 1, 1]);
+    assert_eq!(abandoned_objects(45.0, carrier, carton), [0, 0, 0], "not for long enough");
     let mut street = Street::new(square());
     let mut events = Vec::new();
     for i in 0..120 {
         let now = 0.5 * i as f32;
-        street.standing = carton(now).into_iter().collect();
+        street.static_objects = carton(now).into_iter().collect();
         events.extend(street.see(now, &carrier(now)));
     }
     assert_eq!(events[0].why, "something was put down and left alone in \"Sân\" for 40 s (40 s needed)");
@@ -111,7 +111,7 @@ fn what_somebody_puts_down_is_told_once() {
     let mut asked = Street::new(RuleSettings { labels: [Label::TwoWheeler].into(), ..square() });
     for i in 0..120 {
         let now = 0.5 * i as f32;
-        asked.standing = carton(now).into_iter().collect();
+        asked.static_objects = carton(now).into_iter().collect();
         assert_eq!(asked.see(now, &carrier(now)), [], "not asked for");
     }
 }
@@ -119,16 +119,16 @@ fn what_somebody_puts_down_is_told_once() {
 #[test]
 fn what_is_taken_up_again_or_has_company_is_not_left() {
     let taken_up = |t: f32| carton(t).filter(|_| t < 30.0);
-    assert_eq!(put_down(200.0, carrier, taken_up), [0, 0, 0]);
+    assert_eq!(abandoned_objects(200.0, carrier, taken_up), [0, 0, 0]);
     let again = |t: f32| carton(t).filter(|_| !(30.0..=36.0).contains(&t));
-    assert_eq!(put_down(72.0, carrier, again), [0, 0, 0], "put down anew, its time begins anew");
+    assert_eq!(abandoned_objects(72.0, carrier, again), [0, 0, 0], "put down anew, its time begins anew");
     let attended = |t: f32| [carrier(t), vec![person(2, 0.53, 0.52)]].concat();
-    assert_eq!(put_down(200.0, attended, carton), [0, 0, 0], "somebody stays with it");
+    assert_eq!(abandoned_objects(200.0, attended, carton), [0, 0, 0], "somebody stays with it");
     let returns = |t: f32| {
         let owner = (t > 38.0).then(|| person(3, 0.2 + 0.1 * (t - 38.0).min(3.2), 0.5));
         carrier(t).into_iter().chain(owner).collect()
     };
-    assert_eq!(put_down(200.0, returns, carton), [0, 0, 0], "he has come back");
+    assert_eq!(abandoned_objects(200.0, returns, carton), [0, 0, 0], "he has come back");
 }
 
 #[test]
@@ -138,9 +138,9 @@ fn passers_by_do_not_make_it_less_alone_also_where_they_hide_it() {
         let passer = (t > 12.0).then(|| person(10 + (t / 6.0) as u64, 0.15 + 0.15 * passes(t), 0.52));
         carrier(t).into_iter().chain(passer).collect()
     };
-    assert_eq!(put_down(80.0, passed, carton), [1, 1, 1]);
+    assert_eq!(abandoned_objects(80.0, passed, carton), [1, 1, 1]);
     let hidden = |t: f32| carton(t).filter(|_| t < 12.0 || !(2.1..2.6).contains(&passes(t)));
-    assert_eq!(put_down(80.0, passed, hidden), [1, 1, 1]);
+    assert_eq!(abandoned_objects(80.0, passed, hidden), [1, 1, 1]);
 }
 
 #[test]
@@ -149,24 +149,24 @@ fn a_thing_that_a_network_takes_for_a_person_is_no_company() {
         let person = (t > 15.0).then(|| person(7, 0.505 + 0.2 * tremble(t, 7), 0.5));
         carrier(t).into_iter().chain(person).collect()
     };
-    assert_eq!(put_down(80.0, taken_for, carton), [1, 1, 1]);
+    assert_eq!(abandoned_objects(80.0, taken_for, carton), [1, 1, 1]);
 }
 
 #[test]
 fn what_nobody_left_is_nothing() {
     let nobody = |_: f32| vec![];
-    assert_eq!(put_down(200.0, nobody, carton), [0, 0, 0], "a shadow");
+    assert_eq!(abandoned_objects(200.0, nobody, carton), [0, 0, 0], "a shadow");
     let far = |t: f32| vec![person(1, 0.2 + 0.005 * t, 0.9)];
-    assert_eq!(put_down(100.0, far, carton), [0, 0, 0], "somebody far from it");
+    assert_eq!(abandoned_objects(100.0, far, carton), [0, 0, 0], "somebody far from it");
     let long_after = |t: f32| if t > 20.0 { carrier(t - 15.0) } else { vec![] };
-    assert_eq!(put_down(200.0, long_after, carton), [0, 0, 0], "somebody who came later");
+    assert_eq!(abandoned_objects(200.0, long_after, carton), [0, 0, 0], "somebody who came later");
     // A person who sits down and is lost has not left.
     let sits = |t: f32| if t < 7.0 { carrier(t) } else { vec![] };
-    assert_eq!(put_down(200.0, sits, carton), [0, 0, 0]);
+    assert_eq!(abandoned_objects(200.0, sits, carton), [0, 0, 0]);
     // A car that had stood there leaves; the ground under it stands out.
     let drives = |t: f32| {
         let driver = if t < 6.0 { vec![car(5, 0.5, 0.5)] } else { vec![car(5, 0.5 + 0.1 * (t - 6.0), 0.5)] };
         [carrier(t), driver].concat()
     };
-    assert_eq!(put_down(200.0, drives, carton), [0, 0, 0], "a ghost");
+    assert_eq!(abandoned_objects(200.0, drives, carton), [0, 0, 0], "a ghost");
 }

@@ -25,7 +25,7 @@ use base::detection::Label;
 use base::event::{Event, Phase, Severity};
 use base::geometry::{Point, Polygon, Rect};
 use base::ids::{Epoch, TrackId};
-use base::remnant::Remnant;
+use base::static_object::StaticObject;
 use base::time::{ClockState, Monotonic, Stamp, WallTime};
 use base::track::{PathPoint, Track};
 use base::zone::{Tripwire, Zone};
@@ -46,7 +46,7 @@ fn saigon() -> TimeZone {
     TimeZone::fixed(jiff::tz::offset(7))
 }
 
-fn rule(kind: Kind, place: Place) -> RuleSettings {
+fn rule(kind: Kind, place: RuleArea) -> RuleSettings {
     RuleSettings {
         id: "r".parse().unwrap(),
         name: "Luật".into(),
@@ -62,13 +62,13 @@ fn rule(kind: Kind, place: Place) -> RuleSettings {
     }
 }
 
-fn zone(corners: &[[f32; 2]]) -> Place {
+fn zone(corners: &[[f32; 2]]) -> RuleArea {
     let polygon = Polygon::new(corners.iter().copied().map(Point::from).collect()).unwrap();
-    Place::Zone(Zone { id: "yard".parse().unwrap(), name: "Sân".into(), polygon })
+    RuleArea::Zone(Zone { id: "yard".parse().unwrap(), name: "Sân".into(), polygon })
 }
 
 /// The middle of the picture: 0.2 to 0.8 both ways.
-fn middle() -> Place {
+fn middle() -> RuleArea {
     zone(&[[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]])
 }
 
@@ -82,7 +82,7 @@ fn intrusion() -> RuleSettings {
 fn tripwire(direction: crate::rules::tripwire::Direction) -> RuleSettings {
     let (from, to) = (Point::new(0.5, 0.9), Point::new(0.5, 0.1));
     let line = Tripwire { id: "line".parse().unwrap(), name: "Vạch".into(), from, to };
-    rule(Kind::Tripwire(crate::rules::tripwire::Params { direction }), Place::Tripwire(line))
+    rule(Kind::Tripwire(crate::rules::tripwire::Params { direction }), RuleArea::Tripwire(line))
 }
 
 /// Hand-made tracks, and the rules that look at them.
@@ -90,13 +90,13 @@ struct Street {
     rules: RuleSet,
     epoch: Epoch,
     tracks: Vec<Track>,
-    standing: Vec<Remnant>,
+    static_objects: Vec<StaticObject>,
 }
 
 impl Street {
     fn new(settings: RuleSettings) -> Self {
         let rules = RuleSet::new("gate".parse().unwrap(), vec![settings]);
-        Self { rules, epoch: Epoch(1), tracks: Vec::new(), standing: Vec::new() }
+        Self { rules, epoch: Epoch(1), tracks: Vec::new(), static_objects: Vec::new() }
     }
 
     /// At `seconds`, each named track is seen with its foot at (x, 0.5); the others are not seen.
@@ -112,12 +112,12 @@ impl Street {
             track.rect = Rect::new(x - 0.02, 0.4, 0.04, 0.1);
             track.path.push(PathPoint { at: at.monotonic, foot: Point::new(*x, 0.5) });
         }
-        self.rules.step(&Look {
+        self.rules.step(&Observation {
             at,
             epoch: self.epoch,
             tracks: &self.tracks,
-            standing: &self.standing,
-            optics: None,
+            static_objects: &self.static_objects,
+            view_quality: None,
         })
     }
 
@@ -151,12 +151,12 @@ impl Street {
             }
         }
         self.tracks.retain(|track| at.monotonic.since(track.last_seen).as_secs_f32() <= 2.5);
-        self.rules.step(&Look {
+        self.rules.step(&Observation {
             at,
             epoch: self.epoch,
             tracks: &self.tracks,
-            standing: &self.standing,
-            optics: None,
+            static_objects: &self.static_objects,
+            view_quality: None,
         })
     }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::rules::wrong_way::Arrow;
 use crate::rules::{crowd, loitering, red_zone_entry, speeding_group, wrong_way};
 use base::ground::Ground;
-use base::optics::Optics;
+use base::view_quality::ViewQuality;
 
 /// One of every kind, as eager as it can be.
 fn kinds() -> Vec<Kind> {
@@ -104,18 +104,18 @@ proptest! {
                 Kind::Tripwire(_) => tripwire(Default::default()).place,
                 _ => middle(),
             };
-            let optics = Optics { luma_mean: 3.0, luma_deviation: 2.0, sharpness: 0.1, in_place: 0.1, same_seconds: 0.0, learnt_seconds: 99.0 };
+            let view_quality = ViewQuality { luma_mean: 3.0, luma_deviation: 2.0, sharpness: 0.1, in_place: 0.1, same_seconds: 0.0, learnt_seconds: 99.0 };
             let mut street = Street::new(rule(kind.clone(), place.clone()));
             for (now, seen) in walked(&steps) {
                 street.see(now, &seen);
-                let thing = Remnant { rect: Rect::new(0.4, 0.4, 0.03, 0.04), score: 0.8, still_seconds: now };
-                let view = View {
+                let thing = StaticObject { rect: Rect::new(0.4, 0.4, 0.03, 0.04), score: 0.8, still_seconds: now };
+                let view = RuleInput {
                     at: stamp(now).monotonic,
                     place: &place,
                     labels: &labels,
                     tracks: &street.tracks,
-                    standing: &[thing],
-                    optics: Some(&optics),
+                    static_objects: &[thing],
+                    view_quality: Some(&view_quality),
                     ground: None,
                 };
                 for finding in condition.step(&view, &mut Notes::default()) {
@@ -130,7 +130,7 @@ proptest! {
 
     #[test]
     fn memory_is_bounded_by_who_lives_and_a_fixed_number_of_lost(ids in proptest::collection::vec(0u64..4000, 400)) {
-        let mut followed = crate::rules::follow::Followed::<()>::with_heirs(|(), _, _| false);
+        let mut followed = crate::rules::track_state::TrackStates::<()>::with_heirs(|(), _, _| false);
         let mut street = Street::new(intrusion());
         for (index, id) in ids.iter().enumerate() {
             let now = index as f32 * 0.4;

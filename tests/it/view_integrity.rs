@@ -1,8 +1,8 @@
 //! View quality on drawn streets: changes that the hour, the weather and traffic may cause, and those that a hand causes.
 
-use analysis::Optician;
-use base::optics::Optics;
+use analysis::ViewIntegrityMonitor;
 use base::picture::{Frame, Picture};
+use base::view_quality::ViewQuality;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -99,24 +99,24 @@ fn blur(luma: &mut [u8], reach: usize) {
 }
 
 /// View qualities from 6 s after the deed on, once the present shows it alone; without a deed, from learning on.
-fn measured(condition: Condition, deed: Deed) -> Vec<Optics> {
-    let mut optician = Optician::default();
+fn measured(condition: Condition, deed: Deed) -> Vec<ViewQuality> {
+    let mut view_monitor = ViewIntegrityMonitor::default();
     let (mut before, mut after) = (Spoiler::new(Deed::Nothing), Spoiler::new(deed));
     let look = |(frame, _): (Frame, _)| {
         let second = frame.pts.0 as f32 / 1e9;
         let spoiler = if second < DEED_SECOND { &mut before } else { &mut after };
-        (second, optician.look(&spoiler.spoil(frame)))
+        (second, view_monitor.measure(&spoiler.spoil(frame)))
     };
-    let all: Vec<(f32, Optics)> = condition.frames(SECONDS).map(look).collect();
+    let all: Vec<(f32, ViewQuality)> = condition.frames(SECONDS).map(look).collect();
     let from = if deed == Deed::Nothing { LEARNT_SECOND } else { DEED_SECOND + 6.0 };
-    all.into_iter().filter(|(second, _)| *second > from).map(|(_, optics)| optics).collect()
+    all.into_iter().filter(|(second, _)| *second > from).map(|(_, view_quality)| view_quality).collect()
 }
 
-fn least(all: &[Optics], of: impl Fn(&Optics) -> f32) -> f32 {
+fn least(all: &[ViewQuality], of: impl Fn(&ViewQuality) -> f32) -> f32 {
     all.iter().map(of).fold(f32::INFINITY, f32::min)
 }
 
-fn most(all: &[Optics], of: impl Fn(&Optics) -> f32) -> f32 {
+fn most(all: &[ViewQuality], of: impl Fn(&ViewQuality) -> f32) -> f32 {
     all.iter().map(of).fold(f32::NEG_INFINITY, f32::max)
 }
 

@@ -4,9 +4,9 @@ use super::components::Component;
 
 /// Judgement on a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum ComponentKind {
     /// Something that was not there before; also any component that cannot be judged.
-    Somebody,
+    Subject,
     /// The background, brighter or darker.
     Light,
     /// A place that an object has left; the background still shows the object.
@@ -65,16 +65,16 @@ struct Windows {
 
 impl Scene<'_> {
     /// Judges a component; `still`: it has not changed for a while.
-    pub(super) fn judge(&self, component: &Component, still: bool) -> Verdict {
+    pub(super) fn judge(&self, component: &Component, still: bool) -> ComponentKind {
         let is_lit =
             self.is_dimmed(component) || component.blocks >= LIGHT_BLOCKS_MIN && self.is_light(component);
         if is_lit {
-            return Verdict::Light;
+            return ComponentKind::Light;
         }
         if still && self.is_left(component) {
-            return Verdict::Left;
+            return ComponentKind::Left;
         }
-        Verdict::Somebody
+        ComponentKind::Subject
     }
 
     /// Returns true if one factor explains the change of all blocks, and the place was anything but plain before: a subject in

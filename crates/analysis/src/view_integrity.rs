@@ -8,9 +8,9 @@
 use std::time::Duration;
 
 use super::motion::Blocks;
-use base::optics::Optics;
 use base::picture::Frame;
 use base::time::Monotonic;
+use base::view_quality::ViewQuality;
 
 /// Time between two measurements.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -33,8 +33,8 @@ const EDGES_MIN: f32 = 0.01;
 
 /// Measures one camera's pictures.
 #[derive(Debug, Default)]
-pub struct Optician {
-    latest: Option<(Monotonic, Optics)>,
+pub struct ViewIntegrityMonitor {
+    latest: Option<(Monotonic, ViewQuality)>,
     size: (usize, usize),
     luma: Vec<f32>,
     same_since: Monotonic,
@@ -46,14 +46,14 @@ pub struct Optician {
     strength: f32,
 }
 
-impl Optician {
+impl ViewIntegrityMonitor {
     /// Takes a frame in, or leaves it out if the last one was a moment ago; returns the known quality. A new session goes on with
     /// the learnt reference: the camera may have been turned in between.
-    pub fn look(&mut self, frame: &Frame) -> Optics {
+    pub fn measure(&mut self, frame: &Frame) -> ViewQuality {
         let now = frame.at.monotonic;
         let since = self.latest.map(|(at, _)| now.since(at));
-        if let Some((_, optics)) = self.latest.filter(|_| since.is_some_and(|since| since < INTERVAL)) {
-            return optics;
+        if let Some((_, view_quality)) = self.latest.filter(|_| since.is_some_and(|since| since < INTERVAL)) {
+            return view_quality;
         }
         let blocks = Blocks::of(&frame.picture);
         if self.size != (blocks.columns, blocks.rows) {
@@ -61,13 +61,13 @@ impl Optician {
         }
         // A long gap counts as a short one.
         let seconds = since.map_or(0.0, |since| since.as_secs_f32().min(2.0 * PRESENT_SECONDS));
-        let optics = self.measure(&blocks, now, seconds);
-        self.latest = Some((now, optics));
+        let view_quality = self.update(&blocks, now, seconds);
+        self.latest = Some((now, view_quality));
         self.luma = blocks.luma;
-        optics
+        view_quality
     }
 
-    fn measure(&mut self, blocks: &Blocks, now: Monotonic, seconds: f32) -> Optics {
+    fn update(&mut self, blocks: &Blocks, now: Monotonic, seconds: f32) -> ViewQuality {
         let (mean, deviation) = moments(&blocks.luma);
         if blocks.luma != self.luma {
             self.same_since = now;
@@ -82,7 +82,7 @@ impl Optician {
         let strength = edges.gradient / (deviation + 4.0);
         let in_place = if edges.part < EDGES_MIN { 1.0 } else { edges.agreement.clamp(0.0, 1.0) };
         let sharpness = if self.strength > 0.0 { strength / self.strength } else { 1.0 };
-        let optics = Optics {
+        let view_quality = ViewQuality {
             luma_mean: mean,
             luma_deviation: deviation,
             sharpness,
@@ -98,7 +98,7 @@ impl Optician {
         self.strength =
             if self.strength > 0.0 { self.strength + (strength - self.strength) * by } else { strength };
         self.learnt_seconds += seconds;
-        optics
+        view_quality
     }
 }
 

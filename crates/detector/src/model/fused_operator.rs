@@ -9,13 +9,13 @@ use convnet::{Arena, Program};
 
 /// Runs a [`Program`]. Runs at the same time have an arena each, which stays for the next.
 #[derive(Debug, Clone)]
-pub(super) struct Island {
+pub(super) struct FusedOperator {
     program: Arc<Program>,
     shapes: Vec<Vec<usize>>,
     arenas: Arc<Mutex<Vec<Arena>>>,
 }
 
-impl Island {
+impl FusedOperator {
     /// `shapes` are those of the program's outputs.
     pub fn new(program: Program, shapes: Vec<Vec<usize>>) -> Self {
         Self { program: Arc::new(program), shapes, arenas: Arc::default() }
@@ -44,24 +44,24 @@ impl Island {
     }
 }
 
-/// Islands are equal if they share one program.
-impl PartialEq for Island {
+/// Fused operators are equal if they share one program.
+impl PartialEq for FusedOperator {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.program, &other.program)
     }
 }
 
-impl Eq for Island {}
+impl Eq for FusedOperator {}
 
-impl Op for Island {
+impl Op for FusedOperator {
     fn name(&self) -> StaticName {
-        "Island".into()
+        "fused operator".into()
     }
 
     op_as_typed_op!();
 }
 
-impl EvalOp for Island {
+impl EvalOp for FusedOperator {
     op_out_of_plan!();
 
     fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
@@ -69,7 +69,7 @@ impl EvalOp for Island {
     }
 }
 
-impl TypedOp for Island {
+impl TypedOp for FusedOperator {
     as_op!();
 
     fn output_facts(&self, _: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The reference follows slow changes (dusk, seasons) and does not follow sudden ones for some minutes at least. So a
 /// camera that is covered or turned stays different from the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Optics {
+pub struct ViewQuality {
     /// Mean of the luma samples, 0..=255.
     pub luma_mean: f32,
     /// Standard deviation of the luma samples: 0 for a picture of one colour.

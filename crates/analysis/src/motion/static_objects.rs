@@ -4,10 +4,10 @@
 //! A place is compared with both memories on every frame, in the light of the blocks around it. A hidden place looks like
 //! neither; then nothing is reported of it until it is in view again.
 
-use super::background::{Background, Standing};
+use super::background::{Background, ForegroundComponent};
 use super::blocks::Blocks;
 use super::components::Edges;
-use super::{BLOCKS_MIN, Thing};
+use super::{BLOCKS_MIN, ForegroundObject};
 
 /// Time without change after which an object is static.
 const STILL_SECONDS_MIN: f32 = 2.5;
@@ -16,7 +16,7 @@ const EXCESS_MIN: f32 = 1.25;
 /// Maximum part of the picture; anything larger is no object.
 const PART_MAX: f32 = 0.15;
 /// Maximum number of objects that are remembered.
-const REMNANTS_MAX: usize = 32;
+const OBJECTS_MAX: usize = 32;
 /// Part of the smaller box that lies in the other one, from which two boxes are one object.
 const SAME_PART: f32 = 0.5;
 /// Range on the way from the luma without the object (0) to the luma with it (1) in which it is there.
@@ -38,16 +38,16 @@ const GAIN: (f32, f32) = (0.4, 2.5);
 
 /// Static objects on one camera's picture.
 #[derive(Debug, Default)]
-pub(super) struct Remnants {
-    known: Vec<Known>,
+pub(super) struct StaticObjects {
+    known: Vec<KnownObject>,
 }
 
 /// A static object as it is remembered.
 #[derive(Debug)]
-struct Known {
+struct KnownObject {
     edges: Edges,
     /// The object as it was when it came.
-    thing: Thing,
+    object: ForegroundObject,
     /// Its blocks: index, luma without it, and luma with it.
     members: Vec<(usize, f32, f32)>,
     /// Blocks around it, and their luma when it came.
@@ -61,43 +61,43 @@ struct Known {
 
 /// State of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
+enum Presence {
     There,
     Gone,
     Hidden,
 }
 
-impl Remnants {
-    /// Takes a frame in, after the background has; `standing` are its components that stand out. Returns the objects in view.
-    pub(super) fn look(
+impl StaticObjects {
+    /// Takes a frame in, after the background has; `foreground` are its components that stand out. Returns the objects in view.
+    pub(super) fn update(
         &mut self,
         blocks: &Blocks,
         background: &Background,
-        standing: &[Standing],
+        foreground: &[ForegroundComponent],
         elapsed_seconds: f32,
-    ) -> impl Iterator<Item = Thing> {
+    ) -> impl Iterator<Item = ForegroundObject> {
         for known in &mut self.known {
             known.still_seconds += elapsed_seconds;
-            let look = known.look(&blocks.luma, background);
+            let presence = known.presence(&blocks.luma, background);
             let counted = |is_so: bool, seconds: f32| if is_so { seconds + elapsed_seconds } else { 0.0 };
-            known.gone_seconds = counted(look == Look::Gone, known.gone_seconds);
-            known.hidden_seconds = counted(look == Look::Hidden, known.hidden_seconds);
+            known.gone_seconds = counted(presence == Presence::Gone, known.gone_seconds);
+            known.hidden_seconds = counted(presence == Presence::Hidden, known.hidden_seconds);
         }
         self.known.retain(|known| {
             known.gone_seconds < GONE_SECONDS_MAX && known.hidden_seconds < HIDDEN_SECONDS_MAX
         });
-        for standing in standing {
-            let is_thing = standing.still_seconds >= STILL_SECONDS_MIN
-                && standing.component.blocks >= BLOCKS_MIN
-                && standing.component.excess_mean >= EXCESS_MIN
-                && standing.component.members.len() as f32 <= PART_MAX * blocks.luma.len() as f32;
-            let is_known = || self.known.iter().any(|known| is_same(known.edges, standing.component.edges));
-            if is_thing && !is_known() && self.known.len() < REMNANTS_MAX {
-                self.known.push(Known::new(standing, blocks, background));
+        for found in foreground {
+            let is_object = found.still_seconds >= STILL_SECONDS_MIN
+                && found.component.blocks >= BLOCKS_MIN
+                && found.component.excess_mean >= EXCESS_MIN
+                && found.component.members.len() as f32 <= PART_MAX * blocks.luma.len() as f32;
+            let is_known = || self.known.iter().any(|known| is_same(known.edges, found.component.edges));
+            if is_object && !is_known() && self.known.len() < OBJECTS_MAX {
+                self.known.push(KnownObject::new(found, blocks, background));
             }
         }
         let in_view = self.known.iter().filter(|known| known.gone_seconds + known.hidden_seconds <= 0.0);
-        in_view.map(|known| Thing { still_seconds: known.still_seconds, ..known.thing })
+        in_view.map(|known| ForegroundObject { still_seconds: known.still_seconds, ..known.object })
     }
 
     /// Forgets all objects: the background was learnt anew.
@@ -106,10 +106,10 @@ impl Remnants {
     }
 }
 
-impl Known {
-    fn new(standing: &Standing, blocks: &Blocks, background: &Background) -> Self {
+impl KnownObject {
+    fn new(found: &ForegroundComponent, blocks: &Blocks, background: &Background) -> Self {
         let (luma, columns) = (&blocks.luma, blocks.columns);
-        let component = &standing.component;
+        let component = &found.component;
         let before = background.mean();
         let members = component.members.iter().map(|at| *at as usize).map(|at| (at, before[at], luma[at]));
         let (x0, y0, x1, y1) = component.edges;
@@ -121,17 +121,17 @@ impl Known {
         let around = around.filter(|at| !background.stands_out(*at)).map(|at| (at, luma[at]));
         Self {
             edges: component.edges,
-            thing: super::thing(standing, blocks.block),
+            object: super::foreground_object(found, blocks.block),
             members: members.collect(),
             around: around.collect(),
             gain: 1.0,
-            still_seconds: standing.still_seconds,
+            still_seconds: found.still_seconds,
             gone_seconds: 0.0,
             hidden_seconds: 0.0,
         }
     }
 
-    fn look(&mut self, luma: &[f32], background: &Background) -> Look {
+    fn presence(&mut self, luma: &[f32], background: &Background) -> Presence {
         let is_free = self.follow_light(luma, background);
         let (mut along, mut square, mut total) = (0.0, 0.0, 0.0);
         for (at, before, with) in &self.members {
@@ -144,13 +144,13 @@ impl Known {
         let part = along / square;
         let aside = total / square - part * part;
         if aside > ASIDE_MAX {
-            Look::Hidden
+            Presence::Hidden
         } else if (THERE.0..THERE.1).contains(&part) {
-            Look::There
+            Presence::There
         } else if is_free && (-GONE_MAX..GONE_MAX).contains(&part) {
-            Look::Gone
+            Presence::Gone
         } else {
-            Look::Hidden
+            Presence::Hidden
         }
     }
 

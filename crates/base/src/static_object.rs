@@ -11,7 +11,7 @@ const PLACE_PART: f32 = 0.5;
 
 /// A static object: it was not there before, and has not changed since it came.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Remnant {
+pub struct StaticObject {
     /// Its bounding box, as fractions of the picture.
     pub rect: Rect,
     /// Contrast when it came: 0.5 at the threshold, towards 1 above it.
@@ -20,7 +20,7 @@ pub struct Remnant {
     pub still_seconds: f32,
 }
 
-impl Remnant {
+impl StaticObject {
     /// True where a detector has taken this object for the subject `track`: the track began in its place while it was seen there,
     /// and has never been elsewhere. A real subject comes from elsewhere, and hides the object in part.
     pub fn is_taken_for(&self, track: &Track, at: Monotonic) -> bool {

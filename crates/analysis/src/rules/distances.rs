@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Place;
+use super::RuleArea;
 use base::geometry::{Point, Polygon, Rect};
 use base::track::PathPoint;
 
@@ -46,11 +46,11 @@ pub(super) fn is_enough(seconds: f32, seconds_min: f32) -> bool {
 
 /// Depth of a foot inside a place, in picture heights; negative outside. A zone's edges on the edge of the picture do
 /// not count: no subject can be seen beyond them.
-pub(super) fn depth(place: &Place, foot: Point) -> f32 {
+pub(super) fn depth(place: &RuleArea, foot: Point) -> f32 {
     match place {
-        Place::Everywhere => f32::INFINITY,
-        Place::Tripwire(_) => f32::NEG_INFINITY,
-        Place::Zone(zone) => {
+        RuleArea::Everywhere => f32::INFINITY,
+        RuleArea::Tripwire(_) => f32::NEG_INFINITY,
+        RuleArea::Zone(zone) => {
             let distance = edge_distance(&zone.polygon, foot);
             if zone.polygon.contains(foot) { distance } else { -distance }
         }
@@ -113,11 +113,11 @@ mod tests {
     fn depth_does_not_see_the_edge_of_the_picture() {
         let corners = [[0.5, 0.0], [1.0, 0.0], [1.0, 1.0], [0.5, 1.0]].map(Point::from);
         let polygon = Polygon::new(corners.to_vec()).unwrap();
-        let zone = Place::Zone(Zone { id: "z".parse().unwrap(), name: "z".to_owned(), polygon });
+        let zone = RuleArea::Zone(Zone { id: "z".parse().unwrap(), name: "z".to_owned(), polygon });
         let near = |a: f32, b: f32| (a - b).abs() < 1e-4;
         assert!(near(depth(&zone, Point::new(0.99, 0.99)), 0.49 * WIDE));
         assert!(near(depth(&zone, Point::new(0.4, 0.5)), -0.1 * WIDE));
-        assert_eq!(depth(&Place::Everywhere, Point::new(0.4, 0.5)), f32::INFINITY);
+        assert_eq!(depth(&RuleArea::Everywhere, Point::new(0.4, 0.5)), f32::INFINITY);
     }
 
     #[test]

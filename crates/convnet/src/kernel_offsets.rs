@@ -1,4 +1,4 @@
-//! Kernel offsets: the places of a convolution's taps in memory.
+//! Kernel offsets: the places in memory that one output sample of a convolution is computed from.
 
 use std::ops::Range;
 
@@ -7,24 +7,24 @@ use super::grid::{Grid, SLACK};
 /// The window that is moved over a map: sizes of rows, then columns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
-    /// Taps.
+    /// Rows and columns of the kernel.
     pub kernel: [usize; 2],
-    /// Steps.
+    /// Rows and columns from one output sample to the next.
     pub stride: [usize; 2],
     /// Zeros above and on the left.
     pub before: [usize; 2],
 }
 
 impl Window {
-    /// Taps of one channel.
-    pub fn taps(&self) -> usize {
+    /// Weights of one channel's kernel.
+    pub fn kernel_len(&self) -> usize {
         self.kernel[0] * self.kernel[1]
     }
 
-    /// Each tap's row and column from the pixel under the window's anchor.
+    /// Row and column of each kernel weight, from the pixel under the window's anchor.
     fn reaches(&self) -> impl Iterator<Item = [isize; 2]> + '_ {
-        (0..self.taps()).map(|tap| {
-            let at = [tap / self.kernel[1], tap % self.kernel[1]];
+        (0..self.kernel_len()).map(|index| {
+            let at = [index / self.kernel[1], index % self.kernel[1]];
             [0, 1].map(|axis| at[axis] as isize - self.before[axis] as isize)
         })
     }
@@ -38,12 +38,12 @@ impl Window {
         }
     }
 
-    /// Each tap's row and column in its phase's map.
+    /// Row and column of each kernel weight in its phase's map.
     fn phase_reaches(&self) -> impl Iterator<Item = [isize; 2]> + '_ {
         self.reaches().map(|reach| [0, 1].map(|axis| reach[axis].div_euclid(self.stride[axis] as isize)))
     }
 
-    /// Maximum distance of a tap in its phase's map.
+    /// Maximum distance of a kernel weight in its phase's map.
     fn phase_reach(&self) -> usize {
         self.phase_reaches().flatten().map(isize::unsigned_abs).max().unwrap_or(0)
     }
@@ -54,7 +54,7 @@ impl Window {
 pub enum Reading {
     /// The input's planes.
     InPlace {
-        /// Place of each tap for the first pixel, within a plane.
+        /// Kernel offsets of the first pixel, within a plane.
         offsets: Vec<usize>,
     },
     /// Phase maps that are made of them.
@@ -69,8 +69,8 @@ impl Reading {
         }
         if window.stride == [1, 1] {
             let origin = input.origin() as isize;
-            let offset = |[y, x]: [isize; 2]| usize::try_from(origin + y * input.stride() as isize + x).ok();
-            let offsets = window.reaches().map(offset).collect::<Option<_>>()?;
+            let offsets = window.reaches().map(|[y, x]| origin + y * input.stride() as isize + x);
+            let offsets = offsets.map(|offset| usize::try_from(offset).ok()).collect::<Option<_>>()?;
             return (input == output).then_some(Self::InPlace { offsets });
         }
         let fits = input.width <= window.stride[1] * output.width;
@@ -78,17 +78,17 @@ impl Reading {
     }
 }
 
-/// Packing into phase maps: the rows and columns of a map that a tap meets, apart from the others.
+/// Packing into phase maps: the rows and columns of a map that one kernel weight meets, apart from the others.
 ///
 /// The map of phase (py, px) has the sample (y * stride + py, x * stride + px) at (y, x); its rows are as long as the
 /// output's.
 #[derive(Debug)]
 pub struct Packing {
     window: Window,
-    /// Rows that are read above and below those of a band.
+    /// Rows that are read above and below those of a row band.
     above: usize,
     below: usize,
-    /// Samples before the first row, for the taps on its left.
+    /// Samples before the first row, for the kernel weights on its left.
     lead: usize,
 }
 
@@ -114,17 +114,18 @@ impl Packing {
         (self.above + rows + self.below) * stride + 2 * self.lead
     }
 
-    /// Place of each tap for the first pixel.
+    /// Kernel offsets of the first pixel.
     pub fn offsets(&self, rows: usize, stride: usize) -> Vec<usize> {
         let map_len = self.map_len(rows, stride);
         let steps = self.window.stride.map(|stride| stride as isize);
-        let offset = |reach: [isize; 2]| {
+        let mut offsets = Vec::with_capacity(self.window.kernel_len());
+        for reach in self.window.reaches() {
             let phase = [0, 1].map(|axis| reach[axis].rem_euclid(steps[axis]) as usize);
             let row = (reach[0].div_euclid(steps[0]) + self.above as isize) as usize;
             let column = (reach[1].div_euclid(steps[1]) + self.lead as isize) as usize;
-            (phase[0] * self.window.stride[1] + phase[1]) * map_len + row * stride + column
-        };
-        self.window.reaches().map(offset).collect()
+            offsets.push((phase[0] * self.window.stride[1] + phase[1]) * map_len + row * stride + column);
+        }
+        offsets
     }
 
     /// The rows of an input of `height` rows that these rows of the output need.
@@ -151,7 +152,7 @@ impl Packing {
             maps.chunks_exact_mut(map_len).for_each(|map| map[..self.lead].fill(0.0));
             for row in 0..self.above + rows + self.below {
                 let y = ((top + row) * step_y + phase_y).checked_sub(self.above * step_y);
-                // Rows that no tap meets need not be there.
+                // Rows that no kernel weight meets need not be there.
                 let there = y.filter(|y| needed.contains(y)).map(|y| input.row(plane, y - first_row));
                 let samples = there.unwrap_or_default();
                 let at = self.lead + row * stride;

@@ -1,6 +1,6 @@
 //! Stationary state of one subject: its place, and since when.
 
-use super::measure;
+use super::distances;
 use base::geometry::Point;
 use base::time::Monotonic;
 use base::track::PathPoint;
@@ -12,7 +12,7 @@ const SECONDS_AWAY: f32 = 1.2;
 
 /// Follows one subject's feet, and remembers its standing place.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Stand {
+pub(super) struct Stationary {
     spot: Option<Spot>,
     away_since: Option<Monotonic>,
 }
@@ -29,11 +29,11 @@ pub(super) struct Spot {
 impl Spot {
     /// Time for which it has been seen there, in seconds.
     pub(super) fn seconds(&self) -> f32 {
-        measure::seconds(self.latest.since(self.since))
+        distances::seconds(self.latest.since(self.since))
     }
 }
 
-impl Stand {
+impl Stationary {
     /// Adds the next point of its path. Returns the place that it has left with it, if any.
     pub(super) fn examine(&mut self, point: &PathPoint, length: f32) -> Option<Spot> {
         let fresh = Spot { foot: point.foot, since: point.at, latest: point.at };
@@ -41,14 +41,14 @@ impl Stand {
             self.spot = Some(fresh);
             return None;
         };
-        let lengths = measure::apart(spot.foot, point.foot) / length;
+        let lengths = distances::apart(spot.foot, point.foot) / length;
         if lengths <= STIR {
             spot.latest = point.at;
             self.away_since = None;
             return None;
         }
         let since = *self.away_since.get_or_insert(point.at);
-        if lengths < 1.0 && measure::seconds(point.at.since(since)) < SECONDS_AWAY {
+        if lengths < 1.0 && distances::seconds(point.at.since(since)) < SECONDS_AWAY {
             return None;
         }
         self.away_since = None;
@@ -82,8 +82,8 @@ mod tests {
 
     use super::*;
 
-    fn stand(feet: &[(f32, f32)]) -> (Stand, Option<Spot>) {
-        let (mut stand, mut left) = (Stand::default(), None);
+    fn stand(feet: &[(f32, f32)]) -> (Stationary, Option<Spot>) {
+        let (mut stand, mut left) = (Stationary::default(), None);
         for (at, x) in feet {
             let at = Monotonic::default() + Duration::from_secs_f32(*at);
             left = stand.examine(&PathPoint { at, foot: Point::new(*x, 0.5) }, 0.1).or(left);

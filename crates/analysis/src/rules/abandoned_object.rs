@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::View;
-use super::measure;
+use super::RuleInput;
+use super::distances;
 use base::detection::Label;
 use base::geometry::{Point, Rect};
 use base::ids::TrackId;
-use base::remnant::Remnant;
+use base::static_object::StaticObject;
 use base::time::Monotonic;
 use base::track::{PathPoint, Track};
 
@@ -63,8 +63,8 @@ const ID_MAX: u64 = (1 << 53) - 1;
 
 /// Stationary objects and recent presences.
 #[derive(Debug, Default)]
-pub(super) struct PutDown {
-    things: Vec<Thing>,
+pub(super) struct AbandonedObjects {
+    things: Vec<WatchedObject>,
     presences: VecDeque<Presence>,
     rests: BTreeMap<TrackId, Rest>,
     left: VecDeque<Rest>,
@@ -73,7 +73,7 @@ pub(super) struct PutDown {
 
 /// A stationary object.
 #[derive(Debug)]
-pub(super) struct Thing {
+pub(super) struct WatchedObject {
     id: TrackId,
     rect: Rect,
     score: f32,
@@ -123,7 +123,7 @@ pub(super) enum Origin {
     Ghost,
 }
 
-impl PutDown {
+impl AbandonedObjects {
     /// Number of remembered items.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
@@ -132,7 +132,12 @@ impl PutDown {
 
     /// Processes one frame. `step_seconds` is the time since the last one, as far as it counts. `is_somebody` says if
     /// a track is company: on foot, or riding.
-    pub(super) fn look(&mut self, view: &View, step_seconds: f32, is_somebody: impl Fn(&Track) -> bool) {
+    pub(super) fn update(
+        &mut self,
+        view: &RuleInput,
+        step_seconds: f32,
+        is_somebody: impl Fn(&Track) -> bool,
+    ) {
         self.remember(view);
         self.find(view);
         let things = &mut self.things;
@@ -141,7 +146,7 @@ impl PutDown {
     }
 
     /// Stationary objects as of the last frame.
-    pub(super) fn things(&mut self) -> impl Iterator<Item = &mut Thing> {
+    pub(super) fn things(&mut self) -> impl Iterator<Item = &mut WatchedObject> {
         self.things.iter_mut()
     }
 
@@ -151,12 +156,12 @@ impl PutDown {
     }
 
     /// Updates presences and rests.
-    fn remember(&mut self, view: &View) {
+    fn remember(&mut self, view: &RuleInput) {
         for track in view.tracks.iter().filter(|track| track.last_seen == view.at) {
             self.rest(track);
             let before = self.presences.iter().rev().find(|presence| presence.id == track.id);
             let is_due = before.is_none_or(|before| {
-                measure::seconds(track.last_seen.since(before.at)) >= PRESENCE_SECONDS_STEP
+                distances::seconds(track.last_seen.since(before.at)) >= PRESENCE_SECONDS_STEP
             });
             if is_due && matches!(track.label, Label::Person | Label::TwoWheeler) {
                 self.presences.push_back(Presence::of(track));
@@ -166,7 +171,7 @@ impl PutDown {
         let over: Vec<Rest> = gone.iter().filter_map(|id| self.rests.remove(id)).collect();
         over.into_iter().for_each(|rest| self.leave(rest));
         let is_old =
-            |presence: &Presence| measure::seconds(view.at.since(presence.at)) > PRESENCE_SECONDS_MAX;
+            |presence: &Presence| distances::seconds(view.at.since(presence.at)) > PRESENCE_SECONDS_MAX;
         while self.presences.front().is_some_and(is_old) || self.presences.len() > PRESENCES_MAX {
             self.presences.pop_front();
         }
@@ -185,34 +190,34 @@ impl PutDown {
     }
 
     fn leave(&mut self, rest: Rest) {
-        if measure::seconds(rest.latest.since(rest.since)) >= RESTED_SECONDS {
+        if distances::seconds(rest.latest.since(rest.since)) >= RESTED_SECONDS {
             self.left.push_back(rest);
         }
         let surplus = self.left.len().saturating_sub(RESTS_MAX);
         self.left.drain(..surplus);
     }
 
-    /// Matches the standing remnants with known objects; adds the new ones.
-    fn find(&mut self, view: &View) {
-        for remnant in view.standing {
-            let known = self.things.iter_mut().find(|thing| thing.rect.iou(&remnant.rect) >= SAME_PART);
+    /// Matches the static objects in view with known objects; adds the new ones.
+    fn find(&mut self, view: &RuleInput) {
+        for static_object in view.static_objects {
+            let known = self.things.iter_mut().find(|thing| thing.rect.iou(&static_object.rect) >= SAME_PART);
             if let Some(thing) = known {
                 thing.latest = view.at;
             } else if self.things.len() < THINGS_MAX {
-                let thing = self.begun(view, remnant);
+                let thing = self.begun(view, static_object);
                 self.things.push(thing);
             }
         }
     }
 
-    fn begun(&mut self, view: &View, remnant: &Remnant) -> Thing {
-        let foot = remnant.rect.foot();
+    fn begun(&mut self, view: &RuleInput, static_object: &StaticObject) -> WatchedObject {
+        let foot = static_object.rect.foot();
         let came = Monotonic::from_nanos(
-            view.at.as_nanos().saturating_sub((f64::from(remnant.still_seconds) * 1e9) as u64),
+            view.at.as_nanos().saturating_sub((f64::from(static_object.still_seconds) * 1e9) as u64),
         );
         let is_visitor = |presence: &&Presence| {
-            measure::seconds(came.since(presence.at)) <= BRINGER_SECONDS
-                && measure::apart(presence.foot, foot) <= BRINGER_LENGTHS * presence.length
+            distances::seconds(came.since(presence.at)) <= BRINGER_SECONDS
+                && distances::apart(presence.foot, foot) <= BRINGER_LENGTHS * presence.length
         };
         let mut visitors: Vec<TrackId> = Vec::new();
         for presence in self.presences.iter().filter(is_visitor) {
@@ -220,16 +225,18 @@ impl PutDown {
                 visitors.push(presence.id);
             }
         }
-        let last = |id: &TrackId| self.presences.iter().rev().find(|presence| presence.id == *id);
-        let was_left = visitors.iter().filter_map(last).any(|presence| presence.is_away(foot));
+        let was_left = visitors
+            .iter()
+            .filter_map(|id: &TrackId| self.presences.iter().rev().find(|presence| presence.id == *id))
+            .any(|presence| presence.is_away(foot));
         self.ids_given += 1;
-        Thing {
+        WatchedObject {
             id: TrackId(ID_MAX - self.ids_given),
-            rect: remnant.rect,
-            score: remnant.score,
+            rect: static_object.rect,
+            score: static_object.score,
             came,
             latest: view.at,
-            is_ghost: self.left.iter().any(|rest| rest.leaves(remnant, came)),
+            is_ghost: self.left.iter().any(|rest| rest.leaves(static_object, came)),
             visitors,
             was_left,
             company: BTreeMap::new(),
@@ -245,31 +252,31 @@ impl Presence {
             id: track.id,
             at: track.last_seen,
             foot: track.rect.foot(),
-            length: measure::length(&track.rect),
+            length: distances::length(&track.rect),
         }
     }
 
     fn is_away(&self, foot: Point) -> bool {
-        measure::apart(self.foot, foot) >= GONE_LENGTHS * self.length
+        distances::apart(self.foot, foot) >= GONE_LENGTHS * self.length
     }
 }
 
 impl Rest {
-    /// Returns true if `remnant` is the empty place of this track.
-    fn leaves(&self, remnant: &Remnant, came: Monotonic) -> bool {
+    /// Returns true if `static_object` is the empty place of this track.
+    fn leaves(&self, static_object: &StaticObject, came: Monotonic) -> bool {
         let is_as_large = match self.label {
             Label::Car | Label::LargeVehicle => true,
             Label::Person | Label::TwoWheeler | Label::Moving => {
-                remnant.rect.area() >= GHOST_SIZE * self.rect.area()
+                static_object.rect.area() >= GHOST_SIZE * self.rect.area()
             }
         };
         is_as_large
-            && measure::seconds(came.since(self.latest)) <= LEFT_SECONDS_MAX
-            && self.rect.intersection(&remnant.rect) >= GHOST_PART * remnant.rect.area()
+            && distances::seconds(came.since(self.latest)) <= LEFT_SECONDS_MAX
+            && self.rect.intersection(&static_object.rect) >= GHOST_PART * static_object.rect.area()
     }
 }
 
-impl Thing {
+impl WatchedObject {
     pub(super) fn foot(&self) -> Point {
         self.rect.foot()
     }
@@ -295,7 +302,7 @@ impl Thing {
     }
 
     /// Returns true if it was in view on that frame.
-    pub(super) fn is_in_view(&self, view: &View) -> bool {
+    pub(super) fn is_in_view(&self, view: &RuleInput) -> bool {
         self.latest == view.at
     }
 
@@ -315,15 +322,16 @@ impl Thing {
     }
 
     /// Adds the time of one frame, alone or in company.
-    fn wait(&mut self, view: &View, step_seconds: f32, is_somebody: impl Fn(&Track) -> bool) {
+    fn wait(&mut self, view: &RuleInput, step_seconds: f32, is_somebody: impl Fn(&Track) -> bool) {
         let foot = self.foot();
         for track in view.tracks.iter().filter(|track| track.last_seen == view.at) {
             self.was_left |= self.visitors.contains(&track.id) && Presence::of(track).is_away(foot);
         }
         let Self { rect, score, .. } = *self;
-        let remnant = Remnant { rect, score, still_seconds: measure::seconds(view.at.since(self.came)) };
+        let static_object =
+            StaticObject { rect, score, still_seconds: distances::seconds(view.at.since(self.came)) };
         let near = |track: &&Track| {
-            !remnant.is_taken_for(track, view.at)
+            !static_object.is_taken_for(track, view.at)
                 && lengths_on_ground(foot, track.rect.foot(), track) <= NEAR_LENGTHS
                 && is_somebody(track)
         };
@@ -336,7 +344,7 @@ impl Thing {
             if lengths_on_ground(stays.foot, here.foot, track) > STAYING_LENGTHS {
                 *stays = here;
             }
-            has_company |= measure::seconds(view.at.since(stays.at)) >= STAYING_SECONDS;
+            has_company |= distances::seconds(view.at.since(stays.at)) >= STAYING_SECONDS;
         }
         // Passers-by are no company: that time counts once they are gone.
         if has_company {
@@ -347,20 +355,23 @@ impl Thing {
     }
 
     /// Returns true if it was taken up, or was out of view for too long.
-    fn is_over(&self, view: &View) -> bool {
-        let seconds = measure::seconds(view.at.since(self.latest));
-        let hides = |track: &Track| self.rect.intersection(&track.rect) >= HIDDEN_PART * self.rect.area();
-        seconds > HIDDEN_SECONDS_MAX || seconds > TAKEN_UP_SECONDS && !view.tracks.iter().any(hides)
+    fn is_over(&self, view: &RuleInput) -> bool {
+        let seconds = distances::seconds(view.at.since(self.latest));
+        seconds > HIDDEN_SECONDS_MAX
+            || seconds > TAKEN_UP_SECONDS
+                && !view.tracks.iter().any(|track: &Track| {
+                    self.rect.intersection(&track.rect) >= HIDDEN_PART * self.rect.area()
+                })
     }
 }
 
 /// Distance of two feet on the foreshortened ground, in lengths of `track`.
 fn lengths_on_ground(a: Point, b: Point, track: &Track) -> f32 {
-    let [across, down] = measure::way(a, b);
-    across.hypot(FORESHORTENED * down) / measure::length(&track.rect)
+    let [across, down] = distances::way(a, b);
+    across.hypot(FORESHORTENED * down) / distances::length(&track.rect)
 }
 
-fn lives(id: TrackId, view: &View) -> bool {
+fn lives(id: TrackId, view: &RuleInput) -> bool {
     view.tracks.iter().any(|track| track.id == id)
 }
 
@@ -372,7 +383,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::rules::Place;
+    use crate::rules::RuleArea;
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
@@ -381,24 +392,24 @@ mod tests {
         fn memory_is_bounded_and_ids_are_no_tracks(
             places in proptest::collection::vec((0.0f32..1.0, 0.0f32..1.0, 0.0f32..9.0, 1u64..400), 300),
         ) {
-            let mut put_down = PutDown::default();
+            let mut abandoned_objects = AbandonedObjects::default();
             let (mut at, mut ids) = (Monotonic::from_nanos(1_000_000_000), BTreeSet::new());
             for chunk in places.chunks(6) {
                 at = at + Duration::from_millis(700);
                 let tracks: Vec<Track> = chunk.iter().map(|(x, y, _, id)| somebody(*id, *x, *y, at)).collect();
-                let standing: Vec<Remnant> = chunk.iter().map(|(x, y, still, _)| thing(*x, *y, *still)).collect();
+                let static_objects: Vec<StaticObject> = chunk.iter().map(|(x, y, still, _)| thing(*x, *y, *still)).collect();
                 let labels = BTreeSet::new();
-                let view = View {
-                    at, place: &Place::Everywhere, labels: &labels, tracks: &tracks, standing: &standing, optics: None, ground: None,
+                let view = RuleInput {
+                    at, place: &RuleArea::Everywhere, labels: &labels, tracks: &tracks, static_objects: &static_objects, view_quality: None, ground: None,
                 };
-                put_down.look(&view, 0.7, |_| true);
+                abandoned_objects.update(&view, 0.7, |_| true);
                 let living: BTreeSet<TrackId> = tracks.iter().map(|track| track.id).collect();
-                prop_assert!(put_down.len() <= THINGS_MAX + PRESENCES_MAX + RESTS_MAX + living.len());
-                let now: Vec<TrackId> = put_down.things().map(|thing| thing.id).collect();
+                prop_assert!(abandoned_objects.len() <= THINGS_MAX + PRESENCES_MAX + RESTS_MAX + living.len());
+                let now: Vec<TrackId> = abandoned_objects.things().map(|thing| thing.id).collect();
                 prop_assert!(now.iter().all(|id| id.0 > u64::from(u32::MAX) && id.0 <= ID_MAX));
                 ids.extend(now);
             }
-            prop_assert_eq!(put_down.ids_given, ids.len() as u64, "none is given twice");
+            prop_assert_eq!(abandoned_objects.ids_given, ids.len() as u64, "none is given twice");
         }
     }
 
@@ -419,7 +430,7 @@ mod tests {
         }
     }
 
-    fn thing(x: f32, y: f32, still_seconds: f32) -> Remnant {
-        Remnant { rect: Rect::new(x, y, 0.04, 0.05), score: 0.8, still_seconds }
+    fn thing(x: f32, y: f32, still_seconds: f32) -> StaticObject {
+        StaticObject { rect: Rect::new(x, y, 0.04, 0.05), score: 0.8, still_seconds }
     }
 }

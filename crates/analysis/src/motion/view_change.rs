@@ -2,7 +2,7 @@
 
 /// `now = gain * before + offset`, seen `shift` blocks further right and down in `before`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct View {
+pub(super) struct ViewChange {
     pub(super) gain: f32,
     pub(super) offset: f32,
     pub(super) shift: (f32, f32),
@@ -23,7 +23,7 @@ struct Witness {
     slopes: [f32; 4],
 }
 
-impl View {
+impl ViewChange {
     pub(super) const SAME: Self = Self { gain: 1.0, offset: 0.0, shift: (0.0, 0.0) };
 
     /// Finds the change that explains most blocks: least squares over the blocks near it, begun at the median change, so that
@@ -164,7 +164,7 @@ mod tests {
     fn finds_light_and_shift_beside_a_third_of_something_else() {
         let before = blocks(texture);
         let now = blocks(|x, y| if x < 30.0 { 200.0 } else { texture(x + 0.5, y - 0.3) * 0.8 + 10.0 });
-        let view = View::between(&before, &now, COLUMNS);
+        let view = ViewChange::between(&before, &now, COLUMNS);
         assert!((view.gain - 0.8).abs() < 0.05 && (view.apply(100.0) - 90.0).abs() < 2.0, "{view:?}");
         assert!((view.shift.0 - 0.5).abs() < 0.1 && (view.shift.1 + 0.3).abs() < 0.1, "{view:?}");
     }
@@ -172,11 +172,11 @@ mod tests {
     #[test]
     fn what_cannot_be_measured_is_taken_as_unchanged() {
         let now = blocks(texture);
-        assert_eq!(View::between(&vec![0.0; now.len()], &now, COLUMNS), View::SAME);
-        assert_eq!(View::between(&[], &[], 0), View::SAME);
-        let grey = View::between(&vec![90.0; now.len()], &vec![95.0; now.len()], COLUMNS);
+        assert_eq!(ViewChange::between(&vec![0.0; now.len()], &now, COLUMNS), ViewChange::SAME);
+        assert_eq!(ViewChange::between(&[], &[], 0), ViewChange::SAME);
+        let grey = ViewChange::between(&vec![90.0; now.len()], &vec![95.0; now.len()], COLUMNS);
         assert!((grey.apply(90.0) - 95.0).abs() < 0.6 && grey.shift == (0.0, 0.0), "{grey:?}");
-        let same = View::between(&now, &now, COLUMNS);
+        let same = ViewChange::between(&now, &now, COLUMNS);
         assert!(same.is_same_light() && same.shift == (0.0, 0.0), "{same:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::measure;
+use super::distances;
 use base::detection::Label;
 use base::geometry::Point;
 use base::ids::TrackId;
@@ -16,22 +16,22 @@ const LOST_SECONDS_MAX: f32 = 600.0;
 
 /// A rule's state of type `T` for each live track; bounded by their number.
 #[derive(Debug)]
-pub(super) struct Followed<T> {
+pub(super) struct TrackStates<T> {
     memories: BTreeMap<TrackId, Memory<T>>,
     /// In the order of loss; the latest last.
-    lost: VecDeque<(Sight, T)>,
+    lost: VecDeque<(Sighting, T)>,
     succeeds: Option<Succeeds<T>>,
 }
 
 /// Decides if a new track, by its first sight, is a lost one, by its state and last sight. It is never called for a
 /// track that began before the other was last seen.
-pub(super) type Succeeds<T> = fn(&T, &Sight, &Sight) -> bool;
+pub(super) type Succeeds<T> = fn(&T, &Sighting, &Sighting) -> bool;
 
 #[derive(Debug)]
 struct Memory<T> {
     /// Time of the newest path point that was followed.
     examined: Option<Monotonic>,
-    sight: Sight,
+    sight: Sighting,
     /// A new track has taken over the state, and this track was not seen since.
     is_succeeded: bool,
     state: T,
@@ -39,17 +39,17 @@ struct Memory<T> {
 
 /// The first or last sight of a track.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sight {
+pub(super) struct Sighting {
     pub(super) at: Monotonic,
     pub(super) foot: Point,
-    /// Length of the box, by [`measure::length`].
+    /// Length of the box, by [`distances::length`].
     pub(super) length: f32,
     pub(super) label: Label,
     /// Speed in own lengths a second.
     pub(super) pace: f32,
 }
 
-impl Sight {
+impl Sighting {
     /// The first detection of a track, with the track's present size.
     pub(super) fn first(track: &Track) -> Self {
         let foot = track.path.first().map_or(track.rect.foot(), |point| point.foot);
@@ -58,20 +58,20 @@ impl Sight {
 
     /// The latest detection of a track.
     pub(super) fn last(track: &Track) -> Self {
-        let length = measure::length(&track.rect);
+        let length = distances::length(&track.rect);
         let foot = track.path.last().map_or(track.rect.foot(), |point| point.foot);
-        let pace = (track.velocity.x * measure::WIDE).hypot(track.velocity.y) / length;
+        let pace = (track.velocity.x * distances::WIDE).hypot(track.velocity.y) / length;
         Self { at: track.last_seen, foot, length, label: track.label, pace }
     }
 
     /// Distance of two sights, in lengths of the longer one.
     pub(super) fn lengths_from(&self, other: &Self) -> f32 {
-        measure::apart(self.foot, other.foot) / self.length.max(other.length)
+        distances::apart(self.foot, other.foot) / self.length.max(other.length)
     }
 
     /// Time since `earlier`, in seconds.
     pub(super) fn seconds_after(&self, earlier: &Self) -> f32 {
-        measure::seconds(self.at.since(earlier.at))
+        distances::seconds(self.at.since(earlier.at))
     }
 
     /// Returns true if the labels allow both to be one subject: a detector takes a car for a van now and then.
@@ -91,7 +91,7 @@ pub(super) fn is_like(a: Label, b: Label) -> bool {
     group(a) == group(b) || a == Label::Moving || b == Label::Moving
 }
 
-impl<T: Default> Followed<T> {
+impl<T: Default> TrackStates<T> {
     /// Creates state without handover: every track for itself.
     pub(super) fn new() -> Self {
         Self { memories: BTreeMap::new(), lost: VecDeque::new(), succeeds: None }
@@ -118,15 +118,15 @@ impl<T: Default> Followed<T> {
         }
         let surplus = self.lost.len().saturating_sub(LOST_MAX);
         self.lost.drain(..surplus);
-        self.lost.retain(|(sight, _)| measure::seconds(at.since(sight.at)) <= LOST_SECONDS_MAX);
+        self.lost.retain(|(sight, _)| distances::seconds(at.since(sight.at)) <= LOST_SECONDS_MAX);
         given_up
     }
 
     /// Returns the state of a track, and the points of its path since the last call.
     pub(super) fn follow<'t>(&mut self, track: &'t Track) -> (&mut T, &'t [PathPoint]) {
         if !self.memories.contains_key(&track.id) {
-            let state = self.inherited(&Sight::first(track)).unwrap_or_default();
-            let memory = Memory { examined: None, sight: Sight::last(track), is_succeeded: false, state };
+            let state = self.inherited(&Sighting::first(track)).unwrap_or_default();
+            let memory = Memory { examined: None, sight: Sighting::last(track), is_succeeded: false, state };
             self.memories.insert(track.id, memory);
         }
         let memory = self.memories.get_mut(&track.id).expect("it has just been put in");
@@ -134,7 +134,7 @@ impl<T: Default> Followed<T> {
         memory.examined = track.path.last().map(|point| point.at).max(memory.examined);
         // A predicted track was not seen at its predicted position.
         if track.last_seen > memory.sight.at {
-            (memory.sight, memory.is_succeeded) = (Sight::last(track), false);
+            (memory.sight, memory.is_succeeded) = (Sighting::last(track), false);
         }
         (&mut memory.state, &track.path[known..])
     }
@@ -162,12 +162,12 @@ impl<T: Default> Followed<T> {
     }
 
     /// Takes over from the nearest track that the new one succeeds: a gone one, or a live one that is only predicted.
-    fn inherited(&mut self, newcomer: &Sight) -> Option<T> {
+    fn inherited(&mut self, newcomer: &Sighting) -> Option<T> {
         let succeeds = self.succeeds?;
-        let is_heir = |sight: &Sight, state: &T| {
+        let is_heir = |sight: &Sighting, state: &T| {
             sight.at < newcomer.at && sight.is_like(newcomer) && succeeds(state, sight, newcomer)
         };
-        let away = |sight: &Sight| sight.lengths_from(newcomer);
+        let away = |sight: &Sighting| sight.lengths_from(newcomer);
         let lost = self.lost.iter().enumerate().filter(|(_, (sight, state))| is_heir(sight, state));
         let lost = lost.map(|(index, (sight, _))| (away(sight), index)).min_by(|a, b| a.0.total_cmp(&b.0));
         let unseen = self
