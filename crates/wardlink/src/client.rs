@@ -9,15 +9,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rumqttc_next::{
-    AckMode, AsyncClient, ConnectReturnCode, ConnectionError, Error as MqttError, Event, EventLoop,
-    Incoming as Packet, LastWill, MqttOptions, NetworkOptions, Outgoing, Publish, PublishOptions, QoS,
-    StateError, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport, default_socket_connect,
+    AckMode, AsyncClient, ConnectionError, Error as MqttError, Event, EventLoop, Incoming as Packet,
+    LastWill, MqttOptions, NetworkOptions, Outgoing, Publish, PublishOptions, QoS, StateError,
+    SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport, default_socket_connect,
 };
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::task::AbortHandle;
 
-use crate::tls::{self, Attempt, Files, HandshakeError, Party, TlsError, has_hung_up};
+use crate::tls::{self, Attempt, Files, HandshakeError, Party, Refusal, TlsError, has_hung_up};
 use base::clock;
 use base::fault::{ErrorKind, chain};
 use base::secret::Credentials;
@@ -398,8 +398,8 @@ impl Peer {
 
     /// The error for a connection that ended before the broker's CONNACK.
     fn before_connack(&self, error: &ConnectionError) -> ClientError {
-        if matches!(error, ConnectionError::ConnectionRefused(_)) {
-            return self.diagnose(error);
+        if let Some(code) = code(error) {
+            return self.refused(code);
         }
         let is_no_mqtt = matches!(
             error,
@@ -413,7 +413,6 @@ impl Peer {
     fn diagnose(&self, error: &ConnectionError) -> ClientError {
         let broker = self.broker.clone();
         match error {
-            ConnectionError::ConnectionRefused(code) => self.refused(*code),
             ConnectionError::MqttState(StateError::Deserialization(MqttError::PayloadSizeLimitExceeded(
                 bytes,
             ))) => ClientError::TooLarge { bytes: *bytes },
@@ -429,23 +428,31 @@ impl Peer {
         }
     }
 
-    fn refused(&self, code: ConnectReturnCode) -> ClientError {
+    /// The error for a broker's refusal by a code.
+    fn refused(&self, code: u8) -> ClientError {
         let broker = self.broker.clone();
-        match code {
-            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized => {
+        match Refusal::of(code, &self.attempt()) {
+            Refusal::Credentials => {
                 let who = match &self.user {
                     Some(user) => format!("user \"{user}\" with this password"),
                     None => "a connection without user and password".to_owned(),
                 };
                 ClientError::Refused { broker, who }
             }
-            ConnectReturnCode::BadClientId => {
-                ClientError::ClientId { broker, client_id: self.client_id.clone() }
-            }
-            other => {
-                ClientError::Unreachable { broker, reason: format!("it refuses the connection: {other:?}") }
-            }
+            Refusal::ClientId => ClientError::ClientId { broker, client_id: self.client_id.clone() },
+            Refusal::Other(error) => ClientError::Handshake(error),
         }
+    }
+}
+
+/// Code with which the broker refuses the connection, also one that MQTT 3.1.1 does not know.
+fn code(error: &ConnectionError) -> Option<u8> {
+    match error {
+        ConnectionError::ConnectionRefused(code) => Some(*code as u8),
+        ConnectionError::MqttState(StateError::Deserialization(MqttError::InvalidConnectReturnCode(
+            code,
+        ))) => Some(*code),
+        _ => None,
     }
 }
 

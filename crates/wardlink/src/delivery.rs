@@ -25,6 +25,8 @@ const PROBES: usize = 8;
 const CONSIDERED_MAX: usize = 512;
 /// Connections that broke while a message was in flight, after which its preview without a picture is sent first.
 const PREVIEW_TRIES: u32 = 3;
+/// Time after the broker's first acknowledgement from which an operator is told that the post has not confirmed an alert.
+const OVERDUE: Duration = Duration::from_secs(300);
 
 /// Number of acknowledgements by the broker for a message that the post never received, while the post has later ones. Such a
 /// message is dropped on the way for its contents. Mosquitto drops messages above its `message_size_limit`.
@@ -80,6 +82,8 @@ struct Entry {
     state: State,
     /// Time of the last attempt, or, once the broker has acknowledged it, of that acknowledgement.
     sent_at: Instant,
+    /// Time of the broker's first acknowledgement.
+    first_acknowledged_at: Option<Instant>,
     /// Attempts since the broker last acknowledged it.
     tries: u32,
     /// Number of the broker's acknowledgements.
@@ -100,6 +104,17 @@ struct Size {
     swallowed: Option<usize>,
     /// Number of times that the post spoke after the broker's acknowledgement, and did not have the alert.
     passed_over: u32,
+}
+
+/// Alerts that the broker has had for some minutes, and that the post has not confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unconfirmed {
+    /// Number of these alerts.
+    pub count: usize,
+    /// Time since the broker's first acknowledgement of the oldest one.
+    pub oldest: Duration,
+    /// The post has acknowledged others since then.
+    pub is_heard: bool,
 }
 
 /// Conclusions about sizes from an acknowledgement of the post.
@@ -141,6 +156,7 @@ impl DeliveryTracker {
         if let Some(entry) = self.entries.get_mut(&seq) {
             (entry.state, entry.sent_at, entry.tries) = (State::Acknowledged, now, 0);
             entry.broker_acks = entry.broker_acks.saturating_add(1);
+            entry.first_acknowledged_at.get_or_insert(now);
         }
     }
 
@@ -242,6 +258,18 @@ impl DeliveryTracker {
         })
     }
 
+    /// Alerts that the post should have confirmed by now.
+    pub fn unconfirmed(&self, now: Instant) -> Option<Unconfirmed> {
+        let acknowledged = self.entries.values().filter_map(|entry| entry.first_acknowledged_at);
+        let overdue = acknowledged.filter(|at| now.saturating_duration_since(*at) >= OVERDUE);
+        let (count, first) = overdue.fold((0, None::<Instant>), |(count, first), at| {
+            (count + 1, first.into_iter().chain([at]).min())
+        });
+        let first = first?;
+        let is_heard = self.heard_at.is_some_and(|at| at > first);
+        Some(Unconfirmed { count, oldest: now.saturating_duration_since(first), is_heard })
+    }
+
     /// True where nothing waits for an acknowledgement.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -293,6 +321,7 @@ impl Entry {
         Self {
             state: State::Unsent,
             sent_at: now,
+            first_acknowledged_at: None,
             tries: 0,
             broker_acks: 0,
             times_missed: 0,

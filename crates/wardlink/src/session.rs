@@ -25,6 +25,8 @@ use queue::Queue;
 
 /// Time without an acknowledgement after which the connection is given up.
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Interval at which the warnings are read anew while the post owes acknowledgements.
+const REVIEW: Duration = Duration::from_secs(10);
 /// Share of the grace for waiting for acknowledgements; the rest is for the offline status and the DISCONNECT.
 const GRACE_TO_WAIT: f32 = 0.75;
 
@@ -35,6 +37,8 @@ pub(super) struct Session<'a> {
     client: Client,
     in_flight: InFlight,
     queue: Queue,
+    /// Time at which the warnings are read anew.
+    review_at: Instant,
     /// Number of the last alert from memory that was handed to the client.
     unsaved_sent: u64,
     /// Time of the next attempt to read the outbox after an error.
@@ -73,6 +77,7 @@ impl<'a> Session<'a> {
             client,
             in_flight: InFlight::default(),
             queue: Queue::new(),
+            review_at: Instant::now() + REVIEW,
             unsaved_sent: 0,
             retry_at: None,
             outbox_error: String::new(),
@@ -107,7 +112,9 @@ impl<'a> Session<'a> {
             self.send_alerts().await;
             self.send_vitals();
             self.send_proof();
-            if self.carried.identity.takeovers.lasts(self.begun.elapsed()) {
+            let has_lasted = self.carried.identity.takeovers.lasts(self.begun.elapsed());
+            if has_lasted || self.review_at <= Instant::now() {
+                self.review_at = Instant::now() + REVIEW;
                 self.shared.warn(self.carried);
             }
             let give_up_at = self.progress_at + ACKNOWLEDGE_TIMEOUT;
@@ -141,7 +148,9 @@ impl<'a> Session<'a> {
         let now = Instant::now();
         let due = self.carried.tracker.next_due(now);
         let held_until = Some(self.held_until()).filter(|at| self.is_asking && *at > now);
-        [self.retry_at, due, held_until, Some(self.queue.rescan_at())].into_iter().flatten().min()
+        let review_at = Some(self.review_at).filter(|_| !self.carried.tracker.is_empty());
+        let rescan_at = Some(self.queue.rescan_at());
+        [self.retry_at, due, held_until, review_at, rescan_at].into_iter().flatten().min()
     }
 
     async fn on(&mut self, occurrence: Occurrence) -> Result<(), PublishError> {

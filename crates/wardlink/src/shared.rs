@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::client_id::ClientId;
-use super::delivery::DeliveryTracker;
+use super::delivery::{DeliveryTracker, Unconfirmed};
 use super::error::PublishError;
 use super::home_assistant::Discovery;
 use super::packet_limit::PacketLimit;
@@ -20,6 +20,7 @@ use crate::takeover::Takeovers;
 use base::backoff::Backoff;
 use base::channel::OldestDropped;
 use base::status::Status;
+use base::time::in_words;
 use base::vitals::Vitals;
 
 /// Shortest and longest wait between connections.
@@ -158,6 +159,10 @@ impl Shared {
 
     /// Reports the faults that a person has to correct, also while a connection is up.
     pub fn warn(&self, carried: &Carried) {
+        self.state().warnings = self.warnings(carried, std::time::Instant::now());
+    }
+
+    fn warnings(&self, carried: &Carried, now: std::time::Instant) -> Vec<String> {
         let (takeovers, sizes) = (&carried.identity.takeovers, &carried.sizes);
         let mut warnings = Vec::new();
         if takeovers.is_proved() {
@@ -166,7 +171,12 @@ impl Shared {
             warnings.push(self.unsteady(takeovers).to_string());
         }
         warnings.extend(carried.acks.refused.clone());
-        if let Some(limit) = sizes.limit.bytes(std::time::Instant::now()) {
+        // A box that may not read acknowledgements is told so above.
+        let unconfirmed = carried.tracker.unconfirmed(now).filter(|_| carried.acks.refused.is_none());
+        if let Some(unconfirmed) = unconfirmed {
+            warnings.push(not_confirmed(&unconfirmed, &self.settings));
+        }
+        if let Some(limit) = sizes.limit.bytes(now) {
             let passed = sizes.limit.passed();
             warnings.push(withheld_above(limit, passed));
         } else if sizes.is_swallowing {
@@ -175,7 +185,7 @@ impl Shared {
         if !sizes.too_large.is_empty() {
             warnings.push(sizes.too_large.clone());
         }
-        self.state().warnings = warnings;
+        warnings
     }
 
     /// Current status of the box.
@@ -188,6 +198,26 @@ impl Shared {
     pub fn state(&self) -> MutexGuard<'_, LinkState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Warning about alerts that the post does not confirm.
+fn not_confirmed(unconfirmed: &Unconfirmed, settings: &Settings) -> String {
+    let Unconfirmed { count, oldest, is_heard } = *unconfirmed;
+    let age = in_words(oldest);
+    let alerts = match count {
+        1 => format!("1 alert, sent {age} ago, is"),
+        count => format!("{count} alerts, the oldest sent {age} ago, are"),
+    };
+    let remedy = if is_heard {
+        "it acknowledges others; look into its log (`journalctl -u wardpost`)".to_owned()
+    } else {
+        format!(
+            "is `wardpost` running for ward {} at this broker, and may it publish there? Where another program receives \
+             the alerts, set broker.acknowledge = \"broker\"",
+            settings.ward
+        )
+    };
+    format!("{alerts} at the broker and not acknowledged by the post: {remedy}")
 }
 
 /// Warning about a broker whose size limit is known.
@@ -204,3 +234,91 @@ pub(super) const SWALLOWED: &str = "the broker acknowledges alerts with pictures
 
 /// An alert with its picture is smaller.
 const ROOM_NEEDED: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::{Acknowledge, HomeAssistant};
+    use super::*;
+    use base::ack::Ack;
+    use base::alert::Alert;
+    use base::clock;
+    use base::outbox::OutboxError;
+
+    /// A box without alerts, whose status nobody asks for.
+    struct Nothing;
+
+    impl Outbox for Nothing {
+        fn last(&self) -> Result<u64, OutboxError> {
+            Ok(0)
+        }
+        fn waiting(&self, _: u64, _: usize) -> Result<Vec<u64>, OutboxError> {
+            Ok(Vec::new())
+        }
+        fn alert(&self, _: u64) -> Result<Option<Alert>, OutboxError> {
+            Ok(None)
+        }
+        fn delivered(&self, _: u64) {}
+        fn acknowledged(&self, _: Ack) -> Result<bool, OutboxError> {
+            Ok(true)
+        }
+    }
+
+    impl StatusSource for Nothing {
+        fn status(&self) -> Status {
+            panic!("nobody asks for the status")
+        }
+    }
+
+    fn shared() -> Shared {
+        let settings = Settings {
+            ward: "ben-nghe".parse().unwrap(),
+            box_id: "box-1".parse().unwrap(),
+            host: "broker.lan".into(),
+            port: 8883,
+            tls: None,
+            credentials: None,
+            acknowledge: Acknowledge::Post,
+            keep_alive: Duration::from_secs(30),
+            home_assistant: HomeAssistant::default(),
+        };
+        let (connected, since, last_error, published) = (false, clock::wall(), None, 0);
+        Shared {
+            topics: Topics::new(&settings.ward, &settings.box_id),
+            settings,
+            outbox: Arc::new(Nothing),
+            status: Arc::new(Nothing),
+            unsaved: Arc::default(),
+            vitals: base::channel::oldest_dropped(1),
+            state: Arc::new(Mutex::new(LinkState {
+                connected,
+                since,
+                last_error,
+                published,
+                warnings: Vec::new(),
+            })),
+        }
+    }
+
+    #[test]
+    fn alerts_that_the_post_never_acknowledges_are_among_the_warnings() {
+        let (shared, start) = (shared(), std::time::Instant::now());
+        let mut carried = Carried::new(&shared);
+        let at = |seconds| start + Duration::from_secs(seconds);
+        for seq in 1..=3 {
+            carried.tracker.sent(seq, 34_000, start);
+            carried.tracker.acknowledged(seq, at(30 * seq));
+        }
+        assert!(shared.warnings(&carried, at(300)).is_empty(), "a post may be away for some minutes");
+        let told = shared.warnings(&carried, at(750));
+        assert_eq!(told.len(), 1);
+        assert!(told[0].starts_with("3 alerts, the oldest sent 12 min ago,"), "{told:?}");
+        assert!(told[0].contains("is `wardpost` running for ward ben-nghe"), "{told:?}");
+        let others = Ack::of("box-1".parse().unwrap(), Default::default(), [(2, 3)]);
+        carried.tracker.confirmed(&others, true, at(760));
+        let told = shared.warnings(&carried, at(770));
+        assert!(told[0].starts_with("1 alert, sent 12 min ago,"), "{told:?}");
+        assert!(told[0].contains("it acknowledges others"), "{told:?}");
+        carried.acks.refused = Some("the box may not read them".into());
+        assert_eq!(shared.warnings(&carried, at(770)), ["the box may not read them"]);
+    }
+}

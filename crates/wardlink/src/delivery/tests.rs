@@ -210,6 +210,25 @@ fn what_broke_connections_is_not_waited_for_longer_once_it_reached_the_broker_an
     assert_eq!(tracker.due(start), Some(1), "it does not break every connection");
 }
 
+#[test]
+fn what_the_post_never_confirms_is_told_after_some_minutes() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let mut tracker = acknowledged(1..=3, start);
+    tracker.sent(4, BYTES, start);
+    assert_eq!(tracker.unconfirmed(at(299)), None);
+    let told = Unconfirmed { count: 3, oldest: Duration::from_secs(400), is_heard: false };
+    assert_eq!(tracker.unconfirmed(at(400)), Some(told), "the broker has not got the fourth");
+    // To be sent again does not make it younger.
+    tracker.connected();
+    send_due(&mut tracker, at(500));
+    tracker.confirmed(&ack(&[(2, 3)]), true, at(501));
+    let told = Unconfirmed { count: 1, oldest: Duration::from_secs(600), is_heard: true };
+    assert_eq!(tracker.unconfirmed(at(600)), Some(told));
+    tracker.confirmed(&ack(&[(1, 4)]), true, at(601));
+    assert_eq!(tracker.unconfirmed(at(900)), None);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
     /// With a post that answers, everything arrives in the end, for any behaviour of broker and connections.

@@ -51,6 +51,7 @@ impl Session<'_> {
                 self.carried.acks.fault.clear();
                 let sizes = self.carried.tracker.confirmed(&ack, !is_retained, Instant::now());
                 self.on_sizes(sizes);
+                self.review_at = Instant::now();
             }
             // A retained acknowledgement is most likely of an earlier outbox.
             Ok(false) => {
