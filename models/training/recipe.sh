@@ -12,7 +12,7 @@ set -euo pipefail
 work=$1 clones=$2 models=$3
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-general_views=${GENERAL_VIEWS:-40960} street_views=${STREET_VIEWS:-STAGE2}
+general_views=${GENERAL_VIEWS:-40960} street_views=${STREET_VIEWS:-30720}
 mkdir -p "$work"
 work=$(cd "$work" && pwd)
 
