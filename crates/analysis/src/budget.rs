@@ -195,14 +195,17 @@ impl<K: Ord + Clone> Budget<K> {
     pub fn next(&mut self, at: Monotonic, ready: impl Fn(&K) -> bool) -> Turn<K> {
         self.refill(at);
         let at = self.at;
-        let waits = |camera: &K, seat: &Seat| seat.want.is_some() && seat.look.is_none() && ready(camera);
-        let waiting = || self.seats.iter().filter(|(camera, seat)| waits(camera, seat));
+        let waiting = || {
+            self.seats
+                .iter()
+                .filter(|(camera, seat)| seat.want.is_some() && seat.look.is_none() && ready(camera))
+        };
         let behind = waiting().filter(|(_, seat)| seat.floor > 0.0 && seat.floor_due <= at);
         let earliest = behind.min_by_key(|(_, seat)| seat.floor_due);
-        let least = || waiting().min_by(|a, b| a.1.virtual_time.total_cmp(&b.1.virtual_time));
-        let Some(camera) = earliest.or_else(least).map(|(camera, _)| camera.clone()) else {
-            return Turn::Nobody;
-        };
+        let next =
+            earliest.or_else(|| waiting().min_by(|a, b| a.1.virtual_time.total_cmp(&b.1.virtual_time)));
+        let Some((camera, _)) = next else { return Turn::Nobody };
+        let camera = camera.clone();
         if self.tokens <= 0.0 {
             let seconds = (-self.tokens / self.rate().max(1e-9)).clamp(1e-3, 3600.0);
             return Turn::At(at + Duration::from_secs_f64(seconds));

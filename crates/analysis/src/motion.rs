@@ -13,7 +13,7 @@ mod view_change;
 
 use background::{Background, ForegroundComponent};
 pub(super) use blocks::Blocks;
-use components::Edges;
+use components::{Component, Edges};
 use static_objects::StaticObjects;
 
 use base::alert::ModelRef;
@@ -104,27 +104,30 @@ impl MotionAnalyser {
                 still_seconds,
             })
             .collect();
-        let is_near = |edges: &Edges| {
-            self.before.iter().any(|before| {
-                let (across, down) = components::gaps(*edges, *before);
-                across <= NEAR_BLOCKS && down <= NEAR_BLOCKS
-            })
-        };
-        let is_believed = |found: &&ForegroundComponent| {
-            let component = &found.component;
-            let is_clear = component.blocks >= CLEAR_BLOCKS && component.excess_mean >= CLEAR_EXCESS;
-            component.blocks >= BLOCKS_MIN
-                && (is_clear || elapsed_seconds > BEFORE_SECONDS_MAX || is_near(&component.edges))
-        };
         let mut objects: Vec<ForegroundObject> = update
             .foreground
             .iter()
-            .filter(is_believed)
+            .filter(|found| self.is_believed(&found.component, elapsed_seconds))
             .map(|found| foreground_object(found, blocks.block))
             .collect();
         objects.sort_by(|a, b| b.score.total_cmp(&a.score));
         self.before = update.foreground.iter().map(|found| found.component.edges).collect();
         MotionAnalysis { objects, static_objects, began_again: update.began_again }
+    }
+
+    /// Returns true if a component is large enough, and either clear or near one of the frame before.
+    fn is_believed(&self, component: &Component, elapsed_seconds: f32) -> bool {
+        let is_clear = component.blocks >= CLEAR_BLOCKS && component.excess_mean >= CLEAR_EXCESS;
+        component.blocks >= BLOCKS_MIN
+            && (is_clear || elapsed_seconds > BEFORE_SECONDS_MAX || self.is_near_before(component.edges))
+    }
+
+    /// Returns true if a component of the frame before was near `edges`.
+    fn is_near_before(&self, edges: Edges) -> bool {
+        self.before.iter().any(|before| {
+            let (across, down) = components::gaps(edges, *before);
+            across <= NEAR_BLOCKS && down <= NEAR_BLOCKS
+        })
     }
 }
 
@@ -133,11 +136,13 @@ fn masked(masks: &[Polygon], blocks: &Blocks) -> Vec<bool> {
     if masks.is_empty() {
         return Vec::new();
     }
-    let middle = |at: usize| {
-        let (x, y) = ((at % blocks.columns) as f32 + 0.5, (at / blocks.columns) as f32 + 0.5);
-        Point::new(x * blocks.block.0, y * blocks.block.1)
-    };
-    (0..blocks.luma.len()).map(|at| masks.iter().any(|mask| mask.contains(middle(at)))).collect()
+    (0..blocks.luma.len())
+        .map(|at| {
+            let (x, y) = ((at % blocks.columns) as f32 + 0.5, (at / blocks.columns) as f32 + 0.5);
+            let middle = Point::new(x * blocks.block.0, y * blocks.block.1);
+            masks.iter().any(|mask| mask.contains(middle))
+        })
+        .collect()
 }
 
 fn foreground_object(found: &ForegroundComponent, block: (f32, f32)) -> ForegroundObject {

@@ -166,8 +166,8 @@ impl Planner {
         }
         // Motion of a moment ago without an inference may stand there now; a track's old place is empty.
         let left = self.patches.iter().filter(|old| !old.explained && !explained(&old.rect, tracks));
-        let moved_on = |old: &Patch| fresh.iter().any(|new| new.rect.intersection(&old.rect) > 0.0);
-        let left = left.filter(|old| old.joined || !moved_on(old));
+        let left =
+            left.filter(|old| old.joined || !fresh.iter().any(|new| new.rect.intersection(&old.rect) > 0.0));
         let left: Vec<Patch> = left.map(|old| Patch { moves: false, ..*old }).collect();
         fresh.extend(left);
         while fresh.len() > 2 * PATCHES_MAX
@@ -288,7 +288,6 @@ impl Default for Planner {
 
 /// Need of a track. `None` if the whole inferences are enough, and if it had an inference a moment ago.
 fn of_track(track: &Forecast, moving: &[Rect], view: &PlannerInput) -> Option<Need> {
-    let stirred = || moving.iter().any(|r| r.intersection(&track.rect) > STIRRED * track.rect.area());
     let (least, most) = TRACK_WAIT_SECONDS;
     let wait_seconds = if !track.confirmed {
         INFERENCE_INTERVAL_FAST.as_secs_f32()
@@ -297,7 +296,7 @@ fn of_track(track: &Forecast, moving: &[Rect], view: &PlannerInput) -> Option<Ne
     } else if !track.at_rest {
         let least = if view.is_hurried(track) { INFERENCE_INTERVAL_FAST.as_secs_f32() } else { least };
         (DRIFT_MAX / track.speed.max(1e-3)).clamp(least, most)
-    } else if stirred() {
+    } else if moving.iter().any(|r| r.intersection(&track.rect) > STIRRED * track.rect.area()) {
         STIRRED_WAIT_SECONDS
     } else {
         return None;
@@ -318,13 +317,12 @@ fn of_track(track: &Forecast, moving: &[Rect], view: &PlannerInput) -> Option<Ne
 
 /// Returns true if motion belongs to moving tracks.
 fn explained(rect: &Rect, tracks: &[Forecast]) -> bool {
-    let share = |track: &Forecast| {
-        let (dx, dy) = (track.rect.w * 0.2, track.rect.h * 0.2);
-        let around =
-            Rect::new(track.rect.x - dx, track.rect.y - dy, track.rect.w + 2.0 * dx, track.rect.h + 2.0 * dy);
-        around.intersection(rect)
-    };
-    let covered: f32 = tracks.iter().filter(|track| !track.at_rest).map(share).sum();
+    let mut covered = 0.0;
+    for track in tracks.iter().filter(|track| !track.at_rest) {
+        let Rect { x, y, w, h } = track.rect;
+        let around = Rect::new(x - 0.2 * w, y - 0.2 * h, w + 0.4 * w, h + 0.4 * h);
+        covered += around.intersection(rect);
+    }
     covered >= EXPLAINED * rect.area()
 }
 

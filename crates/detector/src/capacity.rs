@@ -76,11 +76,11 @@ mod tests {
         let times = std::cell::Cell::new(0);
         // The first inference does not count and is not timed to its end; then 9, 7 and 8 ms.
         let ends = [0u64, 10, 19, 19, 26, 26, 34];
-        let clock = || {
+        let measured = look(&model, 3, &|| {
             times.set(times.get() + 1);
             Duration::from_millis(ends[times.get() - 1])
-        };
-        let measured = look(&model, 3, &clock).unwrap();
+        });
+        let measured = measured.unwrap();
         assert_eq!(measured, Duration::from_millis(8));
         assert_eq!(looks_per_second(measured, 2.0), 250.0);
         let twice = Work { dense: 2.0 * model.work().dense, depthwise: 2.0 * model.work().depthwise };

@@ -143,16 +143,12 @@ impl<'a> Classes<'a> {
             .collect();
         let kept = nms::suppress(found, self.model.manifest().nms_iou, |class| class);
         let mut counts: BTreeMap<u16, usize> = BTreeMap::new();
-        let mut few = |class| {
-            let count = counts.entry(class).or_default();
+        let first = kept.into_iter().filter(|raw| {
+            let count = counts.entry(raw.class).or_default();
             *count += 1;
             *count <= DETECTIONS_MAX
-        };
-        let found = kept
-            .into_iter()
-            .filter(|raw| few(raw.class))
-            .map(|raw| (raw.class, raw.score, raw.rect))
-            .collect();
+        });
+        let found = first.map(|raw| (raw.class, raw.score, raw.rect)).collect();
         Ok(Compared { truth, unclear, found })
     }
 

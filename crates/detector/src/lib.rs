@@ -62,9 +62,10 @@ impl Detector for Network {
                 }
             }
         }
-        let has_label = |class: &u16| self.labels.get(usize::from(*class)).is_some_and(Option::is_some);
-        let seen_whole = |rect: &Rect| whole.iter().any(|f| f.rect.intersection(rect) >= 0.5 * f.rect.area());
-        let cut = cut.iter().filter(|(class, needed)| has_label(class) && !seen_whole(needed));
+        let cut = cut.iter().filter(|(class, needed)| {
+            let has_label = self.labels.get(usize::from(*class)).is_some_and(Option::is_some);
+            has_label && !whole.iter().any(|f| f.rect.intersection(needed) >= 0.5 * f.rect.area())
+        });
         let cut = cut.map(|(_, needed)| *needed).collect();
         let detections = labelled(whole, &self.labels, self.model.manifest().nms_iou);
         Ok(InferenceResult { detections, cut })

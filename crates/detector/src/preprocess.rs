@@ -174,14 +174,15 @@ impl Planes {
             let stride = columns * step;
             let columns = interpolations(crop.x * full_width, crop.w * full_width, width, columns);
             let first = columns.first().map_or(0, |column| column.low as usize);
-            let follows = |(at, column): (usize, &Interpolation)| {
-                column.weight == 0.0 && column.low as usize == first + at
-            };
+            let is_one_to_one = columns
+                .iter()
+                .enumerate()
+                .all(|(at, column)| column.weight == 0.0 && column.low as usize == first + at);
             Plane {
                 samples,
                 step,
                 stride,
-                as_they_are: columns.iter().enumerate().all(follows).then_some(first),
+                as_they_are: is_one_to_one.then_some(first),
                 columns,
                 row,
                 rows: interpolations(crop.y * full_height, crop.h * full_height, height, rows),

@@ -152,8 +152,9 @@ proptest! {
         pattern in any::<u64>(), windows in proptest::collection::vec((0f64..6.0, 0f64..6.0), 8),
     ) {
         let mut budget = budget_for(&cameras, rate, burst);
-        let wants = |camera: usize, now: u64| pattern.rotate_right((now / 500) as u32 * 7 + camera as u32) & 3 > 0;
-        let log = simulate(&mut budget, &cameras, workers, 6_000, wants);
+        let log = simulate(&mut budget, &cameras, workers, 6_000, |camera, now| {
+            pattern.rotate_right((now / 500) as u32 * 7 + camera as u32) & 3 > 0
+        });
         let slack = (2 * workers + 1) as f64 * dearest(&cameras);
         for (from, length) in windows {
             let spent = log.spent(from, from + length);
@@ -166,21 +167,19 @@ proptest! {
     #[test]
     fn nobody_starves(cameras in cameras(), rate in 0.1f64..1.5, workers in 1usize..4, late in 0usize..8) {
         let mut budget = budget_for(&cameras, rate, 0.5);
-        // One of them comes back after a pause, when the others have run ahead.
-        let wants = |camera: usize, now: u64| camera != late || now > 2_000;
         let weights: f64 = cameras.iter().map(|camera| camera.want.weight()).sum();
-        // Of the tenth that floors leave, at worst.
-        let patience = |camera: &Camera| {
-            let looks = cameras.len() as f64 + weights / camera.want.weight();
-            2.0 * dearest(&cameras) * looks / (rate.min(workers as f64) * (1.0 - FLOORS_MAX)) + 1.0
-        };
+        // At worst, looks come of the tenth that floors leave.
+        let share = rate.min(workers as f64) * (1.0 - FLOORS_MAX);
         let millis = 8_000;
-        let log = simulate(&mut budget, &cameras, workers, millis, wants);
+        // One of them comes back after a pause, when the others have run ahead.
+        let log = simulate(&mut budget, &cameras, workers, millis, |camera, now| camera != late || now > 2_000);
         for (number, camera) in cameras.iter().enumerate() {
             let begins = if number == late { 2.4 } else { 0.0 };
+            let looks = cameras.len() as f64 + weights / camera.want.weight();
+            let patience = 2.0 * dearest(&cameras) * looks / share + 1.0;
             let mut last = begins;
             for now in log.of(number).chain([millis as f64 / 1000.0]) {
-                prop_assert!(now - last <= patience(camera), "camera {} waited {} s", number, now - last);
+                prop_assert!(now - last <= patience, "camera {} waited {} s", number, now - last);
                 last = now;
             }
         }
@@ -194,10 +193,11 @@ proptest! {
         let rate = asked / FLOORS_MAX * spare;
         prop_assume!((0.02..1.0).contains(&rate));
         let mut budget = budget_for(&cameras, rate, 0.2);
-        // Some want always, some every other second.
-        let wants = |camera: usize, now: u64| thirst >> camera & 1 == 0 || (now / 1000).is_multiple_of(2);
         let millis = 10_000;
-        let log = simulate(&mut budget, &cameras, 1, millis, wants);
+        // Some want always, some every other second.
+        let log = simulate(&mut budget, &cameras, 1, millis, |camera, now| {
+            thirst >> camera & 1 == 0 || (now / 1000).is_multiple_of(2)
+        });
         for (number, camera) in cameras.iter().enumerate().filter(|(number, _)| thirst >> number & 1 == 0) {
             let due = f64::from(camera.floor) * millis as f64 / 1000.0;
             // An inference of each other camera and the frame that it waits for may come before.

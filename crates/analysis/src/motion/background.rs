@@ -342,11 +342,13 @@ impl Background {
             };
             lit.extend(component.members.iter().map(|at| (*at, seconds)));
         }
-        let standing = |component: Component| {
-            let still_seconds = self.still_seconds_of(&component.members);
-            ForegroundComponent { component, still_seconds }
-        };
-        components::joined(kept).into_iter().map(standing).collect()
+        components::joined(kept)
+            .into_iter()
+            .map(|component| {
+                let still_seconds = self.still_seconds_of(&component.members);
+                ForegroundComponent { component, still_seconds }
+            })
+            .collect()
     }
 
     /// Time for which all but two of these blocks have looked the same: one or two change by noise alone.

@@ -157,12 +157,14 @@ mod tests {
     use super::*;
 
     fn of(rows: &[&str]) -> Vec<Edges> {
-        let excess = |c: char| match c {
-            '#' => 2.0,
-            '+' => 0.7,
-            _ => 0.0,
-        };
-        let blocks: Vec<f32> = rows.iter().flat_map(|row| row.chars().map(excess)).collect();
+        let chars = rows.iter().flat_map(|row| row.chars());
+        let blocks: Vec<f32> = chars
+            .map(|c| match c {
+                '#' => 2.0,
+                '+' => 0.7,
+                _ => 0.0,
+            })
+            .collect();
         let (found, _) = find(&blocks, rows[0].len(), 0.55);
         joined(found).into_iter().map(|component| component.edges).collect()
     }
@@ -188,8 +190,9 @@ mod tests {
     #[test]
     fn a_picture_of_snow_does_not_take_the_square_of_its_flakes() {
         let (columns, rows) = (160, 90);
-        let flake = |at: usize| at % columns % 5 < 2 && at / columns % 5 < 2;
-        let excess: Vec<f32> = (0..columns * rows).map(|at| if flake(at) { 2.0 } else { 0.0 }).collect();
+        let excess: Vec<f32> = (0..columns * rows)
+            .map(|at| if at % columns % 5 < 2 && at / columns % 5 < 2 { 2.0 } else { 0.0 })
+            .collect();
         assert_eq!(find(&excess, columns, 0.55).0.len(), COMPONENTS_MAX);
     }
 }

@@ -91,8 +91,11 @@ impl StaticObjects {
                 && found.component.blocks >= BLOCKS_MIN
                 && found.component.excess_mean >= EXCESS_MIN
                 && found.component.members.len() as f32 <= PART_MAX * blocks.luma.len() as f32;
-            let is_known = || self.known.iter().any(|known| is_same(known.edges, found.component.edges));
-            if is_object && !is_known() && self.known.len() < OBJECTS_MAX {
+            let edges = found.component.edges;
+            if is_object
+                && self.known.len() < OBJECTS_MAX
+                && !self.known.iter().any(|known| is_same(known.edges, edges))
+            {
                 self.known.push(KnownObject::new(found, blocks, background));
             }
         }
@@ -115,9 +118,9 @@ impl KnownObject {
         let (x0, y0, x1, y1) = component.edges;
         let xs = x0.saturating_sub(MARGIN)..(x1 + MARGIN).min(columns);
         let ys = y0.saturating_sub(MARGIN)..(y1 + MARGIN).min(luma.len() / columns);
-        let is_inside = |x: usize, y: usize| (x0..x1).contains(&x) && (y0..y1).contains(&y);
         let around = ys.flat_map(|y| xs.clone().map(move |x| (x, y)));
-        let around = around.filter(|(x, y)| !is_inside(*x, *y)).map(|(x, y)| y * columns + x);
+        let around = around.filter(|(x, y)| !((x0..x1).contains(x) && (y0..y1).contains(y)));
+        let around = around.map(|(x, y)| y * columns + x);
         let around = around.filter(|at| !background.stands_out(*at)).map(|at| (at, luma[at]));
         Self {
             edges: component.edges,

@@ -55,10 +55,10 @@ impl Street {
         for y in 0..HEIGHT {
             for x in 0..WIDTH {
                 let street = 90.0 + 50.0 * ((x as f32 / 37.0).sin() * (y as f32 / 23.0).cos());
-                let inside = |t: &&(usize, usize, usize, usize, f32)| {
-                    (t.0..t.0 + t.2).contains(&x) && (t.1..t.1 + t.3).contains(&y)
-                };
-                let luma = objects.iter().find(inside).map_or(street, |thing| thing.4);
+                let luma = objects
+                    .iter()
+                    .find(|t| (t.0..t.0 + t.2).contains(&x) && (t.1..t.1 + t.3).contains(&y))
+                    .map_or(street, |thing| thing.4);
                 let noise =
                     (self.random.random::<f32>() + self.random.random::<f32>() - 1.0) * 2.0 * self.noise;
                 samples.push((luma * self.gain + self.offset + noise) as u8);
@@ -167,11 +167,14 @@ fn is_standing(
     seconds: usize,
     objects: &[(usize, usize, usize, usize, f32)],
 ) -> Vec<bool> {
-    let stands = |static_objects: &[StaticObject]| {
-        static_objects.iter().any(|static_object| static_object.rect.iou(&rect(CARTON)) > 0.5)
-    };
     (0..seconds)
-        .map(|_| (0..5).map(|_| stands(&street.standing(200, objects))).fold(false, |_, now| now))
+        .map(|_| {
+            let mut standing = Vec::new();
+            for _ in 0..5 {
+                standing = street.standing(200, objects);
+            }
+            standing.iter().any(|static_object| static_object.rect.iou(&rect(CARTON)) > 0.5)
+        })
         .collect()
 }
 

@@ -38,13 +38,15 @@ impl Cells {
 
     /// Time from which motion in `rect` is worth an inference.
     pub(super) fn due_at(&self, rect: &Rect) -> Monotonic {
-        let due_at = |index: usize| {
-            let Cell { inferred_at, in_vain, .. } = self.0[index];
-            let wait = WAIT_SECONDS[usize::from(in_vain).min(WAIT_SECONDS.len() - 1)];
-            let inferred_at = inferred_at.filter(|_| in_vain > 0);
-            inferred_at.map_or(Monotonic::default(), |at| at + Duration::from_secs_f32(wait))
-        };
-        touched(rect).map(due_at).min().unwrap_or_default()
+        touched(rect)
+            .map(|index| {
+                let Cell { inferred_at, in_vain, .. } = self.0[index];
+                let wait = WAIT_SECONDS[usize::from(in_vain).min(WAIT_SECONDS.len() - 1)];
+                let inferred_at = inferred_at.filter(|_| in_vain > 0);
+                inferred_at.map_or(Monotonic::default(), |at| at + Duration::from_secs_f32(wait))
+            })
+            .min()
+            .unwrap_or_default()
     }
 
     /// Takes in that `plan` was carried out: `unexplained` is the motion it showed that belonged to no track, and `found` are

@@ -34,14 +34,13 @@ pub(super) fn areas(needs: &[Need], view: &PlannerInput) -> Vec<InferenceArea> {
         take_along(&mut groups, need, view);
     }
     let dearest = InferenceArea::whole(view.sizes).pixels();
-    let total = |groups: &[Group]| groups.iter().map(|group| group.area.pixels()).sum::<u64>();
     while groups.len() > AREAS_MAX
         && let Some((a, b, (joined, saved))) = best_join(&groups, view)
-        && total(&groups) as i64 - saved <= dearest as i64
+        && total_pixels(&groups) as i64 - saved <= dearest as i64
     {
         join(&mut groups, a, b, joined);
     }
-    let fits = groups.len() <= AREAS_MAX && total(&groups) as f32 <= WHOLE_FROM * dearest as f32;
+    let fits = groups.len() <= AREAS_MAX && total_pixels(&groups) as f32 <= WHOLE_FROM * dearest as f32;
     if fits {
         return groups.iter().map(|group| group.area).collect();
     }
@@ -61,6 +60,11 @@ pub(super) fn areas(needs: &[Need], view: &PlannerInput) -> Vec<InferenceArea> {
         }
     }
     chosen
+}
+
+/// Pixels that the inferences of all groups take.
+fn total_pixels(groups: &[Group]) -> u64 {
+    groups.iter().map(|group| group.area.pixels()).sum()
 }
 
 /// Factor by which `rect` may be shrunk, so that it keeps `side_pixels_min` (the root of its area).

@@ -388,10 +388,11 @@ proptest! {
         planner.take_motion(now, &motion(&regions), &tracks);
         let mut open: Vec<Rect> = {
             let view = PlannerInput { at: now, picture, sizes: &sizes, tracks: &tracks, speed_matters: false };
-            let is_due = |track: &&Forecast| of_track(track, &regions, &view).is_some_and(|need| need.due);
-            let tracks = tracks.iter().filter(is_due).map(|track| track.rect);
+            let due = tracks
+                .iter()
+                .filter(|track| of_track(track, &regions, &view).is_some_and(|need| need.due));
             let regions = regions.iter().filter(|rect| rect.area() > 0.0 && !explained(rect, view.tracks));
-            tracks.chain(regions.copied()).collect()
+            due.map(|track| track.rect).chain(regions.copied()).collect()
         };
         let frames_max = open.len();
         let mut inferences = 0;

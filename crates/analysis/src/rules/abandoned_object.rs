@@ -215,12 +215,12 @@ impl AbandonedObjects {
         let came = Monotonic::from_nanos(
             view.at.as_nanos().saturating_sub((f64::from(static_object.still_seconds) * 1e9) as u64),
         );
-        let is_visitor = |presence: &&Presence| {
+        let close = self.presences.iter().filter(|presence| {
             distances::seconds(came.since(presence.at)) <= BRINGER_SECONDS
                 && distances::apart(presence.foot, foot) <= BRINGER_LENGTHS * presence.length
-        };
+        });
         let mut visitors: Vec<TrackId> = Vec::new();
-        for presence in self.presences.iter().filter(is_visitor) {
+        for presence in close {
             if !visitors.contains(&presence.id) && visitors.len() < VISITORS_MAX {
                 visitors.push(presence.id);
             }

@@ -58,12 +58,14 @@ pub(super) fn depth(place: &RuleArea, foot: Point) -> f32 {
 }
 
 fn edge_distance(polygon: &Polygon, point: Point) -> f32 {
-    let on_border = |(a, b): &(Point, Point)| {
-        let near = |v: f32, w: f32, side: f32| (v - side).abs() <= BORDER && (w - side).abs() <= BORDER;
-        [0.0, 1.0].iter().any(|side| near(a.x, b.x, *side) || near(a.y, b.y, *side))
-    };
-    let inner = polygon.edges().filter(|edge| !on_border(edge));
+    let inner = polygon.edges().filter(|(a, b)| !is_on_border(*a, *b));
     inner.map(|(a, b)| segment_distance(a, b, point)).fold(f32::INFINITY, f32::min)
+}
+
+/// Returns true if the edge from `a` to `b` lies along the border of the picture.
+fn is_on_border(a: Point, b: Point) -> bool {
+    let near = |v: f32, w: f32, side: f32| (v - side).abs() <= BORDER && (w - side).abs() <= BORDER;
+    [0.0, 1.0].iter().any(|side| near(a.x, b.x, *side) || near(a.y, b.y, *side))
 }
 
 /// Distance of a point from the line segment between two others, in picture heights.
@@ -122,13 +124,13 @@ mod tests {
 
     #[test]
     fn a_leap_is_further_than_the_pace_allows() {
-        let point = |millis: u64, x: f32| PathPoint {
-            at: Monotonic::from_nanos(millis * 1_000_000),
-            foot: Point::new(x, 0.5),
-        };
         let mut gait = Gait::default();
-        let leaps = [(0, 0.10), (200, 0.12), (400, 0.14), (1400, 0.24), (1600, 0.60), (1800, 0.62)]
-            .map(|(millis, x)| gait.leaps_to(&point(millis, x), 0.1));
+        let leaps = [(0, 0.10), (200, 0.12), (400, 0.14), (1400, 0.24), (1600, 0.60), (1800, 0.62)].map(
+            |(millis, x)| {
+                let at = Monotonic::from_nanos(millis * 1_000_000);
+                gait.leaps_to(&PathPoint { at, foot: Point::new(x, 0.5) }, 0.1)
+            },
+        );
         assert_eq!(leaps, [false, false, false, false, true, false]);
         assert!(gait.pace.is_some_and(|pace| pace > 0.5));
     }

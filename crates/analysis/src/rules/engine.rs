@@ -215,9 +215,8 @@ impl Rule {
             events.extend(self.close(ended));
         }
         let cool_down = self.settings.cool_down;
-        let is_over = |incident: &mut Incident| incident.is_over(observed.at.monotonic, cool_down);
         if self.open.is_none() && self.held.is_none() {
-            self.incident.take_if(is_over);
+            self.incident.take_if(|incident| incident.is_over(observed.at.monotonic, cool_down));
         }
         events.extend(self.take(moment, findings, notes));
         events.extend(self.tell_further(observed.at));
@@ -315,8 +314,9 @@ impl Rule {
             let waits_already = self.held.as_ref().is_some_and(|held| held.has(moment.epoch, track));
             let waits = waits_already || is_told_anew || (is_new && self.day.tells_of_each());
             let event = if waits {
-                let begin = || Open::begin(&self.settings, moment, &finding.why, Some(incident.first));
-                let held = self.held.get_or_insert_with(begin);
+                let held = self.held.get_or_insert_with(|| {
+                    Open::begin(&self.settings, moment, &finding.why, Some(incident.first))
+                });
                 held.last_finding = moment.at;
                 incident.found_at = moment.at.monotonic;
                 anybody = true;

@@ -85,8 +85,9 @@ impl Condition for Watch {
                 continue;
             }
             if distances::is_enough(seconds, self.params.seconds_min) {
-                let why = || format!("{} {}", track.label, where_and_how_long());
-                findings.extend(view.finding(index, notes, why));
+                let finding =
+                    view.finding(index, notes, || format!("{} {}", track.label, where_and_how_long()));
+                findings.extend(finding);
             } else {
                 notes.say(track, where_and_how_long);
             }

@@ -135,12 +135,11 @@ impl Watch {
     /// Returns true if a possible company is within the subject's length of it.
     fn has_company(&self, view: &RuleInput, thing: &Track, foot: Point) -> bool {
         let length = distances::length(&thing.rect);
-        let is_near = |other: &&Track| {
+        view.tracks.iter().any(|other| {
             other.id != thing.id
                 && self.is_somebody(view.at, other)
                 && distances::apart(other.rect.foot(), foot) <= length
-        };
-        view.tracks.iter().any(|other| is_near(&other))
+        })
     }
 
     /// Returns the findings about objects that belong to no track.
@@ -211,8 +210,7 @@ impl Condition for Watch {
             } else if !distances::is_enough(seconds, seconds_min) {
                 notes.say(track, numbers);
             } else {
-                let why = || format!("{} was left {}", track.label, numbers());
-                let finding = view.finding(index, notes, why);
+                let finding = view.finding(index, notes, || format!("{} was left {}", track.label, numbers()));
                 thing.told = finding.is_some();
                 findings.extend(finding);
             }

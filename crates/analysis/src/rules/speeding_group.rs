@@ -125,8 +125,8 @@ impl Speed {
     fn between(from: &PathPoint, to: &PathPoint, track: &Track, ground: &Ground) -> Option<Self> {
         let seconds = distances::seconds(to.at.since(from.at));
         let (start, place) = (ground.place(from.foot)?, ground.place(to.foot)?);
-        let higher = |foot: Point| Point::new(foot.x, foot.y - FOOT_ERROR * track.rect.h);
-        let error = |foot: Point| ground.metres(foot, higher(foot));
+        let error =
+            |foot: Point| ground.metres(foot, Point::new(foot.x, foot.y - FOOT_ERROR * track.rect.h));
         let error = error(from.foot)?.max(error(to.foot)?);
         let way = [place[0] - start[0], place[1] - start[1]];
         let kmh = (way[0].hypot(way[1]) - error) / seconds * 3.6;

@@ -82,9 +82,11 @@ impl Watch {
     /// Number of other vehicles that stand as if in a jam with `track`, which stands at `spot`.
     fn others(&self, view: &RuleInput, track: &Track, spot: &Spot) -> u32 {
         let length = distances::length(&track.rect);
-        let stands_too = |other: &&Track| {
-            let Some(there) = self.stands.get(other.id).and_then(|stop| stop.stand.spot()) else { return false };
-            let is_vehicle = matches!(other.label, Label::TwoWheeler | Label::Car | Label::LargeVehicle | Label::Moving);
+        let jam = view.tracks.iter().filter(|other| {
+            let stop = self.stands.get(other.id);
+            let Some(there) = stop.and_then(|stop| stop.stand.spot()) else { return false };
+            let is_vehicle =
+                matches!(other.label, Label::TwoWheeler | Label::Car | Label::LargeVehicle | Label::Moving);
             other.id != track.id
                 && is_vehicle
                 && other.confirmed
@@ -92,8 +94,8 @@ impl Watch {
                 && distances::seconds(spot.since.since(there.since)) <= JAM_SECONDS_EARLIER_MAX
                 && (view.place.contains(there.foot)
                     || distances::apart(there.foot, spot.foot) <= AROUND_LENGTHS * length)
-        };
-        view.tracks.iter().filter(stands_too).count() as u32
+        });
+        jam.count() as u32
     }
 }
 

@@ -240,13 +240,13 @@ impl Watch {
     /// id.
     fn stands_there(&self, leaving: &Leaving, view: &RuleInput) -> Option<TrackId> {
         let length = distances::length(&leaving.rect);
-        let is_it = |track: &Track| {
+        let there = view.tracks.iter().find(|track| {
             is_like(track.label, leaving.label)
                 && track.last_seen >= leaving.at
                 && distances::apart(track.rect.foot(), leaving.spot.foot) <= LENGTHS_THERE * length
                 && !self.stood_beside(leaving, track)
-        };
-        view.tracks.iter().find(|track| is_it(track)).map(|track| track.id)
+        });
+        there.map(|track| track.id)
     }
 
     /// Handles an exchange of identities: the track that stands in the place now stood beside it before. The two
@@ -267,14 +267,13 @@ impl Watch {
     /// Returns true if a track stands or goes in front of its place.
     fn is_hidden(&self, leaving: &Leaving, view: &RuleInput) -> bool {
         let area = leaving.rect.area().max(f32::MIN_POSITIVE);
-        let hides = |track: &Track| {
+        view.tracks.iter().any(|track| {
             track.id != leaving.track.id
                 && distances::seconds(view.at.since(track.last_seen)) <= SEEN_SECONDS
                 && track.rect.intersection(&leaving.rect) >= HIDDEN_PART * area
                 && track.rect.foot().y >= leaving.spot.foot.y
                 && !self.stood_beside(leaving, track)
-        };
-        view.tracks.iter().any(hides)
+        })
     }
 
     /// Returns true if the track stood there before the subject left: a neighbour in a row of parked ones, which did

@@ -105,8 +105,8 @@ impl<T: Default> TrackStates<T> {
     /// Begins a frame. Removes the state of tracks that are gone: keeps it for successors where there is handover,
     /// and returns it otherwise.
     pub(super) fn begin(&mut self, at: Monotonic, tracks: &[Track]) -> Vec<(TrackId, T)> {
-        let lives = |id: &TrackId| tracks.iter().any(|track| track.id == *id);
-        let gone: Vec<TrackId> = self.memories.keys().filter(|id| !lives(id)).copied().collect();
+        let known = self.memories.keys().copied();
+        let gone: Vec<TrackId> = known.filter(|id| !tracks.iter().any(|track| track.id == *id)).collect();
         let mut given_up = Vec::new();
         for id in gone {
             let Some(Memory { sight, state, is_succeeded, .. }) = self.memories.remove(&id) else { continue };

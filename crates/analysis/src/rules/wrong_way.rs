@@ -251,8 +251,9 @@ impl Condition for Watch {
                 continue;
             }
             if let Some(against) = way.against {
-                let why = || format!("{} {} {}", track.label, view.place.phrase(), params.numbers(&against));
-                let finding = view.finding(index, notes, why);
+                let finding = view.finding(index, notes, || {
+                    format!("{} {} {}", track.label, view.place.phrase(), params.numbers(&against))
+                });
                 way.told = finding.is_some() || track.confirmed;
                 findings.extend(finding);
             } else if let Some(latest) = latest.filter(|latest| latest.lengths >= 0.5) {

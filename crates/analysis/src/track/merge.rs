@@ -44,22 +44,26 @@ fn merge_riders(detections: &[Detection]) -> Vec<Detection> {
 
 /// Leaves out two-wheelers that are several, one behind another: each rider found in that box stands on other ground.
 fn without_groups(detections: &[Detection]) -> Vec<Detection> {
-    let is_group = |whole: &Detection| {
-        let is_one = |d: &&Detection| {
-            d.label == Label::Person
-                && d.score >= GROUP_SCORE * whole.score
-                && d.rect.intersection(&whole.rect) > GROUP_WITHIN * d.rect.area()
-                && d.rect.h > GROUP_HEIGHT * whole.rect.h
-                && d.rect.w < GROUP_WIDTH * whole.rect.w
-        };
-        let ones: Vec<&Rect> = detections.iter().filter(is_one).map(|d| &d.rect).collect();
-        let are_apart = |a: &Rect, b: &Rect| {
-            (a.bottom() - b.bottom()).abs() > GROUP_FEET * whole.rect.h
-                && a.intersection(b) < GROUP_SHARED * a.area().min(b.area())
-        };
-        ones.iter().any(|a| ones.iter().any(|b| are_apart(a, b)))
-    };
-    detections.iter().filter(|d| d.label != Label::TwoWheeler || !is_group(d)).copied().collect()
+    detections.iter().filter(|d| d.label != Label::TwoWheeler || !is_group(d, detections)).copied().collect()
+}
+
+/// Returns true if riders found in the box of `whole` are apart from each other.
+fn is_group(whole: &Detection, detections: &[Detection]) -> bool {
+    let riders = detections.iter().filter(|d| {
+        d.label == Label::Person
+            && d.score >= GROUP_SCORE * whole.score
+            && d.rect.intersection(&whole.rect) > GROUP_WITHIN * d.rect.area()
+            && d.rect.h > GROUP_HEIGHT * whole.rect.h
+            && d.rect.w < GROUP_WIDTH * whole.rect.w
+    });
+    let ones: Vec<Rect> = riders.map(|d| d.rect).collect();
+    ones.iter().any(|a| ones.iter().any(|b| are_apart(a, b, &whole.rect)))
+}
+
+/// Returns true if two riders within `whole` stand on other ground and share little of their boxes.
+fn are_apart(a: &Rect, b: &Rect, whole: &Rect) -> bool {
+    (a.bottom() - b.bottom()).abs() > GROUP_FEET * whole.h
+        && a.intersection(b) < GROUP_SHARED * a.area().min(b.area())
 }
 
 /// Calls narrow cars two-wheelers where there is evidence for it, and leaves out other names of a surer box's
@@ -70,32 +74,44 @@ fn without_groups(detections: &[Detection]) -> Vec<Detection> {
 /// overlaps by [`NARROW_IOU`], or if a person sits on it. Of narrow cars on labelled pictures of six sources that are
 /// one or the other, 114 of 131 are two-wheelers with such evidence, and 15 of 149 without it.
 fn without_aliases(detections: &[Detection]) -> Vec<Detection> {
-    let is_two_wheeler = |d: &Detection| {
-        d.label == Label::Car
-            && d.rect.h > NARROW * d.rect.w
-            && detections.iter().any(|other| match other.label {
-                Label::TwoWheeler => other.rect.iou(&d.rect) > NARROW_IOU,
-                Label::Person => sits_on(&other.rect, &d.rect),
-                _ => false,
-            })
-    };
-    let named = |d: &Detection| {
-        let renamed = is_two_wheeler(d);
-        (Detection { label: if renamed { Label::TwoWheeler } else { d.label }, ..*d }, renamed)
-    };
-    let named: Vec<(Detection, bool)> = detections.iter().map(named).collect();
-    let is_ridden =
-        |a: Label, b: Label| [a, b].contains(&Label::Person) && [a, b].contains(&Label::TwoWheeler);
-    let is_alias = |(d, renamed): &(Detection, bool)| {
-        let same = |(other, other_renamed): &(Detection, bool)| {
-            let twins = d.label == other.label && (*renamed || *other_renamed);
-            let aliases = other.label != d.label && !is_ridden(d.label, other.label);
-            let iou = d.rect.iou(&other.rect);
-            (twins && iou > NARROW_IOU) || (aliases && iou > ALIAS_IOU)
-        };
-        named.iter().any(|other| other.0.score > d.score && same(other))
-    };
-    named.iter().filter(|d| !is_alias(d)).map(|(d, _)| *d).collect()
+    let mut named: Vec<Named> = Vec::with_capacity(detections.len());
+    for detection in detections {
+        let renamed = is_two_wheeler(detection, detections);
+        let label = if renamed { Label::TwoWheeler } else { detection.label };
+        named.push(Named { detection: Detection { label, ..*detection }, renamed });
+    }
+    let kept = named.iter().filter(|one| !named.iter().any(|other| one.is_alias_of(other)));
+    kept.map(|one| one.detection).collect()
+}
+
+/// Returns true if a narrow car is called a two-wheeler as well, or a person sits on it.
+fn is_two_wheeler(d: &Detection, detections: &[Detection]) -> bool {
+    d.label == Label::Car
+        && d.rect.h > NARROW * d.rect.w
+        && detections.iter().any(|other| match other.label {
+            Label::TwoWheeler => other.rect.iou(&d.rect) > NARROW_IOU,
+            Label::Person => sits_on(&other.rect, &d.rect),
+            _ => false,
+        })
+}
+
+/// A detection, and whether [`without_aliases`] has called it a two-wheeler.
+struct Named {
+    detection: Detection,
+    renamed: bool,
+}
+
+impl Named {
+    /// Returns true if `other` is surer and of the same subject, under this name or another one.
+    fn is_alias_of(&self, other: &Self) -> bool {
+        let (d, surer) = (&self.detection, &other.detection);
+        let labels = [d.label, surer.label];
+        let is_ridden = labels.contains(&Label::Person) && labels.contains(&Label::TwoWheeler);
+        let twins = d.label == surer.label && (self.renamed || other.renamed);
+        let aliases = d.label != surer.label && !is_ridden;
+        let iou = d.rect.iou(&surer.rect);
+        surer.score > d.score && ((twins && iou > NARROW_IOU) || (aliases && iou > ALIAS_IOU))
+    }
 }
 
 /// Leaves out two-wheelers that are the lower part of another one. That one takes the higher score of both.
@@ -105,12 +121,11 @@ fn without_parts(detections: &[Detection]) -> Vec<Detection> {
     let mounts = || (0..detections.len()).filter(|i| detections[*i].label == Label::TwoWheeler);
     for part in mounts() {
         let rect = &detections[part].rect;
-        let is_whole = |other: &usize| {
-            let other = &detections[*other].rect;
-            other.area() > rect.area() && is_lower_part(rect, other)
-        };
         let whole = mounts()
-            .filter(is_whole)
+            .filter(|other| {
+                let other = &detections[*other].rect;
+                other.area() > rect.area() && is_lower_part(rect, other)
+            })
             .max_by(|a, b| detections[*a].rect.area().total_cmp(&detections[*b].rect.area()));
         if let Some(whole) = whole {
             is_part[part] = true;
@@ -132,13 +147,15 @@ fn is_lower_part(part: &Rect, whole: &Rect) -> bool {
 /// For networks whose two-wheelers include their riders: leaves out persons that are riders once more. A person who
 /// stands or bends beside a machine is higher than it, or not within its box.
 fn drop_riders(detections: &[Detection]) -> Vec<Detection> {
-    let rides = |person: &Detection| {
-        detections.iter().filter(|d| d.label == Label::TwoWheeler).any(|mount| {
-            let inside = person.rect.intersection(&mount.rect) / person.rect.area();
-            inside > 0.75 && mount.rect.h > person.rect.h
-        })
-    };
-    detections.iter().filter(|d| d.label != Label::Person || !rides(d)).copied().collect()
+    detections.iter().filter(|d| d.label != Label::Person || !is_rider(d, detections)).copied().collect()
+}
+
+/// Returns true if a two-wheeler is higher than `person` and has nearly all of them in its box.
+fn is_rider(person: &Detection, detections: &[Detection]) -> bool {
+    detections.iter().filter(|d| d.label == Label::TwoWheeler).any(|mount| {
+        let inside = person.rect.intersection(&mount.rect) / person.rect.area();
+        inside > 0.75 && mount.rect.h > person.rect.h
+    })
 }
 
 /// Returns true if the rider is above his mount's middle line, ends within it, and is of its size. A person who walks

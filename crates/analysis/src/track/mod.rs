@@ -139,8 +139,11 @@ impl Tracker {
     pub fn forecast(&self, at: Monotonic) -> Vec<Forecast> {
         let seconds = at.since(self.at).as_secs_f32();
         // A track that was never sure is no reason for an inference there.
-        let is_worth_it = |alive: &&Alive| alive.track.confirmed || alive.evidence.was_sure();
-        self.alive.iter().filter(is_worth_it).map(|alive| alive.forecast(seconds, &self.settings)).collect()
+        self.alive
+            .iter()
+            .filter(|alive| alive.track.confirmed || alive.evidence.was_sure())
+            .map(|alive| alive.forecast(seconds, &self.settings))
+            .collect()
     }
 
     fn tracks(&self) -> Vec<Track> {
@@ -188,8 +191,11 @@ impl Tracker {
         candidates.truncate(self.settings.detections_max);
         let rects: Vec<Rect> = candidates.iter().map(|c| c.detection.rect).collect();
         for (index, candidate) in candidates.iter_mut().enumerate() {
-            let shares = |other: &Rect| other.intersection(&rects[index]) > SHARED * rects[index].area();
-            candidate.shared = rects.iter().enumerate().any(|(i, other)| i != index && shares(other));
+            let rect = rects[index];
+            candidate.shared = rects
+                .iter()
+                .enumerate()
+                .any(|(i, other)| i != index && other.intersection(&rect) > SHARED * rect.area());
         }
         candidates
     }
@@ -217,10 +223,10 @@ impl Tracker {
         let overlapping = [Stage::Sure, Stage::Weak];
         let stages = [true, false].into_iter().flat_map(|c| overlapping.map(|stage| (stage, Some(c))));
         for (stage, confirmed) in stages.chain([(Stage::Near, None)]) {
-            let is_waiting = |alive: &Alive| {
-                !alive.seen && confirmed.is_none_or(|confirmed| alive.track.confirmed == confirmed)
-            };
-            let waiting: Vec<usize> = (0..self.alive.len()).filter(|i| is_waiting(&self.alive[*i])).collect();
+            let unseen = (0..self.alive.len()).filter(|i| !self.alive[*i].seen);
+            let waiting: Vec<usize> = unseen
+                .filter(|i| confirmed.is_none_or(|confirmed| self.alive[*i].track.confirmed == confirmed))
+                .collect();
             let (offered, rest): (Vec<Candidate>, Vec<Candidate>) = left
                 .into_iter()
                 .partition(|c| (c.detection.score >= self.settings.score_high) != (stage == Stage::Weak));
@@ -244,13 +250,13 @@ impl Tracker {
         if !rides(detection.label) {
             return None;
         }
-        let streams = |alive: &&Alive| {
+        let stream = self.alive.iter().filter(|alive| {
             let is_going = alive.seen && alive.track.confirmed && alive.motion.pace() >= FLOW_PACE;
             is_going && rides(alive.track.label)
-        };
+        });
         let centre = detection.rect.centre();
         let (mut sum, mut paces, mut count) = ([0.0, 0.0], 0.0, 0.0);
-        for alive in self.alive.iter().filter(streams) {
+        for alive in stream {
             let Rect { w, h, .. } = alive.motion.rect();
             let (sx, sy) = kalman::scales(w.max(detection.rect.w), h.max(detection.rect.h));
             let there = alive.motion.rect().centre();

@@ -451,29 +451,31 @@ fn who_passes_in_front_is_told_by_colours() {
     assert_eq!(play(&[], &[]), [Some(1), Some(2)]);
 }
 
+/// Box of a car of 1.8 m by 1.5 m, 4.2 m long, `z` metres away and `aside` metres beside the camera's axis.
+fn car_at(z: f32, aside: f32) -> Rect {
+    // The camera looks down by 0.2 of a right angle's sine.
+    let project = |x: f32, y: f32, z: f32| {
+        let (down, ahead) = (5.0 - y, z);
+        let depth = 0.98 * ahead + 0.2 * down;
+        Point::new(0.5 + 1.2 * x / depth * 9.0 / 16.0, 0.5 + 1.2 * (0.98 * down - 0.2 * ahead) / depth)
+    };
+    let near = [project(aside - 0.9, 0.0, z), project(aside + 0.9, 1.5, z)];
+    let far = [project(aside - 0.9, 0.0, z + 4.2), project(aside + 0.9, 1.5, z + 4.2)];
+    let all = [near, far].concat();
+    let of =
+        |pick: fn(f32, f32) -> f32, value: fn(&Point) -> f32| all.iter().map(value).reduce(pick).unwrap();
+    Rect::from_corners(
+        of(f32::min, |p| p.x),
+        of(f32::min, |p| p.y),
+        of(f32::max, |p| p.x),
+        of(f32::max, |p| p.y),
+    )
+}
+
 /// Cars that come towards a camera 5 m above the street at 54 km/h, an inference every so many seconds: three of nine
 /// were lost, since they grew faster than was expected.
 #[test]
 fn who_comes_near_keeps_one_id() {
-    let car_at = |z: f32, aside: f32| {
-        // A car of 1.8 m by 1.5 m, 4.2 m long; the camera looks down by 0.2 of a right angle's sine.
-        let project = |x: f32, y: f32, z: f32| {
-            let (down, ahead) = (5.0 - y, z);
-            let depth = 0.98 * ahead + 0.2 * down;
-            Point::new(0.5 + 1.2 * x / depth * 9.0 / 16.0, 0.5 + 1.2 * (0.98 * down - 0.2 * ahead) / depth)
-        };
-        let near = [project(aside - 0.9, 0.0, z), project(aside + 0.9, 1.5, z)];
-        let far = [project(aside - 0.9, 0.0, z + 4.2), project(aside + 0.9, 1.5, z + 4.2)];
-        let all = [near, far].concat();
-        let of =
-            |pick: fn(f32, f32) -> f32, value: fn(&Point) -> f32| all.iter().map(value).reduce(pick).unwrap();
-        Rect::from_corners(
-            of(f32::min, |p| p.x),
-            of(f32::min, |p| p.y),
-            of(f32::max, |p| p.x),
-            of(f32::max, |p| p.y),
-        )
-    };
     for gap in [0.2, 0.35, 0.5] {
         for aside in [-3.0, -1.0, 2.0] {
             let mut tracker = Tracker::new(Settings::default());

@@ -8,8 +8,10 @@ const THRESHOLDS: [f32; 10] = [0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0
 /// Returns (mean over the ten thresholds, at IoU 0.50) for one class that has at least one true box.
 pub(super) fn of_class(class: u16, pictures: &[Compared]) -> (f64, f64) {
     let of = |boxes: &[ClassBox]| boxes.iter().filter(|b| b.0 == class).copied().collect::<Vec<_>>();
-    let sorted = |picture: &Compared| [of(&picture.truth), of(&picture.unclear), of(&picture.found)];
-    let pictures: Vec<_> = pictures.iter().map(sorted).collect();
+    let pictures: Vec<_> = pictures
+        .iter()
+        .map(|picture| [of(&picture.truth), of(&picture.unclear), of(&picture.found)])
+        .collect();
     let at = THRESHOLDS.map(|iou_min| at_threshold(&pictures, iou_min));
     (at.iter().sum::<f64>() / at.len() as f64, at[0])
 }
@@ -35,17 +37,18 @@ fn matched([truth, unclear, found]: &[Vec<ClassBox>; 3], iou_min: f32) -> Vec<(f
     let mut free = vec![true; truth.len()];
     let mut found: Vec<&ClassBox> = found.iter().collect();
     found.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let take = |found: &ClassBox| {
+    let mut judged = Vec::with_capacity(found.len());
+    for found in found {
         let overlaps = truth.iter().enumerate().filter(|(at, _)| free[*at]);
         let best = overlaps.map(|(at, truth)| (at, truth.2.iou(&found.2))).max_by(|a, b| a.1.total_cmp(&b.1));
-        let right = best.filter(|(_, iou)| *iou >= iou_min);
-        if let Some((at, _)) = right {
+        if let Some((at, _)) = best.filter(|(_, iou)| *iou >= iou_min) {
             free[at] = false;
+            judged.push((found.1, true));
+        } else if !unclear.iter().any(|place| place.2.intersection(&found.2) >= iou_min * found.2.area()) {
+            judged.push((found.1, false));
         }
-        let is_unclear = |place: &ClassBox| place.2.intersection(&found.2) >= iou_min * found.2.area();
-        (right.is_some() || !unclear.iter().any(is_unclear)).then_some((found.1, right.is_some()))
-    };
-    found.into_iter().filter_map(take).collect()
+    }
+    judged
 }
 
 /// Mean precision at recall 0, 0.01, ... 1 of boxes that are right or wrong, best first.
@@ -59,11 +62,13 @@ fn average(ranked: impl Iterator<Item = bool>, truths: usize) -> f64 {
     for at in (1..points.len()).rev() {
         points[at - 1].1 = points[at - 1].1.max(points[at].1);
     }
-    let at_recall = |recall: f64| {
+    let mut sum = 0.0;
+    for hundredths in 0..=100 {
+        let recall = f64::from(hundredths) / 100.0;
         let at = points.partition_point(|point| point.0 < recall - 1e-12);
-        points.get(at).map_or(0.0, |point| point.1)
-    };
-    (0..=100).map(|hundredths| at_recall(f64::from(hundredths) / 100.0)).sum::<f64>() / 101.0
+        sum += points.get(at).map_or(0.0, |point| point.1);
+    }
+    sum / 101.0
 }
 
 #[cfg(test)]

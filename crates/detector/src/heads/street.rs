@@ -26,11 +26,11 @@ fn strides() -> Vec<usize> {
 
 impl Decoder for Street {
     fn shapes(&self, input: &Input, labels: usize) -> Vec<Vec<usize>> {
-        let shape = |stride: &usize| {
+        let shapes = self.strides.iter().map(|stride| {
             let (columns, rows) = cells(input, *stride);
             vec![1, 4 + labels, rows, columns]
-        };
-        self.strides.iter().map(shape).collect()
+        });
+        shapes.collect()
     }
 
     fn decode(&self, outputs: &[&[f32]], input: &Input, score_min: f32, found: &mut Vec<RawDetection>) {
@@ -90,8 +90,7 @@ mod tests {
     fn a_fourth_stride_is_one_more_map() {
         let head: Street = toml::from_str("strides = [8, 16, 32, 64]").unwrap();
         let input = Input::for_tests(640, 384);
-        let rows = |shape: &Vec<usize>| [shape[2], shape[3]];
-        let maps: Vec<_> = head.shapes(&input, 4).iter().map(rows).collect();
+        let maps: Vec<_> = head.shapes(&input, 4).iter().map(|shape| [shape[2], shape[3]]).collect();
         assert_eq!((head.stride_max(), maps), (64, vec![[48, 80], [24, 40], [12, 20], [6, 10]]));
         let mut coarsest = vec![0.0; 8 * 60];
         coarsest[4 * 60 + 11] = 3.0;

@@ -151,12 +151,12 @@ mod tests {
 
     /// A trained network's rows for a picture, in one of the ways in which it can be exported.
     fn rows(input: &Input, strides: &[usize], write: impl Fn([f32; 4]) -> [f32; 4]) -> Vec<f32> {
-        let row = |(column, line, stride): (f32, f32, f32)| {
+        let rows = grid(input, strides).flat_map(|(column, line, stride)| {
             let [dx, dy] = [(column * 7.0 + line) % 3.0 / 3.0, (column + line * 5.0) % 4.0 / 4.0];
             let boxed = write([(column + dx) * stride, (line + dy) * stride, 1.7 * stride, 0.4 * stride]);
             [&boxed[..], &[0.01, 0.2, 0.9]].concat()
-        };
-        grid(input, strides).flat_map(row).collect()
+        });
+        rows.collect()
     }
 
     #[test]

@@ -104,10 +104,10 @@ impl Loading<'_> {
         check_types(self.source, &typed).map_err(Unready::Computes)?;
         let work = work::of(&typed);
         if self.kernels == Kernels::Own {
-            let rewritten = || {
+            let plan = guarded(|| {
                 rewrite::with_fused_operators(typed.clone(), &self.cache)?.into_optimized()?.into_runnable()
-            };
-            match guarded(rewritten) {
+            });
+            match plan {
                 Ok(plan) => return Ok((plan, work)),
                 // A network that tract alone can run still runs.
                 Err(problem) => tracing::warn!(problem, "this network runs without kernels of the box's own"),
@@ -210,8 +210,9 @@ fn check_input(source: &Source, graph: &InferenceModel) -> Result<Option<[usize;
     }
     let remedy = match found[..] {
         [None | Some(1), None | Some(3), rows, columns] => {
-            let differs = |(found, side): (Option<usize>, usize)| found.is_some_and(|found| found != side);
-            let differ = [(rows, input.height), (columns, input.width)].into_iter().any(differs);
+            let differ = [(rows, input.height), (columns, input.width)]
+                .into_iter()
+                .any(|(found, side)| found.is_some_and(|found| found != side));
             match rows.zip(columns) {
                 _ if !differ || input.any_size => return Ok(rows.zip(columns).map(|(h, w)| [h, w])),
                 Some((h, w)) => format!(
@@ -247,11 +248,11 @@ enum Unready {
 
 /// Refuses a network that computes in f16: the processor does not, and emulating it takes a hundred times as long.
 fn check_types(source: &Source, typed: &TypedModel) -> Result<(), DetectError> {
-    let is_f16 = |node: &&TypedNode| {
-        let computed = node.outputs.iter().filter(|output| output.fact.konst.is_none());
-        computed.into_iter().any(|output| output.fact.datum_type == f16::datum_type())
-    };
-    match typed.nodes().iter().find(is_f16) {
+    let of_f16 = typed.nodes().iter().find(|node| {
+        let mut computed = node.outputs.iter().filter(|output| output.fact.konst.is_none());
+        computed.any(|output| output.fact.datum_type == f16::datum_type())
+    });
+    match of_f16 {
         None => Ok(()),
         Some(node) => Err(DetectError::Export {
             path: source.weights.clone(),

@@ -74,12 +74,16 @@ pub struct Outputs(TVec<TValue>);
 impl Outputs {
     /// Values of each tensor.
     pub fn values(&self) -> Vec<Vec<f32>> {
-        let values = |output: &TValue| Some(output.try_as_plain_ram().ok()?.as_slice::<f32>().ok()?.to_vec());
         self.0
             .iter()
-            .map(|output| values(output).expect("outputs were f32 when the network was loaded"))
+            .map(|output| floats(output).expect("outputs were f32 when the network was loaded"))
             .collect()
     }
+}
+
+/// Values of a tensor; `None` if they are not f32 in memory.
+fn floats(output: &TValue) -> Option<Vec<f32>> {
+    Some(output.try_as_plain_ram().ok()?.as_slice::<f32>().ok()?.to_vec())
 }
 
 impl Model {
@@ -110,8 +114,10 @@ impl Model {
     /// Loads a network of a file that was read already.
     fn from_proto(source: Source, proto: &ModelProto, kernels: Kernels) -> Result<Arc<Self>, DetectError> {
         let (variants, work) = load::variants(&source, proto, kernels)?;
-        let size = |variant: &Variant| InputSize { width: variant.input.width, height: variant.input.height };
-        let sizes = variants.iter().map(size).collect();
+        let sizes = variants
+            .iter()
+            .map(|variant| InputSize { width: variant.input.width, height: variant.input.height })
+            .collect();
         let model = Self { manifest: source.manifest, sizes, variants, work };
         probe::check(&model, &source.weights)?;
         Ok(Arc::new(model))

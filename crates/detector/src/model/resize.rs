@@ -120,11 +120,11 @@ fn rewritten(
         }
         "Resize" | "MultiBroadcastTo" => {
             let out = shape(old, OutletId::new(id, 0));
-            let is_size = |slot: &usize| {
+            let size = (1..inputs).find(|slot| {
                 let numbers = node.fixed(*slot);
                 numbers.is_some_and(|n| n.len() == from.len() && (n.iter().any(|n| *n > 1)))
-            };
-            match ((1..inputs).find(is_size), out) {
+            });
+            match (size, out) {
                 (Some(slot), Some(out)) => scaled(&from, &to, &out, sizes).map(|target| vec![(slot, target)]),
                 _ => return Ok(Vec::new()),
             }
@@ -181,8 +181,8 @@ fn reshaped(from: &[usize], to: &[usize], out: &[usize], target: &[i64], sizes: 
     }
     (new.len() == target.len()).then(|| {
         // -1 and 0 are worked out from the input, at any size.
-        let number = |(target, new): (&i64, &usize)| if *target > 0 { *new as i64 } else { *target };
-        target.iter().zip(&new).map(number).collect()
+        let pairs = target.iter().zip(&new);
+        pairs.map(|(target, new)| if *target > 0 { *new as i64 } else { *target }).collect()
     })
 }
 
@@ -193,12 +193,13 @@ fn scaled(from: &[usize], to: &[usize], out: &[usize], sizes: &Sizes) -> Option<
         return None;
     }
     let map = sizes.map([out[rank - 2], out[rank - 1]]);
-    let dim = |axis: usize| match map {
-        Some(map) if axis >= rank - 2 => Some(map[axis + 2 - rank] as i64),
-        _ if from[axis] == to[axis] => Some(out[axis] as i64),
-        _ => out[axis].is_multiple_of(from[axis]).then(|| (to[axis] * (out[axis] / from[axis])) as i64),
-    };
-    (0..rank).map(dim).collect()
+    (0..rank)
+        .map(|axis| match map {
+            Some(map) if axis >= rank - 2 => Some(map[axis + 2 - rank] as i64),
+            _ if from[axis] == to[axis] => Some(out[axis] as i64),
+            _ => out[axis].is_multiple_of(from[axis]).then(|| (to[axis] * (out[axis] / from[axis])) as i64),
+        })
+        .collect()
 }
 
 /// The begins and ends of a slice.

@@ -72,7 +72,7 @@ fn each_way_to_blind_a_camera_is_named() {
 #[test]
 fn night_rain_infra_red_and_lorries_are_no_sabotage() {
     let mix = |a: f32, b: f32, part: f32| a + (b - a) * part.clamp(0.0, 1.0);
-    let dusk = |t: f32| {
+    assert_nothing(900.0, |t| {
         let part = t / 600.0;
         ViewQuality {
             luma_mean: mix(110.0, 10.0, part),
@@ -81,12 +81,10 @@ fn night_rain_infra_red_and_lorries_are_no_sabotage() {
             in_place: mix(0.95, 0.05, part),
             ..WELL
         }
-    };
-    assert_nothing(900.0, dusk);
-    let infra_red = |t: f32| {
+    });
+    assert_nothing(90.0, |t| {
         if t < 30.0 { WELL } else { ViewQuality { luma_mean: 70.0, sharpness: 0.3, in_place: 0.6, ..WELL } }
-    };
-    assert_nothing(90.0, infra_red);
+    });
     assert_nothing(90.0, |t| ViewQuality { in_place: 0.55 + 0.2 * (t * 3.0).sin(), sharpness: 1.4, ..WELL });
     let lorry = |from: f32, to: f32, in_place: f32| {
         move |t: f32| {

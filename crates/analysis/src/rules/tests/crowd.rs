@@ -23,13 +23,14 @@ fn a_crowd_is_one_event_that_names_everybody_at_once() {
 fn too_few_too_short_or_elsewhere_is_no_crowd() {
     assert_eq!(opened(&square(8), 30.0, |_| people(7)), [0, 0, 0]);
     assert_eq!(opened(&square(8), 30.0, |t| people(if (5.0..12.0).contains(&t) { 9 } else { 4 })), [0, 0, 0]);
-    let around = |t: f32| {
-        let x = |id: u64| if id < 5 { 0.3 + 0.04 * id as f32 } else { 0.02 * id as f32 + tremble(t, id) };
-        (0..9).map(|id| person(id, x(id), 0.5)).collect()
-    };
-    assert_eq!(opened(&square(8), 30.0, around), [0, 0, 0]);
-    let bikes = |_| (0..9).map(|id| bike(id, 0.3 + 0.05 * id as f32, 0.5)).collect();
-    assert_eq!(opened(&square(8), 30.0, bikes), [0, 0, 0], "persons, if nothing is said");
+    let counts = opened(&square(8), 30.0, |t| {
+        let inside = (0..5).map(|id| person(id, 0.3 + 0.04 * id as f32, 0.5));
+        inside.chain((5..9).map(|id| person(id, 0.02 * id as f32 + tremble(t, id), 0.5))).collect()
+    });
+    assert_eq!(counts, [0, 0, 0]);
+    let counts =
+        opened(&square(8), 30.0, |_| (0..9).map(|id| bike(id, 0.3 + 0.05 * id as f32, 0.5)).collect());
+    assert_eq!(counts, [0, 0, 0], "persons, if nothing is said");
 }
 
 #[test]
@@ -42,10 +43,10 @@ fn a_peak_among_a_few_is_no_crowd() {
 fn missed_detections_and_new_ids_do_not_end_it() {
     // Each is missed in about every third frame; one changes its id.
     let flickering = |t: f32| {
-        let is_seen = |id: u64| !((t * 5.0).round() as u64 + id).is_multiple_of(3);
+        let frame = (t * 5.0).round() as u64;
         people(9)
             .into_iter()
-            .filter(|seen| is_seen(seen.id))
+            .filter(|seen| !(frame + seen.id).is_multiple_of(3))
             .map(|seen| match seen.id {
                 3 if t > 15.0 => Seen { id: 30, ..seen },
                 _ => seen,

@@ -82,10 +82,9 @@ fn nobody_is_silent_because_somebody_was_told_before() {
     let events = street.play(0.0, 200.0, &[0.2], |t| {
         let number = (t / 23.0) as u64;
         let inside = t % 23.0;
-        let way = |from: f32| from + 0.02 * inside;
         let rows = [0.3, 0.6, 0.9, 0.45, 0.75, 0.35];
         let is_in = number < 6 && inside < 5.0;
-        if is_in { vec![person(number, way(0.6), rows[number as usize])] } else { Vec::new() }
+        if is_in { vec![person(number, 0.6 + 0.02 * inside, rows[number as usize])] } else { Vec::new() }
     });
     let opened: Vec<&Event> = events.iter().filter(|event| event.phase == Phase::Opened).collect();
     let mut named: Vec<u64> = opened.iter().flat_map(|event| &event.subjects).map(|s| s.track.0).collect();
@@ -106,11 +105,11 @@ fn a_busy_place_is_no_flood() {
         let mut street = Street::new(settings);
         let events = street.play(0.0, 600.0, &[0.2], |t| {
             let newest = t as u64;
-            let of = |number: u64| {
+            let persons = (newest.saturating_sub(3)..=newest).map(|number| {
                 let age = t - number as f32;
                 person(number, 0.42 + 0.06 * age, 0.3 + 0.1 * (number % 7) as f32)
-            };
-            (newest.saturating_sub(3)..=newest).map(of).collect()
+            });
+            persons.collect()
         });
         let opened: Vec<&Event> = events.iter().filter(|event| event.phase == Phase::Opened).collect();
         // 5, 10, 20 and 40 s after the one before, then a minute each.
@@ -181,8 +180,9 @@ fn who_is_lost_and_found_again_under_a_new_id_is_one_incident() {
         assert_eq!(opened, 1, "after {gap} s");
     }
     let mut street = Street::new(tripwire(Default::default()));
-    let crosses = |t: f32| vec![person((t / 3.0) as u64, 0.5 - 0.08 * (t * 1.5).cos(), 0.5)];
-    assert_eq!(told(&street.play(0.0, 9.0, &[0.2], crosses)), [(Phase::Opened, 1)]);
+    let events =
+        street.play(0.0, 9.0, &[0.2], |t| vec![person((t / 3.0) as u64, 0.5 - 0.08 * (t * 1.5).cos(), 0.5)]);
+    assert_eq!(told(&events), [(Phase::Opened, 1)]);
 }
 
 #[test]
@@ -202,8 +202,7 @@ fn notes_say_why_a_rule_did_not_fire() {
     closed.schedule.windows =
         vec![Window { days: vec![], from: jiff::civil::time(1, 0, 0, 0), to: jiff::civil::time(2, 0, 0, 0) }];
     assert_eq!(notes(closed, &stays, 3.0), ["outside of the schedule"]);
-    let again = |t: f32| if (2.0..7.0).contains(&t) { vec![(1, 0.1)] } else { vec![(1, 0.7)] };
-    let cool = notes(intrusion(), &again, 9.0);
+    let cool = notes(intrusion(), &|t| vec![(1, if (2.0..7.0).contains(&t) { 0.1 } else { 0.7 })], 9.0);
     assert_eq!(cool.len(), 1);
     assert!(cool[0].starts_with("within the cool-down, for "), "{cool:?}");
     let mut street = Street::new(intrusion());

@@ -9,8 +9,7 @@ fn square() -> RuleSettings {
 fn who_hangs_about_is_told_and_who_walks_through_is_not() {
     let strolls = |t: f32| vec![person(1, 0.5 + 0.15 * (t * 0.2).sin(), 0.5)];
     assert_eq!(opened(&square(), 60.0, strolls), [1, 1, 1]);
-    let walks = |t: f32| vec![person(1, 0.05 + 0.04 * t, 0.5)];
-    assert_eq!(opened(&square(), 24.0, walks), [0, 0, 0]);
+    assert_eq!(opened(&square(), 24.0, |t| vec![person(1, 0.05 + 0.04 * t, 0.5)]), [0, 0, 0]);
     let event = &Street::new(square()).play(0.0, 40.0, &[1.0], strolls)[0];
     assert_eq!(event.why, "person in \"Sân\" for 30 s (30 s needed)");
     assert_eq!(event.opened_at, stamp(30.0));
@@ -32,19 +31,23 @@ fn a_short_absence_is_forgiven_and_does_not_count() {
 
 #[test]
 fn a_new_id_beside_the_lost_one_goes_on_with_its_time() {
-    let lost = |t: f32| {
+    let counts = opened(&square(), 36.0, |t| {
         if (20.0..23.0).contains(&t) { vec![] } else { vec![person(if t < 20.0 { 1 } else { 2 }, 0.5, 0.5)] }
-    };
-    assert_eq!(opened(&square(), 36.0, lost), [1, 1, 1]);
+    });
+    assert_eq!(counts, [1, 1, 1]);
     // The new one while the old one still lives on predictions.
-    let switched = |t: f32| vec![person((t / 7.0) as u64, 0.5 + tremble(t, 1), 0.5)];
-    assert_eq!(opened(&square(), 40.0, switched), [1, 1, 1]);
+    assert_eq!(
+        opened(&square(), 40.0, |t| vec![person((t / 7.0) as u64, 0.5 + tremble(t, 1), 0.5)]),
+        [1, 1, 1]
+    );
     // Far from there it is another person; and so is a subject of another label.
     let elsewhere =
         |t: f32| vec![person(if t < 20.0 { 1 } else { 2 }, if t < 20.0 { 0.3 } else { 0.7 }, 0.5)];
     assert_eq!(opened(&square(), 40.0, elsewhere), [0, 0, 0]);
-    let other = |t: f32| vec![if t < 20.0 { person(1, 0.5, 0.5) } else { car(2, 0.5, 0.5) }];
-    assert_eq!(opened(&square(), 40.0, other), [0, 0, 0]);
+    assert_eq!(
+        opened(&square(), 40.0, |t| vec![if t < 20.0 { person(1, 0.5, 0.5) } else { car(2, 0.5, 0.5) }]),
+        [0, 0, 0]
+    );
 }
 
 #[test]
@@ -64,11 +67,11 @@ fn who_rises_where_they_were_lost_had_crouched_there() {
 #[test]
 fn passers_by_who_follow_each_other_are_not_one() {
     // Each is lost behind a tree at 0.5, where the next one comes out.
-    let passers = |t: f32| {
+    let counts = opened(&square(), 120.0, |t| {
         let id = (t / 6.0) as u64;
         vec![person(id, 0.25 + 0.045 * (t - 6.0 * id as f32), 0.5)]
-    };
-    assert_eq!(opened(&square(), 120.0, passers), [0, 0, 0]);
+    });
+    assert_eq!(counts, [0, 0, 0]);
 }
 
 #[test]
@@ -83,14 +86,13 @@ fn beside_parked_counts_only_beside_what_is_parked() {
     };
     assert_eq!(opened(&settings, 70.0, at(0.34, false)), [1, 1, 1]);
     assert_eq!(opened(&settings, 70.0, at(0.6, false)), [0, 0, 0], "far from it");
-    let nothing = |t: f32| vec![person(1, 0.34 + tremble(t, 1), 0.5)];
-    assert_eq!(opened(&settings, 70.0, nothing), [0, 0, 0]);
+    assert_eq!(opened(&settings, 70.0, |t| vec![person(1, 0.34 + tremble(t, 1), 0.5)]), [0, 0, 0]);
     // Hidden by a person in front of it.
-    let hidden = |t: f32| {
+    let counts = opened(&settings, 70.0, |t| {
         let bikes = (t < 25.0).then(|| bike(9, 0.3, 0.5));
         bikes.into_iter().chain([person(1, 0.33, 0.5)]).collect()
-    };
-    assert_eq!(opened(&settings, 70.0, hidden), [1, 1, 1]);
+    });
+    assert_eq!(counts, [1, 1, 1]);
 }
 
 #[test]
@@ -100,10 +102,13 @@ fn somebody_seen_in_a_parked_machine_from_the_first_is_a_part_of_it() {
         let rect = Rect::new(x - 0.015 + tremble(t, 1), 0.39, 0.03, 0.11);
         Seen { id: 1, label: Label::Person, rect }
     };
-    let stays = |t: f32| vec![bike(9, 0.5 + tremble(t, 9), 0.5), within(0.5, t)];
-    assert_eq!(opened(&settings, 90.0, stays), [0, 0, 0]);
-    let comes = |t: f32| vec![bike(9, 0.5 + tremble(t, 9), 0.5), within((0.3 + 0.04 * t).min(0.5), t)];
-    assert_eq!(opened(&settings, 90.0, comes), [1, 1, 1]);
-    let alone = |t: f32| vec![within(0.5, t)];
-    assert_eq!(opened(&settings, 90.0, alone), [1, 1, 1], "there is nothing parked");
+    assert_eq!(
+        opened(&settings, 90.0, |t| vec![bike(9, 0.5 + tremble(t, 9), 0.5), within(0.5, t)]),
+        [0, 0, 0]
+    );
+    let counts = opened(&settings, 90.0, |t| {
+        vec![bike(9, 0.5 + tremble(t, 9), 0.5), within((0.3 + 0.04 * t).min(0.5), t)]
+    });
+    assert_eq!(counts, [1, 1, 1]);
+    assert_eq!(opened(&settings, 90.0, |t| vec![within(0.5, t)]), [1, 1, 1], "there is nothing parked");
 }

@@ -68,10 +68,10 @@ fn a_holiday_is_a_day_of_its_own() {
 #[test]
 fn night_goes_over_midnight_on_every_day() {
     let schedule = Schedule::always(saigon());
-    let at = |hours_after_22: i64| {
+    let nights = [-5, -4, 0, 7, 8].map(|hours_after_22| {
         schedule.is_night(WallTime::from_micros(EVENING_MICROS + hours_after_22 * 3_600_000_000))
-    };
-    assert_eq!([-5, -4, 0, 7, 8].map(at), [false, true, true, true, false]);
+    });
+    assert_eq!(nights, [false, true, true, true, false]);
 }
 
 #[test]

@@ -47,13 +47,15 @@ fn who_is_called_a_person_and_is_so_fast_rides() {
 fn slow_ones_few_ones_and_far_between_ones_are_none() {
     assert_eq!(opened(&road(), 30.0, group(55.0, 0.7)), [0, 0, 0]);
     assert_eq!(opened(&road(), 40.0, group(75.0, 6.0)), [0, 0, 0]);
-    let two = |t: f32| (1..3).filter_map(|id| rides(id, id as f32, 75.0)(t)).collect();
-    assert_eq!(opened(&road(), 30.0, two), [0, 0, 0]);
-    let against = |t: f32| {
+    assert_eq!(
+        opened(&road(), 30.0, |t| (1..3).filter_map(|id| rides(id, id as f32, 75.0)(t)).collect()),
+        [0, 0, 0]
+    );
+    let counts = opened(&road(), 30.0, |t| {
         let back = rides(3, 1.0, 75.0)(t).map(|seen| bike(3, 1.0 - seen.rect.foot().x, 0.6));
         (1..3).filter_map(|id| rides(id, id as f32 * 0.5, 75.0)(t)).chain(back).collect()
-    };
-    assert_eq!(opened(&road(), 30.0, against), [0, 0, 0]);
+    });
+    assert_eq!(counts, [0, 0, 0]);
     let cars =
         |t: f32| group(75.0, 0.7)(t).into_iter().map(|seen| Seen { label: Label::Car, ..seen }).collect();
     assert_eq!(opened(&road(), 30.0, cars), [0, 0, 0]);
@@ -61,11 +63,11 @@ fn slow_ones_few_ones_and_far_between_ones_are_none() {
 
 #[test]
 fn one_whose_id_changes_is_not_two() {
-    let two = |t: f32| {
-        let all = (1..3).filter_map(|id| rides(id, 0.5 * id as f32, 75.0)(t));
-        all.map(|seen| if seen.rect.x > 0.5 { Seen { id: seen.id + 10, ..seen } } else { seen }).collect()
-    };
     for gaps in [&[0.2][..], &[0.3, 0.2]] {
-        assert_eq!(Street::new(road()).play(0.0, 20.0, gaps, two), []);
+        let events = Street::new(road()).play(0.0, 20.0, gaps, |t| {
+            let all = (1..3).filter_map(|id| rides(id, 0.5 * id as f32, 75.0)(t));
+            all.map(|seen| if seen.rect.x > 0.5 { Seen { id: seen.id + 10, ..seen } } else { seen }).collect()
+        });
+        assert_eq!(events, []);
     }
 }

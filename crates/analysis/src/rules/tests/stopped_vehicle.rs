@@ -23,11 +23,12 @@ fn a_car_that_stands_is_told_and_one_that_crawls_is_not() {
 fn in_a_jam_it_waits() {
     let jam = |t: f32| {
         let others = (2..5).map(|id| car(id, 0.1 + 0.17 * id as f32 + tremble(t, id), 0.75));
-        let moves_on = |seen: Seen| Seen {
+        // From 60 s on they go.
+        let others = others.map(|seen| Seen {
             rect: Rect { x: seen.rect.x + 0.05 * (t - 60.0).max(0.0), ..seen.rect },
             ..seen
-        };
-        let others = others.map(moves_on).filter(|seen| seen.rect.x < 0.9);
+        });
+        let others = others.filter(|seen| seen.rect.x < 0.9);
         others.chain([stops(1, 0.5)(t)]).collect()
     };
     assert_eq!(opened(&kerb(), 60.0, jam), [0, 0, 0]);
@@ -36,7 +37,7 @@ fn in_a_jam_it_waits() {
 
 #[test]
 fn a_box_that_moved_within_the_jam_has_no_time_of_its_own_when_it_dissolves() {
-    let jam = |t: f32| {
+    let counts = opened(&kerb(), 90.0, |t| {
         let goes = |seen: Seen, at: f32| Seen {
             rect: Rect { x: seen.rect.x + 0.1 * (t - at).max(0.0), ..seen.rect },
             ..seen
@@ -47,28 +48,28 @@ fn a_box_that_moved_within_the_jam_has_no_time_of_its_own_when_it_dissolves() {
         let place = if t < 45.0 { 0.44 } else { 0.5 };
         let last = goes(car(1, place, 0.55), 72.0);
         others.chain([last]).filter(|seen| seen.rect.x < 0.9).collect()
-    };
-    assert_eq!(opened(&kerb(), 90.0, jam), [0, 0, 0]);
+    });
+    assert_eq!(counts, [0, 0, 0]);
 }
 
 #[test]
 fn what_was_parked_long_before_is_no_jam() {
     let mut settings = kerb();
     settings.place = zone(&[[0.2, 0.2], [0.8, 0.2], [0.8, 0.7], [0.2, 0.7]]);
-    let parked_row = |t: f32| {
+    let counts = opened(&settings, 345.0, |t| {
         let row = (2..6).map(move |id| car(id, 0.1 + 0.15 * id as f32 + tremble(t, id), 0.8));
         let comes = (t > 300.0).then(|| stops(1, 0.5)(t - 300.0));
         row.chain(comes).collect()
-    };
-    assert_eq!(opened(&settings, 345.0, parked_row), [1, 1, 1]);
+    });
+    assert_eq!(counts, [1, 1, 1]);
 }
 
 #[test]
 fn hidden_by_a_bus_and_found_under_a_new_id_it_stands_on() {
-    let hidden = |t: f32| {
+    let counts = opened(&kerb(), 36.0, |t| {
         if (20.0..28.0).contains(&t) { vec![] } else { vec![car(if t < 20.0 { 1 } else { 2 }, 0.5, 0.6)] }
-    };
-    assert_eq!(opened(&kerb(), 36.0, hidden), [1, 1, 1]);
+    });
+    assert_eq!(counts, [1, 1, 1]);
     let events = Street::new(kerb()).play(0.0, 200.0, &[0.5], |t| vec![car((t / 50.0) as u64, 0.5, 0.6)]);
     assert_eq!(told(&events).len(), 1, "one event, whatever its id");
 }

@@ -3,9 +3,8 @@ use super::*;
 #[test]
 fn a_crossing_counts_once_and_only_in_the_wanted_direction() {
     use crate::rules::tripwire::Direction::{Both, LeftToRight, RightToLeft};
-    let eastwards = |t: f32| vec![(1, 0.2 + 0.15 * t)];
     for (direction, fires) in [(Both, true), (LeftToRight, true), (RightToLeft, false)] {
-        let events = Street::new(tripwire(direction)).walk(0.0, 4.0, eastwards);
+        let events = Street::new(tripwire(direction)).walk(0.0, 4.0, |t| vec![(1, 0.2 + 0.15 * t)]);
         assert_eq!(events.len(), usize::from(fires), "{direction:?}");
     }
     let mut street = Street::new(tripwire(Both));
@@ -38,8 +37,8 @@ fn who_is_first_seen_on_the_line_and_walks_off_has_crossed_it() {
     }
     assert_eq!(events(Both, 0.515, 0.015), [], "it came from this side");
     assert_eq!(events(Both, 0.5, 0.0), [], "it stands on the line");
-    let grows = |t: f32| vec![(1, if t < 0.3 { 0.498 } else { 0.56 })];
-    assert_eq!(Street::new(tripwire(Both)).walk(0.0, 3.0, grows), [], "half a body, then all of it");
+    let grown = Street::new(tripwire(Both)).walk(0.0, 3.0, |t| vec![(1, if t < 0.3 { 0.498 } else { 0.56 })]);
+    assert_eq!(grown, [], "half a body, then all of it");
 }
 
 #[test]

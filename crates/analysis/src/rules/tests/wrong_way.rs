@@ -20,30 +20,27 @@ fn against_the_direction_is_told_and_along_it_is_not() {
 
 #[test]
 fn across_is_not_against_and_a_person_may_walk_as_they_like() {
-    let across = |t: f32| vec![bike(1, 0.5 - 0.02 * t, 0.25 + 0.1 * t)];
-    assert_eq!(opened(&lane(), 6.0, across), [0, 0, 0]);
-    let walk = |t: f32| vec![person(1, 0.78 - 0.05 * t, 0.5)];
-    assert_eq!(opened(&lane(), 12.0, walk), [0, 0, 0]);
+    assert_eq!(opened(&lane(), 6.0, |t| vec![bike(1, 0.5 - 0.02 * t, 0.25 + 0.1 * t)]), [0, 0, 0]);
+    assert_eq!(opened(&lane(), 12.0, |t| vec![person(1, 0.78 - 0.05 * t, 0.5)]), [0, 0, 0]);
 }
 
 #[test]
 fn a_turn_within_a_small_place_and_trembling_are_no_way() {
-    let turn = |t: f32| {
+    let counts = opened(&lane(), 30.0, |t| {
         let x = if t < 4.0 { 0.3 + 0.06 * t } else { 0.54 - 0.06 * (t - 4.0).min(1.6) };
         vec![bike(1, x, if t < 4.0 { 0.5 } else { 0.55 })]
-    };
-    assert_eq!(opened(&lane(), 30.0, turn), [0, 0, 0]);
-    let parked = |t: f32| vec![bike(1, 0.5 + 4.0 * tremble(t, 1), 0.5)];
-    assert_eq!(opened(&lane(), 60.0, parked), [0, 0, 0]);
+    });
+    assert_eq!(counts, [0, 0, 0]);
+    assert_eq!(opened(&lane(), 60.0, |t| vec![bike(1, 0.5 + 4.0 * tremble(t, 1), 0.5)]), [0, 0, 0]);
 }
 
 #[test]
 fn a_leap_of_an_identity_is_no_movement() {
     // Parked on the right; the id goes over to one parked on the left, and back, and so on.
-    let leaping = |t: f32| {
+    let counts = opened(&lane(), 60.0, |t| {
         vec![bike(1, if ((t / 5.0) as u64).is_multiple_of(2) { 0.7 } else { 0.3 } + tremble(t, 1), 0.5)]
-    };
-    assert_eq!(opened(&lane(), 60.0, leaping), [0, 0, 0]);
+    });
+    assert_eq!(counts, [0, 0, 0]);
 }
 
 #[test]
@@ -61,18 +58,18 @@ fn an_identity_that_is_handed_to_the_one_behind_has_not_turned_round() {
 fn small_boxes_that_go_over_from_one_to_the_next_have_not_turned_round() {
     // 0.06 picture heights high; a few pixels back on each frame, 0.1 heights in all, while the row goes on.
     let small = |x: f32| Seen { id: 1, label: Label::TwoWheeler, rect: Rect::new(x, 0.5, 0.022, 0.06) };
-    let row = |t: f32| vec![small(0.5 - 0.025 * t.min(2.2))];
-    assert_eq!(opened(&lane(), 8.0, row), [0, 0, 0]);
-    let rides = |t: f32| vec![small(0.7 - 0.03 * t)];
-    assert_eq!(opened(&lane(), 8.0, rides), [1, 1, 1], "who goes further is told");
+    assert_eq!(opened(&lane(), 8.0, |t| vec![small(0.5 - 0.025 * t.min(2.2))]), [0, 0, 0]);
+    assert_eq!(opened(&lane(), 8.0, |t| vec![small(0.7 - 0.03 * t)]), [1, 1, 1], "who goes further is told");
 }
 
 #[test]
 fn one_that_is_lost_and_found_again_is_one_event() {
-    let ride = |t: f32| vec![bike(if t < 3.0 { 1 } else { 2 }, 0.85 - 0.06 * t, 0.5)];
-    assert!(opened(&lane(), 10.0, ride).iter().all(|count| *count <= 1));
-    let long = |t: f32| vec![bike(if t < 6.0 { 1 } else { 2 }, 0.82 - 0.05 * t, 0.5)];
-    assert_eq!(opened(&lane(), 12.0, long), [1, 1, 1]);
+    let counts = opened(&lane(), 10.0, |t| vec![bike(if t < 3.0 { 1 } else { 2 }, 0.85 - 0.06 * t, 0.5)]);
+    assert!(counts.iter().all(|count| *count <= 1));
+    assert_eq!(
+        opened(&lane(), 12.0, |t| vec![bike(if t < 6.0 { 1 } else { 2 }, 0.82 - 0.05 * t, 0.5)]),
+        [1, 1, 1]
+    );
 }
 
 #[test]
