@@ -49,7 +49,7 @@ SHIPPED := $(foreach crate,$(CRATES),$(foreach set,opt-level=3 debug-assertions=
 	amd64 arm64 armhf cross-arm64 cross-armhf test-arm64 test-armhf deb test-system
 
 demo: setup
-	$(CARGO) build --locked --bin wardwatch $(SHIPPED)
+	$(CARGO) build --locked --workspace --bins $(SHIPPED)
 	$(TARGET)/debug/wardwatch demo --seconds $(SECONDS) \
 		$(if $(VIDEO),--video "$(VIDEO)") $(if $(MODEL),--model "$(MODEL)")
 
@@ -69,7 +69,7 @@ faults: WHICH = $(FAULTS) $(foreach other,$(filter faults::%,$(FAULTS_ALERTS)),-
 faults-alerts: WHICH = $(FAULTS_ALERTS)
 faults faults-alerts:
 	@scripts/setup packages.debian packages.faults.debian
-	@$(CARGO) build --locked --package wardpost
+	@$(CARGO) build --locked --workspace --bins
 	@WARDWATCH_FAULTS=full WARDWATCH_TEST_SEGMENTS=500000 \
 		$(CARGO) test --locked --test it -- $(WHICH) --nocapture --test-threads=1 2>&1 \
 		| tee $(TARGET)/$@.log | sed -un 's/^\(test [^ ]*\) .*/\1/p'
@@ -122,7 +122,7 @@ bench-real: setup
 BOXES ?= 1,10,100
 RATE ?= 1
 bench-alerts: setup
-	$(CARGO) build --locked --package wardpost $(SHIPPED)
+	$(CARGO) build --locked --workspace --bins $(SHIPPED)
 	$(CARGO) bench --locked --profile dev $(SHIPPED) --bench alerts -- \
 		--boxes $(BOXES) --seconds $(BENCH_SECONDS) --rate $(RATE)
 

@@ -23,7 +23,7 @@ pub fn wardpost_program() -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_wardwatch")).with_file_name("wardpost");
     assert!(
         program.exists(),
-        "{} is missing: run `cargo build --locked --package wardpost`",
+        "{} is missing: run `cargo build --locked --workspace --bins`",
         program.display()
     );
     program
