@@ -24,20 +24,25 @@ pub(super) fn sway(befalling: &[Befalling], seconds: f32, width: usize) -> [f32;
 
 /// Present turn of the camera, in degrees.
 pub(super) fn turn(befalling: &[Befalling]) -> f32 {
-    let turned = |now: &Befalling| match now.effect {
-        Effect::Turned(degrees) => {
+    let mut turn = 0.0;
+    for now in befalling {
+        if let Effect::Turned(degrees) = now.effect {
             let part = (now.since / 1.6).min(now.left / 1.6).min(1.0);
-            degrees * part * part * (3.0 - 2.0 * part)
+            turn += degrees * part * part * (3.0 - 2.0 * part);
         }
-        _ => 0.0,
-    };
-    befalling.iter().map(turned).sum()
+    }
+    turn
 }
 
 /// Present sway of the crowns, in metres.
 pub(super) fn wind(befalling: &[Befalling]) -> f32 {
-    let blown = |now: &Befalling| if let Effect::Wind(metres) = now.effect { metres } else { 0.0 };
-    befalling.iter().map(blown).fold(0.0, f32::max)
+    let mut most = 0.0f32;
+    for now in befalling {
+        if let Effect::Wind(metres) = now.effect {
+            most = most.max(metres);
+        }
+    }
+    most
 }
 
 /// Applies the present effects to the canvas. `shift` is the pole's sway.
@@ -73,13 +78,15 @@ pub(super) fn befall(canvas: &mut Canvas, befalling: &[Befalling], shift: [f32; 
 
 /// Part of the scene that an object right before the lens still lets through, 0..=1.
 pub(super) fn clear_part(befalling: &[Befalling]) -> f32 {
-    let clear = |now: &Befalling| match now.effect {
-        Effect::Covered => 1.0 - (now.since / 1.0).min(now.left / 1.0).clamp(0.0, 1.0),
-        Effect::Sprayed => 1.0 - (now.since / 3.0).min(1.0) * 0.9,
-        Effect::Black => 0.0,
-        _ => 1.0,
-    };
-    befalling.iter().map(clear).product()
+    befalling
+        .iter()
+        .map(|now| match now.effect {
+            Effect::Covered => 1.0 - (now.since / 1.0).min(now.left / 1.0).clamp(0.0, 1.0),
+            Effect::Sprayed => 1.0 - (now.since / 3.0).min(1.0) * 0.9,
+            Effect::Black => 0.0,
+            _ => 1.0,
+        })
+        .product()
 }
 
 fn brighten(canvas: &mut Canvas, gain: f32) {

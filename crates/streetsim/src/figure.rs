@@ -217,11 +217,10 @@ impl<'a> Figure<'a> {
         self.parts.sort_by(|a, b| a.layer.cmp(&b.layer).then(b.depth.total_cmp(&a.depth)));
         let subject = canvas.begin_subject();
         if let Some((print, bounds)) = print {
-            let tone = |rgb| {
+            print.lay(canvas, bounds, |rgb| {
                 let rgb = self.lighting.grey(rgb);
                 [0, 1, 2].map(|c| (rgb[c] * self.light[c]).min(255.0))
-            };
-            print.lay(canvas, bounds, tone);
+            });
         } else {
             for part in &self.parts {
                 canvas.fill(&part.polygon, Paint::Over(part.rgb, 1.0));

@@ -137,9 +137,8 @@ impl Quiet {
 
     /// The street in this light.
     fn plate(&self, weather: &Weather) -> Vec<u8> {
-        let pair = |light: Light| &self.plates[LIGHTS.iter().position(|l| *l == light).unwrap_or_default()];
         let mixed = |light: Light| {
-            let [dry, wet] = pair(light);
+            let [dry, wet] = &self.plates[LIGHTS.iter().position(|l| *l == light).unwrap_or_default()];
             mix(dry, wet, weather.rain)
         };
         let samples = mixed(weather.light);
@@ -200,15 +199,15 @@ fn mix(one: &[u8], other: &[u8], part: f32) -> Vec<u8> {
     if share == 0 {
         return one.to_vec();
     }
-    let between = |(a, b): (&u8, &u8)| ((u32::from(*a) * (256 - share) + u32::from(*b) * share) >> 8) as u8;
-    one.iter().zip(other).map(between).collect()
+    let pairs = one.iter().zip(other);
+    pairs.map(|(a, b)| ((u32::from(*a) * (256 - share) + u32::from(*b) * share) >> 8) as u8).collect()
 }
 
 /// Places of the leaves of the backdrop's trees.
 fn crowns(width: u32, height: u32) -> Vec<Crown> {
     let camera = Camera::turned(width, height, 0.0);
     let trees = (0..7).flat_map(|i| [(6.0, 33.0 + i as f32 * 13.0), (-6.2, 21.0 + i as f32 * 12.0)]);
-    let crown = |(x, y): (f32, f32)| {
+    let crowns = trees.filter_map(|(x, y)| {
         let (at, scale) = camera.project([x, y, 5.1])?;
         let (half_w, half_h) = (2.4 * scale, 2.0 * scale);
         let (left, top) = ((at[0] - half_w).max(1.0), (at[1] - half_h).max(1.0));
@@ -222,8 +221,8 @@ fn crowns(width: u32, height: u32) -> Vec<Crown> {
             scale,
             phase: x * 1.7 + y * 0.61,
         })
-    };
-    trees.filter_map(crown).collect()
+    });
+    crowns.collect()
 }
 
 impl Crown {
@@ -256,8 +255,12 @@ fn beam(luma: &mut [u8], width: usize, part: f32) {
     let height = luma.len() / width;
     let fade = (part * 6.0).min((1.0 - part) * 6.0).min(1.0) * 2.2;
     let bell = |count: usize, middle: f32, reach: f32, power: f32| -> Vec<u32> {
-        let at = |i: usize| (-((i as f32 / count as f32 - middle) / reach).powi(2)).exp() * power;
-        (0..count).map(|i| (at(i) * 256.0) as u32).collect()
+        (0..count)
+            .map(|i| {
+                let from_middle = (i as f32 / count as f32 - middle) / reach;
+                ((-from_middle.powi(2)).exp() * power * 256.0) as u32
+            })
+            .collect()
     };
     let wall = (bell(width, -0.1 + 1.2 * part, 0.11, 1.0), bell(height, 0.34, 0.20, fade));
     let ground = (bell(width, 1.0 - 0.9 * part, 0.20, 1.0), bell(height, 0.70, 0.10, fade * 0.8));

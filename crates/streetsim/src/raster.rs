@@ -332,13 +332,12 @@ fn accumulate(coverage: &mut [f32], stride: usize, rows: usize, a: P2, b: P2) {
 /// The convex hull of some points (Andrew's monotone chain).
 pub(super) fn hull(mut points: Vec<P2>) -> Vec<P2> {
     points.sort_by(|a, b| a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1])));
-    let turn = |o: P2, a: P2, b: P2| (a[0] - o[0]) * (b[1] - o[1]) - (a[1] - o[1]) * (b[0] - o[0]);
     let mut outline: Vec<P2> = Vec::with_capacity(points.len() + 1);
     for upper in [false, true] {
         let floor = outline.len() + 1;
         let mut add = |point: P2| {
             while outline.len() > floor
-                && turn(outline[outline.len() - 2], outline[outline.len() - 1], point) <= 0.0
+                && cross(outline[outline.len() - 2], outline[outline.len() - 1], point) <= 0.0
             {
                 outline.pop();
             }
@@ -352,6 +351,11 @@ pub(super) fn hull(mut points: Vec<P2>) -> Vec<P2> {
         outline.pop();
     }
     outline
+}
+
+/// Cross product of the ways from `o` to `a` and from `o` to `b`.
+fn cross(o: P2, a: P2, b: P2) -> f32 {
+    (a[0] - o[0]) * (b[1] - o[1]) - (a[1] - o[1]) * (b[0] - o[0])
 }
 
 #[cfg(test)]

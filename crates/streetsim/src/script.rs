@@ -370,8 +370,7 @@ impl Script {
     }
 
     pub(super) fn actors(&self, t: f64) -> impl Iterator<Item = Actor> {
-        let play = move |(number, part): (usize, &Part)| part.actor(Self::id(number), t as f32);
-        self.parts.iter().enumerate().filter_map(play)
+        self.parts.iter().enumerate().filter_map(move |(number, part)| part.actor(Self::id(number), t as f32))
     }
 
     /// The effects of second `t`, each with the part of its time that has passed and the seconds since its start and to

@@ -113,11 +113,10 @@ impl CameraServer {
         source.attach(Some(&context));
         let main_loop = glib::MainLoop::new(Some(&context), false);
         let (running, in_thread) = (main_loop.clone(), context.clone());
-        let body = move || {
+        let thread = std::thread::Builder::new().name("camera-server".into()).spawn(move || {
             // The context belongs to this thread alone, so taking it cannot fail.
             let _ = in_thread.with_thread_default(|| running.run());
-        };
-        let thread = std::thread::Builder::new().name("camera-server".into()).spawn(body);
+        });
         let thread = Some(thread.map_err(|error| ServerError::NotReady(error.to_string()))?);
         let scheme = if access.identity_pem.is_some() { "rtsps" } else { "rtsp" };
         Ok(Self { server, source: Some(source), context, main_loop, scheme, thread, started: Instant::now() })
@@ -246,7 +245,7 @@ fn configure(
     let source = source.map_err(|_| ServerError::NotReady("no appsrc".to_owned()))?;
     garble_on_demand(&find("pay0")?, faults.clone());
     let (feed, faults) = (feed.clone(), faults.clone());
-    let body = move || {
+    let thread = std::thread::Builder::new().name("camera-feed".into()).spawn(move || {
         let result = match feed {
             Feed::Drawn { fps, draw, .. } => draw_into(&source, fps, &draw, &faults, started),
             Feed::File(path) => play_into(&source, &path, &faults),
@@ -254,12 +253,8 @@ fn configure(
         if let Err(error) = result {
             tracing::error!("demonstration camera: {error}");
         }
-    };
-    std::thread::Builder::new()
-        .name("camera-feed".into())
-        .spawn(body)
-        .map(|_| ())
-        .map_err(|error| ServerError::NotReady(error.to_string()))
+    });
+    thread.map(|_| ()).map_err(|error| ServerError::NotReady(error.to_string()))
 }
 
 /// Spoils samples between encoder and payloader while the fault is on.

@@ -68,11 +68,12 @@ impl StreetView {
         }
         standing.for_each(|next| self.stand(&mut canvas, next, air));
         self.lamp_heads(&mut canvas);
-        let seen = |(actor, bounds, subject): (&Actor, _, _)| {
-            self.truth(actor, bounds, air.shift)
-                .map(|(truth, inside)| Truth { visible: canvas.visible(subject) * inside, ..truth })
-        };
-        let truths = drawn.into_iter().filter_map(seen).collect();
+        let mut truths = Vec::new();
+        for (actor, bounds, subject) in drawn {
+            if let Some((truth, inside)) = self.truth(actor, bounds, air.shift) {
+                truths.push(Truth { visible: canvas.visible(subject) * inside, ..truth });
+            }
+        }
         (canvas, truths)
     }
 
