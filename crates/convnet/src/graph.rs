@@ -153,6 +153,11 @@ impl Graph {
         self.nodes.len()
     }
 
+    /// True where no node was added.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
     /// Removes all nodes but the first `len`.
     pub fn truncate(&mut self, len: usize) {
         self.nodes.truncate(len);
