@@ -132,7 +132,7 @@ _arguments "${_arguments_options[@]}" : \
 '--camera=[The camera whose footage is held]:ID:_default' \
 '--from=[2026-05-01T22\:14\:03+07\:00, "2026-05-01 22\:14" in the box'\''s time zone, or 22\:14 for today]:TIME:_default' \
 '--to=[Until when, in the same way; may be in the future]:TIME:_default' \
-'--reason=[Why\: a case number, an order, a name. It stands in the access log]:TEXT:_default' \
+'--reason=[The reason\: a case number, an order, a name. It stands in the access log]:TEXT:_default' \
 '--who=[On whose behalf; default\: who is logged in]:NAME:_default' \
 '--config=[The configuration of the box; names the store and the time zone]:PATH:_files' \
 '(--config)--directory=[The store itself, for a disk out of another box; times are in this machine'\''s time zone then]:FOLDER:_files' \
@@ -152,7 +152,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (release)
 _arguments "${_arguments_options[@]}" : \
-'--reason=[Why\: a case number, an order, a name. It stands in the access log]:TEXT:_default' \
+'--reason=[The reason\: a case number, an order, a name. It stands in the access log]:TEXT:_default' \
 '--who=[On whose behalf; default\: who is logged in]:NAME:_default' \
 '--config=[The configuration of the box; names the store and the time zone]:PATH:_files' \
 '(--config)--directory=[The store itself, for a disk out of another box; times are in this machine'\''s time zone then]:FOLDER:_files' \
