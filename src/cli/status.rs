@@ -181,6 +181,6 @@ mod tests {
         state.broker.warnings = vec![refused.clone()];
         assert_eq!(troubles(&state, now), [refused.as_str()]);
         (state.broker.connected, state.broker.reason) = (false, Some(refused.clone()));
-        assert_eq!(troubles(&state, now), [format!("alerts do not leave: {refused}")]);
+        assert_eq!(troubles(&state, now), [format!("alerts are not sent: {refused}")]);
     }
 }

@@ -348,6 +348,7 @@ fn a_file_comes_from_a_stick() {
     );
     fs::write(&file, &here.file).unwrap();
     // A part that an earlier download left is not mixed with it.
+    fs::create_dir_all(here.part().parent().unwrap()).unwrap();
     fs::write(here.part(), b"some bytes").unwrap();
     take(&file, wanted, &mut |_, _| ()).unwrap();
     assert_eq!(fs::read(&target).unwrap(), here.file);
