@@ -338,7 +338,7 @@ fn a_reload_changes_what_changed_and_a_bad_one_changes_nothing() {
 
     std::fs::write(daemon.path("wardwatch.toml"), one.replace("from = [", "form = [")).unwrap();
     daemon.signal(Signal::HUP);
-    wait_until("the problem is said", PATIENCE, || daemon.log().contains("the last good one goes on"));
+    wait_until("the problem is said", PATIENCE, || daemon.log().contains("the previous one stays in force"));
     assert!(daemon.log().contains("form") && daemon.log().contains("wardwatch.toml"), "{}", daemon.log());
 
     let two = config(broker.port, &[("cho", first.port()), ("cau", second.port())]);

@@ -170,7 +170,7 @@ fn the_doctor_says_what_is_well_and_what_to_do_about_the_rest() {
         found("disk speed").1.contains(" MB/s written and synced") && found("disk space").1.contains(" GiB")
     );
     let (_, what) = found("inference");
-    assert!(what.contains("ms of CPU a look") && what.contains("each of 1 camera(s)"), "{what}");
+    assert!(what.contains("ms of CPU per inference") && what.contains("each of 1 camera(s)"), "{what}");
     assert!(found("other networks").1.contains("yolox-nano"), "{:?}", found("other networks"));
     let (_, what) = found("camera cho");
     assert!(what.starts_with("h264 ") && what.contains(" Mbit/s"), "{what}");
