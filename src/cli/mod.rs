@@ -1,5 +1,7 @@
 //! The command line of `wardwatch`, the box: one file per subcommand.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
+
 pub mod check;
 mod clips;
 #[cfg(feature = "demo")]
