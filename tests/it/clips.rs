@@ -513,7 +513,7 @@ fn what_cannot_be_done_says_what_could_be() {
         (changed(4, "2026-05-02 05:16"), 1, "is not before --to"),
         (changed(8, "/nowhere/usb"), 1, "there is no folder /nowhere/usb; mount the stick"),
         (changed(10, " "), 2, "must say something"),
-        (["export", unknown].iter().copied().chain(output).collect(), 1, "`wardwatch clips list` names"),
+        (["export", unknown].iter().copied().chain(output).collect(), 1, "`wardwatch clips list` lists"),
         (["export"].iter().copied().chain(output).collect(), 2, "required"),
         ([&good[..], &output[..2]].concat(), 2, "--reason"),
         // These fragments are made up: as footage, no player could read them.

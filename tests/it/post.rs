@@ -228,7 +228,7 @@ fn a_database_that_takes_nothing_acknowledges_nothing() {
     let mut other = rusqlite::Connection::open(station.database()).unwrap();
     let blocking = other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
     send(&broker, &numbers("box-1", 1, 1..=3));
-    wait_until("it is said", LONG, || station.log().contains("nothing is acknowledged"));
+    wait_until("it is said", LONG, || station.log().contains("alerts are not acknowledged"));
     assert!(subscriber.messages().is_empty());
     blocking.rollback().unwrap();
     wait_for_ack(&subscriber, "box-1", 3, 3);
@@ -243,7 +243,7 @@ fn the_broker_keeps_what_was_in_hand_and_not_stored_when_the_post_is_killed() {
     let mut other = rusqlite::Connection::open(station.database()).unwrap();
     let blocking = other.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
     send(&broker, &numbers("box-1", 1, 1..=3));
-    wait_until("it has them in hand", LONG, || station.log().contains("nothing is acknowledged"));
+    wait_until("it has them in hand", LONG, || station.log().contains("alerts are not acknowledged"));
     station.kill();
     blocking.rollback().unwrap();
     assert!(station.stored().is_empty());
