@@ -13,7 +13,7 @@
 //! Before that, cameras that are behind their floor rate are served, the earliest deadline first. Floors that ask for more
 //! than nine tenths of the share are all stretched alike, so that they starve no camera either.
 //!
-//! Owns no thread, reads no clock and no thermometer. `agent::watch` asks it under its lock.
+//! Owns no thread, reads no clock and no thermometer. `infer::scheduler` asks it under its lock.
 
 #[cfg(test)]
 mod tests;

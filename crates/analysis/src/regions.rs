@@ -9,7 +9,7 @@
 //! The whole picture is analysed every few seconds, for still subjects. Motion in which the network finds nothing, a tree in
 //! the wind, is analysed ever more rarely.
 //!
-//! It never sees a pixel and runs nothing. `agent::analysis` asks it on every frame.
+//! It never sees a pixel and runs nothing. `infer::analysis` asks it on every frame.
 
 mod cells;
 mod groups;

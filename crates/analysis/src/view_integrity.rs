@@ -3,7 +3,7 @@
 //! Edges are read as orientations of the small picture's gradients, without their sign: a change of light, of exposure or to
 //! infra-red makes edges stronger and weaker, and turns dark on light into light on dark, but does not move them. A passing
 //! subject hides some of them for a while; a hand before the lens hides all. It judges nothing: `rules` does. Called by
-//! `agent` on every frame; analyses one or two of them a second.
+//! `infer` on every frame; analyses one or two of them a second.
 
 use std::time::Duration;
 

@@ -86,7 +86,8 @@ impl Ack {
         starts.zip(ends).filter(|(first, last)| first <= last)
     }
 
-    /// True where its numbers are valid: gaps in order, apart, above `contiguous` and below `highest`.
+    /// True where its numbers are valid: gaps in order, without overlap, above `contiguous` and not above `highest`; where
+    /// there is no gap, both are equal.
     pub fn is_consistent(&self) -> bool {
         let mut above = self.contiguous;
         for gap in &self.gaps {

@@ -1,9 +1,9 @@
-//! Waits between attempts at something that may be away for days: exponential, with jitter, for ever.
+//! Waits between attempts at something that may be away for days: exponential, with jitter, without a last attempt.
 
 use std::time::Duration;
 
-/// Doubles from `first` to `longest`. The wait is drawn from the upper half, so that cameras that failed together do
-/// not come back together.
+/// The longest wait doubles from `first` to `longest`; each wait is random between half of it and all of it, so that cameras
+/// or boxes that failed together do not come back together.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     first: Duration,
@@ -17,7 +17,7 @@ impl Backoff {
         Self { first, longest, failures: 0 }
     }
 
-    /// The wait after one more failure.
+    /// Counts one more failure and returns the wait after it.
     pub fn next_wait(&mut self) -> Duration {
         let ceiling = self.first.saturating_mul(1 << self.failures.min(20)).min(self.longest);
         self.failures = self.failures.saturating_add(1);

@@ -8,7 +8,7 @@ use crate::time::{ClockState, Monotonic, Stamp, WallTime};
 
 /// Source of the time. Tests pass one of their own.
 pub trait Clock: Send + Sync {
-    /// Both clocks, now.
+    /// Both clocks now, and how far the wall clock can be trusted.
     fn now(&self) -> Stamp;
 }
 
@@ -28,7 +28,7 @@ pub fn wall() -> WallTime {
     WallTime::from_micros(now.tv_sec * 1_000_000 + now.tv_nsec / 1000)
 }
 
-/// Time since boot (CLOCK_BOOTTIME).
+/// Time since boot, suspend included (CLOCK_BOOTTIME, not CLOCK_MONOTONIC).
 pub fn monotonic() -> Monotonic {
     let now = clock_gettime(ClockId::Boottime);
     let span = Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0));
@@ -41,9 +41,11 @@ pub fn thread_cpu() -> Duration {
     Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
-/// State of the wall clock's discipline: systemd-timesyncd's mark, or chrony's and ntpd's through the kernel.
+/// State of the wall clock: set by a time source or not, by the kernel's flag (chrony, ntpd, systemd-timesyncd) and
+/// systemd-timesyncd's file.
 ///
-/// The kernel's flag alone cannot tell "never" from "no longer"; a mark without the flag counts as holdover.
+/// The kernel alone cannot tell "never synchronised" from "no longer synchronised"; if timesyncd's file is there but the
+/// kernel says unsynchronised, it is holdover.
 fn clock_state() -> ClockState {
     let was_synced = std::path::Path::new("/run/systemd/timesync/synchronized").exists();
     match (kernel_synced(), was_synced) {

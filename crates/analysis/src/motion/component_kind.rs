@@ -29,9 +29,9 @@ const SAME_MIN: f32 = 0.75;
 const WINDOWS_MIN: usize = 4;
 /// Part of them that must show the same.
 const SAME_PART: f32 = 0.75;
-/// Bounds of the one factor by which all blocks of a dimmed component changed.
+/// Bounds of the one factor by which all blocks of a darkened or brightened component changed.
 const DIMMED: (f32, f32) = (0.4, 2.5);
-/// Minimum number of such blocks.
+/// Minimum number of blocks of a darkened or brightened component.
 const DIMMED_BLOCKS_MIN: usize = 12;
 /// Maximum deviation, as a part of that factor, of the factor by which their differences changed.
 const DIMMED_SLOPE: f32 = 0.3;
@@ -41,7 +41,7 @@ const DIMMED_VARIANCE_MIN: f32 = 100.0;
 const DIMMED_SAME_MIN: f32 = 0.85;
 /// A place was left when it differs from its surroundings by less than this part of the former difference.
 const LEFT_PART: f32 = 0.5;
-/// Minimum pairs of blocks compared for that.
+/// Minimum pairs of blocks (inside and outside) for that comparison.
 const PAIRS_MIN: usize = 8;
 /// Minimum mean difference from the surroundings before, in codes.
 const LEFT_DIFFERENCE_MIN: f32 = 6.0;
@@ -125,7 +125,7 @@ impl Scene<'_> {
         textured >= WINDOWS_MIN && same as f32 >= SAME_PART * textured as f32
     }
 
-    /// The two windows around a block; `None` where too few of its blocks stand out.
+    /// The window around a block, in the background and in the picture; `None` where too few of its blocks stand out.
     fn windows(&self, x: usize, y: usize) -> Option<Windows> {
         const SIDE: usize = 2 * REACH + 1;
         const COUNT: f32 = (SIDE * SIDE) as f32;

@@ -1,7 +1,7 @@
 //! One incident of one rule on one camera: the subjects already reported, and the earliest time of the next alert.
 //!
-//! The first subject is reported at once. Later ones are reported in further alerts, each of which names the first
-//! one; the wait before each doubles. Each subject is reported exactly once. Called by `engine`. No I/O, no clock.
+//! The first subject is reported at once. Later ones are reported in further alerts, each of which names the first alert;
+//! the wait before each doubles. Each subject is reported exactly once. Called by `engine`. No I/O, no clock.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use base::ids::{AlertId, Epoch, TrackId};
 use base::time::{Monotonic, Stamp};
 use base::track::Track;
 
-/// The second alert of an incident comes this long after the first one; the wait before each further one is twice as long,
-/// up to the rule's cool-down.
+/// The second alert of an incident comes at the earliest this long after the first one; the wait before each further one is
+/// twice as long, up to the rule's cool-down, but never shorter than this.
 pub(super) const WAIT_FIRST: Duration = Duration::from_secs(5);
 /// Maximum number of members that are remembered; the number of those who took part has no bound.
 const MEMBERS_MAX: usize = 256;
-/// Maximum time between a lost member and the new track that is the same.
+/// A new track is a lost member again (its heir) only within this time after the member's last sight.
 const HEIR_SECONDS_MAX: f32 = 10.0;
-/// Maximum distance between them, in lengths.
+/// Maximum distance of the heir's first sight from the member's last sight, in lengths.
 const HEIR_LENGTHS_MAX: f32 = 1.5;
 /// Maximum ratio of the two sizes, larger or smaller.
 const HEIR_GROWTH_MAX: f32 = 1.6;
@@ -46,7 +46,7 @@ struct Member {
     key: (Epoch, TrackId),
     sight: Sighting,
     has_left: bool,
-    /// A new track has already taken over from this member.
+    /// A new track has taken over from this member, and its own track was not seen since.
     succeeded: bool,
 }
 

@@ -1,11 +1,11 @@
 //! The ward's rules: pure.
 //!
 //! A rule kind is one file with its numbers (`Params`) and its [`Condition`], and one line in [`Kind`]'s list below.
-//! All else (schedule, night, labels, opening, closing) is the same for every kind and lives in `engine`. `incident`
-//! decides when each subject is reported. Shared parts: `track_state` (state per track, also over a change of id),
-//! `stationary` (stationary subjects and since when), `abandoned_object` (static objects that belong to no track),
-//! `distances` and `paths` (foot points of an alert). Called by `infer` after each frame, one [`RuleSet`] per camera. No
-//! I/O, no clock.
+//! All else (schedule, night, labels, opening and closing of events) is the same for every kind and lives in `engine`.
+//! `incident` decides when each subject is reported. Shared parts: `track_state` (state per track, also over a change of
+//! id), `stationary` (stationary subjects and since when), `abandoned_object` (static objects that belong to no track),
+//! `distances` and `paths` (foot points of an alert). Called by the program's `infer` after each frame, one [`RuleSet`] per
+//! camera. No I/O, no clock.
 
 mod abandoned_object;
 mod condition;
@@ -47,14 +47,14 @@ macro_rules! kinds {
                 }
             }
 
-            /// Returns the settings that the configuration must give beside it.
+            /// Returns what this kind needs besides its parameters (place, ground calibration), and its default subjects.
             pub fn needs(&self) -> Needs {
                 match self {
                     $( Self::$kind(params) => params.needs(), )+
                 }
             }
 
-            /// Creates a condition with these numbers and no memory.
+            /// Creates a condition with these parameters, which has seen nothing yet.
             pub fn condition(&self) -> Box<dyn Condition> {
                 match self {
                     $( Self::$kind(params) => Box::new($module::Watch::new(params.clone())), )+

@@ -17,7 +17,7 @@ pub(super) enum Stage {
     Near,
 }
 
-/// Pairs of track and detection by index.
+/// Matches of one stage, as indices of track and candidate.
 pub(super) fn pairs(
     stage: Stage,
     at: Monotonic,
@@ -50,6 +50,8 @@ pub(super) fn pairs(
                 // Scaled so that the least worth allowed costs 1.
                 let cost = (1.0 - worth) / (1.0 - overlap_min).max(1e-3) + other_label;
                 let waited = at.since(track.track.last_seen).as_secs_f32().min(LATE_SECONDS_MAX);
+                // A cost above 1 is no match. Others are divided by the worst sum, so that being late or unlike only ranks
+                // them.
                 let worst = 1.0 + LATE * LATE_SECONDS_MAX + UNLIKE;
                 if cost > 1.0 { cost } else { (cost + LATE * waited + UNLIKE * unlike) / worst }
             }
@@ -66,7 +68,7 @@ pub(super) fn pairs(
     columns.into_iter().enumerate().filter_map(|(row, column)| Some((row, column?))).collect()
 }
 
-/// Returns the difference of both appearances, 0..=1; in between where one is unknown.
+/// Returns the difference of both appearances, 0..=1; 0.5 where either is unknown.
 fn unlike(track: &Alive, candidate: &Candidate) -> f32 {
     match (&track.appearance, &candidate.appearance) {
         (Some(own), Some(other)) => own.apart(other),
@@ -97,7 +99,8 @@ fn distance(track: &Alive, at: Monotonic, detection: &Detection, settings: &Sett
     let (sx, sy) = (w.max(0.5 * h).max(detection.rect.w), h.max(0.5 * w).max(detection.rect.h));
     let (predicted, seen) = (track.motion.rect().centre(), detection.rect.centre());
     let sizes = ((seen.x - predicted.x) / sx).hypot((seen.y - predicted.y) / sy);
-    // From its second inference on the prediction knows the speed; its error is left. An unsure box must be nearer.
+    // From its second detection on, the prediction includes the speed: only the prediction's error remains to be allowed
+    // for. An unsure box must be nearer.
     let pace = track.motion.pace();
     let speed = if track.hits == 1 {
         settings.speed_max

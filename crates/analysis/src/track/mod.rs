@@ -5,7 +5,7 @@
 //! constant-velocity Kalman filter has noise that grows with the time that really passed, since inferences come at an
 //! uneven rate. A last stage goes by distance, for small fast subjects with boxes that do not overlap between two
 //! inferences. Most inferences see parts of the picture: tracks outside of them are neither missed nor confirmed.
-//! Between inferences, a track that stands where nothing moves is taken to be there still. Called by `agent`, one
+//! Between inferences, a track that stands where nothing moves is taken to be there still. Called by `infer`, one
 //! [`Tracker`] per camera. No I/O, no clock.
 
 mod assignment;
@@ -317,6 +317,7 @@ impl Alive {
         self.note(at, candidate, settings);
     }
 
+    /// Records a detection: path, label, evidence and confirmation; the filter is already corrected.
     fn note(&mut self, at: Monotonic, candidate: &Candidate, settings: &Settings) {
         let detection = &candidate.detection;
         self.hits += 1;

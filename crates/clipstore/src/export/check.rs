@@ -1,4 +1,4 @@
-//! Finds footage under a wrong header in a segment, for `store check --deep`.
+//! Finds pictures in a segment that its header does not describe, for `store check --deep`.
 
 use std::fs::File;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use crate::write::container::{Start, Walk};
 use base::fragment::FragmentStart;
 use base::time::WallTime;
 
-/// Time from which a segment's pictures do not match its header, and the flaw. Damage is found by other checks, and is
-/// passed over.
+/// Returns the start of the first fragment whose pictures do not fit the segment's header, and what is wrong. `None`: all
+/// fit, or they cannot be judged (a foreign or damaged file). Damage is reported by other checks.
 pub(crate) fn wrong_header(file: &File, fragments: &[IndexedFragment]) -> Option<(WallTime, String)> {
     let Ok(Start::Ours { init_bytes, .. }) = Walk::new(file, 0).ok()?.start() else { return None };
     let mut survey = Survey::new(file).ok()?;
@@ -28,7 +28,8 @@ pub(crate) fn wrong_header(file: &File, fragments: &[IndexedFragment]) -> Option
     None
 }
 
-/// Row with the fields that reading needs.
+/// A row for [`Survey::fragment`]: only offset, length and hash are read from it there, the zeros and `KeyFrame` are
+/// fillers.
 fn row_of(fragment: &IndexedFragment) -> ClipFragment {
     ClipFragment {
         offset_bytes: fragment.offset_bytes,

@@ -1,8 +1,8 @@
 //! Space for footage: deletes segments before a limit is passed, and remembers which are pinned or held.
 //!
-//! [`retention`] chooses the segments. As much as a fragment takes is deleted before it is written, the rest in small
-//! steps while nothing waits for the writer. The folder of holds is checked again before each file. It knows nothing of
-//! the index: the writer removes the rows of deleted segments. Only the writer calls it.
+//! [`retention`] chooses the segments and their order, also on a full disk. As much as a fragment takes is deleted before it
+//! is written, the rest in small steps while nothing waits for the writer. The folder of holds is checked again before each
+//! file. It knows nothing of the index: the writer removes the rows of deleted segments. Only the writer calls it.
 
 use std::path::Path;
 use std::time::Duration;
