@@ -1,6 +1,6 @@
 //! The configuration: read as written, checked, and handed out as every module's own settings.
 //!
-//! [`load`] reads `wardwatch.toml` and `conf.d/*.toml` beside it in these steps, none of which stops at the first
+//! [`load()`] reads `wardwatch.toml` and `conf.d/*.toml` beside it in these steps, none of which stops at the first
 //! problem. `written` merges the files into one tree that knows the line of every key. `shape` checks the tree against
 //! the JSON Schema of `file` and removes invalid values. `load`, with `calendar`, `broker`, `detector`, `cameras`, `store` and
 //! `rules`, gives the rest its types and checks the conditions that a schema cannot express. The results are `settings`.

@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput, distances};
-use base::view_quality::ViewQuality;
 use base::time::Monotonic;
+use base::view_quality::ViewQuality;
 
 /// Minimum time of learning before the picture is compared with it.
 const LEARNT_SECONDS_MIN: f32 = 12.0;
@@ -108,7 +108,8 @@ impl Watch {
             self.wrong = None;
             return None;
         }
-        let is_sudden = self.well.is_some_and(|(well, _)| distances::seconds(at.since(well)) <= SUDDEN_SECONDS);
+        let is_sudden =
+            self.well.is_some_and(|(well, _)| distances::seconds(at.since(well)) <= SUDDEN_SECONDS);
         let wrong = self.wrong.get_or_insert(Wrong { since: at, samples: 0, is_sudden });
         wrong.samples = wrong.samples.saturating_add(1);
         Some(*wrong)

@@ -5,9 +5,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::track_state::TrackStates;
 use super::distances;
-use super::{Condition, Ending, Finding, Needs, Notes, RuleArea, AreaNeed, RuleInput};
+use super::track_state::TrackStates;
+use super::{AreaNeed, Condition, Ending, Finding, Needs, Notes, RuleArea, RuleInput};
 use base::detection::Label;
 use base::time::Monotonic;
 use base::track::Track;
@@ -157,7 +157,10 @@ impl Condition for Watch {
         let hundreds = self.hundreds(view);
         let (count, needed) = (counted.len(), self.needed(hundreds));
         let crowd = self.gather(view.at, count as f32, needed);
-        let seconds = self.gathering.as_ref().map_or(0.0, |gathering| distances::seconds(view.at.since(gathering.since)));
+        let seconds = self
+            .gathering
+            .as_ref()
+            .map_or(0.0, |gathering| distances::seconds(view.at.since(gathering.since)));
         let numbers = || {
             let Params { count_min, seconds_min, per_100_square_metres_min } = self.params;
             let who = plural(counted.iter().map(|index| &view.tracks[*index]));
@@ -169,7 +172,9 @@ impl Condition for Watch {
                 _ => String::new(),
             };
             let place = view.place.phrase();
-            format!("{count} {who} {place} for {seconds:.0} s ({count_min} for {seconds_min:.0} s needed){density}")
+            format!(
+                "{count} {who} {place} for {seconds:.0} s ({count_min} for {seconds_min:.0} s needed){density}"
+            )
         };
         if crowd.is_some() && count > 0 {
             return vec![Finding { why: numbers(), subjects: counted, gone: Vec::new() }];

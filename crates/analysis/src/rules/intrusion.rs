@@ -79,7 +79,11 @@ impl Condition for Watch {
             let Some((entered, latest)) = stay.inside else { continue };
             let seconds = distances::seconds(latest.since(entered));
             let where_and_how_long = || {
-                format!("{} for {seconds:.1} s ({:.1} s needed)", view.place.phrase(), self.params.seconds_min)
+                format!(
+                    "{} for {seconds:.1} s ({:.1} s needed)",
+                    view.place.phrase(),
+                    self.params.seconds_min
+                )
             };
             if view.at.since(latest) > GAP {
                 continue;

@@ -4,10 +4,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::track_state::{TrackStates, Sighting};
+use super::abandoned_object::{AbandonedObjects, Origin};
 use super::distances::{self, Gait};
-use super::abandoned_object::{Origin, AbandonedObjects};
 use super::stationary::Stationary;
+use super::track_state::{Sighting, TrackStates};
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
 use base::detection::Label;
 use base::geometry::Point;
@@ -116,7 +116,12 @@ fn succeeds(thing: &WaitingSubject, lost: &Sighting, newcomer: &Sighting) -> boo
 
 impl Watch {
     pub(super) fn new(params: Params) -> Self {
-        Self { params, things: TrackStates::with_heirs(succeeds), abandoned_objects: AbandonedObjects::default(), stepped_at: None }
+        Self {
+            params,
+            things: TrackStates::with_heirs(succeeds),
+            abandoned_objects: AbandonedObjects::default(),
+            stepped_at: None,
+        }
     }
 
     /// Returns true if the track may be company: on foot, or riding; and seen lately.
@@ -161,7 +166,9 @@ impl Watch {
             let numbers =
                 || format!("alone {} for {seconds:.0} s ({seconds_min:.0} s needed)", view.place.phrase());
             match thing.origin() {
-                Origin::Nobodys => notes.say(&track, || format!("{}, but nobody was there when it came", numbers())),
+                Origin::Nobodys => {
+                    notes.say(&track, || format!("{}, but nobody was there when it came", numbers()))
+                }
                 Origin::Ghost => {
                     notes.say(&track, || format!("{}, but it is what something parked has left", numbers()));
                 }
@@ -183,7 +190,8 @@ impl Watch {
 
 impl Condition for Watch {
     fn step(&mut self, view: &RuleInput, notes: &mut Notes) -> Vec<Finding> {
-        let step = self.stepped_at.replace(view.at).map_or(0.0, |before| distances::seconds(view.at.since(before)));
+        let step =
+            self.stepped_at.replace(view.at).map_or(0.0, |before| distances::seconds(view.at.since(before)));
         let step = step.min(STEP_SECONDS_MAX);
         self.things.begin(view.at, view.tracks);
         for track in view.tracks {
@@ -210,7 +218,8 @@ impl Condition for Watch {
             } else if !distances::is_enough(seconds, seconds_min) {
                 notes.say(track, numbers);
             } else {
-                let finding = view.finding(index, notes, || format!("{} was left {}", track.label, numbers()));
+                let finding =
+                    view.finding(index, notes, || format!("{} was left {}", track.label, numbers()));
                 thing.told = finding.is_some();
                 findings.extend(finding);
             }

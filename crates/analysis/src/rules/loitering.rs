@@ -6,9 +6,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::track_state::{TrackStates, Sighting};
 use super::distances;
 use super::stationary::Stationary;
+use super::track_state::{Sighting, TrackStates};
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
 use base::detection::Label;
 use base::geometry::{Point, Rect};
@@ -143,7 +143,10 @@ impl Watch {
             }
             match stand.spot().filter(|spot| spot.seconds() >= PARKED_SECONDS && track.confirmed) {
                 Some(spot) => {
-                    self.parked.insert(track.id, Parked { rect: track.rect, foot: spot.foot, length, seen_at: spot.latest });
+                    self.parked.insert(
+                        track.id,
+                        Parked { rect: track.rect, foot: spot.foot, length, seen_at: spot.latest },
+                    );
                 }
                 None => drop(self.parked.remove(&track.id)),
             }
@@ -178,7 +181,10 @@ impl Condition for Watch {
                     && (!beside_parked || Self::is_beside_parked(&self.parked, point.foot));
                 dwell.examine(point, counts, away_seconds_max);
             }
-            if !dwell.there_at.is_some_and(|at: Monotonic| distances::seconds(view.at.since(at)) <= SEEN_SECONDS) {
+            if !dwell
+                .there_at
+                .is_some_and(|at: Monotonic| distances::seconds(view.at.since(at)) <= SEEN_SECONDS)
+            {
                 continue;
             }
             let (seconds, place) = (dwell.seconds, view.place.phrase());

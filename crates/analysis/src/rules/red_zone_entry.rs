@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::track_state::TrackStates;
 use super::distances::{self, Gait};
-use super::{Condition, Ending, Finding, Needs, Notes, AreaNeed, RuleInput};
+use super::track_state::TrackStates;
+use super::{AreaNeed, Condition, Ending, Finding, Needs, Notes, RuleInput};
 use base::geometry::Point;
 use base::time::Monotonic;
 use base::track::PathPoint;
@@ -103,11 +103,16 @@ impl Condition for Watch {
                 continue;
             } else if !distances::is_enough(seconds, self.params.seconds_min) {
                 let needed = self.params.seconds_min;
-                notes.say(track, || format!("came into view {place} {seconds:.1} s ago ({needed:.1} s needed)"));
+                notes.say(track, || {
+                    format!("came into view {place} {seconds:.1} s ago ({needed:.1} s needed)")
+                });
                 continue;
             } else {
                 let needed = self.params.seconds_min;
-                format!("{} came into view {place} and moves there, {seconds:.1} s by now ({needed:.1} s needed)", track.label)
+                format!(
+                    "{} came into view {place} and moves there, {seconds:.1} s by now ({needed:.1} s needed)",
+                    track.label
+                )
             };
             let finding = view.finding(index, notes, || why);
             entry.told = finding.is_some() || track.confirmed;

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::crowd::plural;
-use super::track_state::TrackStates;
 use super::distances::{self, Gait};
+use super::track_state::TrackStates;
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
 use base::detection::Label;
 use base::geometry::Point;
@@ -110,7 +110,11 @@ impl Run {
             return;
         }
         self.points.push_back(*point);
-        while self.points.len() > POINTS_MAX || self.points.front().is_some_and(|first: &PathPoint| distances::seconds(point.at.since(first.at)) > MEASURED_SECONDS_MAX) {
+        while self.points.len() > POINTS_MAX
+            || self.points.front().is_some_and(|first: &PathPoint| {
+                distances::seconds(point.at.since(first.at)) > MEASURED_SECONDS_MAX
+            })
+        {
             self.points.pop_front();
         }
         let speed = self.points.front().and_then(|first| Speed::between(first, point, track, ground));
@@ -125,8 +129,7 @@ impl Speed {
     fn between(from: &PathPoint, to: &PathPoint, track: &Track, ground: &Ground) -> Option<Self> {
         let seconds = distances::seconds(to.at.since(from.at));
         let (start, place) = (ground.place(from.foot)?, ground.place(to.foot)?);
-        let error =
-            |foot: Point| ground.metres(foot, Point::new(foot.x, foot.y - FOOT_ERROR * track.rect.h));
+        let error = |foot: Point| ground.metres(foot, Point::new(foot.x, foot.y - FOOT_ERROR * track.rect.h));
         let error = error(from.foot)?.max(error(to.foot)?);
         let way = [place[0] - start[0], place[1] - start[1]];
         let kmh = (way[0].hypot(way[1]) - error) / seconds * 3.6;
@@ -144,7 +147,8 @@ impl Fast {
         let (Some(lost), Some(found)) = (earlier.track.path.last(), later.track.path.first()) else {
             return false;
         };
-        let Some([lost, found]) = ground.place(lost.foot).zip(ground.place(found.foot)).map(<[_; 2]>::from) else {
+        let Some([lost, found]) = ground.place(lost.foot).zip(ground.place(found.foot)).map(<[_; 2]>::from)
+        else {
             return false;
         };
         let Speed { way, kmh, .. } = earlier.speed;
@@ -184,7 +188,11 @@ impl Watch {
                 self.fast.push_back(Fast { track: track.clone(), speed, told: false });
             }
         }
-        while self.fast.len() > FAST_MAX || self.fast.front().is_some_and(|fast: &Fast| distances::seconds(view.at.since(fast.speed.at)) > 2.0 * seconds_window) {
+        while self.fast.len() > FAST_MAX
+            || self.fast.front().is_some_and(|fast: &Fast| {
+                distances::seconds(view.at.since(fast.speed.at)) > 2.0 * seconds_window
+            })
+        {
             self.fast.pop_front();
         }
     }
@@ -194,7 +202,10 @@ impl Watch {
         let mut group: Vec<&Fast> = Vec::new();
         for fast in &self.fast {
             let is_with = last.speed.at >= fast.speed.at
-                && distances::is_enough(self.params.seconds_window, distances::seconds(last.speed.at.since(fast.speed.at)))
+                && distances::is_enough(
+                    self.params.seconds_window,
+                    distances::seconds(last.speed.at.since(fast.speed.at)),
+                )
                 && distances::angle_degrees(last.speed.way, fast.speed.way) <= HEADING_DEGREES_MAX;
             if is_with && !group.iter().any(|member| member.is_same(fast, ground)) {
                 group.push(fast);

@@ -5,9 +5,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::track_state::{TrackStates, Sighting};
 use super::distances;
 use super::stationary::{Spot, Stationary};
+use super::track_state::{Sighting, TrackStates};
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
 use base::detection::Label;
 use base::time::Monotonic;
@@ -119,7 +119,8 @@ impl Condition for Watch {
                 continue;
             };
             let seconds = spot.seconds();
-            let numbers = || format!("stands {} for {seconds:.0} s ({seconds_min:.0} s needed)", view.place.phrase());
+            let numbers =
+                || format!("stands {} for {seconds:.0} s ({seconds_min:.0} s needed)", view.place.phrase());
             if !distances::is_enough(seconds, seconds_min) {
                 if seconds >= JAM_SECONDS && view.wants(track) {
                     notes.say(track, numbers);
@@ -130,11 +131,17 @@ impl Condition for Watch {
             if others >= jam_vehicles_min {
                 self.jammed_at = Some(view.at);
                 notes.say(track, || {
-                    format!("{}, in a jam: {others} others stand too ({jam_vehicles_min} make a jam)", numbers())
+                    format!(
+                        "{}, in a jam: {others} others stand too ({jam_vehicles_min} make a jam)",
+                        numbers()
+                    )
                 });
                 continue;
             }
-            let since_jam = self.jammed_at.filter(|at: &Monotonic| !stop.told && spot.since <= *at).map(|at| distances::seconds(view.at.since(at)));
+            let since_jam = self
+                .jammed_at
+                .filter(|at: &Monotonic| !stop.told && spot.since <= *at)
+                .map(|at| distances::seconds(view.at.since(at)));
             if let Some(seconds) = since_jam.filter(|seconds| !distances::is_enough(*seconds, seconds_min)) {
                 notes.say(track, || format!("{}, in a jam {seconds:.0} s ago", numbers()));
                 continue;

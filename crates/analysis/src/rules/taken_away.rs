@@ -9,9 +9,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::track_state::{TrackStates, is_like};
 use super::distances::{self, Gait};
 use super::stationary::{Spot, Stationary};
+use super::track_state::{TrackStates, is_like};
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
 use base::detection::Label;
 use base::geometry::{Point, Rect};
@@ -175,7 +175,13 @@ impl ParkedSubject {
 
 impl Watch {
     pub(super) fn new(params: Params) -> Self {
-        Self { params, things: TrackStates::new(), pending: VecDeque::new(), starters: VecDeque::new(), lost: VecDeque::new() }
+        Self {
+            params,
+            things: TrackStates::new(),
+            pending: VecDeque::new(),
+            starters: VecDeque::new(),
+            lost: VecDeque::new(),
+        }
     }
 
     /// Follows all tracks. A subject that is away from a place where it had stood waits for the proof.
@@ -199,7 +205,8 @@ impl Watch {
                 thing.stood = Some(Stood { id, label, spot: *spot, rect });
             }
         }
-        self.starters.retain(|starter| distances::seconds(view.at.since(starter.from.at)) <= STARTER_SECONDS_MAX);
+        self.starters
+            .retain(|starter| distances::seconds(view.at.since(starter.from.at)) <= STARTER_SECONDS_MAX);
         trim(&mut self.starters);
     }
 
@@ -254,8 +261,9 @@ impl Watch {
     fn is_exchanged(&mut self, leaving: &mut Leaving, id: TrackId, at: Monotonic) -> bool {
         let Some(thing) = self.things.get_mut(id) else { return false };
         let beside = LENGTHS_THERE * distances::length(&leaving.rect);
-        let elsewhere =
-            |stood: &mut Stood| distances::apart(stood.spot.foot, leaving.spot.foot) > beside && stood.id == id;
+        let elsewhere = |stood: &mut Stood| {
+            distances::apart(stood.spot.foot, leaving.spot.foot) > beside && stood.id == id
+        };
         let Some(stood) = thing.stood.take_if(elsewhere) else { return false };
         thing.leaving = None;
         thing.stand.resume(leaving.spot, at);
@@ -280,7 +288,8 @@ impl Watch {
     /// not hide it.
     fn stood_beside(&self, leaving: &Leaving, track: &Track) -> bool {
         let spot = self.things.get(track.id).and_then(|thing| thing.stand.spot());
-        track.id != leaving.track.id && spot.is_some_and(|spot: &Spot| spot.since + NEIGHBOUR <= leaving.spot.latest)
+        track.id != leaving.track.id
+            && spot.is_some_and(|spot: &Spot| spot.since + NEIGHBOUR <= leaving.spot.latest)
     }
 }
 
@@ -316,7 +325,9 @@ impl Condition for Watch {
             if let Some(id) = self.stands_there(&leaving, view)
                 && !self.is_exchanged(&mut leaving, id, view.at)
             {
-                notes.say(&leaving.track, || "moved away, but something stands in its place as before".to_owned());
+                notes.say(&leaving.track, || {
+                    "moved away, but something stands in its place as before".to_owned()
+                });
                 continue;
             }
             if self.is_hidden(&leaving, view) {
@@ -331,7 +342,9 @@ impl Condition for Watch {
                 continue;
             }
             let why = leaving.why(view, self.params.stood_seconds_min);
-            let here = view.tracks.iter().position(|track: &Track| track.id == leaving.track.id && track.confirmed && view.wants(track));
+            let here = view.tracks.iter().position(|track: &Track| {
+                track.id == leaving.track.id && track.confirmed && view.wants(track)
+            });
             findings.push(match here {
                 Some(index) => Finding { subjects: vec![index], gone: Vec::new(), why },
                 None => Finding { subjects: Vec::new(), gone: vec![leaving.track], why },

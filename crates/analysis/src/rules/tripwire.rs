@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::track_state::TrackStates;
-use super::{Condition, Ending, Finding, Needs, Notes, RuleArea, AreaNeed, RuleInput};
+use super::{AreaNeed, Condition, Ending, Finding, Needs, Notes, RuleArea, RuleInput};
 use base::geometry::{Point, Side, crossing};
 use base::track::{PathPoint, Track};
 use base::zone::Tripwire;

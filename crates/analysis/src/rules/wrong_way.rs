@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::track_state::TrackStates;
 use super::distances::{self, Gait};
+use super::track_state::TrackStates;
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
 use base::detection::Label;
 use base::geometry::Point;
