@@ -517,7 +517,7 @@ fn what_cannot_be_done_says_what_could_be() {
         (["export"].iter().copied().chain(output).collect(), 2, "required"),
         ([&good[..], &output[..2]].concat(), 2, "--reason"),
         // These fragments are made up: as footage, no player could read them.
-        (changed(0, "export"), 1, "is not in the export"),
+        (changed(0, "export"), 1, "not exported: it is damaged"),
     ] {
         let done = wardwatch(&args, &directory);
         assert_eq!(done.status.code(), Some(code), "{args:?}: {}{}", stdout(&done), stderr(&done));
