@@ -166,7 +166,7 @@ setup:
 	@scripts/setup
 
 format:
-	$(CARGO) fmt --check
+	$(CARGO) fmt --all --check
 
 lint:
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
