@@ -47,7 +47,7 @@ struct Member {
     sight: Sighting,
     has_left: bool,
     /// A new track has taken over from this member, and its own track was not seen since.
-    succeeded: bool,
+    is_succeeded: bool,
 }
 
 impl Incident {
@@ -62,7 +62,7 @@ impl Incident {
         for track in tracks.iter().filter(|track| track.last_seen == at) {
             if let Some(member) = self.members.iter_mut().find(|member| member.key == (epoch, track.id)) {
                 (member.sight, member.has_left) = (Sighting::last(track), is_at_edge(&track.rect));
-                member.succeeded = false;
+                member.is_succeeded = false;
             }
         }
     }
@@ -82,14 +82,14 @@ impl Incident {
             .min_by(|a, b| away(a).total_cmp(&away(b)));
         let is_new = before.is_none();
         if let Some(before) = before {
-            before.succeeded = true;
+            before.is_succeeded = true;
         }
         self.count += u32::from(is_new);
         if self.members.len() >= MEMBERS_MAX {
             self.members.pop_front();
         }
         let (sight, has_left) = (Sighting::last(track), is_at_edge(&track.rect));
-        self.members.push_back(Member { key, sight, has_left, succeeded: false });
+        self.members.push_back(Member { key, sight, has_left, is_succeeded: false });
         is_new
     }
 
@@ -115,7 +115,7 @@ impl Member {
     /// two sessions of a stream.
     fn is_succeeded_by(&self, newcomer: &Sighting, epoch: Epoch) -> bool {
         let growth = newcomer.length / self.sight.length;
-        !self.succeeded
+        !self.is_succeeded
             && !self.has_left
             && self.key.0 == epoch
             && self.sight.at < newcomer.at

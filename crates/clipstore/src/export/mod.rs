@@ -11,7 +11,6 @@
 
 mod assembly;
 mod boxes;
-mod check;
 mod error;
 mod header;
 mod job;
@@ -22,16 +21,17 @@ mod target;
 #[cfg(test)]
 mod testing;
 mod timeline;
+mod wrong_header;
 
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-pub(super) use check::wrong_header;
 pub use error::ExportError;
 pub use job::export;
 pub use movie::CLIP_UUID;
+pub(super) use wrong_header::wrong_header;
 
 use base::fragment::TimeSource;
 use base::ids::{AlertId, BoxId, CameraId};
