@@ -1,4 +1,4 @@
-//! What is seen on frames and what the ward's rules say of it: pure functions of pictures, detections and time.
+//! Motion, tracks and the ward's rules, over what is seen on frames: pure functions of pictures, detections and time.
 //!
 //! Owns the motion check, view quality, the crops that a network sees and its budget, tracks, and rules. Never here: I/O, a
 //! thread, a clock (time is an argument), a network. `infer` asks on every frame; benches and `replay` do the same.
