@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::file;
 use super::outside::Checker;
 use super::settings::Camera;
-use super::written::quoted;
 use base::alert::CameraRef;
 use base::fragment::StreamRole;
 use base::geometry::{Point, Polygon};
@@ -15,6 +14,7 @@ use base::ids::CameraId;
 use base::secret::Credentials;
 use base::zone::{Tripwire, Zone};
 use camera::{RtspSource, Source, StreamSettings, Transport};
+use program::config::quoted;
 
 /// A camera, with the places on its picture to which rules can apply.
 pub(super) struct Checked {
