@@ -33,6 +33,7 @@ mod street;
 mod support;
 mod system;
 mod units;
+mod upgrade;
 mod video;
 mod view_integrity;
 mod zoo;
