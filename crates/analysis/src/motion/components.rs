@@ -1,5 +1,7 @@
 //! Blocks that stand out, cleaned and joined.
 
+use super::thresholds::*;
+
 /// Left, top, right and bottom edge, in blocks; right and bottom are exclusive.
 pub(super) type Edges = (usize, usize, usize, usize);
 
@@ -14,13 +16,6 @@ pub(super) struct Component {
     /// All of its blocks, by index.
     pub(super) members: Vec<u32>,
 }
-
-/// Maximum gap in blocks between fragments beside or above each other that are joined (a car's windows, a person's belt).
-const GAP_ALONG: usize = 3;
-/// Maximum gap in blocks across a corner.
-const GAP_ACROSS: usize = 1;
-/// Maximum components; more are weather. The largest are kept, since joining takes the square of their number.
-const COMPONENTS_MAX: usize = 120;
 
 /// State of a block in the map, one byte each.
 const OUT: u8 = 0;

@@ -1,6 +1,5 @@
 //! `crowd`: many subjects at once in a zone.
 
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -8,21 +7,10 @@ use serde::Deserialize;
 use super::distances;
 use super::track_state::TrackStates;
 use super::{AreaNeed, Condition, Ending, Finding, Needs, Notes, RuleArea, RuleInput};
+use super::thresholds::crowd::*;
 use base::detection::Label;
 use base::time::Monotonic;
 use base::track::Track;
-
-/// A track last seen in the zone longer ago than this does not count: detectors miss a person in a crowd now and
-/// then.
-const SEEN_SECONDS: f32 = 2.0;
-/// Part of the needed count with which a crowd goes on.
-const KEPT_PART: f32 = 0.75;
-/// Time for which it goes on with less.
-const LESS_SECONDS: f32 = 2.0;
-/// Minimum part of the needed time for which the count must be reached.
-const FULL_PART: f32 = 0.7;
-/// The event is over after this long without a crowd.
-const QUIET: Duration = Duration::from_secs(10);
 
 /// Numbers of a `crowd` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]

@@ -6,26 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::distances::{self, Gait};
 use super::track_state::TrackStates;
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
+use super::thresholds::wrong_way::*;
 use base::detection::Label;
 use base::geometry::Point;
 use base::time::Monotonic;
 use base::track::PathPoint;
-
-/// Time out of the zone after which a way through it has ended.
-const GAP_SECONDS: f32 = 1.0;
-
-/// Minimum pace, in own lengths a second; a slower vehicle is pushed, or rolls back.
-const PACE_MIN: f32 = 0.2;
-
-/// Minimum way, in picture heights. Boxes of small, far subjects that follow each other closely go over from one to
-/// the next by a few pixels at a time, which are lengths of theirs.
-const WAY_MIN: f32 = 0.12;
-
-/// Maximum single step of a track's own movement, as a part of its way against the direction. An identity that is
-/// handed from a car to the one behind it goes back in one step, and on with the traffic.
-const STEP_MAX: f32 = 0.7;
-/// Maximum sum of the steps along the direction since the turn, as a part of that way.
-const FORTH_MAX: f32 = 0.3;
 
 /// Numbers of a `wrong_way` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
