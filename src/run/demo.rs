@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use super::{Agent, Surroundings};
+use super::{Daemon, Surroundings};
 use crate::config;
 use crate::infer::DetectorChoice;
 use base::geometry::Point;
@@ -50,7 +50,7 @@ pub struct Running {
     pub port: u16,
     /// URLs of the cameras' streams.
     pub urls: Vec<String>,
-    agent: Option<Agent>,
+    daemon: Option<Daemon>,
     _servers: Vec<CameraServer>,
     broker: Process,
 }
@@ -72,9 +72,9 @@ impl Demo {
         let config = output.join("wardwatch.toml");
         std::fs::write(&config, street.config(port, self.model.as_deref())?)
             .with_context(|| format!("cannot write {}", config.display()))?;
-        let agent =
-            Agent::start(config::load(&config)?, Surroundings { program, ..Surroundings::default() })?;
-        Ok(Running { config, port, urls: street.urls, agent: Some(agent), _servers: vec![server], broker })
+        let daemon =
+            Daemon::start(config::load(&config)?, Surroundings { program, ..Surroundings::default() })?;
+        Ok(Running { config, port, urls: street.urls, daemon: Some(daemon), _servers: vec![server], broker })
     }
 
     /// The output folder, empty, as an absolute path. Only a folder of an earlier demonstration is emptied.
@@ -94,13 +94,13 @@ impl Demo {
 impl Running {
     /// The box's store, while it runs.
     pub fn store(&self) -> Option<&Store> {
-        self.agent.as_ref().map(Agent::store)
+        self.daemon.as_ref().map(Daemon::store)
     }
 
     /// Stops the box, which sends the alerts that this closes. The broker goes on.
     pub fn stop_box(&mut self) {
-        if let Some(agent) = self.agent.take() {
-            agent.stop();
+        if let Some(daemon) = self.daemon.take() {
+            daemon.stop();
         }
     }
 }

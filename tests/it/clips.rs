@@ -25,7 +25,7 @@ use serde_json::Value;
 use streetsim::server::{Access, CameraServer, Feed};
 use tempfile::TempDir;
 
-use crate::agent::ToStore;
+use crate::daemon::ToStore;
 use crate::store::{clip_files, cut_mp4, open, settings};
 use crate::support::camera::{session_program, stream};
 use crate::support::sample::{START, closed, opened};

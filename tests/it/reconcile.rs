@@ -98,7 +98,7 @@ fn what_was_written_but_not_indexed_is_indexed() {
     assert_eq!(done, Reconciled { indexed_files: 2, indexed_fragments: 4, ..Reconciled::default() });
     assert_eq!(done.to_string(), "indexed 4 fragments of 2 files again");
     assert_eq!(before, (rows(place.path(), "segment"), rows(place.path(), "fragment")));
-    assert!(reopened(place.path()).is_clean());
+    assert!(reopened(place.path()).all_agreed());
     assert_agrees(place.path());
 }
 
@@ -131,7 +131,7 @@ fn opening_mends_what_a_crash_leaves() {
     let aside = place.path().join("aside/gate/2026-05-01/22/unknown.mp4");
     assert_eq!(fs::read(&aside).unwrap(), b"\0\0\0\x08moof and so on");
     assert_agrees(place.path());
-    assert!(reopened(place.path()).is_clean());
+    assert!(reopened(place.path()).all_agreed());
     // The quarantined file is for a person to look at; nothing else is wrong.
     let places: Vec<String> =
         check(place.path(), Depth::Deep).into_iter().map(|finding| finding.place).collect();
@@ -174,7 +174,7 @@ fn wherever_a_file_is_torn_its_whole_fragments_stay() {
             );
             assert_eq!(done.failed_files, 0, "{done}");
             assert_agrees(place.path());
-            assert!(reopened(place.path()).is_clean(), "{length}");
+            assert!(reopened(place.path()).all_agreed(), "{length}");
         }
     }
 }
@@ -318,7 +318,7 @@ fn footage_that_no_walk_reaches_is_kept_aside() {
         assert!(fs::read(aside).unwrap() == content);
         assert_eq!(path.exists(), damaged_at > 0);
         assert_agrees(place.path());
-        assert!(reopened(place.path()).is_clean());
+        assert!(reopened(place.path()).all_agreed());
     }
 }
 
@@ -380,7 +380,7 @@ fn on_a_full_disk_a_damaged_file_waits_for_the_next_start() {
         let aside = disk.0.path().join("aside").join(path.strip_prefix(disk.0.path().join("clips")).unwrap());
         assert!(fs::read(aside).unwrap() == content);
         assert_agrees(disk.0.path());
-        assert!(reopened(disk.0.path()).is_clean());
+        assert!(reopened(disk.0.path()).all_agreed());
     }
 }
 
@@ -522,7 +522,7 @@ fn a_lost_index_is_built_anew_from_the_files() {
         assert_eq!(store.put_alert(opened("gate", LONG)).unwrap().seq, 1);
         assert_eq!(store.outbox_status().unwrap().abandoned, []);
         drop(store);
-        assert!(reopened(place.path()).is_clean());
+        assert!(reopened(place.path()).all_agreed());
         assert_eq!(check(place.path(), Depth::Deep), []);
     }
 }
@@ -532,7 +532,7 @@ fn a_new_store_counts_from_one_and_a_used_one_does_not() {
     let place = TempDir::new().unwrap();
     let store = open(settings(place.path()));
     assert_eq!(store.put_alert(opened("gate", LONG)).unwrap().seq, 1);
-    assert!(store.vitals().reconciled.is_clean());
+    assert!(store.vitals().reconciled.all_agreed());
 }
 
 #[test]
@@ -634,12 +634,12 @@ fn a_power_cut_while_the_index_is_swapped_loses_nothing() {
     fs::rename(&index, place.path().join("index.rebuilt.sqlite")).unwrap();
     fs::write(place.path().join("index.sqlite-wal"), b"of the old one").unwrap();
     let store = open(settings(place.path()));
-    assert!(store.vitals().reconciled.is_clean());
+    assert!(store.vitals().reconciled.all_agreed());
     assert_eq!(store.outbox(0, 100).unwrap(), alerts[14..]);
     drop(store);
     // The new one was not complete.
     fs::write(place.path().join("index.rebuilt.sqlite"), b"half").unwrap();
-    assert!(reopened(place.path()).is_clean());
+    assert!(reopened(place.path()).all_agreed());
     assert!(!place.path().join("index.rebuilt.sqlite").exists());
 }
 
@@ -698,7 +698,7 @@ fn startup_of_a_large_index() {
     let store = open(large);
     let seconds = cpu_seconds() - before;
     let vitals = store.vitals();
-    assert_eq!((vitals.segments, vitals.reconciled.is_clean()), (u64::from(count), true), "{vitals:?}");
+    assert_eq!((vitals.segments, vitals.reconciled.all_agreed()), (u64::from(count), true), "{vitals:?}");
     let profile = if cfg!(debug_assertions) { "development" } else { "release" };
     eprintln!("figure: start-up with reconcile of {count} segments: {seconds:.2} s of CPU ({profile} build)");
 }

@@ -2,7 +2,7 @@
 //! that something moves, not its class.
 //!
 //! Luma in blocks (about 160 across) is compared with a background of running means and deviations. Blocks that stand out
-//! are cleaned, joined into components, and boxed.
+//! are freed of specks, joined into components, and boxed.
 
 mod background;
 mod blocks;

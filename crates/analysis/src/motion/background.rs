@@ -125,8 +125,8 @@ impl Background {
         let mut lit = Vec::new();
         if warm {
             self.look_still(&blocks.luma, elapsed_seconds);
-            let (components, clean) = components::find(&excess, self.columns, WEAK);
-            foreground = self.judged(components, &clean, &blocks.luma, &mut lit);
+            let (components, outstanding) = components::find(&excess, self.columns, WEAK);
+            foreground = self.judged(components, &outstanding, &blocks.luma, &mut lit);
         }
         // Before the rest is learnt: the differences of these blocks are not the street's noise.
         self.take_in(&lit, &blocks.luma, &mut excess, elapsed_seconds);
@@ -270,11 +270,12 @@ impl Background {
     fn judged(
         &self,
         components: Vec<Component>,
-        clean: &[bool],
+        outstanding: &[bool],
         luma: &[f32],
         lit: &mut Vec<(u32, f32)>,
     ) -> Vec<ForegroundComponent> {
-        let scene = component_kind::Scene { columns: self.columns, before: &self.mean, now: luma, clean };
+        let scene =
+            component_kind::Scene { columns: self.columns, before: &self.mean, now: luma, outstanding };
         let mut kept = Vec::new();
         for component in components {
             let still = self.still_seconds_of(&component.members) >= GHOST_STILL_SECONDS;

@@ -21,7 +21,7 @@ pub(super) struct Scene<'a> {
     pub(super) before: &'a [f32],
     pub(super) now: &'a [f32],
     /// Blocks that stand out at all.
-    pub(super) clean: &'a [bool],
+    pub(super) outstanding: &'a [bool],
 }
 
 /// Texture of two windows, each without its slope: light falls off over a window, texture does not.
@@ -34,8 +34,8 @@ struct Windows {
 impl Scene<'_> {
     /// Judges a component; `still`: it has not changed for a while.
     pub(super) fn judge(&self, component: &Component, still: bool) -> ComponentKind {
-        let is_lit =
-            self.is_dimmed(component) || component.blocks >= LIGHT_BLOCKS_MIN && self.is_light(component);
+        let is_lit = self.has_other_brightness(component)
+            || component.blocks >= LIGHT_BLOCKS_MIN && self.is_light(component);
         if is_lit {
             return ComponentKind::Light;
         }
@@ -47,10 +47,10 @@ impl Scene<'_> {
 
     /// Returns true if one factor explains the change of all blocks, and the place was anything but plain before: a subject in
     /// front of a plain wall may be plain, too.
-    fn is_dimmed(&self, component: &Component) -> bool {
+    fn has_other_brightness(&self, component: &Component) -> bool {
         let members = || component.members.iter().map(|at| *at as usize);
         let count = component.members.len() as f32;
-        if component.members.len() < DIMMED_BLOCKS_MIN {
+        if component.members.len() < BRIGHTNESS_BLOCKS_MIN {
             return false;
         }
         let [now, before] =
@@ -66,10 +66,10 @@ impl Scene<'_> {
         }
         // Its variation changes by the same factor.
         let slope = covariance / variance_before.max(1.0);
-        (DIMMED.0..DIMMED.1).contains(&gain)
-            && variance_now.min(variance_before) >= DIMMED_VARIANCE_MIN
-            && (slope / gain - 1.0).abs() <= DIMMED_SLOPE
-            && covariance * covariance >= DIMMED_SAME_MIN * variance_now * variance_before
+        (BRIGHTNESS_GAIN.0..BRIGHTNESS_GAIN.1).contains(&gain)
+            && variance_now.min(variance_before) >= BRIGHTNESS_VARIANCE_MIN
+            && (slope / gain - 1.0).abs() <= BRIGHTNESS_SLOPE
+            && covariance * covariance >= BRIGHTNESS_SAME_MIN * variance_now * variance_before
     }
 
     /// Returns true if the texture stayed. Light changes the contrast of texture; a subject in front of it hides it.
@@ -107,7 +107,7 @@ impl Scene<'_> {
         let (mut aa, mut bb, mut ab) = (0.0f32, 0.0f32, 0.0f32);
         for dy in 0..SIDE {
             let row = corner + dy * self.columns..corner + dy * self.columns + SIDE;
-            out += self.clean[row.clone()].iter().filter(|clean| **clean).count();
+            out += self.outstanding[row.clone()].iter().filter(|outstanding| **outstanding).count();
             for (dx, (before, now)) in self.before[row.clone()].iter().zip(&self.now[row]).enumerate() {
                 let (right, down) = (dx as f32 - WINDOW_REACH as f32, dy as f32 - WINDOW_REACH as f32);
                 a = [a[0] + before, a[1] + before * right, a[2] + before * down];
@@ -131,7 +131,7 @@ impl Scene<'_> {
         let (columns, rows) = (self.columns, self.before.len() / self.columns);
         let (mut before, mut now, mut pairs) = (0.0, 0.0, 0);
         let mut compare = |inside: usize, outside: usize| {
-            if !self.clean[outside] {
+            if !self.outstanding[outside] {
                 before += (self.before[inside] - self.before[outside]).abs();
                 now += (self.now[inside] - self.now[outside]).abs();
                 pairs += 1;

@@ -115,15 +115,15 @@ pub(super) const WINDOWS_MIN: usize = 4;
 /// Part of them that must show the same. Part; scenes.
 pub(super) const WINDOWS_SAME_PART: f32 = 0.75;
 /// Bounds of the one factor by which all blocks of a darkened or brightened component changed. Ratio; scenes.
-pub(super) const DIMMED: (f32, f32) = (0.4, 2.5);
+pub(super) const BRIGHTNESS_GAIN: (f32, f32) = (0.4, 2.5);
 /// Minimum number of blocks of a darkened or brightened component. Blocks; scenes.
-pub(super) const DIMMED_BLOCKS_MIN: usize = 12;
+pub(super) const BRIGHTNESS_BLOCKS_MIN: usize = 12;
 /// Maximum deviation, as a part of that factor, of the factor by which their differences changed. Part; scenes.
-pub(super) const DIMMED_SLOPE: f32 = 0.3;
+pub(super) const BRIGHTNESS_SLOPE: f32 = 0.3;
 /// Minimum variance of the blocks. Codes squared; scenes.
-pub(super) const DIMMED_VARIANCE_MIN: f32 = 100.0;
+pub(super) const BRIGHTNESS_VARIANCE_MIN: f32 = 100.0;
 /// Minimum squared correlation of the blocks before and now. Part; scenes.
-pub(super) const DIMMED_SAME_MIN: f32 = 0.85;
+pub(super) const BRIGHTNESS_SAME_MIN: f32 = 0.85;
 /// A place was left when it differs from its surroundings by less than this part of the former difference. Part; scenes.
 pub(super) const LEFT_PART: f32 = 0.5;
 /// Minimum pairs of blocks (inside and outside) for that comparison. Pairs; scenes.
