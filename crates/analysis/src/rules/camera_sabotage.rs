@@ -17,10 +17,10 @@ use base::view_quality::ViewQuality;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// How long it must last, in seconds. A lorry passes in less.
+    /// Minimum duration in seconds. A lorry passes in less.
     #[schemars(range(min = 1, max = 600))]
     pub seconds_min: f32,
-    /// How long the picture must have been exactly the same to be frozen, in seconds. Some cameras send a quiet night's
+    /// Minimum time for which a frozen picture has been exactly the same, in seconds. Some cameras send a quiet night's
     /// picture unchanged for a while.
     #[schemars(range(min = 5, max = 3600))]
     pub frozen_seconds_min: f32,

@@ -16,13 +16,13 @@ use base::track::Track;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// How many there must be at least.
+    /// Minimum number of persons.
     #[schemars(range(min = 2, max = 100))]
     pub count_min: u32,
     /// For how long, in seconds.
     #[schemars(range(min = 0, max = 3600))]
     pub seconds_min: f32,
-    /// How many on 100 square metres of the zone there must be as well. Needs the camera's ground.
+    /// Minimum number of persons on 100 square metres of the zone, beside that. Needs the camera's ground.
     #[schemars(range(min = 0, max = 1000))]
     pub per_100_square_metres_min: Option<f32>,
 }

@@ -14,7 +14,7 @@ use base::track::PathPoint;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// How long a subject must have been in the zone, in seconds.
+    /// Minimum time for which a subject has been in the zone, in seconds.
     #[schemars(range(min = 0, max = 3600))]
     pub seconds_min: f32,
 }

@@ -19,7 +19,7 @@ use base::track::{PathPoint, Track};
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// How long it must have stood with nobody near it, in seconds.
+    /// Minimum time for which it has stood with nobody near it, in seconds.
     #[schemars(range(min = 1, max = 86400))]
     pub seconds_min: f32,
 }

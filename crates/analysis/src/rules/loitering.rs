@@ -21,10 +21,10 @@ use base::track::{PathPoint, Track};
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// How long somebody must have been there, in seconds.
+    /// Minimum time for which somebody has been there, in seconds.
     #[schemars(range(min = 1, max = 86400))]
     pub seconds_min: f32,
-    /// Who is away for not more than so many seconds has not left: the time before counts on.
+    /// A person who is away for not more than so many seconds has not left: the time before counts on.
     #[schemars(range(min = 0, max = 3600))]
     pub away_seconds_max: f32,
     /// Only time within a two-wheeler's length of a parked two-wheeler counts.

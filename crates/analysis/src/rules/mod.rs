@@ -32,8 +32,7 @@ macro_rules! kinds {
     ($( $(#[$doc:meta])* $kind:ident = $module:ident, $word:literal; )+) => {
         $( pub mod $module; )+
 
-        /// What a rule looks for, as written in the configuration under `kind`, with the numbers of that kind beside
-        /// it.
+        /// Kind of a rule, as written in the configuration under `kind`, with the numbers of that kind beside it.
         #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
         #[serde(tag = "kind", rename_all = "snake_case")]
         pub enum Kind {

@@ -15,8 +15,8 @@ use base::track::PathPoint;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// Who came into view inside of the zone, and moves, counts after so many seconds. Who is seen to cross its edge
-    /// counts at once.
+    /// A subject that came into view inside of the zone, and moves, counts after so many seconds. One that is seen to cross
+    /// its edge counts at once.
     #[schemars(range(min = 0, max = 3600))]
     pub seconds_min: f32,
 }

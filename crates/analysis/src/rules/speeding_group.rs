@@ -25,13 +25,13 @@ const FAST_LABELS: &[Label] = &[Label::TwoWheeler, Label::Person];
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// How many there must be at least.
+    /// Minimum number of vehicles.
     #[schemars(range(min = 1, max = 50))]
     pub count_min: u32,
-    /// Within how many seconds.
+    /// Time within which they pass, in seconds.
     #[schemars(range(min = 0.5, max = 60))]
     pub seconds_window: f32,
-    /// How fast each of them must be, in kilometres an hour.
+    /// Minimum speed of each of them, in kilometres an hour.
     #[schemars(range(min = 5, max = 200))]
     pub kmh_min: f32,
 }

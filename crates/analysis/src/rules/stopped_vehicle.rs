@@ -17,7 +17,7 @@ use base::track::Track;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// How long a vehicle must have stood, in seconds.
+    /// Minimum time for which a vehicle has stood, in seconds.
     #[schemars(range(min = 1, max = 86400))]
     pub seconds_min: f32,
     /// While at least so many other vehicles in the zone or around it stand too, there is a traffic jam, and the rule

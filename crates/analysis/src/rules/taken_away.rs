@@ -23,7 +23,7 @@ use base::track::{PathPoint, Track};
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// How long it must have stood before, in seconds.
+    /// Minimum time for which it has stood before, in seconds.
     #[schemars(range(min = 1, max = 86400))]
     pub stood_seconds_min: f32,
 }

@@ -14,7 +14,7 @@ use base::zone::Tripwire;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema, Default)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// Which crossings count.
+    /// Crossings that count.
     pub direction: Direction,
 }
 
@@ -24,7 +24,7 @@ impl Params {
     }
 }
 
-/// Which crossings count, looking along the line from its first point to its second.
+/// Crossings that count, looking along the line from its first point to its second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {

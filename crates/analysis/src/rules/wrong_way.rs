@@ -16,10 +16,10 @@ use base::track::PathPoint;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// Where traffic goes: an arrow on the picture from its first point to its second, [x, y] each; [0, 0] is the
+    /// Direction of traffic: an arrow on the picture from its first point to its second, [x, y] each; [0, 0] is the
     /// picture's top left corner, [1, 1] its bottom right one.
     pub direction: Arrow,
-    /// How far somebody must have gone against it, in lengths of its own box.
+    /// Minimum way against it, in lengths of the own box.
     #[serde(default = "default_lengths_min")]
     #[schemars(range(min = 0.5, max = 50))]
     pub lengths_min: f32,
@@ -27,7 +27,7 @@ pub struct Params {
     #[serde(default = "default_seconds_min")]
     #[schemars(range(min = 0, max = 60))]
     pub seconds_min: f32,
-    /// How far off the direction its way must be, in degrees: 90 is across, 180 straight against it.
+    /// Minimum angle between its way and the direction, in degrees: 90 is across, 180 straight against it.
     #[serde(default = "default_angle_degrees_min")]
     #[schemars(range(min = 90, max = 180))]
     pub angle_degrees_min: f32,
