@@ -41,7 +41,7 @@ pub fn identity(path: &Path) -> Result<Identity, Problems> {
         Some(written.folder(&format!("broker.{key}")).join(text))
     };
     let found = Identity { box_id, cert_file: file("cert_file"), key_file: file("key_file") };
-    let mut problems = written.into_problems();
+    let (mut problems, _) = written.into_problems();
     // Other faults are for `wardwatch check`.
     problems.0.retain(|problem| problem.key.is_empty() || problem.key == "box.id");
     if problems.0.is_empty() { Ok(found) } else { Err(problems) }

@@ -33,9 +33,9 @@ pub(super) fn load(path: &Path, credentials_directory: Option<&Path>) -> Result<
             None
         }
     };
-    let problems = written.into_problems();
+    let (problems, warnings) = written.into_problems();
     match settings {
-        Some(settings) if problems.0.is_empty() => Ok(settings),
+        Some(settings) if problems.0.is_empty() => Ok(Settings { warnings, ..settings }),
         _ => {
             debug_assert!(!problems.0.is_empty(), "what is missing from the settings has been noted");
             Err(problems)
@@ -67,8 +67,10 @@ fn checked(checker: &mut Checker, file: File) -> Option<Settings> {
         store: store?,
         broker: broker?,
         detect: detect?,
+        places: cameras.iter().map(cameras::Checked::places).collect(),
         cameras: cameras.into_iter().map(|camera| camera.settings).collect(),
         rules,
+        warnings: Vec::new(),
     })
 }
 

@@ -12,6 +12,7 @@ mod broker;
 mod calendar;
 mod cameras;
 mod detector;
+mod doubts;
 mod file;
 mod identity;
 mod load;
@@ -28,7 +29,7 @@ use std::path::{Path, PathBuf};
 pub use identity::{Identity, identity};
 pub(crate) use problem::choose;
 pub use problem::{Problem, Problems};
-pub use settings::{Camera, Settings};
+pub use settings::{Camera, Places, Settings};
 pub use shape::json_schema;
 
 /// Default path of a box's configuration.

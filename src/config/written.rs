@@ -22,6 +22,8 @@ pub(super) struct Written {
     pub(super) root: Map<String, Value>,
     places: BTreeMap<String, Place>,
     problems: Vec<(Place, Problem)>,
+    /// Values that work, and that nobody is likely to mean.
+    warnings: Vec<(Place, Problem)>,
 }
 
 /// A line of a file; the file by its index in [`Written::files`].
@@ -40,6 +42,7 @@ impl Written {
             root: Map::new(),
             places: BTreeMap::new(),
             problems: Vec::new(),
+            warnings: Vec::new(),
         };
         // Paths in it must be valid for any working folder of the settings' users.
         let path = &std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -56,6 +59,13 @@ impl Written {
     pub(super) fn wrong(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
         let place = self.place(path);
         self.wrong_at(place, path, what.into(), remedy.into());
+    }
+
+    /// Notes a warning about the key at `path`: it works, and is hardly what was meant.
+    pub(super) fn doubt(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
+        let place = self.place(path);
+        let warning = self.problem(place, path, what.into(), remedy.into());
+        self.warnings.push(warning);
     }
 
     /// True where a problem has been noted with the key at `path`, or with one below it.
@@ -90,12 +100,11 @@ impl Written {
         table.map_or_else(Vec::new, |table| table.keys().cloned().collect())
     }
 
-    /// Every problem, in the order of files and lines.
-    pub(super) fn into_problems(self) -> Problems {
-        let Self { mut problems, broken, .. } = self;
+    /// Every problem, and every warning, each in the order of files and lines.
+    pub(super) fn into_problems(self) -> (Problems, Vec<Problem>) {
+        let Self { mut problems, warnings, broken, .. } = self;
         problems.retain(|(place, problem)| problem.key.is_empty() || !broken.contains(&place.file));
-        problems.sort_by(|(a, x), (b, y)| (a, &x.key).cmp(&(b, &y.key)));
-        Problems(problems.into_iter().map(|(_, problem)| problem).collect())
+        (Problems(in_order(problems)), in_order(warnings))
     }
 
     fn place(&self, path: &str) -> Place {
@@ -112,8 +121,13 @@ impl Written {
     }
 
     fn wrong_at(&mut self, place: Place, key: &str, what: String, remedy: String) {
+        let problem = self.problem(place, key, what, remedy);
+        self.problems.push(problem);
+    }
+
+    fn problem(&self, place: Place, key: &str, what: String, remedy: String) -> (Place, Problem) {
         let file = self.files[place.file].clone();
-        self.problems.push((place, Problem { file, line: place.line, key: key.to_owned(), what, remedy }));
+        (place, Problem { file, line: place.line, key: key.to_owned(), what, remedy })
     }
 
     fn cannot_read(&mut self, path: PathBuf, error: &std::io::Error) {
@@ -262,6 +276,11 @@ impl Written {
         self.wrong_at(place, path, what, "use a finite number below 2^63".to_owned());
         Value::Null
     }
+}
+
+fn in_order(mut found: Vec<(Place, Problem)>) -> Vec<Problem> {
+    found.sort_by(|(a, x), (b, y)| (a, &x.key).cmp(&(b, &y.key)));
+    found.into_iter().map(|(_, problem)| problem).collect()
 }
 
 /// The file that is being merged.
