@@ -1,5 +1,6 @@
 //! Scenarios of `wardwatch clips`: real encoders, real players, sticks that fill up or vanish.
 
+mod picture;
 mod player;
 mod stick;
 
