@@ -699,6 +699,26 @@ fn the_example_is_valid_as_shipped_and_with_everything_switched_on() {
 }
 
 #[test]
+fn the_usual_addresses_of_eight_makers_are_valid() {
+    let addresses: Vec<(&str, &str)> = EXAMPLE
+        .lines()
+        .filter_map(|line| line.strip_prefix("#   "))
+        .map(|line| {
+            let (maker_and_main, sub) = line.trim_end().rsplit_once(' ').unwrap();
+            (maker_and_main.trim_end().rsplit_once(' ').unwrap().1, sub)
+        })
+        .collect();
+    assert!(addresses.len() >= 8, "{addresses:?}");
+    for (main, sub) in addresses {
+        let streams = format!("main = \"rtsp://192.168.1.20{main}\"\nsub = \"rtsp://192.168.1.20{sub}\"");
+        let settings =
+            Folder::with(&changed("main = \"rtsp://192.168.1.20/main\"", &streams)).load().unwrap();
+        assert_eq!((settings.cameras[0].streams.len(), settings.warnings), (2, Vec::new()), "{streams}");
+        assert!(main.starts_with('/') && sub.starts_with('/') && main != sub, "{streams}");
+    }
+}
+
+#[test]
 fn the_readmes_box_is_valid() {
     let readme = include_str!("../../README.md");
     let block = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
