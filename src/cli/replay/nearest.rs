@@ -187,6 +187,9 @@ mod tests {
         let [absence] = absences.as_slice() else { panic!("{} absences", absences.len()) };
         assert_eq!(absence.why, "was never in \"Sân\", nearest 12 px at 00:02.5");
         assert_eq!((absence.track, absence.from, absence.to), (TrackId(1), 1.0, 4.0));
-        assert!(nearest.absences(&rules, |_, track| track == TrackId(1)).is_empty(), "a better reason is known");
+        assert!(
+            nearest.absences(&rules, |_, track| track == TrackId(1)).is_empty(),
+            "a better reason is known"
+        );
     }
 }
