@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::outside::Checker;
 use super::settings::{Camera, Places};
-use super::written::quoted;
 use super::{doubts, file};
 use base::alert::CameraRef;
 use base::fragment::StreamRole;
@@ -15,6 +14,7 @@ use base::ids::CameraId;
 use base::secret::Credentials;
 use base::zone::{Tripwire, Zone};
 use camera::{RtspSource, Source, StreamSettings, Transport};
+use program::config::quoted;
 
 /// A camera, with the places on its picture to which rules can apply.
 pub(super) struct Checked {

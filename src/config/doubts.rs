@@ -3,10 +3,10 @@
 use super::cameras::Checked;
 use super::file;
 use super::outside::Checker;
-use super::written::quoted;
 use analysis::rules::{Kind, RuleArea};
 use base::geometry::{Point, Polygon};
 use base::zone::{Tripwire, Zone};
+use program::config::quoted;
 
 /// Smallest area of a zone, as a part of the picture, in which a foot is likely to be seen.
 const AREA_MIN: f32 = 0.0001;

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::problem::Problems;
-use super::written::Written;
 use base::ids::BoxId;
+use program::config::{Problems, Written, credential_name};
 
 /// Values of a configuration about the box's certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,7 +24,7 @@ pub struct Identity {
 /// # Errors
 /// Files that do not read or are not TOML, or an invalid id.
 pub fn identity(path: &Path) -> Result<Identity, Problems> {
-    let mut written = Written::read(path);
+    let mut written = super::written(path);
     let text = |written: &Written, table: &str, key: &str| {
         written.root.get(table)?.get(key).and_then(Value::as_str).map(str::to_owned)
     };
@@ -37,11 +36,11 @@ pub fn identity(path: &Path) -> Result<Identity, Problems> {
         parsed
     });
     let file = |key: &str| {
-        let text = text(&written, "broker", key).filter(|text| !text.starts_with("credential:"))?;
+        let text = text(&written, "broker", key).filter(|text| credential_name(text).is_none())?;
         Some(written.folder(&format!("broker.{key}")).join(text))
     };
     let found = Identity { box_id, cert_file: file("cert_file"), key_file: file("key_file") };
-    let (mut problems, _) = written.into_problems();
+    let mut problems = written.into_problems();
     // Other faults are for `wardwatch check`.
     problems.0.retain(|problem| problem.key.is_empty() || problem.key == "box.id");
     if problems.0.is_empty() { Ok(found) } else { Err(problems) }

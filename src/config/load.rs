@@ -4,10 +4,9 @@ use std::path::Path;
 
 use super::file::File;
 use super::outside::Checker;
-use super::problem::Problems;
 use super::settings::Settings;
-use super::written::Written;
-use super::{broker, calendar, cameras, detector, rules, shape, store};
+use super::{broker, calendar, cameras, detector, rules, store, written};
+use program::config::{Problems, parse};
 
 /// File beside the store's own ones, with the topics of messages to Home Assistant.
 const TOPICS_FILE: &str = "home-assistant-topics";
@@ -20,20 +19,11 @@ const TOPICS_FILE: &str = "home-assistant-topics";
 /// # Errors
 /// All problems, at once.
 pub(super) fn load(path: &Path, credentials_directory: Option<&Path>) -> Result<Settings, Problems> {
-    let mut written = Written::read(path);
-    let root = shape::check(&mut written);
-    let settings = match serde_json::from_value::<File>(root) {
-        Ok(file) => checked(&mut Checker { written: &mut written, credentials_directory }, file),
-        Err(error) => {
-            written.wrong(
-                "",
-                format!("is not understood: {error}"),
-                "report this as a defect of `wardwatch check`",
-            );
-            None
-        }
-    };
-    let (problems, warnings) = written.into_problems();
+    let mut written = written(path);
+    let settings = parse::<File>(&mut written, "wardwatch check")
+        .and_then(|file| checked(&mut Checker { written: &mut written, credentials_directory }, file));
+    let warnings = written.take_warnings();
+    let problems = written.into_problems();
     match settings {
         Some(settings) if problems.0.is_empty() => Ok(Settings { warnings, ..settings }),
         _ => {

@@ -8,13 +8,12 @@ use serde_json::{Map, Value};
 
 use super::file;
 use super::outside::Checker;
-use super::problem::choose;
-use super::written::quoted;
 use super::{calendar, cameras, doubts};
 use crate::infer::DetectorChoice;
 use analysis::rules::{About, AreaNeed, Day, Kind, Needs, RuleArea, RuleSettings, Schedule, Window};
 use base::detection::Label;
 use base::ids::RuleId;
+use program::config::{choose, quoted};
 
 /// The valid rules, in the order of their ids and then of the cameras that they name.
 ///

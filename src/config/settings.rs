@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::problem::Problem;
+use super::Problem;
 use crate::infer;
 use analysis::rules::RuleSettings;
 use base::alert::CameraRef;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::file::{self, ByteCount};
 use super::outside::Checker;
-use super::written::quoted;
 use clipstore::Settings;
+use program::config::quoted;
 
 /// Minimum room for footage: less does not hold one event of one camera.
 const CLIP_BYTES_MIN: u64 = 64 << 20;

@@ -1,9 +1,11 @@
-//! The edge that both programs share: exit codes, the log, tables, times as people write them, and systemd.
+//! The edge that both programs share: configuration files, exit codes, the log, tables, times as people write them, and
+//! systemd.
 //!
-//! Never here: a word of the box or of the post. Command lines and nobody else call it.
+//! Never here: a word of the box or of the post. Command lines and the programs' configurations call it.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
 
+pub mod config;
 pub mod service;
 pub mod time;
 

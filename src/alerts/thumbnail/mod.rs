@@ -442,6 +442,32 @@ mod tests {
     }
 
     #[test]
+    fn the_zone_of_a_rule_is_drawn_thin_and_below_the_marks() {
+        let corners = [[0.35, 0.35], [0.65, 0.35], [0.65, 0.65], [0.35, 0.65]];
+        let points = corners.map(Point::from).to_vec();
+        let zone = Outline { kind: OutlineKind::Zone, points, label: "yard".into() };
+        let subject = mark(0.45, 0.3, 0.1, 0.2);
+        let drawn = |outlines: &[Outline]| {
+            let subject = std::slice::from_ref(&subject);
+            decode(&render(&grey(640, 360), subject, outlines, &Redaction::default(), &caption()).unwrap())
+        };
+        let (with, without) = (drawn(&[zone]), drawn(&[]));
+        let is_other = |x: u32, y: u32| {
+            let (one, other) = (with.get_pixel(x, y), without.get_pixel(x, y));
+            one.0.iter().zip(other.0).any(|(one, other)| one.abs_diff(other) > 40)
+        };
+        let changed = (0..VIEW_HEIGHT).flat_map(|y| (0..WIDTH).map(move |x| (x, y)));
+        let changed = changed.filter(|(x, y)| is_other(*x, *y)).count();
+        let all = (WIDTH * VIEW_HEIGHT) as usize;
+        assert!(changed > 300 && changed < all / 30, "{changed} of {all} pixels");
+        let crop = crop(std::slice::from_ref(&subject), 640.0, 360.0);
+        let [x, y] = crop.point(Point::new(0.65, 0.5));
+        assert!((-2..=2).any(|step| is_other((x as i32 + step) as u32, y as u32)), "its right edge is there");
+        let [x, y] = crop.point(Point::new(0.5, 0.5));
+        assert!(!is_other(x as u32, y as u32), "the subject stays visible");
+    }
+
+    #[test]
     fn all_sizes_and_bad_boxes_give_a_picture() {
         let bad = [
             mark(f32::NAN, 0.0, 0.1, 0.1),

@@ -201,7 +201,10 @@ pub(super) fn draw(
         let words = text::shortened(font, LABEL, &outline.label, view.0 as f32 * 0.4);
         let (width, height) = (text::width(font, LABEL, &words), LABEL + 3.0);
         let left = (x + 4.0).clamp(0.0, (view.0 as f32 - width - 6.0).max(0.0));
-        let top = (y + 4.0).clamp(0.0, (view.1 as f32 - height).max(0.0));
+        // Above the outline, where somebody in a zone stays visible.
+        let above = y - height - 4.0;
+        let top = if above >= 0.0 { above } else { y + 4.0 };
+        let top = top.clamp(0.0, (view.1 as f32 - height).max(0.0));
         for row in top as u32..((top + height) as u32).min(view.1) {
             for column in left as u32..((left + width + 6.0) as u32).min(view.0) {
                 mix(image, column, row, SEAM, 0.65);

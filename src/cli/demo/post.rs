@@ -49,6 +49,7 @@ impl Listener {
                 database: Some(database.clone()),
                 ..WrittenPost::default()
             },
+            problems: Vec::new(),
         };
         let receiver = Receiver::start(written.settings()?, || {}).context("the ward post cannot start")?;
         let storage = Storage::open_beside(&database)?;

@@ -149,6 +149,6 @@ fn write(
 /// The source for a person.
 fn words(source: &PictureSource, settings: &Settings) -> String {
     let local = source.at.to_timestamp().to_zoned(settings.timezone.clone());
-    let from = if source.still.is_some() { "recorded" } else { "from the camera, not recorded," };
+    let from = if source.still.is_some() { "recorded" } else { "live from the camera," };
     format!("{from} {}", local.strftime(WITH_OFFSET))
 }

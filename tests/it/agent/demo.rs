@@ -61,7 +61,9 @@ fn assert_works(command: &str, folder: &Path) {
         None => {
             let status = child.wait().unwrap();
             let said: Vec<String> = complaints.iter().collect();
-            assert!(status.success(), "`{command}`: {status}, {said:?}");
+            // The clock of a test machine may never have been set, which `status` warns of.
+            let is_warning = command.contains(" status ") && status.code() == Some(3);
+            assert!(status.success() || is_warning, "`{command}`: {status}, {said:?}");
             return;
         }
     }

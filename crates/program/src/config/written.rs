@@ -13,13 +13,15 @@ use base::text;
 /// The configuration as written, with the problems found so far.
 ///
 /// Keys are named by their path, as in `camera.gate.zone.yard.points[2]`.
-pub(super) struct Written {
+pub struct Written {
     /// The files in the order in which they were read.
     files: Vec<PathBuf>,
     /// Files that are not TOML: other faults in them may be only a consequence.
     broken: BTreeSet<usize>,
     /// The files' merged content.
-    pub(super) root: Map<String, Value>,
+    pub root: Map<String, Value>,
+    /// Remedy where a file cannot be read.
+    unreadable: &'static str,
     places: BTreeMap<String, Place>,
     problems: Vec<(Place, Problem)>,
     /// Values that work, and that nobody is likely to mean.
@@ -34,12 +36,14 @@ struct Place {
 }
 
 impl Written {
-    /// Reads `path` and then `conf.d/*.toml` beside it, in the order of their names.
-    pub(super) fn read(path: &Path) -> Self {
+    /// Reads `path` and then the files `*.toml` of `folder` beside it, in the order of their names. `unreadable` is the
+    /// remedy where one of them cannot be read.
+    pub fn read(path: &Path, folder: Option<&str>, unreadable: &'static str) -> Self {
         let mut written = Self {
             files: Vec::new(),
             broken: BTreeSet::new(),
             root: Map::new(),
+            unreadable,
             places: BTreeMap::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
@@ -47,29 +51,30 @@ impl Written {
         // Paths in it must be valid for any working folder of the settings' users.
         let path = &std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         written.read_file(path.to_owned());
-        let folder = path.with_file_name("conf.d");
-        match toml_files(&folder) {
-            Ok(files) => files.into_iter().for_each(|file| written.read_file(file)),
-            Err(error) => written.cannot_read(folder, &error),
+        if let Some(folder) = folder.map(|name| path.with_file_name(name)) {
+            match toml_files(&folder) {
+                Ok(files) => files.into_iter().for_each(|file| written.read_file(file)),
+                Err(error) => written.cannot_read(folder, &error),
+            }
         }
         written
     }
 
     /// Notes a problem with the key at `path`; if it is not written, the line is that of the table it belongs in.
-    pub(super) fn wrong(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
+    pub fn wrong(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
         let place = self.place(path);
         self.wrong_at(place, path, what.into(), remedy.into());
     }
 
     /// Notes a warning about the key at `path`: it works, and is hardly what was meant.
-    pub(super) fn doubt(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
+    pub fn doubt(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
         let place = self.place(path);
         let warning = self.problem(place, path, what.into(), remedy.into());
         self.warnings.push(warning);
     }
 
     /// True where a problem has been noted with the key at `path`, or with one below it.
-    pub(super) fn is_wrong(&self, path: &str) -> bool {
+    pub fn is_wrong(&self, path: &str) -> bool {
         self.problems.iter().any(|(_, problem)| {
             let rest = problem.key.strip_prefix(path);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
@@ -77,22 +82,22 @@ impl Written {
     }
 
     /// The folder of the file that writes the key at `path`.
-    pub(super) fn folder(&self, path: &str) -> &Path {
+    pub fn folder(&self, path: &str) -> &Path {
         self.files[self.place(path).file].parent().unwrap_or(Path::new(""))
     }
 
     /// The folder of the configuration itself, for any file that writes a key.
-    pub(super) fn base(&self) -> &Path {
+    pub fn base(&self) -> &Path {
         self.files[0].parent().unwrap_or(Path::new(""))
     }
 
     /// True where the key at `path` is written, with a valid value or not.
-    pub(super) fn is_written(&self, path: &str) -> bool {
+    pub fn is_written(&self, path: &str) -> bool {
         self.places.contains_key(path)
     }
 
     /// The keys of the table at `keys`, valid or not: `["camera"]` for every camera's id.
-    pub(super) fn names(&self, keys: &[&str]) -> Vec<String> {
+    pub fn names(&self, keys: &[&str]) -> Vec<String> {
         let mut table = Some(&self.root);
         for key in keys {
             table = table.and_then(|table| table.get(*key)).and_then(Value::as_object);
@@ -100,11 +105,21 @@ impl Written {
         table.map_or_else(Vec::new, |table| table.keys().cloned().collect())
     }
 
-    /// Every problem, and every warning, each in the order of files and lines.
-    pub(super) fn into_problems(self) -> (Problems, Vec<Problem>) {
-        let Self { mut problems, warnings, broken, .. } = self;
+    /// True where a file cannot be read, or is not TOML.
+    pub fn is_broken(&self) -> bool {
+        !self.broken.is_empty()
+    }
+
+    /// Takes out every warning, in the order of files and lines.
+    pub fn take_warnings(&mut self) -> Vec<Problem> {
+        in_order(std::mem::take(&mut self.warnings))
+    }
+
+    /// Every problem, in the order of files and lines.
+    pub fn into_problems(self) -> Problems {
+        let Self { mut problems, broken, .. } = self;
         problems.retain(|(place, problem)| problem.key.is_empty() || !broken.contains(&place.file));
-        (Problems(in_order(problems)), in_order(warnings))
+        Problems(in_order(problems))
     }
 
     fn place(&self, path: &str) -> Place {
@@ -134,9 +149,7 @@ impl Written {
         let place = Place { file: self.files.len(), line: 0 };
         self.broken.insert(place.file);
         self.files.push(path);
-        let missing =
-            "put the configuration there, readable by wardwatch, or name another file with --config";
-        let remedy = text::remedy(error).unwrap_or(missing);
+        let remedy = text::remedy(error).unwrap_or(self.unreadable);
         self.wrong_at(place, "", format!("cannot be read: {error}"), remedy.to_owned());
     }
 
@@ -295,8 +308,8 @@ impl Source<'_> {
     }
 }
 
-/// `[box]`, `[store]`, `[broker]` and `[detector]` may be spread over files. A camera, rule, zone or tripwire is
-/// defined in one: they are the tables with two or four keys in their path.
+/// A section may be spread over files. A thing with a name, such as a camera or its zone, is defined in one: these are the
+/// tables with two or four keys in their path.
 fn is_definition(path: &[String]) -> bool {
     path.len().is_multiple_of(2)
 }
@@ -310,7 +323,7 @@ fn line(text: &str, offset: usize) -> usize {
 }
 
 /// A key as it stands in a path: in quotes if it must.
-pub(super) fn quoted(key: &str) -> String {
+pub fn quoted(key: &str) -> String {
     let is_bare = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     if !key.is_empty() && is_bare { key.to_owned() } else { format!("{key:?}") }
 }

@@ -1,27 +1,35 @@
-//! The shape of the configuration: its JSON Schema, made of [`super::file`], and the check against it.
+//! The shape of a configuration: the JSON Schema of its type, and the check against it.
 //!
 //! serde stops at the first fault. The check here finds all of them, against the same schema that editors use. It
 //! removes invalid values, so that the rest can still be read and checked further.
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::file::File;
 use super::problem::choose;
-use super::written::Written;
+use super::written::{Written, quoted};
 
-/// The JSON Schema of the configuration, pretty-printed; `deploy/config.schema.json` is this text.
-pub fn json_schema() -> String {
-    serde_json::to_string_pretty(&schema()).expect("a schema is JSON") + "\n"
+/// JSON Schema of a configuration, pretty-printed, for editors.
+pub fn json_schema<T: JsonSchema>() -> String {
+    serde_json::to_string_pretty(&schema::<T>()).expect("a schema is JSON") + "\n"
 }
 
-/// Notes all values in `written` with a wrong shape; returns the others.
-pub(super) fn check(written: &mut Written) -> Value {
-    let schema = schema();
+/// The valid values of `written`; the others are noted as problems. `None` is a defect of `program`, also noted.
+pub fn parse<T: JsonSchema + DeserializeOwned>(written: &mut Written, program: &str) -> Option<T> {
+    let schema = schema::<T>();
     let mut root = written.root.clone();
     Shape { definitions: &schema["$defs"] }.table(written, "", &mut root, &schema);
-    Value::Object(root)
+    match serde_json::from_value(Value::Object(root)) {
+        Ok(values) => Some(values),
+        Err(error) => {
+            let remedy = format!("report this as a defect of `{program}`");
+            written.wrong("", format!("is not understood: {error}"), remedy);
+            None
+        }
+    }
 }
 
 /// Removes null from the types and defaults of one schema.
@@ -39,11 +47,11 @@ fn without_null(schema: &mut schemars::Schema) {
 }
 
 /// Schema of the configuration without null: TOML has no null, and an optional key is left out.
-fn schema() -> Value {
+fn schema<T: JsonSchema>() -> Value {
     schemars::generate::SchemaSettings::draft2020_12()
         .with_transform(schemars::transform::RecursiveTransform(without_null))
         .into_generator()
-        .into_root_schema_for::<File>()
+        .into_root_schema_for::<T>()
         .to_value()
 }
 
@@ -280,6 +288,6 @@ fn how_to_write(kind: &str, path: &str) -> String {
 }
 
 fn join(path: &str, key: &str) -> String {
-    let key = super::written::quoted(key);
+    let key = quoted(key);
     if path.is_empty() { key } else { format!("{path}.{key}") }
 }
