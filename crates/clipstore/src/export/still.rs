@@ -52,11 +52,8 @@ pub fn newest_key_frame(
     let segments = catalogue.fragments(&order.camera, newest.starts_at, end)?;
     let of_newest = segments.iter().filter(|one| one.segment.path == newest.path);
     let decodable = of_newest.flat_map(|one| one.fragments.iter().map(move |fragment| (one, fragment)));
-    let Some((segment, fragment)) =
-        decodable.filter(|(_, fragment)| fragment.start != FragmentStart::Continued).last()
-    else {
-        return Ok(None);
-    };
+    let mut decodable = decodable.filter(|(_, fragment)| fragment.start != FragmentStart::Continued);
+    let Some((segment, fragment)) = decodable.next_back() else { return Ok(None) };
     log_look(catalogue.directory(), order, fragment.starts_at, clock)?;
     let path = &segment.segment.path;
     let failed = |doing| StoreError::clip(doing, path);
