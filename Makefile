@@ -63,9 +63,9 @@ test: setup
 	$(MAKE) run-tests
 
 # One after the other: they measure.
-FAULTS := faults:: agent::service::a_thread_that_hangs clips::player:: reconcile::startup_of_a_large_index reconcile::a_rebuild_of_many_files \
+FAULTS := faults:: daemon::service::a_thread_that_hangs clips::player:: reconcile::large:: \
 	retention::a_full_disk_for_a_day_of_eight_cameras
-FAULTS_ALERTS := faults::ward:: faults::outage:: faults::thin:: faults::courier:: agent::ports::
+FAULTS_ALERTS := faults::ward:: faults::outage:: faults::thin:: faults::courier:: daemon::ports::
 faults: WHICH = $(FAULTS) $(foreach other,$(filter faults::%,$(FAULTS_ALERTS)),--skip $(other))
 faults-alerts: WHICH = $(FAULTS_ALERTS)
 faults faults-alerts:

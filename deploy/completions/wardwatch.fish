@@ -139,7 +139,7 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_se
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from check" -l json -d 'As JSON'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from bench" -l size -d 'Size of its input, as 640x384, where it is not to be that of its manifest' -r
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from bench" -l runs -d 'Looks of each input size, one size after the other in each round' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from bench" -l runs -d 'Inferences of each input size, one size after the other in each round' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from bench" -l cpu-share-max -d 'The part of all cores that may be spent on looking, as `cpu_share_max` of the configuration' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from bench" -l profile -d 'Cost of each operator, at the largest size'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and __fish_seen_subcommand_from bench" -l json -d 'As JSON'

@@ -234,7 +234,7 @@ _arguments "${_arguments_options[@]}" : \
 (bench)
 _arguments "${_arguments_options[@]}" : \
 '--size=[Size of its input, as 640x384, where it is not to be that of its manifest]:COLUMNSxROWS:_default' \
-'--runs=[Looks of each input size, one size after the other in each round]:RUNS:_default' \
+'--runs=[Inferences of each input size, one size after the other in each round]:RUNS:_default' \
 '--cpu-share-max=[The part of all cores that may be spent on looking, as \`cpu_share_max\` of the configuration]:CPU_SHARE_MAX:_default' \
 '--profile[Cost of each operator, at the largest size]' \
 '--json[As JSON]' \

@@ -9,7 +9,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::config;
-use crate::run::{Agent, Surroundings};
+use crate::run::{Daemon, Surroundings};
 use base::progress;
 use program::service::{self, Watchdog};
 
@@ -34,7 +34,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let _unit = progress::begin("the start", START_MAX);
     let surroundings = Surroundings { program: None, runtime_directory: args.runtime_directory.clone() };
     let mut settings = config::load(&args.config)?;
-    let mut agent = Agent::start(settings.clone(), surroundings.clone())?;
+    let mut daemon = Daemon::start(settings.clone(), surroundings.clone())?;
     let _watchdog = Watchdog::start().context("cannot start the watchdog's thread")?;
     service::ready(&summary(&settings));
     tracing::info!(cameras = settings.cameras.len(), rules = settings.rules.len(), "running");
@@ -47,12 +47,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
                     "the new configuration is not used, the previous one stays in force: {problems}"
                 )
             }
-            Ok(new) => (agent, settings) = reload(agent, settings, new, &surroundings)?,
+            Ok(new) => (daemon, settings) = reload(daemon, settings, new, &surroundings)?,
         }
         service::ready(&summary(&settings));
     }
     service::stopping();
-    agent.stop();
+    daemon.stop();
     Ok(ExitCode::SUCCESS)
 }
 
@@ -62,25 +62,25 @@ fn summary(settings: &config::Settings) -> String {
 
 /// Applies `new`, with as little disturbance as it allows; falls back to `old` where `new` cannot start.
 fn reload(
-    mut agent: Agent,
+    mut daemon: Daemon,
     old: config::Settings,
     new: config::Settings,
     surroundings: &Surroundings,
-) -> anyhow::Result<(Agent, config::Settings)> {
-    if agent.reload(new.clone()) {
+) -> anyhow::Result<(Daemon, config::Settings)> {
+    if daemon.reload(new.clone()) {
         tracing::info!("the new configuration is in force");
-        return Ok((agent, new));
+        return Ok((daemon, new));
     }
-    agent.stop();
-    match Agent::start(new.clone(), surroundings.clone()) {
-        Ok(agent) => {
+    daemon.stop();
+    match Daemon::start(new.clone(), surroundings.clone()) {
+        Ok(daemon) => {
             tracing::info!("the new configuration is in force; cameras, store and broker were restarted");
-            Ok((agent, new))
+            Ok((daemon, new))
         }
         Err(error) => {
             tracing::error!("the new configuration cannot start, the previous one stays in force: {error:#}");
-            let agent = Agent::start(old.clone(), surroundings.clone());
-            Ok((agent.context("the previous configuration does not start any more either")?, old))
+            let daemon = Daemon::start(old.clone(), surroundings.clone());
+            Ok((daemon.context("the previous configuration does not start any more either")?, old))
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use super::{Agent, Surroundings};
+use super::{Daemon, Surroundings};
 use crate::config;
 use crate::infer::DetectorChoice;
 use base::geometry::Point;
@@ -54,7 +54,7 @@ pub struct Running {
     pub port: u16,
     /// URLs of the cameras' streams.
     pub urls: Vec<String>,
-    agent: Option<Agent>,
+    daemon: Option<Daemon>,
     _servers: Vec<CameraServer>,
     broker: Process,
 }
@@ -82,9 +82,9 @@ impl Demo {
         std::fs::create_dir_all(&runtime_directory)
             .with_context(|| format!("cannot make {}", runtime_directory.display()))?;
         let surroundings = Surroundings { program, runtime_directory: Some(runtime_directory.clone()) };
-        let agent = Some(Agent::start(settings, surroundings)?);
+        let daemon = Some(Daemon::start(settings, surroundings)?);
         let (urls, _servers) = (street.urls, vec![server]);
-        Ok(Running { config, runtime_directory, camera, port, urls, agent, _servers, broker })
+        Ok(Running { config, runtime_directory, camera, port, urls, daemon, _servers, broker })
     }
 
     /// The output folder, empty, as an absolute path. Only a folder of an earlier demonstration is emptied.
@@ -104,13 +104,13 @@ impl Demo {
 impl Running {
     /// The box's store, while it runs.
     pub fn store(&self) -> Option<&Store> {
-        self.agent.as_ref().map(Agent::store)
+        self.daemon.as_ref().map(Daemon::store)
     }
 
     /// Stops the box, which sends the alerts that this closes. The broker goes on.
     pub fn stop_box(&mut self) {
-        if let Some(agent) = self.agent.take() {
-            agent.stop();
+        if let Some(daemon) = self.daemon.take() {
+            daemon.stop();
         }
     }
 }

@@ -46,7 +46,7 @@ pub struct Surroundings {
 }
 
 /// The running box.
-pub struct Agent {
+pub struct Daemon {
     settings: config::Settings,
     program: SessionProgram,
     store: Store,
@@ -59,7 +59,7 @@ pub struct Agent {
     cameras: BTreeMap<CameraId, Vec<StreamHandle>>,
 }
 
-impl Agent {
+impl Daemon {
     /// Starts everything: store first, so that each fragment of a camera has its place; cameras last.
     ///
     /// Errors are faults to correct before the box can run at all: a model that does not load, a folder that cannot be
@@ -91,7 +91,7 @@ impl Agent {
             registry.clone(),
             directory,
         )?;
-        let mut agent = Self {
+        let mut daemon = Self {
             program: session,
             store,
             registry,
@@ -103,10 +103,10 @@ impl Agent {
             cameras: BTreeMap::new(),
             settings,
         };
-        for camera in agent.settings.cameras.clone() {
-            agent.start_camera(&camera);
+        for camera in daemon.settings.cameras.clone() {
+            daemon.start_camera(&camera);
         }
-        Ok(agent)
+        Ok(daemon)
     }
 
     /// Applies new settings. Cameras whose settings and rules are the same are not disturbed.

@@ -195,7 +195,7 @@ fn counts_of(id: &CameraId, count: &Count) -> CameraCounts {
         id: id.clone(),
         frames_total: count.frames,
         moving_frames_total: count.moving,
-        looks_total: count.tally.looks,
+        looks_total: count.tally.inferences,
         inference_seconds_total: count.tally.cpu.as_secs_f64(),
         shortfall_looks_total: count.tally.short,
     }
@@ -211,7 +211,7 @@ fn of_camera(id: &CameraId, before: &Count, now: &Count, seconds: f64) -> Camera
         id: id.clone(),
         fps: frames / seconds,
         motion: if frames > 0.0 { moving / frames } else { 0.0 },
-        looks_per_second: a_second(tally.looks, earlier.looks),
+        looks_per_second: a_second(tally.inferences, earlier.inferences),
         inference: spent(tally.cpu, earlier.cpu),
         shortfall_looks_per_second: a_second(tally.short, earlier.short),
         shortfall: spent(tally.short_cpu, earlier.short_cpu),
@@ -287,16 +287,16 @@ mod tests {
 
     #[test]
     fn rates_are_those_since_the_last_vitals() {
-        let count = |frames, moving, looks, short| {
-            let cpu = Duration::from_millis(10 * looks);
+        let count = |frames, moving, inferences, short| {
+            let cpu = Duration::from_millis(10 * inferences);
             let tally = Tally {
-                wanted: looks + short,
-                looks,
+                wanted: inferences + short,
+                inferences,
                 short,
                 cpu,
                 short_cpu: Duration::from_millis(20 * short),
             };
-            Count { frames, moving, inferences: looks, tally }
+            Count { frames, moving, inferences, tally }
         };
         let id: CameraId = "gate".parse().unwrap();
         let vitals = of_camera(&id, &count(100, 50, 40, 10), &count(400, 125, 100, 130), 60.0);

@@ -8,13 +8,13 @@ use super::geometry::{Point, Rect};
 use super::ids::{AlertId, CameraId, RuleId, TrackId, ZoneId};
 use super::time::Stamp;
 
-/// How much an alert matters to a duty officer.
+/// Severity of an alert for a duty officer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// To be looked at when there is time.
+    /// To be read when there is time.
     Notice,
-    /// To be looked at now.
+    /// To be read now.
     Warning,
     /// To be acted upon now.
     Critical,
@@ -31,7 +31,7 @@ impl Severity {
     }
 }
 
-/// Whether something has begun or is over.
+/// Start or end of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
@@ -58,7 +58,7 @@ pub struct RuleRef {
     pub id: RuleId,
     /// Its kind: `intrusion`, `tripwire`.
     pub kind: String,
-    /// What people call it.
+    /// Name that people use for it.
     pub name: String,
 }
 
@@ -67,14 +67,14 @@ pub struct RuleRef {
 pub struct Subject {
     /// Its track on that camera.
     pub track: TrackId,
-    /// What it is.
+    /// Label of the subject.
     pub label: Label,
     /// Best score since it took part, 0..=1.
     pub score: f32,
-    /// Where it was when the rule fired: `[x, y, w, h]` as fractions of the picture.
+    /// Its place when the rule fired: `[x, y, w, h]` as fractions of the picture.
     #[serde(rename = "box")]
     pub rect: Rect,
-    /// Whether the box is where it was expected: it was not seen on that frame. Absent where it was seen.
+    /// True if the box is its expected place, since it was not seen on that frame. Absent where it was seen.
     #[serde(default, skip_serializing_if = "is_false")]
     pub predicted: bool,
     /// Its foot points until the alert was told, oldest first, thinned evenly: at most 32, and 40 or fewer over all subjects.

@@ -19,9 +19,9 @@ pub struct Vitals {
     /// The box.
     #[serde(rename = "box")]
     pub box_id: BoxId,
-    /// When they were taken.
+    /// Time of the measurement.
     pub at: WallTime,
-    /// Over how many seconds before that rates are meant.
+    /// Seconds before that time over which rates are meant.
     pub seconds: f64,
     /// The disk.
     pub disk: DiskVitals,
@@ -32,14 +32,14 @@ pub struct Vitals {
     pub memory: MemoryVitals,
     /// The part of the detector's share that the temperature leaves, 0 to 1.
     pub throttle: f64,
-    /// The cameras that are looked at.
+    /// The cameras that are analysed.
     pub cameras: Vec<CameraVitals>,
 }
 
-/// Where footage is kept.
+/// The disk with the footage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DiskVitals {
-    /// What the disk has left; absent where it does not say.
+    /// Free bytes of the disk; absent where it does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub free_bytes: Option<u64>,
     /// Footage.
@@ -56,10 +56,10 @@ pub struct MemoryVitals {
     /// The machine's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_bytes: Option<u64>,
-    /// What is left of it for whoever needs some.
+    /// Memory that is available to programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available_bytes: Option<u64>,
-    /// What the daemon itself has resident, without its sessions.
+    /// Resident memory of the daemon itself, without its sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daemon_bytes: Option<u64>,
 }
@@ -67,17 +67,17 @@ pub struct MemoryVitals {
 /// One camera.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CameraVitals {
-    /// Which one.
+    /// Id of the camera.
     pub id: CameraId,
-    /// Frames a second that came to be looked at.
+    /// Frames a second that came to the analysis.
     pub fps: f64,
     /// The part of them on which something moved, 0 to 1; 0 without a gate.
     pub motion: f64,
-    /// Looks of the detector a second.
+    /// Inferences a second.
     pub looks_per_second: f64,
     /// CPU seconds a second that they took.
     pub inference: f64,
-    /// Looks a second that were wanted and could not be served.
+    /// Inferences a second that were needed and that the budget could not serve.
     pub shortfall_looks_per_second: f64,
     /// CPU seconds a second that they would have taken.
     pub shortfall: f64,

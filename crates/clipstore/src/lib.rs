@@ -132,7 +132,7 @@ impl Store {
         File::open(&settings.directory)
             .and_then(|directory| directory.sync_all())
             .map_err(folder_error(&settings.directory))?;
-        if !reconciled.is_clean() {
+        if !reconciled.all_agreed() {
             tracing::warn!("store repaired: {}: {reconciled}", settings.directory.display());
         }
         let catalogue = Arc::new(Catalogue::open(&settings.directory)?);

@@ -12,7 +12,7 @@ use base::clock;
 use base::time::WallTime;
 use wardpost::cli::follow::{Entry, Follower, has_its_own};
 use wardpost::cli::tail::thumbnail_file;
-use wardpost::cli::{language_of_the_locale, look};
+use wardpost::cli::{access, language_of_the_locale};
 use wardpost::presentation::Presentation;
 use wardpost::settings::{Written, WrittenBroker, WrittenPost};
 use wardpost::storage::StoredAlert;
@@ -118,7 +118,7 @@ impl Listener {
         if !has_its_own(stored) {
             return Ok(());
         }
-        let Some(jpeg) = self.storage.thumbnail(stored.number, &look("demo"))? else { return Ok(()) };
+        let Some(jpeg) = self.storage.thumbnail(stored.number, &access("demo"))? else { return Ok(()) };
         let path = thumbnail_file(&self.thumbnails, stored);
         std::fs::write(&path, jpeg).with_context(|| format!("cannot write {}", path.display()))?;
         println!("    {}", path.display());

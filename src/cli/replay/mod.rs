@@ -143,7 +143,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         "{} pictures, {} taken, {} looked at in {} inferences of {:.1} megapixels, {} events",
         totals.pictures,
         totals.frames,
-        totals.looks,
+        totals.examined,
         totals.inferences,
         totals.pixels as f64 / 1e6,
         totals.opened

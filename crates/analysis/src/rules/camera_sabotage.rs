@@ -4,54 +4,23 @@
 //! gone from their positions, all at once, and stay away. Dusk takes minutes; the switch to infra-red and rain leave
 //! them in their place; a lorry that stops in front leaves some of them.
 
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput, distances};
+use super::thresholds::camera_sabotage::*;
 use base::time::Monotonic;
 use base::view_quality::ViewQuality;
-
-/// Minimum time of learning before the picture is compared with it.
-const LEARNT_SECONDS_MIN: f32 = 12.0;
-/// Part of the learnt edges in place from which on all is well.
-const IN_PLACE_WELL: f32 = 0.55;
-/// Part in place below which something is wrong.
-const IN_PLACE_WRONG: f32 = 0.2;
-/// Part in place below which it stays wrong.
-const IN_PLACE_STILL_WRONG: f32 = 0.4;
-/// Limits of blunt edges: part of the learnt strength, part in place; the picture is wrong below both. Out of focus,
-/// the strongest edges still are about where they were, while the lorry that stops in front has sharp edges of its
-/// own.
-const BLUNT_WRONG: (f32, f32) = (0.5, 0.42);
-/// The same once something is wrong.
-const BLUNT_STILL_WRONG: (f32, f32) = (0.6, 0.5);
-/// Maximum time from well to wrong of a deliberate act; slower changes are dusk, fog or dirt.
-const SUDDEN_SECONDS: f32 = 20.0;
-/// Minimum sharpness, as a part of the learnt energy, with which the camera has been moved; with less, it sees
-/// nothing sharp.
-const SHARPNESS_MOVED: f32 = 0.5;
-/// Minimum contrast, as a part of the earlier one, of a picture without sharp edges that is out of focus; with less,
-/// it is covered.
-const CONTRAST_DEFOCUSED: f32 = 0.5;
-/// Maximum brightness of a black picture.
-const BLACK_MEAN: f32 = 24.0;
-/// Maximum contrast of a black picture.
-const BLACK_DEVIATION: f32 = 8.0;
-/// Minimum number of samples that say so: inferences may be rare.
-const SAMPLES_MIN: u32 = 4;
-/// The event is over after this long without a fault.
-const QUIET: Duration = Duration::from_secs(5);
 
 /// Numbers of a `camera_sabotage` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// How long it must last, in seconds. A lorry passes in less.
+    /// Minimum duration in seconds. A lorry passes in less.
     #[schemars(range(min = 1, max = 600))]
     pub seconds_min: f32,
-    /// How long the picture must have been exactly the same to be frozen, in seconds. Some cameras send a quiet night's
+    /// Minimum time for which a frozen picture has been exactly the same, in seconds. Some cameras send a quiet night's
     /// picture unchanged for a while.
     #[schemars(range(min = 5, max = 3600))]
     pub frozen_seconds_min: f32,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::incident::Incident;
 use super::paths::{self, path};
 use super::settings::RuleSettings;
+use super::thresholds::engine::*;
 use super::{About, Condition, Ending, Finding, Notes, RuleInput};
 use base::detection::Label;
 use base::event::{Event, Phase, RuleRef, Severity, Subject};
@@ -15,9 +16,6 @@ use base::static_object::StaticObject;
 use base::time::{Monotonic, Stamp, WallTime};
 use base::track::Track;
 use base::view_quality::ViewQuality;
-
-/// Maximum number of subjects that an event names; more are only counted.
-const SUBJECTS_MAX: usize = 16;
 
 /// The tracker's output for one frame.
 #[derive(Debug, Clone, Copy)]

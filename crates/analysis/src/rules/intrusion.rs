@@ -1,25 +1,20 @@
 //! `intrusion`: a subject stays in a zone.
 
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::track_state::TrackStates;
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput, distances};
+use super::thresholds::intrusion::*;
 use base::time::Monotonic;
 use base::track::PathPoint;
-
-/// A subject that is out of the zone for less than this has not left it.
-const GAP: Duration = Duration::from_millis(700);
-/// The event is over after this long without a subject in the zone.
-const QUIET: Duration = Duration::from_secs(3);
 
 /// Numbers of an `intrusion` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// How long a subject must have been in the zone, in seconds.
+    /// Minimum time for which a subject has been in the zone, in seconds.
     #[schemars(range(min = 0, max = 3600))]
     pub seconds_min: f32,
 }

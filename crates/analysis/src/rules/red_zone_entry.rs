@@ -6,23 +6,17 @@ use serde::Deserialize;
 use super::distances::{self, Gait};
 use super::track_state::TrackStates;
 use super::{AreaNeed, Condition, Ending, Finding, Needs, Notes, RuleInput};
+use super::thresholds::red_zone_entry::*;
 use base::geometry::Point;
 use base::time::Monotonic;
 use base::track::PathPoint;
-
-/// Distance from the zone's edge, as a part of the subject's length, within which a foot is neither inside nor
-/// outside.
-const MARGIN: f32 = 0.15;
-/// Movement, in own lengths, that a subject needs to have come in if it came into view inside. A parked one is found
-/// anew now and then, and has not moved.
-const LENGTHS_MOVED: f32 = 0.3;
 
 /// Numbers of a `red_zone_entry` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// Who came into view inside of the zone, and moves, counts after so many seconds. Who is seen to cross its edge
-    /// counts at once.
+    /// A subject that came into view inside of the zone, and moves, counts after so many seconds. One that is seen to cross
+    /// its edge counts at once.
     #[schemars(range(min = 0, max = 3600))]
     pub seconds_min: f32,
 }

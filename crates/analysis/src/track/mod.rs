@@ -439,7 +439,7 @@ impl Alive {
         let centre = self.motion.rect().centre();
         let on_picture = |v: f32| (-0.02..=1.02).contains(&v);
         self.missed_seconds <= allowed
-            && unknown <= settings.unlooked_seconds_max
+            && unknown <= settings.without_inference_seconds_max
             && (self.seen || (on_picture(centre.x) && on_picture(centre.y)))
     }
 

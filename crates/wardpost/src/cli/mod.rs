@@ -21,7 +21,7 @@ use jiff::tz::TimeZone;
 use crate::Storage;
 use crate::presentation::{Language, Presentation};
 use crate::settings::{DEFAULT_PATH, Written};
-use crate::storage::Look;
+use crate::storage::NewAccess;
 use base::clock;
 use program::{FOUND, end_at_a_closed_pipe, exit_code, print_table, start_log, time, who};
 
@@ -142,6 +142,6 @@ pub fn language_of_the_locale() -> Language {
 }
 
 /// An access to a thumbnail, now, by the user of this process.
-pub fn look(command: &'static str) -> Look {
-    Look { who: who(None), command, at: clock::wall() }
+pub fn access(command: &'static str) -> NewAccess {
+    NewAccess { who: who(None), command, at: clock::wall() }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 
-use super::{ShowingArgs, list, look};
+use super::{ShowingArgs, access, list};
 use crate::storage::Filter;
 use base::ids::AlertId;
 
@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     if let Some(path) = &args.thumbnail {
         let number = last.thumbnail.with_context(|| format!("alert {} has no thumbnail", args.alert))?;
-        let jpeg = storage.thumbnail(number, &look("show"))?;
+        let jpeg = storage.thumbnail(number, &access("show"))?;
         let jpeg = jpeg.with_context(|| format!("the thumbnail of alert {} is gone by now", args.alert))?;
         std::fs::write(path, jpeg).with_context(|| format!("cannot write {}", path.display()))?;
     }

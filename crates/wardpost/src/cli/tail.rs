@@ -9,7 +9,7 @@ use anyhow::Context as _;
 
 use super::follow::{Entry, Follower, has_its_own};
 use super::inline::Terminal;
-use super::{ShowingArgs, list, look};
+use super::{ShowingArgs, access, list};
 use crate::Storage;
 use crate::presentation::Presentation;
 use crate::storage::{LateThumbnail, StoredAlert};
@@ -104,7 +104,7 @@ impl Tail<'_> {
         if !wanted || !has_its_own(stored) {
             return Ok(());
         }
-        let Some(jpeg) = self.storage.thumbnail(stored.number, &look("tail"))? else { return Ok(()) };
+        let Some(jpeg) = self.storage.thumbnail(stored.number, &access("tail"))? else { return Ok(()) };
         if let Some(folder) = &self.args.thumbnails {
             let path = thumbnail_file(folder, stored);
             std::fs::write(&path, &jpeg).with_context(|| format!("cannot write {}", path.display()))?;

@@ -52,7 +52,7 @@ impl Presentation {
         if let (Phase::Closed, Some(closed_at)) = (alert.phase, alert.closed_at) {
             let _ = write!(line, ", {} {}", self.word(Word::Over), span(closed_at.since(alert.opened_at)));
         }
-        let _ = write!(line, ": {}", clean(&alert.why));
+        let _ = write!(line, ": {}", printable(&alert.why));
         if let Some(remark) = self.remark(stored) {
             let _ = write!(line, "  ({remark})");
         }
@@ -75,14 +75,15 @@ impl Presentation {
             "twins" => Word::IsTwins,
             "link-lost" => Word::LinkLost,
             "link-back" => Word::LinkBack,
-            other => return format!("{}  ---  {}", self.time(notice.at), clean(other)),
+            other => return format!("{}  ---  {}", self.time(notice.at), printable(other)),
         };
         let is_good = matches!(said, Word::IsBack | Word::LinkBack);
         let who = notice
             .sender
             .as_ref()
             .map_or(String::new(), |sender| format!("{} {sender} ", self.word(Word::Box)));
-        let detail = notice.detail.as_ref().map_or(String::new(), |detail| format!(" ({})", clean(detail)));
+        let detail =
+            notice.detail.as_ref().map_or(String::new(), |detail| format!(" ({})", printable(detail)));
         let text = format!("--- {who}{}{detail} ---", self.word(said));
         format!("{}  {}", self.time(notice.at), self.coloured(if is_good { "32" } else { "1;35" }, text))
     }
@@ -110,13 +111,16 @@ impl Presentation {
         let subjects =
             Some(self.subjects(alert)).filter(|subjects| !subjects.is_empty()).unwrap_or_else(none);
         let withheld =
-            alert.details_withheld.as_ref().map_or(String::new(), |why| format!(" ({})", clean(why)));
+            alert.details_withheld.as_ref().map_or(String::new(), |why| format!(" ({})", printable(why)));
         let footage_ends = alert
             .clip
             .ends_at
             .map_or(String::new(), |at| format!(" {} {}", self.word(Word::FootageEnds), self.time(at)));
-        let footage =
-            format!("{} ({}{footage_ends})", clean(&alert.clip.reference), self.time(alert.clip.starts_at));
+        let footage = format!(
+            "{} ({}{footage_ends})",
+            printable(&alert.clip.reference),
+            self.time(alert.clip.starts_at)
+        );
         let number = match alert.seq {
             NOT_KEPT => self.word(Word::NotNumbered).to_owned(),
             seq => format!("{seq} ({} {})", self.word(Word::Outbox), alert.outbox),
@@ -127,15 +131,17 @@ impl Presentation {
             (Word::Ended, alert.closed_at.map_or(self.word(Word::StillOpen).to_owned(), |at| self.time(at))),
             (Word::Received, self.time(stored.received_at)),
             (Word::Who, subjects + &withheld),
-            (Word::Why, clean(&alert.why)),
-            (Word::Detector, clean(&alert.model.name)),
+            (Word::Why, printable(&alert.why)),
+            (Word::Detector, printable(&alert.model.name)),
             (Word::Footage, footage),
             (Word::Number, number),
             (Word::Repeats, stored.repeats.to_string()),
         ]);
         if stored.thumbnail.is_none() {
-            let why =
-                alert.thumbnail_withheld.as_ref().map_or(String::new(), |why| format!(" ({})", clean(why)));
+            let why = alert
+                .thumbnail_withheld
+                .as_ref()
+                .map_or(String::new(), |why| format!(" ({})", printable(why)));
             lines.push((Word::Thumbnail, none() + &why));
         }
         let width = lines.iter().map(|(name, _)| self.word(*name).chars().count()).max().unwrap_or(0);
@@ -216,16 +222,16 @@ impl Presentation {
         format!("{}  {fate} {numbers}  {outbox} {}{former}", hole.sender, hole.outbox)
     }
 
-    /// Heads of [`Presentation::look_row`] and [`Presentation::settlement_row`].
+    /// Heads of [`Presentation::access_row`] and [`Presentation::settlement_row`].
     pub fn log_head(&self) -> Vec<String> {
         [Word::Time, Word::ByWhom, Word::What].map(|one| self.word(one).to_owned()).into()
     }
 
     /// One access to a thumbnail.
-    pub fn look_row(&self, look: &Access) -> Vec<String> {
-        let (looked_at, command) = (self.word(Word::LookedAt), &look.command);
-        let what = format!("{looked_at} {} {} ({command})", look.sender, look.alert);
-        vec![self.time(look.at), clean(&look.who), what]
+    pub fn access_row(&self, access: &Access) -> Vec<String> {
+        let (looked_at, command) = (self.word(Word::LookedAt), &access.command);
+        let what = format!("{looked_at} {} {} ({command})", access.sender, access.alert);
+        vec![self.time(access.at), printable(&access.who), what]
     }
 
     /// Numbers that a person or a box has declared lost.
@@ -236,9 +242,9 @@ impl Presentation {
             "{settled}: {} {numbers}  {outbox} {}: {}",
             one.sender,
             one.outbox,
-            clean(&one.verdict.why)
+            printable(&one.verdict.why)
         );
-        vec![self.time(one.verdict.at), clean(&one.verdict.who), what]
+        vec![self.time(one.verdict.at), printable(&one.verdict.who), what]
     }
 
     /// Text for a log without accesses and settlements.
@@ -273,11 +279,15 @@ impl Presentation {
 
     fn place(&self, stored: &StoredAlert) -> String {
         let camera = &stored.alert.camera;
-        format!("{} [{}/{}]", clean(&camera.name), stored.sender, camera.id)
+        format!("{} [{}/{}]", printable(&camera.name), stored.sender, camera.id)
     }
 
     fn rule(&self, alert: &Alert) -> String {
-        format!("{} ({})", clean(&alert.rule.name), clean(&rule_kind(self.language, &alert.rule.kind)))
+        format!(
+            "{} ({})",
+            printable(&alert.rule.name),
+            printable(&rule_kind(self.language, &alert.rule.kind))
+        )
     }
 
     /// Number of subjects of each label; empty for none. For a further alert of an incident, the new subjects, and the number
@@ -359,7 +369,7 @@ fn span(span: Duration) -> String {
 }
 
 /// Replaces characters that control a terminal, or the direction of the text around them.
-fn clean(text: &str) -> String {
+fn printable(text: &str) -> String {
     text.chars().map(|c| if is_steering(c) { '\u{fffd}' } else { c }).collect()
 }
 

@@ -5,8 +5,8 @@
 //! SQLite in WAL mode with synchronous=FULL: a batch for which [`Storage::take`] has returned survives a power cut. Everything
 //! here blocks.
 
+mod accesses;
 mod error;
-mod looks;
 mod lost;
 mod reading;
 mod runs;
@@ -22,8 +22,8 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use base::text;
 
+pub use accesses::{Access, NewAccess};
 pub use error::StorageError;
-pub use looks::{Access, Look};
 pub use lost::{Settlement, Verdict};
 pub use reading::{BoxState, Filter, Hole, LateThumbnail, StoredAlert, StoredNotice};
 pub use writing::{Batch, Notice, NoticeKind, REFUSED_MAX, Taken};

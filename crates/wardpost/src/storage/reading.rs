@@ -1,4 +1,4 @@
-//! Queries of the database, for display. They never return a thumbnail: access to one is logged, in [`super::looks`].
+//! Queries of the database, for display. They never return a thumbnail: access to one is logged, in [`super::accesses`].
 
 use rusqlite::{Row, params};
 use serde::Serialize;

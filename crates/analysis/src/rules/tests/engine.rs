@@ -6,11 +6,11 @@ fn unconfirmed_tracks_and_other_labels_do_not_count() {
     settings.labels = [Label::Car].into();
     assert_eq!(Street::new(settings).walk(0.0, 5.0, |_| vec![(1, 0.7)]), []);
     let mut street = Street::new(intrusion());
-    street.look(0.0, &[(1, 0.7)]);
+    street.infer(0.0, &[(1, 0.7)]);
     street.tracks[0].confirmed = false;
     assert_eq!(street.walk(0.2, 5.0, |_| vec![(1, 0.7)]), []);
     street.tracks[0].confirmed = true;
-    assert_eq!(told(&street.look(5.0, &[(1, 0.7)])), [(Phase::Opened, 1)]);
+    assert_eq!(told(&street.infer(5.0, &[(1, 0.7)])), [(Phase::Opened, 1)]);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn rules_of_other_cameras_are_not_ours() {
 }
 
 #[test]
-fn whoever_is_found_on_one_look_is_in_the_opened_event() {
+fn whoever_is_found_in_one_inference_is_in_the_opened_event() {
     let events = Street::new(intrusion()).walk(0.0, 3.0, |_| vec![(1, 0.7), (2, 0.8), (3, 0.2)]);
     assert_eq!(told(&events), [(Phase::Opened, 2)]);
     assert_eq!(events[0].subjects.iter().map(|subject| subject.track.0).collect::<Vec<_>>(), [1, 2]);
@@ -207,7 +207,7 @@ fn notes_say_why_a_rule_did_not_fire() {
     assert!(cool[0].starts_with("within the cool-down, for "), "{cool:?}");
     let mut street = Street::new(intrusion());
     street.rules.explain();
-    street.look(0.0, &[(1, 0.7)]);
+    street.infer(0.0, &[(1, 0.7)]);
     street.tracks[0].confirmed = false;
     street.walk(0.2, 2.0, stays);
     let note = Note { rule: "r".parse().unwrap(), track: Some(TrackId(1)), why: "not confirmed".to_owned() };

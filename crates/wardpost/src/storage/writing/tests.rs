@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::storage::testing::{alert, arrival, sender, status};
-use crate::storage::{Filter, Look, Verdict};
+use crate::storage::{Filter, NewAccess, Verdict};
 use base::alert::{Alert, Form};
 use base::event::Phase;
 use base::ids::AlertId;
@@ -43,12 +43,12 @@ fn an_alert_is_stored_once_with_its_thumbnail_and_acknowledged_each_time() {
     let stored = &storage.alerts(&Filter::default()).unwrap()[0];
     assert_eq!(Alert { thumbnail: first.thumbnail.clone(), ..stored.alert.clone() }, first);
     assert_eq!((stored.repeats, &stored.sender), (2, &sender("box-1")));
-    let look = Look { who: "an officer".into(), command: "show", at: WallTime::from_micros(9) };
-    let jpeg = storage.thumbnail(stored.thumbnail.unwrap(), &look).unwrap();
+    let access = NewAccess { who: "an officer".into(), command: "show", at: WallTime::from_micros(9) };
+    let jpeg = storage.thumbnail(stored.thumbnail.unwrap(), &access).unwrap();
     assert_eq!(jpeg, first.thumbnail.map(|thumbnail| thumbnail.0));
     let accesses = storage.accesses().unwrap();
     assert_eq!((accesses.len(), accesses[0].alert.clone()), (1, first.id.to_string()));
-    assert_eq!(storage.thumbnail(99, &look).unwrap(), None);
+    assert_eq!(storage.thumbnail(99, &access).unwrap(), None);
     assert_eq!(storage.accesses().unwrap().len(), 1, "nobody saw anything");
 }
 
@@ -122,13 +122,13 @@ fn a_picture_that_comes_later_is_added_once() {
     let late = storage.late_thumbnails(0, 9).unwrap();
     assert_eq!((late.len(), late[0].stored.thumbnail, late[0].stored.alert.seq), (1, Some(1), 1));
     assert_eq!((late[0].number, storage.last_late_thumbnail().unwrap()), (1, 1));
-    let look = Look { who: "an officer".into(), command: "tail", at: WallTime::from_micros(9) };
-    assert_eq!(storage.thumbnail(1, &look).unwrap(), whole.thumbnail.clone().map(|thumbnail| thumbnail.0));
+    let access = NewAccess { who: "an officer".into(), command: "tail", at: WallTime::from_micros(9) };
+    assert_eq!(storage.thumbnail(1, &access).unwrap(), whole.thumbnail.clone().map(|thumbnail| thumbnail.0));
     // Once more, with another picture: the first one stays.
     let other = Alert { thumbnail: Some(Thumbnail(vec![7])), ..whole.clone() };
     let taken = storage.take(&batch(&[other, preview])).unwrap();
     assert_eq!((taken.duplicates, taken.conflicts), (2, 0));
-    assert_eq!(storage.thumbnail(1, &look).unwrap(), whole.thumbnail.map(|thumbnail| thumbnail.0));
+    assert_eq!(storage.thumbnail(1, &access).unwrap(), whole.thumbnail.map(|thumbnail| thumbnail.0));
     assert!(storage.late_thumbnails(1, 9).unwrap().is_empty());
 }
 
