@@ -21,7 +21,7 @@ use base::ids::{BoxId, CameraId, RuleId, WardId};
 use base::progress;
 pub use best_frame::{BestFrameSelector, SentEvent, Snapshot};
 use clipstore::Store;
-use thumbnail::{Caption, Mark, Outline, Redaction};
+use thumbnail::{Caption, Mark, Redaction, RuleOutlines};
 use wardlink::Publisher;
 use writer::AlertWriter;
 
@@ -42,7 +42,7 @@ pub struct AlertInput {
     queue: SyncSender<Waiting>,
     cameras: Arc<Mutex<BTreeMap<CameraId, config::Camera>>>,
     /// The zone or line of each rule, for its thumbnails.
-    outlines: Arc<Mutex<BTreeMap<(CameraId, RuleId), Vec<Outline>>>>,
+    outlines: Arc<Mutex<RuleOutlines>>,
     timezone: TimeZone,
     ward: WardId,
     box_id: BoxId,

@@ -16,8 +16,8 @@ use base::fault::ErrorKind;
 use base::geometry::{Point, Polygon, Rect};
 use base::picture::Picture;
 
-pub(in crate::alerts) use outline::by_rule;
 pub use outline::{Outline, OutlineKind};
+pub(in crate::alerts) use outline::{RuleOutlines, by_rule};
 pub use redaction::Redaction;
 
 /// Width of every thumbnail in pixels.

@@ -1,15 +1,16 @@
 //! Zones, lines, directions and masks as they are drawn on pictures. Pure. A dark seam lets each show on any ground.
 
+use std::collections::BTreeMap;
+
 use ab_glyph::FontRef;
 use image::{Rgb, RgbImage};
 
 use super::text;
+use crate::config::{Camera, Settings};
 use analysis::rules::{Kind, RuleArea, RuleSettings};
 use base::geometry::{Point, Polygon};
-use base::ids::CameraId;
+use base::ids::{CameraId, RuleId};
 use base::zone::{Tripwire, Zone};
-
-use crate::config::{Camera, Settings};
 
 const SEAM: Rgb<u8> = Rgb([14, 16, 20]);
 /// Height of labels in pixels.
@@ -143,15 +144,13 @@ impl Outline {
     }
 }
 
-/// The outlines of every rule, by camera and rule.
-pub(in crate::alerts) fn by_rule(
-    settings: &Settings,
-) -> std::collections::BTreeMap<(CameraId, base::ids::RuleId), Vec<Outline>> {
-    settings
-        .rules
-        .iter()
-        .map(|rule| ((rule.camera.clone(), rule.id.clone()), Outline::of_rule(rule)))
-        .collect()
+/// The outlines of rules, by camera and rule.
+pub(in crate::alerts) type RuleOutlines = BTreeMap<(CameraId, RuleId), Vec<Outline>>;
+
+/// The outlines of every rule.
+pub(in crate::alerts) fn by_rule(settings: &Settings) -> RuleOutlines {
+    let of_rule = |rule: &RuleSettings| ((rule.camera.clone(), rule.id.clone()), Outline::of_rule(rule));
+    settings.rules.iter().map(of_rule).collect()
 }
 
 /// Directions that a rule counts: to the left, to the right. `None` where it is not about a line.
