@@ -9,8 +9,9 @@ use sha2::{Digest as _, Sha256};
 use super::error::ExportError;
 use crate::error::StoreError;
 use crate::read::access::{self, AccessClip, AccessEntry, AccessKind};
-use crate::read::catalogue::{Catalogue, ClipFilter};
+use crate::read::catalogue::{Catalogue, ClipFilter, ClipFragment, SegmentFootage};
 use base::clock::Clock;
+use base::fault::chain;
 use base::fragment::FragmentStart;
 use base::ids::CameraId;
 use base::time::WallTime;
@@ -54,13 +55,25 @@ pub fn newest_key_frame(
     let decodable = of_newest.flat_map(|one| one.fragments.iter().map(move |fragment| (one, fragment)));
     let mut decodable = decodable.filter(|(_, fragment)| fragment.start != FragmentStart::Continued);
     let Some((segment, fragment)) = decodable.next_back() else { return Ok(None) };
-    log_look(catalogue.directory(), order, fragment.starts_at, clock)?;
+    let (directory, at) = (catalogue.directory(), fragment.starts_at);
+    log_look(directory, order, at, clock)?;
+    match read(segment, fragment) {
+        Ok(mp4) => Ok(Some(Still { mp4, at })),
+        Err(error) => {
+            log_outcome(directory, order, at, Err(chain(&error)), clock)?;
+            Err(error.into())
+        }
+    }
+}
+
+/// The init section of a segment, and one of its fragments.
+fn read(segment: &SegmentFootage, fragment: &ClipFragment) -> Result<Vec<u8>, StoreError> {
     let path = &segment.segment.path;
-    let failed = |doing| StoreError::clip(doing, path);
-    let file = File::open(path).map_err(failed("open the footage"))?;
-    let mut mp4 = part(&file, 0, segment.init_bytes).map_err(failed("read the footage"))?;
-    mp4.extend(part(&file, fragment.offset_bytes, fragment.bytes).map_err(failed("read the footage"))?);
-    Ok(Some(Still { mp4, at: fragment.starts_at }))
+    let file = File::open(path).map_err(StoreError::clip("open the footage", path))?;
+    let mut mp4 = part(&file, 0, segment.init_bytes).map_err(StoreError::clip("read the footage", path))?;
+    let bytes = part(&file, fragment.offset_bytes, fragment.bytes);
+    mp4.extend(bytes.map_err(StoreError::clip("read the footage", path))?);
+    Ok(mp4)
 }
 
 /// Adds a line about the start of a look at one picture of `at` to the access log of the store in `directory`.
@@ -113,6 +126,10 @@ fn append(
 }
 
 fn part(file: &File, at: u64, bytes: u64) -> std::io::Result<Vec<u8>> {
+    // A damaged row must not ask for more memory than there is footage.
+    if at.saturating_add(bytes) > file.metadata()?.len() {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
     let length = usize::try_from(bytes).map_err(std::io::Error::other)?;
     let mut part = vec![0; length];
     file.read_exact_at(&mut part, at)?;
