@@ -195,3 +195,22 @@ impl StatusSource for StatusRegistry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::fragment::{Codec, TimeSource};
+
+    #[test]
+    fn streams_that_do_not_go_together_are_noted_once_both_are_known() {
+        let facts =
+            |width, height| StreamFacts { codec: Codec::H264, width, height, time: TimeSource::Camera };
+        let mut known = BTreeMap::from([(StreamRole::Main, facts(640, 360))]);
+        assert_eq!(note_of_pair(&known), None);
+        known.insert(StreamRole::Sub, facts(1920, 1080));
+        let note = note_of_pair(&known).unwrap();
+        assert!(note.contains("main is 640x360") && note.contains("; exchange main and sub"), "{note}");
+        known.insert(StreamRole::Main, facts(2688, 1512));
+        assert_eq!(note_of_pair(&known), None);
+    }
+}
