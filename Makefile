@@ -1,5 +1,5 @@
 # make demo   shows everything at once on this machine: cameras, box, broker, ward post, alerts
-#             VIDEO=path  your own video   MODEL=path  a detection network   SECONDS=60
+#             VIDEO=path  your own video   MODEL=path  a detection network   SECONDS=60 (0: until Ctrl-C)
 # make test   format, lints, documentation and all tests
 # make faults kill -9, power cuts, full and failing disks: the whole suite, minutes long, as root; prints its figures
 # make faults-alerts  boxes, broker and ward post, all real, under kill -9, stalls and links that break: nothing lost, nothing twice;

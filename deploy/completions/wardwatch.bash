@@ -34,6 +34,9 @@ _wardwatch() {
             wardwatch,model)
                 cmd="wardwatch__subcmd__model"
                 ;;
+            wardwatch,picture)
+                cmd="wardwatch__subcmd__picture"
+                ;;
             wardwatch,replay)
                 cmd="wardwatch__subcmd__replay"
                 ;;
@@ -95,7 +98,7 @@ _wardwatch() {
 
     case "${cmd}" in
         wardwatch)
-            opts="-h -V --help --version run check doctor status replay clips model store keygen completions"
+            opts="-h -V --help --version run check doctor status picture replay clips model store keygen completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -553,6 +556,44 @@ _wardwatch() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardwatch__subcmd__picture)
+            opts="-o -h --output --config --live --reason --who --patience --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --who)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --patience)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

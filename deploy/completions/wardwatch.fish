@@ -30,6 +30,7 @@ complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "run" -d 'Runs t
 complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "check" -d 'Checks the configuration and prints a summary'
 complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "doctor" -d 'Checks if this box is ready: configuration, model, cameras, disk, clock, broker'
 complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "status" -d 'Reports the state of the running box'
+complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "picture" -d 'Shows a camera\'s picture with its zones, lines and masks, and a page on which they are drawn'
 complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "replay" -d 'Analyses a video file as fast as the machine can; prints JSON lines'
 complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "clips" -d 'Lists and exports footage, and shows who did'
 complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "model" -d 'Lists, checks and measures detection models'
@@ -40,7 +41,7 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand run" -l config -d 'T
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand run" -l runtime-directory -d 'Folder for the box\'s state, which `wardwatch status` reads, and its metrics: one whose files do not outlive a restart of the machine. systemd names it by itself. Without one, neither is written' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand run" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand check" -l config -d 'The configuration; conf.d/*.toml beside it is read as well' -r -F
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand check" -l json -d 'Print one JSON object instead: `problems`, or `summary`'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand check" -l json -d 'Print one JSON object instead: `problems`, or `warnings` and `summary`'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand check" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -l config -d 'The configuration; conf.d/*.toml beside it is read as well' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -l runtime-directory -d 'The folder that `wardwatch run` was given as --runtime-directory: a daemon that runs is asked there' -r -F
@@ -50,19 +51,26 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -s h -l help
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand status" -l runtime-directory -d 'The folder that `wardwatch run` was given as --runtime-directory' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand status" -l json -d 'Print one JSON object instead: the state of the daemon, `age_seconds`, and `troubles`. Times are in UTC'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand status" -s h -l help -d 'Print help'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand picture" -s o -l output -d 'The file to write: .jpg for a picture, .html for a page on which zones and lines are drawn and copied as TOML' -r -F
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand picture" -l config -d 'The configuration; conf.d/*.toml beside it is read as well' -r -F
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand picture" -l reason -d 'The reason; it stands in the access log' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand picture" -l who -d 'On whose behalf; default: who is logged in' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand picture" -l patience -d 'Maximum time for a picture to come' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand picture" -l live -d 'Connect to the camera, also where something of it is recorded'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand picture" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l config -d 'Take detector and rules from this configuration; --camera says whose' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l camera -d 'The configured camera that the file stands for' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l model -d 'The detector: street-nano (the default), motion, a manifest, or a known network\'s .onnx file' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l score-min -d 'Drop detections below this score' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l fps -d 'Frames per second of the file\'s time' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l starts-at -d 'Wall time of the file\'s start, for schedules (RFC 3339). Default: now' -r
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l jpegs -d 'Write each frame here as a JPEG, with its tracks drawn in' -r -F
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l jpegs -d 'Write each frame here as a JPEG, with tracks, zones and lines drawn in' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l sheet -d 'Write the thumbnails of all events here, on one JPEG' -r -F
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l page -d 'Write a page for the browser here: a timeline of rules and tracks, events with thumbnails and reasons' -r -F
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l page -d 'Write a page for the browser here: a timeline of rules and tracks, the picture with zones and lines, events with thumbnails and reasons' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l truth -d 'Compare the events with the expected ones, as `cargo run --example scenario` writes it; exit code 3 if they differ' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l every-frame -d 'Have a network see every frame whole, instead of the parts that the motion gate lets through: a reference for the box\'s own analysis'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l json -d 'Print a line of JSON for every frame (looks, detections, tracks, events) instead of the events in words'
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l why-not -d 'Say why rules did not fire for those who came near'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -l why-not -d 'Say why rules did not fire, and how near those came who were never in the zone or over the line'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand replay" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and not __fish_seen_subcommand_from list export hold holds release log" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and not __fish_seen_subcommand_from list export hold holds release log" -f -a "list" -d 'Lists alerts with their footage, or with --footage all footage'

@@ -39,7 +39,7 @@ _arguments "${_arguments_options[@]}" : \
 (check)
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration; conf.d/*.toml beside it is read as well]:PATH:_files' \
-'--json[Print one JSON object instead\: \`problems\`, or \`summary\`]' \
+'--json[Print one JSON object instead\: \`problems\`, or \`warnings\` and \`summary\`]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -62,6 +62,20 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
+(picture)
+_arguments "${_arguments_options[@]}" : \
+'-o+[The file to write\: .jpg for a picture, .html for a page on which zones and lines are drawn and copied as TOML]:FILE:_files' \
+'--output=[The file to write\: .jpg for a picture, .html for a page on which zones and lines are drawn and copied as TOML]:FILE:_files' \
+'--config=[The configuration; conf.d/*.toml beside it is read as well]:PATH:_files' \
+'--reason=[The reason; it stands in the access log]:TEXT:_default' \
+'--who=[On whose behalf; default\: who is logged in]:NAME:_default' \
+'--patience=[Maximum time for a picture to come]:SECONDS:_default' \
+'--live[Connect to the camera, also where something of it is recorded]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':camera -- The configured camera:_default' \
+&& ret=0
+;;
 (replay)
 _arguments "${_arguments_options[@]}" : \
 '--config=[Take detector and rules from this configuration; --camera says whose]:CONFIG:_files' \
@@ -70,13 +84,13 @@ _arguments "${_arguments_options[@]}" : \
 '--score-min=[Drop detections below this score]:SCORE_MIN:_default' \
 '--fps=[Frames per second of the file'\''s time]:FPS:_default' \
 '--starts-at=[Wall time of the file'\''s start, for schedules (RFC 3339). Default\: now]:STARTS_AT:_default' \
-'--jpegs=[Write each frame here as a JPEG, with its tracks drawn in]:FOLDER:_files' \
+'--jpegs=[Write each frame here as a JPEG, with tracks, zones and lines drawn in]:FOLDER:_files' \
 '--sheet=[Write the thumbnails of all events here, on one JPEG]:FILE:_files' \
-'--page=[Write a page for the browser here\: a timeline of rules and tracks, events with thumbnails and reasons]:FILE:_files' \
+'--page=[Write a page for the browser here\: a timeline of rules and tracks, the picture with zones and lines, events with thumbnails and reasons]:FILE:_files' \
 '--truth=[Compare the events with the expected ones, as \`cargo run --example scenario\` writes it; exit code 3 if they differ]:FILE:_files' \
 '--every-frame[Have a network see every frame whole, instead of the parts that the motion gate lets through\: a reference for the box'\''s own analysis]' \
 '--json[Print a line of JSON for every frame (looks, detections, tracks, events) instead of the events in words]' \
-'--why-not[Say why rules did not fire for those who came near]' \
+'--why-not[Say why rules did not fire, and how near those came who were never in the zone or over the line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':file -- A video file:_files' \
@@ -324,6 +338,7 @@ _wardwatch_commands() {
 'check:Checks the configuration and prints a summary' \
 'doctor:Checks if this box is ready\: configuration, model, cameras, disk, clock, broker' \
 'status:Reports the state of the running box' \
+'picture:Shows a camera'\''s picture with its zones, lines and masks, and a page on which they are drawn' \
 'replay:Analyses a video file as fast as the machine can; prints JSON lines' \
 'clips:Lists and exports footage, and shows who did' \
 'model:Lists, checks and measures detection models' \
@@ -436,6 +451,11 @@ _wardwatch__subcmd__model__subcmd__get_commands() {
 _wardwatch__subcmd__model__subcmd__list_commands() {
     local commands; commands=()
     _describe -t commands 'wardwatch model list commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__picture_commands] )) ||
+_wardwatch__subcmd__picture_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch picture commands' commands "$@"
 }
 (( $+functions[_wardwatch__subcmd__replay_commands] )) ||
 _wardwatch__subcmd__replay_commands() {

@@ -17,13 +17,13 @@ pub struct Args {
     /// The configuration; conf.d/*.toml beside it is read as well.
     #[arg(long, value_name = "PATH", default_value = config::DEFAULT_PATH)]
     pub config: PathBuf,
-    /// Print one JSON object instead: `problems`, or `summary`.
+    /// Print one JSON object instead: `problems`, or `warnings` and `summary`.
     #[arg(long)]
     pub json: bool,
 }
 
-/// Prints a summary to stdout and returns 0, or every problem to stderr and returns 3. With `--json`, either goes to
-/// stdout.
+/// Prints a summary to stdout and returns 0, or every problem to stderr and returns 3. Warnings go to stderr and do not
+/// change the exit code. With `--json`, all of it goes to stdout.
 ///
 /// # Errors
 /// None that a configuration could cause.
@@ -35,7 +35,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(code);
     }
     match &outcome {
-        Ok(settings) => print!("{}", Summary::of(settings).text()),
+        Ok(settings) => {
+            print!("{}", Summary::of(settings).text());
+            settings.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+        }
         Err(problems) => {
             let (count, plural) = (problems.0.len(), if problems.0.len() == 1 { "" } else { "s" });
             eprintln!("{problems}\n\n{count} problem{plural} found.");
@@ -46,7 +49,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn report(outcome: &Result<Settings, Problems>) -> serde_json::Value {
     match outcome {
-        Ok(settings) => serde_json::json!({ "problems": [], "summary": Summary::of(settings) }),
+        Ok(settings) => serde_json::json!({
+            "problems": [],
+            "warnings": settings.warnings,
+            "summary": Summary::of(settings),
+        }),
         Err(problems) => serde_json::json!({ "problems": problems }),
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::file;
 use super::outside::Checker;
-use super::settings::Camera;
+use super::settings::{Camera, Places};
+use super::{doubts, file};
 use base::alert::CameraRef;
 use base::fragment::StreamRole;
 use base::geometry::{Point, Polygon};
@@ -28,6 +28,14 @@ pub(super) struct Checked {
     pub(super) ground: Option<Ground>,
 }
 
+impl Checked {
+    /// The camera's id, with its zones and tripwires.
+    pub(super) fn places(&self) -> (CameraId, Places) {
+        let places = Places { zones: self.zones.clone(), tripwires: self.tripwires.clone() };
+        (self.settings.camera.id.clone(), places)
+    }
+}
+
 /// The valid cameras, in the order of their ids.
 pub(super) fn checked(checker: &mut Checker, cameras: BTreeMap<String, file::Camera>) -> Vec<Checked> {
     let mut checked = Vec::new();
@@ -36,6 +44,10 @@ pub(super) fn checked(checker: &mut Checker, cameras: BTreeMap<String, file::Cam
         let zones = zones(checker, &path, &camera.zone);
         let tripwires = tripwires(checker, &path, &camera.tripwire);
         let ground = camera.ground.as_ref().and_then(|ground| self::ground(checker, &path, ground));
+        let quadrangle = camera.ground.as_ref().and_then(|ground| ground.picture);
+        doubts::zones(checker, &path, &zones, quadrangle);
+        doubts::tripwires(checker, &path, &tripwires);
+        doubts::streams(checker, &path, &camera);
         if let Some(settings) = one(checker, &path, &id, camera) {
             checked.push(Checked { settings, zones, tripwires, ground });
         }

@@ -22,9 +22,10 @@ pub(super) fn load(path: &Path, credentials_directory: Option<&Path>) -> Result<
     let mut written = written(path);
     let settings = parse::<File>(&mut written, "wardwatch check")
         .and_then(|file| checked(&mut Checker { written: &mut written, credentials_directory }, file));
+    let warnings = written.take_warnings();
     let problems = written.into_problems();
     match settings {
-        Some(settings) if problems.0.is_empty() => Ok(settings),
+        Some(settings) if problems.0.is_empty() => Ok(Settings { warnings, ..settings }),
         _ => {
             debug_assert!(!problems.0.is_empty(), "what is missing from the settings has been noted");
             Err(problems)
@@ -56,8 +57,10 @@ fn checked(checker: &mut Checker, file: File) -> Option<Settings> {
         store: store?,
         broker: broker?,
         detect: detect?,
+        places: cameras.iter().map(cameras::Checked::places).collect(),
         cameras: cameras.into_iter().map(|camera| camera.settings).collect(),
         rules,
+        warnings: Vec::new(),
     })
 }
 

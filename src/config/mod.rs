@@ -12,6 +12,7 @@ mod broker;
 mod calendar;
 mod cameras;
 mod detector;
+mod doubts;
 mod file;
 mod identity;
 mod load;
@@ -26,7 +27,7 @@ use program::config::Written;
 
 pub use identity::{Identity, identity};
 pub use program::config::{Problem, Problems, choose};
-pub use settings::{Camera, Settings};
+pub use settings::{Camera, Places, Settings};
 
 /// Remedy where a file of the configuration cannot be read.
 const UNREADABLE: &str =

@@ -36,6 +36,11 @@ impl Checker<'_> {
         self.written.wrong(path, what, remedy);
     }
 
+    /// Notes a warning about the key at `path`.
+    pub(super) fn doubt(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
+        self.written.doubt(path, what, remedy);
+    }
+
     /// The id; an invalid one is noted as a problem.
     pub(super) fn id<T: std::str::FromStr>(&mut self, path: &str, text: &str) -> Option<T> {
         let id = text.parse().ok();

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::file;
 use super::outside::Checker;
-use super::{calendar, cameras};
+use super::{calendar, cameras, doubts};
 use crate::infer::DetectorChoice;
 use analysis::rules::{About, AreaNeed, Day, Kind, Needs, RuleArea, RuleSettings, Schedule, Window};
 use base::detection::Label;
@@ -39,6 +39,9 @@ pub(super) fn checked(
             .filter_map(|index| place(checker, &path, &rule, &named[..=index], cameras))
             .collect();
         check_grounds(checker, &path, &needs, named, &places);
+        for kind in kind.iter().chain(&night) {
+            places.iter().for_each(|(camera, place)| doubts::arrow(checker, &path, kind, camera, place));
+        }
         let (Some(rule_id), Some(kind), Some(calendar)) = (rule_id, kind, calendar) else { continue };
         checked.extend(places.into_iter().map(|(camera, place)| RuleSettings {
             id: rule_id.clone(),

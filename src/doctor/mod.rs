@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config;
+use crate::config::{self, Problem};
 use crate::infer::Factory;
 use crate::run::Surroundings;
 use crate::telemetry::state::{self, State};
@@ -82,6 +82,9 @@ pub fn examine(config: &Path, surroundings: &Surroundings, patience: Duration, s
         }
         _ => Finding::ok("configuration", counts),
     });
+    for Problem { file, line, key, what, remedy } in &settings.warnings {
+        say(Finding::warning("configuration", format!("{}:{line}: {key}: {what}", file.display()), remedy));
+    }
     model(&settings, say);
     say(of_the_clock(SystemClock.now().clock));
     let running = running(surroundings);

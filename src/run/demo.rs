@@ -46,6 +46,10 @@ pub struct Stage {
 pub struct Running {
     /// The configuration that the box runs with.
     pub config: PathBuf,
+    /// Folder of the box's state, for `wardwatch status`.
+    pub runtime_directory: PathBuf,
+    /// Id of the first camera.
+    pub camera: String,
     /// Broker's port on loopback.
     pub port: u16,
     /// URLs of the cameras' streams.
@@ -72,9 +76,15 @@ impl Demo {
         let config = output.join("wardwatch.toml");
         std::fs::write(&config, street.config(port, self.model.as_deref())?)
             .with_context(|| format!("cannot write {}", config.display()))?;
-        let daemon =
-            Daemon::start(config::load(&config)?, Surroundings { program, ..Surroundings::default() })?;
-        Ok(Running { config, port, urls: street.urls, daemon: Some(daemon), _servers: vec![server], broker })
+        let settings = config::load(&config)?;
+        let camera = settings.cameras.first().map(|camera| camera.camera.id.to_string()).unwrap_or_default();
+        let runtime_directory = output.join("run");
+        std::fs::create_dir_all(&runtime_directory)
+            .with_context(|| format!("cannot make {}", runtime_directory.display()))?;
+        let surroundings = Surroundings { program, runtime_directory: Some(runtime_directory.clone()) };
+        let daemon = Some(Daemon::start(settings, surroundings)?);
+        let (urls, _servers) = (street.urls, vec![server]);
+        Ok(Running { config, runtime_directory, camera, port, urls, daemon, _servers, broker })
     }
 
     /// The output folder, empty, as an absolute path. Only a folder of an earlier demonstration is emptied.

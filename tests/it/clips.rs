@@ -1,6 +1,7 @@
 //! Scenarios of `wardwatch clips`: real encoders, real players, sticks that fill up or vanish.
 
 mod commands;
+mod picture;
 mod player;
 mod recorded;
 mod stick;

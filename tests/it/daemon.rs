@@ -1,5 +1,6 @@
 //! The whole box: `wardwatch run` and `wardwatch demo` as their users start them.
 
+mod demo;
 mod ports;
 mod service;
 

@@ -27,6 +27,7 @@ pub mod progress;
 pub mod secret;
 pub mod static_object;
 pub mod status;
+pub mod stream_pair;
 pub mod text;
 pub mod time;
 pub mod track;

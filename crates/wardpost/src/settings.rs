@@ -266,7 +266,8 @@ impl Written {
         let Some(url) = &written.url else {
             if !self.problems.iter().any(|problem| problem.key == "broker.url" || problem.key == "broker") {
                 problems.push(
-                    "broker.url (--broker) is missing; give mqtts://HOST:8883, or mqtt://HOST:1883"
+                    "broker.url (--broker) is missing; give mqtts://HOST:8883, or mqtt://127.0.0.1:1883 for a broker on \
+                     this machine"
                         .to_owned(),
                 );
             }
@@ -275,6 +276,12 @@ impl Written {
         let (host, port, is_tls) = address(url)
             .map_err(|what| problems.push(format!("broker.url (--broker) \"{url}\": {what}")))
             .ok()?;
+        if !is_tls && !wardlink::is_this_machine(&host) {
+            problems.push(format!(
+                "broker.url (--broker) \"{url}\": alerts and passwords would cross the network for everybody on the way to \
+                 read; use mqtts:// and ca_file, mqtt:// is for a broker on this machine (127.0.0.1)"
+            ));
+        }
         let tls = self.tls(is_tls, problems);
         let credentials = self.credentials(problems);
         let client_id = written.client_id.clone().or_else(|| ward.map(|ward| format!("wardpost-{ward}")));
@@ -487,7 +494,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("wardpost.toml");
         std::fs::write(place.path().join("secret"), "hunter2\n").unwrap();
-        let text = "[broker]\nurl = \"mqtt://a:1\"\nuser = \"post\"\npassword_file = \"secret\"\n[post]\nward = \"+\"";
+        let text = "[broker]\nurl = \"mqtt://localhost:1\"\nuser = \"post\"\npassword_file = \"secret\"\n[post]\nward = \"+\"";
         std::fs::write(&path, text).unwrap();
         let over = written("[broker]\nurl = \"mqtt://[::1]:7\"\n");
         let settings = Written::read(&path).unwrap().overlaid(over).settings().unwrap();
@@ -508,7 +515,7 @@ mod tests {
             assert!(error.contains("encoding") && error.contains("UTF-8"), "{error}");
         }
         // With the byte order mark that an editor of Windows writes.
-        let text = "[broker]\nurl = \"mqtt://a:1\"\nuser = \"post\"\npassword_file = \"secret\"\n";
+        let text = "[broker]\nurl = \"mqtt://localhost:1\"\nuser = \"post\"\npassword_file = \"secret\"\n";
         std::fs::write(&path, format!("\u{feff}{text}")).unwrap();
         std::fs::write(&password, "\u{feff}hunter2\r\n").unwrap();
         let settings = Written::read(&path).unwrap().settings().unwrap();
@@ -542,5 +549,13 @@ mod tests {
             assert!(problems(&format!("[broker]\nurl = \"{url}\"")).contains("mqtt"), "{url}");
         }
         assert!(problems("").contains("broker.url (--broker) is missing"));
+    }
+
+    #[test]
+    fn another_machine_is_reached_over_tls_only() {
+        for host in ["post.example:1883", "192.168.1.5", "[fe80::1]:1883"] {
+            let said = problems(&format!("[broker]\nurl = \"mqtt://{host}\""));
+            assert!(said.contains("use mqtts:// and ca_file"), "{host}: {said}");
+        }
     }
 }

@@ -60,8 +60,9 @@ impl Listener {
         Ok(Self { receiver, storage, seen, follower, presentation, database, thumbnails })
     }
 
-    pub fn introduce(&self) -> String {
-        format!("wardpost tail --database {}", self.database.display())
+    /// Arguments of `wardpost` with which a person follows the alerts.
+    pub fn arguments(&self) -> String {
+        format!("tail --database {}", super::quoted(&self.database))
     }
 
     /// The next alerts, if some come within `patience`.

@@ -7,7 +7,7 @@ use analysis::rules::{Kind, crowd, wrong_way};
 use serde_json::Value;
 use wardwatch::config;
 
-use super::Folder;
+use super::{Folder, changed};
 
 const EXAMPLE: &str = include_str!("../../../deploy/etc/wardwatch/wardwatch.toml");
 
@@ -68,6 +68,26 @@ fn the_example_is_valid_as_shipped_and_with_everything_switched_on() {
     let streams = |camera: &config::Camera| format!("{:?} {:?}", camera.camera, camera.streams.len());
     assert_eq!(streams(&shipped.cameras[0]), streams(&gate));
     assert_eq!((gate.pre_roll, gate.post_roll), (shipped.cameras[0].pre_roll, shipped.cameras[0].post_roll));
+}
+
+#[test]
+fn the_usual_addresses_of_eight_makers_are_valid() {
+    let addresses: Vec<(&str, &str)> = EXAMPLE
+        .lines()
+        .filter_map(|line| line.strip_prefix("#   "))
+        .map(|line| {
+            let (maker_and_main, sub) = line.trim_end().rsplit_once(' ').unwrap();
+            (maker_and_main.trim_end().rsplit_once(' ').unwrap().1, sub)
+        })
+        .collect();
+    assert!(addresses.len() >= 8, "{addresses:?}");
+    for (main, sub) in addresses {
+        let streams = format!("main = \"rtsp://192.168.1.20{main}\"\nsub = \"rtsp://192.168.1.20{sub}\"");
+        let settings =
+            Folder::with(&changed("main = \"rtsp://192.168.1.20/main\"", &streams)).load().unwrap();
+        assert_eq!((settings.cameras[0].streams.len(), settings.warnings), (2, Vec::new()), "{streams}");
+        assert!(main.starts_with('/') && sub.starts_with('/') && main != sub, "{streams}");
+    }
 }
 
 #[test]

@@ -210,7 +210,15 @@ fn in_range(written: &mut Written, path: &str, number: &serde_json::Number, sche
         let from = from.or(above.map(|above| format!("more than {above}")));
         let to = most.map(|most| format!("at most {most}"));
         let range = from.into_iter().chain(to).collect::<Vec<_>>().join(" and ");
-        written.wrong(path, format!("{number} is out of range"), format!("use {range}"));
+        let remedy = if path.ends_with(']') && (least, most) == (Some(0.0), Some(1.0)) {
+            format!(
+                "use {range}: pixels from the left edge divided by the picture's width, then pixels from the top \
+                     edge divided by its height"
+            )
+        } else {
+            format!("use {range}")
+        };
+        written.wrong(path, format!("{number} is out of range"), remedy);
     }
     inside
 }

@@ -24,6 +24,8 @@ pub struct Written {
     unreadable: &'static str,
     places: BTreeMap<String, Place>,
     problems: Vec<(Place, Problem)>,
+    /// Values that work, and that nobody is likely to mean.
+    warnings: Vec<(Place, Problem)>,
 }
 
 /// A line of a file; the file by its index in [`Written::files`].
@@ -44,6 +46,7 @@ impl Written {
             unreadable,
             places: BTreeMap::new(),
             problems: Vec::new(),
+            warnings: Vec::new(),
         };
         // Paths in it must be valid for any working folder of the settings' users.
         let path = &std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
@@ -61,6 +64,13 @@ impl Written {
     pub fn wrong(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
         let place = self.place(path);
         self.wrong_at(place, path, what.into(), remedy.into());
+    }
+
+    /// Notes a warning about the key at `path`: it works, and is hardly what was meant.
+    pub fn doubt(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
+        let place = self.place(path);
+        let warning = self.problem(place, path, what.into(), remedy.into());
+        self.warnings.push(warning);
     }
 
     /// True where a problem has been noted with the key at `path`, or with one below it.
@@ -100,12 +110,16 @@ impl Written {
         !self.broken.is_empty()
     }
 
+    /// Takes out every warning, in the order of files and lines.
+    pub fn take_warnings(&mut self) -> Vec<Problem> {
+        in_order(std::mem::take(&mut self.warnings))
+    }
+
     /// Every problem, in the order of files and lines.
     pub fn into_problems(self) -> Problems {
         let Self { mut problems, broken, .. } = self;
         problems.retain(|(place, problem)| problem.key.is_empty() || !broken.contains(&place.file));
-        problems.sort_by(|(a, x), (b, y)| (a, &x.key).cmp(&(b, &y.key)));
-        Problems(problems.into_iter().map(|(_, problem)| problem).collect())
+        Problems(in_order(problems))
     }
 
     fn place(&self, path: &str) -> Place {
@@ -122,8 +136,13 @@ impl Written {
     }
 
     fn wrong_at(&mut self, place: Place, key: &str, what: String, remedy: String) {
+        let problem = self.problem(place, key, what, remedy);
+        self.problems.push(problem);
+    }
+
+    fn problem(&self, place: Place, key: &str, what: String, remedy: String) -> (Place, Problem) {
         let file = self.files[place.file].clone();
-        self.problems.push((place, Problem { file, line: place.line, key: key.to_owned(), what, remedy }));
+        (place, Problem { file, line: place.line, key: key.to_owned(), what, remedy })
     }
 
     fn cannot_read(&mut self, path: PathBuf, error: &std::io::Error) {
@@ -270,6 +289,11 @@ impl Written {
         self.wrong_at(place, path, what, "use a finite number below 2^63".to_owned());
         Value::Null
     }
+}
+
+fn in_order(mut found: Vec<(Place, Problem)>) -> Vec<Problem> {
+    found.sort_by(|(a, x), (b, y)| (a, &x.key).cmp(&(b, &y.key)));
+    found.into_iter().map(|(_, problem)| problem).collect()
 }
 
 /// The file that is being merged.
