@@ -105,6 +105,10 @@ pub struct Store {
     /// Footage goes when it is this many days old, unless an alert or a hold keeps it.
     #[schemars(range(min = 1, max = 366))]
     pub clip_days_max: f64,
+    /// Where footage goes back fewer days than this, the ward post says so. At most clip_days_max; by default 7, or
+    /// clip_days_max where that is less.
+    #[schemars(range(min = 0, max = 366))]
+    pub clip_days_min: Option<f64>,
     /// An alert, with its footage, goes when it is this many days old. At least clip_days_max.
     #[schemars(range(min = 1, max = 3660))]
     pub alert_days_max: f64,
@@ -129,6 +133,7 @@ impl Default for Store {
             directory: "/var/lib/wardwatch".to_owned(),
             clip_bytes_max: ByteCount::Text("100 GiB".to_owned()),
             clip_days_max: 30.0,
+            clip_days_min: None,
             alert_days_max: 90.0,
             outbox_bytes_max: ByteCount::Text("256 MiB".to_owned()),
             free_bytes_min: ByteCount::Text("1 GiB".to_owned()),
