@@ -66,6 +66,9 @@ pub struct Identity {
     /// IANA name of the time zone in which schedules are meant.
     #[serde(default = "default_timezone")]
     pub timezone: String,
+    /// Language of the words on thumbnails, and of default rules' names.
+    #[serde(default)]
+    pub language: Language,
     /// Dates that are holidays here: "2026-09-02". A schedule may name them as the day "holiday".
     #[serde(default)]
     pub holidays: Vec<String>,
@@ -75,7 +78,18 @@ pub struct Identity {
 }
 
 fn default_timezone() -> String {
-    "Asia/Ho_Chi_Minh".to_owned()
+    base::language::TIMEZONE.to_owned()
+}
+
+/// A language of texts for duty officers.
+#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// Vietnamese.
+    #[default]
+    Vi,
+    /// English.
+    En,
 }
 
 /// When it is night, in local time.

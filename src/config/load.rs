@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use super::file::File;
+use super::file::{self, File};
 use super::outside::Checker;
 use super::problem::Problems;
 use super::settings::Settings;
 use super::written::Written;
 use super::{broker, calendar, cameras, detector, rules, shape, store};
+use base::language::Language;
 
 /// File beside the store's own ones, with the topics of messages to Home Assistant.
 const TOPICS_FILE: &str = "home-assistant-topics";
@@ -45,6 +46,11 @@ pub(super) fn load(path: &Path, credentials_directory: Option<&Path>) -> Result<
 
 /// `None` only if a problem has been noted.
 fn checked(checker: &mut Checker, file: File) -> Option<Settings> {
+    let language = file.identity.as_ref().map(|identity| identity.language).unwrap_or_default();
+    let language = match language {
+        file::Language::Vi => Language::Vietnamese,
+        file::Language::En => Language::English,
+    };
     let identity = file.identity.map(|identity| calendar::identity(checker, identity));
     let (ward, box_id, calendar) = identity.unwrap_or_default();
     let store = store::checked(checker, &file.store, &file.camera);
@@ -64,6 +70,7 @@ fn checked(checker: &mut Checker, file: File) -> Option<Settings> {
         box_id: box_id?,
         holidays: calendar.as_ref()?.holidays.clone(),
         timezone: calendar?.timezone,
+        language,
         store: store?,
         broker: broker?,
         detect: detect?,

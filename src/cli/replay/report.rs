@@ -10,6 +10,7 @@ use base::alert::Thumbnail;
 use base::detection::Label;
 use base::event::{Event, Phase};
 use base::ids::{RuleId, TrackId};
+use base::language::Language;
 
 /// Results of a replay.
 pub(super) struct Report {
@@ -174,7 +175,7 @@ pub(super) fn clock(seconds: f64) -> String {
 }
 
 fn thumbnail(snapshot: &Snapshot, rule: &str, seconds: f64, phase: Phase) -> anyhow::Result<Thumbnail> {
-    let marks = snapshot.marks();
+    let marks = snapshot.marks(Language::English);
     let when = match phase {
         Phase::Opened => clock(seconds),
         Phase::Closed => format!("best, told {}", clock(seconds)),
