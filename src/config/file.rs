@@ -345,6 +345,14 @@ pub struct Camera {
     /// Show persons that an alert is not about in coarse blocks on its thumbnail.
     #[serde(default)]
     pub hide_bystanders: bool,
+    /// Whether an alert says that this camera gives no picture, also without a `camera_offline` rule that names it. Means
+    /// nothing with file.
+    #[serde(default = "default_alert")]
+    pub alert_offline: bool,
+    /// Whether an alert says that this camera is covered, moved or the like, also without a `camera_sabotage` rule that names
+    /// it. Means nothing with file.
+    #[serde(default = "default_alert")]
+    pub alert_sabotage: bool,
     /// A stream that is silent for this many seconds is connected to anew.
     #[serde(default = "default_stall_seconds")]
     #[schemars(range(min = 1, max = 600))]
@@ -362,6 +370,10 @@ pub struct Camera {
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "pattern": ID }))]
     pub tripwire: BTreeMap<String, Tripwire>,
+}
+
+fn default_alert() -> bool {
+    true
 }
 
 fn default_record() -> bool {

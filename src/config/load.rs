@@ -64,7 +64,10 @@ fn checked(checker: &mut Checker, file: File) -> Option<Settings> {
     let detect = detector::checked(checker, &file.detector);
     let cameras = cameras::checked(checker, file.camera);
     let detector = detect.as_ref().map(|detect| &detect.detector);
-    let rules = rules::checked(checker, file.rule, &cameras, calendar.as_ref(), detector);
+    let mut rules = rules::checked(checker, file.rule, &cameras, calendar.as_ref(), detector);
+    if let Some(calendar) = &calendar {
+        rules.extend(rules::by_default(&rules, &cameras, calendar, language));
+    }
     Some(Settings {
         ward: ward?,
         box_id: box_id?,
