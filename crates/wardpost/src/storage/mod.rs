@@ -6,6 +6,7 @@
 //! here blocks.
 
 mod error;
+mod health;
 mod looks;
 mod lost;
 mod reading;
@@ -32,7 +33,7 @@ pub use writing::{Batch, Notice, NoticeKind, REFUSED_MAX, Taken};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Steps from one version to the next; `user_version` counts those that were taken. Never changed once released.
-const STEPS: &[&str] = &[include_str!("schema.sql")];
+const STEPS: &[&str] = &[include_str!("schema.sql"), include_str!("health.sql")];
 
 /// A connection to the database.
 #[derive(Debug)]
@@ -75,7 +76,7 @@ impl Storage {
     /// Opens an existing database: to read it, to log accesses, to settle outboxes.
     ///
     /// # Errors
-    /// There is none; a newer wardpost made it.
+    /// There is none; a newer wardpost made it, or an older one that nobody has restarted yet.
     pub fn open_beside(path: &Path) -> Result<Self, StorageError> {
         if !path.exists() {
             return Err(StorageError::Missing { path: path.to_owned() });
@@ -83,6 +84,7 @@ impl Storage {
         let storage = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         match storage.version()? {
             0 => Err(StorageError::Missing { path: path.to_owned() }),
+            version if version < STEPS.len() => Err(StorageError::Older { path: path.to_owned() }),
             _ => Ok(storage),
         }
     }
