@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use analysis::rules::{Day, Kind, RuleArea, crowd, intrusion, wrong_way};
+use analysis::rules::{Day, Kind, RuleArea, RuleSettings, crowd, intrusion, wrong_way};
+use base::event::Severity;
 use base::fragment::StreamRole;
 use camera::{RtspSource, Source, Transport};
 use serde_json::Value;
@@ -221,6 +222,8 @@ fn wrong_values_are_found() {
             "store.clip_days_max", "0.5 is out of range", "at least 1";
         "directory = \"store\"" => "alert_days_max = 7 #!":
             "store.alert_days_max", "7 days is less than clip_days_max", "at least 30";
+        "directory = \"store\"" => "clip_days_min = 31 #!":
+            "store.clip_days_min", "31 days is more than clip_days_max", "at most 30";
         "directory = \"store\"" => "clip_days_max = 100 #!":
             "store.clip_days_max", "90 days is less than clip_days_max", "at least 100";
         "directory = \"store\"" => "free_bytes_min = \"a lot\" #!":
@@ -406,7 +409,7 @@ fn night_holidays_and_ground_become_settings() {
         )
         .replacen("days = [\"mon\"]", "days = [\"mon\", \"holiday\"]", 1);
     let settings = Folder::with(&text).load().unwrap();
-    let [line, night] = settings.rules.as_slice() else { panic!("two rules") };
+    let [line, night, _, _] = settings.rules.as_slice() else { panic!("two rules and the default ones") };
     assert_eq!((line.night.is_none(), line.ground.is_some()), (true, true));
     assert_eq!(night.kind, Kind::Intrusion(intrusion::Params { seconds_min: 1.0 }));
     assert_eq!(night.night, Some(Kind::Intrusion(intrusion::Params { seconds_min: 3.0 })));
@@ -441,10 +444,41 @@ fn the_good_one_becomes_settings() {
     assert!(camera.masks.is_empty());
     let [main] = camera.streams.as_slice() else { panic!("one stream") };
     assert_eq!((main.role, main.record, main.watch_fps_max), (StreamRole::Main, true, Some(5.0)));
-    let [line, night] = settings.rules.as_slice() else { panic!("two rules") };
+    let [line, night, _, _] = settings.rules.as_slice() else { panic!("two rules and the default ones") };
     assert!(matches!(&line.place, RuleArea::Tripwire(wire) if wire.id.as_str() == "stop"));
     assert!(matches!(&night.place, RuleArea::Zone(zone) if zone.id.as_str() == "yard"));
     assert_eq!(night.schedule.windows.len(), 1);
+}
+
+/// True for a rule that a camera has without being named by one.
+fn is_default(rule: &RuleSettings) -> bool {
+    ["camera-offline", "camera-sabotage"].contains(&rule.id.as_str())
+}
+
+#[test]
+fn every_camera_has_the_rules_about_itself_unless_somebody_says_otherwise() {
+    let default = |text: &str| -> Vec<String> {
+        let settings = Folder::with(text).load().unwrap();
+        let rules = settings.rules.iter().filter(|rule| is_default(rule));
+        rules.map(|rule| format!("{} {} {}", rule.camera, rule.name, rule.severity.as_str())).collect()
+    };
+    let (offline, sabotage) = ("gate Camera mất kết nối warning", "gate Camera bị phá hoại warning");
+    assert_eq!(default(GOOD), [offline, sabotage]);
+    let english = changed("id = \"box-1\"", "id = \"box-1\"\nlanguage = \"en\"");
+    assert_eq!(default(&english), ["gate Camera offline warning", "gate Camera sabotage warning"]);
+    let off = changed("transport = \"tcp\"", "alert_offline = false");
+    assert_eq!(default(&off), [sabotage]);
+    let off = changed("transport = \"tcp\"", "alert_offline = false\nalert_sabotage = false");
+    assert_eq!(default(&off), [""; 0]);
+    // A rule that names the camera is the only one of its kind; one that names another camera is not.
+    let own = "\n[rule.own]\nkind = \"camera_offline\"\ncameras = [\"CAMERA\"]\nseverity = \"critical\"\nseconds_min = 600\n";
+    let yard = "\n[camera.yard]\nmain = \"file://clip.mp4\"\n";
+    let text = format!("{GOOD}{yard}{}", own.replace("CAMERA", "gate"));
+    assert_eq!(default(&text), [sabotage]);
+    let settings = Folder::with(&text).load().unwrap();
+    let kept: Vec<_> = settings.rules.iter().filter(|rule| rule.kind.as_str() == "camera_offline").collect();
+    assert!(kept.len() == 1 && kept[0].id.as_str() == "own" && kept[0].severity == Severity::Critical);
+    assert_eq!(default(&format!("{GOOD}{yard}{}", own.replace("CAMERA", "yard"))), [offline, sabotage]);
 }
 
 #[test]
@@ -534,7 +568,8 @@ fn conf_d_adds_to_the_file_and_counts_paths_from_its_own_folder() {
     assert_eq!(settings.store.segment, Duration::from_secs(30));
     assert!(settings.store.directory.ends_with("store"));
     let rules: Vec<_> = settings.rules.iter().map(|r| format!("{} {}", r.id, r.camera)).collect();
-    assert_eq!(rules, ["both gate", "both film", "line gate", "night gate"]);
+    let of_file = ["both gate", "both film", "line gate", "night gate"];
+    assert_eq!(rules, [&of_file[..], &["camera-offline gate", "camera-sabotage gate"]].concat());
 }
 
 #[test]
@@ -667,7 +702,8 @@ fn the_example_is_valid_as_shipped_and_with_everything_switched_on() {
     assert_eq!((shipped.cameras.len(), all.cameras.len()), (1, 2));
     // Lines of the example that claim to show the default do so: also the numbers of each kind.
     let kinds: BTreeSet<&str> = all.rules.iter().map(|rule| rule.kind.as_str()).collect();
-    assert_eq!((shipped.rules.len(), all.rules.len(), kinds.len()), (1, 12, 12));
+    let named = |rules: &[RuleSettings]| rules.iter().filter(|rule| !is_default(rule)).count();
+    assert_eq!((named(&shipped.rules), named(&all.rules), kinds.len()), (1, 12, 12));
     for rule in &all.rules {
         let same = match &rule.kind {
             Kind::WrongWay(params) => *params == wrong_way::Params::new(params.direction),
@@ -683,7 +719,7 @@ fn the_example_is_valid_as_shipped_and_with_everything_switched_on() {
         assert_eq!(rule.night.is_some(), rule.id.as_str() == "parking");
     }
     all.rules.retain(|rule| rule.id == shipped.rules[0].id);
-    assert_eq!(shipped.rules, all.rules);
+    assert_eq!(shipped.rules[..1], all.rules);
     assert_eq!((shipped.holidays.len(), &shipped.holidays), (3, &all.holidays));
     assert_eq!((shipped.timezone, shipped.broker.keep_alive), (all.timezone, all.broker.keep_alive));
     assert_eq!(all.store.camera_bytes_max.values().collect::<Vec<_>>(), [&(20 << 30)]);
@@ -703,7 +739,10 @@ fn the_readmes_box_is_valid() {
     let readme = include_str!("../../README.md");
     let block = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     let settings = example_folder(block).load().unwrap();
-    assert_eq!((settings.cameras.len(), settings.rules.len()), (1, 1));
+    assert_eq!(
+        (settings.cameras.len(), settings.rules.iter().filter(|rule| !is_default(rule)).count()),
+        (1, 1)
+    );
 }
 
 #[test]

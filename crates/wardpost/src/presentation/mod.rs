@@ -22,7 +22,7 @@ use base::detection::Label;
 use base::event::{Phase, Severity};
 use base::time::{ClockState, WallTime};
 use quantities::span;
-use words::{Word, counted, word};
+use words::{Word, counted, counted_things, word};
 
 /// Delay of an alert after its event, above which its line names the time of arrival.
 const LATE: Duration = Duration::from_secs(60);
@@ -356,7 +356,7 @@ impl Presentation {
         // A thing without a class that was left behind does not move.
         let is_left = alert.rule.kind == "left_behind";
         let counted = |count: u32, label: Label| match label {
-            Label::Moving if is_left => format!("{count} {}", self.word(Word::Things)),
+            Label::Moving if is_left => counted_things(self.language, count),
             label => counted(self.language, count, label),
         };
         let several = |labels: &[(Label, u32)]| {

@@ -69,7 +69,6 @@ pub(super) enum Word {
     HasNoMore,
     TooLarge,
     MotionDetector,
-    Things,
 }
 
 /// The word in a language.
@@ -148,9 +147,14 @@ const fn both(word: Word) -> (&'static str, &'static str) {
             ("máy chủ trung tâm không nhận tin lớn như vậy", "the broker takes no message of that size")
         }
         Word::MotionDetector => ("phát hiện chuyển động", "motion"),
-        Word::Things => ("đồ vật", "thing(s)"),
         Word::TimesAreIn => ("giờ theo múi giờ", "times are in"),
     }
+}
+
+/// A count of things without a class that stand still.
+pub(super) fn counted_things(language: Language, count: u32) -> String {
+    let english = if count == 1 { "thing" } else { "things" };
+    format!("{count} {}", language.choose("đồ vật", english))
 }
 
 /// A count with its label.

@@ -234,6 +234,21 @@ mod tests {
     }
 
     #[test]
+    fn a_database_of_an_older_wardpost_is_brought_up_to_date_by_serve() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("post.sqlite");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(STEPS[0]).unwrap();
+        old.execute("INSERT INTO box (ward, id, duplicates) VALUES ('ben-nghe', 'box-1', 7)", []).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        let error = Storage::open_beside(&path).unwrap_err();
+        assert!(error.to_string().contains("restart `wardpost serve`"), "{error}");
+        let boxes = Storage::open(&path).unwrap().boxes().unwrap();
+        assert_eq!((boxes.len(), boxes[0].duplicates, boxes[0].health.len()), (1, 7, 0));
+        Storage::open_beside(&path).unwrap();
+    }
+
+    #[test]
     fn what_is_no_database_says_so() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("post.sqlite");
