@@ -150,7 +150,7 @@ macro_rules! cases {
 fn wrong_shapes_are_found() {
     cases! {
         "[box]" => "[box]\nwrad = 1 #!": "box.wrad", "no such key", "did you mean ward?";
-        "[box]" => "[box]\nzzz = 1 #!": "box.zzz", "no such key", "use one of: holidays, id, night, timezone, ward";
+        "[box]" => "[box]\nzzz = 1 #!": "box.zzz", "no such key", "use one of: holidays, id, language, night, timezone, ward";
         "ward = \"ben-nghe\"" => "ward = \"ben-nghe\"\nward = \"da-kao\" #!":
             "", "ward is written twice in this table", "keep one";
         "ward = \"ben-nghe\"" => "ward = \0\0\0 #!": "", "there are zero bytes here", "bring back a copy";

@@ -42,7 +42,11 @@ impl Fleet {
 
     /// Advances the time. Adds to `batch` the changes of boxes that are `here`: nothing is known of the others.
     pub fn pass(&mut self, here: impl Fn(&Sender) -> bool, at: WallTime, now: Monotonic, batch: &mut Batch) {
-        for (sender, followed) in self.boxes.iter_mut().filter(|(sender, _)| here(sender)) {
+        for (sender, followed) in &mut self.boxes {
+            if !here(sender) {
+                followed.judge.absent();
+                continue;
+            }
             let change = followed.judge.pass(at, now);
             batch.notices.extend(notices(sender, &change, at));
             if followed.judge.standing() != followed.stored {

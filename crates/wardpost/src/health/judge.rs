@@ -120,6 +120,11 @@ impl Judge {
         }
     }
 
+    /// Drops what has not been reported yet: the box is gone, and has to show it anew.
+    pub fn absent(&mut self) {
+        self.suspects.clear();
+    }
+
     /// Advances the time. Returns the change to report, with troubles found at `at` by the post's clock.
     pub fn pass(&mut self, at: WallTime, now: Monotonic) -> Change {
         let mut change = Change::default();

@@ -188,6 +188,17 @@ fn a_camera_that_comes_and_goes_is_no_news() {
 }
 
 #[test]
+fn what_a_box_had_before_it_was_gone_has_to_last_anew() {
+    let mut minutes = Minutes::new();
+    minutes.vitals.throttle = 0.5;
+    assert_eq!(minutes.pass(4), []);
+    minutes.judge.absent();
+    minutes.minute += 60;
+    assert_eq!(minutes.pass(5), []);
+    assert_eq!(minutes.pass(1).len(), 1);
+}
+
+#[test]
 fn a_restarted_post_reports_nothing_again() {
     let mut minutes = Minutes::new();
     minutes.vitals.throttle = 0.5;

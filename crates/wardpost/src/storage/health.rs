@@ -63,7 +63,7 @@ pub(super) fn put_health(
     Ok(())
 }
 
-/// Removes vitals that are older than a month. The newest vitals say what time it is: a clock that leaps removes a part.
+/// Removes vitals that are more than a month older than the newest ones.
 pub(super) fn expire(transaction: &Transaction<'_>) -> Result<()> {
     transaction
         .execute("DELETE FROM vitals WHERE hour < (SELECT max(hour) FROM vitals) - ?1", [HOURS_KEPT])?;
