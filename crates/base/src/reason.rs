@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_reason_is_short_in_a_message_and_reads_back() {
-        let reason = Reason::new(Code::InZone).at(Some("Sân")).for_seconds(2.4000001, 2.0);
+        let reason = Reason::new(Code::InZone).at(Some("Sân")).for_seconds(2.404, 2.0);
         let text = serde_json::to_string(&reason).unwrap();
         assert_eq!(
             text,
