@@ -51,7 +51,7 @@ complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l last -d 'Begi
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l thumbnails -d 'Write each thumbnail into this folder, as JPEG' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
-complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l lang -d 'The language: vi or en [default: as the configuration or LANG says]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l inline -d 'Show thumbnails in the terminal: kitty, iTerm2 and those that understand the same'
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l json -d 'Print JSON lines instead; times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -s h -l help -d 'Print help'
@@ -62,20 +62,23 @@ complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l since -d 'Wha
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l limit -d 'At most so many, the last ones' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
-complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l lang -d 'The language: vi or en [default: as the configuration or LANG says]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l missing -d 'List instead which numbers are missing or lost; exit code 3 where some are missing that may still come'
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l json -d 'Print a JSON array instead; times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l thumbnail -d 'Write its thumbnail into this file, as JPEG; the access log says who did' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
-complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l lang -d 'The language: vi or en [default: as the configuration or LANG says]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l json -d 'Print a JSON array of its messages instead; times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand show" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l ward -d 'Boxes of this ward only' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l box -d 'This box only. With --json, its vitals of each hour of the last month, too' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
-complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l lang -d 'The language: vi or en [default: as the configuration or LANG says]' -r
-complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l json -d 'Print one JSON object instead: `boxes`, `refused`, `last_refused`. Times are in UTC'
+complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l trouble -d 'Boxes with trouble only'
+complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l json -d 'Print one JSON object instead: `boxes`, `boxes_total`, `boxes_with_trouble`, `refused`, `last_refused`. Times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l why -d 'Why nobody will ever send what is missing. It is kept, with the time and who says so' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l who -d 'Who says so [default: who is logged in]' -r
@@ -84,7 +87,7 @@ complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l database -d
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
-complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l lang -d 'The language: vi or en [default: as the configuration or LANG says]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l json -d 'Print one JSON object instead: `looks`, `settlements`, the first one first. Times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand completions" -s h -l help -d 'Print help'

@@ -52,7 +52,7 @@ _arguments "${_arguments_options[@]}" : \
 '--thumbnails=[Write each thumbnail into this folder, as JPEG]:FOLDER:_files' \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
-'--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
+'--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
 '--inline[Show thumbnails in the terminal\: kitty, iTerm2 and those that understand the same]' \
 '--json[Print JSON lines instead; times are in UTC]' \
 '-h[Print help]' \
@@ -68,7 +68,7 @@ _arguments "${_arguments_options[@]}" : \
 '--limit=[At most so many, the last ones]:N:_default' \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
-'--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
+'--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
 '(--camera --severity --since --limit)--missing[List instead which numbers are missing or lost; exit code 3 where some are missing that may still come]' \
 '--json[Print a JSON array instead; times are in UTC]' \
 '-h[Print help]' \
@@ -80,7 +80,7 @@ _arguments "${_arguments_options[@]}" : \
 '--thumbnail=[Write its thumbnail into this file, as JPEG; the access log says who did]:FILE:_files' \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
-'--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
+'--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
 '--json[Print a JSON array of its messages instead; times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -89,10 +89,13 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (status)
 _arguments "${_arguments_options[@]}" : \
+'--ward=[Boxes of this ward only]:WARD:_default' \
+'--box=[This box only. With --json, its vitals of each hour of the last month, too]:ID:_default' \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
-'--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
-'--json[Print one JSON object instead\: \`boxes\`, \`refused\`, \`last_refused\`. Times are in UTC]' \
+'--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
+'--trouble[Boxes with trouble only]' \
+'--json[Print one JSON object instead\: \`boxes\`, \`boxes_total\`, \`boxes_with_trouble\`, \`refused\`, \`last_refused\`. Times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -113,7 +116,7 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
-'--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
+'--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
 '--json[Print one JSON object instead\: \`looks\`, \`settlements\`, the first one first. Times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \

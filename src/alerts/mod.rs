@@ -18,6 +18,7 @@ use base::alert::{AlertDraft, ClipRef, ModelRef, Thumbnail};
 use base::channel;
 use base::fault::chain;
 use base::ids::{BoxId, CameraId, RuleId, WardId};
+use base::language::Language;
 use base::progress;
 pub use best_frame::{BestFrameSelector, SentEvent, Snapshot};
 use clipstore::Store;
@@ -44,6 +45,7 @@ pub struct AlertInput {
     /// The zone or line of each rule, for its thumbnails.
     outlines: Arc<Mutex<RuleOutlines>>,
     timezone: TimeZone,
+    language: Language,
     ward: WardId,
     box_id: BoxId,
     model: ModelRef,
@@ -74,6 +76,7 @@ impl Alerts {
             cameras: Arc::default(),
             outlines: Arc::default(),
             timezone: settings.timezone.clone(),
+            language: settings.language,
             ward: settings.ward.clone(),
             box_id: settings.box_id.clone(),
             model,
@@ -145,9 +148,9 @@ impl AlertInput {
     fn thumbnail(&self, camera: &config::Camera, rule: &RuleId, snapshot: &Snapshot) -> Option<Thumbnail> {
         let place = (camera.camera.id.clone(), rule.clone());
         let outlines = self.outlines.lock().get(&place).cloned().unwrap_or_default();
-        let marks: Vec<Mark> = snapshot.marks();
+        let marks: Vec<Mark> = snapshot.marks(self.language);
         let local = snapshot.at.to_timestamp().to_zoned(self.timezone.clone());
-        let when = local.strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let when = local.strftime(self.language.time_format()).to_string();
         let caption = Caption { place: camera.camera.name.clone(), when };
         let bystanders = if camera.hide_bystanders { snapshot.bystanders.as_slice() } else { &[] };
         let redaction = Redaction { masks: &camera.privacy_masks, bystanders };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::outside::Checker;
 use super::settings::{Camera, Places};
 use super::{doubts, file};
+use analysis::rules::{Kind, camera_offline, camera_sabotage};
 use base::alert::CameraRef;
 use base::fragment::StreamRole;
 use base::geometry::{Point, Polygon};
@@ -26,6 +27,8 @@ pub(super) struct Checked {
     pub(super) tripwires: Vec<Tripwire>,
     /// The ground under it.
     pub(super) ground: Option<Ground>,
+    /// Kinds of the rules that it has where no rule of the kind names it.
+    pub(super) default_kinds: Vec<Kind>,
 }
 
 impl Checked {
@@ -48,11 +51,23 @@ pub(super) fn checked(checker: &mut Checker, cameras: BTreeMap<String, file::Cam
         doubts::zones(checker, &path, &zones, quadrangle);
         doubts::tripwires(checker, &path, &tripwires);
         doubts::streams(checker, &path, &camera);
+        let default_kinds = default_kinds(&camera);
         if let Some(settings) = one(checker, &path, &id, camera) {
-            checked.push(Checked { settings, zones, tripwires, ground });
+            checked.push(Checked { settings, zones, tripwires, ground, default_kinds });
         }
     }
     checked
+}
+
+/// Kinds of the default rules. A file ends, and shows what somebody wants to try out.
+fn default_kinds(camera: &file::Camera) -> Vec<Kind> {
+    let watched = camera.sub.as_ref().or(camera.main.as_ref());
+    if watched.is_some_and(|source| source.starts_with("file:")) {
+        return Vec::new();
+    }
+    let offline = camera.alert_offline.then(|| Kind::CameraOffline(camera_offline::Params::default()));
+    let sabotage = camera.alert_sabotage.then(|| Kind::CameraSabotage(camera_sabotage::Params::default()));
+    offline.into_iter().chain(sabotage).collect()
 }
 
 fn one(checker: &mut Checker, path: &str, id: &str, camera: file::Camera) -> Option<Camera> {

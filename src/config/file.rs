@@ -66,6 +66,9 @@ pub struct Identity {
     /// IANA name of the time zone in which schedules are meant.
     #[serde(default = "default_timezone")]
     pub timezone: String,
+    /// Language of the words on thumbnails, and of default rules' names.
+    #[serde(default)]
+    pub language: Language,
     /// Dates that are holidays here: "2026-09-02". A schedule may name them as the day "holiday".
     #[serde(default)]
     pub holidays: Vec<String>,
@@ -75,7 +78,18 @@ pub struct Identity {
 }
 
 fn default_timezone() -> String {
-    "Asia/Ho_Chi_Minh".to_owned()
+    base::language::TIMEZONE.to_owned()
+}
+
+/// A language of texts for duty officers.
+#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// Vietnamese.
+    #[default]
+    Vi,
+    /// English.
+    En,
 }
 
 /// Night, in local time.
@@ -105,6 +119,10 @@ pub struct Store {
     /// Footage is deleted when it is this many days old, unless an alert or a hold keeps it.
     #[schemars(range(min = 1, max = 366))]
     pub clip_days_max: f64,
+    /// Where footage goes back fewer days than this, the ward post says so. At most clip_days_max; by default 7, or
+    /// clip_days_max where that is less.
+    #[schemars(range(min = 0, max = 366))]
+    pub clip_days_min: Option<f64>,
     /// An alert, with its footage, is deleted when it is this many days old. At least clip_days_max.
     #[schemars(range(min = 1, max = 3660))]
     pub alert_days_max: f64,
@@ -129,6 +147,7 @@ impl Default for Store {
             directory: "/var/lib/wardwatch".to_owned(),
             clip_bytes_max: ByteCount::Text("100 GiB".to_owned()),
             clip_days_max: 30.0,
+            clip_days_min: None,
             alert_days_max: 90.0,
             outbox_bytes_max: ByteCount::Text("256 MiB".to_owned()),
             free_bytes_min: ByteCount::Text("1 GiB".to_owned()),
@@ -326,6 +345,14 @@ pub struct Camera {
     /// Show persons that an alert is not about in coarse blocks on its thumbnail.
     #[serde(default)]
     pub hide_bystanders: bool,
+    /// Whether an alert says that this camera gives no picture, also without a `camera_offline` rule that names it. Means
+    /// nothing with file.
+    #[serde(default = "default_alert")]
+    pub alert_offline: bool,
+    /// Whether an alert says that this camera is covered, moved or the like, also without a `camera_sabotage` rule that names
+    /// it. Means nothing with file.
+    #[serde(default = "default_alert")]
+    pub alert_sabotage: bool,
     /// A stream that is silent for this many seconds is connected to anew.
     #[serde(default = "default_stall_seconds")]
     #[schemars(range(min = 1, max = 600))]
@@ -343,6 +370,10 @@ pub struct Camera {
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "pattern": ID }))]
     pub tripwire: BTreeMap<String, Tripwire>,
+}
+
+fn default_alert() -> bool {
+    true
 }
 
 fn default_record() -> bool {

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use super::file::File;
+use super::file::{self, File};
 use super::outside::Checker;
 use super::settings::Settings;
 use super::{broker, calendar, cameras, detector, rules, store, written};
+use base::language::Language;
 use program::config::{Problems, parse};
 
 /// File beside the store's own ones, with the topics of messages to Home Assistant.
@@ -35,6 +36,11 @@ pub(super) fn load(path: &Path, credentials_directory: Option<&Path>) -> Result<
 
 /// `None` only if a problem has been noted.
 fn checked(checker: &mut Checker, file: File) -> Option<Settings> {
+    let language = file.identity.as_ref().map(|identity| identity.language).unwrap_or_default();
+    let language = match language {
+        file::Language::Vi => Language::Vietnamese,
+        file::Language::En => Language::English,
+    };
     let identity = file.identity.map(|identity| calendar::identity(checker, identity));
     let (ward, box_id, calendar) = identity.unwrap_or_default();
     let store = store::checked(checker, &file.store, &file.camera);
@@ -48,12 +54,16 @@ fn checked(checker: &mut Checker, file: File) -> Option<Settings> {
     let detect = detector::checked(checker, &file.detector);
     let cameras = cameras::checked(checker, file.camera);
     let detector = detect.as_ref().map(|detect| &detect.detector);
-    let rules = rules::checked(checker, file.rule, &cameras, calendar.as_ref(), detector);
+    let mut rules = rules::checked(checker, file.rule, &cameras, calendar.as_ref(), detector);
+    if let Some(calendar) = &calendar {
+        rules.extend(rules::by_default(&rules, &cameras, calendar, language));
+    }
     Some(Settings {
         ward: ward?,
         box_id: box_id?,
         holidays: calendar.as_ref()?.holidays.clone(),
         timezone: calendar?.timezone,
+        language,
         store: store?,
         broker: broker?,
         detect: detect?,

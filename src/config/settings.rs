@@ -12,6 +12,7 @@ use analysis::rules::RuleSettings;
 use base::alert::CameraRef;
 use base::geometry::Polygon;
 use base::ids::{BoxId, CameraId, WardId};
+use base::language::Language;
 use base::zone::{Tripwire, Zone};
 
 /// All settings of the box.
@@ -21,8 +22,10 @@ pub struct Settings {
     pub ward: WardId,
     /// This box.
     pub box_id: BoxId,
-    /// Time zone of the schedules.
+    /// Time zone of the schedules, and of the times on thumbnails.
     pub timezone: TimeZone,
+    /// Language of thumbnails, and of default rules' names.
+    pub language: Language,
     /// The ward's holidays, for schedules.
     pub holidays: BTreeSet<Date>,
     /// Settings of the store for footage and alerts.

@@ -10,6 +10,8 @@ use program::config::quoted;
 
 /// Minimum room for footage: less does not hold one event of one camera.
 const CLIP_BYTES_MIN: u64 = 64 << 20;
+/// Default of `clip_days_min`.
+const CLIP_DAYS_MIN: f64 = 7.0;
 /// Minimum room of the outbox: a few dozen pictures.
 const OUTBOX_BYTES_MIN: u64 = 1 << 20;
 
@@ -38,6 +40,12 @@ pub(super) fn checked(
             .find(|key| checker.written.is_written(key));
         checker.wrong(key.unwrap_or("store"), what, remedy);
     }
+    let clip_days_min = store.clip_days_min.unwrap_or(CLIP_DAYS_MIN.min(store.clip_days_max));
+    if clip_days_min > store.clip_days_max {
+        let what = format!("{clip_days_min} days is more than clip_days_max");
+        let remedy = format!("use at most {}: older footage is removed", store.clip_days_max);
+        checker.wrong("store.clip_days_min", what, remedy);
+    }
     let mut camera_bytes_max = BTreeMap::new();
     for (id, camera) in cameras {
         let Some(count) = &camera.clip_bytes_max else { continue };
@@ -53,6 +61,7 @@ pub(super) fn checked(
         clip_bytes_max: clip_bytes_max?,
         camera_bytes_max,
         clip_age_max: days(store.clip_days_max),
+        clip_age_min: days(clip_days_min),
         alert_age_max: days(store.alert_days_max),
         outbox_bytes_max: outbox_bytes_max?,
         free_bytes_min: free_bytes_min?,

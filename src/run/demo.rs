@@ -16,6 +16,7 @@ use crate::infer::DetectorChoice;
 use base::geometry::Point;
 use clipstore::Store;
 use detector::BUILT_IN;
+use program::language_of_the_locale;
 use streetsim::server::{Access, CameraServer, Feed};
 use streetsim::{Light, Scene};
 
@@ -231,9 +232,10 @@ impl Street {
             name if DetectorChoice::is_built_in(name) => name.to_owned(),
             path => std::path::absolute(path)?.display().to_string(),
         };
+        let language = language_of_the_locale().choose("vi", "en");
         Ok(format!(
             "# Written by `wardwatch demo`; try it with `wardwatch check --config` and change it.\n\
-             [box]\nward = \"ben-nghe\"\nid = \"demo\"\n\n\
+             [box]\nward = \"ben-nghe\"\nid = \"demo\"\nlanguage = \"{language}\"\n\n\
              [store]\ndirectory = \"store\"\nclip_bytes_max = \"1 GiB\"\nfree_bytes_min = 0\nsegment_seconds = 20\n\n\
              [broker]\nurl = \"mqtt://127.0.0.1:{port}\"\nacknowledge = \"post\"\n\n\
              [detector]\nmodel = \"{model}\"\n{}",

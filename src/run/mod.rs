@@ -119,6 +119,7 @@ impl Daemon {
             old.ward == new.ward
                 && old.box_id == new.box_id
                 && old.timezone == new.timezone
+                && old.language == new.language
                 && old.store == new.store
                 && old.broker == new.broker
                 && old.detect == new.detect

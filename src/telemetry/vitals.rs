@@ -16,15 +16,15 @@ use crate::config;
 use crate::infer::{Count, Counts};
 use crate::telemetry::state::{self, BrokerState, CameraCounts, State, StoreCounts};
 use base::channel;
-use base::clock;
+use base::clock::{self, Clock as _, SystemClock};
 use base::ids::{BoxId, CameraId, WardId};
 use base::progress::{self, WORK_MAX};
 use base::status::StreamState;
 use base::time::Monotonic;
-use base::vitals::{CameraVitals, DiskVitals, MemoryVitals, SCHEMA, Vitals};
-use clipstore::Store;
+use base::vitals::{CameraVitals, DiskVitals, HealthVitals, MemoryVitals, SCHEMA, Vitals};
+use clipstore::{Store, StoreVitals};
 use program::service;
-use wardlink::{Publisher, StatusSource as _};
+use wardlink::{Publisher, StatusSource as _, certificate_ends_at};
 
 /// Interval at which the temperature is taken and the state written.
 const TICK: Duration = Duration::from_secs(state::INTERVAL_SECONDS);
@@ -48,7 +48,8 @@ struct Sampler {
     store: Store,
     counts: Counts,
     last: (Monotonic, BTreeMap<CameraId, Count>),
-    broker: String,
+    link: wardlink::Settings,
+    limits: clipstore::Settings,
     registry: Arc<StatusRegistry>,
     /// The vitals last sent to the post.
     vitals: Option<Vitals>,
@@ -75,7 +76,8 @@ impl Telemetry {
             store,
             counts,
             last: (clock::monotonic(), BTreeMap::new()),
-            broker: format!("{}:{}", settings.broker.host, settings.broker.port),
+            link: settings.broker.clone(),
+            limits: settings.store.clone(),
             registry,
             vitals: None,
             trouble: None,
@@ -147,6 +149,23 @@ impl Sampler {
             memory: memory(),
             throttle,
             cameras: self.last.1.iter().map(camera).collect(),
+            health: Some(self.health(&store)),
+        }
+    }
+
+    /// Facts by which the post judges the box.
+    fn health(&self, store: &StoreVitals) -> HealthVitals {
+        let now = SystemClock.now();
+        let (outbox_depth, oldest_unacknowledged) = self.store.outbox_depth().unwrap_or_default();
+        HealthVitals {
+            clock: now.clock,
+            outbox_depth,
+            oldest_unacknowledged,
+            // Read anew each time: a certificate may be renewed in place. A file that does not read is the publisher's to report.
+            certificate_ends_at: certificate_ends_at(&self.link).unwrap_or_default(),
+            free_bytes_min: self.limits.free_bytes_min,
+            footage_days: store.removed_until.map(|until| days(now.wall.since(until))),
+            footage_days_min: days(self.limits.clip_age_min),
         }
     }
 
@@ -166,7 +185,7 @@ impl Sampler {
             status: self.registry.status(),
             vitals: self.vitals.clone(),
             broker: BrokerState {
-                address: self.broker.clone(),
+                address: format!("{}:{}", self.link.host, self.link.port),
                 connected: link.connected,
                 since: link.since,
                 reason: link.last_error,
@@ -188,6 +207,11 @@ impl Sampler {
         }
         self.trouble = trouble;
     }
+}
+
+/// Days, to a tenth.
+fn days(span: Duration) -> f64 {
+    (span.as_secs_f64() / 8640.0).round() / 10.0
 }
 
 fn counts_of(id: &CameraId, count: &Count) -> CameraCounts {

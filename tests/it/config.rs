@@ -9,7 +9,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use analysis::rules::{Day, Kind, RuleArea, intrusion};
+use analysis::rules::{Day, Kind, RuleArea, RuleSettings, intrusion};
+use base::event::Severity;
 use base::fragment::StreamRole;
 use camera::{RtspSource, Source, Transport};
 use wardwatch::cli::check;
@@ -123,7 +124,7 @@ fn night_holidays_and_ground_become_settings() {
         )
         .replacen("days = [\"mon\"]", "days = [\"mon\", \"holiday\"]", 1);
     let settings = Folder::with(&text).load().unwrap();
-    let [line, night] = settings.rules.as_slice() else { panic!("two rules") };
+    let [line, night, _, _] = settings.rules.as_slice() else { panic!("two rules and the default ones") };
     assert_eq!((line.night.is_none(), line.ground.is_some()), (true, true));
     assert_eq!(night.kind, Kind::Intrusion(intrusion::Params { seconds_min: 1.0 }));
     assert_eq!(night.night, Some(Kind::Intrusion(intrusion::Params { seconds_min: 3.0 })));
@@ -151,10 +152,41 @@ fn the_good_one_becomes_settings() {
     assert!(camera.masks.is_empty());
     let [main] = camera.streams.as_slice() else { panic!("one stream") };
     assert_eq!((main.role, main.record, main.watch_fps_max), (StreamRole::Main, true, Some(5.0)));
-    let [line, night] = settings.rules.as_slice() else { panic!("two rules") };
+    let [line, night, _, _] = settings.rules.as_slice() else { panic!("two rules and the default ones") };
     assert!(matches!(&line.place, RuleArea::Tripwire(wire) if wire.id.as_str() == "stop"));
     assert!(matches!(&night.place, RuleArea::Zone(zone) if zone.id.as_str() == "yard"));
     assert_eq!(night.schedule.windows.len(), 1);
+}
+
+/// True for a rule that a camera has without being named by one.
+fn is_default(rule: &RuleSettings) -> bool {
+    ["camera-offline", "camera-sabotage"].contains(&rule.id.as_str())
+}
+
+#[test]
+fn every_camera_has_the_rules_about_itself_unless_somebody_says_otherwise() {
+    let default = |text: &str| -> Vec<String> {
+        let settings = Folder::with(text).load().unwrap();
+        let rules = settings.rules.iter().filter(|rule| is_default(rule));
+        rules.map(|rule| format!("{} {} {}", rule.camera, rule.name, rule.severity.as_str())).collect()
+    };
+    let (offline, sabotage) = ("gate Camera mất kết nối warning", "gate Camera bị phá hoại warning");
+    assert_eq!(default(GOOD), [offline, sabotage]);
+    let english = changed("id = \"box-1\"", "id = \"box-1\"\nlanguage = \"en\"");
+    assert_eq!(default(&english), ["gate Camera offline warning", "gate Camera sabotage warning"]);
+    let off = changed("transport = \"tcp\"", "alert_offline = false");
+    assert_eq!(default(&off), [sabotage]);
+    let off = changed("transport = \"tcp\"", "alert_offline = false\nalert_sabotage = false");
+    assert_eq!(default(&off), [""; 0]);
+    // A rule that names the camera is the only one of its kind; one that names another camera is not.
+    let own = "\n[rule.own]\nkind = \"camera_offline\"\ncameras = [\"CAMERA\"]\nseverity = \"critical\"\nseconds_min = 600\n";
+    let yard = "\n[camera.yard]\nmain = \"file://clip.mp4\"\n";
+    let text = format!("{GOOD}{yard}{}", own.replace("CAMERA", "gate"));
+    assert_eq!(default(&text), [sabotage]);
+    let settings = Folder::with(&text).load().unwrap();
+    let kept: Vec<_> = settings.rules.iter().filter(|rule| rule.kind.as_str() == "camera_offline").collect();
+    assert!(kept.len() == 1 && kept[0].id.as_str() == "own" && kept[0].severity == Severity::Critical);
+    assert_eq!(default(&format!("{GOOD}{yard}{}", own.replace("CAMERA", "yard"))), [offline, sabotage]);
 }
 
 #[test]

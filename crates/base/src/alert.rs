@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Phase, RuleRef, Severity, Subject};
 use super::ids::{AlertId, BoxId, CameraId, OutboxId, WardId, ZoneId};
+use super::reason::Reason;
 use super::time::{ClockState, WallTime};
 
 /// The value of `schema` in every alert message of this version.
@@ -135,8 +136,11 @@ pub struct Alert {
     /// The zone or tripwire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<ZoneId>,
-    /// Reason why the rule fired, with its numbers.
+    /// Reason why the rule fired, with its numbers, in English.
     pub why: String,
+    /// The same reason as a code with numbers, for a text in another language. Absent from boxes that do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
     /// The detector.
     pub model: ModelRef,
     /// The footage.
@@ -150,8 +154,8 @@ pub struct Alert {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thumbnail_withheld: Option<String>,
     /// Reason why details of the box are not in this message, for a person: the broker takes no message of that
-    /// size. The subjects' paths are left out first, then the subjects, then the camera's place and the checksums.
-    /// `count` and `why` are always there.
+    /// size. The subjects' paths are left out first, then the subjects, then the camera's place, the checksums and
+    /// `reason`. `count` and `why` are always there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details_withheld: Option<String>,
     /// The ward and the box that this alert was stored for, where the box has been renamed or moved since. Absent where
@@ -179,7 +183,7 @@ pub enum Form {
     NoPaths,
     /// Without subjects, too.
     NoSubjects,
-    /// Without the camera's place and the checksums, too.
+    /// Without the camera's place, the checksums and `reason`, too.
     Bare,
 }
 
@@ -218,6 +222,7 @@ impl Alert {
         if form >= Form::Bare {
             (alert.camera.lat, alert.camera.lon, alert.camera.heading) = (None, None, None);
             (alert.model.sha256, alert.clip.sha256) = (None, None);
+            alert.reason = None;
         }
         alert
     }
@@ -265,6 +270,7 @@ impl AlertDraft {
             count: event.count,
             zone: event.zone,
             why: event.why,
+            reason: event.reason,
             model: self.model,
             clip: self.clip,
             thumbnail: self.thumbnail,
@@ -284,6 +290,7 @@ pub fn json_schema() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reason::Code;
     use crate::time::{Monotonic, Stamp};
 
     fn draft() -> AlertDraft {
@@ -308,6 +315,7 @@ mod tests {
                 count: 1,
                 zone: None,
                 why: "a test".into(),
+                reason: Some(Reason::new(Code::EnteredZone)),
             },
             ward: "ben-nghe".parse().unwrap(),
             box_id: "box-1".parse().unwrap(),

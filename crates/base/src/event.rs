@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::detection::Label;
 use super::geometry::{Point, Rect};
 use super::ids::{AlertId, CameraId, RuleId, TrackId, ZoneId};
+use super::reason::Reason;
 use super::time::Stamp;
 
 /// Severity of an alert for a duty officer.
@@ -112,4 +113,6 @@ pub struct Event {
     pub zone: Option<ZoneId>,
     /// Reason for which the rule fired, with its numbers, for a person: `two-wheeler in "gate" for 2.4 s (2.0 s needed)`.
     pub why: String,
+    /// The same reason as a code with numbers.
+    pub reason: Option<Reason>,
 }

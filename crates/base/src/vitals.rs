@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{BoxId, CameraId, WardId};
-use super::time::WallTime;
+use super::time::{ClockState, WallTime};
 
 /// The value of `schema` in every vitals message of this version.
 pub const SCHEMA: &str = "wardwatch.vitals/1";
@@ -34,6 +34,31 @@ pub struct Vitals {
     pub throttle: f64,
     /// The cameras that are analysed.
     pub cameras: Vec<CameraVitals>,
+    /// Further facts about the box's health; absent from boxes that do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthVitals>,
+}
+
+/// Facts by which the post judges a box, beside its measurements.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HealthVitals {
+    /// How far the box's times can be trusted.
+    pub clock: ClockState,
+    /// Number of alerts that wait to be delivered.
+    pub outbox_depth: u64,
+    /// When the oldest of them opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_unacknowledged: Option<WallTime>,
+    /// End of validity of the certificate with which the box proves its identity to the broker; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_ends_at: Option<WallTime>,
+    /// Bytes of the disk that are to stay free, as configured.
+    pub free_bytes_min: u64,
+    /// Days that footage goes back. Absent while no limit of size has removed footage since the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub footage_days: Option<f64>,
+    /// Days that it is to go back, as configured.
+    pub footage_days_min: f64,
 }
 
 /// The disk with the footage.

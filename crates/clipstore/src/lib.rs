@@ -41,6 +41,7 @@ use base::alert::{Alert, AlertDraft};
 use base::clock::{self, Clock};
 use base::fragment::Fragment;
 use base::progress;
+use base::time::WallTime;
 use recover::rebuild;
 use recover::reconcile::ScanMode;
 use write::queue::Queue;
@@ -63,6 +64,8 @@ pub struct StoreVitals {
     pub lost_fragments: u64,
     /// Segments that retention removed, since the start.
     pub removed_segments: u64,
+    /// Latest end of a segment that a limit of size or the headroom removed since the start: footage goes back to there.
+    pub removed_until: Option<WallTime>,
     /// Bytes of the clip files that are held as evidence, as of the last plan (about once a minute).
     pub held_bytes: u64,
     /// Bytes of the clip files that alerts pin and nothing holds, as of the last plan.

@@ -28,6 +28,8 @@ pub struct Settings {
     /// count only while the clock can be trusted, and a clock that jumps ahead is believed a day per hour: after
     /// a month without power old footage is deleted within 30 hours.
     pub clip_age_max: Duration,
+    /// Footage that goes back less than this is reported as trouble; nothing is deleted or kept for it.
+    pub clip_age_min: Duration,
     /// An alert pins its footage until so long after it closed; then the footage is like any other. The alert itself
     /// is deleted from the index as well, if it has been delivered; one that has not is never deleted.
     pub alert_age_max: Duration,
@@ -53,6 +55,7 @@ impl Settings {
             clip_bytes_max: 100 << 30,
             camera_bytes_max: BTreeMap::new(),
             clip_age_max: 30 * DAY,
+            clip_age_min: 7 * DAY,
             alert_age_max: 90 * DAY,
             outbox_bytes_max: 256 << 20,
             free_bytes_min: 1 << 30,

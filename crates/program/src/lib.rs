@@ -13,6 +13,7 @@ use std::fmt;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
+use base::language::Language;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -103,4 +104,11 @@ pub fn print_table(rows: &[Vec<String>]) {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
         println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
     }
+}
+
+/// Language of the environment.
+pub fn language_of_the_locale() -> Language {
+    let names = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|key| std::env::var(key).ok());
+    let set = names.into_iter().find(|name| !name.is_empty());
+    Language::of_locale(&set.unwrap_or_default())
 }

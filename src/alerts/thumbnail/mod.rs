@@ -14,6 +14,7 @@ use base::alert::{THUMBNAIL_BYTES_MAX, Thumbnail};
 use base::detection::Label;
 use base::fault::ErrorKind;
 use base::geometry::{Point, Polygon, Rect};
+use base::language::Language;
 use base::picture::Picture;
 
 pub use outline::{Outline, OutlineKind};
@@ -63,9 +64,10 @@ pub struct Mark {
 
 impl Mark {
     /// The mark of a subject with its label and score; a subject that was not seen gets "expected here" for a score.
-    pub fn of(label: Label, score: f32, rect: Rect, predicted: bool) -> Self {
+    pub fn of(language: Language, label: Label, score: f32, rect: Rect, predicted: bool) -> Self {
+        let label = language.label(label);
         let text = if predicted {
-            format!("{label}, expected here")
+            format!("{label}, {}", language.choose("dự kiến ở đây", "expected here"))
         } else {
             format!("{label} {:.0}%", score * 100.0)
         };
@@ -437,8 +439,10 @@ mod tests {
         };
         let (seen, expected) = (drawn(false), drawn(true));
         assert!(expected * 10 > seen * 3 && expected * 10 < seen * 7, "{expected} of {seen} pixels");
-        let mark = |predicted| Mark::of(Label::Car, 0.5, Rect::default(), predicted).text;
-        assert_eq!([mark(false), mark(true)], ["car 50%", "car, expected here"]);
+        let mark = |language, predicted| Mark::of(language, Label::Car, 0.5, Rect::default(), predicted).text;
+        let both = |language| [mark(language, false), mark(language, true)];
+        assert_eq!(both(Language::English), ["car 50%", "car, expected here"]);
+        assert_eq!(both(Language::Vietnamese), ["ô tô 50%", "ô tô, dự kiến ở đây"]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use base::detection::Label;
 use base::event::{Event, Phase};
 use base::geometry::Polygon;
 use base::ids::{RuleId, TrackId};
+use base::language::Language;
 use base::picture::Picture;
 
 /// Results of a replay.
@@ -91,7 +92,7 @@ impl Report {
                     let outlines = of_rule.map(Outline::of_rule).unwrap_or_default();
                     let redaction = Redaction { masks: &self.privacy_masks, bystanders: &[] };
                     let caption = caption(&rule, line.seconds, sent.event.phase);
-                    let (picture, marks) = (&snapshot.picture, snapshot.marks());
+                    let (picture, marks) = (&snapshot.picture, snapshot.marks(Language::English));
                     Some(thumbnail::render(picture, &marks, &outlines, &redaction, &caption)?)
                 }
                 None => None,

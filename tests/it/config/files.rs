@@ -27,7 +27,8 @@ fn conf_d_adds_to_the_file_and_counts_paths_from_its_own_folder() {
     assert_eq!(settings.store.segment, Duration::from_secs(30));
     assert!(settings.store.directory.ends_with("store"));
     let rules: Vec<_> = settings.rules.iter().map(|r| format!("{} {}", r.id, r.camera)).collect();
-    assert_eq!(rules, ["both gate", "both film", "line gate", "night gate"]);
+    let of_file = ["both gate", "both film", "line gate", "night gate"];
+    assert_eq!(rules, [&of_file[..], &["camera-offline gate", "camera-sabotage gate"]].concat());
 }
 
 #[test]

@@ -42,7 +42,7 @@ macro_rules! cases {
 fn wrong_shapes_are_found() {
     cases! {
         "[box]" => "[box]\nwrad = 1 #!": "box.wrad", "no such key", "did you mean ward?";
-        "[box]" => "[box]\nzzz = 1 #!": "box.zzz", "no such key", "use one of: holidays, id, night, timezone, ward";
+        "[box]" => "[box]\nzzz = 1 #!": "box.zzz", "no such key", "use one of: holidays, id, language, night, timezone, ward";
         "ward = \"ben-nghe\"" => "ward = \"ben-nghe\"\nward = \"da-kao\" #!":
             "", "ward is written twice in this table", "keep one";
         "ward = \"ben-nghe\"" => "ward = \0\0\0 #!": "", "there are zero bytes here", "bring back a copy";
@@ -114,6 +114,8 @@ fn wrong_values_are_found() {
             "store.clip_days_max", "0.5 is out of range", "at least 1";
         "directory = \"store\"" => "alert_days_max = 7 #!":
             "store.alert_days_max", "7 days is less than clip_days_max", "at least 30";
+        "directory = \"store\"" => "clip_days_min = 31 #!":
+            "store.clip_days_min", "31 days is more than clip_days_max", "at most 30";
         "directory = \"store\"" => "clip_days_max = 100 #!":
             "store.clip_days_max", "90 days is less than clip_days_max", "at least 100";
         "directory = \"store\"" => "free_bytes_min = \"a lot\" #!":

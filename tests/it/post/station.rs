@@ -280,6 +280,7 @@ pub fn publish_vitals(broker: &TestBroker, box_id: &str) {
         memory: MemoryVitals::default(),
         throttle: 1.0,
         cameras: Vec::new(),
+        health: None,
     };
     let topic = format!("wardwatch/v1/ben-nghe/{box_id}/vitals");
     publish(broker, &topic, &serde_json::to_vec(&vitals).unwrap(), &["-q", "0"]);

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput, distances};
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 
 /// Numbers of a `camera_offline` rule.
@@ -51,9 +52,13 @@ impl Condition for Watch {
     fn absent(&mut self, at: Monotonic) -> Option<Finding> {
         let seconds = distances::seconds(at.since(*self.last.get_or_insert(at)));
         let needed = self.params.seconds_min;
-        let since = if self.had_frames { "" } else { " since the box has been running" };
+        let (since, code) = match self.had_frames {
+            true => ("", Code::NoPicture),
+            false => (" since the box has been running", Code::NoPictureSinceStart),
+        };
         distances::is_enough(seconds, needed).then(|| Finding {
             why: format!("no picture for {seconds:.0} s{since} ({needed:.0} s needed)"),
+            reason: Reason::new(code).for_seconds(seconds, needed),
             ..Finding::default()
         })
     }

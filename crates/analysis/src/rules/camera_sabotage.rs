@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput, distances};
 use super::thresholds::camera_sabotage::*;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::view_quality::ViewQuality;
 
@@ -84,18 +85,18 @@ impl Watch {
         Some(*wrong)
     }
 
-    /// Describes the fault for a person.
-    fn what(&self, view_quality: &ViewQuality) -> &'static str {
+    /// Describes the fault for a person, and as a code.
+    fn what(&self, view_quality: &ViewQuality) -> (&'static str, Code) {
         let ViewQuality { luma_mean, luma_deviation, sharpness, .. } = *view_quality;
         let learnt_deviation = self.well.map_or(luma_deviation, |(_, deviation)| deviation);
         if luma_mean <= BLACK_MEAN && luma_deviation <= BLACK_DEVIATION {
-            "is blacked out"
+            ("is blacked out", Code::CameraBlackedOut)
         } else if sharpness >= SHARPNESS_MOVED {
-            "has been moved"
+            ("has been moved", Code::CameraMoved)
         } else if luma_deviation >= CONTRAST_DEFOCUSED * learnt_deviation {
-            "is out of focus"
+            ("is out of focus", Code::CameraDefocused)
         } else {
-            "is covered or sprayed"
+            ("is covered or sprayed", Code::CameraCovered)
         }
     }
 }
@@ -105,27 +106,30 @@ impl Condition for Watch {
         let Some(view_quality) = view.view_quality else { return Vec::new() };
         let Params { seconds_min, frozen_seconds_min } = self.params;
         let wrong = self.judge(view.at, view_quality);
-        let camera = |why: String| vec![Finding { why, ..Finding::default() }];
         if distances::is_enough(view_quality.same_seconds, frozen_seconds_min) {
-            return camera(format!(
-                "the picture is frozen: the same for {:.0} s ({frozen_seconds_min:.0} s needed)",
-                view_quality.same_seconds
-            ));
+            let seconds = view_quality.same_seconds;
+            let why = format!(
+                "the picture is frozen: the same for {seconds:.0} s ({frozen_seconds_min:.0} s needed)"
+            );
+            let reason = Reason::new(Code::PictureFrozen).for_seconds(seconds, frozen_seconds_min);
+            return vec![Finding { why, reason, ..Finding::default() }];
         }
         let Some(Wrong { since, samples, is_sudden }) = wrong else { return Vec::new() };
         let seconds = distances::seconds(view.at.since(since));
+        let (what, code) = self.what(view_quality);
         let numbers = || {
             format!(
-                "the camera {} for {seconds:.0} s ({seconds_min:.0} s needed): {:.0} % of what stands still is in its \
+                "the camera {what} for {seconds:.0} s ({seconds_min:.0} s needed): {:.0} % of what stands still is in its \
                  place, sharpness {:.0} %, brightness {:.0} of 255",
-                self.what(view_quality),
                 view_quality.in_place * 100.0,
                 view_quality.sharpness * 100.0,
                 view_quality.luma_mean
             )
         };
         if is_sudden && distances::is_enough(seconds, seconds_min) && samples >= SAMPLES_MIN {
-            return camera(numbers());
+            let reason = Reason::new(code).for_seconds(seconds, seconds_min);
+            let reason = reason.with("in_place_percent", view_quality.in_place * 100.0);
+            return vec![Finding { why: numbers(), reason, ..Finding::default() }];
         }
         let lacks = if is_sudden { "" } else { ", but that came slowly" };
         notes.say_of_all(|| format!("{}{lacks}", numbers()));

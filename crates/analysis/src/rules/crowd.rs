@@ -9,6 +9,7 @@ use super::track_state::TrackStates;
 use super::{AreaNeed, Condition, Ending, Finding, Needs, Notes, RuleArea, RuleInput};
 use super::thresholds::crowd::*;
 use base::detection::Label;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::track::Track;
 
@@ -109,6 +110,21 @@ impl Watch {
         by_density.max(self.params.count_min as f32)
     }
 
+    fn reason(&self, view: &RuleInput, count: f32, seconds: f32, hundreds: Option<f32>) -> Reason {
+        let Params { count_min, seconds_min, per_100_square_metres_min } = self.params;
+        let reason = Reason::new(Code::Crowd)
+            .at(view.place.name())
+            .for_seconds(seconds, seconds_min)
+            .with("count", count)
+            .with("count_needed", count_min as f32);
+        match (per_100_square_metres_min, hundreds.filter(|hundreds| *hundreds > 0.0)) {
+            (Some(least), Some(hundreds)) => {
+                reason.with("density", count / hundreds).with("density_needed", least)
+            }
+            _ => reason,
+        }
+    }
+
     /// Adds a count. Returns the time for which there has been a crowd, if there is one.
     fn gather(&mut self, at: Monotonic, count: f32, needed: f32) -> Option<f32> {
         if count >= needed && self.gathering.is_none() {
@@ -165,7 +181,8 @@ impl Condition for Watch {
             )
         };
         if crowd.is_some() && count > 0 {
-            return vec![Finding { why: numbers(), subjects: counted, gone: Vec::new() }];
+            let reason = self.reason(view, count as f32, seconds, hundreds);
+            return vec![Finding { why: numbers(), reason, subjects: counted, gone: Vec::new() }];
         }
         if count > 0 {
             notes.say_of_all(numbers);

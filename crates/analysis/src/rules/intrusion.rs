@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::track_state::TrackStates;
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput, distances};
 use super::thresholds::intrusion::*;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::track::PathPoint;
 
@@ -84,8 +85,11 @@ impl Condition for Watch {
                 continue;
             }
             if distances::is_enough(seconds, self.params.seconds_min) {
-                let finding =
-                    view.finding(index, notes, || format!("{} {}", track.label, where_and_how_long()));
+                let finding = view.finding(index, notes, || {
+                    let reason = Reason::new(Code::InZone).at(view.place.name());
+                    let reason = reason.for_seconds(seconds, self.params.seconds_min);
+                    (format!("{} {}", track.label, where_and_how_long()), reason)
+                });
                 findings.extend(finding);
             } else {
                 notes.say(track, where_and_how_long);

@@ -12,6 +12,7 @@ use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
 use super::thresholds::left_behind::*;
 use base::detection::Label;
 use base::geometry::Point;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::track::{PathPoint, Track};
 
@@ -161,7 +162,9 @@ impl Watch {
                 Origin::Left => {
                     thing.told = true;
                     let why = format!("something was put down and left {}", numbers());
-                    findings.push(Finding { subjects: Vec::new(), gone: vec![track], why });
+                    let reason = Reason::new(Code::ThingLeft).at(view.place.name());
+                    let reason = reason.for_seconds(seconds, seconds_min);
+                    findings.push(Finding { subjects: Vec::new(), gone: vec![track], why, reason });
                 }
             }
         }
@@ -200,8 +203,11 @@ impl Condition for Watch {
             } else if !distances::is_enough(seconds, seconds_min) {
                 notes.say(track, numbers);
             } else {
-                let finding =
-                    view.finding(index, notes, || format!("{} was left {}", track.label, numbers()));
+                let finding = view.finding(index, notes, || {
+                    let reason = Reason::new(Code::LeftAlone).at(view.place.name());
+                    let reason = reason.for_seconds(seconds, seconds_min);
+                    (format!("{} was left {}", track.label, numbers()), reason)
+                });
                 thing.told = finding.is_some();
                 findings.extend(finding);
             }

@@ -14,6 +14,7 @@ use super::thresholds::loitering::*;
 use base::detection::Label;
 use base::geometry::{Point, Rect};
 use base::ids::TrackId;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::track::{PathPoint, Track};
 
@@ -168,7 +169,11 @@ impl Condition for Watch {
             let beside = if beside_parked { " beside a parked two-wheeler" } else { "" };
             let numbers = || format!("{place}{beside} for {seconds:.0} s ({seconds_min:.0} s needed)");
             if distances::is_enough(seconds, seconds_min) {
-                findings.extend(view.finding(index, notes, || format!("{} {}", track.label, numbers())));
+                let code = if beside_parked { Code::LoiteringBesideParked } else { Code::Loitering };
+                findings.extend(view.finding(index, notes, || {
+                    let reason = Reason::new(code).at(view.place.name());
+                    (format!("{} {}", track.label, numbers()), reason.for_seconds(seconds, seconds_min))
+                }));
             } else if view.wants(track) {
                 notes.say(track, numbers);
             }

@@ -8,6 +8,7 @@ use super::track_state::TrackStates;
 use super::{AreaNeed, Condition, Ending, Finding, Needs, Notes, RuleInput};
 use super::thresholds::red_zone_entry::*;
 use base::geometry::Point;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::track::PathPoint;
 
@@ -91,7 +92,8 @@ impl Condition for Watch {
             let Some((since, latest)) = entry.inside.filter(|_| !entry.told) else { continue };
             let (seconds, place) = (distances::seconds(latest.since(since)), view.place.phrase());
             let why = if entry.was_outside {
-                format!("{} came into the zone: it was outside, and is now {place}", track.label)
+                let why = format!("{} came into the zone: it was outside, and is now {place}", track.label);
+                (why, Reason::new(Code::EnteredZone).at(view.place.name()))
             } else if !entry.has_moved {
                 notes.say(track, || format!("came into view {place}, and has not moved"));
                 continue;
@@ -103,10 +105,12 @@ impl Condition for Watch {
                 continue;
             } else {
                 let needed = self.params.seconds_min;
-                format!(
+                let why = format!(
                     "{} came into view {place} and moves there, {seconds:.1} s by now ({needed:.1} s needed)",
                     track.label
-                )
+                );
+                let reason = Reason::new(Code::AppearedInZone).at(view.place.name());
+                (why, reason.for_seconds(seconds, needed))
             };
             let finding = view.finding(index, notes, || why);
             entry.told = finding.is_some() || track.confirmed;

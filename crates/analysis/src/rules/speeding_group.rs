@@ -15,6 +15,7 @@ use base::detection::Label;
 use base::geometry::Point;
 use base::ground::Ground;
 use base::ids::TrackId;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::track::{PathPoint, Track};
 
@@ -163,7 +164,7 @@ impl Watch {
                 let at = fast.speed.at;
                 (fast.speed, fast.track) = (Speed { at, ..speed }, track.clone());
             } else if distances::seconds(view.at.since(speed.at)) <= seconds_window
-                && view.finding(index, notes, String::new).is_some()
+                && view.finding(index, notes, Default::default).is_some()
             {
                 self.fast.push_back(Fast { track: track.clone(), speed, told: false });
             }
@@ -195,7 +196,9 @@ impl Watch {
     }
 
     fn finding(&self, view: &RuleInput, group: &[&Fast]) -> Finding {
-        let mut finding = Finding { why: self.why(group), ..Finding::default() };
+        let (why, reason) = self.why(group);
+        let reason = reason.at(view.place.name());
+        let mut finding = Finding { why, reason, ..Finding::default() };
         for member in group {
             match view.tracks.iter().position(|track| track.id == member.track.id && track.confirmed) {
                 Some(index) if view.wants(&view.tracks[index]) => finding.subjects.push(index),
@@ -205,17 +208,25 @@ impl Watch {
         finding
     }
 
-    fn why(&self, group: &[&Fast]) -> String {
+    fn why(&self, group: &[&Fast]) -> (String, Reason) {
         let Params { count_min, seconds_window, kmh_min } = self.params;
         let speeds = group.iter().map(|fast| fast.speed.kmh);
         let (slowest, fastest) =
             speeds.fold((f32::INFINITY, 0.0f32), |(least, most), kmh| (least.min(kmh), most.max(kmh)));
         let who = plural(group.iter().map(|fast| &fast.track));
-        format!(
+        let why = format!(
             "{} {who} at about {slowest:.0} to {fastest:.0} km/h within {seconds_window:.0} s ({count_min} at \
              {kmh_min:.0} km/h needed), measured on the picture: a hint, not proof",
             group.len()
-        )
+        );
+        let reason = Reason::new(Code::SpeedingGroup)
+            .with("count", group.len() as f32)
+            .with("count_needed", count_min as f32)
+            .with("kmh", slowest)
+            .with("kmh_highest", fastest)
+            .with("kmh_needed", kmh_min)
+            .with("seconds", seconds_window);
+        (why, reason)
     }
 }
 

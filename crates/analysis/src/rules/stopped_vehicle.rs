@@ -10,6 +10,7 @@ use super::track_state::{Sighting, TrackStates};
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
 use super::thresholds::stopped_vehicle::*;
 use base::detection::Label;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::track::Track;
 
@@ -133,7 +134,10 @@ impl Condition for Watch {
                 notes.say(track, || format!("{}, in a jam {seconds:.0} s ago", numbers()));
                 continue;
             }
-            let finding = view.finding(index, notes, || format!("{} {}", track.label, numbers()));
+            let finding = view.finding(index, notes, || {
+                let reason = Reason::new(Code::Stopped).at(view.place.name());
+                (format!("{} {}", track.label, numbers()), reason.for_seconds(seconds, seconds_min))
+            });
             if let Some(stop) = self.stands.get_mut(track.id).filter(|_| finding.is_some()) {
                 stop.told = true;
             }

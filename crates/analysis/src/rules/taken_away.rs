@@ -16,6 +16,7 @@ use super::thresholds::taken_away::*;
 use base::detection::Label;
 use base::geometry::{Point, Rect};
 use base::ids::TrackId;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::track::{PathPoint, Track};
 
@@ -264,14 +265,17 @@ impl Leaving {
         Self { spot, rect, label: track.label, track: track.clone(), at, empty_since: at, as_another }
     }
 
-    fn why(&self, view: &RuleInput, stood_seconds_min: f32) -> String {
-        let how = if self.as_another {
-            "is gone, and one that began beside its place went off"
+    fn why(&self, view: &RuleInput, stood_seconds_min: f32) -> (String, Reason) {
+        let (how, code) = if self.as_another {
+            ("is gone, and one that began beside its place went off", Code::GoneAsAnother)
         } else {
-            "was taken away"
+            ("was taken away", Code::TakenAway)
         };
         let (label, place, seconds) = (self.label, view.place.phrase(), self.spot.seconds());
-        format!("{label} that had stood {place} for {seconds:.0} s ({stood_seconds_min:.0} s needed) {how}")
+        let why = format!(
+            "{label} that had stood {place} for {seconds:.0} s ({stood_seconds_min:.0} s needed) {how}"
+        );
+        (why, Reason::new(code).at(view.place.name()).for_seconds(seconds, stood_seconds_min))
     }
 }
 
@@ -307,13 +311,13 @@ impl Condition for Watch {
                 waiting.push_back(leaving);
                 continue;
             }
-            let why = leaving.why(view, self.params.stood_seconds_min);
+            let (why, reason) = leaving.why(view, self.params.stood_seconds_min);
             let here = view.tracks.iter().position(|track: &Track| {
                 track.id == leaving.track.id && track.confirmed && view.wants(track)
             });
             findings.push(match here {
-                Some(index) => Finding { subjects: vec![index], gone: Vec::new(), why },
-                None => Finding { subjects: Vec::new(), gone: vec![leaving.track], why },
+                Some(index) => Finding { subjects: vec![index], gone: Vec::new(), why, reason },
+                None => Finding { subjects: Vec::new(), gone: vec![leaving.track], why, reason },
             });
         }
         self.pending = waiting;

@@ -7,6 +7,7 @@ use super::track_state::TrackStates;
 use super::{AreaNeed, Condition, Ending, Finding, Needs, Notes, RuleArea, RuleInput};
 use super::thresholds::tripwire::*;
 use base::geometry::{Point, Side, crossing};
+use base::reason::{Code, Reason};
 use base::track::{PathPoint, Track};
 use base::zone::Tripwire;
 
@@ -160,10 +161,11 @@ fn across(line: &Tripwire, point: Point) -> f32 {
     cross / dx.hypot(dy).max(f32::MIN_POSITIVE)
 }
 
-fn why(track: &Track, line: &Tripwire, arrives: Side) -> String {
-    let way = match arrives {
-        Side::Right => "from left to right",
-        Side::Left => "from right to left",
+fn why(track: &Track, line: &Tripwire, arrives: Side) -> (String, Reason) {
+    let (way, code) = match arrives {
+        Side::Right => ("from left to right", Code::CrossedToRight),
+        Side::Left => ("from right to left", Code::CrossedToLeft),
     };
-    format!("{} (score {:.2}) crossed \"{}\" {way}", track.label, track.score, line.name)
+    let why = format!("{} (score {:.2}) crossed \"{}\" {way}", track.label, track.score, line.name);
+    (why, Reason::new(code).at(Some(&line.name)).with("score", track.score))
 }

@@ -9,6 +9,7 @@ use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
 use super::thresholds::wrong_way::*;
 use base::detection::Label;
 use base::geometry::Point;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::track::PathPoint;
 
@@ -203,6 +204,15 @@ impl Params {
             && against.steps.are_its_own()
     }
 
+    fn reason(&self, against: &Against) -> Reason {
+        Reason::new(Code::WrongWay)
+            .for_seconds(against.seconds, self.seconds_min)
+            .with("lengths", against.lengths)
+            .with("lengths_needed", self.lengths_min)
+            .with("degrees", against.degrees)
+            .with("degrees_needed", self.angle_degrees_min)
+    }
+
     fn numbers(&self, against: &Against) -> String {
         let Against { lengths, seconds, degrees, .. } = against;
         format!(
@@ -237,7 +247,8 @@ impl Condition for Watch {
             }
             if let Some(against) = way.against {
                 let finding = view.finding(index, notes, || {
-                    format!("{} {} {}", track.label, view.place.phrase(), params.numbers(&against))
+                    let why = format!("{} {} {}", track.label, view.place.phrase(), params.numbers(&against));
+                    (why, params.reason(&against).at(view.place.name()))
                 });
                 way.told = finding.is_some() || track.confirmed;
                 findings.extend(finding);

@@ -3,7 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use base::picture::{Colour, Picture, PixelFormat};
+use base::picture::{Colour, PixelFormat};
 
 const EPOCH: Epoch = Epoch(1);
 
@@ -429,11 +429,11 @@ fn who_passes_in_front_is_told_by_colours() {
     let of = |luma: u8, chroma: u8| {
         let samples = [vec![luma; 64 * 36], vec![chroma; 64 * 36 / 2]].concat();
         let picture = Picture::new(64, 36, PixelFormat::I420, Colour::default(), samples).unwrap();
-        Appearance::of(&picture, &WHOLE)
+        Surroundings::of(&picture, &Scenery::default(), &WHOLE)
     };
     let (dark, light) = (of(60, 170), of(200, 90));
     // Left and right one at the end.
-    let play = |before: &[Appearance], after: &[Appearance]| {
+    let play = |before: &[Surroundings], after: &[Surroundings]| {
         let mut tracker = Tracker::new(Settings::default());
         let boxes = [0.49, 0.51].map(|x| seen(Label::Person, 0.9, upright(x, 0.5)));
         for i in 0..5 {

@@ -23,6 +23,7 @@ use crate::presentation::{Language, Presentation};
 use crate::settings::{DEFAULT_PATH, Written};
 use crate::storage::NewAccess;
 use base::clock;
+use base::language::TIMEZONE;
 use program::{FOUND, end_at_a_closed_pipe, exit_code, print_table, start_log, time, who};
 
 /// Receives the alerts of a ward's boxes, keeps them, and shows them.
@@ -118,7 +119,7 @@ impl ConfigArgs {
 struct ShowingArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// The language: vi or en [default: as the configuration or LANG says]
+    /// The language: vi or en [default: as the configuration says, or else vi]
     #[arg(long, value_name = "LANGUAGE")]
     lang: Option<Language>,
 }
@@ -127,18 +128,13 @@ impl ShowingArgs {
     /// Opens the database, with the format in which to show it.
     fn open(&self, colours: bool) -> anyhow::Result<(Storage, Presentation)> {
         let showing = self.config.written()?.showing()?;
-        let language = self.lang.or(showing.language).unwrap_or_else(language_of_the_locale);
-        let timezone = showing.timezone.unwrap_or_else(TimeZone::system);
+        let language = self.lang.or(showing.language).unwrap_or_default();
+        // A machine without time zones has its own one.
+        let ward = || TimeZone::get(TIMEZONE).unwrap_or_else(|_| TimeZone::system());
+        let timezone = showing.timezone.unwrap_or_else(ward);
         let storage = Storage::open_beside(&showing.database)?;
         Ok((storage, Presentation { language, timezone, colours }))
     }
-}
-
-/// Language of the environment.
-pub fn language_of_the_locale() -> Language {
-    let names = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|key| std::env::var(key).ok());
-    let set = names.into_iter().find(|name| !name.is_empty());
-    Language::of_locale(&set.unwrap_or_default())
 }
 
 /// An access to a thumbnail, now, by the user of this process.

@@ -71,11 +71,15 @@ impl Tail<'_> {
         match entry {
             Entry::Notice(notice) if self.args.json => {
                 let who = notice.sender.as_ref();
+                // Troubles are stored as JSON.
+                let troubles =
+                    notice.detail.as_ref().filter(|_| ["trouble", "well"].contains(&notice.kind.as_str()));
+                let troubles = troubles.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
                 println!(
                     "{}",
                     serde_json::json!({
                         "notice": notice.kind, "at": notice.at, "ward": who.map(|who| &who.ward),
-                        "box": who.map(|who| &who.box_id), "detail": notice.detail,
+                        "box": who.map(|who| &who.box_id), "detail": notice.detail, "troubles": troubles,
                     })
                 );
             }

@@ -7,6 +7,7 @@
 
 mod accesses;
 mod error;
+mod health;
 mod lost;
 mod reading;
 mod runs;
@@ -32,7 +33,7 @@ pub use writing::{Batch, Notice, NoticeKind, REFUSED_MAX, Taken};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Steps from one version to the next; `user_version` counts those that were taken. Never changed once released.
-const STEPS: &[&str] = &[include_str!("schema.sql")];
+const STEPS: &[&str] = &[include_str!("schema.sql"), include_str!("health.sql")];
 
 /// A connection to the database.
 #[derive(Debug)]
@@ -75,7 +76,7 @@ impl Storage {
     /// Opens an existing database: to read it, to log accesses, to settle outboxes.
     ///
     /// # Errors
-    /// There is none; a newer wardpost made it.
+    /// There is none; a newer wardpost made it, or an older one that nobody has restarted yet.
     pub fn open_beside(path: &Path) -> Result<Self, StorageError> {
         if !path.exists() {
             return Err(StorageError::Missing { path: path.to_owned() });
@@ -83,6 +84,7 @@ impl Storage {
         let storage = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         match storage.version()? {
             0 => Err(StorageError::Missing { path: path.to_owned() }),
+            version if version < STEPS.len() => Err(StorageError::Older { path: path.to_owned() }),
             _ => Ok(storage),
         }
     }
@@ -229,6 +231,21 @@ mod tests {
         let error = Storage::open(&path).unwrap_err();
         assert!(error.to_string().contains("install a newer wardpost"), "{error}");
         assert_eq!(error.kind(), base::fault::ErrorKind::Config);
+    }
+
+    #[test]
+    fn a_database_of_an_older_wardpost_is_brought_up_to_date_by_serve() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("post.sqlite");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(STEPS[0]).unwrap();
+        old.execute("INSERT INTO box (ward, id, duplicates) VALUES ('ben-nghe', 'box-1', 7)", []).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        let error = Storage::open_beside(&path).unwrap_err();
+        assert!(error.to_string().contains("restart `wardpost serve`"), "{error}");
+        let boxes = Storage::open(&path).unwrap().boxes().unwrap();
+        assert_eq!((boxes.len(), boxes[0].duplicates, boxes[0].health.len()), (1, 7, 0));
+        Storage::open_beside(&path).unwrap();
     }
 
     #[test]

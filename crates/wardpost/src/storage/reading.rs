@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::runs::{Runs, between};
 use super::{Storage, StorageError, sql};
 use crate::arrival::Sender;
+use crate::health::Standing;
 use crate::presence::Reported;
 use base::ack::Gap;
 use base::alert::Alert;
@@ -14,6 +15,7 @@ use base::event::Severity;
 use base::ids::{AlertId, BoxId, CameraId, OutboxId};
 use base::status::Status;
 use base::time::WallTime;
+use base::vitals::Vitals;
 
 /// Selection of alerts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,7 +64,7 @@ pub struct StoredNotice {
     pub number: u64,
     /// Time at which it was found, on the post's clock.
     pub at: WallTime,
-    /// `here`, `offline`, `silent`, `twins`, of a box; `link-lost`, `link-back`, of the post.
+    /// `here`, `offline`, `silent`, `twins`, `trouble`, `well`, of a box; `link-lost`, `link-back`, of the post.
     pub kind: String,
     /// The box it is about.
     pub sender: Option<Sender>,
@@ -111,6 +113,10 @@ pub struct BoxState {
     pub reported_at: Option<WallTime>,
     /// Its last status.
     pub status: Option<Status>,
+    /// Its last vitals.
+    pub vitals: Option<Vitals>,
+    /// Its troubles, as the receiver found them.
+    pub health: Vec<Standing>,
     /// Stored numbers of its present outbox.
     pub numbers: Numbers,
     /// Number of its stored alert messages.
@@ -285,7 +291,8 @@ impl Storage {
                 "SELECT ward, id, outbox, heard_us, reported, reported_us, status, duplicates, conflicts, refused,
                         (SELECT count(*) FROM alert a WHERE a.ward = b.ward AND a.box = b.id),
                         (SELECT max(received_us) FROM alert a WHERE a.ward = b.ward AND a.box = b.id),
-                        (SELECT max(at_us) FROM notice n WHERE n.ward = b.ward AND n.box = b.id AND n.kind = 'twins')
+                        (SELECT max(at_us) FROM notice n WHERE n.ward = b.ward AND n.box = b.id AND n.kind = 'twins'),
+                        vitals, health
                  FROM box b ORDER BY ward, id",
             )
             .map_err(&failed)?;
@@ -389,6 +396,8 @@ impl Storage {
             reported_at: row.reported_us.map(WallTime::from_micros),
             // One that does not read was written by another version.
             status: row.status.and_then(|status| serde_json::from_str(&status).ok()),
+            vitals: row.vitals.and_then(|vitals| serde_json::from_str(&vitals).ok()),
+            health: row.health.and_then(|health| serde_json::from_str(&health).ok()).unwrap_or_default(),
             numbers,
             alerts: row.alerts,
             alert_at: row.alert_us.map(WallTime::from_micros),
@@ -452,6 +461,8 @@ struct BoxRow {
     alerts: u64,
     alert_us: Option<i64>,
     twins_us: Option<i64>,
+    vitals: Option<String>,
+    health: Option<String>,
 }
 
 fn box_row(row: &Row<'_>) -> rusqlite::Result<BoxRow> {
@@ -468,5 +479,7 @@ fn box_row(row: &Row<'_>) -> rusqlite::Result<BoxRow> {
         alerts: count(10)?,
         alert_us: row.get(11)?,
         twins_us: row.get(12)?,
+        vitals: row.get(13)?,
+        health: row.get(14)?,
     })
 }

@@ -24,6 +24,7 @@ pub fn alert(box_id: &str, seq: u64) -> Alert {
         "severity": "warning", "opened_at": "2026-05-01T22:14:03.120Z", "clock": "synced",
         "subjects": [{ "track": 4, "label": "two-wheeler", "score": 0.9, "box": [0.1, 0.2, 0.3, 0.4], "path": [] }],
         "count": 1, "zone": "yard", "why": "two-wheeler in \"yard\" for 2.4 s (2.0 s needed)",
+        "reason": { "code": "in-zone", "place": "Sân", "numbers": { "seconds": 2.4, "seconds_needed": 2.0 } },
         "model": { "name": "street-nano" },
         "clip": { "ref": "clip-1", "starts_at": "2026-05-01T22:13:58.120Z" },
         "thumbnail": "/9j/",

@@ -50,7 +50,7 @@ fn numbers_of_subjects_have_four_places() {
 /// A message without its picture is small, also at the end of a long event.
 #[test]
 fn the_subjects_of_a_message_share_its_path_points() {
-    for (count, points_max, bytes_max) in [(1, 32, 900), (4, 34, 1_200), (10, 22, 1_600), (16, 32, 2_300)] {
+    for (count, points_max, bytes_max) in [(1, 32, 1_000), (4, 34, 1_300), (10, 22, 1_700), (16, 32, 2_400)] {
         let mut street = Street::new(intrusion());
         let walk = |t: f32| (0..count).map(|id| (id, 0.6 + 0.011_13 * t + 0.001 * id as f32)).collect();
         let mut events = street.walk(0.0, 30.0, walk);

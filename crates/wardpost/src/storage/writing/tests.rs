@@ -20,7 +20,7 @@ fn open() -> (Storage, TempDir) {
 }
 
 fn batch(alerts: &[Alert]) -> Batch {
-    Batch { arrivals: alerts.iter().map(arrival).collect(), notices: Vec::new() }
+    Batch { arrivals: alerts.iter().map(arrival).collect(), ..Batch::default() }
 }
 
 fn shown(storage: &Storage) -> Vec<(AlertId, u64)> {
@@ -149,7 +149,7 @@ fn a_picture_that_comes_after_the_number_is_no_repetition_either() {
 fn abandoning(outbox: OutboxId, gaps: &[(u64, u64)]) -> Batch {
     let abandoned = gaps.iter().map(|(first, last)| Gap { first: *first, last: *last }).collect();
     let outbox = OutboxStatus { id: outbox, abandoned, thumbnails_shed: 0 };
-    Batch { arrivals: vec![status("box-1", Some(outbox))], notices: Vec::new() }
+    Batch { arrivals: vec![status("box-1", Some(outbox))], ..Batch::default() }
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn the_refused_are_bounded_and_counted_to_their_box() {
         })
     };
     let arrivals = (0..1010).map(garbage).collect();
-    let taken = storage.take(&Batch { arrivals, notices: Vec::new() }).unwrap();
+    let taken = storage.take(&Batch { arrivals, ..Batch::default() }).unwrap();
     assert_eq!(taken, Taken::default());
     assert_eq!(storage.refused().unwrap().0, 1000);
     assert_eq!(storage.boxes().unwrap()[0].refused, 1010);
