@@ -69,15 +69,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// The alerts, newest first.
 fn alerts(catalogue: &Catalogue, filters: &[ClipFilter], args: &Args) -> anyhow::Result<Vec<ClipEntry>> {
     if let Some(alert) = args.alert {
-        // Fails with the reason where there is no such alert.
-        catalogue.span(alert)?;
+        let mut entries = vec![catalogue.entry(alert)?];
+        entries.retain(|entry| args.camera.is_empty() || args.camera.contains(&entry.camera));
+        return Ok(entries);
     }
-    let limit = args.alert.map_or(args.limit, |_| None);
     let mut entries = Vec::new();
     for filter in filters {
-        entries.extend(catalogue.clips(&ClipFilter { limit, ..filter.clone() })?);
+        entries.extend(catalogue.clips(filter)?);
     }
-    entries.retain(|entry| args.alert.is_none_or(|alert| entry.alert == alert));
     entries.sort_by_key(|entry| std::cmp::Reverse((entry.opened_at, entry.alert)));
     entries.truncate(args.limit.unwrap_or(usize::MAX));
     Ok(entries)

@@ -8,6 +8,8 @@
 mod error;
 mod looks;
 mod lost;
+#[cfg(test)]
+mod plans;
 mod reading;
 mod runs;
 #[cfg(test)]

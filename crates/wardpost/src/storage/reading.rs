@@ -156,13 +156,15 @@ impl Storage {
     /// The database cannot be read.
     pub fn alerts(&self, filter: &Filter) -> Result<Vec<StoredAlert>, StorageError> {
         let order = if filter.after_number.is_some() { "ASC" } else { "DESC" };
+        // Without this the index of ids would not be used.
+        let id = if filter.id.is_some() { "id = ?4" } else { "?4 IS NULL" };
         let text = format!(
             "SELECT number, ward, box, outbox, seq, received_us, repeats, message,
                     (SELECT t.alert FROM thumbnail t JOIN alert o ON o.number = t.alert
                      WHERE o.id = a.id AND o.ward = a.ward AND o.box = a.box LIMIT 1)
              FROM alert a
              WHERE number > ?1
-               AND (?2 IS NULL OR box = ?2) AND (?3 IS NULL OR camera = ?3) AND (?4 IS NULL OR id = ?4)
+               AND (?2 IS NULL OR box = ?2) AND (?3 IS NULL OR camera = ?3) AND {id}
                AND (?5 IS NULL OR received_us >= ?5) AND instr(?6, ' ' || severity || ' ') > 0
                AND NOT (?7 AND phase = 'opened' AND EXISTS (SELECT 1 FROM alert c WHERE c.id = a.id
                         AND c.phase = 'closed' AND c.ward = a.ward AND c.box = a.box))
@@ -282,11 +284,13 @@ impl Storage {
         let mut select = self
             .connection
             .prepare_cached(
-                "SELECT ward, id, outbox, heard_us, reported, reported_us, status, duplicates, conflicts, refused,
+                "SELECT b.ward, id, outbox, heard_us, reported, reported_us, status, duplicates, conflicts, refused,
                         (SELECT count(*) FROM alert a WHERE a.ward = b.ward AND a.box = b.id),
                         (SELECT max(received_us) FROM alert a WHERE a.ward = b.ward AND a.box = b.id),
-                        (SELECT max(at_us) FROM notice n WHERE n.ward = b.ward AND n.box = b.id AND n.kind = 'twins')
-                 FROM box b ORDER BY ward, id",
+                        twins.at_us
+                 FROM box b LEFT JOIN (SELECT ward, box, max(at_us) AS at_us FROM notice WHERE kind = 'twins'
+                                       GROUP BY ward, box) twins ON twins.ward = b.ward AND twins.box = b.id
+                 ORDER BY b.ward, b.id",
             )
             .map_err(&failed)?;
         let rows = select.query_map([], box_row).map_err(&failed)?;
