@@ -23,6 +23,8 @@ use crate::presentation::{Language, Presentation};
 use crate::settings::{DEFAULT_PATH, Written};
 use crate::storage::Look;
 use base::clock;
+use base::ids::AlertId;
+use program::id::{IdPrefix, LISTED_MAX};
 use program::{FOUND, end_at_a_closed_pipe, exit_code, print_table, start_log, time, who};
 
 /// Receives the alerts of a ward's boxes, keeps them, and shows them.
@@ -139,6 +141,18 @@ pub fn language_of_the_locale() -> Language {
     let names = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|key| std::env::var(key).ok());
     let set = names.into_iter().find(|name| !name.is_empty());
     Language::of_locale(&set.unwrap_or_default())
+}
+
+/// The alert whose id begins as it is written.
+fn alert(storage: &Storage, presentation: &Presentation, written: &IdPrefix) -> anyhow::Result<AlertId> {
+    if let Some(alert) = written.whole() {
+        return Ok(alert);
+    }
+    let mut found = Vec::new();
+    for (alert, newest) in storage.alerts_beginning(written.as_str(), LISTED_MAX + 1)? {
+        found.push((alert, presentation.list_row(&newest)[..4].join("  ")));
+    }
+    written.only("alert", &found)
 }
 
 /// An access to a thumbnail, now, by the user of this process.

@@ -41,6 +41,8 @@ fn statements(storage: &mut Storage) -> BTreeSet<String> {
     for filter in filters {
         storage.alerts(&filter).unwrap();
     }
+    storage.alerts_beginning("01", 10).unwrap();
+    storage.outboxes(&sender("box-1")).unwrap();
     storage.notices(0, 10).unwrap();
     storage.late_thumbnails(0, 10).unwrap();
     storage.last_late_thumbnail().unwrap();
@@ -50,7 +52,6 @@ fn statements(storage: &mut Storage) -> BTreeSet<String> {
     storage.refused().unwrap();
     storage.accesses().unwrap();
     storage.settlements(0).unwrap();
-    storage.has_outbox(&sender("box-1"), one.outbox).unwrap();
     storage.acks().unwrap();
     let run = run.lock().unwrap().clone();
     run.into_iter().filter(|sql| sql.contains("SELECT")).collect()

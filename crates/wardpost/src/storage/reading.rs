@@ -62,7 +62,7 @@ pub struct StoredNotice {
     pub number: u64,
     /// Time at which it was found, on the post's clock.
     pub at: WallTime,
-    /// `here`, `offline`, `silent`, `twins`, of a box; `link-lost`, `link-back`, of the post.
+    /// `here`, `offline`, `silent`, `twins`, `access-log`, of a box; `link-lost`, `link-back`, of the post.
     pub kind: String,
     /// The box it is about.
     pub sender: Option<Sender>,
@@ -192,6 +192,45 @@ impl Storage {
             alerts.reverse();
         }
         Ok(alerts)
+    }
+
+    /// Alerts whose id, in lower case with hyphens, begins with `beginning`, each with its newest message; at most `limit`.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn alerts_beginning(
+        &self,
+        beginning: &str,
+        limit: usize,
+    ) -> Result<Vec<(AlertId, StoredAlert)>, StorageError> {
+        let failed = self.failed("read alerts of");
+        // No id has a letter behind f.
+        let text =
+            "SELECT DISTINCT id FROM alert WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY id DESC LIMIT ?2";
+        let mut select = self.connection.prepare_cached(text).map_err(&failed)?;
+        let ids = select.query_map(params![beginning, sql(limit as u64)], |row| row.get::<_, String>(0));
+        let ids = ids.and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>).map_err(&failed)?;
+        let mut found = Vec::new();
+        for id in ids {
+            let id = id.parse().map_err(|error| self.damaged(format!("alert {id}: {error}")))?;
+            let newest = self.alerts(&Filter { id: Some(id), limit: Some(1), ..Filter::default() })?.pop();
+            found.extend(newest.map(|newest| (id, newest)));
+        }
+        Ok(found)
+    }
+
+    /// The outboxes of a box of which any number is stored or lost.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn outboxes(&self, sender: &Sender) -> Result<Vec<OutboxId>, StorageError> {
+        let failed = self.failed("read the numbers of");
+        let text = "SELECT DISTINCT outbox FROM run WHERE ward = ?1 AND box = ?2";
+        let mut select = self.connection.prepare_cached(text).map_err(&failed)?;
+        let of = params![sender.ward.as_str(), sender.box_id.as_str()];
+        let outboxes = select.query_map(of, |row| row.get::<_, String>(0));
+        let outboxes = outboxes.and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>).map_err(&failed)?;
+        outboxes.iter().map(|outbox| self.outbox(outbox)).collect()
     }
 
     /// Notices after the one with this number, in order; at most `limit`, the last ones.

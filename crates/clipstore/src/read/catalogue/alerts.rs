@@ -85,6 +85,14 @@ impl Catalogue {
         self.entries(&sql, [alert.to_string()])?.pop().ok_or(StoreError::NoSuchAlert(alert))
     }
 
+    /// Alerts whose id, in lower case with hyphens, begins with `beginning`, youngest first; at most `limit`. With the
+    /// footage that exists of them.
+    pub fn entries_beginning(&self, beginning: &str, limit: usize) -> Result<Vec<ClipEntry>, StoreError> {
+        // No id has a letter behind f.
+        let sql = format!("{EVENT} WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY id DESC LIMIT ?2");
+        self.entries(&sql, params![beginning, i64::try_from(limit).unwrap_or(i64::MAX)])
+    }
+
     /// The events of a statement, in its order, with their footage.
     fn entries(&self, sql: &str, params: impl Params) -> Result<Vec<ClipEntry>, StoreError> {
         let mut names = Names::default();

@@ -154,6 +154,42 @@ impl Catalogue {
         Ok(holes)
     }
 
+    /// Bytes of all footage.
+    pub fn footage_bytes(&self) -> Result<u64, StoreError> {
+        const BYTES: &str = "SELECT coalesce(sum(bytes), 0) FROM segment";
+        Ok(self.rows("read the segments", BYTES, [], |row| row.get(0).map(unsigned))?.pop().unwrap_or(0))
+    }
+
+    /// Rate of a camera's youngest footage, about a day of it; `None` without footage.
+    pub fn bytes_per_second(&self, camera: &CameraId) -> Result<Option<f64>, StoreError> {
+        const RATE: &str = "
+            SELECT sum(bytes) * 1e6 / sum(ends_wall_us - starts_wall_us) FROM (
+                SELECT bytes, starts_wall_us, ends_wall_us FROM segment
+                WHERE camera = ?1 AND ends_wall_us > starts_wall_us ORDER BY starts_wall_us DESC LIMIT 1440)";
+        Ok(self.rows("read the segments", RATE, [camera.as_str()], |row| row.get(0))?.pop().flatten())
+    }
+
+    /// End of the last footage of a camera before a span, and start of the first after it.
+    pub fn nearest(
+        &self,
+        camera: &CameraId,
+        from: WallTime,
+        to: WallTime,
+    ) -> Result<(Option<WallTime>, Option<WallTime>), StoreError> {
+        const BEFORE: &str = "SELECT ends_wall_us FROM segment WHERE camera = ?1 AND starts_wall_us < ?2
+                              ORDER BY starts_wall_us DESC LIMIT 1";
+        const AFTER: &str = "SELECT starts_wall_us FROM segment WHERE camera = ?1 AND starts_wall_us >= ?2
+                             ORDER BY starts_wall_us LIMIT 1";
+        let one = |sql: &str, at: WallTime| {
+            let found =
+                self.rows("read the segments", sql, params![camera.as_str(), at.as_micros()], |row| {
+                    row.get(0).map(WallTime::from_micros)
+                });
+            Ok::<_, StoreError>(found?.pop())
+        };
+        Ok((one(BEFORE, from)?, one(AFTER, to)?))
+    }
+
     /// The fragments of a camera that overlap `from..to`, in their segments, oldest first; with those before them that
     /// they need to be decoded.
     pub(crate) fn fragments(
