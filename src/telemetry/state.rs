@@ -231,6 +231,7 @@ pub(crate) mod tests {
                 },
                 throttle: 1.0,
                 cameras: Vec::new(),
+                access_log: None,
             }),
             broker: BrokerState {
                 address: "post.example:8883".to_owned(),

@@ -21,8 +21,9 @@ use base::ids::{BoxId, CameraId, WardId};
 use base::progress::{self, WORK_MAX};
 use base::status::StreamState;
 use base::time::Monotonic;
-use base::vitals::{CameraVitals, DiskVitals, MemoryVitals, SCHEMA, Vitals};
+use base::vitals::{AccessLogVitals, CameraVitals, DiskVitals, MemoryVitals, SCHEMA, Vitals};
 use clipstore::Store;
+use clipstore::access::{LogEnd, LogEndReader};
 use program::service;
 use wardlink::{Publisher, StatusSource as _};
 
@@ -50,6 +51,7 @@ struct Sampler {
     last: (Monotonic, BTreeMap<CameraId, Count>),
     broker: String,
     registry: Arc<StatusRegistry>,
+    access_log: LogEndReader,
     /// The vitals last sent to the post.
     vitals: Option<Vitals>,
     /// Reason why the state could not be written, as it was logged.
@@ -77,6 +79,7 @@ impl Telemetry {
             last: (clock::monotonic(), BTreeMap::new()),
             broker: format!("{}:{}", settings.broker.host, settings.broker.port),
             registry,
+            access_log: LogEndReader::new(&settings.store.directory),
             vitals: None,
             trouble: None,
         };
@@ -147,6 +150,11 @@ impl Sampler {
             memory: memory(),
             throttle,
             cameras: self.last.1.iter().map(camera).collect(),
+            access_log: self
+                .access_log
+                .read()
+                .ok()
+                .map(|LogEnd { lines, sha256 }| AccessLogVitals { lines, sha256 }),
         }
     }
 

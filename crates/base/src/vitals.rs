@@ -34,6 +34,18 @@ pub struct Vitals {
     pub throttle: f64,
     /// The cameras that are looked at.
     pub cameras: Vec<CameraVitals>,
+    /// The log of who viewed footage; absent where it cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_log: Option<AccessLogVitals>,
+}
+
+/// The end of the access log. A log that becomes shorter, or other at the same length, was cut or changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct AccessLogVitals {
+    /// Number of its lines.
+    pub lines: u64,
+    /// sha256 of its last line in hexadecimal; empty without lines.
+    pub sha256: String,
 }
 
 /// Where footage is kept.

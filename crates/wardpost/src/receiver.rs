@@ -359,7 +359,7 @@ impl Link {
         let arrival = Arrival::read(message);
         let sign = match &arrival.content {
             Content::Alert(_) => Some(Sign::Alert),
-            Content::Vitals => Some(Sign::Vitals),
+            Content::Vitals(_) => Some(Sign::Vitals),
             Content::Status(status) => {
                 Some(Sign::Status { presence: status.presence, retained: arrival.retained })
             }

@@ -109,3 +109,11 @@ CREATE TABLE outbox_identity (
     since INTEGER NOT NULL,                 -- what was given up to here was sent under another id, or under none
     thumbnails_shed INTEGER NOT NULL DEFAULT 0 -- how many messages lost their picture, since the outbox was full
 ) STRICT;
+
+-- The access log as it was when its last line was written: a log that is shorter was cut. The commands that write the
+-- log write this row, behind the line. None before the first line that a program of this step writes.
+CREATE TABLE access_log (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    lines INTEGER NOT NULL,
+    sha256 TEXT NOT NULL                    -- of the last line, in hexadecimal
+) STRICT;

@@ -5,6 +5,7 @@
 //! SQLite in WAL mode with synchronous=FULL: a batch for which [`Storage::take`] has returned survives a power cut. Everything
 //! here blocks.
 
+mod access_log;
 mod error;
 mod looks;
 mod lost;
@@ -35,6 +36,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Steps from one version to the next; `user_version` counts those that were taken. Never changed once released.
 const STEPS: &[&str] = &[include_str!("schema.sql")];
+/// Tables that the version before neither knows nor needs: `user_version` stays, so that it can be installed again.
+const ADDED: &str = include_str!("added.sql");
 
 /// A connection to the database.
 #[derive(Debug)]
@@ -147,7 +150,7 @@ impl Storage {
             let failed = self.failed("bring up to date");
             take_step(&mut self.connection, number, step).map_err(failed)?;
         }
-        Ok(())
+        self.connection.execute_batch(ADDED).map_err(self.failed("bring up to date"))
     }
 
     fn failed(&self, action: &'static str) -> impl Fn(rusqlite::Error) -> StorageError + use<> {

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Transaction, Transact
 use serde_json::Value;
 
 use super::runs::Runs;
-use super::{Storage, StorageError, lost, runs, sql};
+use super::{Storage, StorageError, access_log, lost, runs, sql};
 use crate::arrival::{Arrival, ArrivedAlert, Content, Refused, Sender};
 use crate::presence::Reported;
 use base::ack::{Ack, Gap};
@@ -57,6 +57,8 @@ pub enum NoticeKind {
     Box(Sender, Reported),
     /// Two boxes use one name.
     Twins(Sender),
+    /// A box's access log became shorter, or other at the same length.
+    AccessLog(Sender),
     /// The post has lost the broker: nothing arrives.
     LinkLost,
     /// It is connected again.
@@ -144,7 +146,16 @@ fn take(connection: &mut Connection, batch: &Batch) -> Result<Taken> {
                     touched.push((sender.clone(), outbox.id));
                 }
             }
-            Content::Vitals | Content::Refused(_) => {}
+            Content::Vitals(vitals) => {
+                let access_log = vitals.access_log.as_ref();
+                let detail = access_log.map(|now| access_log::note(&transaction, sender, now, arrival.at));
+                if let Some(detail) = detail.transpose()?.flatten() {
+                    tracing::warn!("{sender}: its access log was cut or changed: {detail}");
+                    let kind = NoticeKind::AccessLog(sender.clone());
+                    put_notice(&transaction, &Notice { at: arrival.at, kind, detail: Some(detail) })?;
+                }
+            }
+            Content::Refused(_) => {}
         }
     }
     for notice in &batch.notices {
@@ -473,6 +484,7 @@ fn put_notice(transaction: &Transaction<'_>, notice: &Notice) -> Result<()> {
     let (kind, sender) = match &notice.kind {
         NoticeKind::Box(sender, reported) => (reported.as_str(), Some(sender)),
         NoticeKind::Twins(sender) => (TWINS, Some(sender)),
+        NoticeKind::AccessLog(sender) => ("access-log", Some(sender)),
         NoticeKind::LinkLost => ("link-lost", None),
         NoticeKind::LinkBack => ("link-back", None),
     };
