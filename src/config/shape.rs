@@ -24,8 +24,16 @@ pub(super) fn check(written: &mut Written) -> Value {
     Value::Object(root)
 }
 
-/// Removes null from the types and defaults of one schema.
+/// Removes null from the types, choices and defaults of one schema.
 fn without_null(schema: &mut schemars::Schema) {
+    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
+        choices.retain(|choice| choice["type"] != "null");
+        if let [Value::Object(only)] = choices.as_slice() {
+            let only = only.clone();
+            schema.remove("anyOf");
+            only.into_iter().for_each(|(key, value)| drop(schema.insert(key, value)));
+        }
+    }
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|kind| kind != "null");
         if let [only] = types.as_slice() {

@@ -429,7 +429,7 @@ fn the_good_one_becomes_settings() {
     let settings = Folder::with(GOOD).load().unwrap();
     assert_eq!((settings.ward.as_str(), settings.box_id.as_str()), ("ben-nghe", "box-1"));
     assert_eq!(settings.timezone.iana_name(), Some("Asia/Ho_Chi_Minh"));
-    assert_eq!(settings.store.clip_bytes_max, 100 << 30);
+    assert_eq!(settings.store.clip_bytes_max, clipstore::NO_LIMIT);
     assert!(settings.store.directory.ends_with("store") && settings.store.directory.is_absolute());
     assert_eq!((settings.broker.host.as_str(), settings.broker.port), ("127.0.0.1", 1883));
     assert_eq!(settings.broker.tls, None);
@@ -688,6 +688,7 @@ fn the_example_is_valid_as_shipped_and_with_everything_switched_on() {
     assert_eq!((shipped.timezone, shipped.broker.keep_alive), (all.timezone, all.broker.keep_alive));
     assert_eq!(all.store.camera_bytes_max.values().collect::<Vec<_>>(), [&(20 << 30)]);
     all.store.camera_bytes_max.clear();
+    assert_eq!(std::mem::replace(&mut all.store.clip_bytes_max, clipstore::NO_LIMIT), 100 << 30);
     assert_eq!(shipped.store, all.store);
     assert_eq!((shipped.detect.score_min, all.detect.score_min), (None, Some(0.25)));
     let mut gate = all.cameras.remove(0);
