@@ -5,6 +5,7 @@
 mod broker;
 mod cameras;
 mod disk;
+pub mod footage;
 mod network;
 
 use std::path::Path;
@@ -18,6 +19,7 @@ use crate::run::Surroundings;
 use crate::telemetry::state::{self, State};
 use base::clock::{self, Clock as _, SystemClock};
 use base::fault::chain;
+use base::ids::CameraId;
 use base::time::ClockState;
 
 /// Outcome of a check.
@@ -96,7 +98,8 @@ pub fn examine(config: &Path, surroundings: &Surroundings, patience: Duration, s
         Some(state) => cameras::as_reported(&settings, state, say),
         None => cameras::connect(&settings, surroundings, patience, say),
     };
-    disk::examine(&settings.store, cameras, bytes_per_second, say);
+    let cameras: Vec<CameraId> = settings.cameras.iter().map(|camera| camera.camera.id.clone()).collect();
+    disk::examine(&settings.store, &cameras, bytes_per_second, say);
     broker::examine(&settings.broker, running.as_ref(), say);
 }
 

@@ -140,7 +140,7 @@ fn the_good_one_becomes_settings() {
     let settings = Folder::with(GOOD).load().unwrap();
     assert_eq!((settings.ward.as_str(), settings.box_id.as_str()), ("ben-nghe", "box-1"));
     assert_eq!(settings.timezone.iana_name(), Some("Asia/Ho_Chi_Minh"));
-    assert_eq!(settings.store.clip_bytes_max, 100 << 30);
+    assert_eq!(settings.store.clip_bytes_max, clipstore::NO_LIMIT);
     assert!(settings.store.directory.ends_with("store") && settings.store.directory.is_absolute());
     assert_eq!((settings.broker.host.as_str(), settings.broker.port), ("127.0.0.1", 1883));
     assert_eq!(settings.broker.tls, None);

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
 
 pub mod config;
+pub mod id;
 pub mod service;
 pub mod time;
 

@@ -23,7 +23,9 @@ use crate::presentation::{Language, Presentation};
 use crate::settings::{DEFAULT_PATH, Written};
 use crate::storage::NewAccess;
 use base::clock;
+use base::ids::AlertId;
 use base::language::TIMEZONE;
+use program::id::{IdPrefix, LISTED_MAX};
 use program::{FOUND, end_at_a_closed_pipe, exit_code, print_table, start_log, time, who};
 
 /// Receives the alerts of a ward's boxes, keeps them, and shows them.
@@ -135,6 +137,18 @@ impl ShowingArgs {
         let storage = Storage::open_beside(&showing.database)?;
         Ok((storage, Presentation { language, timezone, colours }))
     }
+}
+
+/// The alert whose id begins as it is written.
+fn alert(storage: &Storage, presentation: &Presentation, written: &IdPrefix) -> anyhow::Result<AlertId> {
+    if let Some(alert) = written.whole() {
+        return Ok(alert);
+    }
+    let mut found = Vec::new();
+    for (alert, newest) in storage.alerts_beginning(written.as_str(), LISTED_MAX + 1)? {
+        found.push((alert, presentation.list_row(&newest)[..4].join("  ")));
+    }
+    written.only("alert", &found)
 }
 
 /// An access to a thumbnail, now, by the user of this process.

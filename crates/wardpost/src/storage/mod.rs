@@ -5,10 +5,13 @@
 //! SQLite in WAL mode with synchronous=FULL: a batch for which [`Storage::take`] has returned survives a power cut. Everything
 //! here blocks.
 
+mod access_log;
 mod accesses;
 mod error;
 mod health;
 mod lost;
+#[cfg(test)]
+mod plans;
 mod reading;
 mod runs;
 #[cfg(test)]
