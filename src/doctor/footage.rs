@@ -53,7 +53,13 @@ pub(super) fn existing(directory: &Path) -> PathBuf {
 /// An age for a person: hours below two days, then days.
 pub fn age_text(reach: &Reach) -> String {
     let hours = reach.age.as_secs_f64() / 3600.0;
-    if hours < 48.0 { format!("{hours:.0} hours") } else { format!("{:.0} days", hours / 24.0) }
+    if hours.round() as u64 == 1 {
+        "1 hour".to_owned()
+    } else if hours < 48.0 {
+        format!("{hours:.0} hours")
+    } else {
+        format!("{:.0} days", hours / 24.0)
+    }
 }
 
 #[cfg(test)]
