@@ -171,7 +171,7 @@ fn status_says_how_the_boxes_are() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(3), "number 1 is missing: {text}");
     let head: Vec<&str> = text.lines().take(3).collect();
-    assert_eq!(head, ["1 box, 1 with trouble", "", "ben-nghe/box-1  1 alerts are missing"]);
+    assert_eq!(head, ["1 box, 1 with trouble", "", "ben-nghe/box-1  1 alert is missing"]);
     let row: Vec<&str> =
         text.lines().nth(5).unwrap().split("  ").filter(|cell| !cell.is_empty()).map(str::trim).collect();
     assert_eq!(
