@@ -146,7 +146,11 @@ fn notices_and_holes_are_lines_of_their_own() {
     let cut = StoredNotice { kind: "access-log".into(), detail, ..silent.clone() };
     assert_eq!(
         presentation(Language::Vietnamese).notice(&cut),
-        "02/05/2026 05:14:03  --- thiết bị ben-nghe/box-1 có nhật ký truy cập video bị cắt bớt hoặc sửa đổi (it had 5 lines, and has 4) ---"
+        "02/05/2026 05:14:03  --- thiết bị ben-nghe/box-1 có nhật ký truy cập video bị cắt bớt hoặc sửa đổi ---"
+    );
+    assert_eq!(
+        presentation(Language::English).notice(&cut),
+        "2026-05-02 05:14:03  --- box ben-nghe/box-1 has an access log of footage that was cut or changed (it had 5 lines, and has 4) ---"
     );
     let lost = StoredNotice { kind: "link-lost".into(), sender: None, detail: None, ..silent };
     assert!(presentation(Language::Vietnamese).notice(&lost).contains("không nhận được cảnh báo"));
