@@ -34,6 +34,9 @@ _wardwatch() {
             wardwatch,model)
                 cmd="wardwatch__subcmd__model"
                 ;;
+            wardwatch,reload)
+                cmd="wardwatch__subcmd__reload"
+                ;;
             wardwatch,replay)
                 cmd="wardwatch__subcmd__replay"
                 ;;
@@ -95,7 +98,7 @@ _wardwatch() {
 
     case "${cmd}" in
         wardwatch)
-            opts="-h -V --help --version run check doctor status replay clips model store keygen completions"
+            opts="-h -V --help --version run check doctor reload status replay clips model store keygen completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -109,13 +112,17 @@ _wardwatch() {
             return 0
             ;;
         wardwatch__subcmd__check)
-            opts="-h --config --json --help"
+            opts="-h --config --user --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -355,7 +362,7 @@ _wardwatch() {
             return 0
             ;;
         wardwatch__subcmd__doctor)
-            opts="-h --config --runtime-directory --patience --json --help"
+            opts="-h --config --runtime-directory --user --patience --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -366,6 +373,10 @@ _wardwatch() {
                     return 0
                     ;;
                 --runtime-directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -560,6 +571,28 @@ _wardwatch() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wardwatch__subcmd__reload)
+            opts="-h --pid --runtime-directory --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --pid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --runtime-directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wardwatch__subcmd__replay)
             opts="-h --config --camera --model --score-min --fps --every-frame --starts-at --json --why-not --jpegs --sheet --page --truth --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -615,7 +648,7 @@ _wardwatch() {
             return 0
             ;;
         wardwatch__subcmd__run)
-            opts="-h --config --runtime-directory --help"
+            opts="-h --config --runtime-directory --stay-up --state-directory --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -626,6 +659,10 @@ _wardwatch() {
                     return 0
                     ;;
                 --runtime-directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-directory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

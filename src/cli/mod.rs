@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod keygen;
 mod model;
+mod reload;
 mod replay;
 mod run;
 mod session;
@@ -37,6 +38,8 @@ enum Command {
     Check(check::Args),
     /// Checks if this box is ready: configuration, model, cameras, disk, clock, broker.
     Doctor(doctor::Args),
+    /// Has the running box take up a changed configuration, and waits for the outcome.
+    Reload(reload::Args),
     /// Reports the state of the running box.
     Status(status::Args),
     /// Analyses a video file as fast as the machine can; prints JSON lines.
@@ -92,6 +95,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Reload(args) => reload::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Clips(args) => clips::run(&args),

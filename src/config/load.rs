@@ -1,29 +1,53 @@
 //! The way from the written values to the settings: reads, then checks part by part, and collects the problems.
 
-use std::path::Path;
-
 use super::file::File;
-use super::outside::Checker;
+use super::outside::{Checker, Outside};
 use super::problem::Problems;
-use super::settings::Settings;
+use super::settings::{Camera, Settings};
 use super::written::Written;
 use super::{broker, calendar, cameras, detector, rules, shape, store};
+use crate::infer;
+use analysis::rules::{RuleSettings, Schedule};
+use base::ids::{BoxId, WardId};
 
 /// File beside the store's own ones, with the topics of messages to Home Assistant.
 const TOPICS_FILE: &str = "home-assistant-topics";
 
-/// Reads and checks `path` and `conf.d/*.toml` beside it. Reads files, password files among them, and changes nothing:
-/// a caller that reloads keeps its settings until this returns `Ok`.
-///
-/// `credentials_directory` is the folder of the unit's credentials, set by systemd.
+/// The checked values; a missing one has a fault.
+pub(super) struct Checked {
+    pub(super) ward: Option<WardId>,
+    pub(super) box_id: Option<BoxId>,
+    pub(super) calendar: Option<Schedule>,
+    pub(super) store: Option<clipstore::Settings>,
+    pub(super) broker: Option<wardlink::Settings>,
+    pub(super) detect: Option<infer::Settings>,
+    pub(super) cameras: Vec<Camera>,
+    pub(super) rules: Vec<RuleSettings>,
+}
+
+/// Checks a configuration as it is written. Reads files, password files among them, and changes nothing: a caller that
+/// reloads keeps its settings until this returns `Ok`.
 ///
 /// # Errors
 /// All problems, at once.
-pub(super) fn load(path: &Path, credentials_directory: Option<&Path>) -> Result<Settings, Problems> {
-    let mut written = Written::read(path);
+pub(super) fn load(written: Written, outside: &Outside) -> Result<Settings, Problems> {
+    let (checked, problems) = check(written, outside);
+    match checked.and_then(Checked::whole) {
+        Some(settings) if problems.0.is_empty() => Ok(settings),
+        _ => {
+            debug_assert!(!problems.0.is_empty(), "what is missing from the settings has been noted");
+            Err(problems)
+        }
+    }
+}
+
+/// The values without a fault, and all problems.
+pub(super) fn check(mut written: Written, outside: &Outside) -> (Option<Checked>, Problems) {
     let root = shape::check(&mut written);
-    let settings = match serde_json::from_value::<File>(root) {
-        Ok(file) => checked(&mut Checker { written: &mut written, credentials_directory }, file),
+    let mut checker = Checker { written: &mut written, outside };
+    checker.readable_files();
+    let checked = match serde_json::from_value::<File>(root) {
+        Ok(file) => Some(checked(&mut checker, file)),
         Err(error) => {
             written.wrong(
                 "",
@@ -33,18 +57,10 @@ pub(super) fn load(path: &Path, credentials_directory: Option<&Path>) -> Result<
             None
         }
     };
-    let problems = written.into_problems();
-    match settings {
-        Some(settings) if problems.0.is_empty() => Ok(settings),
-        _ => {
-            debug_assert!(!problems.0.is_empty(), "what is missing from the settings has been noted");
-            Err(problems)
-        }
-    }
+    (checked, written.into_problems())
 }
 
-/// `None` only if a problem has been noted.
-fn checked(checker: &mut Checker, file: File) -> Option<Settings> {
+fn checked(checker: &mut Checker, file: File) -> Checked {
     let identity = file.identity.map(|identity| calendar::identity(checker, identity));
     let (ward, box_id, calendar) = identity.unwrap_or_default();
     let store = store::checked(checker, &file.store, &file.camera);
@@ -59,24 +75,43 @@ fn checked(checker: &mut Checker, file: File) -> Option<Settings> {
     let cameras = cameras::checked(checker, file.camera);
     let detector = detect.as_ref().map(|detect| &detect.detector);
     let rules = rules::checked(checker, file.rule, &cameras, calendar.as_ref(), detector);
-    Some(Settings {
-        ward: ward?,
-        box_id: box_id?,
-        holidays: calendar.as_ref()?.holidays.clone(),
-        timezone: calendar?.timezone,
-        store: store?,
-        broker: broker?,
-        detect: detect?,
-        cameras: cameras.into_iter().map(|camera| camera.settings).collect(),
-        rules,
-    })
+    let cameras = cameras.into_iter().map(|camera| camera.settings).collect();
+    Checked { ward, box_id, calendar, store, broker, detect, cameras, rules }
+}
+
+impl Checked {
+    /// `None` only if a problem has been noted.
+    fn whole(self) -> Option<Settings> {
+        let calendar = self.calendar?;
+        Some(Settings {
+            ward: self.ward?,
+            box_id: self.box_id?,
+            holidays: calendar.holidays,
+            timezone: calendar.timezone,
+            store: self.store?,
+            broker: self.broker?,
+            detect: self.detect?,
+            cameras: self.cameras,
+            rules: self.rules,
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::OpenOptionsExt as _;
 
+    use std::path::Path;
+
     use super::*;
+
+    fn load(path: &Path, credentials_directory: Option<&Path>) -> Result<Settings, Problems> {
+        let outside = Outside {
+            credentials_directory: credentials_directory.map(Path::to_owned),
+            ..Outside::default()
+        };
+        super::load(Written::read(path), &outside)
+    }
 
     #[test]
     fn a_password_can_be_a_systemd_credential() {

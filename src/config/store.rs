@@ -24,6 +24,7 @@ pub(super) fn checked(
         let what = format!("{} is not a folder", directory.display());
         checker.wrong("store.directory", what, "name a folder; it is created if missing");
     }
+    checker.writable_folder("store.directory", &directory);
     let clip_bytes_max = clip_bytes(checker, "store.clip_bytes_max", &store.clip_bytes_max);
     let free_bytes_min = bytes(checker, "store.free_bytes_min", &store.free_bytes_min);
     let outbox_bytes_max = bytes(checker, "store.outbox_bytes_max", &store.outbox_bytes_max);
@@ -114,7 +115,7 @@ mod tests {
         let text = "[box]\nward = \"w\"\nid = \"b\"\n[broker]\nurl = \"mqtt://localhost\"\n";
         let path = folder.path().join("wardwatch.toml");
         std::fs::write(&path, text).unwrap();
-        let settings = super::super::load::load(&path, None).unwrap();
+        let settings = super::super::load(&path).unwrap();
         assert_eq!(settings.store, Settings::new("/var/lib/wardwatch".into()));
     }
 
