@@ -53,6 +53,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
 '--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
+'--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
 '--inline[Show thumbnails in the terminal\: kitty, iTerm2 and those that understand the same]' \
 '--json[Print JSON lines instead; times are in UTC]' \
 '-h[Print help]' \
@@ -69,6 +70,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
 '--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
+'--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
 '(--camera --severity --since --limit)--missing[List instead which numbers are missing or lost; exit code 3 where some are missing that may still come]' \
 '--json[Print a JSON array instead; times are in UTC]' \
 '-h[Print help]' \
@@ -81,6 +83,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
 '--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
+'--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
 '--json[Print a JSON array of its messages instead; times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -92,6 +95,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
 '--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
+'--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
 '--json[Print one JSON object instead\: \`boxes\`, \`refused\`, \`last_refused\`. Times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -114,6 +118,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
 '--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
+'--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
 '--json[Print one JSON object instead\: \`looks\`, \`settlements\`, the first one first. Times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \

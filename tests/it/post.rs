@@ -2,6 +2,7 @@
 
 mod commands;
 mod identity;
+mod readers;
 pub mod station;
 
 use std::collections::BTreeSet;

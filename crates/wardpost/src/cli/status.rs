@@ -22,6 +22,13 @@ pub(super) struct Args {
     showing: ShowingArgs,
 }
 
+impl Args {
+    /// Database and language.
+    pub(super) fn showing(&self) -> &ShowingArgs {
+        &self.showing
+    }
+}
+
 /// Time for which two boxes under one name count as a fault after the last report, which is repeated each ten minutes.
 const TWINS_FOR: Duration = Duration::from_secs(3600);
 
