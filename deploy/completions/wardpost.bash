@@ -155,7 +155,7 @@ _wardpost() {
             return 0
             ;;
         wardpost__subcmd__serve)
-            opts="-h --config --database --broker --ca --cert --key --user --password-file --client-id --ward --silent-after --keep-days --help"
+            opts="-h --config --database --broker --ca --cert --key --user --password-file --client-id --ward --silent-after --keep-days --stay-up --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

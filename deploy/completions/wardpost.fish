@@ -46,6 +46,7 @@ complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l client-id -d
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l ward -d 'The ward whose boxes are heard; + for all [default: +]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l silent-after -d 'A box from which nothing comes for so many seconds is reported [default: 300]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l keep-days -d 'Alerts are removed after so many days [default: 90]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l stay-up -d 'Stay up where the configuration has faults, as the unit does: receive once it has none. Without it, a fault ends the program'
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l last -d 'Begin with so many that are stored already' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l thumbnails -d 'Write each thumbnail into this folder, as JPEG' -r -F

@@ -42,6 +42,7 @@ _arguments "${_arguments_options[@]}" : \
 '--ward=[The ward whose boxes are heard; + for all \[default\: +\]]:WARD:_default' \
 '--silent-after=[A box from which nothing comes for so many seconds is reported \[default\: 300\]]:SECONDS:_default' \
 '--keep-days=[Alerts are removed after so many days \[default\: 90\]]:DAYS:_default' \
+'--stay-up[Stay up where the configuration has faults, as the unit does\: receive once it has none. Without it, a fault ends the program]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0

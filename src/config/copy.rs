@@ -44,8 +44,10 @@ impl Copy {
     pub fn take(path: &Path) -> io::Result<Self> {
         let path = super::absolute(path);
         let more = toml_files(&path.with_file_name("conf.d"))?;
-        let copied = |path: PathBuf| text::read(&path).map(|text| CopiedFile { path, text });
-        let files = std::iter::once(path).chain(more).map(copied).collect::<io::Result<_>>()?;
+        let mut files = Vec::new();
+        for path in std::iter::once(path).chain(more) {
+            files.push(CopiedFile { text: text::read(&path)?, path });
+        }
         Ok(Self { schema: SCHEMA.to_owned(), copied_at: clock::wall(), files })
     }
 

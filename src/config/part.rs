@@ -234,8 +234,7 @@ fn names(key: &str) -> Vec<String> {
         }
     }
     names.push(name);
-    let bare = |name: String| name.split('[').next().unwrap_or_default().to_owned();
-    names.into_iter().map(bare).collect()
+    names.into_iter().map(|name| name.split('[').next().unwrap_or_default().to_owned()).collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod commands;
 mod identity;
 mod readers;
 pub mod station;
+mod stay_up;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,6 +1,7 @@
 //! The way of a command whose user may not read the database: the post's service runs it, and logs who asked. The kernel tells
 //! the service which user that is.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
@@ -79,6 +80,11 @@ fn request(has_picture: bool) -> Request {
         });
         is_file = has_picture && argument == "--thumbnail";
     }
-    let set = |key: &&str| Some(((*key).to_owned(), std::env::var(key).ok()?));
-    Request { arguments, environment: ENVIRONMENT.iter().filter_map(set).collect() }
+    let mut environment = BTreeMap::new();
+    for key in ENVIRONMENT {
+        if let Ok(value) = std::env::var(key) {
+            environment.insert((*key).to_owned(), value);
+        }
+    }
+    Request { arguments, environment }
 }

@@ -89,7 +89,7 @@ pub fn main() -> ExitCode {
 /// Runs the command in this process.
 fn here(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => serve::run(&args),
         Command::Tail(args) => tail::run(&args),
         Command::List(args) => list::run(&args),
         Command::Show(args) => show::run(&args),
