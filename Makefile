@@ -1,5 +1,5 @@
 # make demo   shows everything at once on this machine: cameras, box, broker, ward post, alerts
-#             VIDEO=path  your own video   MODEL=path  a detection network   SECONDS=60
+#             VIDEO=path  your own video   MODEL=path  a detection network   SECONDS=60 (0: until Ctrl-C)
 # make test   format, lints, documentation and all tests
 # make faults kill -9, power cuts, full and failing disks: the whole suite, minutes long, as root; prints its figures
 # make faults-alerts  boxes, broker and ward post, all real, under kill -9, stalls and links that break: nothing lost, nothing twice;
@@ -40,10 +40,15 @@ CAMERAS ?= 1,4,8,16
 BENCH_SECONDS ?= 30
 RUNS ?= 20
 
-# The box's own code as it is shipped, on dependencies as the tests have them anyway: checks and a low optimisation level
-# make a network's kernels three times slower.
+# This workspace's own code as it is shipped, on the dependencies of the tests, which are not compiled a second time: checks and a low
+# optimisation level make a network's kernels three times slower.
 CRATES := wardwatch $(notdir $(wildcard crates/*))
 SHIPPED := $(foreach crate,$(CRATES),$(foreach set,opt-level=3 debug-assertions=false overflow-checks=false,--config profile.dev.package.$(crate).$(set)))
+
+# Where time is measured, dependencies that run all the time are as they are shipped, too; they are compiled once more for that.
+COMPUTING := glib gio gstreamer gstreamer-app gstreamer-video rusqlite rustix jiff serde_json base64 tokio rustls tokio-rustls \
+	rumqttc-core-next rumqttc-v4-next tract-core tract-onnx-opl
+MEASURED := $(foreach crate,$(COMPUTING),--config profile.dev.package.$(crate).opt-level=3)
 
 .PHONY: demo test fuzz faults faults-alerts bench bench-detect bench-rules pictures bench-track bench-real bench-alerts setup format lint documentation run-tests schemas units \
 	amd64 arm64 armhf cross-arm64 cross-armhf test-arm64 test-armhf deb test-system
@@ -63,9 +68,9 @@ test: setup
 	$(MAKE) run-tests
 
 # One after the other: they measure.
-FAULTS := faults:: agent::service::a_thread_that_hangs clips::player:: reconcile::startup_of_a_large_index reconcile::a_rebuild_of_many_files \
+FAULTS := faults:: daemon::service::a_thread_that_hangs clips::player:: reconcile::large:: \
 	retention::a_full_disk_for_a_day_of_eight_cameras
-FAULTS_ALERTS := faults::ward:: faults::outage:: faults::thin:: faults::courier:: agent::ports::
+FAULTS_ALERTS := faults::ward:: faults::outage:: faults::thin:: faults::courier:: daemon::ports::
 faults: WHICH = $(FAULTS) $(foreach other,$(filter faults::%,$(FAULTS_ALERTS)),--skip $(other))
 faults-alerts: WHICH = $(FAULTS_ALERTS)
 faults faults-alerts:
@@ -82,13 +87,12 @@ MINUTES ?= 5
 fuzz: setup
 	scripts/fuzz $(MINUTES) "$$($(CARGO) test --locked --package camera --lib --no-run 2>&1 | tee /dev/stderr | sed -n 's/^ *Executable.*(\(.*\))$$/\1/p')"
 
-# With the tests' own profile: the dependencies are optimised in it, and are not built a second time.
 bench:
 	@scripts/setup packages.debian packages.faults.debian
-	$(CARGO) bench --locked --profile dev --bench store -- --cameras $(CAMERAS) --seconds $(BENCH_SECONDS) --others
+	$(CARGO) bench --locked --profile dev $(MEASURED) --bench store -- --cameras $(CAMERAS) --seconds $(BENCH_SECONDS) --others
 
 # The daemon's share of the machine is measured: nothing else should run.
-BENCH_DETECT := CARGO_TARGET_DIR=$(TARGET) $(CARGO) bench --locked --profile dev $(SHIPPED) --bench detect --
+BENCH_DETECT := CARGO_TARGET_DIR=$(TARGET) $(CARGO) bench --locked --profile dev $(SHIPPED) $(MEASURED) --bench detect --
 bench-detect:
 	@scripts/setup packages.debian packages.faults.debian
 	$(BENCH_DETECT) --part inference --runs $(RUNS)
@@ -123,8 +127,8 @@ bench-real: setup
 BOXES ?= 1,10,100
 RATE ?= 1
 bench-alerts: setup
-	$(CARGO) build --locked --workspace --bins $(SHIPPED)
-	$(CARGO) bench --locked --profile dev $(SHIPPED) --bench alerts -- \
+	$(CARGO) build --locked --workspace --bins $(SHIPPED) $(MEASURED)
+	$(CARGO) bench --locked --profile dev $(SHIPPED) $(MEASURED) --bench alerts -- \
 		--boxes $(BOXES) --seconds $(BENCH_SECONDS) --rate $(RATE)
 
 amd64: setup

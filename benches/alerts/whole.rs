@@ -135,6 +135,7 @@ fn draft() -> AlertDraft {
             subjects: Vec::new(),
             count: 1,
             zone: Some("yard".parse().unwrap()),
+            reason: None,
             why: "two-wheeler in \"yard\" for 2.4 s (2.0 s needed)".into(),
         },
         ward: "bench".parse().unwrap(),

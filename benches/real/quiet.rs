@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use analysis::rules::RuleSettings;
-use base::event::Phase;
+use base::event::{Event, Phase};
 use base::geometry::Rect;
 use base::picture::Picture;
 use indicatif::ProgressBar;
@@ -28,6 +28,8 @@ const FPS: f64 = 5.0;
 const LEAVES: (&str, f64, Rect) = ("ahmetozlu_street", 31.4, Rect::new(0.04, 0.02, 0.28, 0.34));
 /// A sensor's noise by day, in codes of luma.
 const NOISE: f32 = 2.0;
+/// Number of alerts of each part that are printed.
+const FIRST: usize = 5;
 /// Number of noise values, a prime.
 const NOISE_LENGTH: usize = 65_521;
 
@@ -45,6 +47,8 @@ struct Said {
     hours: f64,
     inferences: u64,
     by_kind: BTreeMap<String, u32>,
+    /// The first alerts, in words.
+    first: Vec<String>,
 }
 
 impl Said {
@@ -55,6 +59,7 @@ impl Said {
             .by_kind
             .iter()
             .for_each(|(kind, count)| *self.by_kind.entry(kind.clone()).or_default() += count);
+        self.first.extend(other.first.iter().cloned());
     }
 
     fn alerts(&self) -> u32 {
@@ -103,6 +108,7 @@ pub fn print(networks: &[Network], hours: f64) -> Vec<Row> {
         line(if sways { "all, tree" } else { "all" }, &sums.iter().collect::<Vec<_>>());
         for (network, said) in networks.iter().zip(&sums).filter(|(_, said)| said.alerts() > 0) {
             println!("  {}{}: {:?}", network.name, if sways { ", tree" } else { "" }, said.by_kind);
+            said.first.iter().for_each(|alert| println!("    {alert}"));
         }
         let place = if sways { "beneath a tree that sways" } else { "on quiet footage" };
         rows.push(Row {
@@ -158,11 +164,29 @@ fn play(
         let second = index as f64 / FPS;
         gated.frame(&frame(second, picture(part, index, tree, noise)));
         let opened = gated.take_events().into_iter().filter(|event| event.phase == Phase::Opened);
-        opened.for_each(|event| *said.by_kind.entry(event.rule.kind).or_default() += 1);
+        for event in opened {
+            if said.first.len() < FIRST {
+                said.first.push(in_words(&part.name, second, &event));
+            }
+            *said.by_kind.entry(event.rule.kind).or_default() += 1;
+        }
         bar.inc(1);
     }
     said.inferences = gated.inferences;
     said
+}
+
+/// Describes an alert in a line.
+fn in_words(part: &str, second: f64, event: &Event) -> String {
+    let subjects: Vec<String> = event
+        .subjects
+        .iter()
+        .map(|subject| {
+            let Rect { x, y, w, h } = subject.rect;
+            format!("{} {:.2} at {x:.3} {y:.3} {w:.3} {h:.3}", subject.label, subject.score)
+        })
+        .collect();
+    format!("{part}, {second:.1} s: {}: {}; {}", event.rule.kind, event.why, subjects.join("; "))
 }
 
 /// Takes the part's pictures forwards and backwards again, so that nothing jumps.

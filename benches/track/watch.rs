@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use analysis::Gate;
 use analysis::rules::RuleSettings;
-use analysis::track::{Settings, Tracker, subjects};
-use base::appearance::Appearance;
+use analysis::track::{Settings, Surroundings, Tracker, subjects};
+use analysis::{Gate, Scenery};
 use base::clock::thread_cpu;
 use base::detection::Detection;
 use base::detector::Detector;
@@ -136,11 +135,19 @@ impl Every {
     /// Processes a frame. Returns its detections and all tracks.
     pub fn frame(&mut self, frame: &Frame) -> (Vec<Detection>, Vec<Track>) {
         let detections = subjects(&self.detector.detect(frame).unwrap(), self.detector.includes_riders());
-        let appearances: Vec<Appearance> =
-            detections.iter().map(|detection| Appearance::of(&frame.picture, &detection.rect)).collect();
+        // No scenery: clips are seconds long, and each frame stands for itself.
+        let surroundings: Vec<Surroundings> = detections
+            .iter()
+            .map(|detection| Surroundings::of(&frame.picture, &Scenery::default(), &detection.rect))
+            .collect();
         let whole = Rect::new(0.0, 0.0, 1.0, 1.0);
-        let tracks =
-            self.tracker.take_inference(frame.at.monotonic, frame.epoch, &[whole], &detections, &appearances);
+        let tracks = self.tracker.take_inference(
+            frame.at.monotonic,
+            frame.epoch,
+            &[whole],
+            &detections,
+            &surroundings,
+        );
         (detections, tracks)
     }
 }

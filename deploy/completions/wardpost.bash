@@ -75,7 +75,7 @@ _wardpost() {
             return 0
             ;;
         wardpost__subcmd__list)
-            opts="-h --box --camera --severity --since --limit --missing --json --config --database --lang --socket --help"
+            opts="-h --box --camera --severity --since --limit --missing --json --config --database --lang --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -113,10 +113,6 @@ _wardpost() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --socket)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -125,7 +121,7 @@ _wardpost() {
             return 0
             ;;
         wardpost__subcmd__log)
-            opts="-h --json --config --database --lang --socket --help"
+            opts="-h --json --config --database --lang --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -143,10 +139,6 @@ _wardpost() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --socket)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -155,7 +147,7 @@ _wardpost() {
             return 0
             ;;
         wardpost__subcmd__serve)
-            opts="-h --config --database --broker --ca --cert --key --user --password-file --client-id --ward --silent-after --keep-days --stay-up --help"
+            opts="-h --config --database --broker --ca --cert --key --user --password-file --client-id --ward --silent-after --keep-days --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -247,7 +239,7 @@ _wardpost() {
             return 0
             ;;
         wardpost__subcmd__show)
-            opts="-h --thumbnail --json --config --database --lang --socket --help"
+            opts="-h --thumbnail --json --config --database --lang --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -269,10 +261,6 @@ _wardpost() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --socket)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -281,12 +269,20 @@ _wardpost() {
             return 0
             ;;
         wardpost__subcmd__status)
-            opts="-h --json --config --database --lang --socket --help"
+            opts="-h --ward --box --trouble --json --config --database --lang --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --ward)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --box)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -299,10 +295,6 @@ _wardpost() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --socket)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -311,7 +303,7 @@ _wardpost() {
             return 0
             ;;
         wardpost__subcmd__tail)
-            opts="-h --last --thumbnails --inline --json --config --database --lang --socket --help"
+            opts="-h --last --thumbnails --inline --json --config --database --lang --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -334,10 +326,6 @@ _wardpost() {
                     return 0
                     ;;
                 --lang)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -46,41 +46,39 @@ complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l client-id -d
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l ward -d 'The ward whose boxes are heard; + for all [default: +]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l silent-after -d 'A box from which nothing comes for so many seconds is reported [default: 300]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l keep-days -d 'Alerts are removed after so many days [default: 90]' -r
-complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l stay-up -d 'Stay up where the configuration has faults, as the unit does: receive once it has none. Without it, a fault ends the program'
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l last -d 'Begin with so many that are stored already' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l thumbnails -d 'Write each thumbnail into this folder, as JPEG' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
-complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l lang -d 'The language: vi or en [default: as the configuration or LANG says]' -r
-complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l socket -d 'Socket of the service that shows alerts to the group wardpost-readers' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l inline -d 'Show thumbnails in the terminal: kitty, iTerm2 and those that understand the same'
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l json -d 'Print JSON lines instead; times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l box -d 'Of this box only' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l camera -d 'Of this camera only' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l severity -d 'As severe as this, or more: notice, warning, critical' -r
-complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l since -d 'What was received since: 2026-05-01T22:14:03+07:00, "2026-05-01 22:14" in local time, or 22:14 for today' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l since -d 'What was received since: "24/11/2026 22:10" or "2026-11-24 22:10" in local time, 22:10 for today, "hôm qua 22:10", "thứ ba 22:10", "yesterday 22:10", "tuesday 22:10", a day alone, or RFC 3339' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l limit -d 'At most so many, the last ones' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
-complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l lang -d 'The language: vi or en [default: as the configuration or LANG says]' -r
-complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l socket -d 'Socket of the service that shows alerts to the group wardpost-readers' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l missing -d 'List instead which numbers are missing or lost; exit code 3 where some are missing that may still come'
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l json -d 'Print a JSON array instead; times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l thumbnail -d 'Write its thumbnail into this file, as JPEG; the access log says who did' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
-complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l lang -d 'The language: vi or en [default: as the configuration or LANG says]' -r
-complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l socket -d 'Socket of the service that shows alerts to the group wardpost-readers' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l json -d 'Print a JSON array of its messages instead; times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand show" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l ward -d 'Boxes of this ward only' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l box -d 'This box only. With --json, its vitals of each hour of the last month, too' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
-complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l lang -d 'The language: vi or en [default: as the configuration or LANG says]' -r
-complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l socket -d 'Socket of the service that shows alerts to the group wardpost-readers' -r -F
-complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l json -d 'Print one JSON object instead: `boxes`, `refused`, `last_refused`. Times are in UTC'
+complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l trouble -d 'Boxes with trouble only'
+complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l json -d 'Print one JSON object instead: `boxes`, `boxes_total`, `boxes_with_trouble`, `refused`, `last_refused`. Times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l why -d 'Why nobody will ever send what is missing. It is kept, with the time and who says so' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l who -d 'Who says so [default: who is logged in]' -r
@@ -89,8 +87,7 @@ complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l database -d
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
-complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l lang -d 'The language: vi or en [default: as the configuration or LANG says]' -r
-complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l socket -d 'Socket of the service that shows alerts to the group wardpost-readers' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l json -d 'Print one JSON object instead: `looks`, `settlements`, the first one first. Times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand completions" -s h -l help -d 'Print help'

@@ -42,7 +42,6 @@ _arguments "${_arguments_options[@]}" : \
 '--ward=[The ward whose boxes are heard; + for all \[default\: +\]]:WARD:_default' \
 '--silent-after=[A box from which nothing comes for so many seconds is reported \[default\: 300\]]:SECONDS:_default' \
 '--keep-days=[Alerts are removed after so many days \[default\: 90\]]:DAYS:_default' \
-'--stay-up[Stay up where the configuration has faults, as the unit does\: receive once it has none. Without it, a fault ends the program]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -53,8 +52,7 @@ _arguments "${_arguments_options[@]}" : \
 '--thumbnails=[Write each thumbnail into this folder, as JPEG]:FOLDER:_files' \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
-'--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
-'--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
+'--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
 '--inline[Show thumbnails in the terminal\: kitty, iTerm2 and those that understand the same]' \
 '--json[Print JSON lines instead; times are in UTC]' \
 '-h[Print help]' \
@@ -66,12 +64,11 @@ _arguments "${_arguments_options[@]}" : \
 '--box=[Of this box only]:ID:_default' \
 '--camera=[Of this camera only]:ID:_default' \
 '--severity=[As severe as this, or more\: notice, warning, critical]:SEVERITY:_default' \
-'--since=[What was received since\: 2026-05-01T22\:14\:03+07\:00, "2026-05-01 22\:14" in local time, or 22\:14 for today]:TIME:_default' \
+'--since=[What was received since\: "24/11/2026 22\:10" or "2026-11-24 22\:10" in local time, 22\:10 for today, "hôm qua 22\:10", "thứ ba 22\:10", "yesterday 22\:10", "tuesday 22\:10", a day alone, or RFC 3339]:TIME:_default' \
 '--limit=[At most so many, the last ones]:N:_default' \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
-'--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
-'--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
+'--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
 '(--camera --severity --since --limit)--missing[List instead which numbers are missing or lost; exit code 3 where some are missing that may still come]' \
 '--json[Print a JSON array instead; times are in UTC]' \
 '-h[Print help]' \
@@ -83,21 +80,22 @@ _arguments "${_arguments_options[@]}" : \
 '--thumbnail=[Write its thumbnail into this file, as JPEG; the access log says who did]:FILE:_files' \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
-'--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
-'--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
+'--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
 '--json[Print a JSON array of its messages instead; times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':alert -- The alert\: `wardpost list` names them:_default' \
+':alert -- The alert\: its id, or the beginning of it; `wardpost list` names them:_default' \
 && ret=0
 ;;
 (status)
 _arguments "${_arguments_options[@]}" : \
+'--ward=[Boxes of this ward only]:WARD:_default' \
+'--box=[This box only. With --json, its vitals of each hour of the last month, too]:ID:_default' \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
-'--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
-'--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
-'--json[Print one JSON object instead\: \`boxes\`, \`refused\`, \`last_refused\`. Times are in UTC]' \
+'--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
+'--trouble[Boxes with trouble only]' \
+'--json[Print one JSON object instead\: \`boxes\`, \`boxes_total\`, \`boxes_with_trouble\`, \`refused\`, \`last_refused\`. Times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -111,15 +109,14 @@ _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
 '--help[Print help]' \
 ':named -- The box\: its id, or WARD/BOX where two wards have one of this name:_default' \
-':outbox -- Its outbox\: `wardpost list --missing` names it:_default' \
+':outbox -- Its outbox\: its id, or the beginning of it; `wardpost list --missing` names it:_default' \
 && ret=0
 ;;
 (log)
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
-'--lang=[The language\: vi or en \[default\: as the configuration or LANG says\]]:LANGUAGE:_default' \
-'--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
+'--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
 '--json[Print one JSON object instead\: \`looks\`, \`settlements\`, the first one first. Times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \

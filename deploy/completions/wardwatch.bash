@@ -34,8 +34,8 @@ _wardwatch() {
             wardwatch,model)
                 cmd="wardwatch__subcmd__model"
                 ;;
-            wardwatch,reload)
-                cmd="wardwatch__subcmd__reload"
+            wardwatch,picture)
+                cmd="wardwatch__subcmd__picture"
                 ;;
             wardwatch,replay)
                 cmd="wardwatch__subcmd__replay"
@@ -98,7 +98,7 @@ _wardwatch() {
 
     case "${cmd}" in
         wardwatch)
-            opts="-h -V --help --version run check doctor reload status replay clips model store keygen completions"
+            opts="-h -V --help --version run check doctor status picture replay clips model store keygen completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -112,17 +112,13 @@ _wardwatch() {
             return 0
             ;;
         wardwatch__subcmd__check)
-            opts="-h --config --user --json --help"
+            opts="-h --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --user)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -362,7 +358,7 @@ _wardwatch() {
             return 0
             ;;
         wardwatch__subcmd__doctor)
-            opts="-h --config --runtime-directory --user --patience --json --help"
+            opts="-h --config --runtime-directory --patience --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -373,10 +369,6 @@ _wardwatch() {
                     return 0
                     ;;
                 --runtime-directory)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --user)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -571,18 +563,34 @@ _wardwatch() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        wardwatch__subcmd__reload)
-            opts="-h --pid --runtime-directory --help"
+        wardwatch__subcmd__picture)
+            opts="-o -h --output --config --live --reason --who --patience --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --pid)
+                --output)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --runtime-directory)
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --who)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --patience)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -648,7 +656,7 @@ _wardwatch() {
             return 0
             ;;
         wardwatch__subcmd__run)
-            opts="-h --config --runtime-directory --stay-up --state-directory --help"
+            opts="-h --config --runtime-directory --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -659,10 +667,6 @@ _wardwatch() {
                     return 0
                     ;;
                 --runtime-directory)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --state-directory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

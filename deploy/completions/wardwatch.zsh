@@ -32,8 +32,6 @@ _wardwatch() {
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration; \`conf.d/*.toml\` beside it is read too]:CONFIG:_files' \
 '--runtime-directory=[Folder for the box'\''s state, which \`wardwatch status\` reads, and its metrics\: one whose files do not outlive a restart of the machine. systemd names it by itself. Without one, neither is written]:FOLDER:_files' \
-'--state-directory=[Folder for the copy of the last configuration without a fault, with --stay-up. systemd names it by itself]:FOLDER:_files' \
-'--stay-up[Stay up where the configuration has faults, as the unit does\: run the last one without a fault, else the part that has none, and say in \`wardwatch status\` what does not run. Without it, a fault at the start ends the program]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -41,8 +39,7 @@ _arguments "${_arguments_options[@]}" : \
 (check)
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration; conf.d/*.toml beside it is read as well]:PATH:_files' \
-'--user=[The user who must be able to read every file that it names\: a name or a number \[default\: wardwatch where root asks, else this user\]]:USER:_default' \
-'--json[Print one JSON object instead\: \`problems\`, or \`summary\`]' \
+'--json[Print one JSON object instead\: \`problems\`, or \`warnings\` and \`summary\`]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -51,17 +48,8 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration; conf.d/*.toml beside it is read as well]:PATH:_files' \
 '--runtime-directory=[The folder that \`wardwatch run\` was given as --runtime-directory\: a daemon that runs is asked there]:FOLDER:_files' \
-'--user=[The user who must be able to read every file of the configuration\: a name or a number \[default\: wardwatch where root asks, else this user\]]:USER:_default' \
 '--patience=[Maximum time for a camera to send enough for the checks]:SECONDS:_default' \
 '--json[Print one JSON array instead\: \`about\`, \`verdict\` (pass, mind for a warning, fail), \`what\`, \`remedy\`]' \
-'-h[Print help]' \
-'--help[Print help]' \
-&& ret=0
-;;
-(reload)
-_arguments "${_arguments_options[@]}" : \
-'--pid=[The daemon'\''s process \[default\: as its files say\]]:PID:_default' \
-'--runtime-directory=[The folder that \`wardwatch run\` was given as --runtime-directory]:FOLDER:_files' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -74,6 +62,20 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
+(picture)
+_arguments "${_arguments_options[@]}" : \
+'-o+[The file to write\: .jpg for a picture, .html for a page on which zones and lines are drawn and copied as TOML]:FILE:_files' \
+'--output=[The file to write\: .jpg for a picture, .html for a page on which zones and lines are drawn and copied as TOML]:FILE:_files' \
+'--config=[The configuration; conf.d/*.toml beside it is read as well]:PATH:_files' \
+'--reason=[The reason; it stands in the access log]:TEXT:_default' \
+'--who=[On whose behalf; default\: who is logged in]:NAME:_default' \
+'--patience=[Maximum time for a picture to come]:SECONDS:_default' \
+'--live[Connect to the camera, also where something of it is recorded]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':camera -- The configured camera:_default' \
+&& ret=0
+;;
 (replay)
 _arguments "${_arguments_options[@]}" : \
 '--config=[Take detector and rules from this configuration; --camera says whose]:CONFIG:_files' \
@@ -82,13 +84,13 @@ _arguments "${_arguments_options[@]}" : \
 '--score-min=[Drop detections below this score]:SCORE_MIN:_default' \
 '--fps=[Frames per second of the file'\''s time]:FPS:_default' \
 '--starts-at=[Wall time of the file'\''s start, for schedules (RFC 3339). Default\: now]:STARTS_AT:_default' \
-'--jpegs=[Write each frame here as a JPEG, with its tracks drawn in]:FOLDER:_files' \
+'--jpegs=[Write each frame here as a JPEG, with tracks, zones and lines drawn in]:FOLDER:_files' \
 '--sheet=[Write the thumbnails of all events here, on one JPEG]:FILE:_files' \
-'--page=[Write a page for the browser here\: a timeline of rules and tracks, events with thumbnails and reasons]:FILE:_files' \
+'--page=[Write a page for the browser here\: a timeline of rules and tracks, the picture with zones and lines, events with thumbnails and reasons]:FILE:_files' \
 '--truth=[Compare the events with the expected ones, as \`cargo run --example scenario\` writes it; exit code 3 if they differ]:FILE:_files' \
 '--every-frame[Have a network see every frame whole, instead of the parts that the motion gate lets through\: a reference for the box'\''s own analysis]' \
 '--json[Print a line of JSON for every frame (looks, detections, tracks, events) instead of the events in words]' \
-'--why-not[Say why rules did not fire for those who came near]' \
+'--why-not[Say why rules did not fire, and how near those came who were never in the zone or over the line]' \
 '-h[Print help]' \
 '--help[Print help]' \
 ':file -- A video file:_files' \
@@ -111,8 +113,8 @@ _arguments "${_arguments_options[@]}" : \
             (list)
 _arguments "${_arguments_options[@]}" : \
 '*--camera=[This camera only; may be given several times]:ID:_default' \
-'--from=[Only footage or alerts that end after this\: 2026-05-01T22\:14\:03+07\:00, "2026-05-01 22\:14" in the box'\''s time zone, or 22\:14 for today]:TIME:_default' \
-'--to=[Only footage or alerts that start before this]:TIME:_default' \
+'--from=[Only footage or alerts that end after this\: "24/11/2026 22\:10" or "2026-11-24 22\:10" in the box'\''s time zone, 22\:10 for today, "yesterday 22\:10", "tuesday 22\:10", "hôm qua 22\:10", "thứ ba 22\:10", a day alone, or RFC 3339]:TIME:_default' \
+'--to=[Only footage or alerts that start before this; a day alone counts to its end]:TIME:_default' \
 '--limit=[At most so many, the youngest; with --footage of each camera]:N:_default' \
 '--config=[The configuration of the box; names the store and the time zone]:PATH:_files' \
 '(--config)--directory=[The store itself, for a disk out of another box; times are in this machine'\''s time zone then]:FOLDER:_files' \
@@ -120,14 +122,14 @@ _arguments "${_arguments_options[@]}" : \
 '--json[Print a JSON array instead; times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
-'::alert -- This alert only:_default' \
+'::alert -- This alert only\: its id, or the beginning of it:_default' \
 && ret=0
 ;;
 (export)
 _arguments "${_arguments_options[@]}" : \
 '*--camera=[The footage of this camera from --from to --to; may be given several times]:ID:_default' \
-'--from=[2026-05-01T22\:14\:03+07\:00, "2026-05-01 22\:14" in the box'\''s time zone, or 22\:14 for today]:TIME:_default' \
-'--to=[Until when, in the same way]:TIME:_default' \
+'--from=["24/11/2026 22\:10" or "2026-11-24 22\:10" in the box'\''s time zone, 22\:10 for today, "yesterday 22\:10", "tuesday 22\:10", "hôm qua 22\:10", "thứ ba 22\:10", a day alone, or RFC 3339]:TIME:_default' \
+'--to=[Until when, in the same way; a day alone counts to its end]:TIME:_default' \
 '--output=[An existing folder; nothing in it is written over]:FOLDER:_files' \
 '--reason=[The reason; it stands in the access log and in the files]:TEXT:_default' \
 '--who=[On whose behalf; default\: who is logged in]:NAME:_default' \
@@ -136,21 +138,21 @@ _arguments "${_arguments_options[@]}" : \
 '--json[Print one JSON object instead; times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
-'*::alert -- The footage of these alerts, from pre-roll to post-roll; `clips list` names them:_default' \
+'*::alert -- The footage of these alerts, from pre-roll to post-roll\: ids, or beginnings of them; `clips list` names them:_default' \
 && ret=0
 ;;
 (hold)
 _arguments "${_arguments_options[@]}" : \
 '--camera=[The camera whose footage is held]:ID:_default' \
-'--from=[2026-05-01T22\:14\:03+07\:00, "2026-05-01 22\:14" in the box'\''s time zone, or 22\:14 for today]:TIME:_default' \
-'--to=[Until when, in the same way; may be in the future]:TIME:_default' \
+'--from=["24/11/2026 22\:10" or "2026-11-24 22\:10" in the box'\''s time zone, 22\:10 for today, "yesterday 22\:10", "tuesday 22\:10", "hôm qua 22\:10", "thứ ba 22\:10", a day alone, or RFC 3339]:TIME:_default' \
+'--to=[Until when, in the same way; may be in the future. A day alone counts to its end]:TIME:_default' \
 '--reason=[The reason\: a case number, an order, a name. It stands in the access log]:TEXT:_default' \
 '--who=[On whose behalf; default\: who is logged in]:NAME:_default' \
 '--config=[The configuration of the box; names the store and the time zone]:PATH:_files' \
 '(--config)--directory=[The store itself, for a disk out of another box; times are in this machine'\''s time zone then]:FOLDER:_files' \
 '-h[Print help]' \
 '--help[Print help]' \
-'::alert -- The alert whose footage is held, from pre-roll to post-roll:_default' \
+'::alert -- The alert whose footage is held, from pre-roll to post-roll\: its id, or the beginning of it:_default' \
 && ret=0
 ;;
 (holds)
@@ -177,8 +179,8 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration of the box; names the store and the time zone]:PATH:_files' \
 '(--config)--directory=[The store itself, for a disk out of another box; times are in this machine'\''s time zone then]:FOLDER:_files' \
-'--verify[Only say whether the log was changed since it was written; exit code 3 if so]' \
-'--json[Print one JSON object instead\: \`entries\`, \`broken_at_line\`, \`torn_lines\`. Times are in UTC]' \
+'--verify[Only say whether the log was changed or cut since it was written; exit code 3 if so]' \
+'--json[Print one JSON object instead\: \`entries\`, \`broken_at_line\`, \`torn_lines\`, \`fault\`. Times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -232,7 +234,7 @@ _arguments "${_arguments_options[@]}" : \
 (bench)
 _arguments "${_arguments_options[@]}" : \
 '--size=[Size of its input, as 640x384, where it is not to be that of its manifest]:COLUMNSxROWS:_default' \
-'--runs=[Looks of each input size, one size after the other in each round]:RUNS:_default' \
+'--runs=[Inferences of each input size, one size after the other in each round]:RUNS:_default' \
 '--cpu-share-max=[The part of all cores that may be spent on looking, as \`cpu_share_max\` of the configuration]:CPU_SHARE_MAX:_default' \
 '--profile[Cost of each operator, at the largest size]' \
 '--json[As JSON]' \
@@ -335,8 +337,8 @@ _wardwatch_commands() {
 'run:Runs the box\: records, analyses, and sends alerts' \
 'check:Checks the configuration and prints a summary' \
 'doctor:Checks if this box is ready\: configuration, model, cameras, disk, clock, broker' \
-'reload:Has the running box take up a changed configuration, and waits for the outcome' \
 'status:Reports the state of the running box' \
+'picture:Shows a camera'\''s picture with its zones, lines and masks, and a page on which they are drawn' \
 'replay:Analyses a video file as fast as the machine can; prints JSON lines' \
 'clips:Lists and exports footage, and shows who did' \
 'model:Lists, checks and measures detection models' \
@@ -450,10 +452,10 @@ _wardwatch__subcmd__model__subcmd__list_commands() {
     local commands; commands=()
     _describe -t commands 'wardwatch model list commands' commands "$@"
 }
-(( $+functions[_wardwatch__subcmd__reload_commands] )) ||
-_wardwatch__subcmd__reload_commands() {
+(( $+functions[_wardwatch__subcmd__picture_commands] )) ||
+_wardwatch__subcmd__picture_commands() {
     local commands; commands=()
-    _describe -t commands 'wardwatch reload commands' commands "$@"
+    _describe -t commands 'wardwatch picture commands' commands "$@"
 }
 (( $+functions[_wardwatch__subcmd__replay_commands] )) ||
 _wardwatch__subcmd__replay_commands() {

@@ -11,6 +11,7 @@ use base::detection::Label;
 use base::event::{Event, Phase, Subject};
 use base::geometry::Rect;
 use base::ids::{AlertId, TrackId};
+use base::language::Language;
 use base::picture::{Frame, Picture};
 use base::time::WallTime;
 use base::track::Track;
@@ -175,8 +176,9 @@ impl Snapshot {
     }
 
     /// Marks of its subjects, to be drawn.
-    pub fn marks(&self) -> Vec<Mark> {
-        self.subjects.iter().map(|s| Mark::of(s.label, s.score, s.rect, s.predicted)).collect()
+    pub fn marks(&self, language: Language) -> Vec<Mark> {
+        let subjects = self.subjects.iter();
+        subjects.map(|s| Mark::of(language, s.label, s.score, s.rect, s.predicted)).collect()
     }
 }
 
@@ -257,6 +259,7 @@ mod tests {
             count: 1,
             zone: None,
             why: String::new(),
+            reason: None,
         }
     }
 

@@ -17,11 +17,12 @@ use crate::config;
 use base::alert::{AlertDraft, ClipRef, ModelRef, Thumbnail};
 use base::channel;
 use base::fault::chain;
-use base::ids::{BoxId, CameraId, WardId};
+use base::ids::{BoxId, CameraId, RuleId, WardId};
+use base::language::Language;
 use base::progress;
 pub use best_frame::{BestFrameSelector, SentEvent, Snapshot};
 use clipstore::Store;
-use thumbnail::{Caption, Mark, Redaction};
+use thumbnail::{Caption, Mark, Redaction, RuleOutlines};
 use wardlink::Publisher;
 use writer::AlertWriter;
 
@@ -41,7 +42,10 @@ pub struct Alerts {
 pub struct AlertInput {
     queue: SyncSender<Waiting>,
     cameras: Arc<Mutex<BTreeMap<CameraId, config::Camera>>>,
+    /// The zone or line of each rule, for its thumbnails.
+    outlines: Arc<Mutex<RuleOutlines>>,
     timezone: TimeZone,
+    language: Language,
     ward: WardId,
     box_id: BoxId,
     model: ModelRef,
@@ -70,7 +74,9 @@ impl Alerts {
         let input = AlertInput {
             queue,
             cameras: Arc::default(),
+            outlines: Arc::default(),
             timezone: settings.timezone.clone(),
+            language: settings.language,
             ward: settings.ward.clone(),
             box_id: settings.box_id.clone(),
             model,
@@ -85,11 +91,12 @@ impl Alerts {
         self.input.clone()
     }
 
-    /// Applies the cameras' settings: names, pre-roll and post-roll, privacy masks.
+    /// Applies the cameras' settings: names, pre-roll and post-roll, privacy masks, and the places of their rules.
     pub fn set_cameras(&self, settings: &config::Settings) {
         let cameras =
             settings.cameras.iter().map(|camera| (camera.camera.id.clone(), camera.clone())).collect();
         *self.input.cameras.lock() = cameras;
+        *self.input.outlines.lock() = thumbnail::by_rule(settings);
     }
 
     /// Ends the waiting for a store that does not take an alert, since the daemon stops.
@@ -116,7 +123,7 @@ impl AlertInput {
             tracing::error!(camera = %event.camera, "an alert was dropped: its camera is not in the configuration");
             return;
         };
-        let thumbnail = snapshot.and_then(|snapshot| self.thumbnail(&camera, &snapshot));
+        let thumbnail = snapshot.and_then(|snapshot| self.thumbnail(&camera, &event.rule.id, &snapshot));
         let clip = ClipRef {
             reference: event.id.to_string(),
             starts_at: event.opened_at.wall - camera.pre_roll,
@@ -138,14 +145,16 @@ impl AlertInput {
         }
     }
 
-    fn thumbnail(&self, camera: &config::Camera, snapshot: &Snapshot) -> Option<Thumbnail> {
-        let marks: Vec<Mark> = snapshot.marks();
+    fn thumbnail(&self, camera: &config::Camera, rule: &RuleId, snapshot: &Snapshot) -> Option<Thumbnail> {
+        let place = (camera.camera.id.clone(), rule.clone());
+        let outlines = self.outlines.lock().get(&place).cloned().unwrap_or_default();
+        let marks: Vec<Mark> = snapshot.marks(self.language);
         let local = snapshot.at.to_timestamp().to_zoned(self.timezone.clone());
-        let when = local.strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let when = local.strftime(self.language.time_format()).to_string();
         let caption = Caption { place: camera.camera.name.clone(), when };
         let bystanders = if camera.hide_bystanders { snapshot.bystanders.as_slice() } else { &[] };
         let redaction = Redaction { masks: &camera.privacy_masks, bystanders };
-        thumbnail::render(&snapshot.picture, &marks, &redaction, &caption)
+        thumbnail::render(&snapshot.picture, &marks, &outlines, &redaction, &caption)
             .inspect_err(
                 |error| tracing::error!(camera = %camera.camera.id, "the alert is sent without a thumbnail: {}", chain(error)),
             )

@@ -3,7 +3,7 @@
 mod post;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +17,9 @@ use base::event::Phase;
 use base::ids::CameraId;
 use clipstore::{ClipFilter, ClipSegment};
 
+/// Beginning of a line that is a command to try.
+const TRY: &str = "  $ ";
+
 /// Arguments of `wardwatch demo`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -26,7 +29,7 @@ pub(super) struct Args {
     /// The detector: street-nano (the default), motion, a manifest, or a known network's .onnx file.
     #[arg(long)]
     model: Option<String>,
-    /// Duration of the demonstration.
+    /// Duration of the demonstration; 0 for until Ctrl-C.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Folder for configuration, footage and thumbnails; emptied first.
@@ -45,11 +48,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&thumbnails)?;
     let mut listener = Listener::start(&stage, thumbnails)?;
     let mut running = demo.start(stage, None)?;
-    introduce(&running, &listener, args.seconds);
+    introduce(&running, args.seconds);
 
     let mut tally = Tally::default();
-    let end = Instant::now() + Duration::from_secs(args.seconds);
-    while Instant::now() < end && !stopping.load(Ordering::Relaxed) {
+    let end = (args.seconds > 0).then(|| Instant::now() + Duration::from_secs(args.seconds));
+    let is_over = || end.is_some_and(|end| Instant::now() >= end);
+    let mut is_suggested = false;
+    while !is_over() && !stopping.load(Ordering::Relaxed) {
+        // Not before each of them works.
+        if !is_suggested && running.has_state() {
+            suggest(&running, &listener)?;
+            is_suggested = true;
+        }
         listener.wait(Duration::from_millis(200))?.iter().for_each(|received| tally.count(received));
     }
     let clips =
@@ -69,15 +79,37 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if tally.opened == 0 { ExitCode::from(super::FOUND) } else { ExitCode::SUCCESS })
 }
 
-fn introduce(running: &Running, listener: &Listener, seconds: u64) {
+/// Prints the parts of the demonstration.
+fn introduce(running: &Running, seconds: u64) {
     println!("cameras  {}", running.urls.join("\n         "));
     println!("broker   mqtt://127.0.0.1:{}", running.port);
-    println!("         mosquitto_sub -p {} -t 'wardwatch/#' -v   shows every message", running.port);
-    println!("box      wardwatch run --config {}", running.config.display());
-    println!("post     {}", listener.introduce());
-    println!(
-        "\nThe box records and looks for {seconds} s; each line is an alert as it arrives (Ctrl-C ends it).\n"
-    );
+    let until =
+        if seconds == 0 { "until Ctrl-C".to_owned() } else { format!("for {seconds} s (Ctrl-C ends it)") };
+    println!("\nThe box records and looks {until}; each line is an alert as it arrives.\n");
+}
+
+/// Prints commands to try beside the demonstration.
+fn suggest(running: &Running, listener: &Listener) -> anyhow::Result<()> {
+    let program = std::env::current_exe()?;
+    let beside = program.with_file_name("wardpost");
+    let post = if beside.exists() { beside } else { PathBuf::from("wardpost") };
+    let (box_program, config) = (quoted(&program), quoted(&running.config));
+    let camera = &running.camera;
+    let page = quoted(&running.config.with_file_name(format!("{camera}.html")));
+    println!("\nIn another terminal, while the demonstration runs:");
+    println!("{TRY}mosquitto_sub -h 127.0.0.1 -p {} -t 'wardwatch/#' -v", running.port);
+    println!("{TRY}{box_program} status --runtime-directory {}", quoted(&running.runtime_directory));
+    println!("{TRY}{box_program} clips list --config {config}");
+    println!("{TRY}{box_program} picture {camera} --config {config} -o {page}");
+    println!("{TRY}{} {}\n", quoted(&post), listener.arguments());
+    Ok(())
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// An alert message that has arrived, and is printed.
@@ -128,7 +160,7 @@ impl Tally {
             println!("clips    {camera}: {segments} segments, {:.1} MB", bytes as f64 / 1e6);
         }
         if let Some(clip) = clips.iter().find(|clip| clip.ended).or(clips.first()) {
-            println!("         ffplay {}", clip.path.display());
+            println!("{TRY}ffplay -autoexit {}", quoted(&clip.path));
         }
         if self.opened == 0 {
             println!(
@@ -136,5 +168,19 @@ impl Tally {
             );
         }
         println!("files    {}", args.output.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_one_word_to_a_shell() {
+        for path in ["/tmp/demo-output/wardwatch.toml", "/tmp/my demo/it's.toml", "/tmp/$HOME/`x`"] {
+            let line = format!("printf %s {}", quoted(Path::new(path)));
+            let output = std::process::Command::new("sh").arg("-c").arg(line).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&output.stdout), path);
+        }
     }
 }

@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod keygen;
 mod model;
+mod picture;
 mod reload;
 mod replay;
 mod run;
@@ -42,6 +43,8 @@ enum Command {
     Reload(reload::Args),
     /// Reports the state of the running box.
     Status(status::Args),
+    /// Shows a camera's picture with its zones, lines and masks, and a page on which they are drawn.
+    Picture(picture::Args),
     /// Analyses a video file as fast as the machine can; prints JSON lines.
     Replay(replay::Args),
     /// Lists and exports footage, and shows who did.
@@ -97,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Reload(args) => reload::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Picture(args) => picture::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Clips(args) => clips::run(&args),
         Command::Model(args) => model::run(args),

@@ -28,7 +28,7 @@ pub(super) fn checked(
         let remedy = "add ca_file: the PEM file of the authority that signed the broker's certificate";
         checker.wrong("broker.ca_file", "is missing, and the broker is not trusted without it", remedy);
     }
-    if !secure && !is_this_machine(address.host) {
+    if !secure && !wardlink::is_this_machine(address.host) {
         let remedy = "use mqtts:// and ca_file; mqtt:// is for a broker on this machine (127.0.0.1)";
         checker.wrong(
             "broker.url",
@@ -68,12 +68,6 @@ pub(super) fn home_assistant(checker: &mut Checker, asked: file::HomeAssistant) 
         checker.wrong("home_assistant.topic_prefix", what, remedy);
     }
     asked.discovery.then_some(prefix)
-}
-
-/// True for a loopback address, or `localhost`.
-fn is_this_machine(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn broker_identity(checker: &mut Checker, broker: &file::Broker) -> Option<wardlink::Identity> {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::file;
 use super::outside::Checker;
-use super::settings::Camera;
-use super::written::quoted;
+use super::settings::{Camera, Places};
+use super::{doubts, file};
+use analysis::rules::{Kind, camera_offline, camera_sabotage};
 use base::alert::CameraRef;
 use base::fragment::StreamRole;
 use base::geometry::{Point, Polygon};
@@ -15,6 +15,7 @@ use base::ids::CameraId;
 use base::secret::Credentials;
 use base::zone::{Tripwire, Zone};
 use camera::{RtspSource, Source, StreamSettings, Transport};
+use program::config::quoted;
 
 /// A camera, with the places on its picture to which rules can apply.
 pub(super) struct Checked {
@@ -26,6 +27,16 @@ pub(super) struct Checked {
     pub(super) tripwires: Vec<Tripwire>,
     /// The ground under it.
     pub(super) ground: Option<Ground>,
+    /// Kinds of the rules that it has where no rule of the kind names it.
+    pub(super) default_kinds: Vec<Kind>,
+}
+
+impl Checked {
+    /// The camera's id, with its zones and tripwires.
+    pub(super) fn places(&self) -> (CameraId, Places) {
+        let places = Places { zones: self.zones.clone(), tripwires: self.tripwires.clone() };
+        (self.settings.camera.id.clone(), places)
+    }
 }
 
 /// The valid cameras, in the order of their ids.
@@ -36,11 +47,27 @@ pub(super) fn checked(checker: &mut Checker, cameras: BTreeMap<String, file::Cam
         let zones = zones(checker, &path, &camera.zone);
         let tripwires = tripwires(checker, &path, &camera.tripwire);
         let ground = camera.ground.as_ref().and_then(|ground| self::ground(checker, &path, ground));
+        let quadrangle = camera.ground.as_ref().and_then(|ground| ground.picture);
+        doubts::zones(checker, &path, &zones, quadrangle);
+        doubts::tripwires(checker, &path, &tripwires);
+        doubts::streams(checker, &path, &camera);
+        let default_kinds = default_kinds(&camera);
         if let Some(settings) = one(checker, &path, &id, camera) {
-            checked.push(Checked { settings, zones, tripwires, ground });
+            checked.push(Checked { settings, zones, tripwires, ground, default_kinds });
         }
     }
     checked
+}
+
+/// Kinds of the default rules. A file ends, and shows what somebody wants to try out.
+fn default_kinds(camera: &file::Camera) -> Vec<Kind> {
+    let watched = camera.sub.as_ref().or(camera.main.as_ref());
+    if watched.is_some_and(|source| source.starts_with("file:")) {
+        return Vec::new();
+    }
+    let offline = camera.alert_offline.then(|| Kind::CameraOffline(camera_offline::Params::default()));
+    let sabotage = camera.alert_sabotage.then(|| Kind::CameraSabotage(camera_sabotage::Params::default()));
+    offline.into_iter().chain(sabotage).collect()
 }
 
 fn one(checker: &mut Checker, path: &str, id: &str, camera: file::Camera) -> Option<Camera> {

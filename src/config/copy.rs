@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::FOLDER;
 use super::outside::Outside;
 use super::part::{self, Part};
-use super::problem::Problems;
 use super::reader::Reader;
 use super::settings::Settings;
-use super::written::{Written, toml_files};
 use base::clock;
 use base::text;
 use base::time::WallTime;
+use program::config::{Problems, Written, absolute, toml_files};
 
 /// The value of `schema` in every copy of this version.
 const SCHEMA: &str = "wardwatch.configuration-copy/1";
@@ -42,8 +42,8 @@ impl Copy {
     /// # Errors
     /// A file cannot be read.
     pub fn take(path: &Path) -> io::Result<Self> {
-        let path = super::absolute(path);
-        let more = toml_files(&path.with_file_name("conf.d"))?;
+        let path = absolute(path);
+        let more = toml_files(&path.with_file_name(FOLDER))?;
         let mut files = Vec::new();
         for path in std::iter::once(path).chain(more) {
             files.push(CopiedFile { text: text::read(&path)?, path });

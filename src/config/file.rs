@@ -24,11 +24,11 @@ const ID: &str = "^[a-z0-9-]{1,32}$";
 #[serde(deny_unknown_fields)]
 #[schemars(title = "wardwatch.toml")]
 pub struct File {
-    /// Who this box is.
+    /// Identity of this box.
     #[serde(rename = "box")]
     #[schemars(required)]
     pub identity: Option<Identity>,
-    /// Where footage and alerts are kept.
+    /// Store of footage and alerts.
     #[serde(default)]
     pub store: Store,
     /// The ward post's MQTT broker.
@@ -37,7 +37,7 @@ pub struct File {
     /// Home Assistant at the ward post, where there is one.
     #[serde(default)]
     pub home_assistant: HomeAssistant,
-    /// What looks at the pictures.
+    /// Detector that analyses the pictures.
     #[serde(default)]
     pub detector: Detector,
     /// The cameras, by id.
@@ -50,7 +50,7 @@ pub struct File {
     pub rule: BTreeMap<String, Rule>,
 }
 
-/// Who this box is.
+/// Identity of this box.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Box")]
@@ -66,25 +66,39 @@ pub struct Identity {
     /// IANA name of the time zone in which schedules are meant.
     #[serde(default = "default_timezone")]
     pub timezone: String,
+    /// Language of the words on thumbnails, and of default rules' names.
+    #[serde(default)]
+    pub language: Language,
     /// Dates that are holidays here: "2026-09-02". A schedule may name them as the day "holiday".
     #[serde(default)]
     pub holidays: Vec<String>,
-    /// When it is night, in local time: rules may have other numbers then.
+    /// Night, in local time: rules may have other numbers then.
     #[serde(default)]
     pub night: Night,
 }
 
 fn default_timezone() -> String {
-    "Asia/Ho_Chi_Minh".to_owned()
+    base::language::TIMEZONE.to_owned()
 }
 
-/// When it is night, in local time.
+/// A language of texts for duty officers.
+#[derive(Debug, Default, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// Vietnamese.
+    #[default]
+    Vi,
+    /// English.
+    En,
+}
+
+/// Night, in local time.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Night {
-    /// When it begins: "18:00".
+    /// Start: "18:00".
     pub from: String,
-    /// When it ends: "05:30".
+    /// End: "05:30".
     pub to: String,
 }
 
@@ -94,22 +108,27 @@ impl Default for Night {
     }
 }
 
-/// Where footage and alerts are kept.
+/// Store of footage and alerts.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
     /// Folder of the footage and its index; created if missing.
     pub directory: String,
-    /// All footage together stays below this: "100 GiB", "500 GB", or a number of bytes. At least 64 MiB.
-    pub clip_bytes_max: ByteCount,
-    /// Footage goes when it is this many days old, unless an alert or a hold keeps it.
+    /// All footage together stays below this: "100 GiB", "500 GB", or a number of bytes. At least 64 MiB. Without it, footage may
+    /// have the disk but for free_bytes_min.
+    pub clip_bytes_max: Option<ByteCount>,
+    /// Footage is deleted when it is this many days old, unless an alert or a hold keeps it.
     #[schemars(range(min = 1, max = 366))]
     pub clip_days_max: f64,
-    /// An alert, with its footage, goes when it is this many days old. At least clip_days_max.
+    /// Where footage goes back fewer days than this, the ward post says so. At most clip_days_max; by default 7, or
+    /// clip_days_max where that is less.
+    #[schemars(range(min = 0, max = 366))]
+    pub clip_days_min: Option<f64>,
+    /// An alert, with its footage, is deleted when it is this many days old. At least clip_days_max.
     #[schemars(range(min = 1, max = 3660))]
     pub alert_days_max: f64,
-    /// What waits for the ward post stays below this, by giving up pictures: those of the oldest notices first, of critical
-    /// alerts last. The alerts themselves always wait. At least 1 MiB.
+    /// Alerts that wait for the ward post stay below this, by giving up pictures: those of the oldest notices first, of
+    /// critical alerts last. The alerts themselves always wait. At least 1 MiB.
     pub outbox_bytes_max: ByteCount,
     /// So much of the disk stays free, as bytes or with a unit: footage makes way for whoever else needs room.
     pub free_bytes_min: ByteCount,
@@ -127,8 +146,9 @@ impl Default for Store {
     fn default() -> Self {
         Self {
             directory: "/var/lib/wardwatch".to_owned(),
-            clip_bytes_max: ByteCount::Text("100 GiB".to_owned()),
+            clip_bytes_max: None,
             clip_days_max: 30.0,
+            clip_days_min: None,
             alert_days_max: 90.0,
             outbox_bytes_max: ByteCount::Text("256 MiB".to_owned()),
             free_bytes_min: ByteCount::Text("1 GiB".to_owned()),
@@ -157,7 +177,7 @@ fn number_or_text(schema: &mut schemars::Schema) {
     schema.insert("minimum".to_owned(), 0.into());
 }
 
-/// Who has to have an alert.
+/// The receiver that has to have an alert.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Acknowledge {
@@ -186,8 +206,8 @@ pub struct Broker {
     pub user: Option<String>,
     /// File that holds the password and nothing else; not readable by everybody.
     pub password_file: Option<String>,
-    /// Who has to have an alert before the box is done with it: the ward post (wardpost), or the broker, where the ward
-    /// post is another program. A broker that is killed loses alerts that it had.
+    /// The receiver that confirms an alert before the box removes it from the outbox: the ward post (wardpost), or the
+    /// broker, where the ward post is another program. A broker that is killed loses alerts that it had.
     #[serde(default)]
     pub acknowledge: Acknowledge,
     /// The connection is checked after this many silent seconds.
@@ -200,8 +220,8 @@ pub struct Broker {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HomeAssistant {
-    /// Whether the box tells it, through the broker, what there is to see of it (MQTT discovery): whether each camera is
-    /// live, how many alerts wait, and each alert without its picture.
+    /// True: the box describes itself to it through the broker (MQTT discovery): the state of each camera, the number of
+    /// waiting alerts, and each alert without its picture.
     pub discovery: bool,
     /// First level of the topics on which it listens for that. 1 to 64 of A-Z, a-z, 0-9, _ and -.
     #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
@@ -218,7 +238,7 @@ fn default_keep_alive_seconds() -> f64 {
     30.0
 }
 
-/// What looks at the pictures.
+/// Detector that analyses the pictures.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Detector {
@@ -230,7 +250,7 @@ pub struct Detector {
     /// Detections that are less sure than this are dropped; by default what the network's manifest says.
     #[schemars(range(min = 0, max = 1))]
     pub score_min: Option<f32>,
-    /// Threads that look at pictures; by default one less than the machine has cores.
+    /// Threads that analyse pictures; by default one less than the machine has cores.
     #[schemars(range(min = 1, max = 64))]
     pub workers: Option<usize>,
     /// The part of all the machine's cores that a network may take, on the long run; the rest is for recording and
@@ -259,7 +279,7 @@ impl Default for Detector {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Camera {
-    /// What people call the place; the id if left out.
+    /// Name that people use for the place; the id if left out.
     pub name: Option<String>,
     /// Latitude in degrees (WGS 84). With lon.
     #[schemars(range(min = -90, max = 90))]
@@ -267,24 +287,24 @@ pub struct Camera {
     /// Longitude in degrees (WGS 84). With lat.
     #[schemars(range(min = -180, max = 180))]
     pub lon: Option<f64>,
-    /// Where the camera looks: degrees clockwise from north.
+    /// Direction of the camera's view, in degrees clockwise from north.
     #[schemars(range(min = 0, max = 360))]
     pub heading: Option<f32>,
     /// The full-quality stream, the one to record: rtsp://HOST/PATH, rtsps://HOST/PATH, or file://PATH to try out.
     #[schemars(required)]
     pub main: Option<String>,
-    /// The small stream, the one to look at; the main stream is looked at if left out.
+    /// The small stream, the one to analyse; the main stream is analysed if left out.
     pub sub: Option<String>,
     /// User name, where the camera asks for one. With password_file.
     pub user: Option<String>,
     /// File that holds the password and nothing else; not readable by everybody. With user.
     pub password_file: Option<String>,
-    /// How the video travels: tcp, or udp for cameras that cannot do tcp.
+    /// Transport of the video: tcp, or udp for cameras that cannot do tcp.
     #[serde(default)]
     pub transport: Transport,
     /// With rtsps: PEM file of the authority that signed the camera's certificate; any is accepted if left out.
     pub ca_file: Option<String>,
-    /// Whether the main stream is recorded.
+    /// True: the main stream is recorded.
     #[serde(default = "default_record")]
     pub record: bool,
     /// This camera's footage stays below this, beside the limit for all: "20 GiB". At least 64 MiB.
@@ -300,12 +320,12 @@ pub struct Camera {
     #[serde(default = "default_post_roll_seconds")]
     #[schemars(range(min = 0, max = 600))]
     pub post_roll_seconds: f64,
-    /// At most this many pictures a second are looked at.
+    /// At most this many pictures a second are analysed.
     #[serde(default = "default_fps_max")]
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 30))]
     pub fps_max: f32,
-    /// This camera gets so many looks of a network a second, while something on it wants them, before others get more. At
-    /// most fps_max.
+    /// This camera gets so many inferences of a network a second, while something on it needs them, before others get more.
+    /// At most fps_max.
     #[serde(default = "default_looks_per_second_min")]
     #[schemars(range(min = 0, max = 30))]
     pub looks_per_second_min: f32,
@@ -326,11 +346,19 @@ pub struct Camera {
     /// Show persons that an alert is not about in coarse blocks on its thumbnail.
     #[serde(default)]
     pub hide_bystanders: bool,
+    /// Whether an alert says that this camera gives no picture, also without a `camera_offline` rule that names it. Means
+    /// nothing with file.
+    #[serde(default = "default_alert")]
+    pub alert_offline: bool,
+    /// Whether an alert says that this camera is covered, moved or the like, also without a `camera_sabotage` rule that names
+    /// it. Means nothing with file.
+    #[serde(default = "default_alert")]
+    pub alert_sabotage: bool,
     /// A stream that is silent for this many seconds is connected to anew.
     #[serde(default = "default_stall_seconds")]
     #[schemars(range(min = 1, max = 600))]
     pub stall_seconds: f64,
-    /// Where the ground is, for rules that measure speed or density: four points on the picture and their places in
+    /// The ground, for rules that measure speed or density: four points on the picture and their places in
     /// metres, in the same order around a quadrangle that lies flat on the ground.
     #[serde(default)]
     #[schemars(with = "Ground")]
@@ -343,6 +371,10 @@ pub struct Camera {
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "pattern": ID }))]
     pub tripwire: BTreeMap<String, Tripwire>,
+}
+
+fn default_alert() -> bool {
+    true
 }
 
 fn default_record() -> bool {
@@ -373,7 +405,7 @@ fn default_stall_seconds() -> f64 {
     10.0
 }
 
-/// How the video travels.
+/// Transport of the video.
 #[derive(Debug, Default, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
@@ -384,7 +416,7 @@ pub enum Transport {
     Udp,
 }
 
-/// Where the ground is.
+/// The ground.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ground {
@@ -402,7 +434,7 @@ pub struct Ground {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Zone {
-    /// What people call it; the id if left out.
+    /// Name that people use for it; the id if left out.
     pub name: Option<String>,
     /// Its corners in order, [x, y] each: [0, 0] is the picture's top left corner, [1, 1] its bottom right one.
     #[schemars(length(min = 3), inner(inner(range(min = 0, max = 1))))]
@@ -414,25 +446,25 @@ pub struct Zone {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tripwire {
-    /// What people call it; the id if left out.
+    /// Name that people use for it; the id if left out.
     pub name: Option<String>,
-    /// Where it starts: [x, y], [0, 0] is the picture's top left corner, [1, 1] its bottom right one.
+    /// Its start: [x, y], [0, 0] is the picture's top left corner, [1, 1] its bottom right one.
     #[schemars(inner(range(min = 0, max = 1)))]
     #[schemars(required)]
     pub from: Option<[f32; 2]>,
-    /// Where it ends. Left and right are as seen looking from `from` to `to`.
+    /// Its end. Left and right are as seen looking from `from` to `to`.
     #[schemars(inner(range(min = 0, max = 1)))]
     #[schemars(required)]
     pub to: Option<[f32; 2]>,
 }
 
-/// A rule: what is looked for, where, and when.
+/// A rule: its kind, its places, and its times.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(extend("unevaluatedProperties" = false), transform = night_numbers)]
 pub struct Rule {
-    /// What people call it; the id if left out.
+    /// Name that people use for it; the id if left out.
     pub name: Option<String>,
-    /// Ids of the cameras it looks at.
+    /// Ids of its cameras.
     #[schemars(length(min = 1))]
     #[schemars(required)]
     pub cameras: Option<Vec<String>>,
@@ -440,10 +472,10 @@ pub struct Rule {
     pub zone: Option<String>,
     /// Id of the tripwire it applies to, on each of its cameras.
     pub tripwire: Option<String>,
-    /// What it is about; if left out, what its kind is about by itself, as a rule everything.
+    /// Labels of its subjects; if left out, those of its kind, as a rule all.
     #[serde(default)]
     pub labels: Vec<Label>,
-    /// How much its alerts matter.
+    /// Severity of its alerts.
     #[serde(default = "default_severity")]
     pub severity: Severity,
     /// For this many seconds after an event has ended, the rule tells nothing of the same subjects on that camera. Others are
@@ -451,14 +483,14 @@ pub struct Rule {
     #[serde(default = "default_cool_down_seconds")]
     #[schemars(range(min = 0, max = 86400))]
     pub cool_down_seconds: f64,
-    /// When it applies; always if left out.
+    /// Times at which it applies; always if left out.
     #[serde(default)]
     pub schedule: Vec<Window>,
     /// Numbers of its kind that hold at night instead. [`night_numbers`] says which there are.
     #[serde(default)]
     #[schemars(skip)]
     pub night: serde_json::Map<String, serde_json::Value>,
-    /// What it looks for, and the numbers of that kind: every other key. [`rules::Kind`] reads them.
+    /// Its kind, and the numbers of that kind: every other key. [`rules::Kind`] reads them.
     #[serde(flatten)]
     #[schemars(with = "rules::Kind")]
     pub kind: serde_json::Map<String, serde_json::Value>,
@@ -500,10 +532,10 @@ pub struct Window {
     /// lists days of the week only does not start on one.
     #[serde(default)]
     pub days: Vec<Day>,
-    /// When it starts: "22:00".
+    /// Start: "22:00".
     #[schemars(required)]
     pub from: Option<String>,
-    /// When it ends: "05:00"; the same as `from` for the whole day.
+    /// End: "05:00"; the same as `from` for the whole day.
     #[schemars(required)]
     pub to: Option<String>,
 }

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::outside::{SECRETS, UNIT_PREFIX, secret_name};
-use super::problem::Problems;
-use super::written::Written;
 use base::ids::BoxId;
+use program::config::{Problems, Written, credential_name};
 
 /// Values of a configuration about the box's certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,7 +37,7 @@ pub fn written_name(folder: &Path, file: &Path) -> String {
 /// # Errors
 /// Files that do not read or are not TOML, or an invalid id.
 pub fn identity(path: &Path) -> Result<Identity, Problems> {
-    let mut written = Written::read(path);
+    let mut written = super::written(path);
     let text = |written: &Written, table: &str, key: &str| {
         written.root.get(table)?.get(key).and_then(Value::as_str).map(str::to_owned)
     };
@@ -54,8 +53,8 @@ pub fn identity(path: &Path) -> Result<Identity, Problems> {
         if let Some(name) = secret_name(&text) {
             return Some(written.base().join(SECRETS).join(name));
         }
-        let is_credential = text.starts_with("credential:");
-        (!is_credential).then(|| written.folder(&format!("broker.{key}")).join(text))
+        let is_file = credential_name(&text).is_none();
+        is_file.then(|| written.folder(&format!("broker.{key}")).join(text))
     };
     let found = Identity { box_id, cert_file: file("cert_file"), key_file: file("key_file") };
     let mut problems = written.into_problems();

@@ -1,14 +1,16 @@
 //! The way from the written values to the settings: reads, then checks part by part, and collects the problems.
 
-use super::file::File;
+use std::collections::BTreeMap;
+
+use super::file::{self, File};
 use super::outside::{Checker, Outside};
-use super::problem::Problems;
-use super::settings::{Camera, Settings};
-use super::written::Written;
-use super::{broker, calendar, cameras, detector, rules, shape, store};
+use super::settings::{Camera, Places, Settings};
+use super::{broker, calendar, cameras, detector, rules, store};
 use crate::infer;
 use analysis::rules::{RuleSettings, Schedule};
-use base::ids::{BoxId, WardId};
+use base::ids::{BoxId, CameraId, WardId};
+use base::language::Language;
+use program::config::{Problem, Problems, Written, parse};
 
 /// File beside the store's own ones, with the topics of messages to Home Assistant.
 const TOPICS_FILE: &str = "home-assistant-topics";
@@ -18,11 +20,14 @@ pub(super) struct Checked {
     pub(super) ward: Option<WardId>,
     pub(super) box_id: Option<BoxId>,
     pub(super) calendar: Option<Schedule>,
+    pub(super) language: Language,
     pub(super) store: Option<clipstore::Settings>,
     pub(super) broker: Option<wardlink::Settings>,
     pub(super) detect: Option<infer::Settings>,
     pub(super) cameras: Vec<Camera>,
     pub(super) rules: Vec<RuleSettings>,
+    pub(super) places: BTreeMap<CameraId, Places>,
+    pub(super) warnings: Vec<Problem>,
 }
 
 /// Checks a configuration as it is written. Reads files, password files among them, and changes nothing: a caller that
@@ -43,24 +48,22 @@ pub(super) fn load(written: Written, outside: &Outside) -> Result<Settings, Prob
 
 /// The values without a fault, and all problems.
 pub(super) fn check(mut written: Written, outside: &Outside) -> (Option<Checked>, Problems) {
-    let root = shape::check(&mut written);
+    let file = parse::<File>(&mut written, "wardwatch check");
     let mut checker = Checker { written: &mut written, outside };
     checker.readable_files();
-    let checked = match serde_json::from_value::<File>(root) {
-        Ok(file) => Some(checked(&mut checker, file)),
-        Err(error) => {
-            written.wrong(
-                "",
-                format!("is not understood: {error}"),
-                "report this as a defect of `wardwatch check`",
-            );
-            None
-        }
-    };
+    let mut checked = file.map(|file| checked(&mut checker, file));
+    if let Some(checked) = &mut checked {
+        checked.warnings = written.take_warnings();
+    }
     (checked, written.into_problems())
 }
 
 fn checked(checker: &mut Checker, file: File) -> Checked {
+    let language = file.identity.as_ref().map(|identity| identity.language).unwrap_or_default();
+    let language = match language {
+        file::Language::Vi => Language::Vietnamese,
+        file::Language::En => Language::English,
+    };
     let identity = file.identity.map(|identity| calendar::identity(checker, identity));
     let (ward, box_id, calendar) = identity.unwrap_or_default();
     let store = store::checked(checker, &file.store, &file.camera);
@@ -74,9 +77,23 @@ fn checked(checker: &mut Checker, file: File) -> Checked {
     let detect = detector::checked(checker, &file.detector);
     let cameras = cameras::checked(checker, file.camera);
     let detector = detect.as_ref().map(|detect| &detect.detector);
-    let rules = rules::checked(checker, file.rule, &cameras, calendar.as_ref(), detector);
-    let cameras = cameras.into_iter().map(|camera| camera.settings).collect();
-    Checked { ward, box_id, calendar, store, broker, detect, cameras, rules }
+    let mut rules = rules::checked(checker, file.rule, &cameras, calendar.as_ref(), detector);
+    if let Some(calendar) = &calendar {
+        rules.extend(rules::by_default(&rules, &cameras, calendar, language));
+    }
+    Checked {
+        ward,
+        box_id,
+        calendar,
+        language,
+        store,
+        broker,
+        detect,
+        places: cameras.iter().map(cameras::Checked::places).collect(),
+        cameras: cameras.into_iter().map(|camera| camera.settings).collect(),
+        rules,
+        warnings: Vec::new(),
+    }
 }
 
 impl Checked {
@@ -88,11 +105,14 @@ impl Checked {
             box_id: self.box_id?,
             holidays: calendar.holidays,
             timezone: calendar.timezone,
+            language: self.language,
             store: self.store?,
             broker: self.broker?,
             detect: self.detect?,
             cameras: self.cameras,
             rules: self.rules,
+            places: self.places,
+            warnings: self.warnings,
         })
     }
 }
@@ -110,7 +130,7 @@ mod tests {
             credentials_directory: credentials_directory.map(Path::to_owned),
             ..Outside::default()
         };
-        super::load(Written::read(path), &outside)
+        super::load(super::super::written(path), &outside)
     }
 
     #[test]

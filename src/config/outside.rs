@@ -4,9 +4,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::reader::Reader;
-use super::written::Written;
 use base::secret::{Credentials, Secret};
 use base::text;
+use program::config::{self, Written, credential_name};
 
 /// Prefix of credentials from `LoadCredential=secrets:/etc/wardwatch/secrets` in the unit, which hands over every file of that
 /// folder under its name with this prefix.
@@ -52,6 +52,11 @@ impl Checker<'_> {
     /// Notes a problem with the key at `path`.
     pub(super) fn wrong(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
         self.written.wrong(path, what, remedy);
+    }
+
+    /// Notes a warning about the key at `path`.
+    pub(super) fn doubt(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
+        self.written.doubt(path, what, remedy);
     }
 
     /// The id; an invalid one is noted as a problem.
@@ -104,7 +109,7 @@ impl Checker<'_> {
 
     /// The path that `text` means: of a credential, or relative to the folder of the file that names it.
     pub(super) fn path(&mut self, key: &str, text: &str) -> Option<PathBuf> {
-        let Some(name) = text.strip_prefix("credential:") else {
+        let Some(name) = credential_name(text) else {
             return Some(self.written.folder(key).join(text));
         };
         match &self.outside.credentials_directory {
@@ -243,20 +248,12 @@ impl Checker<'_> {
     fn password(&mut self, key: &str, text: &str) -> Option<Secret> {
         let path = self.private_file(key, text)?;
         let show = path.display();
-        match text::read(&path) {
-            Ok(text) => {
-                let text = text.strip_suffix('\n').unwrap_or(&text);
-                let text = text.strip_suffix('\r').unwrap_or(text);
-                if text.is_empty() {
-                    self.wrong(
-                        key,
-                        format!("{show} is empty"),
-                        "write the password into it, and nothing else",
-                    );
-                    return None;
-                }
-                Some(Secret::new(text.to_owned()))
+        match config::password(&path) {
+            Ok(password) if password.reveal().is_empty() => {
+                self.wrong(key, format!("{show} is empty"), "write the password into it, and nothing else");
+                None
             }
+            Ok(password) => Some(password),
             Err(error) => {
                 let remedy = text::remedy(&error).unwrap_or("write one line of UTF-8 text into it");
                 self.wrong(key, format!("{show} cannot be read: {error}"), remedy);

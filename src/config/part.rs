@@ -8,12 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::load::{self, Checked};
 use super::outside::Outside;
-use super::problem::{Problem, Problems};
 use super::settings::{Camera, Settings};
-use super::written::Written;
 use crate::infer::{self, DetectorChoice};
 use analysis::rules::{About, RuleArea};
 use base::ids::{BoxId, CameraId, WardId};
+use program::config::{Problem, Problems, Written};
 
 /// Keys of a camera without which it would be recorded wrongly, or not at all.
 const TO_RECORD: &[&str] = &[
@@ -98,11 +97,14 @@ fn whole_but_faults(checked: Checked) -> Option<Part> {
         ward,
         box_id,
         timezone,
+        language: checked.language,
         holidays,
         store: checked.store?,
         detect: checked.detect.unwrap_or_else(no_network),
         cameras: checked.cameras,
         rules: checked.rules,
+        places: checked.places,
+        warnings: checked.warnings,
     }))
 }
 

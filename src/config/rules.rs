@@ -1,6 +1,6 @@
 //! Rules: one for each camera that a rule names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::civil::Weekday;
@@ -8,13 +8,17 @@ use serde_json::{Map, Value};
 
 use super::file;
 use super::outside::Checker;
-use super::problem::choose;
-use super::written::quoted;
-use super::{calendar, cameras};
+use super::{calendar, cameras, doubts};
 use crate::infer::DetectorChoice;
 use analysis::rules::{About, AreaNeed, Day, Kind, Needs, RuleArea, RuleSettings, Schedule, Window};
 use base::detection::Label;
+use base::event::Severity;
 use base::ids::RuleId;
+use base::language::Language;
+use program::config::{choose, quoted};
+
+/// Cool-down of the default rules.
+const DEFAULT_COOL_DOWN: Duration = Duration::from_secs(60);
 
 /// The valid rules, in the order of their ids and then of the cameras that they name.
 ///
@@ -40,6 +44,9 @@ pub(super) fn checked(
             .filter_map(|index| place(checker, &path, &rule, &named[..=index], cameras))
             .collect();
         check_grounds(checker, &path, &needs, named, &places);
+        for kind in kind.iter().chain(&night) {
+            places.iter().for_each(|(camera, place)| doubts::arrow(checker, &path, kind, camera, place));
+        }
         let (Some(rule_id), Some(kind), Some(calendar)) = (rule_id, kind, calendar) else { continue };
         checked.extend(places.into_iter().map(|(camera, place)| RuleSettings {
             id: rule_id.clone(),
@@ -56,6 +63,40 @@ pub(super) fn checked(
         }));
     }
     checked
+}
+
+/// The default rules: those about the camera itself, for each camera that no rule of the kind names.
+pub(super) fn by_default(
+    named: &[RuleSettings],
+    cameras: &[cameras::Checked],
+    calendar: &Schedule,
+    language: Language,
+) -> Vec<RuleSettings> {
+    let mut rules = Vec::new();
+    for camera in cameras {
+        let id = &camera.settings.camera.id;
+        for kind in &camera.default_kinds {
+            let is_named = |rule: &RuleSettings| rule.camera == *id && rule.kind.as_str() == kind.as_str();
+            let Ok(rule_id) = kind.as_str().replace('_', "-").parse::<RuleId>() else { continue };
+            if named.iter().any(is_named) {
+                continue;
+            }
+            rules.push(RuleSettings {
+                id: rule_id,
+                name: language.rule_kind(kind.as_str()),
+                camera: id.clone(),
+                labels: BTreeSet::new(),
+                severity: Severity::Warning,
+                schedule: calendar.clone(),
+                cool_down: DEFAULT_COOL_DOWN,
+                place: RuleArea::Everywhere,
+                ground: None,
+                kind: kind.clone(),
+                night: None,
+            });
+        }
+    }
+    rules
 }
 
 /// The kind with the numbers of the day, and the kind with those of the night, if there are any.

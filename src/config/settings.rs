@@ -1,16 +1,19 @@
 //! The checked settings of the box, made of every module's own settings.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use super::Problem;
 use crate::infer;
 use analysis::rules::RuleSettings;
 use base::alert::CameraRef;
 use base::geometry::Polygon;
-use base::ids::{BoxId, WardId};
+use base::ids::{BoxId, CameraId, WardId};
+use base::language::Language;
+use base::zone::{Tripwire, Zone};
 
 /// All settings of the box.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,8 +22,10 @@ pub struct Settings {
     pub ward: WardId,
     /// This box.
     pub box_id: BoxId,
-    /// Time zone of the schedules.
+    /// Time zone of the schedules, and of the times on thumbnails.
     pub timezone: TimeZone,
+    /// Language of thumbnails, and of default rules' names.
+    pub language: Language,
     /// The ward's holidays, for schedules.
     pub holidays: BTreeSet<Date>,
     /// Settings of the store for footage and alerts.
@@ -33,6 +38,20 @@ pub struct Settings {
     pub cameras: Vec<Camera>,
     /// The rules, by id: one for each camera that a rule names, in the order in which it names them.
     pub rules: Vec<RuleSettings>,
+    /// All zones and tripwires of each camera, also those that no rule names.
+    pub places: BTreeMap<CameraId, Places>,
+    /// Values that work, and that are hardly meant: zones that seem exchanged, lines that nobody crosses. In the order of files
+    /// and lines.
+    pub warnings: Vec<Problem>,
+}
+
+/// Places on a camera's picture to which rules can apply, by id.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Places {
+    /// Its zones.
+    pub zones: Vec<Zone>,
+    /// Its tripwires.
+    pub tripwires: Vec<Tripwire>,
 }
 
 /// One camera.

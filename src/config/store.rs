@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use super::file::{self, ByteCount};
 use super::outside::Checker;
-use super::written::quoted;
-use clipstore::Settings;
+use clipstore::{NO_LIMIT, Settings};
+use program::config::quoted;
 
 /// Minimum room for footage: less does not hold one event of one camera.
 const CLIP_BYTES_MIN: u64 = 64 << 20;
+/// Default of `clip_days_min`.
+const CLIP_DAYS_MIN: f64 = 7.0;
 /// Minimum room of the outbox: a few dozen pictures.
 const OUTBOX_BYTES_MIN: u64 = 1 << 20;
 
@@ -25,7 +27,10 @@ pub(super) fn checked(
         checker.wrong("store.directory", what, "name a folder; it is created if missing");
     }
     checker.writable_folder("store.directory", &directory);
-    let clip_bytes_max = clip_bytes(checker, "store.clip_bytes_max", &store.clip_bytes_max);
+    let clip_bytes_max = match &store.clip_bytes_max {
+        Some(count) => clip_bytes(checker, "store.clip_bytes_max", count),
+        None => Some(NO_LIMIT),
+    };
     let free_bytes_min = bytes(checker, "store.free_bytes_min", &store.free_bytes_min);
     let outbox_bytes_max = bytes(checker, "store.outbox_bytes_max", &store.outbox_bytes_max);
     if outbox_bytes_max.is_some_and(|bytes| bytes < OUTBOX_BYTES_MIN) {
@@ -38,6 +43,12 @@ pub(super) fn checked(
             .into_iter()
             .find(|key| checker.written.is_written(key));
         checker.wrong(key.unwrap_or("store"), what, remedy);
+    }
+    let clip_days_min = store.clip_days_min.unwrap_or(CLIP_DAYS_MIN.min(store.clip_days_max));
+    if clip_days_min > store.clip_days_max {
+        let what = format!("{clip_days_min} days is more than clip_days_max");
+        let remedy = format!("use at most {}: older footage is removed", store.clip_days_max);
+        checker.wrong("store.clip_days_min", what, remedy);
     }
     let mut camera_bytes_max = BTreeMap::new();
     for (id, camera) in cameras {
@@ -54,6 +65,7 @@ pub(super) fn checked(
         clip_bytes_max: clip_bytes_max?,
         camera_bytes_max,
         clip_age_max: days(store.clip_days_max),
+        clip_age_min: days(clip_days_min),
         alert_age_max: days(store.alert_days_max),
         outbox_bytes_max: outbox_bytes_max?,
         free_bytes_min: free_bytes_min?,

@@ -13,6 +13,7 @@ use base::fragment::{Fragment, FragmentStart, StreamFacts, StreamHealth, StreamR
 use base::ids::CameraId;
 use base::picture::Frame;
 use base::status::{InputCounts, StreamState};
+use base::stream_pair;
 use camera::{SessionProgram, StreamReport, StreamSettings, StreamSink, prepare, supervise};
 
 /// Distance of key frames above which a power cut costs more than it should.
@@ -98,6 +99,16 @@ fn listen(
         say(outcome.finding(stream, patience));
         if stream.record {
             sum = sum.zip(outcome.bytes_per_second()).map(|(sum, rate)| sum + rate);
+        }
+    }
+    let facts = |camera: &CameraId, role| {
+        let mut known = streams.iter().zip(&outcomes);
+        known.find(|(stream, _)| stream.camera == *camera && stream.role == role)?.1.facts.as_ref()
+    };
+    for camera in settings.cameras.iter().map(|camera| &camera.camera.id) {
+        let both = facts(camera, StreamRole::Main).zip(facts(camera, StreamRole::Sub));
+        if let Some(fault) = both.and_then(|(main, sub)| stream_pair::fault(main, sub)) {
+            say(Finding::warning(format!("camera {camera}"), fault.what, fault.remedy));
         }
     }
     sum

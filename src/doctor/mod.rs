@@ -5,6 +5,7 @@
 mod broker;
 mod cameras;
 mod disk;
+pub mod footage;
 mod network;
 
 use std::path::Path;
@@ -12,12 +13,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::{self, Reader};
+use crate::config::{self, Problem, Reader};
 use crate::infer::Factory;
 use crate::run::Surroundings;
 use crate::telemetry::state::{self, State};
 use base::clock::{self, Clock as _, SystemClock};
 use base::fault::chain;
+use base::ids::CameraId;
 use base::time::ClockState;
 
 /// Outcome of a check.
@@ -63,8 +65,8 @@ impl Finding {
     }
 }
 
-/// Checks everything that `config` names and that `reader` must be able to read, and passes each finding to `say` as soon as it is there. Blocks for some
-/// seconds, for `patience` where a camera is silent. Stops at a configuration with problems: nothing else can be checked.
+/// Checks everything that `config` names and that `reader` must be able to read, and passes each finding to `say` as soon as
+/// it is there. Blocks for some seconds, for `patience` where a camera is silent. Stops at a configuration with problems: nothing else can be checked.
 pub fn examine(
     config: &Path,
     reader: Reader,
@@ -88,6 +90,9 @@ pub fn examine(
         }
         _ => Finding::ok("configuration", counts),
     });
+    for Problem { file, line, key, what, remedy } in &settings.warnings {
+        say(Finding::warning("configuration", format!("{}:{line}: {key}: {what}", file.display()), remedy));
+    }
     model(&settings, say);
     say(of_the_clock(SystemClock.now().clock));
     let running = running(surroundings);
@@ -103,7 +108,8 @@ pub fn examine(
         Some(state) => cameras::as_reported(&settings, state, say),
         None => cameras::connect(&settings, surroundings, patience, say),
     };
-    disk::examine(&settings.store, cameras, bytes_per_second, say);
+    let cameras: Vec<CameraId> = settings.cameras.iter().map(|camera| camera.camera.id.clone()).collect();
+    disk::examine(&settings.store, &cameras, bytes_per_second, say);
     broker::examine(&settings.broker, running.as_ref(), say);
 }
 

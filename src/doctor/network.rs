@@ -42,12 +42,12 @@ impl Demand {
     }
 
     /// Inferences a second of each camera while all of them move.
-    fn each(&self, look: Duration) -> f64 {
-        capacity::looks_per_second(look, self.cores) / self.cameras.max(1) as f64
+    fn each(&self, inference: Duration) -> f64 {
+        capacity::inferences_per_second(inference, self.cores) / self.cameras.max(1) as f64
     }
 
-    fn is_carried(&self, look: Duration) -> bool {
-        capacity::looks_per_second(look, self.cores) >= self.enough
+    fn is_carried(&self, inference: Duration) -> bool {
+        capacity::inferences_per_second(inference, self.cores) >= self.enough
     }
 }
 
@@ -61,27 +61,29 @@ pub(super) fn examine(settings: &config::Settings, factory: &Factory, say: &mut 
 }
 
 fn measured(settings: &config::Settings, model: &Model) -> Result<Vec<Finding>, DetectError> {
-    let look = capacity::look(model, RUNS, &clock::thread_cpu)?;
+    let inference = capacity::inference_time(model, RUNS, &clock::thread_cpu)?;
     let demand = Demand::of(settings);
     if demand.cameras == 0 {
         return Ok(Vec::new());
     }
-    let others: Vec<Other> =
-        detector::catalogue().iter().filter_map(|(_, manifest)| Other::of(manifest, model, look)).collect();
-    Ok(vec![of_this(&demand, model, look), of_others(&demand, model.manifest(), &others)])
+    let others: Vec<Other> = detector::catalogue()
+        .iter()
+        .filter_map(|(_, manifest)| Other::of(manifest, model, inference))
+        .collect();
+    Ok(vec![of_this(&demand, model, inference), of_others(&demand, model.manifest(), &others)])
 }
 
-fn of_this(demand: &Demand, model: &Model, look: Duration) -> Finding {
+fn of_this(demand: &Demand, model: &Model, inference: Duration) -> Finding {
     let Demand { cameras, full, cores, .. } = demand;
     let what = format!(
         "{}: {:.1} ms of CPU per inference, {:.1} inferences a second for each of {cameras} camera(s) while all move, in {cores:.2} cores; \
          they need {:.1} at most",
         model.manifest().name,
-        millis(look),
-        demand.each(look),
+        millis(inference),
+        demand.each(inference),
         full / *cameras as f64
     );
-    if demand.is_carried(look) {
+    if demand.is_carried(inference) {
         return Finding::ok("inference", what);
     }
     let remedy = "the box will miss what moves at busy times: name a lighter network or a smaller input_size in [detector], lower \
@@ -94,12 +96,12 @@ struct Other {
     download: Download,
     licence: String,
     persons: Option<f32>,
-    look: Duration,
+    inference: Duration,
 }
 
 impl Other {
     /// `None` for the configured network, and for one without a download.
-    fn of(manifest: &Manifest, model: &Model, look: Duration) -> Option<Self> {
+    fn of(manifest: &Manifest, model: &Model, inference: Duration) -> Option<Self> {
         let download = manifest.download.clone()?;
         if manifest.sha256 == model.manifest().sha256 {
             return None;
@@ -109,7 +111,7 @@ impl Other {
         Some(Self {
             licence: manifest.licence.clone(),
             persons: manifest.persons,
-            look: capacity::estimated(look, model.work(), work),
+            inference: capacity::estimated(inference, model.work(), work),
             download,
         })
     }
@@ -118,19 +120,22 @@ impl Other {
 fn of_others(demand: &Demand, manifest: &Manifest, others: &[Other]) -> Finding {
     let mut lines = Vec::new();
     for other in others {
-        let carried =
-            if demand.is_carried(other.look) { "can be carried" } else { "is too heavy for these cameras" };
-        let each = demand.each(other.look);
+        let carried = if demand.is_carried(other.inference) {
+            "can be carried"
+        } else {
+            "is too heavy for these cameras"
+        };
+        let each = demand.each(other.inference);
         lines.push(format!(
             "{} {carried} (about {:.0} ms, {each:.1} inferences a second for each)",
             other.download.name,
-            millis(other.look)
+            millis(other.inference)
         ));
     }
     let mut what = lines.join("; ");
     let best = others
         .iter()
-        .filter(|other| demand.is_carried(other.look))
+        .filter(|other| demand.is_carried(other.inference))
         .filter(|other| other.persons.is_some_and(|persons| persons > manifest.persons.unwrap_or(0.0)))
         .max_by(|a, b| a.persons.partial_cmp(&b.persons).unwrap_or(std::cmp::Ordering::Equal));
     match best {
@@ -164,7 +169,7 @@ mod tests {
             bytes: Some(3_700_000),
             size: [640, 384],
         };
-        Other { download, licence: "Apache-2.0".to_owned(), persons, look: Duration::from_millis(ms) }
+        Other { download, licence: "Apache-2.0".to_owned(), persons, inference: Duration::from_millis(ms) }
     }
 
     fn built_in() -> Manifest {

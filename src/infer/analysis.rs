@@ -5,15 +5,14 @@ use crate::alerts::{BestFrameSelector, SentEvent};
 use ::analysis::budget::{Urgency, Want};
 use ::analysis::regions::{InferenceArea, Plan, Planner, PlannerInput};
 use ::analysis::rules::{Note, Observation, RuleSet, RuleSettings};
-use ::analysis::track::{Tracker, subjects};
-use ::analysis::{MotionCheck, ViewIntegrityMonitor};
-use base::appearance::Appearance;
+use ::analysis::track::{Surroundings, Tracker, subjects};
+use ::analysis::{MotionCheck, Scenery, ViewIntegrityMonitor};
 use base::detection::{Detection, Label};
 use base::detector::InferenceError;
 use base::detector::{Detector, InferenceResult};
 use base::geometry::Rect;
 use base::ids::{AlertId, CameraId, Epoch, TrackId};
-use base::picture::{Frame, Picture};
+use base::picture::Frame;
 use base::static_object::StaticObject;
 use base::time::{Monotonic, Stamp};
 use base::track::{Forecast, Track};
@@ -60,6 +59,7 @@ pub struct Analysis {
     planner: Option<Planner>,
     epoch: Option<Epoch>,
     tracker: Tracker,
+    scenery: Scenery,
     rules: RuleSet,
     best_frames: BestFrameSelector,
     /// View integrity monitor, where a rule asks for the view quality.
@@ -84,6 +84,7 @@ impl Analysis {
             planner: is_gated.then(Planner::new),
             epoch: None,
             tracker,
+            scenery: Scenery::default(),
             view_monitor: rules.wants_view_quality().then(ViewIntegrityMonitor::default),
             rules,
             best_frames: BestFrameSelector::default(),
@@ -112,6 +113,7 @@ impl Analysis {
             return MotionOutcome { want: Some(want), tracks: Vec::new(), events: Vec::new() };
         }
         self.begin(frame.epoch);
+        self.scenery.update(frame);
         self.static_objects.clone_from(&check.static_objects);
         let moving: Vec<Rect> = if check.began_again {
             // The gate has begun anew: no part of the picture is known to be still.
@@ -147,8 +149,11 @@ impl Analysis {
         let InferenceResult { detections, cut } = self.detector.infer(frame, &plan.areas)?;
         let detections = subjects(&detections, self.detector.includes_riders());
         let parts: Vec<Rect> = plan.areas.iter().map(|area| area.crop).collect();
-        let appearances = appearances(&frame.picture, &detections);
-        let tracks = self.tracker.take_inference(at, frame.epoch, &parts, &detections, &appearances);
+        let surroundings: Vec<Surroundings> = detections
+            .iter()
+            .map(|detection| Surroundings::of(&frame.picture, &self.scenery, &detection.rect))
+            .collect();
+        let tracks = self.tracker.take_inference(at, frame.epoch, &parts, &detections, &surroundings);
         if let Some(planner) = &mut self.planner {
             let found: Vec<Rect> = detections.iter().map(|detection| detection.rect).collect();
             planner.inferred(at, &plan, &self.tracker.forecast(at), &found, &cut);
@@ -217,11 +222,6 @@ impl Analysis {
             self.planner = self.planner.take().map(|_| Planner::new());
         }
     }
-}
-
-/// Appearance of each detection.
-fn appearances(picture: &Picture, detections: &[Detection]) -> Vec<Appearance> {
-    detections.iter().map(|detection| Appearance::of(picture, &detection.rect)).collect()
 }
 
 /// True if a track accounts for the static object.

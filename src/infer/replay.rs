@@ -69,7 +69,7 @@ pub struct Totals {
     /// Pictures that were analysed, at the rate asked for.
     pub frames: u64,
     /// Analysed pictures that the detector examined.
-    pub looks: u64,
+    pub examined: u64,
     /// Inferences on these.
     pub inferences: u64,
     /// Pixels of input of all inferences.
@@ -162,7 +162,7 @@ fn frame_through(
     let mut inferred = analysis.infer(frame)?;
     totals.inference_cpu += clock::thread_cpu().saturating_sub(checked_at);
     inferred.events.splice(0..0, after_motion.events);
-    totals.looks += 1;
+    totals.examined += 1;
     totals.inferences += inferred.parts.len() as u64;
     totals.pixels += inferred.pixels();
     Ok(inferred)

@@ -165,18 +165,18 @@ impl Scheduler {
         }
     }
 
-    /// Adds a camera with its rules; inferences are at least `looks_per_second_min` while something moves.
+    /// Adds a camera with its rules; inferences are at least `inferences_per_second_min` while something moves.
     pub fn add(
         &self,
         camera: CameraId,
         rules: Vec<RuleSettings>,
         masks: &[Polygon],
-        looks_per_second_min: f32,
+        inferences_per_second_min: f32,
     ) {
         let is_gated = self.detectors.gates_analysis();
         let analysis = Analysis::new(camera.clone(), self.detectors.for_camera(masks), rules, is_gated);
         let mut state = self.shared.lock();
-        state.budget.add(camera.clone(), looks_per_second_min);
+        state.budget.add(camera.clone(), inferences_per_second_min);
         state.slots.insert(camera, CameraSlot::new(analysis, clock::monotonic()));
     }
 
@@ -364,7 +364,7 @@ impl Shared {
             }
             let is_free = |camera: &CameraId| slots.get(camera).is_some_and(|slot| slot.analysis.is_some());
             let patience = match budget.next(now, is_free) {
-                Turn::Look(camera) => {
+                Turn::Inference(camera) => {
                     if let Some(job) = slots.get_mut(&camera).and_then(|slot| job_of(&camera, slot)) {
                         return Some(job);
                     }

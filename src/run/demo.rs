@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use super::{Agent, Surroundings};
+use super::{Daemon, Surroundings};
 use crate::config;
 use crate::infer::DetectorChoice;
 use base::geometry::Point;
 use clipstore::Store;
 use detector::BUILT_IN;
+use program::language_of_the_locale;
 use streetsim::server::{Access, CameraServer, Feed};
 use streetsim::{Light, Scene};
 
@@ -46,11 +47,15 @@ pub struct Stage {
 pub struct Running {
     /// The configuration that the box runs with.
     pub config: PathBuf,
+    /// Folder of the box's state, for `wardwatch status`.
+    pub runtime_directory: PathBuf,
+    /// Id of the first camera.
+    pub camera: String,
     /// Broker's port on loopback.
     pub port: u16,
     /// URLs of the cameras' streams.
     pub urls: Vec<String>,
-    agent: Option<Agent>,
+    daemon: Option<Daemon>,
     _servers: Vec<CameraServer>,
     broker: Process,
 }
@@ -72,9 +77,15 @@ impl Demo {
         let config = output.join("wardwatch.toml");
         std::fs::write(&config, street.config(port, self.model.as_deref())?)
             .with_context(|| format!("cannot write {}", config.display()))?;
-        let agent =
-            Agent::start(config::load(&config)?, Surroundings { program, ..Surroundings::default() })?;
-        Ok(Running { config, port, urls: street.urls, agent: Some(agent), _servers: vec![server], broker })
+        let settings = config::load(&config)?;
+        let camera = settings.cameras.first().map(|camera| camera.camera.id.to_string()).unwrap_or_default();
+        let runtime_directory = output.join("run");
+        std::fs::create_dir_all(&runtime_directory)
+            .with_context(|| format!("cannot make {}", runtime_directory.display()))?;
+        let surroundings = Surroundings { program, runtime_directory: Some(runtime_directory.clone()) };
+        let daemon = Some(Daemon::start(settings, surroundings)?);
+        let (urls, _servers) = (street.urls, vec![server]);
+        Ok(Running { config, runtime_directory, camera, port, urls, daemon, _servers, broker })
     }
 
     /// The output folder, empty, as an absolute path. Only a folder of an earlier demonstration is emptied.
@@ -94,13 +105,18 @@ impl Demo {
 impl Running {
     /// The box's store, while it runs.
     pub fn store(&self) -> Option<&Store> {
-        self.agent.as_ref().map(Agent::store)
+        self.daemon.as_ref().map(Daemon::store)
+    }
+
+    /// True once the box has written its state for `wardwatch status`.
+    pub fn has_state(&self) -> bool {
+        crate::telemetry::state::read(&self.runtime_directory).is_ok()
     }
 
     /// Stops the box, which sends the alerts that this closes. The broker goes on.
     pub fn stop_box(&mut self) {
-        if let Some(agent) = self.agent.take() {
-            agent.stop();
+        if let Some(daemon) = self.daemon.take() {
+            daemon.stop();
         }
     }
 }
@@ -216,9 +232,10 @@ impl Street {
             name if DetectorChoice::is_built_in(name) => name.to_owned(),
             path => std::path::absolute(path)?.display().to_string(),
         };
+        let language = language_of_the_locale().choose("vi", "en");
         Ok(format!(
             "# Written by `wardwatch demo`; try it with `wardwatch check --config` and change it.\n\
-             [box]\nward = \"ben-nghe\"\nid = \"demo\"\n\n\
+             [box]\nward = \"ben-nghe\"\nid = \"demo\"\nlanguage = \"{language}\"\n\n\
              [store]\ndirectory = \"store\"\nclip_bytes_max = \"1 GiB\"\nfree_bytes_min = 0\nsegment_seconds = 20\n\n\
              [broker]\nurl = \"mqtt://127.0.0.1:{port}\"\nacknowledge = \"post\"\n\n\
              [detector]\nmodel = \"{model}\"\n{}",

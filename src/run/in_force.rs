@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use super::{Agent, StartError, Surroundings};
+use super::{Daemon, StartError, Surroundings};
 use crate::config::{self, Copy, Part, Problems};
 use crate::telemetry::configuration::{self, Configuration, Extent, SCHEMA};
 use base::clock;
@@ -35,7 +35,7 @@ pub struct Options {
 pub struct InForce {
     options: Options,
     /// `None` where nothing runs.
-    running: Option<(Agent, Part)>,
+    running: Option<(Daemon, Part)>,
     extent: Extent,
     /// Everything that is not in force and why.
     faults: Vec<String>,
@@ -114,8 +114,8 @@ impl InForce {
             faults.truncate(FAULTS_MAX);
             faults.push(format!("{more} more: see `wardwatch check`"));
         }
-        if let Some((agent, _)) = &self.running {
-            agent.configuration_is(faults.clone());
+        if let Some((daemon, _)) = &self.running {
+            daemon.configuration_is(faults.clone());
         }
         let Some(directory) = &self.options.surroundings.runtime_directory else { return };
         let (read_at, since_boot) = self.read_at;
@@ -149,8 +149,8 @@ impl InForce {
 
     /// Stops the box.
     pub fn stop(self) {
-        if let Some((agent, _)) = self.running {
-            agent.stop();
+        if let Some((daemon, _)) = self.running {
+            daemon.stop();
         }
         if let Some(directory) = &self.options.surroundings.runtime_directory {
             configuration::remove(directory);
@@ -158,8 +158,8 @@ impl InForce {
     }
 
     fn begin(&mut self, part: Part) -> Result<(), StartError> {
-        let agent = Agent::begin(part.clone(), self.options.surroundings.clone())?;
-        self.running = Some((agent, part));
+        let daemon = Daemon::begin(part.clone(), self.options.surroundings.clone())?;
+        self.running = Some((daemon, part));
         Ok(())
     }
 
@@ -218,13 +218,13 @@ impl InForce {
         if !self.options.stays_up || part.cameras_off.keys().any(|id| self.records(id)) {
             return Ok(false);
         }
-        if let Some((mut agent, _)) = self.running.take() {
-            if agent.reload(part.clone()) {
-                self.running = Some((agent, part));
+        if let Some((mut daemon, _)) = self.running.take() {
+            if daemon.reload(part.clone()) {
+                self.running = Some((daemon, part));
                 self.is_part();
                 return Ok(true);
             }
-            agent.stop();
+            daemon.stop();
         }
         self.begin_with_less(part)?;
         self.is_part();
@@ -246,12 +246,12 @@ impl InForce {
     fn apply(&mut self, new: Part) -> anyhow::Result<Result<(), String>> {
         let previous = match self.running.take() {
             None => None,
-            Some((mut agent, part)) => {
-                if agent.reload(new.clone()) {
-                    self.running = Some((agent, new));
+            Some((mut daemon, part)) => {
+                if daemon.reload(new.clone()) {
+                    self.running = Some((daemon, new));
                     return Ok(Ok(()));
                 }
-                agent.stop();
+                daemon.stop();
                 Some(part)
             }
         };

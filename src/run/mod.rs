@@ -64,7 +64,7 @@ pub enum StartError {
 }
 
 /// The running box.
-pub struct Agent {
+pub struct Daemon {
     part: Part,
     program: SessionProgram,
     store: Store,
@@ -77,7 +77,7 @@ pub struct Agent {
     cameras: BTreeMap<CameraId, Vec<StreamHandle>>,
 }
 
-impl Agent {
+impl Daemon {
     /// Starts everything: store first, so that each fragment of a camera has its place; cameras last.
     ///
     /// # Errors
@@ -129,7 +129,7 @@ impl Agent {
             registry.clone(),
             directory,
         )?;
-        let mut agent = Self {
+        let mut daemon = Self {
             program: session,
             store,
             registry,
@@ -141,11 +141,11 @@ impl Agent {
             cameras: BTreeMap::new(),
             part,
         };
-        for camera in agent.part.settings.cameras.clone() {
-            agent.start_camera(&camera);
+        for camera in daemon.part.settings.cameras.clone() {
+            daemon.start_camera(&camera);
         }
-        agent.report_cameras_off();
-        Ok(agent)
+        daemon.report_cameras_off();
+        Ok(daemon)
     }
 
     /// Applies new settings. A camera whose streams are the same goes on recording, also where its zones, rules, masks or names
@@ -159,6 +159,7 @@ impl Agent {
             old.ward == new.ward
                 && old.box_id == new.box_id
                 && old.timezone == new.timezone
+                && old.language == new.language
                 && old.store == new.store
                 && old.broker == new.broker
                 && old.detect == new.detect

@@ -14,7 +14,7 @@ use clipstore::{Store, StoreVitals};
 /// Interval of the checks.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Checks for which a lost fragment counts, so that losses that come and go are one fault, not many.
-const LOOKS: u32 = 30;
+const CHECKS: u32 = 30;
 
 /// The thread that checks the store.
 pub struct Disk {
@@ -47,7 +47,7 @@ impl Disk {
 struct History {
     /// Fragments lost or refused by then.
     missing: u64,
-    /// Checks since their number last grew; `None` from [`LOOKS`] on.
+    /// Checks since their number last grew; `None` from [`CHECKS`] on.
     since: Option<u32>,
 }
 
@@ -56,7 +56,7 @@ impl History {
     fn at(&mut self, vitals: &StoreVitals) -> (StoreState, Option<String>) {
         let missing = vitals.refused_fragments + vitals.lost_fragments;
         self.since = if missing > self.missing { Some(0) } else { self.since.map(|since| since + 1) };
-        self.since = self.since.filter(|since| *since < LOOKS);
+        self.since = self.since.filter(|since| *since < CHECKS);
         self.missing = missing;
         if let Some(full) = &vitals.full_of_evidence {
             return (StoreState::FullOfEvidence, Some(full.clone()));
@@ -93,7 +93,7 @@ mod tests {
         let mut vitals = StoreVitals::default();
         assert_eq!(history.at(&vitals), (StoreState::Keeping, None));
         vitals.refused_fragments = 1;
-        for _ in 0..LOOKS {
+        for _ in 0..CHECKS {
             assert_eq!(history.at(&vitals).0, StoreState::Failing);
         }
         assert_eq!(history.at(&vitals).0, StoreState::Keeping);

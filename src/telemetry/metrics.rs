@@ -100,13 +100,15 @@ fn of_the_cameras(out: &mut Text, state: &State) {
             family.value(&[("camera", camera.id.as_str())], value(camera));
         }
     };
-    each("frames_total", "Frames that came to be looked at.", &|camera| camera.frames_total as f64);
+    each("frames_total", "Frames that came to the analysis.", &|camera| camera.frames_total as f64);
     each("moving_frames_total", "Those on which something moved.", &|camera| {
         camera.moving_frames_total as f64
     });
-    each("looks_total", "Looks of the detector.", &|camera| camera.looks_total as f64);
-    each("inference_seconds_total", "CPU seconds of the looks.", &|camera| camera.inference_seconds_total);
-    each("shortfall_looks_total", "Looks that were wanted and not served.", &|camera| {
+    each("looks_total", "Inferences.", &|camera| camera.looks_total as f64);
+    each("inference_seconds_total", "CPU seconds of the inferences.", &|camera| {
+        camera.inference_seconds_total
+    });
+    each("shortfall_looks_total", "Inferences that were needed and not served.", &|camera| {
         camera.shortfall_looks_total as f64
     });
 }

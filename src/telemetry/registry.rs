@@ -7,11 +7,12 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::config;
 use base::clock::{self, Clock as _, SystemClock};
-use base::fragment::StreamRole;
+use base::fragment::{StreamFacts, StreamRole};
 use base::ids::{BoxId, CameraId, WardId};
 use base::status::{
     CameraStatus, InputCounts, Presence, SCHEMA, Status, StoreState, StoreStatus, StreamState,
 };
+use base::stream_pair;
 use base::time::WallTime;
 use camera::StreamReport;
 use clipstore::Store;
@@ -30,6 +31,7 @@ pub struct StatusRegistry {
 struct State {
     streams: BTreeMap<CameraId, BTreeMap<StreamRole, CameraStatus>>,
     inputs: BTreeMap<CameraId, BTreeMap<StreamRole, InputCounts>>,
+    facts: BTreeMap<CameraId, BTreeMap<StreamRole, StreamFacts>>,
     store: StoreStatus,
     /// What of the configuration is not in force.
     configuration_faults: Vec<String>,
@@ -58,6 +60,7 @@ impl StatusRegistry {
             state: Mutex::new(State {
                 streams: BTreeMap::new(),
                 inputs: BTreeMap::new(),
+                facts: BTreeMap::new(),
                 store: keeping,
                 configuration_faults: Vec::new(),
                 publisher: None,
@@ -98,6 +101,9 @@ impl StatusRegistry {
     /// Notes a stream's report.
     pub fn report(&self, report: StreamReport) {
         let notes = report.health.notes(report.facts.as_ref());
+        if let Some(facts) = report.facts {
+            self.lock().facts.entry(report.camera.clone()).or_default().insert(report.role, facts);
+        }
         self.set(&report.camera, report.role, report.state, report.reason, notes);
     }
 
@@ -111,6 +117,7 @@ impl StatusRegistry {
         let mut known = self.lock();
         known.streams.remove(camera);
         known.inputs.remove(camera);
+        known.facts.remove(camera);
     }
 
     /// Notes the store's state, and tells the publisher of a change.
@@ -155,6 +162,12 @@ fn of_camera(streams: &BTreeMap<StreamRole, CameraStatus>) -> Option<CameraStatu
     Some(CameraStatus { notes, ..worst.clone() })
 }
 
+/// The note about a camera's main and sub streams, where they do not go together.
+fn note_of_pair(facts: &BTreeMap<StreamRole, StreamFacts>) -> Option<String> {
+    let (main, sub) = (facts.get(&StreamRole::Main)?, facts.get(&StreamRole::Sub)?);
+    stream_pair::fault(main, sub).map(|fault| format!("{}; {}", fault.what, fault.remedy))
+}
+
 /// Rank of a state; a camera has the highest of its streams.
 fn worse(state: StreamState) -> u8 {
     match state {
@@ -175,7 +188,9 @@ impl StatusSource for StatusRegistry {
                 let inputs = known.inputs.get(&status.id).into_iter().flat_map(BTreeMap::values);
                 let sum = inputs.fold(InputCounts::default(), |sum, input| sum.plus(*input));
                 let input = (sum != InputCounts::default()).then_some(sum);
-                cameras.push(CameraStatus { input, ..status });
+                let mut notes = status.notes;
+                notes.extend(known.facts.get(&status.id).and_then(note_of_pair));
+                cameras.push(CameraStatus { input, notes, ..status });
             }
             cameras
         };
@@ -201,5 +216,24 @@ impl StatusSource for StatusRegistry {
             clock: SystemClock.now().clock,
             configuration_faults,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base::fragment::{Codec, TimeSource};
+
+    #[test]
+    fn streams_that_do_not_go_together_are_noted_once_both_are_known() {
+        let facts =
+            |width, height| StreamFacts { codec: Codec::H264, width, height, time: TimeSource::Camera };
+        let mut known = BTreeMap::from([(StreamRole::Main, facts(640, 360))]);
+        assert_eq!(note_of_pair(&known), None);
+        known.insert(StreamRole::Sub, facts(1920, 1080));
+        let note = note_of_pair(&known).unwrap();
+        assert!(note.contains("main is 640x360") && note.contains("; exchange main and sub"), "{note}");
+        known.insert(StreamRole::Main, facts(2688, 1512));
+        assert_eq!(note_of_pair(&known), None);
     }
 }

@@ -237,6 +237,8 @@ pub(crate) mod tests {
                 },
                 throttle: 1.0,
                 cameras: Vec::new(),
+                health: None,
+                access_log: None,
             }),
             broker: BrokerState {
                 address: "post.example:8883".to_owned(),

@@ -16,15 +16,16 @@ use crate::config;
 use crate::infer::{Count, Counts};
 use crate::telemetry::state::{self, BrokerState, CameraCounts, State, StoreCounts};
 use base::channel;
-use base::clock;
+use base::clock::{self, Clock as _, SystemClock};
 use base::ids::{BoxId, CameraId, WardId};
 use base::progress::{self, WORK_MAX};
 use base::status::StreamState;
 use base::time::Monotonic;
-use base::vitals::{CameraVitals, DiskVitals, MemoryVitals, SCHEMA, Vitals};
-use clipstore::Store;
+use base::vitals::{AccessLogVitals, CameraVitals, DiskVitals, HealthVitals, MemoryVitals, SCHEMA, Vitals};
+use clipstore::access::{LogEnd, LogEndReader};
+use clipstore::{Store, StoreVitals};
 use program::service;
-use wardlink::{Publisher, StatusSource as _};
+use wardlink::{Publisher, StatusSource as _, certificate_ends_at};
 
 /// Interval at which the temperature is taken and the state written.
 const TICK: Duration = Duration::from_secs(state::INTERVAL_SECONDS);
@@ -48,8 +49,10 @@ struct Sampler {
     store: Store,
     counts: Counts,
     last: (Monotonic, BTreeMap<CameraId, Count>),
-    broker: String,
+    link: wardlink::Settings,
+    limits: clipstore::Settings,
     registry: Arc<StatusRegistry>,
+    access_log: LogEndReader,
     /// The vitals last sent to the post.
     vitals: Option<Vitals>,
     /// Reason why the state could not be written, as it was logged.
@@ -75,8 +78,10 @@ impl Telemetry {
             store,
             counts,
             last: (clock::monotonic(), BTreeMap::new()),
-            broker: format!("{}:{}", settings.broker.host, settings.broker.port),
+            link: settings.broker.clone(),
+            limits: settings.store.clone(),
             registry,
+            access_log: LogEndReader::new(&settings.store.directory),
             vitals: None,
             trouble: None,
         };
@@ -147,6 +152,28 @@ impl Sampler {
             memory: memory(),
             throttle,
             cameras: self.last.1.iter().map(camera).collect(),
+            health: Some(self.health(&store)),
+            access_log: self
+                .access_log
+                .read()
+                .ok()
+                .map(|LogEnd { lines, sha256 }| AccessLogVitals { lines, sha256 }),
+        }
+    }
+
+    /// Facts by which the post judges the box.
+    fn health(&self, store: &StoreVitals) -> HealthVitals {
+        let now = SystemClock.now();
+        let (outbox_depth, oldest_unacknowledged) = self.store.outbox_depth().unwrap_or_default();
+        HealthVitals {
+            clock: now.clock,
+            outbox_depth,
+            oldest_unacknowledged,
+            // Read anew each time: a certificate may be renewed in place. A file that does not read is the publisher's to report.
+            certificate_ends_at: certificate_ends_at(&self.link).unwrap_or_default(),
+            free_bytes_min: self.limits.free_bytes_min,
+            footage_days: store.removed_until.map(|until| days(now.wall.since(until))),
+            footage_days_min: days(self.limits.clip_age_min),
         }
     }
 
@@ -174,7 +201,7 @@ impl Sampler {
             status: self.registry.status(),
             vitals: self.vitals.clone(),
             broker: BrokerState {
-                address: self.broker.clone(),
+                address: format!("{}:{}", self.link.host, self.link.port),
                 connected: link.connected,
                 since: link.since,
                 reason: link.last_error,
@@ -198,12 +225,17 @@ impl Sampler {
     }
 }
 
+/// Days, to a tenth.
+fn days(span: Duration) -> f64 {
+    (span.as_secs_f64() / 8640.0).round() / 10.0
+}
+
 fn counts_of(id: &CameraId, count: &Count) -> CameraCounts {
     CameraCounts {
         id: id.clone(),
         frames_total: count.frames,
         moving_frames_total: count.moving,
-        looks_total: count.tally.looks,
+        looks_total: count.tally.inferences,
         inference_seconds_total: count.tally.cpu.as_secs_f64(),
         shortfall_looks_total: count.tally.short,
     }
@@ -219,7 +251,7 @@ fn of_camera(id: &CameraId, before: &Count, now: &Count, seconds: f64) -> Camera
         id: id.clone(),
         fps: frames / seconds,
         motion: if frames > 0.0 { moving / frames } else { 0.0 },
-        looks_per_second: a_second(tally.looks, earlier.looks),
+        looks_per_second: a_second(tally.inferences, earlier.inferences),
         inference: spent(tally.cpu, earlier.cpu),
         shortfall_looks_per_second: a_second(tally.short, earlier.short),
         shortfall: spent(tally.short_cpu, earlier.short_cpu),
@@ -295,16 +327,16 @@ mod tests {
 
     #[test]
     fn rates_are_those_since_the_last_vitals() {
-        let count = |frames, moving, looks, short| {
-            let cpu = Duration::from_millis(10 * looks);
+        let count = |frames, moving, inferences, short| {
+            let cpu = Duration::from_millis(10 * inferences);
             let tally = Tally {
-                wanted: looks + short,
-                looks,
+                wanted: inferences + short,
+                inferences,
                 short,
                 cpu,
                 short_cpu: Duration::from_millis(20 * short),
             };
-            Count { frames, moving, inferences: looks, tally }
+            Count { frames, moving, inferences, tally }
         };
         let id: CameraId = "gate".parse().unwrap();
         let vitals = of_camera(&id, &count(100, 50, 40, 10), &count(400, 125, 100, 130), 60.0);

@@ -1,11 +1,14 @@
 //! Scenarios of `wardwatch clips`: real encoders, real players, sticks that fill up or vanish.
 
+mod commands;
+mod picture;
 mod player;
+mod recorded;
 mod stick;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,25 +16,20 @@ use base::clock::SystemClock;
 use base::fragment::{Codec, Fragment, FragmentStart, StreamFacts, TimeSource};
 use base::ids::Epoch;
 use base::time::{Pts, Stamp, WallTime};
-use camera::{Source, Transport, supervise};
-use clipstore::access::{self, AccessKind};
 use clipstore::export::{
     ClipOrder, ExportOrder, Exported, ExportedFile, FAT32_FILE_BYTES_MAX, GapCause, export,
 };
 use clipstore::inspect::{self, Depth, Wrong};
-use clipstore::{Catalogue, Store};
+use clipstore::{Catalogue, access};
 use jiff::tz::TimeZone;
 use serde_json::Value;
-use streetsim::server::{Access, CameraServer, Feed};
 use tempfile::TempDir;
 
-use crate::agent::ToStore;
 use crate::store::{clip_files, cut_mp4, open, settings};
-use crate::support::camera::{session_program, stream};
-use crate::support::sample::{START, closed, opened};
-use crate::support::{slices, slices_of, wait_until};
+use crate::support::sample::START;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Playing time of each GOP of a [`Footage`].
 const GOP: Duration = Duration::from_secs(2);
 
@@ -416,264 +414,4 @@ fn what_is_damaged_or_gone_is_a_gap_and_the_rest_is_exported() {
     assert!(flaws[2].1.contains("sha256 differs"), "{flaws:?}");
     assert_eq!([flaws[0].0, flaws[1].0], [START.wall, START.wall + secs(12)]);
     assert_eq!(packets(&file.path).len(), 6 * 30);
-}
-
-fn wardwatch(args: &[&str], directory: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_wardwatch"))
-        .arg("clips")
-        .args(args)
-        .arg("--directory")
-        .arg(directory)
-        .env("TZ", "Asia/Ho_Chi_Minh")
-        .env_remove("SUDO_USER")
-        .output()
-        .unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-#[test]
-fn an_officer_lists_exports_and_is_in_the_log() {
-    let place = TempDir::new().unwrap();
-    let Some(footage) = footage(place.path(), Codec::H264, 2, 320, 12) else { return };
-    let directory = place.path().join("store");
-    let store = open(settings(&directory));
-    for number in [0, 1, 2, 3, 4, 5, 6, 9, 10, 11] {
-        store.append(footage.fragment(number)).unwrap();
-    }
-    let draft = opened("gate", secs(7));
-    let alert = store.put_alert(draft.clone()).unwrap().id.to_string();
-    store.put_alert(closed(&draft, secs(9))).unwrap();
-    let newest = || store.footage(&"gate".parse().unwrap(), START.wall, START.wall + secs(100)).unwrap();
-    wait_until("all is indexed", PATIENCE, || {
-        newest().segments.last().is_some_and(|last| last.ends_at == START.wall + secs(24))
-    });
-
-    // 22:14:03 UTC is 05:14:03 of the next day in Ho Chi Minh City. The daemon is running.
-    let listed = wardwatch(&["list", "--camera", "gate"], &directory);
-    let text = stdout(&listed);
-    assert!(text.contains("2026-05-02 05:14:10") && text.contains(&alert), "{text}{}", stderr(&listed));
-    let spans = wardwatch(&["list", "--footage", "--to", "2026-05-02 05:15"], &directory);
-    assert!(stdout(&spans).contains("-- 0:00:04 missing --"), "{}", stdout(&spans));
-    let json: Value =
-        serde_json::from_slice(&wardwatch(&["list", "--footage", "--json"], &directory).stdout).unwrap();
-    assert_eq!((json[0]["segments"].as_u64(), json[1]["segments"].as_u64()), (Some(2), Some(2)), "{json}");
-
-    let stick = place.path().join("stick");
-    fs::create_dir(&stick).unwrap();
-    let (to, reason) = (stick.to_str().unwrap(), "vụ 12/2026");
-    let export = ["export", &alert, "--output", to, "--reason", reason, "--who", "Đặng Thị Hoa", "--json"];
-    for _ in 0..2 {
-        let done = wardwatch(&export, &directory);
-        assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
-        let json: Value = serde_json::from_slice(&done.stdout).unwrap();
-        assert_eq!(json["clips"][0]["files"][0]["starts_at"], "2026-05-01T22:14:05.120Z");
-        assert_eq!(json["clips"][0]["alert"].as_str(), Some(&*alert));
-    }
-    assert_eq!(names(&stick), ["gate_2026-05-02_05-14-05.mp4", "gate_2026-05-02_05-14-05_copy2.mp4"]);
-    assert_eq!(about(&stick.join(&names(&stick)[0]))["alert"].as_str(), Some(&*alert));
-
-    let log = access::read(&directory).unwrap();
-    let kinds: Vec<_> = log.entries.iter().map(|entry| entry.what).collect();
-    assert_eq!(kinds, [AccessKind::ExportStarted, AccessKind::ExportEnded].repeat(2));
-    assert!(log.entries[0].who.starts_with("Đặng Thị Hoa (user id "), "{}", log.entries[0].who);
-    let sha256 = Command::new("sha256sum").arg(stick.join(&names(&stick)[1])).output().unwrap();
-    assert!(log.entries[3].detail.contains(&stdout(&sha256)[..64]), "{}", log.entries[3].detail);
-    assert!(stdout(&wardwatch(&["log"], &directory)).contains("exported by Đặng Thị Hoa"));
-    assert_eq!(wardwatch(&["log", "--verify"], &directory).status.code(), Some(0));
-    let path = directory.join("access.jsonl");
-    fs::write(&path, fs::read_to_string(&path).unwrap().replacen("Hoa", "Lan", 1)).unwrap();
-    let broken = wardwatch(&["log", "--verify"], &directory);
-    assert_eq!(broken.status.code(), Some(3));
-    assert!(stderr(&broken).contains("line 2 does not follow"), "{}", stderr(&broken));
-}
-
-#[test]
-fn what_cannot_be_done_says_what_could_be() {
-    let place = TempDir::new().unwrap();
-    let directory = record(place.path(), [crate::support::sample::fragment("gate", 0, 1000)]);
-    let stick = place.path().to_str().unwrap();
-    let good = ["export", "--camera", "gate", "--from", "2026-05-02 05:14", "--to", "2026-05-02 05:15"];
-    let output = ["--output", stick, "--reason", "a test"];
-    let unknown = "019e0000-0000-7000-8000-000000000000";
-    let changed = |at: usize, to: &'static str| {
-        let mut args = [&good[..], &output[..]].concat();
-        args[at] = to;
-        args
-    };
-    for (args, code, expected) in [
-        (changed(2, "yard"), 1, "has nothing of a camera \"yard\"; it has gate"),
-        (changed(4, "tomorrow"), 1, "\"tomorrow\" is not a time; write "),
-        (changed(4, "2026-05-02 05:16"), 1, "is not before --to"),
-        (changed(8, "/nowhere/usb"), 1, "there is no folder /nowhere/usb; mount the stick"),
-        (changed(10, " "), 2, "must say something"),
-        (["export", unknown].iter().copied().chain(output).collect(), 1, "`wardwatch clips list` lists"),
-        (["export"].iter().copied().chain(output).collect(), 2, "required"),
-        ([&good[..], &output[..2]].concat(), 2, "--reason"),
-        // These fragments are made up: as footage, no player could read them.
-        (changed(0, "export"), 1, "not exported: it is damaged"),
-    ] {
-        let done = wardwatch(&args, &directory);
-        assert_eq!(done.status.code(), Some(code), "{args:?}: {}{}", stdout(&done), stderr(&done));
-        assert!(stderr(&done).contains(expected), "{args:?}: {}", stderr(&done));
-    }
-    assert_eq!(access::read(&directory).unwrap().entries.len(), 2, "one export was begun, and failed");
-    let nothing = wardwatch(&["list"], place.path());
-    assert!(stderr(&nothing).contains("there is no index.sqlite in it"), "{}", stderr(&nothing));
-}
-
-#[test]
-fn exports_of_several_processes_are_all_in_an_unbroken_log() {
-    let place = TempDir::new().unwrap();
-    let Some(footage) = footage(place.path(), Codec::H264, 0, 320, 2) else { return };
-    let directory = record(place.path(), (0..2).map(|number| footage.fragment(number)));
-    let stick = place.path().join("stick");
-    fs::create_dir(&stick).unwrap();
-    let processes: Vec<_> = (0..6)
-        .map(|_| {
-            Command::new(env!("CARGO_BIN_EXE_wardwatch"))
-                .args(["clips", "export", "--camera", "gate", "--from", "2026-05-01T22:14:00Z", "--to"])
-                .args(["2026-05-01T22:15:00Z", "--reason", "a test", "--output"])
-                .arg(&stick)
-                .arg("--directory")
-                .arg(&directory)
-                .spawn()
-                .unwrap()
-        })
-        .collect();
-    for mut process in processes {
-        assert!(process.wait().unwrap().success());
-    }
-    access::verify(&directory).unwrap();
-    assert_eq!(access::read(&directory).unwrap().entries.len(), 12);
-    assert_eq!(names(&stick).len(), 6, "{:?}", names(&stick));
-}
-
-/// A camera's own encoder reorders pictures; at night it makes fewer of them, and does not say how many.
-#[test]
-fn few_pictures_a_second_and_out_of_order_are_recorded_as_they_were_sent() {
-    for (codec, encoder, transport) in [
-        (Codec::H264, "libx264", Transport::Tcp),
-        (Codec::H264, "libx264", Transport::Udp),
-        (Codec::H265, "libx265", Transport::Tcp),
-    ] {
-        let place = TempDir::new().unwrap();
-        let source = place.path().join("night.mp4");
-        let made = Command::new("ffmpeg")
-            .args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=8:duration=4"])
-            .args(["-c:v", encoder, "-bf", "3", "-g", "8", "-pix_fmt", "yuv420p"])
-            .args(["-x264-params", "b-pyramid=normal:b-adapt=0", "-x265-params", "log-level=none:b-adapt=0"])
-            .arg(&source)
-            .output();
-        if !made.as_ref().is_ok_and(|made| made.status.success()) {
-            eprintln!("skipped: ffmpeg with {encoder} is not there: {made:?}");
-            continue;
-        }
-        let sent = packets(&source);
-        assert!(!sent.is_sorted_by_key(|packet| packet.0), "{encoder} has made pictures out of order");
-        let server = CameraServer::start(0, &Access::default()).unwrap();
-        server.mount("/main", Feed::File(source.clone())).unwrap();
-        let directory = place.path().join("store");
-        let minute = clipstore::Settings { segment: secs(60), ..settings(&directory) };
-        let store = open(minute);
-        let mut settings = stream("gate", &server.url("/main"));
-        settings.watch_fps_max = None;
-        if let Source::Rtsp(rtsp) = &mut settings.source {
-            rtsp.transport = transport;
-        }
-        let handle = supervise(settings, session_program(), Box::new(ToStore(store.clone())));
-        let gate = "gate".parse().unwrap();
-        let footage =
-            || store.footage(&gate, WallTime::from_micros(0), WallTime::from_micros(i64::MAX)).unwrap();
-        let longest =
-            || footage().segments.iter().map(|segment| segment.ends_at.since(segment.starts_at)).max();
-        wait_until("two rounds of the film", PATIENCE, || longest() >= Some(secs(8)));
-        handle.stop();
-        store.close();
-        let segments = footage().segments;
-        assert_eq!(segments.len(), 1, "{codec:?}: {segments:?}");
-
-        let recorded = segments[0].path.clone();
-        let (got, pictures, wanted) =
-            (packets(&recorded), slices_of(&recorded, codec), slices_of(&source, codec));
-        assert_eq!((got.len(), wanted.len()), (pictures.len(), sent.len()));
-        let start = wanted.iter().position(|slice| *slice == pictures[0]).expect("it is the camera's");
-        for (index, packet) in got.iter().enumerate() {
-            let (round, at) = ((start + index) / sent.len(), (start + index) % sent.len());
-            assert_eq!(pictures[index], wanted[at], "{codec:?}, packet {index}");
-            let shown = (packet.0 - got[0].0, round as i64 * 4000 + sent[at].0 - sent[start].0);
-            // Over UDP, GStreamer takes times that go back by more than its buffer holds for a camera that paused.
-            let is_shown_in_time = transport == Transport::Udp || shown.0.abs_diff(shown.1) <= 2;
-            assert!(is_shown_in_time, "{codec:?}, packet {index} is shown at {shown:?} ms");
-        }
-        let in_order = got.windows(2).all(|pair| pair[0].1 < pair[1].1);
-        assert!(in_order && got.iter().all(|packet| packet.1 <= packet.0), "{codec:?}: {got:?}");
-        assert_eq!(decoded(&recorded), got.len());
-    }
-}
-
-#[test]
-fn what_the_box_recorded_is_exported_over_the_joins_of_segments() {
-    let place = TempDir::new().unwrap();
-    // With pictures out of order, as cameras with B-frames send them.
-    let Some(footage) = footage(place.path(), Codec::H264, 2, 320, 4) else { return };
-    let server = CameraServer::start(0, &Access::default()).unwrap();
-    server.mount("/main", Feed::File(footage.source.clone())).unwrap();
-    let settings = clipstore::Settings {
-        segment: Duration::from_secs(3),
-        sync_interval: Duration::from_millis(500),
-        ..settings(&place.path().join("store"))
-    };
-    let store = Store::open(settings, Arc::new(SystemClock)).unwrap();
-    let mut settings = stream("gate", &server.url("/main"));
-    settings.watch_fps_max = None;
-    let handle = supervise(settings, session_program(), Box::new(ToStore(store.clone())));
-    let everything =
-        || store.footage(&"gate".parse().unwrap(), WallTime::from_micros(0), WallTime::from_micros(i64::MAX));
-    wait_until("four segments", PATIENCE, || everything().unwrap().segments.len() >= 4);
-
-    // The newest footage of a camera that is being recorded.
-    let stick = place.path().join("stick");
-    fs::create_dir(&stick).unwrap();
-    let mut order = order(&stick, secs(0), secs(0), FAT32_FILE_BYTES_MAX);
-    order.clips[0].from = WallTime::from_micros(0);
-    order.clips[0].to = None;
-    let exported = export(&store, &order, &SystemClock, &mut |_, _| {}).unwrap();
-    handle.stop();
-    store.close();
-    let file = one_file(&exported);
-    let inside: Vec<_> = file.content.gaps.iter().filter(|gap| gap.position_seconds > 0.0).collect();
-    assert!(exported.is_whole() && inside.is_empty(), "{:?} {inside:?}", exported.clips[0].flaws);
-
-    let (cycle, got) = (slices(&footage.source), slices(&file.path));
-    assert!(got.len() > 100, "{} pictures", got.len());
-    let start = cycle.iter().position(|slice| *slice == got[0]).expect("the first picture is the camera's");
-    for (index, slice) in got.iter().enumerate() {
-        assert_eq!(slice, &cycle[(start + index) % cycle.len()], "picture {index}");
-    }
-    // The packets of the segments, one behind the other; each segment states its own start of presentation.
-    let exported = packets(&file.path);
-    assert_eq!(decoded(&file.path), exported.len());
-    let mut left = &exported[..];
-    let mut origin = None;
-    for segment in everything().unwrap().segments {
-        let wanted = packets(&segment.path);
-        let (here, rest) = left.split_at(wanted.len().min(left.len()));
-        left = rest;
-        let origin = *origin.get_or_insert(wanted[0].1);
-        for (index, (got, packet)) in here.iter().zip(&wanted).enumerate() {
-            assert_eq!(got.3, packet.3, "packet {index} of {}", segment.path.display());
-            let (decoded, shown) = (got.1 - exported[0].1, got.0 - here[0].0);
-            let (decoded_wanted, shown_wanted) = (packet.1 - origin, packet.0 - wanted[0].0);
-            assert!((decoded - decoded_wanted).abs() <= 1, "{index}: {decoded} for {decoded_wanted} ms");
-            assert!((shown - shown_wanted).abs() <= 1, "{index}: {shown} for {shown_wanted} ms");
-        }
-    }
-    assert!(left.is_empty());
 }

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
-mod agent;
 mod architecture;
 mod asyncapi;
 mod brokers;
@@ -12,6 +11,7 @@ mod clock;
 #[path = "../../benches/detect/conditions.rs"]
 mod conditions;
 mod config;
+mod daemon;
 mod detect;
 mod documents;
 mod faults;
@@ -34,6 +34,7 @@ mod street;
 mod support;
 mod system;
 mod units;
+mod upgrade;
 mod video;
 mod view_integrity;
 mod zoo;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use analysis::Scenery;
 use analysis::rules::{Kind, Observation, RuleArea, RuleSet, RuleSettings, Schedule, intrusion, tripwire};
-use analysis::track::{self, Tracker};
-use base::appearance::Appearance;
+use analysis::track::{self, Surroundings, Tracker};
 use base::detection::Detection;
 use base::event::{Event, Phase, Severity};
 use base::geometry::{Point, Rect, Side};
@@ -86,10 +86,12 @@ fn tracks_follow_the_streets_users_at_5_looks_a_second() {
             *looks.entry(truth.id).or_default() += 1;
         }
         let detections: Vec<Detection> = truths.iter().filter_map(perfect).collect();
-        let looks_like: Vec<Appearance> =
-            detections.iter().map(|found| Appearance::of(&picture, &found.rect)).collect();
+        let surroundings: Vec<Surroundings> = detections
+            .iter()
+            .map(|found| Surroundings::of(&picture, &Scenery::default(), &found.rect))
+            .collect();
         let whole = [Rect::new(0.0, 0.0, 1.0, 1.0)];
-        for track in tracker.take_inference(at, Epoch(1), &whole, &detections, &looks_like) {
+        for track in tracker.take_inference(at, Epoch(1), &whole, &detections, &surroundings) {
             if track.confirmed {
                 confirmed.insert(track.id);
             }

@@ -63,7 +63,7 @@ fn daemon(asked: &Asked, count: u32, main: &Path, sub: &Path) -> Vec<i64> {
     let path = place.path().join("wardwatch.toml");
     fs::write(&path, configuration(asked, mains.urls().zip(subs.urls()))).unwrap();
     let settings = config::load(&path).unwrap();
-    let agent = settled(settings, count);
+    let daemon = settled(settings, count);
     let index = place.path().join("store/index.sqlite");
     let index = Connection::open_with_flags(index, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let mut rows = index
@@ -87,7 +87,7 @@ fn daemon(asked: &Asked, count: u32, main: &Path, sub: &Path) -> Vec<i64> {
         }
         std::thread::sleep(ASK);
     }
-    agent.stop();
+    daemon.stop();
     millis
 }
 

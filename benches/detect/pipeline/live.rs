@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use wardwatch::config;
-use wardwatch::run::{Agent, Surroundings};
+use wardwatch::run::{Daemon, Surroundings};
 
 use super::Asked;
 use crate::cameras::{self, Cameras};
@@ -145,13 +145,13 @@ fn daemon(asked: &Asked, count: u32, main: &Path, sub: &Path, every_frame: bool)
     let mut settings = config::load(&path).unwrap();
     settings.detect.every_frame = every_frame;
     let before = cpu::children(std::process::id());
-    let agent = settled(settings, count);
+    let daemon = settled(settings, count);
     let mut sessions = cpu::children(std::process::id());
     sessions.retain(|pid| !before.contains(pid));
-    let start = measure(&agent, &sessions);
+    let start = measure(&daemon, &sessions);
     std::thread::sleep(Duration::from_secs(asked.seconds));
-    let end = measure(&agent, &sessions);
-    agent.stop();
+    let end = measure(&daemon, &sessions);
+    daemon.stop();
     Used {
         record: end.record - start.record,
         decode: end.decode - start.decode,
@@ -165,17 +165,17 @@ fn daemon(asked: &Asked, count: u32, main: &Path, sub: &Path, every_frame: bool)
 }
 
 /// The daemon, once all of its cameras are analysed and everything runs evenly.
-pub(super) fn settled(settings: config::Settings, count: u32) -> Agent {
+pub(super) fn settled(settings: config::Settings, count: u32) -> Daemon {
     let program = Some(env!("CARGO_BIN_EXE_wardwatch").into());
     let surroundings = Surroundings { program, ..Surroundings::default() };
-    let agent = Agent::start(settings, surroundings).unwrap();
+    let daemon = Daemon::start(settings, surroundings).unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
-    while agent.counts().values().filter(|count| count.frames > 0).count() < count as usize {
+    while daemon.counts().values().filter(|count| count.frames > 0).count() < count as usize {
         assert!(Instant::now() < deadline, "not every camera is looked at");
         std::thread::sleep(Duration::from_millis(100));
     }
     std::thread::sleep(SETTLE);
-    agent
+    daemon
 }
 
 /// The box without cameras.
@@ -204,7 +204,7 @@ fn configuration(asked: &Asked, cameras: impl Iterator<Item = (String, String)>)
 }
 
 /// Measures all that has been used so far.
-fn measure(agent: &Agent, sessions: &[u32]) -> Used {
+fn measure(daemon: &Daemon, sessions: &[u32]) -> Used {
     let mut used = Used::default();
     for pid in sessions {
         // A session that decodes has a queue before the decoder; the queue's thread has its name.
@@ -220,7 +220,7 @@ fn measure(agent: &Agent, sessions: &[u32]) -> Used {
         };
         *of += spent;
     }
-    for count in agent.counts().values() {
+    for count in daemon.counts().values() {
         used.inferences += count.inferences;
         used.short += count.tally.short;
         used.frames += count.frames;

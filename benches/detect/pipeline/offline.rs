@@ -24,19 +24,19 @@ const FPS: f64 = 5.0;
 /// Cost of a run over a clip.
 #[derive(Default)]
 struct Cost {
-    looks: u64,
+    examined: u64,
     inferences: u64,
     pixels: u64,
     check: Duration,
-    look: Duration,
+    inference_time: Duration,
 }
 
 /// Prints a line for each clip, and one for all.
 pub fn print(asked: &Asked) {
     println!("\nclips at {FPS} fps in virtual time; recall: {DEFINITION}");
     println!(
-        "{:<36} frames  moving  tracks  found  by one | gated: looks  infer.  Mpixel  check s  look s | every frame: \
-         Mpixel  look s | CPU ratio",
+        "{:<36} frames  moving  tracks  found  by one | gated:  seen  infer.  Mpixel  check s  inf. s | every frame: \
+         Mpixel  inf. s | CPU ratio",
         "clip"
     );
     let mut clips: Vec<_> =
@@ -69,30 +69,31 @@ pub fn print(asked: &Asked) {
 
 impl Cost {
     fn add(&mut self, other: &Self) {
-        self.looks += other.looks;
+        self.examined += other.examined;
         self.inferences += other.inferences;
         self.pixels += other.pixels;
         self.check += other.check;
-        self.look += other.look;
+        self.inference_time += other.inference_time;
     }
 }
 
 fn line(name: &str, frames: usize, moving: usize, recall: Recall, cost: &Cost, every: &Cost) {
     let part = |found: usize| found as f64 * 100.0 / recall.tracks.max(1) as f64;
-    let ratio = every.look.as_secs_f64() / (cost.look + cost.check).as_secs_f64().max(1e-9);
+    let ratio =
+        every.inference_time.as_secs_f64() / (cost.inference_time + cost.check).as_secs_f64().max(1e-9);
     println!(
         "{name:<36} {frames:>6}  {moving:>6}  {:>6}  {:>4.0}%  {:>5.0}% | {:>12}  {:>6}  {:>6.1}  {:>8.2}  {:>6.2} | \
          {:>19.1}  {:>6.2} | {ratio:>6.1}",
         recall.tracks,
         part(recall.found),
         part(recall.by_one),
-        cost.looks,
+        cost.examined,
         cost.inferences,
         cost.pixels as f64 / 1e6,
         cost.check.as_secs_f64(),
-        cost.look.as_secs_f64(),
+        cost.inference_time.as_secs_f64(),
         every.pixels as f64 / 1e6,
-        every.look.as_secs_f64(),
+        every.inference_time.as_secs_f64(),
     );
 }
 
@@ -132,8 +133,8 @@ fn through(frames: &[Frame], mut analysis: Analysis, mut gate: Option<Gate>) -> 
             continue;
         }
         let inferred = analysis.infer(frame).unwrap();
-        cost.look += thread_cpu() - after_check;
-        cost.looks += 1;
+        cost.inference_time += thread_cpu() - after_check;
+        cost.examined += 1;
         cost.inferences += inferred.parts.len() as u64;
         cost.pixels += inferred.pixels();
         run.push(frame.at.monotonic, &inferred.tracks);

@@ -86,7 +86,7 @@ impl Want {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Turn<K> {
     /// Run the inference for this camera's frame, and call [`Budget::done`] afterwards.
-    Look(K),
+    Inference(K),
     /// The share is spent: ask again then.
     At(Monotonic),
     /// No camera wants anything.
@@ -99,7 +99,7 @@ pub struct Tally {
     /// Frames that wanted an inference.
     pub wanted: u64,
     /// Those of them that got one.
-    pub looks: u64,
+    pub inferences: u64,
     /// Those that were replaced by a newer frame, or whose camera went, before an inference.
     pub short: u64,
     /// CPU time of the inferences.
@@ -118,15 +118,15 @@ pub struct Budget<K> {
     tokens: f64,
     virtual_time: f64,
     seconds_per_pixel: Option<f64>,
-    seats: BTreeMap<K, Seat>,
+    accounts: BTreeMap<K, Account>,
 }
 
 #[derive(Debug)]
-struct Seat {
+struct Account {
     floor: f64,
     want: Option<Want>,
     /// The inference under way.
-    look: Option<Charge>,
+    inference: Option<Charge>,
     virtual_time: f64,
     floor_due: Monotonic,
     /// Pixels of input of the latest inference.
@@ -149,46 +149,46 @@ impl<K: Ord + Clone> Budget<K> {
             tokens: settings.cpu_seconds_per_second * settings.burst_seconds,
             virtual_time: 0.0,
             seconds_per_pixel: None,
-            seats: BTreeMap::new(),
+            accounts: BTreeMap::new(),
             settings,
         }
     }
 
-    /// Adds a camera that gets at least `looks_per_second` inferences while it wants as many and the share allows for it.
-    pub fn add(&mut self, camera: K, looks_per_second: f32) {
-        let seat = Seat {
-            floor: f64::from(looks_per_second).max(0.0),
+    /// Adds a camera that gets at least `inferences_per_second` inferences while it wants as many and the share allows for it.
+    pub fn add(&mut self, camera: K, inferences_per_second: f32) {
+        let account = Account {
+            floor: f64::from(inferences_per_second).max(0.0),
             want: None,
-            look: None,
+            inference: None,
             virtual_time: self.virtual_time,
             floor_due: self.at,
             pixels: 0,
             tally: Tally::default(),
         };
-        self.seats.insert(camera, seat);
+        self.accounts.insert(camera, account);
     }
 
     /// Removes a camera. An inference under way need not be reported; it stays charged as estimated.
     pub fn remove(&mut self, camera: &K) {
-        self.seats.remove(camera);
+        self.accounts.remove(camera);
     }
 
     /// Takes a new frame of `camera`, in place of one without an inference; `want` is `None` if it needs none.
     pub fn frame(&mut self, at: Monotonic, camera: &K, want: Option<Want>) {
         let seconds = |want: &Want| self.cost(want.pixels);
-        let before = self.seats.get(camera).and_then(|seat| seat.want.as_ref()).map(seconds);
-        let Some(seat) = self.seats.get_mut(camera) else { return };
+        let before = self.accounts.get(camera).and_then(|account| account.want.as_ref()).map(seconds);
+        let Some(account) = self.accounts.get_mut(camera) else { return };
         if let Some(seconds) = before {
-            seat.tally.short += 1;
-            seat.tally.short_cpu += Duration::from_secs_f64(seconds);
-        } else if want.is_some() && seat.look.is_none() {
+            account.tally.short += 1;
+            account.tally.short_cpu += Duration::from_secs_f64(seconds);
+        } else if want.is_some() && account.inference.is_none() {
             // Back from no demand: nothing was saved up.
-            seat.virtual_time = seat.virtual_time.max(self.virtual_time);
-            let period = Duration::from_secs_f64(1.0 / seat.floor.max(1e-3));
-            seat.floor_due = seat.floor_due.max(at - period);
+            account.virtual_time = account.virtual_time.max(self.virtual_time);
+            let period = Duration::from_secs_f64(1.0 / account.floor.max(1e-3));
+            account.floor_due = account.floor_due.max(at - period);
         }
-        seat.tally.wanted += u64::from(want.is_some());
-        seat.want = want;
+        account.tally.wanted += u64::from(want.is_some());
+        account.want = want;
     }
 
     /// Chooses the next camera, among those that are `ready`. The same camera is not named again before [`Budget::done`].
@@ -196,12 +196,12 @@ impl<K: Ord + Clone> Budget<K> {
         self.refill(at);
         let at = self.at;
         let waiting = || {
-            self.seats
-                .iter()
-                .filter(|(camera, seat)| seat.want.is_some() && seat.look.is_none() && ready(camera))
+            self.accounts.iter().filter(|(camera, account)| {
+                account.want.is_some() && account.inference.is_none() && ready(camera)
+            })
         };
-        let behind = waiting().filter(|(_, seat)| seat.floor > 0.0 && seat.floor_due <= at);
-        let earliest = behind.min_by_key(|(_, seat)| seat.floor_due);
+        let behind = waiting().filter(|(_, account)| account.floor > 0.0 && account.floor_due <= at);
+        let earliest = behind.min_by_key(|(_, account)| account.floor_due);
         let next =
             earliest.or_else(|| waiting().min_by(|a, b| a.1.virtual_time.total_cmp(&b.1.virtual_time)));
         let Some((camera, _)) = next else { return Turn::Nobody };
@@ -211,18 +211,18 @@ impl<K: Ord + Clone> Budget<K> {
             return Turn::At(at + Duration::from_secs_f64(seconds));
         }
         self.grant(at, &camera);
-        Turn::Look(camera)
+        Turn::Inference(camera)
     }
 
     /// Takes in that the inference for `camera` has ended: it had `pixels` of input, and cost `cpu`.
     pub fn done(&mut self, camera: &K, pixels: u64, cpu: Duration) {
-        let Some(seat) = self.seats.get_mut(camera) else { return };
-        let Some(charge) = seat.look.take() else { return };
+        let Some(account) = self.accounts.get_mut(camera) else { return };
+        let Some(charge) = account.inference.take() else { return };
         let seconds = cpu.as_secs_f64();
         self.tokens = self.tokens + charge.seconds - seconds;
-        seat.virtual_time += (seconds - charge.seconds) / charge.want.weight();
-        seat.tally.looks += 1;
-        seat.tally.cpu += cpu;
+        account.virtual_time += (seconds - charge.seconds) / charge.want.weight();
+        account.tally.inferences += 1;
+        account.tally.cpu += cpu;
         if pixels == 0 {
             return;
         }
@@ -244,7 +244,7 @@ impl<K: Ord + Clone> Budget<K> {
 
     /// Demand and service of `camera`.
     pub fn tally(&self, camera: &K) -> Tally {
-        self.seats.get(camera).map_or_else(Tally::default, |seat| seat.tally)
+        self.accounts.get(camera).map_or_else(Tally::default, |account| account.tally)
     }
 
     /// CPU seconds a second that inferences may cost now.
@@ -262,30 +262,31 @@ impl<K: Ord + Clone> Budget<K> {
     fn grant(&mut self, at: Monotonic, camera: &K) {
         let stretch = self.stretch();
         let seconds_per_pixel = self.cost(1);
-        let Some(seat) = self.seats.get_mut(camera) else { return };
-        let Some(want) = seat.want.take() else { return };
+        let Some(account) = self.accounts.get_mut(camera) else { return };
+        let Some(want) = account.want.take() else { return };
         let seconds = seconds_per_pixel * want.pixels as f64;
         self.tokens -= seconds;
         // The start tag of the camera that was served last is the time of the others.
-        self.virtual_time = self.virtual_time.max(seat.virtual_time);
-        seat.virtual_time += seconds / want.weight();
-        if seat.floor > 0.0 {
+        self.virtual_time = self.virtual_time.max(account.virtual_time);
+        account.virtual_time += seconds / want.weight();
+        if account.floor > 0.0 {
             let behind = at - Duration::from_secs_f64(BEHIND_SECONDS_MAX);
-            seat.floor_due = seat.floor_due.max(behind) + Duration::from_secs_f64(stretch / seat.floor);
+            account.floor_due =
+                account.floor_due.max(behind) + Duration::from_secs_f64(stretch / account.floor);
         }
-        seat.pixels = want.pixels;
-        seat.look = Some(Charge { want, seconds });
+        account.pixels = want.pixels;
+        account.inference = Some(Charge { want, seconds });
     }
 
     /// Factor by which floors have to wait longer, where they ask for more than there is. A camera that wants nothing asks
     /// for nothing.
     fn stretch(&self) -> f64 {
-        let asked = |seat: &Seat| {
-            let pixels = seat.want.map_or(seat.pixels, |want| want.pixels);
-            let wants = seat.want.is_some() || seat.look.is_some();
-            if wants { seat.floor * self.cost(pixels) } else { 0.0 }
+        let asked = |account: &Account| {
+            let pixels = account.want.map_or(account.pixels, |want| want.pixels);
+            let wants = account.want.is_some() || account.inference.is_some();
+            if wants { account.floor * self.cost(pixels) } else { 0.0 }
         };
-        let asked: f64 = self.seats.values().map(asked).sum();
+        let asked: f64 = self.accounts.values().map(asked).sum();
         (asked / (FLOORS_MAX * self.rate()).max(1e-9)).max(1.0)
     }
 

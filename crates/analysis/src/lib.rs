@@ -8,9 +8,11 @@ pub mod gate;
 pub mod motion;
 pub mod regions;
 pub mod rules;
+pub mod scenery;
 pub mod track;
 pub mod view_integrity;
 
 pub use gate::{Gate, GateSettings, MotionCheck, MotionRegion};
 pub use motion::Motion;
+pub use scenery::Scenery;
 pub use view_integrity::ViewIntegrityMonitor;

@@ -2,19 +2,21 @@
 //! that something moves, not its class.
 //!
 //! Luma in blocks (about 160 across) is compared with a background of running means and deviations. Blocks that stand out
-//! are cleaned, joined into components, and boxed.
+//! are freed of specks, joined into components, and boxed.
 
 mod background;
 mod blocks;
 mod component_kind;
 mod components;
 mod static_objects;
+mod thresholds;
 mod view_change;
 
 use background::{Background, ForegroundComponent};
 pub(super) use blocks::Blocks;
 use components::{Component, Edges};
 use static_objects::StaticObjects;
+use thresholds::*;
 
 use base::alert::ModelRef;
 use base::detection::{Detection, Label};
@@ -22,17 +24,6 @@ use base::detector::{Detector, InferenceError};
 use base::geometry::{Point, Polygon, Rect};
 use base::picture::Frame;
 use base::static_object::StaticObject;
-
-/// Minimum size of an object, in blocks that stand out.
-const BLOCKS_MIN: usize = 4;
-/// An object of at least this size, in blocks, and of mean excess [`CLEAR_EXCESS`] is reported at first analysis.
-const CLEAR_BLOCKS: usize = 10;
-/// Minimum mean excess of such an object; 1 is the threshold.
-const CLEAR_EXCESS: f32 = 1.25;
-/// Any other object must be this near, in blocks, to a component of the frame before.
-const NEAR_BLOCKS: usize = 4;
-/// Time since the frame before, beyond which that is not required.
-const BEFORE_SECONDS_MAX: f32 = 0.7;
 
 /// The detector's name in alerts.
 pub fn model_ref() -> ModelRef {

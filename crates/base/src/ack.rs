@@ -30,13 +30,13 @@ pub struct Ack {
     /// The box.
     #[serde(rename = "box")]
     pub box_id: BoxId,
-    /// Which of its outboxes. A box ignores what is said of another than its present one.
+    /// The outbox. A box ignores an acknowledgement of another than its present one.
     pub outbox: OutboxId,
     /// Everything from 1 to this `seq` is stored; 0 when the first is missing.
     pub contiguous: u64,
     /// The highest `seq` that is spoken of; never below `contiguous`.
     pub highest: u64,
-    /// What is missing between `contiguous` and `highest`, in order, at most [`GAPS_MAX`].
+    /// Numbers that are missing between `contiguous` and `highest`, in order, at most [`GAPS_MAX`].
     pub gaps: Vec<Gap>,
     /// The post that wrote it; absent from posts that do not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]

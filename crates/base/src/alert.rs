@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Event, Phase, RuleRef, Severity, Subject};
 use super::ids::{AlertId, BoxId, CameraId, OutboxId, WardId, ZoneId};
+use super::reason::Reason;
 use super::time::{ClockState, WallTime};
 
 /// The value of `schema` in every alert message of this version.
@@ -24,7 +25,7 @@ pub const NOT_KEPT: u64 = 0;
 pub struct CameraRef {
     /// Its id in the configuration.
     pub id: CameraId,
-    /// What people call the place.
+    /// Name that people use for the place.
     pub name: String,
     /// Latitude in degrees (WGS 84).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,7 +33,7 @@ pub struct CameraRef {
     /// Longitude in degrees (WGS 84).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lon: Option<f64>,
-    /// Where it looks: degrees clockwise from north.
+    /// Direction of its view, in degrees clockwise from north.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heading: Option<f32>,
 }
@@ -50,7 +51,7 @@ pub struct ModelRef {
 /// The footage of an alert. It stays on the box: `wardwatch clips export REF`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClipRef {
-    /// What to ask the box for.
+    /// Reference with which the box finds it.
     #[serde(rename = "ref")]
     pub reference: String,
     /// Start of the footage, pre-roll included.
@@ -102,10 +103,10 @@ pub struct Alert {
     /// Counts the box's messages from 1, without holes. 0: the box's disk has not taken this message yet, or the link is
     /// slow and this goes ahead of the picture; it comes again with its number.
     pub seq: u64,
-    /// Which outbox counts: `seq` says a place within it.
+    /// The outbox in which `seq` counts.
     #[serde(default)]
     pub outbox: OutboxId,
-    /// Whether the event has begun or is over.
+    /// Start or end of the event.
     pub phase: Phase,
     /// The ward.
     pub ward: WardId,
@@ -116,27 +117,30 @@ pub struct Alert {
     pub camera: CameraRef,
     /// The rule.
     pub rule: RuleRef,
-    /// How much it matters.
+    /// Severity.
     pub severity: Severity,
-    /// When the event began.
+    /// Start of the event.
     pub opened_at: WallTime,
-    /// When it ended; absent while it is open.
+    /// End of the event; absent while it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<WallTime>,
-    /// How far these times can be trusted.
+    /// Trust in these times.
     pub clock: ClockState,
     /// The first alert of the same incident: others were told of before. Absent in that one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<AlertId>,
-    /// Who took part, the first one first; of a further alert, those whom no earlier one named.
+    /// Subjects that took part, the first one first; of a further alert, those whom no earlier one named.
     pub subjects: Vec<Subject>,
-    /// How many took part; of a further alert, since the incident began.
+    /// Number of subjects that took part; of a further alert, since the incident began.
     pub count: u32,
     /// The zone or tripwire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<ZoneId>,
-    /// Why the rule fired, with its numbers.
+    /// Reason why the rule fired, with its numbers, in English.
     pub why: String,
+    /// The same reason as a code with numbers, for a text in another language. Absent from boxes that do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
     /// The detector.
     pub model: ModelRef,
     /// The footage.
@@ -145,13 +149,13 @@ pub struct Alert {
     /// number may have a picture that it did not have the first time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thumbnail: Option<Thumbnail>,
-    /// Why the picture that the box has does not come with this message, for a person: the broker takes no message of
+    /// Reason why the picture of the box is not in this message, for a person: the broker takes no message of
     /// that size. It stays on the box with the footage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thumbnail_withheld: Option<String>,
-    /// Why details that the box has do not come with this message, for a person: the broker takes no message of that
-    /// size. The subjects' paths are left out first, then the subjects, then the camera's place and the checksums.
-    /// `count` and `why` are always there.
+    /// Reason why details of the box are not in this message, for a person: the broker takes no message of that
+    /// size. The subjects' paths are left out first, then the subjects, then the camera's place, the checksums and
+    /// `reason`. `count` and `why` are always there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details_withheld: Option<String>,
     /// The ward and the box that this alert was stored for, where the box has been renamed or moved since. Absent where
@@ -179,7 +183,7 @@ pub enum Form {
     NoPaths,
     /// Without subjects, too.
     NoSubjects,
-    /// Without the camera's place and the checksums, too.
+    /// Without the camera's place, the checksums and `reason`, too.
     Bare,
 }
 
@@ -218,6 +222,7 @@ impl Alert {
         if form >= Form::Bare {
             (alert.camera.lat, alert.camera.lon, alert.camera.heading) = (None, None, None);
             (alert.model.sha256, alert.clip.sha256) = (None, None);
+            alert.reason = None;
         }
         alert
     }
@@ -265,6 +270,7 @@ impl AlertDraft {
             count: event.count,
             zone: event.zone,
             why: event.why,
+            reason: event.reason,
             model: self.model,
             clip: self.clip,
             thumbnail: self.thumbnail,
@@ -284,6 +290,7 @@ pub fn json_schema() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reason::Code;
     use crate::time::{Monotonic, Stamp};
 
     fn draft() -> AlertDraft {
@@ -308,6 +315,7 @@ mod tests {
                 count: 1,
                 zone: None,
                 why: "a test".into(),
+                reason: Some(Reason::new(Code::EnteredZone)),
             },
             ward: "ben-nghe".parse().unwrap(),
             box_id: "box-1".parse().unwrap(),

@@ -10,7 +10,7 @@ use super::geometry::Rect;
 /// The score from which a detection is sure, for any network.
 pub const SCORE_SURE: f32 = 0.45;
 
-/// What a subject is. Networks' own labels are mapped to these by the model's manifest; the rest is dropped.
+/// Label of a subject. Networks' own labels are mapped to these by the model's manifest; the rest is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Label {

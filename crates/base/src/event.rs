@@ -6,15 +6,16 @@ use serde::{Deserialize, Serialize};
 use super::detection::Label;
 use super::geometry::{Point, Rect};
 use super::ids::{AlertId, CameraId, RuleId, TrackId, ZoneId};
+use super::reason::Reason;
 use super::time::Stamp;
 
-/// How much an alert matters to a duty officer.
+/// Severity of an alert for a duty officer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// To be looked at when there is time.
+    /// To be read when there is time.
     Notice,
-    /// To be looked at now.
+    /// To be read now.
     Warning,
     /// To be acted upon now.
     Critical,
@@ -31,7 +32,7 @@ impl Severity {
     }
 }
 
-/// Whether something has begun or is over.
+/// Start or end of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
@@ -58,7 +59,7 @@ pub struct RuleRef {
     pub id: RuleId,
     /// Its kind: `intrusion`, `tripwire`.
     pub kind: String,
-    /// What people call it.
+    /// Name that people use for it.
     pub name: String,
 }
 
@@ -67,14 +68,14 @@ pub struct RuleRef {
 pub struct Subject {
     /// Its track on that camera.
     pub track: TrackId,
-    /// What it is.
+    /// Label of the subject.
     pub label: Label,
     /// Best score since it took part, 0..=1.
     pub score: f32,
-    /// Where it was when the rule fired: `[x, y, w, h]` as fractions of the picture.
+    /// Its place when the rule fired: `[x, y, w, h]` as fractions of the picture.
     #[serde(rename = "box")]
     pub rect: Rect,
-    /// Whether the box is where it was expected: it was not seen on that frame. Absent where it was seen.
+    /// True if the box is its expected place, since it was not seen on that frame. Absent where it was seen.
     #[serde(default, skip_serializing_if = "is_false")]
     pub predicted: bool,
     /// Its foot points until the alert was told, oldest first, thinned evenly: at most 32, and 40 or fewer over all subjects.
@@ -112,4 +113,6 @@ pub struct Event {
     pub zone: Option<ZoneId>,
     /// Reason for which the rule fired, with its numbers, for a person: `two-wheeler in "gate" for 2.4 s (2.0 s needed)`.
     pub why: String,
+    /// The same reason as a code with numbers.
+    pub reason: Option<Reason>,
 }

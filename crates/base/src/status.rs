@@ -10,17 +10,17 @@ use super::time::{ClockState, WallTime};
 /// The value of `schema` in every status message of this version.
 pub const SCHEMA: &str = "wardwatch.status/1";
 
-/// Whether the box is there.
+/// Presence of the box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Presence {
-    /// It is.
+    /// It is there.
     Online,
-    /// It is not: said by the box as it stops, or by the broker as its will.
+    /// It is not there: said by the box as it stops, or by the broker as its will.
     Offline,
 }
 
-/// How a camera's stream is doing.
+/// State of a camera's stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StreamState {
@@ -93,28 +93,28 @@ impl InputCounts {
 /// One camera in the status message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CameraStatus {
-    /// Which one.
+    /// Id of the camera.
     pub id: CameraId,
     /// The worse of its streams' states.
     pub state: StreamState,
-    /// Why it is not live, for a person.
+    /// Reason why it is not live, for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Since when it is in this state.
     pub since: WallTime,
-    /// What is noteworthy although it is live, for a person, each with what to do: a long GOP, losses, a clock that is off.
+    /// Faults of a camera that is live, for a person, each with its remedy: a long GOP, losses, a clock that is off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// What its streams sent that was of no use; absent where there was nothing of the kind.
+    /// Data of its streams that was of no use; absent where there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<InputCounts>,
 }
 
-/// Whether the box's disk takes what it should.
+/// State of the box's disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StoreState {
-    /// It does.
+    /// It takes all that it should.
     #[default]
     Keeping,
     /// Footage is being lost, or alerts are sent before they are kept: the disk is at fault, or too slow.
@@ -126,9 +126,9 @@ pub enum StoreState {
 /// The store in the status message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StoreStatus {
-    /// How it is doing.
+    /// Its state.
     pub state: StoreState,
-    /// Why it is not well, for a person.
+    /// Reason why it is not well, for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Since when it is in this state.
@@ -138,15 +138,15 @@ pub struct StoreStatus {
 /// Maximum length of the list of abandoned numbers in a status message; the lowest ones go first.
 pub const ABANDONED_MAX: usize = 256;
 
-/// The outbox in the status message: what the post needs to know about the holes that it sees.
+/// The outbox in the status message: facts about the holes that the post sees.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutboxStatus {
-    /// Which outbox `seq` counts in now.
+    /// The outbox in which `seq` counts now.
     pub id: OutboxId,
-    /// Numbers that no message of this outbox will ever have, in order and apart, at most [`ABANDONED_MAX`]: what a
-    /// damaged disk took, and what was sent before the outbox had this id.
+    /// Numbers that no message of this outbox will ever have, in order and apart, at most [`ABANDONED_MAX`]: those that a
+    /// damaged disk took, and those that were sent before the outbox had this id.
     pub abandoned: Vec<Gap>,
-    /// How many messages lost their picture while they waited, since the outbox was full.
+    /// Number of messages that lost their picture while they waited, since the outbox was full.
     #[serde(default)]
     pub thumbnails_shed: u64,
 }
@@ -156,7 +156,7 @@ pub struct OutboxStatus {
 pub struct Status {
     /// Always [`SCHEMA`].
     pub schema: String,
-    /// Whether the box is there.
+    /// Presence of the box.
     pub presence: Presence,
     /// The ward.
     pub ward: WardId,
@@ -165,27 +165,27 @@ pub struct Status {
     pub box_id: BoxId,
     /// Version of the daemon.
     pub version: String,
-    /// Which boot of the machine.
+    /// Id of this boot of the machine.
     pub boot_id: String,
-    /// When the daemon started.
+    /// Start of the daemon.
     pub started_at: WallTime,
     /// Number of the connection to the broker since then, attempts included. It tells two boxes of one id from a bad link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<u64>,
     /// Its cameras; empty when offline.
     pub cameras: Vec<CameraStatus>,
-    /// Where footage and alerts are kept; absent when offline.
+    /// The store of footage and alerts; absent when offline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreStatus>,
-    /// How many alerts wait to be delivered.
+    /// Number of alerts that wait to be delivered.
     pub outbox_depth: u64,
-    /// When the oldest of them opened.
+    /// Start of the oldest of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest_unacknowledged: Option<WallTime>,
     /// The outbox itself; absent from boxes that do not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbox: Option<OutboxStatus>,
-    /// How far the box's times can be trusted.
+    /// Trust in the box's times.
     pub clock: ClockState,
     /// What of the configuration is not in force, and why, for a person; absent where all of it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

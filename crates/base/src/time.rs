@@ -127,7 +127,7 @@ impl Sub<Duration> for Monotonic {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
 pub struct Pts(pub u64);
 
-/// How far the wall clock can be trusted.
+/// Trust in the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClockState {

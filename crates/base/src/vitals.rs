@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{BoxId, CameraId, WardId};
-use super::time::WallTime;
+use super::time::{ClockState, WallTime};
 
 /// The value of `schema` in every vitals message of this version.
 pub const SCHEMA: &str = "wardwatch.vitals/1";
@@ -19,9 +19,9 @@ pub struct Vitals {
     /// The box.
     #[serde(rename = "box")]
     pub box_id: BoxId,
-    /// When they were taken.
+    /// Time of the measurement.
     pub at: WallTime,
-    /// Over how many seconds before that rates are meant.
+    /// Seconds before that time over which rates are meant.
     pub seconds: f64,
     /// The disk.
     pub disk: DiskVitals,
@@ -32,14 +32,51 @@ pub struct Vitals {
     pub memory: MemoryVitals,
     /// The part of the detector's share that the temperature leaves, 0 to 1.
     pub throttle: f64,
-    /// The cameras that are looked at.
+    /// The cameras that are analysed.
     pub cameras: Vec<CameraVitals>,
+    /// Further facts about the box's health; absent from boxes that do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthVitals>,
+    /// The log of who viewed footage; absent where it cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_log: Option<AccessLogVitals>,
 }
 
-/// Where footage is kept.
+/// The end of the access log. A log that becomes shorter, or other at the same length, was cut or changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct AccessLogVitals {
+    /// Number of its lines.
+    pub lines: u64,
+    /// sha256 of its last line in hexadecimal; empty without lines.
+    pub sha256: String,
+}
+
+/// Facts by which the post judges a box, beside its measurements.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HealthVitals {
+    /// How far the box's times can be trusted.
+    pub clock: ClockState,
+    /// Number of alerts that wait to be delivered.
+    pub outbox_depth: u64,
+    /// When the oldest of them opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_unacknowledged: Option<WallTime>,
+    /// End of validity of the certificate with which the box proves its identity to the broker; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_ends_at: Option<WallTime>,
+    /// Bytes of the disk that are to stay free, as configured.
+    pub free_bytes_min: u64,
+    /// Days that footage goes back. Absent while no limit of size has removed footage since the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub footage_days: Option<f64>,
+    /// Days that it is to go back, as configured.
+    pub footage_days_min: f64,
+}
+
+/// The disk with the footage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DiskVitals {
-    /// What the disk has left; absent where it does not say.
+    /// Free bytes of the disk; absent where it does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub free_bytes: Option<u64>,
     /// Footage.
@@ -56,10 +93,10 @@ pub struct MemoryVitals {
     /// The machine's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_bytes: Option<u64>,
-    /// What is left of it for whoever needs some.
+    /// Memory that is available to programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available_bytes: Option<u64>,
-    /// What the daemon itself has resident, without its sessions.
+    /// Resident memory of the daemon itself, without its sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daemon_bytes: Option<u64>,
 }
@@ -67,17 +104,17 @@ pub struct MemoryVitals {
 /// One camera.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CameraVitals {
-    /// Which one.
+    /// Id of the camera.
     pub id: CameraId,
-    /// Frames a second that came to be looked at.
+    /// Frames a second that came to the analysis.
     pub fps: f64,
     /// The part of them on which something moved, 0 to 1; 0 without a gate.
     pub motion: f64,
-    /// Looks of the detector a second.
+    /// Inferences a second.
     pub looks_per_second: f64,
     /// CPU seconds a second that they took.
     pub inference: f64,
-    /// Looks a second that were wanted and could not be served.
+    /// Inferences a second that were needed and that the budget could not serve.
     pub shortfall_looks_per_second: f64,
     /// CPU seconds a second that they would have taken.
     pub shortfall: f64,

@@ -47,7 +47,7 @@ const OTHER_READER_WAIT: Duration = Duration::from_secs(2);
 /// A session reports every second; one that is silent for this long hangs.
 const SILENCE_MAX: Duration = Duration::from_secs(8);
 /// Interval of checking a silent session's stop and silence. One that works reports more often.
-const LOOK: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Time for a name to be resolved, or a killed session to be gone, before the stream counts as standing still.
 const WORK_MAX: Duration = Duration::from_secs(120);
 /// Time for a session to hand out its last fragment when it is stopped.
@@ -403,7 +403,7 @@ impl Supervisor {
             if stop_asked.is_some_and(|asked| asked.elapsed() > STOP_GRACE) {
                 return End::Stopped;
             }
-            if !readable(socket, LOOK) {
+            if !readable(socket, CHECK_INTERVAL) {
                 if last_message.elapsed() > SILENCE_MAX {
                     return broken(format!("the session has hung for {} s", SILENCE_MAX.as_secs()));
                 }

@@ -33,14 +33,15 @@ pub use error::StoreError;
 pub use read::catalogue::{Catalogue, Clip, ClipEntry, ClipFilter, ClipSegment, FootageSpan};
 pub use read::{access, inspect};
 pub use recover::reconciled::Reconciled;
-pub use retain::holds;
-pub use settings::Settings;
+pub use retain::{forecast, holds};
+pub use settings::{NO_LIMIT, Settings};
 
 use base::ack::Ack;
 use base::alert::{Alert, AlertDraft};
 use base::clock::{self, Clock};
 use base::fragment::Fragment;
 use base::progress;
+use base::time::WallTime;
 use recover::rebuild;
 use recover::reconcile::ScanMode;
 use write::queue::Queue;
@@ -63,6 +64,8 @@ pub struct StoreVitals {
     pub lost_fragments: u64,
     /// Segments that retention removed, since the start.
     pub removed_segments: u64,
+    /// Latest end of a segment that a limit of size or the headroom removed since the start: footage goes back to there.
+    pub removed_until: Option<WallTime>,
     /// Bytes of the clip files that are held as evidence, as of the last plan (about once a minute).
     pub held_bytes: u64,
     /// Bytes of the clip files that alerts pin and nothing holds, as of the last plan.
@@ -132,7 +135,7 @@ impl Store {
         File::open(&settings.directory)
             .and_then(|directory| directory.sync_all())
             .map_err(folder_error(&settings.directory))?;
-        if !reconciled.is_clean() {
+        if !reconciled.all_agreed() {
             tracing::warn!("store repaired: {}: {reconciled}", settings.directory.display());
         }
         let catalogue = Arc::new(Catalogue::open(&settings.directory)?);

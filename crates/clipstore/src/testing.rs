@@ -57,6 +57,7 @@ pub(super) fn draft(camera: &str) -> AlertDraft {
             count: 1,
             zone: None,
             why: "a test".into(),
+            reason: None,
         },
         ward: "ben-nghe".parse().unwrap(),
         box_id: "box-1".parse().unwrap(),

@@ -26,7 +26,11 @@ pub fn picture() -> Picture {
 }
 
 /// CPU time of one inference on a whole picture, the median of `runs`; `clock` returns the CPU time that this thread has used.
-pub fn look(model: &Model, runs: usize, clock: &dyn Fn() -> Duration) -> Result<Duration, DetectError> {
+pub fn inference_time(
+    model: &Model,
+    runs: usize,
+    clock: &dyn Fn() -> Duration,
+) -> Result<Duration, DetectError> {
     let picture = picture();
     let mut spent = Vec::with_capacity(runs);
     // The first is not counted: it allocates the memory that the others use.
@@ -43,8 +47,8 @@ pub fn look(model: &Model, runs: usize, clock: &dyn Fn() -> Duration) -> Result<
 }
 
 /// Inferences per second that `cores` make at this CPU time each.
-pub fn looks_per_second(look: Duration, cores: f64) -> f64 {
-    cores / look.as_secs_f64().max(1e-9)
+pub fn inferences_per_second(inference: Duration, cores: f64) -> f64 {
+    cores / inference.as_secs_f64().max(1e-9)
 }
 
 /// Estimates the time of an inference with another network from the time and the work of one that was measured.
@@ -76,13 +80,13 @@ mod tests {
         let times = std::cell::Cell::new(0);
         // The first inference does not count and is not timed to its end; then 9, 7 and 8 ms.
         let ends = [0u64, 10, 19, 19, 26, 26, 34];
-        let measured = look(&model, 3, &|| {
+        let measured = inference_time(&model, 3, &|| {
             times.set(times.get() + 1);
             Duration::from_millis(ends[times.get() - 1])
         });
         let measured = measured.unwrap();
         assert_eq!(measured, Duration::from_millis(8));
-        assert_eq!(looks_per_second(measured, 2.0), 250.0);
+        assert_eq!(inferences_per_second(measured, 2.0), 250.0);
         let twice = Work { dense: 2.0 * model.work().dense, depthwise: 2.0 * model.work().depthwise };
         assert_eq!(estimated(measured, model.work(), twice), Duration::from_millis(16));
         let dense = Work { dense: 4.0, depthwise: 0.0 };
@@ -102,8 +106,8 @@ mod tests {
             (25.8, 704.3, 57.8),
             (5.8, 106.5, 14.9),
         ] {
-            let look = Duration::from_secs_f64(street.0 / 1e3);
-            let estimate = estimated(look, street.1, Work { dense, depthwise }).as_secs_f64() * 1e3;
+            let inference = Duration::from_secs_f64(street.0 / 1e3);
+            let estimate = estimated(inference, street.1, Work { dense, depthwise }).as_secs_f64() * 1e3;
             assert!((0.75..1.25).contains(&(estimate / ms)), "{estimate} for {ms}");
         }
     }

@@ -1,9 +1,12 @@
-//! The edge that both programs share: exit codes, the log, tables, times as people write them, and systemd.
+//! The edge that both programs share: configuration files, exit codes, the log, tables, times as people write them, and
+//! systemd.
 //!
-//! Never here: a word of the box or of the post. Command lines and nobody else call it.
+//! Never here: a word of the box or of the post. Command lines and the programs' configurations call it.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
 
+pub mod config;
+pub mod id;
 pub mod service;
 pub mod time;
 
@@ -11,10 +14,15 @@ use std::fmt;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
+use base::language::Language;
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Exit code of a request that cannot be carried out.
 pub const CANNOT: u8 = 1;
@@ -39,16 +47,23 @@ pub fn end_at_a_closed_pipe() {
     }
 }
 
-/// Starts the log on standard error, as journald expects. RUST_LOG selects the lines, and `default` where it is not set.
+/// Starts the log on standard error, as journald expects. RUST_LOG selects the lines (`info,camera=debug`), and `default` where it
+/// is not set or not understood.
 pub fn start_log(default: &str) {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let log = log.with_ansi(std::io::stderr().is_terminal()).with_target(false);
+    let wanted = std::env::var("RUST_LOG").unwrap_or_default();
+    let wanted = wanted.trim_matches([' ', ',']);
+    // Targets and levels only: filters by fields need regular expressions, three crates that nothing else here needs.
+    let filter = match wanted.parse::<Targets>() {
+        Ok(filter) if !wanted.is_empty() => filter,
+        _ => default.parse().expect("the default is written here"),
+    };
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let log = log.with_ansi(std::io::stderr().is_terminal());
     if is_for_the_journal() {
-        log.without_time().map_event_format(Journal).init();
+        let log = log.without_time().map_event_format(Journal);
+        tracing_subscriber::registry().with(log.with_filter(filter)).init();
     } else {
-        log.init();
+        tracing_subscriber::registry().with(log.with_filter(filter)).init();
     }
 }
 
@@ -114,4 +129,11 @@ pub fn print_table(rows: &[Vec<String>]) {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
         println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
     }
+}
+
+/// Language of the environment.
+pub fn language_of_the_locale() -> Language {
+    let names = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|key| std::env::var(key).ok());
+    let set = names.into_iter().find(|name| !name.is_empty());
+    Language::of_locale(&set.unwrap_or_default())
 }

@@ -7,6 +7,7 @@
 //! Never here: a decision which alerts are sent, and storage, but for the topics of its Home Assistant messages. `run` of
 //! the box starts it with the store as its outbox; `wardpost` uses [`client`], and downloads use [`tls`].
 
+mod address;
 pub mod client;
 mod client_id;
 mod connect;
@@ -34,6 +35,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+pub use address::is_this_machine;
 pub use base::outbox::{Outbox, OutboxError};
 pub use connect::KEEP_ALIVE_MAX;
 pub use error::PublishError;

@@ -50,8 +50,8 @@ pub enum Content {
     Alert(Box<ArrivedAlert>),
     /// A box's status.
     Status(Box<Status>),
-    /// A box's vitals; only their arrival counts here.
-    Vitals,
+    /// A box's vitals.
+    Vitals(Box<Vitals>),
     /// A message that cannot be used.
     Refused(Refused),
 }
@@ -145,8 +145,7 @@ fn content(message: &Incoming, sender: &Sender, kind: Kind) -> Result<Content, S
         }
         Kind::Vitals => {
             expect_schema(&value, vitals::SCHEMA)?;
-            read_as::<Vitals>(&value)?;
-            (vitals::SCHEMA, Content::Vitals)
+            (vitals::SCHEMA, Content::Vitals(Box::new(read_as(&value)?)))
         }
     };
     expect_schema(&value, schema)?;

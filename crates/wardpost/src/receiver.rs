@@ -19,7 +19,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::arrival::{Arrival, Content, Sender};
 use super::connection::{Connection, ConnectionError, Event, address};
+use super::health::Fleet;
 use super::presence::{Reported, Sign, Watched};
+use super::presentation::SILENT_FOR;
 use super::settings::Settings;
 use super::storage::{Batch, Notice, NoticeKind, Storage, StorageError, Taken};
 use super::twins::Twins;
@@ -131,6 +133,7 @@ struct Link {
     /// Absent only while a blocking thread has it.
     storage: Option<Storage>,
     watched: BTreeMap<Sender, Watched>,
+    health: Fleet,
     twins: BTreeMap<Sender, Twins>,
     /// Client id of the post.
     client_id: String,
@@ -174,8 +177,9 @@ impl From<ReceiverError> for End {
 
 impl Link {
     fn new(settings: Settings, storage: Storage) -> Result<Self, ReceiverError> {
-        let known = storage.boxes()?.into_iter();
-        let watched = known.map(|known| (known.sender, Watched::new(known.reported))).collect();
+        let known = storage.boxes()?;
+        let health = Fleet::new(&known);
+        let watched = known.into_iter().map(|known| (known.sender, Watched::new(known.reported))).collect();
         let client_id = match &settings.broker.client_id {
             Some(client_id) => client_id.clone(),
             None => storage.client_id()?,
@@ -185,6 +189,7 @@ impl Link {
             settings,
             storage: Some(storage),
             watched,
+            health,
             twins: BTreeMap::new(),
             client_id,
             takeovers: Takeovers::default(),
@@ -359,7 +364,7 @@ impl Link {
         let arrival = Arrival::read(message);
         let sign = match &arrival.content {
             Content::Alert(_) => Some(Sign::Alert),
-            Content::Vitals => Some(Sign::Vitals),
+            Content::Vitals(_) => Some(Sign::Vitals),
             Content::Status(status) => {
                 Some(Sign::Status { presence: status.presence, retained: arrival.retained })
             }
@@ -382,6 +387,7 @@ impl Link {
                 batch.notices.push(Notice { at: clock::wall(), kind, detail: Some(detail) });
             }
         }
+        self.health.arrived(&arrival, clock::monotonic());
         batch.arrivals.push(arrival);
     }
 
@@ -405,10 +411,14 @@ impl Link {
             let (now, limit) = (clock::monotonic(), self.settings.silent_after);
             for (sender, watched) in &mut self.watched {
                 if let Some(reported) = watched.pass(now, subscribed_since, limit) {
-                    let detail = format!("nothing for {} s", limit.as_secs());
+                    let detail = format!("{SILENT_FOR}{} s", limit.as_secs());
                     batch.notices.push(about(sender, reported, Some(detail)));
                 }
             }
+            let is_here = |sender: &Sender| {
+                self.watched.get(sender).is_some_and(|watched| watched.reported() == Reported::Here)
+            };
+            self.health.pass(is_here, clock::wall(), now, &mut batch);
         }
         if !batch.is_empty() {
             self.store(batch, stopped).await?;
@@ -449,7 +459,7 @@ impl Link {
         stopped: &mut watch::Receiver<bool>,
     ) -> Result<(), ReceiverError> {
         let notices = vec![Notice { at: clock::wall(), kind, detail }];
-        self.store(Batch { arrivals: Vec::new(), notices }, stopped).await.map(drop)
+        self.store(Batch { notices, ..Batch::default() }, stopped).await.map(drop)
     }
 
     /// Stores a batch; tries again while the disk does not accept it. A stop ends the attempts, and then nothing of the

@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::presentation::Language;
 use base::ids::WardId;
-use base::secret::{Credentials, Secret};
+use base::secret::Credentials;
 use base::text;
+use program::config::{self, Problem, credential_name};
 use wardlink::tls;
 
 /// Remedy for a secret that the service's user may not read.
@@ -24,6 +26,8 @@ const HAND_OVER: &str = "write \"credential:secrets_NAME\" for the file NAME in 
 pub const DEFAULT_PATH: &str = "/etc/wardwatch/wardpost.toml";
 /// Default path of the database.
 pub const DEFAULT_DATABASE: &str = "/var/lib/wardpost/post.sqlite";
+/// Remedy where the configuration cannot be read.
+const UNREADABLE: &str = "name a configuration that this user may read, or leave --config out";
 
 /// Settings of the receiver.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,7 +93,7 @@ pub struct Showing {
     pub language: Option<Language>,
 }
 
-/// All faults of a configuration, one line each.
+/// All faults of a configuration. A fault of the file comes first, with its line and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct SettingsError(pub Vec<String>);
 
@@ -100,17 +104,20 @@ impl fmt::Display for SettingsError {
 }
 
 /// A configuration as it is written; every key may be left out.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Written {
     /// Section `[broker]`.
     pub broker: WrittenBroker,
     /// Section `[post]`.
     pub post: WrittenPost,
+    /// Faults of keys and types in the file; the keys that they are about are left out.
+    #[serde(skip)]
+    pub problems: Vec<Problem>,
 }
 
 /// Section `[broker]`.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "deploy/etc/wardwatch/wardpost.toml says what each key is")]
 pub struct WrittenBroker {
@@ -125,7 +132,7 @@ pub struct WrittenBroker {
 }
 
 /// Section `[post]`.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "deploy/etc/wardwatch/wardpost.toml says what each key is")]
 pub struct WrittenPost {
@@ -138,26 +145,30 @@ pub struct WrittenPost {
 }
 
 impl Written {
-    /// Reads a file; relative paths in it count from its folder.
+    /// Reads a file; relative paths in it count from its folder. Faults of single keys are kept, so that
+    /// [`Self::settings`] reports them with all others.
     ///
     /// # Errors
-    /// It cannot be read, is no TOML, or has an unknown key.
+    /// It cannot be read, or is not TOML.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
-        let wrong = |what: String| SettingsError(vec![format!("{}: {what}", path.display())]);
-        let text = text::read(path).map_err(|error| {
-            let unreadable = "name a configuration that this user may read, or leave --config out";
-            wrong(format!("{error}; {}", text::remedy(&error).unwrap_or(unreadable)))
-        })?;
-        let mut written: Self = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        // Without a folder: `conf.d` there is the box's, on a machine that is both.
+        let mut found = config::Written::read(path, None, UNREADABLE);
+        let values = config::parse::<Self>(&mut found, "wardpost");
+        let (is_broken, folder) = (found.is_broken(), found.base().to_owned());
+        let problems = found.into_problems().0;
+        let mut written = match values {
+            Some(values) if !is_broken => values,
+            _ => return Err(SettingsError(problems.iter().map(Problem::to_string).collect())),
+        };
         let broker = &mut written.broker;
         let files =
             [&mut broker.ca_file, &mut broker.cert_file, &mut broker.key_file, &mut broker.password_file];
         for file in files.into_iter().chain([&mut written.post.database]).flatten() {
-            if !file.to_string_lossy().starts_with("credential:") {
+            if credential_name(&file.to_string_lossy()).is_none() {
                 *file = folder.join(&*file);
             }
         }
+        written.problems = problems;
         Ok(written)
     }
 
@@ -183,6 +194,7 @@ impl Written {
                 timezone: over.post.timezone.or(post.timezone),
                 language: over.post.language.or(post.language),
             },
+            problems: self.problems,
         }
     }
 
@@ -191,7 +203,7 @@ impl Written {
     /// # Errors
     /// All faults.
     pub fn settings(&self) -> Result<Settings, SettingsError> {
-        let mut problems = Vec::new();
+        let mut problems = self.faults_of_the_file();
         let post = &self.post;
         let ward = match post.ward.as_deref() {
             None | Some("+") => None,
@@ -208,9 +220,7 @@ impl Written {
         if !(1..=36_500).contains(&keep_days) {
             problems.push(format!("post.keep_days (--keep-days): {keep_days} is not from 1 to 36500"));
         }
-        if let Err(SettingsError(others)) = self.showing() {
-            problems.extend(others);
-        }
+        self.shown(&mut problems);
         match broker {
             Some(broker) if problems.is_empty() => Ok(Settings {
                 broker,
@@ -228,7 +238,16 @@ impl Written {
     /// # Errors
     /// All faults.
     pub fn showing(&self) -> Result<Showing, SettingsError> {
-        let mut problems = Vec::new();
+        let mut problems = self.faults_of_the_file();
+        let showing = self.shown(&mut problems);
+        if problems.is_empty() { Ok(showing) } else { Err(SettingsError(problems)) }
+    }
+
+    fn faults_of_the_file(&self) -> Vec<String> {
+        self.problems.iter().map(Problem::to_string).collect()
+    }
+
+    fn shown(&self, problems: &mut Vec<String>) -> Showing {
         let mut timezone = None;
         if let Some(name) = &self.post.timezone {
             let wrong =
@@ -240,10 +259,7 @@ impl Written {
             language =
                 name.parse().map_err(|error| problems.push(format!("post.language (--lang): {error}"))).ok();
         }
-        match problems.is_empty() {
-            true => Ok(Showing { database: self.database(), timezone, language }),
-            false => Err(SettingsError(problems)),
-        }
+        Showing { database: self.database(), timezone, language }
     }
 
     fn database(&self) -> PathBuf {
@@ -253,14 +269,24 @@ impl Written {
     fn broker(&self, ward: Option<&WardId>, problems: &mut Vec<String>) -> Option<Broker> {
         let written = &self.broker;
         let Some(url) = &written.url else {
-            problems.push(
-                "broker.url (--broker) is missing; give mqtts://HOST:8883, or mqtt://HOST:1883".to_owned(),
-            );
+            if !self.problems.iter().any(|problem| problem.key == "broker.url" || problem.key == "broker") {
+                problems.push(
+                    "broker.url (--broker) is missing; give mqtts://HOST:8883, or mqtt://127.0.0.1:1883 for a broker on \
+                     this machine"
+                        .to_owned(),
+                );
+            }
             return None;
         };
         let (host, port, is_tls) = address(url)
             .map_err(|what| problems.push(format!("broker.url (--broker) \"{url}\": {what}")))
             .ok()?;
+        if !is_tls && !wardlink::is_this_machine(&host) {
+            problems.push(format!(
+                "broker.url (--broker) \"{url}\": alerts and passwords would cross the network for everybody on the way to \
+                 read; use mqtts:// and ca_file, mqtt:// is for a broker on this machine (127.0.0.1)"
+            ));
+        }
         let tls = self.tls(is_tls, problems);
         let credentials = self.credentials(problems);
         let client_id = written.client_id.clone().or_else(|| ward.map(|ward| format!("wardpost-{ward}")));
@@ -323,11 +349,8 @@ impl Written {
                 return None;
             }
         };
-        match text::read(&file) {
-            Ok(text) => {
-                let password = Secret::new(text.trim_end_matches(['\r', '\n']).to_owned());
-                Some(Credentials { user, password })
-            }
+        match config::password(&file) {
+            Ok(password) => Some(Credentials { user, password }),
             Err(error) => {
                 let path = file.display();
                 let by_kind = match error.kind() {
@@ -344,10 +367,7 @@ impl Written {
 
 /// "credential:NAME" is the systemd credential NAME.
 fn credential(path: &Path) -> PathBuf {
-    match (
-        path.to_str().and_then(|path| path.strip_prefix("credential:")),
-        std::env::var_os("CREDENTIALS_DIRECTORY"),
-    ) {
+    match (path.to_str().and_then(credential_name), std::env::var_os("CREDENTIALS_DIRECTORY")) {
         (Some(name), Some(folder)) => Path::new(&folder).join(name),
         _ => path.to_owned(),
     }
@@ -442,11 +462,42 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("wardpost.toml");
         std::fs::write(&path, "[post]\nwards = \"a\"\n").unwrap();
-        let error = Written::read(&path).unwrap_err().to_string();
-        assert!(
-            error.contains("line 2") && error.contains("wards") && error.contains("wardpost.toml"),
-            "{error}"
-        );
+        let error = Written::read(&path).unwrap().showing().unwrap_err().to_string();
+        let expected = format!("{}:2: post.wards: there is no such key here\n", path.display());
+        assert!(error.starts_with(&expected), "{error}");
+        assert!(error.contains("-> did you mean ward? There are: database, keep_days, language"), "{error}");
+    }
+
+    #[test]
+    fn faults_of_the_file_come_together_with_those_of_the_values() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("wardpost.toml");
+        let text = "[broker]\nurl = 1883\nport = 1\n[post]\nkeep_days = 0\nsilent_after_seconds = -1\n\
+                    [post.more]\n[brocker]\n";
+        std::fs::write(&path, text).unwrap();
+        std::fs::create_dir(place.path().join("conf.d")).unwrap();
+        // The box's, on a machine that is both.
+        std::fs::write(place.path().join("conf.d/box.toml"), "[box]\nid = \"gate\"\n").unwrap();
+        let said = Written::read(&path).unwrap().settings().unwrap_err().0;
+        let starts = [
+            "2: broker.url: is a number, where text is expected",
+            "3: broker.port: there is no such key here",
+            "6: post.silent_after_seconds: -1 is out of range",
+            "7: post.more: there is no such key here",
+            "8: brocker: there is no such key here\n    -> did you mean broker?",
+        ];
+        for (said, start) in said.iter().zip(starts) {
+            assert!(said.starts_with(&format!("{}:{start}", path.display())), "{said}");
+        }
+        assert_eq!(said[starts.len()..], ["post.keep_days (--keep-days): 0 is not from 1 to 36500"]);
+        // After a fault of the whole file, others may be a consequence.
+        std::fs::write(&path, format!("{text}[post\n")).unwrap();
+        let said = Written::read(&path).unwrap_err().0;
+        assert!(said.len() == 1 && said[0].contains("wardpost.toml:9: "), "{said:?}");
+        let missing = Written::read(Path::new("/nowhere.toml")).unwrap_err().to_string();
+        let expected = "/nowhere.toml: cannot be read: No such file or directory (os error 2)\n    \
+                        -> name a configuration that this user may read, or leave --config out";
+        assert_eq!(missing, expected);
     }
 
     #[test]
@@ -454,7 +505,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("wardpost.toml");
         std::fs::write(place.path().join("secret"), "hunter2\n").unwrap();
-        let text = "[broker]\nurl = \"mqtt://a:1\"\nuser = \"post\"\npassword_file = \"secret\"\n[post]\nward = \"+\"";
+        let text = "[broker]\nurl = \"mqtt://localhost:1\"\nuser = \"post\"\npassword_file = \"secret\"\n[post]\nward = \"+\"";
         std::fs::write(&path, text).unwrap();
         let over = written("[broker]\nurl = \"mqtt://[::1]:7\"\n");
         let settings = Written::read(&path).unwrap().overlaid(over).settings().unwrap();
@@ -475,7 +526,7 @@ mod tests {
             assert!(error.contains("encoding") && error.contains("UTF-8"), "{error}");
         }
         // With the byte order mark that an editor of Windows writes.
-        let text = "[broker]\nurl = \"mqtt://a:1\"\nuser = \"post\"\npassword_file = \"secret\"\n";
+        let text = "[broker]\nurl = \"mqtt://localhost:1\"\nuser = \"post\"\npassword_file = \"secret\"\n";
         std::fs::write(&path, format!("\u{feff}{text}")).unwrap();
         std::fs::write(&password, "\u{feff}hunter2\r\n").unwrap();
         let settings = Written::read(&path).unwrap().settings().unwrap();
@@ -509,5 +560,13 @@ mod tests {
             assert!(problems(&format!("[broker]\nurl = \"{url}\"")).contains("mqtt"), "{url}");
         }
         assert!(problems("").contains("broker.url (--broker) is missing"));
+    }
+
+    #[test]
+    fn another_machine_is_reached_over_tls_only() {
+        for host in ["post.example:1883", "192.168.1.5", "[fe80::1]:1883"] {
+            let said = problems(&format!("[broker]\nurl = \"mqtt://{host}\""));
+            assert!(said.contains("use mqtts:// and ca_file"), "{host}: {said}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The picture inside an alert: the subject in its surroundings, marked, with place and time, small enough for a slow
 //! link. Pure: no I/O. Called by `alerts` for each alert that has a snapshot.
 
+mod outline;
 mod redaction;
 mod text;
 
@@ -12,9 +13,12 @@ use image::{Rgb, RgbImage};
 use base::alert::{THUMBNAIL_BYTES_MAX, Thumbnail};
 use base::detection::Label;
 use base::fault::ErrorKind;
-use base::geometry::Rect;
+use base::geometry::{Point, Polygon, Rect};
+use base::language::Language;
 use base::picture::Picture;
 
+pub use outline::{Outline, OutlineKind};
+pub(in crate::alerts) use outline::{RuleOutlines, by_rule};
 pub use redaction::Redaction;
 
 /// Width of every thumbnail in pixels.
@@ -33,6 +37,12 @@ const SHEET_COLUMNS: usize = 4;
 
 /// Pixels of a dash, and of the gap after it.
 const DASH: i32 = 6;
+/// Width in pixels of zones and lines on a thumbnail, where they must not hide a subject.
+const THIN: f32 = 1.2;
+/// Width in pixels of zones and lines on a whole picture.
+const THICK: f32 = 2.4;
+/// Width in pixels above which a camera's picture is made smaller.
+const PICTURE_WIDTH_MAX: u32 = 1920;
 
 const DARK: Rgb<u8> = Rgb([14, 16, 20]);
 const BRIGHT: Rgb<u8> = Rgb([255, 214, 10]);
@@ -54,9 +64,10 @@ pub struct Mark {
 
 impl Mark {
     /// The mark of a subject with its label and score; a subject that was not seen gets "expected here" for a score.
-    pub fn of(label: Label, score: f32, rect: Rect, predicted: bool) -> Self {
+    pub fn of(language: Language, label: Label, score: f32, rect: Rect, predicted: bool) -> Self {
+        let label = language.label(label);
         let text = if predicted {
-            format!("{label}, expected here")
+            format!("{label}, {}", language.choose("dự kiến ở đây", "expected here"))
         } else {
             format!("{label} {:.0}%", score * 100.0)
         };
@@ -99,11 +110,12 @@ impl ThumbnailError {
 /// Draws the thumbnail: [`WIDTH`] by [`HEIGHT`] JPEG of at most [`THUMBNAIL_BYTES_MAX`] bytes.
 ///
 /// The subjects stand in the middle of at least half of the picture's width. Without subjects (boxes that are not
-/// finite or have no area do not count) the whole picture is shown. `redaction` is the redaction. Takes some milliseconds
-/// of CPU.
+/// finite or have no area do not count) the whole picture is shown. `outlines` are drawn thin, below the marks. `redaction`
+/// is the redaction. Takes some milliseconds of CPU.
 pub fn render(
     picture: &Picture,
     subjects: &[Mark],
+    outlines: &[Outline],
     redaction: &Redaction,
     caption: &Caption,
 ) -> Result<Thumbnail, ThumbnailError> {
@@ -115,7 +127,7 @@ pub fn render(
     let view = cut(&whole, &crop);
     let mut bytes = Vec::new();
     for (softness, qualities) in STEPS {
-        let image = compose(&view, softness, &crop, &marks, caption);
+        let image = compose(&view, softness, &crop, (&marks, outlines), caption);
         for quality in qualities {
             bytes.clear();
             JpegEncoder::new_with_quality(&mut bytes, *quality)
@@ -129,12 +141,24 @@ pub fn render(
     Err(ThumbnailError::TooLarge(bytes.len()))
 }
 
-/// Draws the marks into the whole picture, at its own size: a JPEG for a person who tunes rules. Takes some
-/// milliseconds of CPU.
-pub fn annotate(picture: &Picture, subjects: &[Mark]) -> Result<Vec<u8>, ThumbnailError> {
+/// Draws outlines and marks into the whole picture, at most 1920 pixels wide: a JPEG for a person who tunes rules. Nothing is shown
+/// of `privacy_masks`. Takes some milliseconds of CPU.
+pub fn annotate(
+    picture: &Picture,
+    subjects: &[Mark],
+    outlines: &[Outline],
+    privacy_masks: &[Polygon],
+) -> Result<Vec<u8>, ThumbnailError> {
     let mut image = whole(picture)?;
+    Redaction { masks: privacy_masks, bystanders: &[] }.cover(&mut image, &[]);
+    if image.width() > PICTURE_WIDTH_MAX {
+        let height = (image.height() * PICTURE_WIDTH_MAX / image.width()).max(1);
+        image = imageops::resize(&image, PICTURE_WIDTH_MAX, height, FilterType::Triangle);
+    }
     let (width, height) = image.dimensions();
     let font = text::font();
+    let pixel = |point: Point| [point.x * width as f32, point.y * height as f32];
+    outline::draw(&mut image, (width, height), outlines, pixel, THICK, Some(&font));
     let place = |rect: &Rect| {
         let (w, h) = (width as f32, height as f32);
         [rect.x * w, rect.y * h, rect.right() * w, rect.bottom() * h]
@@ -196,6 +220,12 @@ struct Crop {
 }
 
 impl Crop {
+    /// A point in pixels of the thumbnail.
+    fn point(&self, point: Point) -> [f32; 2] {
+        let [x, y, ..] = self.place(&Rect::new(point.x, point.y, 0.0, 0.0));
+        [x, y]
+    }
+
     /// A box in pixels of the thumbnail: left, top, right, bottom.
     fn place(&self, rect: &Rect) -> [f32; 4] {
         let (sx, sy) = (WIDTH as f32 / self.w, VIEW_HEIGHT as f32 / self.h);
@@ -247,7 +277,13 @@ fn cut(whole: &RgbImage, crop: &Crop) -> RgbImage {
     view
 }
 
-fn compose(view: &RgbImage, softness: u32, crop: &Crop, marks: &[Mark], caption: &Caption) -> RgbImage {
+fn compose(
+    view: &RgbImage,
+    softness: u32,
+    crop: &Crop,
+    (marks, outlines): (&[Mark], &[Outline]),
+    caption: &Caption,
+) -> RgbImage {
     let font = text::font();
     let mut image = RgbImage::from_pixel(WIDTH, HEIGHT, DARK);
     if softness > 1 {
@@ -261,6 +297,7 @@ fn compose(view: &RgbImage, softness: u32, crop: &Crop, marks: &[Mark], caption:
     } else {
         imageops::replace(&mut image, view, 0, 0);
     }
+    outline::draw(&mut image, (WIDTH, VIEW_HEIGHT), outlines, |point| crop.point(point), THIN, None);
     for mark in marks {
         frame(&mut image, (WIDTH, VIEW_HEIGHT), crop.place(&mark.rect), mark.predicted);
     }
@@ -370,7 +407,7 @@ mod tests {
             let samples: Vec<u8> = (0..Picture::byte_count(width, height)).map(|_| noise()).collect();
             let picture = Picture::new(width, height, PixelFormat::Nv12, Colour::default(), samples).unwrap();
             let subjects: Vec<Mark> = (0..12).map(|i| mark(0.07 * i as f32, 0.3, 0.1, 0.3)).collect();
-            decode(&render(&picture, &subjects, &Redaction::default(), &caption()).unwrap());
+            decode(&render(&picture, &subjects, &[], &Redaction::default(), &caption()).unwrap());
         }
     }
 
@@ -384,7 +421,7 @@ mod tests {
             let [x0, y0, x1, y1] = view.place(&subject.rect.clamped());
             assert!(x0 >= -0.1 && y0 >= -0.1 && x1 <= WIDTH as f32 + 0.1 && y1 <= VIEW_HEIGHT as f32 + 0.1);
             let image =
-                decode(&render(&grey(640, 360), &[subject], &Redaction::default(), &caption()).unwrap());
+                decode(&render(&grey(640, 360), &[subject], &[], &Redaction::default(), &caption()).unwrap());
             let (cx, cy) = (((x0 + x1) / 2.0) as u32, ((y0 + y1) / 2.0) as u32);
             let column = (0..VIEW_HEIGHT).filter(|y| is_bright(image.get_pixel(cx.min(479), *y))).count();
             let row = (0..WIDTH).filter(|x| is_bright(image.get_pixel(*x, cy.min(VIEW_HEIGHT - 1)))).count();
@@ -397,13 +434,41 @@ mod tests {
         let drawn = |predicted: bool| {
             let subject = Mark { predicted, text: String::new(), ..mark(0.3, 0.3, 0.3, 0.4) };
             let image =
-                decode(&render(&grey(640, 360), &[subject], &Redaction::default(), &caption()).unwrap());
+                decode(&render(&grey(640, 360), &[subject], &[], &Redaction::default(), &caption()).unwrap());
             image.pixels().filter(|pixel| is_bright(pixel)).count()
         };
         let (seen, expected) = (drawn(false), drawn(true));
         assert!(expected * 10 > seen * 3 && expected * 10 < seen * 7, "{expected} of {seen} pixels");
-        let mark = |predicted| Mark::of(Label::Car, 0.5, Rect::default(), predicted).text;
-        assert_eq!([mark(false), mark(true)], ["car 50%", "car, expected here"]);
+        let mark = |language, predicted| Mark::of(language, Label::Car, 0.5, Rect::default(), predicted).text;
+        let both = |language| [mark(language, false), mark(language, true)];
+        assert_eq!(both(Language::English), ["car 50%", "car, expected here"]);
+        assert_eq!(both(Language::Vietnamese), ["ô tô 50%", "ô tô, dự kiến ở đây"]);
+    }
+
+    #[test]
+    fn the_zone_of_a_rule_is_drawn_thin_and_below_the_marks() {
+        let corners = [[0.35, 0.35], [0.65, 0.35], [0.65, 0.65], [0.35, 0.65]];
+        let points = corners.map(Point::from).to_vec();
+        let zone = Outline { kind: OutlineKind::Zone, points, label: "yard".into() };
+        let subject = mark(0.45, 0.3, 0.1, 0.2);
+        let drawn = |outlines: &[Outline]| {
+            let subject = std::slice::from_ref(&subject);
+            decode(&render(&grey(640, 360), subject, outlines, &Redaction::default(), &caption()).unwrap())
+        };
+        let (with, without) = (drawn(&[zone]), drawn(&[]));
+        let is_other = |x: u32, y: u32| {
+            let (one, other) = (with.get_pixel(x, y), without.get_pixel(x, y));
+            one.0.iter().zip(other.0).any(|(one, other)| one.abs_diff(other) > 40)
+        };
+        let changed = (0..VIEW_HEIGHT).flat_map(|y| (0..WIDTH).map(move |x| (x, y)));
+        let changed = changed.filter(|(x, y)| is_other(*x, *y)).count();
+        let all = (WIDTH * VIEW_HEIGHT) as usize;
+        assert!(changed > 300 && changed < all / 30, "{changed} of {all} pixels");
+        let crop = crop(std::slice::from_ref(&subject), 640.0, 360.0);
+        let [x, y] = crop.point(Point::new(0.65, 0.5));
+        assert!((-2..=2).any(|step| is_other((x as i32 + step) as u32, y as u32)), "its right edge is there");
+        let [x, y] = crop.point(Point::new(0.5, 0.5));
+        assert!(!is_other(x as u32, y as u32), "the subject stays visible");
     }
 
     #[test]
@@ -416,10 +481,10 @@ mod tests {
             mark(0.0, 0.0, 1.0, 1.0),
         ];
         for (width, height) in [(1, 1), (7, 3), (3, 501), (641, 361), (352, 288), (360, 640)] {
-            decode(&render(&grey(width, height), &bad, &Redaction::default(), &caption()).unwrap());
-            decode(&render(&grey(width, height), &[], &Redaction::default(), &caption()).unwrap());
+            decode(&render(&grey(width, height), &bad, &[], &Redaction::default(), &caption()).unwrap());
+            decode(&render(&grey(width, height), &[], &[], &Redaction::default(), &caption()).unwrap());
         }
-        let empty = render(&grey(0, 0), &[], &Redaction::default(), &caption()).unwrap_err();
+        let empty = render(&grey(0, 0), &[], &[], &Redaction::default(), &caption()).unwrap_err();
         assert!(matches!(empty, ThumbnailError::Empty(0, 0)));
     }
 
@@ -430,7 +495,7 @@ mod tests {
         };
         let short = Caption { place: "x".into(), when: caption().when };
         let right = |caption: &Caption| {
-            let image = decode(&render(&grey(64, 36), &[], &Redaction::default(), caption).unwrap());
+            let image = decode(&render(&grey(64, 36), &[], &[], &Redaction::default(), caption).unwrap());
             imageops::crop_imm(&image, 350, VIEW_HEIGHT + 2, 125, 22).to_image()
         };
         let differing = right(&long)

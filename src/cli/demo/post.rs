@@ -10,9 +10,10 @@ use super::Received;
 use crate::run::demo::Stage;
 use base::clock;
 use base::time::WallTime;
+use program::language_of_the_locale;
+use wardpost::cli::access;
 use wardpost::cli::follow::{Entry, Follower, has_its_own};
 use wardpost::cli::tail::thumbnail_file;
-use wardpost::cli::{language_of_the_locale, look};
 use wardpost::presentation::Presentation;
 use wardpost::settings::{Written, WrittenBroker, WrittenPost};
 use wardpost::storage::StoredAlert;
@@ -49,6 +50,7 @@ impl Listener {
                 database: Some(database.clone()),
                 ..WrittenPost::default()
             },
+            problems: Vec::new(),
         };
         let receiver = Receiver::start(written.settings()?, || {}).context("the ward post cannot start")?;
         let storage = Storage::open_beside(&database)?;
@@ -59,8 +61,9 @@ impl Listener {
         Ok(Self { receiver, storage, seen, follower, presentation, database, thumbnails })
     }
 
-    pub fn introduce(&self) -> String {
-        format!("wardpost tail --database {}", self.database.display())
+    /// Arguments of `wardpost` with which a person follows the alerts.
+    pub fn arguments(&self) -> String {
+        format!("tail --database {}", super::quoted(&self.database))
     }
 
     /// The next alerts, if some come within `patience`.
@@ -116,7 +119,7 @@ impl Listener {
         if !has_its_own(stored) {
             return Ok(());
         }
-        let Some(jpeg) = self.storage.thumbnail(stored.number, &look("demo"))? else { return Ok(()) };
+        let Some(jpeg) = self.storage.thumbnail(stored.number, &access("demo"))? else { return Ok(()) };
         let path = thumbnail_file(&self.thumbnails, stored);
         std::fs::write(&path, jpeg).with_context(|| format!("cannot write {}", path.display()))?;
         println!("    {}", path.display());

@@ -10,7 +10,7 @@ use super::{WHOLE, millis};
 use crate::infer::Settings;
 use base::clock;
 use base::detector::InputSize;
-use detector::capacity::{looks_per_second, picture};
+use detector::capacity::{inferences_per_second, picture};
 use detector::{Cost, DetectError, Model};
 
 /// Numbers of cameras in the table.
@@ -27,7 +27,7 @@ pub struct Args {
     /// Size of its input, as 640x384, where it is not to be that of its manifest
     #[arg(long, value_name = "COLUMNSxROWS", value_parser = super::size)]
     size: Option<InputSize>,
-    /// Looks of each input size, one size after the other in each round
+    /// Inferences of each input size, one size after the other in each round
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
     /// The part of all cores that may be spent on looking, as `cpu_share_max` of the configuration
@@ -89,7 +89,7 @@ struct Size {
 
 impl Size {
     /// The time of a whole inference, preparation included.
-    fn look(&self) -> Duration {
+    fn inference_time(&self) -> Duration {
         median(&self.prepare) + median(&self.infer)
     }
 }
@@ -147,8 +147,8 @@ impl Report {
         let mut sizes = Vec::new();
         for size in &self.sizes {
             let serves = CAMERAS.map(|cameras| {
-                let looks = self.looks_per_camera(size, cameras);
-                json!({ "cameras": cameras, "looks_per_second_each": round(looks, 2) })
+                let inferences = self.inferences_per_camera(size, cameras);
+                json!({ "cameras": cameras, "looks_per_second_each": round(inferences, 2) })
             });
             sizes.push(json!({
                 "width": size.size.width,
@@ -173,31 +173,31 @@ impl Report {
     }
 
     /// Inferences per second and camera, if all cameras get the same number.
-    fn looks_per_camera(&self, size: &Size, cameras: u32) -> f64 {
-        looks_per_second(size.look(), self.cores) / f64::from(cameras)
+    fn inferences_per_camera(&self, size: &Size, cameras: u32) -> f64 {
+        inferences_per_second(size.inference_time(), self.cores) / f64::from(cameras)
     }
 
     fn print(&self) {
         println!(
-            "{}: CPU ms of a look at a 640x360 picture, and how many cameras that is enough for",
+            "{}: CPU ms of an inference on a 640x360 picture, and how many cameras that is enough for",
             self.name
         );
         let cameras: Vec<String> =
             CAMERAS.iter().map(|cameras| format!("{:>8}", format!("{cameras} cam"))).collect();
         println!("{:>9}  {:^13}  {:^13} {}", "input", "prepare", "inference", cameras.concat());
         println!(
-            "{:>9}  {:>6} {:>6}  {:>6} {:>6}  looks per second of each, with {:.2} cores",
+            "{:>9}  {:>6} {:>6}  {:>6} {:>6}  inferences per second of each, with {:.2} cores",
             "", "min", "median", "min", "median", self.cores
         );
         for size in &self.sizes {
             let times = [&size.prepare, &size.infer]
                 .map(|times| format!("{:>6.2} {:>6.2}", millis(times[0]), millis(median(times))));
-            let looks: Vec<String> = CAMERAS
+            let inferences: Vec<String> = CAMERAS
                 .iter()
-                .map(|cameras| format!("{:>8.1}", self.looks_per_camera(size, *cameras)))
+                .map(|cameras| format!("{:>8.1}", self.inferences_per_camera(size, *cameras)))
                 .collect();
             let name = format!("{}x{}", size.size.width, size.size.height);
-            println!("{name:>9}  {}  {} {}", times[0], times[1], looks.concat());
+            println!("{name:>9}  {}  {} {}", times[0], times[1], inferences.concat());
         }
         let megabytes = |bytes: u64| bytes as f64 / 1e6;
         println!(

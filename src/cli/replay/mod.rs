@@ -1,6 +1,7 @@
 //! `wardwatch replay`: the analysis of a file, as fast as the machine can, for tuning rules. Reports events with their reasons,
 //! the reasons for missing events, drawings, and a comparison with a truth.
 
+mod nearest;
 mod page;
 mod report;
 mod truth;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::alerts::thumbnail::{self, Mark};
+use crate::alerts::thumbnail::{self, Mark, Outline};
 use crate::config;
 use crate::infer::DetectorChoice;
 use crate::infer::replay::{Line, Replay};
@@ -21,7 +22,6 @@ use base::alert::Thumbnail;
 use base::clock;
 use base::geometry::Polygon;
 use base::ids::CameraId;
-use base::picture::Picture;
 use base::time::{Monotonic, WallTime};
 use report::Report;
 
@@ -55,16 +55,17 @@ pub(super) struct Args {
     /// Print a line of JSON for every frame (looks, detections, tracks, events) instead of the events in words.
     #[arg(long)]
     json: bool,
-    /// Say why rules did not fire for those who came near.
+    /// Say why rules did not fire, and how near those came who were never in the zone or over the line.
     #[arg(long)]
     why_not: bool,
-    /// Write each frame here as a JPEG, with its tracks drawn in.
+    /// Write each frame here as a JPEG, with tracks, zones and lines drawn in.
     #[arg(long, value_name = "FOLDER")]
     jpegs: Option<PathBuf>,
     /// Write the thumbnails of all events here, on one JPEG.
     #[arg(long, value_name = "FILE")]
     sheet: Option<PathBuf>,
-    /// Write a page for the browser here: a timeline of rules and tracks, events with thumbnails and reasons.
+    /// Write a page for the browser here: a timeline of rules and tracks, the picture with zones and lines, events with
+    /// thumbnails and reasons.
     #[arg(long, value_name = "FILE")]
     page: Option<PathBuf>,
     /// Compare the events with the expected ones, as `cargo run --example scenario` writes it; exit code 3 if they differ.
@@ -81,9 +82,9 @@ fn positive(text: &str) -> Result<f32, String> {
 
 /// Prints the events, in words or as JSON; writes the other requested files.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let Asked { detect, camera, masks, rules } = settings(args)?;
+    let Asked { detect, camera, masks, privacy_masks, drawn, rules } = settings(args)?;
     let truth = args.truth.as_deref().map(truth::Truth::read).transpose()?;
-    let mut report = Report::new(rules.iter().map(|rule| (rule.id.clone(), rule.name.clone())));
+    let mut report = Report::new(rules.clone(), drawn.clone(), privacy_masks.clone());
     if let Some(folder) = &args.jpegs {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
@@ -118,9 +119,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             } else {
                 output.write_all(report::words(line).as_bytes())?;
             }
-            report.take(line)?;
+            report.take(line, picture)?;
             match (&args.jpegs, picture) {
-                (Some(folder), Some(picture)) => write_jpeg(folder, line, picture),
+                (Some(folder), Some(picture)) => {
+                    let jpeg = thumbnail::annotate(picture, &marks(line), &drawn, &privacy_masks)?;
+                    write_jpeg(folder, line.seconds, &jpeg)
+                }
                 _ => Ok(()),
             }
         },
@@ -139,7 +143,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         "{} pictures, {} taken, {} looked at in {} inferences of {:.1} megapixels, {} events",
         totals.pictures,
         totals.frames,
-        totals.looks,
+        totals.examined,
         totals.inferences,
         totals.pixels as f64 / 1e6,
         totals.opened
@@ -172,6 +176,9 @@ struct Asked {
     detect: crate::infer::Settings,
     camera: CameraId,
     masks: Vec<Polygon>,
+    privacy_masks: Vec<Polygon>,
+    /// Everything that is configured for the camera.
+    drawn: Vec<Outline>,
     rules: Vec<RuleSettings>,
 }
 
@@ -185,12 +192,15 @@ fn settings(args: &Args) -> anyhow::Result<Asked> {
                 bail!("{} has no camera \"{camera}\"; it has {}", path.display(), known.join(", "));
             };
             let masks = known.masks.clone();
+            let (privacy_masks, drawn) = (known.privacy_masks.clone(), Outline::of_camera(&settings, known));
             let rules = settings.rules.into_iter().filter(|rule| rule.camera == *camera).collect();
-            Asked { detect: settings.detect, camera: camera.clone(), masks, rules }
+            Asked { detect: settings.detect, camera: camera.clone(), masks, privacy_masks, drawn, rules }
         }
         _ => {
             let camera = "file".parse().context("a fixed name")?;
-            Asked { detect: crate::infer::Settings::default(), camera, masks: Vec::new(), rules: Vec::new() }
+            let detect = crate::infer::Settings::default();
+            let (masks, privacy_masks, drawn, rules) = Default::default();
+            Asked { detect, camera, masks, privacy_masks, drawn, rules }
         }
     };
     if let Some(model) = &args.model {
@@ -201,17 +211,20 @@ fn settings(args: &Args) -> anyhow::Result<Asked> {
     Ok(asked)
 }
 
-fn write_jpeg(folder: &Path, line: &Line<'_>, picture: &Picture) -> anyhow::Result<()> {
+/// Marks of the tracks on a frame.
+fn marks(line: &Line<'_>) -> Vec<Mark> {
     let confirmed = line.tracks.iter().filter(|track| track.confirmed);
     let at = Monotonic::from_nanos((line.seconds * 1e9).round() as u64);
-    let marks: Vec<Mark> = confirmed
+    confirmed
         .map(|track| Mark {
             rect: track.rect,
             text: format!("{} {} {:.0}%", track.id, track.label, track.score * 100.0),
             predicted: track.last_seen != at,
         })
-        .collect();
-    let path = folder.join(format!("{:09.3}.jpg", line.seconds));
-    let jpeg = thumbnail::annotate(picture, &marks)?;
+        .collect()
+}
+
+fn write_jpeg(folder: &Path, seconds: f64, jpeg: &[u8]) -> anyhow::Result<()> {
+    let path = folder.join(format!("{seconds:09.3}.jpg"));
     std::fs::write(&path, jpeg).with_context(|| format!("cannot write {}", path.display()))
 }

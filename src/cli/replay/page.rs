@@ -43,6 +43,7 @@ pub(super) fn page(name: &str, report: &Report) -> String {
         report.tracks.len()
     );
     timeline(&mut html, report);
+    view(&mut html, report);
     html.push_str("<h2>Events</h2>");
     if report.events.is_empty() {
         html.push_str("<p>None.</p>");
@@ -72,10 +73,10 @@ fn timeline(html: &mut String, report: &Report) {
             clock(seconds * f64::from(tick) / 10.0)
         );
     }
-    for (row, (id, name)) in report.rules.iter().enumerate() {
+    for (row, rule) in report.rules.iter().enumerate() {
         let y = ROW * (row + 1) as f64;
-        label(html, y, name);
-        let of_rule = report.events.iter().enumerate().filter(|(_, shown)| shown.event.rule.id == *id);
+        label(html, y, &rule.name);
+        let of_rule = report.events.iter().enumerate().filter(|(_, shown)| shown.event.rule.id == rule.id);
         for (number, shown) in of_rule {
             let (from, to) = (x(shown.opened), x(shown.closed.unwrap_or(report.seconds)));
             let _ = write!(
@@ -105,6 +106,17 @@ fn timeline(html: &mut String, report: &Report) {
         );
     }
     html.push_str("</svg>");
+}
+
+/// The camera's picture with its zones, lines and masks.
+fn view(html: &mut String, report: &Report) {
+    let Some(jpeg) = &report.view else { return };
+    let _ = write!(
+        html,
+        "<h2>Zones and lines</h2><img alt=\"the first picture with zones, lines and masks\" style=\"max-width:100%\" \
+         src=\"data:image/jpeg;base64,{}\">",
+        STANDARD.encode(jpeg)
+    );
 }
 
 fn label(html: &mut String, y: f64, name: &str) {
@@ -152,7 +164,7 @@ fn why_not(html: &mut String, report: &Report) {
             clock(from),
             clock(to),
             escaped(&who),
-            escaped(why)
+            escaped(&why)
         );
     }
     html.push_str("</table>");
@@ -187,8 +199,14 @@ mod tests {
 
     #[test]
     fn a_file_without_events_is_a_page_and_names_are_no_markup() {
-        let rules = [("r".parse().unwrap(), "<b>Sân</b> & \"cổng\"".to_owned())];
-        let html = page("a<b.mp4", &Report::new(rules.into_iter()));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wardwatch.toml");
+        let text = "[box]\nward = \"w\"\nid = \"b\"\n[broker]\nurl = \"mqtt://localhost\"\n\
+                    [camera.gate]\nmain = \"rtsp://192.168.1.20/main\"\n\
+                    [rule.r]\nkind = \"intrusion\"\ncameras = [\"gate\"]\nname = '<b>Sân</b> & \"cổng\"'\n";
+        std::fs::write(&path, text).unwrap();
+        let rules = crate::config::load(&path).unwrap().rules;
+        let html = page("a<b.mp4", &Report::new(rules, Vec::new(), Vec::new()));
         assert!(html.contains("&lt;b&gt;Sân&lt;/b&gt; &amp; &quot;cổng"), "{html}");
         assert!(html.contains("a&lt;b.mp4") && !html.contains("<b>"), "{html}");
         assert_eq!(html.matches("<svg").count(), html.matches("</svg>").count());

@@ -3,18 +3,24 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::alerts::Snapshot;
-use crate::alerts::thumbnail::{self, Caption, Redaction};
+use super::nearest::{Absence, Nearest};
+use crate::alerts::thumbnail::{self, Caption, Outline, Redaction};
 use crate::infer::replay::Line;
+use analysis::rules::RuleSettings;
 use base::alert::Thumbnail;
 use base::detection::Label;
 use base::event::{Event, Phase};
+use base::geometry::Polygon;
 use base::ids::{RuleId, TrackId};
+use base::language::Language;
+use base::picture::Picture;
 
 /// Results of a replay.
 pub(super) struct Report {
-    /// Every rule's id and name.
-    pub(super) rules: Vec<(RuleId, String)>,
+    /// Every rule.
+    pub(super) rules: Vec<RuleSettings>,
+    /// The first frame with everything that is configured for the camera, as a JPEG.
+    pub(super) view: Option<Vec<u8>>,
     /// Events in the order in which they opened.
     pub(super) events: Vec<Shown>,
     /// Tracks that were confirmed.
@@ -22,6 +28,10 @@ pub(super) struct Report {
     /// Length of the file, as far as it was played.
     pub(super) seconds: f64,
     misses: BTreeMap<(RuleId, Option<TrackId>), Miss>,
+    nearest: Nearest,
+    /// Everything that is configured for the camera.
+    drawn: Vec<Outline>,
+    privacy_masks: Vec<Polygon>,
 }
 
 /// An event, and its thumbnails.
@@ -50,18 +60,41 @@ struct Miss {
 }
 
 impl Report {
-    pub(super) fn new(rules: impl Iterator<Item = (RuleId, String)>) -> Self {
-        let rules = rules.collect();
-        Self { rules, events: Vec::new(), tracks: BTreeMap::new(), seconds: 0.0, misses: BTreeMap::new() }
+    pub(super) fn new(rules: Vec<RuleSettings>, drawn: Vec<Outline>, privacy_masks: Vec<Polygon>) -> Self {
+        Self {
+            rules,
+            view: None,
+            events: Vec::new(),
+            tracks: BTreeMap::new(),
+            seconds: 0.0,
+            misses: BTreeMap::new(),
+            nearest: Nearest::default(),
+            drawn,
+            privacy_masks,
+        }
     }
 
-    /// Adds the results of a frame.
-    pub(super) fn take(&mut self, line: &Line<'_>) -> anyhow::Result<()> {
+    /// Adds the results of a frame; `picture` is the frame itself.
+    pub(super) fn take(&mut self, line: &Line<'_>, picture: Option<&Picture>) -> anyhow::Result<()> {
         self.seconds = line.seconds;
+        if let Some(picture) = picture {
+            let size = [picture.width() as f32, picture.height() as f32];
+            self.nearest.take(&self.rules, line.tracks, line.seconds, size);
+            if self.view.is_none() && !self.drawn.is_empty() {
+                self.view = Some(thumbnail::annotate(picture, &[], &self.drawn, &self.privacy_masks)?);
+            }
+        }
         for sent in line.sent {
             let rule = sent.event.rule.name.clone();
             let thumbnail = match &sent.snapshot {
-                Some(snapshot) => Some(thumbnail(snapshot, &rule, line.seconds, sent.event.phase)?),
+                Some(snapshot) => {
+                    let of_rule = self.rules.iter().find(|rule| rule.id == sent.event.rule.id);
+                    let outlines = of_rule.map(Outline::of_rule).unwrap_or_default();
+                    let redaction = Redaction { masks: &self.privacy_masks, bystanders: &[] };
+                    let caption = caption(&rule, line.seconds, sent.event.phase);
+                    let (picture, marks) = (&snapshot.picture, snapshot.marks(Language::English));
+                    Some(thumbnail::render(picture, &marks, &outlines, &redaction, &caption)?)
+                }
                 None => None,
             };
             match self.events.iter_mut().find(|shown| shown.event.id == sent.event.id) {
@@ -104,23 +137,34 @@ impl Report {
     }
 
     /// Reasons for subjects for which a rule never fired: rule, subject, start, end, the last reason.
-    pub(super) fn misses(&self) -> Vec<(&RuleId, String, f64, f64, &str)> {
+    pub(super) fn misses(&self) -> Vec<(RuleId, String, f64, f64, String)> {
         let fired = |rule: &RuleId, track: TrackId| {
             let of_rule = self.events.iter().filter(|shown| shown.event.rule.id == *rule);
             of_rule.flat_map(|shown| &shown.event.subjects).any(|subject| subject.track == track)
         };
-        let misses = self.misses.iter().filter_map(|((rule, track), miss)| {
+        let who = |track: &TrackId| match self.tracks.get(track) {
+            Some(life) => format!("{} {track}", life.label),
+            None => format!("track {track}"),
+        };
+        let mut misses = Vec::new();
+        for ((rule, track), miss) in &self.misses {
             let who = match track {
-                Some(track) if fired(rule, *track) => return None,
-                Some(track) => match self.tracks.get(track) {
-                    Some(life) => format!("{} {track}", life.label),
-                    None => format!("track {track}"),
-                },
+                Some(track) if fired(rule, *track) => continue,
+                Some(track) => who(track),
                 None => "all of them".to_owned(),
             };
-            Some((rule, who, miss.from, miss.to, miss.why.as_str()))
-        });
-        misses.collect()
+            misses.push((rule.clone(), who, miss.from, miss.to, miss.why.clone()));
+        }
+        let has_reason = |rule: &RuleId, track: TrackId| {
+            fired(rule, track) || self.misses.contains_key(&(rule.clone(), Some(track)))
+        };
+        let absences = self.nearest.absences(&self.rules, has_reason);
+        misses.extend(
+            absences
+                .into_iter()
+                .map(|Absence { rule, track, from, to, why }| (rule, who(&track), from, to, why)),
+        );
+        misses
     }
 
     /// The reasons as text.
@@ -173,14 +217,12 @@ pub(super) fn clock(seconds: f64) -> String {
     format!("{:02}:{:02}.{}", tenths / 600, tenths / 10 % 60, tenths % 10)
 }
 
-fn thumbnail(snapshot: &Snapshot, rule: &str, seconds: f64, phase: Phase) -> anyhow::Result<Thumbnail> {
-    let marks = snapshot.marks();
+fn caption(rule: &str, seconds: f64, phase: Phase) -> Caption {
     let when = match phase {
         Phase::Opened => clock(seconds),
         Phase::Closed => format!("best, told {}", clock(seconds)),
     };
-    let caption = Caption { place: rule.to_owned(), when };
-    Ok(thumbnail::render(&snapshot.picture, &marks, &Redaction::default(), &caption)?)
+    Caption { place: rule.to_owned(), when }
 }
 
 #[cfg(test)]

@@ -395,7 +395,7 @@ fn raise_alerts(store: &Store, seed: u64) {
     }
 }
 
-/// Stores an alert, and tries again until it succeeds, as the agent does.
+/// Stores an alert, and tries again until it succeeds, as the daemon does.
 fn put(store: &Store, opened: &Opened, closed_at: Option<WallTime>) -> u64 {
     tell(&Told::Putting(*opened, closed_at));
     loop {

@@ -56,6 +56,7 @@ pub fn opened(camera: &str, after: Duration) -> AlertDraft {
             subjects: Vec::new(),
             count: 1,
             zone: Some("yard".parse().unwrap()),
+            reason: None,
             why: "person in \"yard\" for 2.4 s (2.0 s needed)".into(),
         },
         ward: "ben-nghe".parse().unwrap(),

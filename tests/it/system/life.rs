@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::booted::{Booted, Forward, OUTSIDE, broker_outside};
 use super::machine::Machine;
 use super::{RELEASES, VERSIONS, architecture, emulation, figure, pack, packages};
-use crate::agent::street_camera_for;
+use crate::daemon::street_camera_for;
 use crate::faults::ward::judge;
 use crate::post::station::Station;
 use crate::support::broker::TestBroker;

@@ -27,16 +27,16 @@ impl Camera {
 /// Log of a simulation: the time of each inference's beginning, its camera, and its cost.
 #[derive(Default)]
 struct Log {
-    looks: Vec<(f64, usize, f64)>,
+    inferences: Vec<(f64, usize, f64)>,
 }
 
 impl Log {
     fn spent(&self, from: f64, to: f64) -> f64 {
-        self.looks.iter().filter(|(at, ..)| (from..=to).contains(at)).map(|(.., seconds)| seconds).sum()
+        self.inferences.iter().filter(|(at, ..)| (from..=to).contains(at)).map(|(.., seconds)| seconds).sum()
     }
 
     fn of(&self, camera: usize) -> impl Iterator<Item = f64> {
-        self.looks.iter().filter(move |(_, number, _)| *number == camera).map(|(at, ..)| *at)
+        self.inferences.iter().filter(move |(_, number, _)| *number == camera).map(|(at, ..)| *at)
     }
 }
 
@@ -72,9 +72,9 @@ fn simulate(
         }
         while changed && under_way.len() < workers {
             match budget.next(at(now), |_| true) {
-                Turn::Look(camera) => {
+                Turn::Inference(camera) => {
                     let seconds = cameras[camera].seconds();
-                    log.looks.push((now as f64 / 1000.0, camera, seconds));
+                    log.inferences.push((now as f64 / 1000.0, camera, seconds));
                     under_way.push((now + (seconds * 1000.0).ceil() as u64, camera, seconds));
                 }
                 Turn::At(then) => {
@@ -136,7 +136,7 @@ fn adds_up(budget: &Budget<usize>, cameras: &[Camera], log: &Log) -> Result<(), 
     for number in 0..cameras.len() {
         let tally = budget.tally(&number);
         let begun = log.of(number).count() as u64;
-        prop_assert!(tally.looks <= begun && begun <= tally.looks + 1);
+        prop_assert!(tally.inferences <= begun && begun <= tally.inferences + 1);
         prop_assert!((begun + tally.short..=begun + tally.short + 1).contains(&tally.wanted), "{:?}", tally);
     }
     Ok(())
@@ -168,15 +168,15 @@ proptest! {
     fn nobody_starves(cameras in cameras(), rate in 0.1f64..1.5, workers in 1usize..4, late in 0usize..8) {
         let mut budget = budget_for(&cameras, rate, 0.5);
         let weights: f64 = cameras.iter().map(|camera| camera.want.weight()).sum();
-        // At worst, looks come of the tenth that floors leave.
+        // At worst, inferences come of the tenth that floors leave.
         let share = rate.min(workers as f64) * (1.0 - FLOORS_MAX);
         let millis = 8_000;
         // One of them comes back after a pause, when the others have run ahead.
         let log = simulate(&mut budget, &cameras, workers, millis, |camera, now| camera != late || now > 2_000);
         for (number, camera) in cameras.iter().enumerate() {
             let begins = if number == late { 2.4 } else { 0.0 };
-            let looks = cameras.len() as f64 + weights / camera.want.weight();
-            let patience = 2.0 * dearest(&cameras) * looks / share + 1.0;
+            let inferences = cameras.len() as f64 + weights / camera.want.weight();
+            let patience = 2.0 * dearest(&cameras) * inferences / share + 1.0;
             let mut last = begins;
             for now in log.of(number).chain([millis as f64 / 1000.0]) {
                 prop_assert!(now - last <= patience, "camera {} waited {} s", number, now - last);
@@ -280,12 +280,15 @@ fn an_hour_of_sixteen_cameras() {
         assert!(spent <= rate * 61.0 + 7.0 * dearest(&cameras), "minute {minute}: {spent}");
         let of_phase = usize::try_from(phase(u64::from(minute as u32) * 60_000)).unwrap();
         for number in 0..16 {
-            let looks = log.of(number).filter(|at| (from..from + 60.0).contains(at)).count() as u64;
+            let inferences = log.of(number).filter(|at| (from..from + 60.0).contains(at)).count() as u64;
             let wanted =
                 (0..60_000).step_by(200).filter(|now| busy(number, minute as u64 * 60_000 + now)).count();
             let least = if of_phase == 2 { 29 } else { wanted.min(29) as u64 };
-            assert!(looks + 1 >= least.min(wanted as u64), "minute {minute}, camera {number}: {looks}");
-            short[of_phase] += wanted as u64 - looks.min(wanted as u64);
+            assert!(
+                inferences + 1 >= least.min(wanted as u64),
+                "minute {minute}, camera {number}: {inferences}"
+            );
+            short[of_phase] += wanted as u64 - inferences.min(wanted as u64);
         }
         if of_phase == 2 {
             assert!(spent >= rate * 60.0 * 0.98, "all of the share is used: {spent}");
@@ -326,8 +329,8 @@ fn a_camera_that_goes_takes_its_wants_along() {
     budget.frame(START, &"a", Some(want));
     budget.frame(START, &"unknown", Some(want));
     assert_eq!(budget.next(START, |_| false), Turn::Nobody, "it is not ready");
-    assert_eq!(budget.next(START, |_| true), Turn::Look("a"));
-    assert_eq!(budget.next(START, |_| true), Turn::Nobody, "one look at a time");
+    assert_eq!(budget.next(START, |_| true), Turn::Inference("a"));
+    assert_eq!(budget.next(START, |_| true), Turn::Nobody, "one inference at a time");
     budget.frame(START, &"a", Some(want));
     budget.frame(START, &"a", None);
     assert_eq!(

@@ -7,63 +7,10 @@
 use super::blocks::Blocks;
 use super::component_kind::{self, ComponentKind};
 use super::components::{self, Component};
+use super::thresholds::*;
 use super::view_change::ViewChange;
 use base::ids::Epoch;
 use base::time::Monotonic;
-
-/// Age up to which the background only learns.
-const WARM_UP_SECONDS: f32 = 1.0;
-/// Maximum time without a frame; after it the background no longer applies.
-const GAP_MAX: std::time::Duration = std::time::Duration::from_secs(10);
-/// Time constant of the mean for blocks that belong to the background.
-const BACKGROUND_SECONDS: f32 = 8.0;
-/// Time constant for blocks that stand out of it; a stopped car stays visible for about two minutes.
-const FOREGROUND_SECONDS: f32 = 60.0;
-/// Time constant for blocks in which only the light changed.
-const LIT_SECONDS: f32 = 0.4;
-/// Threshold of a block, in mean absolute deviations.
-const DEVIATIONS: f32 = 3.7;
-/// Part of the gradient at a block that is added to its threshold.
-const EDGE_PART: f32 = 0.12;
-/// Minimum threshold before that, in codes of luma: on black, and from `FLOOR_BRIGHT` on. Between, it grows evenly.
-const FLOOR: (f32, f32) = (5.0, 9.0);
-const FLOOR_BRIGHT: f32 = 128.0;
-/// Part of the threshold that is enough beside a block that stands out.
-pub(super) const WEAK: f32 = 0.55;
-/// Initial deviation.
-const DEVIATION_FIRST: f32 = 2.0;
-/// Maximum deviation: one passing object must not blind a block to the next one; leaves that wave for minutes shall.
-const DEVIATION_MAX: f32 = 18.0;
-/// Maximum part of the picture that motion covers. Above it the light or the camera changed.
-const MOVING_PART_MAX: f32 = 0.5;
-/// Minimum part of such a change if it stands out at once, spread over most of the picture.
-const SUDDEN_PART: f32 = 0.2;
-/// Minimum part of all cells that it touches then.
-const SPREAD_PART: f32 = 0.7;
-/// Side of a cell in blocks; light that drifts is followed cell by cell.
-const CELL: usize = 10;
-/// A block within this part of its threshold agrees with its cell.
-const AGREEING: f32 = 0.8;
-/// Part of a cell's blocks that must agree.
-const AGREEING_PART: f32 = 0.6;
-/// Minimum drift, in codes.
-const DRIFT_MIN: f32 = 0.4;
-/// Minimum colour, in codes, on one side of a switch to or from infra-red.
-const COLOUR_MIN: f32 = 2.0;
-/// Colour that falls below this part of its value, or rises as much, is such a switch.
-const COLOUR_PART: f32 = 0.35;
-/// A block that comes and goes this often is restless: differences that its neighbours could have brought do not count.
-const RESTLESS: f32 = 8.0;
-/// Time constant over which a block calms down.
-const RESTLESS_SECONDS: f32 = 20.0;
-/// Shift of the view, in blocks, from which the same holds for all blocks.
-const SHAKEN_BLOCKS: f32 = 0.08;
-/// Part of the way to its neighbours that a block is then allowed.
-const SHAKEN_PART: f32 = 0.25;
-/// Luma from which the sensor is saturated; the scene may be brighter.
-const WHITE: f32 = 250.0;
-/// An object that has not changed for so long may be a place that something has left.
-const GHOST_STILL_SECONDS: f32 = 1.5;
 
 /// A component that stands out, and the time for which it has not changed.
 #[derive(Debug)]
@@ -178,8 +125,8 @@ impl Background {
         let mut lit = Vec::new();
         if warm {
             self.look_still(&blocks.luma, elapsed_seconds);
-            let (components, clean) = components::find(&excess, self.columns, WEAK);
-            foreground = self.judged(components, &clean, &blocks.luma, &mut lit);
+            let (components, outstanding) = components::find(&excess, self.columns, WEAK);
+            foreground = self.judged(components, &outstanding, &blocks.luma, &mut lit);
         }
         // Before the rest is learnt: the differences of these blocks are not the street's noise.
         self.take_in(&lit, &blocks.luma, &mut excess, elapsed_seconds);
@@ -323,11 +270,12 @@ impl Background {
     fn judged(
         &self,
         components: Vec<Component>,
-        clean: &[bool],
+        outstanding: &[bool],
         luma: &[f32],
         lit: &mut Vec<(u32, f32)>,
     ) -> Vec<ForegroundComponent> {
-        let scene = component_kind::Scene { columns: self.columns, before: &self.mean, now: luma, clean };
+        let scene =
+            component_kind::Scene { columns: self.columns, before: &self.mean, now: luma, outstanding };
         let mut kept = Vec::new();
         for component in components {
             let still = self.still_seconds_of(&component.members) >= GHOST_STILL_SECONDS;

@@ -1,11 +1,7 @@
 //! A picture in blocks of luma: input of the motion analyser.
 
+use super::thresholds::*;
 use base::picture::Picture;
-
-/// Blocks across the picture.
-const COLUMNS: usize = 160;
-/// Chroma samples across and down: enough to tell grey from colour.
-const COLOUR_SAMPLES: (usize, usize) = (24, 14);
 
 /// A picture's luma, averaged over blocks of about a hundred-and-sixtieth of its width.
 #[derive(Debug)]

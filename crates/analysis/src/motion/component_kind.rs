@@ -1,6 +1,7 @@
 //! Judges components that stand out: a subject, the background in another light, or a place that a subject has left.
 
 use super::components::Component;
+use super::thresholds::*;
 
 /// Judgement on a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,39 +14,6 @@ pub(super) enum ComponentKind {
     Left,
 }
 
-/// Minimum blocks of a component for the window test of light: a small person fills no window.
-const LIGHT_BLOCKS_MIN: usize = 60;
-/// Blocks of a window to each side of its middle.
-const REACH: usize = 2;
-/// Blocks from one window to the next.
-const STEP: usize = 3;
-/// Minimum number of a window's 25 blocks that stand out.
-const WINDOW_BLOCKS_MIN: usize = 20;
-/// Variance per block from which a window has texture.
-const TEXTURE_MIN: f32 = 6.0;
-/// Squared correlation from which two windows show the same.
-const SAME_MIN: f32 = 0.75;
-/// Minimum number of windows with texture.
-const WINDOWS_MIN: usize = 4;
-/// Part of them that must show the same.
-const SAME_PART: f32 = 0.75;
-/// Bounds of the one factor by which all blocks of a darkened or brightened component changed.
-const DIMMED: (f32, f32) = (0.4, 2.5);
-/// Minimum number of blocks of a darkened or brightened component.
-const DIMMED_BLOCKS_MIN: usize = 12;
-/// Maximum deviation, as a part of that factor, of the factor by which their differences changed.
-const DIMMED_SLOPE: f32 = 0.3;
-/// Minimum variance of the blocks.
-const DIMMED_VARIANCE_MIN: f32 = 100.0;
-/// Minimum squared correlation of the blocks before and now.
-const DIMMED_SAME_MIN: f32 = 0.85;
-/// A place was left when it differs from its surroundings by less than this part of the former difference.
-const LEFT_PART: f32 = 0.5;
-/// Minimum pairs of blocks (inside and outside) for that comparison.
-const PAIRS_MIN: usize = 8;
-/// Minimum mean difference from the surroundings before, in codes.
-const LEFT_DIFFERENCE_MIN: f32 = 6.0;
-
 /// Input of a judgement.
 pub(super) struct Scene<'a> {
     pub(super) columns: usize,
@@ -53,7 +21,7 @@ pub(super) struct Scene<'a> {
     pub(super) before: &'a [f32],
     pub(super) now: &'a [f32],
     /// Blocks that stand out at all.
-    pub(super) clean: &'a [bool],
+    pub(super) outstanding: &'a [bool],
 }
 
 /// Texture of two windows, each without its slope: light falls off over a window, texture does not.
@@ -66,8 +34,8 @@ struct Windows {
 impl Scene<'_> {
     /// Judges a component; `still`: it has not changed for a while.
     pub(super) fn judge(&self, component: &Component, still: bool) -> ComponentKind {
-        let is_lit =
-            self.is_dimmed(component) || component.blocks >= LIGHT_BLOCKS_MIN && self.is_light(component);
+        let is_lit = self.has_other_brightness(component)
+            || component.blocks >= LIGHT_BLOCKS_MIN && self.is_light(component);
         if is_lit {
             return ComponentKind::Light;
         }
@@ -79,10 +47,10 @@ impl Scene<'_> {
 
     /// Returns true if one factor explains the change of all blocks, and the place was anything but plain before: a subject in
     /// front of a plain wall may be plain, too.
-    fn is_dimmed(&self, component: &Component) -> bool {
+    fn has_other_brightness(&self, component: &Component) -> bool {
         let members = || component.members.iter().map(|at| *at as usize);
         let count = component.members.len() as f32;
-        if component.members.len() < DIMMED_BLOCKS_MIN {
+        if component.members.len() < BRIGHTNESS_BLOCKS_MIN {
             return false;
         }
         let [now, before] =
@@ -98,10 +66,10 @@ impl Scene<'_> {
         }
         // Its variation changes by the same factor.
         let slope = covariance / variance_before.max(1.0);
-        (DIMMED.0..DIMMED.1).contains(&gain)
-            && variance_now.min(variance_before) >= DIMMED_VARIANCE_MIN
-            && (slope / gain - 1.0).abs() <= DIMMED_SLOPE
-            && covariance * covariance >= DIMMED_SAME_MIN * variance_now * variance_before
+        (BRIGHTNESS_GAIN.0..BRIGHTNESS_GAIN.1).contains(&gain)
+            && variance_now.min(variance_before) >= BRIGHTNESS_VARIANCE_MIN
+            && (slope / gain - 1.0).abs() <= BRIGHTNESS_SLOPE
+            && covariance * covariance >= BRIGHTNESS_SAME_MIN * variance_now * variance_before
     }
 
     /// Returns true if the texture stayed. Light changes the contrast of texture; a subject in front of it hides it.
@@ -109,8 +77,10 @@ impl Scene<'_> {
         let rows = self.before.len() / self.columns;
         let (x0, y0, x1, y1) = component.edges;
         let (mut textured, mut same) = (0usize, 0usize);
-        for y in (y0.max(REACH)..y1.min(rows.saturating_sub(REACH))).step_by(STEP) {
-            for x in (x0.max(REACH)..x1.min(self.columns.saturating_sub(REACH))).step_by(STEP) {
+        for y in (y0.max(WINDOW_REACH)..y1.min(rows.saturating_sub(WINDOW_REACH))).step_by(WINDOW_STEP) {
+            for x in
+                (x0.max(WINDOW_REACH)..x1.min(self.columns.saturating_sub(WINDOW_REACH))).step_by(WINDOW_STEP)
+            {
                 let Some(windows) = self.windows(x, y) else { continue };
                 let Windows { texture_before, texture_now, covariance } = windows;
                 if texture_before.max(texture_now) < TEXTURE_MIN {
@@ -122,24 +92,24 @@ impl Scene<'_> {
                 same += usize::from(is_same);
             }
         }
-        textured >= WINDOWS_MIN && same as f32 >= SAME_PART * textured as f32
+        textured >= WINDOWS_MIN && same as f32 >= WINDOWS_SAME_PART * textured as f32
     }
 
     /// The window around a block, in the background and in the picture; `None` where too few of its blocks stand out.
     fn windows(&self, x: usize, y: usize) -> Option<Windows> {
-        const SIDE: usize = 2 * REACH + 1;
+        const SIDE: usize = 2 * WINDOW_REACH + 1;
         const COUNT: f32 = (SIDE * SIDE) as f32;
         /// Sum of squared distances from the middle, over the window.
         const SPREAD: f32 = 50.0;
-        let corner = (y - REACH) * self.columns + x - REACH;
+        let corner = (y - WINDOW_REACH) * self.columns + x - WINDOW_REACH;
         let mut out = 0;
         let (mut a, mut b) = ([0.0f32; 3], [0.0f32; 3]);
         let (mut aa, mut bb, mut ab) = (0.0f32, 0.0f32, 0.0f32);
         for dy in 0..SIDE {
             let row = corner + dy * self.columns..corner + dy * self.columns + SIDE;
-            out += self.clean[row.clone()].iter().filter(|clean| **clean).count();
+            out += self.outstanding[row.clone()].iter().filter(|outstanding| **outstanding).count();
             for (dx, (before, now)) in self.before[row.clone()].iter().zip(&self.now[row]).enumerate() {
-                let (right, down) = (dx as f32 - REACH as f32, dy as f32 - REACH as f32);
+                let (right, down) = (dx as f32 - WINDOW_REACH as f32, dy as f32 - WINDOW_REACH as f32);
                 a = [a[0] + before, a[1] + before * right, a[2] + before * down];
                 b = [b[0] + now, b[1] + now * right, b[2] + now * down];
                 (aa, bb, ab) = (aa + before * before, bb + now * now, ab + before * now);
@@ -161,7 +131,7 @@ impl Scene<'_> {
         let (columns, rows) = (self.columns, self.before.len() / self.columns);
         let (mut before, mut now, mut pairs) = (0.0, 0.0, 0);
         let mut compare = |inside: usize, outside: usize| {
-            if !self.clean[outside] {
+            if !self.outstanding[outside] {
                 before += (self.before[inside] - self.before[outside]).abs();
                 now += (self.now[inside] - self.now[outside]).abs();
                 pairs += 1;

@@ -1,4 +1,6 @@
-//! Blocks that stand out, cleaned and joined.
+//! Blocks that stand out, without specks, and joined.
+
+use super::thresholds::*;
 
 /// Left, top, right and bottom edge, in blocks; right and bottom are exclusive.
 pub(super) type Edges = (usize, usize, usize, usize);
@@ -15,25 +17,18 @@ pub(super) struct Component {
     pub(super) members: Vec<u32>,
 }
 
-/// Maximum gap in blocks between fragments beside or above each other that are joined (a car's windows, a person's belt).
-const GAP_ALONG: usize = 3;
-/// Maximum gap in blocks across a corner.
-const GAP_ACROSS: usize = 1;
-/// Maximum components; more are weather. The largest are kept, since joining takes the square of their number.
-const COMPONENTS_MAX: usize = 120;
-
 /// State of a block in the map, one byte each.
 const OUT: u8 = 0;
 const IN: u8 = 1;
 const TAKEN: u8 = 2;
 
 /// Finds the connected components of `excess` (1 is the threshold, from `weak` on a block joins one that stands out),
-/// `columns` wide, before fragments are joined. Also returns the map of all cleaned blocks: true for those that are weak
+/// `columns` wide, before fragments are joined. Also returns the map of all blocks without specks: true for those that are weak
 /// at least.
 pub(super) fn find(excess: &[f32], columns: usize, weak: f32) -> (Vec<Component>, Vec<bool>) {
-    let mut map = cleaned(excess, columns, weak);
+    let mut map = without_specks(excess, columns, weak);
     let mut found = Vec::new();
-    let clean = map.iter().map(|cell| *cell == IN).collect();
+    let outstanding = map.iter().map(|cell| *cell == IN).collect();
     for seed in 0..map.len() {
         // Weak blocks alone are noise: a component grows from one that stands out.
         if map[seed] == IN && excess[seed] >= 1.0 {
@@ -47,12 +42,12 @@ pub(super) fn find(excess: &[f32], columns: usize, weak: f32) -> (Vec<Component>
         found.sort_by_key(|component| std::cmp::Reverse(component.blocks));
         found.truncate(COMPONENTS_MAX);
     }
-    (found, clean)
+    (found, outstanding)
 }
 
 /// Marks the blocks that are at least weak, without those that have fewer than three such neighbours; one that has six is
 /// filled in.
-fn cleaned(excess: &[f32], columns: usize, weak: f32) -> Vec<u8> {
+fn without_specks(excess: &[f32], columns: usize, weak: f32) -> Vec<u8> {
     let mut map = vec![OUT; excess.len()];
     let mut sums = vec![0u8; excess.len()];
     for (row, sums) in excess.chunks_exact(columns.max(1)).zip(sums.chunks_exact_mut(columns.max(1))) {

@@ -7,34 +7,8 @@
 use super::background::{Background, ForegroundComponent};
 use super::blocks::Blocks;
 use super::components::Edges;
+use super::thresholds::*;
 use super::{BLOCKS_MIN, ForegroundObject};
-
-/// Time without change after which an object is static.
-const STILL_SECONDS_MIN: f32 = 2.5;
-/// Minimum mean excess of an object; 1 is the threshold.
-const EXCESS_MIN: f32 = 1.25;
-/// Maximum part of the picture; anything larger is no object.
-const PART_MAX: f32 = 0.15;
-/// Maximum number of objects that are remembered.
-const OBJECTS_MAX: usize = 32;
-/// Part of the smaller box that lies in the other one, from which two boxes are one object.
-const SAME_PART: f32 = 0.5;
-/// Range on the way from the luma without the object (0) to the luma with it (1) in which it is there.
-const THERE: (f32, f32) = (0.6, 1.6);
-/// Distance from 0 on that way up to which it is gone.
-const GONE_MAX: f32 = 0.35;
-/// Maximum deviation from that way for both, as a part of its length (squared).
-const ASIDE_MAX: f32 = 0.3;
-/// Time after which an object that is gone does not come back.
-const GONE_SECONDS_MAX: f32 = 1.0;
-/// Time after which a hidden object is forgotten, as its state is unknown.
-const HIDDEN_SECONDS_MAX: f32 = 90.0;
-/// Blocks to each side on which light is measured.
-const MARGIN: usize = 3;
-/// Minimum number of such blocks.
-const AROUND_MIN: usize = 8;
-/// Bounds of the gain of light.
-const GAIN: (f32, f32) = (0.4, 2.5);
 
 /// Static objects on one camera's picture.
 #[derive(Debug, Default)]
@@ -116,8 +90,8 @@ impl KnownObject {
         let before = background.mean();
         let members = component.members.iter().map(|at| *at as usize).map(|at| (at, before[at], luma[at]));
         let (x0, y0, x1, y1) = component.edges;
-        let xs = x0.saturating_sub(MARGIN)..(x1 + MARGIN).min(columns);
-        let ys = y0.saturating_sub(MARGIN)..(y1 + MARGIN).min(luma.len() / columns);
+        let xs = x0.saturating_sub(LIGHT_MARGIN)..(x1 + LIGHT_MARGIN).min(columns);
+        let ys = y0.saturating_sub(LIGHT_MARGIN)..(y1 + LIGHT_MARGIN).min(luma.len() / columns);
         let around = ys.flat_map(|y| xs.clone().map(move |x| (x, y)));
         let around = around.filter(|(x, y)| !((x0..x1).contains(x) && (y0..y1).contains(y)));
         let around = around.map(|(x, y)| y * columns + x);
@@ -174,5 +148,5 @@ impl KnownObject {
 fn is_same(a: Edges, b: Edges) -> bool {
     let area = |(x0, y0, x1, y1): Edges| (x1.saturating_sub(x0) * y1.saturating_sub(y0)) as f32;
     let both = (a.0.max(b.0), a.1.max(b.1), a.2.min(b.2), a.3.min(b.3));
-    area(both) >= SAME_PART * area(a).min(area(b))
+    area(both) >= OBJECT_SAME_PART * area(a).min(area(b))
 }

@@ -222,7 +222,7 @@ fn who_moves_and_what_is_large_does_not_stand() {
 }
 
 #[test]
-fn small_and_odd_pictures_are_looked_at_too() {
+fn small_and_odd_pictures_are_checked_too() {
     for (width, height) in [(1u32, 1u32), (40, 30), (161, 3), (2, 400), (1921, 1081)] {
         let samples = vec![90; Picture::byte_count(width, height)];
         let picture = Picture::new(width, height, PixelFormat::Nv12, Colour::default(), samples).unwrap();

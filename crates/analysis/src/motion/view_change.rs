@@ -1,5 +1,7 @@
 //! Change of the whole picture at once: of the light, as a gain and an offset, and of the camera's direction, as a shift.
 
+use super::thresholds::*;
+
 /// `now = gain * before + offset`, seen `shift` blocks further right and down in `before`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct ViewChange {
@@ -7,15 +9,6 @@ pub(super) struct ViewChange {
     pub(super) offset: f32,
     pub(super) shift: (f32, f32),
 }
-
-/// Bounds of usable luma: blocks beyond are clipped and say nothing of the light.
-const CLIPPED: (f32, f32) = (4.0, 251.0);
-/// Blocks across and down from one block that is used to the next.
-const STEP: usize = 3;
-/// Maximum distance of a block from the present estimate, in codes, round by round; blocks beyond have no say.
-const REACHES: [f32; 3] = [24.0, 16.0, 10.0];
-/// Maximum shift in blocks; the slopes that it is read from reach no further.
-const SHIFT_MAX: f32 = 1.0;
 
 /// One block: its change, and its change per unit of each parameter.
 struct Witness {
@@ -31,7 +24,7 @@ impl ViewChange {
     pub(super) fn between(before: &[f32], now: &[f32], columns: usize) -> Self {
         let witnesses = witnesses(before, now, columns);
         let rows = before.len().checked_div(columns).unwrap_or(0);
-        if witnesses.len() < 16 || witnesses.len() * STEP * STEP * 4 < columns * rows {
+        if witnesses.len() < 16 || witnesses.len() * SAMPLE_STEP * SAMPLE_STEP * 4 < columns * rows {
             return Self::SAME;
         }
         let mut fit = [0.0, median(&witnesses), 0.0, 0.0];
@@ -64,17 +57,12 @@ impl ViewChange {
     }
 }
 
-/// Maximum luma that is assumed.
-const BRIGHTEST: f32 = 600.0;
-/// Luma from which the gain is measured, so that gain and offset do not pull at each other.
-const MIDDLE: f32 = 110.0;
-
 fn witnesses(before: &[f32], now: &[f32], columns: usize) -> Vec<Witness> {
     let rows = before.len().checked_div(columns).unwrap_or(0);
     let usable = |luma: f32| luma > CLIPPED.0 && luma < CLIPPED.1;
-    let mut witnesses = Vec::with_capacity(columns * rows / (STEP * STEP));
-    for y in (1..rows.saturating_sub(1)).step_by(STEP) {
-        for x in (1..columns.saturating_sub(1)).step_by(STEP) {
+    let mut witnesses = Vec::with_capacity(columns * rows / (SAMPLE_STEP * SAMPLE_STEP));
+    for y in (1..rows.saturating_sub(1)).step_by(SAMPLE_STEP) {
+        for x in (1..columns.saturating_sub(1)).step_by(SAMPLE_STEP) {
             let at = y * columns + x;
             if usable(before[at]) && usable(now[at]) {
                 let across = (before[at + 1] - before[at - 1]) / 2.0;

@@ -26,7 +26,7 @@ fn motion(rects: &[Rect]) -> MotionCheck {
     MotionCheck { regions, ..MotionCheck::default() }
 }
 
-fn track(rect: Rect, looked_seconds: f32) -> Forecast {
+fn track(rect: Rect, inferred_seconds: f32) -> Forecast {
     Forecast {
         id: TrackId(1),
         rect,
@@ -34,7 +34,7 @@ fn track(rect: Rect, looked_seconds: f32) -> Forecast {
         confirmed: true,
         at_rest: false,
         missed: false,
-        inferred_at: at(looked_seconds),
+        inferred_at: at(inferred_seconds),
     }
 }
 
@@ -48,7 +48,7 @@ fn fresh() -> Planner {
 }
 
 #[test]
-fn a_still_picture_is_looked_at_every_few_seconds() {
+fn a_still_picture_gets_an_inference_every_few_seconds() {
     let mut planner = fresh();
     let mut inferences = Vec::new();
     for i in 1..=300 {
@@ -162,7 +162,7 @@ fn parked_things_wait_for_the_whole_look_unless_stirred() {
 }
 
 #[test]
-fn who_races_is_looked_at_on_every_frame_where_speed_matters() {
+fn who_races_gets_an_inference_on_every_frame_where_speed_matters() {
     let inferences = |speed_matters: bool| {
         let (mut planner, mut inferred, mut inferences) = (fresh(), 0.0, 0);
         for i in 1..=10 {
@@ -183,7 +183,7 @@ fn who_races_is_looked_at_on_every_frame_where_speed_matters() {
 }
 
 #[test]
-fn a_steady_track_is_not_looked_at_on_every_frame_and_explains_its_motion() {
+fn a_steady_track_gets_no_inference_on_every_frame_and_explains_its_motion() {
     let mut planner = fresh();
     let rect = Rect::new(0.3, 0.5, 0.1, 0.1);
     let mut inferences = Vec::new();
@@ -203,7 +203,7 @@ fn a_steady_track_is_not_looked_at_on_every_frame_and_explains_its_motion() {
 }
 
 #[test]
-fn motion_without_anything_to_see_is_looked_at_ever_more_rarely_and_news_at_once() {
+fn motion_without_anything_to_see_gets_inferences_ever_more_rarely_and_news_at_once() {
     let mut planner = fresh();
     let tree = Rect::new(0.1, 0.1, 0.1, 0.2);
     let mut crops = 0;
@@ -260,7 +260,7 @@ fn what_was_passed_over_is_not_put_off_by_what_was_found_beside_it() {
 }
 
 #[test]
-fn what_moved_unlooked_at_and_stands_now_is_looked_at() {
+fn what_moved_without_an_inference_and_stands_now_gets_one() {
     let mut planner = fresh();
     let rect = Rect::new(0.5, 0.5, 0.05, 0.1);
     planner.take_motion(at(0.2), &motion(&[rect]), &[]);
@@ -375,7 +375,7 @@ proptest! {
     /// Everything that moves, and every track that needs an inference, is shown within as many frames as there are of them,
     /// even where the network finds nothing and where a frame shows a small part only.
     #[test]
-    fn everything_is_looked_at_within_a_few_frames(
+    fn everything_gets_an_inference_within_a_few_frames(
         regions in rects(), tracks in proptest::collection::vec(forecast(), 0..8), picture in picture(), sizes in sizes(),
         served in any::<u64>(),
     ) {

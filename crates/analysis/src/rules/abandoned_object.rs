@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::RuleInput;
 use super::distances;
+use super::thresholds::abandoned_object::*;
 use base::detection::Label;
 use base::geometry::{Point, Rect};
 use base::ids::TrackId;
@@ -15,48 +16,6 @@ use base::static_object::StaticObject;
 use base::time::Monotonic;
 use base::track::{PathPoint, Track};
 
-/// Maximum distance of a possible bringer from the object, in the bringer's own lengths.
-const BRINGER_LENGTHS: f32 = 1.5;
-/// Maximum time between the bringer's sighting and the object's arrival.
-const BRINGER_SECONDS: f32 = 8.0;
-/// Distance at which a visitor has gone away from it, in own lengths.
-const GONE_LENGTHS: f32 = 1.5;
-/// Maximum distance of a person who is near it, in own lengths.
-const NEAR_LENGTHS: f32 = 1.0;
-/// Factor on vertical distances. The ground is foreshortened: a point above or below on the picture is further away
-/// than it seems.
-const FORESHORTENED: f32 = 2.0;
-/// Maximum movement of a person who stays near it, in own lengths.
-const STAYING_LENGTHS: f32 = 0.5;
-/// Minimum time of staying; others pass by.
-const STAYING_SECONDS: f32 = 3.0;
-/// Time out of view after which it was taken up, if no track is in front of it.
-const TAKEN_UP_SECONDS: f32 = 2.0;
-/// Time out of view after which it is given up in any case.
-const HIDDEN_SECONDS_MAX: f32 = 60.0;
-/// Minimum part of it that a track must cover to hide it.
-const HIDDEN_PART: f32 = 0.2;
-/// Minimum intersection over union of two boxes of one object.
-const SAME_PART: f32 = 0.5;
-/// Minimum time that a track has rested for its empty place to stand out as a ghost.
-const RESTED_SECONDS: f32 = 5.0;
-/// Maximum time between its leaving and the ghost's coming.
-const LEFT_SECONDS_MAX: f32 = 10.0;
-/// Minimum intersection over union with an earlier box of a track that rests.
-const REST_PART: f32 = 0.6;
-/// Minimum part of a ghost that lies where the track stood.
-const GHOST_PART: f32 = 0.5;
-/// Minimum area of a ghost, as a part of the track's box; cars and large vehicles have no minimum.
-const GHOST_SIZE: f32 = 0.4;
-/// Time for which presences are remembered.
-const PRESENCE_SECONDS_MAX: f32 = 60.0;
-/// Minimum time between two presences of one track.
-const PRESENCE_SECONDS_STEP: f32 = 0.8;
-/// Bounds of the memory.
-const PRESENCES_MAX: usize = 1024;
-const RESTS_MAX: usize = 64;
-const THINGS_MAX: usize = 32;
-const VISITORS_MAX: usize = 16;
 /// Ids count down from here: the largest number that every reader of JSON keeps (RFC 8259, section 6). Those of tracks
 /// count up from 1.
 const ID_MAX: u64 = (1 << 53) - 1;

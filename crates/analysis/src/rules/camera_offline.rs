@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput, distances};
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 
 /// Numbers of a `camera_offline` rule.
@@ -33,27 +34,31 @@ pub(super) struct Watch {
     params: Params,
     /// Time of the last frame; before the first one, the time of the first report of absence.
     last: Option<Monotonic>,
-    has_looked: bool,
+    had_frames: bool,
 }
 
 impl Watch {
     pub(super) fn new(params: Params) -> Self {
-        Self { params, last: None, has_looked: false }
+        Self { params, last: None, had_frames: false }
     }
 }
 
 impl Condition for Watch {
     fn step(&mut self, view: &RuleInput, _: &mut Notes) -> Vec<Finding> {
-        (self.last, self.has_looked) = (Some(view.at), true);
+        (self.last, self.had_frames) = (Some(view.at), true);
         Vec::new()
     }
 
     fn absent(&mut self, at: Monotonic) -> Option<Finding> {
         let seconds = distances::seconds(at.since(*self.last.get_or_insert(at)));
         let needed = self.params.seconds_min;
-        let since = if self.has_looked { "" } else { " since the box has been running" };
+        let (since, code) = match self.had_frames {
+            true => ("", Code::NoPicture),
+            false => (" since the box has been running", Code::NoPictureSinceStart),
+        };
         distances::is_enough(seconds, needed).then(|| Finding {
             why: format!("no picture for {seconds:.0} s{since} ({needed:.0} s needed)"),
+            reason: Reason::new(code).for_seconds(seconds, needed),
             ..Finding::default()
         })
     }

@@ -4,54 +4,24 @@
 //! gone from their positions, all at once, and stay away. Dusk takes minutes; the switch to infra-red and rain leave
 //! them in their place; a lorry that stops in front leaves some of them.
 
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput, distances};
+use super::thresholds::camera_sabotage::*;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::view_quality::ViewQuality;
-
-/// Minimum time of learning before the picture is compared with it.
-const LEARNT_SECONDS_MIN: f32 = 12.0;
-/// Part of the learnt edges in place from which on all is well.
-const IN_PLACE_WELL: f32 = 0.55;
-/// Part in place below which something is wrong.
-const IN_PLACE_WRONG: f32 = 0.2;
-/// Part in place below which it stays wrong.
-const IN_PLACE_STILL_WRONG: f32 = 0.4;
-/// Limits of blunt edges: part of the learnt strength, part in place; the picture is wrong below both. Out of focus,
-/// the strongest edges still are about where they were, while the lorry that stops in front has sharp edges of its
-/// own.
-const BLUNT_WRONG: (f32, f32) = (0.5, 0.42);
-/// The same once something is wrong.
-const BLUNT_STILL_WRONG: (f32, f32) = (0.6, 0.5);
-/// Maximum time from well to wrong of a deliberate act; slower changes are dusk, fog or dirt.
-const SUDDEN_SECONDS: f32 = 20.0;
-/// Minimum sharpness, as a part of the learnt energy, with which the camera has been moved; with less, it sees
-/// nothing sharp.
-const SHARPNESS_MOVED: f32 = 0.5;
-/// Minimum contrast, as a part of the earlier one, of a picture without sharp edges that is out of focus; with less,
-/// it is covered.
-const CONTRAST_DEFOCUSED: f32 = 0.5;
-/// Maximum brightness of a black picture.
-const BLACK_MEAN: f32 = 24.0;
-/// Maximum contrast of a black picture.
-const BLACK_DEVIATION: f32 = 8.0;
-/// Minimum number of samples that say so: inferences may be rare.
-const SAMPLES_MIN: u32 = 4;
-/// The event is over after this long without a fault.
-const QUIET: Duration = Duration::from_secs(5);
 
 /// Numbers of a `camera_sabotage` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// How long it must last, in seconds. A lorry passes in less.
+    /// Minimum duration in seconds. A lorry passes in less.
     #[schemars(range(min = 1, max = 600))]
     pub seconds_min: f32,
-    /// How long the picture must have been exactly the same to be frozen, in seconds. Some cameras send a quiet night's
+    /// Minimum time for which a frozen picture has been exactly the same, in seconds. Some cameras send a quiet night's
     /// picture unchanged for a while.
     #[schemars(range(min = 5, max = 3600))]
     pub frozen_seconds_min: f32,
@@ -115,18 +85,18 @@ impl Watch {
         Some(*wrong)
     }
 
-    /// Describes the fault for a person.
-    fn what(&self, view_quality: &ViewQuality) -> &'static str {
+    /// Describes the fault for a person, and as a code.
+    fn what(&self, view_quality: &ViewQuality) -> (&'static str, Code) {
         let ViewQuality { luma_mean, luma_deviation, sharpness, .. } = *view_quality;
         let learnt_deviation = self.well.map_or(luma_deviation, |(_, deviation)| deviation);
         if luma_mean <= BLACK_MEAN && luma_deviation <= BLACK_DEVIATION {
-            "is blacked out"
+            ("is blacked out", Code::CameraBlackedOut)
         } else if sharpness >= SHARPNESS_MOVED {
-            "has been moved"
+            ("has been moved", Code::CameraMoved)
         } else if luma_deviation >= CONTRAST_DEFOCUSED * learnt_deviation {
-            "is out of focus"
+            ("is out of focus", Code::CameraDefocused)
         } else {
-            "is covered or sprayed"
+            ("is covered or sprayed", Code::CameraCovered)
         }
     }
 }
@@ -136,27 +106,30 @@ impl Condition for Watch {
         let Some(view_quality) = view.view_quality else { return Vec::new() };
         let Params { seconds_min, frozen_seconds_min } = self.params;
         let wrong = self.judge(view.at, view_quality);
-        let camera = |why: String| vec![Finding { why, ..Finding::default() }];
         if distances::is_enough(view_quality.same_seconds, frozen_seconds_min) {
-            return camera(format!(
-                "the picture is frozen: the same for {:.0} s ({frozen_seconds_min:.0} s needed)",
-                view_quality.same_seconds
-            ));
+            let seconds = view_quality.same_seconds;
+            let why = format!(
+                "the picture is frozen: the same for {seconds:.0} s ({frozen_seconds_min:.0} s needed)"
+            );
+            let reason = Reason::new(Code::PictureFrozen).for_seconds(seconds, frozen_seconds_min);
+            return vec![Finding { why, reason, ..Finding::default() }];
         }
         let Some(Wrong { since, samples, is_sudden }) = wrong else { return Vec::new() };
         let seconds = distances::seconds(view.at.since(since));
+        let (what, code) = self.what(view_quality);
         let numbers = || {
             format!(
-                "the camera {} for {seconds:.0} s ({seconds_min:.0} s needed): {:.0} % of what stands still is in its \
+                "the camera {what} for {seconds:.0} s ({seconds_min:.0} s needed): {:.0} % of what stands still is in its \
                  place, sharpness {:.0} %, brightness {:.0} of 255",
-                self.what(view_quality),
                 view_quality.in_place * 100.0,
                 view_quality.sharpness * 100.0,
                 view_quality.luma_mean
             )
         };
         if is_sudden && distances::is_enough(seconds, seconds_min) && samples >= SAMPLES_MIN {
-            return camera(numbers());
+            let reason = Reason::new(code).for_seconds(seconds, seconds_min);
+            let reason = reason.with("in_place_percent", view_quality.in_place * 100.0);
+            return vec![Finding { why: numbers(), reason, ..Finding::default() }];
         }
         let lacks = if is_sudden { "" } else { ", but that came slowly" };
         notes.say_of_all(|| format!("{}{lacks}", numbers()));

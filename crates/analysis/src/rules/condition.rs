@@ -7,6 +7,7 @@ use super::RuleArea;
 use base::detection::Label;
 use base::ground::Ground;
 use base::ids::TrackId;
+use base::reason::Reason;
 use base::static_object::StaticObject;
 use base::time::Monotonic;
 use base::track::Track;
@@ -69,7 +70,7 @@ impl RuleInput<'_> {
         &self,
         index: usize,
         notes: &mut Notes,
-        why: impl FnOnce() -> String,
+        why: impl FnOnce() -> (String, Reason),
     ) -> Option<Finding> {
         let track = &self.tracks[index];
         if !self.wants(track) {
@@ -79,7 +80,8 @@ impl RuleInput<'_> {
             notes.say(track, || "not confirmed".to_owned());
             None
         } else {
-            Some(Finding { subjects: vec![index], gone: Vec::new(), why: why() })
+            let (why, reason) = why();
+            Some(Finding { subjects: vec![index], gone: Vec::new(), why, reason })
         }
     }
 }
@@ -93,6 +95,8 @@ pub struct Finding {
     pub gone: Vec<Track>,
     /// The reason with its numbers, for a person: one sentence without its full stop.
     pub why: String,
+    /// The same reason as a code with numbers.
+    pub reason: Reason,
 }
 
 /// The end condition of an event.

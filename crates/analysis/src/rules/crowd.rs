@@ -1,6 +1,5 @@
 //! `crowd`: many subjects at once in a zone.
 
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -8,33 +7,23 @@ use serde::Deserialize;
 use super::distances;
 use super::track_state::TrackStates;
 use super::{AreaNeed, Condition, Ending, Finding, Needs, Notes, RuleArea, RuleInput};
+use super::thresholds::crowd::*;
 use base::detection::Label;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::track::Track;
-
-/// A track last seen in the zone longer ago than this does not count: detectors miss a person in a crowd now and
-/// then.
-const SEEN_SECONDS: f32 = 2.0;
-/// Part of the needed count with which a crowd goes on.
-const KEPT_PART: f32 = 0.75;
-/// Time for which it goes on with less.
-const LESS_SECONDS: f32 = 2.0;
-/// Minimum part of the needed time for which the count must be reached.
-const FULL_PART: f32 = 0.7;
-/// The event is over after this long without a crowd.
-const QUIET: Duration = Duration::from_secs(10);
 
 /// Numbers of a `crowd` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// How many there must be at least.
+    /// Minimum number of persons.
     #[schemars(range(min = 2, max = 100))]
     pub count_min: u32,
     /// For how long, in seconds.
     #[schemars(range(min = 0, max = 3600))]
     pub seconds_min: f32,
-    /// How many on 100 square metres of the zone there must be as well. Needs the camera's ground.
+    /// Minimum number of persons on 100 square metres of the zone, beside that. Needs the camera's ground.
     #[schemars(range(min = 0, max = 1000))]
     pub per_100_square_metres_min: Option<f32>,
 }
@@ -121,6 +110,21 @@ impl Watch {
         by_density.max(self.params.count_min as f32)
     }
 
+    fn reason(&self, view: &RuleInput, count: f32, seconds: f32, hundreds: Option<f32>) -> Reason {
+        let Params { count_min, seconds_min, per_100_square_metres_min } = self.params;
+        let reason = Reason::new(Code::Crowd)
+            .at(view.place.name())
+            .for_seconds(seconds, seconds_min)
+            .with("count", count)
+            .with("count_needed", count_min as f32);
+        match (per_100_square_metres_min, hundreds.filter(|hundreds| *hundreds > 0.0)) {
+            (Some(least), Some(hundreds)) => {
+                reason.with("density", count / hundreds).with("density_needed", least)
+            }
+            _ => reason,
+        }
+    }
+
     /// Adds a count. Returns the time for which there has been a crowd, if there is one.
     fn gather(&mut self, at: Monotonic, count: f32, needed: f32) -> Option<f32> {
         if count >= needed && self.gathering.is_none() {
@@ -177,7 +181,8 @@ impl Condition for Watch {
             )
         };
         if crowd.is_some() && count > 0 {
-            return vec![Finding { why: numbers(), subjects: counted, gone: Vec::new() }];
+            let reason = self.reason(view, count as f32, seconds, hundreds);
+            return vec![Finding { why: numbers(), reason, subjects: counted, gone: Vec::new() }];
         }
         if count > 0 {
             notes.say_of_all(numbers);

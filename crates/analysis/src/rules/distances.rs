@@ -3,13 +3,9 @@
 use std::time::Duration;
 
 use super::RuleArea;
+use super::thresholds::distances::*;
 use base::geometry::{Point, Polygon, Rect};
 use base::track::PathPoint;
-
-/// Assumed ratio of picture width to height. Rules see fractions of the picture only; cameras are 16:9, or nearly so.
-pub(super) const WIDE: f32 = 16.0 / 9.0;
-/// Distance, as a fraction, within which a corner of a zone lies on the picture's edge.
-const BORDER: f32 = 0.005;
 
 /// Distance of two points, in picture heights.
 pub(super) fn apart(a: Point, b: Point) -> f32 {
@@ -86,15 +82,12 @@ pub(super) struct Gait {
 }
 
 impl Gait {
-    /// Maximum pace before one is measured, in own lengths a second; a motorbike that passes at 30 km/h makes 5.
-    const FIRST_PACE_MAX: f32 = 8.0;
-
     /// Adds the next point of a path. Returns true if the track leapt to it.
     pub(super) fn leaps_to(&mut self, point: &PathPoint, length: f32) -> bool {
         let Some(last) = self.last.replace(*point) else { return false };
         let span = seconds(point.at.since(last.at)).max(0.02);
         let lengths = apart(last.foot, point.foot) / length;
-        let pace_max = self.pace.map_or(Self::FIRST_PACE_MAX, |pace| 2.5 * pace + 1.0);
+        let pace_max = self.pace.map_or(FIRST_PACE_MAX, |pace| 2.5 * pace + 1.0);
         if lengths > 1.0 + pace_max * span {
             self.pace = None;
             return true;

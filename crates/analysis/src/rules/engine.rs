@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::incident::Incident;
 use super::paths::{self, path};
 use super::settings::RuleSettings;
+use super::thresholds::engine::*;
 use super::{About, Condition, Ending, Finding, Notes, RuleInput};
 use base::detection::Label;
 use base::event::{Event, Phase, RuleRef, Severity, Subject};
@@ -15,9 +16,6 @@ use base::static_object::StaticObject;
 use base::time::{Monotonic, Stamp, WallTime};
 use base::track::Track;
 use base::view_quality::ViewQuality;
-
-/// Maximum number of subjects that an event names; more are only counted.
-const SUBJECTS_MAX: usize = 16;
 
 /// The tracker's output for one frame.
 #[derive(Debug, Clone, Copy)]
@@ -285,8 +283,7 @@ impl Rule {
 
     /// Opens an event for all findings of a frame.
     fn open_with(&mut self, moment: Moment, findings: &[Finding]) -> Event {
-        let why = findings.first().map_or("", |finding| &finding.why);
-        let mut open = Open::begin(&self.settings, moment, why, None);
+        let mut open = Open::begin(&self.settings, moment, findings.first(), None);
         let incident = self.incident.get_or_insert_with(|| Incident::new(open.event.id, moment.at));
         if incident.first != open.event.id {
             open.event.follows = Some(incident.first);
@@ -315,7 +312,7 @@ impl Rule {
             let waits = waits_already || is_told_anew || (is_new && self.day.tells_of_each());
             let event = if waits {
                 let held = self.held.get_or_insert_with(|| {
-                    Open::begin(&self.settings, moment, &finding.why, Some(incident.first))
+                    Open::begin(&self.settings, moment, Some(finding), Some(incident.first))
                 });
                 held.last_finding = moment.at;
                 incident.found_at = moment.at.monotonic;
@@ -397,8 +394,13 @@ impl Rule {
 }
 
 impl Open {
-    /// Creates an event without subjects.
-    fn begin(settings: &RuleSettings, moment: Moment, why: &str, follows: Option<AlertId>) -> Self {
+    /// Creates an event without subjects, with the reason of its first finding.
+    fn begin(
+        settings: &RuleSettings,
+        moment: Moment,
+        finding: Option<&Finding>,
+        follows: Option<AlertId>,
+    ) -> Self {
         let RuleSettings { id, name, kind, place, severity, .. } = settings;
         let event = Event {
             id: AlertId::new(moment.at.wall.as_unix_millis()),
@@ -412,7 +414,8 @@ impl Open {
             subjects: Vec::new(),
             count: 0,
             zone: place.id().cloned(),
-            why: why.to_owned(),
+            why: finding.map_or(String::new(), |finding| finding.why.clone()),
+            reason: finding.map(|finding| finding.reason.clone()),
         };
         Self { event, members: BTreeSet::new(), last_finding: moment.at, told_at: moment.at }
     }

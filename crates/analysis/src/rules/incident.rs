@@ -6,26 +6,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::thresholds::incident::*;
 use super::track_state::Sighting;
 use base::geometry::Rect;
 use base::ids::{AlertId, Epoch, TrackId};
 use base::time::{Monotonic, Stamp};
 use base::track::Track;
-
-/// The second alert of an incident comes at the earliest this long after the first one; the wait before each further one is
-/// twice as long, up to the rule's cool-down, but never shorter than this.
-pub(super) const WAIT_FIRST: Duration = Duration::from_secs(5);
-/// Maximum number of members that are remembered; the number of those who took part has no bound.
-const MEMBERS_MAX: usize = 256;
-/// A new track is a lost member again (its heir) only within this time after the member's last sight.
-const HEIR_SECONDS_MAX: f32 = 10.0;
-/// Maximum distance of the heir's first sight from the member's last sight, in lengths.
-const HEIR_LENGTHS_MAX: f32 = 1.5;
-/// Maximum ratio of the two sizes, larger or smaller.
-const HEIR_GROWTH_MAX: f32 = 1.6;
-/// Distance from the picture's edge, as a fraction, within which a last sight means that the subject has left the
-/// picture.
-const EDGE: f32 = 0.01;
 
 /// State since the first alert.
 #[derive(Debug)]

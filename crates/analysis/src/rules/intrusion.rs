@@ -1,25 +1,21 @@
 //! `intrusion`: a subject stays in a zone.
 
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::track_state::TrackStates;
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput, distances};
+use super::thresholds::intrusion::*;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::track::PathPoint;
-
-/// A subject that is out of the zone for less than this has not left it.
-const GAP: Duration = Duration::from_millis(700);
-/// The event is over after this long without a subject in the zone.
-const QUIET: Duration = Duration::from_secs(3);
 
 /// Numbers of an `intrusion` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// How long a subject must have been in the zone, in seconds.
+    /// Minimum time for which a subject has been in the zone, in seconds.
     #[schemars(range(min = 0, max = 3600))]
     pub seconds_min: f32,
 }
@@ -89,8 +85,11 @@ impl Condition for Watch {
                 continue;
             }
             if distances::is_enough(seconds, self.params.seconds_min) {
-                let finding =
-                    view.finding(index, notes, || format!("{} {}", track.label, where_and_how_long()));
+                let finding = view.finding(index, notes, || {
+                    let reason = Reason::new(Code::InZone).at(view.place.name());
+                    let reason = reason.for_seconds(seconds, self.params.seconds_min);
+                    (format!("{} {}", track.label, where_and_how_long()), reason)
+                });
                 findings.extend(finding);
             } else {
                 notes.say(track, where_and_how_long);

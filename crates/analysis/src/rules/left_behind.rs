@@ -9,35 +9,18 @@ use super::distances::{self, Gait};
 use super::stationary::Stationary;
 use super::track_state::{Sighting, TrackStates};
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
+use super::thresholds::left_behind::*;
 use base::detection::Label;
 use base::geometry::Point;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::track::{PathPoint, Track};
-
-/// Movement, in own lengths, by which a subject has come from elsewhere.
-const LENGTHS_MOVED: f32 = 1.0;
-/// A two-wheeler that has not stood for so long moves and is ridden.
-const MOVING_SECONDS: f32 = 2.0;
-/// A person who is near for less than this passes by: that time does not count, and the time before does.
-const PASSING_SECONDS: f32 = 3.0;
-/// Maximum time that counts between two frames: nothing is known of the time between them.
-const STEP_SECONDS_MAX: f32 = 5.0;
-/// A track last seen longer ago than this is not known to be near.
-const SEEN_SECONDS: f32 = 2.0;
-/// Maximum distance between a lost standing subject and the new track that is the same, in lengths.
-const HEIR_LENGTHS_STANDING: f32 = 0.5;
-/// Maximum time between them.
-const HEIR_SECONDS_STANDING: f32 = 600.0;
-/// Maximum distance if it was lost on its way, in lengths, beyond its way at the last pace.
-const HEIR_LENGTHS_MOVING: f32 = 1.5;
-/// Maximum time if it was lost on its way.
-const HEIR_SECONDS_MOVING: f32 = 3.0;
 
 /// Numbers of a `left_behind` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// How long it must have stood with nobody near it, in seconds.
+    /// Minimum time for which it has stood with nobody near it, in seconds.
     #[schemars(range(min = 1, max = 86400))]
     pub seconds_min: f32,
 }
@@ -179,7 +162,9 @@ impl Watch {
                 Origin::Left => {
                     thing.told = true;
                     let why = format!("something was put down and left {}", numbers());
-                    findings.push(Finding { subjects: Vec::new(), gone: vec![track], why });
+                    let reason = Reason::new(Code::ThingLeft).at(view.place.name());
+                    let reason = reason.for_seconds(seconds, seconds_min);
+                    findings.push(Finding { subjects: Vec::new(), gone: vec![track], why, reason });
                 }
             }
         }
@@ -218,8 +203,11 @@ impl Condition for Watch {
             } else if !distances::is_enough(seconds, seconds_min) {
                 notes.say(track, numbers);
             } else {
-                let finding =
-                    view.finding(index, notes, || format!("{} was left {}", track.label, numbers()));
+                let finding = view.finding(index, notes, || {
+                    let reason = Reason::new(Code::LeftAlone).at(view.place.name());
+                    let reason = reason.for_seconds(seconds, seconds_min);
+                    (format!("{} was left {}", track.label, numbers()), reason)
+                });
                 thing.told = finding.is_some();
                 findings.extend(finding);
             }

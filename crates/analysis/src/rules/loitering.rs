@@ -10,44 +10,22 @@ use super::distances;
 use super::stationary::Stationary;
 use super::track_state::{Sighting, TrackStates};
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
+use super::thresholds::loitering::*;
 use base::detection::Label;
 use base::geometry::{Point, Rect};
 use base::ids::TrackId;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::track::{PathPoint, Track};
-
-/// A subject whose time last counted longer ago than this is no longer known to be there.
-const SEEN_SECONDS: f32 = 1.5;
-/// Minimum time that a two-wheeler must have stood to count as parked.
-const PARKED_SECONDS: f32 = 5.0;
-/// Maximum time that a parked two-wheeler counts on while it is hidden.
-const HIDDEN_SECONDS: f32 = 60.0;
-/// Maximum distance between a lost person and the new track that is the same, in lengths.
-const HEIR_LENGTHS: f32 = 1.25;
-/// Maximum time between them.
-const HEIR_SECONDS: f32 = 6.0;
-/// Maximum pace at the loss, in lengths a second, of a person who was about to stay: slower than a walk. Faster than this,
-/// the new track may be the next passer-by.
-const HEIR_PACE: f32 = 0.4;
-/// Maximum distance of a person found in the place of the loss, who may have been hidden for longer: crouched behind
-/// a parked vehicle.
-const RISEN_LENGTHS: f32 = 0.3;
-/// Maximum time of such hiding.
-const RISEN_SECONDS: f32 = 15.0;
-/// Minimum part of a track's box within a parked two-wheeler for it to be a part of that: some networks see a person
-/// in a saddle and a mirror, for hours.
-const PART: f32 = 0.6;
-/// Movement, in own lengths, from which a track is never taken for a part of a parked two-wheeler.
-const LENGTHS_MOVED: f32 = 0.75;
 
 /// Numbers of a `loitering` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// How long somebody must have been there, in seconds.
+    /// Minimum time for which somebody has been there, in seconds.
     #[schemars(range(min = 1, max = 86400))]
     pub seconds_min: f32,
-    /// Who is away for not more than so many seconds has not left: the time before counts on.
+    /// A person who is away for not more than so many seconds has not left: the time before counts on.
     #[schemars(range(min = 0, max = 3600))]
     pub away_seconds_max: f32,
     /// Only time within a two-wheeler's length of a parked two-wheeler counts.
@@ -191,7 +169,11 @@ impl Condition for Watch {
             let beside = if beside_parked { " beside a parked two-wheeler" } else { "" };
             let numbers = || format!("{place}{beside} for {seconds:.0} s ({seconds_min:.0} s needed)");
             if distances::is_enough(seconds, seconds_min) {
-                findings.extend(view.finding(index, notes, || format!("{} {}", track.label, numbers())));
+                let code = if beside_parked { Code::LoiteringBesideParked } else { Code::Loitering };
+                findings.extend(view.finding(index, notes, || {
+                    let reason = Reason::new(code).at(view.place.name());
+                    (format!("{} {}", track.label, numbers()), reason.for_seconds(seconds, seconds_min))
+                }));
             } else if view.wants(track) {
                 notes.say(track, numbers);
             }

@@ -4,8 +4,8 @@
 //! All else (schedule, night, labels, opening and closing of events) is the same for every kind and lives in `engine`.
 //! `incident` decides when each subject is reported. Shared parts: `track_state` (state per track, also over a change of
 //! id), `stationary` (stationary subjects and since when), `abandoned_object` (static objects that belong to no track),
-//! `distances` and `paths` (foot points of an alert). Called by the program's `infer` after each frame, one [`RuleSet`] per
-//! camera. No I/O, no clock.
+//! `distances`, `paths` (foot points of an alert) and `thresholds` (a table for all kinds). Called by the program's `infer`
+//! after each frame, one [`RuleSet`] per camera. No I/O, no clock.
 
 mod abandoned_object;
 mod condition;
@@ -17,6 +17,7 @@ mod settings;
 mod stationary;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 mod track_state;
 
 use schemars::JsonSchema;
@@ -31,8 +32,7 @@ macro_rules! kinds {
     ($( $(#[$doc:meta])* $kind:ident = $module:ident, $word:literal; )+) => {
         $( pub mod $module; )+
 
-        /// What a rule looks for, as written in the configuration under `kind`, with the numbers of that kind beside
-        /// it.
+        /// Kind of a rule, as written in the configuration under `kind`, with the numbers of that kind beside it.
         #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
         #[serde(tag = "kind", rename_all = "snake_case")]
         pub enum Kind {

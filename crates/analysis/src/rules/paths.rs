@@ -1,18 +1,10 @@
 //! Foot points of an alert's subjects: a bounded number over all subjects of a message, so that an alert without its
 //! picture stays small. Pure; called by `engine` for each event that it reports.
 
+use super::thresholds::paths::*;
 use base::event::Subject;
 use base::geometry::Point;
 use base::track::Track;
-
-/// Maximum number of points of one subject's path.
-const PATH_POINTS_MAX: usize = 32;
-/// Maximum number of points over all subjects of one message.
-const MESSAGE_POINTS_MAX: usize = 40;
-/// Points by which each further subject lowers that maximum: its other fields take room, too.
-const POINTS_A_SUBJECT: usize = 2;
-/// Points that each subject keeps: its first and its last one.
-const ENDS: usize = 2;
 
 /// Returns all foot points of the track, oldest first, rounded to 1/1,000 of the picture.
 pub(super) fn path(track: &Track) -> Vec<Point> {

@@ -6,23 +6,18 @@ use serde::Deserialize;
 use super::distances::{self, Gait};
 use super::track_state::TrackStates;
 use super::{AreaNeed, Condition, Ending, Finding, Needs, Notes, RuleInput};
+use super::thresholds::red_zone_entry::*;
 use base::geometry::Point;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::track::PathPoint;
-
-/// Distance from the zone's edge, as a part of the subject's length, within which a foot is neither inside nor
-/// outside.
-const MARGIN: f32 = 0.15;
-/// Movement, in own lengths, that a subject needs to have come in if it came into view inside. A parked one is found
-/// anew now and then, and has not moved.
-const LENGTHS_MOVED: f32 = 0.3;
 
 /// Numbers of a `red_zone_entry` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// Who came into view inside of the zone, and moves, counts after so many seconds. Who is seen to cross its edge
-    /// counts at once.
+    /// A subject that came into view inside of the zone, and moves, counts after so many seconds. One that is seen to cross
+    /// its edge counts at once.
     #[schemars(range(min = 0, max = 3600))]
     pub seconds_min: f32,
 }
@@ -97,7 +92,8 @@ impl Condition for Watch {
             let Some((since, latest)) = entry.inside.filter(|_| !entry.told) else { continue };
             let (seconds, place) = (distances::seconds(latest.since(since)), view.place.phrase());
             let why = if entry.was_outside {
-                format!("{} came into the zone: it was outside, and is now {place}", track.label)
+                let why = format!("{} came into the zone: it was outside, and is now {place}", track.label);
+                (why, Reason::new(Code::EnteredZone).at(view.place.name()))
             } else if !entry.has_moved {
                 notes.say(track, || format!("came into view {place}, and has not moved"));
                 continue;
@@ -109,10 +105,12 @@ impl Condition for Watch {
                 continue;
             } else {
                 let needed = self.params.seconds_min;
-                format!(
+                let why = format!(
                     "{} came into view {place} and moves there, {seconds:.1} s by now ({needed:.1} s needed)",
                     track.label
-                )
+                );
+                let reason = Reason::new(Code::AppearedInZone).at(view.place.name());
+                (why, reason.for_seconds(seconds, needed))
             };
             let finding = view.finding(index, notes, || why);
             entry.told = finding.is_some() || track.confirmed;

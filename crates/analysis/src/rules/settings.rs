@@ -74,6 +74,15 @@ impl RuleArea {
         }
     }
 
+    /// Its name, for people; `None` for the whole picture.
+    pub(super) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Everywhere => None,
+            Self::Zone(zone) => Some(&zone.name),
+            Self::Tripwire(tripwire) => Some(&tripwire.name),
+        }
+    }
+
     pub(super) fn id(&self) -> Option<&ZoneId> {
         match self {
             Self::Everywhere => None,

@@ -10,33 +10,14 @@ use super::crowd::plural;
 use super::distances::{self, Gait};
 use super::track_state::TrackStates;
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
+use super::thresholds::speeding_group::*;
 use base::detection::Label;
 use base::geometry::Point;
 use base::ground::Ground;
 use base::ids::TrackId;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::track::{PathPoint, Track};
-
-/// Minimum time of a measurement. In a dense group no rider keeps one identity for long: three steps at 5 pictures a
-/// second are enough.
-const MEASURED_SECONDS_MIN: f32 = 0.55;
-/// Maximum time of a measurement.
-const MEASURED_SECONDS_MAX: f32 = 2.0;
-/// Error of a foot point, as a part of its box's height, up or down. Its distance on the ground is subtracted from
-/// the way.
-const FOOT_ERROR: f32 = 0.08;
-/// Maximum speed. Nothing on a street is as fast: such a track is not one subject.
-const KMH_MAX: f32 = 200.0;
-/// Maximum angle between two ways of about one direction, in degrees.
-const HEADING_DEGREES_MAX: f32 = 45.0;
-/// Maximum time between the loss of a rider and the new track of the same rider.
-const SAME_SECONDS: f32 = 1.5;
-/// Maximum distance of that track from the rider's expected place, in metres.
-const SAME_METRES: f32 = 10.0;
-/// Maximum number of fast riders that are remembered.
-const FAST_MAX: usize = 64;
-/// Maximum number of path points that are kept for the measurement.
-const POINTS_MAX: usize = 32;
 
 /// Labels of fast riders. A person as fast as that sits on a vehicle that the detector missed.
 const FAST_LABELS: &[Label] = &[Label::TwoWheeler, Label::Person];
@@ -45,13 +26,13 @@ const FAST_LABELS: &[Label] = &[Label::TwoWheeler, Label::Person];
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// How many there must be at least.
+    /// Minimum number of vehicles.
     #[schemars(range(min = 1, max = 50))]
     pub count_min: u32,
-    /// Within how many seconds.
+    /// Time within which they pass, in seconds.
     #[schemars(range(min = 0.5, max = 60))]
     pub seconds_window: f32,
-    /// How fast each of them must be, in kilometres an hour.
+    /// Minimum speed of each of them, in kilometres an hour.
     #[schemars(range(min = 5, max = 200))]
     pub kmh_min: f32,
 }
@@ -183,7 +164,7 @@ impl Watch {
                 let at = fast.speed.at;
                 (fast.speed, fast.track) = (Speed { at, ..speed }, track.clone());
             } else if distances::seconds(view.at.since(speed.at)) <= seconds_window
-                && view.finding(index, notes, String::new).is_some()
+                && view.finding(index, notes, Default::default).is_some()
             {
                 self.fast.push_back(Fast { track: track.clone(), speed, told: false });
             }
@@ -215,7 +196,9 @@ impl Watch {
     }
 
     fn finding(&self, view: &RuleInput, group: &[&Fast]) -> Finding {
-        let mut finding = Finding { why: self.why(group), ..Finding::default() };
+        let (why, reason) = self.why(group);
+        let reason = reason.at(view.place.name());
+        let mut finding = Finding { why, reason, ..Finding::default() };
         for member in group {
             match view.tracks.iter().position(|track| track.id == member.track.id && track.confirmed) {
                 Some(index) if view.wants(&view.tracks[index]) => finding.subjects.push(index),
@@ -225,17 +208,25 @@ impl Watch {
         finding
     }
 
-    fn why(&self, group: &[&Fast]) -> String {
+    fn why(&self, group: &[&Fast]) -> (String, Reason) {
         let Params { count_min, seconds_window, kmh_min } = self.params;
         let speeds = group.iter().map(|fast| fast.speed.kmh);
         let (slowest, fastest) =
             speeds.fold((f32::INFINITY, 0.0f32), |(least, most), kmh| (least.min(kmh), most.max(kmh)));
         let who = plural(group.iter().map(|fast| &fast.track));
-        format!(
+        let why = format!(
             "{} {who} at about {slowest:.0} to {fastest:.0} km/h within {seconds_window:.0} s ({count_min} at \
              {kmh_min:.0} km/h needed), measured on the picture: a hint, not proof",
             group.len()
-        )
+        );
+        let reason = Reason::new(Code::SpeedingGroup)
+            .with("count", group.len() as f32)
+            .with("count_needed", count_min as f32)
+            .with("kmh", slowest)
+            .with("kmh_highest", fastest)
+            .with("kmh_needed", kmh_min)
+            .with("seconds", seconds_window);
+        (why, reason)
     }
 }
 

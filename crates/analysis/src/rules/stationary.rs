@@ -1,14 +1,10 @@
 //! Stationary state of one subject: its place, and since when.
 
 use super::distances;
+use super::thresholds::stationary::*;
 use base::geometry::Point;
 use base::time::Monotonic;
 use base::track::PathPoint;
-
-/// Maximum movement of a standing subject, as a part of its length: boxes tremble, and a rider shifts their weight.
-const STIR: f32 = 0.25;
-/// Time out of its place below which a subject has not left: a partly hidden box is another one for a frame or two.
-const SECONDS_AWAY: f32 = 1.2;
 
 /// Follows one subject's feet, and remembers its standing place.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,6 +1,5 @@
 //! `stopped_vehicle`: a vehicle stands where none may, and not because all do.
 
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -9,28 +8,17 @@ use super::distances;
 use super::stationary::{Spot, Stationary};
 use super::track_state::{Sighting, TrackStates};
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
+use super::thresholds::stopped_vehicle::*;
 use base::detection::Label;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::track::Track;
-
-/// Minimum standing time of a vehicle that is part of a jam.
-const JAM_SECONDS: f32 = 3.0;
-/// Maximum time by which it stood before the vehicle in question: one that was parked long before is no jam.
-const JAM_SECONDS_EARLIER_MAX: f32 = 180.0;
-/// Reach of a jam beyond the zone, in lengths of the vehicle.
-const AROUND_LENGTHS: f32 = 4.0;
-/// Maximum distance between a lost standing vehicle and the new track that is the same, in lengths.
-const HEIR_LENGTHS: f32 = 0.5;
-/// Maximum time between them.
-const HEIR_SECONDS: f32 = 120.0;
-/// The event is over after this long with nothing standing there.
-const QUIET: Duration = Duration::from_secs(10);
 
 /// Numbers of a `stopped_vehicle` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// How long a vehicle must have stood, in seconds.
+    /// Minimum time for which a vehicle has stood, in seconds.
     #[schemars(range(min = 1, max = 86400))]
     pub seconds_min: f32,
     /// While at least so many other vehicles in the zone or around it stand too, there is a traffic jam, and the rule
@@ -146,7 +134,10 @@ impl Condition for Watch {
                 notes.say(track, || format!("{}, in a jam {seconds:.0} s ago", numbers()));
                 continue;
             }
-            let finding = view.finding(index, notes, || format!("{} {}", track.label, numbers()));
+            let finding = view.finding(index, notes, || {
+                let reason = Reason::new(Code::Stopped).at(view.place.name());
+                (format!("{} {}", track.label, numbers()), reason.for_seconds(seconds, seconds_min))
+            });
             if let Some(stop) = self.stands.get_mut(track.id).filter(|_| finding.is_some()) {
                 stop.told = true;
             }

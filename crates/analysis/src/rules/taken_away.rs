@@ -4,7 +4,6 @@
 //! reported only after its place has been in view for a while with nothing standing there any more.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -13,51 +12,19 @@ use super::distances::{self, Gait};
 use super::stationary::{Spot, Stationary};
 use super::track_state::{TrackStates, is_like};
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
+use super::thresholds::taken_away::*;
 use base::detection::Label;
 use base::geometry::{Point, Rect};
 use base::ids::TrackId;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::track::{PathPoint, Track};
-
-/// Distance from its place, in own lengths, at which a subject has left it.
-const LENGTHS_AWAY: f32 = 1.0;
-/// Maximum distance from a place of a subject that stands there, in lengths.
-const LENGTHS_THERE: f32 = 0.35;
-/// Time for which the place must be in view and empty.
-const EMPTY_SECONDS: f32 = 3.0;
-/// Time after which it is unknown what happened.
-const PENDING_SECONDS_MAX: f32 = 60.0;
-/// Maximum time of a leaving. A subject that takes longer was shifted, and stands elsewhere now.
-const LEAVING_SECONDS_MAX: f32 = 20.0;
-/// Minimum part of the box that was there which another, nearer box must cover to hide the place.
-const HIDDEN_PART: f32 = 0.3;
-/// A track last seen longer ago than this is not known to hide anything.
-const SEEN_SECONDS: f32 = 2.0;
-/// Time for which a track must stand in the place of a lost one to be that one, found again.
-const FOUND_SECONDS: f32 = 2.0;
-/// Minimum time for which a neighbour has stood when the subject leaves.
-const NEIGHBOUR: Duration = Duration::from_secs(2);
-/// Maximum distance, in lengths, between a lost subject's place and the beginning of its starter: a new track that is
-/// the subject itself. A starter must be slow over the same distance.
-const STARTER_LENGTHS: f32 = 0.7;
-/// Maximum time by which it may begin before the last sight in that place.
-const STARTER_SECONDS_BEFORE: f32 = 1.0;
-/// Maximum time after that sight.
-const STARTER_SECONDS_AFTER: f32 = 4.0;
-/// Maximum pace of a starter at first, in lengths a second.
-const STARTER_PACE_MAX: f32 = 1.25;
-/// Distance at which a starter got away, in lengths.
-const STARTER_LENGTHS_AWAY: f32 = 1.5;
-/// Maximum number of leavings, starters and lost tracks that are remembered.
-const REMEMBERED_MAX: usize = 32;
-/// Time for which starters are remembered.
-const STARTER_SECONDS_MAX: f32 = 60.0;
 
 /// Numbers of a `taken_away` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// How long it must have stood before, in seconds.
+    /// Minimum time for which it has stood before, in seconds.
     #[schemars(range(min = 1, max = 86400))]
     pub stood_seconds_min: f32,
 }
@@ -298,14 +265,17 @@ impl Leaving {
         Self { spot, rect, label: track.label, track: track.clone(), at, empty_since: at, as_another }
     }
 
-    fn why(&self, view: &RuleInput, stood_seconds_min: f32) -> String {
-        let how = if self.as_another {
-            "is gone, and one that began beside its place went off"
+    fn why(&self, view: &RuleInput, stood_seconds_min: f32) -> (String, Reason) {
+        let (how, code) = if self.as_another {
+            ("is gone, and one that began beside its place went off", Code::GoneAsAnother)
         } else {
-            "was taken away"
+            ("was taken away", Code::TakenAway)
         };
         let (label, place, seconds) = (self.label, view.place.phrase(), self.spot.seconds());
-        format!("{label} that had stood {place} for {seconds:.0} s ({stood_seconds_min:.0} s needed) {how}")
+        let why = format!(
+            "{label} that had stood {place} for {seconds:.0} s ({stood_seconds_min:.0} s needed) {how}"
+        );
+        (why, Reason::new(code).at(view.place.name()).for_seconds(seconds, stood_seconds_min))
     }
 }
 
@@ -341,13 +311,13 @@ impl Condition for Watch {
                 waiting.push_back(leaving);
                 continue;
             }
-            let why = leaving.why(view, self.params.stood_seconds_min);
+            let (why, reason) = leaving.why(view, self.params.stood_seconds_min);
             let here = view.tracks.iter().position(|track: &Track| {
                 track.id == leaving.track.id && track.confirmed && view.wants(track)
             });
             findings.push(match here {
-                Some(index) => Finding { subjects: vec![index], gone: Vec::new(), why },
-                None => Finding { subjects: Vec::new(), gone: vec![leaving.track], why },
+                Some(index) => Finding { subjects: vec![index], gone: Vec::new(), why, reason },
+                None => Finding { subjects: Vec::new(), gone: vec![leaving.track], why, reason },
             });
         }
         self.pending = waiting;

@@ -3,16 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::distances;
+use super::thresholds::{self, track_state::*};
 use base::detection::Label;
 use base::geometry::Point;
 use base::ids::TrackId;
 use base::time::Monotonic;
 use base::track::{PathPoint, Track};
-
-/// Maximum number of lost tracks that are remembered.
-const LOST_MAX: usize = 64;
-/// Maximum time for which they are remembered.
-const LOST_SECONDS_MAX: f32 = 600.0;
 
 /// A rule's state of type `T` for each live track; bounded by their number.
 #[derive(Debug)]
@@ -60,7 +56,7 @@ impl Sighting {
     pub(super) fn last(track: &Track) -> Self {
         let length = distances::length(&track.rect);
         let foot = track.path.last().map_or(track.rect.foot(), |point| point.foot);
-        let pace = (track.velocity.x * distances::WIDE).hypot(track.velocity.y) / length;
+        let pace = (track.velocity.x * thresholds::distances::WIDE).hypot(track.velocity.y) / length;
         Self { at: track.last_seen, foot, length, label: track.label, pace }
     }
 

@@ -5,26 +5,17 @@ use serde::{Deserialize, Serialize};
 
 use super::track_state::TrackStates;
 use super::{AreaNeed, Condition, Ending, Finding, Needs, Notes, RuleArea, RuleInput};
+use super::thresholds::tripwire::*;
 use base::geometry::{Point, Side, crossing};
+use base::reason::{Code, Reason};
 use base::track::{PathPoint, Track};
 use base::zone::Tripwire;
-
-/// Distance from the line, as a part of the subject's box, within which a foot is on neither side: boxes tremble by
-/// some hundredths of their size from frame to frame.
-const MARGIN: f32 = 0.1;
-/// Conditions for a subject first seen within that margin, coming out from behind cover, to have crossed the line:
-/// its first foot was not beyond the line by more than this part of the margin.
-const FIRST_BEYOND: f32 = 0.25;
-/// It is clear of the line by so many margins.
-const ARRIVED_MARGINS: f32 = 2.0;
-/// No single step is more than this part of that way: a box that grows from half a body to a whole one is no step.
-const STEP_MAX: f32 = 0.7;
 
 /// Numbers of a `tripwire` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema, Default)]
 #[serde(default, deny_unknown_fields)]
 pub struct Params {
-    /// Which crossings count.
+    /// Crossings that count.
     pub direction: Direction,
 }
 
@@ -34,7 +25,7 @@ impl Params {
     }
 }
 
-/// Which crossings count, looking along the line from its first point to its second.
+/// Crossings that count, looking along the line from its first point to its second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -170,10 +161,11 @@ fn across(line: &Tripwire, point: Point) -> f32 {
     cross / dx.hypot(dy).max(f32::MIN_POSITIVE)
 }
 
-fn why(track: &Track, line: &Tripwire, arrives: Side) -> String {
-    let way = match arrives {
-        Side::Right => "from left to right",
-        Side::Left => "from right to left",
+fn why(track: &Track, line: &Tripwire, arrives: Side) -> (String, Reason) {
+    let (way, code) = match arrives {
+        Side::Right => ("from left to right", Code::CrossedToRight),
+        Side::Left => ("from right to left", Code::CrossedToLeft),
     };
-    format!("{} (score {:.2}) crossed \"{}\" {way}", track.label, track.score, line.name)
+    let why = format!("{} (score {:.2}) crossed \"{}\" {way}", track.label, track.score, line.name);
+    (why, Reason::new(code).at(Some(&line.name)).with("score", track.score))
 }

@@ -6,35 +6,21 @@ use serde::{Deserialize, Serialize};
 use super::distances::{self, Gait};
 use super::track_state::TrackStates;
 use super::{Condition, Ending, Finding, Needs, Notes, RuleInput};
+use super::thresholds::wrong_way::*;
 use base::detection::Label;
 use base::geometry::Point;
+use base::reason::{Code, Reason};
 use base::time::Monotonic;
 use base::track::PathPoint;
-
-/// Time out of the zone after which a way through it has ended.
-const GAP_SECONDS: f32 = 1.0;
-
-/// Minimum pace, in own lengths a second; a slower vehicle is pushed, or rolls back.
-const PACE_MIN: f32 = 0.2;
-
-/// Minimum way, in picture heights. Boxes of small, far subjects that follow each other closely go over from one to
-/// the next by a few pixels at a time, which are lengths of theirs.
-const WAY_MIN: f32 = 0.12;
-
-/// Maximum single step of a track's own movement, as a part of its way against the direction. An identity that is
-/// handed from a car to the one behind it goes back in one step, and on with the traffic.
-const STEP_MAX: f32 = 0.7;
-/// Maximum sum of the steps along the direction since the turn, as a part of that way.
-const FORTH_MAX: f32 = 0.3;
 
 /// Numbers of a `wrong_way` rule.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Params {
-    /// Where traffic goes: an arrow on the picture from its first point to its second, [x, y] each; [0, 0] is the
+    /// Direction of traffic: an arrow on the picture from its first point to its second, [x, y] each; [0, 0] is the
     /// picture's top left corner, [1, 1] its bottom right one.
     pub direction: Arrow,
-    /// How far somebody must have gone against it, in lengths of its own box.
+    /// Minimum way against it, in lengths of the own box.
     #[serde(default = "default_lengths_min")]
     #[schemars(range(min = 0.5, max = 50))]
     pub lengths_min: f32,
@@ -42,7 +28,7 @@ pub struct Params {
     #[serde(default = "default_seconds_min")]
     #[schemars(range(min = 0, max = 60))]
     pub seconds_min: f32,
-    /// How far off the direction its way must be, in degrees: 90 is across, 180 straight against it.
+    /// Minimum angle between its way and the direction, in degrees: 90 is across, 180 straight against it.
     #[serde(default = "default_angle_degrees_min")]
     #[schemars(range(min = 90, max = 180))]
     pub angle_degrees_min: f32,
@@ -218,6 +204,15 @@ impl Params {
             && against.steps.are_its_own()
     }
 
+    fn reason(&self, against: &Against) -> Reason {
+        Reason::new(Code::WrongWay)
+            .for_seconds(against.seconds, self.seconds_min)
+            .with("lengths", against.lengths)
+            .with("lengths_needed", self.lengths_min)
+            .with("degrees", against.degrees)
+            .with("degrees_needed", self.angle_degrees_min)
+    }
+
     fn numbers(&self, against: &Against) -> String {
         let Against { lengths, seconds, degrees, .. } = against;
         format!(
@@ -252,7 +247,8 @@ impl Condition for Watch {
             }
             if let Some(against) = way.against {
                 let finding = view.finding(index, notes, || {
-                    format!("{} {} {}", track.label, view.place.phrase(), params.numbers(&against))
+                    let why = format!("{} {} {}", track.label, view.place.phrase(), params.numbers(&against));
+                    (why, params.reason(&against).at(view.place.name()))
                 });
                 way.told = finding.is_some() || track.confirmed;
                 findings.extend(finding);

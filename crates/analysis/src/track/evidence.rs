@@ -19,6 +19,9 @@ const ENOUGH_MOVING: f32 = 1.0;
 const ENOUGH_STAYING: f32 = 1.2;
 /// Score that a car which stays must have had once: a stain on the road is called one with less, for hours.
 const SURE_CAR: f32 = 0.55;
+/// Score that a subject must have had once where the picture is the scenery: a stain, a post, a poster. Examined in a crop
+/// of its own, a stain on the road reaches 0.65.
+const SURE_SCENERY: f32 = 0.7;
 /// Scores beyond this say no more.
 const SCORE_MAX: f32 = 0.95;
 /// Minimum distance from its first place of a track that moves along, in sizes.
@@ -36,6 +39,9 @@ pub(super) struct Evidence {
     /// In sizes.
     way: f32,
     travels: bool,
+    /// Number of detections, and of those among them that hid the scenery.
+    hits: u32,
+    hid_scenery: u32,
     was_sure: bool,
     best: f32,
 }
@@ -44,15 +50,18 @@ impl Evidence {
     pub(super) fn new(rect: &Rect) -> Self {
         let centre = rect.centre();
         let (moving, staying, way, best) = (0.0, 0.0, 0.0, 0.0);
-        Self { moving, staying, first: centre, last: centre, way, travels: false, was_sure: false, best }
+        let (first, last, travels, was_sure) = (centre, centre, false, false);
+        Self { moving, staying, first, last, way, travels, hits: 0, hid_scenery: 0, was_sure, best }
     }
 
-    /// Adds an inference that found it here.
-    pub(super) fn seen(&mut self, rect: &Rect, score: f32, is_sure: bool) {
+    /// Adds an inference that found it here. `is_scenery`: the picture here is what it was minutes ago.
+    pub(super) fn seen(&mut self, rect: &Rect, score: f32, is_sure: bool, is_scenery: bool) {
         let odds = log_odds(score.min(SCORE_MAX));
         self.moving = KEPT * self.moving + odds - log_odds(EVEN_MOVING);
         self.staying = KEPT * self.staying + odds - log_odds(EVEN_STAYING);
         self.was_sure |= is_sure;
+        self.hits += 1;
+        self.hid_scenery += u32::from(!is_scenery);
         self.best = self.best.max(score);
         let (sx, sy) = kalman::scales(rect.w, rect.h);
         let sizes = |a: Point, b: Point| ((a.x - b.x) / sx).hypot((a.y - b.y) / sy);
@@ -60,7 +69,7 @@ impl Evidence {
         self.way += sizes(centre, self.last);
         self.last = centre;
         let away = sizes(centre, self.first);
-        self.travels |= away >= TRAVELLED_SIZES && self.way <= DETOUR_MAX * away;
+        self.travels |= !is_scenery && away >= TRAVELLED_SIZES && self.way <= DETOUR_MAX * away;
     }
 
     /// Adds an inference at its place that did not find it.
@@ -76,14 +85,15 @@ impl Evidence {
 
     /// Returns true if it is a subject, given its label. Leaves are taken for people; hardly ever for cars, which
     /// stand half hidden in rows: for these one detection that is sure enough will do. For a subject that is only
-    /// known to move the score says nothing.
+    /// known to move the score says nothing. What hardly ever hid the scenery may be part of it.
     pub(super) fn is_enough(&self, label: Label) -> bool {
         let stays = match label {
             Label::Person | Label::TwoWheeler => self.staying >= ENOUGH_STAYING,
             Label::Car | Label::LargeVehicle => self.best >= SURE_CAR,
             Label::Moving => true,
         };
-        (self.travels && self.moving >= ENOUGH_MOVING) || (self.was_sure && stays)
+        let may_be_scenery = 2 * self.hid_scenery <= self.hits && self.best < SURE_SCENERY;
+        (self.travels && self.moving >= ENOUGH_MOVING) || (self.was_sure && stays && !may_be_scenery)
     }
 }
 
@@ -98,11 +108,12 @@ mod tests {
 
     /// Number of inferences after which it is a subject; scores of 0 are misses.
     fn enough_after(scores: impl IntoIterator<Item = f32>, place: impl Fn(usize) -> f32) -> Option<usize> {
-        is_one_after(Label::Person, scores, place)
+        is_one_after(Label::Person, false, scores, place)
     }
 
     fn is_one_after(
         label: Label,
+        is_scenery: bool,
         scores: impl IntoIterator<Item = f32>,
         place: impl Fn(usize) -> f32,
     ) -> Option<usize> {
@@ -110,7 +121,7 @@ mod tests {
         let mut evidence = Evidence::new(&at(0));
         for (i, score) in scores.into_iter().enumerate() {
             if score > 0.0 {
-                evidence.seen(&at(i), score, score >= 0.45);
+                evidence.seen(&at(i), score, score >= 0.45, is_scenery);
             } else {
                 evidence.missed();
             }
@@ -148,10 +159,28 @@ mod tests {
     fn a_stain_is_no_car_and_a_car_that_comes_or_is_sure_once_is() {
         let stain = [0.31, 0.27, 0.36, 0.41, 0.45, 0.47, 0.41, 0.37, 0.46, 0.50, 0.45];
         let hours = || stain.iter().copied().cycle().take(20_000);
-        assert_eq!(is_one_after(Label::Car, hours(), |_| 0.0), None);
+        assert_eq!(is_one_after(Label::Car, false, hours(), |_| 0.0), None);
         assert!(
-            is_one_after(Label::Car, hours(), |i| 0.012 * i as f32).is_some_and(|inferences| inferences < 12)
+            is_one_after(Label::Car, false, hours(), |i| 0.012 * i as f32)
+                .is_some_and(|inferences| inferences < 12)
         );
-        assert!(is_one_after(Label::Car, [0.47, 0.44, 0.6], |_| 0.0).is_some());
+        assert!(is_one_after(Label::Car, false, [0.47, 0.44, 0.6], |_| 0.0).is_some());
+    }
+
+    /// Scores of the same stain in crops of its own, by another network, which takes it for a two-wheeler.
+    #[test]
+    fn scenery_is_no_subject_unless_it_is_very_sure() {
+        let stain = || [0.46, 0.42, 0.57, 0.61, 0.43, 0.65, 0.58].into_iter().cycle().take(20_000);
+        let jumps = |i: usize| if i < 9 { 0.0 } else { 0.2 };
+        for label in [Label::Person, Label::TwoWheeler, Label::Car] {
+            assert_eq!(is_one_after(label, true, stain(), |_| 0.0), None, "{label}");
+            assert_eq!(
+                is_one_after(label, true, stain(), jumps),
+                None,
+                "{label}: from one stain to the next"
+            );
+            assert!(is_one_after(label, false, stain(), |_| 0.0).is_some(), "{label}: it hides the scenery");
+            assert!(is_one_after(label, true, [0.75; 9], |_| 0.0).is_some(), "{label}: it is very sure");
+        }
     }
 }

@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_learns_a_steady_speed_from_uneven_looks() {
+    fn it_learns_a_steady_speed_from_uneven_inferences() {
         let at = |t: f32| Rect::new(0.1 + 0.2 * t, 0.5 - 0.05 * t, 0.05, 0.1);
         let mut motion = Motion::new(&at(0.0), 0.9);
         let mut t = 0.0;

@@ -20,9 +20,11 @@ use base::appearance::Appearance;
 use base::detection::{Detection, Label};
 use base::geometry::{Point, Rect};
 use base::ids::{Epoch, TrackId};
+use base::picture::Picture;
 use base::time::Monotonic;
 use base::track::{Forecast, PathPoint, Track};
 
+use crate::scenery::Scenery;
 use association::Stage;
 use evidence::Evidence;
 use kalman::Motion;
@@ -66,11 +68,30 @@ struct Alive {
     track: Track,
 }
 
+/// The picture in a detection's box.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Surroundings {
+    /// Its colours.
+    pub appearance: Appearance,
+    /// It is the scenery: the same as minutes ago.
+    pub is_scenery: bool,
+}
+
+impl Surroundings {
+    /// Compares the picture in a box with the scenery there.
+    pub fn of(picture: &Picture, scenery: &Scenery, rect: &Rect) -> Self {
+        let correlation = scenery.correlation(picture, rect);
+        let is_scenery = correlation.is_some_and(|correlation| correlation >= SCENERY_CORRELATION);
+        Self { appearance: Appearance::of(picture, rect), is_scenery }
+    }
+}
+
 /// A detection, with its appearance if that is known.
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     detection: Detection,
     appearance: Option<Appearance>,
+    is_scenery: bool,
     /// Another one lies over it, or beneath it.
     shared: bool,
 }
@@ -91,7 +112,7 @@ impl Tracker {
     /// Processes the detections of one inference at time `at`, which saw the parts `inferred_at` of the picture.
     /// Returns all tracks that live after it: confirmed or not, seen in this inference (`last_seen == at`) or only
     /// predicted. A track whose expected box does not lie within one of these parts is not missed there.
-    /// `appearances` are those of the detections, in their order; where there are fewer, those of the others are
+    /// `surroundings` are those of the detections, in their order; where there are fewer, those of the others are
     /// unknown.
     ///
     /// A new epoch drops all tracks; ids go on counting. Detections that are not finite, have no area on the picture,
@@ -102,7 +123,7 @@ impl Tracker {
         epoch: Epoch,
         inferred_at: &[Rect],
         detections: &[Detection],
-        appearances: &[Appearance],
+        surroundings: &[Surroundings],
     ) -> Vec<Track> {
         let at = self.advance(at, epoch, None);
         let expected: Vec<bool> = self
@@ -110,7 +131,7 @@ impl Tracker {
             .iter()
             .map(|alive| inferred_at.iter().any(|part| lies_in(&alive.track.rect, part)))
             .collect();
-        let candidates = self.candidates(detections, appearances);
+        let candidates = self.candidates(detections, surroundings);
         let left = self.associate(at, candidates);
         for (alive, _) in
             self.alive.iter_mut().zip(expected).filter(|(alive, expected)| *expected && !alive.seen)
@@ -138,10 +159,11 @@ impl Tracker {
     /// Returns the expected tracks at `at`, which is not before the latest inference or motion check.
     pub fn forecast(&self, at: Monotonic) -> Vec<Forecast> {
         let seconds = at.since(self.at).as_secs_f32();
-        // A track that was never sure is no reason for an inference there.
+        // A track that was never sure is no reason for an inference there, nor one that stays in doubt.
+        let is_new = |alive: &Alive| at.since(alive.track.first_seen).as_secs_f32() <= DOUBT_SECONDS;
         self.alive
             .iter()
-            .filter(|alive| alive.track.confirmed || alive.evidence.was_sure())
+            .filter(|alive| alive.track.confirmed || (alive.evidence.was_sure() && is_new(alive)))
             .map(|alive| alive.forecast(seconds, &self.settings))
             .collect()
     }
@@ -174,15 +196,16 @@ impl Tracker {
     }
 
     /// Valid detections, best first.
-    fn candidates(&self, detections: &[Detection], appearances: &[Appearance]) -> Vec<Candidate> {
-        let appearances = appearances.iter().copied().map(Some).chain(std::iter::repeat(None));
+    fn candidates(&self, detections: &[Detection], surroundings: &[Surroundings]) -> Vec<Candidate> {
+        let surroundings = surroundings.iter().copied().map(Some).chain(std::iter::repeat(None));
         let mut candidates: Vec<Candidate> = detections
             .iter()
-            .zip(appearances)
+            .zip(surroundings)
             .filter(|(d, _)| d.score.is_finite() && <[f32; 4]>::from(d.rect).iter().all(|v| v.is_finite()))
-            .map(|(d, appearance)| Candidate {
+            .map(|(d, surroundings)| Candidate {
                 detection: Detection { rect: d.rect.clamped(), score: d.score.min(1.0), ..*d },
-                appearance,
+                appearance: surroundings.map(|surroundings| surroundings.appearance),
+                is_scenery: surroundings.is_some_and(|surroundings| surroundings.is_scenery),
                 shared: false,
             })
             .filter(|c| c.detection.score >= self.settings.score_low && c.detection.rect.area() > 0.0)
@@ -342,7 +365,8 @@ impl Alive {
         track.velocity = self.motion.velocity();
         track.last_seen = at;
         let age = at.since(track.first_seen).as_secs_f32();
-        self.evidence.seen(&detection.rect, detection.score, detection.score >= settings.score_high);
+        let is_sure = detection.score >= settings.score_high;
+        self.evidence.seen(&detection.rect, detection.score, is_sure, candidate.is_scenery);
         let often = self.hits >= settings.hits_min && age >= settings.confirm_seconds_min;
         let sum: f32 = self.votes.iter().sum();
         let are_sure = sum >= settings.score_high * self.hits as f32;
@@ -439,7 +463,7 @@ impl Alive {
         let centre = self.motion.rect().centre();
         let on_picture = |v: f32| (-0.02..=1.02).contains(&v);
         self.missed_seconds <= allowed
-            && unknown <= settings.unlooked_seconds_max
+            && unknown <= settings.without_inference_seconds_max
             && (self.seen || (on_picture(centre.x) && on_picture(centre.y)))
     }
 

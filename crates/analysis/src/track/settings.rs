@@ -35,7 +35,7 @@ pub struct Settings {
     /// the detector must not end a track that stood there for minutes.
     pub miss_seconds_max: f32,
     /// Time without inference after which a moving track is given up: it can be anywhere.
-    pub unlooked_seconds_max: f32,
+    pub without_inference_seconds_max: f32,
     /// Time in its place after which a confirmed track is at rest.
     pub rest_seconds_min: f32,
     /// Minimum overlap (IoU) with the box that it had there; below it, the track has left its place.
@@ -64,7 +64,7 @@ impl Default for Settings {
             lost_seconds_max: 2.5,
             unconfirmed_seconds_max: 0.8,
             miss_seconds_max: 1.0,
-            unlooked_seconds_max: 12.0,
+            without_inference_seconds_max: 12.0,
             rest_seconds_min: 1.5,
             rest_iou_min: 0.6,
             path_points_max: 64,

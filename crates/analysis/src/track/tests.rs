@@ -3,7 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use base::picture::{Colour, Picture, PixelFormat};
+use base::picture::{Colour, PixelFormat};
 
 const EPOCH: Epoch = Epoch(1);
 
@@ -21,7 +21,7 @@ fn upright(x: f32, y: f32) -> Rect {
 }
 
 #[test]
-fn a_track_is_confirmed_by_looks_over_time_and_lost_after_a_while() {
+fn a_track_is_confirmed_by_inferences_over_time_and_lost_after_a_while() {
     let mut tracker = Tracker::new(Settings::default());
     let person = [seen(Label::Person, 0.9, upright(0.5, 0.5))];
     let confirmed: Vec<bool> =
@@ -38,11 +38,11 @@ fn a_track_is_confirmed_by_looks_over_time_and_lost_after_a_while() {
         let mut tracker = Tracker::new(Settings::default());
         [0.0, 0.01, 0.02, 0.03].map(|t| tracker.take_whole(at(t), EPOCH, &person)[0].confirmed).into()
     };
-    assert!(!burst.contains(&true), "many looks at one moment confirm nothing");
+    assert!(!burst.contains(&true), "many inferences at one moment confirm nothing");
 }
 
 #[test]
-fn two_looks_far_apart_confirm_where_looks_are_rare() {
+fn two_inferences_far_apart_confirm_where_inferences_are_rare() {
     let mut tracker = Tracker::new(Settings::default());
     let person = [seen(Label::Person, 0.9, upright(0.5, 0.5))];
     let confirmed = [0.0, 1.0].map(|t| tracker.take_whole(at(t), EPOCH, &person)[0].confirmed);
@@ -68,7 +68,7 @@ fn parked() -> (Tracker, Rect) {
 }
 
 #[test]
-fn what_nobody_looked_at_is_neither_missed_nor_confirmed() {
+fn what_no_inference_covered_is_neither_missed_nor_confirmed() {
     let mut tracker = Tracker::new(Settings::default());
     let person = [seen(Label::Person, 0.9, upright(0.3, 0.5))];
     let elsewhere = [Rect::new(0.5, 0.0, 0.5, 1.0)];
@@ -78,7 +78,7 @@ fn what_nobody_looked_at_is_neither_missed_nor_confirmed() {
     for i in 1..20 {
         let part = if i % 2 == 0 { &elsewhere } else { &beside };
         let tracks = tracker.take_inference(at(i as f32 * 0.2), EPOCH, part, &[], &[]);
-        assert_eq!((tracks.len(), tracks[0].confirmed), (1, false), "look {i}");
+        assert_eq!((tracks.len(), tracks[0].confirmed), (1, false), "inference {i}");
         assert!(!tracker.forecast(at(i as f32 * 0.2))[0].missed);
     }
     let there = [Rect::new(0.2, 0.3, 0.3, 0.4)];
@@ -115,8 +115,8 @@ fn one_weak_moment_of_the_detector_ends_nothing_that_stood_for_minutes() {
     for i in 11..600 {
         tracker.take_motion(at(i as f32 * 0.2), EPOCH, &[]);
     }
-    assert_eq!(tracker.take_whole(at(120.0), EPOCH, &[]).len(), 1, "a single look counts for a second");
-    assert!(tracker.forecast(at(120.0))[0].missed, "so that somebody looks again");
+    assert_eq!(tracker.take_whole(at(120.0), EPOCH, &[]).len(), 1, "a single inference counts for a second");
+    assert!(tracker.forecast(at(120.0))[0].missed, "so that an inference comes");
     let path_before = tracker.take_motion(at(120.2), EPOCH, &[])[0].path.clone();
     assert!(path_before.last().unwrap().at < at(120.0), "a missed one is not taken to be there");
     let tracks = tracker.take_whole(at(120.4), EPOCH, &[seen(Label::Car, 0.8, rect)]);
@@ -124,7 +124,7 @@ fn one_weak_moment_of_the_detector_ends_nothing_that_stood_for_minutes() {
 }
 
 #[test]
-fn what_moves_unlooked_at_is_not_at_rest_and_is_given_up() {
+fn what_moves_without_an_inference_is_not_at_rest_and_is_given_up() {
     let mut tracker = Tracker::new(Settings::default());
     let mover = |t: f32| [seen(Label::Person, 0.9, upright(0.2 + 0.01 * t, 0.5))];
     for i in 0..4 {
@@ -280,7 +280,7 @@ fn who_is_on_wheels_goes_on_whatever_it_is_called() {
         let aside = [0.0, if i % 2 == 0 { 0.02 } else { -0.02 }][usize::from(i >= 4)];
         let rect = upright(0.1 + 0.3 * t + aside, 0.5);
         let tracks = tracker.take_whole(at(t), EPOCH, &[seen(label, 0.8, rect)]);
-        assert_eq!((tracks.len(), tracks[0].id), (1, TrackId(1)), "look {i}");
+        assert_eq!((tracks.len(), tracks[0].id), (1, TrackId(1)), "inference {i}");
     }
 }
 
@@ -328,7 +328,7 @@ fn a_fast_small_subject_is_followed_though_its_boxes_never_overlap() {
         // Five box widths per second.
         let tracks =
             tracker.take_whole(at(t), EPOCH, &[seen(Label::TwoWheeler, 0.8, upright(0.1 + 0.3 * t, 0.5))]);
-        assert_eq!((tracks.len(), tracks[0].id), (1, TrackId(1)), "look {i}");
+        assert_eq!((tracks.len(), tracks[0].id), (1, TrackId(1)), "inference {i}");
     }
 }
 
@@ -367,14 +367,14 @@ fn any_detection() -> impl Strategy<Value = Detection> {
 proptest! {
     #[test]
     fn whatever_a_detector_says_tracks_stay_sane(
-        looks in proptest::collection::vec((0u64..3_000, 1u32..3, proptest::collection::vec(any_detection(), 0..12),
+        inferences in proptest::collection::vec((0u64..3_000, 1u32..3, proptest::collection::vec(any_detection(), 0..12),
             proptest::option::of(proptest::collection::vec(any_rect(), 0..3))), 1..40)
     ) {
         let mut tracker = Tracker::new(Settings { tracks_max: 20, ..Settings::default() });
         let mut now = Monotonic::default();
         let mut ended = std::collections::BTreeSet::new();
         let mut before = std::collections::BTreeSet::new();
-        for (millis, epoch, detections, parts) in looks {
+        for (millis, epoch, detections, parts) in inferences {
             now = now + Duration::from_millis(millis);
             let tracks = match parts {
                 Some(moving) if detections.is_empty() => tracker.take_motion(now, Epoch(epoch), &moving),
@@ -429,11 +429,11 @@ fn who_passes_in_front_is_told_by_colours() {
     let of = |luma: u8, chroma: u8| {
         let samples = [vec![luma; 64 * 36], vec![chroma; 64 * 36 / 2]].concat();
         let picture = Picture::new(64, 36, PixelFormat::I420, Colour::default(), samples).unwrap();
-        Appearance::of(&picture, &WHOLE)
+        Surroundings::of(&picture, &Scenery::default(), &WHOLE)
     };
     let (dark, light) = (of(60, 170), of(200, 90));
     // Left and right one at the end.
-    let play = |before: &[Appearance], after: &[Appearance]| {
+    let play = |before: &[Surroundings], after: &[Surroundings]| {
         let mut tracker = Tracker::new(Settings::default());
         let boxes = [0.49, 0.51].map(|x| seen(Label::Person, 0.9, upright(x, 0.5)));
         for i in 0..5 {
@@ -453,7 +453,7 @@ fn who_passes_in_front_is_told_by_colours() {
 
 /// Box of a car of 1.8 m by 1.5 m, 4.2 m long, `z` metres away and `aside` metres beside the camera's axis.
 fn car_at(z: f32, aside: f32) -> Rect {
-    // The camera looks down by 0.2 of a right angle's sine.
+    // The camera points down by 0.2 of a right angle's sine.
     let project = |x: f32, y: f32, z: f32| {
         let (down, ahead) = (5.0 - y, z);
         let depth = 0.98 * ahead + 0.2 * down;
@@ -479,7 +479,7 @@ fn who_comes_near_keeps_one_id() {
     for gap in [0.2, 0.35, 0.5] {
         for aside in [-3.0, -1.0, 2.0] {
             let mut tracker = Tracker::new(Settings::default());
-            let (mut ids, mut looks) = (std::collections::BTreeSet::new(), 0);
+            let (mut ids, mut inferences) = (std::collections::BTreeSet::new(), 0);
             for i in 0..40 {
                 let t = i as f32 * gap;
                 let rect = car_at(45.0 - 15.0 * t, aside);
@@ -493,10 +493,10 @@ fn who_comes_near_keeps_one_id() {
                 let seen = (i % 6 != 5).then(|| seen(Label::Car, 0.7, seen_there));
                 let tracks = tracker.take_whole(at(t), EPOCH, seen.as_slice());
                 ids.extend(tracks.iter().filter(|track| track.last_seen == at(t)).map(|track| track.id));
-                looks += 1;
+                inferences += 1;
             }
-            assert!(looks >= 5);
-            assert_eq!(ids.len(), 1, "every {gap} s, {aside} m aside: {ids:?} in {looks} looks");
+            assert!(inferences >= 5);
+            assert_eq!(ids.len(), 1, "every {gap} s, {aside} m aside: {ids:?} in {inferences} inferences");
         }
     }
 }

@@ -18,6 +18,10 @@ pub(super) const FLOW_AGREE: f32 = 0.8;
 pub(super) const TRAVELLED_SECONDS: f32 = 0.9;
 /// Minimum part of a box at rest that motion covers to be its own. Part; scenes.
 pub(super) const STIRRED: f32 = 0.03;
+/// Time for which a track that is not confirmed is a reason for further inferences. Seconds; scenes.
+pub(super) const DOUBT_SECONDS: f32 = 20.0;
+/// Minimum correlation of a box with the scenery that makes it part of the scenery. Correlation; scenes.
+pub(super) const SCENERY_CORRELATION: f32 = 0.8;
 /// Overlap with a track seen in the same inference, above which a box is a second one of its subject. IoU; scenes.
 pub(super) const SECOND_OVERLAP: f32 = 0.5;
 /// The same for an unsure box. IoU; scenes.

@@ -16,6 +16,7 @@ mod header;
 mod job;
 mod movie;
 mod parse;
+mod still;
 mod survey;
 mod target;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use serde::Serialize;
 pub use error::ExportError;
 pub use job::export;
 pub use movie::CLIP_UUID;
+pub use still::{Still, StillOrder, log_look, log_outcome, newest_key_frame};
 pub(super) use wrong_header::wrong_header;
 
 use base::fragment::TimeSource;

@@ -161,10 +161,10 @@ mod tests {
             files in prop::collection::btree_set("[ab]/[a-b-]{0,2}/?[a-d]\\.mp4", 0..12),
             rows in prop::collection::btree_set("[ab]/[a-b-]{0,2}/?[a-d]\\.mp4", 0..12),
         ) {
-            let clean = |paths: BTreeSet<String>| -> BTreeSet<String> {
+            let with_single_slashes = |paths: BTreeSet<String>| -> BTreeSet<String> {
                 paths.into_iter().map(|path| path.replace("//", "/")).collect()
             };
-            let (files, rows) = (clean(files), clean(rows));
+            let (files, rows) = (with_single_slashes(files), with_single_slashes(rows));
             let place = tempfile::tempdir().unwrap();
             for file in &files {
                 let path = place.path().join(file);

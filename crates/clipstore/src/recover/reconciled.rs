@@ -40,7 +40,7 @@ pub struct Reconciled {
 
 impl Reconciled {
     /// Returns true if everything agreed.
-    pub fn is_clean(&self) -> bool {
+    pub fn all_agreed(&self) -> bool {
         *self == Self::default()
     }
 

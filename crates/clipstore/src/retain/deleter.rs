@@ -12,6 +12,7 @@ use super::segment_list::SegmentList;
 use crate::error::StoreError;
 use crate::fault::Fault;
 use crate::recover::directory_scan::prune_folders;
+use base::time::WallTime;
 
 /// Number of failed deletions in a row that points to another cause than those files.
 const FAILURES_MAX: u32 = 16;
@@ -28,6 +29,8 @@ pub(super) struct Deleter {
     deleted: Vec<i64>,
     /// Number of segments deleted since the start.
     count: u64,
+    /// Latest end of a segment that was deleted for lack of room.
+    removed_until: Option<WallTime>,
 }
 
 impl Deleter {
@@ -39,6 +42,7 @@ impl Deleter {
             paused_until: None,
             deleted: Vec::new(),
             count: 0,
+            removed_until: None,
         }
     }
 
@@ -59,6 +63,9 @@ impl Deleter {
         list.remove(id);
         self.deleted.push(id);
         self.count += 1;
+        if reason != Reason::Age {
+            self.removed_until = self.removed_until.max(Some(segment.ends_at));
+        }
         Some(segment.bytes)
     }
 
@@ -92,6 +99,11 @@ impl Deleter {
     /// Number of segments deleted since the start.
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// Latest end of a segment that was deleted for lack of room since the start.
+    pub fn removed_until(&self) -> Option<WallTime> {
+        self.removed_until
     }
 
     /// Reason why files cannot be deleted, for a person.

@@ -229,6 +229,7 @@ impl SpaceManager {
         vitals.clip_bytes = self.list.bytes();
         vitals.segments = self.list.len() as u64;
         vitals.removed_segments = self.deleter.count();
+        vitals.removed_until = self.deleter.removed_until();
         vitals.held_bytes = self.plan.held_bytes;
         vitals.pinned_bytes = self.plan.pinned_bytes;
         vitals.free_bytes = self.disk.free().map(|free| free.bytes);

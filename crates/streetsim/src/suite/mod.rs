@@ -179,7 +179,8 @@ pub fn configuration(scene: &Scene, rules: &[&Rule]) -> String {
     let list = |points: &[(f32, f32)]| points.iter().map(|at| point(*at)).collect::<Vec<_>>().join(", ");
     let mut text = String::from(
         "[box]\nward = \"bench\"\nid = \"scenes\"\ntimezone = \"UTC\"\n\n[broker]\nurl = \"mqtt://127.0.0.1\"\n\n\
-         [camera.street]\nmain = \"rtsp://127.0.0.1/street\"\nfps_max = 5\n",
+         [camera.street]\nmain = \"rtsp://127.0.0.1/street\"\nfps_max = 5\n\
+         alert_offline = false\nalert_sabotage = false\n",
     );
     // Writing to a string does not fail.
     if rules.iter().any(|rule| rule.kind == "speeding_group") {

@@ -27,20 +27,20 @@ impl Args {
 /// Prints a table, oldest entry first, or JSON.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (storage, presentation) = args.showing.open(false)?;
-    let (looks, settlements) = (storage.accesses()?, storage.settlements(0)?);
+    let (accesses, settlements) = (storage.accesses()?, storage.settlements(0)?);
     if args.json {
-        let looks: Vec<Value> = looks.iter().map(look_json).collect();
+        let rows: Vec<Value> = accesses.iter().map(access_json).collect();
         let settlements: Vec<Value> = settlements.iter().map(settlement_json).collect();
-        println!("{}", serde_json::to_string_pretty(&json!({ "looks": looks, "settlements": settlements }))?);
+        println!("{}", serde_json::to_string_pretty(&json!({ "looks": rows, "settlements": settlements }))?);
         return Ok(ExitCode::SUCCESS);
     }
-    if looks.is_empty() && settlements.is_empty() {
+    if accesses.is_empty() && settlements.is_empty() {
         println!("{}", presentation.nothing_logged());
         return Ok(ExitCode::SUCCESS);
     }
-    let looks = looks.iter().map(|look| (look.at, presentation.look_row(look)));
+    let accesses = accesses.iter().map(|access| (access.at, presentation.access_row(access)));
     let settlements = settlements.iter().map(|one| (one.verdict.at, presentation.settlement_row(one)));
-    let mut rows: Vec<_> = looks.chain(settlements).collect();
+    let mut rows: Vec<_> = accesses.chain(settlements).collect();
     rows.sort_by_key(|(at, _)| *at);
     let rows = rows.into_iter().map(|(_, row)| row);
     print_table(&std::iter::once(presentation.log_head()).chain(rows).collect::<Vec<_>>());
@@ -48,10 +48,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn look_json(look: &Access) -> Value {
+fn access_json(access: &Access) -> Value {
     json!({
-        "at": look.at, "who": look.who, "command": look.command, "ward": look.sender.ward,
-        "box": look.sender.box_id, "alert": look.alert,
+        "at": access.at, "who": access.who, "command": access.command, "ward": access.sender.ward,
+        "box": access.sender.box_id, "alert": access.alert,
     })
 }
 

@@ -24,8 +24,11 @@ use jiff::tz::TimeZone;
 use crate::Storage;
 use crate::presentation::{Language, Presentation};
 use crate::settings::{DEFAULT_PATH, Written};
-use crate::storage::Look;
+use crate::storage::NewAccess;
 use base::clock;
+use base::ids::AlertId;
+use base::language::TIMEZONE;
+use program::id::{IdPrefix, LISTED_MAX};
 use program::{FOUND, end_at_a_closed_pipe, exit_code, print_table, start_log, time, who};
 
 /// Receives the alerts of a ward's boxes, keeps them, and shows them.
@@ -134,7 +137,7 @@ impl ConfigArgs {
 struct ShowingArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// The language: vi or en [default: as the configuration or LANG says]
+    /// The language: vi or en [default: as the configuration says, or else vi]
     #[arg(long, value_name = "LANGUAGE")]
     lang: Option<Language>,
     /// Socket of the service that shows alerts to the group wardpost-readers.
@@ -151,23 +154,30 @@ impl ShowingArgs {
     /// Opens the database, with the format in which to show it.
     fn open(&self, colours: bool) -> anyhow::Result<(Storage, Presentation)> {
         let showing = self.config.written()?.showing()?;
-        let language = self.lang.or(showing.language).unwrap_or_else(language_of_the_locale);
-        let timezone = showing.timezone.unwrap_or_else(TimeZone::system);
+        let language = self.lang.or(showing.language).unwrap_or_default();
+        // A machine without time zones has its own one.
+        let ward = || TimeZone::get(TIMEZONE).unwrap_or_else(|_| TimeZone::system());
+        let timezone = showing.timezone.unwrap_or_else(ward);
         let storage = Storage::open_beside(&showing.database)?;
         Ok((storage, Presentation { language, timezone, colours }))
     }
 }
 
-/// Language of the environment.
-pub fn language_of_the_locale() -> Language {
-    let names = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|key| std::env::var(key).ok());
-    let set = names.into_iter().find(|name| !name.is_empty());
-    Language::of_locale(&set.unwrap_or_default())
+/// The alert whose id begins as it is written.
+fn alert(storage: &Storage, presentation: &Presentation, written: &IdPrefix) -> anyhow::Result<AlertId> {
+    if let Some(alert) = written.whole() {
+        return Ok(alert);
+    }
+    let mut found = Vec::new();
+    for (alert, newest) in storage.alerts_beginning(written.as_str(), LISTED_MAX + 1)? {
+        found.push((alert, presentation.list_row(&newest)[..4].join("  ")));
+    }
+    written.only("alert", &found)
 }
 
 /// An access to a thumbnail, now, by the user of this process, or by the one for whom it runs.
-pub fn look(command: &'static str) -> Look {
+pub fn access(command: &'static str) -> NewAccess {
     let own = rustix::process::getuid().as_raw();
     let asker = std::env::var(answer::ASKER).map(|asker| format!("{asker}, asked user id {own}"));
-    Look { who: asker.unwrap_or_else(|_| who(None)), command, at: clock::wall() }
+    NewAccess { who: asker.unwrap_or_else(|_| who(None)), command, at: clock::wall() }
 }

@@ -18,19 +18,9 @@ use serde::{Deserialize, Serialize};
 pub(super) const SOCKET: &str = "/run/wardpost/read.sock";
 /// The file of a picture, as the service's command has it: its standard input.
 pub(super) const HANDED_OVER: &str = "/dev/stdin";
-/// Variables that decide on language, and on pictures in a terminal.
-pub(super) const ENVIRONMENT: &[&str] = &[
-    "LANG",
-    "LC_ALL",
-    "LC_MESSAGES",
-    "LC_TERMINAL",
-    "TERM",
-    "TERM_PROGRAM",
-    "KITTY_WINDOW_ID",
-    "KONSOLE_VERSION",
-    "TZ",
-    "RUST_LOG",
-];
+/// Variables that decide on pictures in a terminal, on the machine's time zone, and on the log.
+pub(super) const ENVIRONMENT: &[&str] =
+    &["LC_TERMINAL", "TERM", "TERM_PROGRAM", "KITTY_WINDOW_ID", "KONSOLE_VERSION", "TZ", "RUST_LOG"];
 /// Maximum length of a request.
 const BYTES_MAX: usize = 64 * 1024;
 /// Standard output, standard error, a picture's file.

@@ -126,6 +126,7 @@ impl Args {
                 keep_days: self.keep_days,
                 ..WrittenPost::default()
             },
+            problems: Vec::new(),
         }
     }
 }

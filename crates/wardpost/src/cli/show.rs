@@ -8,15 +8,15 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 
 use super::request::HANDED_OVER;
-use super::{ShowingArgs, list, look};
+use super::{ShowingArgs, access, list};
 use crate::storage::Filter;
-use base::ids::AlertId;
+use program::id::IdPrefix;
 
 /// Arguments of `wardpost show`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The alert: `wardpost list` names them.
-    alert: AlertId,
+    /// The alert: its id, or the beginning of it; `wardpost list` names them.
+    alert: IdPrefix,
     /// Write its thumbnail into this file, as JPEG; the access log says who did.
     #[arg(long, value_name = "FILE")]
     thumbnail: Option<PathBuf>,
@@ -42,9 +42,10 @@ impl Args {
 /// Prints the last message of the alert in words, or all of them as JSON.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (mut storage, presentation) = args.showing.open(false)?;
-    let messages = storage.alerts(&Filter { id: Some(args.alert), ..Filter::default() })?;
+    let alert = super::alert(&storage, &presentation, &args.alert)?;
+    let messages = storage.alerts(&Filter { id: Some(alert), ..Filter::default() })?;
     let Some(last) = messages.last() else {
-        bail!("no alert {} is stored; `wardpost list` names those that are", args.alert);
+        bail!("no alert {alert} is stored; `wardpost list` names those that are");
     };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&messages.iter().map(list::json).collect::<Vec<_>>())?);
@@ -53,9 +54,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         print!("{}", presentation.whole(last));
     }
     if let Some(path) = &args.thumbnail {
-        let number = last.thumbnail.with_context(|| format!("alert {} has no thumbnail", args.alert))?;
-        let jpeg = storage.thumbnail(number, &look("show"))?;
-        let jpeg = jpeg.with_context(|| format!("the thumbnail of alert {} is gone by now", args.alert))?;
+        let number = last.thumbnail.with_context(|| format!("alert {alert} has no thumbnail"))?;
+        let jpeg = storage.thumbnail(number, &access("show"))?;
+        let jpeg = jpeg.with_context(|| format!("the thumbnail of alert {alert} is gone by now"))?;
         write(path, &jpeg).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(ExitCode::SUCCESS)

@@ -1,21 +1,31 @@
 //! `wardpost status`: the state of the boxes.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::{FOUND, ShowingArgs, print_table};
-use crate::presence::Reported;
+use crate::Storage;
+use crate::health::{Standing, newest_version, troubles_of};
+use crate::presentation::Presentation;
 use crate::storage::BoxState;
 use base::clock;
+use base::ids::{BoxId, WardId};
 use base::status::Presence;
-use base::time::WallTime;
 
 /// Arguments of `wardpost status`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Print one JSON object instead: `boxes`, `refused`, `last_refused`. Times are in UTC.
+    /// Boxes of this ward only.
+    #[arg(long, value_name = "WARD")]
+    ward: Option<WardId>,
+    /// This box only. With --json, its vitals of each hour of the last month, too.
+    #[arg(long = "box", value_name = "ID")]
+    box_id: Option<BoxId>,
+    /// Boxes with trouble only.
+    #[arg(long)]
+    trouble: bool,
+    /// Print one JSON object instead: `boxes`, `boxes_total`, `boxes_with_trouble`, `refused`, `last_refused`. Times are in UTC.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -29,41 +39,88 @@ impl Args {
     }
 }
 
-/// Time for which two boxes under one name count as a fault after the last report, which is repeated each ten minutes.
-const TWINS_FOR: Duration = Duration::from_secs(3600);
+/// A box and its troubles.
+struct Judged {
+    known: BoxState,
+    troubles: Vec<Standing>,
+}
 
-/// Prints a table, or JSON; returns 3 where a box is gone, two boxes have one id, or an alert is missing.
+/// Prints a summary, the boxes with trouble and a table, or JSON; returns 3 where a box has trouble.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (storage, presentation) = args.showing.open(false)?;
-    let boxes = storage.boxes()?;
-    let (refused, last_refused) = storage.refused()?;
+    let boxes = judged(args, storage.boxes()?);
+    let troubled = boxes.iter().filter(|one| !one.troubles.is_empty()).count();
     if args.json {
-        let boxes = boxes.iter().map(json).collect::<Vec<_>>();
-        let all = json!({ "boxes": boxes, "refused": refused, "last_refused": last_refused });
-        println!("{}", serde_json::to_string_pretty(&all)?);
+        print_json(args, &storage, &boxes, troubled)?;
     } else {
-        let rows = boxes.iter().map(|known| presentation.box_row(known));
-        print_table(&std::iter::once(presentation.box_head()).chain(rows).collect::<Vec<_>>());
-        println!("\n{}", presentation.times_are_in());
-        if let Some(last) = last_refused {
+        print_text(args, &presentation, &boxes, troubled);
+        if let (refused, Some(last)) = storage.refused()? {
             eprintln!("wardpost: {refused} refused messages are kept; the last: {}", last.escape_debug());
         }
     }
-    let now = clock::wall();
-    let is_well = boxes.iter().all(|known| is_well(known, now));
-    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
+    Ok(if troubled == 0 { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
 }
 
-fn is_well(known: &BoxState, now: WallTime) -> bool {
-    let has_twins = known.twins_at.is_some_and(|at| now.since(at) < TWINS_FOR);
-    known.reported == Reported::Here && known.numbers.missing == 0 && !has_twins
+/// The boxes that are asked for, with their troubles; those with trouble first.
+fn judged(args: &Args, boxes: Vec<BoxState>) -> Vec<Judged> {
+    let (now, newest) = (clock::wall(), newest_version(&boxes).map(str::to_owned));
+    let is_asked_for = |known: &BoxState| {
+        args.ward.as_ref().is_none_or(|ward| *ward == known.sender.ward)
+            && args.box_id.as_ref().is_none_or(|id| *id == known.sender.box_id)
+    };
+    let judged = boxes
+        .into_iter()
+        .filter(is_asked_for)
+        .map(|known| Judged { troubles: troubles_of(&known, newest.as_deref(), now), known });
+    let mut judged: Vec<Judged> = judged.collect();
+    judged.sort_by_key(|one| one.troubles.is_empty());
+    judged
 }
 
-fn json(known: &BoxState) -> Value {
+fn print_text(args: &Args, presentation: &Presentation, boxes: &[Judged], troubled: usize) {
+    println!("{}", presentation.summary(boxes.len(), troubled));
+    let (wrong, well) = boxes.split_at(troubled);
+    if !wrong.is_empty() {
+        println!();
+        let rows =
+            wrong.iter().map(|one| vec![one.known.sender.to_string(), presentation.troubles(&one.troubles)]);
+        print_table(&rows.collect::<Vec<_>>());
+    }
+    let shown = wrong.iter().chain(if args.trouble { &[] } else { well });
+    let rows: Vec<_> = shown.map(|one| presentation.box_row(&one.known)).collect();
+    if !rows.is_empty() {
+        println!();
+        print_table(&std::iter::once(presentation.box_head()).chain(rows).collect::<Vec<_>>());
+    }
+    println!("\n{}", presentation.times_are_in());
+}
+
+fn print_json(args: &Args, storage: &Storage, boxes: &[Judged], troubled: usize) -> anyhow::Result<()> {
+    let shown = if args.trouble { &boxes[..troubled] } else { boxes };
+    let mut entries = Vec::new();
+    for one in shown {
+        let mut entry = json(one);
+        if args.box_id.is_some() {
+            entry["vitals_history"] = serde_json::to_value(storage.vitals_history(&one.known.sender)?)?;
+        }
+        entries.push(entry);
+    }
+    let (refused, last_refused) = storage.refused()?;
+    let all = json!({
+        "boxes": entries, "boxes_total": boxes.len(), "boxes_with_trouble": troubled,
+        "refused": refused, "last_refused": last_refused,
+    });
+    println!("{}", serde_json::to_string_pretty(&all)?);
+    Ok(())
+}
+
+fn json(one: &Judged) -> Value {
+    let Judged { known, troubles } = one;
     let status = known.status.as_ref();
     json!({
         "ward": known.sender.ward, "box": known.sender.box_id, "outbox": known.outbox,
         "state": known.reported.as_str(), "state_since": known.reported_at,
+        "troubles": troubles, "cameras": status.map(|status| &status.cameras), "vitals": known.vitals,
         "says_online": status.map(|status| status.presence == Presence::Online),
         "version": status.map(|status| &status.version), "heard_at": known.heard_at,
         "alerts": known.alerts, "last_alert_at": known.alert_at,

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 
 use super::follow::{Entry, Follower, has_its_own};
 use super::inline::Terminal;
-use super::{ShowingArgs, list, look};
+use super::{ShowingArgs, access, list};
 use crate::Storage;
 use crate::presentation::Presentation;
 use crate::storage::{LateThumbnail, StoredAlert};
@@ -83,11 +83,15 @@ impl Tail<'_> {
         match entry {
             Entry::Notice(notice) if self.args.json => {
                 let who = notice.sender.as_ref();
+                // Troubles are stored as JSON.
+                let troubles =
+                    notice.detail.as_ref().filter(|_| ["trouble", "well"].contains(&notice.kind.as_str()));
+                let troubles = troubles.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
                 println!(
                     "{}",
                     serde_json::json!({
                         "notice": notice.kind, "at": notice.at, "ward": who.map(|who| &who.ward),
-                        "box": who.map(|who| &who.box_id), "detail": notice.detail,
+                        "box": who.map(|who| &who.box_id), "detail": notice.detail, "troubles": troubles,
                     })
                 );
             }
@@ -116,7 +120,7 @@ impl Tail<'_> {
         if !wanted || !has_its_own(stored) {
             return Ok(());
         }
-        let Some(jpeg) = self.storage.thumbnail(stored.number, &look("tail"))? else { return Ok(()) };
+        let Some(jpeg) = self.storage.thumbnail(stored.number, &access("tail"))? else { return Ok(()) };
         if let Some(folder) = &self.args.thumbnails {
             let path = thumbnail_file(folder, stored);
             std::fs::write(&path, &jpeg).with_context(|| format!("cannot write {}", path.display()))?;

@@ -2,6 +2,9 @@
 //!
 //! Text from a box is shown without control characters: nothing in an alert can control a terminal.
 
+mod health;
+mod quantities;
+mod reasons;
 mod words;
 
 use std::fmt::Write as _;
@@ -9,7 +12,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-pub use words::Language;
+pub use base::language::Language;
 
 use super::presence::Reported;
 use super::storage::{Access, BoxState, Hole, LateThumbnail, Settlement, StoredAlert, StoredNotice};
@@ -18,10 +21,14 @@ use base::alert::{Alert, NOT_KEPT};
 use base::detection::Label;
 use base::event::{Phase, Severity};
 use base::time::{ClockState, WallTime};
-use words::{Word, counted, rule_kind, word};
+use quantities::span;
+use words::{Word, counted, counted_things, word};
 
 /// Delay of an alert after its event, above which its line names the time of arrival.
 const LATE: Duration = Duration::from_secs(60);
+
+/// Beginning of a silent box's detail, before the seconds.
+pub(super) const SILENT_FOR: &str = "nothing for ";
 
 /// Format of the texts.
 #[derive(Debug, Clone)]
@@ -50,9 +57,10 @@ impl Presentation {
             let _ = write!(line, ", {subjects}");
         }
         if let (Phase::Closed, Some(closed_at)) = (alert.phase, alert.closed_at) {
-            let _ = write!(line, ", {} {}", self.word(Word::Over), span(closed_at.since(alert.opened_at)));
+            let lasted = span(self.language, closed_at.since(alert.opened_at));
+            let _ = write!(line, ", {} {lasted}", self.word(Word::Over));
         }
-        let _ = write!(line, ": {}", clean(&alert.why));
+        let _ = write!(line, ": {}", self.reason(alert));
         if let Some(remark) = self.remark(stored) {
             let _ = write!(line, "  ({remark})");
         }
@@ -68,30 +76,62 @@ impl Presentation {
 
     /// A notice on one line.
     pub fn notice(&self, notice: &StoredNotice) -> String {
+        if let Some(line) = self.health_notice(notice) {
+            return line;
+        }
         let said = match notice.kind.as_str() {
             "here" => Word::IsBack,
             "offline" => Word::IsOffline,
             "silent" => Word::IsSilent,
             "twins" => Word::IsTwins,
+            "access-log" => Word::AccessLogCut,
             "link-lost" => Word::LinkLost,
             "link-back" => Word::LinkBack,
-            other => return format!("{}  ---  {}", self.time(notice.at), clean(other)),
+            other => return format!("{}  ---  {}", self.time(notice.at), printable(other)),
         };
         let is_good = matches!(said, Word::IsBack | Word::LinkBack);
         let who = notice
             .sender
             .as_ref()
             .map_or(String::new(), |sender| format!("{} {sender} ", self.word(Word::Box)));
-        let detail = notice.detail.as_ref().map_or(String::new(), |detail| format!(" ({})", clean(detail)));
+        let detail = self.detail(notice);
         let text = format!("--- {who}{}{detail} ---", self.word(said));
         format!("{}  {}", self.time(notice.at), self.coloured(if is_good { "32" } else { "1;35" }, text))
+    }
+
+    /// A notice about troubles; `None` for another one.
+    fn health_notice(&self, notice: &StoredNotice) -> Option<String> {
+        let (said, colour) = match notice.kind.as_str() {
+            "trouble" => (Word::HasTrouble, "1;35"),
+            "well" => (Word::HasNoMore, "32"),
+            _ => return None,
+        };
+        let sender = notice.sender.as_ref()?;
+        let troubles = self.told_troubles(notice.detail.as_deref())?;
+        let text = format!("--- {} {sender} {}: {troubles} ---", self.word(Word::Box), self.word(said));
+        Some(format!("{}  {}", self.time(notice.at), self.coloured(colour, text)))
+    }
+
+    /// Reason of a notice, in parentheses. The post keeps it in English; other languages have words for silence alone.
+    fn detail(&self, notice: &StoredNotice) -> String {
+        let Some(detail) = &notice.detail else { return String::new() };
+        match self.language {
+            Language::English => format!(" ({})", printable(detail)),
+            Language::Vietnamese => {
+                let seconds = detail.strip_prefix(SILENT_FOR).and_then(|rest| rest.strip_suffix(" s"));
+                let seconds = seconds.and_then(|seconds| seconds.parse::<f64>().ok());
+                seconds.map_or(String::new(), |seconds| {
+                    format!(" ({})", quantities::seconds(self.language, seconds))
+                })
+            }
+        }
     }
 
     /// All fields of an alert, a line each.
     pub fn whole(&self, stored: &StoredAlert) -> String {
         let alert = &stored.alert;
         let mut lines = vec![
-            (Word::Alert, format!("{} ({})", alert.id, alert.phase.as_str())),
+            (Word::Alert, format!("{} ({})", alert.id, self.phase(alert.phase))),
             (Word::SeverityHead, self.severity(alert.severity)),
             (Word::Place, self.place(stored)),
         ];
@@ -109,14 +149,16 @@ impl Presentation {
         let none = || self.word(Word::None).to_owned();
         let subjects =
             Some(self.subjects(alert)).filter(|subjects| !subjects.is_empty()).unwrap_or_else(none);
-        let withheld =
-            alert.details_withheld.as_ref().map_or(String::new(), |why| format!(" ({})", clean(why)));
+        let withheld = self.withheld(alert.details_withheld.as_deref());
         let footage_ends = alert
             .clip
             .ends_at
             .map_or(String::new(), |at| format!(" {} {}", self.word(Word::FootageEnds), self.time(at)));
-        let footage =
-            format!("{} ({}{footage_ends})", clean(&alert.clip.reference), self.time(alert.clip.starts_at));
+        let footage = format!(
+            "{} ({}{footage_ends})",
+            printable(&alert.clip.reference),
+            self.time(alert.clip.starts_at)
+        );
         let number = match alert.seq {
             NOT_KEPT => self.word(Word::NotNumbered).to_owned(),
             seq => format!("{seq} ({} {})", self.word(Word::Outbox), alert.outbox),
@@ -127,15 +169,15 @@ impl Presentation {
             (Word::Ended, alert.closed_at.map_or(self.word(Word::StillOpen).to_owned(), |at| self.time(at))),
             (Word::Received, self.time(stored.received_at)),
             (Word::Who, subjects + &withheld),
-            (Word::Why, clean(&alert.why)),
-            (Word::Detector, clean(&alert.model.name)),
+            (Word::Why, self.reason(alert)),
+            (Word::Detector, self.model(alert)),
             (Word::Footage, footage),
+            (Word::Film, format!("{} {}: {}", self.word(Word::OnBox), stored.sender, export_command(alert))),
             (Word::Number, number),
             (Word::Repeats, stored.repeats.to_string()),
         ]);
         if stored.thumbnail.is_none() {
-            let why =
-                alert.thumbnail_withheld.as_ref().map_or(String::new(), |why| format!(" ({})", clean(why)));
+            let why = self.withheld(alert.thumbnail_withheld.as_deref());
             lines.push((Word::Thumbnail, none() + &why));
         }
         let width = lines.iter().map(|(name, _)| self.word(*name).chars().count()).max().unwrap_or(0);
@@ -216,16 +258,16 @@ impl Presentation {
         format!("{}  {fate} {numbers}  {outbox} {}{former}", hole.sender, hole.outbox)
     }
 
-    /// Heads of [`Presentation::look_row`] and [`Presentation::settlement_row`].
+    /// Heads of [`Presentation::access_row`] and [`Presentation::settlement_row`].
     pub fn log_head(&self) -> Vec<String> {
         [Word::Time, Word::ByWhom, Word::What].map(|one| self.word(one).to_owned()).into()
     }
 
     /// One access to a thumbnail.
-    pub fn look_row(&self, look: &Access) -> Vec<String> {
-        let (looked_at, command) = (self.word(Word::LookedAt), &look.command);
-        let what = format!("{looked_at} {} {} ({command})", look.sender, look.alert);
-        vec![self.time(look.at), clean(&look.who), what]
+    pub fn access_row(&self, access: &Access) -> Vec<String> {
+        let (looked_at, command) = (self.word(Word::LookedAt), &access.command);
+        let what = format!("{looked_at} {} {} ({command})", access.sender, access.alert);
+        vec![self.time(access.at), printable(&access.who), what]
     }
 
     /// Numbers that a person or a box has declared lost.
@@ -236,9 +278,9 @@ impl Presentation {
             "{settled}: {} {numbers}  {outbox} {}: {}",
             one.sender,
             one.outbox,
-            clean(&one.verdict.why)
+            printable(&one.verdict.why)
         );
-        vec![self.time(one.verdict.at), clean(&one.verdict.who), what]
+        vec![self.time(one.verdict.at), printable(&one.verdict.who), what]
     }
 
     /// Text for a log without accesses and settlements.
@@ -264,20 +306,47 @@ impl Presentation {
 
     /// Local date and time, as the language writes them.
     pub fn time(&self, at: WallTime) -> String {
-        let format = match self.language {
-            Language::Vietnamese => "%d/%m/%Y %H:%M:%S",
-            Language::English => "%Y-%m-%d %H:%M:%S",
-        };
-        at.to_timestamp().to_zoned(self.timezone.clone()).strftime(format).to_string()
+        let local = at.to_timestamp().to_zoned(self.timezone.clone());
+        local.strftime(self.language.time_format()).to_string()
     }
 
     fn place(&self, stored: &StoredAlert) -> String {
         let camera = &stored.alert.camera;
-        format!("{} [{}/{}]", clean(&camera.name), stored.sender, camera.id)
+        format!("{} [{}/{}]", printable(&camera.name), stored.sender, camera.id)
     }
 
     fn rule(&self, alert: &Alert) -> String {
-        format!("{} ({})", clean(&alert.rule.name), clean(&rule_kind(self.language, &alert.rule.kind)))
+        let (name, kind) = (
+            printable(&alert.rule.name),
+            printable(&self.language.rule_kind(&alert.rule.kind).to_lowercase()),
+        );
+        // A default rule is called after its kind.
+        if name.to_lowercase() == kind {
+            return name;
+        }
+        match self.language {
+            Language::Vietnamese => format!("{name} – {kind}"),
+            Language::English => format!("{name} ({kind})"),
+        }
+    }
+
+    fn phase(&self, phase: Phase) -> &'static str {
+        self.word(if phase == Phase::Closed { Word::Closed } else { Word::Opened })
+    }
+
+    fn model(&self, alert: &Alert) -> String {
+        match alert.model.name.as_str() {
+            "motion" => self.word(Word::MotionDetector).to_owned(),
+            name => printable(name),
+        }
+    }
+
+    /// Reason for which a part of an alert did not come; empty where all of it did. Boxes give it in English.
+    fn withheld(&self, why: Option<&str>) -> String {
+        why.map_or(String::new(), |why| match self.language {
+            Language::Vietnamese => format!(" ({})", self.word(Word::TooLarge)),
+            Language::English => format!(" ({})", printable(why)),
+        })
     }
 
     /// Number of subjects of each label; empty for none. For a further alert of an incident, the new subjects, and the number
@@ -291,8 +360,14 @@ impl Presentation {
             })
             .filter(|(_, count)| *count > 0)
             .collect();
+        // A thing without a class that was left behind does not move.
+        let is_left = alert.rule.kind == "left_behind";
+        let counted = |count: u32, label: Label| match label {
+            Label::Moving if is_left => counted_things(self.language, count),
+            label => counted(self.language, count, label),
+        };
         let several = |labels: &[(Label, u32)]| {
-            let several = labels.iter().map(|(label, count)| counted(self.language, *count, *label));
+            let several = labels.iter().map(|(label, count)| counted(*count, *label));
             several.collect::<Vec<_>>().join(" + ")
         };
         match &labels[..] {
@@ -303,7 +378,7 @@ impl Presentation {
                 format!("{further} {}, {in_all} {}", several(labels), alert.count)
             }
             // More may have taken part than are listed.
-            [(label, _)] => counted(self.language, alert.count, *label),
+            [(label, _)] => counted(alert.count, *label),
             labels => several(labels),
         }
     }
@@ -339,6 +414,12 @@ impl Presentation {
     }
 }
 
+/// The command that writes the footage of an alert as MP4 files, on its box, into the folder that is the present one there.
+pub fn export_command(alert: &Alert) -> String {
+    let id = alert.id;
+    format!("sudo wardwatch clips export {id} --output . --reason \"alert {id}\"")
+}
+
 /// `7`, or `7-9`.
 fn numbers(gap: Gap) -> String {
     let Gap { first, last } = gap;
@@ -350,16 +431,8 @@ fn told_at(alert: &Alert) -> WallTime {
     alert.closed_at.unwrap_or(alert.opened_at)
 }
 
-/// Seconds, or minutes and seconds.
-fn span(span: Duration) -> String {
-    match span.as_secs() {
-        0..60 => format!("{:.1} s", span.as_secs_f64()),
-        seconds => format!("{}:{:02} min", seconds / 60, seconds % 60),
-    }
-}
-
 /// Replaces characters that control a terminal, or the direction of the text around them.
-fn clean(text: &str) -> String {
+fn printable(text: &str) -> String {
     text.chars().map(|c| if is_steering(c) { '\u{fffd}' } else { c }).collect()
 }
 

@@ -1,41 +1,8 @@
 //! The words, in each language: one table, so that a missing one does not compile.
 
-use std::str::FromStr;
-
 use base::detection::Label;
 use base::event::Severity;
-
-/// Language of the texts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Language {
-    /// Tiếng Việt.
-    Vietnamese,
-    /// English.
-    #[default]
-    English,
-}
-
-impl Language {
-    /// The language of a locale's name such as `vi_VN.UTF-8`; English for an unknown one.
-    pub fn of_locale(name: &str) -> Self {
-        if name == "vi" || name.starts_with("vi_") || name.starts_with("vi.") {
-            Self::Vietnamese
-        } else {
-            Self::English
-        }
-    }
-}
-
-impl FromStr for Language {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "vi" => Ok(Self::Vietnamese),
-            "en" => Ok(Self::English),
-            _ => Err(format!("\"{text}\" is not a language that is spoken here; give \"vi\" or \"en\"")),
-        }
-    }
-}
+use base::language::Language;
 
 /// All texts that have a translation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +19,7 @@ pub(super) enum Word {
     IsOffline,
     IsSilent,
     IsTwins,
+    AccessLogCut,
     LinkLost,
     LinkBack,
     Place,
@@ -64,6 +32,8 @@ pub(super) enum Word {
     Who,
     Footage,
     FootageEnds,
+    Film,
+    OnBox,
     Detector,
     Number,
     NotNumbered,
@@ -96,21 +66,24 @@ pub(super) enum Word {
     LookedAt,
     Settled,
     NothingLogged,
+    Opened,
+    Closed,
+    HasTrouble,
+    HasNoMore,
+    TooLarge,
+    MotionDetector,
 }
 
 /// The word in a language.
 pub(super) const fn word(language: Language, word: Word) -> &'static str {
     let (vietnamese, english) = both(word);
-    match language {
-        Language::Vietnamese => vietnamese,
-        Language::English => english,
-    }
+    language.choose(vietnamese, english)
 }
 
 const fn both(word: Word) -> (&'static str, &'static str) {
     match word {
         Word::Severity(Severity::Notice) => ("LƯU Ý", "NOTICE"),
-        Word::Severity(Severity::Warning) => ("CẢNH BÁO", "WARNING"),
+        Word::Severity(Severity::Warning) => ("QUAN TRỌNG", "WARNING"),
         Word::Severity(Severity::Critical) => ("KHẨN CẤP", "CRITICAL"),
         Word::Over => ("kết thúc sau", "over after"),
         Word::Further => ("thêm", "further:"),
@@ -123,11 +96,15 @@ const fn both(word: Word) -> (&'static str, &'static str) {
         Word::IsOffline => ("đã ngắt kết nối", "is offline"),
         Word::IsSilent => ("không còn tín hiệu", "is silent"),
         Word::IsTwins => ("bị hai thiết bị dùng chung mã", "is the id of two boxes"),
+        Word::AccessLogCut => (
+            "có nhật ký truy cập video bị cắt bớt hoặc sửa đổi",
+            "has an access log of footage that was cut or changed",
+        ),
         Word::LinkLost => (
-            "mất kết nối với máy chủ tin nhắn: không nhận được cảnh báo",
+            "mất kết nối với máy chủ trung tâm: không nhận được cảnh báo",
             "the broker is lost: no alert can arrive",
         ),
-        Word::LinkBack => ("đã kết nối lại với máy chủ tin nhắn", "the broker is back"),
+        Word::LinkBack => ("đã kết nối lại với máy chủ trung tâm", "the broker is back"),
         Word::Place => ("địa điểm", "place"),
         Word::Position => ("tọa độ", "position"),
         Word::Rule => ("quy tắc", "rule"),
@@ -138,10 +115,12 @@ const fn both(word: Word) -> (&'static str, &'static str) {
         Word::Who => ("đối tượng", "subjects"),
         Word::Footage => ("video trên thiết bị", "footage on the box"),
         Word::FootageEnds => ("đến", "to"),
-        Word::Detector => ("bộ phát hiện", "detector"),
+        Word::Film => ("xuất video", "export"),
+        Word::OnBox => ("chạy lệnh sau trên thiết bị", "run this on box"),
+        Word::Detector => ("mô hình nhận dạng", "detector"),
         Word::Number => ("số thứ tự", "number"),
         Word::NotNumbered => ("chưa được lưu trên thiết bị", "not on the box's disk yet"),
-        Word::Outbox => ("hộp thư đi", "outbox"),
+        Word::Outbox => ("hàng đợi gửi", "outbox"),
         Word::Repeats => ("số lần nhận lại", "came again"),
         Word::Thumbnail => ("ảnh", "thumbnail"),
         Word::None => ("không có", "none"),
@@ -168,45 +147,34 @@ const fn both(word: Word) -> (&'static str, &'static str) {
         Word::Since => ("từ", "since"),
         Word::NoAlerts => ("không có cảnh báo", "no alerts"),
         Word::NothingMissing => ("không thiếu cảnh báo nào", "nothing is missing"),
-        Word::Former => ("(hộp thư cũ)", "(former outbox)"),
+        Word::Former => ("(hàng đợi gửi cũ)", "(former outbox)"),
+        Word::Opened => ("đang diễn ra", "opened"),
+        Word::Closed => ("đã kết thúc", "closed"),
+        Word::HasTrouble => ("có sự cố", "has trouble"),
+        Word::HasNoMore => ("đã hết sự cố", "is over its trouble"),
+        Word::TooLarge => {
+            ("máy chủ trung tâm không nhận tin lớn như vậy", "the broker takes no message of that size")
+        }
+        Word::MotionDetector => ("phát hiện chuyển động", "motion"),
         Word::TimesAreIn => ("giờ theo múi giờ", "times are in"),
     }
 }
 
-/// Name of a rule's kind; an unknown one stays as it is written.
-pub(super) fn rule_kind(language: Language, kind: &str) -> String {
-    let vietnamese = match kind {
-        "intrusion" => "xâm nhập",
-        "tripwire" => "vượt vạch",
-        "red_zone_entry" => "vào vùng cấm",
-        "wrong_way" => "đi ngược chiều",
-        "loitering" => "lảng vảng",
-        "crowd" => "tụ tập đông người",
-        "stopped_vehicle" => "xe dừng đỗ",
-        "speeding_group" => "nhóm xe chạy quá tốc độ",
-        "left_behind" => "vật bị bỏ lại",
-        "taken_away" => "vật bị lấy đi",
-        "camera_sabotage" => "camera bị phá hoại",
-        "camera_offline" => "camera mất kết nối",
-        other => return other.replace('_', " "),
-    };
-    match language {
-        Language::Vietnamese => vietnamese.to_owned(),
-        Language::English => kind.replace('_', " "),
-    }
+/// A count of things without a class that stand still.
+pub(super) fn counted_things(language: Language, count: u32) -> String {
+    let english = if count == 1 { "thing" } else { "things" };
+    format!("{count} {}", language.choose("đồ vật", english))
 }
 
 /// A count with its label.
 pub(super) fn counted(language: Language, count: u32, label: Label) -> String {
-    let (vietnamese, one, many) = match label {
-        Label::Person => ("người", "person", "people"),
-        Label::TwoWheeler => ("xe hai bánh", "two-wheeler", "two-wheelers"),
-        Label::Car => ("ô tô", "car", "cars"),
-        Label::LargeVehicle => ("xe lớn", "large vehicle", "large vehicles"),
-        Label::Moving => ("vật chuyển động", "moving thing", "moving things"),
-    };
-    match language {
-        Language::Vietnamese => format!("{count} {vietnamese}"),
-        Language::English => format!("{count} {}", if count == 1 { one } else { many }),
+    let one = language.label(label);
+    match (language, label, count) {
+        (Language::Vietnamese, ..) => format!("{count} {one}"),
+        (Language::English, Label::Moving, 1) => format!("{count} moving thing"),
+        (Language::English, Label::Moving, _) => format!("{count} moving things"),
+        (Language::English, Label::Person, count) if count != 1 => format!("{count} people"),
+        (Language::English, _, 1) => format!("{count} {one}"),
+        (Language::English, ..) => format!("{count} {one}s"),
     }
 }

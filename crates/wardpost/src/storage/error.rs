@@ -52,6 +52,12 @@ pub enum StorageError {
         /// The newest that is known.
         known: usize,
     },
+    /// An older wardpost made it, and the present one has not been started on it.
+    #[error("{} is of an older wardpost; restart `wardpost serve`, which brings it up to date", path.display())]
+    Older {
+        /// The database.
+        path: PathBuf,
+    },
     /// SQLite reports an error.
     #[error("cannot {action} {}: {source}", path.display())]
     Sql {
@@ -103,7 +109,8 @@ impl StorageError {
             | Self::Place { .. }
             | Self::Missing { .. }
             | Self::Denied { .. }
-            | Self::Newer { .. } => ErrorKind::Config,
+            | Self::Newer { .. }
+            | Self::Older { .. } => ErrorKind::Config,
             Self::Damaged { .. } => ErrorKind::Corrupt,
             Self::Sql { source, .. } => match source.sqlite_error_code() {
                 Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {

@@ -5,9 +5,13 @@
 //! SQLite in WAL mode with synchronous=FULL: a batch for which [`Storage::take`] has returned survives a power cut. Everything
 //! here blocks.
 
+mod access_log;
+mod accesses;
 mod error;
-mod looks;
+mod health;
 mod lost;
+#[cfg(test)]
+mod plans;
 mod reading;
 mod runs;
 #[cfg(test)]
@@ -24,8 +28,8 @@ use rustix::io::Errno;
 
 use base::text;
 
+pub use accesses::{Access, NewAccess};
 pub use error::StorageError;
-pub use looks::{Access, Look};
 pub use lost::{Settlement, Verdict};
 pub use reading::{BoxState, Filter, Hole, LateThumbnail, StoredAlert, StoredNotice};
 pub use writing::{Batch, Notice, NoticeKind, REFUSED_MAX, Taken};
@@ -34,7 +38,7 @@ pub use writing::{Batch, Notice, NoticeKind, REFUSED_MAX, Taken};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Steps from one version to the next; `user_version` counts those that were taken. Never changed once released.
-const STEPS: &[&str] = &[include_str!("schema.sql")];
+const STEPS: &[&str] = &[include_str!("schema.sql"), include_str!("health.sql")];
 
 /// A connection to the database.
 #[derive(Debug)]
@@ -77,7 +81,7 @@ impl Storage {
     /// Opens an existing database: to read it, to log accesses, to settle outboxes.
     ///
     /// # Errors
-    /// There is none; a newer wardpost made it.
+    /// There is none; a newer wardpost made it, or an older one that nobody has restarted yet.
     pub fn open_beside(path: &Path) -> Result<Self, StorageError> {
         match rustix::fs::access(path, Mode::READ_OK | Mode::WRITE_OK) {
             Err(Errno::ACCESS) => return Err(StorageError::denied(path)),
@@ -88,6 +92,7 @@ impl Storage {
         let storage = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         match storage.version()? {
             0 => Err(StorageError::Missing { path: path.to_owned() }),
+            version if version < STEPS.len() => Err(StorageError::Older { path: path.to_owned() }),
             _ => Ok(storage),
         }
     }
@@ -234,6 +239,21 @@ mod tests {
         let error = Storage::open(&path).unwrap_err();
         assert!(error.to_string().contains("install a newer wardpost"), "{error}");
         assert_eq!(error.kind(), base::fault::ErrorKind::Config);
+    }
+
+    #[test]
+    fn a_database_of_an_older_wardpost_is_brought_up_to_date_by_serve() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("post.sqlite");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(STEPS[0]).unwrap();
+        old.execute("INSERT INTO box (ward, id, duplicates) VALUES ('ben-nghe', 'box-1', 7)", []).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        let error = Storage::open_beside(&path).unwrap_err();
+        assert!(error.to_string().contains("restart `wardpost serve`"), "{error}");
+        let boxes = Storage::open(&path).unwrap().boxes().unwrap();
+        assert_eq!((boxes.len(), boxes[0].duplicates, boxes[0].health.len()), (1, 7, 0));
+        Storage::open_beside(&path).unwrap();
     }
 
     #[test]

@@ -4,8 +4,9 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Transaction, Transact
 use serde_json::Value;
 
 use super::runs::Runs;
-use super::{Storage, StorageError, lost, runs, sql};
+use super::{Storage, StorageError, access_log, health, lost, runs, sql};
 use crate::arrival::{Arrival, ArrivedAlert, Content, Refused, Sender};
+use crate::health::Standing;
 use crate::presence::Reported;
 use base::ack::{Ack, Gap};
 use base::alert::{Alert, NOT_KEPT, Thumbnail};
@@ -30,12 +31,14 @@ pub struct Batch {
     pub arrivals: Vec<Arrival>,
     /// Notices of the post itself.
     pub notices: Vec<Notice>,
+    /// Boxes whose troubles have changed, with all their troubles.
+    pub health: Vec<(Sender, Vec<Standing>)>,
 }
 
 impl Batch {
     /// True for a batch without content.
     pub fn is_empty(&self) -> bool {
-        self.arrivals.is_empty() && self.notices.is_empty()
+        self.arrivals.is_empty() && self.notices.is_empty() && self.health.is_empty()
     }
 }
 
@@ -46,7 +49,7 @@ pub struct Notice {
     pub at: WallTime,
     /// Its kind.
     pub kind: NoticeKind,
-    /// Reason, where it is known; not translated.
+    /// Reason, where it is known: English text; of troubles, JSON.
     pub detail: Option<String>,
 }
 
@@ -57,6 +60,12 @@ pub enum NoticeKind {
     Box(Sender, Reported),
     /// Two boxes use one name.
     Twins(Sender),
+    /// A box has troubles that it did not have.
+    Trouble(Sender),
+    /// It has them no more.
+    Well(Sender),
+    /// A box's access log became shorter, or other at the same length.
+    AccessLog(Sender),
     /// The post has lost the broker: nothing arrives.
     LinkLost,
     /// It is connected again.
@@ -144,8 +153,21 @@ fn take(connection: &mut Connection, batch: &Batch) -> Result<Taken> {
                     touched.push((sender.clone(), outbox.id));
                 }
             }
-            Content::Vitals | Content::Refused(_) => {}
+            Content::Vitals(vitals) => {
+                let access_log = vitals.access_log.as_ref();
+                let detail = access_log.map(|now| access_log::note(&transaction, sender, now, arrival.at));
+                if let Some(detail) = detail.transpose()?.flatten() {
+                    tracing::warn!("{sender}: its access log was cut or changed: {detail}");
+                    let kind = NoticeKind::AccessLog(sender.clone());
+                    put_notice(&transaction, &Notice { at: arrival.at, kind, detail: Some(detail) })?;
+                }
+                health::put_vitals(&transaction, sender, vitals, arrival.at)?;
+            }
+            Content::Refused(_) => {}
         }
+    }
+    for (sender, standing) in &batch.health {
+        health::put_health(&transaction, sender, standing)?;
     }
     for notice in &batch.notices {
         put_notice(&transaction, notice)?;
@@ -404,7 +426,7 @@ fn common_part(mut message: Value, is_reduced: bool) -> Value {
     let keys = ["seq", "outbox", "ward", "box", "former", "thumbnail_withheld", "details_withheld"];
     remove(Some(&mut message), &keys);
     if is_reduced {
-        remove(Some(&mut message), &["subjects"]);
+        remove(Some(&mut message), &["subjects", "reason"]);
         remove(message.get_mut("camera"), &["lat", "lon", "heading"]);
         remove(message.get_mut("model"), &["sha256"]);
         remove(message.get_mut("clip"), &["sha256"]);
@@ -473,6 +495,9 @@ fn put_notice(transaction: &Transaction<'_>, notice: &Notice) -> Result<()> {
     let (kind, sender) = match &notice.kind {
         NoticeKind::Box(sender, reported) => (reported.as_str(), Some(sender)),
         NoticeKind::Twins(sender) => (TWINS, Some(sender)),
+        NoticeKind::Trouble(sender) => ("trouble", Some(sender)),
+        NoticeKind::Well(sender) => ("well", Some(sender)),
+        NoticeKind::AccessLog(sender) => ("access-log", Some(sender)),
         NoticeKind::LinkLost => ("link-lost", None),
         NoticeKind::LinkBack => ("link-back", None),
     };
@@ -527,6 +552,7 @@ fn expire(connection: &mut Connection, before: WallTime, looks_before: WallTime)
         [before.as_micros(), EXPIRED_MAX],
     )?;
     transaction.execute("DELETE FROM notice WHERE at_us < ?1", [before.as_micros()])?;
+    health::expire(&transaction)?;
     transaction.execute("DELETE FROM access WHERE at_us < ?1", [looks_before.as_micros()])?;
     transaction.commit()?;
     Ok(removed as i64 == EXPIRED_MAX)

@@ -26,14 +26,14 @@ fn whys(to: f32, view_quality: impl Fn(f32) -> ViewQuality) -> [Vec<String>; 3] 
         let (mut now, mut whys, mut gaps) = (0.0, Vec::new(), gaps.iter().cycle());
         while now < to {
             let view_quality = view_quality(now);
-            let look = Observation {
+            let observation = Observation {
                 at: stamp(now),
                 epoch: Epoch(1),
                 tracks: &[],
                 static_objects: &[],
                 view_quality: Some(&view_quality),
             };
-            let events = street.rules.step(&look);
+            let events = street.rules.step(&observation);
             assert!(events.iter().all(|event| (event.count, event.subjects.len()) == (0, 0)));
             whys.extend(
                 events.into_iter().filter(|event| event.phase == Phase::Opened).map(|event| event.why),
@@ -140,7 +140,7 @@ fn a_camera_without_a_picture_is_offline_until_the_next_one() {
     // The stream comes up for a moment without a picture and is lost again: nothing changes.
     assert_eq!(street.rules.close_all(stamp(200.0)), []);
     street.epoch = Epoch(2);
-    let closed = street.look(300.0, &[]);
+    let closed = street.infer(300.0, &[]);
     assert_eq!((told(&closed), closed[0].closed_at), (vec![(Phase::Closed, 0)], Some(stamp(300.0))));
     assert_eq!(closed[0].id, opened[0].id);
 }
@@ -157,7 +157,7 @@ fn a_camera_that_never_gave_one_is_offline_too() {
 fn a_short_gap_and_other_rules_say_nothing() {
     let mut street = Street::new(offline());
     for minute in 0..5 {
-        street.look(minute as f32 * 60.0, &[]);
+        street.infer(minute as f32 * 60.0, &[]);
         assert_eq!(street.rules.absent(stamp(minute as f32 * 60.0 + 59.0)), []);
     }
     let mut street = Street::new(intrusion());
@@ -166,7 +166,7 @@ fn a_short_gap_and_other_rules_say_nothing() {
 }
 
 #[test]
-fn rules_about_the_camera_itself_ask_for_no_looks() {
+fn rules_about_the_camera_itself_ask_for_no_inferences() {
     let severity = |rules| RuleSet::new("gate".parse().unwrap(), rules).severity_at(stamp(0.0).wall);
     let critical = RuleSettings { severity: Severity::Critical, ..offline() };
     assert_eq!(severity(vec![critical.clone(), sabotage()]), None);

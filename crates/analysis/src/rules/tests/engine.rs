@@ -6,11 +6,11 @@ fn unconfirmed_tracks_and_other_labels_do_not_count() {
     settings.labels = [Label::Car].into();
     assert_eq!(Street::new(settings).walk(0.0, 5.0, |_| vec![(1, 0.7)]), []);
     let mut street = Street::new(intrusion());
-    street.look(0.0, &[(1, 0.7)]);
+    street.infer(0.0, &[(1, 0.7)]);
     street.tracks[0].confirmed = false;
     assert_eq!(street.walk(0.2, 5.0, |_| vec![(1, 0.7)]), []);
     street.tracks[0].confirmed = true;
-    assert_eq!(told(&street.look(5.0, &[(1, 0.7)])), [(Phase::Opened, 1)]);
+    assert_eq!(told(&street.infer(5.0, &[(1, 0.7)])), [(Phase::Opened, 1)]);
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn numbers_of_subjects_have_four_places() {
 /// A message without its picture is small, also at the end of a long event.
 #[test]
 fn the_subjects_of_a_message_share_its_path_points() {
-    for (count, points_max, bytes_max) in [(1, 32, 900), (4, 34, 1_200), (10, 22, 1_600), (16, 32, 2_300)] {
+    for (count, points_max, bytes_max) in [(1, 32, 1_000), (4, 34, 1_300), (10, 22, 1_700), (16, 32, 2_400)] {
         let mut street = Street::new(intrusion());
         let walk = |t: f32| (0..count).map(|id| (id, 0.6 + 0.011_13 * t + 0.001 * id as f32)).collect();
         let mut events = street.walk(0.0, 30.0, walk);
@@ -162,7 +162,7 @@ fn rules_of_other_cameras_are_not_ours() {
 }
 
 #[test]
-fn whoever_is_found_on_one_look_is_in_the_opened_event() {
+fn whoever_is_found_in_one_inference_is_in_the_opened_event() {
     let events = Street::new(intrusion()).walk(0.0, 3.0, |_| vec![(1, 0.7), (2, 0.8), (3, 0.2)]);
     assert_eq!(told(&events), [(Phase::Opened, 2)]);
     assert_eq!(events[0].subjects.iter().map(|subject| subject.track.0).collect::<Vec<_>>(), [1, 2]);
@@ -207,7 +207,7 @@ fn notes_say_why_a_rule_did_not_fire() {
     assert!(cool[0].starts_with("within the cool-down, for "), "{cool:?}");
     let mut street = Street::new(intrusion());
     street.rules.explain();
-    street.look(0.0, &[(1, 0.7)]);
+    street.infer(0.0, &[(1, 0.7)]);
     street.tracks[0].confirmed = false;
     street.walk(0.2, 2.0, stays);
     let note = Note { rule: "r".parse().unwrap(), track: Some(TrackId(1)), why: "not confirmed".to_owned() };

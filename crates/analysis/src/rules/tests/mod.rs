@@ -85,7 +85,7 @@ fn tripwire(direction: crate::rules::tripwire::Direction) -> RuleSettings {
     rule(Kind::Tripwire(crate::rules::tripwire::Params { direction }), RuleArea::Tripwire(line))
 }
 
-/// Hand-made tracks, and the rules that look at them.
+/// Hand-made tracks, and the rules that judge them.
 struct Street {
     rules: RuleSet,
     epoch: Epoch,
@@ -100,7 +100,7 @@ impl Street {
     }
 
     /// At `seconds`, each named track is seen with its foot at (x, 0.5); the others are not seen.
-    fn look(&mut self, seconds: f32, feet: &[(u64, f32)]) -> Vec<Event> {
+    fn infer(&mut self, seconds: f32, feet: &[(u64, f32)]) -> Vec<Event> {
         let at = stamp(seconds);
         for (id, x) in feet {
             let index = self.tracks.iter().position(|t| t.id == TrackId(*id)).unwrap_or_else(|| {
@@ -172,8 +172,10 @@ impl Street {
 
     /// Plays five frames a second.
     fn walk(&mut self, from: f32, to: f32, feet: impl Fn(f32) -> Vec<(u64, f32)>) -> Vec<Event> {
-        let looks = ((to - from) * 5.0).round() as usize;
-        (0..looks).flat_map(|i| self.look(from + i as f32 / 5.0, &feet(from + i as f32 / 5.0))).collect()
+        let inferences = ((to - from) * 5.0).round() as usize;
+        (0..inferences)
+            .flat_map(|i| self.infer(from + i as f32 / 5.0, &feet(from + i as f32 / 5.0)))
+            .collect()
     }
 }
 

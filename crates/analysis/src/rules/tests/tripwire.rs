@@ -44,11 +44,11 @@ fn who_is_first_seen_on_the_line_and_walks_off_has_crossed_it() {
 #[test]
 fn a_crossing_before_the_confirmation_is_told_with_it() {
     let mut street = Street::new(tripwire(Default::default()));
-    street.look(0.0, &[(1, 0.4)]);
+    street.infer(0.0, &[(1, 0.4)]);
     street.tracks[0].confirmed = false;
-    assert_eq!(street.look(0.2, &[(1, 0.6)]), []);
+    assert_eq!(street.infer(0.2, &[(1, 0.6)]), []);
     street.tracks[0].confirmed = true;
-    assert_eq!(told(&street.look(0.4, &[(1, 0.7)])), [(Phase::Opened, 1)]);
+    assert_eq!(told(&street.infer(0.4, &[(1, 0.7)])), [(Phase::Opened, 1)]);
 }
 
 #[test]

@@ -76,11 +76,11 @@ fn one_that_is_lost_and_found_again_is_one_event() {
 fn a_way_before_the_confirmation_is_told_with_it() {
     let mut street = Street::new(lane());
     for step in 0..8 {
-        street.look(step as f32 * 0.5, &[(1, 0.75 - 0.04 * step as f32)]);
+        street.infer(step as f32 * 0.5, &[(1, 0.75 - 0.04 * step as f32)]);
         (street.tracks[0].confirmed, street.tracks[0].label) = (false, Label::TwoWheeler);
     }
     street.tracks[0].confirmed = true;
-    assert_eq!(told(&street.look(4.0, &[(1, 0.43)])), [(Phase::Opened, 1)]);
+    assert_eq!(told(&street.infer(4.0, &[(1, 0.43)])), [(Phase::Opened, 1)]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::storage::testing::{alert, arrival, sender, status};
-use crate::storage::{Filter, Look, Verdict};
+use crate::storage::{Filter, NewAccess, Verdict};
 use base::alert::{Alert, Form};
 use base::event::Phase;
 use base::ids::AlertId;
@@ -20,7 +20,7 @@ fn open() -> (Storage, TempDir) {
 }
 
 fn batch(alerts: &[Alert]) -> Batch {
-    Batch { arrivals: alerts.iter().map(arrival).collect(), notices: Vec::new() }
+    Batch { arrivals: alerts.iter().map(arrival).collect(), ..Batch::default() }
 }
 
 fn shown(storage: &Storage) -> Vec<(AlertId, u64)> {
@@ -43,12 +43,12 @@ fn an_alert_is_stored_once_with_its_thumbnail_and_acknowledged_each_time() {
     let stored = &storage.alerts(&Filter::default()).unwrap()[0];
     assert_eq!(Alert { thumbnail: first.thumbnail.clone(), ..stored.alert.clone() }, first);
     assert_eq!((stored.repeats, &stored.sender), (2, &sender("box-1")));
-    let look = Look { who: "an officer".into(), command: "show", at: WallTime::from_micros(9) };
-    let jpeg = storage.thumbnail(stored.thumbnail.unwrap(), &look).unwrap();
+    let access = NewAccess { who: "an officer".into(), command: "show", at: WallTime::from_micros(9) };
+    let jpeg = storage.thumbnail(stored.thumbnail.unwrap(), &access).unwrap();
     assert_eq!(jpeg, first.thumbnail.map(|thumbnail| thumbnail.0));
     let accesses = storage.accesses().unwrap();
     assert_eq!((accesses.len(), accesses[0].alert.clone()), (1, first.id.to_string()));
-    assert_eq!(storage.thumbnail(99, &look).unwrap(), None);
+    assert_eq!(storage.thumbnail(99, &access).unwrap(), None);
     assert_eq!(storage.accesses().unwrap().len(), 1, "nobody saw anything");
 }
 
@@ -122,13 +122,13 @@ fn a_picture_that_comes_later_is_added_once() {
     let late = storage.late_thumbnails(0, 9).unwrap();
     assert_eq!((late.len(), late[0].stored.thumbnail, late[0].stored.alert.seq), (1, Some(1), 1));
     assert_eq!((late[0].number, storage.last_late_thumbnail().unwrap()), (1, 1));
-    let look = Look { who: "an officer".into(), command: "tail", at: WallTime::from_micros(9) };
-    assert_eq!(storage.thumbnail(1, &look).unwrap(), whole.thumbnail.clone().map(|thumbnail| thumbnail.0));
+    let access = NewAccess { who: "an officer".into(), command: "tail", at: WallTime::from_micros(9) };
+    assert_eq!(storage.thumbnail(1, &access).unwrap(), whole.thumbnail.clone().map(|thumbnail| thumbnail.0));
     // Once more, with another picture: the first one stays.
     let other = Alert { thumbnail: Some(Thumbnail(vec![7])), ..whole.clone() };
     let taken = storage.take(&batch(&[other, preview])).unwrap();
     assert_eq!((taken.duplicates, taken.conflicts), (2, 0));
-    assert_eq!(storage.thumbnail(1, &look).unwrap(), whole.thumbnail.map(|thumbnail| thumbnail.0));
+    assert_eq!(storage.thumbnail(1, &access).unwrap(), whole.thumbnail.map(|thumbnail| thumbnail.0));
     assert!(storage.late_thumbnails(1, 9).unwrap().is_empty());
 }
 
@@ -149,7 +149,7 @@ fn a_picture_that_comes_after_the_number_is_no_repetition_either() {
 fn abandoning(outbox: OutboxId, gaps: &[(u64, u64)]) -> Batch {
     let abandoned = gaps.iter().map(|(first, last)| Gap { first: *first, last: *last }).collect();
     let outbox = OutboxStatus { id: outbox, abandoned, thumbnails_shed: 0 };
-    Batch { arrivals: vec![status("box-1", Some(outbox))], notices: Vec::new() }
+    Batch { arrivals: vec![status("box-1", Some(outbox))], ..Batch::default() }
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn the_refused_are_bounded_and_counted_to_their_box() {
         })
     };
     let arrivals = (0..1010).map(garbage).collect();
-    let taken = storage.take(&Batch { arrivals, notices: Vec::new() }).unwrap();
+    let taken = storage.take(&Batch { arrivals, ..Batch::default() }).unwrap();
     assert_eq!(taken, Taken::default());
     assert_eq!(storage.refused().unwrap().0, 1000);
     assert_eq!(storage.boxes().unwrap()[0].refused, 1010);

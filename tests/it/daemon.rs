@@ -1,5 +1,6 @@
 //! The whole box: `wardwatch run` and `wardwatch demo` as their users start them.
 
+mod demo;
 mod ports;
 mod reload;
 mod service;
@@ -117,6 +118,7 @@ fn config(broker: u16, cameras: &[(&str, u16)]) -> String {
         write!(
             text,
             "[camera.{id}]\nname = \"Ngã tư {id}\"\nmain = \"rtsp://127.0.0.1:{port}/main\"\nstall_seconds = 5\n\
+             alert_offline = false\nalert_sabotage = false\n\
              [camera.{id}.tripwire.street]\nfrom = [{}, {}]\nto = [{}, {}]\n\
              [rule.{id}-street]\nkind = \"tripwire\"\ncameras = [\"{id}\"]\ntripwire = \"street\"\ncool_down_seconds = 1\n",
             wire.from.x, wire.from.y, wire.to.x, wire.to.y

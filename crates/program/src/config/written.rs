@@ -13,15 +13,19 @@ use base::text;
 /// The configuration as written, with the problems found so far.
 ///
 /// Keys are named by their path, as in `camera.gate.zone.yard.points[2]`.
-pub(super) struct Written {
+pub struct Written {
     /// The files in the order in which they were read.
     files: Vec<PathBuf>,
     /// Files that are not TOML: other faults in them may be only a consequence.
     broken: BTreeSet<usize>,
     /// The files' merged content.
-    pub(super) root: Map<String, Value>,
+    pub root: Map<String, Value>,
+    /// Remedy where a file cannot be read.
+    unreadable: &'static str,
     places: BTreeMap<String, Place>,
     problems: Vec<(Place, Problem)>,
+    /// Values that work, and that nobody is likely to mean.
+    warnings: Vec<(Place, Problem)>,
 }
 
 /// A line of a file; the file by its index in [`Written::files`].
@@ -32,55 +36,66 @@ struct Place {
 }
 
 impl Written {
-    /// Reads `path` and then `conf.d/*.toml` beside it, in the order of their names.
-    pub(super) fn read(path: &Path) -> Self {
-        let mut written = Self::empty();
+    /// Reads `path` and then the files `*.toml` of `folder` beside it, in the order of their names. `unreadable` is the
+    /// remedy where one of them cannot be read.
+    pub fn read(path: &Path, folder: Option<&str>, unreadable: &'static str) -> Self {
+        let mut written = Self::empty(unreadable);
         // Paths in it must be valid for any working folder of the settings' users.
         let path = &super::absolute(path);
         written.read_file(path.to_owned());
-        let folder = path.with_file_name("conf.d");
-        match toml_files(&folder) {
-            Ok(files) => files.into_iter().for_each(|file| written.read_file(file)),
-            Err(error) => written.cannot_read(folder, &error),
+        if let Some(folder) = folder.map(|name| path.with_file_name(name)) {
+            match toml_files(&folder) {
+                Ok(files) => files.into_iter().for_each(|file| written.read_file(file)),
+                Err(error) => written.cannot_read(folder, &error),
+            }
         }
         written
     }
 
     /// Takes texts in the place of files; the first one is the configuration itself.
-    pub(super) fn of_texts(texts: &[(PathBuf, String)]) -> Self {
-        let mut written = Self::empty();
+    pub fn of_texts(texts: &[(PathBuf, String)]) -> Self {
+        let mut written = Self::empty("");
         texts.iter().for_each(|(path, text)| written.read_text(path.clone(), text));
         written
     }
 
-    fn empty() -> Self {
+    fn empty(unreadable: &'static str) -> Self {
         Self {
             files: Vec::new(),
             broken: BTreeSet::new(),
             root: Map::new(),
+            unreadable,
             places: BTreeMap::new(),
             problems: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
     /// The files that were read, or were to be.
-    pub(super) fn files(&self) -> &[PathBuf] {
+    pub fn files(&self) -> &[PathBuf] {
         &self.files
     }
 
     /// Notes a problem with a file as a whole.
-    pub(super) fn wrong_file(&mut self, file: usize, what: String, remedy: String) {
+    pub fn wrong_file(&mut self, file: usize, what: String, remedy: String) {
         self.wrong_at(Place { file, line: 0 }, "", what, remedy);
     }
 
     /// Notes a problem with the key at `path`; if it is not written, the line is that of the table it belongs in.
-    pub(super) fn wrong(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
+    pub fn wrong(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
         let place = self.place(path);
         self.wrong_at(place, path, what.into(), remedy.into());
     }
 
+    /// Notes a warning about the key at `path`: it works, and is hardly what was meant.
+    pub fn doubt(&mut self, path: &str, what: impl Into<String>, remedy: impl Into<String>) {
+        let place = self.place(path);
+        let warning = self.problem(place, path, what.into(), remedy.into());
+        self.warnings.push(warning);
+    }
+
     /// True where a problem has been noted with the key at `path`, or with one below it.
-    pub(super) fn is_wrong(&self, path: &str) -> bool {
+    pub fn is_wrong(&self, path: &str) -> bool {
         self.problems.iter().any(|(_, problem)| {
             let rest = problem.key.strip_prefix(path);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
@@ -88,22 +103,22 @@ impl Written {
     }
 
     /// The folder of the file that writes the key at `path`.
-    pub(super) fn folder(&self, path: &str) -> &Path {
+    pub fn folder(&self, path: &str) -> &Path {
         self.files[self.place(path).file].parent().unwrap_or(Path::new(""))
     }
 
     /// The folder of the configuration itself, for any file that writes a key.
-    pub(super) fn base(&self) -> &Path {
+    pub fn base(&self) -> &Path {
         self.files[0].parent().unwrap_or(Path::new(""))
     }
 
     /// True where the key at `path` is written, with a valid value or not.
-    pub(super) fn is_written(&self, path: &str) -> bool {
+    pub fn is_written(&self, path: &str) -> bool {
         self.places.contains_key(path)
     }
 
     /// The keys of the table at `keys`, valid or not: `["camera"]` for every camera's id.
-    pub(super) fn names(&self, keys: &[&str]) -> Vec<String> {
+    pub fn names(&self, keys: &[&str]) -> Vec<String> {
         let mut table = Some(&self.root);
         for key in keys {
             table = table.and_then(|table| table.get(*key)).and_then(Value::as_object);
@@ -111,12 +126,21 @@ impl Written {
         table.map_or_else(Vec::new, |table| table.keys().cloned().collect())
     }
 
+    /// True where a file cannot be read, or is not TOML.
+    pub fn is_broken(&self) -> bool {
+        !self.broken.is_empty()
+    }
+
+    /// Takes out every warning, in the order of files and lines.
+    pub fn take_warnings(&mut self) -> Vec<Problem> {
+        in_order(std::mem::take(&mut self.warnings))
+    }
+
     /// Every problem, in the order of files and lines.
-    pub(super) fn into_problems(self) -> Problems {
+    pub fn into_problems(self) -> Problems {
         let Self { mut problems, broken, .. } = self;
         problems.retain(|(place, problem)| problem.key.is_empty() || !broken.contains(&place.file));
-        problems.sort_by(|(a, x), (b, y)| (a, &x.key).cmp(&(b, &y.key)));
-        Problems(problems.into_iter().map(|(_, problem)| problem).collect())
+        Problems(in_order(problems))
     }
 
     fn place(&self, path: &str) -> Place {
@@ -133,17 +157,20 @@ impl Written {
     }
 
     fn wrong_at(&mut self, place: Place, key: &str, what: String, remedy: String) {
+        let problem = self.problem(place, key, what, remedy);
+        self.problems.push(problem);
+    }
+
+    fn problem(&self, place: Place, key: &str, what: String, remedy: String) -> (Place, Problem) {
         let file = self.files[place.file].clone();
-        self.problems.push((place, Problem { file, line: place.line, key: key.to_owned(), what, remedy }));
+        (place, Problem { file, line: place.line, key: key.to_owned(), what, remedy })
     }
 
     fn cannot_read(&mut self, path: PathBuf, error: &std::io::Error) {
         let place = Place { file: self.files.len(), line: 0 };
         self.broken.insert(place.file);
         self.files.push(path);
-        let missing =
-            "put the configuration there, readable by wardwatch, or name another file with --config";
-        let remedy = text::remedy(error).unwrap_or(missing);
+        let remedy = text::remedy(error).unwrap_or(self.unreadable);
         self.wrong_at(place, "", format!("cannot be read: {error}"), remedy.to_owned());
     }
 
@@ -288,6 +315,11 @@ impl Written {
     }
 }
 
+fn in_order(mut found: Vec<(Place, Problem)>) -> Vec<Problem> {
+    found.sort_by(|(a, x), (b, y)| (a, &x.key).cmp(&(b, &y.key)));
+    found.into_iter().map(|(_, problem)| problem).collect()
+}
+
 /// The file that is being merged.
 struct Source<'a> {
     file: usize,
@@ -300,8 +332,8 @@ impl Source<'_> {
     }
 }
 
-/// `[box]`, `[store]`, `[broker]` and `[detector]` may be spread over files. A camera, rule, zone or tripwire is
-/// defined in one: they are the tables with two or four keys in their path.
+/// A section may be spread over files. A thing with a name, such as a camera or its zone, is defined in one: these are the
+/// tables with two or four keys in their path.
 fn is_definition(path: &[String]) -> bool {
     path.len().is_multiple_of(2)
 }
@@ -315,13 +347,13 @@ fn line(text: &str, offset: usize) -> usize {
 }
 
 /// A key as it stands in a path: in quotes if it must.
-pub(super) fn quoted(key: &str) -> String {
+pub fn quoted(key: &str) -> String {
     let is_bare = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     if !key.is_empty() && is_bare { key.to_owned() } else { format!("{key:?}") }
 }
 
 /// The files of `folder` that end in `.toml`, hidden ones left out, in the order of their names.
-pub(super) fn toml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+pub fn toml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

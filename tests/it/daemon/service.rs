@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use serde_json::Value;
+use streetsim::server::{Access, CameraServer, Feed};
 
 use super::{Daemon, PATIENCE, config, street_camera};
 use crate::support::broker::{BrokerOptions, TestBroker};
+use crate::support::camera::wandering_bar;
 use crate::support::wait_until;
 
 /// Stand-in for systemd that keeps the messages to it.
@@ -187,6 +189,38 @@ fn the_doctor_says_what_is_well_and_what_to_do_about_the_rest() {
     }
     let found = examine("[box]\nward = \"x y\"\n");
     assert_eq!(found("configuration").0, "fail");
+}
+
+#[test]
+fn the_doctor_names_main_and_sub_streams_that_are_exchanged() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = CameraServer::start(0, &Access::default()).unwrap();
+    let feed =
+        |width, height| Feed::Drawn { fps: 5, kbit_per_second: 300, draw: wandering_bar(width, height) };
+    server.mount("/main", feed(320, 192)).unwrap();
+    server.mount("/sub", feed(640, 384)).unwrap();
+    let main = format!("main = \"rtsp://127.0.0.1:{}/main\"", server.port());
+    let sub = main.replace("main", "sub");
+    let path = folder.path().join("wardwatch.toml");
+    let text = config(1, &[("cho", server.port())]);
+    assert!(text.contains(&main), "{text}");
+    let verdicts = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let arguments = ["doctor", "--json", "--patience", "20", "--config", path.to_str().unwrap()];
+        let findings = json(&wardwatch(&arguments, &folder.path().join("nowhere")));
+        let both = |finding: &&Value| finding["about"] == "camera cho";
+        findings.as_array().unwrap().iter().filter(both).cloned().collect::<Vec<_>>()
+    };
+    let found = verdicts(&text.replace(&main, &format!("{main}\n{sub}")));
+    let [fault] = found.as_slice() else { panic!("one finding about both streams: {found:?}") };
+    let what = fault["what"].as_str().unwrap();
+    assert!(fault["verdict"] == "mind" && what.starts_with("main is 320x192 and sub 640x384"), "{fault}");
+    assert!(fault["remedy"].as_str().unwrap().starts_with("exchange main and sub"), "{fault}");
+    let right = text.replace(
+        &main,
+        &format!("{}\n{}", main.replace("/main\"", "/sub\""), sub.replace("/sub\"", "/main\"")),
+    );
+    assert_eq!(verdicts(&right), Vec::<Value>::new());
 }
 
 /// A thread that hangs in a system call, as on a dead disk: it opens a pipe without a reader.

@@ -1,31 +1,47 @@
-//! The shape of the configuration: its JSON Schema, made of [`super::file`], and the check against it.
+//! The shape of a configuration: the JSON Schema of its type, and the check against it.
 //!
 //! serde stops at the first fault. The check here finds all of them, against the same schema that editors use. It
 //! removes invalid values, so that the rest can still be read and checked further.
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::file::File;
 use super::problem::choose;
-use super::written::Written;
+use super::written::{Written, quoted};
 
-/// The JSON Schema of the configuration, pretty-printed; `deploy/config.schema.json` is this text.
-pub fn json_schema() -> String {
-    serde_json::to_string_pretty(&schema()).expect("a schema is JSON") + "\n"
+/// JSON Schema of a configuration, pretty-printed, for editors.
+pub fn json_schema<T: JsonSchema>() -> String {
+    serde_json::to_string_pretty(&schema::<T>()).expect("a schema is JSON") + "\n"
 }
 
-/// Notes all values in `written` with a wrong shape; returns the others.
-pub(super) fn check(written: &mut Written) -> Value {
-    let schema = schema();
+/// The valid values of `written`; the others are noted as problems. `None` is a defect of `program`, also noted.
+pub fn parse<T: JsonSchema + DeserializeOwned>(written: &mut Written, program: &str) -> Option<T> {
+    let schema = schema::<T>();
     let mut root = written.root.clone();
     Shape { definitions: &schema["$defs"] }.table(written, "", &mut root, &schema);
-    Value::Object(root)
+    match serde_json::from_value(Value::Object(root)) {
+        Ok(values) => Some(values),
+        Err(error) => {
+            let remedy = format!("report this as a defect of `{program}`");
+            written.wrong("", format!("is not understood: {error}"), remedy);
+            None
+        }
+    }
 }
 
-/// Removes null from the types and defaults of one schema.
+/// Removes null from the types, choices and defaults of one schema.
 fn without_null(schema: &mut schemars::Schema) {
+    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
+        choices.retain(|choice| choice["type"] != "null");
+        if let [Value::Object(only)] = choices.as_slice() {
+            let only = only.clone();
+            schema.remove("anyOf");
+            only.into_iter().for_each(|(key, value)| drop(schema.insert(key, value)));
+        }
+    }
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|kind| kind != "null");
         if let [only] = types.as_slice() {
@@ -39,11 +55,11 @@ fn without_null(schema: &mut schemars::Schema) {
 }
 
 /// Schema of the configuration without null: TOML has no null, and an optional key is left out.
-fn schema() -> Value {
+fn schema<T: JsonSchema>() -> Value {
     schemars::generate::SchemaSettings::draft2020_12()
         .with_transform(schemars::transform::RecursiveTransform(without_null))
         .into_generator()
-        .into_root_schema_for::<File>()
+        .into_root_schema_for::<T>()
         .to_value()
 }
 
@@ -202,7 +218,15 @@ fn in_range(written: &mut Written, path: &str, number: &serde_json::Number, sche
         let from = from.or(above.map(|above| format!("more than {above}")));
         let to = most.map(|most| format!("at most {most}"));
         let range = from.into_iter().chain(to).collect::<Vec<_>>().join(" and ");
-        written.wrong(path, format!("{number} is out of range"), format!("use {range}"));
+        let remedy = if path.ends_with(']') && (least, most) == (Some(0.0), Some(1.0)) {
+            format!(
+                "use {range}: pixels from the left edge divided by the picture's width, then pixels from the top \
+                     edge divided by its height"
+            )
+        } else {
+            format!("use {range}")
+        };
+        written.wrong(path, format!("{number} is out of range"), remedy);
     }
     inside
 }
@@ -272,6 +296,6 @@ fn how_to_write(kind: &str, path: &str) -> String {
 }
 
 fn join(path: &str, key: &str) -> String {
-    let key = super::written::quoted(key);
+    let key = quoted(key);
     if path.is_empty() { key } else { format!("{path}.{key}") }
 }

@@ -8,7 +8,7 @@ use base::time::WallTime;
 
 /// Access to a thumbnail: person, command and time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
+pub struct NewAccess {
     /// The person.
     pub who: String,
     /// The command that the person used.
@@ -41,12 +41,12 @@ impl Storage {
     pub fn thumbnail(
         &mut self,
         number: u64,
-        look: &Look,
+        access: &NewAccess,
     ) -> std::result::Result<Option<Vec<u8>>, StorageError> {
         if !self.has_thumbnail(number).map_err(self.failed("read"))? {
             return Ok(None);
         }
-        self.log_look(number, look).map_err(self.failed("log the look at a thumbnail in"))?;
+        self.log_access(number, access).map_err(self.failed("log the access to a thumbnail in"))?;
         let read = self
             .connection
             .query_row("SELECT jpeg FROM thumbnail WHERE alert = ?1", [sql(number)], |row| row.get(0))
@@ -59,7 +59,7 @@ impl Storage {
     /// # Errors
     /// The database cannot be read.
     pub fn accesses(&self) -> std::result::Result<Vec<Access>, StorageError> {
-        let failed = self.failed("read who looked at");
+        let failed = self.failed("read the accesses of");
         let mut select = self
             .connection
             .prepare_cached("SELECT at_us, who, command, ward, box, alert FROM access ORDER BY number")
@@ -88,12 +88,12 @@ impl Storage {
         self.connection.prepare_cached("SELECT 1 FROM thumbnail WHERE alert = ?1")?.exists([sql(number)])
     }
 
-    fn log_look(&mut self, number: u64, look: &Look) -> Result<()> {
+    fn log_access(&mut self, number: u64, access: &NewAccess) -> Result<()> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         transaction.execute(
             "INSERT INTO access (at_us, who, command, ward, box, alert, phase)
              SELECT ?2, ?3, ?4, ward, box, id, phase FROM alert WHERE number = ?1",
-            params![sql(number), look.at.as_micros(), look.who, look.command],
+            params![sql(number), access.at.as_micros(), access.who, access.command],
         )?;
         transaction.commit()
     }

@@ -70,7 +70,7 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 /// The remedy for a word that is not one of `known`: the one that was probably meant, and all known ones.
-pub(crate) fn choose<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub fn choose<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
     let list = known.join(", ");
     match nearest(word, &known) {
