@@ -244,6 +244,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
+    use base::language::Language;
 
     const GOOD: &str = r#"[box]
 ward = "w"
@@ -288,28 +289,37 @@ cameras = ["gate"]
 
     #[test]
     fn a_fault_costs_what_depends_on_it_and_no_more() {
-        let all = "gate+ street+ night@gate night@street offline@gate yard@gate";
+        // The default rules come last.
+        let gate = "camera-sabotage@gate";
+        let street = "camera-offline@street camera-sabotage@street";
+        let all = &format!("gate+ street+ night@gate night@street offline@gate yard@gate {gate} {street}");
+        let no_gate = &format!("street+ night@street {street}");
+        let gate_recorded = &format!("gate {no_gate}");
         for (from, to, runs) in [
             ("ward = \"w\"", "ward = \"w\"", all),
             (
                 "[rule.night]\nkind = \"intrusion\"",
                 "[rule.night]\nkind = \"intruson\"",
-                "gate+ street+ offline@gate yard@gate",
+                &format!("gate+ street+ offline@gate yard@gate {gate} {street}"),
             ),
-            ("[0.5, 0.9]", "[0.5, 0.1]", "gate+ street+ night@gate night@street offline@gate"),
-            ("rtsp://h/1\"", "rtsp://h/1\"\nmasks = [[[0, 0]]]", "gate street+ night@street"),
-            ("rtsp://h/1\"", "rtsp://h/1\"\nprivacy_mask = []", "gate street+ night@street"),
+            ("[0.5, 0.9]", "[0.5, 0.1]", &all.replace(" yard@gate", "")),
+            ("rtsp://h/1\"", "rtsp://h/1\"\nmasks = [[[0, 0]]]", gate_recorded),
+            ("rtsp://h/1\"", "rtsp://h/1\"\nprivacy_mask = []", gate_recorded),
             ("rtsp://h/1\"", "rtsp://h/1\"\nlat = 10.0", all),
-            ("rtsp://h/1\"", "h/1\"", "street+ night@street"),
-            ("rtsp://h/1\"", "rtsp://h/1\"\nuser = \"u\"", "street+ night@street"),
-            ("rtsp://h/3", "http://h/3", "gate+ street night@gate offline@gate yard@gate"),
-            ("[broker]", "[detector]\nmodel = \"none.onnx\"\n[broker]", "gate+ street+ offline@gate"),
-            ("id = \"b\"", "id = \"b\"\nholidays = [\"1 May\"]", "gate+ street+"),
+            ("rtsp://h/1\"", "h/1\"", no_gate),
+            ("rtsp://h/1\"", "rtsp://h/1\"\nuser = \"u\"", no_gate),
+            ("rtsp://h/3", "http://h/3", &format!("gate+ street night@gate offline@gate yard@gate {gate}")),
+            (
+                "[broker]",
+                "[detector]\nmodel = \"none.onnx\"\n[broker]",
+                &format!("gate+ street+ offline@gate {gate} {street}"),
+            ),
+            ("id = \"b\"", "id = \"b\"\nholidays = [\"1 May\"]", &"gate+ street+".to_owned()),
         ] {
             let part = part(from, to).unwrap();
             assert_eq!(
                 (running(&part).as_str(), part.broker_fault.is_some()),
-                (runs, false),
+                (runs.as_str(), false),
                 "{to}: {:?}",
                 part.off
             );
@@ -325,7 +335,7 @@ cameras = ["gate"]
             ("url = \"mqtt://localhost\"", "url = \"mqtt://localhost\"\nca_file = 3"),
         ] {
             let part = part(from, to).unwrap();
-            assert!(part.broker_fault.is_some() && part.settings.rules.len() == 4, "{to}: {part:?}");
+            assert!(part.broker_fault.is_some() && part.settings.rules.len() == 7, "{to}: {part:?}");
         }
     }
 
@@ -340,6 +350,19 @@ cameras = ["gate"]
         ] {
             assert!(part(from, to).is_err(), "{to}");
         }
+    }
+
+    #[test]
+    fn a_part_has_language_places_and_warnings() {
+        let text = GOOD
+            .replace("id = \"b\"", "id = \"b\"\nlanguage = \"en\"")
+            .replace("rtsp://h/3\"", "rtsp://h/2\"\n[camera.street.zone.x]\npoints = 3");
+        let texts = [(PathBuf::from("/etc/wardwatch/wardwatch.toml"), text)];
+        let part = of(Written::of_texts(&texts), &Outside::default()).unwrap();
+        let settings = &part.settings;
+        assert_eq!((part.off.len(), settings.language), (1, Language::English), "{:?}", part.off);
+        assert_eq!(settings.places[&"gate".parse().unwrap()].zones.len(), 1);
+        assert_eq!(settings.warnings[0].key, "camera.street.sub", "{:?}", settings.warnings);
     }
 
     #[test]

@@ -66,7 +66,8 @@ impl Finding {
 }
 
 /// Checks everything that `config` names and that `reader` must be able to read, and passes each finding to `say` as soon as
-/// it is there. Blocks for some seconds, for `patience` where a camera is silent. Stops at a configuration with problems: nothing else can be checked.
+/// it is there. Blocks for some seconds, for `patience` where a camera is silent. Stops at a configuration with problems:
+/// nothing else can be checked.
 pub fn examine(
     config: &Path,
     reader: Reader,
