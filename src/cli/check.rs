@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::config::{self, Problems, Settings};
+use crate::config::{self, Problems, Reader, Settings};
 use crate::doctor::footage::{self, CAMERA_BYTES_PER_SECOND, Outlook};
 use crate::infer::DetectorChoice;
 use analysis::rules::{About, RuleArea, RuleSettings};
@@ -20,6 +20,10 @@ pub struct Args {
     /// The configuration; conf.d/*.toml beside it is read as well.
     #[arg(long, value_name = "PATH", default_value = config::DEFAULT_PATH)]
     pub config: PathBuf,
+    /// The user who must be able to read every file that it names: a name or a number [default: wardwatch where root asks, else
+    /// this user]
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
     /// Print one JSON object instead: `problems`, or `warnings` and `summary`.
     #[arg(long)]
     pub json: bool,
@@ -29,9 +33,10 @@ pub struct Args {
 /// change the exit code. With `--json`, all of it goes to stdout.
 ///
 /// # Errors
-/// None that a configuration could cause.
+/// There is no such user; none that a configuration could cause.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let outcome = config::load(&args.config);
+    let reader = args.user.as_deref().map_or_else(|| Ok(Reader::daemon()), Reader::named)?;
+    let outcome = config::load_for(&args.config, reader);
     let code = if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(super::FOUND) };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report(&outcome))?);

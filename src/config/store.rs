@@ -26,6 +26,7 @@ pub(super) fn checked(
         let what = format!("{} is not a folder", directory.display());
         checker.wrong("store.directory", what, "name a folder; it is created if missing");
     }
+    checker.writable_folder("store.directory", &directory);
     let clip_bytes_max = match &store.clip_bytes_max {
         Some(count) => clip_bytes(checker, "store.clip_bytes_max", count),
         None => Some(NO_LIMIT),
@@ -126,7 +127,7 @@ mod tests {
         let text = "[box]\nward = \"w\"\nid = \"b\"\n[broker]\nurl = \"mqtt://localhost\"\n";
         let path = folder.path().join("wardwatch.toml");
         std::fs::write(&path, text).unwrap();
-        let settings = super::super::load::load(&path, None).unwrap();
+        let settings = super::super::load(&path).unwrap();
         assert_eq!(settings.store, Settings::new("/var/lib/wardwatch".into()));
     }
 

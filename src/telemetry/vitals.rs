@@ -181,7 +181,15 @@ impl Sampler {
     fn summary(&self) -> String {
         let status = self.registry.status();
         let live = status.cameras.iter().filter(|camera| camera.state == StreamState::Live).count();
-        format!("{live} of {} cameras live, {} alerts wait", status.cameras.len(), status.outbox_depth)
+        let faults = match status.configuration_faults.len() {
+            0 => String::new(),
+            _ => "; the configuration has faults: wardwatch status".to_owned(),
+        };
+        format!(
+            "{live} of {} cameras live, {} alerts wait{faults}",
+            status.cameras.len(),
+            status.outbox_depth
+        )
     }
 
     fn write_state(&mut self, directory: &Path, publisher: &Publisher) {

@@ -261,7 +261,8 @@ fn what_the_unit_hands_over_is_found_by_hand_too() {
 #[test]
 fn check_exits_with_3_where_something_is_wrong() {
     let run = |folder: &Folder, json| {
-        let code = check::run(check::Args { config: folder.path("wardwatch.toml"), json }).unwrap();
+        let code =
+            check::run(check::Args { config: folder.path("wardwatch.toml"), user: None, json }).unwrap();
         format!("{code:?}")
     };
     let (good, bad) = (Folder::with(GOOD), Folder::with("[box]\n"));

@@ -105,6 +105,19 @@ pub fn who(said: Option<&str>) -> String {
     format!("{name} (user id {})", rustix::process::getuid().as_raw())
 }
 
+/// The name of a user, or the number of one that has none.
+pub fn user_name(uid: u32) -> String {
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let number = uid.to_string();
+    for line in passwd.lines() {
+        let fields: Vec<&str> = line.split(':').collect();
+        if fields.get(2) == Some(&number.as_str()) {
+            return fields[0].to_owned();
+        }
+    }
+    number
+}
+
 /// Prints rows with their columns under each other; the first row is the head.
 pub fn print_table(rows: &[Vec<String>]) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

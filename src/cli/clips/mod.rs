@@ -13,6 +13,7 @@ use anyhow::bail;
 use clap::Subcommand;
 use jiff::tz::TimeZone;
 
+use super::store::check_rights;
 use crate::config;
 use base::ids::{AlertId, BoxId, CameraId};
 use base::time::WallTime;
@@ -92,6 +93,7 @@ impl StoreArgs {
                 Place { directory, timezone: settings.timezone, box_id: Some(settings.box_id) }
             }
         };
+        check_rights(&place.directory)?;
         if !place.directory.join("index.sqlite").exists() {
             bail!(
                 "{} holds no store: there is no index.sqlite in it; name the folder that has one beside clips/",

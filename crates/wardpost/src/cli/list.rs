@@ -40,6 +40,13 @@ pub(super) struct Args {
     showing: ShowingArgs,
 }
 
+impl Args {
+    /// Database and language.
+    pub(super) fn showing(&self) -> &ShowingArgs {
+        &self.showing
+    }
+}
+
 fn severity(text: &str) -> Result<Severity, String> {
     let all = [Severity::Notice, Severity::Warning, Severity::Critical];
     let found = all.into_iter().find(|severity| severity.as_str() == text);

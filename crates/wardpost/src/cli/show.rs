@@ -1,10 +1,13 @@
 //! `wardpost show`: one alert whole.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 
+use super::request::HANDED_OVER;
 use super::{ShowingArgs, access, list};
 use crate::storage::Filter;
 use program::id::IdPrefix;
@@ -22,6 +25,18 @@ pub(super) struct Args {
     json: bool,
     #[command(flatten)]
     showing: ShowingArgs,
+}
+
+impl Args {
+    /// Database and language.
+    pub(super) fn showing(&self) -> &ShowingArgs {
+        &self.showing
+    }
+
+    /// The file for the thumbnail.
+    pub(super) fn thumbnail(&self) -> Option<&Path> {
+        self.thumbnail.as_deref()
+    }
 }
 
 /// Prints the last message of the alert in words, or all of them as JSON.
@@ -42,7 +57,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let number = last.thumbnail.with_context(|| format!("alert {alert} has no thumbnail"))?;
         let jpeg = storage.thumbnail(number, &access("show"))?;
         let jpeg = jpeg.with_context(|| format!("the thumbnail of alert {alert} is gone by now"))?;
-        std::fs::write(path, jpeg).with_context(|| format!("cannot write {}", path.display()))?;
+        write(path, &jpeg).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the thumbnail; into the file that the asker has opened where that was handed over.
+fn write(path: &Path, jpeg: &[u8]) -> std::io::Result<()> {
+    if path.as_os_str() != HANDED_OVER {
+        return std::fs::write(path, jpeg);
+    }
+    std::fs::File::from(std::io::stdin().as_fd().try_clone_to_owned()?).write_all(jpeg)
 }
