@@ -111,6 +111,7 @@ impl StatusSource for Itself {
             oldest_unacknowledged: None,
             outbox: None,
             clock: ClockState::Synced,
+            configuration_faults: Vec::new(),
         }
     }
 }

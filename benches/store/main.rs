@@ -3,9 +3,10 @@
 //! - `record`: real sessions, supervisors and store over RTSP cameras that another process serves, in CPU time: the
 //!   box's share only;
 //! - `replay`: the store alone, fed with made-up fragments at a camera's pace, and its syncs a second;
-//! - `index`: bytes of the index for a camera's day.
+//! - `index`: bytes of the index for a camera's day;
+//! - `listing`: a list of many alerts beside much footage.
 //!
-//! `cargo bench --bench store -- [record] [replay] [index] [--cameras 1,4,8,16] [--seconds 30] [--others]`
+//! `cargo bench --bench store -- [record] [replay] [index] [listing] [--cameras 1,4,8,16] [--seconds 30] [--others]`
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on says where")]
 #![allow(clippy::print_stdout, reason = "it prints a table")]
 #![allow(clippy::print_stderr, reason = "it says what it leaves out")]
@@ -13,6 +14,7 @@
 mod cameras;
 mod cpu;
 mod index;
+mod listing;
 mod record;
 mod replay;
 
@@ -64,6 +66,9 @@ fn main() {
     let span = Duration::from_secs(asked.seconds);
     if asked.wants("index") {
         index::print();
+    }
+    if asked.wants("listing") {
+        listing::print();
     }
     if asked.wants("replay") {
         replay::print(&asked.cameras, span);

@@ -64,7 +64,7 @@ _arguments "${_arguments_options[@]}" : \
 '--box=[Of this box only]:ID:_default' \
 '--camera=[Of this camera only]:ID:_default' \
 '--severity=[As severe as this, or more\: notice, warning, critical]:SEVERITY:_default' \
-'--since=[What was received since\: 2026-05-01T22\:14\:03+07\:00, "2026-05-01 22\:14" in local time, or 22\:14 for today]:TIME:_default' \
+'--since=[What was received since\: "24/11/2026 22\:10" or "2026-11-24 22\:10" in local time, 22\:10 for today, "hôm qua 22\:10", "thứ ba 22\:10", "yesterday 22\:10", "tuesday 22\:10", a day alone, or RFC 3339]:TIME:_default' \
 '--limit=[At most so many, the last ones]:N:_default' \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
@@ -84,7 +84,7 @@ _arguments "${_arguments_options[@]}" : \
 '--json[Print a JSON array of its messages instead; times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
-':alert -- The alert\: `wardpost list` names them:_default' \
+':alert -- The alert\: its id, or the beginning of it; `wardpost list` names them:_default' \
 && ret=0
 ;;
 (status)
@@ -109,7 +109,7 @@ _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
 '--help[Print help]' \
 ':named -- The box\: its id, or WARD/BOX where two wards have one of this name:_default' \
-':outbox -- Its outbox\: `wardpost list --missing` names it:_default' \
+':outbox -- Its outbox\: its id, or the beginning of it; `wardpost list --missing` names it:_default' \
 && ret=0
 ;;
 (log)

@@ -80,8 +80,8 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and not __fis
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and not __fish_seen_subcommand_from list export hold holds release log" -f -a "release" -d 'Ends a hold'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and not __fish_seen_subcommand_from list export hold holds release log" -f -a "log" -d 'Prints the access log: who exported, held or released footage, and why'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from list" -l camera -d 'This camera only; may be given several times' -r
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from list" -l from -d 'Only footage or alerts that end after this: 2026-05-01T22:14:03+07:00, "2026-05-01 22:14" in the box\'s time zone, or 22:14 for today' -r
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from list" -l to -d 'Only footage or alerts that start before this' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from list" -l from -d 'Only footage or alerts that end after this: "24/11/2026 22:10" or "2026-11-24 22:10" in the box\'s time zone, 22:10 for today, "yesterday 22:10", "tuesday 22:10", "hôm qua 22:10", "thứ ba 22:10", a day alone, or RFC 3339' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from list" -l to -d 'Only footage or alerts that start before this; a day alone counts to its end' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from list" -l limit -d 'At most so many, the youngest; with --footage of each camera' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from list" -l config -d 'The configuration of the box; names the store and the time zone' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from list" -l directory -d 'The store itself, for a disk out of another box; times are in this machine\'s time zone then' -r -F
@@ -89,8 +89,8 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_se
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from list" -l json -d 'Print a JSON array instead; times are in UTC'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from export" -l camera -d 'The footage of this camera from --from to --to; may be given several times' -r
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from export" -l from -d '2026-05-01T22:14:03+07:00, "2026-05-01 22:14" in the box\'s time zone, or 22:14 for today' -r
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from export" -l to -d 'Until when, in the same way' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from export" -l from -d '"24/11/2026 22:10" or "2026-11-24 22:10" in the box\'s time zone, 22:10 for today, "yesterday 22:10", "tuesday 22:10", "hôm qua 22:10", "thứ ba 22:10", a day alone, or RFC 3339' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from export" -l to -d 'Until when, in the same way; a day alone counts to its end' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from export" -l output -d 'An existing folder; nothing in it is written over' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from export" -l reason -d 'The reason; it stands in the access log and in the files' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from export" -l who -d 'On whose behalf; default: who is logged in' -r
@@ -99,8 +99,8 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_se
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from export" -l json -d 'Print one JSON object instead; times are in UTC'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from export" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from hold" -l camera -d 'The camera whose footage is held' -r
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from hold" -l from -d '2026-05-01T22:14:03+07:00, "2026-05-01 22:14" in the box\'s time zone, or 22:14 for today' -r
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from hold" -l to -d 'Until when, in the same way; may be in the future' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from hold" -l from -d '"24/11/2026 22:10" or "2026-11-24 22:10" in the box\'s time zone, 22:10 for today, "yesterday 22:10", "tuesday 22:10", "hôm qua 22:10", "thứ ba 22:10", a day alone, or RFC 3339' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from hold" -l to -d 'Until when, in the same way; may be in the future. A day alone counts to its end' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from hold" -l reason -d 'The reason: a case number, an order, a name. It stands in the access log' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from hold" -l who -d 'On whose behalf; default: who is logged in' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from hold" -l config -d 'The configuration of the box; names the store and the time zone' -r -F
@@ -117,8 +117,8 @@ complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_se
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from release" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from log" -l config -d 'The configuration of the box; names the store and the time zone' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from log" -l directory -d 'The store itself, for a disk out of another box; times are in this machine\'s time zone then' -r -F
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from log" -l verify -d 'Only say whether the log was changed since it was written; exit code 3 if so'
-complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from log" -l json -d 'Print one JSON object instead: `entries`, `broken_at_line`, `torn_lines`. Times are in UTC'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from log" -l verify -d 'Only say whether the log was changed or cut since it was written; exit code 3 if so'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from log" -l json -d 'Print one JSON object instead: `entries`, `broken_at_line`, `torn_lines`, `fault`. Times are in UTC'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand clips; and __fish_seen_subcommand_from log" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list get check bench eval compare" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand model; and not __fish_seen_subcommand_from list get check bench eval compare" -f -a "list" -d 'List the networks that are known by their file alone'

@@ -113,8 +113,8 @@ _arguments "${_arguments_options[@]}" : \
             (list)
 _arguments "${_arguments_options[@]}" : \
 '*--camera=[This camera only; may be given several times]:ID:_default' \
-'--from=[Only footage or alerts that end after this\: 2026-05-01T22\:14\:03+07\:00, "2026-05-01 22\:14" in the box'\''s time zone, or 22\:14 for today]:TIME:_default' \
-'--to=[Only footage or alerts that start before this]:TIME:_default' \
+'--from=[Only footage or alerts that end after this\: "24/11/2026 22\:10" or "2026-11-24 22\:10" in the box'\''s time zone, 22\:10 for today, "yesterday 22\:10", "tuesday 22\:10", "hôm qua 22\:10", "thứ ba 22\:10", a day alone, or RFC 3339]:TIME:_default' \
+'--to=[Only footage or alerts that start before this; a day alone counts to its end]:TIME:_default' \
 '--limit=[At most so many, the youngest; with --footage of each camera]:N:_default' \
 '--config=[The configuration of the box; names the store and the time zone]:PATH:_files' \
 '(--config)--directory=[The store itself, for a disk out of another box; times are in this machine'\''s time zone then]:FOLDER:_files' \
@@ -122,14 +122,14 @@ _arguments "${_arguments_options[@]}" : \
 '--json[Print a JSON array instead; times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
-'::alert -- This alert only:_default' \
+'::alert -- This alert only\: its id, or the beginning of it:_default' \
 && ret=0
 ;;
 (export)
 _arguments "${_arguments_options[@]}" : \
 '*--camera=[The footage of this camera from --from to --to; may be given several times]:ID:_default' \
-'--from=[2026-05-01T22\:14\:03+07\:00, "2026-05-01 22\:14" in the box'\''s time zone, or 22\:14 for today]:TIME:_default' \
-'--to=[Until when, in the same way]:TIME:_default' \
+'--from=["24/11/2026 22\:10" or "2026-11-24 22\:10" in the box'\''s time zone, 22\:10 for today, "yesterday 22\:10", "tuesday 22\:10", "hôm qua 22\:10", "thứ ba 22\:10", a day alone, or RFC 3339]:TIME:_default' \
+'--to=[Until when, in the same way; a day alone counts to its end]:TIME:_default' \
 '--output=[An existing folder; nothing in it is written over]:FOLDER:_files' \
 '--reason=[The reason; it stands in the access log and in the files]:TEXT:_default' \
 '--who=[On whose behalf; default\: who is logged in]:NAME:_default' \
@@ -138,21 +138,21 @@ _arguments "${_arguments_options[@]}" : \
 '--json[Print one JSON object instead; times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
-'*::alert -- The footage of these alerts, from pre-roll to post-roll; `clips list` names them:_default' \
+'*::alert -- The footage of these alerts, from pre-roll to post-roll\: ids, or beginnings of them; `clips list` names them:_default' \
 && ret=0
 ;;
 (hold)
 _arguments "${_arguments_options[@]}" : \
 '--camera=[The camera whose footage is held]:ID:_default' \
-'--from=[2026-05-01T22\:14\:03+07\:00, "2026-05-01 22\:14" in the box'\''s time zone, or 22\:14 for today]:TIME:_default' \
-'--to=[Until when, in the same way; may be in the future]:TIME:_default' \
+'--from=["24/11/2026 22\:10" or "2026-11-24 22\:10" in the box'\''s time zone, 22\:10 for today, "yesterday 22\:10", "tuesday 22\:10", "hôm qua 22\:10", "thứ ba 22\:10", a day alone, or RFC 3339]:TIME:_default' \
+'--to=[Until when, in the same way; may be in the future. A day alone counts to its end]:TIME:_default' \
 '--reason=[The reason\: a case number, an order, a name. It stands in the access log]:TEXT:_default' \
 '--who=[On whose behalf; default\: who is logged in]:NAME:_default' \
 '--config=[The configuration of the box; names the store and the time zone]:PATH:_files' \
 '(--config)--directory=[The store itself, for a disk out of another box; times are in this machine'\''s time zone then]:FOLDER:_files' \
 '-h[Print help]' \
 '--help[Print help]' \
-'::alert -- The alert whose footage is held, from pre-roll to post-roll:_default' \
+'::alert -- The alert whose footage is held, from pre-roll to post-roll\: its id, or the beginning of it:_default' \
 && ret=0
 ;;
 (holds)
@@ -179,8 +179,8 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration of the box; names the store and the time zone]:PATH:_files' \
 '(--config)--directory=[The store itself, for a disk out of another box; times are in this machine'\''s time zone then]:FOLDER:_files' \
-'--verify[Only say whether the log was changed since it was written; exit code 3 if so]' \
-'--json[Print one JSON object instead\: \`entries\`, \`broken_at_line\`, \`torn_lines\`. Times are in UTC]' \
+'--verify[Only say whether the log was changed or cut since it was written; exit code 3 if so]' \
+'--json[Print one JSON object instead\: \`entries\`, \`broken_at_line\`, \`torn_lines\`, \`fault\`. Times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0

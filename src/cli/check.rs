@@ -5,10 +5,13 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::config::{self, Problems, Settings};
+use crate::config::{self, Problems, Reader, Settings};
+use crate::doctor::footage::{self, CAMERA_BYTES_PER_SECOND, Outlook};
 use crate::infer::DetectorChoice;
 use analysis::rules::{About, RuleArea, RuleSettings};
+use base::ids::CameraId;
 use camera::{Source, StreamSettings};
+use clipstore::NO_LIMIT;
 use wardlink::{Acknowledge, KEEP_ALIVE_MAX};
 
 /// Checks the configuration and prints a summary.
@@ -17,6 +20,10 @@ pub struct Args {
     /// The configuration; conf.d/*.toml beside it is read as well.
     #[arg(long, value_name = "PATH", default_value = config::DEFAULT_PATH)]
     pub config: PathBuf,
+    /// The user who must be able to read every file that it names: a name or a number [default: wardwatch where root asks, else
+    /// this user]
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
     /// Print one JSON object instead: `problems`, or `warnings` and `summary`.
     #[arg(long)]
     pub json: bool,
@@ -26,9 +33,10 @@ pub struct Args {
 /// change the exit code. With `--json`, all of it goes to stdout.
 ///
 /// # Errors
-/// None that a configuration could cause.
+/// There is no such user; none that a configuration could cause.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let outcome = config::load(&args.config);
+    let reader = args.user.as_deref().map_or_else(|| Ok(Reader::daemon()), Reader::named)?;
+    let outcome = config::load_for(&args.config, reader);
     let code = if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(super::FOUND) };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report(&outcome))?);
@@ -76,7 +84,10 @@ struct Summary {
 #[derive(Debug, Serialize)]
 struct StoreSummary {
     directory: PathBuf,
-    clip_bytes_max: u64,
+    /// Without a limit of its own: the room that the disk has; nothing where the disk cannot be asked.
+    clip_bytes_max: Option<u64>,
+    #[serde(skip)]
+    has_limit: bool,
     clip_days_max: f64,
     alert_days_max: f64,
     free_bytes_min: u64,
@@ -110,6 +121,22 @@ struct CameraSummary {
     id: String,
     name: String,
     streams: Vec<StreamSummary>,
+    /// Nothing where the disk cannot be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    footage: Option<FootageSummary>,
+}
+
+/// Footage that a camera will have.
+#[derive(Debug, Serialize)]
+struct FootageSummary {
+    days: f64,
+    /// The limit that ends it.
+    limit: &'static str,
+    bytes_per_second: f64,
+    /// The rate is that of present footage; else it is assumed.
+    measured: bool,
+    #[serde(skip)]
+    text: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -140,6 +167,9 @@ struct RuleSummary {
 impl Summary {
     fn of(settings: &Settings) -> Self {
         let (store, broker, detect) = (&settings.store, &settings.broker, &settings.detect);
+        let ids: Vec<CameraId> = settings.cameras.iter().map(|camera| camera.camera.id.clone()).collect();
+        let outlook = footage::outlook(store, &ids, CAMERA_BYTES_PER_SECOND).ok();
+        let footage = |camera| outlook.as_ref().and_then(|outlook| FootageSummary::of(outlook, camera));
         Self {
             ward: settings.ward.to_string(),
             box_id: settings.box_id.to_string(),
@@ -147,7 +177,11 @@ impl Summary {
             holidays: settings.holidays.len(),
             store: StoreSummary {
                 directory: store.directory.clone(),
-                clip_bytes_max: store.clip_bytes_max,
+                clip_bytes_max: match store.clip_bytes_max {
+                    NO_LIMIT => outlook.as_ref().map(|outlook| outlook.room_bytes),
+                    limit => Some(limit),
+                },
+                has_limit: store.clip_bytes_max != NO_LIMIT,
                 clip_days_max: days(store.clip_age_max),
                 alert_days_max: days(store.alert_age_max),
                 free_bytes_min: store.free_bytes_min,
@@ -174,7 +208,11 @@ impl Summary {
                 score_min: detect.score_min,
                 workers: detect.workers,
             },
-            cameras: settings.cameras.iter().map(CameraSummary::of).collect(),
+            cameras: settings
+                .cameras
+                .iter()
+                .map(|camera| CameraSummary::of(camera, footage(&camera.camera.id)))
+                .collect(),
             rules: settings.rules.iter().map(RuleSummary::of).collect(),
         }
     }
@@ -188,16 +226,19 @@ impl Summary {
         };
         let user = broker.user.as_ref().map_or(String::new(), |user| format!(", as {user}"));
         let gib = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
+        let room = match store.clip_bytes_max.map(gib) {
+            Some(room) if store.has_limit => format!("at most {room:.1} GiB of footage"),
+            Some(room) => format!("footage may have the {room:.1} GiB of the disk"),
+            None => "footage may have the disk".to_owned(),
+        };
         let mut lines = vec![
             format!(
                 "box       {} in ward {}, time zone {}, {} holiday(s)",
                 self.box_id, self.ward, self.timezone, self.holidays
             ),
             format!(
-                "store     {}, at most {:.1} GiB of footage, {:.1} GiB stay free; footage is kept for {} days, of \
-                 alerts for {}",
+                "store     {}, {room}, {:.1} GiB stay free; footage is kept for {} days, of alerts for {}",
                 store.directory.display(),
-                gib(store.clip_bytes_max),
                 gib(store.free_bytes_min),
                 store.clip_days_max,
                 store.alert_days_max
@@ -223,6 +264,7 @@ impl Summary {
         for camera in &self.cameras {
             lines.push(format!("camera    {} ({})", camera.id, camera.name));
             lines.extend(camera.streams.iter().map(|stream| format!("            {}", stream.text())));
+            lines.extend(camera.footage.iter().map(|footage| format!("            {}", footage.text)));
         }
         lines.extend(self.rules.iter().map(|rule| format!("rule      {}", rule.text())));
         if self.cameras.is_empty() {
@@ -236,12 +278,25 @@ fn days(age: std::time::Duration) -> f64 {
     age.as_secs_f64() / (24.0 * 3600.0)
 }
 
+impl FootageSummary {
+    fn of(outlook: &Outlook, camera: &CameraId) -> Option<Self> {
+        let reach = outlook.reaches.iter().find(|reach| reach.camera == *camera)?;
+        let measured = outlook.measured.contains(camera);
+        let source = if measured { "as recorded" } else { "assumed" };
+        let (age, limit, rate) = (footage::age_text(reach), reach.bound.as_str(), reach.bytes_per_second);
+        let text =
+            format!("about {age} of footage at {:.1} Mbit/s ({source}); {limit} is the limit", rate * 8e-6);
+        Some(Self { days: days(reach.age), limit, bytes_per_second: rate, measured, text })
+    }
+}
+
 impl CameraSummary {
-    fn of(camera: &config::Camera) -> Self {
+    fn of(camera: &config::Camera, footage: Option<FootageSummary>) -> Self {
         Self {
             id: camera.camera.id.to_string(),
             name: camera.camera.name.clone(),
             streams: camera.streams.iter().map(StreamSummary::of).collect(),
+            footage,
         }
     }
 }

@@ -48,12 +48,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&thumbnails)?;
     let mut listener = Listener::start(&stage, thumbnails)?;
     let mut running = demo.start(stage, None)?;
-    introduce(&running, &listener, args.seconds)?;
+    introduce(&running, args.seconds);
 
     let mut tally = Tally::default();
     let end = (args.seconds > 0).then(|| Instant::now() + Duration::from_secs(args.seconds));
     let is_over = || end.is_some_and(|end| Instant::now() >= end);
+    let mut is_suggested = false;
     while !is_over() && !stopping.load(Ordering::Relaxed) {
+        // Not before each of them works.
+        if !is_suggested && running.has_state() {
+            suggest(&running, &listener)?;
+            is_suggested = true;
+        }
         listener.wait(Duration::from_millis(200))?.iter().for_each(|received| tally.count(received));
     }
     let clips =
@@ -73,25 +79,29 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if tally.opened == 0 { ExitCode::from(super::FOUND) } else { ExitCode::SUCCESS })
 }
 
-/// Prints the parts of the demonstration, and commands to try beside it.
-fn introduce(running: &Running, listener: &Listener, seconds: u64) -> anyhow::Result<()> {
+/// Prints the parts of the demonstration.
+fn introduce(running: &Running, seconds: u64) {
+    println!("cameras  {}", running.urls.join("\n         "));
+    println!("broker   mqtt://127.0.0.1:{}", running.port);
+    let until =
+        if seconds == 0 { "until Ctrl-C".to_owned() } else { format!("for {seconds} s (Ctrl-C ends it)") };
+    println!("\nThe box records and looks {until}; each line is an alert as it arrives.\n");
+}
+
+/// Prints commands to try beside the demonstration.
+fn suggest(running: &Running, listener: &Listener) -> anyhow::Result<()> {
     let program = std::env::current_exe()?;
     let beside = program.with_file_name("wardpost");
     let post = if beside.exists() { beside } else { PathBuf::from("wardpost") };
     let (box_program, config) = (quoted(&program), quoted(&running.config));
     let camera = &running.camera;
     let page = quoted(&running.config.with_file_name(format!("{camera}.html")));
-    println!("cameras  {}", running.urls.join("\n         "));
-    println!("broker   mqtt://127.0.0.1:{}", running.port);
     println!("\nIn another terminal, while the demonstration runs:");
     println!("{TRY}mosquitto_sub -h 127.0.0.1 -p {} -t 'wardwatch/#' -v", running.port);
     println!("{TRY}{box_program} status --runtime-directory {}", quoted(&running.runtime_directory));
     println!("{TRY}{box_program} clips list --config {config}");
     println!("{TRY}{box_program} picture {camera} --config {config} -o {page}");
-    println!("{TRY}{} {}", quoted(&post), listener.arguments());
-    let until =
-        if seconds == 0 { "until Ctrl-C".to_owned() } else { format!("for {seconds} s (Ctrl-C ends it)") };
-    println!("\nThe box records and looks {until}; each line is an alert as it arrives.\n");
+    println!("{TRY}{} {}\n", quoted(&post), listener.arguments());
     Ok(())
 }
 

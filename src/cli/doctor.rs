@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::config;
+use crate::config::{self, Reader};
 use crate::doctor::{Finding, Verdict, examine};
 use crate::run::Surroundings;
 use crate::telemetry::state;
@@ -19,6 +19,10 @@ pub(super) struct Args {
     /// The folder that `wardwatch run` was given as --runtime-directory: a daemon that runs is asked there.
     #[arg(long, value_name = "FOLDER", default_value = state::DEFAULT_DIRECTORY)]
     runtime_directory: PathBuf,
+    /// The user who must be able to read every file of the configuration: a name or a number [default: wardwatch where root asks,
+    /// else this user]
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
     /// Maximum time for a camera to send enough for the checks.
     #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
     patience: u64,
@@ -30,8 +34,9 @@ pub(super) struct Args {
 /// Prints a line for each test when it is done, with a remedy where one is needed; returns 3 where the box fails a test.
 ///
 /// # Errors
-/// None that a box could cause.
+/// There is no such user; none that a box could cause.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let reader = args.user.as_deref().map_or_else(|| Ok(Reader::daemon()), Reader::named)?;
     let runtime_directory = Some(args.runtime_directory.clone());
     let surroundings = Surroundings { runtime_directory, ..Surroundings::default() };
     let mut found = Vec::new();
@@ -41,7 +46,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         found.push(finding);
     };
-    examine(&args.config, &surroundings, Duration::from_secs(args.patience), &mut say);
+    examine(&args.config, reader, &surroundings, Duration::from_secs(args.patience), &mut say);
     let worst = found.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Ok);
     if args.json {
         println!("{}", serde_json::to_string_pretty(&found)?);

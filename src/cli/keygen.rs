@@ -74,7 +74,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         key
     };
     write_whole(&places.request, request(&box_id, &key)?.as_bytes(), 0o644, true)?;
-    print!("{}", places.what_next(&box_id));
+    let folder = std::path::absolute(&args.config)?.parent().map(Path::to_owned).unwrap_or_default();
+    print!("{}", places.what_next(&box_id, &folder));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -87,7 +88,8 @@ impl Places {
                 certificate: out.join("box-cert.pem"),
             };
         }
-        let folder = args.config.parent().unwrap_or(Path::new(""));
+        let config = std::path::absolute(&args.config).unwrap_or_else(|_| args.config.clone());
+        let folder = config.parent().unwrap_or(Path::new(""));
         let certificate = identity.cert_file.clone().unwrap_or_else(|| folder.join("box-cert.pem"));
         Self {
             key: identity.key_file.clone().unwrap_or_else(|| folder.join("secrets/box-key.pem")),
@@ -96,18 +98,24 @@ impl Places {
         }
     }
 
-    fn what_next(&self, box_id: &BoxId) -> String {
+    /// The next steps, for a configuration in `folder`.
+    fn what_next(&self, box_id: &BoxId, folder: &Path) -> String {
         let [key, request, certificate] =
             [&self.key, &self.request, &self.certificate].map(|path| path.display());
+        let written = config::written_name(folder, &self.key);
+        let whose = match written.starts_with("credential:") {
+            true => "stays on this box, readable by root alone: systemd hands it to the daemon",
+            false => "stays on this box, and must be readable by the daemon's user alone",
+        };
         format!(
-            "key      {key}\n         stays on this box, and must be readable by the daemon's user alone\n\
+            "key      {key}\n         {whose}\n\
              request  {request}\n         for box {box_id}, to be signed by the ward post's authority\n\n\
              What is left to do:\n\
              1. Send {request} to whoever runs the post's broker. It is no secret; the key never leaves the box.\n\
              2. Put the certificate that comes back at {certificate}\n\
              3. In the configuration, under [broker]:\n   \
                 cert_file = \"{certificate}\"\n   \
-                key_file = \"{key}\"\n\
+                key_file = \"{written}\"\n\
              4. wardwatch check\n"
         )
     }
@@ -207,6 +215,13 @@ mod tests {
         assert_eq!(places(&["--out", "/media/stick"]).key, Path::new("/media/stick/box-key.pem"));
         fs::write(&config, "[broker]\nkey_file = \"credential:key\"\n").unwrap();
         assert_eq!(places(&[]).key, folder.join("secrets/box-key.pem"));
+        fs::write(&config, "[broker]\nkey_file = \"credential:secrets_own.pem\"\n").unwrap();
+        assert_eq!(places(&[]).key, folder.join("secrets/own.pem"), "from where the unit loads it");
+        let box_id = "box-7".parse().unwrap();
+        let said = places(&[]).what_next(&box_id, folder);
+        assert!(said.contains("key_file = \"credential:secrets_own.pem\"\n"), "{said}");
+        let elsewhere = places(&["--out", "/media/stick"]).what_next(&box_id, folder);
+        assert!(elsewhere.contains("key_file = \"/media/stick/box-key.pem\"\n"), "{elsewhere}");
         fs::write(&config, "[box]\nid = \"Box 7\"\n").unwrap();
         assert_eq!(config::identity(&config).unwrap_err().0[0].key, "box.id");
     }

@@ -10,6 +10,7 @@ mod doctor;
 mod keygen;
 mod model;
 mod picture;
+mod reload;
 mod replay;
 mod run;
 mod session;
@@ -38,6 +39,8 @@ enum Command {
     Check(check::Args),
     /// Checks if this box is ready: configuration, model, cameras, disk, clock, broker.
     Doctor(doctor::Args),
+    /// Has the running box take up a changed configuration, and waits for the outcome.
+    Reload(reload::Args),
     /// Reports the state of the running box.
     Status(status::Args),
     /// Shows a camera's picture with its zones, lines and masks, and a page on which they are drawn.
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Reload(args) => reload::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Picture(args) => picture::run(&args),
         Command::Replay(args) => replay::run(&args),

@@ -9,12 +9,12 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::config;
-use crate::run::{Daemon, Surroundings};
+use crate::run::{InForce, Options, Surroundings};
 use base::progress;
 use program::service::{self, Watchdog};
 
 /// Maximum time of a start or a reload: a lost index is rebuilt from all footage.
-const START_MAX: Duration = Duration::from_secs(30 * 60);
+pub(super) const START_MAX: Duration = Duration::from_secs(30 * 60);
 
 /// Arguments of `wardwatch run`.
 #[derive(Debug, clap::Args)]
@@ -26,61 +26,46 @@ pub(super) struct Args {
     /// restart of the machine. systemd names it by itself. Without one, neither is written.
     #[arg(long, value_name = "FOLDER", env = "RUNTIME_DIRECTORY")]
     runtime_directory: Option<PathBuf>,
+    /// Stay up where the configuration has faults, as the unit does: run the last one without a fault, else the part that has
+    /// none, and say in `wardwatch status` what does not run. Without it, a fault at the start ends the program.
+    #[arg(long)]
+    stay_up: bool,
+    /// Folder for the copy of the last configuration without a fault, with --stay-up. systemd names it by itself.
+    #[arg(long, value_name = "FOLDER", env = "STATE_DIRECTORY")]
+    state_directory: Option<PathBuf>,
 }
 
 /// Runs until SIGTERM or SIGINT. SIGHUP applies a changed configuration; one with problems changes nothing.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).context("cannot listen for signals")?;
     let _unit = progress::begin("the start", START_MAX);
-    let surroundings = Surroundings { program: None, runtime_directory: args.runtime_directory.clone() };
-    let mut settings = config::load(&args.config)?;
-    let mut daemon = Daemon::start(settings.clone(), surroundings.clone())?;
+    let mut in_force = InForce::start(args.options())?;
     let _watchdog = Watchdog::start().context("cannot start the watchdog's thread")?;
-    service::ready(&summary(&settings));
-    tracing::info!(cameras = settings.cameras.len(), rules = settings.rules.len(), "running");
+    service::ready(&in_force.summary());
+    in_force.tell();
+    tracing::info!("running: {}", in_force.summary());
     let mut signals = signals.forever();
     while progress::wait(|| signals.next()) == Some(SIGHUP) {
         service::reloading();
-        match config::load(&args.config) {
-            Err(problems) => {
-                tracing::error!(
-                    "the new configuration is not used, the previous one stays in force: {problems}"
-                )
-            }
-            Ok(new) => (daemon, settings) = reload(daemon, settings, new, &surroundings)?,
-        }
-        service::ready(&summary(&settings));
+        in_force.reload()?;
+        service::ready(&in_force.summary());
+        // After that message: systemd would take an end of `wardwatch reload` before it for the end of the reload.
+        in_force.tell();
     }
     service::stopping();
-    daemon.stop();
+    in_force.stop();
     Ok(ExitCode::SUCCESS)
 }
 
-fn summary(settings: &config::Settings) -> String {
-    format!("{} cameras, {} rules", settings.cameras.len(), settings.rules.len())
-}
-
-/// Applies `new`, with as little disturbance as it allows; falls back to `old` where `new` cannot start.
-fn reload(
-    mut daemon: Daemon,
-    old: config::Settings,
-    new: config::Settings,
-    surroundings: &Surroundings,
-) -> anyhow::Result<(Daemon, config::Settings)> {
-    if daemon.reload(new.clone()) {
-        tracing::info!("the new configuration is in force");
-        return Ok((daemon, new));
-    }
-    daemon.stop();
-    match Daemon::start(new.clone(), surroundings.clone()) {
-        Ok(daemon) => {
-            tracing::info!("the new configuration is in force; cameras, store and broker were restarted");
-            Ok((daemon, new))
-        }
-        Err(error) => {
-            tracing::error!("the new configuration cannot start, the previous one stays in force: {error:#}");
-            let daemon = Daemon::start(old.clone(), surroundings.clone());
-            Ok((daemon.context("the previous configuration does not start any more either")?, old))
+impl Args {
+    fn options(&self) -> Options {
+        let runtime_directory = self.runtime_directory.clone();
+        let copy = self.state_directory.as_ref().filter(|_| self.stay_up);
+        Options {
+            config: self.config.clone(),
+            surroundings: Surroundings { program: None, runtime_directory },
+            stays_up: self.stay_up,
+            copy: copy.map(|folder| folder.join("configuration.json")),
         }
     }
 }

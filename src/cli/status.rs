@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::telemetry::state::{self, State};
+use crate::telemetry::configuration::{self, Extent};
+use crate::telemetry::state::{self, State, StateError};
 use base::clock;
 use base::status::{CameraStatus, StoreState, StreamState};
 use base::time::{ClockState, WallTime, in_words};
@@ -29,7 +30,10 @@ pub(super) struct Args {
 /// # Errors
 /// No daemon has written its state.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let state = state::read(&args.runtime_directory)?;
+    let state = match state::read(&args.runtime_directory) {
+        Err(absent @ StateError::Absent { .. }) => return idle(args, absent),
+        read => read?,
+    };
     let now = clock::wall();
     let troubles = troubles(&state, now);
     if args.json {
@@ -44,6 +48,26 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if troubles.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(super::FOUND) })
 }
 
+/// Prints the state of a daemon that runs nothing, since its configuration has a fault; the error `absent` where there is none.
+fn idle(args: &Args, absent: StateError) -> anyhow::Result<ExitCode> {
+    let found = configuration::read(&args.runtime_directory).ok();
+    let Some(found) = found.filter(|found| found.in_force == Extent::Nothing) else {
+        return Err(absent.into());
+    };
+    let mut troubles = vec![
+        "nothing is recorded and no alert is sent: correct the configuration, then: systemctl reload wardwatch".to_owned(),
+    ];
+    troubles.extend(found.faults.iter().cloned());
+    if args.json {
+        let all = serde_json::json!({ "configuration": found, "troubles": troubles });
+        println!("{}", serde_json::to_string_pretty(&all)?);
+    } else {
+        println!("box      nothing runs, since the configuration has faults (process {})", found.pid);
+        troubles.iter().for_each(|trouble| println!("!  {trouble}"));
+    }
+    Ok(ExitCode::from(super::FOUND))
+}
+
 /// Faults that need a person's attention.
 fn troubles(state: &State, now: WallTime) -> Vec<String> {
     let mut found = Vec::new();
@@ -52,6 +76,7 @@ fn troubles(state: &State, now: WallTime) -> Vec<String> {
         let (age, pid) = (in_words(age), state.pid);
         found.push(format!("the daemon (process {pid}) has said nothing for {age}: see `systemctl status wardwatch` and `journalctl -u wardwatch`"));
     }
+    found.extend(state.status.configuration_faults.iter().cloned());
     for CameraStatus { id, state, reason, .. } in &state.status.cameras {
         if matches!(state, StreamState::BackingOff | StreamState::Misconfigured) {
             found.push(format!(

@@ -1,15 +1,18 @@
 //! `wardwatch store`: finds faults of the store, and repairs them.
 
-use std::path::PathBuf;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::config;
 use clipstore::Settings;
 use clipstore::inspect::{self, Depth, Finding};
+use program::user_name;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -56,6 +59,9 @@ struct Place {
 
 impl Place {
     fn settings(&self) -> anyhow::Result<Settings> {
+        if let Some(directory) = &self.directory {
+            check_rights(directory)?;
+        }
         match &self.directory {
             // The retention of alerts is not known here: those of the last day are certainly kept.
             Some(directory) => Ok(Settings { alert_age_max: DAY, ..Settings::new(directory.clone()) }),
@@ -69,6 +75,21 @@ impl Args {
     pub(super) fn only_reads(&self) -> bool {
         matches!(self.command, Command::Check { .. })
     }
+}
+
+/// An error where this user may not look into the store: that is not a store without an index.
+pub(super) fn check_rights(directory: &Path) -> anyhow::Result<()> {
+    let index = directory.join("index.sqlite");
+    if !index.metadata().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+        return Ok(());
+    }
+    let closed = directory.ancestors().find_map(|folder| folder.metadata().ok());
+    let owner = closed.map_or_else(|| "another user".to_owned(), |folder| user_name(folder.uid()));
+    bail!(
+        "this user may not read {}: it belongs to {owner}, and no group may see footage; run this as root, with sudo: \
+         the access log names who does",
+        index.display()
+    );
 }
 
 /// Prints the faults, and after a repair the repairs that were done. Returns 3 if faults are left.

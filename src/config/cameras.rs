@@ -93,13 +93,9 @@ fn one(checker: &mut Checker, path: &str, id: &str, camera: file::Camera) -> Opt
         );
         checker.wrong(&floor, what, "lower it, or raise fps_max");
     }
-    // An invalid sub stream must not make the main stream the one for detection.
-    let sub = match sub {
-        Some(sub) => Some(sub?),
-        None => None,
-    };
+    // Without an invalid sub stream the camera is there to be recorded only, which `part` sees to.
     Some(Camera {
-        streams: streams(camera_id.as_ref()?, &camera, main?, sub),
+        streams: streams(camera_id.as_ref()?, &camera, main?, sub.flatten()),
         camera: CameraRef {
             id: camera_id?,
             name: camera.name.unwrap_or_else(|| id.to_owned()),

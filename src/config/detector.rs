@@ -45,5 +45,5 @@ fn network(checker: &mut Checker, text: &str) -> Option<std::path::PathBuf> {
         checker.wrong("detector.model", format!("there is no file {}", path.display()), remedy);
         return None;
     }
-    Some(path)
+    checker.is_readable("detector.model", text, &path, false).then_some(path)
 }

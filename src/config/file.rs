@@ -114,8 +114,9 @@ impl Default for Night {
 pub struct Store {
     /// Folder of the footage and its index; created if missing.
     pub directory: String,
-    /// All footage together stays below this: "100 GiB", "500 GB", or a number of bytes. At least 64 MiB.
-    pub clip_bytes_max: ByteCount,
+    /// All footage together stays below this: "100 GiB", "500 GB", or a number of bytes. At least 64 MiB. Without it, footage may
+    /// have the disk but for free_bytes_min.
+    pub clip_bytes_max: Option<ByteCount>,
     /// Footage is deleted when it is this many days old, unless an alert or a hold keeps it.
     #[schemars(range(min = 1, max = 366))]
     pub clip_days_max: f64,
@@ -145,7 +146,7 @@ impl Default for Store {
     fn default() -> Self {
         Self {
             directory: "/var/lib/wardwatch".to_owned(),
-            clip_bytes_max: ByteCount::Text("100 GiB".to_owned()),
+            clip_bytes_max: None,
             clip_days_max: 30.0,
             clip_days_min: None,
             alert_days_max: 90.0,

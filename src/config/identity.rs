@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::outside::{SECRETS, UNIT_PREFIX, secret_name};
 use base::ids::BoxId;
 use program::config::{Problems, Written, credential_name};
 
@@ -13,10 +14,22 @@ use program::config::{Problems, Written, credential_name};
 pub struct Identity {
     /// `box.id`.
     pub box_id: Option<BoxId>,
-    /// `broker.cert_file`; systemd credentials are left out: no command can write them from here.
+    /// `broker.cert_file`. Of systemd's credentials only those that the unit loads from the folder of the secrets are files
+    /// that a command can write.
     pub cert_file: Option<PathBuf>,
     /// `broker.key_file`, likewise.
     pub key_file: Option<PathBuf>,
+}
+
+/// The name of `file` in a configuration in `folder`: the unit's credential for a file in the folder of the secrets, else its
+/// path.
+pub fn written_name(folder: &Path, file: &Path) -> String {
+    match file.file_name() {
+        Some(name) if file.parent() == Some(&folder.join(SECRETS)) => {
+            format!("credential:{UNIT_PREFIX}{}", name.to_string_lossy())
+        }
+        _ => file.display().to_string(),
+    }
 }
 
 /// Reads `path` and `conf.d/*.toml` beside it, and checks only the values that it returns.
@@ -36,8 +49,12 @@ pub fn identity(path: &Path) -> Result<Identity, Problems> {
         parsed
     });
     let file = |key: &str| {
-        let text = text(&written, "broker", key).filter(|text| credential_name(text).is_none())?;
-        Some(written.folder(&format!("broker.{key}")).join(text))
+        let text = text(&written, "broker", key)?;
+        if let Some(name) = secret_name(&text) {
+            return Some(written.base().join(SECRETS).join(name));
+        }
+        let is_file = credential_name(&text).is_none();
+        is_file.then(|| written.folder(&format!("broker.{key}")).join(text))
     };
     let found = Identity { box_id, cert_file: file("cert_file"), key_file: file("key_file") };
     let mut problems = written.into_problems();

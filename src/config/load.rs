@@ -1,32 +1,44 @@
 //! The way from the written values to the settings: reads, then checks part by part, and collects the problems.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 
 use super::file::{self, File};
-use super::outside::Checker;
-use super::settings::Settings;
-use super::{broker, calendar, cameras, detector, rules, store, written};
+use super::outside::{Checker, Outside};
+use super::settings::{Camera, Places, Settings};
+use super::{broker, calendar, cameras, detector, rules, store};
+use crate::infer;
+use analysis::rules::{RuleSettings, Schedule};
+use base::ids::{BoxId, CameraId, WardId};
 use base::language::Language;
-use program::config::{Problems, parse};
+use program::config::{Problem, Problems, Written, parse};
 
 /// File beside the store's own ones, with the topics of messages to Home Assistant.
 const TOPICS_FILE: &str = "home-assistant-topics";
 
-/// Reads and checks `path` and `conf.d/*.toml` beside it. Reads files, password files among them, and changes nothing:
-/// a caller that reloads keeps its settings until this returns `Ok`.
-///
-/// `credentials_directory` is the folder of the unit's credentials, set by systemd.
+/// The checked values; a missing one has a fault.
+pub(super) struct Checked {
+    pub(super) ward: Option<WardId>,
+    pub(super) box_id: Option<BoxId>,
+    pub(super) calendar: Option<Schedule>,
+    pub(super) language: Language,
+    pub(super) store: Option<clipstore::Settings>,
+    pub(super) broker: Option<wardlink::Settings>,
+    pub(super) detect: Option<infer::Settings>,
+    pub(super) cameras: Vec<Camera>,
+    pub(super) rules: Vec<RuleSettings>,
+    pub(super) places: BTreeMap<CameraId, Places>,
+    pub(super) warnings: Vec<Problem>,
+}
+
+/// Checks a configuration as it is written. Reads files, password files among them, and changes nothing: a caller that
+/// reloads keeps its settings until this returns `Ok`.
 ///
 /// # Errors
 /// All problems, at once.
-pub(super) fn load(path: &Path, credentials_directory: Option<&Path>) -> Result<Settings, Problems> {
-    let mut written = written(path);
-    let settings = parse::<File>(&mut written, "wardwatch check")
-        .and_then(|file| checked(&mut Checker { written: &mut written, credentials_directory }, file));
-    let warnings = written.take_warnings();
-    let problems = written.into_problems();
-    match settings {
-        Some(settings) if problems.0.is_empty() => Ok(Settings { warnings, ..settings }),
+pub(super) fn load(written: Written, outside: &Outside) -> Result<Settings, Problems> {
+    let (checked, problems) = check(written, outside);
+    match checked.and_then(Checked::whole) {
+        Some(settings) if problems.0.is_empty() => Ok(settings),
         _ => {
             debug_assert!(!problems.0.is_empty(), "what is missing from the settings has been noted");
             Err(problems)
@@ -34,8 +46,19 @@ pub(super) fn load(path: &Path, credentials_directory: Option<&Path>) -> Result<
     }
 }
 
-/// `None` only if a problem has been noted.
-fn checked(checker: &mut Checker, file: File) -> Option<Settings> {
+/// The values without a fault, and all problems.
+pub(super) fn check(mut written: Written, outside: &Outside) -> (Option<Checked>, Problems) {
+    let file = parse::<File>(&mut written, "wardwatch check");
+    let mut checker = Checker { written: &mut written, outside };
+    checker.readable_files();
+    let mut checked = file.map(|file| checked(&mut checker, file));
+    if let Some(checked) = &mut checked {
+        checked.warnings = written.take_warnings();
+    }
+    (checked, written.into_problems())
+}
+
+fn checked(checker: &mut Checker, file: File) -> Checked {
     let language = file.identity.as_ref().map(|identity| identity.language).unwrap_or_default();
     let language = match language {
         file::Language::Vi => Language::Vietnamese,
@@ -58,27 +81,57 @@ fn checked(checker: &mut Checker, file: File) -> Option<Settings> {
     if let Some(calendar) = &calendar {
         rules.extend(rules::by_default(&rules, &cameras, calendar, language));
     }
-    Some(Settings {
-        ward: ward?,
-        box_id: box_id?,
-        holidays: calendar.as_ref()?.holidays.clone(),
-        timezone: calendar?.timezone,
+    Checked {
+        ward,
+        box_id,
+        calendar,
         language,
-        store: store?,
-        broker: broker?,
-        detect: detect?,
+        store,
+        broker,
+        detect,
         places: cameras.iter().map(cameras::Checked::places).collect(),
         cameras: cameras.into_iter().map(|camera| camera.settings).collect(),
         rules,
         warnings: Vec::new(),
-    })
+    }
+}
+
+impl Checked {
+    /// `None` only if a problem has been noted.
+    fn whole(self) -> Option<Settings> {
+        let calendar = self.calendar?;
+        Some(Settings {
+            ward: self.ward?,
+            box_id: self.box_id?,
+            holidays: calendar.holidays,
+            timezone: calendar.timezone,
+            language: self.language,
+            store: self.store?,
+            broker: self.broker?,
+            detect: self.detect?,
+            cameras: self.cameras,
+            rules: self.rules,
+            places: self.places,
+            warnings: self.warnings,
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::OpenOptionsExt as _;
 
+    use std::path::Path;
+
     use super::*;
+
+    fn load(path: &Path, credentials_directory: Option<&Path>) -> Result<Settings, Problems> {
+        let outside = Outside {
+            credentials_directory: credentials_directory.map(Path::to_owned),
+            ..Outside::default()
+        };
+        super::load(super::super::written(path), &outside)
+    }
 
     #[test]
     fn a_password_can_be_a_systemd_credential() {

@@ -3,20 +3,38 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use super::reader::Reader;
 use base::secret::{Credentials, Secret};
 use base::text;
 use program::config::{self, Written, credential_name};
 
 /// Prefix of credentials from `LoadCredential=secrets:/etc/wardwatch/secrets` in the unit, which hands over every file of that
 /// folder under its name with this prefix.
-const UNIT_PREFIX: &str = "secrets_";
+pub(super) const UNIT_PREFIX: &str = "secrets_";
+/// That folder, beside the configuration.
+pub(super) const SECRETS: &str = "secrets";
 
 /// The configuration as written, with the other inputs of its check.
 pub(super) struct Checker<'a> {
     /// Collects the problems.
     pub(super) written: &'a mut Written,
+    pub(super) outside: &'a Outside,
+}
+
+/// Surroundings of a configuration.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Outside {
     /// Folder of the unit's credentials, set by systemd.
-    pub(super) credentials_directory: Option<&'a Path>,
+    pub(super) credentials_directory: Option<PathBuf>,
+    /// The user for whom the files must be readable.
+    pub(super) reader: Reader,
+}
+
+impl Outside {
+    /// That of this process, with the files read by `reader`.
+    pub(super) fn of_process(reader: Reader) -> Self {
+        Self { credentials_directory: std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from), reader }
+    }
 }
 
 /// An address, taken apart.
@@ -94,7 +112,7 @@ impl Checker<'_> {
         let Some(name) = credential_name(text) else {
             return Some(self.written.folder(key).join(text));
         };
-        match self.credentials_directory {
+        match &self.outside.credentials_directory {
             Some(_) if name.is_empty() || name.contains('/') => {
                 self.wrong(
                     key,
@@ -105,12 +123,14 @@ impl Checker<'_> {
             }
             Some(directory) => Some(directory.join(name)),
             // Run by hand, as root: the folder from which the unit loads it.
-            None if name.starts_with(UNIT_PREFIX) && !name.contains('/') => {
-                Some(self.written.base().join("secrets").join(&name[UNIT_PREFIX.len()..]))
+            None if secret_name(text).is_some() => {
+                secret_name(text).map(|name| self.written.base().join(SECRETS).join(name))
             }
             None => {
                 let remedy = format!(
-                    "add LoadCredential={name}:FILE to the unit; to check by hand, set CREDENTIALS_DIRECTORY"
+                    "write \"credential:{UNIT_PREFIX}NAME\" for the file NAME in {}; for another one, add \
+                     LoadCredential={name}:FILE to the unit, and set CREDENTIALS_DIRECTORY to check by hand",
+                    self.written.base().join(SECRETS).display()
                 );
                 self.wrong(key, format!("there are no credentials, so no {name:?}"), remedy);
                 None
@@ -120,18 +140,89 @@ impl Checker<'_> {
 
     /// The path of an existing file.
     pub(super) fn file(&mut self, key: &str, text: &str) -> Option<PathBuf> {
-        self.metadata(key, text).map(|(path, _)| path)
+        let (path, _) = self.metadata(key, text, false)?;
+        self.is_readable(key, text, &path, false).then_some(path)
     }
 
     /// The path of an existing file that is not readable by everybody.
     pub(super) fn private_file(&mut self, key: &str, text: &str) -> Option<PathBuf> {
-        let (path, metadata) = self.metadata(key, text)?;
+        let (path, metadata) = self.metadata(key, text, true)?;
         if metadata.permissions().mode() & 0o004 != 0 {
             let remedy = format!("chmod o-rwx {}", path.display());
             self.wrong(key, format!("{} can be read by everybody", path.display()), remedy);
             return None;
         }
-        Some(path)
+        self.is_readable(key, text, &path, true).then_some(path)
+    }
+
+    /// True if the daemon may read the file at `path`, written as `text`; else a problem is noted. A `secret` is not to be
+    /// opened to others.
+    pub(super) fn is_readable(&mut self, key: &str, text: &str, path: &Path, secret: bool) -> bool {
+        // The unit's credential is read by systemd, as root.
+        let is_handed_over = self.outside.credentials_directory.is_none() && secret_name(text).is_some();
+        let reader = if is_handed_over { &Reader::Process } else { &self.outside.reader };
+        let Err(error) = reader.may_read(path) else { return true };
+        let what = format!("{} cannot be read by {}: {error}", path.display(), reader.name());
+        let remedy = self.how_to_open(text, path, secret);
+        self.wrong(key, what, remedy);
+        false
+    }
+
+    /// Notes the files of the configuration itself that the daemon may not read.
+    pub(super) fn readable_files(&mut self) {
+        for (index, file) in self.written.files().to_vec().into_iter().enumerate() {
+            if let Reader::User(_) = &self.outside.reader
+                && let Err(error) = self.outside.reader.may_read(&file)
+            {
+                let what = format!("cannot be read by {}: {error}", self.outside.reader.name());
+                let remedy = self.how_to_open("", &file, false);
+                self.written.wrong_file(index, what, remedy);
+            }
+        }
+    }
+
+    /// Notes an existing folder in which the daemon may make no files.
+    pub(super) fn writable_folder(&mut self, key: &str, folder: &Path) {
+        let reader = &self.outside.reader;
+        if let (Reader::User(_), true, Err(error)) = (reader, folder.is_dir(), reader.may_write_in(folder)) {
+            let what = format!("{} cannot be written by {}: {error}", folder.display(), reader.name());
+            let remedy = format!("chown -R {}: {}", reader.login(), folder.display());
+            self.wrong(key, what, remedy);
+        }
+    }
+
+    /// The remedy for a file that the daemon may not read.
+    fn how_to_open(&self, text: &str, path: &Path, secret: bool) -> String {
+        let secrets = self.written.base().join(SECRETS);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let hands_over = format!("the unit hands the files of {} to the daemon", secrets.display());
+        if secret_name(text).is_some() {
+            return "run this as root: the folder of the secrets is root's alone".to_owned();
+        }
+        if path.parent() == Some(&secrets) {
+            return format!("write \"credential:{UNIT_PREFIX}{name}\": {hands_over}");
+        }
+        if secret {
+            let secrets = secrets.display();
+            return format!(
+                "move it into {secrets}, and write \"credential:{UNIT_PREFIX}{name}\": {hands_over}"
+            );
+        }
+        match self.outside.reader.barrier(path) {
+            file if file == path => format!("chmod a+r {}", path.display()),
+            folder => format!("chmod a+x {}, or put the file elsewhere", folder.display()),
+        }
+    }
+
+    /// The remedy for a file that is not there.
+    fn how_to_make(&self, text: &str) -> String {
+        let Some(name) = secret_name(text) else { return "put it there, or correct the path".to_owned() };
+        let file = self.written.base().join(SECRETS).join(name);
+        match self.outside.credentials_directory {
+            // systemd loads the folder when the unit starts.
+            Some(_) => format!("write it to {}, then: systemctl restart wardwatch", file.display()),
+            None => format!("write it: (umask 077; cat >{})", file.display()),
+        }
     }
 
     /// The user and password of `table`, where it has them.
@@ -145,7 +236,7 @@ impl Checker<'_> {
         let password = password_file.and_then(|text| self.password(&password_key, text));
         match (self.written.is_written(&user_key), self.written.is_written(&password_key)) {
             (true, false) => {
-                let remedy = "add password_file: a file that holds the password, or credential:NAME";
+                let remedy = "add password_file = \"credential:secrets_NAME\", for the file NAME in the folder of the secrets";
                 self.wrong(&user_key, "has no password_file beside it", remedy);
             }
             (false, true) => self.wrong(&password_key, "has no user beside it", "add user"),
@@ -164,33 +255,37 @@ impl Checker<'_> {
             }
             Ok(password) => Some(password),
             Err(error) => {
-                let private = "make it readable by wardwatch's user; it holds one line of UTF-8 text";
-                let remedy = text::remedy(&error).unwrap_or(private);
+                let remedy = text::remedy(&error).unwrap_or("write one line of UTF-8 text into it");
                 self.wrong(key, format!("{show} cannot be read: {error}"), remedy);
                 None
             }
         }
     }
 
-    fn metadata(&mut self, key: &str, text: &str) -> Option<(PathBuf, std::fs::Metadata)> {
+    fn metadata(&mut self, key: &str, text: &str, secret: bool) -> Option<(PathBuf, std::fs::Metadata)> {
         let path = self.path(key, text)?;
         let show = path.display();
         match std::fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() => return Some((path, metadata)),
             Ok(_) => self.wrong(key, format!("{show} is not a file"), "name a file"),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                self.wrong(key, format!("there is no file {show}"), "put it there, or correct the path");
+                let remedy = self.how_to_make(text);
+                self.wrong(key, format!("there is no file {show}"), remedy);
             }
             Err(error) => {
-                self.wrong(
-                    key,
-                    format!("{show} cannot be read: {error}"),
-                    "make it readable by wardwatch's user",
-                );
+                let remedy = self.how_to_open(text, &path, secret);
+                let what = format!("{show} cannot be read by {}: {error}", self.outside.reader.name());
+                self.wrong(key, what, remedy);
             }
         }
         None
     }
+}
+
+/// NAME, where `text` is `credential:secrets_NAME`: the file NAME in the folder of the secrets.
+pub(super) fn secret_name(text: &str) -> Option<&str> {
+    let name = text.strip_prefix("credential:")?.strip_prefix(UNIT_PREFIX)?;
+    (!name.is_empty() && !name.contains('/')).then_some(name)
 }
 
 /// The host and port at the start of the part after `://`.

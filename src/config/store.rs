@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::file::{self, ByteCount};
 use super::outside::Checker;
-use clipstore::Settings;
+use clipstore::{NO_LIMIT, Settings};
 use program::config::quoted;
 
 /// Minimum room for footage: less does not hold one event of one camera.
@@ -26,7 +26,11 @@ pub(super) fn checked(
         let what = format!("{} is not a folder", directory.display());
         checker.wrong("store.directory", what, "name a folder; it is created if missing");
     }
-    let clip_bytes_max = clip_bytes(checker, "store.clip_bytes_max", &store.clip_bytes_max);
+    checker.writable_folder("store.directory", &directory);
+    let clip_bytes_max = match &store.clip_bytes_max {
+        Some(count) => clip_bytes(checker, "store.clip_bytes_max", count),
+        None => Some(NO_LIMIT),
+    };
     let free_bytes_min = bytes(checker, "store.free_bytes_min", &store.free_bytes_min);
     let outbox_bytes_max = bytes(checker, "store.outbox_bytes_max", &store.outbox_bytes_max);
     if outbox_bytes_max.is_some_and(|bytes| bytes < OUTBOX_BYTES_MIN) {
@@ -123,7 +127,7 @@ mod tests {
         let text = "[box]\nward = \"w\"\nid = \"b\"\n[broker]\nurl = \"mqtt://localhost\"\n";
         let path = folder.path().join("wardwatch.toml");
         std::fs::write(&path, text).unwrap();
-        let settings = super::super::load::load(&path, None).unwrap();
+        let settings = super::super::load(&path).unwrap();
         assert_eq!(settings.store, Settings::new("/var/lib/wardwatch".into()));
     }
 

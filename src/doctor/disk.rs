@@ -1,39 +1,40 @@
 //! Checks that the store's disk is there, and large and fast enough.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Finding;
-use clipstore::{Settings, inspect};
+use super::footage::{self, CAMERA_BYTES_PER_SECOND, Outlook, existing};
+use base::ids::CameraId;
+use clipstore::forecast::{Bound, Reach};
+use clipstore::{NO_LIMIT, Settings, inspect};
 
 /// Bytes that are written to measure the disk's speed.
 const BYTES: usize = 16 << 20;
 /// Small syncs that are timed.
 const SYNCS: usize = 20;
-/// Rate of a camera where it was not measured: 2 Mbit/s.
-const CAMERA_BYTES_PER_SECOND: f64 = 250_000.0;
 /// Factor by which a disk should be faster than the cameras' rate: others use it, and cards grow slow.
 const SPARE: f64 = 4.0;
 /// A sync that takes longer delays every alert by as much.
 const SYNC_MAX: Duration = Duration::from_millis(500);
+/// Footage that reaches back less is too little for an investigation.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
+/// `bytes_per_second`: rate of all cameras together, where it was measured just now.
 pub(super) fn examine(
     settings: &Settings,
-    cameras: usize,
+    cameras: &[CameraId],
     bytes_per_second: Option<f64>,
     say: &mut dyn FnMut(Finding),
 ) {
     let folder = existing(&settings.directory);
-    let need = bytes_per_second.unwrap_or(cameras as f64 * CAMERA_BYTES_PER_SECOND);
-    match rustix::fs::statvfs(&folder) {
-        Ok(disk) => {
-            // Bytes that footage occupies already are available for footage.
-            let taken = bytes_below(&settings.directory.join("clips"));
-            let left = disk.f_bavail.saturating_mul(disk.f_frsize).saturating_add(taken);
-            say(space(settings, &folder, left, need));
-        }
+    let need = bytes_per_second.unwrap_or(cameras.len() as f64 * CAMERA_BYTES_PER_SECOND);
+    let assumed = if cameras.is_empty() { CAMERA_BYTES_PER_SECOND } else { need / cameras.len() as f64 };
+    match footage::outlook(settings, cameras, assumed) {
+        Ok(outlook) => say(space(settings, &folder, &outlook)),
         Err(error) => {
             say(Finding::failed(
                 "disk space",
@@ -56,43 +57,32 @@ pub(super) fn examine(
     }
 }
 
-/// `directory`, or the nearest folder above it that exists: it is made at the first start.
-fn existing(directory: &Path) -> PathBuf {
-    let above = directory.ancestors().find(|above| above.is_dir());
-    above.unwrap_or(Path::new("/")).to_owned()
-}
-
-/// Bytes of all files below a folder; unreadable entries count nothing.
-fn bytes_below(folder: &Path) -> u64 {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .map(|entry| match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => bytes_below(&entry.path()),
-            Ok(metadata) => metadata.len(),
-            Err(_) => 0,
-        })
-        .sum()
-}
-
-/// `left`: bytes that the disk would have free without footage. `need`: bytes that the cameras send in a second.
-fn space(settings: &Settings, folder: &Path, left: u64, need: f64) -> Finding {
-    let available = left.saturating_sub(settings.free_bytes_min);
-    let room = settings.clip_bytes_max.min(available);
-    let hours = if need > 0.0 { room as f64 / need / 3600.0 } else { f64::INFINITY };
-    let lasts = hours.min(settings.clip_age_max.as_secs_f64() / 3600.0);
-    let lasts = if lasts < 48.0 { format!("{lasts:.0} hours") } else { format!("{:.0} days", lasts / 24.0) };
-    let gib = room as f64 / (1u64 << 30) as f64;
-    let what = format!("{}: footage may have {gib:.1} GiB, which is {lasts} of it", folder.display());
-    if hours < 24.0 {
+/// Judges the room by the camera whose footage reaches back least.
+fn space(settings: &Settings, folder: &Path, outlook: &Outlook) -> Finding {
+    let gib = outlook.room_bytes as f64 / (1u64 << 30) as f64;
+    let mut what = format!("{}: footage may have {gib:.1} GiB", folder.display());
+    let Some(least) = outlook.reaches.iter().min_by_key(|reach| reach.age) else {
+        return Finding::ok("disk space", what);
+    };
+    let _ =
+        write!(what, ", which is {} of it; {} is the limit", footage::age_text(least), least.bound.as_str());
+    if outlook.reaches.iter().any(|reach| reach.age != least.age) {
+        let _ = write!(what, " of camera {}", least.camera);
+    }
+    let is_short = |reach: &&Reach| reach.age < DAY && matches!(reach.bound, Bound::Bytes | Bound::Disk);
+    if outlook.reaches.iter().any(|reach| is_short(&reach)) {
         return Finding::failed(
             "disk space",
             what,
             "a larger disk, or store.free_bytes_min and clip_bytes_max by it",
         );
     }
-    if settings.clip_bytes_max > available {
+    if settings.clip_bytes_max != NO_LIMIT && outlook.bound == Bound::Disk {
         let remedy = "store.clip_bytes_max is more than the disk holds: what counts is free_bytes_min";
         return Finding::warning("disk space", what, remedy);
+    }
+    if least.age < DAY {
+        return Finding::warning("disk space", what, "a larger clip_bytes_max of this camera");
     }
     Finding::ok("disk space", what)
 }
@@ -168,6 +158,7 @@ fn write(path: &Path) -> io::Result<Speed> {
 mod tests {
     use super::super::Verdict;
     use super::*;
+    use clipstore::forecast;
 
     #[test]
     fn a_disk_is_judged_by_what_the_cameras_need() {
@@ -179,15 +170,35 @@ mod tests {
         assert_eq!(verdict(20e6, 900), Verdict::Warning);
         assert_eq!(verdict(5e6, 10), Verdict::Warning);
         assert_eq!(verdict(1e6, 10), Verdict::Failed);
+    }
 
+    #[test]
+    fn the_room_is_judged_by_days_and_names_its_limit() {
+        let gate: Vec<(CameraId, f64)> = vec![("gate".parse().unwrap(), 1e6)];
+        let of = |settings: &Settings, left: u64| {
+            let (room_bytes, bound) = forecast::room(settings, left);
+            let reaches = forecast::reaches(settings, left, &gate);
+            space(settings, Path::new("/"), &Outlook { room_bytes, bound, reaches, measured: Vec::new() })
+        };
         let mut settings = Settings::new("/nowhere".into());
-        let verdict = |settings: &Settings, left| space(settings, Path::new("/"), left, 1e6).verdict;
-        assert_eq!(verdict(&settings, 1 << 30), Verdict::Failed, "nothing is left beside what stays free");
-        assert_eq!(verdict(&settings, 50 << 30), Verdict::Failed, "half a day");
-        assert_eq!(verdict(&settings, 95 << 30), Verdict::Warning, "less than the limit");
-        assert_eq!(verdict(&settings, 200 << 30), Verdict::Ok);
-        settings.clip_bytes_max = 10 << 30;
-        assert_eq!(verdict(&settings, 200 << 30), Verdict::Failed, "three hours");
+        for (clip_bytes_max, left, verdict, said) in [
+            (NO_LIMIT, 1 << 30, Verdict::Failed, "0 hours of it; the disk is"),
+            (NO_LIMIT, 50 << 30, Verdict::Failed, "15 hours of it; the disk is"),
+            (NO_LIMIT, 200 << 30, Verdict::Ok, "2 days of it; the disk is"),
+            (NO_LIMIT, 1 << 50, Verdict::Ok, "30 days of it; store.clip_days_max is"),
+            (100 << 30, 95 << 30, Verdict::Warning, "28 hours of it; the disk is"),
+            (100 << 30, 200 << 30, Verdict::Ok, "30 hours of it; store.clip_bytes_max is"),
+            (10 << 30, 200 << 30, Verdict::Failed, "3 hours of it; store.clip_bytes_max is"),
+        ] {
+            settings.clip_bytes_max = clip_bytes_max;
+            let found = of(&settings, left);
+            assert!(found.verdict == verdict && found.what.contains(said), "{found:?}, not {said}");
+        }
+        settings.clip_bytes_max = NO_LIMIT;
+        settings.camera_bytes_max.insert("gate".parse().unwrap(), 1 << 30);
+        let found = of(&settings, 200 << 30);
+        let said = "0 hours of it; the camera's clip_bytes_max is the limit";
+        assert!(found.verdict == Verdict::Warning && found.what.contains(said), "{found:?}");
     }
 
     #[test]
@@ -196,7 +207,7 @@ mod tests {
         let settings = Settings::new(place.path().to_owned());
         let named = || {
             let mut found = Vec::new();
-            examine(&settings, 1, None, &mut |finding| found.push(finding));
+            examine(&settings, &["gate".parse().unwrap()], None, &mut |finding| found.push(finding));
             found.into_iter().find(|finding| finding.about == "store index").map(|finding| finding.what)
         };
         assert_eq!(named(), None, "a new store");
@@ -214,10 +225,6 @@ mod tests {
     fn a_disk_is_measured_and_nothing_stays_on_it() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(existing(&folder.path().join("a/b")), folder.path());
-        fs::create_dir_all(folder.path().join("a/b")).unwrap();
-        fs::write(folder.path().join("a/b/c"), [0; 300]).unwrap();
-        assert_eq!(bytes_below(folder.path()), 300);
-        fs::remove_dir_all(folder.path().join("a")).unwrap();
         assert!(measure(folder.path()).unwrap().bytes_per_second > 0.0);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         assert!(measure(&folder.path().join("missing")).is_err());

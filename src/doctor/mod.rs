@@ -5,6 +5,7 @@
 mod broker;
 mod cameras;
 mod disk;
+pub mod footage;
 mod network;
 
 use std::path::Path;
@@ -12,12 +13,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::{self, Problem};
+use crate::config::{self, Problem, Reader};
 use crate::infer::Factory;
 use crate::run::Surroundings;
 use crate::telemetry::state::{self, State};
 use base::clock::{self, Clock as _, SystemClock};
 use base::fault::chain;
+use base::ids::CameraId;
 use base::time::ClockState;
 
 /// Outcome of a check.
@@ -63,10 +65,16 @@ impl Finding {
     }
 }
 
-/// Checks everything that `config` names, and passes each finding to `say` as soon as it is there. Blocks for some
-/// seconds, for `patience` where a camera is silent. Stops at a configuration with problems: nothing else can be checked.
-pub fn examine(config: &Path, surroundings: &Surroundings, patience: Duration, say: &mut dyn FnMut(Finding)) {
-    let settings = match config::load(config) {
+/// Checks everything that `config` names and that `reader` must be able to read, and passes each finding to `say` as soon as
+/// it is there. Blocks for some seconds, for `patience` where a camera is silent. Stops at a configuration with problems: nothing else can be checked.
+pub fn examine(
+    config: &Path,
+    reader: Reader,
+    surroundings: &Surroundings,
+    patience: Duration,
+    say: &mut dyn FnMut(Finding),
+) {
+    let settings = match config::load_for(config, reader) {
         Ok(settings) => settings,
         Err(problems) => {
             let remedy = "correct it, and run `wardwatch check`; nothing else was checked";
@@ -91,12 +99,17 @@ pub fn examine(config: &Path, surroundings: &Surroundings, patience: Duration, s
     if let Some(state) = &running {
         let what = format!("wardwatch {} runs (process {})", state.status.version, state.pid);
         say(Finding::ok("daemon", what));
+        for fault in &state.status.configuration_faults {
+            let remedy = "correct it, then: systemctl reload wardwatch; a new secret needs systemctl restart wardwatch";
+            say(Finding::failed("configuration in force", fault, remedy));
+        }
     }
     let bytes_per_second = match &running {
         Some(state) => cameras::as_reported(&settings, state, say),
         None => cameras::connect(&settings, surroundings, patience, say),
     };
-    disk::examine(&settings.store, cameras, bytes_per_second, say);
+    let cameras: Vec<CameraId> = settings.cameras.iter().map(|camera| camera.camera.id.clone()).collect();
+    disk::examine(&settings.store, &cameras, bytes_per_second, say);
     broker::examine(&settings.broker, running.as_ref(), say);
 }
 
@@ -157,7 +170,9 @@ mod tests {
         let path = folder.path().join("wardwatch.toml");
         std::fs::write(&path, "[box]\nward = \"Bến Nghé\"\n").unwrap();
         let mut found = Vec::new();
-        examine(&path, &Surroundings::default(), Duration::from_secs(1), &mut |finding| found.push(finding));
+        examine(&path, Reader::Process, &Surroundings::default(), Duration::from_secs(1), &mut |finding| {
+            found.push(finding)
+        });
         assert_eq!(found.len(), 1);
         assert!(
             found[0].verdict == Verdict::Failed && found[0].what.contains("wardwatch.toml:2"),

@@ -107,6 +107,10 @@ pub struct Count {
 impl Input {
     /// Takes a new frame, in place of one that still waits.
     pub fn frame(&mut self, frame: Frame) {
+        let masks = self.shared.lock().slots.get_mut(&self.camera).and_then(|slot| slot.masks.take());
+        if let Some(masks) = masks {
+            self.motion_check.set_masks(&masks);
+        }
         let check = self.motion_check.check(&frame);
         let mut state = self.shared.lock();
         let Some(slot) = state.slots.get_mut(&self.camera) else { return };
@@ -174,6 +178,23 @@ impl Scheduler {
         let mut state = self.shared.lock();
         state.budget.add(camera.clone(), inferences_per_second_min);
         state.slots.insert(camera, CameraSlot::new(analysis, clock::monotonic()));
+    }
+
+    /// Gives a camera other rules and masks. Its [`Input`] stays: the stream goes on. Open events close, and tracks begin
+    /// anew. Waits for the inference that is under way.
+    pub fn replace(
+        &self,
+        camera: &CameraId,
+        rules: Vec<RuleSettings>,
+        masks: &[Polygon],
+        looks_per_second_min: f32,
+        at: Stamp,
+    ) {
+        self.remove(camera, at);
+        self.add(camera.clone(), rules, masks, looks_per_second_min);
+        if let Some(slot) = self.shared.lock().slots.get_mut(camera) {
+            slot.masks = Some(masks.to_vec());
+        }
     }
 
     /// Closes the camera's open events and removes it. Waits for the inference that is under way.

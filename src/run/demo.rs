@@ -108,6 +108,11 @@ impl Running {
         self.daemon.as_ref().map(Daemon::store)
     }
 
+    /// True once the box has written its state for `wardwatch status`.
+    pub fn has_state(&self) -> bool {
+        crate::telemetry::state::read(&self.runtime_directory).is_ok()
+    }
+
     /// Stops the box, which sends the alerts that this closes. The broker goes on.
     pub fn stop_box(&mut self) {
         if let Some(daemon) = self.daemon.take() {

@@ -8,6 +8,9 @@
 
 #[cfg(feature = "demo")]
 pub mod demo;
+mod in_force;
+
+pub use in_force::{InForce, Options};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,7 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use crate::alerts::Alerts;
-use crate::config;
+use crate::config::{self, Part};
 use crate::infer::Factory;
 use crate::infer::{self, Count, Scheduler};
 use crate::telemetry::{Disk, StatusRegistry, Telemetry};
@@ -29,7 +32,8 @@ use base::picture::Frame;
 use base::status::{InputCounts, StreamState};
 use camera::{DecodeMode, SessionProgram, StreamHandle, StreamReport, StreamSink, prepare, supervise};
 use clipstore::Store;
-use wardlink::Publisher;
+use detector::DetectError;
+use wardlink::{PublishError, Publisher};
 
 /// Time for the last alerts to leave when the daemon stops; the rest waits in the outbox.
 const PUBLISH_GRACE: Duration = Duration::from_secs(2);
@@ -45,9 +49,23 @@ pub struct Surroundings {
     pub runtime_directory: Option<PathBuf>,
 }
 
+/// A reason why a box does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The detector of the configuration does not load.
+    #[error("the detector cannot start")]
+    Detector(#[source] DetectError),
+    /// Certificates of the configuration do not read.
+    #[error("the connection to the post cannot start")]
+    Broker(#[source] PublishError),
+    /// The machine is at fault: its disk, its libraries, its threads.
+    #[error(transparent)]
+    Machine(#[from] anyhow::Error),
+}
+
 /// The running box.
 pub struct Daemon {
-    settings: config::Settings,
+    part: Part,
     program: SessionProgram,
     store: Store,
     registry: Arc<StatusRegistry>,
@@ -62,10 +80,27 @@ pub struct Daemon {
 impl Daemon {
     /// Starts everything: store first, so that each fragment of a camera has its place; cameras last.
     ///
-    /// Errors are faults to correct before the box can run at all: a model that does not load, a folder that cannot be
+    /// # Errors
+    /// Faults to correct before the box can run at all: a model that does not load, a folder that cannot be
     /// written, a GStreamer without plugins. A camera or a broker that is away is no error.
-    pub fn start(settings: config::Settings, surroundings: Surroundings) -> anyhow::Result<Self> {
-        let detectors = Arc::new(Factory::new(&settings.detect).context("the detector cannot start")?);
+    pub fn start(settings: config::Settings, surroundings: Surroundings) -> Result<Self, StartError> {
+        Self::begin(Part::from(settings), surroundings)
+    }
+
+    /// The same for a part of a configuration.
+    ///
+    /// # Errors
+    /// As above. Nothing has been opened where the detector or the connection to the post is at fault.
+    pub fn begin(part: Part, surroundings: Surroundings) -> Result<Self, StartError> {
+        let detectors = Arc::new(Factory::new(&part.settings.detect).map_err(StartError::Detector)?);
+        if part.broker_fault.is_none() {
+            Publisher::check(&part.settings.broker).map_err(StartError::Broker)?;
+        }
+        Ok(Self::assemble(part, detectors, surroundings)?)
+    }
+
+    fn assemble(part: Part, detectors: Arc<Factory>, surroundings: Surroundings) -> anyhow::Result<Self> {
+        let settings = &part.settings;
         let store = Store::open(settings.store.clone(), Arc::new(SystemClock))
             .context("the store cannot be opened")?;
         let plugins = settings.store.directory.join("gstreamer-registry.bin");
@@ -74,17 +109,20 @@ impl Daemon {
             session.program = program;
         }
         prepare(&session)?;
-        let registry = Arc::new(StatusRegistry::new(&settings, store.clone()));
-        let outbox = Arc::new(store.clone());
-        let publisher = Publisher::start(settings.broker.clone(), outbox, registry.clone());
-        let publisher = Arc::new(publisher.context("the publisher cannot start")?);
+        let registry = Arc::new(StatusRegistry::new(settings, store.clone()));
+        let publisher = match &part.broker_fault {
+            Some(reason) => Publisher::without_broker(reason.clone()),
+            None => Publisher::start(settings.broker.clone(), Arc::new(store.clone()), registry.clone())
+                .context("the publisher cannot start")?,
+        };
+        let publisher = Arc::new(publisher);
         registry.attach(publisher.clone());
         let disk = Disk::start(store.clone(), registry.clone())?;
-        let alerts = Alerts::start(&settings, store.clone(), publisher.clone(), detectors.model())?;
+        let alerts = Alerts::start(settings, store.clone(), publisher.clone(), detectors.model())?;
         let scheduler = Scheduler::start(&settings.detect, detectors.clone(), &alerts)?;
         let directory = surroundings.runtime_directory;
         let telemetry = Telemetry::start(
-            &settings,
+            settings,
             store.clone(),
             scheduler.counts(),
             publisher.clone(),
@@ -101,21 +139,23 @@ impl Daemon {
             scheduler,
             telemetry,
             cameras: BTreeMap::new(),
-            settings,
+            part,
         };
-        for camera in daemon.settings.cameras.clone() {
+        for camera in daemon.part.settings.cameras.clone() {
             daemon.start_camera(&camera);
         }
+        daemon.report_cameras_off();
         Ok(daemon)
     }
 
-    /// Applies new settings. Cameras whose settings and rules are the same are not disturbed.
+    /// Applies new settings. A camera whose streams are the same goes on recording, also where its zones, rules, masks or names
+    /// are others.
     ///
     /// `false`, and nothing is changed, where they concern settings that all cameras share: then everything has to be
     /// started anew.
-    pub fn reload(&mut self, settings: config::Settings) -> bool {
-        let same_box = {
-            let (old, new) = (&self.settings, &settings);
+    pub fn reload(&mut self, part: Part) -> bool {
+        let same_box = self.part.broker_fault == part.broker_fault && {
+            let (old, new) = (&self.part.settings, &part.settings);
             old.ward == new.ward
                 && old.box_id == new.box_id
                 && old.timezone == new.timezone
@@ -127,21 +167,32 @@ impl Daemon {
         if !same_box {
             return false;
         }
-        let old = std::mem::replace(&mut self.settings, settings);
-        self.alerts.set_cameras(&self.settings);
+        let Part { settings: old, cameras_off, .. } = std::mem::replace(&mut self.part, part);
+        cameras_off.keys().for_each(|id| self.registry.forget(id));
+        self.alerts.set_cameras(&self.part.settings);
         for camera in &old.cameras {
             let id = &camera.camera.id;
-            let unchanged =
-                self.settings.cameras.contains(camera) && rules_of(&old, id) == rules_of(&self.settings, id);
-            if !unchanged {
-                self.stop_camera(id);
+            let new = self.part.settings.cameras.iter().find(|new| new.camera.id == *id).cloned();
+            match new {
+                Some(new) if new.streams == camera.streams => {
+                    let rules = rules_of(&self.part.settings, id);
+                    let is_same = rules == rules_of(&old, id)
+                        && new.masks == camera.masks
+                        && new.looks_per_second_min == camera.looks_per_second_min;
+                    if is_analysed(&new) && !is_same {
+                        let now = clock::Clock::now(&SystemClock);
+                        self.scheduler.replace(id, rules, &new.masks, new.looks_per_second_min, now);
+                    }
+                }
+                _ => self.stop_camera(id),
             }
         }
-        for camera in self.settings.cameras.clone() {
+        for camera in self.part.settings.cameras.clone() {
             if !self.cameras.contains_key(&camera.camera.id) {
                 self.start_camera(&camera);
             }
         }
+        self.report_cameras_off();
         true
     }
 
@@ -165,6 +216,11 @@ impl Daemon {
         self.store.close();
     }
 
+    /// Notes what of the configuration is not in force, for the box's status.
+    pub fn configuration_is(&self, faults: Vec<String>) {
+        self.registry.configuration_is(faults);
+    }
+
     /// The store, for reading its contents.
     pub fn store(&self) -> &Store {
         &self.store
@@ -175,11 +231,14 @@ impl Daemon {
         self.scheduler.counts().all()
     }
 
+    fn report_cameras_off(&self) {
+        self.part.cameras_off.iter().for_each(|(id, reason)| self.registry.misconfigured(id, reason));
+    }
+
     fn start_camera(&mut self, camera: &config::Camera) {
         let id = &camera.camera.id;
-        let is_analysed = camera.streams.iter().any(|stream| stream.watch_fps_max.is_some());
-        if is_analysed {
-            let rules = rules_of(&self.settings, id);
+        if is_analysed(camera) {
+            let rules = rules_of(&self.part.settings, id);
             self.scheduler.add(id.clone(), rules, &camera.masks, camera.looks_per_second_min);
         }
         let mut handles = Vec::new();
@@ -205,6 +264,10 @@ impl Daemon {
         self.scheduler.remove(id, clock::Clock::now(&SystemClock));
         self.registry.forget(id);
     }
+}
+
+fn is_analysed(camera: &config::Camera) -> bool {
+    camera.streams.iter().any(|stream| stream.watch_fps_max.is_some())
 }
 
 fn rules_of(settings: &config::Settings, camera: &CameraId) -> Vec<RuleSettings> {

@@ -3,6 +3,7 @@
 //! Never decides: it passes on reports of the others, to the broker through `wardlink` and to files on the box. Opens no port.
 //! `run` starts it; `status` and `doctor` read its state file.
 
+pub mod configuration;
 mod disk;
 pub mod metrics;
 mod registry;

@@ -33,6 +33,8 @@ struct State {
     inputs: BTreeMap<CameraId, BTreeMap<StreamRole, InputCounts>>,
     facts: BTreeMap<CameraId, BTreeMap<StreamRole, StreamFacts>>,
     store: StoreStatus,
+    /// What of the configuration is not in force.
+    configuration_faults: Vec<String>,
     publisher: Option<Arc<Publisher>>,
 }
 
@@ -60,6 +62,7 @@ impl StatusRegistry {
                 inputs: BTreeMap::new(),
                 facts: BTreeMap::new(),
                 store: keeping,
+                configuration_faults: Vec::new(),
                 publisher: None,
             }),
         }
@@ -78,6 +81,21 @@ impl StatusRegistry {
     /// Notes that a stream is being connected.
     pub fn connecting(&self, camera: &CameraId, role: StreamRole) {
         self.set(camera, role, StreamState::Connecting, None, Vec::new());
+    }
+
+    /// Notes what of the configuration is not in force, and tells the publisher.
+    pub fn configuration_is(&self, faults: Vec<String>) {
+        let mut known = self.lock();
+        if known.configuration_faults != faults {
+            known.configuration_faults = faults;
+            known.notify();
+        }
+    }
+
+    /// Notes a camera that is not started, since its configuration has a fault.
+    pub fn misconfigured(&self, camera: &CameraId, reason: &str) {
+        let reason = Some(reason.to_owned());
+        self.set(camera, StreamRole::Main, StreamState::Misconfigured, reason, Vec::new());
     }
 
     /// Notes a stream's report.
@@ -176,6 +194,10 @@ impl StatusSource for StatusRegistry {
             }
             cameras
         };
+        let (store, configuration_faults) = {
+            let known = self.lock();
+            (known.store.clone(), known.configuration_faults.clone())
+        };
         let (outbox_depth, oldest_unacknowledged) = self.store.outbox_depth().unwrap_or_default();
         Status {
             schema: SCHEMA.to_owned(),
@@ -187,11 +209,12 @@ impl StatusSource for StatusRegistry {
             started_at: self.started_at,
             connection: None,
             cameras,
-            store: Some(self.lock().store.clone()),
+            store: Some(store),
             outbox_depth,
             oldest_unacknowledged,
             outbox: self.store.outbox_status().ok(),
             clock: SystemClock.now().clock,
+            configuration_faults,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::metrics;
@@ -150,7 +151,11 @@ pub fn remove(directory: &Path) {
 /// # Errors
 /// There is no state, or none that this version understands.
 pub fn read(directory: &Path) -> Result<State, StateError> {
-    let path = directory.join(STATE);
+    read_json(directory.join(STATE))
+}
+
+/// Reads a file of the daemon's.
+pub(super) fn read_json<T: DeserializeOwned>(path: PathBuf) -> Result<T, StateError> {
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(source) if source.kind() == io::ErrorKind::NotFound => return Err(StateError::Absent { path }),
@@ -161,7 +166,7 @@ pub fn read(directory: &Path) -> Result<State, StateError> {
 
 /// Replaces a file in one step, so that no reader sees half of it. Every user may read it, whatever the service's umask
 /// says: it holds no secret. Nothing is synced, since the file is not to outlive a power cut.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let unfinished = path.with_extension("new");
     let mut file = File::create(&unfinished)?;
     file.set_permissions(Permissions::from_mode(0o644))?;
@@ -210,6 +215,7 @@ pub(crate) mod tests {
                 oldest_unacknowledged: Some(at),
                 outbox: None,
                 clock: ClockState::Synced,
+                configuration_faults: Vec::new(),
             },
             vitals: Some(Vitals {
                 schema: base::vitals::SCHEMA.to_owned(),
@@ -232,6 +238,7 @@ pub(crate) mod tests {
                 throttle: 1.0,
                 cameras: Vec::new(),
                 health: None,
+                access_log: None,
             }),
             broker: BrokerState {
                 address: "post.example:8883".to_owned(),

@@ -21,7 +21,8 @@ use base::ids::{BoxId, CameraId, WardId};
 use base::progress::{self, WORK_MAX};
 use base::status::StreamState;
 use base::time::Monotonic;
-use base::vitals::{CameraVitals, DiskVitals, HealthVitals, MemoryVitals, SCHEMA, Vitals};
+use base::vitals::{AccessLogVitals, CameraVitals, DiskVitals, HealthVitals, MemoryVitals, SCHEMA, Vitals};
+use clipstore::access::{LogEnd, LogEndReader};
 use clipstore::{Store, StoreVitals};
 use program::service;
 use wardlink::{Publisher, StatusSource as _, certificate_ends_at};
@@ -51,6 +52,7 @@ struct Sampler {
     link: wardlink::Settings,
     limits: clipstore::Settings,
     registry: Arc<StatusRegistry>,
+    access_log: LogEndReader,
     /// The vitals last sent to the post.
     vitals: Option<Vitals>,
     /// Reason why the state could not be written, as it was logged.
@@ -79,6 +81,7 @@ impl Telemetry {
             link: settings.broker.clone(),
             limits: settings.store.clone(),
             registry,
+            access_log: LogEndReader::new(&settings.store.directory),
             vitals: None,
             trouble: None,
         };
@@ -150,6 +153,11 @@ impl Sampler {
             throttle,
             cameras: self.last.1.iter().map(camera).collect(),
             health: Some(self.health(&store)),
+            access_log: self
+                .access_log
+                .read()
+                .ok()
+                .map(|LogEnd { lines, sha256 }| AccessLogVitals { lines, sha256 }),
         }
     }
 
@@ -173,7 +181,15 @@ impl Sampler {
     fn summary(&self) -> String {
         let status = self.registry.status();
         let live = status.cameras.iter().filter(|camera| camera.state == StreamState::Live).count();
-        format!("{live} of {} cameras live, {} alerts wait", status.cameras.len(), status.outbox_depth)
+        let faults = match status.configuration_faults.len() {
+            0 => String::new(),
+            _ => "; the configuration has faults: wardwatch status".to_owned(),
+        };
+        format!(
+            "{live} of {} cameras live, {} alerts wait{faults}",
+            status.cameras.len(),
+            status.outbox_depth
+        )
     }
 
     fn write_state(&mut self, directory: &Path, publisher: &Publisher) {

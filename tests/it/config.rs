@@ -140,7 +140,7 @@ fn the_good_one_becomes_settings() {
     let settings = Folder::with(GOOD).load().unwrap();
     assert_eq!((settings.ward.as_str(), settings.box_id.as_str()), ("ben-nghe", "box-1"));
     assert_eq!(settings.timezone.iana_name(), Some("Asia/Ho_Chi_Minh"));
-    assert_eq!(settings.store.clip_bytes_max, 100 << 30);
+    assert_eq!(settings.store.clip_bytes_max, clipstore::NO_LIMIT);
     assert!(settings.store.directory.ends_with("store") && settings.store.directory.is_absolute());
     assert_eq!((settings.broker.host.as_str(), settings.broker.port), ("127.0.0.1", 1883));
     assert_eq!(settings.broker.tls, None);
@@ -261,7 +261,8 @@ fn what_the_unit_hands_over_is_found_by_hand_too() {
 #[test]
 fn check_exits_with_3_where_something_is_wrong() {
     let run = |folder: &Folder, json| {
-        let code = check::run(check::Args { config: folder.path("wardwatch.toml"), json }).unwrap();
+        let code =
+            check::run(check::Args { config: folder.path("wardwatch.toml"), user: None, json }).unwrap();
         format!("{code:?}")
     };
     let (good, bad) = (Folder::with(GOOD), Folder::with("[box]\n"));

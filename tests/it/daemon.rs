@@ -2,6 +2,7 @@
 
 mod demo;
 mod ports;
+mod reload;
 mod service;
 
 use std::fmt::Write as _;
@@ -84,11 +85,16 @@ impl Daemon {
     }
 
     fn footage(&self, camera: &str) -> usize {
-        let Ok(catalogue) = Catalogue::open(&self.path("store")) else { return 0 };
-        let filter = ClipFilter { camera: Some(camera.parse().unwrap()), ..ClipFilter::default() };
-        let segments = catalogue.segments(&filter).unwrap_or_default();
-        segments.iter().map(|segment| usize::try_from(segment.bytes).unwrap()).sum()
+        footage_in(&self.path("store"), camera)
     }
+}
+
+/// Bytes of a camera's footage.
+fn footage_in(store: &Path, camera: &str) -> usize {
+    let Ok(catalogue) = Catalogue::open(store) else { return 0 };
+    let filter = ClipFilter { camera: Some(camera.parse().unwrap()), ..ClipFilter::default() };
+    let segments = catalogue.segments(&filter).unwrap_or_default();
+    segments.iter().map(|segment| usize::try_from(segment.bytes).unwrap()).sum()
 }
 
 impl Drop for Daemon {

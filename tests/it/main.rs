@@ -27,6 +27,7 @@ mod purge;
 mod real;
 mod reconcile;
 mod retention;
+mod rights;
 mod scene;
 mod store;
 mod street;

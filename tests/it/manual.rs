@@ -21,7 +21,7 @@ the configuration; /usr/share/wardwatch/wardwatch.toml explains every key
 passwords and the box's key; FILE in it is written "credential:secrets_FILE" in the configuration
 .TP
 /var/lib/wardwatch/
-footage, its index, what is held as evidence, and the log of who looked
+footage, its index, what is held as evidence, the log of who looked, and a copy of the last configuration without a fault
 .SH "SEE ALSO"
 wardwatch.toml(5), systemctl(1), journalctl(1), /usr/share/doc/wardwatch/README.md
 "#;
@@ -34,6 +34,9 @@ the configuration; /usr/share/wardwatch/wardpost.toml explains every key
 .TP
 /etc/wardwatch/post-secrets/
 passwords and the post's key; FILE in it is written "credential:secrets_FILE" in the configuration
+.TP
+/run/wardpost/read.sock
+where the commands of officers in the group wardpost-readers are answered; usermod -aG wardpost-readers OFFICER
 .TP
 /var/lib/wardpost/
 alerts, their pictures, and the log of who looked

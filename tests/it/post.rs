@@ -2,7 +2,9 @@
 
 mod commands;
 mod identity;
+mod readers;
 pub mod station;
+mod stay_up;
 
 use std::collections::BTreeSet;
 use std::fs;

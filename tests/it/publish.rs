@@ -68,6 +68,7 @@ impl StatusSource for Telling {
             oldest_unacknowledged: None,
             outbox: None,
             clock: ClockState::Synced,
+            configuration_faults: Vec::new(),
         }
     }
 }

@@ -1,7 +1,9 @@
-//! The rest of a store after `apt purge`: evidence on hold, and nothing else. The package's own script, in another folder.
+//! Scripts of the packages, in other folders: the rest of a store after `apt purge` is evidence on hold and nothing else, and no
+//! package is made without its list of licences.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
@@ -80,5 +82,35 @@ fn a_purge_leaves_what_is_held_and_nothing_else() {
         let mut damaged = hold(later.0, later.1, &[1]);
         damaged[key] = Value::Null;
         assert_eq!(purged(&[damaged]), left(&all, 1), "{key}");
+    }
+}
+
+/// A tool that fails stands for a registry that lacks a crate.
+#[test]
+fn a_package_without_its_list_of_licences_is_not_made() {
+    let place = TempDir::new().unwrap();
+    let program = |name: &str, text: &str| {
+        let path = place.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    program("programs/wardwatch", "#!/bin/sh\n");
+    program("programs/wardpost", "#!/bin/sh\n");
+    let path = format!("{}:{}", place.path().join("tools").display(), std::env::var("PATH").unwrap());
+    for (cargo, reason) in [
+        ("#!/bin/sh\nexit 101\n", "cargo tree failed"),
+        ("#!/bin/sh\n", "named no crate"),
+        ("#!/bin/sh\necho 'odd v1.0.0 '\n", "name no licence: odd v1.0.0"),
+    ] {
+        program("tools/cargo", cargo);
+        let mut build = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/deb/build"));
+        build.arg("amd64").arg(place.path().join("programs")).env("PATH", &path);
+        let output = build.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(reason), "{said}");
+        let made = files(&place.path().join("programs"), &place.path().join("programs"));
+        assert_eq!(made.len(), 2, "{made:?}");
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-const UNITS: &[&str] = &["wardwatch", "wardpost"];
+const UNITS: &[&str] = &["wardwatch", "wardpost", "wardpost-read@"];
 /// Ten times the exposure that `systemd-analyze security` may find.
 const EXPOSURE_MAX: &str = "15";
 
@@ -18,13 +18,14 @@ fn folder() -> PathBuf {
 fn units() -> TempDir {
     let place = TempDir::new().unwrap();
     for name in UNITS {
-        let program = Path::new(env!("CARGO_BIN_EXE_wardwatch")).with_file_name(name);
-        let program = program.display();
+        let program = if *name == "wardwatch" { "wardwatch" } else { "wardpost" };
+        let path = Path::new(env!("CARGO_BIN_EXE_wardwatch")).with_file_name(program);
         let unit = fs::read_to_string(folder().join(format!("{name}.service"))).unwrap();
-        let here = unit.replace(&format!("/usr/bin/{name} "), &format!("{program} "));
+        let here = unit.replace(&format!("/usr/bin/{program} "), &format!("{} ", path.display()));
         assert_ne!(here, unit, "{name} is started from /usr/bin");
         fs::write(place.path().join(format!("{name}.service")), here).unwrap();
     }
+    fs::copy(folder().join("wardpost-read.socket"), place.path().join("wardpost-read.socket")).unwrap();
     place
 }
 
@@ -54,6 +55,9 @@ fn systemd_understands_every_line_of_the_units() {
         let Some(complaints) = complaints(place.path(), unit) else { return };
         assert_eq!(complaints, "", "{unit}");
     }
+    let socket = place.path().join("wardpost-read.socket");
+    let output = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(socket).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     let path = place.path().join("wardwatch.service");
     let misspelt = fs::read_to_string(&path).unwrap().replace("WatchdogSec=", "WatchDogSec=");
     fs::write(&path, misspelt).unwrap();

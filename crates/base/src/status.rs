@@ -187,6 +187,9 @@ pub struct Status {
     pub outbox: Option<OutboxStatus>,
     /// Trust in the box's times.
     pub clock: ClockState,
+    /// What of the configuration is not in force, and why, for a person; absent where all of it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub configuration_faults: Vec<String>,
 }
 
 /// The JSON Schema of [`Status`], pretty-printed; `deploy/status.schema.json` is this text.

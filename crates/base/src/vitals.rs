@@ -37,6 +37,18 @@ pub struct Vitals {
     /// Further facts about the box's health; absent from boxes that do not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthVitals>,
+    /// The log of who viewed footage; absent where it cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_log: Option<AccessLogVitals>,
+}
+
+/// The end of the access log. A log that becomes shorter, or other at the same length, was cut or changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct AccessLogVitals {
+    /// Number of its lines.
+    pub lines: u64,
+    /// sha256 of its last line in hexadecimal; empty without lines.
+    pub sha256: String,
 }
 
 /// Facts by which the post judges a box, beside its measurements.

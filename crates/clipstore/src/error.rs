@@ -112,6 +112,24 @@ pub enum StoreError {
         /// Counted from 1.
         line: u64,
     },
+    /// The access log is shorter than the index knows it.
+    #[error("{} was cut: it has {found} lines, and the index knows of {known}", path.display())]
+    AccessLogCut {
+        /// The log.
+        path: PathBuf,
+        /// Lines that the index knows of.
+        known: u64,
+        /// Lines that it has.
+        found: u64,
+    },
+    /// The access log has another line than the one that the index knows.
+    #[error("{} was replaced: line {line} is not the one that the index knows", path.display())]
+    AccessLogReplaced {
+        /// The log.
+        path: PathBuf,
+        /// Counted from 1.
+        line: u64,
+    },
     /// There is no such hold.
     #[error("no hold {0:?} in this store; `wardwatch clips holds` lists all holds")]
     NoSuchHold(String),
@@ -190,9 +208,11 @@ impl StoreError {
             | Self::Thread(_)
             | Self::FullOfEvidence { .. }
             | Self::NoHeadroom { .. } => ErrorKind::Exhausted,
-            Self::Message { .. } | Self::AccessLogBroken { .. } | Self::DamagedHold { .. } => {
-                ErrorKind::Corrupt
-            }
+            Self::Message { .. }
+            | Self::AccessLogBroken { .. }
+            | Self::AccessLogCut { .. }
+            | Self::AccessLogReplaced { .. }
+            | Self::DamagedHold { .. } => ErrorKind::Corrupt,
             Self::SqliteTooOld { .. } | Self::NotBoxes { .. } | Self::Closed => ErrorKind::Bug,
         }
     }

@@ -33,8 +33,8 @@ pub use error::StoreError;
 pub use read::catalogue::{Catalogue, Clip, ClipEntry, ClipFilter, ClipSegment, FootageSpan};
 pub use read::{access, inspect};
 pub use recover::reconciled::Reconciled;
-pub use retain::holds;
-pub use settings::Settings;
+pub use retain::{forecast, holds};
+pub use settings::{NO_LIMIT, Settings};
 
 use base::ack::Ack;
 use base::alert::{Alert, AlertDraft};

@@ -8,18 +8,21 @@ use base::ids::CameraId;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
+/// Value of `clip_bytes_max` for footage that may have all of the disk but what stays free.
+pub const NO_LIMIT: u64 = u64::MAX;
+
 /// Settings of the store.
 ///
 /// Footage is deleted when any of its limits is passed, the oldest first. The limit that is passed first decides how far
-/// back a box can look: `clip_bytes_max` (or a camera's share) where the disk is small, `clip_age_max` where it is large.
+/// back a box can look: the disk, `clip_bytes_max` or a camera's share where there is little room, `clip_age_max` where there is much.
 /// Pinned footage is deleted only when nothing unpinned is left to delete; held evidence (`wardwatch clips hold`) is
 /// never deleted. A box with limits full of evidence records nothing new, and says so; alerts go on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Holds `index.sqlite`, `clips/`, `holds/` and `access.jsonl`. Created if missing.
     pub directory: PathBuf,
-    /// The clip files together stay below this many bytes. The index is not counted; a limit that fits the disk leaves
-    /// room for it and for `free_bytes_min`.
+    /// The clip files together stay below this many bytes; [`NO_LIMIT`] leaves it to `free_bytes_min`, the default. The index
+    /// is not counted; a limit that fits the disk leaves room for it and for `free_bytes_min`.
     pub clip_bytes_max: u64,
     /// The clip files of a camera named here stay below this many bytes, too: one that sends much leaves the others
     /// their past. Cameras that are not named share what is left of `clip_bytes_max`.
@@ -52,7 +55,7 @@ impl Settings {
     pub fn new(directory: PathBuf) -> Self {
         Self {
             directory,
-            clip_bytes_max: 100 << 30,
+            clip_bytes_max: NO_LIMIT,
             camera_bytes_max: BTreeMap::new(),
             clip_age_max: 30 * DAY,
             clip_age_min: 7 * DAY,

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
 
 pub mod config;
+pub mod id;
 pub mod service;
 pub mod time;
 
@@ -102,6 +103,19 @@ pub fn who(said: Option<&str>) -> String {
     let mut names = ["SUDO_USER", "LOGNAME", "USER"].into_iter().filter_map(|key| std::env::var(key).ok());
     let name = said.map(str::to_owned).or_else(|| names.next()).unwrap_or_else(|| "somebody".to_owned());
     format!("{name} (user id {})", rustix::process::getuid().as_raw())
+}
+
+/// The name of a user, or the number of one that has none.
+pub fn user_name(uid: u32) -> String {
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let number = uid.to_string();
+    for line in passwd.lines() {
+        let fields: Vec<&str> = line.split(':').collect();
+        if fields.get(2) == Some(&number.as_str()) {
+            return fields[0].to_owned();
+        }
+    }
+    number
 }
 
 /// Prints rows with their columns under each other; the first row is the head.

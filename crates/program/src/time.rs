@@ -1,7 +1,9 @@
 //! Times as a person writes them.
 
+mod words;
+
 use anyhow::bail;
-use jiff::civil::{DateTime, Time};
+use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{Timestamp, Zoned};
 
@@ -10,27 +12,57 @@ use base::time::WallTime;
 /// Local date and time with the offset to UTC, for `strftime`; [`parse`] reads it.
 pub const WITH_OFFSET: &str = "%Y-%m-%d %H:%M:%S%:z";
 
-/// Reads RFC 3339, a local date and time, or a local time of today.
+/// Reads a time: RFC 3339, a local date and time as this program or the ward post prints them, a local time of today, or
+/// a day by its date or name with or without a time. A day without a time is its beginning.
 ///
 /// # Errors
 /// It is no time, or no single one: the clocks showed it twice, or never. The text names valid ones.
 pub fn parse(text: &str, timezone: &TimeZone, now: WallTime) -> anyhow::Result<WallTime> {
+    read(text, timezone, now, Edge::Beginning)
+}
+
+/// Reads the end of a span in the same way. A day without a time is its end.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_end(text: &str, timezone: &TimeZone, now: WallTime) -> anyhow::Result<WallTime> {
+    read(text, timezone, now, Edge::End)
+}
+
+/// The edge of a day that a day without a time means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Edge {
+    Beginning,
+    End,
+}
+
+fn read(text: &str, timezone: &TimeZone, now: WallTime, edge: Edge) -> anyhow::Result<WallTime> {
+    let text = text.trim();
     if let Ok(instant) = text.parse::<Timestamp>() {
         return Ok(WallTime::from_timestamp(instant));
     }
-    let today = now.to_timestamp().to_zoned(timezone.clone()).date();
-    let local = match (text.contains('-'), text.contains(':')) {
-        // A date alone would mean midnight, which is seldom intended as an end.
-        (_, false) => None,
-        (true, true) => text.parse::<DateTime>().ok(),
-        (false, true) => text.parse::<Time>().ok().map(|time| today.to_datetime(time)),
-    };
-    let Some(local) = local else {
+    let now = now.to_timestamp().to_zoned(timezone.clone()).datetime();
+    // With its T, or with a fraction of a second.
+    if let Some(local) = text.parse::<DateTime>().ok().filter(|_| text.contains(':')) {
+        return once(local, timezone).map(WallTime::from_timestamp);
+    }
+    let Some(written) = words::read(text, now) else {
+        let today = now.date();
         bail!(
-            "{text:?} is not a time; write {today}T22:14:03+07:00, \"{today} 22:14\" in local time, or 22:14 for today"
+            "{text:?} is not a time; write \"{today} 22:14\" or \"{}\" in local time, 22:14 for today, \"yesterday 22:14\", \
+             \"hôm qua 22:14\", \"tuesday 22:14\", a day alone, or {today}T22:14:03+07:00",
+            today.strftime("%d/%m/%Y 22:14")
         );
     };
-    once(local, timezone).map(WallTime::from_timestamp)
+    let day = written.day.unwrap_or(now.date());
+    let at = match (written.time, written.time_with_offset) {
+        (Some(time), _) => once(day.to_datetime(time), timezone)?,
+        (None, Some(time)) => format!("{day}T{time}").parse()?,
+        // A day begins later where the clocks are set forward at midnight.
+        (None, None) if edge == Edge::Beginning => day.to_zoned(timezone.clone())?.timestamp(),
+        (None, None) => day.tomorrow()?.to_zoned(timezone.clone())?.timestamp(),
+    };
+    Ok(WallTime::from_timestamp(at))
 }
 
 /// The one moment at which clocks show `local`.
@@ -79,8 +111,62 @@ mod tests {
             ("2026-05-01T22:14:03", "2026-05-01T15:14:03.000Z"),
             ("22:14", "2026-05-02T15:14:00.000Z"),
             ("00:00:07", "2026-05-01T17:00:07.000Z"),
+            // As the box prints them, and the post.
+            ("2026-05-01 22:14:03+07:00", "2026-05-01T15:14:03.000Z"),
+            ("22:14:03+07:00", "2026-05-02T15:14:03.000Z"),
+            ("01/05/2026 22:14:03", "2026-05-01T15:14:03.000Z"),
+            ("1/5/2026 22:14", "2026-05-01T15:14:00.000Z"),
+            ("22:14 01/05/26", "2026-05-01T15:14:00.000Z"),
+            ("22h14 ngày 1/5", "2026-05-01T15:14:00.000Z"),
+            // No day of this year is meant that has not been yet.
+            ("3/5 22h", "2025-05-03T15:00:00.000Z"),
+            ("yesterday 22:14", "2026-05-01T15:14:00.000Z"),
+            ("hôm qua 22:14", "2026-05-01T15:14:00.000Z"),
+            ("hom qua luc 9:05", "2026-05-01T02:05:00.000Z"),
+            ("22:14 hôm kia", "2026-04-30T15:14:00.000Z"),
+            ("ho\u{302}m qua 22:14", "2026-05-01T15:14:00.000Z"),
+            // The 2nd of May is a Saturday, and it is 05:30.
+            ("tuesday 22:14", "2026-04-28T15:14:00.000Z"),
+            ("thứ ba 22:14", "2026-04-28T15:14:00.000Z"),
+            ("thứ 3, 22h14", "2026-04-28T15:14:00.000Z"),
+            ("Saturday 05:00", "2026-05-01T22:00:00.000Z"),
+            ("thứ bảy 22:14", "2026-04-25T15:14:00.000Z"),
+            ("22:14 Chủ nhật", "2026-04-26T15:14:00.000Z"),
+            ("2026-05-01", "2026-04-30T17:00:00.000Z"),
+            ("01/05/2026", "2026-04-30T17:00:00.000Z"),
+            ("hôm nay", "2026-05-01T17:00:00.000Z"),
+            ("saturday", "2026-05-01T17:00:00.000Z"),
         ] {
             assert_eq!(saigon(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_alone_reaches_to_its_end() {
+        let timezone = TimeZone::get("Asia/Ho_Chi_Minh").unwrap();
+        let now = WallTime::from_timestamp("2026-05-01T22:30:00Z".parse().unwrap());
+        for (text, expected) in [
+            ("01/05/2026", "2026-05-01T17:00:00.000Z"),
+            ("hôm qua", "2026-05-01T17:00:00.000Z"),
+            ("thứ sáu", "2026-05-01T17:00:00.000Z"),
+            ("hôm qua 22:14", "2026-05-01T15:14:00.000Z"),
+        ] {
+            assert_eq!(parse_end(text, &timezone, now).unwrap().to_string(), expected, "{text}");
+        }
+        // Clocks that are set forward at midnight: the day before ends where the next one begins.
+        let timezone = TimeZone::get("America/Asuncion").unwrap();
+        let both = [parse_end("2023-09-30", &timezone, now), parse("2023-10-01", &timezone, now)];
+        assert_eq!(both.map(|at| at.unwrap().to_string()), ["2023-10-01T04:00:00.000Z"; 2]);
+    }
+
+    #[test]
+    fn every_way_of_a_time_that_was_twice_asks_for_its_offset() {
+        let timezone = TimeZone::get("Europe/Berlin").unwrap();
+        let now = WallTime::from_timestamp("2026-10-26T12:00:00Z".parse().unwrap());
+        for text in ["25/10/2026 02:30", "yesterday 02:30", "hôm qua 2h30", "sunday 02:30", "chủ nhật 02:30"]
+        {
+            let said = parse(text, &timezone, now).unwrap_err().to_string();
+            assert!(said.contains("twice") && said.contains("2026-10-25 02:30:00+02:00"), "{text}: {said}");
         }
     }
 
@@ -149,7 +235,18 @@ mod tests {
 
     #[test]
     fn what_is_no_time_says_what_would_be() {
-        for text in ["", "yesterday", "25:00", "2026-05-01", "2026-13-01 10:00", "1.5.2026 22:14"] {
+        for text in [
+            "",
+            "ngày",
+            "tomorrow",
+            "25:00",
+            "10:00 11:00",
+            "2026-13-01 10:00",
+            "31/02/2026",
+            "1.5.2026 22:14",
+            "hôm",
+            "7",
+        ] {
             let said = saigon(text).unwrap_err();
             assert!(said.contains("\"2026-05-02 22:14\""), "{text}: {said}");
         }

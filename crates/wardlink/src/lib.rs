@@ -84,6 +84,13 @@ pub struct LinkState {
     pub warnings: Vec<String>,
 }
 
+impl LinkState {
+    /// Not connected yet.
+    fn new() -> Self {
+        Self { connected: false, since: clock::wall(), last_error: None, published: 0, warnings: Vec::new() }
+    }
+}
+
 /// Publishes on a thread of its own. Dropped without [`Publisher::stop`], it ends abruptly: the broker then publishes
 /// the will.
 #[derive(Debug)]
@@ -96,22 +103,35 @@ pub struct Publisher {
 }
 
 impl Publisher {
+    /// Checks the settings as [`Publisher::start`] does, and connects nowhere.
+    ///
+    /// # Errors
+    /// Certificates do not read.
+    pub fn check(settings: &Settings) -> Result<(), PublishError> {
+        settings.tls.as_ref().map(security::check).transpose().map(|_| ())
+    }
+
+    /// A publisher of a box whose settings for the post have a fault: it never connects, and all alerts wait. `reason` is for
+    /// a person.
+    pub fn without_broker(reason: String) -> Self {
+        let state = LinkState { last_error: Some(reason), ..LinkState::new() };
+        Self {
+            wanted: watch::Sender::new(Wanted::default()),
+            state: Arc::new(Mutex::new(state)),
+            unsaved: Arc::default(),
+            vitals: channel::oldest_dropped(VITALS_MAX),
+            thread: None,
+        }
+    }
+
     /// Starts to connect, and goes on for ever. An error is about the settings: certificates that do not read.
     pub fn start(
         settings: Settings,
         outbox: Arc<dyn Outbox>,
         status: Arc<dyn StatusSource>,
     ) -> Result<Self, PublishError> {
-        settings.tls.as_ref().map(security::check).transpose()?;
-
-        let state = LinkState {
-            connected: false,
-            since: clock::wall(),
-            last_error: None,
-            published: 0,
-            warnings: Vec::new(),
-        };
-        let state = Arc::new(Mutex::new(state));
+        Self::check(&settings)?;
+        let state = Arc::new(Mutex::new(LinkState::new()));
         let (wanted, changes) = watch::channel(Wanted::default());
         let topics = Topics::new(&settings.ward, &settings.box_id);
         let unsaved = Arc::new(UnsavedAlerts::default());

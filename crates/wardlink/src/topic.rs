@@ -36,7 +36,8 @@ pub(super) fn online(status: Status) -> Status {
 
 /// The status of a box that is offline.
 pub(super) fn offline(status: Status) -> Status {
-    Status { presence: Presence::Offline, cameras: Vec::new(), store: None, ..status }
+    let (cameras, configuration_faults) = (Vec::new(), Vec::new());
+    Status { presence: Presence::Offline, cameras, store: None, configuration_faults, ..status }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! at once.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +17,10 @@ use base::secret::Credentials;
 use base::text;
 use program::config::{self, Problem, credential_name};
 use wardlink::tls;
+
+/// Remedy for a secret that the service's user may not read.
+const HAND_OVER: &str = "write \"credential:secrets_NAME\" for the file NAME in /etc/wardwatch/post-secrets: systemd hands it to \
+                         the service";
 
 /// Default path of the configuration.
 pub const DEFAULT_PATH: &str = "/etc/wardwatch/wardpost.toml";
@@ -327,7 +332,10 @@ impl Written {
         };
         let tls = Tls { ca_file: credential(ca_file), identity };
         if let Err(error) = tls::client_config(tls.files()) {
-            problems.push(format!("broker.{error}"));
+            let key = tls.identity.as_ref().map(|(_, key)| std::fs::File::open(key));
+            let is_denied = matches!(key, Some(Err(error)) if error.kind() == ErrorKind::PermissionDenied);
+            let remedy = if is_denied { format!("; {HAND_OVER}") } else { String::new() };
+            problems.push(format!("broker.{error}{remedy}"));
         }
         Some(tls)
     }
@@ -345,8 +353,11 @@ impl Written {
             Ok(password) => Some(Credentials { user, password }),
             Err(error) => {
                 let path = file.display();
-                let remedy =
-                    text::remedy(&error).unwrap_or("give a file that holds nothing but the password");
+                let by_kind = match error.kind() {
+                    ErrorKind::PermissionDenied => HAND_OVER,
+                    _ => "give a file that holds nothing but the password",
+                };
+                let remedy = text::remedy(&error).unwrap_or(by_kind);
                 problems.push(format!("broker.password_file (--password-file) {path}: {error}; {remedy}"));
                 None
             }

@@ -96,6 +96,7 @@ mod tests {
             oldest_unacknowledged: None,
             outbox: None,
             clock: ClockState::Synced,
+            configuration_faults: Vec::new(),
         }
     }
 

@@ -35,7 +35,7 @@ const TROUBLES: [(usize, &str, &str); 14] = [
     (279, "certificate-ending", "its certificate ends"),
     (281, "hot", "it is too hot (84 °C), and analyses less"),
     (290, "silent", "silent"),
-    (299, "missing", "1 alerts are missing"),
+    (299, "missing", "1 alert is missing"),
 ];
 
 fn trouble_of(number: usize, minute: u64) -> Option<&'static str> {

@@ -6,29 +6,31 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Place, StoreArgs, check_cameras, not_blank, size, span, time, who};
+use super::{Place, StoreArgs, check_cameras, not_blank, say_nearest, size, span, time, who};
 use base::clock::{self, SystemClock};
 use base::fragment::TimeSource;
-use base::ids::{AlertId, CameraId};
+use base::ids::CameraId;
 use clipstore::Catalogue;
 use clipstore::export::{
     self, ClipOrder, ExportOrder, Exported, ExportedClip, FAT32_FILE_BYTES_MAX, Gap, GapCause,
 };
+use program::id::IdPrefix;
 use program::{CANNOT, FOUND};
 
 /// Arguments of `wardwatch clips export`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The footage of these alerts, from pre-roll to post-roll; `clips list` names them.
+    /// The footage of these alerts, from pre-roll to post-roll: ids, or beginnings of them; `clips list` names them.
     #[arg(required_unless_present = "camera", conflicts_with_all = ["camera", "from", "to"])]
-    alert: Vec<AlertId>,
+    alert: Vec<IdPrefix>,
     /// The footage of this camera from --from to --to; may be given several times.
     #[arg(long, value_name = "ID", requires = "from", requires = "to")]
     camera: Vec<CameraId>,
-    /// 2026-05-01T22:14:03+07:00, "2026-05-01 22:14" in the box's time zone, or 22:14 for today.
+    /// "24/11/2026 22:10" or "2026-11-24 22:10" in the box's time zone, 22:10 for today, "yesterday 22:10", "tuesday 22:10",
+    /// "hôm qua 22:10", "thứ ba 22:10", a day alone, or RFC 3339.
     #[arg(long, value_name = "TIME", requires = "camera")]
     from: Option<String>,
-    /// Until when, in the same way.
+    /// Until when, in the same way; a day alone counts to its end.
     #[arg(long, value_name = "TIME", requires = "camera")]
     to: Option<String>,
     /// An existing folder; nothing in it is written over.
@@ -76,18 +78,26 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         exported.clips.iter().for_each(|clip| print_clip(clip, &place));
     }
-    Ok(ExitCode::from(code(&exported, order.clips.len())))
+    let code = code(&exported, order.clips.len(), &place);
+    if exported.failed.is_none() {
+        for clip in exported.clips.iter().filter(|clip| clip.files.is_empty()) {
+            say_nearest(&catalogue, &place, &clip.camera, clip.from, clip.to)?;
+        }
+    }
+    Ok(ExitCode::from(code))
 }
 
 /// Prints the faults to standard error, and returns their exit code.
-fn code(exported: &Exported, ordered: usize) -> u8 {
+fn code(exported: &Exported, ordered: usize, place: &Place) -> u8 {
     let mut code = if exported.is_whole() { 0 } else { FOUND };
     for clip in &exported.clips {
         for flaw in &clip.flaws {
-            eprintln!("wardwatch: {} at {} in {}: {}", clip.camera, flaw.at, flaw.path.display(), flaw.what);
+            let at = time::text(flaw.at, &place.timezone);
+            eprintln!("wardwatch: {} at {at} in {}: {}", clip.camera, flaw.path.display(), flaw.what);
         }
         if clip.files.is_empty() && exported.failed.is_none() {
-            eprintln!("wardwatch: there is no footage of {} from {} to {}", clip.camera, clip.from, clip.to);
+            let [from, to] = [clip.from, clip.to].map(|at| time::text(at, &place.timezone));
+            eprintln!("wardwatch: there is no footage of {} from {from} to {to}", clip.camera);
             code = CANNOT;
         }
     }
@@ -105,15 +115,18 @@ fn code(exported: &Exported, ordered: usize) -> u8 {
 
 fn clips(args: &Args, place: &Place, catalogue: &Catalogue) -> anyhow::Result<Vec<ClipOrder>> {
     let mut clips = Vec::new();
-    for alert in &args.alert {
-        let (camera, from, to) = catalogue.span(*alert)?;
-        clips.push(ClipOrder { camera, from, to, alert: Some(*alert) });
+    for written in &args.alert {
+        let alert = place.alert(catalogue, written)?;
+        let (camera, from, to) = catalogue.span(alert)?;
+        clips.push(ClipOrder { camera, from, to, alert: Some(alert) });
     }
     if let (Some(from), Some(to)) = (&args.from, &args.to) {
         check_cameras(catalogue, &args.camera, &place.directory)?;
         let now = clock::wall();
-        let (from, to) = (time::parse(from, &place.timezone, now)?, time::parse(to, &place.timezone, now)?);
+        let from = time::parse(from, &place.timezone, now)?;
+        let to = time::parse_end(to, &place.timezone, now)?;
         if from >= to {
+            let [from, to] = [from, to].map(|at| time::text(at, &place.timezone));
             bail!("--from ({from}) is not before --to ({to})");
         }
         for camera in &args.camera {

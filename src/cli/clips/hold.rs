@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
-use super::{Place, StoreArgs, check_cameras, not_blank, size, time, who};
+use super::{Place, StoreArgs, check_cameras, not_blank, say_nearest, size, time, who};
 use base::clock;
-use base::ids::{AlertId, CameraId};
-use base::time::WallTime;
+use base::ids::CameraId;
 use clipstore::holds::{self, Hold, NewHold};
 use program::FOUND;
+use program::id::IdPrefix;
 
 /// The person who asks, and the reason: for the access log.
 #[derive(Debug, clap::Args)]
@@ -25,16 +25,17 @@ struct Grounds {
 /// Arguments of `wardwatch clips hold`.
 #[derive(Debug, clap::Args)]
 pub(super) struct HoldArgs {
-    /// The alert whose footage is held, from pre-roll to post-roll.
+    /// The alert whose footage is held, from pre-roll to post-roll: its id, or the beginning of it.
     #[arg(required_unless_present = "camera", conflicts_with_all = ["camera", "from", "to"])]
-    alert: Option<AlertId>,
+    alert: Option<IdPrefix>,
     /// The camera whose footage is held.
     #[arg(long, value_name = "ID", requires_all = ["from", "to"])]
     camera: Option<CameraId>,
-    /// 2026-05-01T22:14:03+07:00, "2026-05-01 22:14" in the box's time zone, or 22:14 for today.
+    /// "24/11/2026 22:10" or "2026-11-24 22:10" in the box's time zone, 22:10 for today, "yesterday 22:10", "tuesday 22:10",
+    /// "hôm qua 22:10", "thứ ba 22:10", a day alone, or RFC 3339.
     #[arg(long, value_name = "TIME", requires = "camera")]
     from: Option<String>,
-    /// Until when, in the same way; may be in the future.
+    /// Until when, in the same way; may be in the future. A day alone counts to its end.
     #[arg(long, value_name = "TIME", requires = "camera")]
     to: Option<String>,
     #[command(flatten)]
@@ -67,9 +68,8 @@ pub(super) struct ReleaseArgs {
 /// Holds footage; prints the hold's name and the amount of its footage.
 pub(super) fn hold(args: &HoldArgs) -> anyhow::Result<ExitCode> {
     let place = args.store.place()?;
-    let (camera, from, to) = span(args, &place)?;
-    let (reason, who) = (args.grounds.reason.clone(), who(args.grounds.who.as_deref()));
-    let hold = holds::hold(&place.directory, NewHold { camera, from, to, alert: args.alert, reason, who })?;
+    let new = new_hold(args, &place)?;
+    let hold = holds::hold(&place.directory, new)?;
     println!("{}", described(&place, &hold));
     let gone = hold.paths.len() - present(&place, &hold).0;
     if gone > 0 {
@@ -77,19 +77,23 @@ pub(super) fn hold(args: &HoldArgs) -> anyhow::Result<ExitCode> {
     }
     if hold.paths.is_empty() {
         eprintln!("wardwatch: there is no footage of that time; what still comes of it is held");
+        say_nearest(&place.open()?, &place, &hold.camera, hold.from, hold.to)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Camera, start and end of the requested footage.
-fn span(args: &HoldArgs, place: &Place) -> anyhow::Result<(CameraId, WallTime, WallTime)> {
-    if let (Some(camera), Some(from), Some(to)) = (&args.camera, &args.from, &args.to) {
-        check_cameras(&place.open()?, std::slice::from_ref(camera), &place.directory)?;
-        let at = |text: &str| time::parse(text, &place.timezone, clock::wall());
-        return Ok((camera.clone(), at(from)?, at(to)?));
-    }
-    let alert = args.alert.context("name an alert, or a camera with --from and --to")?;
+/// The hold that is asked for.
+fn new_hold(args: &HoldArgs, place: &Place) -> anyhow::Result<NewHold> {
+    let (reason, who) = (args.grounds.reason.clone(), who(args.grounds.who.as_deref()));
     let catalogue = place.open()?;
+    if let (Some(camera), Some(from), Some(to)) = (&args.camera, &args.from, &args.to) {
+        check_cameras(&catalogue, std::slice::from_ref(camera), &place.directory)?;
+        let from = time::parse(from, &place.timezone, clock::wall())?;
+        let to = time::parse_end(to, &place.timezone, clock::wall())?;
+        return Ok(NewHold { camera: camera.clone(), from, to, alert: None, reason, who });
+    }
+    let written = args.alert.as_ref().context("name an alert, or a camera with --from and --to")?;
+    let alert = place.alert(&catalogue, written)?;
     let (_, _, ends_at) = catalogue.span(alert)?;
     let clip = catalogue.clip(alert)?;
     if ends_at.is_none() {
@@ -101,7 +105,14 @@ fn span(args: &HoldArgs, place: &Place) -> anyhow::Result<(CameraId, WallTime, W
     if clip.segments.is_empty() {
         bail!("there is no footage of alert {alert}");
     }
-    Ok((clip.camera, clip.starts_at, clip.ends_at))
+    Ok(NewHold {
+        camera: clip.camera,
+        from: clip.starts_at,
+        to: clip.ends_at,
+        alert: Some(alert),
+        reason,
+        who,
+    })
 }
 
 /// Prints the holds; returns 3 if one is damaged.

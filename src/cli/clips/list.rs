@@ -4,24 +4,26 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::{Place, StoreArgs, check_cameras, print_table, size, span, time};
+use super::{Place, StoreArgs, check_cameras, print_table, say_nearest, size, span, time};
 use base::clock;
-use base::ids::{AlertId, CameraId};
-use base::time::ClockState;
+use base::ids::CameraId;
+use base::time::{ClockState, WallTime};
 use clipstore::{Catalogue, ClipEntry, ClipFilter, FootageSpan};
+use program::id::IdPrefix;
 
 /// Arguments of `wardwatch clips list`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// This alert only.
-    alert: Option<AlertId>,
+    /// This alert only: its id, or the beginning of it.
+    alert: Option<IdPrefix>,
     /// This camera only; may be given several times.
     #[arg(long, value_name = "ID")]
     camera: Vec<CameraId>,
-    /// Only footage or alerts that end after this: 2026-05-01T22:14:03+07:00, "2026-05-01 22:14" in the box's time zone, or 22:14 for today.
+    /// Only footage or alerts that end after this: "24/11/2026 22:10" or "2026-11-24 22:10" in the box's time zone, 22:10 for
+    /// today, "yesterday 22:10", "tuesday 22:10", "hôm qua 22:10", "thứ ba 22:10", a day alone, or RFC 3339.
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
-    /// Only footage or alerts that start before this.
+    /// Only footage or alerts that start before this; a day alone counts to its end.
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
     /// List all footage of each camera instead, and where it is missing.
@@ -43,9 +45,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let catalogue = place.open()?;
     check_cameras(&catalogue, &args.camera, &place.directory)?;
     let now = clock::wall();
-    let at =
-        |text: &Option<String>| text.as_ref().map(|text| time::parse(text, &place.timezone, now)).transpose();
-    let all = ClipFilter { camera: None, from: at(&args.from)?, to: at(&args.to)?, limit: args.limit };
+    let from = args.from.as_ref().map(|text| time::parse(text, &place.timezone, now)).transpose()?;
+    let to = args.to.as_ref().map(|text| time::parse_end(text, &place.timezone, now)).transpose()?;
+    let all = ClipFilter { camera: None, from, to, limit: args.limit };
     let every = if args.footage { catalogue.cameras()? } else { Vec::new() };
     let cameras = if args.camera.is_empty() { &every } else { &args.camera };
     let mut filters = Vec::new();
@@ -58,26 +60,40 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.footage {
         let spans: Result<Vec<_>, _> = filters.iter().map(|filter| catalogue.spans(filter)).collect();
         let spans = spans?.concat();
-        if args.json { print_spans_json(&spans)? } else { print_spans(&spans, &place) }
+        if args.json {
+            print_spans_json(&spans)?
+        } else {
+            print_spans(&spans, &place)
+        }
+        if spans.is_empty() {
+            for camera in cameras {
+                let (from, to) = (from.unwrap_or(WallTime::from_micros(i64::MIN)), to.unwrap_or(now));
+                say_nearest(&catalogue, &place, camera, from, to)?;
+            }
+        }
     } else {
-        let entries = alerts(&catalogue, &filters, args)?;
+        let entries = alerts(&catalogue, &filters, args, &place)?;
         if args.json { print_alerts_json(&entries)? } else { print_alerts(&entries, &place) }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// The alerts, newest first.
-fn alerts(catalogue: &Catalogue, filters: &[ClipFilter], args: &Args) -> anyhow::Result<Vec<ClipEntry>> {
-    if let Some(alert) = args.alert {
-        // Fails with the reason where there is no such alert.
-        catalogue.span(alert)?;
+fn alerts(
+    catalogue: &Catalogue,
+    filters: &[ClipFilter],
+    args: &Args,
+    place: &Place,
+) -> anyhow::Result<Vec<ClipEntry>> {
+    if let Some(written) = &args.alert {
+        let mut entries = vec![catalogue.entry(place.alert(catalogue, written)?)?];
+        entries.retain(|entry| args.camera.is_empty() || args.camera.contains(&entry.camera));
+        return Ok(entries);
     }
-    let limit = args.alert.map_or(args.limit, |_| None);
     let mut entries = Vec::new();
     for filter in filters {
-        entries.extend(catalogue.clips(&ClipFilter { limit, ..filter.clone() })?);
+        entries.extend(catalogue.clips(filter)?);
     }
-    entries.retain(|entry| args.alert.is_none_or(|alert| entry.alert == alert));
     entries.sort_by_key(|entry| std::cmp::Reverse((entry.opened_at, entry.alert)));
     entries.truncate(args.limit.unwrap_or(usize::MAX));
     Ok(entries)

@@ -4,17 +4,18 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::{StoreArgs, time};
+use super::{Place, StoreArgs, time};
+use base::fault::chain;
 use clipstore::access::{self, AccessEntry, AccessKind};
 use program::FOUND;
 
 /// Arguments of `wardwatch clips log`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Only say whether the log was changed since it was written; exit code 3 if so.
+    /// Only say whether the log was changed or cut since it was written; exit code 3 if so.
     #[arg(long)]
     verify: bool,
-    /// Print one JSON object instead: `entries`, `broken_at_line`, `torn_lines`. Times are in UTC.
+    /// Print one JSON object instead: `entries`, `broken_at_line`, `torn_lines`, `fault`. Times are in UTC.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -25,31 +26,33 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let place = args.store.place()?;
     let log = access::read(&place.directory)?;
+    let fault = access::verify(&place.directory).err().map(|error| chain(&error));
     if args.json {
         let entries = if args.verify { &[][..] } else { &log.entries[..] };
         let object = json!({
-            "entries": entries, "broken_at_line": log.broken_at, "torn_lines": log.torn_lines,
+            "entries": entries, "broken_at_line": log.broken_at, "torn_lines": log.torn_lines, "fault": fault,
         });
         println!("{}", serde_json::to_string_pretty(&object)?);
     } else if args.verify {
-        if log.broken_at.is_none() {
-            println!("{} entries, none changed, {} lines cut off", log.entries.len(), log.torn_lines);
+        if fault.is_none() {
+            println!(
+                "{} entries, none changed or missing, {} lines cut off",
+                log.entries.len(),
+                log.torn_lines
+            );
         }
     } else {
         for entry in &log.entries {
-            println!("{}  {}", time::text(entry.at, &place.timezone), text(entry));
+            println!("{}  {}", time::text(entry.at, &place.timezone), text(entry, &place));
         }
     }
-    match access::verify(&place.directory) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(broken) => {
-            eprintln!("wardwatch: {broken}");
-            Ok(if args.verify { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
-        }
+    if let Some(fault) = &fault {
+        eprintln!("wardwatch: {fault}");
     }
+    Ok(if args.verify && fault.is_some() { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
 }
 
-fn text(entry: &AccessEntry) -> String {
+fn text(entry: &AccessEntry, place: &Place) -> String {
     let what = match entry.what {
         AccessKind::ExportStarted => "export begun",
         AccessKind::ExportEnded => "exported",
@@ -59,7 +62,8 @@ fn text(entry: &AccessEntry) -> String {
     };
     let clips = entry.clips.iter().map(|clip| {
         let alert = clip.alert.map_or(String::new(), |alert| format!(" alert {alert}"));
-        format!("{} {}/{}{alert}", clip.camera, clip.starts_at, clip.ends_at)
+        let [from, to] = [clip.starts_at, clip.ends_at].map(|at| time::text(at, &place.timezone));
+        format!("{} {from} to {to}{alert}", clip.camera)
     });
     let clips: Vec<String> = clips.collect();
     format!("{what} by {}, \"{}\": {}; {}", entry.who, entry.why, clips.join(", "), entry.detail)

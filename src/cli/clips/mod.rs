@@ -13,9 +13,12 @@ use anyhow::bail;
 use clap::Subcommand;
 use jiff::tz::TimeZone;
 
+use super::store::check_rights;
 use crate::config;
-use base::ids::{BoxId, CameraId};
+use base::ids::{AlertId, BoxId, CameraId};
+use base::time::WallTime;
 use clipstore::Catalogue;
+use program::id::{IdPrefix, LISTED_MAX};
 use program::{print_table, who};
 
 /// Arguments of `wardwatch clips`.
@@ -90,6 +93,7 @@ impl StoreArgs {
                 Place { directory, timezone: settings.timezone, box_id: Some(settings.box_id) }
             }
         };
+        check_rights(&place.directory)?;
         if !place.directory.join("index.sqlite").exists() {
             bail!(
                 "{} holds no store: there is no index.sqlite in it; name the folder that has one beside clips/",
@@ -103,6 +107,19 @@ impl StoreArgs {
 impl Place {
     fn open(&self) -> anyhow::Result<Catalogue> {
         Ok(Catalogue::open(&self.directory)?)
+    }
+
+    /// The alert whose id begins as it is written.
+    fn alert(&self, catalogue: &Catalogue, written: &IdPrefix) -> anyhow::Result<AlertId> {
+        if let Some(alert) = written.whole() {
+            return Ok(alert);
+        }
+        let mut found = Vec::new();
+        for entry in catalogue.entries_beginning(written.as_str(), LISTED_MAX + 1)? {
+            let opened_at = time::text(entry.opened_at, &self.timezone);
+            found.push((entry.alert, format!("{opened_at}  {}  {}", entry.camera, entry.rule)));
+        }
+        written.only("alert", &found)
     }
 
     /// The time zone for a person.
@@ -119,6 +136,28 @@ fn check_cameras(catalogue: &Catalogue, cameras: &[CameraId], directory: &Path) 
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         bail!("the store in {} has nothing of a camera \"{unknown}\"; it has {known}", directory.display());
     }
+    Ok(())
+}
+
+/// Names the footage of a camera before and after a span without any.
+fn say_nearest(
+    catalogue: &Catalogue,
+    place: &Place,
+    camera: &CameraId,
+    from: WallTime,
+    to: WallTime,
+) -> anyhow::Result<()> {
+    let (before, after) = catalogue.nearest(camera, from, to)?;
+    let text = |at| time::text(at, &place.timezone);
+    let nearest = match (before.map(text), after.map(text)) {
+        (None, None) => format!("there is no footage of {camera} at all"),
+        (Some(before), None) => format!("the last footage of {camera} ends at {before}"),
+        (None, Some(after)) => format!("the first footage of {camera} begins at {after}"),
+        (Some(before), Some(after)) => {
+            format!("the nearest footage of {camera} ends at {before} and begins again at {after}")
+        }
+    };
+    eprintln!("wardwatch: {nearest}");
     Ok(())
 }
 

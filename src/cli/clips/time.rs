@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use base::time::WallTime;
 use program::time::WITH_OFFSET;
-pub(super) use program::time::parse;
+pub(super) use program::time::{parse, parse_end};
 
 /// Local date and time with the offset to UTC.
 pub(super) fn text(at: WallTime, timezone: &TimeZone) -> String {

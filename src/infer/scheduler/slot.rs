@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::super::analysis::Analysis;
 use super::ABSENCE_INTERVAL;
 use ::analysis::MotionCheck;
+use base::geometry::Polygon;
 use base::picture::Frame;
 use base::time::{Monotonic, Stamp};
 
@@ -28,6 +29,8 @@ pub(super) struct CameraSlot {
     pub(super) frames: u64,
     pub(super) moving: u64,
     pub(super) inferences: u64,
+    /// Masks for the motion check of the next frame; `None` where it has them.
+    pub(super) masks: Option<Vec<Polygon>>,
     pending: VecDeque<PendingFrame>,
 }
 
@@ -42,6 +45,7 @@ impl CameraSlot {
             frames: 0,
             moving: 0,
             inferences: 0,
+            masks: None,
             pending: VecDeque::new(),
         }
     }

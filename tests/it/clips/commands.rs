@@ -55,6 +55,15 @@ fn an_officer_lists_exports_and_is_in_the_log() {
     let listed = wardwatch(&["list", "--camera", "gate"], &directory);
     let text = stdout(&listed);
     assert!(text.contains("2026-05-02 05:14:10") && text.contains(&alert), "{text}{}", stderr(&listed));
+    // As the post prints them: the beginning of an id, and a Vietnamese time.
+    let of_one = wardwatch(&["list", &alert[..9]], &directory);
+    assert!(stdout(&of_one).contains(&alert), "{}", stderr(&of_one));
+    let of_day = wardwatch(&["list", "--from", "02/05/2026", "--to", "02/05/2026"], &directory);
+    assert!(stdout(&of_day).contains(&alert), "{}", stderr(&of_day));
+    let later =
+        wardwatch(&["list", "--footage", "--from", "02/05/2026 06:00:00", "--to", "02/05/2026"], &directory);
+    let nearest = "the last footage of gate ends at 2026-05-02 05:14:27+07:00";
+    assert!(stdout(&later).contains("no footage") && stderr(&later).contains(nearest), "{}", stderr(&later));
     let spans = wardwatch(&["list", "--footage", "--to", "2026-05-02 05:15"], &directory);
     assert!(stdout(&spans).contains("-- 0:00:04 missing --"), "{}", stdout(&spans));
     let json: Value =
@@ -84,6 +93,17 @@ fn an_officer_lists_exports_and_is_in_the_log() {
     assert!(stdout(&wardwatch(&["log"], &directory)).contains("exported by Đặng Thị Hoa"));
     assert_eq!(wardwatch(&["log", "--verify"], &directory).status.code(), Some(0));
     let path = directory.join("access.jsonl");
+    let whole = fs::read_to_string(&path).unwrap();
+    for left in [3, 0] {
+        fs::write(&path, whole.split_inclusive('\n').take(left).collect::<String>()).unwrap();
+        let cut = wardwatch(&["log", "--verify"], &directory);
+        let said = format!("has {left} lines, and the index knows of 4");
+        assert!(cut.status.code() == Some(3) && stderr(&cut).contains(&said), "{}", stderr(&cut));
+    }
+    fs::remove_file(&path).unwrap();
+    assert_eq!(wardwatch(&["log", "--verify"], &directory).status.code(), Some(3), "the log is gone");
+    fs::write(&path, whole).unwrap();
+    assert_eq!(wardwatch(&["log", "--verify"], &directory).status.code(), Some(0));
     fs::write(&path, fs::read_to_string(&path).unwrap().replacen("Hoa", "Lan", 1)).unwrap();
     let broken = wardwatch(&["log", "--verify"], &directory);
     assert_eq!(broken.status.code(), Some(3));
@@ -110,6 +130,7 @@ fn what_cannot_be_done_says_what_could_be() {
         (changed(8, "/nowhere/usb"), 1, "there is no folder /nowhere/usb; mount the stick"),
         (changed(10, " "), 2, "must say something"),
         (["export", unknown].iter().copied().chain(output).collect(), 1, "`wardwatch clips list` lists"),
+        (["export", "0f"].iter().copied().chain(output).collect(), 1, "no alert begins with 0f"),
         (["export"].iter().copied().chain(output).collect(), 2, "required"),
         ([&good[..], &output[..2]].concat(), 2, "--reason"),
         // These fragments are made up: as footage, no player could read them.
@@ -120,6 +141,10 @@ fn what_cannot_be_done_says_what_could_be() {
         assert!(stderr(&done).contains(expected), "{args:?}: {}", stderr(&done));
     }
     assert_eq!(access::read(&directory).unwrap().entries.len(), 2, "one export was begun, and failed");
+    let when = ["export", "--camera", "gate", "--from", "02/05/2026 05:20", "--to", "02/05/2026 05:21"];
+    let nothing = wardwatch(&[&when[..], &output[..]].concat(), &directory);
+    let nearest = "the last footage of gate ends at 2026-05-02 05:14:05+07:00";
+    assert!(nothing.status.code() == Some(1) && stderr(&nothing).contains(nearest), "{}", stderr(&nothing));
     let nothing = wardwatch(&["list"], place.path());
     assert!(stderr(&nothing).contains("there is no index.sqlite in it"), "{}", stderr(&nothing));
 }

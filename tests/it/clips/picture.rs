@@ -30,7 +30,7 @@ fn configure(place: &Path, main: &str) {
 
 fn picture(place: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_wardwatch"))
-        .args(["picture", "gate", "--config", "wardwatch.toml", "--who", "Hoa", "--patience", "60"])
+        .args(["picture", "gate", "--config", "wardwatch.toml", "--who", "Hoa"])
         .args(arguments)
         .current_dir(place)
         .output()
@@ -83,7 +83,7 @@ fn a_camera_without_footage_is_asked_for_a_picture() {
     let place = TempDir::new().unwrap();
     let server = bar_camera(10);
     configure(place.path(), &server.url("/main"));
-    let output = picture(place.path(), &["-o", "gate.jpg"]);
+    let output = picture(place.path(), &["-o", "gate.jpg", "--patience", "60"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let (said, warned) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(said.starts_with("gate.jpg: live from the camera, 20"), "{said}");
@@ -92,7 +92,7 @@ fn a_camera_without_footage_is_asked_for_a_picture() {
     assert!(is_near(&opened(&place.path().join("gate.jpg")), BELOW_LABEL, VEIL));
 
     fs::create_dir(place.path().join("store")).unwrap();
-    assert!(picture(place.path(), &["-o", "gate.jpg"]).status.success());
+    assert!(picture(place.path(), &["-o", "gate.jpg", "--patience", "60"]).status.success());
     assert_eq!(access::read(&place.path().join("store")).unwrap().entries.len(), 2);
 
     configure(place.path(), "rtsp://127.0.0.1:9/main");

@@ -61,6 +61,7 @@ fn the_example_is_valid_as_shipped_and_with_everything_switched_on() {
     assert_eq!((shipped.timezone, shipped.broker.keep_alive), (all.timezone, all.broker.keep_alive));
     assert_eq!(all.store.camera_bytes_max.values().collect::<Vec<_>>(), [&(20 << 30)]);
     all.store.camera_bytes_max.clear();
+    assert_eq!(std::mem::replace(&mut all.store.clip_bytes_max, clipstore::NO_LIMIT), 100 << 30);
     assert_eq!(shipped.store, all.store);
     assert_eq!((shipped.detect.score_min, all.detect.score_min), (None, Some(0.25)));
     let mut gate = all.cameras.remove(0);

@@ -1,6 +1,7 @@
 //! Several files, files that cannot be read, and files in other encodings.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -168,4 +169,49 @@ fn a_password_file_is_read_without_the_mark_and_named_in_another_encoding() {
         problems[0].key.ends_with("password_file") && problems[0].remedy.contains("UTF-8"),
         "{problems:?}"
     );
+}
+
+/// Problems for a user who is neither root nor the files' owner, as lines of key, fault and remedy.
+fn problems_for_a_stranger(folder: &Folder) -> Vec<String> {
+    let reader = config::Reader::named("54321").unwrap();
+    let problems =
+        config::load_for(&folder.path("wardwatch.toml"), reader).map_or_else(|all| all.0, |_| Vec::new());
+    problems.iter().map(|one| format!("{}: {} -> {}", one.key, one.what, one.remedy)).collect()
+}
+
+#[test]
+fn root_checks_for_the_daemons_user() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can answer for another user");
+        return;
+    }
+    let user = "transport = \"tcp\"";
+    let with = |file: &str| changed(user, &format!("user = \"admin\"\npassword_file = \"{file}\""));
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let folder = Folder::with(&with("credential:secrets_password"));
+    mode(folder.0.path(), 0o755);
+    mode(&folder.path("secrets"), 0o700);
+    assert_eq!(problems_for_a_stranger(&folder), [""; 0], "systemd reads it, as root");
+
+    // Root reads each of these; the daemon does not.
+    folder.write("wardwatch.toml", &with("secrets/password"), 0o644);
+    assert!(folder.load().is_ok());
+    let [said] = &problems_for_a_stranger(&folder)[..] else { panic!("one problem") };
+    assert!(said.starts_with("camera.gate.password_file: ") && said.contains("user 54321"), "{said}");
+    assert!(said.contains("write \"credential:secrets_password\""), "{said}");
+    folder.write("elsewhere", "hunter2", 0o600);
+    folder.write("wardwatch.toml", &with("elsewhere"), 0o644);
+    let [said] = &problems_for_a_stranger(&folder)[..] else { panic!("one problem") };
+    assert!(said.contains("move it into") && said.contains("\"credential:secrets_elsewhere\""), "{said}");
+
+    folder.write("wardwatch.toml", GOOD, 0o600);
+    let [said] = &problems_for_a_stranger(&folder)[..] else { panic!("one problem") };
+    assert!(said.contains("cannot be read by") && said.contains("chmod a+r"), "{said}");
+    folder.write("wardwatch.toml", &changed("[detector]\nmodel = \"motion\"\n", ""), 0o644);
+    folder.write("conf.d/more.toml", "[detector]\nmodel = \"../models/network.toml\"\n", 0o644);
+    folder.write("models/network.toml", "", 0o644);
+    assert_eq!(problems_for_a_stranger(&folder), [""; 0]);
+    mode(&folder.path("models"), 0o700);
+    let [said] = &problems_for_a_stranger(&folder)[..] else { panic!("one problem") };
+    assert!(said.starts_with("detector.model: ") && said.contains("chmod a+x"), "{said}");
 }

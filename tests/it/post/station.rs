@@ -12,7 +12,7 @@ use base::event::Phase;
 use base::ids::{AlertId, OutboxId};
 use base::status::{self, OutboxStatus, Presence, Status};
 use base::time::{ClockState, WallTime};
-use base::vitals::{self, DiskVitals, MemoryVitals, Vitals};
+use base::vitals::{self, AccessLogVitals, DiskVitals, MemoryVitals, Vitals};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -262,6 +262,7 @@ pub fn publish_outbox(broker: &TestBroker, box_id: &str, presence: Presence, out
         oldest_unacknowledged: None,
         outbox,
         clock: ClockState::Synced,
+        configuration_faults: Vec::new(),
     };
     let topic = format!("wardwatch/v1/ben-nghe/{box_id}/status");
     publish(broker, &topic, &serde_json::to_vec(&status).unwrap(), &["-q", "1", "-r"]);
@@ -269,6 +270,11 @@ pub fn publish_outbox(broker: &TestBroker, box_id: &str, presence: Presence, out
 
 /// Publishes a box's vitals of a minute.
 pub fn publish_vitals(broker: &TestBroker, box_id: &str) {
+    publish_vitals_with(broker, box_id, None);
+}
+
+/// Publishes a box's vitals of a minute with the end of its access log.
+pub fn publish_vitals_with(broker: &TestBroker, box_id: &str, access_log: Option<AccessLogVitals>) {
     let vitals = Vitals {
         schema: vitals::SCHEMA.to_owned(),
         ward: "ben-nghe".parse().unwrap(),
@@ -281,6 +287,7 @@ pub fn publish_vitals(broker: &TestBroker, box_id: &str) {
         throttle: 1.0,
         cameras: Vec::new(),
         health: None,
+        access_log,
     };
     let topic = format!("wardwatch/v1/ben-nghe/{box_id}/vitals");
     publish(broker, &topic, &serde_json::to_vec(&vitals).unwrap(), &["-q", "0"]);

@@ -210,24 +210,31 @@ impl Life {
         );
     }
 
-    /// Reloads: a changed configuration is used, one with problems is not, and the daemon is the same all the while.
+    /// Reloads: a changed configuration is used, one with problems fails the reload, and the daemon is the same all the while.
+    /// A unit that starts with problems stays up.
     fn reload(&self) {
         let (booted, path) = (&self.booted, self.path("/etc/wardwatch/wardwatch.toml"));
         let daemon = booted.property("wardwatch", "MainPID");
         let good = fs::read_to_string(&path).unwrap();
-        for (text, said) in [
-            (good.replace("Cổng", "Cổng chợ"), "the new configuration is in force"),
-            (good.replace("[store]", "[stoer]"), "the new configuration is not used"),
-        ] {
+        let broken = good.replace("[store]", "[stoer]");
+        for (text, is_used) in [(&good.replace("Cổng", "Cổng chợ"), true), (&broken, false)] {
             fs::write(&path, text).unwrap();
-            let before = booted.log("wardwatch").matches(said).count();
-            booted.sh("systemctl reload wardwatch");
-            wait_until(said, PATIENCE, || booted.log("wardwatch").matches(said).count() > before);
+            assert_eq!(booted.try_sh("systemctl reload wardwatch").is_ok(), is_used);
         }
-        fs::write(&path, good).unwrap();
+        assert!(booted.log("wardwatch").contains("stoer"), "the reason is in the journal");
+        assert!(booted.try_sh("wardwatch status").unwrap_err().contains("stoer"));
+        fs::write(&path, &good).unwrap();
         booted.sh("systemctl reload wardwatch");
         wait_until("it runs on", PATIENCE, || booted.is_active("wardwatch"));
         assert_eq!(booted.property("wardwatch", "MainPID"), daemon);
+
+        fs::write(&path, &broken).unwrap();
+        booted.sh("rm /var/lib/wardwatch/configuration.json; systemctl restart wardwatch");
+        assert!(booted.try_sh("wardwatch status").unwrap_err().contains("nothing is recorded"));
+        assert_eq!(booted.property("wardwatch", "NRestarts"), "0", "it is not started again and again");
+        fs::write(&path, &good).unwrap();
+        booted.sh("systemctl reload wardwatch");
+        booted.sh("test -e /var/lib/wardwatch/configuration.json");
     }
 
     /// Installs another version, higher or lower: one restart, and nothing of the operator's or the index's is lost.

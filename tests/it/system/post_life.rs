@@ -48,6 +48,7 @@ fn a_post_lives_on_debian_13() {
     wait_until("it is connected", LONG, || booted.log("wardpost").contains("connected to the broker"));
     arrives(1);
     assert_eq!(booted.sh("ss -Hltnu"), "", "nothing listens");
+    an_officer_reads(&booted);
     let took = booted.hang("wardpost", watchdog() + RESTART_MAX).as_secs_f64();
     figure(&format!("{name}, booted"), "SIGSTOP of the post to a new one", format!("{took:.1} s"));
     arrives(4);
@@ -60,4 +61,21 @@ fn a_post_lives_on_debian_13() {
     let left =
         booted.sh("ls -d /etc/wardwatch /var/lib/wardpost /etc/systemd/system/wardpost* 2>/dev/null || true");
     assert_eq!(left, "");
+}
+
+/// An officer sees alerts once in the group, without sudo; the log names the officer.
+fn an_officer_reads(booted: &Booted) {
+    booted.sh("useradd hoa");
+    let as_hoa =
+        |command: &str| booted.try_sh(&format!("setpriv --reuid=hoa --regid=hoa --init-groups {command}"));
+    let denied = as_hoa("wardpost list").unwrap_err();
+    assert!(
+        denied.contains("belongs to wardpost") && denied.contains("usermod -aG wardpost-readers hoa"),
+        "{denied}"
+    );
+    booted.sh("usermod -aG wardpost-readers hoa");
+    assert_eq!(as_hoa("wardpost list").unwrap(), booted.sh("wardpost list") + "\n");
+    let alert = booted.sh("wardpost list --json | grep -o '\"id\": \"[^\"]*' | head -n 1 | cut -d '\"' -f 4");
+    as_hoa(&format!("wardpost show {alert} --thumbnail /tmp/picture.jpg")).unwrap();
+    assert!(booted.sh("wardpost log").contains("hoa (user id"));
 }

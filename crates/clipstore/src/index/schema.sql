@@ -31,6 +31,9 @@ CREATE TABLE segment (
 
 CREATE INDEX segment_by_time ON segment (camera, starts_wall_us);
 
+-- What a search by time looks up apart: segments longer than 90 s. Few rows where a segment has a minute.
+CREATE INDEX segment_long ON segment (camera, starts_wall_us) WHERE ends_wall_us - starts_wall_us > 90000000;
+
 -- What is put right once the clock is. Few rows.
 CREATE INDEX segment_in_doubt ON segment (boot_id) WHERE clock <> 'synced';
 
@@ -105,4 +108,12 @@ CREATE TABLE outbox_identity (
     id TEXT NOT NULL,                       -- a random UUID
     since INTEGER NOT NULL,                 -- what was given up to here was sent under another id, or under none
     thumbnails_shed INTEGER NOT NULL DEFAULT 0 -- how many messages lost their picture, since the outbox was full
+) STRICT;
+
+-- The access log as it was when its last line was written: a log that is shorter was cut. The commands that write the
+-- log write this row, behind the line. None before the first line that a program of this step writes.
+CREATE TABLE access_log (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    lines INTEGER NOT NULL,
+    sha256 TEXT NOT NULL                    -- of the last line, in hexadecimal
 ) STRICT;

@@ -1,7 +1,10 @@
 //! Access log of footage: person, time and reason. Append-only, beside the index, one JSON object a line.
 //!
-//! Each line carries the sha256 of the line before it: a line that is changed or removed breaks the chain. Written by
-//! the commands that show, hold or release footage, never by the daemon.
+//! Each line carries the sha256 of the line before it: a line that is changed or removed breaks the chain. The index
+//! knows the last line (`end`), so that lines cut off the end are missed. Written by the commands that show, hold or
+//! release footage, never by the daemon, which reports the end to the post.
+
+mod end;
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, ErrorKind, Seek, SeekFrom, Write};
@@ -12,8 +15,11 @@ use sha2::{Digest, Sha256};
 
 use crate::error::StoreError;
 use crate::owner;
+use base::fault;
 use base::ids::{AlertId, CameraId};
 use base::time::{ClockState, WallTime};
+
+pub use end::{LogEnd, LogEndReader};
 
 /// The value of `schema` in every line of this version.
 pub const SCHEMA: &str = "wardwatch.access/1";
@@ -86,15 +92,23 @@ pub fn append(directory: &Path, entry: &AccessEntry) -> Result<(), StoreError> {
         options.read(true).append(true).create(true).open(&path).map_err(failed("open the access log"))?;
     owner::hand_over(directory, &path);
     log.lock().map_err(failed("lock the access log"))?;
-    let (previous, torn) = last_line(&mut log).map_err(failed("read the access log"))?;
-    let line = Line { schema: SCHEMA.to_owned(), previous, entry: entry.clone() };
-    let mut bytes = if torn { vec![b'\n'] } else { Vec::new() };
+    let mut chain = Chain::read(&mut log).map_err(failed("read the access log"))?;
+    let line = Line { schema: SCHEMA.to_owned(), previous: chain.last(), entry: entry.clone() };
+    let mut bytes = if chain.is_torn { vec![b'\n'] } else { Vec::new() };
     serde_json::to_writer(&mut bytes, &line).expect("an entry is JSON");
     bytes.push(b'\n');
     log.write_all(&bytes)
         .and_then(|()| log.sync_all())
         .and_then(|()| File::open(directory)?.sync_all())
-        .map_err(failed("write the access log"))
+        .map_err(failed("write the access log"))?;
+    // Behind the line: a power cut in between leaves a longer log than the index knows, which accuses nobody.
+    if let Err(error) = end::note(directory, &mut chain, bytes.trim_ascii_start()) {
+        let error = fault::chain(&error);
+        tracing::warn!(
+            "a cut of the access log's last line would not be found, since the index has no note of it: {error}"
+        );
+    }
+    Ok(())
 }
 
 /// Content of the log.
@@ -110,8 +124,7 @@ pub struct AccessLog {
 
 /// Reads the log and checks its chain. A log that does not exist yet is empty.
 ///
-/// Lines that were removed from the end leave no trace here: a person who must prove that none were keeps the sha256 of
-/// the last line elsewhere.
+/// Lines that were removed from the end are found by [`verify`] alone.
 pub fn read(directory: &Path) -> Result<AccessLog, StoreError> {
     let path = directory.join("access.jsonl");
     let file = match File::open(&path) {
@@ -139,28 +152,68 @@ pub fn read(directory: &Path) -> Result<AccessLog, StoreError> {
     Ok(log)
 }
 
-/// Checks that no line was changed, removed from the middle, or inserted.
+/// Checks that no line was changed, removed, or inserted, and that the log has all that the index knows of.
 ///
 /// # Errors
-/// [`StoreError::AccessLogBroken`] names the first line that does not fit the one before it.
+/// [`StoreError::AccessLogBroken`] names the first line that does not fit the one before it. [`StoreError::AccessLogCut`]
+/// and [`StoreError::AccessLogReplaced`]: the log is not the one that the index knows. Or one of them cannot be read.
 pub fn verify(directory: &Path) -> Result<(), StoreError> {
-    match read(directory)?.broken_at {
-        None => Ok(()),
-        Some(line) => Err(StoreError::AccessLogBroken { path: directory.join("access.jsonl"), line }),
+    let path = directory.join("access.jsonl");
+    if let Some(line) = read(directory)?.broken_at {
+        return Err(StoreError::AccessLogBroken { path, line });
     }
+    let chain = match File::open(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Chain::default()),
+        opened => opened.and_then(|mut log| Chain::read(&mut log)),
+    };
+    let chain = chain.map_err(StoreError::clip("read the access log", &path))?;
+    let Some(known) = end::known(directory)? else { return Ok(()) };
+    let found = chain.lines.len() as u64;
+    if found < known.lines {
+        return Err(StoreError::AccessLogCut { path, known: known.lines, found });
+    }
+    if !chain.has(&known) {
+        return Err(StoreError::AccessLogReplaced { path, line: known.lines });
+    }
+    Ok(())
 }
 
-/// The sha256 of the last line in hexadecimal, empty for an empty log, and whether that line was cut off.
-fn last_line(log: &mut File) -> std::io::Result<(String, bool)> {
-    log.seek(SeekFrom::Start(0))?;
-    let (mut last, mut line) = (Vec::new(), Vec::new());
-    let mut reader = BufReader::new(log);
-    while reader.read_until(b'\n', &mut line)? > 0 {
-        last = std::mem::take(&mut line);
+/// The sha256 of every line.
+#[derive(Debug, Default)]
+struct Chain {
+    lines: Vec<[u8; 32]>,
+    /// The last line was cut off while it was written.
+    is_torn: bool,
+}
+
+impl Chain {
+    fn read(log: &mut File) -> std::io::Result<Self> {
+        log.seek(SeekFrom::Start(0))?;
+        let (mut chain, mut line) = (Self::default(), Vec::new());
+        let mut reader = BufReader::new(log);
+        while reader.read_until(b'\n', &mut line)? > 0 {
+            chain.is_torn = !line.ends_with(b"\n");
+            chain.push(&line);
+            line.clear();
+        }
+        Ok(chain)
     }
-    let torn = !last.is_empty() && !last.ends_with(b"\n");
-    let hash = if last.is_empty() { String::new() } else { hex(&Sha256::digest(last.trim_ascii_end())) };
-    Ok((hash, torn))
+
+    /// Adds a line; white space behind it does not count.
+    fn push(&mut self, line: &[u8]) {
+        self.lines.push(Sha256::digest(line.trim_ascii_end()).into());
+    }
+
+    /// The last line's sha256 in hexadecimal; empty for an empty log.
+    fn last(&self) -> String {
+        self.lines.last().map_or(String::new(), |line| hex(line))
+    }
+
+    /// True if the log ended so once.
+    fn has(&self, end: &LogEnd) -> bool {
+        let line = usize::try_from(end.lines).ok().and_then(|lines| self.lines.get(lines.checked_sub(1)?));
+        line.map_or(end.lines == 0, |line| hex(line) == end.sha256)
+    }
 }
 
 /// Lower-case hexadecimal.
@@ -174,6 +227,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::index::Index;
     use crate::testing::START;
 
     fn entry(detail: &str) -> AccessEntry {
@@ -236,6 +290,80 @@ mod tests {
             fs::write(&path, lines.join("\n") + "\n").unwrap();
             assert_eq!(broken_at(place.path()), Some(expected), "{lines:#?}");
         }
+    }
+
+    /// A store's folder with an index, and a log of so many lines.
+    fn store_with_log(count: usize) -> (tempfile::TempDir, PathBuf) {
+        let place = tempfile::tempdir().unwrap();
+        let (index, _) = Index::open(&crate::index_path(place.path()), "boot".into()).unwrap();
+        index.close().unwrap();
+        let path = log_of(place.path(), count);
+        (place, path)
+    }
+
+    #[test]
+    fn lines_that_are_cut_off_the_end_are_missed() {
+        for left in 0..4 {
+            let (place, path) = store_with_log(4);
+            verify(place.path()).unwrap();
+            let whole = fs::read_to_string(&path).unwrap();
+            let lines: Vec<&str> = whole.split_inclusive('\n').take(left).collect();
+            fs::write(&path, lines.concat()).unwrap();
+            for more in 0..6u64 {
+                let found = left as u64 + more;
+                match verify(place.path()).unwrap_err() {
+                    StoreError::AccessLogCut { known, found: said, .. } => {
+                        assert_eq!((known, said), (4, found))
+                    }
+                    // Lines that are written behind the cut hide it no better.
+                    StoreError::AccessLogReplaced { line, .. } => assert!(line == 4 && found >= 4),
+                    other => panic!("{other}"),
+                }
+                append(place.path(), &entry("after the cut")).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_log_that_is_gone_is_missed_and_one_that_never_was_is_not() {
+        let (place, path) = store_with_log(0);
+        verify(place.path()).unwrap();
+        append(place.path(), &entry("first")).unwrap();
+        verify(place.path()).unwrap();
+        fs::remove_file(&path).unwrap();
+        let said = verify(place.path()).unwrap_err().to_string();
+        assert!(said.contains("has 0 lines, and the index knows of 1"), "{said}");
+    }
+
+    #[test]
+    fn lines_of_a_program_that_notes_no_end_are_no_fault() {
+        let (place, path) = store_with_log(2);
+        let index = crate::index_path(place.path());
+        let old = rusqlite::Connection::open(index).unwrap();
+        old.execute("UPDATE access_log SET lines = 1, sha256 = ?1", [sha256_of_line(&path, 0)]).unwrap();
+        verify(place.path()).unwrap();
+        append(place.path(), &entry("2")).unwrap();
+        let lines: i64 = old.query_row("SELECT lines FROM access_log", [], |row| row.get(0)).unwrap();
+        assert_eq!(lines, 3, "the note is of the last line again");
+        old.execute("DELETE FROM access_log", []).unwrap();
+        verify(place.path()).unwrap();
+    }
+
+    fn sha256_of_line(path: &Path, line: usize) -> String {
+        let text = fs::read_to_string(path).unwrap();
+        hex(&Sha256::digest(text.lines().nth(line).unwrap()))
+    }
+
+    #[test]
+    fn the_end_is_read_again_where_the_log_changed() {
+        let (place, path) = store_with_log(0);
+        let mut reader = LogEndReader::new(place.path());
+        assert_eq!(reader.read().unwrap(), LogEnd::default());
+        log_of(place.path(), 3);
+        let end = reader.read().unwrap();
+        assert_eq!((end.lines, end.sha256), (3, sha256_of_line(&path, 2)));
+        fs::remove_file(&path).unwrap();
+        assert_eq!(reader.read().unwrap(), LogEnd::default());
     }
 
     #[test]

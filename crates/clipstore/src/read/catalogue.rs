@@ -3,24 +3,29 @@
 //! Footage is in the order of its age, which is the order of segments' ids: a wall clock that was set back hides
 //! nothing and moves nothing.
 
+mod alerts;
 mod footage;
 mod outbox;
+mod overlap;
+#[cfg(test)]
+mod plans;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
+use rusqlite::{Connection, OpenFlags, Row, params};
 
+pub use alerts::ClipEntry;
 pub use footage::FootageSpan;
 pub(crate) use footage::{ClipFragment, SegmentFootage};
+use overlap::OVERLAPPING;
 
 use crate::error::StoreError;
 use crate::index::migrate;
 use crate::index::{Parsed, unsigned};
-use base::event::Severity;
 use base::fragment::{Codec, TimeSource};
-use base::ids::{AlertId, CameraId, Epoch, RuleId};
+use base::ids::{AlertId, CameraId, Epoch};
 use base::time::{ClockState, WallTime};
 
 /// Maximum wait of a read for the index; readers and the writer block each other only for moments.
@@ -81,27 +86,6 @@ pub struct ClipFilter {
     pub limit: Option<usize>,
 }
 
-/// An alert and the footage that exists of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ClipEntry {
-    /// The alert's id, for [`Catalogue::clip`].
-    pub alert: AlertId,
-    /// Its camera.
-    pub camera: CameraId,
-    /// The rule that fired.
-    pub rule: RuleId,
-    /// Severity of the event.
-    pub severity: Severity,
-    /// Start of the event.
-    pub opened_at: WallTime,
-    /// End of the event; `None` while it is open.
-    pub closed_at: Option<WallTime>,
-    /// Number of existing segments of its clip.
-    pub segments: u64,
-    /// Bytes of these segments together.
-    pub bytes: u64,
-}
-
 /// Reads the index, also in another process beside the daemon.
 #[derive(Debug)]
 pub struct Catalogue {
@@ -146,24 +130,6 @@ impl Catalogue {
         &self.directory
     }
 
-    /// An alert's camera and span, from pre-roll to post-roll; no end while it is open.
-    pub fn span(&self, alert: AlertId) -> Result<(CameraId, WallTime, Option<WallTime>), StoreError> {
-        self.lock()
-            .prepare_cached("SELECT camera, clip_starts_wall_us, clip_ends_wall_us FROM event WHERE id = ?1")
-            .and_then(|mut event| {
-                let span = event.query_row([alert.to_string()], |row| {
-                    Ok((
-                        row.get::<_, Parsed<CameraId>>(0)?.0,
-                        WallTime::from_micros(row.get(1)?),
-                        row.get::<_, Option<i64>>(2)?.map(WallTime::from_micros),
-                    ))
-                });
-                span.optional()
-            })
-            .map_err(self.failed("read an event"))?
-            .ok_or(StoreError::NoSuchAlert(alert))
-    }
-
     /// The segments that overlap an alert's span, from pre-roll to post-roll. The span of an alert that is still open
     /// ends with the newest footage.
     pub fn clip(&self, alert: AlertId) -> Result<Clip, StoreError> {
@@ -179,52 +145,21 @@ impl Catalogue {
     /// The segments of a camera that overlap `from..to`.
     pub fn footage(&self, camera: &CameraId, from: WallTime, to: WallTime) -> Result<Clip, StoreError> {
         let columns = self.segment_columns();
-        let sql = format!(
-            "SELECT {columns} FROM segment
-             WHERE camera = ?1 AND starts_wall_us < ?2 AND ends_wall_us > ?3 ORDER BY id"
-        );
-        let span = params![camera.as_str(), to.as_micros(), from.as_micros()];
+        let sql = format!("SELECT {columns} FROM segment WHERE {OVERLAPPING} ORDER BY id");
+        let span = params![camera.as_str(), from.as_micros(), to.as_micros()];
         let segments = self.rows("read the segments", &sql, span, |row| segment(&self.clips, row))?;
         Ok(Clip { camera: camera.clone(), starts_at: from, ends_at: to, segments })
-    }
-
-    /// Alerts with the footage that exists of them, youngest first.
-    pub fn clips(&self, filter: &ClipFilter) -> Result<Vec<ClipEntry>, StoreError> {
-        const CLIPS: &str = "
-            SELECT event.id, event.camera, event.rule, event.severity, event.opened_wall_us,
-                   event.closed_wall_us, count(segment.id), coalesce(sum(segment.bytes), 0)
-            FROM event LEFT JOIN segment
-                ON segment.camera = event.camera
-                AND segment.ends_wall_us > event.clip_starts_wall_us
-                AND segment.starts_wall_us < coalesce(event.clip_ends_wall_us, 9223372036854775807)
-            WHERE (?1 IS NULL OR event.camera = ?1)
-                AND coalesce(event.clip_ends_wall_us, 9223372036854775807) > ?2
-                AND event.clip_starts_wall_us < ?3
-            GROUP BY event.id ORDER BY event.opened_wall_us DESC, event.id DESC LIMIT ?4";
-        let (camera, from, to, limit) = filter.columns();
-        self.rows("read the events", CLIPS, params![camera, from, to, limit], |row| {
-            Ok(ClipEntry {
-                alert: row.get::<_, Parsed<AlertId>>(0)?.0,
-                camera: row.get::<_, Parsed<CameraId>>(1)?.0,
-                rule: row.get::<_, Parsed<RuleId>>(2)?.0,
-                severity: row.get::<_, Parsed<Severity>>(3)?.0,
-                opened_at: WallTime::from_micros(row.get(4)?),
-                closed_at: row.get::<_, Option<i64>>(5)?.map(WallTime::from_micros),
-                segments: unsigned(row.get(6)?),
-                bytes: unsigned(row.get(7)?),
-            })
-        })
     }
 
     /// Segments, youngest first.
     pub fn segments(&self, filter: &ClipFilter) -> Result<Vec<ClipSegment>, StoreError> {
         let columns = self.segment_columns();
-        let sql = format!(
-            "SELECT {columns} FROM segment
-             WHERE (?1 IS NULL OR camera = ?1) AND ends_wall_us > ?2 AND starts_wall_us < ?3
-             ORDER BY id DESC LIMIT ?4"
-        );
         let (camera, from, to, limit) = filter.columns();
+        let wanted = match camera {
+            Some(_) => OVERLAPPING,
+            None => "?1 IS NULL AND ends_wall_us > ?2 AND starts_wall_us < ?3",
+        };
+        let sql = format!("SELECT {columns} FROM segment WHERE {wanted} ORDER BY id DESC LIMIT ?4");
         let filter = params![camera, from, to, limit];
         self.rows("read the segments", &sql, filter, |row| segment(&self.clips, row))
     }

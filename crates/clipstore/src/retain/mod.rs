@@ -9,6 +9,7 @@ mod age;
 mod deleter;
 mod disk_probe;
 mod evidence_alarm;
+pub mod forecast;
 mod held;
 pub mod holds;
 mod pins;

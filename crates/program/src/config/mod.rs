@@ -9,18 +9,23 @@ mod shape;
 mod written;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base::secret::Secret;
 use base::text;
 
 pub use problem::{Problem, Problems, choose};
 pub use shape::{json_schema, parse};
-pub use written::{Written, quoted};
+pub use written::{Written, quoted, toml_files};
 
 /// Name of the systemd credential that `path` means, in the form `credential:NAME`.
 pub fn credential_name(path: &str) -> Option<&str> {
     path.strip_prefix("credential:")
+}
+
+/// The absolute form of a configuration's path, which holds in any working folder.
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Password in a file that holds nothing else; line ends behind it do not count.

@@ -23,6 +23,13 @@ pub struct Problem {
     pub remedy: String,
 }
 
+impl Problem {
+    /// `FILE:LINE: KEY: WHAT; REMEDY`.
+    pub fn in_one_line(&self) -> String {
+        self.to_string().replace("\n    -> ", "; ")
+    }
+}
+
 /// Two lines: `FILE:LINE: KEY: WHAT`, and the remedy.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

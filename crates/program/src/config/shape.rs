@@ -32,8 +32,16 @@ pub fn parse<T: JsonSchema + DeserializeOwned>(written: &mut Written, program: &
     }
 }
 
-/// Removes null from the types and defaults of one schema.
+/// Removes null from the types, choices and defaults of one schema.
 fn without_null(schema: &mut schemars::Schema) {
+    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
+        choices.retain(|choice| choice["type"] != "null");
+        if let [Value::Object(only)] = choices.as_slice() {
+            let only = only.clone();
+            schema.remove("anyOf");
+            only.into_iter().for_each(|(key, value)| drop(schema.insert(key, value)));
+        }
+    }
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|kind| kind != "null");
         if let [only] = types.as_slice() {

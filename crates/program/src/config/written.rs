@@ -39,17 +39,9 @@ impl Written {
     /// Reads `path` and then the files `*.toml` of `folder` beside it, in the order of their names. `unreadable` is the
     /// remedy where one of them cannot be read.
     pub fn read(path: &Path, folder: Option<&str>, unreadable: &'static str) -> Self {
-        let mut written = Self {
-            files: Vec::new(),
-            broken: BTreeSet::new(),
-            root: Map::new(),
-            unreadable,
-            places: BTreeMap::new(),
-            problems: Vec::new(),
-            warnings: Vec::new(),
-        };
+        let mut written = Self::empty(unreadable);
         // Paths in it must be valid for any working folder of the settings' users.
-        let path = &std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let path = &super::absolute(path);
         written.read_file(path.to_owned());
         if let Some(folder) = folder.map(|name| path.with_file_name(name)) {
             match toml_files(&folder) {
@@ -58,6 +50,35 @@ impl Written {
             }
         }
         written
+    }
+
+    /// Takes texts in the place of files; the first one is the configuration itself.
+    pub fn of_texts(texts: &[(PathBuf, String)]) -> Self {
+        let mut written = Self::empty("");
+        texts.iter().for_each(|(path, text)| written.read_text(path.clone(), text));
+        written
+    }
+
+    fn empty(unreadable: &'static str) -> Self {
+        Self {
+            files: Vec::new(),
+            broken: BTreeSet::new(),
+            root: Map::new(),
+            unreadable,
+            places: BTreeMap::new(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// The files that were read, or were to be.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// Notes a problem with a file as a whole.
+    pub fn wrong_file(&mut self, file: usize, what: String, remedy: String) {
+        self.wrong_at(Place { file, line: 0 }, "", what, remedy);
     }
 
     /// Notes a problem with the key at `path`; if it is not written, the line is that of the table it belongs in.
@@ -154,10 +175,13 @@ impl Written {
     }
 
     fn read_file(&mut self, path: PathBuf) {
-        let text = match text::read(&path) {
-            Ok(text) => text,
-            Err(error) => return self.cannot_read(path, &error),
-        };
+        match text::read(&path) {
+            Ok(text) => self.read_text(path, &text),
+            Err(error) => self.cannot_read(path, &error),
+        }
+    }
+
+    fn read_text(&mut self, path: PathBuf, text: &str) {
         let file = self.files.len();
         self.files.push(path);
         if let Some(at) = text.find('\0') {
@@ -165,7 +189,7 @@ impl Written {
                 "there are zero bytes here: the file was damaged, as a power cut while it is written does"
                     .to_owned();
             self.broken.insert(file);
-            let place = Place { file, line: line(&text, at) };
+            let place = Place { file, line: line(text, at) };
             return self.wrong_at(
                 place,
                 "",
@@ -173,10 +197,10 @@ impl Written {
                 "write the file anew, or bring back a copy of it".to_owned(),
             );
         }
-        let (table, errors) = DeTable::parse_recoverable(&text);
+        let (table, errors) = DeTable::parse_recoverable(text);
         let mut lines = BTreeSet::new();
         for error in errors {
-            let line = line(&text, error.span().map_or(0, |span| span.start));
+            let line = line(text, error.span().map_or(0, |span| span.start));
             if lines.insert(line) {
                 let (what, remedy) = match error.span().and_then(|span| text.get(span)) {
                     Some(key) if error.message() == "duplicate key" && !key.is_empty() => {
@@ -192,7 +216,7 @@ impl Written {
             }
         }
         let mut root = std::mem::take(&mut self.root);
-        self.merge(&mut root, table.get_ref(), &mut Vec::new(), &Source { file, text: &text }, false);
+        self.merge(&mut root, table.get_ref(), &mut Vec::new(), &Source { file, text }, false);
         self.root = root;
     }
 
@@ -329,7 +353,7 @@ pub fn quoted(key: &str) -> String {
 }
 
 /// The files of `folder` that end in `.toml`, hidden ones left out, in the order of their names.
-fn toml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+pub fn toml_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

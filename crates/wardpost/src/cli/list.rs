@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{FOUND, ShowingArgs, print_table, time};
+use crate::presentation::export_command;
 use crate::storage::{Filter, Hole, StoredAlert};
 use base::clock;
 use base::event::Severity;
@@ -22,7 +23,8 @@ pub(super) struct Args {
     /// As severe as this, or more: notice, warning, critical.
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     severity: Option<Severity>,
-    /// What was received since: 2026-05-01T22:14:03+07:00, "2026-05-01 22:14" in local time, or 22:14 for today.
+    /// What was received since: "24/11/2026 22:10" or "2026-11-24 22:10" in local time, 22:10 for today, "hôm qua 22:10",
+    /// "thứ ba 22:10", "yesterday 22:10", "tuesday 22:10", a day alone, or RFC 3339.
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// At most so many, the last ones.
@@ -36,6 +38,13 @@ pub(super) struct Args {
     json: bool,
     #[command(flatten)]
     showing: ShowingArgs,
+}
+
+impl Args {
+    /// Database and language.
+    pub(super) fn showing(&self) -> &ShowingArgs {
+        &self.showing
+    }
 }
 
 fn severity(text: &str) -> Result<Severity, String> {
@@ -92,6 +101,7 @@ pub(super) fn json(stored: &StoredAlert) -> Value {
     json!({
         "number": stored.number, "received_at": stored.received_at, "repeats": stored.repeats,
         "seq": stored.alert.seq, "outbox": stored.alert.outbox, "has_thumbnail": stored.thumbnail.is_some(),
+        "export_command": export_command(&stored.alert),
         "message": stored.message,
     })
 }

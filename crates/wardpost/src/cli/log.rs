@@ -17,6 +17,13 @@ pub(super) struct Args {
     showing: ShowingArgs,
 }
 
+impl Args {
+    /// Database and language.
+    pub(super) fn showing(&self) -> &ShowingArgs {
+        &self.showing
+    }
+}
+
 /// Prints a table, oldest entry first, or JSON.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (storage, presentation) = args.showing.open(false)?;

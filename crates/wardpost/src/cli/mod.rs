@@ -2,10 +2,13 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
 
+mod answer;
+mod ask;
 pub mod follow;
 mod inline;
 mod list;
 mod log;
+mod request;
 mod serve;
 mod settle;
 mod show;
@@ -23,7 +26,9 @@ use crate::presentation::{Language, Presentation};
 use crate::settings::{DEFAULT_PATH, Written};
 use crate::storage::NewAccess;
 use base::clock;
+use base::ids::AlertId;
 use base::language::TIMEZONE;
+use program::id::{IdPrefix, LISTED_MAX};
 use program::{FOUND, end_at_a_closed_pipe, exit_code, print_table, start_log, time, who};
 
 /// Receives the alerts of a ward's boxes, keeps them, and shows them.
@@ -50,6 +55,9 @@ enum Command {
     Settle(settle::Args),
     /// Says who looked at which thumbnail, and who settled what, when and why.
     Log(log::Args),
+    /// Runs one command of an officer in the group wardpost-readers. systemd starts it.
+    #[command(hide = true)]
+    Answer(answer::Args),
     /// Prints the completions of a shell.
     Completions {
         /// Which shell.
@@ -70,23 +78,33 @@ pub fn main() -> ExitCode {
         Command::Serve(_) => "info,rumqttc=warn",
         _ => "warn",
     });
-    if !matches!(line.command, Command::Serve(_)) {
+    if !matches!(line.command, Command::Serve(_) | Command::Answer(_)) {
         end_at_a_closed_pipe();
     }
-    let result = match line.command {
-        Command::Serve(args) => serve::run(args),
+    let result = match ask::ask(&line.command) {
+        Ok(None) => here(line.command),
+        Ok(Some(code)) => Ok(code),
+        Err(error) => Err(error),
+    };
+    exit_code("wardpost", result)
+}
+
+/// Runs the command in this process.
+fn here(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(args) => serve::run(&args),
         Command::Tail(args) => tail::run(&args),
         Command::List(args) => list::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Settle(args) => settle::run(&args),
         Command::Log(args) => log::run(&args),
+        Command::Answer(args) => answer::run(&args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut command(), "wardpost", &mut std::io::stdout());
+            clap_complete::generate(shell, &mut self::command(), "wardpost", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
-    };
-    exit_code("wardpost", result)
+    }
 }
 
 /// Where the configuration is.
@@ -122,9 +140,17 @@ struct ShowingArgs {
     /// The language: vi or en [default: as the configuration says, or else vi]
     #[arg(long, value_name = "LANGUAGE")]
     lang: Option<Language>,
+    /// Socket of the service that shows alerts to the group wardpost-readers.
+    #[arg(long, value_name = "PATH", hide = true, default_value = request::SOCKET)]
+    socket: PathBuf,
 }
 
 impl ShowingArgs {
+    /// True if the command line names another socket, and so another service.
+    fn is_elsewhere(&self) -> bool {
+        self.socket.as_os_str() != request::SOCKET
+    }
+
     /// Opens the database, with the format in which to show it.
     fn open(&self, colours: bool) -> anyhow::Result<(Storage, Presentation)> {
         let showing = self.config.written()?.showing()?;
@@ -137,7 +163,21 @@ impl ShowingArgs {
     }
 }
 
-/// An access to a thumbnail, now, by the user of this process.
+/// The alert whose id begins as it is written.
+fn alert(storage: &Storage, presentation: &Presentation, written: &IdPrefix) -> anyhow::Result<AlertId> {
+    if let Some(alert) = written.whole() {
+        return Ok(alert);
+    }
+    let mut found = Vec::new();
+    for (alert, newest) in storage.alerts_beginning(written.as_str(), LISTED_MAX + 1)? {
+        found.push((alert, presentation.list_row(&newest)[..4].join("  ")));
+    }
+    written.only("alert", &found)
+}
+
+/// An access to a thumbnail, now, by the user of this process, or by the one for whom it runs.
 pub fn access(command: &'static str) -> NewAccess {
-    NewAccess { who: who(None), command, at: clock::wall() }
+    let own = rustix::process::getuid().as_raw();
+    let asker = std::env::var(answer::ASKER).map(|asker| format!("{asker}, asked user id {own}"));
+    NewAccess { who: asker.unwrap_or_else(|_| who(None)), command, at: clock::wall() }
 }

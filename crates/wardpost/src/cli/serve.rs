@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -9,8 +10,11 @@ use signal_hook::iterator::Signals;
 
 use super::ConfigArgs;
 use crate::Receiver;
-use crate::settings::{Written, WrittenBroker, WrittenPost};
+use crate::settings::{Settings, Written, WrittenBroker, WrittenPost};
 use program::service::{self, Watchdog};
+
+/// Interval of reading a configuration with faults again.
+const RETRY: Duration = Duration::from_secs(2);
 
 /// Arguments of `wardpost serve`. What stands here goes before what stands in the configuration.
 #[derive(Debug, clap::Args)]
@@ -47,17 +51,21 @@ pub(super) struct Args {
     /// Alerts are removed after so many days [default: 90]
     #[arg(long, value_name = "DAYS")]
     keep_days: Option<u64>,
+    /// Stay up where the configuration has faults, as the unit does: receive once it has none. Without it, a fault ends the
+    /// program.
+    #[arg(long)]
+    stay_up: bool,
 }
 
 /// Receives until SIGTERM or SIGINT.
-pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
-    let settings = args.config.written()?.overlaid(args.over()).settings()?;
+    let _watchdog = Watchdog::start().context("cannot start the watchdog's thread")?;
+    let Some(settings) = args.settings_in_the_end(&mut signals)? else { return Ok(ExitCode::SUCCESS) };
     tracing::info!("alerts are stored in {}", settings.database.display());
     let handle = signals.handle();
     // A receiver that cannot go on ends the wait.
     let receiver = Receiver::start(settings, move || handle.close())?;
-    let _watchdog = Watchdog::start().context("cannot start the watchdog's thread")?;
     service::ready("alerts are received and stored");
     signals.forever().next();
     service::stopping();
@@ -66,20 +74,54 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 impl Args {
-    fn over(self) -> Written {
+    fn settings(&self) -> anyhow::Result<Settings> {
+        Ok(self.config.written()?.overlaid(self.over()).settings()?)
+    }
+
+    /// The settings; with `stay_up`, once the configuration has no fault. `None` where a signal comes before.
+    fn settings_in_the_end(&self, signals: &mut Signals) -> anyhow::Result<Option<Settings>> {
+        let mut told = String::new();
+        loop {
+            let fault = match self.settings() {
+                Ok(settings) => return Ok(Some(settings)),
+                Err(error) if !self.stay_up => return Err(error),
+                Err(error) => format!("{error:#}"),
+            };
+            if fault != told {
+                tracing::error!(
+                    "nothing is received until the configuration is corrected: {fault}; a new secret needs systemctl restart wardpost"
+                );
+                service::ready(
+                    "nothing is received, since the configuration has faults: journalctl -u wardpost",
+                );
+                told = fault;
+            }
+            let begun = Instant::now();
+            while begun.elapsed() < RETRY {
+                if signals.pending().next().is_some() {
+                    service::stopping();
+                    return Ok(None);
+                }
+                std::thread::sleep(RETRY / 20);
+            }
+        }
+    }
+
+    /// The command line over the configuration.
+    fn over(&self) -> Written {
         Written {
             broker: WrittenBroker {
-                url: self.broker,
-                ca_file: self.ca,
-                cert_file: self.cert,
-                key_file: self.key,
-                user: self.user,
-                password_file: self.password_file,
-                client_id: self.client_id,
+                url: self.broker.clone(),
+                ca_file: self.ca.clone(),
+                cert_file: self.cert.clone(),
+                key_file: self.key.clone(),
+                user: self.user.clone(),
+                password_file: self.password_file.clone(),
+                client_id: self.client_id.clone(),
                 keep_alive_seconds: None,
             },
             post: WrittenPost {
-                ward: self.ward,
+                ward: self.ward.clone(),
                 silent_after_seconds: self.silent_after,
                 keep_days: self.keep_days,
                 ..WrittenPost::default()

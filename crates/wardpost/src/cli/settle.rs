@@ -7,9 +7,10 @@ use anyhow::bail;
 use super::{ConfigArgs, who};
 use crate::Storage;
 use crate::arrival::Sender;
-use crate::storage::Verdict;
+use crate::storage::{Hole, Verdict};
 use base::clock;
 use base::ids::{BoxId, OutboxId, WardId};
+use program::id::IdPrefix;
 
 /// Arguments of `wardpost settle`.
 #[derive(Debug, clap::Args)]
@@ -17,9 +18,9 @@ pub(super) struct Args {
     /// The box: its id, or WARD/BOX where two wards have one of this name.
     #[arg(value_name = "BOX", value_parser = named_box)]
     named: Named,
-    /// Its outbox: `wardpost list --missing` names it.
+    /// Its outbox: its id, or the beginning of it; `wardpost list --missing` names it.
     #[arg(value_name = "OUTBOX")]
-    outbox: OutboxId,
+    outbox: IdPrefix,
     /// Why nobody will ever send what is missing. It is kept, with the time and who says so.
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     why: String,
@@ -47,20 +48,23 @@ fn named_box(text: &str) -> Result<Named, String> {
 /// Closes the holes, and prints them.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut storage = Storage::open_beside(&args.config.written()?.showing()?.database)?;
-    let Some(sender) = sender(args, &storage)? else {
-        println!("nothing is missing of outbox {}", args.outbox);
+    let sender = sender(&args.named, &storage)?;
+    let outbox = outbox(args, &storage, &sender)?;
+    let is_missing = |hole: &Hole| hole.sender == sender && hole.outbox == outbox && !hole.is_lost;
+    if !storage.holes()?.iter().any(is_missing) {
+        println!("nothing is missing of outbox {outbox}");
         return Ok(ExitCode::SUCCESS);
-    };
+    }
     let verdict = Verdict { who: who(args.who.as_deref()), why: args.why.clone(), at: clock::wall() };
-    for gap in storage.settle(&sender, args.outbox, &verdict)? {
-        println!("{sender}: {} to {} of outbox {} are lost for ever", gap.first, gap.last, args.outbox);
+    for gap in storage.settle(&sender, outbox, &verdict)? {
+        println!("{sender}: {} to {} of outbox {outbox} are lost for ever", gap.first, gap.last);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The named box, where something of this outbox is missing.
-fn sender(args: &Args, storage: &Storage) -> anyhow::Result<Option<Sender>> {
-    let Named { ward, box_id } = &args.named;
+/// The named box.
+fn sender(named: &Named, storage: &Storage) -> anyhow::Result<Sender> {
+    let Named { ward, box_id } = named;
     let is_meant =
         |sender: &Sender| sender.box_id == *box_id && ward.as_ref().is_none_or(|ward| *ward == sender.ward);
     let mut known: Vec<Sender> = storage.boxes()?.into_iter().map(|known| known.sender).collect();
@@ -71,15 +75,19 @@ fn sender(args: &Args, storage: &Storage) -> anyhow::Result<Option<Sender>> {
             Some(one) => bail!("{} wards have a box {box_id}; name one as \"{one}\"", known.len()),
         }
     };
-    let holes = storage.holes()?;
-    if holes.iter().any(|hole| hole.sender == *sender && hole.outbox == args.outbox && !hole.is_lost) {
-        return Ok(Some(sender.clone()));
-    }
-    if !storage.has_outbox(sender, args.outbox)? {
+    Ok(sender.clone())
+}
+
+/// The box's outbox whose id begins as it is written.
+fn outbox(args: &Args, storage: &Storage, sender: &Sender) -> anyhow::Result<OutboxId> {
+    let known =
+        storage.outboxes(sender)?.into_iter().filter(|id| id.to_string().starts_with(args.outbox.as_str()));
+    let known: Vec<(OutboxId, String)> = known.map(|id| (id, sender.to_string())).collect();
+    if known.is_empty() {
         bail!(
             "nothing was ever stored of an outbox {} of {sender}; `wardpost list --missing` names outboxes",
             args.outbox
         );
     }
-    Ok(None)
+    args.outbox.only("outbox", &known)
 }

@@ -32,6 +32,13 @@ pub(super) struct Args {
     showing: ShowingArgs,
 }
 
+impl Args {
+    /// Database and language.
+    pub(super) fn showing(&self) -> &ShowingArgs {
+        &self.showing
+    }
+}
+
 /// A box and its troubles.
 struct Judged {
     known: BoxState,

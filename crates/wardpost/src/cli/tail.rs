@@ -36,6 +36,18 @@ pub struct Args {
     showing: ShowingArgs,
 }
 
+impl Args {
+    /// Database and language.
+    pub(super) fn showing(&self) -> &ShowingArgs {
+        &self.showing
+    }
+
+    /// True if it writes thumbnails into a folder.
+    pub(super) fn writes_files(&self) -> bool {
+        self.thumbnails.is_some()
+    }
+}
+
 /// Prints until it is ended.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (storage, presentation) = args.showing.open(std::io::stdout().is_terminal())?;

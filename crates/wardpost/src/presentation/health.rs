@@ -93,6 +93,7 @@ impl Presentation {
             Trouble::Offline => "offline".to_owned(),
             Trouble::Silent => "silent".to_owned(),
             Trouble::Twins => "its id is that of two boxes".to_owned(),
+            Trouble::Missing { count: 1 } => "1 alert is missing".to_owned(),
             Trouble::Missing { count } => format!("{count} alerts are missing"),
             Trouble::CameraAway { .. } => format!("no picture from camera {cameras}"),
             Trouble::DiskFailing => "its disk fails, footage may be lost".to_owned(),

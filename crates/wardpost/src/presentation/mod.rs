@@ -84,6 +84,7 @@ impl Presentation {
             "offline" => Word::IsOffline,
             "silent" => Word::IsSilent,
             "twins" => Word::IsTwins,
+            "access-log" => Word::AccessLogCut,
             "link-lost" => Word::LinkLost,
             "link-back" => Word::LinkBack,
             other => return format!("{}  ---  {}", self.time(notice.at), printable(other)),
@@ -171,6 +172,7 @@ impl Presentation {
             (Word::Why, self.reason(alert)),
             (Word::Detector, self.model(alert)),
             (Word::Footage, footage),
+            (Word::Film, format!("{} {}: {}", self.word(Word::OnBox), stored.sender, export_command(alert))),
             (Word::Number, number),
             (Word::Repeats, stored.repeats.to_string()),
         ]);
@@ -410,6 +412,12 @@ impl Presentation {
     fn word(&self, one: Word) -> &'static str {
         word(self.language, one)
     }
+}
+
+/// The command that writes the footage of an alert as MP4 files, on its box, into the folder that is the present one there.
+pub fn export_command(alert: &Alert) -> String {
+    let id = alert.id;
+    format!("sudo wardwatch clips export {id} --output . --reason \"alert {id}\"")
 }
 
 /// `7`, or `7-9`.

@@ -115,6 +115,7 @@ nhận lúc             02/05/2026 05:14:03
 lý do                ở trong \"Sân\" 2,4 giây (ngưỡng 2 giây)
 mô hình nhận dạng    street-nano
 video trên thiết bị  clip-1 (02/05/2026 05:13:58)
+xuất video           chạy lệnh sau trên thiết bị ben-nghe/box-1: sudo wardwatch clips export 019de59b-6cd0-7000-8000-000000000001 --output . --reason \"alert 019de59b-6cd0-7000-8000-000000000001\"
 số thứ tự            7 (hàng đợi gửi 00000000-0000-0000-0000-000000000000)
 số lần nhận lại      2
 ảnh                  không có
@@ -140,6 +141,12 @@ fn notices_and_holes_are_lines_of_their_own() {
     assert_eq!(
         presentation(Language::Vietnamese).notice(&back),
         "02/05/2026 05:14:03  --- thiết bị ben-nghe/box-1 đã hoạt động trở lại ---"
+    );
+    let detail = Some("it had 5 lines, and has 4".to_owned());
+    let cut = StoredNotice { kind: "access-log".into(), detail, ..silent.clone() };
+    assert_eq!(
+        presentation(Language::Vietnamese).notice(&cut),
+        "02/05/2026 05:14:03  --- thiết bị ben-nghe/box-1 có nhật ký truy cập video bị cắt bớt hoặc sửa đổi (it had 5 lines, and has 4) ---"
     );
     let lost = StoredNotice { kind: "link-lost".into(), sender: None, detail: None, ..silent };
     assert!(presentation(Language::Vietnamese).notice(&lost).contains("không nhận được cảnh báo"));

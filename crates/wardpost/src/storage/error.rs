@@ -1,9 +1,13 @@
 //! Errors of the post's database, with their remedies.
 
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use base::fault::ErrorKind;
+
+/// The group whose members the service shows alerts to.
+const READERS: &str = "wardpost-readers";
 
 /// An error of the post's database.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +31,16 @@ pub enum StorageError {
     Missing {
         /// The path that was tried.
         path: PathBuf,
+    },
+    /// This user may not use it.
+    #[error("this user may not use {}: it belongs to {owner}; {remedy}", path.display())]
+    Denied {
+        /// The database.
+        path: PathBuf,
+        /// Its owner, or that of the folder that is closed.
+        owner: String,
+        /// The way to it.
+        remedy: String,
     },
     /// A newer wardpost made it.
     #[error("{} is of version {found}, and this wardpost knows {known}; install a newer wardpost", path.display())]
@@ -65,12 +79,36 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// This user may not use the database at `path`; its owner may.
+    pub fn denied(path: &Path) -> Self {
+        let owner = owner(path);
+        let remedy = format!("run this as its owner: sudo -u {owner} wardpost ...");
+        Self::Denied { path: path.to_owned(), owner, remedy }
+    }
+
+    /// This user may not use the database at `path`, and the service shows it to a group.
+    pub fn denied_to_read(path: &Path) -> Self {
+        let user = program::user_name(rustix::process::getuid().as_raw());
+        let remedy =
+            format!("join the group that may see it: sudo usermod -aG {READERS} {user}, and log in again");
+        Self::Denied { path: path.to_owned(), owner: owner(path), remedy }
+    }
+
+    /// This user may not use the database at `path`, and the service that shows it to a group does not run.
+    pub fn without_service(path: &Path) -> Self {
+        let remedy = format!(
+            "start the service that shows it to the group {READERS}: sudo systemctl start wardpost-read.socket"
+        );
+        Self::Denied { path: path.to_owned(), owner: owner(path), remedy }
+    }
+
     /// Kind of the error, which decides the reaction to it.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::InUse { .. }
             | Self::Place { .. }
             | Self::Missing { .. }
+            | Self::Denied { .. }
             | Self::Newer { .. }
             | Self::Older { .. } => ErrorKind::Config,
             Self::Damaged { .. } => ErrorKind::Corrupt,
@@ -86,4 +124,10 @@ impl StorageError {
             },
         }
     }
+}
+
+/// Owner of the file, or of the folder that is closed: the file in it is not seen then.
+fn owner(path: &Path) -> String {
+    let found = path.ancestors().find_map(|path| path.metadata().ok());
+    found.map_or_else(|| "another user".to_owned(), |found| program::user_name(found.uid()))
 }

@@ -52,15 +52,6 @@ impl Storage {
         settle(&mut self.connection, sender, outbox, verdict).map_err(failed)
     }
 
-    /// True where any number of this outbox is stored or lost.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub fn has_outbox(&self, sender: &Sender, outbox: OutboxId) -> std::result::Result<bool, StorageError> {
-        let runs = Runs::covered(sender, outbox).list(&self.connection, 1);
-        Ok(!runs.map_err(self.failed("read the numbers of"))?.is_empty())
-    }
-
     /// Declarations after the one with this number, in order.
     ///
     /// # Errors

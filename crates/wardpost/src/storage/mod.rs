@@ -5,10 +5,13 @@
 //! SQLite in WAL mode with synchronous=FULL: a batch for which [`Storage::take`] has returned survives a power cut. Everything
 //! here blocks.
 
+mod access_log;
 mod accesses;
 mod error;
 mod health;
 mod lost;
+#[cfg(test)]
+mod plans;
 mod reading;
 mod runs;
 #[cfg(test)]
@@ -20,6 +23,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rustix::fs::Access as Mode;
+use rustix::io::Errno;
 
 use base::text;
 
@@ -78,8 +83,11 @@ impl Storage {
     /// # Errors
     /// There is none; a newer wardpost made it, or an older one that nobody has restarted yet.
     pub fn open_beside(path: &Path) -> Result<Self, StorageError> {
-        if !path.exists() {
-            return Err(StorageError::Missing { path: path.to_owned() });
+        match rustix::fs::access(path, Mode::READ_OK | Mode::WRITE_OK) {
+            Err(Errno::ACCESS) => return Err(StorageError::denied(path)),
+            Err(Errno::NOENT | Errno::NOTDIR) => return Err(StorageError::Missing { path: path.to_owned() }),
+            // SQLite names any other fault.
+            _ => {}
         }
         let storage = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         match storage.version()? {

@@ -64,7 +64,7 @@ pub struct StoredNotice {
     pub number: u64,
     /// Time at which it was found, on the post's clock.
     pub at: WallTime,
-    /// `here`, `offline`, `silent`, `twins`, `trouble`, `well`, of a box; `link-lost`, `link-back`, of the post.
+    /// `here`, `offline`, `silent`, `twins`, `access-log`, `trouble`, `well`, of a box; `link-lost`, `link-back`, of the post.
     pub kind: String,
     /// The box it is about.
     pub sender: Option<Sender>,
@@ -162,13 +162,15 @@ impl Storage {
     /// The database cannot be read.
     pub fn alerts(&self, filter: &Filter) -> Result<Vec<StoredAlert>, StorageError> {
         let order = if filter.after_number.is_some() { "ASC" } else { "DESC" };
+        // Without this the index of ids would not be used.
+        let id = if filter.id.is_some() { "id = ?4" } else { "?4 IS NULL" };
         let text = format!(
             "SELECT number, ward, box, outbox, seq, received_us, repeats, message,
                     (SELECT t.alert FROM thumbnail t JOIN alert o ON o.number = t.alert
                      WHERE o.id = a.id AND o.ward = a.ward AND o.box = a.box LIMIT 1)
              FROM alert a
              WHERE number > ?1
-               AND (?2 IS NULL OR box = ?2) AND (?3 IS NULL OR camera = ?3) AND (?4 IS NULL OR id = ?4)
+               AND (?2 IS NULL OR box = ?2) AND (?3 IS NULL OR camera = ?3) AND {id}
                AND (?5 IS NULL OR received_us >= ?5) AND instr(?6, ' ' || severity || ' ') > 0
                AND NOT (?7 AND phase = 'opened' AND EXISTS (SELECT 1 FROM alert c WHERE c.id = a.id
                         AND c.phase = 'closed' AND c.ward = a.ward AND c.box = a.box))
@@ -196,6 +198,45 @@ impl Storage {
             alerts.reverse();
         }
         Ok(alerts)
+    }
+
+    /// Alerts whose id, in lower case with hyphens, begins with `beginning`, each with its newest message; at most `limit`.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn alerts_beginning(
+        &self,
+        beginning: &str,
+        limit: usize,
+    ) -> Result<Vec<(AlertId, StoredAlert)>, StorageError> {
+        let failed = self.failed("read alerts of");
+        // No id has a letter behind f.
+        let text =
+            "SELECT DISTINCT id FROM alert WHERE id >= ?1 AND id < ?1 || 'g' ORDER BY id DESC LIMIT ?2";
+        let mut select = self.connection.prepare_cached(text).map_err(&failed)?;
+        let ids = select.query_map(params![beginning, sql(limit as u64)], |row| row.get::<_, String>(0));
+        let ids = ids.and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>).map_err(&failed)?;
+        let mut found = Vec::new();
+        for id in ids {
+            let id = id.parse().map_err(|error| self.damaged(format!("alert {id}: {error}")))?;
+            let newest = self.alerts(&Filter { id: Some(id), limit: Some(1), ..Filter::default() })?.pop();
+            found.extend(newest.map(|newest| (id, newest)));
+        }
+        Ok(found)
+    }
+
+    /// The outboxes of a box of which any number is stored or lost.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn outboxes(&self, sender: &Sender) -> Result<Vec<OutboxId>, StorageError> {
+        let failed = self.failed("read the numbers of");
+        let text = "SELECT DISTINCT outbox FROM run WHERE ward = ?1 AND box = ?2";
+        let mut select = self.connection.prepare_cached(text).map_err(&failed)?;
+        let of = params![sender.ward.as_str(), sender.box_id.as_str()];
+        let outboxes = select.query_map(of, |row| row.get::<_, String>(0));
+        let outboxes = outboxes.and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>).map_err(&failed)?;
+        outboxes.iter().map(|outbox| self.outbox(outbox)).collect()
     }
 
     /// Notices after the one with this number, in order; at most `limit`, the last ones.
@@ -288,12 +329,13 @@ impl Storage {
         let mut select = self
             .connection
             .prepare_cached(
-                "SELECT ward, id, outbox, heard_us, reported, reported_us, status, duplicates, conflicts, refused,
+                "SELECT b.ward, id, outbox, heard_us, reported, reported_us, status, duplicates, conflicts, refused,
                         (SELECT count(*) FROM alert a WHERE a.ward = b.ward AND a.box = b.id),
                         (SELECT max(received_us) FROM alert a WHERE a.ward = b.ward AND a.box = b.id),
-                        (SELECT max(at_us) FROM notice n WHERE n.ward = b.ward AND n.box = b.id AND n.kind = 'twins'),
-                        vitals, health
-                 FROM box b ORDER BY ward, id",
+                        twins.at_us, vitals, health
+                 FROM box b LEFT JOIN (SELECT ward, box, max(at_us) AS at_us FROM notice WHERE kind = 'twins'
+                                       GROUP BY ward, box) twins ON twins.ward = b.ward AND twins.box = b.id
+                 ORDER BY b.ward, b.id",
             )
             .map_err(&failed)?;
         let rows = select.query_map([], box_row).map_err(&failed)?;

@@ -7,6 +7,7 @@ use base::alert::Alert;
 use base::ids::AlertId;
 use base::status::OutboxStatus;
 use base::time::WallTime;
+use base::vitals::AccessLogVitals;
 use wardlink::client::Incoming;
 
 /// A box of ward `ben-nghe`.
@@ -64,4 +65,16 @@ pub fn status(box_id: &str, outbox: Option<OutboxStatus>) -> Arrival {
         is_retained: false,
         at: WallTime::from_micros(1_777_673_644_000_000),
     })
+}
+
+/// Vitals of a box of ward `ben-nghe` with the end of its access log, received at `at`.
+pub fn vitals(box_id: &str, access_log: Option<AccessLogVitals>, at: WallTime) -> Arrival {
+    let vitals = json!({
+        "schema": "wardwatch.vitals/1", "ward": "ben-nghe", "box": box_id, "at": "2026-05-01T22:14:03.120Z",
+        "seconds": 60.0, "disk": { "clip_bytes": 0, "held_bytes": 0, "lost_fragments": 0 }, "memory": {},
+        "throttle": 1.0, "cameras": [], "access_log": access_log,
+    });
+    let payload = vitals.to_string().into_bytes();
+    let topic = format!("wardwatch/v1/ben-nghe/{box_id}/vitals");
+    Arrival::read(Incoming { topic, bytes: payload.len(), payload, is_retained: false, at })
 }

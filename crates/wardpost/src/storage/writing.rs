@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Transaction, Transact
 use serde_json::Value;
 
 use super::runs::Runs;
-use super::{Storage, StorageError, health, lost, runs, sql};
+use super::{Storage, StorageError, access_log, health, lost, runs, sql};
 use crate::arrival::{Arrival, ArrivedAlert, Content, Refused, Sender};
 use crate::health::Standing;
 use crate::presence::Reported;
@@ -67,6 +67,8 @@ pub enum NoticeKind {
     Trouble(Sender),
     /// It has them no more.
     Well(Sender),
+    /// A box's access log became shorter, or other at the same length.
+    AccessLog(Sender),
     /// The post has lost the broker: nothing arrives.
     LinkLost,
     /// It is connected again.
@@ -158,7 +160,16 @@ fn take(connection: &mut Connection, batch: &Batch) -> Result<Taken> {
                     touched.push((sender.clone(), outbox.id));
                 }
             }
-            Content::Vitals(vitals) => health::put_vitals(&transaction, sender, vitals, arrival.at)?,
+            Content::Vitals(vitals) => {
+                let access_log = vitals.access_log.as_ref();
+                let detail = access_log.map(|now| access_log::note(&transaction, sender, now, arrival.at));
+                if let Some(detail) = detail.transpose()?.flatten() {
+                    tracing::warn!("{sender}: its access log was cut or changed: {detail}");
+                    let kind = NoticeKind::AccessLog(sender.clone());
+                    put_notice(&transaction, &Notice { at: arrival.at, kind, detail: Some(detail) })?;
+                }
+                health::put_vitals(&transaction, sender, vitals, arrival.at)?;
+            }
             Content::Refused(_) => {}
         }
     }
@@ -496,6 +507,7 @@ fn put_notice(transaction: &Transaction<'_>, notice: &Notice) -> Result<()> {
         NoticeKind::Twins(sender) => (TWINS, Some(sender)),
         NoticeKind::Trouble(sender) => ("trouble", Some(sender)),
         NoticeKind::Well(sender) => ("well", Some(sender)),
+        NoticeKind::AccessLog(sender) => ("access-log", Some(sender)),
         NoticeKind::LinkLost => ("link-lost", None),
         NoticeKind::LinkBack => ("link-back", None),
     };

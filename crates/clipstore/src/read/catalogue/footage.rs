@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Row, params};
 
+use super::overlap::OVERLAPPING;
 use super::{Catalogue, ClipFilter, ClipSegment, segment};
 use crate::error::StoreError;
 use crate::index::{Parsed, unsigned};
@@ -78,50 +79,67 @@ pub(crate) struct ClipFragment {
 impl Catalogue {
     /// The cameras of which there is footage or an alert, by id.
     pub fn cameras(&self) -> Result<Vec<CameraId>, StoreError> {
-        const CAMERAS: &str = "SELECT camera FROM segment UNION SELECT camera FROM event ORDER BY camera";
+        // One step down the index for each camera, not one for each segment.
+        const CAMERAS: &str = "
+            WITH RECURSIVE recorded (camera) AS (
+                SELECT min(camera) FROM segment
+                UNION ALL
+                SELECT (SELECT min(camera) FROM segment WHERE camera > recorded.camera) FROM recorded
+                WHERE camera IS NOT NULL)
+            SELECT camera FROM recorded WHERE camera IS NOT NULL UNION SELECT camera FROM event ORDER BY camera";
         self.rows("read the cameras", CAMERAS, [], |row| Ok(row.get::<_, Parsed<CameraId>>(0)?.0))
     }
 
     /// Footage of each camera, cameras by id, oldest footage first. A span ends where nothing follows, or where the clock was
     /// set. A limit leaves out the oldest spans.
     pub fn spans(&self, filter: &ClipFilter) -> Result<Vec<FootageSpan>, StoreError> {
-        let columns = self.segment_columns();
-        let sql = format!(
-            "SELECT {columns}, id FROM segment
-             WHERE (?1 IS NULL OR camera = ?1) AND ends_wall_us > ?2 AND starts_wall_us < ?3
-             ORDER BY camera, id"
-        );
-        let (camera, from, to, _) = filter.columns();
-        let read = |row: &Row| Ok((row.get(12)?, segment(&self.clips, row)?));
-        let segments: Vec<(i64, ClipSegment)> =
-            self.rows("read the segments", &sql, params![camera, from, to], read)?;
-        let mut holes = self.holes(filter)?;
-        let mut spans: Vec<FootageSpan> = Vec::new();
-        for (id, one) in segments {
-            let (mut starts_at, mut offset_bytes) = (one.starts_at, 0);
-            for hole in holes.remove(&id).unwrap_or_default() {
-                extend(&mut spans, &one, starts_at, hole.from, hole.offset_bytes - offset_bytes);
-                (starts_at, offset_bytes) = (hole.to, hole.offset_bytes);
-            }
-            extend(&mut spans, &one, starts_at, one.ends_at, one.bytes.saturating_sub(offset_bytes));
+        let cameras =
+            filter.camera.as_ref().map_or_else(|| self.cameras(), |camera| Ok(vec![camera.clone()]))?;
+        let mut spans = Vec::new();
+        for camera in &cameras {
+            self.spans_of(camera, filter, &mut spans)?;
         }
         let too_many = filter.limit.map_or(0, |limit| spans.len().saturating_sub(limit));
         Ok(spans.split_off(too_many))
     }
 
+    /// Appends the spans of one camera.
+    fn spans_of(
+        &self,
+        camera: &CameraId,
+        filter: &ClipFilter,
+        spans: &mut Vec<FootageSpan>,
+    ) -> Result<(), StoreError> {
+        let columns = self.segment_columns();
+        let sql = format!("SELECT {columns}, id FROM segment WHERE {OVERLAPPING} ORDER BY id");
+        let (_, from, to, _) = filter.columns();
+        let read = |row: &Row| Ok((row.get(12)?, segment(&self.clips, row)?));
+        let segments: Vec<(i64, ClipSegment)> =
+            self.rows("read the segments", &sql, params![camera.as_str(), from, to], read)?;
+        let mut holes = self.holes(camera, from, to)?;
+        for (id, one) in segments {
+            let (mut starts_at, mut offset_bytes) = (one.starts_at, 0);
+            for hole in holes.remove(&id).unwrap_or_default() {
+                extend(spans, &one, starts_at, hole.from, hole.offset_bytes - offset_bytes);
+                (starts_at, offset_bytes) = (hole.to, hole.offset_bytes);
+            }
+            extend(spans, &one, starts_at, one.ends_at, one.bytes.saturating_sub(offset_bytes));
+        }
+        Ok(())
+    }
+
     /// Gaps in the fragments of segments, by segment.
-    fn holes(&self, filter: &ClipFilter) -> Result<HashMap<i64, Vec<Hole>>, StoreError> {
-        const HOLES: &str = "
-            SELECT segment, offset_bytes, ends_wall_us, wall_us FROM (
-                SELECT segment, offset_bytes, wall_us, lag(wall_us + duration_ns / 1000)
-                    OVER (PARTITION BY segment ORDER BY offset_bytes) AS ends_wall_us
-                FROM fragment WHERE segment IN (
-                    SELECT id FROM segment
-                    WHERE (?1 IS NULL OR camera = ?1) AND ends_wall_us > ?2 AND starts_wall_us < ?3))
-            WHERE wall_us - ends_wall_us > ?4 ORDER BY segment, offset_bytes";
-        let (camera, from, to, _) = filter.columns();
+    fn holes(&self, camera: &CameraId, from: i64, to: i64) -> Result<HashMap<i64, Vec<Hole>>, StoreError> {
+        let sql = format!(
+            "SELECT segment, offset_bytes, ends_wall_us, wall_us FROM (
+                 SELECT segment, offset_bytes, wall_us, lag(wall_us + duration_ns / 1000)
+                     OVER (PARTITION BY segment ORDER BY offset_bytes) AS ends_wall_us
+                 FROM fragment WHERE segment IN (SELECT id FROM segment WHERE {OVERLAPPING}))
+             WHERE wall_us - ends_wall_us > ?4 ORDER BY segment, offset_bytes"
+        );
         let least = i64::try_from(JOIN_MAX.as_micros()).expect("a second");
-        let found = self.rows("read the fragments", HOLES, params![camera, from, to, least], |row| {
+        let span = params![camera.as_str(), from, to, least];
+        let found = self.rows("read the fragments", &sql, span, |row| {
             let hole = Hole {
                 offset_bytes: unsigned(row.get(1)?),
                 from: WallTime::from_micros(row.get(2)?),
@@ -136,6 +154,42 @@ impl Catalogue {
         Ok(holes)
     }
 
+    /// Bytes of all footage.
+    pub fn footage_bytes(&self) -> Result<u64, StoreError> {
+        const BYTES: &str = "SELECT coalesce(sum(bytes), 0) FROM segment";
+        Ok(self.rows("read the segments", BYTES, [], |row| row.get(0).map(unsigned))?.pop().unwrap_or(0))
+    }
+
+    /// Rate of a camera's youngest footage, about a day of it; `None` without footage.
+    pub fn bytes_per_second(&self, camera: &CameraId) -> Result<Option<f64>, StoreError> {
+        const RATE: &str = "
+            SELECT sum(bytes) * 1e6 / sum(ends_wall_us - starts_wall_us) FROM (
+                SELECT bytes, starts_wall_us, ends_wall_us FROM segment
+                WHERE camera = ?1 AND ends_wall_us > starts_wall_us ORDER BY starts_wall_us DESC LIMIT 1440)";
+        Ok(self.rows("read the segments", RATE, [camera.as_str()], |row| row.get(0))?.pop().flatten())
+    }
+
+    /// End of the last footage of a camera before a span, and start of the first after it.
+    pub fn nearest(
+        &self,
+        camera: &CameraId,
+        from: WallTime,
+        to: WallTime,
+    ) -> Result<(Option<WallTime>, Option<WallTime>), StoreError> {
+        const BEFORE: &str = "SELECT ends_wall_us FROM segment WHERE camera = ?1 AND starts_wall_us < ?2
+                              ORDER BY starts_wall_us DESC LIMIT 1";
+        const AFTER: &str = "SELECT starts_wall_us FROM segment WHERE camera = ?1 AND starts_wall_us >= ?2
+                             ORDER BY starts_wall_us LIMIT 1";
+        let one = |sql: &str, at: WallTime| {
+            let found =
+                self.rows("read the segments", sql, params![camera.as_str(), at.as_micros()], |row| {
+                    row.get(0).map(WallTime::from_micros)
+                });
+            Ok::<_, StoreError>(found?.pop())
+        };
+        Ok((one(BEFORE, from)?, one(AFTER, to)?))
+    }
+
     /// The fragments of a camera that overlap `from..to`, in their segments, oldest first; with those before them that
     /// they need to be decoded.
     pub(crate) fn fragments(
@@ -147,9 +201,9 @@ impl Catalogue {
         let columns = self.segment_columns();
         let sql = format!(
             "SELECT {columns}, id, boot_id, starts_monotonic_ns, init_bytes FROM segment
-             WHERE camera = ?1 AND starts_wall_us < ?2 AND ends_wall_us > ?3 ORDER BY id"
+             WHERE {OVERLAPPING} ORDER BY id"
         );
-        let span = params![camera.as_str(), to.as_micros(), from.as_micros()];
+        let span = params![camera.as_str(), from.as_micros(), to.as_micros()];
         let mut segments = self.rows("read the segments", &sql, span, |row| {
             Ok(SegmentFootage {
                 segment: segment(&self.clips, row)?,

@@ -1,0 +1,87 @@
+//! Plans of the readers' statements.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use rusqlite::Connection;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
+
+use super::testing::{alert, arrival, sender};
+use super::{Batch, Filter, Storage};
+use base::event::Severity;
+
+/// Tables with a row for each alert, thumbnail, access or notice.
+const LARGE: [&str; 7] = ["alert", "a", "thumbnail", "late_thumbnail", "notice", "access", "settlement"];
+
+/// Scans that may stay: a part of the statement, the line of its plan, and the reason.
+const ARGUED: [(&str, &str); 2] = [
+    // Commands print the whole log.
+    ("FROM access ORDER BY number", "SCAN access"),
+    // Reads the notices once for all boxes; they are removed with the alerts of their time.
+    ("kind = 'twins'", "SCAN notice"),
+];
+
+/// Calls every reader, and returns the statements that were run.
+fn statements(storage: &mut Storage) -> BTreeSet<String> {
+    let run = Arc::new(Mutex::new(BTreeSet::new()));
+    let record = run.clone();
+    let recorder = move |event: TraceEvent<'_>| {
+        if let TraceEvent::Stmt(statement, _) = event {
+            record.lock().unwrap().insert(statement.sql().into_owned());
+        }
+    };
+    storage.connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(recorder)).unwrap();
+    let one = alert("box-1", 1);
+    let filters = [
+        Filter::default(),
+        Filter { id: Some(one.id), ..Filter::default() },
+        Filter { after_number: Some(0), limit: Some(1), ..Filter::default() },
+        Filter { box_id: Some(one.box_id), severity_min: Some(Severity::Warning), ..Filter::default() },
+    ];
+    for filter in filters {
+        storage.alerts(&filter).unwrap();
+    }
+    storage.alerts_beginning("01", 10).unwrap();
+    storage.outboxes(&sender("box-1")).unwrap();
+    storage.notices(0, 10).unwrap();
+    storage.late_thumbnails(0, 10).unwrap();
+    storage.last_late_thumbnail().unwrap();
+    storage.boxes().unwrap();
+    storage.holes().unwrap();
+    storage.last_received().unwrap();
+    storage.refused().unwrap();
+    storage.accesses().unwrap();
+    storage.settlements(0).unwrap();
+    storage.acks().unwrap();
+    let run = run.lock().unwrap().clone();
+    run.into_iter().filter(|sql| sql.contains("SELECT")).collect()
+}
+
+/// The lines of a statement's plan that read a large table from end to end.
+fn scans(connection: &Connection, sql: &str) -> Vec<String> {
+    let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let lines = plan.raw_query().mapped(|row| row.get::<_, String>(3));
+    let table =
+        |line: &str| line.strip_prefix("SCAN ").and_then(|rest| rest.split(' ').next()).map(str::to_owned);
+    let lines = lines.map(Result::unwrap);
+    lines.filter(|line| table(line).is_some_and(|table| LARGE.contains(&&*table))).collect()
+}
+
+#[test]
+fn no_reader_scans_a_large_table_without_a_reason() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("post.sqlite");
+    let mut storage = Storage::open(&path).unwrap();
+    storage.take(&Batch { arrivals: vec![arrival(&alert("box-1", 1))], ..Batch::default() }).unwrap();
+    let run = statements(&mut storage);
+    assert!(run.len() >= 12, "{run:#?}");
+    let beside = Storage::open_beside(&path).unwrap();
+    let mut found = BTreeSet::new();
+    for sql in &run {
+        for line in scans(&beside.connection, sql) {
+            let argued = ARGUED.iter().position(|(part, plan)| sql.contains(part) && line.starts_with(plan));
+            found.insert(argued.unwrap_or_else(|| panic!("{line}\nis the plan of\n{sql}")));
+        }
+    }
+    assert_eq!(found.len(), ARGUED.len(), "an exception that nothing needs is taken out: {found:?}");
+}
