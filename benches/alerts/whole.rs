@@ -82,13 +82,13 @@ impl Outbox for Watched {
         self.store.delivered(seq);
     }
 
-    fn acknowledged(&self, ack: Ack) -> Result<bool, OutboxError> {
+    fn acknowledged(&self, ack: Ack, sent: Vec<u64>) -> Result<bool, OutboxError> {
         for (seq, started, one) in self.sent.lock().unwrap().iter_mut() {
             if one.acknowledged.is_none() && ack.covers(*seq) {
                 one.acknowledged = Some(started.elapsed());
             }
         }
-        Outbox::acknowledged(&self.store, ack)
+        Outbox::acknowledged(&self.store, ack, sent)
     }
 }
 

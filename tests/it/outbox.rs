@@ -67,7 +67,7 @@ fn pictures_make_way_by_severity_and_age_and_messages_never() {
     assert_eq!(waiting(&store).len(), 60);
     // Acknowledged alerts make room.
     let id = store.outbox_id().unwrap();
-    assert!(store.acknowledged(Ack::of("box-1".parse().unwrap(), id, [(1, 59)])).unwrap());
+    assert!(store.acknowledged(Ack::of("box-1".parse().unwrap(), id, [(1, 59)]), (1..60).collect()).unwrap());
     wait_until("one is left", LONG, || store.outbox_depth().unwrap().0 == 1);
     let put = store.put_alert(of(Severity::Notice, 100)).unwrap();
     assert!(put.thumbnail.is_some());
@@ -82,15 +82,28 @@ fn an_acknowledgement_ends_runs_and_nonsense_ends_nothing() {
     (0..20).for_each(|number| drop(store.put_alert(of(Severity::Notice, number)).unwrap()));
     let (box_id, id) = ("box-1".parse().unwrap(), store.outbox_id().unwrap());
     let ack = Ack::of(box_id, id, [(1, 4), (6, 6), (9, 19)]);
-    assert!(!store.acknowledged(Ack { outbox: OutboxId::random(), ..ack.clone() }).unwrap());
-    assert!(!store.acknowledged(Ack { highest: 21, ..ack.clone() }).unwrap());
+    let sent: Vec<u64> = ack.runs().flat_map(|(first, last)| first..=last).collect();
+    assert!(!store.acknowledged(Ack { outbox: OutboxId::random(), ..ack.clone() }, sent.clone()).unwrap());
     assert_eq!(store.outbox_depth().unwrap().0, 20);
-    assert!(store.acknowledged(ack).unwrap());
+    assert!(store.acknowledged(ack, sent).unwrap());
     wait_until("they have left", LONG, || store.waiting(0, 100).unwrap() == [5, 7, 8, 20]);
     assert_eq!(store.waiting(7, 1).unwrap(), [8]);
     assert_eq!(store.last_waiting().unwrap(), 20);
     assert!(store.waiting_alert(6).unwrap().is_none());
     assert_eq!(store.waiting_alert(7).unwrap().unwrap().seq, 7);
+}
+
+#[test]
+fn a_number_that_was_never_given_makes_it_another_outbox() {
+    let place = TempDir::new().unwrap();
+    let store = open(settings(place.path()));
+    (0..20).for_each(|number| drop(store.put_alert(of(Severity::Notice, number)).unwrap()));
+    let id = store.outbox_id().unwrap();
+    let ack = Ack::of("box-1".parse().unwrap(), id, [(1, 21)]);
+    assert!(!store.acknowledged(ack, (1..=20).collect()).unwrap());
+    wait_until("it is another outbox", LONG, || store.outbox_id().unwrap() != id);
+    assert_eq!(store.outbox_depth().unwrap().0, 20, "all that waits is kept");
+    assert!(store.outbox_status().unwrap().abandoned.is_empty());
 }
 
 #[test]
@@ -175,7 +188,7 @@ fn a_thousand_acknowledged_at_once_take_a_moment() {
     });
     let begun = Instant::now();
     let ack = Ack::of("box-1".parse().unwrap(), store.outbox_id().unwrap(), [(1, 1000)]);
-    assert!(store.acknowledged(ack).unwrap());
+    assert!(store.acknowledged(ack, (1..=1000).collect()).unwrap());
     wait_until("all have left", LONG, || store.outbox_depth().unwrap().0 == 0);
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 }

@@ -3,13 +3,17 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{BoxId, OutboxId};
+use super::event::Phase;
+use super::ids::{AlertId, BoxId, OutboxId};
 
 /// The value of `schema` in every acknowledgement of this version.
 pub const SCHEMA: &str = "wardwatch.ack/1";
 
 /// Maximum number of gaps in a message. Numbers above the last gap that has room are not acknowledged yet.
 pub const GAPS_MAX: usize = 256;
+
+/// Maximum number of stored messages that a message names.
+pub const NAMED_MAX: usize = 8;
 
 /// Numbers that are missing, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +22,17 @@ pub struct Gap {
     pub first: u64,
     /// The last one.
     pub last: u64,
+}
+
+/// A stored message of the outbox, by its number and its alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Named {
+    /// Its number.
+    pub seq: u64,
+    /// Its alert.
+    pub id: AlertId,
+    /// Its phase.
+    pub phase: Phase,
 }
 
 /// The message on topic `wardwatch/v1/{ward}/{box}/ack`, retained: of one outbox, which messages lie on the post's disk.
@@ -38,6 +53,13 @@ pub struct Ack {
     pub highest: u64,
     /// Numbers that are missing between `contiguous` and `highest`, in order, at most [`GAPS_MAX`].
     pub gaps: Vec<Gap>,
+    /// Messages at the ends of the first stored runs, at most [`NAMED_MAX`]. A box that has another alert under such a number
+    /// has a store that has gone back, and begins another outbox.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named: Vec<Named>,
+    /// A number under which two messages have come: the box's store has gone back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<u64>,
     /// The post that wrote it; absent from posts that do not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub writer: Option<Writer>,
@@ -70,7 +92,17 @@ impl Ack {
                 contiguous = last;
             }
         }
-        Self { schema: SCHEMA.to_owned(), box_id, outbox, contiguous, highest, gaps, writer: None }
+        Self {
+            schema: SCHEMA.to_owned(),
+            box_id,
+            outbox,
+            contiguous,
+            highest,
+            gaps,
+            named: Vec::new(),
+            conflict: None,
+            writer: None,
+        }
     }
 
     /// True where the post has stored this message.

@@ -50,10 +50,13 @@ pub trait Outbox: Send + Sync + 'static {
     /// Removes an alert that the broker has acknowledged, where that is enough. Must not block.
     fn delivered(&self, seq: u64);
 
-    /// Takes an acknowledgement of the post that is about this box and consistent. `false` where it names another
-    /// outbox than the present one, or numbers that were never given; nothing changes then.
+    /// Takes an acknowledgement of the post that is about this box and consistent, and removes those of `sent` that it covers.
+    /// A number alone is no proof that the post has this message: in a store that was put back, others had it before.
+    ///
+    /// `false` where the acknowledgement is about another outbox than the present one, and where it proves that the store has
+    /// gone back: the outbox gets another id then, and nothing is removed.
     ///
     /// # Errors
     /// The store does not read.
-    fn acknowledged(&self, ack: Ack) -> Result<bool, OutboxError>;
+    fn acknowledged(&self, ack: Ack, sent: Vec<u64>) -> Result<bool, OutboxError>;
 }

@@ -7,6 +7,8 @@ use super::wire::FailureKind;
 
 /// Sessions in a row that must not understand a camera that was understood before, until another reader tries it.
 const MISUNDERSTOOD_MAX: u32 = 3;
+/// Seconds of samples without a fragment or a picture, after which the stream counts as useless: a part of a long GOP takes 5 s.
+const USELESS_SECONDS: u32 = 20;
 /// Notes that are remembered as said.
 const NOTES_MAX: usize = 16;
 
@@ -17,6 +19,10 @@ pub(super) struct Learned {
     only_udp: bool,
     /// The present session has delivered samples.
     has_delivered: bool,
+    /// The present session has sent a fragment or a picture.
+    is_useful: bool,
+    /// Seconds for which the present session had samples before that.
+    useless_seconds: u32,
     /// The last session broke without a sample.
     was_away: bool,
     /// Our own reader has delivered samples of it.
@@ -43,11 +49,27 @@ impl Learned {
     }
 
     pub(super) fn session_begins(&mut self) {
-        self.has_delivered = false;
+        (self.has_delivered, self.is_useful, self.useless_seconds) = (false, false, 0);
     }
 
     pub(super) fn delivered(&mut self) {
         self.has_delivered = true;
+    }
+
+    /// The present session has sent a fragment or a picture.
+    pub(super) fn sent_footage(&mut self) {
+        (self.has_delivered, self.is_useful) = (true, true);
+    }
+
+    /// True once samples of the present session have become a fragment or a picture: only then the stream is live.
+    pub(super) fn is_useful(&self) -> bool {
+        self.is_useful
+    }
+
+    /// Takes up a second in which the session had samples. Returns true where none of them has been of use for long.
+    pub(super) fn is_useless(&mut self) -> bool {
+        self.useless_seconds = self.useless_seconds.saturating_add(1);
+        !self.is_useful && self.useless_seconds >= USELESS_SECONDS
     }
 
     /// Takes up how a session broke. Returns whether the reader is another one now, and not only its keep-alive.
@@ -96,6 +118,19 @@ impl Learned {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_of_which_nothing_can_be_used_is_not_live() {
+        let mut learned = Learned::default();
+        learned.session_begins();
+        let seconds = (1..100).take_while(|_| !learned.is_useless()).count();
+        assert_eq!(seconds as u32 + 1, USELESS_SECONDS);
+        assert!(!learned.is_useful() && learned.is_useless());
+        learned.sent_footage();
+        assert!(learned.is_useful() && !learned.is_useless());
+        learned.session_begins();
+        assert!(!learned.is_useful() && !learned.is_useless(), "the next session begins anew");
+    }
 
     const OWN: Reader = Reader::Own(KeepAliveBy::Options);
 

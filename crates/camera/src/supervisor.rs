@@ -227,6 +227,9 @@ pub fn supervise(stream: StreamSettings, program: SessionProgram, sink: Box<dyn 
     StreamHandle { stopping, wake, session, thread: Some(thread.expect("the system has a thread left")) }
 }
 
+/// Reason for which a stream with samples is not live.
+const USELESS: &str = "the camera sends data, and none of it makes a picture: does it send the codec that it promises? Look at its encoder";
+
 /// The init section of the next fragments, and the facts that it describes.
 type Header = (Arc<[u8]>, Option<StreamFacts>);
 
@@ -446,9 +449,11 @@ impl Supervisor {
                 if samples > 0 {
                     self.learned.delivered();
                 }
-                if samples > 0 && self.facts.is_some() {
+                if samples > 0 && self.facts.is_some() && self.learned.is_useful() {
                     self.enter(StreamState::Live, None);
                     self.note(health);
+                } else if samples > 0 && self.learned.is_useless() {
+                    self.enter(StreamState::Connecting, Some(USELESS.to_owned()));
                 }
                 self.count(input);
             }
@@ -464,7 +469,7 @@ impl Supervisor {
                 }
                 let facts = init.1.clone().ok_or("a fragment without saying what is in it")?;
                 self.facts.get_or_insert_with(|| facts.clone());
-                self.learned.delivered();
+                self.learned.sent_footage();
                 let (camera, epoch) = (self.stream.camera.clone(), self.epoch);
                 let init = init.0.clone();
                 self.sink.fragment(Fragment {
@@ -483,6 +488,7 @@ impl Supervisor {
             }
             Report::Frame { width, height, format, colour, pts, at } => {
                 let picture = Picture::new(width, height, format, colour, body).map_err(|e| e.to_string())?;
+                self.learned.sent_footage();
                 let (camera, epoch) = (self.stream.camera.clone(), self.epoch);
                 self.sink.frame(Frame { camera, epoch, pts, at, picture });
             }
@@ -519,7 +525,7 @@ impl Supervisor {
         let (camera, role) = (&self.stream.camera, self.stream.role);
         match (state, &reason) {
             (StreamState::Live, _) => tracing::info!(%camera, %role, epoch = %self.epoch, "live"),
-            (StreamState::Connecting, _) => {
+            (StreamState::Connecting, None) => {
                 tracing::debug!(%camera, %role, epoch = %self.epoch, "connecting")
             }
             (StreamState::Ended, _) => tracing::info!(%camera, %role, "the file has been played to its end"),

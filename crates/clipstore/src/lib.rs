@@ -42,6 +42,7 @@ use base::clock::{self, Clock};
 use base::fragment::Fragment;
 use base::progress;
 use base::time::WallTime;
+use index::Acknowledgement;
 use recover::rebuild;
 use recover::reconcile::ScanMode;
 use write::queue::Queue;
@@ -180,15 +181,17 @@ impl Store {
         self.inner.queue.push_delivered(seq);
     }
 
-    /// Takes the messages that the post has stored out of the outbox, soon. Returns `false` and changes nothing if `ack` is
-    /// about another outbox than the present one, or about numbers that were never given. The caller has checked that it is
-    /// about this box, and consistent. Reads the index, and does not wait for the writer.
-    pub fn acknowledged(&self, ack: Ack) -> Result<bool, StoreError> {
-        let makes_sense = self.outbox_id()? == ack.outbox && ack.highest <= self.last_given()?;
-        if makes_sense {
-            self.inner.queue.push_acknowledged(ack);
+    /// Takes those of `sent` that the post has stored out of the outbox, soon. Returns `false` and removes nothing if `ack` is
+    /// about another outbox than the present one. Where it proves that this store has gone back, the outbox gets another id,
+    /// soon, and the result is `false` too. The caller has checked that `ack` is about this box, and consistent. Reads the
+    /// index, and does not wait for the writer.
+    pub fn acknowledged(&self, ack: Ack, sent: Vec<u64>) -> Result<bool, StoreError> {
+        if self.outbox_id()? != ack.outbox {
+            return Ok(false);
         }
-        Ok(makes_sense)
+        let is_sound = !self.has_gone_back(&ack)?;
+        self.inner.queue.push_acknowledged(Acknowledgement { ack, sent: sent.into_iter().collect() });
+        Ok(is_sound)
     }
 
     /// State of the store.

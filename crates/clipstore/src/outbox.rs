@@ -25,8 +25,8 @@ impl Outbox for Store {
         Store::delivered(self, seq);
     }
 
-    fn acknowledged(&self, ack: Ack) -> Result<bool, OutboxError> {
-        Ok(Store::acknowledged(self, ack)?)
+    fn acknowledged(&self, ack: Ack, sent: Vec<u64>) -> Result<bool, OutboxError> {
+        Ok(Store::acknowledged(self, ack, sent)?)
     }
 }
 

@@ -186,6 +186,12 @@ impl DeliveryTracker {
         self.entries.remove(&seq);
     }
 
+    /// Numbers that were sent in full and that the acknowledgement covers, in order.
+    pub fn sent_and_covered(&self, ack: &Ack) -> Vec<u64> {
+        let sent = self.entries.iter().filter(|(seq, entry)| entry.size.bytes > 0 && ack.covers(**seq));
+        sent.map(|(seq, _)| *seq).collect()
+    }
+
     /// Takes an acknowledgement of the post; `is_new` is false for one that the broker had retained.
     pub fn confirmed(&mut self, ack: &Ack, is_new: bool, now: Instant) -> Sizes {
         let mut sizes = Sizes::default();

@@ -258,7 +258,7 @@ mod tests {
             Ok(None)
         }
         fn delivered(&self, _: u64) {}
-        fn acknowledged(&self, _: Ack) -> Result<bool, OutboxError> {
+        fn acknowledged(&self, _: Ack, _: Vec<u64>) -> Result<bool, OutboxError> {
             Ok(true)
         }
     }

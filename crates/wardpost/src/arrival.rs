@@ -15,6 +15,11 @@ pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
 /// Maximum part of a refused payload that is stored.
 pub const REFUSED_BYTES_MAX: usize = 64 * 1024;
 
+/// Maximum number of characters of a text in a message, but for the thumbnail: hundreds of times of those that boxes write.
+pub const TEXT_MAX: usize = 4096;
+/// Maximum width and height of a thumbnail in pixels: a viewer takes memory for the size that a picture claims.
+pub const THUMBNAIL_PIXELS_MAX: u16 = 4096;
+
 /// One box. Ids are unique within a ward.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sender {
@@ -137,6 +142,9 @@ fn content(message: &Incoming, sender: &Sender, kind: Kind) -> Result<Content, S
     }
     let mut value: Value =
         serde_json::from_slice(&message.payload).map_err(|error| format!("no JSON: {error}"))?;
+    if let Some(length) = longest_text(&value).filter(|length| *length > TEXT_MAX) {
+        return Err(format!("it has a text of {length} characters, more than {TEXT_MAX}"));
+    }
     let (schema, content) = match kind {
         Kind::Alert => (alert::SCHEMA, Content::Alert(Box::new(read_alert(&mut value)?))),
         Kind::Status => {
@@ -164,11 +172,56 @@ fn read_alert(value: &mut Value) -> Result<ArrivedAlert, String> {
     if i64::try_from(alert.seq).is_err() {
         return Err(format!("its seq {} is larger than any box counts", alert.seq));
     }
+    let size = alert.thumbnail.as_ref().and_then(|thumbnail| claimed_size(&thumbnail.0));
+    if let Some((width, height)) = size
+        && width.max(height) > THUMBNAIL_PIXELS_MAX
+    {
+        return Err(format!("its picture claims {width} x {height} pixels"));
+    }
     let mut message = value.clone();
     if let Some(fields) = message.as_object_mut() {
         fields.remove("thumbnail");
     }
     Ok(ArrivedAlert { alert, message })
+}
+
+/// Length of the longest text, names of fields included, but for the thumbnail.
+fn longest_text(value: &Value) -> Option<usize> {
+    match value {
+        Value::String(text) => Some(text.chars().count()),
+        Value::Array(values) => values.iter().filter_map(longest_text).max(),
+        Value::Object(fields) => fields
+            .iter()
+            .filter(|(key, _)| *key != "thumbnail")
+            .flat_map(|(key, value)| [Some(key.chars().count()), longest_text(value)])
+            .flatten()
+            .max(),
+        _ => None,
+    }
+}
+
+/// Width and height in the frame header of a JPEG (ITU T.81, B.2.2); `None` where it has none.
+fn claimed_size(jpeg: &[u8]) -> Option<(u16, u16)> {
+    let mut rest = jpeg.strip_prefix(&[0xff, 0xd8])?;
+    loop {
+        let [0xff, marker, after @ ..] = rest else { return None };
+        // Fill bytes before a marker, and markers without a segment.
+        if *marker == 0xff {
+            rest = &rest[1..];
+            continue;
+        }
+        if matches!(marker, 0x01 | 0xd0..=0xd8) {
+            rest = after;
+            continue;
+        }
+        let length = usize::from(u16::from_be_bytes([*after.first()?, *after.get(1)?]));
+        let is_frame = matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc);
+        if is_frame {
+            let [_, _, _, h1, h2, w1, w2, ..] = after else { return None };
+            return Some((u16::from_be_bytes([*w1, *w2]), u16::from_be_bytes([*h1, *h2])));
+        }
+        rest = after.get(length.max(2)..)?;
+    }
 }
 
 /// Checks the schema before the rest is read: another version has other fields.
@@ -186,6 +239,8 @@ fn read_as<'a, T: Deserialize<'a>>(value: &'a Value) -> Result<T, String> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
 
     use super::*;
@@ -206,6 +261,23 @@ mod tests {
             is_retained: false,
             at: WallTime::from_micros(7),
         }
+    }
+
+    /// The beginning of a JPEG with a comment and the frame header of this size.
+    fn claiming(width: u16, height: u16) -> Vec<u8> {
+        let frame = [[0x00, 0x0b, 0x08].as_slice(), &height.to_be_bytes(), &width.to_be_bytes()].concat();
+        [[0xff, 0xd8, 0xff, 0xfe, 0, 4, 7, 7, 0xff, 0xff, 0xc2].as_slice(), &frame, &[1; 4]].concat()
+    }
+
+    #[test]
+    fn a_thumbnail_as_boxes_make_them_is_taken() {
+        assert_eq!(claimed_size(&claiming(640, 360)), Some((640, 360)));
+        assert_eq!(claimed_size(b"\xff\xd8\xff"), None);
+        let mut value = serde_json::to_value(alert("box-1", 5)).unwrap();
+        value["thumbnail"] = STANDARD.encode(claiming(640, 360)).into();
+        value["camera"]["name"] = "Ợ".repeat(TEXT_MAX).into();
+        let arrival = Arrival::read(raw(TOPIC, value.to_string().as_bytes()));
+        assert!(matches!(arrival.content, Content::Alert(_)), "{arrival:?}");
     }
 
     const TOPIC: &str = "wardwatch/v1/ben-nghe/box-1/alert";
@@ -245,6 +317,10 @@ mod tests {
             (TOPIC, with("seq", "five".into()), "not as its schema says"),
             (TOPIC, with("seq", u64::MAX.into()), "larger than any box counts"),
             (TOPIC, with("thumbnail", "%".into()), "not as its schema says"),
+            (TOPIC, with("thumbnail", STANDARD.encode(claiming(60_000, 9)).into()), "claims 60000 x 9"),
+            (TOPIC, with("thumbnail", STANDARD.encode(claiming(8, 5000)).into()), "claims 8 x 5000"),
+            (TOPIC, with("why", "a".repeat(TEXT_MAX + 1).into()), "a text of 4097"),
+            (TOPIC, with("from_the_future", vec!["a".repeat(70_000)].into()), "a text of 70000"),
             (TOPIC, vec![b' '; PAYLOAD_BYTES_MAX + 1], "more than"),
             ("wardwatch/v1/ben-nghe/box-1/status", good.to_string().into_bytes(), "wardwatch.status/1"),
             ("wardwatch/v1/ben-nghe/box-1/vitals", good.to_string().into_bytes(), "wardwatch.vitals/1"),

@@ -6,6 +6,7 @@
 //! broker keep their messages.
 
 mod acks;
+mod bounds;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -17,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use super::arrival::{Arrival, Content, Sender};
+use super::arrival::{Arrival, Content, Refused, Sender};
 use super::connection::{Connection, ConnectionError, Event, address};
 use super::health::Fleet;
 use super::presence::{Reported, Sign, Watched};
@@ -33,6 +34,7 @@ use base::fault::{ErrorKind, chain, is_repeated};
 use base::ids::OutboxId;
 use base::progress;
 use base::time::Monotonic;
+use bounds::Bounds;
 use wardlink::client::{Incoming, Receipt};
 use wardlink::takeover::{self, Takeovers};
 
@@ -133,6 +135,7 @@ struct Link {
     /// Absent only while a blocking thread has it.
     storage: Option<Storage>,
     watched: BTreeMap<Sender, Watched>,
+    bounds: Bounds,
     health: Fleet,
     twins: BTreeMap<Sender, Twins>,
     /// Client id of the post.
@@ -179,6 +182,8 @@ impl Link {
     fn new(settings: Settings, storage: Storage) -> Result<Self, ReceiverError> {
         let known = storage.boxes()?;
         let health = Fleet::new(&known);
+        let mut bounds = Bounds::default();
+        known.iter().for_each(|known| bounds.knows(&known.sender));
         let watched = known.into_iter().map(|known| (known.sender, Watched::new(known.reported))).collect();
         let client_id = match &settings.broker.client_id {
             Some(client_id) => client_id.clone(),
@@ -189,6 +194,7 @@ impl Link {
             settings,
             storage: Some(storage),
             watched,
+            bounds,
             health,
             twins: BTreeMap::new(),
             client_id,
@@ -361,7 +367,19 @@ impl Link {
     }
 
     fn arrived(&mut self, message: Incoming, batch: &mut Batch) {
-        let arrival = Arrival::read(message);
+        let (topic, bytes) = (message.topic.clone(), message.bytes);
+        let mut arrival = Arrival::read(message);
+        if let Some(sender) = &arrival.sender
+            && !matches!(arrival.content, Content::Refused(_))
+            && let Err((why, is_first)) = self.bounds.admit(sender, bytes, clock::monotonic())
+        {
+            if is_first {
+                tracing::error!("refused messages on {topic:?} and after it: {why}");
+            }
+            arrival.content = Content::Refused(Refused { topic, why, payload: Vec::new(), bytes });
+            batch.arrivals.push(arrival);
+            return;
+        }
         let sign = match &arrival.content {
             Content::Alert(_) => Some(Sign::Alert),
             Content::Vitals(_) => Some(Sign::Vitals),

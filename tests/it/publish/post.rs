@@ -133,7 +133,6 @@ fn what_makes_no_sense_or_is_for_another_ends_nothing() {
         Ack { box_id: "box-2".parse().unwrap(), ..good.clone() },
         Ack { schema: "wardwatch.ack/2".into(), ..good.clone() },
         Ack { highest: 4, ..good.clone() },
-        Ack::of(good.box_id.clone(), id, [(1, 5)]),
     ];
     let topic = "wardwatch/v1/ben-nghe/box-1/ack";
     broker.publish(topic, b"{}");

@@ -17,6 +17,6 @@ mod times;
 pub(crate) use alerts::{AlertColumns, PinRow, parse_alert};
 pub(crate) use columns::{Parsed, signed, unsigned};
 pub(crate) use connection::Index;
-pub(crate) use outbox::{Acknowledged, begin as begin_outbox};
+pub(crate) use outbox::{Acknowledged, Acknowledgement, begin as begin_outbox, has_gone_back};
 pub(crate) use rows::{Batch, FragmentRow, IndexedFragment, KnownSegment, Origin, SegmentRow};
 pub(crate) use times::CorrectedTimes;

@@ -2,6 +2,8 @@
 //!
 //! Metadata is never removed. Pictures are, the oldest of the lowest severity first.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{Index, signed, unsigned};
@@ -58,8 +60,28 @@ pub(crate) enum Acknowledged {
     Done,
     /// It is about another outbox.
     OfAnother,
-    /// It covers numbers that were never given.
-    OfNothing,
+    /// It proves that the store has gone back; the outbox has another id now.
+    GoneBack,
+}
+
+/// An acknowledgement of the post, with the numbers that it may remove: those that were sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Acknowledgement {
+    /// The latest one.
+    pub ack: Ack,
+    /// Numbers that were sent and that this one, or one before, covers.
+    pub sent: BTreeSet<u64>,
+}
+
+impl Acknowledgement {
+    /// This one, with the numbers and the conflict of an earlier one of the same outbox that is not in the index yet.
+    pub fn after(mut self, earlier: Option<Self>) -> Self {
+        if let Some(earlier) = earlier.filter(|earlier| earlier.ack.outbox == self.ack.outbox) {
+            self.ack.conflict = self.ack.conflict.or(earlier.ack.conflict);
+            self.sent.extend(earlier.sent);
+        }
+        self
+    }
 }
 
 impl Index {
@@ -92,26 +114,57 @@ impl Index {
         Ok(())
     }
 
-    /// Takes the messages that the post has stored out of the outbox, run by run in one transaction.
-    pub fn acknowledged(&mut self, ack: &Ack) -> Result<Acknowledged, StoreError> {
+    /// Takes the sent messages that the post has stored out of the outbox, in one transaction. Begins another outbox instead
+    /// where the post's words prove that the store has gone back.
+    pub fn acknowledged(&mut self, acknowledgement: &Acknowledgement) -> Result<Acknowledged, StoreError> {
+        let Acknowledgement { ack, sent } = acknowledgement;
         if ack.outbox != self.outbox.id {
             return Ok(Acknowledged::OfAnother);
         }
         let failed = self.failed("mark alerts as acknowledged");
-        let bytes = self
+        let done = self
             .in_transaction(|transaction| {
-                let last: i64 =
-                    transaction.query_row("SELECT last FROM sequence WHERE one = 1", [], |row| row.get(0))?;
-                if ack.highest > unsigned(last) {
-                    return Ok(None);
+                if has_gone_back(transaction, ack)? {
+                    return begin(transaction).map(Err);
                 }
-                let removed = ack.runs().map(|(first, last)| remove(transaction, first, last));
-                removed.sum::<rusqlite::Result<u64>>().map(Some)
+                let removed = runs(sent).into_iter().map(|(first, last)| remove(transaction, first, last));
+                removed.sum::<rusqlite::Result<u64>>().map(Ok)
             })
             .map_err(failed)?;
-        self.outbox.shrink(bytes.unwrap_or(0));
-        Ok(if bytes.is_some() { Acknowledged::Done } else { Acknowledged::OfNothing })
+        match done {
+            Ok(bytes) => self.outbox.shrink(bytes),
+            Err(id) => self.outbox.id = id,
+        }
+        Ok(if done.is_ok() { Acknowledged::Done } else { Acknowledged::GoneBack })
     }
+}
+
+/// True where the post has messages of this outbox that the index has not, or has other ones under their numbers.
+pub(crate) fn has_gone_back(connection: &Connection, ack: &Ack) -> rusqlite::Result<bool> {
+    const OTHER: &str = "SELECT 1 FROM alert WHERE seq = ?1 AND (event <> ?2 OR phase <> ?3)";
+    let last: i64 = connection.query_row("SELECT last FROM sequence WHERE one = 1", [], |row| row.get(0))?;
+    if ack.conflict.is_some() || ack.highest > unsigned(last) {
+        return Ok(true);
+    }
+    let mut other = connection.prepare_cached(OTHER)?;
+    for named in &ack.named {
+        if other.exists(params![signed(named.seq), named.id.to_string(), named.phase.as_str()])? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Numbers as runs of `(first, last)`.
+fn runs(numbers: &BTreeSet<u64>) -> Vec<(u64, u64)> {
+    let mut runs: Vec<(u64, u64)> = Vec::new();
+    for seq in numbers.iter().copied() {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == seq => *last = seq,
+            _ => runs.push((seq, seq)),
+        }
+    }
+    runs
 }
 
 fn read_id(connection: &Connection) -> rusqlite::Result<Option<OutboxId>> {
@@ -193,4 +246,97 @@ fn note_shed(transaction: &Transaction, shed: usize) -> rusqlite::Result<u64> {
     transaction
         .execute("UPDATE outbox_identity SET thumbnails_shed = thumbnails_shed + ?1", [signed(shed)])?;
     Ok(shed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recover::rebuild;
+    use crate::recover::reconcile::ScanMode;
+    use crate::testing::{START, draft};
+    use base::ack::Named;
+
+    /// An index with `count` alerts, in a folder that lasts as long as the test.
+    fn index(count: u64) -> (Index, tempfile::TempDir) {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::create_dir(place.path().join("clips")).unwrap();
+        let mut index = rebuild::open(place.path(), "boot", ScanMode::NotEnded).unwrap().index;
+        (0..count).for_each(|_| drop(index.put_alert(draft("gate"), START.wall).unwrap()));
+        (index, place)
+    }
+
+    fn waiting(index: &Index) -> Vec<u64> {
+        let mut select = index.connection.prepare("SELECT seq FROM outbox ORDER BY seq").unwrap();
+        select
+            .query_map([], |row| row.get(0).map(unsigned))
+            .unwrap()
+            .collect::<rusqlite::Result<_>>()
+            .unwrap()
+    }
+
+    /// The word of the post that it has everything up to `highest`.
+    fn ack(index: &Index, highest: u64) -> Ack {
+        Ack::of("box-1".parse().unwrap(), index.outbox.id, [(1, highest)])
+    }
+
+    fn with(ack: Ack, sent: &[u64]) -> Acknowledgement {
+        Acknowledgement { ack, sent: sent.iter().copied().collect() }
+    }
+
+    fn message(index: &Index, seq: u64) -> Named {
+        let (message, thumbnail): (String, Option<Vec<u8>>) = index
+            .connection
+            .query_row("SELECT message, thumbnail FROM alert WHERE seq = ?1", [signed(seq)], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .unwrap();
+        let alert = crate::index::parse_alert(index.outbox.id, seq, (message, thumbnail)).unwrap();
+        Named { seq, id: alert.id, phase: alert.phase }
+    }
+
+    #[test]
+    fn only_what_was_sent_leaves() {
+        let (mut index, _place) = index(6);
+        let word = with(Ack { named: vec![message(&index, 5)], ..ack(&index, 5) }, &[2, 3, 5]);
+        assert_eq!(index.acknowledged(&word).unwrap(), Acknowledged::Done);
+        assert_eq!(waiting(&index), [1, 4, 6]);
+    }
+
+    #[test]
+    fn a_store_that_has_gone_back_begins_another_outbox_and_keeps_all_that_waits() {
+        for proof in ["a number that was never given", "another alert", "a conflict"] {
+            let (mut index, _place) = index(6);
+            let before = index.outbox.id;
+            let word = match proof {
+                "another alert" => {
+                    let named = Named { seq: 4, ..message(&index, 5) };
+                    Ack { named: vec![named], ..ack(&index, 4) }
+                }
+                "a conflict" => Ack { conflict: Some(2), ..ack(&index, 4) },
+                _ => ack(&index, 7),
+            };
+            let word = with(word, &[1, 2, 3, 4]);
+            assert_eq!(index.acknowledged(&word).unwrap(), Acknowledged::GoneBack, "{proof}");
+            assert_ne!(index.outbox.id, before, "{proof}");
+            assert_eq!(waiting(&index), [1, 2, 3, 4, 5, 6], "{proof}");
+            // The retained word of the outbox before ends nothing, and its proof does not count twice.
+            let now = index.outbox.id;
+            assert_eq!(index.acknowledged(&word).unwrap(), Acknowledged::OfAnother);
+            assert_eq!(index.outbox.id, now);
+            let alert = index.put_alert(draft("gate"), START.wall).unwrap();
+            assert_eq!((alert.outbox, alert.seq), (now, 7));
+            assert_eq!(OutboxLevel::read(&index.connection).unwrap().id, now, "{proof}");
+        }
+    }
+
+    #[test]
+    fn a_later_word_keeps_the_numbers_of_the_one_before() {
+        let (index, _place) = index(3);
+        let earlier = with(Ack { conflict: Some(1), ..ack(&index, 1) }, &[1]);
+        let both = with(ack(&index, 3), &[3]).after(Some(earlier.clone()));
+        assert_eq!((both.ack.highest, both.ack.conflict), (3, Some(1)));
+        assert_eq!(both.sent.into_iter().collect::<Vec<_>>(), [1, 3]);
+        let other = Ack { outbox: OutboxId::random(), ..ack(&index, 3) };
+        assert_eq!(with(other, &[2]).after(Some(earlier)).sent.len(), 1, "another outbox counts apart");
+    }
 }

@@ -1,6 +1,6 @@
 //! Changes of the outbox that are not in the index yet: delivered alerts, and the post's acknowledgement.
 
-use crate::index::Acknowledged;
+use crate::index::{Acknowledged, Acknowledgement};
 use base::ack::Ack;
 
 /// Changes that wait for the index.
@@ -9,7 +9,7 @@ pub(super) struct OutboxChanges {
     /// Delivered alerts whose rows could not be removed yet.
     pub delivered: Vec<u64>,
     /// Acknowledgement of the post whose rows could not be removed yet.
-    pub acknowledged: Option<Ack>,
+    pub acknowledged: Option<Acknowledgement>,
     /// Fault of the last acknowledgement, as it was logged.
     ignored: Option<Acknowledged>,
 }
@@ -21,7 +21,7 @@ impl OutboxChanges {
             self.ignored = None;
             return;
         }
-        if self.ignored.replace(result) == Some(result) {
+        if self.ignored.replace(result) == Some(result) && result == Acknowledged::OfAnother {
             return;
         }
         if result == Acknowledged::OfAnother {
@@ -31,7 +31,9 @@ impl OutboxChanges {
             );
         } else {
             tracing::error!(
-                "acknowledgement of the post ignored: number {} was never given to an alert",
+                "the store has gone back, as one that was put back from a copy: the post has other alerts of outbox {} up to \
+                 number {}. The alerts that wait are sent as another outbox; footage and alerts since the copy may be missing here",
+                ack.outbox,
                 ack.highest
             );
         }

@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::error::StoreError;
-use base::ack::Ack;
+use crate::index::Acknowledgement;
 use base::alert::{Alert, AlertDraft};
 use base::fragment::Fragment;
 
@@ -23,8 +23,8 @@ pub(crate) type Reply = SyncSender<Result<Alert, StoreError>>;
 pub(crate) enum Job {
     /// Store an alert and answer.
     Alert(Box<AlertDraft>, Reply),
-    /// The post has stored the messages that this covers.
-    Acknowledged(Ack),
+    /// The post has stored sent messages.
+    Acknowledged(Acknowledgement),
     /// These alerts have been delivered.
     Delivered(Vec<u64>),
     /// Append to the camera's segment.
@@ -53,8 +53,8 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 struct Jobs {
     alerts: VecDeque<(Box<AlertDraft>, Reply)>,
-    /// The latest one is complete: it replaces those before it.
-    acknowledged: Option<Ack>,
+    /// The latest one, with the numbers of those before it.
+    acknowledged: Option<Acknowledgement>,
     delivered: Vec<u64>,
     fragments: VecDeque<Fragment>,
     bytes: usize,
@@ -94,9 +94,9 @@ impl Queue {
     }
 
     /// Notes an acknowledgement of the post; nothing happens on a closed queue: the alerts are then sent once more.
-    pub fn push_acknowledged(&self, ack: Ack) {
+    pub fn push_acknowledged(&self, acknowledgement: Acknowledgement) {
         if let Ok(mut waiting) = self.open() {
-            waiting.acknowledged = Some(ack);
+            waiting.acknowledged = Some(acknowledgement.after(waiting.acknowledged.take()));
             self.filled.notify_one();
         }
     }

@@ -115,8 +115,8 @@ impl Writer {
                     // The caller may have given up.
                     let _ = reply.send(self.put_alert(*draft));
                 }
-                Job::Acknowledged(ack) => {
-                    self.outbox.acknowledged = Some(ack);
+                Job::Acknowledged(new) => {
+                    self.outbox.acknowledged = Some(new.after(self.outbox.acknowledged.take()));
                     self.remove_acknowledged();
                 }
                 Job::Delivered(seqs) => {
@@ -190,11 +190,11 @@ impl Writer {
 
     /// Takes the messages that the post has stored out of the outbox.
     fn remove_acknowledged(&mut self) {
-        let Some(ack) = self.outbox.acknowledged.take() else { return };
-        match self.change_index(|index| index.acknowledged(&ack)) {
-            Ok(result) => self.outbox.note(&ack, result),
+        let Some(new) = self.outbox.acknowledged.take() else { return };
+        match self.change_index(|index| index.acknowledged(&new)) {
+            Ok(result) => self.outbox.note(&new.ack, result),
             Err(_) => {
-                self.outbox.acknowledged = Some(ack);
+                self.outbox.acknowledged = Some(new);
                 self.sync_later();
             }
         }

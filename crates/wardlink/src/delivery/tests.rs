@@ -16,6 +16,21 @@ fn ack(runs: &[(u64, u64)]) -> Ack {
     Ack::of("box-1".parse().unwrap(), OutboxId::default(), runs.iter().copied())
 }
 
+#[test]
+fn only_alerts_that_were_sent_in_full_can_be_confirmed() {
+    let (mut tracker, now) = (DeliveryTracker::default(), Instant::now());
+    tracker.sent(2, BYTES, now);
+    tracker.postponed(3, now);
+    tracker.sent(5, BYTES, now);
+    assert_eq!(
+        tracker.sent_and_covered(&ack(&[(1, 4)])),
+        [2],
+        "1 and 3 were never sent whole, 5 is not covered"
+    );
+    tracker.connected();
+    assert_eq!(tracker.sent_and_covered(&ack(&[(1, 9)])), [2, 5], "also on the next connection");
+}
+
 /// Sends all that is due at `now`, and lets the broker acknowledge it.
 fn send_due(tracker: &mut DeliveryTracker, now: Instant) -> Vec<u64> {
     let mut sent = Vec::new();

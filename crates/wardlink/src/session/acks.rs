@@ -45,18 +45,18 @@ impl Session<'_> {
             Ok(ack) => ack,
             Err(fault) => return self.report(fault),
         };
-        let taken = ack.clone();
-        match ask(&self.shared.outbox, move |outbox| outbox.acknowledged(taken)).await {
+        let (taken, sent) = (ack.clone(), self.carried.tracker.sent_and_covered(&ack));
+        match ask(&self.shared.outbox, move |outbox| outbox.acknowledged(taken, sent)).await {
             Ok(true) => {
                 self.carried.acks.fault.clear();
                 let sizes = self.carried.tracker.confirmed(&ack, !is_retained, Instant::now());
                 self.on_sizes(sizes);
                 self.review_at = Instant::now();
             }
-            // A retained acknowledgement is most likely of an earlier outbox.
+            // Most likely a retained one of an earlier outbox.
             Ok(false) => {
                 let fault = format!(
-                    "the post acknowledges alerts up to {} of outbox {}, which this box never sent",
+                    "the post acknowledges alerts up to {} of outbox {}, which are not those of this box's store",
                     ack.highest, ack.outbox
                 );
                 // The status names the present one.

@@ -1,6 +1,6 @@
 //! Acknowledgements on their way to the boxes, and the question that finds another post of the same client id.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -18,8 +18,10 @@ const ANSWER: Duration = Duration::from_secs(5);
 pub(super) struct Acks {
     /// This run of the post, and the number of its connection.
     pub writer: Writer,
-    /// Those that are due to boxes, the oldest first, one of each box, with their topics.
-    due: VecDeque<(String, Ack)>,
+    /// Those that are due to boxes, one of each box, by their topics.
+    due: BTreeMap<String, Ack>,
+    /// These topics, the oldest first.
+    order: VecDeque<String>,
     /// Topic of an acknowledgement that was asked for, to know who wrote it; the subscription may still be active.
     asked: Option<String>,
     asked_at: Instant,
@@ -27,7 +29,7 @@ pub(super) struct Acks {
 
 impl Acks {
     pub fn new(writer: Writer) -> Self {
-        Self { writer, due: VecDeque::new(), asked: None, asked_at: Instant::now() }
+        Self { writer, due: BTreeMap::new(), order: VecDeque::new(), asked: None, asked_at: Instant::now() }
     }
 
     /// Replaces acknowledgements left from the last connection by the stored ones, and asks for one of them as it lies at the
@@ -39,11 +41,12 @@ impl Acks {
         connection: &Connection,
     ) {
         self.due.clear();
+        self.order.clear();
         self.queue(stored);
         if let Some(topic) = self.asked.take() {
             connection.end_question(&topic);
         }
-        if let Some((topic, _)) = self.due.front()
+        if let Some(topic) = self.order.front()
             && takeovers.asks()
         {
             connection.ask(topic);
@@ -56,9 +59,8 @@ impl Acks {
     pub fn queue(&mut self, acks: impl IntoIterator<Item = (WardId, Ack)>) {
         for (ward, ack) in acks {
             let topic = format!("wardwatch/v1/{ward}/{}/ack", ack.box_id);
-            match self.due.iter_mut().find(|(other, _)| *other == topic) {
-                Some((_, waiting)) => *waiting = ack,
-                None => self.due.push_back((topic, ack)),
+            if self.due.insert(topic.clone(), ack).is_none() {
+                self.order.push_back(topic);
             }
         }
     }
@@ -86,7 +88,8 @@ impl Acks {
             return Ok(());
         }
         while connection.has_room() {
-            let Some((topic, ack)) = self.due.pop_front() else { return Ok(()) };
+            let Some(topic) = self.order.pop_front() else { return Ok(()) };
+            let Some(ack) = self.due.remove(&topic) else { continue };
             let ack = Ack { writer: Some(self.writer.clone()), ..ack };
             let payload = serde_json::to_vec(&ack).expect("an acknowledgement is JSON");
             connection.publish_retained(&topic, payload)?;

@@ -8,7 +8,7 @@ use super::{Storage, StorageError, sql};
 use crate::arrival::Sender;
 use base::ack::Gap;
 use base::ids::OutboxId;
-use base::status::OutboxStatus;
+use base::status::{ABANDONED_MAX, OutboxStatus};
 use base::time::WallTime;
 
 /// Declaration that numbers are lost.
@@ -104,7 +104,7 @@ pub(super) fn abandon(
     // Excludes numbers at or above the largest that SQLite can count to.
     let makes_sense =
         |gap: &&Gap| 0 < gap.first && gap.first <= gap.last && gap.last < i64::MAX.unsigned_abs();
-    for gap in said.abandoned.iter().filter(makes_sense) {
+    for gap in said.abandoned.iter().filter(makes_sense).take(ABANDONED_MAX) {
         is_new |= !close(transaction, sender, said.id, *gap, &verdict)?.is_empty();
     }
     Ok(is_new)

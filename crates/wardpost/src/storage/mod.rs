@@ -38,7 +38,7 @@ pub use writing::{Batch, Notice, NoticeKind, REFUSED_MAX, Taken};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Steps from one version to the next; `user_version` counts those that were taken. Never changed once released.
-const STEPS: &[&str] = &[include_str!("schema.sql"), include_str!("health.sql")];
+const STEPS: &[&str] = &[include_str!("schema.sql"), include_str!("health.sql"), include_str!("numbers.sql")];
 
 /// A connection to the database.
 #[derive(Debug)]

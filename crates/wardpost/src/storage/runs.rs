@@ -5,7 +5,8 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::sql;
 use crate::arrival::Sender;
-use base::ack::{Ack, GAPS_MAX, Gap};
+use base::ack::{Ack, GAPS_MAX, Gap, NAMED_MAX, Named};
+use base::event::Phase;
 use base::ids::OutboxId;
 
 /// Kind of a set.
@@ -161,7 +162,35 @@ impl<'a> Runs<'a> {
 /// The acknowledgement of this outbox for the box.
 pub(super) fn ack(connection: &Connection, sender: &Sender, outbox: OutboxId) -> Result<Ack> {
     let runs = Runs::covered(sender, outbox).list(connection, GAPS_MAX + 2)?;
-    Ok(Ack::of(sender.box_id.clone(), outbox, runs))
+    let named = named(connection, sender, outbox, &runs)?;
+    Ok(Ack { named, ..Ack::of(sender.box_id.clone(), outbox, runs) })
+}
+
+/// Messages at the ends of the first runs, where they are still stored.
+fn named(
+    connection: &Connection,
+    sender: &Sender,
+    outbox: OutboxId,
+    runs: &[(u64, u64)],
+) -> Result<Vec<Named>> {
+    let mut select = connection.prepare_cached(
+        "SELECT id, phase FROM alert WHERE ward = ?1 AND box = ?2 AND outbox = ?3 AND seq = ?4 ORDER BY number LIMIT 1",
+    )?;
+    let (mut named, outbox) = (Vec::new(), outbox.to_string());
+    for (_, seq) in runs.iter().take(NAMED_MAX) {
+        let at = params![sender.ward.as_str(), sender.box_id.as_str(), outbox, sql(*seq)];
+        let found = select.query_row(at, |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)));
+        if let Some((id, phase)) = found.optional()?
+            && let (Ok(id), Some(phase)) = (id.parse(), phase_of(&phase))
+        {
+            named.push(Named { seq: *seq, id, phase });
+        }
+    }
+    Ok(named)
+}
+
+fn phase_of(text: &str) -> Option<Phase> {
+    [Phase::Opened, Phase::Closed].into_iter().find(|phase| phase.as_str() == text)
 }
 
 /// The gaps between runs, from 1 on.

@@ -21,6 +21,9 @@ pub(super) const TWINS: &str = "twins";
 /// Maximum number of removed rows in one transaction, so that arrivals never wait long.
 const EXPIRED_MAX: i64 = 500;
 
+/// Description of a conflict over a number.
+const NUMBER_TAKEN: &str = "another message has its number";
+
 /// Maximum number of runs that are taken over from a box's former name with one message.
 const FORMER_RUNS_MAX: usize = 256;
 
@@ -129,6 +132,7 @@ fn take(connection: &mut Connection, batch: &Batch) -> Result<Taken> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut taken = Taken::default();
     let mut touched: Vec<(Sender, OutboxId)> = Vec::new();
+    let mut conflicts: Vec<(&Sender, OutboxId, u64)> = Vec::new();
     for arrival in &batch.arrivals {
         if let Content::Refused(refused) = &arrival.content {
             refuse(&transaction, arrival.sender.as_ref(), refused, arrival.at)?;
@@ -138,7 +142,10 @@ fn take(connection: &mut Connection, batch: &Batch) -> Result<Taken> {
         hear(&transaction, sender, arrival)?;
         match &arrival.content {
             Content::Alert(arrived) => {
-                take_alert(&transaction, sender, arrived, arrival.at, &mut taken)?;
+                let is_sound = take_alert(&transaction, sender, arrived, arrival.at, &mut taken)?;
+                if !is_sound {
+                    conflicts.push((sender, arrived.alert.outbox, arrived.alert.seq));
+                }
                 if arrived.alert.seq != NOT_KEPT || asks_for_an_answer(&arrived.alert) {
                     touched.retain(|(other, _)| other != sender);
                     touched.push((sender.clone(), arrived.alert.outbox));
@@ -173,7 +180,9 @@ fn take(connection: &mut Connection, batch: &Batch) -> Result<Taken> {
         put_notice(&transaction, notice)?;
     }
     for (sender, outbox) in touched {
-        let ack = runs::ack(&transaction, &sender, outbox)?;
+        let mut ack = runs::ack(&transaction, &sender, outbox)?;
+        let of_outbox = |(other, id, _): &&(&Sender, OutboxId, u64)| **other == sender && *id == outbox;
+        ack.conflict = conflicts.iter().find(of_outbox).map(|(_, _, seq)| *seq);
         transaction
             .prepare_cached("UPDATE box SET outbox = ?3 WHERE ward = ?1 AND id = ?2")?
             .execute(params![sender.ward.as_str(), sender.box_id.as_str(), outbox.to_string()])?;
@@ -204,13 +213,14 @@ impl Present {
     }
 }
 
+/// Takes an alert. Returns `false` where another message has its number: the box's store has gone back.
 fn take_alert(
     transaction: &Transaction<'_>,
     sender: &Sender,
     arrived: &ArrivedAlert,
     at: WallTime,
     taken: &mut Taken,
-) -> Result<()> {
+) -> Result<bool> {
     let alert = &arrived.alert;
     let is_numbered = alert.seq != NOT_KEPT;
     let (covered, lost) = (Runs::covered(sender, alert.outbox), Runs::lost(sender, alert.outbox));
@@ -219,13 +229,13 @@ fn take_alert(
     }
     let is_lost = is_numbered && lost.contains(transaction, alert.seq)?;
     let is_taken = is_numbered && !is_lost && covered.contains(transaction, alert.seq)?;
-    let mut conflict = None;
+    let (mut conflict, mut is_sound) = (None, true);
     match present_under_any_name(transaction, sender, arrived)? {
         None => {
             insert(transaction, sender, arrived, at)?;
             taken.stored += 1;
             if is_taken {
-                conflict = Some("another message has its number");
+                (conflict, is_sound) = (Some(NUMBER_TAKEN), false);
             }
         }
         Some(present) => {
@@ -234,7 +244,7 @@ fn take_alert(
                 conflict =
                     Some("it says something else than the message of the same id and phase that is stored");
             } else if is_taken && !present.has_place(arrived) {
-                conflict = Some("another message has its number");
+                (conflict, is_sound) = (Some(NUMBER_TAKEN), false);
             }
         }
     }
@@ -254,7 +264,7 @@ fn take_alert(
             lost.remove(transaction, alert.seq)?;
         }
     }
-    Ok(())
+    Ok(is_sound)
 }
 
 /// Takes a message that is stored already: adds its number and its thumbnail where they were missing, and counts a repeat.

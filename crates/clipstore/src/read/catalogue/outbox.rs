@@ -4,8 +4,8 @@ use rusqlite::{Row, params};
 
 use super::Catalogue;
 use crate::error::StoreError;
-use crate::index::{AlertColumns, Parsed, parse_alert, signed, unsigned};
-use base::ack::Gap;
+use crate::index::{AlertColumns, Parsed, has_gone_back, parse_alert, signed, unsigned};
+use base::ack::{Ack, Gap};
 use base::alert::Alert;
 use base::fault::chain;
 use base::ids::OutboxId;
@@ -56,6 +56,11 @@ impl Catalogue {
     pub fn last_given(&self) -> Result<u64, StoreError> {
         let last = self.rows("read the last number", "SELECT last FROM sequence", [], |row| row.get(0));
         Ok(last?.pop().map_or(0, unsigned))
+    }
+
+    /// True where the post has messages of this outbox that this store has not, or has other ones under their numbers.
+    pub(crate) fn has_gone_back(&self, ack: &Ack) -> Result<bool, StoreError> {
+        has_gone_back(&self.lock(), ack).map_err(self.failed("compare the outbox"))
     }
 
     /// State of the outbox, as reported to the post.

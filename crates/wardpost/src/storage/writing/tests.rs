@@ -366,3 +366,28 @@ proptest! {
         }
     }
 }
+
+/// A box whose store was put back from a copy gives numbers to other alerts that the post knows by others.
+#[test]
+fn the_acknowledgement_names_messages_and_tells_of_a_number_that_came_twice() {
+    let (mut storage, _place) = open();
+    let outbox = OutboxId::random();
+    let numbered = |seq| Alert { outbox, ..alert("box-1", seq) };
+    let first: Vec<Alert> = [1, 2, 3, 5].map(numbered).into();
+    let taken = storage.take(&batch(&first)).unwrap();
+    let ack = &taken.acks[0].1;
+    let named: Vec<(u64, AlertId)> = ack.named.iter().map(|named| (named.seq, named.id)).collect();
+    assert_eq!(named, [(3, first[2].id), (5, first[3].id)], "the ends of the runs");
+    assert_eq!(ack.conflict, None);
+    assert_eq!(storage.acks().unwrap()[0].1, *ack, "also after a restart");
+
+    let other = numbered(2);
+    let taken = storage.take(&batch(std::slice::from_ref(&other))).unwrap();
+    assert_eq!((taken.conflicts, taken.acks[0].1.conflict), (1, Some(2)));
+    assert!(shown(&storage).contains(&(other.id, 2)), "both are kept");
+    // The box sends what waits as another outbox: the same alerts, without a conflict.
+    let moved = Alert { outbox: OutboxId::random(), ..other };
+    let taken = storage.take(&batch(&[moved])).unwrap();
+    assert_eq!((taken.stored, taken.conflicts, taken.acks[0].1.conflict), (0, 0, None));
+    assert_eq!(shown(&storage).len(), 5);
+}
