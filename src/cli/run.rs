@@ -11,7 +11,7 @@ use signal_hook::iterator::Signals;
 use crate::config;
 use crate::run::{Daemon, Surroundings};
 use base::progress;
-use program::service::{self, Watchdog};
+use program::systemd::{self, Watchdog};
 
 /// Maximum time of a start or a reload: a lost index is rebuilt from all footage.
 const START_MAX: Duration = Duration::from_secs(30 * 60);
@@ -36,11 +36,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut settings = config::load(&args.config)?;
     let mut daemon = Daemon::start(settings.clone(), surroundings.clone())?;
     let _watchdog = Watchdog::start().context("cannot start the watchdog's thread")?;
-    service::ready(&summary(&settings));
+    systemd::ready(&summary(&settings));
     tracing::info!(cameras = settings.cameras.len(), rules = settings.rules.len(), "running");
     let mut signals = signals.forever();
     while progress::wait(|| signals.next()) == Some(SIGHUP) {
-        service::reloading();
+        systemd::reloading();
         match config::load(&args.config) {
             Err(problems) => {
                 tracing::error!(
@@ -49,9 +49,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             }
             Ok(new) => (daemon, settings) = reload(daemon, settings, new, &surroundings)?,
         }
-        service::ready(&summary(&settings));
+        systemd::ready(&summary(&settings));
     }
-    service::stopping();
+    systemd::stopping();
     daemon.stop();
     Ok(ExitCode::SUCCESS)
 }

@@ -10,7 +10,7 @@ use signal_hook::iterator::Signals;
 use super::ConfigArgs;
 use crate::Receiver;
 use crate::settings::{Written, WrittenBroker, WrittenPost};
-use program::service::{self, Watchdog};
+use program::systemd::{self, Watchdog};
 
 /// Arguments of `wardpost serve`. What stands here goes before what stands in the configuration.
 #[derive(Debug, clap::Args)]
@@ -58,9 +58,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     // A receiver that cannot go on ends the wait.
     let receiver = Receiver::start(settings, move || handle.close())?;
     let _watchdog = Watchdog::start().context("cannot start the watchdog's thread")?;
-    service::ready("alerts are received and stored");
+    systemd::ready("alerts are received and stored");
     signals.forever().next();
-    service::stopping();
+    systemd::stopping();
     receiver.stop()?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,7 +4,7 @@ use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
 use image::{Rgb, RgbImage};
 
 /// DejaVu Sans Condensed, embedded.
-pub(super) fn font() -> FontRef<'static> {
+pub(super) fn embedded() -> FontRef<'static> {
     FontRef::try_from_slice(dejavu::sans_condensed::regular()).expect("the embedded font is whole")
 }
 
