@@ -58,7 +58,7 @@ fn truth(scenario: &Scenario) -> String {
     format!("{:#}\n", json!({ "expected": expected.collect::<Vec<_>>() }))
 }
 
-/// Frames that the camera does not send are missing in the video, too: time goes on.
+/// The video has a fixed rate, so frames that the camera does not send (`Effect::Lost`) are in it.
 fn film(scene: &Scene, seconds: f32, path: &std::path::Path) -> anyhow::Result<()> {
     let settings = scene.settings();
     let mut encoder = Command::new("ffmpeg")

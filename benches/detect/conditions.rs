@@ -388,9 +388,12 @@ impl Score {
             passage.2 |= covered;
             passage.3 += u32::from(truth.rect.h >= SMALL);
         }
-        let is_false = |rect: &Rect| truths.iter().all(|truth| truth.rect.intersection(rect) <= 0.0);
-        let false_regions: Vec<Rect> =
-            check.regions.iter().map(|region| region.rect).filter(is_false).collect();
+        let false_regions: Vec<Rect> = check
+            .regions
+            .iter()
+            .map(|region| region.rect)
+            .filter(|rect| truths.iter().all(|truth| truth.rect.intersection(rect) <= 0.0))
+            .collect();
         self.false_frames += u32::from(!false_regions.is_empty());
         self.false_regions += false_regions.len() as u32;
         self.false_area += false_regions.iter().map(Rect::area).sum::<f32>();

@@ -1,9 +1,10 @@
-//! The Python that a bench's `requirements.txt` pins; made at its first use.
+//! Python environments with the packages that a bench's `requirements.txt` pins. Made at the first use, and again once the file
+//! has changed.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The interpreter with the packages of `benches/BENCH/requirements.txt`, or the reason where they cannot be had.
+/// Path of the interpreter of the environment for `benches/BENCH/requirements.txt`; an error where it cannot be made.
 pub fn python(bench: &str) -> Result<PathBuf, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let made = Command::new(root.join("scripts/python"))

@@ -43,12 +43,14 @@ pub fn clips() -> Vec<Clip> {
     names.dedup();
     let (there, gone): (Vec<&String>, Vec<&String>) = names.into_iter().partition(|name| path(name).exists());
     gone.iter().for_each(|name| eprintln!("left out: {} is not there", path(name).display()));
-    let of = |name: &String| Clip {
-        name: name.clone(),
-        keys: keys.iter().filter(|key| key.clip == *name).cloned().collect(),
-        lines: lines.iter().filter(|line| line.clip == *name).cloned().collect(),
-    };
-    there.into_iter().map(of).collect()
+    there
+        .into_iter()
+        .map(|name| Clip {
+            name: name.clone(),
+            keys: keys.iter().filter(|key| key.clip == *name).cloned().collect(),
+            lines: lines.iter().filter(|line| line.clip == *name).cloned().collect(),
+        })
+        .collect()
 }
 
 /// One subject of a key frame: its label, and if a network detected it there, and had it under a confirmed track.
@@ -133,13 +135,15 @@ fn print_subjects(of_clips: &OfClips, all: &[Watched], heads: &str) -> Vec<Row> 
     let mut rows = Vec::new();
     for (name, labels) in GROUPS {
         line(name, all, |watched| watched.counts(labels));
-        let cell = |watched: &Watched| {
-            let [_, detected, tracked] = watched.counts(labels);
-            format!("{detected} / {tracked}")
-        };
         rows.push(Row {
             what: format!("key frames: {name} ({}), detected at 0.25 / tracked", all[0].counts(labels)[0]),
-            cells: all.iter().map(cell).collect(),
+            cells: all
+                .iter()
+                .map(|watched| {
+                    let [_, detected, tracked] = watched.counts(labels);
+                    format!("{detected} / {tracked}")
+                })
+                .collect(),
         });
     }
     of_clips.iter().for_each(|(name, _, of)| line(name, of, |watched| watched.counts(&Label::ALL)));

@@ -1,4 +1,4 @@
-//! Pictures after a real encoder at a low bit rate: x264 by the program ffmpeg.
+//! Pictures that the encoder x264 has coded at a low bit rate; the program ffmpeg runs it.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,10 +11,16 @@ use super::clip;
 const RATE: &str = "200k";
 /// Distance of key frames, in pictures.
 const GOP: &str = "50";
-/// Number of pictures for which a still is encoded, with a sensor's noise; the last one is taken.
+/// Number of pictures of a still's stream, the photograph with another noise each time; the last one is taken.
 const STILL_PICTURES: &str = "13";
 
-/// Returns a clip's frames, five a second, 640 pixels wide; an error where there is no ffmpeg.
+/// Returns an error where ffmpeg does not run.
+pub fn check() -> Result<(), String> {
+    let done = ffmpeg().arg("-version").output().map_err(|error| format!("ffmpeg: {error}"))?;
+    if done.status.success() { Ok(()) } else { Err(format!("ffmpeg: {}", done.status)) }
+}
+
+/// Returns five of a clip's frames a second, after it was coded 640 pixels wide at its own rate; an error where ffmpeg fails.
 pub fn frames(path: &Path) -> Result<Vec<Frame>, String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("clip.mp4");
@@ -24,7 +30,7 @@ pub fn frames(path: &Path) -> Result<Vec<Frame>, String> {
     Ok(clip::frames(&file).collect())
 }
 
-/// Returns a photograph as the same stream shows it.
+/// Returns a photograph as a stream of that bit rate shows it after a second, in another size than it has.
 pub fn still(path: &Path) -> Result<Picture, String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("still.mp4");

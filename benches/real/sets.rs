@@ -54,11 +54,15 @@ pub fn sets() -> Vec<Set> {
 fn street_pictures(coco: &Set) -> Set {
     let text = truth::read("coco_street.txt");
     let names: BTreeSet<&str> = truth::lines(&text).map(|words| words[0]).collect();
-    let is_street = |labelled: &&Labelled| {
-        let stem = labelled.picture.file_stem().unwrap().to_str().unwrap();
-        names.contains(stem.trim_start_matches('0'))
-    };
-    let pictures = coco.pictures.iter().filter(is_street).cloned().collect();
+    let pictures = coco
+        .pictures
+        .iter()
+        .filter(|labelled| {
+            let stem = labelled.picture.file_stem().unwrap().to_str().unwrap();
+            names.contains(stem.trim_start_matches('0'))
+        })
+        .cloned()
+        .collect();
     Set { name: "coco, street pictures".to_owned(), pictures, trained: coco.trained.clone(), ..*coco }
 }
 
@@ -118,8 +122,7 @@ impl Set {
 
 /// The sum of cars and large vehicles says nothing new where there is only one of them.
 fn is_worth_a_line(labels: &[Label], set: &Set) -> bool {
-    let there = |label: &Label| set.pictures.iter().any(|p| p.truth.iter().any(|seen| seen.label == *label));
-    labels.iter().all(there)
+    labels.iter().all(|label| set.pictures.iter().any(|p| p.truth.iter().any(|seen| seen.label == *label)))
 }
 
 fn both_aps(raw: &Figures, merged: &Figures) -> String {

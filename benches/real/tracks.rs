@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use base::detection::Label;
 use base::geometry::Rect;
 use base::picture::Frame;
-use base::track::Track;
 use streetsim::Truth;
 use wardwatch::infer::Factory;
 
@@ -53,8 +52,10 @@ fn play(factory: &Factory, frames: &[Frame], truths: &BTreeMap<u64, Vec<Truth>>)
         let (detections, tracks) = every.frame(frame);
         texts.truths(index, truths.get(&number).map_or(&[], Vec::as_slice));
         texts.detections(index, &detections);
-        let now = |track: &&Track| track.confirmed && track.last_seen == frame.at.monotonic;
-        texts.every(index, tracks.iter().filter(now));
+        texts.every(
+            index,
+            tracks.iter().filter(|track| track.confirmed && track.last_seen == frame.at.monotonic),
+        );
         let tracks = gated.frame(frame);
         texts.gated(index, tracks.iter().filter(|track| track.confirmed && gated.is_there(track)));
     }
@@ -99,13 +100,16 @@ fn unclear() -> Vec<Vec<Truth>> {
         return Vec::new();
     };
     let of = |boxes: Vec<base::detection::Detection>| {
-        let truth = |(at, seen): (usize, base::detection::Detection)| Truth {
-            id: 1_000_000 + at as u64,
-            label: seen.label,
-            rect: seen.rect,
-            visible: 0.0,
-        };
-        boxes.into_iter().enumerate().map(truth).collect()
+        boxes
+            .into_iter()
+            .enumerate()
+            .map(|(at, seen): (usize, base::detection::Detection)| Truth {
+                id: 1_000_000 + at as u64,
+                label: seen.label,
+                rect: seen.rect,
+                visible: 0.0,
+            })
+            .collect()
     };
     set.pictures.into_iter().map(|labelled| of(labelled.unclear)).collect()
 }

@@ -24,8 +24,7 @@ pub fn lines(text: &str) -> impl Iterator<Item = Vec<&str>> {
 
 /// Parses words as numbers.
 pub fn numbers<T: std::str::FromStr>(words: &[&str]) -> Vec<T> {
-    let number = |word: &&str| word.parse().unwrap_or_else(|_| panic!("`{word}` is no number"));
-    words.iter().map(number).collect()
+    words.iter().map(|word| word.parse().unwrap_or_else(|_| panic!("`{word}` is no number"))).collect()
 }
 
 /// The clear subjects on one frame of a clip.

@@ -9,11 +9,12 @@ use std::time::Duration;
 /// between are missing, and neither a session nor a store ends threads while it works.
 pub fn of_process(pid: u32) -> Duration {
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Duration::ZERO };
-    let of_thread = |entry: std::io::Result<fs::DirEntry>| {
-        let text = fs::read_to_string(entry.ok()?.path().join("schedstat")).ok()?;
-        text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
-    };
-    threads.filter_map(of_thread).sum()
+    threads
+        .filter_map(|entry: std::io::Result<fs::DirEntry>| {
+            let text = fs::read_to_string(entry.ok()?.path().join("schedstat")).ok()?;
+            text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+        })
+        .sum()
 }
 
 /// The children that process `pid` has now.

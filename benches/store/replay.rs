@@ -109,13 +109,15 @@ fn syncs_per_second(count: u32) -> Option<f64> {
     }
     let text = std::fs::read_to_string(&trace).unwrap();
     // "PID TIME fdatasync(...": calls that were resumed have another form.
-    let call = |line: &str| {
-        let mut words = line.split_whitespace();
-        let at: f64 = words.nth(1)?.parse().ok()?;
-        let name = words.next()?;
-        (name.starts_with("fdatasync(") || name.starts_with("fsync(")).then_some(at)
-    };
-    let at: Vec<f64> = text.lines().filter_map(call).collect();
+    let at: Vec<f64> = text
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let at: f64 = words.nth(1)?.parse().ok()?;
+            let name = words.next()?;
+            (name.starts_with("fdatasync(") || name.starts_with("fsync(")).then_some(at)
+        })
+        .collect();
     let from = at.first()? + 3.0;
     Some(at.iter().filter(|at| **at >= from && **at < from + 10.0).count() as f64 / 10.0)
 }

@@ -11,8 +11,8 @@ const FPS: f64 = 5.0;
 
 /// Folder of the real footage: `WARDWATCH_SHARED`, or `shared` beside the project.
 pub fn shared() -> PathBuf {
-    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    std::env::var_os("WARDWATCH_SHARED").map_or_else(beside, PathBuf::from)
+    std::env::var_os("WARDWATCH_SHARED")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from)
 }
 
 /// File of a clip.

@@ -1,6 +1,5 @@
 //! One street in virtual time: every frame whole, and as the box runs.
 
-use base::track::Track;
 use streetsim::Scene;
 use wardwatch::infer::Factory;
 
@@ -30,11 +29,12 @@ pub fn play(street: &Street, factory: &Factory) -> (Texts, Cost) {
             let (detections, tracks) = every.frame(&frame);
             texts.truths(index, &truths);
             texts.detections(index, &detections);
-            let now = |track: &&Track| track.confirmed && track.last_seen == frame.at.monotonic;
-            texts.every(index, tracks.iter().filter(now));
+            texts.every(
+                index,
+                tracks.iter().filter(|track| track.confirmed && track.last_seen == frame.at.monotonic),
+            );
             let tracks = gated.frame(&frame);
-            let there = |track: &&Track| track.confirmed && gated.is_there(track);
-            texts.gated(index, tracks.iter().filter(there));
+            texts.gated(index, tracks.iter().filter(|track| track.confirmed && gated.is_there(track)));
         }
     });
     (texts, Cost { frames, gated_inferences: gated.inferences })

@@ -11,7 +11,7 @@ use signal_hook::iterator::Signals;
 use crate::config;
 use crate::run::{InForce, Options, Surroundings};
 use base::progress;
-use program::service::{self, Watchdog};
+use program::systemd::{self, Watchdog};
 
 /// Maximum time of a start or a reload: a lost index is rebuilt from all footage.
 pub(super) const START_MAX: Duration = Duration::from_secs(30 * 60);
@@ -41,18 +41,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let _unit = progress::begin("the start", START_MAX);
     let mut in_force = InForce::start(args.options())?;
     let _watchdog = Watchdog::start().context("cannot start the watchdog's thread")?;
-    service::ready(&in_force.summary());
+    systemd::ready(&in_force.summary());
     in_force.tell();
     tracing::info!("running: {}", in_force.summary());
     let mut signals = signals.forever();
     while progress::wait(|| signals.next()) == Some(SIGHUP) {
-        service::reloading();
+        systemd::reloading();
         in_force.reload()?;
-        service::ready(&in_force.summary());
+        systemd::ready(&in_force.summary());
         // After that message: systemd would take an end of `wardwatch reload` before it for the end of the reload.
         in_force.tell();
     }
-    service::stopping();
+    systemd::stopping();
     in_force.stop();
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ mod broker;
 mod cameras;
 mod disk;
 pub mod footage;
-mod network;
+mod inference;
 
 use std::path::Path;
 use std::time::Duration;
@@ -129,7 +129,7 @@ fn model(settings: &config::Settings, say: &mut dyn FnMut(Finding)) {
             let hash =
                 model.sha256.as_deref().map_or(String::new(), |hash| format!(", sha256 {}", &hash[..12]));
             say(Finding::ok("model", format!("{}{hash}", model.name)));
-            network::examine(settings, &factory, say);
+            inference::examine(settings, &factory, say);
         }
         Err(error) => {
             let remedy = "see `wardwatch model check`, or write model = \"street-nano\" into [detector]";

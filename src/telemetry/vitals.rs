@@ -24,7 +24,7 @@ use base::time::Monotonic;
 use base::vitals::{AccessLogVitals, CameraVitals, DiskVitals, HealthVitals, MemoryVitals, SCHEMA, Vitals};
 use clipstore::access::{LogEnd, LogEndReader};
 use clipstore::{Store, StoreVitals};
-use program::service;
+use program::systemd;
 use wardlink::{Publisher, StatusSource as _, certificate_ends_at};
 
 /// Interval at which the temperature is taken and the state written.
@@ -101,7 +101,7 @@ impl Telemetry {
                     }
                 }
                 tick += 1;
-                service::status(&sampler.summary());
+                systemd::status(&sampler.summary());
                 let publisher = receiver.lock().clone();
                 if let (Some(directory), Some(publisher)) = (&state_directory, publisher) {
                     sampler.write_state(directory, &publisher);

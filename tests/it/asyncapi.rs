@@ -50,11 +50,13 @@ fn every_reference_leads_to_a_node_or_a_file() {
     let mut found = Vec::new();
     references(&document, &mut found);
     assert!(found.len() > 20, "{found:?}");
-    let is_lost = |reference: &&String| match reference.strip_prefix('#') {
-        Some(pointer) => document.pointer(pointer).is_none(),
-        None => !deploy().join(reference).is_file(),
-    };
-    let lost: Vec<_> = found.iter().filter(is_lost).collect();
+    let lost: Vec<_> = found
+        .iter()
+        .filter(|reference| match reference.strip_prefix('#') {
+            Some(pointer) => document.pointer(pointer).is_none(),
+            None => !deploy().join(reference).is_file(),
+        })
+        .collect();
     assert!(lost.is_empty(), "{lost:?}");
     // AsyncAPI 3.0: an operation's messages are those of its channel, and there only.
     for (name, operation) in document["operations"].as_object().unwrap() {

@@ -168,8 +168,10 @@ fn a_box_speaks_for_itself_alone_and_reads_its_own_status_and_acknowledgements_a
     assert!(broker.log().contains("Denied PUBLISH from box-1"), "{}", broker.log());
     // Of Home Assistant's topics a box may write its own one, and nothing else.
     let log = broker.log();
-    let of_home_assistant = |line: &&str| line.contains("Denied PUBLISH") && line.contains("'homeassistant/");
-    let denied: Vec<&str> = log.lines().filter(of_home_assistant).collect();
+    let denied: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("Denied PUBLISH") && line.contains("'homeassistant/"))
+        .collect();
     assert!(denied.len() == 3 && !denied.iter().any(|line| line.contains("box-1/config'") && line.contains("/device/wardwatch/box-1/config")), "{denied:?}");
     // Names are those of the certificates, independent of the client's id.
     assert!(!broker.log().contains("as liar"), "{}", broker.log());

@@ -314,8 +314,12 @@ fn other_parameters_and_full_files_go_on_in_another_file() {
     let place = TempDir::new().unwrap();
     let Some(small) = footage(place.path(), Codec::H264, 2, 320, 3) else { return };
     let Some(large) = footage(place.path(), Codec::H264, 2, 640, 6) else { return };
-    let changed = |number: usize| large.moved(number, 1, GOP * (number as u32 + 3));
-    record(place.path(), (0..3).map(|number| small.fragment(number)).chain((0..6).map(changed)));
+    record(
+        place.path(),
+        (0..3)
+            .map(|number| small.fragment(number))
+            .chain((0..6).map(|number: usize| large.moved(number, 1, GOP * (number as u32 + 3)))),
+    );
     let exported = export_gate(place.path(), secs(0), secs(18), FAT32_FILE_BYTES_MAX);
     let files = &exported.clips[0].files;
     assert_eq!(files[0].content.goes_on, Some("the stream's parameters change"));
@@ -366,11 +370,13 @@ fn pictures_under_a_wrong_header_are_found_and_begin_another_file() {
     let place = TempDir::new().unwrap();
     let Some(small) = footage(place.path(), Codec::H264, 0, 320, 4) else { return };
     let Some(large) = footage_with(place.path(), Codec::H264, 0, 640, 4, ":sps-id=3") else { return };
-    let mixed = |number: usize| match number {
-        0..2 => small.fragment(number),
-        number => Fragment { bytes: Arc::clone(&large.fragments[number]), ..small.fragment(number) },
-    };
-    let directory = record(place.path(), (0..4).map(mixed));
+    let directory = record(
+        place.path(),
+        (0..4).map(|number: usize| match number {
+            0..2 => small.fragment(number),
+            number => Fragment { bytes: Arc::clone(&large.fragments[number]), ..small.fragment(number) },
+        }),
+    );
     let found = inspect::check(&settings(&directory), Depth::Deep, &mut |_, _| {}).unwrap();
     let found: Vec<_> = found.iter().map(|finding| (finding.wrong, finding.at)).collect();
     assert_eq!(found, [(Wrong::Header, Some(START.wall + secs(4)))]);

@@ -303,13 +303,14 @@ fn real_footage_and_a_network_end_as_alerts_about_cars_and_persons() {
 
     let undisturbed = statuses(&subscriber).len();
     first.stop();
-    let is_away = |status: &Status| {
-        status
-            .cameras
-            .iter()
-            .any(|camera| camera.id.as_str() == "cho" && camera.state == StreamState::BackingOff)
-    };
-    wait_until("seen as away", PATIENCE, || statuses(&subscriber).last().is_some_and(is_away));
+    wait_until("seen as away", PATIENCE, || {
+        statuses(&subscriber).last().is_some_and(|status| {
+            status
+                .cameras
+                .iter()
+                .any(|camera| camera.id.as_str() == "cho" && camera.state == StreamState::BackingOff)
+        })
+    });
     let gone_at = clock::wall();
     wait_until("20 s have passed", PATIENCE, || clock::wall().since(gone_at) > Duration::from_secs(20));
     let back = serve(port, &cars);

@@ -251,16 +251,25 @@ fn refused(change: (&str, &str), cut: impl Fn(Vec<u8>) -> Vec<u8>, words: &[&str
 #[test]
 fn a_bad_network_is_refused_with_place_and_remedy() {
     let same = ("", "");
-    let half = |bytes: Vec<u8>| bytes[..bytes.len() / 2].to_vec();
-    let kind = refused(same, half, &["tiny_yolox.onnx", "cut short at", "copy it again"]);
+    let kind = refused(
+        same,
+        |bytes: Vec<u8>| bytes[..bytes.len() / 2].to_vec(),
+        &["tiny_yolox.onnx", "cut short at", "copy it again"],
+    );
     assert_eq!(kind, ErrorKind::Corrupt);
-    let text = |_| b"<html>404 not found</html>".to_vec();
-    refused(same, text, &["tiny_yolox.onnx", "no ONNX file", "correct the path"]);
+    refused(
+        same,
+        |_| b"<html>404 not found</html>".to_vec(),
+        &["tiny_yolox.onnx", "no ONNX file", "correct the path"],
+    );
     refused(same, |_| Vec::new(), &["tiny_yolox.onnx", "no ONNX file"]);
     let pointer = |_| b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n".to_vec();
     refused(same, pointer, &["tiny_yolox.onnx", "no ONNX file", "pointer of Git LFS", "git lfs pull"]);
-    let archive = |_| b"PK\x03\x04archive/data.pkl".to_vec();
-    refused(same, archive, &["tiny_yolox.onnx", "no ONNX file", "torch.onnx.export"]);
+    refused(
+        same,
+        |_| b"PK\x03\x04archive/data.pkl".to_vec(),
+        &["tiny_yolox.onnx", "no ONNX file", "torch.onnx.export"],
+    );
     let another = |mut bytes: Vec<u8>| {
         let at = bytes.windows(4).position(|name| name == b"tiny").unwrap();
         bytes[at] = b'T';

@@ -270,11 +270,14 @@ impl Make {
         if words[0] != "make" {
             return Vec::new();
         }
-        let wrong = |word: &&String| match word.split_once('=') {
-            Some((variable, _)) => !self.text.contains(&format!("$({variable})")),
-            None => !word.starts_with('-') && !is_placeholder(word) && !self.targets.contains(*word),
-        };
-        words[1..].iter().filter(wrong).map(|word| format!("`make {word}` is not in the Makefile")).collect()
+        words[1..]
+            .iter()
+            .filter(|word| match word.split_once('=') {
+                Some((variable, _)) => !self.text.contains(&format!("$({variable})")),
+                None => !word.starts_with('-') && !is_placeholder(word) && !self.targets.contains(*word),
+            })
+            .map(|word| format!("`make {word}` is not in the Makefile"))
+            .collect()
     }
 }
 

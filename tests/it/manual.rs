@@ -125,8 +125,11 @@ fn the_checked_in_schema_of_pages_and_completions_is_this_one() {
         }
     }
     let checked_in = checked_in();
-    let other = |name: &&String| generated.get(*name) != checked_in.get(*name);
-    let differ: Vec<_> = generated.keys().chain(checked_in.keys()).filter(other).collect();
+    let differ: Vec<_> = generated
+        .keys()
+        .chain(checked_in.keys())
+        .filter(|name| generated.get(*name) != checked_in.get(*name))
+        .collect();
     assert!(differ.is_empty(), "out of date in deploy/: {differ:?}; run `make schemas`");
     assert!(generated.contains_key("man/wardwatch-clips-export.1"), "{:?}", generated.keys());
     assert!(!generated.contains_key("man/wardwatch-demo.1"), "a box has no demonstration");

@@ -30,12 +30,16 @@ fn waiting(store: &Store) -> Vec<(Severity, bool)> {
 }
 
 fn bytes(store: &Store) -> u64 {
-    let size = |alert: &Alert| {
-        let picture = alert.thumbnail.as_ref().map_or(0, |thumbnail| thumbnail.0.len());
-        let message = serde_json::to_vec(&Alert { thumbnail: None, ..alert.clone() }).unwrap();
-        (picture + message.len()) as u64
-    };
-    store.outbox(0, usize::MAX).unwrap().iter().map(size).sum()
+    store
+        .outbox(0, usize::MAX)
+        .unwrap()
+        .iter()
+        .map(|alert| {
+            let picture = alert.thumbnail.as_ref().map_or(0, |thumbnail| thumbnail.0.len());
+            let message = serde_json::to_vec(&Alert { thumbnail: None, ..alert.clone() }).unwrap();
+            (picture + message.len()) as u64
+        })
+        .sum()
 }
 
 #[test]

@@ -25,7 +25,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 use wardlink::{Acknowledge, HomeAssistant, Identity, LinkState, Publisher, Settings, StatusSource, Tls};
 
-use crate::support::broker::{BrokerOptions, BrokerTls, Message, Subscriber, TestBroker};
+use crate::support::broker::{BrokerOptions, BrokerTls, Subscriber, TestBroker};
 use crate::support::sample::opened;
 use crate::support::wait_until;
 
@@ -134,11 +134,15 @@ pub fn settings(port: u16) -> Settings {
 }
 
 fn alerts(subscriber: &Subscriber) -> Vec<Alert> {
-    let alert = |message: Message| {
-        assert!(!message.retained);
-        serde_json::from_slice(&message.payload).unwrap()
-    };
-    subscriber.messages().into_iter().filter(|message| message.topic == ALERT).map(alert).collect()
+    subscriber
+        .messages()
+        .into_iter()
+        .filter(|message| message.topic == ALERT)
+        .map(|message| {
+            assert!(!message.retained);
+            serde_json::from_slice(&message.payload).unwrap()
+        })
+        .collect()
 }
 
 fn statuses(subscriber: &Subscriber) -> Vec<Status> {

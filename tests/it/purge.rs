@@ -44,11 +44,12 @@ fn purged(holds: &[Value]) -> BTreeSet<String> {
 
 fn files(folder: &Path, root: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let below = |path: std::path::PathBuf| match path.is_dir() {
-        true => files(&path, root),
-        false => BTreeSet::from([path.strip_prefix(root).unwrap().display().to_string()]),
-    };
-    entries.flat_map(below).collect()
+    entries
+        .flat_map(|path| match path.is_dir() {
+            true => files(&path, root),
+            false => BTreeSet::from([path.strip_prefix(root).unwrap().display().to_string()]),
+        })
+        .collect()
 }
 
 fn clip(minute: u32) -> String {

@@ -40,11 +40,10 @@ fn the_files_are_read_as_they_are() {
     let keys = keys(&read("keys.txt"));
     let subjects: usize = keys.iter().map(|key| key.subjects.len()).sum();
     assert_eq!((keys.len(), subjects), (33, 162));
-    let on_picture = |seen: &Detection| {
+    assert!(keys.iter().all(|key| key.subjects.iter().all(|seen| {
         let Rect { x, y, .. } = seen.rect;
         x >= 0.0 && y >= 0.0 && seen.rect.right() <= 1.001 && seen.rect.bottom() <= 1.001
-    };
-    assert!(keys.iter().all(|key| key.subjects.iter().all(on_picture)));
+    })));
     let lines = crossings(&read("crossings.txt"));
     assert_eq!(lines.iter().map(|line| line.crossings.len()).sum::<usize>(), 72);
 }

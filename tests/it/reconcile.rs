@@ -37,8 +37,12 @@ pub fn rows(directory: &Path, table: &str) -> Vec<String> {
     let mut rows = select.query([]).unwrap();
     let mut all = Vec::new();
     while let Some(row) = rows.next().unwrap() {
-        let column = |at| format!("{:?}", row.get_unwrap::<_, rusqlite::types::Value>(at));
-        all.push((0..columns).map(column).collect::<Vec<_>>().join(" "));
+        all.push(
+            (0..columns)
+                .map(|at| format!("{:?}", row.get_unwrap::<_, rusqlite::types::Value>(at)))
+                .collect::<Vec<_>>()
+                .join(" "),
+        );
     }
     all
 }

@@ -61,11 +61,12 @@ fn append(store: &Store, camera: &str, numbers: std::ops::Range<u32>) {
 fn there(directory: &Path, camera: &str) -> Vec<u32> {
     let files = clip_files(directory);
     let of_camera = files.iter().filter(|file| file.starts_with(directory.join("clips").join(camera)));
-    let number = |file: &PathBuf| {
-        let micros = starts_at(file).as_micros() - START.wall.as_micros();
-        u32::try_from(micros / 1000 / i64::try_from(FRAGMENT.as_millis()).unwrap()).unwrap()
-    };
-    of_camera.map(number).collect()
+    of_camera
+        .map(|file| {
+            let micros = starts_at(file).as_micros() - START.wall.as_micros();
+            u32::try_from(micros / 1000 / i64::try_from(FRAGMENT.as_millis()).unwrap()).unwrap()
+        })
+        .collect()
 }
 
 /// Length of all files of `camera` that begin with fragments `numbers`, in bytes.
@@ -171,8 +172,13 @@ fn old_footage_goes_and_a_clock_that_jumps_takes_nothing_with_it() {
     assert_eq!(goes(&store, 30, &|sweep| Stamp { wall: START.wall + DAY * 3650, ..right(30 + sweep) }), 0);
     assert_eq!(goes(&store, 2, &|sweep| right(60 + sweep)), 0);
     // Without a clock nothing is old, independent of its time.
-    let unsynced = |sweep: u32| Stamp { clock: ClockState::Unsynced, ..START + DAY * 3 + minute * sweep };
-    assert_eq!(goes(&store, 3, &unsynced), 0);
+    assert_eq!(
+        goes(&store, 3, &|sweep: u32| Stamp {
+            clock: ClockState::Unsynced,
+            ..START + DAY * 3 + minute * sweep
+        }),
+        0
+    );
     goes(&store, 3, &|sweep| START + DAY * 4 + minute * sweep);
     // The last one is being written.
     wait_until("the old ones go", LONG, || there(place.path(), "gate") == [45]);
@@ -184,8 +190,7 @@ fn old_alerts_go_once_they_are_delivered() {
     let mut settings = settings(place.path());
     settings.alert_age_max = DAY;
     let (store, clock) = open(settings);
-    let put = |hours: u32| store.put_alert(opened("gate", HOUR * hours)).unwrap();
-    let alerts = [0, 1, 2, 100].map(put);
+    let alerts = [0, 1, 2, 100].map(|hours: u32| store.put_alert(opened("gate", HOUR * hours)).unwrap());
     for alert in [&alerts[0], &alerts[2], &alerts[3]] {
         store.delivered(alert.seq);
     }

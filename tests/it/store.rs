@@ -107,12 +107,15 @@ fn footage_of(directory: &Path, path: &Path) -> Vec<u8> {
         )
         .unwrap();
     let content = fs::read(path).unwrap();
-    let part = |row: &rusqlite::Row| {
-        let (offset, bytes, of): (usize, usize, String) =
-            (row.get::<_, i64>(0)? as usize, row.get::<_, i64>(1)? as usize, row.get(2)?);
-        Ok(if path.ends_with(of) { content[offset..offset + bytes].to_vec() } else { Vec::new() })
-    };
-    statement.query_map([], part).unwrap().flat_map(Result::unwrap).collect()
+    statement
+        .query_map([], |row: &rusqlite::Row| {
+            let (offset, bytes, of): (usize, usize, String) =
+                (row.get::<_, i64>(0)? as usize, row.get::<_, i64>(1)? as usize, row.get(2)?);
+            Ok(if path.ends_with(of) { content[offset..offset + bytes].to_vec() } else { Vec::new() })
+        })
+        .unwrap()
+        .flat_map(Result::unwrap)
+        .collect()
 }
 
 /// Marks all segments as not ended, as if the power had gone before.
@@ -180,8 +183,9 @@ fn alerts_are_numbered_without_holes_and_leave_the_outbox_when_delivered() {
         .map(|thread| {
             let store = store.clone();
             std::thread::spawn(move || {
-                let put = |n| store.put_alert(opened("gate", Duration::from_secs(thread * 100 + n))).unwrap();
-                (0..5).map(put).collect::<Vec<_>>()
+                (0..5)
+                    .map(|n| store.put_alert(opened("gate", Duration::from_secs(thread * 100 + n))).unwrap())
+                    .collect::<Vec<_>>()
             })
         })
         .collect();

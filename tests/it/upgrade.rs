@@ -121,8 +121,10 @@ fn waiting_alerts_of_the_version_before_reach_the_post_under_their_numbers() {
     fs::rename(station.place.path().join("post/post.sqlite"), station.database()).unwrap();
     let before = station.stored();
     let both = |events: &[&str]| -> Vec<(String, String)> {
-        let phases = |event: &&str| ["opened", "closed"].map(|phase| ((*event).to_owned(), phase.to_owned()));
-        events.iter().flat_map(phases).collect()
+        events
+            .iter()
+            .flat_map(|event| ["opened", "closed"].map(|phase| ((*event).to_owned(), phase.to_owned())))
+            .collect()
     };
     assert_eq!(before, both(&EVENTS[..2]));
     station.serve();

@@ -112,8 +112,7 @@ fn an_idle_stream_decodes_key_frames_and_catches_up_when_it_is_woken() {
     assert!(gaps(0).iter().any(|gap| *gap <= 150), "awake at first: {:?}", gaps(0));
     delivered.set_decode_mode(DecodeMode::KeyframesOnly);
     // The camera has a key frame every two seconds.
-    let is_idle = || gaps(0).iter().rev().take(2).all(|gap| *gap >= 1500);
-    wait_until("key frames only", PATIENCE, is_idle);
+    wait_until("key frames only", PATIENCE, || gaps(0).iter().rev().take(2).all(|gap| *gap >= 1500));
     let key_frame = delivered.frames().len();
     wait_until("the next key frame", PATIENCE, || delivered.frames().len() > key_frame);
     let before = delivered.frames().len();

@@ -102,12 +102,14 @@ fn blur(luma: &mut [u8], reach: usize) {
 fn measured(condition: Condition, deed: Deed) -> Vec<ViewQuality> {
     let mut view_monitor = ViewIntegrityMonitor::default();
     let (mut before, mut after) = (Spoiler::new(Deed::Nothing), Spoiler::new(deed));
-    let look = |(frame, _): (Frame, _)| {
-        let second = frame.pts.0 as f32 / 1e9;
-        let spoiler = if second < DEED_SECOND { &mut before } else { &mut after };
-        (second, view_monitor.measure(&spoiler.spoil(frame)))
-    };
-    let all: Vec<(f32, ViewQuality)> = condition.frames(SECONDS).map(look).collect();
+    let all: Vec<(f32, ViewQuality)> = condition
+        .frames(SECONDS)
+        .map(|(frame, _): (Frame, _)| {
+            let second = frame.pts.0 as f32 / 1e9;
+            let spoiler = if second < DEED_SECOND { &mut before } else { &mut after };
+            (second, view_monitor.measure(&spoiler.spoil(frame)))
+        })
+        .collect();
     let from = if deed == Deed::Nothing { LEARNT_SECOND } else { DEED_SECOND + 6.0 };
     all.into_iter().filter(|(second, _)| *second > from).map(|(_, view_quality)| view_quality).collect()
 }

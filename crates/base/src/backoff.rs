@@ -1,4 +1,7 @@
 //! Waits between attempts at something that may be away for days: exponential, with jitter, without a last attempt.
+//!
+//! The shortest and the longest wait are the constants `RECONNECT` of those who connect: `camera::supervisor` (to cameras),
+//! `wardlink::shared` (from a box to its broker), `wardpost::receiver` (from the post).
 
 use std::time::Duration;
 

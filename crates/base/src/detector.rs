@@ -1,4 +1,4 @@
-//! The border between a detector and those who ask it: the trait, the part of a picture it is asked about, its answer.
+//! The border between a detector and its callers: the trait, the parts of a picture that they ask for, the result.
 
 use crate::alert::ModelRef;
 use crate::detection::Detection;
@@ -24,7 +24,7 @@ impl InferenceArea {
         Self { crop: WHOLE, size: sizes.first().copied().unwrap_or(InputSize { width: 1, height: 1 }) }
     }
 
-    /// Pixels of input.
+    /// Number of pixels of the network's input.
     pub fn pixels(&self) -> u64 {
         (self.size.width * self.size.height) as u64
     }
@@ -39,7 +39,7 @@ pub struct InputSize {
     pub height: usize,
 }
 
-/// Reason why an inference gave no detections, with place and remedy.
+/// Error of an inference, with its cause and the remedy.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct InferenceError {
@@ -66,8 +66,8 @@ pub trait Detector: Send {
     /// An error leaves the detector fit for the next frame.
     fn detect(&mut self, frame: &Frame) -> Result<Vec<Detection>, InferenceError>;
 
-    /// Runs one inference on each of these parts of `frame`. A detector without [`Detector::input_sizes`] analyses the whole
-    /// frame whatever they are.
+    /// Runs one inference on each of these parts of `frame`. As it stands here, for a detector without [`Detector::input_sizes`],
+    /// it analyses the whole frame whatever they are.
     fn infer(&mut self, frame: &Frame, areas: &[InferenceArea]) -> Result<InferenceResult, InferenceError> {
         let _ = areas;
         Ok(InferenceResult { detections: self.detect(frame)?, cut: Vec::new() })

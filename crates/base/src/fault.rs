@@ -9,7 +9,8 @@ pub enum ErrorKind {
     Config,
     /// The data read is damaged: quarantine it and reconcile.
     Corrupt,
-    /// A resource has run out (disk, memory): shed load in the stated order.
+    /// A resource has run out (disk, memory): shed load. `clipstore::write::writer::full_disk` states the order for a full
+    /// disk.
     Exhausted,
     /// A defect of ours: count it and restart the unit.
     Bug,

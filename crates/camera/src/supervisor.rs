@@ -32,10 +32,10 @@ use base::picture::{Frame, Picture};
 use base::progress;
 use base::status::{InputCounts, StreamState};
 
-/// Waits between sessions that break for reasons that pass.
-const SESSION_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
-/// Waits between tries of a camera's port.
-const PORT_BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_millis(1500));
+/// Shortest and longest wait between sessions that break for reasons that pass.
+const RECONNECT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// Shortest and longest wait between tries of a camera's port.
+const PORT_RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_millis(1500));
 /// Longest wait after a failure that a person has to correct.
 const CONFIG_WAIT: Duration = Duration::from_secs(20);
 /// A session that lived this long was a success: the next wait is the shortest again.
@@ -215,7 +215,7 @@ pub fn supervise(stream: StreamSettings, program: SessionProgram, sink: Box<dyn 
         health: StreamHealth::default(),
         learned: Learned::default(),
         input: Input::default(),
-        sessions: Backoff::new(SESSION_BACKOFF.0, SESSION_BACKOFF.1),
+        sessions: Backoff::new(RECONNECT.0, RECONNECT.1),
         stopping: stopping.clone(),
         woken,
         session: session.clone(),
@@ -335,7 +335,7 @@ impl Supervisor {
         // GStreamer connects by itself, and a camera may admit one connection: its port is not tried before, except for
         // a camera that is read over TLS and seems to be away.
         let is_tried = is_passed_on || (url.starts_with("rtsps:") && self.learned.was_away());
-        let mut backoff = Backoff::new(PORT_BACKOFF.0, PORT_BACKOFF.1);
+        let mut backoff = Backoff::new(PORT_RETRY.0, PORT_RETRY.1);
         while is_tried && !self.stopping.load(Ordering::Relaxed) {
             match connect(&authority(&url), CONNECT_TIMEOUT) {
                 Ok(connection) => return Reached::Ready(is_passed_on.then_some(connection)),

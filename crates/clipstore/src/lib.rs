@@ -9,8 +9,8 @@
 
 mod error;
 pub mod export;
-mod fault;
 mod index;
+mod logged_once;
 mod outbox;
 mod owner;
 mod read;

@@ -25,7 +25,7 @@ pub use dataset::picture;
 pub use figures::{AtScore, Figures, Labelled, Seen, figures, labelled};
 
 /// Detections below this score change no figure that is printed, and cost time.
-const SCORE_MIN: f32 = 0.005;
+const EVAL_SCORE_MIN: f32 = 0.005;
 /// Maximum detections of one class on one picture, as COCO has it.
 const DETECTIONS_MAX: usize = 100;
 
@@ -136,7 +136,7 @@ impl<'a> Classes<'a> {
         let (truth, unclear) = (self.boxes(&entry.labels)?, self.boxes(&entry.unclear)?);
         let whole = Rect::new(0.0, 0.0, 1.0, 1.0);
         let prepared = self.model.prepare(&picture, whole, self.model.input_sizes()[0])?;
-        let found = self.model.infer(prepared, SCORE_MIN)?;
+        let found = self.model.infer(prepared, EVAL_SCORE_MIN)?;
         let found: Vec<RawDetection> = found
             .into_iter()
             .filter_map(|raw| Some(RawDetection { class: self.of_network(raw.class)?, ..raw }))

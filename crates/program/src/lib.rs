@@ -7,7 +7,7 @@
 
 pub mod config;
 pub mod id;
-pub mod service;
+pub mod systemd;
 pub mod time;
 
 use std::fmt;

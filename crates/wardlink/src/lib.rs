@@ -27,6 +27,7 @@ pub mod takeover;
 pub mod tls;
 mod topic;
 mod unsaved;
+mod will;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};

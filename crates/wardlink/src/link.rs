@@ -9,17 +9,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::client::Message;
 use super::connect::connect;
 use super::error::{ACKS_PAUSE, PublishError};
 use super::session::Session;
 use super::shared::{Carried, Progress, Shared, Stop, Wanted};
-use super::topic::{offline, payload};
+use super::will::will;
 use crate::takeover::{End, run_of};
 use base::backoff::scattered;
 use base::clock;
 use base::fault::{ErrorKind, chain, is_repeated};
-use base::status::Status;
 
 /// Longest wait while a new alert is ready to leave: each new alert during a long outage costs one attempt.
 const ALERT_WAIT: Duration = Duration::from_secs(2);
@@ -81,8 +79,7 @@ impl Link {
         let clock = status.clock;
         carried.identity.connection += 1;
         carried.identity.run = run_of(&status);
-        let will = payload(&offline(Status { connection: Some(carried.identity.connection), ..status }));
-        let will = Message { topic: shared.topics.status.clone(), payload: will, retain: true };
+        let will = will(&shared.topics, status, carried.identity.connection);
         carried.last = Progress::default();
         let client_id = carried.identity.client_id.of(&shared.settings);
         let client = tokio::select! {

@@ -433,10 +433,14 @@ impl Link {
                     batch.notices.push(about(sender, reported, Some(detail)));
                 }
             }
-            let is_here = |sender: &Sender| {
-                self.watched.get(sender).is_some_and(|watched| watched.reported() == Reported::Here)
-            };
-            self.health.pass(is_here, clock::wall(), now, &mut batch);
+            self.health.pass(
+                |sender: &Sender| {
+                    self.watched.get(sender).is_some_and(|watched| watched.reported() == Reported::Here)
+                },
+                clock::wall(),
+                now,
+                &mut batch,
+            );
         }
         if !batch.is_empty() {
             self.store(batch, stopped).await?;

@@ -1,9 +1,10 @@
 //! The picture inside an alert: the subject in its surroundings, marked, with place and time, small enough for a slow
 //! link. Pure: no I/O. Called by `alerts` for each alert that has a snapshot.
 
+mod caption;
+mod font;
 mod outline;
 mod redaction;
-mod text;
 
 use ab_glyph::FontRef;
 use image::codecs::jpeg::JpegEncoder;
@@ -17,6 +18,7 @@ use base::geometry::{Point, Polygon, Rect};
 use base::language::Language;
 use base::picture::Picture;
 
+pub use caption::Caption;
 pub use outline::{Outline, OutlineKind};
 pub(in crate::alerts) use outline::{RuleOutlines, by_rule};
 pub use redaction::Redaction;
@@ -46,7 +48,6 @@ const PICTURE_WIDTH_MAX: u32 = 1920;
 
 const DARK: Rgb<u8> = Rgb([14, 16, 20]);
 const BRIGHT: Rgb<u8> = Rgb([255, 214, 10]);
-const WHITE: Rgb<u8> = Rgb([245, 245, 242]);
 
 /// Factors by which the picture is softened, each with JPEG qualities to try: the first that fits is taken.
 const STEPS: [(u32, &[u8]); 3] = [(1, &[86, 78, 70, 62, 54, 46, 38]), (2, &[60, 45, 30]), (6, &[50, 30, 10])];
@@ -73,15 +74,6 @@ impl Mark {
         };
         Self { rect, text, predicted }
     }
-}
-
-/// Text below the picture.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caption {
-    /// The camera's or the place's name.
-    pub place: String,
-    /// Local time.
-    pub when: String,
 }
 
 /// Errors of drawing a thumbnail.
@@ -156,7 +148,7 @@ pub fn annotate(
         image = imageops::resize(&image, PICTURE_WIDTH_MAX, height, FilterType::Triangle);
     }
     let (width, height) = image.dimensions();
-    let font = text::font();
+    let font = font::embedded();
     let pixel = |point: Point| [point.x * width as f32, point.y * height as f32];
     outline::draw(&mut image, (width, height), outlines, pixel, THICK, Some(&font));
     let place = |rect: &Rect| {
@@ -284,7 +276,7 @@ fn compose(
     (marks, outlines): (&[Mark], &[Outline]),
     caption: &Caption,
 ) -> RgbImage {
-    let font = text::font();
+    let font = font::embedded();
     let mut image = RgbImage::from_pixel(WIDTH, HEIGHT, DARK);
     if softness > 1 {
         let small = imageops::resize(view, WIDTH / softness, VIEW_HEIGHT / softness, FilterType::Triangle);
@@ -304,7 +296,7 @@ fn compose(
     for mark in marks {
         tag(&mut image, (WIDTH, VIEW_HEIGHT), &font, crop.place(&mark.rect), &mark.text);
     }
-    write_caption(&mut image, &font, caption);
+    caption::write(&mut image, &font, caption);
     image
 }
 
@@ -341,8 +333,8 @@ fn tag(image: &mut RgbImage, view: (u32, u32), font: &FontRef, [x0, y0, ..]: [f3
     if words.is_empty() || width < 40.0 || height < 20.0 {
         return;
     }
-    let words = text::shortened(font, SIZE, words, width * 0.6);
-    let (w, h) = (text::width(font, SIZE, &words).ceil() + 8.0, 17.0);
+    let words = font::shortened(font, SIZE, words, width * 0.6);
+    let (w, h) = (font::width(font, SIZE, &words).ceil() + 8.0, 17.0);
     let left = (x0 - 2.0).clamp(0.0, (width - w).max(0.0));
     let top = if y0 - 2.0 - h >= 0.0 { y0 - 2.0 - h } else { y0.max(0.0) + 2.0 };
     let top = top.min(height - h);
@@ -351,18 +343,7 @@ fn tag(image: &mut RgbImage, view: (u32, u32), font: &FontRef, [x0, y0, ..]: [f3
             image.put_pixel(x, y, DARK);
         }
     }
-    text::write(image, font, SIZE, (left + 4.0, top + 1.0), BRIGHT, &words);
-}
-
-fn write_caption(image: &mut RgbImage, font: &FontRef, caption: &Caption) {
-    const SIZE: f32 = 17.0;
-    const MARGIN: f32 = 8.0;
-    let top = VIEW_HEIGHT as f32 + (CAPTION_HEIGHT as f32 - SIZE) / 2.0;
-    let when = text::shortened(font, SIZE, &caption.when, WIDTH as f32 * 0.6);
-    let when_left = WIDTH as f32 - MARGIN - text::width(font, SIZE, &when);
-    let place = text::shortened(font, SIZE, &caption.place, when_left - 2.0 * MARGIN);
-    text::write(image, font, SIZE, (MARGIN, top), WHITE, &place);
-    text::write(image, font, SIZE, (when_left, top), Rgb([178, 184, 190]), &when);
+    font::write(image, font, SIZE, (left + 4.0, top + 1.0), BRIGHT, &words);
 }
 
 #[cfg(test)]

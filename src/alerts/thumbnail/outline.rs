@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ab_glyph::FontRef;
 use image::{Rgb, RgbImage};
 
-use super::text;
+use super::font;
 use crate::config::{Camera, Settings};
 use analysis::rules::{Kind, RuleArea, RuleSettings};
 use base::geometry::{Point, Polygon};
@@ -197,8 +197,8 @@ pub(super) fn draw(
     for outline in outlines.iter().filter(|outline| !outline.label.is_empty()) {
         let highest = outline.points.iter().copied().min_by(|a, b| a.y.total_cmp(&b.y));
         let Some([x, y]) = highest.map(&place) else { continue };
-        let words = text::shortened(font, LABEL, &outline.label, view.0 as f32 * 0.4);
-        let (width, height) = (text::width(font, LABEL, &words), LABEL + 3.0);
+        let words = font::shortened(font, LABEL, &outline.label, view.0 as f32 * 0.4);
+        let (width, height) = (font::width(font, LABEL, &words), LABEL + 3.0);
         let left = (x + 4.0).clamp(0.0, (view.0 as f32 - width - 6.0).max(0.0));
         // Above the outline, where somebody in a zone stays visible.
         let above = y - height - 4.0;
@@ -209,7 +209,7 @@ pub(super) fn draw(
                 mix(image, column, row, SEAM, 0.65);
             }
         }
-        text::write(image, font, LABEL, (left + 3.0, top + 1.0), outline.colour(), &words);
+        font::write(image, font, LABEL, (left + 3.0, top + 1.0), outline.colour(), &words);
     }
 }
 

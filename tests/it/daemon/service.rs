@@ -146,10 +146,9 @@ fn the_doctor_says_what_is_well_and_what_to_do_about_the_rest() {
         let arguments = ["doctor", "--json", "--patience", "20", "--config", path.to_str().unwrap()];
         let output = wardwatch(&arguments, &folder.path().join("nowhere"));
         let findings = json(&output).as_array().unwrap().clone();
-        let fails = |finding: &Value| finding["verdict"] == "fail";
         assert_eq!(
             output.status.code(),
-            Some(if findings.iter().any(fails) { 3 } else { 0 }),
+            Some(if findings.iter().any(|finding| finding["verdict"] == "fail") { 3 } else { 0 }),
             "{findings:?}"
         );
         for finding in &findings {
@@ -157,8 +156,10 @@ fn the_doctor_says_what_is_well_and_what_to_do_about_the_rest() {
             assert_eq!(has_remedy, finding["verdict"] != "pass", "{finding}");
         }
         move |about: &str| {
-            let of = |finding: &&Value| finding["about"].as_str().unwrap().starts_with(about);
-            let finding = findings.iter().find(of).unwrap_or_else(|| panic!("no {about} in {findings:?}"));
+            let finding = findings
+                .iter()
+                .find(|finding| finding["about"].as_str().unwrap().starts_with(about))
+                .unwrap_or_else(|| panic!("no {about} in {findings:?}"));
             (finding["verdict"].as_str().unwrap().to_owned(), finding["what"].as_str().unwrap().to_owned())
         }
     };

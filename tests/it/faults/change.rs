@@ -56,10 +56,14 @@ fn pictures(film: &Film, path: &Path) -> Vec<usize> {
     let numbers: BTreeMap<&str, usize> =
         film.digests.iter().zip(0..).map(|(digest, n)| (&**digest, n)).collect();
     let pictures = decoded(path).unwrap_or_else(|complaint| panic!("{complaint}"));
-    let number = |digest: &String| {
-        *numbers.get(&**digest).unwrap_or_else(|| panic!("{}: a picture that was not sent", path.display()))
-    };
-    pictures.iter().map(number).collect()
+    pictures
+        .iter()
+        .map(|digest| {
+            *numbers
+                .get(&**digest)
+                .unwrap_or_else(|| panic!("{}: a picture that was not sent", path.display()))
+        })
+        .collect()
 }
 
 #[test]

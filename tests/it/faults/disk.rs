@@ -111,13 +111,15 @@ impl Patient {
     fn settle(&mut self) {
         let newest = self.next - 1;
         let ends_at = (self.started + GOP * self.next).wall;
-        let is_there = |place: usize| {
-            let filter = ClipFilter { camera: Some(camera(place)), limit: Some(1), ..ClipFilter::default() };
-            self.store
-                .segments(&filter)
-                .is_ok_and(|found| found.iter().any(|segment| segment.ends_at == ends_at))
-        };
-        wait_until("the newest footage is indexed", PATIENCE, || (0..CAMERAS.len()).all(is_there));
+        wait_until("the newest footage is indexed", PATIENCE, || {
+            (0..CAMERAS.len()).all(|place: usize| {
+                let filter =
+                    ClipFilter { camera: Some(camera(place)), limit: Some(1), ..ClipFilter::default() };
+                self.store
+                    .segments(&filter)
+                    .is_ok_and(|found| found.iter().any(|segment| segment.ends_at == ends_at))
+            })
+        });
         for camera in 0..CAMERAS.len() {
             self.ledger.hear(&Told::Indexed(Number { camera, number: newest }));
         }
@@ -375,8 +377,12 @@ fn answer(answers: &Answers) {
     answers.points.iter().for_each(|point| tell("disable", point));
     // Now the reports come that the child could not send meanwhile.
     let over = TrustedClock.now().wall;
-    let is_over = |told: &Told| matches!(told, Told::Appended(_, wall) if *wall > over + GOP * 4);
-    during.extend(hear(&mut ledger, PATIENCE, &is_over, false));
+    during.extend(hear(
+        &mut ledger,
+        PATIENCE,
+        &|told: &Told| matches!(told, Told::Appended(_, wall) if *wall > over + GOP * 4),
+        false,
+    ));
     ledger.begin();
     let stored = |told: &Told| matches!(told, Told::Put { .. });
     let alerts_go_on = hear(&mut ledger, PATIENCE, &stored, true);

@@ -161,8 +161,9 @@ impl LoggedDisk {
                 ),
             ],
         );
-        let ready = || std::fs::metadata(&export).is_ok_and(|export| export.len() > 0);
-        wait_until("the disk is exported", PATIENCE, ready);
+        wait_until("the disk is exported", PATIENCE, || {
+            std::fs::metadata(&export).is_ok_and(|export| export.len() > 0)
+        });
         Self { _exporter: exporter, export }
     }
 

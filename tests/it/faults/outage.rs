@@ -110,8 +110,9 @@ fn a_new_alert_is_known_within_ten_seconds_on_64_kbit() {
     for number in 0..u64::from(rounds(4, 40)) {
         let put = Instant::now();
         let id = sender.put(1000 + number).id;
-        let is_told = || post.memory.arrivals().iter().any(|arrival| arrival.id == id);
-        wait_until("it is told of", 2 * LONG, is_told);
+        wait_until("it is told of", 2 * LONG, || {
+            post.memory.arrivals().iter().any(|arrival| arrival.id == id)
+        });
         took.push(put.elapsed());
         // Each alert meets the backlog at another moment.
         let pause = Instant::now() + Duration::from_millis(1500 + 700 * (number % 5));

@@ -74,11 +74,13 @@ fn start(place: &Path) -> Killed {
 /// End of each camera's indexed footage.
 fn indexed(store: &Path) -> BTreeMap<&'static str, WallTime> {
     let Ok(catalogue) = Catalogue::open(store) else { return BTreeMap::new() };
-    let newest = |camera: &&'static str| {
-        let filter = ClipFilter { camera: camera.parse().ok(), limit: Some(1), ..ClipFilter::default() };
-        Some((*camera, catalogue.segments(&filter).ok()?.first()?.ends_at))
-    };
-    CAMERAS.iter().filter_map(newest).collect()
+    CAMERAS
+        .iter()
+        .filter_map(|camera| {
+            let filter = ClipFilter { camera: camera.parse().ok(), limit: Some(1), ..ClipFilter::default() };
+            Some((*camera, catalogue.segments(&filter).ok()?.first()?.ends_at))
+        })
+        .collect()
 }
 
 /// Asserts that every row describes bytes that are there and right, that the index is whole, and `seq` without holes.

@@ -148,8 +148,11 @@ impl Ward {
         for (one, _) in &self.boxes {
             let Some(told) = last_ack(&self.subscriber, &one.orders.box_id) else { continue };
             let there = &stored[&one.orders.box_id];
-            let lies_there = |seq: u64| !told.covers(seq) || there.covers(seq);
-            assert!(there.outbox == told.outbox && (1..=told.highest).all(lies_there), "{told:?} {there:?}");
+            assert!(
+                there.outbox == told.outbox
+                    && (1..=told.highest).all(|seq: u64| !told.covers(seq) || there.covers(seq)),
+                "{told:?} {there:?}"
+            );
             self.acks_checked += 1;
         }
     }
@@ -167,8 +170,12 @@ impl Ward {
 
 /// The faults' beginnings and ends, in the order of their time.
 fn moments(faults: &[Fault]) -> Vec<(Duration, bool, &Fault)> {
-    let both = |fault| [(Fault::clone(fault).from, true, fault), (Fault::clone(fault).until, false, fault)];
-    let mut moments: Vec<_> = faults.iter().flat_map(both).collect();
+    let mut moments: Vec<_> = faults
+        .iter()
+        .flat_map(|fault| {
+            [(Fault::clone(fault).from, true, fault), (Fault::clone(fault).until, false, fault)]
+        })
+        .collect();
     moments.sort_by_key(|(at, is_begin, _)| (*at, *is_begin));
     moments
 }

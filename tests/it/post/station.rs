@@ -173,10 +173,9 @@ pub fn last_ack(subscriber: &Subscriber, box_id: &str) -> Option<Ack> {
 }
 
 pub fn wait_for_ack(subscriber: &Subscriber, box_id: &str, contiguous: u64, highest: u64) -> Ack {
-    let there = || {
+    wait_until(&format!("{box_id} is told {contiguous} of {highest}"), LONG, || {
         last_ack(subscriber, box_id).is_some_and(|ack| ack.contiguous == contiguous && ack.highest == highest)
-    };
-    wait_until(&format!("{box_id} is told {contiguous} of {highest}"), LONG, there);
+    });
     last_ack(subscriber, box_id).unwrap()
 }
 

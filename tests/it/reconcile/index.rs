@@ -9,7 +9,7 @@ use base::alert::Alert;
 use base::fragment::Fragment;
 use base::time::{ClockState, Monotonic, Stamp, WallTime};
 use clipstore::ClipFilter;
-use clipstore::inspect::{self, Depth, Finding, Wrong};
+use clipstore::inspect::{self, Depth, Wrong};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -28,12 +28,14 @@ fn an_index_without_a_table_is_built_anew() {
         index.execute_batch(&format!("PRAGMA foreign_keys = false; DROP TABLE {table}")).unwrap();
         drop(index);
         let found = check(place.path(), Depth::Quick);
-        let is_said = |finding: &Finding| {
-            finding.wrong == Wrong::Index
-                && finding.remedy.contains("store repair")
-                && !finding.text.contains("Error code")
-        };
-        assert!(found.iter().any(is_said) || table == "step", "{table}: {found:#?}");
+        assert!(
+            found.iter().any(|finding| {
+                finding.wrong == Wrong::Index
+                    && finding.remedy.contains("store repair")
+                    && !finding.text.contains("Error code")
+            }) || table == "step",
+            "{table}: {found:#?}"
+        );
         let done = reopened(place.path());
         assert!(done.rebuilt, "{table}: {done}");
         assert_eq!(rows(place.path(), "fragment"), footage, "{table}");
@@ -108,8 +110,10 @@ fn what_is_no_database_is_set_aside_and_few_of_them_are_kept() {
         assert_eq!(done.damaged_index.as_deref(), Some(&*aside));
         assert!(fs::read_to_string(aside).unwrap().starts_with(&format!("no database {round}")));
     }
-    let aside = |number| place.path().join(format!("index.corrupt-{number}.sqlite")).exists();
-    assert_eq!([1, 2, 3, 4].map(aside), [false, false, true, true]);
+    assert_eq!(
+        [1, 2, 3, 4].map(|number| place.path().join(format!("index.corrupt-{number}.sqlite")).exists()),
+        [false, false, true, true]
+    );
     assert_agrees(place.path());
 }
 

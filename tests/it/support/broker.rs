@@ -250,8 +250,14 @@ fn parse(line: &str) -> Message {
     let mut parts = line.split(' ');
     let mut part = || parts.next().unwrap_or_default();
     let (retained, topic, hex) = (part() == "1", part().to_owned(), part());
-    let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
-    Message { topic, retained, payload: (0..hex.len()).step_by(2).map(byte).collect() }
+    Message {
+        topic,
+        retained,
+        payload: (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+            .collect(),
+    }
 }
 
 fn free_ports() -> [u16; 2] {

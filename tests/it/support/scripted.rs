@@ -72,8 +72,11 @@ pub fn decoded(path: &Path) -> Result<Vec<String>, String> {
         return Err(format!("{}: {complaints}", path.display()));
     }
     let lines = String::from_utf8(output.stdout).unwrap();
-    let digest = |line: &str| line.rsplit(',').next().unwrap_or_default().trim().to_owned();
-    Ok(lines.lines().filter(|line| !line.starts_with('#')).map(digest).collect())
+    Ok(lines
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.rsplit(',').next().unwrap_or_default().trim().to_owned())
+        .collect())
 }
 
 /// Splits a byte stream into NAL units.
@@ -149,8 +152,11 @@ impl Camera {
         let mut lines = BufReader::new(connection).split(b'\n').map_while(text);
         while let Some(first) = lines.next() {
             // Reports of GStreamer's client come before a request, or alone.
-            let is_asked = |method: &&str| first.contains(&format!("{method} rtsp://"));
-            let Some(method) = METHODS.into_iter().find(is_asked) else { continue };
+            let Some(method) =
+                METHODS.into_iter().find(|method| first.contains(&format!("{method} rtsp://")))
+            else {
+                continue;
+            };
             let url = first.split(' ').find(|word| word.starts_with("rtsp://")).unwrap_or_default();
             let url = url.trim_end_matches('/').to_owned();
             let headers: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
@@ -166,8 +172,8 @@ impl Camera {
             if method == "SETUP" {
                 datagrams = to_ports(transport);
             }
-            let by_the_book = || by_the_book(method, &url, self.film.codec, transport);
-            let reply = script(&asked, times).unwrap_or_else(by_the_book);
+            let reply = script(&asked, times)
+                .unwrap_or_else(|| by_the_book(method, &url, self.film.codec, transport));
             let (reply, closes) = match reply.strip_prefix(CLOSE) {
                 Some(rest) => (rest.to_owned(), true),
                 None => (reply, false),

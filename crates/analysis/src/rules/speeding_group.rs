@@ -62,7 +62,7 @@ struct Run {
     gait: Gait,
     /// Points of its latest way through the zone.
     points: VecDeque<PathPoint>,
-    /// The best measured speed, until it is reported.
+    /// The best measured speed of the track.
     best: Option<Speed>,
 }
 
@@ -78,7 +78,9 @@ struct Speed {
 #[derive(Debug)]
 struct Fast {
     track: Track,
+    /// The best measured speed, with the time at which it first was enough.
     speed: Speed,
+    /// True if a finding names it.
     told: bool,
 }
 
@@ -106,7 +108,8 @@ impl Run {
 }
 
 impl Speed {
-    /// Returns the minimum speed: the way is reduced by the possible error of the foot points.
+    /// Returns the speed from one point to the other, at the least: the way is reduced by the possible error of the foot points.
+    /// `None` where the time is too short, or the speed is none of a vehicle.
     fn between(from: &PathPoint, to: &PathPoint, track: &Track, ground: &Ground) -> Option<Self> {
         let seconds = distances::seconds(to.at.since(from.at));
         let (start, place) = (ground.place(from.foot)?, ground.place(to.foot)?);

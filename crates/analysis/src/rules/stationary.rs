@@ -44,7 +44,7 @@ impl Stationary {
             return None;
         }
         let since = *self.away_since.get_or_insert(point.at);
-        if lengths < 1.0 && distances::seconds(point.at.since(since)) < SECONDS_AWAY {
+        if lengths < LENGTHS_AWAY && distances::seconds(point.at.since(since)) < SECONDS_AWAY {
             return None;
         }
         self.away_since = None;

@@ -31,6 +31,8 @@ pub(super) mod stationary {
     /// Time out of its place below which a subject has not left: a partly hidden box is another one for a frame or two. Seconds;
     /// scenes.
     pub const SECONDS_AWAY: f32 = 1.2;
+    /// Movement from which a subject has left its place at once. Lengths; scenes.
+    pub const LENGTHS_AWAY: f32 = 1.0;
 }
 
 /// Events.

@@ -17,22 +17,23 @@ pub struct Settings {
     pub iou_min: f32,
     /// Minimum overlap (IoU) of a weak detection with the predicted box.
     pub iou_weak_min: f32,
-    /// Maximum speed of a subject at its second inference, in box sizes per second, if the detector is as sure as can
-    /// be; less as it is less sure. A motorbike passing at 30 km/h makes 5.
+    /// Maximum speed of a subject between its first detection and its second, in box sizes per second, at a score of 1; less as
+    /// the score is lower. Later it is the maximum of the error that grows with its pace. A motorbike passing at 30 km/h makes 5.
     pub speed_max: f32,
-    /// Number of inferences that confirm a track.
+    /// Minimum number of detections that confirm a track.
     pub hits_min: u32,
-    /// Minimum time over which they must be spread.
+    /// Minimum time between the first and the last of them.
     pub confirm_seconds_min: f32,
-    /// Minimum time between two sure inferences that confirm a track, where inferences are rare.
+    /// Minimum time between the first detection and the last of a track that fewer confirm, at least two, with a mean score of
+    /// [`Self::score_high`]: where inferences are rare.
     pub confirm_seconds_of_two: f32,
-    /// Time for which a confirmed track lives on without being seen. Only time counts in which an inference covered
-    /// its expected place.
+    /// Maximum time for which a confirmed track lives on without a detection. Each inference that covers its expected place and
+    /// does not find it adds the time since the inference before.
     pub lost_seconds_max: f32,
     /// The same for a track that is not confirmed.
     pub unconfirmed_seconds_max: f32,
-    /// Maximum time that a single inference counts of them, however long there was none before: one weak moment of
-    /// the detector must not end a track that stood there for minutes.
+    /// Maximum time that one such inference adds, however long there was none before: one weak moment of the detector must not
+    /// end a track that stood there for minutes.
     pub miss_seconds_max: f32,
     /// Time without inference after which a moving track is given up: it can be anywhere.
     pub without_inference_seconds_max: f32,

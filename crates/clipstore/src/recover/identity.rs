@@ -1,7 +1,7 @@
 //! Tells the file that was written for a row from another one in its place.
 //!
 //! A header says which segment its file is. Files of the first version have none, and damage can take it: then the
-//! sha256 of a fragment decides, where the row and the file agree on it.
+//! sha256 decides that row and trailer have of the file from its start to a fragment's end, where both agree.
 
 use std::fs::File;
 use std::io;

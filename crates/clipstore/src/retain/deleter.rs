@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::retention::Reason;
 use super::segment_list::SegmentList;
 use crate::error::StoreError;
-use crate::fault::Fault;
+use crate::logged_once::Fault;
 use crate::recover::directory_scan::prune_folders;
 use base::time::WallTime;
 

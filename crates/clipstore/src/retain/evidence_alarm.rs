@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::StoreError;
-use crate::fault::Fault;
+use crate::logged_once::Fault;
 use base::time::Monotonic;
 
 /// Time without a full limit after which the alarm ends; a changed hold ends it at once.

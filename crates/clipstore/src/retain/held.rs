@@ -6,7 +6,7 @@ use super::holds::{DamagedHold, Holds, HoldsFolder, HoldsLock};
 use super::retention::{FOREVER, Held};
 use super::segment_list::SegmentList;
 use crate::error::StoreError;
-use crate::fault::Fault;
+use crate::logged_once::Fault;
 use base::ids::CameraId;
 use base::time::WallTime;
 

@@ -1,8 +1,9 @@
 //! Selection of the segments to delete, with reasons. Pure: no file is touched and no clock is read here.
 //!
-//! In this order: segments that are too old; those beyond a camera's share; those beyond the limit of all cameras, or
-//! that the disk needs for its headroom. Within each: segments that nothing pins before those that an alert pins, and
-//! the oldest (smallest id) first. Held evidence is never deleted, nor is a segment that is being written.
+//! In this order: segments that are too old and that nothing pins; those beyond a camera's share; those beyond the limit
+//! of all cameras, or that the disk needs for its headroom. Within the last two: segments that nothing pins before those
+//! that an alert pins. Always the oldest (smallest id) first. An alert's pin ends with its lifetime. Held evidence is never
+//! deleted, nor is a segment that is being written.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;

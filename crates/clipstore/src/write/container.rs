@@ -93,7 +93,7 @@ pub(crate) struct FragmentTrailer {
     pub start: FragmentStart,
     /// Length of moof and mdat.
     pub bytes: u64,
-    /// sha256 of the file from its start to the end of this fragment's mdat.
+    /// sha256 of the file from its start to the end of this fragment's mdat; not of the fragment alone.
     #[serde(with = "hexadecimal")]
     pub sha256: [u8; 32],
 }

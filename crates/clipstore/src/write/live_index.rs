@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::error::StoreError;
-use crate::fault::Fault;
 use crate::index::{CorrectedTimes, Index, KnownSegment, PinRow};
+use crate::logged_once::Fault;
 use crate::read::catalogue::Catalogue;
 use crate::recover::rebuild::{self, Opened};
 use crate::recover::reconcile::ScanMode;

@@ -7,13 +7,15 @@
 //! Alerts go before everything else, and work for footage is done in small steps: on a slow disk an alert waits for one
 //! fdatasync, not for those of all cameras.
 
+mod full_disk;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::StoreVitals;
 use crate::error::StoreError;
-use crate::fault::Fault;
 use crate::index::{Batch, Index};
+use crate::logged_once::Fault;
 use crate::read::catalogue::Catalogue;
 use crate::recover::rebuild::Opened;
 use crate::retain::space_manager::SpaceManager;
@@ -31,10 +33,6 @@ use base::ids::CameraId;
 use base::progress;
 use base::time::{ClockState, Stamp};
 
-/// Bytes that are freed on a full disk beyond those needed, so that it is not full again with the next write.
-const RECLAIM_BYTES: u64 = 1024 * 1024;
-/// Maximum number of further tries on a disk that is full, freeing more each time.
-const RECLAIMS_MAX: u32 = 4;
 /// Maximum number of fragments that wait for their rows while the index cannot be written; more are lost.
 const UNINDEXED_MAX: usize = 2000;
 /// Maximum number of old alerts removed from the index in one transaction.
@@ -432,28 +430,6 @@ impl Writer {
         self.space.cut(id, bytes);
         if bytes > 0 {
             self.batch.ended.push(id);
-        }
-    }
-
-    /// Tries `work`; while the disk is full for it, frees `bytes` and more, and tries again.
-    fn with_space<T>(
-        &mut self,
-        bytes: u64,
-        mut work: impl FnMut(&mut Self) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let mut reclaims = 0;
-        loop {
-            match work(self) {
-                Err(error) if error.is_disk_full() && reclaims < RECLAIMS_MAX => {
-                    let reclaimed = self.space.reclaim((bytes + RECLAIM_BYTES) << reclaims);
-                    self.note_deleted();
-                    if !reclaimed {
-                        return Err(error);
-                    }
-                    reclaims += 1;
-                }
-                done => return done,
-            }
         }
     }
 

@@ -156,8 +156,9 @@ impl ShowingArgs {
         let showing = self.config.written()?.showing()?;
         let language = self.lang.or(showing.language).unwrap_or_default();
         // A machine without time zones has its own one.
-        let ward = || TimeZone::get(TIMEZONE).unwrap_or_else(|_| TimeZone::system());
-        let timezone = showing.timezone.unwrap_or_else(ward);
+        let timezone = showing
+            .timezone
+            .unwrap_or_else(|| TimeZone::get(TIMEZONE).unwrap_or_else(|_| TimeZone::system()));
         let storage = Storage::open_beside(&showing.database)?;
         Ok((storage, Presentation { language, timezone, colours }))
     }

@@ -11,7 +11,7 @@ use signal_hook::iterator::Signals;
 use super::ConfigArgs;
 use crate::Receiver;
 use crate::settings::{Settings, Written, WrittenBroker, WrittenPost};
-use program::service::{self, Watchdog};
+use program::systemd::{self, Watchdog};
 
 /// Interval of reading a configuration with faults again.
 const RETRY: Duration = Duration::from_secs(2);
@@ -66,9 +66,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let handle = signals.handle();
     // A receiver that cannot go on ends the wait.
     let receiver = Receiver::start(settings, move || handle.close())?;
-    service::ready("alerts are received and stored");
+    systemd::ready("alerts are received and stored");
     signals.forever().next();
-    service::stopping();
+    systemd::stopping();
     receiver.stop()?;
     Ok(ExitCode::SUCCESS)
 }
@@ -91,7 +91,7 @@ impl Args {
                 tracing::error!(
                     "nothing is received until the configuration is corrected: {fault}; a new secret needs systemctl restart wardpost"
                 );
-                service::ready(
+                systemd::ready(
                     "nothing is received, since the configuration has faults: journalctl -u wardpost",
                 );
                 told = fault;
@@ -99,7 +99,7 @@ impl Args {
             let begun = Instant::now();
             while begun.elapsed() < RETRY {
                 if signals.pending().next().is_some() {
-                    service::stopping();
+                    systemd::stopping();
                     return Ok(None);
                 }
                 std::thread::sleep(RETRY / 20);

@@ -7,7 +7,7 @@ use anyhow::bail;
 use super::{ConfigArgs, who};
 use crate::Storage;
 use crate::arrival::Sender;
-use crate::storage::{Hole, Verdict};
+use crate::storage::Verdict;
 use base::clock;
 use base::ids::{BoxId, OutboxId, WardId};
 use program::id::IdPrefix;
@@ -50,8 +50,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut storage = Storage::open_beside(&args.config.written()?.showing()?.database)?;
     let sender = sender(&args.named, &storage)?;
     let outbox = outbox(args, &storage, &sender)?;
-    let is_missing = |hole: &Hole| hole.sender == sender && hole.outbox == outbox && !hole.is_lost;
-    if !storage.holes()?.iter().any(is_missing) {
+    let holes = storage.holes()?;
+    if !holes.iter().any(|hole| hole.sender == sender && hole.outbox == outbox && !hole.is_lost) {
         println!("nothing is missing of outbox {outbox}");
         return Ok(ExitCode::SUCCESS);
     }

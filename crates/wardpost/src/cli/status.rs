@@ -64,13 +64,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// The boxes that are asked for, with their troubles; those with trouble first.
 fn judged(args: &Args, boxes: Vec<BoxState>) -> Vec<Judged> {
     let (now, newest) = (clock::wall(), newest_version(&boxes).map(str::to_owned));
-    let is_asked_for = |known: &BoxState| {
-        args.ward.as_ref().is_none_or(|ward| *ward == known.sender.ward)
-            && args.box_id.as_ref().is_none_or(|id| *id == known.sender.box_id)
-    };
     let judged = boxes
         .into_iter()
-        .filter(is_asked_for)
+        .filter(|known| {
+            args.ward.as_ref().is_none_or(|ward| *ward == known.sender.ward)
+                && args.box_id.as_ref().is_none_or(|id| *id == known.sender.box_id)
+        })
         .map(|known| Judged { troubles: troubles_of(&known, newest.as_deref(), now), known });
     let mut judged: Vec<Judged> = judged.collect();
     judged.sort_by_key(|one| one.troubles.is_empty());

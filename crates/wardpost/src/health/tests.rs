@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
+use base::status::{Status, StreamState};
 use base::time::Monotonic;
-use base::{status::Status, vitals::Vitals};
+use base::vitals::Vitals;
 
 /// A box whose messages come once a minute.
 struct Minutes {
@@ -154,19 +155,16 @@ fn each_trouble_is_reported_once_and_so_is_its_end() {
     }
 }
 
+fn set_cameras(minutes: &mut Minutes, state: StreamState) {
+    minutes.status.cameras.iter_mut().for_each(|camera| camera.state = state);
+}
+
 #[test]
 fn cameras_that_go_together_are_one_report() {
-    let dead = |minutes: &mut Minutes| {
-        for camera in &mut minutes.status.cameras {
-            camera.state = base::status::StreamState::BackingOff;
-        }
-    };
-    let live = |minutes: &mut Minutes| {
-        for camera in &mut minutes.status.cameras {
-            camera.state = base::status::StreamState::Live;
-        }
-    };
-    let (begun, told) = Minutes::new().reports(dead, live);
+    let (begun, told) = Minutes::new().reports(
+        |minutes| set_cameras(minutes, StreamState::BackingOff),
+        |minutes| set_cameras(minutes, StreamState::Live),
+    );
     assert_eq!(begun.len(), 2);
     assert_eq!(told, [2, 2]);
 }
@@ -175,12 +173,12 @@ fn cameras_that_go_together_are_one_report() {
 fn a_camera_that_comes_and_goes_is_no_news() {
     let mut minutes = Minutes::new();
     for turn in 0..60 {
-        use base::status::StreamState::{Connecting, Live};
+        use StreamState::{Connecting, Live};
         minutes.status.cameras[0].state = if turn % 2 == 0 { Connecting } else { Live };
         assert_eq!(minutes.pass(1), []);
     }
     // A camera that is taken out of the configuration is no trouble.
-    minutes.status.cameras[0].state = base::status::StreamState::Misconfigured;
+    minutes.status.cameras[0].state = StreamState::Misconfigured;
     assert_eq!(minutes.pass(5).len(), 1);
     minutes.status.cameras.remove(0);
     assert_eq!(minutes.pass(5).len(), 1);
@@ -214,7 +212,7 @@ fn a_last_message_and_one_of_an_older_box_tell_of_no_trouble() {
     minutes.vitals.health = None;
     minutes.vitals.disk.free_bytes = Some(0);
     assert_eq!(minutes.pass(30), []);
-    minutes.status.cameras[0].state = base::status::StreamState::BackingOff;
+    minutes.status.cameras[0].state = StreamState::BackingOff;
     minutes.status.presence = base::status::Presence::Offline;
     assert_eq!(minutes.pass(30), []);
 }

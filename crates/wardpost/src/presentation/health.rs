@@ -137,10 +137,8 @@ fn grouped(standing: &[Standing]) -> Vec<(&Trouble, String, Option<WallTime>)> {
             groups.push((&one.trouble, String::new(), one.since));
             continue;
         };
-        let is_away = |(trouble, ..): &&mut (&Trouble, String, Option<WallTime>)| {
-            matches!(trouble, Trouble::CameraAway { .. })
-        };
-        match groups.iter_mut().find(is_away) {
+        let away = groups.iter_mut().find(|(trouble, ..)| matches!(trouble, Trouble::CameraAway { .. }));
+        match away {
             Some((_, cameras, since)) => {
                 cameras.push_str(", ");
                 cameras.push_str(camera.as_str());

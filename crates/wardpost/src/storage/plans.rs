@@ -25,12 +25,17 @@ const ARGUED: [(&str, &str); 2] = [
 fn statements(storage: &mut Storage) -> BTreeSet<String> {
     let run = Arc::new(Mutex::new(BTreeSet::new()));
     let record = run.clone();
-    let recorder = move |event: TraceEvent<'_>| {
-        if let TraceEvent::Stmt(statement, _) = event {
-            record.lock().unwrap().insert(statement.sql().into_owned());
-        }
-    };
-    storage.connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(recorder)).unwrap();
+    storage
+        .connection
+        .trace_v2(
+            TraceEventCodes::SQLITE_TRACE_STMT,
+            Some(move |event: TraceEvent<'_>| {
+                if let TraceEvent::Stmt(statement, _) = event {
+                    record.lock().unwrap().insert(statement.sql().into_owned());
+                }
+            }),
+        )
+        .unwrap();
     let one = alert("box-1", 1);
     let filters = [
         Filter::default(),

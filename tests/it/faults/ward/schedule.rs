@@ -106,11 +106,11 @@ pub fn draw(random: &mut StdRng, count: usize, span: Duration, lasts: Duration, 
             let which = random.next_u32() as usize % boxes;
             let from = span.mul_f64(random.random());
             let until = from + lasts.mul_f64(random.random_range(0.1..=1.0));
-            let meets = |other: &Fault| {
+            let is_free = faults.iter().all(|other| {
                 let same = other.kind.target(other.which) == kind.target(which);
-                same && from <= other.until && other.from <= until
-            };
-            if !faults.iter().any(meets) {
+                !same || from > other.until || other.from > until
+            });
+            if is_free {
                 faults.push(Fault { kind, which, from, until });
                 break;
             }

@@ -112,8 +112,8 @@ fn shares(us: &[i64]) -> String {
     let mut us = us.to_vec();
     us.sort_unstable();
     let Some(last) = us.len().checked_sub(1) else { return "none".to_owned() };
-    let at = |share: f64| us[(last as f64 * share) as usize] as f64 / 1e6;
-    let [p50, p95, p99, longest] = [0.5, 0.95, 0.99, 1.0].map(at);
+    let [p50, p95, p99, longest] =
+        [0.5, 0.95, 0.99, 1.0].map(|share: f64| us[(last as f64 * share) as usize] as f64 / 1e6);
     format!("p50 {p50:.3} s, p95 {p95:.2} s, p99 {p99:.2} s, longest {longest:.1} s of {}", us.len())
 }
 

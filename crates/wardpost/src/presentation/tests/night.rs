@@ -230,8 +230,9 @@ fn alert_of(number: usize, row: Row) -> StoredAlert {
     (alert.reason, alert.why) = (Some(reason), why.to_owned());
     let subject = alert.subjects[0].clone();
     alert.count = subjects.map_or(0, |(_, count)| count);
-    let label = |(label, count): (Label, u32)| vec![Subject { label, ..subject.clone() }; count as usize];
-    alert.subjects = subjects.map_or(Vec::new(), label);
+    alert.subjects = subjects.map_or(Vec::new(), |(label, count): (Label, u32)| {
+        vec![Subject { label, ..subject.clone() }; count as usize]
+    });
     told.received_at = opened_at + Duration::from_millis(400);
     told
 }
@@ -333,8 +334,9 @@ fn night(language: Language) -> String {
     lines.extend([hole(false, false), hole(true, true)].map(|hole| show.hole(&hole)));
     lines.extend([show.summary(300, 0), show.summary(300, 11)]);
     let since = Some(stored().received_at);
-    let standing = |trouble| Standing { since, trouble };
-    lines.push(show.troubles(&troubles().into_iter().map(standing).collect::<Vec<_>>()));
+    lines.push(
+        show.troubles(&troubles().into_iter().map(|trouble| Standing { since, trouble }).collect::<Vec<_>>()),
+    );
     lines.push(show.box_head().join(" | "));
     let access = Access {
         at: stored().received_at,

@@ -4,7 +4,7 @@ use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
 use image::{Rgb, RgbImage};
 
 /// DejaVu Sans Condensed, embedded.
-pub(super) fn font() -> FontRef<'static> {
+pub(super) fn embedded() -> FontRef<'static> {
     FontRef::try_from_slice(dejavu::sans_condensed::regular()).expect("the embedded font is whole")
 }
 
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn every_vietnamese_letter_has_a_glyph() {
-        let font = font();
+        let font = embedded();
         let bases = "aăâbcdđeêghiklmnoôơpqrstuưvxyAĂÂBCDĐEÊGHIKLMNOÔƠPQRSTUƯVXY";
         let toned = "áàảãạắằẳẵặấầẩẫậéèẻẽẹếềểễệíìỉĩịóòỏõọốồổỗộớờởỡợúùủũụứừửữựýỳỷỹỵ";
         let upper = toned.to_uppercase();
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn what_is_too_long_ends_in_an_ellipsis_and_fits() {
-        let font = font();
+        let font = embedded();
         let long = "Đồng Khởi ".repeat(20);
         let line = shortened(&font, 17.0, &long, 200.0);
         assert!(line.ends_with('…') && width(&font, 17.0, &line) <= 200.0);
