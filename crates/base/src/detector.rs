@@ -66,8 +66,8 @@ pub trait Detector: Send {
     /// An error leaves the detector fit for the next frame.
     fn detect(&mut self, frame: &Frame) -> Result<Vec<Detection>, InferenceError>;
 
-    /// Runs one inference on each of these parts of `frame`. As it stands here, for a detector without [`Detector::input_sizes`],
-    /// it analyses the whole frame whatever they are.
+    /// Runs one inference on each of these parts of `frame`. The provided method is for a detector without
+    /// [`Detector::input_sizes`]: it analyses the whole frame whatever they are.
     fn infer(&mut self, frame: &Frame, areas: &[InferenceArea]) -> Result<InferenceResult, InferenceError> {
         let _ = areas;
         Ok(InferenceResult { detections: self.detect(frame)?, cut: Vec::new() })

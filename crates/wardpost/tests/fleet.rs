@@ -22,7 +22,7 @@ const BOXES: usize = 300;
 const MINUTES: u64 = 15;
 /// Minute from which boxes have their troubles.
 const TROUBLE_FROM: u64 = 2;
-/// Minute in which the silence is noticed, and the alert comes before which one is missing.
+/// Minute in which the silence is noticed, and the alert comes that shows the one before it missing.
 const NOTICED_AT: u64 = 7;
 
 /// The boxes with trouble, in the order of their names: number, kind as in JSON, a part of the line in English.

@@ -109,7 +109,7 @@ impl Run {
 
 impl Speed {
     /// Returns the speed from one point to the other, at the least: the way is reduced by the possible error of the foot points.
-    /// `None` where the time is too short, or the speed is none of a vehicle.
+    /// `None` where the time is too short, or the speed is greater than any on a street.
     fn between(from: &PathPoint, to: &PathPoint, track: &Track, ground: &Ground) -> Option<Self> {
         let seconds = distances::seconds(to.at.since(from.at));
         let (start, place) = (ground.place(from.foot)?, ground.place(to.foot)?);

@@ -18,7 +18,7 @@ pub struct Settings {
     /// Minimum overlap (IoU) of a weak detection with the predicted box.
     pub iou_weak_min: f32,
     /// Maximum speed of a subject between its first detection and its second, in box sizes per second, at a score of 1; less as
-    /// the score is lower. Later it is the maximum of the error that grows with its pace. A motorbike passing at 30 km/h makes 5.
+    /// the score is lower. Later a quarter of it, more with the subject's pace. A motorbike passing at 30 km/h makes 5.
     pub speed_max: f32,
     /// Minimum number of detections that confirm a track.
     pub hits_min: u32,

@@ -3,7 +3,7 @@
 //! 1. Footage that no alert pins is deleted, the oldest first.
 //! 2. Footage that an alert pins is deleted, the oldest first. Held footage never is ([`crate::retain`]).
 //! 3. New footage is refused and counted.
-//! 4. An alert is never given up: the alert writer of the box has it sent before it is stored.
+//! 4. An alert is sent before it is stored. The box's alert writer holds those that wait, and gives up none that the broker lacks.
 
 use super::Writer;
 use crate::error::StoreError;
