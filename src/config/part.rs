@@ -136,6 +136,19 @@ impl Part {
         ));
     }
 
+    /// Puts the motion detector in the place of a network whose file is damaged: rules about all subjects see what moves.
+    pub fn replace_network(&mut self, reason: &str) {
+        self.settings.detect = no_network();
+        for rule in &mut self.settings.rules {
+            if rule.kind.needs().about == About::Everything {
+                rule.labels.clear();
+            }
+        }
+        self.off.push(format!(
+            "no network runs, the motion detector takes its place, and rules cannot tell people from vehicles: {reason}"
+        ));
+    }
+
     /// Leaves the connection to the post out, for `reason`.
     pub fn leave_out_broker(&mut self, reason: &str) {
         self.broker_fault = Some(reason.to_owned());
@@ -325,6 +338,22 @@ cameras = ["gate"]
             );
             assert_eq!(part.off.is_empty(), from == to, "{to}");
         }
+    }
+
+    #[test]
+    fn the_motion_detector_takes_the_place_of_a_damaged_network() {
+        let labelled = "[rule.night]\nkind = \"intrusion\"\nlabels = [\"person\"]";
+        let mut part = part("[rule.night]\nkind = \"intrusion\"", labelled).unwrap();
+        let is_labelled = |part: &Part| part.settings.rules.iter().any(|rule| !rule.labels.is_empty());
+        assert!(is_labelled(&part));
+        let before = running(&part);
+        part.replace_network("its sha256 is another");
+        assert_eq!(running(&part), before, "all rules and cameras stay");
+        assert_eq!(part.settings.detect.detector, DetectorChoice::Motion);
+        assert!(!is_labelled(&part), "nothing tells persons apart");
+        assert!(
+            part.off[0].contains("the motion detector takes its place") && part.off[0].contains("sha256")
+        );
     }
 
     #[test]

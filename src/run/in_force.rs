@@ -48,17 +48,25 @@ impl InForce {
     ///
     /// # Errors
     /// Without `stays_up`, faults of the configuration; always, faults of the machine: a store that cannot be opened, a
-    /// GStreamer without plugins.
+    /// GStreamer without plugins. A damaged network is none: the motion detector runs in its place.
     pub fn start(options: Options) -> anyhow::Result<Self> {
         let read_at = now();
         let mut this = Self { options, running: None, extent: Extent::Nothing, faults: Vec::new(), read_at };
         let faults = match config::load(&this.options.config) {
-            Ok(settings) => match this.begin(Part::from(settings)) {
+            Ok(settings) => match this.begin(Part::from(settings.clone())) {
                 Ok(()) => {
                     this.accepted();
                     return Ok(this);
                 }
                 Err(StartError::Machine(error)) => return Err(error),
+                Err(StartError::Detector(error)) if error.may_be_damage() => {
+                    let mut part = Part::from(settings);
+                    part.replace_network(&chain(&error));
+                    this.begin_with_less(part)?;
+                    this.is_part();
+                    this.log("the network's file is damaged");
+                    return Ok(this);
+                }
                 Err(error) if !this.options.stays_up => return Err(error.into()),
                 Err(error) => vec![chain(&error)],
             },
@@ -169,6 +177,9 @@ impl InForce {
             match self.begin(part.clone()) {
                 Ok(()) => return Ok(()),
                 Err(StartError::Machine(error)) => return Err(error),
+                Err(StartError::Detector(error)) if error.may_be_damage() => {
+                    part.replace_network(&chain(&error));
+                }
                 Err(error @ StartError::Detector(_)) => part.leave_out_network(&chain(&error)),
                 Err(error @ StartError::Broker(_)) => part.leave_out_broker(&chain(&error)),
             }

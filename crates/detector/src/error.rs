@@ -188,6 +188,18 @@ fn nearest(side: usize, stride: usize) -> usize {
 }
 
 impl DetectError {
+    /// True where the network's file is there, and may be damaged: another file, a part of it, or bytes that make no network.
+    pub fn may_be_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Truncated { .. }
+                | Self::WrongSha256 { .. }
+                | Self::UnknownNetwork { .. }
+                | Self::NotOnnx { .. }
+                | Self::Unsupported { .. }
+        )
+    }
+
     /// Kind of this error, for a supervisor's decision.
     pub fn kind(&self) -> ErrorKind {
         match self {
