@@ -122,7 +122,7 @@ impl Login {
         Self { credentials, challenge: None, uses: 0, was_taken: false, may_use_basic: true }
     }
 
-    /// The connection goes to another host than the configured one: it is not told the password in clear.
+    /// The connection goes to another host or port than the configured one: it is not told the password in clear.
     pub(super) fn forbid_basic(&mut self) {
         self.may_use_basic = false;
     }

@@ -283,7 +283,7 @@ impl Target<'_> {
             None => Connection::open(&authority)?,
         };
         let mut login = Login::new(self.source.credentials.clone());
-        if self.url.host() != home.host() {
+        if !self.url.host_and_port().eq_ignore_ascii_case(&home.host_and_port()) {
             login.forbid_basic();
         }
         let user = self.source.credentials.as_ref().map(|of| of.user.clone()).unwrap_or_default();

@@ -48,12 +48,6 @@ impl Url {
         if has_port { authority.to_owned() } else { format!("{authority}:{port}") }
     }
 
-    /// Host without its port.
-    pub(super) fn host(&self) -> String {
-        let authority = self.host_and_port();
-        authority.rsplit_once(':').map_or(authority.clone(), |(host, _)| host.to_ascii_lowercase())
-    }
-
     /// The same address at another host.
     pub(super) fn at(&self, other: &Self) -> Self {
         Self { path: self.path.clone(), ..other.clone() }

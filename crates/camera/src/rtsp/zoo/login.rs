@@ -126,16 +126,20 @@ fn refusals_that_are_not_about_the_password_do_not_blame_it() {
 }
 
 #[test]
-fn a_redirection_to_another_host_is_not_told_the_password_in_clear() {
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let seen = told.clone();
-    let other = Camera::new(move |request| {
-        seen.lock().unwrap().push(request.header("authorization").to_owned());
-        challenge("WWW-Authenticate: Basic realm=\"c\"\r\n")
-    });
-    let to = other.url().replace("127.0.0.1", "localhost");
-    let camera = Camera::new(move |_| Reply::Text(format!("302 Moved\r\nLocation: {to}\r\n"), String::new()));
-    let error = camera.logging_in("viewer", "secret").open().unwrap_err();
-    assert!(matches!(error, RtspError::LoginNotSpoken { .. }), "{error}");
-    assert_eq!(*told.lock().unwrap(), [""]);
+fn a_redirection_to_another_place_is_not_told_the_password_in_clear() {
+    // Another name, and another port of the same host: who listens there need not be the camera.
+    for host in ["localhost", "127.0.0.1"] {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let seen = told.clone();
+        let other = Camera::new(move |request| {
+            seen.lock().unwrap().push(request.header("authorization").to_owned());
+            challenge("WWW-Authenticate: Basic realm=\"c\"\r\n")
+        });
+        let to = other.url().replace("127.0.0.1", host);
+        let camera =
+            Camera::new(move |_| Reply::Text(format!("302 Moved\r\nLocation: {to}\r\n"), String::new()));
+        let error = camera.logging_in("viewer", "secret").open().unwrap_err();
+        assert!(matches!(error, RtspError::LoginNotSpoken { .. }), "{error}");
+        assert_eq!(*told.lock().unwrap(), [""], "{host}");
+    }
 }
