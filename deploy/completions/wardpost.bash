@@ -75,7 +75,7 @@ _wardpost() {
             return 0
             ;;
         wardpost__subcmd__list)
-            opts="-h --box --camera --severity --since --limit --missing --json --config --database --lang --help"
+            opts="-h --box --camera --severity --since --limit --missing --json --config --database --lang --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -113,6 +113,10 @@ _wardpost() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -121,7 +125,7 @@ _wardpost() {
             return 0
             ;;
         wardpost__subcmd__log)
-            opts="-h --json --config --database --lang --help"
+            opts="-h --json --config --database --lang --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -139,6 +143,10 @@ _wardpost() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -147,7 +155,7 @@ _wardpost() {
             return 0
             ;;
         wardpost__subcmd__serve)
-            opts="-h --config --database --broker --ca --cert --key --user --password-file --client-id --ward --silent-after --keep-days --help"
+            opts="-h --config --database --broker --ca --cert --key --user --password-file --client-id --ward --silent-after --keep-days --stay-up --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -239,7 +247,7 @@ _wardpost() {
             return 0
             ;;
         wardpost__subcmd__show)
-            opts="-h --thumbnail --json --config --database --lang --help"
+            opts="-h --thumbnail --json --config --database --lang --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -261,6 +269,10 @@ _wardpost() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -269,7 +281,7 @@ _wardpost() {
             return 0
             ;;
         wardpost__subcmd__status)
-            opts="-h --ward --box --trouble --json --config --database --lang --help"
+            opts="-h --ward --box --trouble --json --config --database --lang --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -295,6 +307,10 @@ _wardpost() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -303,7 +319,7 @@ _wardpost() {
             return 0
             ;;
         wardpost__subcmd__tail)
-            opts="-h --last --thumbnails --inline --json --config --database --lang --help"
+            opts="-h --last --thumbnails --inline --json --config --database --lang --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -326,6 +342,10 @@ _wardpost() {
                     return 0
                     ;;
                 --lang)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -46,12 +46,14 @@ complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l client-id -d
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l ward -d 'The ward whose boxes are heard; + for all [default: +]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l silent-after -d 'A box from which nothing comes for so many seconds is reported [default: 300]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l keep-days -d 'Alerts are removed after so many days [default: 90]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l stay-up -d 'Stay up where the configuration has faults, as the unit does: receive once it has none. Without it, a fault ends the program'
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l last -d 'Begin with so many that are stored already' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l thumbnails -d 'Write each thumbnail into this folder, as JPEG' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l socket -d 'Socket of the service that shows alerts to the group wardpost-readers' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l inline -d 'Show thumbnails in the terminal: kitty, iTerm2 and those that understand the same'
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -l json -d 'Print JSON lines instead; times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -s h -l help -d 'Print help'
@@ -63,6 +65,7 @@ complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l limit -d 'At 
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l socket -d 'Socket of the service that shows alerts to the group wardpost-readers' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l missing -d 'List instead which numbers are missing or lost; exit code 3 where some are missing that may still come'
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l json -d 'Print a JSON array instead; times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -s h -l help -d 'Print help'
@@ -70,6 +73,7 @@ complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l thumbnail -d 
 complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l socket -d 'Socket of the service that shows alerts to the group wardpost-readers' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand show" -l json -d 'Print a JSON array of its messages instead; times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand show" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l ward -d 'Boxes of this ward only' -r
@@ -77,6 +81,7 @@ complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l box -d 'Thi
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l socket -d 'Socket of the service that shows alerts to the group wardpost-readers' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l trouble -d 'Boxes with trouble only'
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l json -d 'Print one JSON object instead: `boxes`, `boxes_total`, `boxes_with_trouble`, `refused`, `last_refused`. Times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -s h -l help -d 'Print help'
@@ -88,6 +93,7 @@ complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -s h -l help -
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l socket -d 'Socket of the service that shows alerts to the group wardpost-readers' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l json -d 'Print one JSON object instead: `looks`, `settlements`, the first one first. Times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand completions" -s h -l help -d 'Print help'

@@ -42,6 +42,7 @@ _arguments "${_arguments_options[@]}" : \
 '--ward=[The ward whose boxes are heard; + for all \[default\: +\]]:WARD:_default' \
 '--silent-after=[A box from which nothing comes for so many seconds is reported \[default\: 300\]]:SECONDS:_default' \
 '--keep-days=[Alerts are removed after so many days \[default\: 90\]]:DAYS:_default' \
+'--stay-up[Stay up where the configuration has faults, as the unit does\: receive once it has none. Without it, a fault ends the program]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -53,6 +54,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
 '--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
+'--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
 '--inline[Show thumbnails in the terminal\: kitty, iTerm2 and those that understand the same]' \
 '--json[Print JSON lines instead; times are in UTC]' \
 '-h[Print help]' \
@@ -69,6 +71,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
 '--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
+'--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
 '(--camera --severity --since --limit)--missing[List instead which numbers are missing or lost; exit code 3 where some are missing that may still come]' \
 '--json[Print a JSON array instead; times are in UTC]' \
 '-h[Print help]' \
@@ -81,6 +84,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
 '--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
+'--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
 '--json[Print a JSON array of its messages instead; times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -94,6 +98,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
 '--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
+'--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
 '--trouble[Boxes with trouble only]' \
 '--json[Print one JSON object instead\: \`boxes\`, \`boxes_total\`, \`boxes_with_trouble\`, \`refused\`, \`last_refused\`. Times are in UTC]' \
 '-h[Print help]' \
@@ -117,6 +122,7 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
 '--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
+'--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
 '--json[Print one JSON object instead\: \`looks\`, \`settlements\`, the first one first. Times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \

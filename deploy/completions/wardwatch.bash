@@ -37,6 +37,9 @@ _wardwatch() {
             wardwatch,picture)
                 cmd="wardwatch__subcmd__picture"
                 ;;
+            wardwatch,reload)
+                cmd="wardwatch__subcmd__reload"
+                ;;
             wardwatch,replay)
                 cmd="wardwatch__subcmd__replay"
                 ;;
@@ -98,7 +101,7 @@ _wardwatch() {
 
     case "${cmd}" in
         wardwatch)
-            opts="-h -V --help --version run check doctor status picture replay clips model store keygen completions"
+            opts="-h -V --help --version run check doctor reload status picture replay clips model store keygen completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -112,13 +115,17 @@ _wardwatch() {
             return 0
             ;;
         wardwatch__subcmd__check)
-            opts="-h --config --json --help"
+            opts="-h --config --user --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -358,7 +365,7 @@ _wardwatch() {
             return 0
             ;;
         wardwatch__subcmd__doctor)
-            opts="-h --config --runtime-directory --patience --json --help"
+            opts="-h --config --runtime-directory --user --patience --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -369,6 +376,10 @@ _wardwatch() {
                     return 0
                     ;;
                 --runtime-directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -601,6 +612,28 @@ _wardwatch() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        wardwatch__subcmd__reload)
+            opts="-h --pid --runtime-directory --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --pid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --runtime-directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         wardwatch__subcmd__replay)
             opts="-h --config --camera --model --score-min --fps --every-frame --starts-at --json --why-not --jpegs --sheet --page --truth --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -656,7 +689,7 @@ _wardwatch() {
             return 0
             ;;
         wardwatch__subcmd__run)
-            opts="-h --config --runtime-directory --help"
+            opts="-h --config --runtime-directory --stay-up --state-directory --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -667,6 +700,10 @@ _wardwatch() {
                     return 0
                     ;;
                 --runtime-directory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-directory)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

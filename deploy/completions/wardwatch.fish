@@ -29,6 +29,7 @@ complete -c wardwatch -n "__fish_wardwatch_needs_command" -s V -l version -d 'Pr
 complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "run" -d 'Runs the box: records, analyses, and sends alerts'
 complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "check" -d 'Checks the configuration and prints a summary'
 complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "doctor" -d 'Checks if this box is ready: configuration, model, cameras, disk, clock, broker'
+complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "reload" -d 'Has the running box take up a changed configuration, and waits for the outcome'
 complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "status" -d 'Reports the state of the running box'
 complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "picture" -d 'Shows a camera\'s picture with its zones, lines and masks, and a page on which they are drawn'
 complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "replay" -d 'Analyses a video file as fast as the machine can; prints JSON lines'
@@ -39,15 +40,22 @@ complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "keygen" -d 'Mak
 complete -c wardwatch -n "__fish_wardwatch_needs_command" -f -a "completions" -d 'Prints the completions of a shell'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand run" -l config -d 'The configuration; `conf.d/*.toml` beside it is read too' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand run" -l runtime-directory -d 'Folder for the box\'s state, which `wardwatch status` reads, and its metrics: one whose files do not outlive a restart of the machine. systemd names it by itself. Without one, neither is written' -r -F
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand run" -l state-directory -d 'Folder for the copy of the last configuration without a fault, with --stay-up. systemd names it by itself' -r -F
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand run" -l stay-up -d 'Stay up where the configuration has faults, as the unit does: run the last one without a fault, else the part that has none, and say in `wardwatch status` what does not run. Without it, a fault at the start ends the program'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand run" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand check" -l config -d 'The configuration; conf.d/*.toml beside it is read as well' -r -F
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand check" -l user -d 'The user who must be able to read every file that it names: a name or a number [default: wardwatch where root asks, else this user]' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand check" -l json -d 'Print one JSON object instead: `problems`, or `warnings` and `summary`'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand check" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -l config -d 'The configuration; conf.d/*.toml beside it is read as well' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -l runtime-directory -d 'The folder that `wardwatch run` was given as --runtime-directory: a daemon that runs is asked there' -r -F
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -l user -d 'The user who must be able to read every file of the configuration: a name or a number [default: wardwatch where root asks, else this user]' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -l patience -d 'Maximum time for a camera to send enough for the checks' -r
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -l json -d 'Print one JSON array instead: `about`, `verdict` (pass, mind for a warning, fail), `what`, `remedy`'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand reload" -l pid -d 'The daemon\'s process [default: as its files say]' -r
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand reload" -l runtime-directory -d 'The folder that `wardwatch run` was given as --runtime-directory' -r -F
+complete -c wardwatch -n "__fish_wardwatch_using_subcommand reload" -s h -l help -d 'Print help'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand status" -l runtime-directory -d 'The folder that `wardwatch run` was given as --runtime-directory' -r -F
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand status" -l json -d 'Print one JSON object instead: the state of the daemon, `age_seconds`, and `troubles`. Times are in UTC'
 complete -c wardwatch -n "__fish_wardwatch_using_subcommand status" -s h -l help -d 'Print help'

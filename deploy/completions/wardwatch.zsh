@@ -32,6 +32,8 @@ _wardwatch() {
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration; \`conf.d/*.toml\` beside it is read too]:CONFIG:_files' \
 '--runtime-directory=[Folder for the box'\''s state, which \`wardwatch status\` reads, and its metrics\: one whose files do not outlive a restart of the machine. systemd names it by itself. Without one, neither is written]:FOLDER:_files' \
+'--state-directory=[Folder for the copy of the last configuration without a fault, with --stay-up. systemd names it by itself]:FOLDER:_files' \
+'--stay-up[Stay up where the configuration has faults, as the unit does\: run the last one without a fault, else the part that has none, and say in \`wardwatch status\` what does not run. Without it, a fault at the start ends the program]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -39,6 +41,7 @@ _arguments "${_arguments_options[@]}" : \
 (check)
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration; conf.d/*.toml beside it is read as well]:PATH:_files' \
+'--user=[The user who must be able to read every file that it names\: a name or a number \[default\: wardwatch where root asks, else this user\]]:USER:_default' \
 '--json[Print one JSON object instead\: \`problems\`, or \`warnings\` and \`summary\`]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -48,8 +51,17 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration; conf.d/*.toml beside it is read as well]:PATH:_files' \
 '--runtime-directory=[The folder that \`wardwatch run\` was given as --runtime-directory\: a daemon that runs is asked there]:FOLDER:_files' \
+'--user=[The user who must be able to read every file of the configuration\: a name or a number \[default\: wardwatch where root asks, else this user\]]:USER:_default' \
 '--patience=[Maximum time for a camera to send enough for the checks]:SECONDS:_default' \
 '--json[Print one JSON array instead\: \`about\`, \`verdict\` (pass, mind for a warning, fail), \`what\`, \`remedy\`]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(reload)
+_arguments "${_arguments_options[@]}" : \
+'--pid=[The daemon'\''s process \[default\: as its files say\]]:PID:_default' \
+'--runtime-directory=[The folder that \`wardwatch run\` was given as --runtime-directory]:FOLDER:_files' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -337,6 +349,7 @@ _wardwatch_commands() {
 'run:Runs the box\: records, analyses, and sends alerts' \
 'check:Checks the configuration and prints a summary' \
 'doctor:Checks if this box is ready\: configuration, model, cameras, disk, clock, broker' \
+'reload:Has the running box take up a changed configuration, and waits for the outcome' \
 'status:Reports the state of the running box' \
 'picture:Shows a camera'\''s picture with its zones, lines and masks, and a page on which they are drawn' \
 'replay:Analyses a video file as fast as the machine can; prints JSON lines' \
@@ -456,6 +469,11 @@ _wardwatch__subcmd__model__subcmd__list_commands() {
 _wardwatch__subcmd__picture_commands() {
     local commands; commands=()
     _describe -t commands 'wardwatch picture commands' commands "$@"
+}
+(( $+functions[_wardwatch__subcmd__reload_commands] )) ||
+_wardwatch__subcmd__reload_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardwatch reload commands' commands "$@"
 }
 (( $+functions[_wardwatch__subcmd__replay_commands] )) ||
 _wardwatch__subcmd__replay_commands() {
