@@ -3,7 +3,7 @@
 //! [`load()`] reads `wardwatch.toml` and `conf.d/*.toml` beside it with [`program::config`], which checks keys and types
 //! against `file`. `load`, with `calendar`, `broker`, `detector`, `cameras`, `store` and `rules`, gives the valid values
 //! their types and checks the conditions that a schema cannot express. The results are `settings`. No step stops at the
-//! first problem. [`part`] is for a box that has to go on with faults, [`Copy`] for the last configuration without one.
+//! first problem. [`part`] is for a box that has to go on with faults, [`struct@Copy`] for the last configuration without one.
 //!
 //! It never opens a connection, and never shows a password. `cli`, `run` and `doctor` call it; a reload that
 //! fails leaves its caller with the settings it has.

@@ -365,11 +365,10 @@ fn a_reload_changes_what_changed_and_a_bad_one_changes_nothing() {
 fn a_box_that_cannot_start_says_why() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("file"), "").unwrap();
-    std::fs::write(folder.path().join("broken.onnx"), b"not a network").unwrap();
     let good = config(1883, &[("cho", 8554)]);
     for (config, expected) in [
         (good.replace("directory = \"store\"", "directory = \"file/store\""), "file/store"),
-        (format!("{good}[detector]\nmodel = \"broken.onnx\"\n"), "broken.onnx"),
+        (format!("{good}[detector]\nmodel = \"missing.onnx\"\n"), "missing.onnx"),
         (good.replace("[broker]", "[brocker]"), "brocker"),
     ] {
         let path = folder.path().join("wardwatch.toml");
@@ -385,6 +384,27 @@ fn a_box_that_cannot_start_says_why() {
         assert_eq!(process.wait().unwrap().code(), Some(1), "{said}");
         assert!(said.contains(expected), "{said}");
     }
+}
+
+#[test]
+fn a_damaged_network_stops_neither_recording_nor_alerts() {
+    let broker = TestBroker::start(&BrokerOptions::default());
+    let subscriber = broker.subscriber("wardwatch/v1/#");
+    let camera = street_camera(0, 1);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let network = elsewhere.path().join("broken.onnx");
+    std::fs::write(&network, b"not a network").unwrap();
+    let good = config(broker.port, &[("cho", camera.port())]);
+    let mut daemon = Daemon::start(&format!("{good}[detector]\nmodel = {network:?}\n"));
+    wait_until("footage", PATIENCE, || daemon.footage("cho") > 100_000);
+    wait_until("alerts by the motion detector", PATIENCE, || !alerts_of(&subscriber, "cho").is_empty());
+    assert_eq!(alerts_of(&subscriber, "cho")[0].model.name, "motion");
+    let log = daemon.log();
+    assert!(log.contains("broken.onnx") && log.contains("the motion detector takes its place"), "{log}");
+    let last = statuses(&subscriber).pop().unwrap();
+    assert!(last.configuration_faults.iter().any(|fault| fault.contains("broken.onnx")), "{last:?}");
+    daemon.signal(Signal::TERM);
+    assert!(daemon.process.wait().unwrap().success());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hasher as _};
+use std::ops::Range;
 use std::time::Duration;
 
 use super::counts::Counts;
@@ -21,6 +22,8 @@ const OLD_MAX: u32 = 16;
 /// many inside a connection.
 const TRIAL: u32 = 64;
 const GAPS_MAX: u32 = 16;
+/// Place of the number in a packet.
+const NUMBER: Range<usize> = 2..4;
 /// Packets of a connection by which repeated ones are known.
 const RECENT_MAX: usize = 64;
 
@@ -212,10 +215,11 @@ impl Sequence {
     }
 }
 
-/// Of a whole packet, its header included.
+/// Digest of a packet without its number: some cameras send a copy under an older one.
 fn digest(packet: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    hasher.write(packet);
+    hasher.write(packet.get(..NUMBER.start).unwrap_or(packet));
+    hasher.write(packet.get(NUMBER.end..).unwrap_or_default());
     hasher.finish()
 }
 
@@ -271,5 +275,26 @@ mod tests {
         assert!(found.len() >= 10 + 40 - 15, "{}", found.len());
         assert!(ordered(&[7; 100], Transport::Udp).0.len() > 4);
         assert_eq!(ordered(&[7; 100], Transport::Tcp).0.len(), 1, "these are copies");
+    }
+
+    #[test]
+    fn a_copy_under_an_older_number_costs_nothing() {
+        let (mut sequence, mut counts, mut found) = (Sequence::default(), Counts::default(), Vec::new());
+        let mut pass = |one: Ordered| found.push((one.header.sequence, one.is_after_loss));
+        for (number, content) in [(10, 0), (11, 1), (12, 2), (9, 2), (13, 3), (14, 4)] {
+            let header = Header {
+                marker: false,
+                payload_type: 96,
+                sequence: number,
+                time: 0,
+                source: 1,
+                payload: 12..13,
+            };
+            let [high, low] = number.to_be_bytes();
+            let packet = vec![0x80, 96, high, low, 0, 0, 0, 0, 0, 0, 0, 1, content];
+            sequence.take(header, packet, Monotonic::default(), Transport::Tcp, &mut counts, &mut pass);
+        }
+        assert_eq!(found, [10, 11, 12, 13, 14].map(|number| (number, false)));
+        assert_eq!((counts.repeated, counts.lost), (1, 0));
     }
 }
