@@ -54,7 +54,7 @@ MEASURED := $(foreach crate,$(COMPUTING),--config profile.dev.package.$(crate).o
 	amd64 arm64 armhf cross-arm64 cross-armhf test-arm64 test-armhf deb test-system
 
 demo: setup
-	@test -e $(TARGET)/debug/wardwatch || echo "The first build compiles some 280 crates: about 10 minutes on 2 cores."
+	@test -e $(TARGET)/debug/wardwatch || echo "The first build compiles some 280 crates: about 8 minutes on 2 cores."
 	$(CARGO) build --locked --workspace --bins $(SHIPPED)
 	$(TARGET)/debug/wardwatch demo --seconds $(SECONDS) \
 		$(if $(VIDEO),--video "$(VIDEO)") $(if $(MODEL),--model "$(MODEL)")
