@@ -60,7 +60,7 @@ complete -c wardpost -n "__fish_wardpost_using_subcommand tail" -s h -l help -d 
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l box -d 'Of this box only' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l camera -d 'Of this camera only' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l severity -d 'As severe as this, or more: notice, warning, critical' -r
-complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l since -d 'What was received since: "24/11/2026 22:10" or "2026-11-24 22:10" in local time, 22:10 for today, "hôm qua 22:10", "thứ ba 22:10", "yesterday 22:10", "tuesday 22:10", a day alone, or RFC 3339' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l since -d 'List alerts received since: "24/11/2026 22:10" or "2026-11-24 22:10" in local time, 22:10 for today, "hôm qua 22:10", "thứ ba 22:10", "yesterday 22:10", "tuesday 22:10", a day alone, or RFC 3339' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l limit -d 'At most so many, the last ones' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand list" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F

@@ -66,7 +66,7 @@ _arguments "${_arguments_options[@]}" : \
 '--box=[Of this box only]:ID:_default' \
 '--camera=[Of this camera only]:ID:_default' \
 '--severity=[As severe as this, or more\: notice, warning, critical]:SEVERITY:_default' \
-'--since=[What was received since\: "24/11/2026 22\:10" or "2026-11-24 22\:10" in local time, 22\:10 for today, "hôm qua 22\:10", "thứ ba 22\:10", "yesterday 22\:10", "tuesday 22\:10", a day alone, or RFC 3339]:TIME:_default' \
+'--since=[List alerts received since\: "24/11/2026 22\:10" or "2026-11-24 22\:10" in local time, 22\:10 for today, "hôm qua 22\:10", "thứ ba 22\:10", "yesterday 22\:10", "tuesday 22\:10", a day alone, or RFC 3339]:TIME:_default' \
 '--limit=[At most so many, the last ones]:N:_default' \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \

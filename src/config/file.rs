@@ -120,7 +120,7 @@ pub struct Store {
     /// Footage is deleted when it is this many days old, unless an alert or a hold keeps it.
     #[schemars(range(min = 1, max = 366))]
     pub clip_days_max: f64,
-    /// Where footage goes back fewer days than this, the ward post says so. At most clip_days_max; by default 7, or
+    /// Minimum number of days that footage goes back; with fewer, the ward post says so. At most clip_days_max; by default 7, or
     /// clip_days_max where that is less.
     #[schemars(range(min = 0, max = 366))]
     pub clip_days_min: Option<f64>,
@@ -346,11 +346,11 @@ pub struct Camera {
     /// Show persons that an alert is not about in coarse blocks on its thumbnail.
     #[serde(default)]
     pub hide_bystanders: bool,
-    /// Whether an alert says that this camera gives no picture, also without a `camera_offline` rule that names it. Means
+    /// Gives an alert when this camera gives no picture, also without a `camera_offline` rule that names it. Means
     /// nothing with file.
     #[serde(default = "default_alert")]
     pub alert_offline: bool,
-    /// Whether an alert says that this camera is covered, moved or the like, also without a `camera_sabotage` rule that names
+    /// Gives an alert when this camera is covered, moved or the like, also without a `camera_sabotage` rule that names
     /// it. Means nothing with file.
     #[serde(default = "default_alert")]
     pub alert_sabotage: bool,

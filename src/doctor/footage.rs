@@ -1,4 +1,4 @@
-//! How far back the footage of each camera will reach, from the rates of present footage where there is some.
+//! Forecast of the time that the footage of each camera will reach back, from the rates of present footage where there is some.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -33,7 +33,7 @@ struct State {
     inputs: BTreeMap<CameraId, BTreeMap<StreamRole, InputCounts>>,
     facts: BTreeMap<CameraId, BTreeMap<StreamRole, StreamFacts>>,
     store: StoreStatus,
-    /// What of the configuration is not in force.
+    /// Parts of the configuration that are not in force.
     configuration_faults: Vec<String>,
     publisher: Option<Arc<Publisher>>,
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct Reason {
     /// Name of the sentence, such as `in-zone`.
     pub code: String,
-    /// What people call the zone or the tripwire; absent for the whole picture.
+    /// Name of the zone or the tripwire, as people call it; absent for the whole picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// Numbers of the sentence, by name. A name that ends in `_needed` is the rule's limit for the one without.

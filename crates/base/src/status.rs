@@ -187,7 +187,7 @@ pub struct Status {
     pub outbox: Option<OutboxStatus>,
     /// Trust in the box's times.
     pub clock: ClockState,
-    /// What of the configuration is not in force, and why, for a person; absent where all of it is.
+    /// Parts of the configuration that are not in force, with the reasons, for a person; absent where all of it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub configuration_faults: Vec<String>,
 }

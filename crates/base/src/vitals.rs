@@ -54,11 +54,11 @@ pub struct AccessLogVitals {
 /// Facts by which the post judges a box, beside its measurements.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HealthVitals {
-    /// How far the box's times can be trusted.
+    /// State of the box's clock: the trust that its times deserve.
     pub clock: ClockState,
     /// Number of alerts that wait to be delivered.
     pub outbox_depth: u64,
-    /// When the oldest of them opened.
+    /// Opening time of the oldest of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest_unacknowledged: Option<WallTime>,
     /// End of validity of the certificate with which the box proves its identity to the broker; absent without one.

@@ -23,7 +23,7 @@ pub(super) struct Args {
     /// As severe as this, or more: notice, warning, critical.
     #[arg(long, value_name = "SEVERITY", value_parser = severity)]
     severity: Option<Severity>,
-    /// What was received since: "24/11/2026 22:10" or "2026-11-24 22:10" in local time, 22:10 for today, "hôm qua 22:10",
+    /// List alerts received since: "24/11/2026 22:10" or "2026-11-24 22:10" in local time, 22:10 for today, "hôm qua 22:10",
     /// "thứ ba 22:10", "yesterday 22:10", "tuesday 22:10", a day alone, or RFC 3339.
     #[arg(long, value_name = "TIME")]
     since: Option<String>,

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -59,18 +60,34 @@ pub(super) struct Args {
 
 /// Receives until SIGTERM or SIGINT.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
-    let _watchdog = Watchdog::start().context("cannot start the watchdog's thread")?;
-    let Some(settings) = args.settings_in_the_end(&mut signals)? else { return Ok(ExitCode::SUCCESS) };
-    tracing::info!("alerts are stored in {}", settings.database.display());
+    let signals = Signals::new([SIGINT, SIGTERM]).context("cannot listen for signals")?;
     let handle = signals.handle();
+    let end = end(signals)?;
+    let _watchdog = Watchdog::start().context("cannot start the watchdog's thread")?;
+    let Some(settings) = args.settings_in_the_end(&end)? else { return Ok(ExitCode::SUCCESS) };
+    tracing::info!("alerts are stored in {}", settings.database.display());
     // A receiver that cannot go on ends the wait.
     let receiver = Receiver::start(settings, move || handle.close())?;
     systemd::ready("alerts are received and stored");
-    signals.forever().next();
+    // An error is the end of the signals' thread, which a closed handle brings about.
+    let _ = end.recv();
     systemd::stopping();
     receiver.stop()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Channel on which the first signal comes; it closes with the signals' handle.
+fn end(mut signals: Signals) -> anyhow::Result<mpsc::Receiver<()>> {
+    let (sender, end) = mpsc::sync_channel(1);
+    let forward = move || {
+        if signals.forever().next().is_some() {
+            // An error means that nobody waits any more.
+            let _ = sender.send(());
+        }
+    };
+    let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(forward);
+    thread.context("cannot start the signals' thread")?;
+    Ok(end)
 }
 
 impl Args {
@@ -79,7 +96,7 @@ impl Args {
     }
 
     /// The settings; with `stay_up`, once the configuration has no fault. `None` where a signal comes before.
-    fn settings_in_the_end(&self, signals: &mut Signals) -> anyhow::Result<Option<Settings>> {
+    fn settings_in_the_end(&self, end: &mpsc::Receiver<()>) -> anyhow::Result<Option<Settings>> {
         let mut told = String::new();
         loop {
             let fault = match self.settings() {
@@ -96,13 +113,9 @@ impl Args {
                 );
                 told = fault;
             }
-            let begun = Instant::now();
-            while begun.elapsed() < RETRY {
-                if signals.pending().next().is_some() {
-                    systemd::stopping();
-                    return Ok(None);
-                }
-                std::thread::sleep(RETRY / 20);
+            if end.recv_timeout(RETRY) != Err(RecvTimeoutError::Timeout) {
+                systemd::stopping();
+                return Ok(None);
             }
         }
     }

@@ -7,7 +7,7 @@ use base::language::Language;
 use base::time::WallTime;
 
 impl Presentation {
-    /// How many boxes there are, and how many have trouble.
+    /// Number of boxes, and of those with trouble.
     pub fn summary(&self, boxes: usize, troubled: usize) -> String {
         match (self.language, troubled) {
             (Language::Vietnamese, 0) => format!("{boxes} thiết bị, không có sự cố"),
