@@ -42,6 +42,8 @@ const TICK: Duration = Duration::from_millis(250);
 const ALIVE_INTERVAL: Duration = Duration::from_secs(1);
 /// Stall times within which the first key frame must come, where pictures come before it.
 const STALLS_TO_KEY_FRAME: u32 = 3;
+/// One packet lost of so many is enough to damage each key frame.
+const LOST_SHARE: u64 = 50;
 /// Time for the camera to hear of the session's end, after the last fragment has come out.
 const LEAVE: Duration = Duration::from_millis(1200);
 /// Time for the unfinished fragment to come out at the end.
@@ -281,6 +283,14 @@ fn stalled(stream: &StreamSettings, session: &SessionState) -> Failure {
     let seconds = patience(stream, session).as_secs_f32();
     let (samples, counts) = (session.samples(), session.counts());
     if samples == 0 && counts.undecodable > 0 {
+        if counts.lost >= counts.packets / LOST_SHARE {
+            let (lost, packets) = (counts.lost, counts.packets + counts.lost);
+            let text = format!(
+                "{lost} of {packets} packets were lost in {seconds} s, and no key frame came whole: check the network to the camera, \
+                 or set transport = \"tcp\""
+            );
+            return Failure::new(FailureKind::NotUnderstood, text);
+        }
         let pictures = counts.undecodable;
         let text = format!(
             "{pictures} pictures in {seconds} s, and no key frame among them; set the camera's key frame interval to 1 or 2 s"

@@ -167,8 +167,12 @@ impl Track {
 
     /// Name of the encoding, for people.
     fn encoding(&self) -> String {
-        if let Some((_, name, _)) = self.maps.first() {
-            return name.chars().filter(|c| c.is_ascii_graphic()).take(20).collect();
+        let named = self
+            .maps
+            .first()
+            .map(|(_, name, _)| -> String { name.chars().filter(char::is_ascii_graphic).take(20).collect() });
+        if let Some(name) = named.filter(|name| !name.is_empty()) {
+            return name;
         }
         let known = self.formats.iter().find_map(|format| match format {
             26 => Some("MJPEG"),
@@ -286,6 +290,14 @@ mod tests {
         assert_eq!(
             unusable("m=video 0 RTP/AVP 96\na=rtpmap:96 MP4V-ES/90000"),
             Unusable::Codec("MP4V-ES".into())
+        );
+        assert_eq!(
+            unusable("m=video 0 RTP/AVP 96\na=rtpmap:96"),
+            Unusable::Codec("an unnamed encoding".into())
+        );
+        assert_eq!(
+            unusable("m=video 0 RTP/AVP 96\na=rtpmap:96 \u{1}/90000"),
+            Unusable::Codec("an unnamed encoding".into())
         );
     }
 }
