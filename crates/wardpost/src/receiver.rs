@@ -7,6 +7,7 @@
 
 mod acks;
 mod bounds;
+mod upkeep;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -35,6 +36,7 @@ use base::ids::OutboxId;
 use base::progress;
 use base::time::Monotonic;
 use bounds::Bounds;
+use upkeep::Upkeep;
 use wardlink::client::{Incoming, Receipt};
 use wardlink::takeover::{self, Takeovers};
 
@@ -50,12 +52,6 @@ const DISK_RETRY: Duration = Duration::from_secs(1);
 const LINK_PATIENCE: Duration = Duration::from_secs(20);
 /// Interval of checks for silent boxes.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// Interval of checks for expired entries.
-const EXPIRE_EVERY: Duration = Duration::from_secs(600);
-/// Retention of the log of thumbnail accesses: two years, and no shorter than alerts.
-const LOOKS_KEPT: Duration = Duration::from_secs(2 * 365 * 24 * 3600);
-/// Maximum lead of the clock over the newest alert, for expiry: a clock that leaps ahead removes nothing at once.
-const AGE_LEAP_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// Maximum time of one piece of work on its thread before it counts as stalled.
 const WORK_MAX: Duration = Duration::from_secs(60);
@@ -149,7 +145,7 @@ struct Link {
     /// The notice of the lost connection has been made.
     has_reported_loss: bool,
     acks: Acks,
-    expire_at: Instant,
+    upkeep: Upkeep,
     /// The database's change counter when it was last read, and the last settlement then.
     seen: (i64, u64),
     backoff: Backoff,
@@ -204,7 +200,7 @@ impl Link {
             disconnected_since: Instant::now(),
             has_reported_loss: false,
             acks: Acks::new(run),
-            expire_at: Instant::now(),
+            upkeep: Upkeep::default(),
             seen: (0, 0),
             backoff: Backoff::new(RECONNECT.0, RECONNECT.1),
             link_fault: String::new(),
@@ -446,11 +442,7 @@ impl Link {
             self.store(batch, stopped).await?;
         }
         self.acknowledge_settled()?;
-        if Instant::now() >= self.expire_at {
-            let has_more = self.expire().await?;
-            self.expire_at = Instant::now() + if has_more { CHECK_EVERY } else { EXPIRE_EVERY };
-        }
-        Ok(())
+        self.keep_up().await
     }
 
     /// Acknowledges numbers that a person has declared lost to their boxes, which are then not asked for them any more.
@@ -520,25 +512,6 @@ impl Link {
                 () = until(stopped) => return Err(error.into()),
             }
         }
-    }
-
-    /// Removes a part of the expired entries. Returns true where more are left.
-    async fn expire(&mut self) -> Result<bool, ReceiverError> {
-        let mut storage = self.lend();
-        let keep = self.settings.keep;
-        let work = spawn_blocking(move || {
-            let expired = storage.last_received().and_then(|last| {
-                let now = last.map_or(clock::wall(), |last| clock::wall().min(last + AGE_LEAP_MAX));
-                storage.expire(now - keep, now - keep.max(LOOKS_KEPT))
-            });
-            (storage, expired)
-        });
-        let (storage, expired) = work.await.map_err(|_| ReceiverError::Panicked)?;
-        self.storage = Some(storage);
-        Ok(expired.unwrap_or_else(|error| {
-            tracing::warn!("{}", chain(&error));
-            false
-        }))
     }
 
     fn storage(&self) -> &Storage {
