@@ -7,6 +7,8 @@
 
 mod acks;
 mod bounds;
+mod forgotten;
+mod room;
 mod upkeep;
 
 use std::collections::BTreeMap;
@@ -35,7 +37,8 @@ use base::fault::{ErrorKind, chain, is_repeated};
 use base::ids::OutboxId;
 use base::progress;
 use base::time::Monotonic;
-use bounds::Bounds;
+use bounds::{Bounds, Exceeded};
+use forgotten::Removed;
 use upkeep::Upkeep;
 use wardlink::client::{Incoming, Receipt};
 use wardlink::takeover::{self, Takeovers};
@@ -132,6 +135,7 @@ struct Link {
     storage: Option<Storage>,
     watched: BTreeMap<Sender, Watched>,
     bounds: Bounds,
+    removed: Removed,
     health: Fleet,
     twins: BTreeMap<Sender, Twins>,
     /// Client id of the post.
@@ -180,6 +184,7 @@ impl Link {
         let health = Fleet::new(&known);
         let mut bounds = Bounds::default();
         known.iter().for_each(|known| bounds.knows(&known.sender));
+        let removed = Removed::new(&storage, |sender| known.iter().any(|known| known.sender == *sender))?;
         let watched = known.into_iter().map(|known| (known.sender, Watched::new(known.reported))).collect();
         let client_id = match &settings.broker.client_id {
             Some(client_id) => client_id.clone(),
@@ -191,6 +196,7 @@ impl Link {
             storage: Some(storage),
             watched,
             bounds,
+            removed,
             health,
             twins: BTreeMap::new(),
             client_id,
@@ -307,6 +313,7 @@ impl Link {
         self.seen.1 = self.last_settlement()?;
         let stored = self.storage().acks().map_err(ReceiverError::from)?;
         self.acks.connected(stored, &mut self.takeovers, connection);
+        self.removed.boxes().for_each(|sender| self.acks.clear(sender));
         let mut tick = interval(CHECK_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !*stopped.borrow_and_update() {
@@ -350,6 +357,10 @@ impl Link {
                 });
             }
         }
+        let has_alert = |arrival: &Arrival| matches!(arrival.content, Content::Alert(_));
+        if batch.arrivals.iter().any(has_alert) {
+            self.wait_for_room(stopped).await?;
+        }
         let taken = if batch.is_empty() { Taken::default() } else { self.store(batch, stopped).await? };
         if let Some(error) = broken {
             // The next connection tells the boxes; the broker sends unacknowledged messages once more.
@@ -364,16 +375,25 @@ impl Link {
 
     fn arrived(&mut self, message: Incoming, batch: &mut Batch) {
         let (topic, bytes) = (message.topic.clone(), message.bytes);
+        if bytes == 0 && topic.ends_with("/status") {
+            // The end of a retained status.
+            return;
+        }
         let mut arrival = Arrival::read(message);
+        if self.removed.drops(&arrival) {
+            return;
+        }
         if let Some(sender) = &arrival.sender
-            && !matches!(arrival.content, Content::Refused(_))
-            && let Err((why, is_first)) = self.bounds.admit(sender, bytes, clock::monotonic())
+            && let Some(kind) = bounds::kind(&arrival.content)
+            && let Err(Exceeded { why, is_first }) =
+                self.bounds.admit(sender, kind, bytes, clock::monotonic())
         {
+            // The others of a series are counted in the box's trouble.
             if is_first {
                 tracing::error!("refused messages on {topic:?} and after it: {why}");
+                arrival.content = Content::Refused(Refused { topic, why, payload: Vec::new(), bytes });
+                batch.arrivals.push(arrival);
             }
-            arrival.content = Content::Refused(Refused { topic, why, payload: Vec::new(), bytes });
-            batch.arrivals.push(arrival);
             return;
         }
         let sign = match &arrival.content {
@@ -429,6 +449,7 @@ impl Link {
                     batch.notices.push(about(sender, reported, Some(detail)));
                 }
             }
+            self.health.bounds(&self.bounds.exceeded(now), now);
             self.health.pass(
                 |sender: &Sender| {
                     self.watched.get(sender).is_some_and(|watched| watched.reported() == Reported::Here)
@@ -451,6 +472,7 @@ impl Link {
         if std::mem::replace(&mut self.seen.0, change) == change {
             return Ok(());
         }
+        self.drop_removed()?;
         let settled = self.storage().settlements(self.seen.1)?;
         let Some(last) = settled.last() else { return Ok(()) };
         self.seen.1 = last.number;

@@ -5,6 +5,7 @@
 mod answer;
 mod ask;
 pub mod follow;
+mod forget;
 mod inline;
 mod list;
 mod log;
@@ -53,7 +54,9 @@ enum Command {
     Status(status::Args),
     /// Says of an outbox that what is missing of it will never come: nobody is asked for it any more.
     Settle(settle::Args),
-    /// Says who looked at which thumbnail, and who settled what, when and why.
+    /// Removes a box that is no more from the list, and clears the broker's retained messages of it.
+    Forget(forget::Args),
+    /// Says who looked at which thumbnail, and who settled or removed what, when and why; or if the log is whole.
     Log(log::Args),
     /// Runs one command of an officer in the group wardpost-readers. systemd starts it.
     #[command(hide = true)]
@@ -98,6 +101,7 @@ fn here(command: Command) -> anyhow::Result<ExitCode> {
         Command::Show(args) => show::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Settle(args) => settle::run(&args),
+        Command::Forget(args) => forget::run(&args),
         Command::Log(args) => log::run(&args),
         Command::Answer(args) => answer::run(&args),
         Command::Completions { shell } => {

@@ -27,7 +27,8 @@ impl Link {
     /// Does what is due.
     pub(super) async fn keep_up(&mut self) -> Result<(), ReceiverError> {
         let now = clock::monotonic();
-        let is_due = |last: Option<Monotonic>, every: Duration| last.is_none_or(|last| now.since(last) >= every);
+        let is_due =
+            |last: Option<Monotonic>, every: Duration| last.is_none_or(|last| now.since(last) >= every);
         if is_due(self.upkeep.expired_at, if self.upkeep.has_more { CHECK_EVERY } else { EXPIRE_EVERY }) {
             self.expire(now).await?;
         }
@@ -66,7 +67,9 @@ impl Link {
         self.storage = Some(storage);
         match closed {
             Ok((end, None)) if end.rows == 0 => {}
-            Ok((end, None)) => tracing::info!("the access log ends with {end}; check it: wardpost log --verify --end {end}"),
+            Ok((end, None)) => {
+                tracing::info!("the access log ends with {end}; check it: wardpost log --verify --end {end}")
+            }
             Ok((end, Some(contradiction))) => tracing::error!(
                 "the access log, which ends with {end}, was cut or changed: {contradiction}; see wardpost log --verify"
             ),

@@ -113,8 +113,7 @@ pub(super) fn expire(transaction: &Transaction<'_>, now: WallTime, keep: Duratio
         [before_us],
         |row| row.get(0),
     )?;
-    let first: Option<i64> =
-        transaction.query_row("SELECT min(number) FROM access", [], |row| row.get(0))?;
+    let first: Option<i64> = transaction.query_row("SELECT min(number) FROM access", [], |row| row.get(0))?;
     let (Some(first), Some(last)) = (first, last) else { return Ok(()) };
     if last < first {
         return Ok(());

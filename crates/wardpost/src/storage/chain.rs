@@ -78,7 +78,9 @@ impl Storage {
         let path = self.chain_path();
         let beside = self.chain_end_beside()?;
         if beside.is_none() && verified.end.rows > 0 {
-            verified.faults.push(format!("the file {} is missing, which has the end of the log", path.display()));
+            verified
+                .faults
+                .push(format!("the file {} is missing, which has the end of the log", path.display()));
         }
         let beside = beside.map(|end| (end, path.display().to_string()));
         let known = known.map(|end| (end.clone(), "the end that was given".to_owned()));
@@ -118,7 +120,9 @@ impl Storage {
             let failed = |source| StorageError::Place { path: path.clone(), source };
             // One name for each process: two may write at once.
             let new = path.with_extension(format!("log-end.{}", std::process::id()));
-            std::fs::write(&new, format!("{end}\n")).and_then(|()| std::fs::rename(&new, &path)).map_err(failed)?;
+            std::fs::write(&new, format!("{end}\n"))
+                .and_then(|()| std::fs::rename(&new, &path))
+                .map_err(failed)?;
         }
         Ok((end, None))
     }
@@ -131,7 +135,9 @@ impl Storage {
     fn chain_end_beside(&self) -> std::result::Result<Option<ChainEnd>, StorageError> {
         let path = self.chain_path();
         match text::read(&path) {
-            Ok(end) => Ok(Some(end.trim().parse().unwrap_or(ChainEnd { rows: u64::MAX, sha256: String::new() }))),
+            Ok(end) => {
+                Ok(Some(end.trim().parse().unwrap_or(ChainEnd { rows: u64::MAX, sha256: String::new() })))
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(StorageError::Place { path, source }),
         }
@@ -200,7 +206,8 @@ fn contradiction(connection: &Connection, known: &ChainEnd, origin: &str) -> Res
         Some(_) => Some(format!("row {} is another one than by {origin}", known.rows)),
         None => {
             let rows = end(connection)?.rows;
-            let count = if known.rows == u64::MAX { "another number of".to_owned() } else { known.rows.to_string() };
+            let count =
+                if known.rows == u64::MAX { "another number of".to_owned() } else { known.rows.to_string() };
             Some(format!("the log has {rows} rows, and had {count} by {origin}"))
         }
     })

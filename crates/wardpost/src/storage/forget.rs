@@ -120,7 +120,10 @@ mod tests {
         assert_eq!(storage.forget(&sender("box-2"), true, &verdict).unwrap(), 1);
         assert_eq!(storage.alerts(&Filter::default()).unwrap().len(), 1);
         let forgotten = storage.forgotten(0).unwrap();
-        assert_eq!(forgotten.iter().map(|one| (one.number, one.alerts)).collect::<Vec<_>>(), [(1, 0), (2, 1)]);
+        assert_eq!(
+            forgotten.iter().map(|one| (one.number, one.alerts)).collect::<Vec<_>>(),
+            [(1, 0), (2, 1)]
+        );
         assert_eq!((&forgotten[0].verdict, &forgotten[0].sender), (&verdict, &sender("box-2")));
         assert_eq!(storage.verify_log(None).unwrap().faults, [""; 0]);
     }

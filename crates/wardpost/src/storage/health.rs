@@ -65,7 +65,6 @@ pub(super) fn put_health(
 
 /// Removes vitals that are more than a month old at `now`.
 pub(super) fn expire(transaction: &Transaction<'_>, now: WallTime) -> Result<()> {
-    transaction
-        .execute("DELETE FROM vitals WHERE hour < ?1", [now.as_micros() / HOUR - HOURS_KEPT])?;
+    transaction.execute("DELETE FROM vitals WHERE hour < ?1", [now.as_micros() / HOUR - HOURS_KEPT])?;
     Ok(())
 }

@@ -16,6 +16,7 @@ mod lost;
 mod plans;
 mod reading;
 mod retention;
+mod room;
 mod runs;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -170,7 +171,8 @@ impl Storage {
 
     /// A fact about the database itself.
     fn meta(&self, key: &str) -> Result<Option<i64>, StorageError> {
-        let read = self.connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0));
+        let read =
+            self.connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0));
         read.optional().map_err(self.failed("read"))
     }
 
@@ -278,7 +280,8 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("post.sqlite");
         let storage = Storage::open(&path).unwrap();
-        let added = "ALTER TABLE box ADD COLUMN shift TEXT; CREATE TABLE decision (number INTEGER PRIMARY KEY);";
+        let added =
+            "ALTER TABLE box ADD COLUMN shift TEXT; CREATE TABLE decision (number INTEGER PRIMARY KEY);";
         storage.connection.execute_batch(added).unwrap();
         storage.connection.pragma_update(None, "user_version", 99).unwrap();
         drop(storage);

@@ -71,6 +71,10 @@ pub enum NoticeKind {
     Well(Sender),
     /// A box's access log became shorter, or other at the same length.
     AccessLog(Sender),
+    /// The post's disk has too little room: no alert is taken.
+    RoomLost,
+    /// It has enough again.
+    RoomBack,
     /// The post has lost the broker: nothing arrives.
     LinkLost,
     /// It is connected again.
@@ -507,6 +511,8 @@ fn put_notice(transaction: &Transaction<'_>, notice: &Notice) -> Result<()> {
         NoticeKind::Trouble(sender) => ("trouble", Some(sender)),
         NoticeKind::Well(sender) => ("well", Some(sender)),
         NoticeKind::AccessLog(sender) => ("access-log", Some(sender)),
+        NoticeKind::RoomLost => ("room-lost", None),
+        NoticeKind::RoomBack => ("room-back", None),
         NoticeKind::LinkLost => ("link-lost", None),
         NoticeKind::LinkBack => ("link-back", None),
     };

@@ -51,7 +51,10 @@ fn a_log_to_which_rows_are_only_added_is_whole() {
     let verified = post.storage.verify_log(None).unwrap();
     assert_eq!((verified.end.rows, verified.faults.len()), (6, 0), "{verified:?}");
     assert_eq!(post.storage.close_log().unwrap(), (verified.end.clone(), None));
-    assert_eq!(std::fs::read_to_string(post.path.with_extension("log-end")).unwrap(), format!("{}\n", verified.end));
+    assert_eq!(
+        std::fs::read_to_string(post.path.with_extension("log-end")).unwrap(),
+        format!("{}\n", verified.end)
+    );
     post.look("binh");
     assert_eq!(post.storage.verify_log(Some(&verified.end)).unwrap().faults, [""; 0]);
     assert_eq!(verified.end.to_string().parse::<ChainEnd>().unwrap(), verified.end);
@@ -88,7 +91,10 @@ fn each_way_to_change_the_log_is_found() {
         ),
         // The end of the log: only the file knows.
         ("DELETE FROM log_chain WHERE number = 6; DELETE FROM settlement", "only added to"),
-        ("DELETE FROM log_chain WHERE number >= 4; DELETE FROM access WHERE number >= 4", "the log has 3 rows, and had 6"),
+        (
+            "DELETE FROM log_chain WHERE number >= 4; DELETE FROM access WHERE number >= 4",
+            "the log has 3 rows, and had 6",
+        ),
         ("DELETE FROM log_chain; DELETE FROM access", "the log has 0 rows, and had 6"),
         (
             "INSERT INTO access (at_us, who, command, ward, box, alert, phase) VALUES (1, 'x', 'show', 'w', 'b', 'a', 'opened')",
