@@ -118,8 +118,8 @@ fn named(said: Option<&str>, login: Option<u32>, user: u32, sudo: Option<&str>) 
     }
 }
 
-/// The user that logged in, as the kernel keeps it (`/proc/self/loginuid`); `None` where nobody has.
-fn login_user() -> Option<u32> {
+/// The user that logged in, as the kernel keeps it (`/proc/self/loginuid`); `None` where nobody has, as in a service.
+pub fn login_user() -> Option<u32> {
     let text = std::fs::read_to_string("/proc/self/loginuid").ok()?;
     text.trim().parse().ok().filter(|login| *login != u32::MAX)
 }

@@ -183,6 +183,8 @@ fn alert(storage: &Storage, presentation: &Presentation, written: &IdPrefix) -> 
 /// An access to a thumbnail, now, by the user of this process, or by the one for whom it runs.
 pub fn access(command: &'static str) -> NewAccess {
     let own = rustix::process::getuid().as_raw();
-    let asker = std::env::var(answer::ASKER).map(|asker| format!("{asker}, asked user id {own}"));
-    NewAccess { who: asker.unwrap_or_else(|_| who(None)), command, at: clock::wall() }
+    // The service has no login; who has one speaks for nobody else.
+    let asker = std::env::var(answer::ASKER).ok().filter(|_| program::login_user().is_none());
+    let asker = asker.map(|asker| format!("{asker}, asked user id {own}"));
+    NewAccess { who: asker.unwrap_or_else(|| who(None)), command, at: clock::wall() }
 }
