@@ -25,7 +25,7 @@ use super::arrival::{Arrival, Content, Refused, Sender};
 use super::connection::{Connection, ConnectionError, Event, address};
 use super::health::Fleet;
 use super::presence::{Reported, Sign, Watched};
-use super::presentation::SILENT_FOR;
+use super::presentation::{SILENT_FOR, printable};
 use super::settings::Settings;
 use super::storage::{Batch, Notice, NoticeKind, Storage, StorageError, Taken};
 use super::twins::Twins;
@@ -403,7 +403,7 @@ impl Link {
                 Some(Sign::Status { presence: status.presence, retained: arrival.retained })
             }
             Content::Refused(refused) => {
-                tracing::warn!("refused a message on {:?}: {}", refused.topic, refused.why);
+                tracing::warn!("refused a message on {:?}: {}", refused.topic, printable(&refused.why));
                 None
             }
         };

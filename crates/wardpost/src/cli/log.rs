@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::{FOUND, ShowingArgs, print_table};
+use super::{FOUND, ShowingArgs, print_pretty, print_table};
 use crate::Storage;
 use crate::storage::{Access, ChainEnd, Forgotten, Settlement, Verified};
 
@@ -43,13 +43,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.json {
         let rows: Vec<Value> = accesses.iter().map(access_json).collect();
         let settlements: Vec<Value> = settlements.iter().map(settlement_json).collect();
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&json!({
-                "looks": rows, "settlements": settlements,
-                "forgotten": forgotten.iter().map(forgotten_json).collect::<Vec<_>>(),
-            }))?
-        );
+        let forgotten: Vec<Value> = forgotten.iter().map(forgotten_json).collect();
+        print_pretty(&json!({ "looks": rows, "settlements": settlements, "forgotten": forgotten }))?;
         return Ok(ExitCode::SUCCESS);
     }
     if accesses.is_empty() && settlements.is_empty() && forgotten.is_empty() {
@@ -72,7 +67,7 @@ fn verify(args: &Args, storage: &Storage) -> anyhow::Result<ExitCode> {
     let Verified { end, faults } = storage.verify_log(args.end.as_ref())?;
     if args.json {
         let object = json!({ "rows": end.rows, "sha256": end.sha256, "faults": faults });
-        println!("{}", serde_json::to_string_pretty(&object)?);
+        print_pretty(&object)?;
     } else if faults.is_empty() {
         println!("{} rows, none changed or missing; the end is {end}", end.rows);
     }

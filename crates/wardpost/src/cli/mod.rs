@@ -23,7 +23,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use jiff::tz::TimeZone;
 
 use crate::Storage;
-use crate::presentation::{Language, Presentation};
+use crate::presentation::{Language, Presentation, printable_json};
 use crate::settings::{DEFAULT_PATH, Written};
 use crate::storage::NewAccess;
 use base::clock;
@@ -166,6 +166,12 @@ impl ShowingArgs {
         let storage = Storage::open_beside(&showing.database)?;
         Ok((storage, Presentation { language, timezone, colours }))
     }
+}
+
+/// Prints JSON over several lines.
+fn print_pretty(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    println!("{}", printable_json(&serde_json::to_string_pretty(value)?));
+    Ok(())
 }
 
 /// The alert whose id begins as it is written.

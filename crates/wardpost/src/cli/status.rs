@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::{FOUND, ShowingArgs, print_table};
+use super::{FOUND, ShowingArgs, print_pretty, print_table};
 use crate::Storage;
 use crate::health::{Standing, newest_version, troubles_of};
 use crate::presentation::Presentation;
@@ -130,8 +130,7 @@ fn print_json(args: &Args, storage: &Storage, boxes: &[Judged], room: &Room) -> 
         "refused": refused, "last_refused": last_refused,
         "post": { "takes_alerts": room.is_enough(), "free_bytes": room.bytes, "free_bytes_min": room.least },
     });
-    println!("{}", serde_json::to_string_pretty(&all)?);
-    Ok(())
+    print_pretty(&all)
 }
 
 fn json(one: &Judged) -> Value {

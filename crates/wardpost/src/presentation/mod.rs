@@ -451,8 +451,22 @@ fn told_at(alert: &Alert) -> WallTime {
 }
 
 /// Replaces characters that control a terminal, or the direction of the text around them.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if is_steering(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// JSON text with the same characters escaped.
+pub fn printable_json(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Line ends are between the values: serde_json escapes those inside of them.
+        if is_steering(c) && c != '\n' {
+            let _ = write!(printable, "\\u{:04x}", u32::from(c));
+        } else {
+            printable.push(c);
+        }
+    }
+    printable
 }
 
 fn is_steering(c: char) -> bool {

@@ -215,3 +215,13 @@ fn what_a_box_does_wrong_is_whole_in_both_languages() {
         "{english:?}"
     );
 }
+
+#[test]
+fn json_steers_no_terminal_and_reads_as_before() {
+    let value = serde_json::json!({ "why": "\u{9b}31m\u{202e}evil\u{2066}\u{7f}\r\n Cổng chợ" });
+    let text = serde_json::to_string_pretty(&value).unwrap();
+    let printed = printable_json(&text);
+    assert!(printed.chars().all(|c| c == '\n' || !is_steering(c)), "{printed:?}");
+    assert!(printed.contains("Cổng chợ"));
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), value);
+}
