@@ -40,6 +40,18 @@ impl Fleet {
         }
     }
 
+    /// Takes the boxes that exceed the post's bounds.
+    pub fn bounds(&mut self, exceeded: &BTreeMap<&Sender, Trouble>, now: Monotonic) {
+        for (sender, followed) in &mut self.boxes {
+            followed.judge.bounds(exceeded.get(sender), now);
+        }
+    }
+
+    /// Drops a box.
+    pub fn forget(&mut self, sender: &Sender) {
+        self.boxes.remove(sender);
+    }
+
     /// Advances the time. Adds to `batch` the changes of boxes that are `here`: nothing is known of the others.
     pub fn pass(&mut self, here: impl Fn(&Sender) -> bool, at: WallTime, now: Monotonic, batch: &mut Batch) {
         for (sender, followed) in &mut self.boxes {
