@@ -47,8 +47,9 @@ impl InForce {
     /// Reads the configuration, and starts the box.
     ///
     /// # Errors
-    /// Without `stays_up`, faults of the configuration; always, faults of the machine: a store that cannot be opened, a
-    /// GStreamer without plugins. A damaged network is none: the motion detector runs in its place.
+    /// Without `stays_up`, faults of the configuration; always, faults of the machine: a store that another process has, a
+    /// GStreamer without plugins. A damaged network is none: the motion detector runs in its place. A disk that cannot be
+    /// written is none: alerts go out.
     pub fn start(options: Options) -> anyhow::Result<Self> {
         let read_at = now();
         let mut this = Self { options, running: None, extent: Extent::Nothing, faults: Vec::new(), read_at };

@@ -81,8 +81,8 @@ impl Daemon {
     /// Starts everything: store first, so that each fragment of a camera has its place; cameras last.
     ///
     /// # Errors
-    /// Faults to correct before the box can run at all: a model that does not load, a folder that cannot be
-    /// written, a GStreamer without plugins. A camera or a broker that is away is no error.
+    /// Faults to correct before the box can run at all: a model that does not load, a store that another process has, a
+    /// GStreamer without plugins. A camera, a broker or a disk that is away is no error.
     pub fn start(settings: config::Settings, surroundings: Surroundings) -> Result<Self, StartError> {
         Self::begin(Part::from(settings), surroundings)
     }
@@ -101,7 +101,7 @@ impl Daemon {
 
     fn assemble(part: Part, detectors: Arc<Factory>, surroundings: Surroundings) -> anyhow::Result<Self> {
         let settings = &part.settings;
-        let store = Store::open(settings.store.clone(), Arc::new(SystemClock))
+        let store = Store::open_when_possible(settings.store.clone(), Arc::new(SystemClock))
             .context("the store cannot be opened")?;
         let plugins = settings.store.directory.join("gstreamer-registry.bin");
         let mut session = SessionProgram::current(plugins);

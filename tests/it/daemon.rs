@@ -1,6 +1,7 @@
 //! The whole box: `wardwatch run` and `wardwatch demo` as their users start them.
 
 mod demo;
+mod disk;
 mod ports;
 mod reload;
 mod service;

@@ -182,6 +182,9 @@ pub enum StoreError {
         "no index: it was damaged, and building it again from the clip files failed; the box keeps trying"
     )]
     IndexLost,
+    /// The store's disk could not be used at the start, and cannot be used yet.
+    #[error("the store is not open: its disk cannot be used; the box keeps trying")]
+    NotOpen,
     /// The writer's thread cannot be started.
     #[error("cannot start the store's thread: {0}")]
     Thread(io::Error),
@@ -201,7 +204,7 @@ impl StoreError {
             | Self::NoSuchAlert(_)
             | Self::NoSuchHold(_)
             | Self::EmptySpan { .. } => ErrorKind::Config,
-            Self::IndexLost => ErrorKind::Transient,
+            Self::IndexLost | Self::NotOpen => ErrorKind::Transient,
             Self::Index { cause, .. } => index_kind(cause),
             Self::Clip { source, .. } => clip_kind(source),
             Self::QueueFull { .. }

@@ -11,6 +11,7 @@ mod error;
 pub mod export;
 mod index;
 mod logged_once;
+mod opening;
 mod outbox;
 mod owner;
 mod read;
@@ -21,11 +22,10 @@ mod settings;
 mod testing;
 mod write;
 
-use std::fs::{self, File, TryLockError};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -38,15 +38,13 @@ pub use settings::{NO_LIMIT, Settings};
 
 use base::ack::Ack;
 use base::alert::{Alert, AlertDraft};
-use base::clock::{self, Clock};
+use base::clock::Clock;
 use base::fragment::Fragment;
 use base::progress;
 use base::time::WallTime;
 use index::Acknowledgement;
-use recover::rebuild;
-use recover::reconcile::ScanMode;
+use opening::OpenedStore;
 use write::queue::Queue;
-use write::writer::Writer;
 
 /// State of the store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -113,10 +111,30 @@ impl StoringAlert {
 
 #[derive(Debug)]
 struct Inner {
+    shared: Shared,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Parts that the store's callers share with its writer.
+#[derive(Debug, Clone)]
+struct Shared {
     queue: Arc<Queue>,
     catalogue: Arc<Catalogue>,
     vitals: Arc<Mutex<StoreVitals>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Shared {
+    fn new(directory: &Path) -> Self {
+        Self {
+            queue: Arc::default(),
+            catalogue: Arc::new(Catalogue::not_open(directory)),
+            vitals: Arc::default(),
+        }
+    }
+
+    fn vitals(&self) -> MutexGuard<'_, StoreVitals> {
+        self.vitals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Store {
@@ -125,39 +143,38 @@ impl Store {
     /// Blocks while the disk is read: every folder, and the files that a crash can have changed; every clip file where the
     /// index is lost.
     pub fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let clips = clips_path(&settings.directory);
-        fs::create_dir_all(&clips).map_err(folder_error(&clips))?;
-        let lock = lock(&settings.directory)?;
+        let shared = Shared::new(&settings.directory);
+        let opened = opening::open(&settings, &clock, &shared)?;
+        Self::start(shared, move |_| Some(opened))
+    }
 
-        let boot_id = clock::boot_id();
-        let opened = rebuild::open(&settings.directory, &boot_id, ScanMode::NotEnded)?;
-        let reconciled = opened.reconciled.clone();
-        // The names of the index and of clips/, where they are new.
-        File::open(&settings.directory)
-            .and_then(|directory| directory.sync_all())
-            .map_err(folder_error(&settings.directory))?;
-        if !reconciled.all_agreed() {
-            tracing::warn!("store repaired: {}: {reconciled}", settings.directory.display());
+    /// As [`Store::open`], also on a disk that is broken or read-only: then the store is opened once the disk can be used,
+    /// alerts are answered with an error until then, and fragments are counted as lost.
+    ///
+    /// Errors: another process has the store, or a newer version wrote it.
+    pub fn open_when_possible(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let shared = Shared::new(&settings.directory);
+        match opening::open(&settings, &clock, &shared) {
+            Ok(opened) => Self::start(shared, move |_| Some(opened)),
+            Err(error) if opening::may_pass(&error) => {
+                Self::start(shared, move |shared| opening::wait(&settings, &clock, shared, &error))
+            }
+            Err(error) => Err(error),
         }
-        let catalogue = Arc::new(Catalogue::open(&settings.directory)?);
-        let vitals = Arc::new(Mutex::new(StoreVitals { reconciled, ..StoreVitals::default() }));
-        let queue = Arc::new(Queue::default());
-        let writer = Writer::new(
-            settings,
-            boot_id,
-            clock,
-            opened,
-            Arc::clone(&catalogue),
-            Arc::clone(&queue),
-            Arc::clone(&vitals),
-        )?;
-        let thread = spawn(writer, Arc::clone(&queue), lock)?;
-        Ok(Self { inner: Arc::new(Inner { queue, catalogue, vitals, thread: Mutex::new(Some(thread)) }) })
+    }
+
+    /// Starts the writer's thread, which opens the store with `open`.
+    fn start(
+        shared: Shared,
+        open: impl FnOnce(&Shared) -> Option<OpenedStore> + Send + 'static,
+    ) -> Result<Self, StoreError> {
+        let thread = spawn(shared.clone(), open)?;
+        Ok(Self { inner: Arc::new(Inner { shared, thread: Mutex::new(Some(thread)) }) })
     }
 
     /// Hands a fragment to the writer. Never waits for the disk: a full queue refuses the fragment and counts it.
     pub fn append(&self, fragment: Fragment) -> Result<(), StoreError> {
-        self.inner.queue.push_fragment(fragment)
+        self.inner.shared.queue.push_fragment(fragment)
     }
 
     /// Stores an event, its alert and the outbox row in one transaction, and gives the alert its `seq`.
@@ -172,13 +189,13 @@ impl Store {
     /// As [`Store::put_alert`], without waiting for the disk.
     pub fn begin_alert(&self, draft: AlertDraft) -> Result<StoringAlert, StoreError> {
         let (reply, answer) = sync_channel(1);
-        self.inner.queue.push_alert(draft, reply)?;
+        self.inner.shared.queue.push_alert(draft, reply)?;
         Ok(StoringAlert { answer })
     }
 
     /// Takes an alert out of the outbox, soon. Never waits for the disk; a crash before that delivers it once more.
     pub fn delivered(&self, seq: u64) {
-        self.inner.queue.push_delivered(seq);
+        self.inner.shared.queue.push_delivered(seq);
     }
 
     /// Takes those of `sent` that the post has stored out of the outbox, soon. Returns `false` and removes nothing if `ack` is
@@ -190,14 +207,14 @@ impl Store {
             return Ok(false);
         }
         let is_sound = !self.has_gone_back(&ack)?;
-        self.inner.queue.push_acknowledged(Acknowledgement { ack, sent: sent.into_iter().collect() });
+        self.inner.shared.queue.push_acknowledged(Acknowledgement { ack, sent: sent.into_iter().collect() });
         Ok(is_sound)
     }
 
     /// State of the store.
     pub fn vitals(&self) -> StoreVitals {
-        let level = self.inner.queue.level();
-        let vitals = self.inner.vitals.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let level = self.inner.shared.queue.level();
+        let vitals = self.inner.shared.vitals().clone();
         StoreVitals {
             queue_bytes: level.bytes as u64,
             queue_fragments: level.fragments as u64,
@@ -215,13 +232,13 @@ impl Store {
 impl Deref for Store {
     type Target = Catalogue;
     fn deref(&self) -> &Catalogue {
-        &self.inner.catalogue
+        &self.inner.shared.catalogue
     }
 }
 
 impl Inner {
     fn close(&self) {
-        self.queue.close();
+        self.shared.queue.close();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the store's thread panicked");
@@ -238,15 +255,19 @@ impl Drop for Inner {
 /// Maximum time of the disk for one operation, after which the store counts as standing still.
 const WORK_MAX: Duration = Duration::from_secs(180);
 
-/// Starts the writer's thread, which holds `lock` for as long as it lives.
-fn spawn(writer: Writer, queue: Arc<Queue>, lock: File) -> Result<JoinHandle<()>, StoreError> {
+/// Starts the writer's thread, which holds the store's lock from the opening on.
+fn spawn(
+    shared: Shared,
+    open: impl FnOnce(&Shared) -> Option<OpenedStore> + Send + 'static,
+) -> Result<JoinHandle<()>, StoreError> {
     let thread = std::thread::Builder::new().name("store".into());
     let spawned = thread.spawn(move || {
-        let _lock = lock;
         // A panic would leave callers of `put_alert` waiting for ever.
-        let _abandon = Abandon(&queue);
-        let _unit = progress::begin("the store", WORK_MAX);
-        writer.run();
+        let _abandon = Abandon(&shared.queue);
+        if let Some(OpenedStore { writer, lock: _lock }) = open(&shared) {
+            let _unit = progress::begin("the store", WORK_MAX);
+            writer.run();
+        }
     });
     spawned.map_err(StoreError::Thread)
 }
@@ -256,17 +277,6 @@ struct Abandon<'a>(&'a Queue);
 impl Drop for Abandon<'_> {
     fn drop(&mut self) {
         self.0.abandon();
-    }
-}
-
-/// Keeps other processes from writing this store, and shows that the folder can be written.
-fn lock(directory: &Path) -> Result<File, StoreError> {
-    let path = directory.join("lock");
-    let file = File::create(&path).map_err(folder_error(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: directory.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(folder_error(&path)(error)),
     }
 }
 

@@ -15,8 +15,8 @@ pub const NO_LIMIT: u64 = u64::MAX;
 ///
 /// Footage is deleted when any of its limits is passed, the oldest first. The limit that is passed first decides how far
 /// back a box can look: the disk, `clip_bytes_max` or a camera's share where there is little room, `clip_age_max` where there is much.
-/// Pinned footage is deleted only when nothing unpinned is left to delete; held evidence (`wardwatch clips hold`) is
-/// never deleted. A box with limits full of evidence records nothing new, and says so; alerts go on.
+/// A camera with more than half of an equal part of all footage gives before those with less. Pinned footage is deleted only
+/// when nothing unpinned of its camera is left to delete; held evidence (`wardwatch clips hold`) is never deleted. A box with limits full of evidence records nothing new, and says so; alerts go on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Holds `index.sqlite`, `clips/`, `holds/` and `access.jsonl`. Created if missing.

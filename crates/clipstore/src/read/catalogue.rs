@@ -89,7 +89,8 @@ pub struct ClipFilter {
 /// Reads the index, also in another process beside the daemon.
 #[derive(Debug)]
 pub struct Catalogue {
-    connection: Mutex<Connection>,
+    /// `None` until the daemon's store is open.
+    connection: Mutex<Option<Connection>>,
     /// True if the index has the start kind of fragments and the source of times.
     has_starts: bool,
     directory: PathBuf,
@@ -110,7 +111,7 @@ impl Catalogue {
         let path = crate::index_path(directory);
         let (connection, steps) = connect(&path)?;
         Ok(Self {
-            connection: Mutex::new(connection),
+            connection: Mutex::new(Some(connection)),
             has_starts: steps >= STEPS_WITH_STARTS,
             directory: directory.to_owned(),
             path,
@@ -118,10 +119,22 @@ impl Catalogue {
         })
     }
 
+    /// A catalogue of the daemon's store in `directory` that reads nothing until [`Catalogue::reopen`]; by then the index has
+    /// taken all steps.
+    pub(crate) fn not_open(directory: &Path) -> Self {
+        Self {
+            connection: Mutex::new(None),
+            has_starts: true,
+            directory: directory.to_owned(),
+            path: crate::index_path(directory),
+            clips: crate::clips_path(directory),
+        }
+    }
+
     /// Opens the present index: it has replaced the one that was opened before.
     pub(crate) fn reopen(&self) -> Result<(), StoreError> {
         let (connection, _) = connect(&self.path)?;
-        *self.lock() = connection;
+        *self.lock() = Some(connection);
         Ok(())
     }
 
@@ -176,19 +189,23 @@ impl Catalogue {
         params: impl rusqlite::Params,
         read: impl FnMut(&Row) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
-        self.lock()
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.query_map(params, read)?.collect())
-            .map_err(self.failed(doing))
+        self.with(doing, |connection| connection.prepare_cached(sql)?.query_map(params, read)?.collect())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Connection> {
+    /// Runs `read` on the connection. `doing` names it in an error.
+    fn with<T>(
+        &self,
+        doing: &'static str,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let guard = self.lock();
+        let connection = guard.as_ref().ok_or(StoreError::NotOpen)?;
+        read(connection).map_err(StoreError::index(doing, &self.path))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Connection>> {
         // A statement that a panic left behind is reset when it is used again.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn failed(&self, doing: &'static str) -> impl FnOnce(rusqlite::Error) -> StoreError + use<> {
-        StoreError::index(doing, &self.path)
     }
 }
 

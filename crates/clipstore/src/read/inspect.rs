@@ -15,6 +15,7 @@ use crate::error::StoreError;
 use crate::export::wrong_header;
 use crate::index::migrate;
 use crate::index::{Index, IndexedFragment, KnownSegment, Origin, parse_alert, unsigned};
+use crate::opening;
 use crate::owner;
 use crate::recover::directory_scan::{self, Difference};
 use crate::recover::identity;
@@ -221,7 +222,7 @@ pub fn repair(settings: &Settings, progress: &mut dyn FnMut(u64, u64)) -> Result
         return Err(StoreError::clip("read the folder", directory)(source));
     }
     require_clips(&crate::clips_path(directory))?;
-    let _lock = crate::lock(directory)?;
+    let _lock = opening::lock(directory)?;
     let repaired = repair_locked(settings, progress);
     owner::hand_over_all(directory);
     repaired

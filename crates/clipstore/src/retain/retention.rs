@@ -1,9 +1,9 @@
 //! Selection of the segments to delete, with reasons. Pure: no file is touched and no clock is read here.
 //!
-//! In this order: segments that are too old and that nothing pins; those beyond a camera's share; those beyond the limit
-//! of all cameras, or that the disk needs for its headroom. Within the last two: segments that nothing pins before those
-//! that an alert pins. Always the oldest (smallest id) first. An alert's pin ends with its lifetime. Held evidence is never
-//! deleted, nor is a segment that is being written.
+//! In this order: segments that are too old and that nothing pins; those beyond a camera's share; those beyond the limit of all
+//! cameras, or that the disk needs for its headroom. For the limit and the headroom, cameras with more than half of an equal part
+//! give first. Then segments that nothing pins go before those that an alert pins, and always the oldest (smallest id) first.
+//! An alert's pin ends with its lifetime. Held evidence is never deleted, nor is a segment that is being written.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
@@ -282,17 +282,32 @@ impl<'a> Selection<'a> {
 
     fn total(&mut self, limits: &Limits) {
         let goal = if self.bytes > limits.total.bytes_max { limits.total.bytes_goal } else { u64::MAX };
-        for class in [Class::Unpinned, Class::Pinned] {
+        let own = self.half_part();
+        for (class, floor) in [
+            (Class::Unpinned, Some(own)),
+            (Class::Pinned, Some(own)),
+            (Class::Unpinned, None),
+            (Class::Pinned, None),
+        ] {
             for place in 0..self.segments.len() {
                 let reason = if self.bytes > goal { Reason::Limit } else { Reason::Headroom };
                 if reason == Reason::Headroom && self.has_freed(limits) {
                     return;
                 }
-                if self.classes[place] == class {
+                let camera = usize::from(self.segments[place].camera.0);
+                let gives = floor.is_none_or(|floor| self.camera_bytes[camera] > floor);
+                if self.classes[place] == class && gives {
                     self.delete(place, reason);
                 }
             }
         }
+    }
+
+    /// Half of the part that each camera would have of all footage, were the parts equal. A camera with no more than that
+    /// gives last: one that sends much, by a fault or on purpose, pushes its own footage out.
+    fn half_part(&self) -> u64 {
+        let cameras = self.camera_bytes.iter().filter(|bytes| **bytes > 0).count() as u64;
+        self.bytes / (2 * cameras.max(1))
     }
 
     fn delete(&mut self, place: usize, reason: Reason) {

@@ -12,11 +12,9 @@ mod full_disk;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::StoreVitals;
 use crate::error::StoreError;
 use crate::index::{Batch, Index};
 use crate::logged_once::Fault;
-use crate::read::catalogue::Catalogue;
 use crate::recover::rebuild::Opened;
 use crate::retain::space_manager::SpaceManager;
 use crate::settings::Settings;
@@ -25,6 +23,7 @@ use crate::write::open_segments::OpenSegments;
 use crate::write::outbox_changes::OutboxChanges;
 use crate::write::queue::{Job, Queue};
 use crate::write::segment::BOXES_BYTES_MAX;
+use crate::{Shared, StoreVitals};
 use base::alert::{Alert, AlertDraft};
 use base::clock::Clock;
 use base::fault::ErrorKind;
@@ -70,25 +69,28 @@ struct ClipFaults {
 }
 
 impl Writer {
-    /// A writer of the opened store, for the jobs that come through `queue`.
+    /// A writer of the opened store, for the jobs that come through the queue of `shared`.
     pub fn new(
         settings: Settings,
         boot_id: String,
         clock: Arc<dyn Clock>,
         opened: Opened,
-        catalogue: Arc<Catalogue>,
-        queue: Arc<Queue>,
-        vitals: Arc<Mutex<StoreVitals>>,
+        shared: &Shared,
     ) -> Result<Self, StoreError> {
         let clips = crate::clips_path(&settings.directory);
         let next_id = opened.index.next_segment_id()?;
         let writer = Self {
             clock,
-            queue,
-            vitals,
+            queue: Arc::clone(&shared.queue),
+            vitals: Arc::clone(&shared.vitals),
             space: SpaceManager::new(settings.clone(), opened.known, opened.pins),
             segments: OpenSegments::new(clips, boot_id.clone(), settings.segment, next_id),
-            index: LiveIndex::new(opened.index, catalogue, settings.directory.clone(), boot_id),
+            index: LiveIndex::new(
+                opened.index,
+                Arc::clone(&shared.catalogue),
+                settings.directory.clone(),
+                boot_id,
+            ),
             batch: Batch::default(),
             outbox: OutboxChanges::default(),
             forgotten_seq: 0,
@@ -96,7 +98,7 @@ impl Writer {
             faults: ClipFaults {
                 write: Fault::new("clip files cannot be written"),
                 sync: Fault::new("clip files cannot be synced"),
-                lost_fragments: 0,
+                lost_fragments: shared.vitals().lost_fragments,
             },
             settings,
         };

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Params, Row, params};
+use rusqlite::{Connection, Params, Row, params};
 
 use super::overlap::SpanCounter;
 use super::{Catalogue, ClipFilter};
@@ -97,23 +97,21 @@ impl Catalogue {
     fn entries(&self, sql: &str, params: impl Params) -> Result<Vec<ClipEntry>, StoreError> {
         let mut names = Names::default();
         let events = self.rows("read the events", sql, params, |row| names.event(row))?;
-        let counted = self.count_footage(events);
-        counted.map_err(self.failed("read the segments"))
+        self.with("read the segments", |connection| count_footage(connection, events))
     }
+}
 
-    /// Counts the segments of each event's clip, in one state of the index.
-    fn count_footage(&self, events: Vec<Event>) -> rusqlite::Result<Vec<ClipEntry>> {
-        let connection = self.lock();
-        // One transaction takes the index's lock once.
-        let snapshot = connection.unchecked_transaction()?;
-        let mut counter = SpanCounter::new(&snapshot)?;
-        let entries = events.into_iter().map(|Event { mut entry, from, to }| {
-            let (segments, bytes) = counter.count(entry.camera.as_str(), from, to)?;
-            (entry.segments, entry.bytes) = (unsigned(segments), unsigned(bytes));
-            Ok(entry)
-        });
-        entries.collect()
-    }
+/// Counts the segments of each event's clip, in one state of the index.
+fn count_footage(connection: &Connection, events: Vec<Event>) -> rusqlite::Result<Vec<ClipEntry>> {
+    // One transaction takes the index's lock once.
+    let snapshot = connection.unchecked_transaction()?;
+    let mut counter = SpanCounter::new(&snapshot)?;
+    let entries = events.into_iter().map(|Event { mut entry, from, to }| {
+        let (segments, bytes) = counter.count(entry.camera.as_str(), from, to)?;
+        (entry.segments, entry.bytes) = (unsigned(segments), unsigned(bytes));
+        Ok(entry)
+    });
+    entries.collect()
 }
 
 impl Names {

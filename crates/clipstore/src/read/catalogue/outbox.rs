@@ -60,7 +60,7 @@ impl Catalogue {
 
     /// True where the post has messages of this outbox that this store has not, or has other ones under their numbers.
     pub(crate) fn has_gone_back(&self, ack: &Ack) -> Result<bool, StoreError> {
-        has_gone_back(&self.lock(), ack).map_err(self.failed("compare the outbox"))
+        self.with("compare the outbox", |connection| has_gone_back(connection, ack))
     }
 
     /// State of the outbox, as reported to the post.

@@ -62,7 +62,7 @@ fn statements(catalogue: &Catalogue, alert: AlertId) -> BTreeSet<String> {
             record.lock().unwrap().insert(statement.sql().into_owned());
         }
     };
-    catalogue.lock().trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(recorder)).unwrap();
+    catalogue.lock().as_mut().unwrap().trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(recorder)).unwrap();
     let gate: CameraId = "gate".parse().unwrap();
     let (from, to) = (START.wall, START.wall + Duration::from_secs(60));
     let of_gate = ClipFilter { camera: Some(gate.clone()), ..ClipFilter::default() };

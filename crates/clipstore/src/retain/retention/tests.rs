@@ -78,6 +78,7 @@ mod naive {
         deletions.extend(by_share.into_iter().map(|id| (id, Reason::Share)));
 
         let over = bytes(&left(&deletions)) > case.limits.total.bytes_max;
+        let half_part = half_part(&left(&deletions));
         loop {
             let remaining = bytes(&left(&deletions));
             let why = if over && remaining > case.limits.total.bytes_goal {
@@ -91,9 +92,18 @@ mod naive {
             if why == Reason::Headroom && enough {
                 return deletions;
             }
-            let Some(id) = next(&left(&deletions)) else { return deletions };
+            let left = left(&deletions);
+            let gives = |s: &&Segment| bytes(&of(usize::from(s.camera.0), &left)) > half_part;
+            let first_to_give: Vec<Segment> = left.iter().filter(gives).copied().collect();
+            let Some(id) = next(&first_to_give).or_else(|| next(&left)) else { return deletions };
             deletions.push((id, why));
         }
+    }
+
+    pub fn half_part(left: &[Segment]) -> u64 {
+        let with_bytes = left.iter().filter(|segment| segment.bytes > 0);
+        let cameras: HashSet<u16> = with_bytes.map(|segment| segment.camera.0).collect();
+        left.iter().map(|segment| segment.bytes).sum::<u64>() / (2 * cameras.len().max(1) as u64)
     }
 
     pub fn may_go(case: &Case, segment: &Segment) -> bool {
@@ -260,8 +270,8 @@ proptest! {
             let segment = case.segments.iter().find(|segment| segment.id == *id).unwrap();
             if naive::pinned(&case, segment) {
                 prop_assert_ne!(*why, Reason::Age, "a pin protects from age");
-                let scope = (*why == Reason::Share).then_some(segment.camera);
-                prop_assert!(!unpinned_left(scope), "{id} is pinned, and an unpinned one is left");
+                let scope = Some(segment.camera);
+                prop_assert!(!unpinned_left(scope), "{id} is pinned, and an unpinned one of its camera is left");
             }
         }
         // Reached, or everything removable is deleted.
@@ -283,6 +293,53 @@ proptest! {
         prop_assert_eq!(plan.held_bytes, held);
         prop_assert_eq!(plan.camera_held_bytes.iter().sum::<u64>(), held);
     }
+}
+
+#[test]
+fn a_camera_that_sends_much_pushes_out_its_own_footage() {
+    let segment = |id: i64, camera, bytes| Segment {
+        id,
+        bytes,
+        starts_at: minutes(id),
+        ends_at: minutes(id + 1),
+        camera: CameraNumber(camera),
+        clock: ClockState::Synced,
+        state: State::Ended,
+    };
+    // Three modest cameras, then one that floods, all of whose footage alerts pin.
+    let modest = (0..30).map(|id| segment(id, (id % 3) as u16, 4));
+    let segments: Vec<Segment> = modest.chain((30..60).map(|id| segment(id, 3, 40))).collect();
+    let pin = Pin {
+        seq: 1,
+        camera: CameraNumber(3),
+        from: minutes(0),
+        to: FOREVER,
+        opened_at: minutes(0),
+        since: minutes(100),
+        clock: ClockState::Synced,
+    };
+    let total = bytes(segments.iter());
+    let case = |bytes_max, pins| Case {
+        segments: segments.clone(),
+        pins,
+        held: Held::default(),
+        limits: Limits {
+            total: Ceiling { bytes_max, bytes_goal: bytes_max },
+            shares: Vec::new(),
+            bytes_short: 0,
+            inodes_short: 0,
+            clip_age_max: span(1000),
+            alert_age_max: span(1000),
+        },
+        now: None,
+    };
+    for pins in [vec![], vec![pin]] {
+        let deletions = case(total - 400, pins).plan().deletions;
+        assert_eq!(deletions, (30..40).map(|id| (id, Reason::Limit)).collect::<Vec<_>>());
+    }
+    // Where a part is not enough, the others give too, the oldest first.
+    let deletions = case(100, vec![]).plan().deletions;
+    assert!(deletions.iter().any(|(id, _)| *id < 30));
 }
 
 /// Half a million segments of 16 cameras and 20,000 alerts, a tenth too much.
