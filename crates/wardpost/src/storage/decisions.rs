@@ -99,24 +99,6 @@ impl Storage {
         kept.map(drop).map_err(self.failed("store activity in"))
     }
 
-    /// Writes a row of the log that is about no event: a login, a view of a picture.
-    ///
-    /// # Errors
-    /// The database cannot be written.
-    pub fn log(
-        &mut self,
-        who: Option<&str>,
-        action: &str,
-        detail: &Value,
-        at: WallTime,
-    ) -> std::result::Result<(), StorageError> {
-        let failed = self.failed("write the log in");
-        let transaction =
-            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
-        append(&transaction, &Entry { at, who, event: None, action, detail }).map_err(&failed)?;
-        transaction.commit().map_err(failed)
-    }
-
     /// Rows of the log after the one with this number, in order; at most `limit`.
     ///
     /// # Errors

@@ -53,11 +53,6 @@ CREATE TABLE event_alert (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX event_alert_by_event ON event_alert (event);
 
--- Alerts that were stored before there were events, and have none yet: `next` to `last`.
-CREATE TABLE event_backlog (next INTEGER NOT NULL, last INTEGER NOT NULL) STRICT;
-INSERT INTO event_backlog SELECT min(number), max(number) FROM alert
-    WHERE received_us >= (SELECT max(received_us) FROM alert) - 259200000000 HAVING count(*) > 0;
-
 -- Steps of people and of the post. Nothing in it is ever changed; each row holds the sha256 of the one before it.
 CREATE TABLE decision (
     number INTEGER PRIMARY KEY, -- without holes
@@ -129,7 +124,9 @@ CREATE TABLE still (
     kind TEXT NOT NULL, -- before, after, crop
     taken_us INTEGER NOT NULL, -- on the box's clock
     received_us INTEGER NOT NULL,
+    waits INTEGER NOT NULL, -- its alert has not come
     jpeg BLOB NOT NULL,
     PRIMARY KEY (alert, ward, box, kind)
 ) STRICT;
+CREATE INDEX still_that_waits ON still (ward, box, received_us) WHERE waits;
 CREATE INDEX still_by_age ON still (received_us);

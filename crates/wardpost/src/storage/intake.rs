@@ -1,11 +1,13 @@
 //! From alerts to events: in the transaction that stores an alert, so that no alert is without its event.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension as _, Result, Transaction, TransactionBehavior, params};
 
 use super::changes::{self, ChangeKind};
-use super::{Storage, StorageError, decisions, shelves, sql};
+use super::{Storage, StorageError, decisions, shelves, sql, stills};
 use crate::arrival::Sender;
-use crate::events::{Action, Candidate, Grouping, Outcome, Source, Who};
+use crate::events::{Action, Candidate, Grouping, Note, Outcome, Source, Who};
 use base::alert::Alert;
 use base::event::Severity;
 use base::time::WallTime;
@@ -17,7 +19,9 @@ const BACKLOG_STEP: i64 = 200;
 /// Maximum number of stored alerts that become events then, the newest.
 const BACKLOG_MAX: i64 = 5000;
 /// Age from which an alert of an older database is history: its event begins closed.
-const BACKLOG_OPEN: std::time::Duration = std::time::Duration::from_secs(3600);
+const BACKLOG_OPEN: Duration = Duration::from_secs(3600);
+/// Age from which a stored alert becomes no event: three days.
+const BACKLOG_SPAN: Duration = Duration::from_secs(3 * 24 * 3600);
 
 /// An alert message that was stored.
 pub(super) struct Stored<'a> {
@@ -47,6 +51,8 @@ pub(super) fn put(
     grouping: &Grouping,
 ) -> Result<Option<u64>> {
     if let Some(event) = event_of(transaction, stored)? {
+        // Also under the box's present name.
+        link(transaction, event, stored)?;
         changes::put(transaction, ChangeKind::Told, Some(event), stored.at)?;
         return Ok(None);
     }
@@ -63,11 +69,21 @@ pub(super) fn put(
         }
         None => (make(transaction, stored, &kept)?, ChangeKind::Arrived),
     };
-    transaction
-        .prepare_cached("INSERT INTO event_alert (alert, ward, box, event) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![alert.id.to_string(), sender.ward.as_str(), sender.box_id.as_str(), sql(event)])?;
+    link(transaction, event, stored)?;
+    stills::alert_came(transaction, sender, alert.id)?;
     changes::put(transaction, kind, Some(event), stored.at)?;
     Ok(joined.is_none().then_some(event))
+}
+
+/// Records the event of an alert.
+fn link(transaction: &Transaction<'_>, event: u64, stored: &Stored<'_>) -> Result<()> {
+    let Sender { ward, box_id } = stored.sender;
+    transaction
+        .prepare_cached(
+            "INSERT OR IGNORE INTO event_alert (alert, ward, box, event) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![stored.alert.id.to_string(), ward.as_str(), box_id.as_str(), sql(event)])?;
+    Ok(())
 }
 
 /// Tells pages that more is known of an alert.
@@ -211,46 +227,56 @@ pub(super) const fn severity_of(number: i64) -> Severity {
 }
 
 impl Storage {
-    /// Makes events of the alerts of the last days that an older version stored. Goes on where it was interrupted.
+    /// Makes events of the alerts of the last days that an older version stored, also where it was put back in between. Goes on
+    /// where it was interrupted.
     pub(super) fn take_backlog(&mut self) -> std::result::Result<(), StorageError> {
         let failed = self.failed("bring up to date");
-        while take_backlog(&mut self.connection, &self.grouping).map_err(&failed)? {}
+        let Some((newest, mut next)) = backlog(&self.connection).map_err(&failed)? else { return Ok(()) };
+        while let Some(last) =
+            take_backlog(&mut self.connection, &self.grouping, next, newest).map_err(&failed)?
+        {
+            next = last + 1;
+        }
         Ok(())
     }
 }
 
-/// Takes a part of the backlog. Returns true where there is more.
-fn take_backlog(connection: &mut Connection, grouping: &Grouping) -> Result<bool> {
+/// Arrival of the newest alert, and number of the first one of the last days without an event.
+fn backlog(connection: &Connection) -> Result<Option<(WallTime, i64)>> {
+    let newest: Option<i64> =
+        connection.query_row("SELECT max(received_us) FROM alert", [], |row| row.get(0))?;
+    let Some(newest) = newest.map(WallTime::from_micros) else { return Ok(None) };
+    let first: Option<i64> = connection.query_row(
+        "SELECT max(min(number), max(number) - ?2) FROM alert a WHERE received_us >= ?1 AND NOT EXISTS
+           (SELECT 1 FROM event_alert e WHERE e.alert = a.id AND e.ward = a.ward AND e.box = a.box)",
+        [(newest - BACKLOG_SPAN).as_micros(), BACKLOG_MAX],
+        |row| row.get(0),
+    )?;
+    Ok(first.map(|first| (newest, first)))
+}
+
+/// Takes a part of the backlog from `next` on. Returns the number of its last alert; `None` at the end.
+fn take_backlog(
+    connection: &mut Connection,
+    grouping: &Grouping,
+    next: i64,
+    newest: WallTime,
+) -> Result<Option<i64>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let backlog = transaction
-        .query_row("SELECT next, last FROM event_backlog", [], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-        })
-        .optional()?;
-    let Some((next, last)) = backlog else { return Ok(false) };
-    let next = next.max(last - BACKLOG_MAX + 1);
-    let newest: i64 =
-        transaction.query_row("SELECT max(received_us) FROM alert", [], |row| row.get(0)).unwrap_or(0);
-    let history = WallTime::from_micros(newest) - BACKLOG_OPEN;
-    for message in messages(&transaction, next, last)? {
+    let messages = messages(&transaction, next)?;
+    for message in &messages {
         let Some((sender, alert)) = message.parsed() else { continue };
         let at = WallTime::from_micros(message.received_us);
         let stored = Stored { number: message.number, sender: &sender, former: None, alert: &alert, at };
         if let Some(event) = put(&transaction, &stored, grouping)?
-            && at < history
+            && at < newest - BACKLOG_OPEN
         {
-            let close = Action::Close { outcome: Outcome::Earlier, note: Default::default() };
+            let close = Action::Close { outcome: Outcome::Earlier, note: Note::default() };
             decisions::decide(&transaction, event, &close, &Who::Post, at)?;
         }
     }
-    let next = next + BACKLOG_STEP;
-    if next > last {
-        transaction.execute("DELETE FROM event_backlog", [])?;
-    } else {
-        transaction.execute("UPDATE event_backlog SET next = ?1", [next])?;
-    }
     transaction.commit()?;
-    Ok(next <= last)
+    Ok(messages.last().map(|message| message.number))
 }
 
 /// A stored message of the backlog.
@@ -270,11 +296,13 @@ impl Message {
     }
 }
 
-fn messages(transaction: &Transaction<'_>, next: i64, last: i64) -> Result<Vec<Message>> {
+fn messages(transaction: &Transaction<'_>, next: i64) -> Result<Vec<Message>> {
     let mut select = transaction.prepare_cached(
-        "SELECT number, ward, box, received_us, message FROM alert WHERE number BETWEEN ?1 AND ?2 ORDER BY number",
+        "SELECT number, ward, box, received_us, message FROM alert a WHERE number >= ?1 AND NOT EXISTS
+           (SELECT 1 FROM event_alert e WHERE e.alert = a.id AND e.ward = a.ward AND e.box = a.box)
+         ORDER BY number LIMIT ?2",
     )?;
-    let rows = select.query_map([next, last.min(next + BACKLOG_STEP - 1)], |row| {
+    let rows = select.query_map([next, BACKLOG_STEP], |row| {
         Ok(Message {
             number: row.get(0)?,
             ward: row.get(1)?,

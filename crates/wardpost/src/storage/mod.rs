@@ -20,6 +20,7 @@ mod plans;
 mod reading;
 mod runs;
 mod shelves;
+mod stills;
 #[cfg(test)]
 pub(crate) mod testing;
 mod writing;
@@ -44,6 +45,7 @@ pub use events::{Counts, Names, Queue, QueueFilter, Span, StoredEvent, Tab};
 pub use lost::{Settlement, Verdict};
 pub use reading::{BoxState, Filter, Hole, LateThumbnail, StoredAlert, StoredNotice};
 pub use shelves::{NewShelf, Shelf};
+pub use stills::StoredStill;
 pub use writing::{Batch, Notice, NoticeKind, REFUSED_MAX, Taken};
 
 /// Maximum time for which a statement waits for another connection that writes.

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Transaction, Transact
 use serde_json::Value;
 
 use super::runs::Runs;
-use super::{Storage, StorageError, access_log, events, health, intake, lost, runs, sql};
+use super::{Storage, StorageError, access_log, events, health, intake, lost, runs, sql, stills};
 use crate::arrival::{Arrival, ArrivedAlert, Content, Refused, Sender};
 use crate::events::Grouping;
 use crate::health::Standing;
@@ -152,6 +152,7 @@ fn take(connection: &mut Connection, batch: &Batch, grouping: &Grouping) -> Resu
                     touched.push((sender.clone(), arrived.alert.outbox));
                 }
             }
+            Content::Still(still) => stills::put(&transaction, sender, still, arrival.at)?,
             Content::Status(status) => {
                 put_status(&transaction, sender, status)?;
                 if let Some(outbox) = &status.outbox
@@ -577,6 +578,7 @@ fn expire(connection: &mut Connection, before: WallTime, looks_before: WallTime)
     )?;
     transaction.execute("DELETE FROM notice WHERE at_us < ?1", [before.as_micros()])?;
     health::expire(&transaction)?;
+    stills::expire(&transaction, before)?;
     events::expire(&transaction, looks_before)?;
     transaction.execute("DELETE FROM access WHERE at_us < ?1", [looks_before.as_micros()])?;
     transaction.commit()?;

@@ -88,8 +88,8 @@ fn a_decision_is_in_the_log_and_in_the_feed_and_a_refused_one_is_not() {
 #[test]
 fn a_change_of_the_log_is_refused_and_one_that_is_forced_is_found() {
     let (mut storage, _place) = open();
-    for number in 0..4u8 {
-        storage.log(Some("An"), "login", &json!({ "n": number }), after(0)).unwrap();
+    for event in make(&mut storage, 4) {
+        storage.take_over(event, &officer("An"), after(0)).unwrap();
     }
     for text in ["UPDATE decision SET who = 'B'", "DELETE FROM decision WHERE number = 4"] {
         let error = storage.connection.execute(text, []).unwrap_err();

@@ -136,23 +136,34 @@ fn alerts_of_an_older_database_become_events_bounded_and_resumable() {
     let (mut storage, place) = open();
     let arrivals = (0..450).map(|number| later(&format!("c{number}"), "night", number * 10)).collect();
     take(&mut storage, arrivals);
-    storage
-        .connection
-        .execute_batch(
-            "DELETE FROM event; DELETE FROM event_alert; INSERT INTO event_backlog SELECT min(number), max(number) FROM alert",
-        )
-        .unwrap();
+    storage.connection.execute_batch("DELETE FROM event; DELETE FROM event_alert").unwrap();
     // Interrupted after the first part.
-    assert!(take_backlog(&mut storage.connection, &Grouping::default()).unwrap());
+    let (newest, first) = backlog(&storage.connection).unwrap().unwrap();
+    let grouping = Grouping::default();
+    assert_eq!(take_backlog(&mut storage.connection, &grouping, first, newest).unwrap(), Some(200));
     drop(storage);
     let storage = Storage::open(&place.path().join("post.sqlite")).unwrap();
     let count = |text: &str| -> i64 { storage.connection.query_row(text, [], |row| row.get(0)).unwrap() };
     assert_eq!(count("SELECT count(*) FROM event"), 450);
     assert_eq!(count("SELECT count(*) FROM event_alert"), 450);
-    assert_eq!(count("SELECT count(*) FROM event_backlog"), 0);
+    assert_eq!(backlog(&storage.connection).unwrap(), None);
     // 4,490 s before the newest to one hour before it: history.
     let history = count("SELECT count(*) FROM event WHERE outcome = 'earlier'");
     assert_eq!((history, storage.counts().unwrap().open), (89, 361));
+}
+
+#[test]
+fn a_message_under_a_boxs_new_name_belongs_to_the_event_of_the_former() {
+    let (mut storage, place) = open();
+    let first = alert("box-1", 1);
+    let closed = Alert { seq: 2, phase: Phase::Closed, ..first.clone() };
+    let renamed = closed.under(&first.ward, &"box-9".parse().unwrap());
+    take(&mut storage, vec![arrival(&first), arrival(&renamed)]);
+    drop(storage);
+    let storage = Storage::open(&place.path().join("post.sqlite")).unwrap();
+    let found = events(&storage, Tab::Open);
+    assert_eq!((found.len(), found[0].span.alerts), (1, 1));
+    assert_eq!(storage.event_alerts(found[0].number).unwrap().len(), 2);
 }
 
 #[test]
