@@ -88,7 +88,8 @@ impl Receiver {
     /// # Errors
     /// The database cannot be opened, or no thread can be started.
     pub fn start(settings: Settings, ended: impl FnOnce() + Send + 'static) -> Result<Self, ReceiverError> {
-        let storage = Storage::open(&settings.database)?;
+        let mut storage = Storage::open(&settings.database)?;
+        storage.group_by(settings.duty.grouping);
         let link = Link::new(settings, storage)?;
         let (stop, stopped) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -174,6 +174,8 @@ pub(super) fn decide(
         return Ok(Decided::Done(after));
     }
     put_state(transaction, event, &after, who, at)?;
+    // The event waits no more, or anew.
+    transaction.prepare_cached("DELETE FROM hook_call WHERE event = ?1")?.execute([sql(event)])?;
     // An action is a struct of texts and times: it is JSON.
     let detail = serde_json::to_value(action).unwrap_or_else(|_| json!({ "action": action.as_str() }));
     let entry = Entry {
