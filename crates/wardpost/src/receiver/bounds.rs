@@ -17,6 +17,8 @@ const WARDS_MAX: usize = 64;
 const BYTES: Rate = Rate { max: 512 << 20, per_second: (512 << 20) / (24 * 3600) };
 /// Alerts that one name may send at once: the backlog of days.
 const ALERTS: Rate = Rate { max: 5000, per_second: 10 };
+/// Further pictures that one name may send at once: three of each alert.
+const STILLS: Rate = Rate { max: 3 * ALERTS.max, per_second: 3 * ALERTS.per_second };
 /// Statuses and vitals that one name may send at once.
 const REPORTS: Rate = Rate { max: 1000, per_second: 2 };
 /// Bytes that a message takes in the database beside its own.
@@ -40,6 +42,8 @@ pub(super) struct Bounds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Alert,
+    /// A further picture of an alert.
+    Still,
     /// A status, or vitals.
     Report,
 }
@@ -58,6 +62,7 @@ struct Share {
     wards: BTreeSet<WardId>,
     bytes: Used,
     alerts: Used,
+    stills: Used,
     reports: Used,
     refused: Option<Refused>,
 }
@@ -83,6 +88,7 @@ struct Refused {
 pub(super) fn kind(content: &Content) -> Option<Kind> {
     match content {
         Content::Alert(_) => Some(Kind::Alert),
+        Content::Still(_) => Some(Kind::Still),
         Content::Status(_) | Content::Vitals(_) => Some(Kind::Report),
         Content::Refused(_) => None,
     }
@@ -152,6 +158,7 @@ impl Share {
     fn take(&mut self, sender: &Sender, kind: Kind, bytes: u64, now: Monotonic) -> Option<Limit> {
         let (number, number_rate, limit) = match kind {
             Kind::Alert => (&mut self.alerts, ALERTS, Limit::Alerts),
+            Kind::Still => (&mut self.stills, STILLS, Limit::Alerts),
             Kind::Report => (&mut self.reports, REPORTS, Limit::Reports),
         };
         if !self.wards.contains(&sender.ward) && self.wards.len() >= WARDS_MAX {

@@ -8,9 +8,14 @@
 mod access_log;
 mod accesses;
 mod chain;
+mod changes;
+mod decisions;
+mod duty;
 mod error;
+mod events;
 mod forget;
 mod health;
+mod intake;
 mod lost;
 #[cfg(test)]
 mod plans;
@@ -18,6 +23,8 @@ mod reading;
 mod retention;
 mod room;
 mod runs;
+mod shelves;
+mod stills;
 #[cfg(test)]
 pub(crate) mod testing;
 mod writing;
@@ -30,14 +37,21 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavio
 use rustix::fs::Access as Mode;
 use rustix::io::Errno;
 
+use crate::events::Grouping;
 use base::text;
 
 pub use accesses::{Access, NewAccess};
 pub use chain::{ChainEnd, Verified};
+pub use changes::{Change, ChangeKind, Changes};
+pub use decisions::{Decision, DecisionsEnd, DecisionsFault};
+pub use duty::{DutyRules, HookCall, Passed};
 pub use error::StorageError;
+pub use events::{Counts, Names, Queue, QueueFilter, Span, StoredEvent, Tab};
 pub use forget::Forgotten;
 pub use lost::{Settlement, Verdict};
 pub use reading::{BoxState, Filter, Hole, LateThumbnail, StoredAlert, StoredNotice};
+pub use shelves::{NewShelf, Shelf};
+pub use stills::StoredStill;
 pub use writing::{Batch, Notice, NoticeKind, REFUSED_MAX, Taken};
 
 /// Maximum time for which a statement waits for another connection that writes.
@@ -50,6 +64,7 @@ const STEPS: &[&str] = &[
     include_str!("health.sql"),
     include_str!("numbers.sql"),
     include_str!("bounds.sql"),
+    include_str!("events.sql"),
 ];
 
 /// A connection to the database.
@@ -57,6 +72,8 @@ const STEPS: &[&str] = &[
 pub struct Storage {
     connection: Connection,
     path: PathBuf,
+    /// Settings by which alerts become events.
+    grouping: Grouping,
     /// Held by the process that takes arrivals.
     _lock: Option<File>,
 }
@@ -88,7 +105,13 @@ impl Storage {
             Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         storage._lock = Some(lock);
         storage.migrate()?;
+        storage.take_backlog()?;
         Ok(storage)
+    }
+
+    /// Sets how alerts become events from here on.
+    pub fn group_by(&mut self, grouping: Grouping) {
+        self.grouping = grouping;
     }
 
     /// Opens an existing database: to read it, to log accesses, to settle outboxes.
@@ -148,7 +171,9 @@ impl Storage {
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<Self, StorageError> {
         match open(path, flags) {
-            Ok(connection) => Ok(Self { connection, path: path.to_owned(), _lock: None }),
+            Ok(connection) => {
+                Ok(Self { connection, path: path.to_owned(), grouping: Grouping::default(), _lock: None })
+            }
             Err(source) => Err(StorageError::Sql { action: "open", path: path.to_owned(), source }),
         }
     }
