@@ -532,7 +532,10 @@ mod tests {
         let error = Written::read(&path).unwrap().showing().unwrap_err().to_string();
         let expected = format!("{}:2: post.wards: there is no such key here\n", path.display());
         assert!(error.starts_with(&expected), "{error}");
-        assert!(error.contains("-> did you mean ward? There are: database, free_bytes_min, keep_days"), "{error}");
+        assert!(
+            error.contains("-> did you mean ward? There are: database, free_bytes_min, keep_days, language"),
+            "{error}"
+        );
     }
 
     #[test]
