@@ -7,6 +7,7 @@
 //! Never here: the use of a frame or a fragment. `run` supervises; the command `session` is the child; `replay` reads files.
 
 mod arrivals;
+mod border;
 mod branches;
 mod decode;
 mod decode_mode;

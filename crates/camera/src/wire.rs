@@ -35,6 +35,7 @@ pub(super) struct Order {
     pub record: bool,
     pub watch_fps_max: Option<f32>,
     pub idle_gap_max: Option<Duration>,
+    pub bits_per_second_max: f64,
     pub stall: Duration,
     pub reader: Reader,
     source: SourceOrder,
@@ -66,6 +67,7 @@ impl From<&StreamSettings> for Order {
             record: stream.record,
             watch_fps_max: stream.watch_fps_max,
             idle_gap_max: stream.idle_gap_max,
+            bits_per_second_max: stream.bits_per_second_max,
             stall: stream.stall,
             reader: Reader::default(),
             source,
@@ -103,6 +105,7 @@ impl From<Order> for StreamSettings {
             record: order.record,
             watch_fps_max: order.watch_fps_max,
             idle_gap_max: order.idle_gap_max,
+            bits_per_second_max: order.bits_per_second_max,
             stall: order.stall,
         }
     }
@@ -238,6 +241,7 @@ mod tests {
             record: true,
             watch_fps_max: Some(5.0),
             idle_gap_max: Some(Duration::from_secs(2)),
+            bits_per_second_max: 64e6,
             stall: Duration::from_secs(10),
         }
     }
