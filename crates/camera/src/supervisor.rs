@@ -4,13 +4,11 @@
 //! while the camera is away: one that comes back is taken up within a second or two. The session takes the connection
 //! over, since many cameras admit only one.
 
-use std::io::Read;
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -19,12 +17,12 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::REGISTRY_VARIABLE;
 use super::border::{self, FootageRate, MessageRate};
 use super::learned::Learned;
 use super::rtsp::{authority, connect};
+use super::session_program::SessionProgram;
 use super::settings::{DecodeMode, Reader, Source, StreamSettings};
-use super::wire::{self, FailureKind, Order, Report};
+use super::wire::{self, FailureKind, InTime, Order, Report};
 use base::backoff::{Backoff, scattered};
 use base::channel;
 use base::clock::{self, Clock as _, SystemClock};
@@ -82,61 +80,6 @@ impl VideoError {
             Self::NotReady(_) => ErrorKind::Config,
         }
     }
-}
-
-/// Program and plugin list with which sessions are started.
-#[derive(Debug, Clone)]
-pub struct SessionProgram {
-    /// The wardwatch binary.
-    pub program: PathBuf,
-    /// File that keeps GStreamer's list of plugins between sessions.
-    pub registry: PathBuf,
-    /// User and group of the sessions, where root starts them: a session that is taken over should not be root's.
-    pub user: Option<(u32, u32)>,
-}
-
-impl SessionProgram {
-    /// The running binary itself; also after an upgrade has replaced its file.
-    pub fn current(registry: PathBuf) -> Self {
-        Self { program: PathBuf::from("/proc/self/exe"), registry, user: None }
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.arg("session").env_clear();
-        // Variables that select and tune GStreamer's plugins; a session gets nothing else of the daemon's environment.
-        let inherited = std::env::vars_os().filter(|(name, _)| {
-            let name = name.to_string_lossy();
-            ["GST_", "LIBVA_", "LD_LIBRARY_", "RUST_", "GIO_", "SSL_"]
-                .iter()
-                .any(|prefix| name.starts_with(prefix))
-        });
-        command.envs(inherited);
-        command.env(REGISTRY_VARIABLE, &self.registry).env("GST_REGISTRY_FORK", "no");
-        // GIO would otherwise look for a desktop's settings, and complain about each folder that it may not make.
-        command.env("GSETTINGS_BACKEND", "memory");
-        // Ctrl-C goes to the daemon alone: it stops its sessions in order.
-        command.stdout(Stdio::null()).process_group(0);
-        if let Some((user, group)) = self.user {
-            command.uid(user).gid(group);
-        }
-        command
-    }
-}
-
-/// Brings the list of plugins up to date and checks that none is missing. Blocks for seconds the first time.
-pub fn prepare(program: &SessionProgram) -> Result<(), VideoError> {
-    let mut command = program.command();
-    command.arg("--prepare").stdin(Stdio::null()).stderr(Stdio::piped());
-    let output = command
-        .spawn()
-        .and_then(Child::wait_with_output)
-        .map_err(|source| VideoError::Spawn { program: program.program.clone(), source })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(VideoError::NotReady(said.trim().to_owned()))
 }
 
 /// A change of a stream's state.
@@ -430,7 +373,7 @@ impl Supervisor {
             if let Err(reason) = messages.count(clock::monotonic()) {
                 return sent(reason);
             }
-            match wire::read::<Report>(&mut InTime::new(socket)) {
+            match wire::read::<Report>(&mut InTime::new(socket, Instant::now() + MESSAGE_MAX)) {
                 Ok(Some((Report::Ended, _))) if self.stopping.load(Ordering::Relaxed) => return End::Stopped,
                 Ok(Some((Report::Ended, _))) => return End::OfFile,
                 Ok(Some((Report::Failed { kind, reason }, _))) => {
@@ -603,28 +546,6 @@ impl Supervisor {
     fn pause(&self, wait: Duration) {
         // Woken, at the end of the wait, or without a handle any more: the caller checks `stopping`.
         let _ = progress::wait(|| self.woken.recv_timeout(wait));
-    }
-}
-
-/// A session's socket, for one message: one that comes byte by byte does not hold up the supervisor for ever.
-struct InTime<'a> {
-    socket: &'a UnixStream,
-    deadline: Instant,
-}
-
-impl<'a> InTime<'a> {
-    fn new(socket: &'a UnixStream) -> Self {
-        Self { socket, deadline: Instant::now() + MESSAGE_MAX }
-    }
-}
-
-impl Read for InTime<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if Instant::now() > self.deadline {
-            let text = format!("it took more than {} s for a message", MESSAGE_MAX.as_secs());
-            return Err(std::io::Error::new(std::io::ErrorKind::TimedOut, text));
-        }
-        self.socket.read(buffer)
     }
 }
 
