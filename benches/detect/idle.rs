@@ -81,7 +81,7 @@ impl StreamSink for Watching {
 /// CPU time of the session and of this process, and the frames that came.
 fn measured(url: String, idle_gap_max: Option<Duration>, span: Duration) -> (Duration, Duration, u64) {
     let registry = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gstreamer-registry.bin");
-    let program = SessionProgram { program: env!("CARGO_BIN_EXE_wardwatch").into(), registry };
+    let program = SessionProgram { program: env!("CARGO_BIN_EXE_wardwatch").into(), registry, user: None };
     prepare(&program).unwrap();
     let before: Vec<u32> = cpu::children(std::process::id());
     let stream = StreamSettings {
@@ -91,6 +91,7 @@ fn measured(url: String, idle_gap_max: Option<Duration>, span: Duration) -> (Dur
         record: true,
         watch_fps_max: Some(5.0),
         idle_gap_max,
+        bits_per_second_max: 64e6,
         stall: Duration::from_secs(10),
     };
     let frames = Arc::new(AtomicU64::new(0));

@@ -76,7 +76,7 @@ fn wardwatch(cameras: &Cameras, span: Duration) -> Used {
     let place = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let store = Store::open(Settings::new(place.path().to_owned()), Arc::new(SystemClock)).unwrap();
     let registry = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gstreamer-registry.bin");
-    let program = SessionProgram { program: env!("CARGO_BIN_EXE_wardwatch").into(), registry };
+    let program = SessionProgram { program: env!("CARGO_BIN_EXE_wardwatch").into(), registry, user: None };
     prepare(&program).unwrap();
     let before: Vec<u32> = cpu::children(std::process::id());
     let streams: Vec<_> = cameras
@@ -95,6 +95,7 @@ fn wardwatch(cameras: &Cameras, span: Duration) -> Used {
                 record: true,
                 watch_fps_max: None,
                 idle_gap_max: None,
+                bits_per_second_max: 64e6,
                 stall: Duration::from_secs(10),
             };
             supervise(stream, program.clone(), Box::new(IntoStore(store.clone())))

@@ -38,7 +38,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let reader = args.user.as_deref().map_or_else(|| Ok(Reader::daemon()), Reader::named)?;
     let runtime_directory = Some(args.runtime_directory.clone());
-    let surroundings = Surroundings { runtime_directory, ..Surroundings::default() };
+    let surroundings = Surroundings { runtime_directory, session_user: reader.ids(), program: None };
     let mut found = Vec::new();
     let mut say = |finding: Finding| {
         if !args.json {

@@ -63,7 +63,7 @@ impl Args {
         let copy = self.state_directory.as_ref().filter(|_| self.stay_up);
         Options {
             config: self.config.clone(),
-            surroundings: Surroundings { program: None, runtime_directory },
+            surroundings: Surroundings { runtime_directory, ..Surroundings::default() },
             stays_up: self.stay_up,
             copy: copy.map(|folder| folder.join("configuration.json")),
         }

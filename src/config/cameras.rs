@@ -124,6 +124,7 @@ fn streams(id: &CameraId, camera: &file::Camera, main: Source, sub: Option<Sourc
         source,
         record,
         watch_fps_max,
+        bits_per_second_max: camera.megabits_per_second_max * 1e6,
         stall: Duration::from_secs_f64(camera.stall_seconds),
     };
     let fps_max = Some(camera.fps_max);

@@ -354,6 +354,11 @@ pub struct Camera {
     /// it. Means nothing with file.
     #[serde(default = "default_alert")]
     pub alert_sabotage: bool,
+    /// The main stream is recorded up to this many Mbit/s over ten seconds; what a camera sends beyond is left out and counted, so
+    /// that it does not take the disk from the others.
+    #[serde(default = "default_megabits_per_second_max")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub megabits_per_second_max: f64,
     /// A stream that is silent for this many seconds is connected to anew.
     #[serde(default = "default_stall_seconds")]
     #[schemars(range(min = 1, max = 600))]
@@ -399,6 +404,10 @@ fn default_looks_per_second_min() -> f32 {
 
 fn default_idle_gap_seconds_max() -> f64 {
     2.0
+}
+
+fn default_megabits_per_second_max() -> f64 {
+    64.0
 }
 
 fn default_stall_seconds() -> f64 {

@@ -60,6 +60,14 @@ impl Reader {
         User::named(text).or_else(numbered).map(Self::User).ok_or_else(|| UnknownUser(text.to_owned()))
     }
 
+    /// User and group, where it is another than this process's.
+    pub fn ids(&self) -> Option<(u32, u32)> {
+        match self {
+            Self::Process => None,
+            Self::User(user) => Some((user.uid, user.gid)),
+        }
+    }
+
     /// The user, for a sentence.
     pub(super) fn name(&self) -> String {
         match self {

@@ -60,6 +60,7 @@ pub(super) fn connect(
 ) -> Option<f64> {
     let registry = std::env::temp_dir().join(format!("wardwatch-doctor-{}.bin", std::process::id()));
     let mut program = SessionProgram::current(registry.clone());
+    program.user = surroundings.session_user;
     if let Some(given) = &surroundings.program {
         program.program.clone_from(given);
     }

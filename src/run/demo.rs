@@ -82,7 +82,8 @@ impl Demo {
         let runtime_directory = output.join("run");
         std::fs::create_dir_all(&runtime_directory)
             .with_context(|| format!("cannot make {}", runtime_directory.display()))?;
-        let surroundings = Surroundings { program, runtime_directory: Some(runtime_directory.clone()) };
+        let surroundings =
+            Surroundings { program, runtime_directory: Some(runtime_directory.clone()), session_user: None };
         let daemon = Some(Daemon::start(settings, surroundings)?);
         let (urls, _servers) = (street.urls, vec![server]);
         Ok(Running { config, runtime_directory, camera, port, urls, daemon, _servers, broker })

@@ -47,6 +47,8 @@ pub struct Surroundings {
     pub program: Option<PathBuf>,
     /// Directory for the box's state and metrics, for an operator at the box (`telemetry::state`); `None` to write none.
     pub runtime_directory: Option<PathBuf>,
+    /// User and group of the sessions that root starts (`doctor`); `None` for those of this process.
+    pub session_user: Option<(u32, u32)>,
 }
 
 /// A reason why a box does not start.
@@ -105,6 +107,7 @@ impl Daemon {
             .context("the store cannot be opened")?;
         let plugins = settings.store.directory.join("gstreamer-registry.bin");
         let mut session = SessionProgram::current(plugins);
+        session.user = surroundings.session_user;
         if let Some(program) = surroundings.program {
             session.program = program;
         }

@@ -49,6 +49,8 @@ struct History {
     missing: u64,
     /// Checks since their number last grew; `None` from [`CHECKS`] on.
     since: Option<u32>,
+    /// The last fault in that time.
+    fault: Option<String>,
 }
 
 impl History {
@@ -63,12 +65,21 @@ impl History {
         }
         let faults = [&vitals.index_unwritable, &vitals.clips_unwritable, &vitals.holds_unreadable];
         match (faults.into_iter().find_map(Option::as_ref), self.since) {
-            (Some(fault), _) => (StoreState::Failing, Some(fault.clone())),
-            (None, Some(_)) => {
-                let reason = "footage is being lost: the disk is slower than the cameras";
-                (StoreState::Failing, Some(reason.to_owned()))
+            (Some(fault), _) => {
+                self.fault = Some(fault.clone());
+                (StoreState::Failing, Some(fault.clone()))
             }
-            (None, None) => (StoreState::Keeping, None),
+            (None, Some(_)) => {
+                let reason = match &self.fault {
+                    Some(fault) => format!("footage was lost a moment ago: {fault}"),
+                    None => "footage is being lost: the disk is slower than the cameras".to_owned(),
+                };
+                (StoreState::Failing, Some(reason))
+            }
+            (None, None) => {
+                self.fault = None;
+                (StoreState::Keeping, None)
+            }
         }
     }
 }
@@ -99,5 +110,10 @@ mod tests {
         assert_eq!(history.at(&vitals).0, StoreState::Keeping);
         vitals.clips_unwritable = Some("cannot write".into());
         assert_eq!(history.at(&vitals), (StoreState::Failing, Some("cannot write".into())));
+        vitals.lost_fragments = 1;
+        history.at(&vitals);
+        vitals.clips_unwritable = None;
+        let reason = history.at(&vitals).1.unwrap();
+        assert!(reason.contains("a moment ago: cannot write"), "{reason}");
     }
 }

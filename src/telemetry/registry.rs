@@ -9,6 +9,7 @@ use crate::config;
 use base::clock::{self, Clock as _, SystemClock};
 use base::fragment::{StreamFacts, StreamRole};
 use base::ids::{BoxId, CameraId, WardId};
+use base::picture::is_too_large;
 use base::status::{
     CameraStatus, InputCounts, Presence, SCHEMA, Status, StoreState, StoreStatus, StreamState,
 };
@@ -168,6 +169,20 @@ fn note_of_pair(facts: &BTreeMap<StreamRole, StreamFacts>) -> Option<String> {
     stream_pair::fault(main, sub).map(|fault| format!("{}; {}", fault.what, fault.remedy))
 }
 
+/// The note about an analysed stream whose pictures are too large to be decoded.
+fn note_of_size(
+    streams: &BTreeMap<StreamRole, CameraStatus>,
+    facts: &BTreeMap<StreamRole, StreamFacts>,
+) -> Option<String> {
+    let analysed = if streams.contains_key(&StreamRole::Sub) { StreamRole::Sub } else { StreamRole::Main };
+    let StreamFacts { width, height, .. } = facts.get(&analysed)?;
+    is_too_large(*width, *height).then(|| {
+        format!(
+            "its pictures of {width}x{height} are too large to be analysed, and are only recorded; name a smaller stream as its sub"
+        )
+    })
+}
+
 /// Rank of a state; a camera has the highest of its streams.
 fn worse(state: StreamState) -> u8 {
     match state {
@@ -189,7 +204,10 @@ impl StatusSource for StatusRegistry {
                 let sum = inputs.fold(InputCounts::default(), |sum, input| sum.plus(*input));
                 let input = (sum != InputCounts::default()).then_some(sum);
                 let mut notes = status.notes;
-                notes.extend(known.facts.get(&status.id).and_then(note_of_pair));
+                if let Some(facts) = known.facts.get(&status.id) {
+                    notes.extend(note_of_pair(facts));
+                    notes.extend(known.streams.get(&status.id).and_then(|of| note_of_size(of, facts)));
+                }
                 cameras.push(CameraStatus { input, notes, ..status });
             }
             cameras
@@ -224,6 +242,29 @@ impl StatusSource for StatusRegistry {
 mod tests {
     use super::*;
     use base::fragment::{Codec, TimeSource};
+
+    #[test]
+    fn an_only_stream_that_is_too_large_is_noted_and_a_main_stream_beside_a_sub_is_not() {
+        let facts =
+            |width, height| StreamFacts { codec: Codec::H265, width, height, time: TimeSource::Camera };
+        let status = |id: &str| CameraStatus {
+            id: id.parse().unwrap(),
+            state: StreamState::Live,
+            reason: None,
+            since: WallTime::from_micros(0),
+            notes: Vec::new(),
+            input: None,
+        };
+        let known = BTreeMap::from([(StreamRole::Main, facts(8192, 8192))]);
+        let mut streams = BTreeMap::from([(StreamRole::Main, status("gate"))]);
+        let note = note_of_size(&streams, &known).unwrap();
+        assert!(note.contains("8192x8192 are too large"), "{note}");
+        streams.insert(StreamRole::Sub, status("gate"));
+        assert_eq!(note_of_size(&streams, &known), None);
+        let small = BTreeMap::from([(StreamRole::Main, facts(4000, 3000))]);
+        streams.remove(&StreamRole::Sub);
+        assert_eq!(note_of_size(&streams, &small), None);
+    }
 
     #[test]
     fn streams_that_do_not_go_together_are_noted_once_both_are_known() {

@@ -451,7 +451,7 @@ fn sessions_with(registry: &Path) -> Vec<Pid> {
 }
 
 #[test]
-fn a_session_can_neither_write_nor_execute_nor_listen() {
+fn a_session_can_neither_write_nor_start_a_process_nor_listen() {
     let output =
         Command::new(env!("CARGO_BIN_EXE_wardwatch")).args(["session", "--try-sandbox"]).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
@@ -459,7 +459,9 @@ fn a_session_can_neither_write_nor_execute_nor_listen() {
         eprintln!("skipped: this kernel lacks a part of the sandbox: {said}");
         return;
     }
-    assert_eq!(said, "write: refused\nexecute: refused\nlisten: refused\nread /usr: allowed\n");
+    let refused = ["write", "execute", "start a process", "signal the daemon", "listen"];
+    let refused: String = refused.iter().map(|rule| format!("{rule}: refused\n")).collect();
+    assert_eq!(said, refused + "read /usr: allowed\n");
     assert!(output.status.success());
 }
 

@@ -22,6 +22,7 @@ pub mod geometry;
 pub mod ground;
 pub mod ids;
 pub mod language;
+pub mod one_line;
 pub mod outbox;
 pub mod picture;
 pub mod progress;

@@ -8,6 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::ids::{CameraId, Epoch};
 use super::time::{Pts, Stamp};
 
+/// Most pixels of a picture that is decoded: a decoder holds a dozen of them, and a box has little memory.
+pub const DECODED_PIXELS_MAX: u64 = 4096 * 4096;
+
+/// True for pictures that are too large to be decoded. Their stream can be recorded.
+pub fn is_too_large(width: u32, height: u32) -> bool {
+    u64::from(width) * u64::from(height) > DECODED_PIXELS_MAX
+}
+
 /// Layout of the chroma samples in memory. Both are 4:2:0 with 8 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PixelFormat {
@@ -56,10 +64,11 @@ pub struct WrongLength {
 }
 
 impl Picture {
-    /// Number of bytes of a picture of this size.
+    /// Number of bytes of a picture of this size; the largest number for one that no memory holds.
     pub fn byte_count(width: u32, height: u32) -> usize {
         let (w, h) = (width as usize, height as usize);
-        w * h + 2 * w.div_ceil(2) * h.div_ceil(2)
+        let chroma = w.div_ceil(2).saturating_mul(h.div_ceil(2)).saturating_mul(2);
+        w.saturating_mul(h).saturating_add(chroma)
     }
 
     /// Wraps `samples`, without a copy: all planes, tightly packed.

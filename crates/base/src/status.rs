@@ -54,6 +54,8 @@ pub struct InputCounts {
     pub pictures_broken: u64,
     /// Jumps of the camera's clock.
     pub clock_jumps: u64,
+    /// Parts of its footage (fragments) that were left out: the camera sends more than its `megabits_per_second_max`.
+    pub fragments_left_out: u64,
 }
 
 impl InputCounts {
@@ -68,6 +70,7 @@ impl InputCounts {
             pictures_left_out: self.pictures_left_out.saturating_add(other.pictures_left_out),
             pictures_broken: self.pictures_broken.saturating_add(other.pictures_broken),
             clock_jumps: self.clock_jumps.saturating_add(other.clock_jumps),
+            fragments_left_out: self.fragments_left_out.saturating_add(other.fragments_left_out),
         }
     }
 
@@ -80,6 +83,7 @@ impl InputCounts {
             (self.packets_lost, "packets lost on the way"),
             (self.pictures_broken, "pictures damaged by loss"),
             (self.clock_jumps, "jumps of the camera's clock"),
+            (self.fragments_left_out, "parts of footage left out above megabits_per_second_max"),
         ];
         let told: Vec<String> = counts
             .iter()

@@ -12,7 +12,12 @@ use super::parts::Failure;
 use super::record::Recorder;
 use super::settings::StreamSettings;
 use super::state::SessionState;
+use super::wire::FailureKind;
 use base::fragment::Codec;
+use base::picture::DECODED_PIXELS_MAX;
+
+/// Side of the largest square picture that is decoded.
+const DECODED_SIDE: u64 = DECODED_PIXELS_MAX.isqrt();
 
 /// Receiver of the branches' fragments and pictures. Called on pipeline threads.
 pub(super) trait Deliver: Send + Sync + 'static {
@@ -75,7 +80,18 @@ impl Branches {
         let Some(fps_max) = self.stream.watch_fps_max else { return Ok(()) };
         let idle = self.stream.idle_gap_max.map(|gap_max| (gap_max, self.session.clone()));
         let deliver = self.deliver.clone();
-        let wanted = decode::Wanted { fps_max, idle };
+        let (session, is_recorded) = (self.session.clone(), self.stream.record);
+        let too_large = move |width, height| {
+            // A stream that is recorded goes on; the daemon knows its size, and says so.
+            if !is_recorded {
+                let text = format!(
+                    "its pictures of {width}x{height} are too large to be analysed; set this stream to {DECODED_SIDE}x{DECODED_SIDE} \
+                     at most"
+                );
+                session.fail(Failure::new(FailureKind::Config, text));
+            }
+        };
+        let wanted = decode::Wanted { fps_max, idle, too_large: Box::new(too_large) };
         decode::attach(pipeline, source, codec, wanted, self.session.arrivals(), move |frame| {
             deliver.frame(frame)
         })

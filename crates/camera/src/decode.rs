@@ -16,7 +16,7 @@ use super::parts::{Failure, arrival, make, parser_of};
 use super::state::SessionState;
 use super::wire::FailureKind;
 use base::fragment::Codec;
-use base::picture::{Colour, Picture, PixelFormat};
+use base::picture::{Colour, Picture, PixelFormat, is_too_large};
 use base::time::{Pts, Stamp};
 
 /// Encoded time that may wait for the decoder before the oldest is dropped.
@@ -35,6 +35,8 @@ pub(super) struct Wanted {
     pub fps_max: f32,
     /// Set where key frames alone may do: their largest distance, and the holder of the decode mode.
     pub idle: Option<(Duration, Arc<SessionState>)>,
+    /// Told of pictures that are too large to be decoded, by their size; those are left out.
+    pub too_large: Box<dyn Fn(u32, u32) + Send + Sync>,
 }
 
 /// Adds the branch behind `tee`. `deliver` gets the pictures.
@@ -61,6 +63,7 @@ pub(super) fn attach(
         decode_mode::select(&pad, gap_max, session);
     }
     let parser = make(parser_of(codec))?;
+    leave_out_large(&parser, wanted.too_large)?;
     let decoder = decoder_for(&parser)?;
     let convert = make("videoconvert")?;
     let sink = picture_sink();
@@ -108,6 +111,42 @@ fn skip_to_keyframe_after_a_leak(pad: &gst::Pad) {
         }
         if waiting.load(Ordering::Relaxed) { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
     });
+}
+
+/// Drops the samples of pictures that are too large to be decoded, as the parser finds their size.
+fn leave_out_large(
+    parser: &gst::Element,
+    too_large: Box<dyn Fn(u32, u32) + Send + Sync>,
+) -> Result<(), Failure> {
+    let pad = parser.static_pad("src").ok_or_else(|| Failure::missing(&parser.name()))?;
+    let is_left_out = AtomicBool::new(false);
+    let kinds = gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::BUFFER;
+    pad.add_probe(kinds, move |_, probe| match &probe.data {
+        Some(gst::PadProbeData::Event(event)) => {
+            if let gst::EventView::Caps(caps) = event.view()
+                && let Some((width, height)) = size_of(caps.caps())
+            {
+                let is_large = is_too_large(width, height);
+                if is_large {
+                    too_large(width, height);
+                }
+                is_left_out.store(is_large, Ordering::Relaxed);
+            }
+            gst::PadProbeReturn::Ok
+        }
+        Some(gst::PadProbeData::Buffer(_)) if is_left_out.load(Ordering::Relaxed) => {
+            gst::PadProbeReturn::Drop
+        }
+        _ => gst::PadProbeReturn::Ok,
+    });
+    Ok(())
+}
+
+/// Width and height that caps name.
+fn size_of(caps: &gst::CapsRef) -> Option<(u32, u32)> {
+    let structure = caps.structure(0)?;
+    let side = |name| structure.get::<i32>(name).ok().and_then(|side| u32::try_from(side).ok());
+    Some((side("width")?, side("height")?))
 }
 
 /// The highest-ranked decoder that can be opened here and gives pictures in system memory: a hardware decoder where

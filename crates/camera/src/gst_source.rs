@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::arrivals::Arrivals;
 use super::branches::Branches;
-use super::parts::{Failure, arrival, link, make, parser_of};
+use super::parts::{Failure, arrival, follow_no_lists, link, make, parser_of};
 use super::record::Recorder;
 use super::settings::{RtspSource, Transport};
 use super::state::SessionState;
@@ -91,6 +91,7 @@ pub(super) fn file(pipeline: &gst::Pipeline, path: &Path, branches: Branches) ->
     })?;
     source.set_property("location", location);
     let parse = make("parsebin")?;
+    follow_no_lists(&parse);
     pipeline.add_many([&source, &parse])?;
     source.link(&parse)?;
     parse.connect_pad_added(move |_, pad| attach_parsed(&branches, pad));

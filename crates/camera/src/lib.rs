@@ -7,6 +7,7 @@
 //! Never here: the use of a frame or a fragment. `run` supervises; the command `session` is the child; `replay` reads files.
 
 mod arrivals;
+mod border;
 mod branches;
 mod decode;
 mod decode_mode;
@@ -21,6 +22,7 @@ mod replay;
 mod rtsp;
 mod sandbox;
 mod session;
+mod session_program;
 mod settings;
 mod state;
 mod supervisor;
@@ -30,10 +32,9 @@ mod wire;
 pub use replay::{PictureReader, ReplayError, read_pictures};
 pub use sandbox::try_sandbox;
 pub use session::{prepare_child, run_child};
+pub use session_program::{SessionProgram, prepare};
 pub use settings::{DecodeMode, RtspSource, Source, StreamSettings, Transport};
-pub use supervisor::{
-    SessionProgram, StreamHandle, StreamReport, StreamSink, VideoError, prepare, supervise,
-};
+pub use supervisor::{StreamHandle, StreamReport, StreamSink, VideoError, supervise};
 
 /// Environment variable with the path of the list of plugins.
 const REGISTRY_VARIABLE: &str = "GST_REGISTRY";

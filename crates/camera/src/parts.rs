@@ -93,3 +93,21 @@ pub(super) fn arrival(element: &gst::Element, running_time: gst::ClockTime, arri
     let age = element.current_running_time().and_then(|now| now.checked_sub(running_time));
     now - age.map_or(std::time::Duration::ZERO, Into::into)
 }
+
+/// Keeps `bin`, which finds out the kind of a file, from following lists of addresses (HLS, DASH, SDP and the like): a file is
+/// played without a request to the network.
+pub(super) fn follow_no_lists(bin: &gst::Element) {
+    bin.connect("autoplug-continue", false, |values| {
+        let caps = values.get(2).and_then(|value| value.get::<gst::Caps>().ok());
+        let name =
+            caps.as_ref().and_then(|caps| caps.structure(0)).map(|structure| structure.name().as_str());
+        Some(name.is_some_and(is_media).to_value())
+    });
+}
+
+/// True for containers and streams of media.
+fn is_media(name: &str) -> bool {
+    const OTHERS: [&str; 4] =
+        ["application/ogg", "application/mxf", "application/x-id3", "multipart/x-mixed-replace"];
+    ["video/", "audio/", "image/"].iter().any(|kind| name.starts_with(kind)) || OTHERS.contains(&name)
+}

@@ -9,7 +9,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
 use super::decode::{picture_of, picture_sink, times_of};
-use super::parts::{Failure, make};
+use super::parts::{Failure, follow_no_lists, make};
 use super::session::initialise;
 use base::fault::ErrorKind;
 use base::picture::Picture;
@@ -54,13 +54,18 @@ pub fn read_pictures(path: &Path) -> Result<PictureReader, ReplayError> {
     let unreadable = |reason: String| ReplayError::Unreadable { path: path.to_owned(), reason };
     initialise().map_err(not_ready)?;
     let absolute = std::path::absolute(path).map_err(|error| unreadable(error.to_string()))?;
-    let uri = gst::glib::filename_to_uri(&absolute, None).map_err(|error| unreadable(error.to_string()))?;
-    let source = make("uridecodebin").map_err(not_ready)?;
-    source.set_property("uri", uri.as_str());
+    let location = absolute.to_str().ok_or_else(|| unreadable("its path is not valid UTF-8".to_owned()))?;
+    let file = make("filesrc").map_err(not_ready)?;
+    file.set_property("location", location);
+    let source = make("decodebin").map_err(not_ready)?;
+    follow_no_lists(&source);
     let convert = make("videoconvert").map_err(not_ready)?;
     let sink = picture_sink();
     let pipeline = gst::Pipeline::new();
-    let linked = pipeline.add_many([&source, &convert, sink.upcast_ref()]).and_then(|()| convert.link(&sink));
+    let linked = pipeline
+        .add_many([&file, &source, &convert, sink.upcast_ref()])
+        .and_then(|()| file.link(&source))
+        .and_then(|()| convert.link(&sink));
     linked.map_err(|error| unreadable(error.to_string()))?;
     let input = convert.static_pad("sink").ok_or_else(|| unreadable("no converter".to_owned()))?;
     source.connect_pad_added(move |_, pad| {
@@ -123,5 +128,36 @@ impl Drop for PictureReader {
     fn drop(&mut self) {
         // A file source does not block here, unlike a network source.
         let _ = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind as IoErrorKind;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_list_of_addresses_is_no_video_and_makes_no_request() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        server.set_nonblocking(true).unwrap();
+        let address = format!("http://{}/a.ts", server.local_addr().unwrap());
+        let place = tempfile::tempdir().unwrap();
+        let hls = format!(
+            "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{address}\n#EXT-X-ENDLIST\n"
+        );
+        let dash = format!(
+            "<?xml version=\"1.0\"?>\n<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"static\" \
+             mediaPresentationDuration=\"PT2S\"><Period><AdaptationSet mimeType=\"video/mp4\"><Representation id=\"1\" \
+             bandwidth=\"1000\"><BaseURL>{address}</BaseURL></Representation></AdaptationSet></Period></MPD>"
+        );
+        for (name, text) in [("a.m3u8", hls), ("a.mpd", dash)] {
+            let path = place.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let read = read_pictures(&path).and_then(|mut reader| reader.next_picture());
+            assert!(read.is_err(), "{name}: {read:?}");
+            let request = server.accept();
+            assert!(request.is_err_and(|error| error.kind() == IoErrorKind::WouldBlock), "{name}");
+        }
     }
 }

@@ -1,17 +1,23 @@
-//! The sandbox of a session: no new privileges, no writing to the file system, no exec, no listening socket.
+//! The sandbox of a session: no new privileges, no writing to the file system, no process of its own, no listening socket.
 //!
 //! Called by the session itself, before GStreamer is initialised and before a byte from the network is read. A part that
 //! the kernel does not offer is reported, not fatal: a box without Landlock still records.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus, Scope,
 };
-use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
-use seccompiler::{SeccompAction, SeccompFilter};
+use rustix::process::{
+    Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setrlimit, test_kill_process,
+};
+use seccompiler::{
+    SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
 
 /// Paths from which plugins, certificates, name resolution and the kernel's facts are read.
 const READABLE: &[&str] =
@@ -37,7 +43,7 @@ pub(super) fn enter(readable: &[PathBuf], decodes: bool) -> Vec<String> {
     let no_core = Rlimit { current: Some(0), maximum: Some(0) };
     note("no core dumps (they hold footage)", setrlimit(Resource::Core, no_core).map_err(|e| e.to_string()));
     note("file system read-only, no TCP port (Landlock)", file_system(readable, decodes));
-    note("no exec, no listening, no tampering (seccomp)", system_calls());
+    note("no exec, no further process, no listening, no tampering (seccomp)", system_calls());
     not_applied
 }
 
@@ -49,9 +55,15 @@ pub fn try_sandbox() -> Result<Vec<(&'static str, bool)>, Vec<String>> {
         return Err(not_applied);
     }
     let scratch = std::env::temp_dir().join(format!("wardwatch-sandbox-{}", std::process::id()));
+    // The answer of the filter, not of the one that refuses the program.
+    let fork = Command::new("/bin/false").spawn().map_err(|error| error.raw_os_error());
+    // Comes back only where it is refused.
+    let refused = Command::new("/bin/false").exec();
     Ok(vec![
         ("write", std::fs::write(&scratch, b"").is_err()),
-        ("execute", std::process::Command::new("/bin/true").status().is_err()),
+        ("execute", refused.kind() == std::io::ErrorKind::PermissionDenied),
+        ("start a process", fork.is_err_and(|number| number == Some(libc::ENOSYS))),
+        ("signal the daemon", getppid().is_some_and(|parent| test_kill_process(parent).is_err())),
         ("listen", std::net::TcpListener::bind("127.0.0.1:0").is_err()),
         ("read /usr", std::fs::read_dir("/usr").is_err()),
     ])
@@ -99,11 +111,41 @@ fn device_paths() -> Vec<PathBuf> {
     paths
 }
 
-/// Answers calls that a decoder never needs with EPERM. A list of denied calls, not of allowed ones: drivers of hardware
+/// A filter's calls, each with the rules under which it is answered; without rules, always.
+type Calls = BTreeMap<i64, Vec<SeccompRule>>;
+
+/// Answers calls that a decoder never needs with an error. A list of denied calls, not of allowed ones: drivers of hardware
 /// decoders differ too much for the latter.
 fn system_calls() -> Result<(), String> {
+    refuse(tampering()?, libc::EPERM)?;
+    // The C library makes threads another way where clone3 is not there.
+    refuse(processes()?, libc::ENOSYS)
+}
+
+fn refuse(calls: Calls, errno: i32) -> Result<(), String> {
     let architecture = std::env::consts::ARCH.try_into().map_err(|_| "not on this processor".to_owned())?;
-    let denied = [
+    let answer = SeccompAction::Errno(errno.unsigned_abs());
+    let filter = SeccompFilter::new(calls, SeccompAction::Allow, answer, architecture)
+        .map_err(|error| error.to_string())?;
+    let program: seccompiler::BpfProgram =
+        filter.try_into().map_err(|e: seccompiler::BackendError| e.to_string())?;
+    seccompiler::apply_filter(&program).map_err(|error| error.to_string())
+}
+
+/// Calls that make a process, which would outlive the session; threads are allowed.
+fn processes() -> Result<Calls, String> {
+    let thread = u64::from(libc::CLONE_THREAD.unsigned_abs());
+    let no_thread = rule(SeccompCmpOp::MaskedEq(thread), SeccompCmpArgLen::Qword, 0)?;
+    let mut calls =
+        Calls::from([(number(libc::SYS_clone3), Vec::new()), (number(libc::SYS_clone), vec![no_thread])]);
+    #[cfg(target_arch = "x86_64")]
+    calls.extend([(number(libc::SYS_fork), Vec::new()), (number(libc::SYS_vfork), Vec::new())]);
+    Ok(calls)
+}
+
+/// Calls that run programs, wait for connections, reach into other processes, or change the machine.
+fn tampering() -> Result<Calls, String> {
+    const DENIED: [libc::c_long; 41] = [
         libc::SYS_execve,
         libc::SYS_execveat,
         libc::SYS_listen,
@@ -140,14 +182,41 @@ fn system_calls() -> Result<(), String> {
         libc::SYS_clock_settime,
         libc::SYS_sethostname,
         libc::SYS_open_by_handle_at,
+        libc::SYS_kill,
+        libc::SYS_tkill,
+        libc::SYS_rt_sigqueueinfo,
+        libc::SYS_rt_tgsigqueueinfo,
+        libc::SYS_pidfd_send_signal,
     ];
-    // libc's call numbers are c_long, which is i64 wherever seccompiler compiles a filter.
-    #[allow(clippy::useless_conversion, reason = "c_long is i32 on 32-bit targets")]
-    let rules: BTreeMap<i64, _> = denied.into_iter().map(|call| (call.into(), Vec::new())).collect();
-    let eperm = u32::try_from(libc::EPERM).unwrap_or(1);
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(eperm), architecture)
-        .map_err(|error| error.to_string())?;
-    let program: seccompiler::BpfProgram =
-        filter.try_into().map_err(|e: seccompiler::BackendError| e.to_string())?;
-    seccompiler::apply_filter(&program).map_err(|error| error.to_string())
+    let own = u64::from(std::process::id());
+    let mut calls: Calls = DENIED.into_iter().map(|call| (number(call), Vec::new())).collect();
+    // A process aborts by a signal to itself.
+    calls.insert(number(libc::SYS_tgkill), vec![rule(SeccompCmpOp::Ne, SeccompCmpArgLen::Dword, own)?]);
+    // Its own limits are those of process 0, too.
+    let others = SeccompRule::new(vec![
+        condition(SeccompCmpOp::Ne, SeccompCmpArgLen::Dword, own)?,
+        condition(SeccompCmpOp::Ne, SeccompCmpArgLen::Dword, 0)?,
+    ])
+    .map_err(|error| error.to_string())?;
+    calls.insert(number(libc::SYS_prlimit64), vec![others]);
+    Ok(calls)
+}
+
+/// Holds where the first argument compares so.
+fn rule(compares: SeccompCmpOp, length: SeccompCmpArgLen, value: u64) -> Result<SeccompRule, String> {
+    SeccompRule::new(vec![condition(compares, length, value)?]).map_err(|error| error.to_string())
+}
+
+fn condition(
+    compares: SeccompCmpOp,
+    length: SeccompCmpArgLen,
+    value: u64,
+) -> Result<SeccompCondition, String> {
+    SeccompCondition::new(0, length, compares, value).map_err(|error| error.to_string())
+}
+
+/// A call's number: libc's is a c_long, which is i64 wherever seccompiler compiles a filter.
+#[allow(clippy::useless_conversion, reason = "c_long is i32 on 32-bit targets")]
+fn number(call: libc::c_long) -> i64 {
+    call.into()
 }

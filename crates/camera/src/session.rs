@@ -269,6 +269,8 @@ fn input(session: &SessionState) -> InputCounts {
         pictures_left_out: units.undecodable,
         pictures_broken: units.broken,
         clock_jumps: units.clock_jumps,
+        // The daemon counts them.
+        fragments_left_out: 0,
     }
 }
 

@@ -118,6 +118,8 @@ pub struct StreamSettings {
     /// While [`DecodeMode::KeyframesOnly`] is wanted, only key frames are decoded, if they are no farther apart than this; `None`
     /// to decode everything always.
     pub idle_gap_max: Option<Duration>,
+    /// The highest rate at which it is recorded, in the long run; fragments beyond it are left out.
+    pub bits_per_second_max: f64,
     /// Time that a connected stream may stay without data before it counts as broken.
     pub stall: Duration,
 }

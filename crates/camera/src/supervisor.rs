@@ -7,9 +7,8 @@
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
@@ -18,13 +17,15 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::REGISTRY_VARIABLE;
+use super::border::{self, FootageRate, MessageRate};
 use super::learned::Learned;
 use super::rtsp::{authority, connect};
+use super::session_program::SessionProgram;
 use super::settings::{DecodeMode, Reader, Source, StreamSettings};
-use super::wire::{self, FailureKind, Order, Report};
+use super::wire::{self, FailureKind, InTime, Order, Report};
 use base::backoff::{Backoff, scattered};
 use base::channel;
+use base::clock::{self, Clock as _, SystemClock};
 use base::fault::ErrorKind;
 use base::fragment::{Fragment, StreamFacts, StreamHealth, StreamRole};
 use base::ids::{CameraId, Epoch};
@@ -46,6 +47,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const OTHER_READER_WAIT: Duration = Duration::from_secs(2);
 /// A session reports every second; one that is silent for this long hangs.
 const SILENCE_MAX: Duration = Duration::from_secs(8);
+/// Time for a message to be whole: the largest one takes a second on a slow box.
+const MESSAGE_MAX: Duration = Duration::from_secs(20);
 /// Interval of checking a silent session's stop and silence. One that works reports more often.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Time for a name to be resolved, or a killed session to be gone, before the stream counts as standing still.
@@ -77,56 +80,6 @@ impl VideoError {
             Self::NotReady(_) => ErrorKind::Config,
         }
     }
-}
-
-/// Program and plugin list with which sessions are started.
-#[derive(Debug, Clone)]
-pub struct SessionProgram {
-    /// The wardwatch binary.
-    pub program: PathBuf,
-    /// File that keeps GStreamer's list of plugins between sessions.
-    pub registry: PathBuf,
-}
-
-impl SessionProgram {
-    /// The running binary itself; also after an upgrade has replaced its file.
-    pub fn current(registry: PathBuf) -> Self {
-        Self { program: PathBuf::from("/proc/self/exe"), registry }
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.arg("session").env_clear();
-        // Variables that select and tune GStreamer's plugins; a session gets nothing else of the daemon's environment.
-        let inherited = std::env::vars_os().filter(|(name, _)| {
-            let name = name.to_string_lossy();
-            ["GST_", "LIBVA_", "LD_LIBRARY_", "RUST_", "GIO_", "SSL_"]
-                .iter()
-                .any(|prefix| name.starts_with(prefix))
-        });
-        command.envs(inherited);
-        command.env(REGISTRY_VARIABLE, &self.registry).env("GST_REGISTRY_FORK", "no");
-        // GIO would otherwise look for a desktop's settings, and complain about each folder that it may not make.
-        command.env("GSETTINGS_BACKEND", "memory");
-        // Ctrl-C goes to the daemon alone: it stops its sessions in order.
-        command.stdout(Stdio::null()).process_group(0);
-        command
-    }
-}
-
-/// Brings the list of plugins up to date and checks that none is missing. Blocks for seconds the first time.
-pub fn prepare(program: &SessionProgram) -> Result<(), VideoError> {
-    let mut command = program.command();
-    command.arg("--prepare").stdin(Stdio::null()).stderr(Stdio::piped());
-    let output = command
-        .spawn()
-        .and_then(Child::wait_with_output)
-        .map_err(|source| VideoError::Spawn { program: program.program.clone(), source })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(VideoError::NotReady(said.trim().to_owned()))
 }
 
 /// A change of a stream's state.
@@ -215,6 +168,7 @@ pub fn supervise(stream: StreamSettings, program: SessionProgram, sink: Box<dyn 
         health: StreamHealth::default(),
         learned: Learned::default(),
         input: Input::default(),
+        footage: FootageRate::new(stream.bits_per_second_max),
         sessions: Backoff::new(RECONNECT.0, RECONNECT.1),
         stopping: stopping.clone(),
         woken,
@@ -271,6 +225,7 @@ struct Supervisor {
     health: StreamHealth,
     learned: Learned,
     input: Input,
+    footage: FootageRate,
     sessions: Backoff,
 }
 
@@ -392,6 +347,7 @@ impl Supervisor {
         let mut last_message = Instant::now();
         let mut stop_asked: Option<Instant> = None;
         let mut told = DecodeMode::default();
+        let mut messages = MessageRate::default();
         let broken = |reason: String| End::Broken(FailureKind::Transient, reason);
         // A session that stops in the middle of a message must not hold this thread.
         if let Err(error) = socket.set_read_timeout(Some(SILENCE_MAX)) {
@@ -413,13 +369,19 @@ impl Supervisor {
                 continue;
             }
             last_message = Instant::now();
-            match wire::read::<Report>(&mut &*socket) {
+            let sent = |reason: String| broken(format!("the session sent {reason}"));
+            if let Err(reason) = messages.count(clock::monotonic()) {
+                return sent(reason);
+            }
+            match wire::read::<Report>(&mut InTime::new(socket, Instant::now() + MESSAGE_MAX)) {
                 Ok(Some((Report::Ended, _))) if self.stopping.load(Ordering::Relaxed) => return End::Stopped,
                 Ok(Some((Report::Ended, _))) => return End::OfFile,
-                Ok(Some((Report::Failed { kind, reason }, _))) => return End::Broken(kind, reason),
+                Ok(Some((Report::Failed { kind, reason }, _))) => {
+                    return End::Broken(kind, border::text(&reason));
+                }
                 Ok(Some((report, body))) => {
                     if let Err(reason) = self.pass_on(report, body, &mut init) {
-                        return broken(format!("the session sent {reason}"));
+                        return sent(reason);
                     }
                     if self.stream.idle_gap_max.is_some() {
                         self.tell(socket, &mut told);
@@ -444,7 +406,10 @@ impl Supervisor {
     fn pass_on(&mut self, report: Report, body: Vec<u8>, init: &mut Header) -> Result<(), String> {
         match report {
             Report::Started { not_applied } => say_once(&not_applied),
-            Report::Facts(facts) => self.facts = Some(facts),
+            Report::Facts(facts) => {
+                border::facts(&facts)?;
+                self.facts = Some(facts);
+            }
             Report::Alive { samples, health, input } => {
                 if samples > 0 {
                     self.learned.delivered();
@@ -457,10 +422,14 @@ impl Supervisor {
                 }
                 self.count(input);
             }
-            Report::Note { text, only_udp } => self.found(&text, only_udp),
+            Report::Note { text, only_udp } => self.found(&border::text(&text), only_udp),
             Report::Fragment { init_bytes, facts, pts, duration, starts_at, samples, start, is_break } => {
                 let (new_init, bytes) =
                     wire::split_fragment(body, init_bytes).ok_or("a fragment that is too short")?;
+                border::fragment(new_init.len(), bytes.len(), pts, duration, samples)?;
+                facts.as_ref().map_or(Ok(()), border::facts)?;
+                let now = SystemClock.now();
+                let starts_at = border::stamp(starts_at, now)?;
                 if !new_init.is_empty() {
                     init.0 = new_init.into();
                 }
@@ -470,6 +439,10 @@ impl Supervisor {
                 let facts = init.1.clone().ok_or("a fragment without saying what is in it")?;
                 self.facts.get_or_insert_with(|| facts.clone());
                 self.learned.sent_footage();
+                if !self.footage.admits(bytes.len() + init.0.len(), start, now.monotonic) {
+                    self.say_beyond();
+                    return Ok(());
+                }
                 let (camera, epoch) = (self.stream.camera.clone(), self.epoch);
                 let init = init.0.clone();
                 self.sink.fragment(Fragment {
@@ -487,6 +460,8 @@ impl Supervisor {
                 });
             }
             Report::Frame { width, height, format, colour, pts, at } => {
+                border::picture(width, height)?;
+                let at = border::stamp(at, SystemClock.now())?;
                 let picture = Picture::new(width, height, format, colour, body).map_err(|e| e.to_string())?;
                 self.learned.sent_footage();
                 let (camera, epoch) = (self.stream.camera.clone(), self.epoch);
@@ -497,10 +472,24 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Says that footage is left out, once for each camera.
+    fn say_beyond(&self) {
+        if self.footage.left_out == 1 {
+            let megabits = self.stream.bits_per_second_max / 1e6;
+            let (camera, role) = (&self.stream.camera, self.stream.role);
+            tracing::warn!(
+                %camera, %role,
+                "the camera sends more than {megabits} Mbit/s: footage beyond that is left out, and counted in the status; \
+                 lower the camera's bit rate, or raise its megabits_per_second_max"
+            );
+        }
+    }
+
     /// Notes the input that the present session had to skip; tells the sink where the sum has changed.
     fn count(&mut self, input: InputCounts) {
-        self.input.present = input;
-        let all = self.input.ended.plus(input);
+        self.input.present = InputCounts { fragments_left_out: 0, ..input };
+        let left_out = InputCounts { fragments_left_out: self.footage.left_out, ..InputCounts::default() };
+        let all = self.input.ended.plus(self.input.present).plus(left_out);
         if all != self.input.told {
             self.input.told = all;
             self.sink.input(&self.stream.camera, self.stream.role, all);
@@ -570,6 +559,7 @@ fn readable(socket: &UnixStream, timeout: Duration) -> bool {
 fn say_once(not_applied: &[String]) {
     static SAID: AtomicBool = AtomicBool::new(false);
     if !not_applied.is_empty() && !SAID.swap(true, Ordering::Relaxed) {
-        tracing::warn!("sessions run with a weaker sandbox on this machine: {}", not_applied.join("; "));
+        let said = border::text(&not_applied.join("; "));
+        tracing::warn!("sessions run with a weaker sandbox on this machine: {said}");
     }
 }

@@ -7,7 +7,7 @@
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,7 @@ pub(super) struct Order {
     pub record: bool,
     pub watch_fps_max: Option<f32>,
     pub idle_gap_max: Option<Duration>,
+    pub bits_per_second_max: f64,
     pub stall: Duration,
     pub reader: Reader,
     source: SourceOrder,
@@ -66,6 +67,7 @@ impl From<&StreamSettings> for Order {
             record: stream.record,
             watch_fps_max: stream.watch_fps_max,
             idle_gap_max: stream.idle_gap_max,
+            bits_per_second_max: stream.bits_per_second_max,
             stall: stream.stall,
             reader: Reader::default(),
             source,
@@ -103,6 +105,7 @@ impl From<Order> for StreamSettings {
             record: order.record,
             watch_fps_max: order.watch_fps_max,
             idle_gap_max: order.idle_gap_max,
+            bits_per_second_max: order.bits_per_second_max,
             stall: order.stall,
         }
     }
@@ -209,6 +212,28 @@ fn read_bytes(from: &mut impl Read, count: u32) -> io::Result<Vec<u8>> {
     if bytes.len() == count as usize { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
+/// The reading end of one message: one that comes byte by byte does not hold up its reader for ever.
+pub(super) struct InTime<R> {
+    from: R,
+    deadline: Instant,
+}
+
+impl<R: Read> InTime<R> {
+    /// A message out of `from` that is whole by `deadline`; a single read may take as long as `from` allows.
+    pub(super) fn new(from: R, deadline: Instant) -> Self {
+        Self { from, deadline }
+    }
+}
+
+impl<R: Read> Read for InTime<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if Instant::now() > self.deadline {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "a message of it did not end"));
+        }
+        self.from.read(buffer)
+    }
+}
+
 /// Splits a fragment's body into its init section and the fragment; `None` if the head lied.
 pub(super) fn split_fragment(mut body: Vec<u8>, init_bytes: usize) -> Option<(Vec<u8>, Arc<[u8]>)> {
     if init_bytes > body.len() {
@@ -238,6 +263,7 @@ mod tests {
             record: true,
             watch_fps_max: Some(5.0),
             idle_gap_max: Some(Duration::from_secs(2)),
+            bits_per_second_max: 64e6,
             stall: Duration::from_secs(10),
         }
     }
@@ -271,6 +297,23 @@ mod tests {
         assert!(matches!(report, Report::Alive { samples: 3, input, .. } if input.bytes_skipped == 7));
         assert_eq!(body, b"abcde");
         assert!(read::<Report>(from).unwrap().is_none());
+    }
+
+    /// Gives a byte at each read, for ever.
+    struct Dribble;
+
+    impl Read for Dribble {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            buffer[0] = 1;
+            Ok(1)
+        }
+    }
+
+    #[test]
+    fn a_message_that_does_not_end_is_given_up() {
+        let deadline = Instant::now() + Duration::from_millis(50);
+        let error = read_bytes(&mut InTime::new(Dribble, deadline), u32::MAX).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[test]

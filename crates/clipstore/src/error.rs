@@ -177,6 +177,12 @@ pub enum StoreError {
         /// Free inodes.
         free_inodes: u64,
     },
+    /// Somebody has removed or replaced the files of the open index.
+    #[error("{} or a file beside it was removed or replaced while it was open", path.display())]
+    IndexReplaced {
+        /// The index.
+        path: PathBuf,
+    },
     /// The index was damaged, and could not be built again yet.
     #[error(
         "no index: it was damaged, and building it again from the clip files failed; the box keeps trying"
@@ -212,12 +218,20 @@ impl StoreError {
             | Self::FullOfEvidence { .. }
             | Self::NoHeadroom { .. } => ErrorKind::Exhausted,
             Self::Message { .. }
+            | Self::IndexReplaced { .. }
             | Self::AccessLogBroken { .. }
             | Self::AccessLogCut { .. }
             | Self::AccessLogReplaced { .. }
             | Self::DamagedHold { .. } => ErrorKind::Corrupt,
             Self::SqliteTooOld { .. } | Self::NotBoxes { .. } | Self::Closed => ErrorKind::Bug,
         }
+    }
+
+    /// Returns true if the index refuses the values of a row, which another try does not change.
+    pub(super) fn is_refusal(&self) -> bool {
+        let Self::Index { cause, .. } = self else { return false };
+        use ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+        matches!(cause.sqlite_error_code(), Some(ConstraintViolation | TooBig | TypeMismatch))
     }
 
     /// Returns true if freeing bytes would help.

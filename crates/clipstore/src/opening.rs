@@ -3,13 +3,14 @@
 //! A disk that is read-only or broken when the daemon starts is treated as one that breaks later: alerts are sent before they are
 //! stored, and footage is counted as lost. The writer's thread waits here until the store is open.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::StoreError;
 use crate::logged_once::Fault;
+use crate::owner;
 use crate::recover::rebuild;
 use crate::recover::reconcile::ScanMode;
 use crate::settings::Settings;
@@ -108,7 +109,9 @@ fn turn_away(shared: &Shared, deadline: Instant) -> bool {
 /// Keeps other processes from writing this store, and shows that the folder can be written.
 pub(crate) fn lock(directory: &Path) -> Result<File, StoreError> {
     let path = directory.join("lock");
-    let file = File::create(&path).map_err(folder_error(&path))?;
+    let mut options = OpenOptions::new();
+    let file =
+        owner::open(options.write(true).create(true).truncate(false), &path).map_err(folder_error(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: directory.to_owned() }),

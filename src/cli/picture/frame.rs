@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
@@ -25,12 +25,14 @@ const FPS: f32 = 5.0;
 /// Reads single pictures.
 pub(super) struct Reader {
     patience: Duration,
+    /// User and group of its sessions, where root asks.
+    user: Option<(u32, u32)>,
 }
 
 impl Reader {
     /// A reader that waits so long for a picture.
     pub(super) fn new(patience: Duration) -> Self {
-        Self { patience }
+        Self { patience, user: config::Reader::daemon().ids() }
     }
 
     /// The first picture of an MP4.
@@ -40,6 +42,7 @@ impl Reader {
         let written = options.write(true).create_new(true).mode(0o600).open(&file.0);
         written
             .and_then(|mut written| written.write_all(mp4))
+            .and_then(|()| self.user.map_or(Ok(()), |(user, group)| chown(&file.0, Some(user), Some(group))))
             .with_context(|| format!("cannot write {}", file.0.display()))?;
         let source = Source::File { path: file.0.clone(), looped: false };
         self.first(StreamSettings {
@@ -49,6 +52,7 @@ impl Reader {
             record: false,
             watch_fps_max: Some(FPS),
             idle_gap_max: None,
+            bits_per_second_max: 64e6,
             stall: self.patience,
         })
     }
@@ -63,7 +67,7 @@ impl Reader {
 
     fn first(&self, stream: StreamSettings) -> anyhow::Result<Picture> {
         let registry = Temporary::new("bin");
-        let program = SessionProgram::current(registry.0.clone());
+        let program = SessionProgram { user: self.user, ..SessionProgram::current(registry.0.clone()) };
         prepare(&program)?;
         let (tell, heard) = channel::blocking(HEARD_MAX);
         let handle = supervise(stream.clone(), program, Box::new(Ear { tell }));

@@ -20,7 +20,7 @@ pub fn session_program() -> SessionProgram {
 
 /// The same with a registry of its own, which tells its sessions from those of other tests.
 pub fn session_program_with(registry: PathBuf) -> SessionProgram {
-    let program = SessionProgram { program: env!("CARGO_BIN_EXE_wardwatch").into(), registry };
+    let program = SessionProgram { program: env!("CARGO_BIN_EXE_wardwatch").into(), registry, user: None };
     prepare(&program).unwrap();
     program
 }
@@ -58,6 +58,7 @@ pub fn stream(camera: &str, url: &str) -> StreamSettings {
         record: true,
         watch_fps_max: Some(5.0),
         idle_gap_max: None,
+        bits_per_second_max: 64e6,
         stall: Duration::from_secs(3),
     }
 }

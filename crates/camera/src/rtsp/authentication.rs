@@ -114,6 +114,7 @@ pub(super) struct Login {
     uses: u32,
     /// The camera has taken this password.
     was_taken: bool,
+    /// False for a host that is not told the password in clear.
     may_use_basic: bool,
 }
 
@@ -145,6 +146,8 @@ impl Login {
         if self.credentials.is_none() {
             return Err(Refusal::PasswordNeeded);
         }
+        // A camera that speaks Digest needs no password in clear, also where it refuses the digest.
+        self.may_use_basic &= !challenges.iter().any(|one| matches!(one, Challenge::Digest(_)));
         let may =
             |challenge: &&Challenge| self.may_use_basic || !matches!(challenge, Challenge::Basic { .. });
         let mut spoken: Vec<&Challenge> =
@@ -406,6 +409,18 @@ mod tests {
         login.taken();
         assert_eq!(refuse(&mut login, "4", 2), Ok(()));
         assert_eq!(refuse(&mut login, "5", 3), Err(Refusal::RequestRefused));
+    }
+
+    #[test]
+    fn where_a_digest_was_offered_the_password_is_not_sent_in_clear() {
+        let (basic, digest) = ("Basic realm=\"x\"", "Digest realm=\"x\", nonce=\"1\"");
+        for second in [vec![basic, digest], vec![basic]] {
+            let mut login = login("user", "pass");
+            login.refused([digest, basic].into_iter(), 0).unwrap();
+            let again = login.refused(second.into_iter(), 1);
+            let answer = login.header("PLAY", "x").unwrap_or_default();
+            assert!(!answer.starts_with("Basic"), "{again:?}: {answer}");
+        }
     }
 
     #[test]

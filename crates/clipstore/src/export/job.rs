@@ -79,7 +79,9 @@ pub fn export(
 
 fn needed_bytes(sources: &Sources) -> u64 {
     let fragments = sources.segments.iter().flat_map(|one| &one.fragments);
-    let tables: u64 = fragments.map(|row| u64::from(row.samples) * TABLE_BYTES_PER_SAMPLE).sum();
+    // A sample has a byte at least, whatever its row claims.
+    let tables: u64 =
+        fragments.map(|row| u64::from(row.samples).min(row.bytes) * TABLE_BYTES_PER_SAMPLE).sum();
     sources.bytes() + tables + OTHER_BYTES
 }
 

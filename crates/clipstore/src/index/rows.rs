@@ -1,5 +1,6 @@
 //! Rows of segments and fragments, as they are written and as they are read back.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -110,6 +111,24 @@ impl Batch {
         self.ended.extend(later.ended);
         self.removed.extend(later.removed);
         self
+    }
+
+    /// Its rows, segment by segment.
+    pub fn by_segment(self) -> BTreeMap<i64, Self> {
+        let mut parts: BTreeMap<i64, Self> = BTreeMap::new();
+        for row in self.started {
+            parts.entry(row.id).or_default().started.push(row);
+        }
+        for row in self.fragments {
+            parts.entry(row.segment).or_default().fragments.push(row);
+        }
+        for id in self.ended {
+            parts.entry(id).or_default().ended.push(id);
+        }
+        for id in self.removed {
+            parts.entry(id).or_default().removed.push(id);
+        }
+        parts
     }
 
     /// Forgets its rows of a segment. Returns the number of fragments among them.

@@ -88,8 +88,8 @@ pub fn append(directory: &Path, entry: &AccessEntry) -> Result<(), StoreError> {
     let path = directory.join("access.jsonl");
     let failed = |doing| StoreError::clip(doing, &path);
     let mut options = OpenOptions::new();
-    let mut log =
-        options.read(true).append(true).create(true).open(&path).map_err(failed("open the access log"))?;
+    let mut log = owner::open(options.read(true).append(true).create(true), &path)
+        .map_err(failed("open the access log"))?;
     owner::hand_over(directory, &path);
     log.lock().map_err(failed("lock the access log"))?;
     let mut chain = Chain::read(&mut log).map_err(failed("read the access log"))?;
@@ -127,7 +127,7 @@ pub struct AccessLog {
 /// Lines that were removed from the end are found by [`verify`] alone.
 pub fn read(directory: &Path) -> Result<AccessLog, StoreError> {
     let path = directory.join("access.jsonl");
-    let file = match File::open(&path) {
+    let file = match owner::open(OpenOptions::new().read(true), &path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(AccessLog::default()),
         opened => opened.map_err(StoreError::clip("open the access log", &path))?,
     };
@@ -162,7 +162,7 @@ pub fn verify(directory: &Path) -> Result<(), StoreError> {
     if let Some(line) = read(directory)?.broken_at {
         return Err(StoreError::AccessLogBroken { path, line });
     }
-    let chain = match File::open(&path) {
+    let chain = match owner::open(OpenOptions::new().read(true), &path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Chain::default()),
         opened => opened.and_then(|mut log| Chain::read(&mut log)),
     };

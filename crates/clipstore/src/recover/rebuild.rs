@@ -71,6 +71,20 @@ pub(crate) fn rebuild(directory: &Path, boot_id: &str, mode: ScanMode) -> Result
     Ok(opened)
 }
 
+/// Writes the open `index`, whose files somebody has removed or replaced, to its place again; what lies there is kept as a damaged
+/// index is. The caller closes it and opens the new one.
+pub(crate) fn put_back(directory: &Path, index: &Index) -> Result<(), StoreError> {
+    let (path, fresh) = (crate::index_path(directory), fresh_path(directory));
+    remove_index(&fresh).map_err(StoreError::clip("remove", &fresh))?;
+    index
+        .connection()
+        .execute("VACUUM INTO ?1", [fresh.to_string_lossy()])
+        .map_err(StoreError::index("copy the index to", &fresh))?;
+    File::open(&fresh).and_then(|file| file.sync_all()).map_err(StoreError::clip("sync", &fresh))?;
+    quarantine(directory).map_err(StoreError::clip("rename the other index", &path))?;
+    swap_in(directory).map_err(StoreError::clip("put the new index in its place from", &fresh))
+}
+
 /// Returns true if there was a store before: its footage exists, or an index of it that was damaged.
 fn was_used(directory: &Path) -> Result<bool, StoreError> {
     let clips = crate::clips_path(directory);
@@ -106,7 +120,7 @@ fn fresh_path(directory: &Path) -> PathBuf {
 }
 
 /// The files that belong to an index.
-fn parts(index: &Path) -> [PathBuf; 3] {
+pub(crate) fn parts(index: &Path) -> [PathBuf; 3] {
     ["", "-wal", "-shm"].map(|end| {
         let mut path = index.as_os_str().to_owned();
         path.push(end);

@@ -21,6 +21,7 @@ use std::time::Duration;
 use super::reconciled::Reconciled;
 use crate::error::StoreError;
 use crate::index::{Batch, FragmentRow, Index, KnownSegment, SegmentRow};
+use crate::owner;
 use crate::recover::directory_scan;
 use crate::recover::identity::{Identity, identify};
 use crate::write::container::{self, Found, Start, Walk};
@@ -207,7 +208,7 @@ impl Reconciler<'_> {
     /// Indexes the whole fragments behind the last one that has a row, and cuts off torn bytes behind them.
     fn index_tail(&mut self, segment: &mut KnownSegment, path: &Path) -> Result<(), StoreError> {
         let failed = |doing| StoreError::clip(doing, path);
-        let file = OpenOptions::new().read(true).write(true).open(path).map_err(failed("open"))?;
+        let file = owner::open(OpenOptions::new().read(true).write(true), path).map_err(failed("open"))?;
         let mut found = Walk::new(&file, segment.bytes)
             .and_then(|mut walk| fragments(&mut walk))
             .map_err(failed("read"))?;
@@ -329,7 +330,7 @@ impl Reconciler<'_> {
     fn read_back(&mut self, candidate: &Candidate, fresh: bool) -> Result<(), StoreError> {
         let path = self.clips.join(&candidate.path);
         let failed = |doing| StoreError::clip(doing, &path);
-        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(failed("open"))?;
+        let file = owner::open(OpenOptions::new().read(true).write(true), &path).map_err(failed("open"))?;
         let read = || {
             let mut walk = Walk::new(&file, 0)?;
             Ok((walk.start()?, fragments(&mut walk)?))

@@ -1,6 +1,8 @@
 //! The writer's index: one that turns out damaged is built again, and the readers follow.
 
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::StoreError;
@@ -17,6 +19,8 @@ use base::time::{ClockState, Stamp};
 pub(super) struct LiveIndex {
     /// `None` while a damaged index cannot be built again.
     index: Option<Index>,
+    /// Its files, as they were when it was opened.
+    files: IndexFiles,
     /// Reads the same index, and is reopened when another one replaces it.
     catalogue: Arc<Catalogue>,
     directory: PathBuf,
@@ -43,6 +47,7 @@ impl LiveIndex {
     pub fn new(index: Index, catalogue: Arc<Catalogue>, directory: PathBuf, boot_id: String) -> Self {
         Self {
             index: Some(index),
+            files: IndexFiles::at(&directory),
             catalogue,
             directory,
             boot_id,
@@ -61,15 +66,29 @@ impl LiveIndex {
         &mut self,
         change: impl FnOnce(&mut Index) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        change(self.index.as_mut().ok_or(StoreError::IndexLost)?)
+        let index = self.index.as_mut().ok_or(StoreError::IndexLost)?;
+        if IndexFiles::at(&self.directory) != self.files {
+            return Err(StoreError::IndexReplaced { path: crate::index_path(&self.directory) });
+        }
+        change(index)
     }
 
-    /// Builds the index again from the clip files, which the caller has synced and ended.
+    /// Builds the index again from the clip files, which the caller has synced and ended. One whose files somebody has removed
+    /// is written out again first: the open one still has all alerts.
     pub fn rebuild(&mut self) -> Result<Rebuilt, StoreError> {
-        self.index = None;
-        let opened = rebuild::rebuild(&self.directory, &self.boot_id, ScanMode::NotEnded)?;
+        let index = self.index.take();
+        let is_replaced = IndexFiles::at(&self.directory) != self.files;
+        let saved = index.filter(|_| is_replaced).map(|index| rebuild::put_back(&self.directory, &index));
+        let opened = match saved {
+            Some(Ok(())) => rebuild::open(&self.directory, &self.boot_id, ScanMode::NotEnded)?,
+            _ => rebuild::rebuild(&self.directory, &self.boot_id, ScanMode::NotEnded)?,
+        };
+        self.files = IndexFiles::at(&self.directory);
         let Opened { index, known, pins, reconciled } = opened;
-        tracing::error!("index damaged, and built again from the clip files: {reconciled}");
+        match is_replaced {
+            true => tracing::error!("the index was removed by somebody, and written again: {reconciled}"),
+            false => tracing::error!("index damaged, and built again from the clip files: {reconciled}"),
+        }
         let next_id = index.next_segment_id()?;
         self.index = Some(index);
         self.times_in_doubt = true;
@@ -114,5 +133,18 @@ impl LiveIndex {
         if let Some(Err(error)) = self.index.as_ref().map(Index::checkpoint) {
             tracing::debug!("{}", chain(&error));
         }
+    }
+}
+
+/// Device and inode of an index's files; `None` for one that is not there. While the index is open, all of them stay.
+#[derive(Debug, PartialEq, Eq)]
+struct IndexFiles([Option<(u64, u64)>; 3]);
+
+impl IndexFiles {
+    fn at(directory: &Path) -> Self {
+        Self(rebuild::parts(&crate::index_path(directory)).map(|part| {
+            let metadata = fs::metadata(part).ok()?;
+            Some((metadata.dev(), metadata.ino()))
+        }))
     }
 }

@@ -67,12 +67,12 @@ impl Queue {
     pub fn push_fragment(&self, fragment: Fragment) -> Result<(), StoreError> {
         let mut waiting = self.open()?;
         let (fragments, bytes) = (waiting.fragments.len(), waiting.bytes);
-        let full = fragments >= FRAGMENTS_MAX || bytes + fragment.bytes.len() > BYTES_MAX;
+        let full = fragments >= FRAGMENTS_MAX || bytes + bytes_of(&fragment) > BYTES_MAX;
         if full && fragments > 0 {
             waiting.refused += 1;
             return Err(StoreError::QueueFull { fragments, bytes });
         }
-        waiting.bytes += fragment.bytes.len();
+        waiting.bytes += bytes_of(&fragment);
         waiting.fragments.push_back(fragment);
         self.filled.notify_one();
         Ok(())
@@ -154,6 +154,11 @@ impl Queue {
     }
 }
 
+/// Memory of a fragment, with its init section: in the worst case each has one of its own.
+fn bytes_of(fragment: &Fragment) -> usize {
+    fragment.bytes.len() + fragment.init.len()
+}
+
 impl Jobs {
     fn next(&mut self) -> Option<Job> {
         if let Some((draft, reply)) = self.alerts.pop_front() {
@@ -166,7 +171,7 @@ impl Jobs {
             return Some(Job::Delivered(std::mem::take(&mut self.delivered)));
         }
         if let Some(fragment) = self.fragments.pop_front() {
-            self.bytes -= fragment.bytes.len();
+            self.bytes -= bytes_of(&fragment);
             return Some(Job::Fragment(fragment));
         }
         self.closed.then_some(Job::Close)

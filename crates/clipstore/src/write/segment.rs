@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -135,8 +136,12 @@ impl Segment {
         self.file.metadata().is_ok_and(|metadata| metadata.len() == self.bytes)
     }
 
-    /// fdatasync, and fsync of the folders that name the file.
+    /// fdatasync, and fsync of the folders that name the file. A file that somebody has removed is an error.
     pub fn sync(&mut self) -> Result<(), StoreError> {
+        if self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0) {
+            let error = io::Error::new(io::ErrorKind::NotFound, "somebody has removed it");
+            return Err(StoreError::clip("keep", &self.path)(error));
+        }
         self.file.sync_data().map_err(StoreError::clip("sync", &self.path))?;
         while let Some(folder) = self.folders.first() {
             File::open(folder)
@@ -216,6 +221,12 @@ fn folder(fragment: &Fragment) -> PathBuf {
 fn make_folders(clips: &Path, folder: &Path) -> Result<BTreeSet<PathBuf>, StoreError> {
     let mut path = clips.to_owned();
     let mut changed = BTreeSet::new();
+    // Somebody may remove the folder while the daemon runs. A disk that is unmounted leaves it there.
+    match fs::create_dir(clips) {
+        Ok(()) => changed.extend(clips.parent().map(Path::to_owned)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(StoreError::clip("make the folder", clips)(error)),
+    }
     for part in folder.components().filter(|part| matches!(part, Component::Normal(_))) {
         let parent = path.clone();
         path.push(part);

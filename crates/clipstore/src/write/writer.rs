@@ -26,7 +26,7 @@ use crate::write::segment::BOXES_BYTES_MAX;
 use crate::{Shared, StoreVitals};
 use base::alert::{Alert, AlertDraft};
 use base::clock::Clock;
-use base::fault::ErrorKind;
+use base::fault::{ErrorKind, chain};
 use base::fragment::Fragment;
 use base::ids::CameraId;
 use base::progress;
@@ -387,12 +387,36 @@ impl Writer {
             // The clip files have all that the batch has.
             committed = self.rebuild_index();
         }
+        if committed.as_ref().is_err_and(StoreError::is_refusal) {
+            return self.commit_apart(batch);
+        }
         self.index.fault.note(committed.as_ref().err());
         if committed.is_err() {
             self.batch = batch.followed_by(std::mem::take(&mut self.batch));
             return;
         }
         self.segments.indexed();
+    }
+
+    /// Commits the rows of one segment after the other. One with rows that the index refuses is given up, so that it does not
+    /// keep the rows of other cameras out.
+    fn commit_apart(&mut self, batch: Batch) {
+        let mut failed = None;
+        for (id, rows) in batch.by_segment() {
+            let committed = self.try_index(|index| index.commit(&rows));
+            let Err(error) = committed else { continue };
+            let is_refused = error.is_refusal();
+            self.batch = rows.followed_by(std::mem::take(&mut self.batch));
+            if is_refused {
+                tracing::error!("footage is given up, since the index refuses its rows: {}", chain(&error));
+                self.give_up(id);
+            }
+            failed = failed.or((!is_refused).then_some(error));
+        }
+        self.index.fault.note(failed.as_ref());
+        if failed.is_none() {
+            self.segments.indexed();
+        }
     }
 
     /// Syncs one file after the other, and stores alerts in between if `let_in`: on a slow disk each file may take seconds.
@@ -458,3 +482,6 @@ impl Writer {
 fn is_corrupt(error: &StoreError) -> bool {
     error.kind() == ErrorKind::Corrupt
 }
+
+#[cfg(test)]
+mod tests;

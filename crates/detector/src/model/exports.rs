@@ -20,6 +20,11 @@ const QUANTISED: &[&str] = &[
     "MatMulInteger",
 ];
 
+/// Most operators of a network: several times those of the known ones. Reading takes longer than in proportion.
+const NODES_MAX: usize = 3000;
+
+/// Remedy for a network that is too large.
+pub(super) const SMALLER: &str = "bring a smaller network, as `wardwatch model list` names them";
 /// Remedy for f16.
 pub(super) const F32: &str = "export it in f32 (in torch: `network.float()` before `torch.onnx.export`), or bring the f32 file \
                               that it was made of";
@@ -88,6 +93,14 @@ fn number(rest: &mut &[u8]) -> Option<u64> {
 
 /// Refuses a graph that computes nothing: without an operator, or without an output.
 pub(super) fn check_graph(path: &Path, proto: &ModelProto) -> Result<(), DetectError> {
+    let nodes = proto.graph.as_ref().map_or(0, |graph| graph.node.len());
+    if nodes > NODES_MAX {
+        return Err(DetectError::Export {
+            path: path.to_owned(),
+            problem: format!("it has {nodes} operators, and {NODES_MAX} are the most that are read here"),
+            remedy: SMALLER.to_owned(),
+        });
+    }
     let missing = match &proto.graph {
         None => "graph",
         Some(graph) if graph.node.is_empty() => "operator",

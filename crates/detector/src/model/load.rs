@@ -100,6 +100,8 @@ impl Loading<'_> {
             graph.into_typed()
         });
         let mut typed = typed.map_err(Unready::Tract)?;
+        // Before anything of that size is computed.
+        check_sizes(self.source, &typed).map_err(Unready::Computes)?;
         guarded(|| Optimizer::prop_consts().optimize(&mut typed)).map_err(Unready::Tract)?;
         check_types(self.source, &typed).map_err(Unready::Computes)?;
         let work = work::of(&typed);
@@ -244,6 +246,29 @@ enum Unready {
     Tract(String),
     /// Error of a network that could run, and must not.
     Computes(DetectError),
+}
+
+/// Most numbers of one tensor, 256 MB of f32: sixteen times the largest of the known networks.
+const TENSOR_MAX: usize = 1 << 26;
+
+/// Refuses a network with a tensor that no box has the memory for.
+pub(super) fn check_sizes(source: &Source, typed: &TypedModel) -> Result<(), DetectError> {
+    for node in typed.nodes() {
+        for shape in node.outputs.iter().filter_map(|output| output.fact.shape.as_concrete()) {
+            let numbers = shape.iter().try_fold(1, |product: usize, side| product.checked_mul(*side));
+            if numbers.is_none_or(|numbers| numbers > TENSOR_MAX) {
+                return Err(DetectError::Export {
+                    path: source.weights.clone(),
+                    problem: format!(
+                        "it makes {shape:?} numbers (at {}), which no box has memory for",
+                        node.name
+                    ),
+                    remedy: exports::SMALLER.to_owned(),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a network that computes in f16: the processor does not, and emulating it takes a hundred times as long.

@@ -3,7 +3,7 @@
 //! The index has it as it was when the last line was written. The commands write it, in a transaction of one row of
 //! their own; the daemon's writer waits that long. An end that does not fit the log stays: it is the trace of a cut.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavio
 use super::Chain;
 use crate::error::StoreError;
 use crate::index::{signed, unsigned};
+use crate::owner;
 
 /// Maximum wait for the daemon's writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -99,7 +100,7 @@ impl LogEndReader {
     /// # Errors
     /// The log cannot be read, or a command is writing it now.
     pub fn read(&mut self) -> io::Result<LogEnd> {
-        let mut log = match File::open(&self.path) {
+        let mut log = match owner::open(OpenOptions::new().read(true), &self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(LogEnd::default()),
             opened => opened?,
         };

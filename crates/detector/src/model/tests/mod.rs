@@ -254,6 +254,20 @@ fn graphs_that_compute_nothing_are_named() {
 }
 
 #[test]
+fn networks_that_are_too_large_are_named_before_they_are_worked_out() {
+    let side = Side { width: 64, height: 64 };
+    let mut long = Net::yolox(Kind::Free, side);
+    let nodes = &mut long.graph.as_mut().unwrap().node;
+    *nodes = nodes.iter().cycle().take(5000).cloned().collect();
+    has(&refused(source(64, 64, SAME), &long), &["it has 5000 operators", "smaller"]);
+
+    let mut wide = TypedModel::default();
+    wide.add_source("huge", f32::fact([1, 3, 100_000, 100_000])).unwrap();
+    let error = super::load::check_sizes(&source(64, 64, SAME), &wide).unwrap_err().to_string();
+    has(&error, &["100000", "at huge", "memory"]);
+}
+
+#[test]
 fn damaged_files_are_told_from_short_ones() {
     let folder = tempfile::tempdir().unwrap();
     let weights = folder.path().join("net.onnx");
