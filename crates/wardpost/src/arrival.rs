@@ -380,7 +380,7 @@ mod tests {
         let arrival = Arrival::read(raw(topic, &still(whole)));
         assert!(matches!(arrival.content, Content::Still(_)), "{arrival:?}");
         for (jpeg, why) in [
-            (vec![0xff, 0xd8, 0].repeat(30_000), "has 90000 bytes"),
+            ([0xff, 0xd8, 0].repeat(30_000), "has 90000 bytes"),
             (b"<svg/>".to_vec(), "no JPEG"),
             (claiming(9000, 9), "claims 9000 x 9"),
         ] {

@@ -4,6 +4,7 @@
 
 mod answer;
 mod ask;
+mod feedback;
 pub mod follow;
 mod inline;
 mod list;
@@ -53,6 +54,8 @@ enum Command {
     Settle(settle::Args),
     /// Says who looked at which thumbnail, and who settled what, when and why.
     Log(log::Args),
+    /// Writes what officers judged about alerts into a file, from which installers tune rules.
+    Feedback(feedback::Args),
     /// Runs one command of an officer in the group wardpost-readers. systemd starts it.
     #[command(hide = true)]
     Answer(answer::Args),
@@ -97,6 +100,7 @@ fn here(command: Command) -> anyhow::Result<ExitCode> {
         Command::Status(args) => status::run(&args),
         Command::Settle(args) => settle::run(&args),
         Command::Log(args) => log::run(&args),
+        Command::Feedback(args) => feedback::run(&args),
         Command::Answer(args) => answer::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut self::command(), "wardpost", &mut std::io::stdout());

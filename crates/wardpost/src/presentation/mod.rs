@@ -2,6 +2,7 @@
 //!
 //! Text from a box is shown without control characters: nothing in an alert can control a terminal.
 
+mod events;
 mod health;
 mod quantities;
 mod reasons;

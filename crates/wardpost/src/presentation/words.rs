@@ -1,5 +1,7 @@
 //! The words, in each language: one table, so that a missing one does not compile.
 
+use crate::events::{Outcome, Truth};
+use crate::storage::Tab;
 use base::detection::Label;
 use base::event::Severity;
 use base::language::Language;
@@ -72,6 +74,21 @@ pub(super) enum Word {
     HasNoMore,
     TooLarge,
     MotionDetector,
+    Outcome(Outcome),
+    Truth(Truth),
+    Tab(Tab),
+    StateNew,
+    StateTaken,
+    StateParked,
+    StateClosed,
+    ThePost,
+    HasTakenIt,
+    HasClosedIt,
+    NoSuchEvent,
+    NobodyHasIt,
+    NotParked,
+    ParkUntil,
+    NotAllowed,
 }
 
 /// The word in a language.
@@ -157,6 +174,65 @@ const fn both(word: Word) -> (&'static str, &'static str) {
         }
         Word::MotionDetector => ("phát hiện chuyển động", "motion"),
         Word::TimesAreIn => ("giờ theo múi giờ", "times are in"),
+        Word::Outcome(outcome) => outcome_words(outcome),
+        Word::Truth(truth) => truth_words(truth),
+        Word::Tab(tab) => tab_words(tab),
+        Word::StateNew => ("mới, chưa ai nhận", "new, nobody has it"),
+        Word::StateTaken => ("đã nhận:", "taken by"),
+        Word::StateParked => ("tạm gác đến", "parked until"),
+        Word::StateClosed => ("đã đóng", "closed"),
+        Word::ThePost => ("hệ thống", "the system"),
+        Word::HasTakenIt => ("đã nhận sự việc này lúc", "took this event at"),
+        Word::HasClosedIt => ("đã đóng sự việc này lúc", "closed this event at"),
+        Word::NoSuchEvent => ("Không có sự việc này.", "There is no such event."),
+        Word::NobodyHasIt => ("Sự việc này chưa có ai nhận.", "Nobody has taken this event."),
+        Word::NotParked => ("Sự việc này không bị tạm gác.", "This event is not parked."),
+        Word::ParkUntil => (
+            "Thời điểm kết thúc tạm gác phải ở trong 12 giờ tới.",
+            "An event is parked until a time within the next 12 hours.",
+        ),
+        Word::NotAllowed => {
+            ("Tài khoản của đồng chí không có quyền làm việc này.", "Your account may not do this.")
+        }
+    }
+}
+
+/// Outcomes, as they stand on buttons and in tables.
+const fn outcome_words(outcome: Outcome) -> (&'static str, &'static str) {
+    match outcome {
+        Outcome::PatrolSent => ("đã cử tổ tuần tra", "patrol sent"),
+        Outcome::DealtWith => ("đã xử lý", "dealt with"),
+        Outcome::NoAction => ("đúng, không cần xử lý", "true, no action needed"),
+        Outcome::Animal => ("động vật", "animal"),
+        Outcome::Rain => ("mưa, sương mù hoặc côn trùng", "rain, fog or insects"),
+        Outcome::Light => ("ánh đèn hoặc ánh sáng thay đổi", "lights or a change of light"),
+        Outcome::Shadow => ("bóng đổ", "shadow"),
+        Outcome::Parked => {
+            ("xe đỗ hoặc vật có sẵn ở đó", "parked vehicle, or a thing that always stands there")
+        }
+        Outcome::WrongPerson => ("người hoặc xe được phép", "person or vehicle that may be there"),
+        Outcome::Other => ("báo sai, nguyên nhân khác", "false, another cause"),
+        Outcome::Test => ("thử hệ thống", "test of the system"),
+        Outcome::Earlier => ("có trước khi dùng trang trực ban", "from before the duty officer's page"),
+    }
+}
+
+const fn truth_words(truth: Truth) -> (&'static str, &'static str) {
+    match truth {
+        Truth::True => ("báo đúng", "true"),
+        Truth::False => ("báo sai", "false"),
+        Truth::Test => ("thử", "test"),
+        Truth::Unjudged => ("chưa đánh giá", "not judged"),
+    }
+}
+
+const fn tab_words(tab: Tab) -> (&'static str, &'static str) {
+    match tab {
+        Tab::Open => ("Chờ xử lý", "Queue"),
+        Tab::Parked => ("Tạm gác", "Parked"),
+        Tab::Shelved => ("Tạm ngưng báo", "Shelved"),
+        Tab::Test => ("Chạy thử", "Test"),
+        Tab::Closed => ("Đã đóng", "Closed"),
     }
 }
 

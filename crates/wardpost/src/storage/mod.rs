@@ -12,6 +12,7 @@ mod decisions;
 mod duty;
 mod error;
 mod events;
+mod figures;
 mod health;
 mod intake;
 mod lost;
@@ -20,6 +21,7 @@ mod plans;
 mod reading;
 mod runs;
 mod shelves;
+mod shifts;
 mod stills;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -45,6 +47,7 @@ pub use events::{Counts, Names, Queue, QueueFilter, Span, StoredEvent, Tab};
 pub use lost::{Settlement, Verdict};
 pub use reading::{BoxState, Filter, Hole, LateThumbnail, StoredAlert, StoredNotice};
 pub use shelves::{NewShelf, Shelf};
+pub use shifts::{Begun, HandOver, HandedBox, HandedCamera, HandedEvent, HandedShelf, Shift};
 pub use stills::StoredStill;
 pub use writing::{Batch, Notice, NoticeKind, REFUSED_MAX, Taken};
 

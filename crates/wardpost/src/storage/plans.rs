@@ -8,6 +8,7 @@ use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 use super::testing::{after, alert, arrival, sender};
 use super::{Batch, DutyRules, Filter, QueueFilter, Storage, Tab};
+use crate::events::Period;
 use base::event::Severity;
 
 /// Tables with a row for each alert, event, picture, access, step or notice.
@@ -95,6 +96,12 @@ fn read_events(storage: &mut Storage) {
     storage.verify_decisions().unwrap().unwrap();
     storage.shelves().unwrap();
     storage.flood().unwrap();
+    storage.shifts(10).unwrap();
+    storage.hand_over(after(0)).unwrap();
+    let period = Period { from: after(0), to: after(9999) };
+    storage.facts(period).unwrap();
+    storage.feedback(period).unwrap();
+    storage.stills(&sender("box-1"), alert("box-1", 1).id).unwrap();
     storage.worst_sources(after(0), 10).unwrap();
     storage.pass(&DutyRules::default(), after(9999)).unwrap();
     storage.hook_calls(after(9999), 10).unwrap();
