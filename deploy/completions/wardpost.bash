@@ -19,6 +19,9 @@ _wardpost() {
             wardpost,completions)
                 cmd="wardpost__subcmd__completions"
                 ;;
+            wardpost,forget)
+                cmd="wardpost__subcmd__forget"
+                ;;
             wardpost,list)
                 cmd="wardpost__subcmd__list"
                 ;;
@@ -47,7 +50,7 @@ _wardpost() {
 
     case "${cmd}" in
         wardpost)
-            opts="-h -V --help --version serve tail list show status settle log completions"
+            opts="-h -V --help --version serve tail list show status settle forget log completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -67,6 +70,36 @@ _wardpost() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardpost__subcmd__forget)
+            opts="-h --reason --alerts --who --config --database --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --who)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -125,12 +158,16 @@ _wardpost() {
             return 0
             ;;
         wardpost__subcmd__log)
-            opts="-h --json --config --database --lang --socket --help"
+            opts="-h --verify --end --json --config --database --lang --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --end)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -32,7 +32,8 @@ complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "list" -d 'Lists s
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "show" -d 'Shows one alert whole'
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "status" -d 'Says how the boxes are: who is silent, what is missing. Exit code 3 where something is'
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "settle" -d 'Says of an outbox that what is missing of it will never come: nobody is asked for it any more'
-complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "log" -d 'Says who looked at which thumbnail, and who settled what, when and why'
+complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "forget" -d 'Removes a box that is no more from the list, and clears the broker\'s retained messages of it'
+complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "log" -d 'Says who looked at which thumbnail, and who settled or removed what, when and why; or if the log is whole'
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "completions" -d 'Prints the completions of a shell'
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
@@ -83,17 +84,25 @@ complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l database -d
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l socket -d 'Socket of the service that shows alerts to the group wardpost-readers' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l trouble -d 'Boxes with trouble only'
-complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l json -d 'Print one JSON object instead: `boxes`, `boxes_total`, `boxes_with_trouble`, `refused`, `last_refused`. Times are in UTC'
+complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l json -d 'Print one JSON object instead: `boxes`, `boxes_total`, `boxes_with_trouble`, `refused`, `last_refused`, `post`. Times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l why -d 'Why nobody will ever send what is missing. It is kept, with the time and who says so' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l who -d 'Who says so [default: who is logged in]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand forget" -l reason -d 'Why it is removed. It is kept in the log, with the time and who did it' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand forget" -l who -d 'Who does it [default: who is logged in]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand forget" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand forget" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand forget" -l alerts -d 'Remove its stored alerts too; without it they stay for their days'
+complete -c wardpost -n "__fish_wardpost_using_subcommand forget" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l end -d 'With --verify: an end that the log had, by a line of `wardpost serve` in the journal or by an earlier check' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l socket -d 'Socket of the service that shows alerts to the group wardpost-readers' -r -F
-complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l json -d 'Print one JSON object instead: `looks`, `settlements`, the first one first. Times are in UTC'
+complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l verify -d 'Check instead that rows were only added to the log; exit code 3 where some were changed, taken out or cut off'
+complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l json -d 'Print one JSON object instead: `looks`, `settlements`, `forgotten`, the first one first; with --verify `rows`, `sha256`, `faults`. Times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand completions" -s h -l help -d 'Print help'

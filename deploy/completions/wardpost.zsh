@@ -100,7 +100,7 @@ _arguments "${_arguments_options[@]}" : \
 '--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
 '--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
 '--trouble[Boxes with trouble only]' \
-'--json[Print one JSON object instead\: \`boxes\`, \`boxes_total\`, \`boxes_with_trouble\`, \`refused\`, \`last_refused\`. Times are in UTC]' \
+'--json[Print one JSON object instead\: \`boxes\`, \`boxes_total\`, \`boxes_with_trouble\`, \`refused\`, \`last_refused\`, \`post\`. Times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -117,13 +117,27 @@ _arguments "${_arguments_options[@]}" : \
 ':outbox -- Its outbox\: its id, or the beginning of it; `wardpost list --missing` names it:_default' \
 && ret=0
 ;;
+(forget)
+_arguments "${_arguments_options[@]}" : \
+'--reason=[Why it is removed. It is kept in the log, with the time and who did it]:TEXT:_default' \
+'--who=[Who does it \[default\: who is logged in\]]:NAME:_default' \
+'--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
+'--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
+'--alerts[Remove its stored alerts too; without it they stay for their days]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':named -- The box\: its id, or WARD/BOX where two wards have one of this name:_default' \
+&& ret=0
+;;
 (log)
 _arguments "${_arguments_options[@]}" : \
+'--end=[With --verify\: an end that the log had, by a line of \`wardpost serve\` in the journal or by an earlier check]:ROWS:SHA256:_default' \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
 '--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
 '--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
-'--json[Print one JSON object instead\: \`looks\`, \`settlements\`, the first one first. Times are in UTC]' \
+'--verify[Check instead that rows were only added to the log; exit code 3 where some were changed, taken out or cut off]' \
+'--json[Print one JSON object instead\: \`looks\`, \`settlements\`, \`forgotten\`, the first one first; with --verify \`rows\`, \`sha256\`, \`faults\`. Times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -149,7 +163,8 @@ _wardpost_commands() {
 'show:Shows one alert whole' \
 'status:Says how the boxes are\: who is silent, what is missing. Exit code 3 where something is' \
 'settle:Says of an outbox that what is missing of it will never come\: nobody is asked for it any more' \
-'log:Says who looked at which thumbnail, and who settled what, when and why' \
+'forget:Removes a box that is no more from the list, and clears the broker'\''s retained messages of it' \
+'log:Says who looked at which thumbnail, and who settled or removed what, when and why; or if the log is whole' \
 'completions:Prints the completions of a shell' \
     )
     _describe -t commands 'wardpost commands' commands "$@"
@@ -158,6 +173,11 @@ _wardpost_commands() {
 _wardpost__subcmd__completions_commands() {
     local commands; commands=()
     _describe -t commands 'wardpost completions commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__forget_commands] )) ||
+_wardpost__subcmd__forget_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost forget commands' commands "$@"
 }
 (( $+functions[_wardpost__subcmd__list_commands] )) ||
 _wardpost__subcmd__list_commands() {

@@ -31,6 +31,8 @@ const HAND_OVER: &str = "write \"credential:secrets_NAME\" for the file NAME in 
 pub const DEFAULT_PATH: &str = "/etc/wardwatch/wardpost.toml";
 /// Default path of the database.
 pub const DEFAULT_DATABASE: &str = "/var/lib/wardpost/post.sqlite";
+/// Default of `free_bytes_min`.
+const FREE_BYTES_MIN: u64 = 512 << 20;
 /// Remedy where the configuration cannot be read.
 const UNREADABLE: &str = "name a configuration that this user may read, or leave --config out";
 
@@ -49,6 +51,8 @@ pub struct Settings {
     pub keep: Duration,
     /// Events, and the post's own steps about them.
     pub duty: DutySettings,
+    /// Bytes of the database's disk below which no alert is taken.
+    pub free_bytes_min: u64,
 }
 
 /// The broker, and the identity of the post to it.
@@ -98,6 +102,10 @@ pub struct Showing {
     pub timezone: Option<TimeZone>,
     /// The language, where one is set.
     pub language: Option<Language>,
+    /// Bytes of the database's disk below which the receiver takes no alert.
+    pub free_bytes_min: u64,
+    /// Silence of a box after which it is reported.
+    pub silent_after: Duration,
 }
 
 impl Showing {
@@ -161,6 +169,7 @@ pub struct WrittenPost {
     pub database: Option<PathBuf>,
     pub silent_after_seconds: Option<u64>,
     pub keep_days: Option<u64>,
+    pub free_bytes_min: Option<u64>,
     pub timezone: Option<String>,
     pub language: Option<String>,
 }
@@ -214,6 +223,7 @@ impl Written {
                 database: over.post.database.or(post.database),
                 silent_after_seconds: over.post.silent_after_seconds.or(post.silent_after_seconds),
                 keep_days: over.post.keep_days.or(post.keep_days),
+                free_bytes_min: over.post.free_bytes_min.or(post.free_bytes_min),
                 timezone: over.post.timezone.or(post.timezone),
                 language: over.post.language.or(post.language),
             },
@@ -238,8 +248,8 @@ impl Written {
             }
         };
         let broker = self.broker(ward.as_ref(), &mut problems);
-        let silent_after_seconds = post.silent_after_seconds.unwrap_or(300);
-        if silent_after_seconds == 0 {
+        let silent_after = self.silent_after();
+        if silent_after.is_zero() {
             problems.push("post.silent_after_seconds (--silent-after): 0 makes every box silent; boxes send at least every 60 s, give 120 or more".to_owned());
         }
         let keep_days = post.keep_days.unwrap_or(90);
@@ -253,9 +263,10 @@ impl Written {
                 broker,
                 ward,
                 database: self.database(),
-                silent_after: Duration::from_secs(silent_after_seconds),
+                silent_after,
                 keep: Duration::from_secs(keep_days * 24 * 3600),
                 duty,
+                free_bytes_min: self.free_bytes_min(),
             }),
             _ => Err(SettingsError(problems)),
         }
@@ -287,7 +298,16 @@ impl Written {
             language =
                 name.parse().map_err(|error| problems.push(format!("post.language (--lang): {error}"))).ok();
         }
-        Showing { database: self.database(), timezone, language }
+        let (free_bytes_min, silent_after) = (self.free_bytes_min(), self.silent_after());
+        Showing { database: self.database(), timezone, language, free_bytes_min, silent_after }
+    }
+
+    fn free_bytes_min(&self) -> u64 {
+        self.post.free_bytes_min.unwrap_or(FREE_BYTES_MIN)
+    }
+
+    fn silent_after(&self) -> Duration {
+        Duration::from_secs(self.post.silent_after_seconds.unwrap_or(300))
     }
 
     fn database(&self) -> PathBuf {
@@ -471,8 +491,15 @@ mod tests {
         } = full.broker.clone();
         assert!(url.is_some() && ca_file.is_some() && cert_file.is_some() && key_file.is_some());
         assert!(user.is_some() && password_file.is_some());
-        let WrittenPost { ward, database, silent_after_seconds, keep_days, timezone, language } =
-            full.post.clone();
+        let WrittenPost {
+            ward,
+            database,
+            silent_after_seconds,
+            keep_days,
+            free_bytes_min,
+            timezone,
+            language,
+        } = full.post.clone();
         assert!(ward.is_some() && timezone.is_some() && language.is_some());
         let WrittenEvents { group_seconds, group_by, return_after_seconds } = full.events.clone();
         assert!(group_seconds.is_some() && group_by.is_some() && return_after_seconds.is_some());
@@ -494,6 +521,7 @@ mod tests {
         assert_eq!(database.unwrap(), plain.database);
         assert_eq!(silent_after_seconds.unwrap(), plain.silent_after.as_secs());
         assert_eq!(keep_days.unwrap() * 86_400, plain.keep.as_secs());
+        assert_eq!(free_bytes_min.unwrap(), plain.free_bytes_min);
     }
 
     #[test]
@@ -504,7 +532,10 @@ mod tests {
         let error = Written::read(&path).unwrap().showing().unwrap_err().to_string();
         let expected = format!("{}:2: post.wards: there is no such key here\n", path.display());
         assert!(error.starts_with(&expected), "{error}");
-        assert!(error.contains("-> did you mean ward? There are: database, keep_days, language"), "{error}");
+        assert!(
+            error.contains("-> did you mean ward? There are: database, free_bytes_min, keep_days, language"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -62,6 +62,7 @@ pub(super) fn showing(command: &Command) -> Option<(&ShowingArgs, Option<&Path>)
         Command::Serve(_)
         | Command::Settle(_)
         | Command::Feedback(_)
+        | Command::Forget(_)
         | Command::Answer(_)
         | Command::Completions { .. } => None,
     }

@@ -16,7 +16,9 @@ use jiff::tz::TimeZone;
 pub use base::language::Language;
 
 use super::presence::Reported;
-use super::storage::{Access, BoxState, Hole, LateThumbnail, Settlement, StoredAlert, StoredNotice};
+use super::storage::{
+    Access, BoxState, Forgotten, Hole, LateThumbnail, Settlement, StoredAlert, StoredNotice,
+};
 use base::ack::Gap;
 use base::alert::{Alert, NOT_KEPT};
 use base::detection::Label;
@@ -88,9 +90,11 @@ impl Presentation {
             "access-log" => Word::AccessLogCut,
             "link-lost" => Word::LinkLost,
             "link-back" => Word::LinkBack,
+            "room-lost" => Word::RoomLost,
+            "room-back" => Word::RoomBack,
             other => return format!("{}  ---  {}", self.time(notice.at), printable(other)),
         };
-        let is_good = matches!(said, Word::IsBack | Word::LinkBack);
+        let is_good = matches!(said, Word::IsBack | Word::LinkBack | Word::RoomBack);
         let who = notice
             .sender
             .as_ref()
@@ -284,6 +288,21 @@ impl Presentation {
         vec![self.time(one.verdict.at), printable(&one.verdict.who), what]
     }
 
+    /// A box that a person has removed from the list.
+    pub fn forgotten_row(&self, one: &Forgotten) -> Vec<String> {
+        let what = format!("{}: {}: {}", self.word(Word::Forgotten), one.sender, printable(&one.verdict.why));
+        vec![self.time(one.verdict.at), printable(&one.verdict.who), what]
+    }
+
+    /// State of a post that takes no alerts, since its disk has less than `least` bytes left.
+    pub fn no_room(&self, room: u64, least: u64) -> String {
+        let [room, least] = [room, least].map(|count| quantities::bytes(self.language, count));
+        match self.language {
+            Language::Vietnamese => format!("{} (còn {room}, cần {least})", self.word(Word::RoomLost)),
+            Language::English => format!("{} ({room} left, {least} needed)", self.word(Word::RoomLost)),
+        }
+    }
+
     /// Text for a log without accesses and settlements.
     pub fn nothing_logged(&self) -> &'static str {
         self.word(Word::NothingLogged)
@@ -433,8 +452,22 @@ fn told_at(alert: &Alert) -> WallTime {
 }
 
 /// Replaces characters that control a terminal, or the direction of the text around them.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if is_steering(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// JSON text with the same characters escaped.
+pub fn printable_json(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Line ends are between the values: serde_json escapes those inside of them.
+        if is_steering(c) && c != '\n' {
+            let _ = write!(printable, "\\u{:04x}", u32::from(c));
+        } else {
+            printable.push(c);
+        }
+    }
+    printable
 }
 
 fn is_steering(c: char) -> bool {

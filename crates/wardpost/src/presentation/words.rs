@@ -24,6 +24,9 @@ pub(super) enum Word {
     AccessLogCut,
     LinkLost,
     LinkBack,
+    RoomLost,
+    RoomBack,
+    Forgotten,
     Place,
     Position,
     Rule,
@@ -122,6 +125,14 @@ const fn both(word: Word) -> (&'static str, &'static str) {
             "the broker is lost: no alert can arrive",
         ),
         Word::LinkBack => ("đã kết nối lại với máy chủ trung tâm", "the broker is back"),
+        Word::RoomLost => (
+            "ổ đĩa của trạm trực sắp đầy: chưa nhận thêm cảnh báo, thiết bị đang giữ lại để gửi sau",
+            "the post's disk is nearly full: no more alerts are taken, the boxes keep them",
+        ),
+        Word::RoomBack => {
+            ("ổ đĩa của trạm trực đã đủ chỗ, tiếp tục nhận cảnh báo", "the post takes alerts again")
+        }
+        Word::Forgotten => ("xóa thiết bị khỏi danh sách", "removed from the list"),
         Word::Place => ("địa điểm", "place"),
         Word::Position => ("tọa độ", "position"),
         Word::Rule => ("quy tắc", "rule"),

@@ -29,13 +29,11 @@ const LARGE: [&str; 13] = [
 ];
 
 /// Scans that may stay: a part of the statement, the line of its plan, and the reason.
-const ARGUED: [(&str, &str); 4] = [
+const ARGUED: [(&str, &str); 3] = [
     // Commands print the whole log.
     ("FROM access ORDER BY number", "SCAN access"),
     // Reads the notices once for all boxes; they are removed with the alerts of their time.
     ("kind = 'twins'", "SCAN notice"),
-    // Reads the whole log to verify it.
-    ("before, sha256 FROM decision ORDER BY number", "SCAN decision"),
     // Ends at its limit: the index has the order.
     ("state = 'closed' AND +tab", "SCAN event USING INDEX event_by_close"),
 ];
@@ -93,7 +91,6 @@ fn read_events(storage: &mut Storage) {
     storage.last_change().unwrap();
     storage.decisions(0, 10).unwrap();
     storage.decisions_about(1, 10).unwrap();
-    storage.verify_decisions().unwrap().unwrap();
     storage.shelves().unwrap();
     storage.flood().unwrap();
     storage.shifts(10).unwrap();
