@@ -19,6 +19,9 @@ _wardpost() {
             wardpost,completions)
                 cmd="wardpost__subcmd__completions"
                 ;;
+            wardpost,feedback)
+                cmd="wardpost__subcmd__feedback"
+                ;;
             wardpost,forget)
                 cmd="wardpost__subcmd__forget"
                 ;;
@@ -50,7 +53,7 @@ _wardpost() {
 
     case "${cmd}" in
         wardpost)
-            opts="-h -V --help --version serve tail list show status settle forget log completions"
+            opts="-h -V --help --version serve tail list show status settle forget log feedback completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -70,6 +73,40 @@ _wardpost() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardpost__subcmd__feedback)
+            opts="-o -h --output --since --config --database --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --database)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -34,6 +34,7 @@ complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "status" -d 'Says 
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "settle" -d 'Says of an outbox that what is missing of it will never come: nobody is asked for it any more'
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "forget" -d 'Removes a box that is no more from the list, and clears the broker\'s retained messages of it'
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "log" -d 'Says who looked at which thumbnail, and who settled or removed what, when and why; or if the log is whole'
+complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "feedback" -d 'Writes what officers judged about alerts into a file, from which installers tune rules'
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "completions" -d 'Prints the completions of a shell'
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
@@ -105,4 +106,9 @@ complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l socket -d 'Soc
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l verify -d 'Check instead that rows were only added to the log; exit code 3 where some were changed, taken out or cut off'
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l json -d 'Print one JSON object instead: `looks`, `settlements`, `forgotten`, the first one first; with --verify `rows`, `sha256`, `faults`. Times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand feedback" -s o -l output -d 'Write into this file: one JSON object for each alert, with box, camera, rule, outcome and the thumbnail\'s sha256' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand feedback" -l since -d 'Of events that were closed since: "24/11/2026 22:10", a day alone, "yesterday 22:10", or RFC 3339 [default: all]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand feedback" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand feedback" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand feedback" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand completions" -s h -l help -d 'Print help'

@@ -142,6 +142,17 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help]' \
 && ret=0
 ;;
+(feedback)
+_arguments "${_arguments_options[@]}" : \
+'-o+[Write into this file\: one JSON object for each alert, with box, camera, rule, outcome and the thumbnail'\''s sha256]:FILE:_files' \
+'--output=[Write into this file\: one JSON object for each alert, with box, camera, rule, outcome and the thumbnail'\''s sha256]:FILE:_files' \
+'--since=[Of events that were closed since\: "24/11/2026 22\:10", a day alone, "yesterday 22\:10", or RFC 3339 \[default\: all\]]:TIME:_default' \
+'--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
+'--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
@@ -165,6 +176,7 @@ _wardpost_commands() {
 'settle:Says of an outbox that what is missing of it will never come\: nobody is asked for it any more' \
 'forget:Removes a box that is no more from the list, and clears the broker'\''s retained messages of it' \
 'log:Says who looked at which thumbnail, and who settled or removed what, when and why; or if the log is whole' \
+'feedback:Writes what officers judged about alerts into a file, from which installers tune rules' \
 'completions:Prints the completions of a shell' \
     )
     _describe -t commands 'wardpost commands' commands "$@"
@@ -173,6 +185,11 @@ _wardpost_commands() {
 _wardpost__subcmd__completions_commands() {
     local commands; commands=()
     _describe -t commands 'wardpost completions commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__feedback_commands] )) ||
+_wardpost__subcmd__feedback_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost feedback commands' commands "$@"
 }
 (( $+functions[_wardpost__subcmd__forget_commands] )) ||
 _wardpost__subcmd__forget_commands() {
