@@ -77,21 +77,11 @@ pub(super) enum Word {
     HasNoMore,
     TooLarge,
     MotionDetector,
+    Event,
+    ThePost,
     Outcome(Outcome),
     Truth(Truth),
     Tab(Tab),
-    StateNew,
-    StateTaken,
-    StateParked,
-    StateClosed,
-    ThePost,
-    HasTakenIt,
-    HasClosedIt,
-    NoSuchEvent,
-    NobodyHasIt,
-    NotParked,
-    ParkUntil,
-    NotAllowed,
 }
 
 /// The word in a language.
@@ -185,26 +175,11 @@ const fn both(word: Word) -> (&'static str, &'static str) {
         }
         Word::MotionDetector => ("phát hiện chuyển động", "motion"),
         Word::TimesAreIn => ("giờ theo múi giờ", "times are in"),
+        Word::Event => ("sự kiện", "event"),
+        Word::ThePost => ("hệ thống", "the post"),
         Word::Outcome(outcome) => outcome_words(outcome),
         Word::Truth(truth) => truth_words(truth),
         Word::Tab(tab) => tab_words(tab),
-        Word::StateNew => ("mới, chưa ai nhận", "new, nobody has it"),
-        Word::StateTaken => ("đã nhận:", "taken by"),
-        Word::StateParked => ("tạm gác đến", "parked until"),
-        Word::StateClosed => ("đã đóng", "closed"),
-        Word::ThePost => ("hệ thống", "the system"),
-        Word::HasTakenIt => ("đã nhận sự việc này lúc", "took this event at"),
-        Word::HasClosedIt => ("đã đóng sự việc này lúc", "closed this event at"),
-        Word::NoSuchEvent => ("Không có sự việc này.", "There is no such event."),
-        Word::NobodyHasIt => ("Sự việc này chưa có ai nhận.", "Nobody has taken this event."),
-        Word::NotParked => ("Sự việc này không bị tạm gác.", "This event is not parked."),
-        Word::ParkUntil => (
-            "Thời điểm kết thúc tạm gác phải ở trong 12 giờ tới.",
-            "An event is parked until a time within the next 12 hours.",
-        ),
-        Word::NotAllowed => {
-            ("Tài khoản của đồng chí không có quyền làm việc này.", "Your account may not do this.")
-        }
     }
 }
 
@@ -228,6 +203,26 @@ const fn outcome_words(outcome: Outcome) -> (&'static str, &'static str) {
     }
 }
 
+/// Steps of the log; `None` for an unknown one.
+pub(super) fn action_words(action: &str) -> Option<(&'static str, &'static str)> {
+    Some(match action {
+        "take" => ("nhận xử lý", "took it over"),
+        "release" => ("trả lại hàng đợi", "released it"),
+        "hand-over" => ("giao cho", "handed it to"),
+        "return" => ("tự trả lại hàng đợi vì không có thao tác", "returned it, since nothing was done"),
+        "park" => ("hoãn lại", "parked it"),
+        "unpark" => ("đưa lại hàng đợi", "brought it back"),
+        "close" => ("đóng", "closed it"),
+        "escalate" => ("báo cấp tiếp theo", "told the next level"),
+        "hook" => ("gọi kênh báo ngoài", "called the hook"),
+        "shelve" => ("tạm tắt", "shelved"),
+        "unshelve" => ("bật lại", "ended a shelf"),
+        "begin-shift" => ("bắt đầu ca trực", "began a shift"),
+        "end-shift" => ("kết thúc ca trực", "ended a shift"),
+        _ => return None,
+    })
+}
+
 const fn truth_words(truth: Truth) -> (&'static str, &'static str) {
     match truth {
         Truth::True => ("báo đúng", "true"),
@@ -240,9 +235,9 @@ const fn truth_words(truth: Truth) -> (&'static str, &'static str) {
 const fn tab_words(tab: Tab) -> (&'static str, &'static str) {
     match tab {
         Tab::Open => ("Chờ xử lý", "Queue"),
-        Tab::Parked => ("Tạm gác", "Parked"),
-        Tab::Shelved => ("Tạm ngưng báo", "Shelved"),
-        Tab::Test => ("Chạy thử", "Test"),
+        Tab::Parked => ("Đang hoãn", "Parked"),
+        Tab::Shelved => ("Tạm tắt", "Shelved"),
+        Tab::Test => ("Thử nghiệm", "Test"),
         Tab::Closed => ("Đã đóng", "Closed"),
     }
 }
