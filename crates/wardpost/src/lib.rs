@@ -10,6 +10,8 @@ pub mod arrival;
 pub mod cli;
 mod connection;
 pub mod health;
+pub mod page;
+pub mod people;
 pub mod presence;
 pub mod presentation;
 mod receiver;

@@ -1,6 +1,8 @@
 //! The post's configuration: as written in a file or on the command line, then checked. Reads files, and reports all faults
 //! at once.
 
+mod page;
+
 use std::fmt;
 use std::io::ErrorKind;
 use std::net::Ipv6Addr;
@@ -17,6 +19,8 @@ use base::secret::Credentials;
 use base::text;
 use program::config::{self, Problem, credential_name};
 use wardlink::tls;
+
+pub use page::{PageSettings, WrittenPage};
 
 /// Remedy for a secret that the service's user may not read.
 const HAND_OVER: &str = "write \"credential:secrets_NAME\" for the file NAME in /etc/wardwatch/post-secrets: systemd hands it to \
@@ -42,6 +46,10 @@ pub struct Settings {
     pub silent_after: Duration,
     /// Age at which alerts are removed.
     pub keep: Duration,
+    /// The duty officers' page; `None` where it is switched off.
+    pub page: Option<PageSettings>,
+    /// Language and time zone of the officers.
+    pub showing: Showing,
 }
 
 /// The broker, and the identity of the post to it.
@@ -111,6 +119,8 @@ pub struct Written {
     pub broker: WrittenBroker,
     /// Section `[post]`.
     pub post: WrittenPost,
+    /// Section `[page]`.
+    pub page: WrittenPage,
     /// Faults of keys and types in the file; the keys that they are about are left out.
     #[serde(skip)]
     pub problems: Vec<Problem>,
@@ -163,7 +173,8 @@ impl Written {
         let broker = &mut written.broker;
         let files =
             [&mut broker.ca_file, &mut broker.cert_file, &mut broker.key_file, &mut broker.password_file];
-        for file in files.into_iter().chain([&mut written.post.database]).flatten() {
+        let others = [&mut written.post.database, &mut written.page.cert_file, &mut written.page.key_file];
+        for file in files.into_iter().chain(others).flatten() {
             if credential_name(&file.to_string_lossy()).is_none() {
                 *file = folder.join(&*file);
             }
@@ -194,6 +205,7 @@ impl Written {
                 timezone: over.post.timezone.or(post.timezone),
                 language: over.post.language.or(post.language),
             },
+            page: self.page.overlaid(over.page),
             problems: self.problems,
         }
     }
@@ -220,7 +232,8 @@ impl Written {
         if !(1..=36_500).contains(&keep_days) {
             problems.push(format!("post.keep_days (--keep-days): {keep_days} is not from 1 to 36500"));
         }
-        self.shown(&mut problems);
+        let showing = self.shown(&mut problems);
+        let page = self.page.settings(&mut problems);
         match broker {
             Some(broker) if problems.is_empty() => Ok(Settings {
                 broker,
@@ -228,6 +241,8 @@ impl Written {
                 database: self.database(),
                 silent_after: Duration::from_secs(silent_after_seconds),
                 keep: Duration::from_secs(keep_days * 24 * 3600),
+                page,
+                showing,
             }),
             _ => Err(SettingsError(problems)),
         }

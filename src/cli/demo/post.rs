@@ -15,7 +15,7 @@ use wardpost::cli::access;
 use wardpost::cli::follow::{Entry, Follower, has_its_own};
 use wardpost::cli::tail::thumbnail_file;
 use wardpost::presentation::Presentation;
-use wardpost::settings::{Written, WrittenBroker, WrittenPost};
+use wardpost::settings::{Written, WrittenBroker, WrittenPage, WrittenPost};
 use wardpost::storage::StoredAlert;
 use wardpost::{Receiver, Storage};
 
@@ -50,6 +50,7 @@ impl Listener {
                 database: Some(database.clone()),
                 ..WrittenPost::default()
             },
+            page: WrittenPage::default(),
             problems: Vec::new(),
         };
         let receiver = Receiver::start(written.settings()?, || {}).context("the ward post cannot start")?;

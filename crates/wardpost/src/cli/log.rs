@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{ShowingArgs, print_table};
-use crate::storage::{Access, Settlement};
+use crate::storage::{Access, Chain, Settlement};
+use program::FOUND;
 
 /// Arguments of `wardpost log`.
 #[derive(Debug, clap::Args)]
@@ -13,6 +14,9 @@ pub(super) struct Args {
     /// Print one JSON object instead: `looks`, `settlements`, the first one first. Times are in UTC.
     #[arg(long)]
     json: bool,
+    /// Check the chain of the audit instead. Exit code 3 where a row was changed or removed.
+    #[arg(long, conflicts_with = "json")]
+    verify: bool,
     #[command(flatten)]
     showing: ShowingArgs,
 }
@@ -27,6 +31,9 @@ impl Args {
 /// Prints a table, oldest entry first, or JSON.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (storage, presentation) = args.showing.open(false)?;
+    if args.verify {
+        return Ok(verified(&storage.verify_audit()?));
+    }
     let (accesses, settlements) = (storage.accesses()?, storage.settlements(0)?);
     if args.json {
         let rows: Vec<Value> = accesses.iter().map(access_json).collect();
@@ -46,6 +53,22 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     print_table(&std::iter::once(presentation.log_head()).chain(rows).collect::<Vec<_>>());
     println!("\n{}", presentation.times_are_in());
     Ok(ExitCode::SUCCESS)
+}
+
+fn verified(chain: &Chain) -> ExitCode {
+    match chain {
+        Chain::Whole { rows: 0, .. } => println!("the audit is empty"),
+        Chain::Whole { rows, last } => {
+            println!("the audit is whole: {rows} rows; the sha256 of the last one is {last}");
+        }
+        Chain::Broken { number } => {
+            println!(
+                "row {number} of the audit was changed, or the row before it is gone; keep a copy of the database as evidence"
+            );
+            return ExitCode::from(FOUND);
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 fn access_json(access: &Access) -> Value {

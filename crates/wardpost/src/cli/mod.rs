@@ -14,6 +14,7 @@ mod settle;
 mod show;
 mod status;
 pub mod tail;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -55,6 +56,8 @@ enum Command {
     Settle(settle::Args),
     /// Says who looked at which thumbnail, and who settled what, when and why.
     Log(log::Args),
+    /// Makes, lists and removes accounts of the duty officers' page.
+    User(user::Args),
     /// Runs one command of an officer in the group wardpost-readers. systemd starts it.
     #[command(hide = true)]
     Answer(answer::Args),
@@ -99,6 +102,7 @@ fn here(command: Command) -> anyhow::Result<ExitCode> {
         Command::Status(args) => status::run(&args),
         Command::Settle(args) => settle::run(&args),
         Command::Log(args) => log::run(&args),
+        Command::User(args) => user::run(&args),
         Command::Answer(args) => answer::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut self::command(), "wardpost", &mut std::io::stdout());

@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, Result, TransactionBehavior, params};
 
+use super::audit::{Step, append};
 use super::{Storage, StorageError, sql};
 use crate::arrival::Sender;
 use base::time::WallTime;
@@ -95,6 +96,9 @@ impl Storage {
              SELECT ?2, ?3, ?4, ward, box, id, phase FROM alert WHERE number = ?1",
             params![sql(number), access.at.as_micros(), access.who, access.command],
         )?;
+        let about = "SELECT ward || '/' || box || ' ' || id || ' ' || phase FROM alert WHERE number = ?1";
+        let about: String = transaction.query_row(about, [sql(number)], |row| row.get(0))?;
+        append(&transaction, &Step { who: &access.who, action: "picture", about: &about, at: access.at })?;
         transaction.commit()
     }
 }

@@ -1,5 +1,5 @@
 //! The ward post's database: alerts, their thumbnails, the stored and lost numbers of each outbox, boxes, notices, refused
-//! messages, and the access log. One process writes arrivals ([`Storage::open`]); any number may read beside it
+//! messages, the access log, and the officers of the page. One process writes arrivals ([`Storage::open`]); any number may read beside it
 //! ([`Storage::open_beside`]).
 //!
 //! SQLite in WAL mode with synchronous=FULL: a batch for which [`Storage::take`] has returned survives a power cut. Everything
@@ -7,9 +7,11 @@
 
 mod access_log;
 mod accesses;
+mod audit;
 mod error;
 mod health;
 mod lost;
+mod people;
 #[cfg(test)]
 mod plans;
 mod reading;
@@ -29,8 +31,10 @@ use rustix::io::Errno;
 use base::text;
 
 pub use accesses::{Access, NewAccess};
+pub use audit::{Audited, Chain, Step};
 pub use error::StorageError;
 pub use lost::{Settlement, Verdict};
+pub use people::{By, Changed, Login, NewUser, User};
 pub use reading::{BoxState, Filter, Hole, LateThumbnail, StoredAlert, StoredNotice};
 pub use writing::{Batch, Notice, NoticeKind, REFUSED_MAX, Taken};
 
@@ -38,7 +42,12 @@ pub use writing::{Batch, Notice, NoticeKind, REFUSED_MAX, Taken};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Steps from one version to the next; `user_version` counts those that were taken. Never changed once released.
-const STEPS: &[&str] = &[include_str!("schema.sql"), include_str!("health.sql"), include_str!("numbers.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("health.sql"),
+    include_str!("numbers.sql"),
+    include_str!("people.sql"),
+];
 
 /// A connection to the database.
 #[derive(Debug)]
