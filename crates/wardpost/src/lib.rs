@@ -9,6 +9,7 @@
 pub mod arrival;
 pub mod cli;
 mod connection;
+pub mod events;
 pub mod health;
 pub mod page;
 pub mod people;

@@ -381,7 +381,8 @@ impl Link {
             return;
         }
         let sign = match &arrival.content {
-            Content::Alert(_) => Some(Sign::Alert),
+            // Both may have waited at the broker while the box was gone.
+            Content::Alert(_) | Content::Still(_) => Some(Sign::Alert),
             Content::Vitals(_) => Some(Sign::Vitals),
             Content::Status(status) => {
                 Some(Sign::Status { presence: status.presence, retained: arrival.retained })

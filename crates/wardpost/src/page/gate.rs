@@ -7,15 +7,16 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, Response, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
-use super::Site;
 use super::answer::{Answer, Fault};
 use super::call::{Asked, Call, Fields, language, token};
 use super::limits::BODY_WITHIN;
 use super::routes::{Guard, Least, Route, Verb, Work};
 use super::views::{self, Say};
+use super::{Site, feed};
 use crate::people::secret;
 use crate::storage::{By, Login, Storage};
 use base::clock;
+use base::time::WallTime;
 
 /// Address of the client, as the server puts it into each request.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +62,11 @@ async fn answer(
         return Err(Fault::Foreign);
     }
     match route.work {
+        Work::Feed => {
+            let chosen = login.as_ref().and_then(|login| login.user.language.as_deref());
+            let language = language(site, chosen.or_else(|| asked.cookie("lang")));
+            Ok(feed::stream(Arc::clone(site), Arc::clone(asked), language, site.stopped.clone()))
+        }
         Work::Handler(handler) | Work::Upload(handler) => {
             let (site_of_work, asked) = (Arc::clone(site), Arc::clone(asked));
             let work = move |storage: &mut Storage| {
@@ -79,7 +85,7 @@ fn admitted(
     asked: &Asked,
     storage: &mut Storage,
 ) -> Result<Option<Login>, Fault> {
-    let login = current(site, asked, storage)?;
+    let login = current(site, asked, asked.at, storage)?;
     match (route.least, login) {
         (Least::Anyone, login) => Ok(login),
         (_, None) => Err(Fault::Anonymous),
@@ -96,15 +102,20 @@ fn admitted(
 }
 
 /// The login that the cookie names, unless it has run out. One that was not used for long becomes locked.
-pub(super) fn current(site: &Site, asked: &Asked, storage: &mut Storage) -> Result<Option<Login>, Fault> {
+pub(super) fn current(
+    site: &Site,
+    asked: &Asked,
+    at: WallTime,
+    storage: &mut Storage,
+) -> Result<Option<Login>, Fault> {
     let Some(token) = token(site, asked).filter(|token| token.len() <= 64) else { return Ok(None) };
     let Some(mut login) = storage.login(&secret::digest(token))? else { return Ok(None) };
-    let by = By { who: "idle", at: asked.at };
-    if asked.at.since(login.begun_at) > site.settings.login_for {
+    let by = By { who: "idle", at: at };
+    if at.since(login.begun_at) > site.settings.login_for {
         storage.end_login(&login, by)?;
         return Ok(None);
     }
-    if !login.is_locked && asked.at.since(login.used_at) > site.settings.lock_after {
+    if !login.is_locked && at.since(login.used_at) > site.settings.lock_after {
         storage.lock_login(&login, by)?;
         login.is_locked = true;
     }

@@ -6,6 +6,7 @@
 mod answer;
 mod assets;
 mod call;
+mod feed;
 mod gate;
 mod limits;
 mod pool;
@@ -23,11 +24,13 @@ use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::events::Targets;
 use crate::people::secret;
 use crate::presentation::{Language, Presentation};
 use crate::settings::{PageSettings, Settings};
 use crate::storage::{Storage, StorageError};
 use base::language::TIMEZONE;
+use feed::Hub;
 use pool::Pool;
 use wardlink::tls::TlsError;
 
@@ -65,6 +68,9 @@ pub(crate) struct Site {
     language: Language,
     timezone: TimeZone,
     pool: Pool,
+    hub: Hub,
+    targets: Targets,
+    stopped: watch::Receiver<bool>,
     /// sha256 of the one-time code of the first administrator, while there is no account.
     first_code: Mutex<Option<String>>,
 }
@@ -88,7 +94,7 @@ pub struct Page {
     is_https: bool,
     first_code: Option<String>,
     stop: watch::Sender<bool>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Page {
@@ -103,7 +109,9 @@ impl Page {
             .and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
         let listener = listening.map_err(|source| PageError::Listen { address, source })?;
         let address = listener.local_addr().unwrap_or(address);
-        let has_users = Storage::open_beside(&settings.database)?.has_users()?;
+        let storage = Storage::open_beside(&settings.database)?;
+        let has_users = storage.has_users()?;
+        let (stop, stopped) = watch::channel(false);
         let first_code = (!has_users).then(secret::code);
         let tls = server::acceptor(page.identity.as_ref())?;
         let is_https = tls.is_some();
@@ -112,20 +120,27 @@ impl Page {
             language: settings.showing.language.unwrap_or_default(),
             timezone: settings.showing.timezone.clone().unwrap_or_else(ward_timezone),
             pool: Pool::new(settings.database.clone()),
+            hub: Hub::new(storage.last_change()?),
+            stopped: stopped.clone(),
+            targets: Targets::default(),
             first_code: Mutex::new(
                 first_code.as_deref().map(|code| secret::digest(&secret::plain_code(code))),
             ),
         });
-        let (stop, stopped) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(PageError::Thread)?;
-        let work = move || {
+        let (followed, until) = (Arc::clone(&site), stopped.clone());
+        let follow = move || feed::follow(&followed, storage, &until);
+        let serve = move || {
             runtime.block_on(server::serve(site, listener, tls, stopped));
             runtime.shutdown_timeout(STOP_PATIENCE);
         };
-        let thread =
-            std::thread::Builder::new().name("page".into()).spawn(work).map_err(PageError::Thread)?;
-        Ok(Some(Self { address, is_https, first_code, stop, thread: Some(thread) }))
+        let thread = |name: &str| std::thread::Builder::new().name(name.into());
+        let threads = vec![
+            thread("page-feed").spawn(follow).map_err(PageError::Thread)?,
+            thread("page").spawn(serve).map_err(PageError::Thread)?,
+        ];
+        Ok(Some(Self { address, is_https, first_code, stop, threads }))
     }
 
     /// Its address in a browser of this machine.
@@ -144,8 +159,10 @@ impl Page {
 impl Drop for Page {
     fn drop(&mut self) {
         self.stop.send_replace(true);
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the page's thread has panicked; the log says where");
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the page has panicked; the log says where");
+            }
         }
     }
 }

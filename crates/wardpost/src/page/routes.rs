@@ -12,7 +12,7 @@ use super::Site;
 use super::answer::{Answer, Fault};
 use super::call::Call;
 use super::limits::FORM_BYTES_MAX;
-use super::{assets, gate, views};
+use super::{assets, feed, gate, views};
 use crate::people::Role;
 
 /// Work of a route: runs on a blocking thread with a connection to the database.
@@ -54,6 +54,8 @@ pub(super) enum Work {
     Handler(Handler),
     /// The body is a file.
     Upload(Handler),
+    /// A stream without end.
+    Feed,
 }
 
 /// A route of the page.
@@ -102,6 +104,11 @@ const fn post(path: &'static str, least: Least, handler: Handler) -> Route {
     }
 }
 
+/// A reading of a page that may be locked, and no act of the officer.
+const fn idle(path: &'static str, handler: Handler) -> Route {
+    Route { is_use: false, ..get(path, Least::Locked, handler) }
+}
+
 /// Everything that is served.
 pub const TABLE: &[Route] = &[
     get("/assets/page.css", Least::Anyone, assets::serve),
@@ -120,6 +127,21 @@ pub const TABLE: &[Route] = &[
     post("/logout", Least::Locked, views::lock::log_out),
     post("/active", OFFICER, views::lock::active),
     get("/", OFFICER, views::queue::page),
+    get("/event", OFFICER, views::event::page),
+    get("/event/print", OFFICER, views::event::print),
+    get("/picture", OFFICER, views::event::picture),
+    get("/still", OFFICER, views::event::still),
+    post("/take", OFFICER, views::act::take),
+    post("/release", OFFICER, views::act::release),
+    post("/hand", OFFICER, views::act::hand),
+    post("/park", OFFICER, views::act::park),
+    post("/unpark", OFFICER, views::act::unpark),
+    post("/close", OFFICER, views::act::close),
+    get("/shelves", OFFICER, views::shelves::page),
+    post("/shelve", OFFICER, views::shelves::shelve),
+    post("/unshelve", OFFICER, views::shelves::unshelve),
+    idle("/changes", feed::changes),
+    Route { work: Work::Feed, ..idle("/feed", feed::changes) },
     get("/account", OFFICER, views::people::account),
     post("/account/pin", OFFICER, views::people::set_pin),
     post("/account/password", OFFICER, views::people::set_password),

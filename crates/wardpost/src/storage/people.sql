@@ -1,4 +1,4 @@
--- Version 4: the officers of the page, their logins, and the audit.
+-- Version 6: the officers of the page, their logins, and the audit.
 
 CREATE TABLE user (
     name TEXT PRIMARY KEY,

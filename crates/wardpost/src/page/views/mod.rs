@@ -1,15 +1,21 @@
 //! Pages as templates: the frame around all of them, and one file for each.
 
+pub(super) mod act;
+pub(super) mod event;
 pub(super) mod lock;
 pub(super) mod login;
 pub(super) mod people;
 pub(super) mod queue;
+pub(super) mod row;
+pub(super) mod shelves;
 
 use maud::{DOCTYPE, Markup, html};
 
 use super::call::{Asked, Call};
+use crate::events::Outcome;
 use crate::people::Role;
 use crate::presentation::Language;
+use crate::storage::Tab;
 use base::event::Severity;
 
 /// Texts of a language.
@@ -28,6 +34,35 @@ impl Say {
             Severity::Critical => self.t("Khẩn cấp", "Critical"),
             Severity::Warning => self.t("Quan trọng", "Warning"),
             Severity::Notice => self.t("Lưu ý", "Notice"),
+        }
+    }
+
+    /// The words for an outcome.
+    pub const fn outcome(self, outcome: Outcome) -> &'static str {
+        match outcome {
+            Outcome::PatrolSent => self.t("Đã cử lực lượng", "Patrol sent"),
+            Outcome::DealtWith => self.t("Đã xử lý", "Dealt with"),
+            Outcome::NoAction => self.t("Đúng, không cần xử lý", "True, no action needed"),
+            Outcome::Animal => self.t("Động vật", "Animal"),
+            Outcome::Rain => self.t("Mưa, sương, côn trùng", "Rain, fog, insects"),
+            Outcome::Light => self.t("Ánh đèn, thay đổi ánh sáng", "Lamps, change of light"),
+            Outcome::Shadow => self.t("Bóng đổ", "Shadow"),
+            Outcome::Parked => self.t("Xe hoặc vật đỗ sẵn", "Parked vehicle or thing"),
+            Outcome::WrongPerson => self.t("Người, xe được phép", "Person or vehicle that may be there"),
+            Outcome::Other => self.t("Báo sai vì lý do khác", "False for another reason"),
+            Outcome::Test => self.t("Kiểm tra hệ thống", "Test of the system"),
+            Outcome::Earlier => self.t("Có trước khi dùng trang này", "From before this page"),
+        }
+    }
+
+    /// The name of a tab.
+    pub const fn tab(self, tab: Tab) -> &'static str {
+        match tab {
+            Tab::Open => self.t("Đang chờ", "Waiting"),
+            Tab::Parked => self.t("Hoãn lại", "Parked"),
+            Tab::Shelved => self.t("Tạm tắt", "Shelved"),
+            Tab::Test => self.t("Thử nghiệm", "On test"),
+            Tab::Closed => self.t("Đã đóng", "Closed"),
         }
     }
 
@@ -102,6 +137,7 @@ pub(super) fn message(call: &Call<'_>, sentence: &str) -> Markup {
 fn places(say: Say) -> Vec<(&'static str, Role, &'static str)> {
     vec![
         ("/", Role::Officer, say.t("Hàng đợi", "Queue")),
+        ("/shelves", Role::Officer, say.t("Tạm tắt", "Shelved")),
         ("/people", Role::Administrator, say.t("Tài khoản", "People")),
     ]
 }
@@ -118,7 +154,7 @@ pub(super) fn frame(call: &Call<'_>, title: &str, body: &Markup) -> Markup {
                 (head(title, true))
                 meta name="form-token" content=(call.form_token());
             }
-            body data-path=(call.asked.path) {
+            body data-path=(call.asked.path) data-role=(role) data-name=(call.who()) {
                 a.skip href="#main" { (say.t("Đến nội dung chính", "To the main content")) }
                 (banners(say))
                 header.top {
