@@ -2,6 +2,7 @@
 //! at once.
 
 mod duty;
+mod page;
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -22,6 +23,7 @@ use program::config::{self, Problem, credential_name};
 use wardlink::tls;
 
 pub use duty::{DutySettings, WrittenEscalation, WrittenEvents};
+pub use page::{PageSettings, WrittenPage};
 
 /// Remedy for a secret that the service's user may not read.
 const HAND_OVER: &str = "write \"credential:secrets_NAME\" for the file NAME in /etc/wardwatch/post-secrets: systemd hands it to \
@@ -53,6 +55,10 @@ pub struct Settings {
     pub duty: DutySettings,
     /// Bytes of the database's disk below which no alert is taken.
     pub free_bytes_min: u64,
+    /// The duty officers' page; `None` where it is switched off.
+    pub page: Option<PageSettings>,
+    /// Language and time zone of the officers.
+    pub showing: Showing,
 }
 
 /// The broker, and the identity of the post to it.
@@ -140,6 +146,8 @@ pub struct Written {
     pub events: WrittenEvents,
     /// Section `[escalation]`.
     pub escalation: WrittenEscalation,
+    /// Section `[page]`.
+    pub page: WrittenPage,
     /// Faults of keys and types in the file; the keys that they are about are left out.
     #[serde(skip)]
     pub problems: Vec<Problem>,
@@ -193,8 +201,13 @@ impl Written {
         let broker = &mut written.broker;
         let files =
             [&mut broker.ca_file, &mut broker.cert_file, &mut broker.key_file, &mut broker.password_file];
-        let others =
-            [&mut written.post.database, &mut written.escalation.program, &mut written.escalation.ca_file];
+        let others = [
+            &mut written.post.database,
+            &mut written.escalation.program,
+            &mut written.escalation.ca_file,
+            &mut written.page.cert_file,
+            &mut written.page.key_file,
+        ];
         for file in files.into_iter().chain(others).flatten() {
             if credential_name(&file.to_string_lossy()).is_none() {
                 *file = folder.join(&*file);
@@ -227,9 +240,10 @@ impl Written {
                 timezone: over.post.timezone.or(post.timezone),
                 language: over.post.language.or(post.language),
             },
-            // The command line has neither.
+            // The command line has neither of these.
             events: self.events,
             escalation: self.escalation,
+            page: self.page.overlaid(over.page),
             problems: self.problems,
         }
     }
@@ -256,7 +270,8 @@ impl Written {
         if !(1..=36_500).contains(&keep_days) {
             problems.push(format!("post.keep_days (--keep-days): {keep_days} is not from 1 to 36500"));
         }
-        self.shown(&mut problems);
+        let showing = self.shown(&mut problems);
+        let page = self.page.settings(&mut problems);
         let duty = duty::checked(&self.events, &self.escalation, &mut problems);
         match broker {
             Some(broker) if problems.is_empty() => Ok(Settings {
@@ -267,6 +282,8 @@ impl Written {
                 keep: Duration::from_secs(keep_days * 24 * 3600),
                 duty,
                 free_bytes_min: self.free_bytes_min(),
+                page,
+                showing,
             }),
             _ => Err(SettingsError(problems)),
         }

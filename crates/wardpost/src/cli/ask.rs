@@ -63,6 +63,7 @@ pub(super) fn showing(command: &Command) -> Option<(&ShowingArgs, Option<&Path>)
         | Command::Settle(_)
         | Command::Feedback(_)
         | Command::Forget(_)
+        | Command::User(_)
         | Command::Answer(_)
         | Command::Completions { .. } => None,
     }

@@ -16,6 +16,7 @@ mod settle;
 mod show;
 mod status;
 pub mod tail;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -59,6 +60,8 @@ enum Command {
     Log(log::Args),
     /// Writes what officers judged about alerts into a file, from which installers tune rules.
     Feedback(feedback::Args),
+    /// Makes, lists and removes accounts of the duty officers' page.
+    User(user::Args),
     /// Runs one command of an officer in the group wardpost-readers. systemd starts it.
     #[command(hide = true)]
     Answer(answer::Args),
@@ -105,6 +108,7 @@ fn here(command: Command) -> anyhow::Result<ExitCode> {
         Command::Forget(args) => forget::run(&args),
         Command::Log(args) => log::run(&args),
         Command::Feedback(args) => feedback::run(&args),
+        Command::User(args) => user::run(&args),
         Command::Answer(args) => answer::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut self::command(), "wardpost", &mut std::io::stdout());

@@ -15,11 +15,12 @@ use super::{Storage, StorageError, sql};
 use base::text;
 
 /// Tables of the log, with the columns of each row that its digest covers.
-const TABLES: [(&str, &str); 5] = [
+const TABLES: [(&str, &str); 6] = [
     ("access", "number, at_us, who, command, ward, box, alert, phase"),
     ("settlement", "number, at_us, who, why, ward, box, outbox, first, last"),
     ("forgotten", "number, at_us, who, why, ward, box, alerts"),
     ("access_expiry", "number, at_us, before_us, last"),
+    ("audit", "number, at_us, who, action, about"),
     ("decision", "number, at_us, who, event, action, detail"),
 ];
 /// Least age of an access that retention removes: two years.

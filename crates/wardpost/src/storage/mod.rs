@@ -1,5 +1,5 @@
 //! The ward post's database: alerts, their thumbnails, the stored and lost numbers of each outbox, boxes, notices, refused
-//! messages, and the access log. One process writes arrivals ([`Storage::open`]); any number may read beside it
+//! messages, the access log, and the officers of the page. One process writes arrivals ([`Storage::open`]); any number may read beside it
 //! ([`Storage::open_beside`]).
 //!
 //! SQLite in WAL mode with synchronous=FULL: a batch for which [`Storage::take`] has returned survives a power cut. Everything
@@ -7,6 +7,7 @@
 
 mod access_log;
 mod accesses;
+mod audit;
 mod chain;
 mod changes;
 mod decisions;
@@ -18,6 +19,8 @@ mod forget;
 mod health;
 mod intake;
 mod lost;
+mod overview;
+mod people;
 #[cfg(test)]
 mod plans;
 mod reading;
@@ -43,6 +46,7 @@ use crate::events::Grouping;
 use base::text;
 
 pub use accesses::{Access, NewAccess};
+pub use audit::{Audited, Step};
 pub use chain::{ChainEnd, Verified};
 pub use changes::{Change, ChangeKind, Changes};
 pub use decisions::Decision;
@@ -51,6 +55,8 @@ pub use error::StorageError;
 pub use events::{Counts, Names, Queue, QueueFilter, Span, StoredEvent, Tab};
 pub use forget::Forgotten;
 pub use lost::{Settlement, Verdict};
+pub use overview::Overview;
+pub use people::{By, Changed, Login, NewUser, User};
 pub use reading::{BoxState, Filter, Hole, LateThumbnail, StoredAlert, StoredNotice};
 pub use shelves::{NewShelf, Shelf};
 pub use shifts::{Begun, HandOver, HandedBox, HandedCamera, HandedEvent, HandedShelf, Shift};
@@ -68,6 +74,7 @@ const STEPS: &[&str] = &[
     include_str!("numbers.sql"),
     include_str!("bounds.sql"),
     include_str!("events.sql"),
+    include_str!("people.sql"),
 ];
 
 /// A connection to the database.
