@@ -140,7 +140,7 @@ fn examples_hold_to_the_schemas_and_are_read() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 7);
+    assert_eq!(seen, 8);
 }
 
 /// Python program that prints the problems of a value with a schema.

@@ -115,7 +115,7 @@ pub enum Limit {
     Wards,
     /// Bytes in a day.
     Bytes,
-    /// Alerts in a minute, or their further pictures.
+    /// Alerts in a minute.
     Alerts,
     /// Statuses and vitals in a minute.
     Reports,

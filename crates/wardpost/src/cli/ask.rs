@@ -61,7 +61,9 @@ pub(super) fn showing(command: &Command) -> Option<(&ShowingArgs, Option<&Path>)
         Command::Log(args) => Some((args.showing(), None)),
         Command::Serve(_)
         | Command::Settle(_)
+        | Command::Feedback(_)
         | Command::Forget(_)
+        | Command::User(_)
         | Command::Answer(_)
         | Command::Completions { .. } => None,
     }

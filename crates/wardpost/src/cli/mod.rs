@@ -4,6 +4,7 @@
 
 mod answer;
 mod ask;
+mod feedback;
 pub mod follow;
 mod forget;
 mod inline;
@@ -15,6 +16,7 @@ mod settle;
 mod show;
 mod status;
 pub mod tail;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -56,6 +58,10 @@ enum Command {
     Forget(forget::Args),
     /// Says who looked at which thumbnail, and who settled or removed what, when and why; or if the log is whole.
     Log(log::Args),
+    /// Writes what officers judged about alerts into a file, from which installers tune rules.
+    Feedback(feedback::Args),
+    /// Makes, lists and removes accounts of the duty officers' page.
+    User(user::Args),
     /// Runs one command of an officer in the group wardpost-readers. systemd starts it.
     #[command(hide = true)]
     Answer(answer::Args),
@@ -101,6 +107,8 @@ fn here(command: Command) -> anyhow::Result<ExitCode> {
         Command::Settle(args) => settle::run(&args),
         Command::Forget(args) => forget::run(&args),
         Command::Log(args) => log::run(&args),
+        Command::Feedback(args) => feedback::run(&args),
+        Command::User(args) => user::run(&args),
         Command::Answer(args) => answer::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut self::command(), "wardpost", &mut std::io::stdout());

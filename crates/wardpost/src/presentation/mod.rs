@@ -2,6 +2,7 @@
 //!
 //! Text from a box is shown without control characters: nothing in an alert can control a terminal.
 
+mod events;
 mod health;
 mod quantities;
 mod reasons;
@@ -329,12 +330,23 @@ impl Presentation {
         local.strftime(self.language.time_format()).to_string()
     }
 
+    /// Local time of day.
+    pub fn time_of_day(&self, at: WallTime) -> String {
+        at.to_timestamp().to_zoned(self.timezone.clone()).strftime("%H:%M").to_string()
+    }
+
+    /// A duration in words.
+    pub fn span(&self, span: Duration) -> String {
+        quantities::span(self.language, span)
+    }
+
     fn place(&self, stored: &StoredAlert) -> String {
         let camera = &stored.alert.camera;
         format!("{} [{}/{}]", printable(&camera.name), stored.sender, camera.id)
     }
 
-    fn rule(&self, alert: &Alert) -> String {
+    /// Name and kind of the alert's rule.
+    pub(crate) fn rule(&self, alert: &Alert) -> String {
         let (name, kind) = (
             printable(&alert.rule.name),
             printable(&self.language.rule_kind(&alert.rule.kind).to_lowercase()),
@@ -370,7 +382,7 @@ impl Presentation {
 
     /// Number of subjects of each label; empty for none. For a further alert of an incident, the new subjects, and the number
     /// of all.
-    fn subjects(&self, alert: &Alert) -> String {
+    pub(crate) fn subjects(&self, alert: &Alert) -> String {
         let labels: Vec<(Label, u32)> = Label::ALL
             .into_iter()
             .map(|label| {
@@ -403,7 +415,7 @@ impl Presentation {
     }
 
     /// Reason for which its time may be misleading.
-    fn remark(&self, stored: &StoredAlert) -> Option<String> {
+    pub(crate) fn remark(&self, stored: &StoredAlert) -> Option<String> {
         let received = || format!("{} {}", self.word(Word::Received), self.time(stored.received_at));
         let told_at = told_at(&stored.alert);
         if stored.alert.clock == ClockState::Unsynced {

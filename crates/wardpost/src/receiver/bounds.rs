@@ -42,7 +42,7 @@ pub(super) struct Bounds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Alert,
-    /// A further picture of an alert.
+    /// A further picture. Those above the bound are told as alerts, and lost.
     Still,
     /// A status, or vitals.
     Report,

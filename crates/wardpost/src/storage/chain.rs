@@ -15,11 +15,13 @@ use super::{Storage, StorageError, sql};
 use base::text;
 
 /// Tables of the log, with the columns of each row that its digest covers.
-const TABLES: [(&str, &str); 4] = [
+const TABLES: [(&str, &str); 6] = [
     ("access", "number, at_us, who, command, ward, box, alert, phase"),
     ("settlement", "number, at_us, who, why, ward, box, outbox, first, last"),
     ("forgotten", "number, at_us, who, why, ward, box, alerts"),
     ("access_expiry", "number, at_us, before_us, last"),
+    ("audit", "number, at_us, who, action, about"),
+    ("decision", "number, at_us, who, event, action, detail"),
 ];
 /// Least age of an access that retention removes: two years.
 pub const LOOKS_KEPT: Duration = Duration::from_secs(2 * 365 * 24 * 3600);
@@ -105,7 +107,10 @@ impl Storage {
     }
 
     /// Writes the end of the chain beside the database; see [`Storage::close_log`].
-    pub(super) fn note_end(&self) -> std::result::Result<(ChainEnd, Option<String>), StorageError> {
+    ///
+    /// # Errors
+    /// The database cannot be read, or the file cannot be written.
+    pub fn note_end(&self) -> std::result::Result<(ChainEnd, Option<String>), StorageError> {
         let failed = self.failed("read the log of");
         let (path, beside) = (self.chain_path(), self.chain_end_beside()?);
         let end = end(&self.connection).map_err(&failed)?;
@@ -118,8 +123,9 @@ impl Storage {
         }
         if end.rows > 0 {
             let failed = |source| StorageError::Place { path: path.clone(), source };
-            // One name for each process: two may write at once.
-            let new = path.with_extension(format!("log-end.{}", std::process::id()));
+            // One name for each call: two processes, or two threads of one, may write at once.
+            let call = uuid::Uuid::now_v7().simple();
+            let new = path.with_extension(format!("log-end.{call}"));
             std::fs::write(&new, format!("{end}\n"))
                 .and_then(|()| std::fs::rename(&new, &path))
                 .map_err(failed)?;

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, Result, TransactionBehavior, params};
 
 use super::lost::Verdict;
-use super::{Storage, StorageError, chain, sql};
+use super::{ChangeKind, Storage, StorageError, chain, changes, sql};
 use crate::arrival::Sender;
 use base::time::WallTime;
 
@@ -82,6 +82,9 @@ fn forget(connection: &mut Connection, sender: &Sender, alerts: bool, verdict: &
     let mut removed = 0;
     if alerts {
         removed = transaction.execute("DELETE FROM alert WHERE ward = ?1 AND box = ?2", [ward, id])?;
+        transaction.execute("DELETE FROM still WHERE ward = ?1 AND box = ?2", [ward, id])?;
+        transaction.execute("DELETE FROM event WHERE ward = ?1 AND box = ?2", [ward, id])?;
+        changes::put(&transaction, ChangeKind::Removed, None, verdict.at)?;
     }
     transaction.execute(
         "INSERT INTO forgotten (at_us, who, why, ward, box, alerts) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

@@ -1,5 +1,5 @@
 //! The ward post's database: alerts, their thumbnails, the stored and lost numbers of each outbox, boxes, notices, refused
-//! messages, and the access log. One process writes arrivals ([`Storage::open`]); any number may read beside it
+//! messages, the access log, and the officers of the page. One process writes arrivals ([`Storage::open`]); any number may read beside it
 //! ([`Storage::open_beside`]).
 //!
 //! SQLite in WAL mode with synchronous=FULL: a batch for which [`Storage::take`] has returned survives a power cut. Everything
@@ -7,16 +7,20 @@
 
 mod access_log;
 mod accesses;
+mod audit;
 mod chain;
 mod changes;
 mod decisions;
 mod duty;
 mod error;
 mod events;
+mod figures;
 mod forget;
 mod health;
 mod intake;
 mod lost;
+mod overview;
+mod people;
 #[cfg(test)]
 mod plans;
 mod reading;
@@ -24,6 +28,7 @@ mod retention;
 mod room;
 mod runs;
 mod shelves;
+mod shifts;
 mod stills;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -41,16 +46,20 @@ use crate::events::Grouping;
 use base::text;
 
 pub use accesses::{Access, NewAccess};
+pub use audit::{Audited, Step};
 pub use chain::{ChainEnd, Verified};
 pub use changes::{Change, ChangeKind, Changes};
-pub use decisions::{Decision, DecisionsEnd, DecisionsFault};
+pub use decisions::Decision;
 pub use duty::{DutyRules, HookCall, Passed};
 pub use error::StorageError;
 pub use events::{Counts, Names, Queue, QueueFilter, Span, StoredEvent, Tab};
 pub use forget::Forgotten;
 pub use lost::{Settlement, Verdict};
+pub use overview::Overview;
+pub use people::{By, Changed, Login, NewUser, User};
 pub use reading::{BoxState, Filter, Hole, LateThumbnail, StoredAlert, StoredNotice};
 pub use shelves::{NewShelf, Shelf};
+pub use shifts::{Begun, HandOver, HandedBox, HandedCamera, HandedEvent, HandedShelf, Shift};
 pub use stills::StoredStill;
 pub use writing::{Batch, Notice, NoticeKind, REFUSED_MAX, Taken};
 
@@ -65,6 +74,7 @@ const STEPS: &[&str] = &[
     include_str!("numbers.sql"),
     include_str!("bounds.sql"),
     include_str!("events.sql"),
+    include_str!("people.sql"),
 ];
 
 /// A connection to the database.
@@ -306,7 +316,7 @@ mod tests {
         let path = place.path().join("post.sqlite");
         let storage = Storage::open(&path).unwrap();
         let added =
-            "ALTER TABLE box ADD COLUMN shift TEXT; CREATE TABLE decision (number INTEGER PRIMARY KEY);";
+            "ALTER TABLE box ADD COLUMN shift TEXT; CREATE TABLE of_the_future (number INTEGER PRIMARY KEY);";
         storage.connection.execute_batch(added).unwrap();
         storage.connection.pragma_update(None, "user_version", 99).unwrap();
         drop(storage);

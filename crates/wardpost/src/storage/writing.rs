@@ -586,9 +586,9 @@ fn expire(connection: &mut Connection, now: WallTime, keep: Duration) -> Result<
     )?;
     transaction.execute("DELETE FROM notice WHERE at_us < ?1", [before.as_micros()])?;
     health::expire(&transaction, now)?;
-    accesses::expire(&transaction, now, keep)?;
     stills::expire(&transaction, before)?;
     events::expire(&transaction, now - keep.max(chain::LOOKS_KEPT))?;
+    accesses::expire(&transaction, now, keep)?;
     transaction.commit()?;
     Ok(removed as i64 == EXPIRED_MAX)
 }
