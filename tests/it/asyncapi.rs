@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use base::ack::Ack;
 use base::alert::Alert;
 use base::status::Status;
+use base::still::Still;
 use base::vitals::Vitals;
 use serde_json::Value;
 use wardlink::Topics;
@@ -80,8 +81,13 @@ fn topics_and_their_quality_of_service_are_the_codes() {
             (name.as_str(), address)
         })
         .collect();
-    let expected =
-        [("alert", topics.alert), ("status", topics.status), ("vitals", topics.vitals), ("ack", topics.ack)];
+    let expected = [
+        ("alert", topics.alert),
+        ("still", topics.still),
+        ("status", topics.status),
+        ("vitals", topics.vitals),
+        ("ack", topics.ack),
+    ];
     assert_eq!(addresses, BTreeMap::from(expected));
     for channel in channels.values() {
         let names: Vec<_> = channel["parameters"].as_object().unwrap().keys().map(String::as_str).collect();
@@ -103,6 +109,7 @@ fn topics_and_their_quality_of_service_are_the_codes() {
         ("ack", ("receive", 1, true)),
         ("alert", ("send", 1, false)),
         ("status", ("send", 1, true)),
+        ("still", ("send", 1, false)),
         ("vitals", ("send", 0, false)),
     ];
     assert_eq!(operations, BTreeMap::from(expected));
@@ -121,6 +128,7 @@ fn examples_hold_to_the_schemas_and_are_read() {
             assert_eq!(problems(&schema, payload), "", "{name}, {}", example["name"]);
             let back = match name.as_str() {
                 "alert" => serde_json::to_value(read::<Alert>(payload)),
+                "still" => serde_json::to_value(read::<Still>(payload)),
                 "status" => serde_json::to_value(read::<Status>(payload)),
                 "vitals" => serde_json::to_value(read::<Vitals>(payload)),
                 "ack" => serde_json::to_value(read::<Ack>(payload)),
@@ -132,7 +140,7 @@ fn examples_hold_to_the_schemas_and_are_read() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 7);
+    assert_eq!(seen, 8);
 }
 
 /// Python program that prints the problems of a value with a schema.

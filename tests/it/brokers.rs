@@ -128,7 +128,7 @@ fn a_box_speaks_for_itself_alone_and_reads_its_own_status_and_acknowledgements_a
 
     // Topics that a box may write, and topics that it may not; the last one is allowed.
     let post = Listener::start(&ceremony, &ceremony.post(), &broker, "wardwatch/v1/#");
-    for forbidden in ["alert", "status", "vitals", "ack"].map(|name| topic("box-2", name)) {
+    for forbidden in ["alert", "still", "status", "vitals", "ack"].map(|name| topic("box-2", name)) {
         publish(&first, &forbidden);
     }
     for forbidden in
@@ -141,7 +141,7 @@ fn a_box_speaks_for_itself_alone_and_reads_its_own_status_and_acknowledgements_a
         publish(&first, &format!("homeassistant/{forbidden}"));
     }
     publish(&first, "homeassistant/device/wardwatch/box-1/config");
-    let allowed = ["vitals", "status", "alert"].map(|name| topic("box-1", name));
+    let allowed = ["vitals", "status", "still", "alert"].map(|name| topic("box-1", name));
     allowed.iter().for_each(|topic| publish(&first, topic));
     publish(&second, &topic("box-2", "alert"));
     post.wait_for(&topic("box-2", "alert"));

@@ -29,6 +29,7 @@ pub mod reason;
 pub mod secret;
 pub mod static_object;
 pub mod status;
+pub mod still;
 pub mod stream_pair;
 pub mod text;
 pub mod time;

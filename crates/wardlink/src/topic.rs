@@ -8,6 +8,8 @@ use base::status::{Presence, Status};
 pub struct Topics {
     /// Alert messages; QoS 1, not retained.
     pub alert: String,
+    /// Further pictures of alerts; QoS 1, not retained.
+    pub still: String,
     /// The box's status; QoS 1, retained, also the will.
     pub status: String,
     /// The box's vitals; QoS 0, not retained.
@@ -20,7 +22,13 @@ impl Topics {
     /// The topics of a box.
     pub fn new(ward: &WardId, box_id: &BoxId) -> Self {
         let topic = |name: &str| format!("wardwatch/v1/{ward}/{box_id}/{name}");
-        Self { alert: topic("alert"), status: topic("status"), vitals: topic("vitals"), ack: topic("ack") }
+        Self {
+            alert: topic("alert"),
+            still: topic("still"),
+            status: topic("status"),
+            vitals: topic("vitals"),
+            ack: topic("ack"),
+        }
     }
 }
 
@@ -48,6 +56,7 @@ mod tests {
     fn topics_are_those_of_version_1() {
         let topics = Topics::new(&"ben-nghe".parse().unwrap(), &"box-1".parse().unwrap());
         assert_eq!(topics.alert, "wardwatch/v1/ben-nghe/box-1/alert");
+        assert_eq!(topics.still, "wardwatch/v1/ben-nghe/box-1/still");
         assert_eq!(topics.status, "wardwatch/v1/ben-nghe/box-1/status");
         assert_eq!(topics.vitals, "wardwatch/v1/ben-nghe/box-1/vitals");
         assert_eq!(topics.ack, "wardwatch/v1/ben-nghe/box-1/ack");
