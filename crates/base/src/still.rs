@@ -107,6 +107,29 @@ pub struct Still {
     pub jpeg: Jpeg,
 }
 
+/// A still before it is addressed: everything but ward and box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StillDraft {
+    /// The alert's id.
+    pub alert: AlertId,
+    /// The camera.
+    pub camera: CameraId,
+    /// Kind of this picture.
+    pub kind: StillKind,
+    /// Time of the picture.
+    pub taken_at: WallTime,
+    /// The picture.
+    pub jpeg: Jpeg,
+}
+
+impl StillDraft {
+    /// The message of this box.
+    pub fn into_still(self, ward: WardId, box_id: BoxId) -> Still {
+        let Self { alert, camera, kind, taken_at, jpeg } = self;
+        Still { schema: SCHEMA.to_owned(), ward, box_id, alert, camera, kind, taken_at, jpeg }
+    }
+}
+
 /// The JSON Schema of [`Still`], pretty-printed; `deploy/still.schema.json` is this text.
 pub fn json_schema() -> String {
     let schema = schemars::schema_for!(Still);
@@ -119,16 +142,14 @@ mod tests {
 
     #[test]
     fn a_message_reads_back_and_ignores_unknown_fields() {
-        let still = Still {
-            schema: SCHEMA.to_owned(),
-            ward: "ben-nghe".parse().unwrap(),
-            box_id: "box-1".parse().unwrap(),
+        let draft = StillDraft {
             alert: AlertId::new(1_777_673_643_120),
             camera: "gate".parse().unwrap(),
             kind: StillKind::Before,
             taken_at: WallTime::from_micros(1_777_673_641_120_000),
             jpeg: Jpeg(vec![0xff, 0xd8, 0xff]),
         };
+        let still = draft.into_still("ben-nghe".parse().unwrap(), "box-1".parse().unwrap());
         let mut value = serde_json::to_value(&still).unwrap();
         assert_eq!((&value["kind"], &value["jpeg"]), (&"before".into(), &"/9j/".into()));
         assert_eq!(value["taken_at"], "2026-05-01T22:14:01.120Z");

@@ -16,7 +16,7 @@ use base::clock::{self, SystemClock};
 use base::ids::CameraId;
 use base::time::WallTime;
 use clipstore::Catalogue;
-use clipstore::export::{self, Still, StillOrder};
+use clipstore::export::{self, PictureOrder, RecordedPicture};
 use frame::Reader;
 use program::time::WITH_OFFSET;
 use program::who;
@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let known: Vec<&str> = settings.cameras.iter().map(|known| known.camera.id.as_str()).collect();
         bail!("{} has no camera \"{}\"; it has {}", args.config.display(), args.camera, known.join(", "));
     };
-    let order = StillOrder {
+    let order = PictureOrder {
         camera: args.camera.clone(),
         file: std::path::absolute(&args.output)?,
         who: who(args.who.as_deref()),
@@ -94,13 +94,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// Source of a picture.
 struct PictureSource {
     /// The newest recorded key frame; `None` to ask the camera.
-    still: Option<Still>,
+    still: Option<RecordedPicture>,
     /// Time of the picture.
     at: WallTime,
 }
 
 /// The newest recorded key frame, or the camera itself where there is none. The access log has a line about it on return.
-fn source(args: &Args, settings: &Settings, order: &StillOrder) -> anyhow::Result<PictureSource> {
+fn source(args: &Args, settings: &Settings, order: &PictureOrder) -> anyhow::Result<PictureSource> {
     let directory = &settings.store.directory;
     if !args.live && directory.join("index.sqlite").exists() {
         let catalogue = Catalogue::open(directory)?;
