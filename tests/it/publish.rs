@@ -128,6 +128,7 @@ pub fn settings(port: u16) -> Settings {
         tls: None,
         credentials: None,
         acknowledge: Acknowledge::Broker,
+        stills: true,
         keep_alive: Duration::from_secs(5),
         home_assistant: HomeAssistant::default(),
     }
