@@ -6,6 +6,7 @@ mod link;
 pub mod post;
 mod refusals;
 mod sizes;
+mod stills;
 
 use std::collections::HashSet;
 use std::fs;

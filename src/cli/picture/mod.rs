@@ -1,7 +1,6 @@
 //! `wardwatch picture`: a camera's picture with everything that is configured on it, as a JPEG or as a page on which zones
 //! and lines are drawn by hand.
 
-mod frame;
 mod page;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
+use crate::alerts::stills::Decoder;
 use crate::alerts::thumbnail::{self, Outline};
 use crate::config::{self, Settings};
 use base::clock::{self, SystemClock};
@@ -17,7 +17,6 @@ use base::ids::CameraId;
 use base::time::WallTime;
 use clipstore::Catalogue;
 use clipstore::export::{self, PictureOrder, RecordedPicture};
-use frame::Reader;
 use program::time::WITH_OFFSET;
 use program::who;
 
@@ -127,10 +126,10 @@ fn write(
     camera: &config::Camera,
     source: &PictureSource,
 ) -> anyhow::Result<Vec<u8>> {
-    let reader = Reader::new(Duration::from_secs(args.patience));
+    let decoder = Decoder::alone(Duration::from_secs(args.patience))?;
     let picture = match &source.still {
-        Some(still) => reader.recorded(&args.camera, &still.mp4)?,
-        None => reader.live(camera)?,
+        Some(still) => decoder.recorded(&args.camera, &still.mp4)?,
+        None => decoder.live(camera)?,
     };
     let outlines = Outline::of_camera(settings, camera);
     let masks = &camera.privacy_masks;
