@@ -113,6 +113,7 @@ impl StatusSource for Itself {
             outbox: None,
             clock: ClockState::Synced,
             configuration_faults: Vec::new(),
+            on_test: false,
         }
     }
 }

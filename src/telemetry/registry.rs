@@ -215,6 +215,7 @@ impl StatusSource for StatusRegistry {
             outbox: self.store.outbox_status().ok(),
             clock: SystemClock.now().clock,
             configuration_faults,
+            on_test: false,
         }
     }
 }

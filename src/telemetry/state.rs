@@ -234,6 +234,7 @@ pub(crate) mod tests {
                 outbox: None,
                 clock: ClockState::Synced,
                 configuration_faults: Vec::new(),
+                on_test: false,
             },
             vitals: Some(Vitals {
                 schema: base::vitals::SCHEMA.to_owned(),

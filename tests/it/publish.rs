@@ -70,6 +70,7 @@ impl StatusSource for Telling {
             outbox: None,
             clock: ClockState::Synced,
             configuration_faults: Vec::new(),
+            on_test: false,
         }
     }
 }

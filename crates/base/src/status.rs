@@ -190,6 +190,13 @@ pub struct Status {
     /// Parts of the configuration that are not in force, with the reasons, for a person; absent where all of it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub configuration_faults: Vec<String>,
+    /// The box is being commissioned: its alerts are a test. Absent where it is at work.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub on_test: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The JSON Schema of [`Status`], pretty-printed; `deploy/status.schema.json` is this text.

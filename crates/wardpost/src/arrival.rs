@@ -6,6 +6,7 @@ use serde_json::Value;
 use base::alert::{self, Alert};
 use base::ids::{BoxId, WardId};
 use base::status::{self, Status};
+use base::still::{self, STILLS_BYTES_MAX, Still};
 use base::time::WallTime;
 use base::vitals::{self, Vitals};
 use wardlink::client::Incoming;
@@ -53,6 +54,8 @@ pub struct Arrival {
 pub enum Content {
     /// An alert.
     Alert(Box<ArrivedAlert>),
+    /// A further picture of an alert.
+    Still(Box<Still>),
     /// A box's status.
     Status(Box<Status>),
     /// A box's vitals.
@@ -115,6 +118,7 @@ impl Arrival {
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Alert,
+    Still,
     Status,
     Vitals,
 }
@@ -129,6 +133,7 @@ fn split(topic: &str) -> Result<(Sender, Kind), String> {
     let box_id = box_id.parse().map_err(|error| format!("the topic's box: {error}"))?;
     let kind = match name {
         "alert" => Kind::Alert,
+        "still" => Kind::Still,
         "status" => Kind::Status,
         "vitals" => Kind::Vitals,
         _ => return Err(format!("nothing is known of messages \"{name}\"")),
@@ -142,11 +147,16 @@ fn content(message: &Incoming, sender: &Sender, kind: Kind) -> Result<Content, S
     }
     let mut value: Value =
         serde_json::from_slice(&message.payload).map_err(|error| format!("no JSON: {error}"))?;
-    if let Some(length) = longest_text(&value).filter(|length| *length > TEXT_MAX) {
+    let picture = match kind {
+        Kind::Still => "jpeg",
+        Kind::Alert | Kind::Status | Kind::Vitals => "thumbnail",
+    };
+    if let Some(length) = longest_text(&value, picture).filter(|length| *length > TEXT_MAX) {
         return Err(format!("it has a text of {length} characters, more than {TEXT_MAX}"));
     }
     let (schema, content) = match kind {
         Kind::Alert => (alert::SCHEMA, Content::Alert(Box::new(read_alert(&mut value)?))),
+        Kind::Still => (still::SCHEMA, Content::Still(Box::new(read_still(&value)?))),
         Kind::Status => {
             expect_schema(&value, status::SCHEMA)?;
             (status::SCHEMA, Content::Status(Box::new(read_as(&value)?)))
@@ -172,11 +182,8 @@ fn read_alert(value: &mut Value) -> Result<ArrivedAlert, String> {
     if i64::try_from(alert.seq).is_err() {
         return Err(format!("its seq {} is larger than any box counts", alert.seq));
     }
-    let size = alert.thumbnail.as_ref().and_then(|thumbnail| claimed_size(&thumbnail.0));
-    if let Some((width, height)) = size
-        && width.max(height) > THUMBNAIL_PIXELS_MAX
-    {
-        return Err(format!("its picture claims {width} x {height} pixels"));
+    if let Some(thumbnail) = &alert.thumbnail {
+        check_size(&thumbnail.0)?;
     }
     let mut message = value.clone();
     if let Some(fields) = message.as_object_mut() {
@@ -185,15 +192,39 @@ fn read_alert(value: &mut Value) -> Result<ArrivedAlert, String> {
     Ok(ArrivedAlert { alert, message })
 }
 
-/// Length of the longest text, names of fields included, but for the thumbnail.
-fn longest_text(value: &Value) -> Option<usize> {
+fn read_still(value: &Value) -> Result<Still, String> {
+    expect_schema(value, still::SCHEMA)?;
+    let still: Still = read_as(value)?;
+    let bytes = still.jpeg.0.len();
+    if bytes > STILLS_BYTES_MAX {
+        return Err(format!("its picture has {bytes} bytes, more than {STILLS_BYTES_MAX}"));
+    }
+    if !still.jpeg.0.starts_with(&[0xff, 0xd8]) {
+        return Err("its picture is no JPEG".to_owned());
+    }
+    check_size(&still.jpeg.0)?;
+    Ok(still)
+}
+
+/// Checks the size that a JPEG claims.
+fn check_size(jpeg: &[u8]) -> Result<(), String> {
+    match claimed_size(jpeg) {
+        Some((width, height)) if width.max(height) > THUMBNAIL_PIXELS_MAX => {
+            Err(format!("its picture claims {width} x {height} pixels"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Length of the longest text, names of fields included, but for the field of the picture.
+fn longest_text(value: &Value, picture: &str) -> Option<usize> {
     match value {
         Value::String(text) => Some(text.chars().count()),
-        Value::Array(values) => values.iter().filter_map(longest_text).max(),
+        Value::Array(values) => values.iter().filter_map(|value| longest_text(value, picture)).max(),
         Value::Object(fields) => fields
             .iter()
-            .filter(|(key, _)| *key != "thumbnail")
-            .flat_map(|(key, value)| [Some(key.chars().count()), longest_text(value)])
+            .filter(|(key, _)| *key != picture)
+            .flat_map(|(key, value)| [Some(key.chars().count()), longest_text(value, picture)])
             .flatten()
             .max(),
         _ => None,
@@ -334,11 +365,37 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_still_is_a_bounded_jpeg() {
+        let still = |jpeg: Vec<u8>| {
+            serde_json::json!({
+                "schema": still::SCHEMA, "ward": "ben-nghe", "box": "box-1", "alert": alert("box-1", 1).id,
+                "kind": "crop", "taken_at": "2026-05-01T22:14:03.120Z", "jpeg": STANDARD.encode(jpeg),
+            })
+            .to_string()
+            .into_bytes()
+        };
+        let topic = "wardwatch/v1/ben-nghe/box-1/still";
+        let whole = [claiming(1280, 720), vec![7; 50_000]].concat();
+        let arrival = Arrival::read(raw(topic, &still(whole)));
+        assert!(matches!(arrival.content, Content::Still(_)), "{arrival:?}");
+        for (jpeg, why) in [
+            (vec![0xff, 0xd8, 0].repeat(30_000), "has 90000 bytes"),
+            (b"<svg/>".to_vec(), "no JPEG"),
+            (claiming(9000, 9), "claims 9000 x 9"),
+        ] {
+            let said = refusal(topic, &still(jpeg));
+            assert!(said.contains(why), "{said}");
+        }
+        let said = refusal(TOPIC, &still(claiming(64, 64)));
+        assert!(said.contains("wardwatch.still/1"), "{said}");
+    }
+
     proptest! {
         /// Any message is read without a panic, and the stored part of it is bounded.
         #[test]
         fn nothing_that_comes_can_crash_it(
-            topic in "(wardwatch/v1/[a-z/]{0,20}(alert|status|vitals))|.{0,40}",
+            topic in "(wardwatch/v1/[a-z/]{0,20}(alert|still|status|vitals))|.{0,40}",
             payload in proptest::collection::vec(any::<u8>(), 0..200),
             flip in proptest::option::of((0usize..2000, any::<u8>())),
         ) {

@@ -36,8 +36,12 @@ const IN_FLIGHT_MAX: usize = 32;
 /// Maximum time to disconnect.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// Messages of boxes that the post reads, and their quality.
-const WANTED: [(&str, Quality); 3] =
-    [("alert", Quality::AtLeastOnce), ("status", Quality::AtLeastOnce), ("vitals", Quality::AtMostOnce)];
+const WANTED: [(&str, Quality); 4] = [
+    ("alert", Quality::AtLeastOnce),
+    ("still", Quality::AtLeastOnce),
+    ("status", Quality::AtLeastOnce),
+    ("vitals", Quality::AtMostOnce),
+];
 
 /// Reason for which there is no connection.
 #[derive(Debug, thiserror::Error)]

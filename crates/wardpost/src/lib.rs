@@ -9,7 +9,10 @@
 pub mod arrival;
 pub mod cli;
 mod connection;
+pub mod duty;
+pub mod events;
 pub mod health;
+pub mod hook;
 pub mod presence;
 pub mod presentation;
 mod receiver;
@@ -17,6 +20,7 @@ pub mod settings;
 pub mod storage;
 pub mod twins;
 
+pub use duty::{Duty, DutyError};
 pub use receiver::{Receiver, ReceiverError};
 pub use settings::{Settings, SettingsError};
 pub use storage::{Storage, StorageError};

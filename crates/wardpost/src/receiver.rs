@@ -88,7 +88,8 @@ impl Receiver {
     /// # Errors
     /// The database cannot be opened, or no thread can be started.
     pub fn start(settings: Settings, ended: impl FnOnce() + Send + 'static) -> Result<Self, ReceiverError> {
-        let storage = Storage::open(&settings.database)?;
+        let mut storage = Storage::open(&settings.database)?;
+        storage.group_by(settings.duty.grouping);
         let link = Link::new(settings, storage)?;
         let (stop, stopped) = watch::channel(false);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -381,7 +382,8 @@ impl Link {
             return;
         }
         let sign = match &arrival.content {
-            Content::Alert(_) => Some(Sign::Alert),
+            // Both may have waited at the broker while the box was gone.
+            Content::Alert(_) | Content::Still(_) => Some(Sign::Alert),
             Content::Vitals(_) => Some(Sign::Vitals),
             Content::Status(status) => {
                 Some(Sign::Status { presence: status.presence, retained: arrival.retained })

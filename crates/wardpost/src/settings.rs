@@ -1,6 +1,8 @@
 //! The post's configuration: as written in a file or on the command line, then checked. Reads files, and reports all faults
 //! at once.
 
+mod duty;
+
 use std::fmt;
 use std::io::ErrorKind;
 use std::net::Ipv6Addr;
@@ -11,12 +13,15 @@ use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::presentation::Language;
+use crate::presentation::{Language, Presentation};
 use base::ids::WardId;
+use base::language::TIMEZONE;
 use base::secret::Credentials;
 use base::text;
 use program::config::{self, Problem, credential_name};
 use wardlink::tls;
+
+pub use duty::{DutySettings, WrittenEscalation, WrittenEvents};
 
 /// Remedy for a secret that the service's user may not read.
 const HAND_OVER: &str = "write \"credential:secrets_NAME\" for the file NAME in /etc/wardwatch/post-secrets: systemd hands it to \
@@ -42,6 +47,8 @@ pub struct Settings {
     pub silent_after: Duration,
     /// Age at which alerts are removed.
     pub keep: Duration,
+    /// Events, and the post's own steps about them.
+    pub duty: DutySettings,
 }
 
 /// The broker, and the identity of the post to it.
@@ -93,6 +100,16 @@ pub struct Showing {
     pub language: Option<Language>,
 }
 
+impl Showing {
+    /// The form of texts: Vietnamese in the wards' time zone where nothing else is set.
+    pub fn presentation(self, colours: bool) -> Presentation {
+        // A machine without time zones has its own one.
+        let timezone =
+            self.timezone.unwrap_or_else(|| TimeZone::get(TIMEZONE).unwrap_or_else(|_| TimeZone::system()));
+        Presentation { language: self.language.unwrap_or_default(), timezone, colours }
+    }
+}
+
 /// All faults of a configuration. A fault of the file comes first, with its line and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct SettingsError(pub Vec<String>);
@@ -111,6 +128,10 @@ pub struct Written {
     pub broker: WrittenBroker,
     /// Section `[post]`.
     pub post: WrittenPost,
+    /// Section `[events]`.
+    pub events: WrittenEvents,
+    /// Section `[escalation]`.
+    pub escalation: WrittenEscalation,
     /// Faults of keys and types in the file; the keys that they are about are left out.
     #[serde(skip)]
     pub problems: Vec<Problem>,
@@ -163,7 +184,9 @@ impl Written {
         let broker = &mut written.broker;
         let files =
             [&mut broker.ca_file, &mut broker.cert_file, &mut broker.key_file, &mut broker.password_file];
-        for file in files.into_iter().chain([&mut written.post.database]).flatten() {
+        let others =
+            [&mut written.post.database, &mut written.escalation.program, &mut written.escalation.ca_file];
+        for file in files.into_iter().chain(others).flatten() {
             if credential_name(&file.to_string_lossy()).is_none() {
                 *file = folder.join(&*file);
             }
@@ -194,6 +217,9 @@ impl Written {
                 timezone: over.post.timezone.or(post.timezone),
                 language: over.post.language.or(post.language),
             },
+            // The command line has neither.
+            events: self.events,
+            escalation: self.escalation,
             problems: self.problems,
         }
     }
@@ -221,6 +247,7 @@ impl Written {
             problems.push(format!("post.keep_days (--keep-days): {keep_days} is not from 1 to 36500"));
         }
         self.shown(&mut problems);
+        let duty = duty::checked(&self.events, &self.escalation, &mut problems);
         match broker {
             Some(broker) if problems.is_empty() => Ok(Settings {
                 broker,
@@ -228,6 +255,7 @@ impl Written {
                 database: self.database(),
                 silent_after: Duration::from_secs(silent_after_seconds),
                 keep: Duration::from_secs(keep_days * 24 * 3600),
+                duty,
             }),
             _ => Err(SettingsError(problems)),
         }
@@ -446,6 +474,17 @@ mod tests {
         let WrittenPost { ward, database, silent_after_seconds, keep_days, timezone, language } =
             full.post.clone();
         assert!(ward.is_some() && timezone.is_some() && language.is_some());
+        let WrittenEvents { group_seconds, group_by, return_after_seconds } = full.events.clone();
+        assert!(group_seconds.is_some() && group_by.is_some() && return_after_seconds.is_some());
+        let WrittenEscalation { program, url, ca_file, timeout_seconds, .. } = full.escalation.clone();
+        assert!(program.is_some() && url.is_some() && ca_file.is_some() && timeout_seconds.is_some());
+        // A hook is a program or an address; the others are those of left-out keys.
+        let steps = WrittenEscalation { program: None, url: None, ca_file: None, ..full.escalation.clone() };
+        assert!(steps.louder_after_seconds.is_some() && steps.commander_after_seconds.is_some());
+        assert!(steps.hook_after_seconds.is_some() && steps.least_severity.is_some());
+        let mut problems = Vec::new();
+        assert_eq!(duty::checked(&full.events, &steps, &mut problems), DutySettings::default());
+        assert!(problems.is_empty(), "{problems:?}");
         full.showing().unwrap();
         // The values of the example are those of left-out keys.
         let plain =

@@ -97,6 +97,7 @@ mod tests {
             outbox: None,
             clock: ClockState::Synced,
             configuration_faults: Vec::new(),
+            on_test: false,
         }
     }
 

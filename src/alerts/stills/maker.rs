@@ -15,6 +15,7 @@ use super::{Cameras, DecodeError, Decoder, StillCounts, Waiting};
 use crate::alerts::thumbnail::ThumbnailError;
 use crate::config;
 use analysis::track::subjects;
+use base::alert::Thumbnail;
 use base::clock::Clock as _;
 use base::clock::SystemClock;
 use base::detection::{Detection, Label};
@@ -24,7 +25,7 @@ use base::geometry::Rect;
 use base::ids::{CameraId, Epoch};
 use base::picture::{Frame, Picture};
 use base::progress::{self, WORK_MAX};
-use base::still::{Jpeg, StillDraft, StillKind};
+use base::still::{StillDraft, StillKind};
 use base::time::{Pts, Stamp};
 use clipstore::export::{AlertLook, KeyFrame, key_frames};
 use clipstore::{ClipFilter, Store, StoreError};
@@ -302,13 +303,7 @@ fn encoded(
             picture::encode(&image, picture::share(used, count - place)).map_err(StillError::Encode)?;
         let Some(bytes) = bytes else { continue };
         used += bytes.len();
-        stills.push(StillDraft {
-            alert: order.alert,
-            camera: order.camera.clone(),
-            kind,
-            taken_at: frame.at,
-            jpeg: Jpeg(bytes),
-        });
+        stills.push(StillDraft { alert: order.alert, kind, taken_at: frame.at, jpeg: Thumbnail(bytes) });
     }
     stills.sort_by_key(|still| still.taken_at);
     Ok(stills)

@@ -10,12 +10,12 @@ use base::geometry::{Polygon, Rect};
 use base::picture::Picture;
 use base::still::{STILL_BYTES_MAX, STILLS_BYTES_MAX};
 
-/// Longest side of a still in pixels.
-const SIDE_MAX: u32 = 1280;
+/// Longest side of a still in pixels: of a larger one, even a plain wall takes more bytes than there are.
+const SIDE_MAX: u32 = 960;
 /// JPEG qualities in the order in which they are tried, before the size is reduced.
 const QUALITIES: [u8; 4] = [82, 68, 54, 40];
 /// Sizes that are tried, as fractions of the first one.
-const SIZES: [f32; 6] = [1.0, 0.75, 0.5, 0.375, 0.25, 0.125];
+const SIZES: [f32; 8] = [1.0, 0.75, 0.6, 0.5, 0.4, 0.3, 0.2, 0.125];
 /// An encoded picture that is larger by this factor does not fit in a lower quality either.
 const HOPELESS: usize = 4;
 
@@ -118,15 +118,15 @@ mod tests {
 
     #[test]
     fn three_stills_of_noise_are_within_their_bytes_and_the_best_is_tried_first() {
-        let (mut used, noisy) = (0, [noise(300, 400), noise(1280, 720), noise(1280, 720)]);
+        let (mut used, noisy) = (0, [noise(300, 400), noise(960, 540), noise(960, 540)]);
         for (place, image) in noisy.iter().enumerate() {
             let bytes = encode(image, share(used, 3 - place)).unwrap().unwrap();
             assert!(bytes.len() <= STILL_BYTES_MAX);
             used += bytes.len();
         }
         assert!(used <= STILLS_BYTES_MAX, "{used}");
-        assert!(used > STILLS_BYTES_MAX / 3, "the room is used: {used}");
-        let plain = RgbImage::from_pixel(1280, 720, Rgb([90, 120, 60]));
+        assert!(used > STILLS_BYTES_MAX / 4, "the room is used: {used}");
+        let plain = RgbImage::from_pixel(640, 360, Rgb([90, 120, 60]));
         let bytes = encode(&plain, share(0, 3)).unwrap().unwrap();
         let mut best = Vec::new();
         JpegEncoder::new_with_quality(&mut best, QUALITIES[0]).encode_image(&plain).unwrap();
@@ -173,9 +173,9 @@ mod tests {
     #[test]
     fn no_still_is_larger_than_its_longest_side() {
         let large = RgbImage::new(2560, 1440);
-        assert_eq!(whole(&large).dimensions(), (1280, 720));
+        assert_eq!(whole(&large).dimensions(), (960, 540));
         let crop = part(&large, Rect::new(0.1, 0.1, 0.8, 0.8)).unwrap();
-        assert_eq!(crop.width().max(crop.height()), 1280);
+        assert_eq!(crop.width().max(crop.height()), SIDE_MAX);
         assert_eq!(part(&large, Rect::new(2.0, 2.0, 0.1, 0.1)), None);
     }
 }

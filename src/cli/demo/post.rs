@@ -50,7 +50,7 @@ impl Listener {
                 database: Some(database.clone()),
                 ..WrittenPost::default()
             },
-            problems: Vec::new(),
+            ..Written::default()
         };
         let receiver = Receiver::start(written.settings()?, || {}).context("the ward post cannot start")?;
         let storage = Storage::open_beside(&database)?;

@@ -262,6 +262,7 @@ pub fn publish_outbox(broker: &TestBroker, box_id: &str, presence: Presence, out
         outbox,
         clock: ClockState::Synced,
         configuration_faults: Vec::new(),
+        on_test: false,
     };
     let topic = format!("wardwatch/v1/ben-nghe/{box_id}/status");
     publish(broker, &topic, &serde_json::to_vec(&status).unwrap(), &["-q", "1", "-r"]);

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use base::alert::Thumbnail;
 use base::ids::AlertId;
-use base::still::{Jpeg, Still, StillDraft, StillKind};
+use base::still::{Still, StillDraft, StillKind};
 use base::time::WallTime;
 use wardlink::Settings;
 
@@ -19,10 +20,9 @@ const STILL: &str = "wardwatch/v1/ben-nghe/box-1/still";
 fn put_stills(sender: &Sender, alert: AlertId) -> Vec<StillDraft> {
     let still = |kind: StillKind| StillDraft {
         alert,
-        camera: "gate".parse().unwrap(),
         kind,
         taken_at: WallTime::from_micros(1_777_673_643_120_000),
-        jpeg: Jpeg(vec![kind as u8; 20 * 1024]),
+        jpeg: Thumbnail(vec![kind as u8; 20 * 1024]),
     };
     let stills = StillKind::ALL.map(still).to_vec();
     assert_eq!(sender.store.put_stills(stills.clone()).unwrap(), 0);
@@ -46,6 +46,8 @@ fn stills_follow_all_alerts_when_the_broker_is_back() {
     let subscriber = broker.subscriber("wardwatch/v1/ben-nghe/box-1/#");
     let sender = Sender::start(settings(broker.port));
     sender.wait_for_connection();
+    // With the subscriber's session.
+    broker.save();
     broker.kill();
     let mut put = Vec::new();
     for number in 0..4 {

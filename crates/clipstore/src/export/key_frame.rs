@@ -255,8 +255,9 @@ mod tests {
     use super::*;
     use crate::testing::{START, fragment};
     use crate::{Settings, Store};
+    use base::alert::Thumbnail;
     use base::clock::SystemClock;
-    use base::still::{Jpeg, StillKind};
+    use base::still::StillKind;
 
     /// A closed store with fragments of 2 s of a camera; every third continues the one before.
     fn recorded(directory: &Path, count: u64) -> Catalogue {
@@ -293,10 +294,9 @@ mod tests {
         assert!(mp4.starts_with(b"\0\0\0\x0cftypinit") && mp4.ends_with(b"fragment 3 of gate"));
         let still = StillDraft {
             alert,
-            camera: camera.clone(),
             kind: StillKind::After,
             taken_at: found[0].at,
-            jpeg: Jpeg(vec![1, 2, 3]),
+            jpeg: Thumbnail(vec![1, 2, 3]),
         };
         look.end(&[still]).unwrap();
         look.end(&[]).unwrap();

@@ -123,7 +123,6 @@ CREATE TABLE access_log (
 CREATE TABLE still (
     number INTEGER PRIMARY KEY AUTOINCREMENT, -- never given again: a late acknowledgement removes no other still
     alert TEXT NOT NULL,                    -- no reference: the program before deletes events and knows nothing of this table
-    camera TEXT NOT NULL,
     kind TEXT NOT NULL,                     -- 'before', 'after' or 'crop'
     taken_wall_us INTEGER NOT NULL,         -- arrival of the key frame
     jpeg BLOB NOT NULL,

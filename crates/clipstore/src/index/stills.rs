@@ -46,7 +46,6 @@ impl Index {
 fn insert(transaction: &Transaction, still: &StillDraft, stored_at: WallTime) -> rusqlite::Result<()> {
     let row = params![
         still.alert.to_string(),
-        still.camera.as_str(),
         still.kind.as_str(),
         still.taken_at.as_micros(),
         still.jpeg.0,
@@ -54,8 +53,8 @@ fn insert(transaction: &Transaction, still: &StillDraft, stored_at: WallTime) ->
     ];
     transaction
         .prepare_cached(
-            "INSERT OR IGNORE INTO still (alert, camera, kind, taken_wall_us, jpeg, stored_wall_us)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT OR IGNORE INTO still (alert, kind, taken_wall_us, jpeg, stored_wall_us)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute(row)?;
     Ok(())
@@ -84,17 +83,12 @@ mod tests {
     use super::*;
     use crate::read::catalogue::Catalogue;
     use crate::testing::START;
+    use base::alert::Thumbnail;
     use base::ids::AlertId;
-    use base::still::{Jpeg, StillKind};
+    use base::still::StillKind;
 
     fn stills(alert: AlertId, bytes: usize) -> Vec<StillDraft> {
-        let still = |kind| StillDraft {
-            alert,
-            camera: "gate".parse().unwrap(),
-            kind,
-            taken_at: START.wall,
-            jpeg: Jpeg(vec![7; bytes]),
-        };
+        let still = |kind| StillDraft { alert, kind, taken_at: START.wall, jpeg: Thumbnail(vec![7; bytes]) };
         StillKind::ALL.map(still).to_vec()
     }
 

@@ -19,7 +19,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use jiff::tz::TimeZone;
 
 use crate::Storage;
 use crate::presentation::{Language, Presentation};
@@ -27,7 +26,6 @@ use crate::settings::{DEFAULT_PATH, Written};
 use crate::storage::NewAccess;
 use base::clock;
 use base::ids::AlertId;
-use base::language::TIMEZONE;
 use program::id::{IdPrefix, LISTED_MAX};
 use program::{FOUND, end_at_a_closed_pipe, exit_code, print_table, start_log, time, who};
 
@@ -154,13 +152,10 @@ impl ShowingArgs {
     /// Opens the database, with the format in which to show it.
     fn open(&self, colours: bool) -> anyhow::Result<(Storage, Presentation)> {
         let showing = self.config.written()?.showing()?;
-        let language = self.lang.or(showing.language).unwrap_or_default();
-        // A machine without time zones has its own one.
-        let timezone = showing
-            .timezone
-            .unwrap_or_else(|| TimeZone::get(TIMEZONE).unwrap_or_else(|_| TimeZone::system()));
         let storage = Storage::open_beside(&showing.database)?;
-        Ok((storage, Presentation { language, timezone, colours }))
+        let mut presentation = showing.presentation(colours);
+        presentation.language = self.lang.unwrap_or(presentation.language);
+        Ok((storage, presentation))
     }
 }
 

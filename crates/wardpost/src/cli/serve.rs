@@ -10,8 +10,9 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::ConfigArgs;
-use crate::Receiver;
+use crate::presentation::Presentation;
 use crate::settings::{Settings, Written, WrittenBroker, WrittenPost};
+use crate::{Duty, Receiver};
 use program::systemd::{self, Watchdog};
 
 /// Interval of reading a configuration with faults again.
@@ -67,11 +68,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let Some(settings) = args.settings_in_the_end(&end)? else { return Ok(ExitCode::SUCCESS) };
     tracing::info!("alerts are stored in {}", settings.database.display());
     // A receiver that cannot go on ends the wait.
+    let (database, duty, presentation) =
+        (settings.database.clone(), settings.duty.clone(), args.presentation()?);
     let receiver = Receiver::start(settings, move || handle.close())?;
+    let duty = Duty::start(&database, duty, presentation)?;
     systemd::ready("alerts are received and stored");
     // An error is the end of the signals' thread, which a closed handle brings about.
     let _ = end.recv();
     systemd::stopping();
+    duty.stop();
     receiver.stop()?;
     Ok(ExitCode::SUCCESS)
 }
@@ -120,6 +125,11 @@ impl Args {
         }
     }
 
+    /// The form of texts for people outside.
+    fn presentation(&self) -> anyhow::Result<Presentation> {
+        Ok(self.config.written()?.showing()?.presentation(false))
+    }
+
     /// The command line over the configuration.
     fn over(&self) -> Written {
         Written {
@@ -139,7 +149,7 @@ impl Args {
                 keep_days: self.keep_days,
                 ..WrittenPost::default()
             },
-            problems: Vec::new(),
+            ..Written::default()
         }
     }
 }

@@ -36,7 +36,7 @@ impl Fleet {
         match &arrival.content {
             Content::Status(status) => self.judge(sender).status(status, now),
             Content::Vitals(vitals) => self.judge(sender).vitals(vitals, arrival.at, now),
-            Content::Alert(_) | Content::Refused(_) => {}
+            Content::Alert(_) | Content::Still(_) | Content::Refused(_) => {}
         }
     }
 

@@ -7,13 +7,20 @@
 
 mod access_log;
 mod accesses;
+mod changes;
+mod decisions;
+mod duty;
 mod error;
+mod events;
 mod health;
+mod intake;
 mod lost;
 #[cfg(test)]
 mod plans;
 mod reading;
 mod runs;
+mod shelves;
+mod stills;
 #[cfg(test)]
 pub(crate) mod testing;
 mod writing;
@@ -26,25 +33,39 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use rustix::fs::Access as Mode;
 use rustix::io::Errno;
 
+use crate::events::Grouping;
 use base::text;
 
 pub use accesses::{Access, NewAccess};
+pub use changes::{Change, ChangeKind, Changes};
+pub use decisions::{Decision, DecisionsEnd, DecisionsFault};
+pub use duty::{DutyRules, HookCall, Passed};
 pub use error::StorageError;
+pub use events::{Counts, Names, Queue, QueueFilter, Span, StoredEvent, Tab};
 pub use lost::{Settlement, Verdict};
 pub use reading::{BoxState, Filter, Hole, LateThumbnail, StoredAlert, StoredNotice};
+pub use shelves::{NewShelf, Shelf};
+pub use stills::StoredStill;
 pub use writing::{Batch, Notice, NoticeKind, REFUSED_MAX, Taken};
 
 /// Maximum time for which a statement waits for another connection that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Steps from one version to the next; `user_version` counts those that were taken. Never changed once released.
-const STEPS: &[&str] = &[include_str!("schema.sql"), include_str!("health.sql"), include_str!("numbers.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("health.sql"),
+    include_str!("numbers.sql"),
+    include_str!("events.sql"),
+];
 
 /// A connection to the database.
 #[derive(Debug)]
 pub struct Storage {
     connection: Connection,
     path: PathBuf,
+    /// Settings by which alerts become events.
+    grouping: Grouping,
     /// Held by the process that takes arrivals.
     _lock: Option<File>,
 }
@@ -75,7 +96,13 @@ impl Storage {
             Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         storage._lock = Some(lock);
         storage.migrate()?;
+        storage.take_backlog()?;
         Ok(storage)
+    }
+
+    /// Sets how alerts become events from here on.
+    pub fn group_by(&mut self, grouping: Grouping) {
+        self.grouping = grouping;
     }
 
     /// Opens an existing database: to read it, to log accesses, to settle outboxes.
@@ -135,7 +162,9 @@ impl Storage {
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<Self, StorageError> {
         match open(path, flags) {
-            Ok(connection) => Ok(Self { connection, path: path.to_owned(), _lock: None }),
+            Ok(connection) => {
+                Ok(Self { connection, path: path.to_owned(), grouping: Grouping::default(), _lock: None })
+            }
             Err(source) => Err(StorageError::Sql { action: "open", path: path.to_owned(), source }),
         }
     }

@@ -6,19 +6,37 @@ use std::sync::{Arc, Mutex};
 use rusqlite::Connection;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
-use super::testing::{alert, arrival, sender};
-use super::{Batch, Filter, Storage};
+use super::testing::{after, alert, arrival, sender};
+use super::{Batch, DutyRules, Filter, QueueFilter, Storage, Tab};
 use base::event::Severity;
 
-/// Tables with a row for each alert, thumbnail, access or notice.
-const LARGE: [&str; 7] = ["alert", "a", "thumbnail", "late_thumbnail", "notice", "access", "settlement"];
+/// Tables with a row for each alert, event, picture, access, step or notice.
+const LARGE: [&str; 13] = [
+    "alert",
+    "a",
+    "thumbnail",
+    "late_thumbnail",
+    "notice",
+    "access",
+    "settlement",
+    "event",
+    "event_alert",
+    "e",
+    "decision",
+    "change",
+    "still",
+];
 
 /// Scans that may stay: a part of the statement, the line of its plan, and the reason.
-const ARGUED: [(&str, &str); 2] = [
+const ARGUED: [(&str, &str); 4] = [
     // Commands print the whole log.
     ("FROM access ORDER BY number", "SCAN access"),
     // Reads the notices once for all boxes; they are removed with the alerts of their time.
     ("kind = 'twins'", "SCAN notice"),
+    // Reads the whole log to verify it.
+    ("before, sha256 FROM decision ORDER BY number", "SCAN decision"),
+    // Ends at its limit: the index has the order.
+    ("state = 'closed' AND +tab", "SCAN event USING INDEX event_by_close"),
 ];
 
 /// Calls every reader, and returns the statements that were run.
@@ -58,8 +76,28 @@ fn statements(storage: &mut Storage) -> BTreeSet<String> {
     storage.accesses().unwrap();
     storage.settlements(0).unwrap();
     storage.acks().unwrap();
+    read_events(storage);
     let run = run.lock().unwrap().clone();
     run.into_iter().filter(|sql| sql.contains("SELECT")).collect()
+}
+
+/// Calls the readers of events, and the steps of the post.
+fn read_events(storage: &mut Storage) {
+    for tab in Tab::ALL {
+        storage.queue(&QueueFilter { tab, camera: None, limit: 10 }).unwrap();
+    }
+    storage.event(1).unwrap().unwrap();
+    storage.event_alerts(1).unwrap();
+    storage.changes_after(0, 10).unwrap();
+    storage.last_change().unwrap();
+    storage.decisions(0, 10).unwrap();
+    storage.decisions_about(1, 10).unwrap();
+    storage.verify_decisions().unwrap().unwrap();
+    storage.shelves().unwrap();
+    storage.flood().unwrap();
+    storage.worst_sources(after(0), 10).unwrap();
+    storage.pass(&DutyRules::default(), after(9999)).unwrap();
+    storage.hook_calls(after(9999), 10).unwrap();
 }
 
 /// The lines of a statement's plan that read a large table from end to end.

@@ -460,7 +460,7 @@ impl Storage {
         text.parse().map_err(|error| self.damaged(format!("outbox {text}: {error}")))
     }
 
-    fn damaged(&self, what: String) -> StorageError {
+    pub(super) fn damaged(&self, what: String) -> StorageError {
         StorageError::Damaged { path: self.path.clone(), what }
     }
 }

@@ -1,10 +1,13 @@
 //! Made-up alerts and statuses.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::arrival::{Arrival, Sender};
+use crate::events::{Authority, Who};
 use base::alert::Alert;
-use base::ids::AlertId;
+use base::ids::{AlertId, OutboxId};
 use base::status::OutboxStatus;
 use base::time::WallTime;
 use base::vitals::AccessLogVitals;
@@ -77,4 +80,25 @@ pub fn vitals(box_id: &str, access_log: Option<AccessLogVitals>, at: WallTime) -
     let payload = vitals.to_string().into_bytes();
     let topic = format!("wardwatch/v1/ben-nghe/{box_id}/vitals");
     Arrival::read(Incoming { topic, bytes: payload.len(), payload, is_retained: false, at })
+}
+
+/// A time in seconds after the alerts of this module have arrived.
+pub fn after(seconds: u64) -> WallTime {
+    WallTime::from_micros(1_777_673_644_000_000) + Duration::from_secs(seconds)
+}
+
+/// An alert of a camera and a rule that arrives `seconds` after the first, and opened as much later.
+pub fn later(camera: &str, rule: &str, seconds: u64) -> Arrival {
+    let mut alert = alert("box-1", 0);
+    alert.camera.id = camera.parse().unwrap();
+    alert.rule.id = rule.parse().unwrap();
+    alert.opened_at = alert.opened_at + Duration::from_secs(seconds);
+    alert.seq = 1 + seconds;
+    alert.outbox = OutboxId::random();
+    Arrival { at: after(seconds), ..arrival(&alert) }
+}
+
+/// A person with the authority of an officer.
+pub fn officer(name: &str) -> Who {
+    Who::Person(name.parse().unwrap(), Authority::Officer)
 }

@@ -4,8 +4,9 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Transaction, Transact
 use serde_json::Value;
 
 use super::runs::Runs;
-use super::{Storage, StorageError, access_log, health, lost, runs, sql};
+use super::{Storage, StorageError, access_log, events, health, intake, lost, runs, sql, stills};
 use crate::arrival::{Arrival, ArrivedAlert, Content, Refused, Sender};
+use crate::events::Grouping;
 use crate::health::Standing;
 use crate::presence::Reported;
 use base::ack::{Ack, Gap};
@@ -95,7 +96,7 @@ impl Storage {
     /// The disk is full or fails, or the database is damaged: the same batch can be given again.
     pub fn take(&mut self, batch: &Batch) -> std::result::Result<Taken, StorageError> {
         let failed = self.failed("store what arrived in");
-        take(&mut self.connection, batch).map_err(failed)
+        take(&mut self.connection, batch, &self.grouping).map_err(failed)
     }
 
     /// Acknowledgements for all boxes, as they are on the disk.
@@ -128,7 +129,7 @@ impl Storage {
     }
 }
 
-fn take(connection: &mut Connection, batch: &Batch) -> Result<Taken> {
+fn take(connection: &mut Connection, batch: &Batch, grouping: &Grouping) -> Result<Taken> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut taken = Taken::default();
     let mut touched: Vec<(Sender, OutboxId)> = Vec::new();
@@ -142,7 +143,7 @@ fn take(connection: &mut Connection, batch: &Batch) -> Result<Taken> {
         hear(&transaction, sender, arrival)?;
         match &arrival.content {
             Content::Alert(arrived) => {
-                let is_sound = take_alert(&transaction, sender, arrived, arrival.at, &mut taken)?;
+                let is_sound = take_alert(&transaction, sender, arrived, arrival.at, &mut taken, grouping)?;
                 if !is_sound {
                     conflicts.push((sender, arrived.alert.outbox, arrived.alert.seq));
                 }
@@ -151,6 +152,7 @@ fn take(connection: &mut Connection, batch: &Batch) -> Result<Taken> {
                     touched.push((sender.clone(), arrived.alert.outbox));
                 }
             }
+            Content::Still(still) => stills::put(&transaction, sender, still, arrival.at)?,
             Content::Status(status) => {
                 put_status(&transaction, sender, status)?;
                 if let Some(outbox) = &status.outbox
@@ -220,6 +222,7 @@ fn take_alert(
     arrived: &ArrivedAlert,
     at: WallTime,
     taken: &mut Taken,
+    grouping: &Grouping,
 ) -> Result<bool> {
     let alert = &arrived.alert;
     let is_numbered = alert.seq != NOT_KEPT;
@@ -232,7 +235,8 @@ fn take_alert(
     let (mut conflict, mut is_sound) = (None, true);
     match present_under_any_name(transaction, sender, arrived)? {
         None => {
-            insert(transaction, sender, arrived, at)?;
+            let number = insert(transaction, sender, arrived, at)?;
+            intake::put(transaction, &intake_of(number, sender, arrived, at), grouping)?;
             taken.stored += 1;
             if is_taken {
                 (conflict, is_sound) = (Some(NUMBER_TAKEN), false);
@@ -288,6 +292,7 @@ fn take_again(
     let late_thumbnail = alert.thumbnail.as_ref().filter(|_| !present.has_thumbnail);
     if let Some(thumbnail) = late_thumbnail {
         add_thumbnail(transaction, present.number, thumbnail, at)?;
+        intake::told(transaction, &intake_of(present.number, sender, arrived, at))?;
     }
     let is_same = says_the_same(&present.message, &arrived.message);
     if is_same && replaces(&present.message, &arrived.message) {
@@ -307,6 +312,15 @@ fn take_again(
         keep_other(transaction, sender, arrived, at)?;
     }
     Ok(is_same)
+}
+
+fn intake_of<'a>(
+    number: i64,
+    sender: &'a Sender,
+    arrived: &'a ArrivedAlert,
+    at: WallTime,
+) -> intake::Stored<'a> {
+    intake::Stored { number, sender, former: arrived.former(), alert: &arrived.alert, at }
 }
 
 /// Numbers that arrived, or were declared lost, under the box's former name are no holes under the present one.
@@ -372,7 +386,7 @@ fn insert(
     sender: &Sender,
     arrived: &ArrivedAlert,
     at: WallTime,
-) -> Result<()> {
+) -> Result<i64> {
     let alert = &arrived.alert;
     transaction
         .prepare_cached(
@@ -391,10 +405,11 @@ fn insert(
             at.as_micros(),
             arrived.message.to_string(),
         ])?;
+    let number = transaction.last_insert_rowid();
     if let Some(thumbnail) = &alert.thumbnail {
-        put_thumbnail(transaction, transaction.last_insert_rowid(), thumbnail)?;
+        put_thumbnail(transaction, number, thumbnail)?;
     }
-    Ok(())
+    Ok(number)
 }
 
 /// Adds the thumbnail to an alert that came without one.
@@ -489,8 +504,8 @@ fn hear(transaction: &Transaction<'_>, sender: &Sender, arrival: &Arrival) -> Re
 fn put_status(transaction: &Transaction<'_>, sender: &Sender, status: &Status) -> Result<()> {
     let text = serde_json::to_string(status).unwrap_or_default();
     transaction
-        .prepare_cached("UPDATE box SET status = ?3 WHERE ward = ?1 AND id = ?2")?
-        .execute(params![sender.ward.as_str(), sender.box_id.as_str(), text])?;
+        .prepare_cached("UPDATE box SET status = ?3, on_test = ?4 WHERE ward = ?1 AND id = ?2")?
+        .execute(params![sender.ward.as_str(), sender.box_id.as_str(), text, status.on_test])?;
     Ok(())
 }
 
@@ -563,6 +578,8 @@ fn expire(connection: &mut Connection, before: WallTime, looks_before: WallTime)
     )?;
     transaction.execute("DELETE FROM notice WHERE at_us < ?1", [before.as_micros()])?;
     health::expire(&transaction)?;
+    stills::expire(&transaction, before)?;
+    events::expire(&transaction, looks_before)?;
     transaction.execute("DELETE FROM access WHERE at_us < ?1", [looks_before.as_micros()])?;
     transaction.commit()?;
     Ok(removed as i64 == EXPIRED_MAX)

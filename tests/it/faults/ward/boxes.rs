@@ -16,7 +16,7 @@ use base::clock::{Clock as _, SystemClock};
 use base::event::Phase;
 use base::ids::AlertId;
 use base::status::Status;
-use base::still::{Jpeg, StillDraft, StillKind};
+use base::still::{StillDraft, StillKind};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore as _, SeedableRng};
 use wardlink::{Publisher, Settings, StatusSource};
@@ -273,12 +273,12 @@ fn tell_of(alert: &Alert) {
 fn stills_of(alert: &Alert, bytes: usize, random: &mut StdRng) -> Vec<StillDraft> {
     let mut picture = vec![0; bytes];
     random.fill_bytes(&mut picture);
+    picture[..2].copy_from_slice(&[0xff, 0xd8]);
     let still = |kind| StillDraft {
         alert: alert.id,
-        camera: alert.camera.id.clone(),
         kind,
         taken_at: alert.opened_at,
-        jpeg: Jpeg(picture.clone()),
+        jpeg: Thumbnail(picture.clone()),
     };
     StillKind::ALL.map(still).to_vec()
 }

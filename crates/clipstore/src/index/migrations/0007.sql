@@ -4,7 +4,6 @@
 CREATE TABLE still (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     alert TEXT NOT NULL,
-    camera TEXT NOT NULL,
     kind TEXT NOT NULL,
     taken_wall_us INTEGER NOT NULL,
     jpeg BLOB NOT NULL,

@@ -5,15 +5,16 @@ use rusqlite::Row;
 use super::Catalogue;
 use crate::error::StoreError;
 use crate::index::{Parsed, signed, unsigned};
-use base::ids::{AlertId, CameraId};
+use base::alert::Thumbnail;
+use base::ids::AlertId;
 use base::outbox::WaitingStill;
-use base::still::{Jpeg, StillDraft, StillKind};
+use base::still::{StillDraft, StillKind};
 use base::time::WallTime;
 
 impl Catalogue {
     /// The waiting still with the lowest number above `number`.
     pub fn still_after(&self, number: u64) -> Result<Option<WaitingStill>, StoreError> {
-        let sql = "SELECT number, alert, camera, kind, taken_wall_us, jpeg FROM still
+        let sql = "SELECT number, alert, kind, taken_wall_us, jpeg FROM still
                    WHERE number > ?1 ORDER BY number LIMIT 1";
         Ok(self.rows("read the stills", sql, [signed(number)], waiting)?.pop())
     }
@@ -32,10 +33,9 @@ fn waiting(row: &Row) -> rusqlite::Result<WaitingStill> {
         number: unsigned(row.get(0)?),
         still: StillDraft {
             alert: row.get::<_, Parsed<AlertId>>(1)?.0,
-            camera: row.get::<_, Parsed<CameraId>>(2)?.0,
-            kind: row.get::<_, Parsed<StillKind>>(3)?.0,
-            taken_at: WallTime::from_micros(row.get(4)?),
-            jpeg: Jpeg(row.get(5)?),
+            kind: row.get::<_, Parsed<StillKind>>(2)?.0,
+            taken_at: WallTime::from_micros(row.get(3)?),
+            jpeg: Thumbnail(row.get(4)?),
         },
     })
 }
