@@ -161,7 +161,11 @@ impl<'a> Session<'a> {
         let review_at = Some(self.review_at).filter(|_| !self.carried.tracker.is_empty());
         let rescan_at = Some(self.queue.rescan_at());
         let stills_at = self.carried.stills.paused_until(now).filter(|_| self.stills.may_wait);
-        [self.retry_at, due, held_until, review_at, rescan_at, stills_at].into_iter().flatten().min()
+        let probe_at = self.stills.probe_at().filter(|at| *at > now);
+        [self.retry_at, due, held_until, review_at, rescan_at, stills_at, probe_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     async fn on(&mut self, occurrence: Occurrence) -> Result<(), PublishError> {

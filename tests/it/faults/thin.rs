@@ -6,6 +6,7 @@
 //! kernel's own netem does the same where it is there.)
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::File;
 use std::io::Read as _;
 use std::net::UdpSocket;
 use std::path::Path;
@@ -47,12 +48,17 @@ const TUNNEL: &str = "ward-tunnel";
 /// Namespaces and interfaces, removed when dropped.
 struct ThinLink {
     relay: Option<Child>,
+    /// Locked: there is one link at a time, since its parts have names.
+    _alone: File,
 }
 
 impl ThinLink {
     fn start() -> Result<Self, String> {
+        let alone = File::create(std::env::temp_dir().join("wardwatch-thin-link"));
+        let alone = alone.map_err(|error| error.to_string())?;
+        alone.lock().map_err(|error| error.to_string())?;
         // Removes the leftovers of a run that was killed.
-        let mut link = Self { relay: None };
+        let mut link = Self { relay: None, _alone: alone };
         link.remove();
         for line in lines() {
             let words: Vec<&str> = line.split(' ').collect();
