@@ -33,6 +33,7 @@ pub fn run(port: u16, span: Duration, rate: f64) -> Vec<Timed> {
         credentials: None,
         acknowledge: Acknowledge::Post,
         keep_alive: Duration::from_secs(30),
+        stills: false,
         home_assistant: wardlink::HomeAssistant::default(),
     };
     let publisher = Publisher::start(settings, Arc::<Watched>::clone(&outbox), Arc::new(Itself)).unwrap();

@@ -1,7 +1,9 @@
 //! Turns events into alerts. The thread that examined the frame draws the thumbnail and composes the message. One thread,
-//! the alert writer ([`AlertWriter`]), has it stored, so that a slow disk holds up no detector.
+//! the alert writer ([`AlertWriter`]), has it stored, so that a slow disk holds up no detector. Another one makes the further
+//! pictures of stored alerts ([`stills`]).
 
 mod best_frame;
+pub mod stills;
 pub mod thumbnail;
 mod writer;
 
@@ -22,6 +24,7 @@ use base::language::Language;
 use base::progress;
 pub use best_frame::{BestFrameSelector, SentEvent, Snapshot};
 use clipstore::Store;
+use stills::StillsInput;
 use thumbnail::{Caption, Mark, Redaction, RuleOutlines};
 use wardlink::Publisher;
 use writer::AlertWriter;
@@ -60,16 +63,17 @@ pub enum Waiting {
 }
 
 impl Alerts {
-    /// Starts the alert writer. An error: the system has no thread left.
+    /// Starts the alert writer, which orders `stills` of each stored alert. An error: the system has no thread left.
     pub fn start(
         settings: &config::Settings,
         store: Store,
         publisher: Arc<Publisher>,
         model: ModelRef,
+        stills: Option<StillsInput>,
     ) -> std::io::Result<Self> {
         let (queue, waiting) = channel::blocking(WAITING_MAX);
         let (patience, impatience) = channel::blocking(1);
-        let writer = AlertWriter::new(store, publisher, impatience);
+        let writer = AlertWriter::new(store, publisher, impatience, stills);
         let thread = std::thread::Builder::new().name("alerts".into()).spawn(move || writer.run(&waiting))?;
         let input = AlertInput {
             queue,

@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use super::Waiting;
+use super::stills::StillsInput;
 use base::alert::{Alert, AlertDraft, NOT_KEPT};
 use base::fault::{ErrorKind, chain};
 use base::progress::{self, WORK_MAX};
@@ -30,6 +31,8 @@ pub struct AlertWriter {
     publisher: Arc<Publisher>,
     /// Closed when the daemon stops: then a store that fails is not waited for.
     impatience: Receiver<()>,
+    /// Entry for stored alerts; `None` where the box makes no stills.
+    stills: Option<StillsInput>,
     /// Unsaved alerts, oldest first.
     pending: VecDeque<Pending>,
     /// Reason why the store does not take the unsaved alerts, as it was logged.
@@ -44,8 +47,13 @@ struct Pending {
 }
 
 impl AlertWriter {
-    pub fn new(store: Store, publisher: Arc<Publisher>, impatience: Receiver<()>) -> Self {
-        Self { store, publisher, impatience, pending: VecDeque::new(), trouble: None }
+    pub fn new(
+        store: Store,
+        publisher: Arc<Publisher>,
+        impatience: Receiver<()>,
+        stills: Option<StillsInput>,
+    ) -> Self {
+        Self { store, publisher, impatience, stills, pending: VecDeque::new(), trouble: None }
     }
 
     /// Runs until the queue has ended and every alert is stored or given up.
@@ -150,6 +158,9 @@ impl AlertWriter {
         tracing::info!(%camera, %rule, seq = alert.seq, phase, "{}", alert.why);
         self.publisher.saved(alert.id, alert.phase);
         self.publisher.wake();
+        if let Some(stills) = &self.stills {
+            stills.order(alert);
+        }
     }
 
     /// Sends every unsaved alert, each once.

@@ -155,6 +155,16 @@ fn lines(state: &State, now: WallTime) -> Vec<String> {
         broker.published_total,
         status.outbox_depth
     ));
+    if let Some(stills) = state.stills {
+        let lacking = match stills.lacking_total {
+            0 => String::new(),
+            lacking => format!("; {lacking} alerts lack one (the log says why)"),
+        };
+        lines.push(format!(
+            "stills   {} made, {} sent, {} wait{lacking}",
+            stills.made_total, stills.published_total, stills.waiting
+        ));
+    }
     if let Some(vitals) = &state.vitals {
         let celsius =
             vitals.temperature_celsius.map_or(String::new(), |celsius| format!(", {celsius:.0} °C"));

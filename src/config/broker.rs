@@ -53,6 +53,7 @@ pub(super) fn checked(
             file::Acknowledge::Post => wardlink::Acknowledge::Post,
             file::Acknowledge::Broker => wardlink::Acknowledge::Broker,
         },
+        stills: broker.stills,
         keep_alive: Duration::from_secs_f64(broker.keep_alive_seconds),
         home_assistant: wardlink::HomeAssistant::default(),
     })

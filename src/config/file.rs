@@ -130,6 +130,9 @@ pub struct Store {
     /// Alerts that wait for the ward post stay below this, by giving up pictures: those of the oldest notices first, of
     /// critical alerts last. The alerts themselves always wait. At least 1 MiB.
     pub outbox_bytes_max: ByteCount,
+    /// Stills that wait for the ward post stay below this: the oldest are deleted. They are deleted after 72 hours, too; their
+    /// footage stays.
+    pub stills_bytes_max: ByteCount,
     /// So much of the disk stays free, as bytes or with a unit: footage makes way for whoever else needs room.
     pub free_bytes_min: ByteCount,
     /// So many more files the disk can take: footage makes way.
@@ -151,6 +154,7 @@ impl Default for Store {
             clip_days_min: None,
             alert_days_max: 90.0,
             outbox_bytes_max: ByteCount::Text("256 MiB".to_owned()),
+            stills_bytes_max: ByteCount::Text("32 MiB".to_owned()),
             free_bytes_min: ByteCount::Text("1 GiB".to_owned()),
             free_inodes_min: 10_000,
             segment_seconds: 60.0,
@@ -210,6 +214,10 @@ pub struct Broker {
     /// broker, where the ward post is another program. A broker that is killed loses alerts that it had.
     #[serde(default)]
     pub acknowledge: Acknowledge,
+    /// True: each alert is followed by up to three stills out of the recorded main stream (before, after, and the subject), at
+    /// most 60 KiB together. They leave only while no alert waits. False for a link on which every byte is paid.
+    #[serde(default = "default_stills")]
+    pub stills: bool,
     /// The connection is checked after this many silent seconds.
     #[serde(default = "default_keep_alive_seconds")]
     #[schemars(range(min = 1, max = 3600))]
@@ -232,6 +240,10 @@ impl Default for HomeAssistant {
     fn default() -> Self {
         Self { discovery: false, topic_prefix: "homeassistant".to_owned() }
     }
+}
+
+fn default_stills() -> bool {
+    true
 }
 
 fn default_keep_alive_seconds() -> f64 {

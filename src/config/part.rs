@@ -122,6 +122,7 @@ fn no_broker(ward: &WardId, box_id: &BoxId) -> wardlink::Settings {
         credentials: None,
         acknowledge: wardlink::Acknowledge::Post,
         keep_alive: wardlink::KEEP_ALIVE_MAX,
+        stills: true,
         home_assistant: wardlink::HomeAssistant::default(),
     }
 }

@@ -15,6 +15,9 @@ const CLIP_DAYS_MIN: f64 = 7.0;
 /// Minimum room of the outbox: a few dozen pictures.
 const OUTBOX_BYTES_MIN: u64 = 1 << 20;
 
+/// Minimum room of the stills: those of a few alerts.
+const STILLS_BYTES_MIN: u64 = 1 << 20;
+
 /// The store's settings; `None` only if a problem has been noted.
 pub(super) fn checked(
     checker: &mut Checker,
@@ -35,6 +38,11 @@ pub(super) fn checked(
     let outbox_bytes_max = bytes(checker, "store.outbox_bytes_max", &store.outbox_bytes_max);
     if outbox_bytes_max.is_some_and(|bytes| bytes < OUTBOX_BYTES_MIN) {
         checker.wrong("store.outbox_bytes_max", "is too little", "use at least \"1 MiB\"");
+    }
+    let stills_bytes_max = bytes(checker, "store.stills_bytes_max", &store.stills_bytes_max);
+    if stills_bytes_max.is_some_and(|bytes| bytes < STILLS_BYTES_MIN) {
+        let remedy = "use at least \"1 MiB\", or stills = false under [broker] for no stills";
+        checker.wrong("store.stills_bytes_max", "is too little", remedy);
     }
     if store.alert_days_max < store.clip_days_max {
         let what = format!("{} days is less than clip_days_max", store.alert_days_max);
@@ -68,6 +76,7 @@ pub(super) fn checked(
         clip_age_min: days(clip_days_min),
         alert_age_max: days(store.alert_days_max),
         outbox_bytes_max: outbox_bytes_max?,
+        stills_bytes_max: stills_bytes_max?,
         free_bytes_min: free_bytes_min?,
         free_inodes_min: store.free_inodes_min,
         segment: Duration::from_secs_f64(store.segment_seconds),

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use crate::alerts::Alerts;
+use crate::alerts::stills::Stills;
 use crate::config::{self, Part};
 use crate::infer::Factory;
 use crate::infer::{self, Count, Scheduler};
@@ -74,6 +75,8 @@ pub struct Daemon {
     publisher: Arc<Publisher>,
     disk: Disk,
     alerts: Alerts,
+    /// `None` where the box makes no stills.
+    stills: Option<Stills>,
     scheduler: Scheduler,
     telemetry: Telemetry,
     cameras: BTreeMap<CameraId, Vec<StreamHandle>>,
@@ -121,13 +124,16 @@ impl Daemon {
         let publisher = Arc::new(publisher);
         registry.attach(publisher.clone());
         let disk = Disk::start(store.clone(), registry.clone())?;
-        let alerts = Alerts::start(settings, store.clone(), publisher.clone(), detectors.model())?;
+        let stills = stills(settings, &store, &publisher, &session, &detectors)?;
+        let input = stills.as_ref().and_then(Stills::input);
+        let alerts = Alerts::start(settings, store.clone(), publisher.clone(), detectors.model(), input)?;
         let scheduler = Scheduler::start(&settings.detect, detectors.clone(), &alerts)?;
         let directory = surroundings.runtime_directory;
         let telemetry = Telemetry::start(
             settings,
             store.clone(),
             scheduler.counts(),
+            stills.as_ref().and_then(Stills::counts),
             publisher.clone(),
             registry.clone(),
             directory,
@@ -139,6 +145,7 @@ impl Daemon {
             publisher,
             disk,
             alerts,
+            stills,
             scheduler,
             telemetry,
             cameras: BTreeMap::new(),
@@ -173,6 +180,9 @@ impl Daemon {
         let Part { settings: old, cameras_off, .. } = std::mem::replace(&mut self.part, part);
         cameras_off.keys().for_each(|id| self.registry.forget(id));
         self.alerts.set_cameras(&self.part.settings);
+        if let Some(stills) = &self.stills {
+            stills.set_cameras(&self.part.settings);
+        }
         for camera in &old.cameras {
             let id = &camera.camera.id;
             let new = self.part.settings.cameras.iter().find(|new| new.camera.id == *id).cloned();
@@ -210,6 +220,9 @@ impl Daemon {
         self.telemetry.stop();
         self.scheduler.stop();
         self.alerts.stop();
+        if let Some(stills) = &mut self.stills {
+            stills.stop();
+        }
         self.disk.stop();
         self.registry.detach();
         // The registry and the alerts have let go of it; if not, its own drop ends it.
@@ -267,6 +280,22 @@ impl Daemon {
         self.scheduler.remove(id, clock::Clock::now(&SystemClock));
         self.registry.forget(id);
     }
+}
+
+/// The thread of the stills, where they are wanted.
+fn stills(
+    settings: &config::Settings,
+    store: &Store,
+    publisher: &Arc<Publisher>,
+    session: &SessionProgram,
+    detectors: &Factory,
+) -> std::io::Result<Option<Stills>> {
+    if !settings.broker.stills {
+        return Ok(None);
+    }
+    // The motion detector knows no persons. Masks are its business alone.
+    let network = detectors.network().map(|_| detectors.for_camera(&[]));
+    Stills::start(settings, store.clone(), publisher.clone(), session.clone(), network).map(Some)
 }
 
 fn is_analysed(camera: &config::Camera) -> bool {

@@ -54,6 +54,14 @@ fn of_the_box(out: &mut Text, state: &State) {
         out.gauge("outbox_oldest_time_seconds", "When the oldest of them opened, in Unix time.")
             .plain(seconds(oldest));
     }
+    if let Some(stills) = &state.stills {
+        out.counter("stills_total", "Stills that were made.").plain(stills.made_total);
+        out.counter("alerts_lacking_stills_total", "Alerts that lack a still.").plain(stills.lacking_total);
+        out.counter("stills_published_total", "Stills that the broker has acknowledged.")
+            .plain(stills.published_total);
+        out.gauge("stills_waiting", "Stills that wait to be sent.").plain(stills.waiting);
+        out.gauge("stills_waiting_bytes", "Bytes of these.").plain(stills.waiting_bytes);
+    }
     let Some(vitals) = &state.vitals else { return };
     if let Some(celsius) = vitals.temperature_celsius {
         out.gauge("temperature_celsius", "The warmest part of the box.").plain(celsius);

@@ -44,6 +44,9 @@ pub struct State {
     pub broker: BrokerState,
     /// Footage.
     pub store: StoreCounts,
+    /// Stills; absent where the box makes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stills: Option<StillsState>,
     /// The examined cameras.
     pub cameras: Vec<CameraCounts>,
 }
@@ -79,6 +82,21 @@ pub struct StoreCounts {
     pub lost_fragments_total: u64,
     /// Clip files that retention removed.
     pub removed_segments_total: u64,
+}
+
+/// Stills, made and waiting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StillsState {
+    /// Stills that were made.
+    pub made_total: u64,
+    /// Alerts that lack a still.
+    pub lacking_total: u64,
+    /// Stills that the broker has acknowledged.
+    pub published_total: u64,
+    /// Stills that wait.
+    pub waiting: u64,
+    /// Bytes of these.
+    pub waiting_bytes: u64,
 }
 
 /// Counts of a camera's frames and inferences.
@@ -249,6 +267,7 @@ pub(crate) mod tests {
                 published_total: 17,
                 warnings: Vec::new(),
             },
+            stills: Some(StillsState { made_total: 5, published_total: 4, ..StillsState::default() }),
             store: StoreCounts { segments: 9, lost_fragments_total: 1, ..StoreCounts::default() },
             cameras: vec![CameraCounts {
                 id: id("gate"),

@@ -12,9 +12,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::registry::StatusRegistry;
+use crate::alerts::stills::StillCounts;
 use crate::config;
 use crate::infer::{Count, Counts};
-use crate::telemetry::state::{self, BrokerState, CameraCounts, State, StoreCounts};
+use crate::telemetry::state::{self, BrokerState, CameraCounts, State, StillsState, StoreCounts};
 use base::channel;
 use base::clock::{self, Clock as _, SystemClock};
 use base::ids::{BoxId, CameraId, WardId};
@@ -48,6 +49,7 @@ struct Sampler {
     box_id: BoxId,
     store: Store,
     counts: Counts,
+    stills: Option<Arc<StillCounts>>,
     last: (Monotonic, BTreeMap<CameraId, Count>),
     link: wardlink::Settings,
     limits: clipstore::Settings,
@@ -65,6 +67,7 @@ impl Telemetry {
         settings: &config::Settings,
         store: Store,
         counts: Counts,
+        stills: Option<Arc<StillCounts>>,
         publisher: Arc<Publisher>,
         registry: Arc<StatusRegistry>,
         directory: Option<PathBuf>,
@@ -77,6 +80,7 @@ impl Telemetry {
             box_id: settings.box_id.clone(),
             store,
             counts,
+            stills,
             last: (clock::monotonic(), BTreeMap::new()),
             link: settings.broker.clone(),
             limits: settings.store.clone(),
@@ -192,6 +196,14 @@ impl Sampler {
         )
     }
 
+    /// The stills, where the box makes some.
+    fn stills(&self, published_total: u64) -> Option<StillsState> {
+        let counts = self.stills.as_ref()?;
+        let (waiting, waiting_bytes) = self.store.stills_depth().unwrap_or_default();
+        let (made_total, lacking_total) = (counts.made(), counts.lacking());
+        Some(StillsState { made_total, lacking_total, published_total, waiting, waiting_bytes })
+    }
+
     fn write_state(&mut self, directory: &Path, publisher: &Publisher) {
         let (link, store) = (publisher.state(), self.store.vitals());
         let state = State {
@@ -215,6 +227,7 @@ impl Sampler {
                 lost_fragments_total: store.lost_fragments + store.refused_fragments,
                 removed_segments_total: store.removed_segments,
             },
+            stills: self.stills(link.stills_published),
             cameras: self.counts.all().iter().map(|(id, count)| counts_of(id, count)).collect(),
         };
         let trouble = state::write(directory, &state).err().map(|error| error.to_string());

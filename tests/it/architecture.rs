@@ -41,7 +41,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("config", &["infer"]),
     ("alerts", &["config"]),
     ("infer", &["alerts"]),
-    ("telemetry", &["config", "infer"]),
+    ("telemetry", &["alerts", "config", "infer"]),
     ("run", &["alerts", "config", "infer", "telemetry"]),
     ("doctor", &["config", "infer", "run", "telemetry"]),
     ("cli", &["alerts", "config", "doctor", "download", "infer", "run", "telemetry"]),

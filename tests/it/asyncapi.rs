@@ -128,9 +128,9 @@ fn examples_hold_to_the_schemas_and_are_read() {
             assert_eq!(problems(&schema, payload), "", "{name}, {}", example["name"]);
             let back = match name.as_str() {
                 "alert" => serde_json::to_value(read::<Alert>(payload)),
+                "still" => serde_json::to_value(read::<Still>(payload)),
                 "status" => serde_json::to_value(read::<Status>(payload)),
                 "vitals" => serde_json::to_value(read::<Vitals>(payload)),
-                "still" => serde_json::to_value(read::<Still>(payload)),
                 "ack" => serde_json::to_value(read::<Ack>(payload)),
                 other => panic!("{other} is no message"),
             };

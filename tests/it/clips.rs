@@ -5,6 +5,7 @@ mod picture;
 mod player;
 mod recorded;
 mod stick;
+mod stills;
 
 use std::fs;
 use std::path::{Path, PathBuf};

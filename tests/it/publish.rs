@@ -6,6 +6,7 @@ mod link;
 pub mod post;
 mod refusals;
 mod sizes;
+mod stills;
 
 use std::collections::HashSet;
 use std::fs;
@@ -129,6 +130,7 @@ pub fn settings(port: u16) -> Settings {
         tls: None,
         credentials: None,
         acknowledge: Acknowledge::Broker,
+        stills: true,
         keep_alive: Duration::from_secs(5),
         home_assistant: HomeAssistant::default(),
     }

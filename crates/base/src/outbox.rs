@@ -1,10 +1,11 @@
-//! Outbox: the store of alerts until they are delivered, as the sender of alerts sees it.
+//! Outbox: the store of alerts and stills until they are delivered, as their sender sees it.
 //!
 //! The clip store implements it, and the publisher of `wardlink` reads it.
 
 use crate::ack::Ack;
 use crate::alert::Alert;
 use crate::fault::ErrorKind;
+use crate::still::StillDraft;
 
 /// Reason why the outbox cannot be read or changed, with place and remedy.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,15 @@ impl OutboxError {
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
+}
+
+/// A still that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingStill {
+    /// Its number in the store, which no other still ever has.
+    pub number: u64,
+    /// The still.
+    pub still: StillDraft,
 }
 
 /// Store of the alerts until they are delivered. Functions with a result may block. An error changes nothing, and the
@@ -59,4 +69,18 @@ pub trait Outbox: Send + Sync + 'static {
     /// # Errors
     /// The store does not read.
     fn acknowledged(&self, ack: Ack, sent: Vec<u64>) -> Result<bool, OutboxError>;
+
+    /// The waiting still with the lowest number above `number`. The provided method is for a store without stills.
+    ///
+    /// # Errors
+    /// The store does not read.
+    fn still_after(&self, number: u64) -> Result<Option<WaitingStill>, OutboxError> {
+        let _ = number;
+        Ok(None)
+    }
+
+    /// Removes a still that the broker has acknowledged. Must not block.
+    fn still_delivered(&self, number: u64) {
+        let _ = number;
+    }
 }

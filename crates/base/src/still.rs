@@ -3,12 +3,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::alert::Thumbnail;
+use super::alert::{THUMBNAIL_BYTES_MAX, Thumbnail};
 use super::ids::{AlertId, BoxId, WardId};
 use super::time::WallTime;
 
 /// The value of `schema` in every still message of this version.
 pub const SCHEMA: &str = "wardwatch.still/1";
+
+/// The most bytes that one still has, before base64: no still message is larger than an alert message can be.
+pub const STILL_BYTES_MAX: usize = THUMBNAIL_BYTES_MAX;
 
 /// The most bytes that all stills of one alert have together, before base64.
 pub const STILLS_BYTES_MAX: usize = 60 * 1024;
@@ -65,6 +68,27 @@ pub struct Still {
     pub taken_at: WallTime,
     /// The picture; all stills of one alert have at most [`STILLS_BYTES_MAX`] bytes.
     pub jpeg: Thumbnail,
+}
+
+/// A still before it is addressed: everything but ward and box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StillDraft {
+    /// Id of the alert.
+    pub alert: AlertId,
+    /// Kind of the picture.
+    pub kind: StillKind,
+    /// Time of the frame.
+    pub taken_at: WallTime,
+    /// The picture.
+    pub jpeg: Thumbnail,
+}
+
+impl StillDraft {
+    /// The message of this box.
+    pub fn into_still(self, ward: WardId, box_id: BoxId) -> Still {
+        let Self { alert, kind, taken_at, jpeg } = self;
+        Still { schema: SCHEMA.to_owned(), ward, box_id, alert, kind, taken_at, jpeg }
+    }
 }
 
 /// The JSON Schema of [`Still`], pretty-printed; `deploy/still.schema.json` is this text.

@@ -116,6 +116,10 @@ pub trait StreamSink: Send + 'static {
     fn decode_mode(&mut self) -> DecodeMode {
         DecodeMode::AllFrames
     }
+    /// False where the states of the stream do not belong in the log.
+    fn is_logged(&self) -> bool {
+        true
+    }
 }
 
 /// A supervised stream. Dropping it asks the stream to stop, and does not wait.
@@ -498,7 +502,7 @@ impl Supervisor {
 
     /// Logs a session's finding about the camera, once.
     fn found(&mut self, text: &str, only_udp: bool) {
-        if self.learned.note(text, only_udp) {
+        if self.learned.note(text, only_udp) && self.sink.is_logged() {
             let (camera, role) = (&self.stream.camera, self.stream.role);
             tracing::info!(%camera, %role, "{text}");
         }
@@ -513,6 +517,7 @@ impl Supervisor {
         }
         let (camera, role) = (&self.stream.camera, self.stream.role);
         match (state, &reason) {
+            _ if !self.sink.is_logged() => {}
             (StreamState::Live, _) => tracing::info!(%camera, %role, epoch = %self.epoch, "live"),
             (StreamState::Connecting, None) => {
                 tracing::debug!(%camera, %role, epoch = %self.epoch, "connecting")
@@ -534,7 +539,7 @@ impl Supervisor {
         }
         let (camera, role) = (self.stream.camera.clone(), self.stream.role);
         let notes = health.notes(self.facts.as_ref());
-        if notes.len() > self.health.notes(self.facts.as_ref()).len() {
+        if self.sink.is_logged() && notes.len() > self.health.notes(self.facts.as_ref()).len() {
             tracing::warn!(%camera, %role, "{}", notes.join("; "));
         }
         self.health = health;

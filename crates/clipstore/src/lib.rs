@@ -41,6 +41,7 @@ use base::alert::{Alert, AlertDraft};
 use base::clock::Clock;
 use base::fragment::Fragment;
 use base::progress;
+use base::still::StillDraft;
 use base::time::WallTime;
 use index::Acknowledgement;
 use opening::OpenedStore;
@@ -209,6 +210,14 @@ impl Store {
         let is_sound = !self.has_gone_back(&ack)?;
         self.inner.shared.queue.push_acknowledged(Acknowledgement { ack, sent: sent.into_iter().collect() });
         Ok(is_sound)
+    }
+
+    /// Stores stills until the broker has them. Blocks until they are on the disk, behind alerts and fragments that wait. Returns
+    /// the number of older stills that made way. An error leaves nothing behind.
+    pub fn put_stills(&self, stills: Vec<StillDraft>) -> Result<u64, StoreError> {
+        let (reply, answer) = sync_channel(1);
+        self.inner.shared.queue.push_stills(stills, reply)?;
+        answer.recv().map_err(|_| StoreError::Closed)?
     }
 
     /// State of the store.

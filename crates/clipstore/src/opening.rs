@@ -97,9 +97,12 @@ fn turn_away(shared: &Shared, deadline: Instant) -> bool {
                 // The caller may have given up.
                 let _ = reply.send(Err(StoreError::NotOpen));
             }
+            Job::Stills(_, reply) => {
+                let _ = reply.send(Err(StoreError::NotOpen));
+            }
             Job::Fragment(_) => shared.vitals().lost_fragments += 1,
             // Messages that were sent from an outbox come from an open store.
-            Job::Acknowledged(_) | Job::Delivered(_) | Job::Nothing => {}
+            Job::Acknowledged(_) | Job::Delivered(_) | Job::StillsDelivered(_) | Job::Nothing => {}
             Job::Close => return false,
         }
     }

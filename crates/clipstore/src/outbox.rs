@@ -4,7 +4,7 @@ use super::{Store, StoreError};
 use base::ack::Ack;
 use base::alert::Alert;
 use base::fault::chain;
-use base::outbox::{Outbox, OutboxError};
+use base::outbox::{Outbox, OutboxError, WaitingStill};
 
 impl Outbox for Store {
     fn last(&self) -> Result<u64, OutboxError> {
@@ -27,6 +27,15 @@ impl Outbox for Store {
 
     fn acknowledged(&self, ack: Ack, sent: Vec<u64>) -> Result<bool, OutboxError> {
         Ok(Store::acknowledged(self, ack, sent)?)
+    }
+
+    fn still_after(&self, number: u64) -> Result<Option<WaitingStill>, OutboxError> {
+        // The catalogue's method of this name.
+        Ok((**self).still_after(number)?)
+    }
+
+    fn still_delivered(&self, number: u64) {
+        self.inner.shared.queue.push_still_delivered(number);
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Settings {
     /// Messages that wait for the post stay below this many bytes, as long as there are pictures to take out of them: those
     /// of the oldest notices first, then of warnings, then of critical alerts. Messages themselves are never deleted.
     pub outbox_bytes_max: u64,
+    /// Stills that wait for the post stay below this many bytes: the oldest are deleted.
+    pub stills_bytes_max: u64,
     /// So many bytes of the disk stay free for everything else on it, the index among it: if other files fill it, footage is
     /// deleted, and when none is left that may be, nothing new is recorded.
     pub free_bytes_min: u64,
@@ -61,6 +63,7 @@ impl Settings {
             clip_age_min: 7 * DAY,
             alert_age_max: 90 * DAY,
             outbox_bytes_max: 256 << 20,
+            stills_bytes_max: 32 << 20,
             free_bytes_min: 1 << 30,
             free_inodes_min: 10_000,
             segment: Duration::from_secs(60),

@@ -29,6 +29,11 @@ pub(super) enum Kind {
         /// Its number in memory.
         number: u64,
     },
+    /// A still.
+    Still {
+        /// Its number in the store.
+        number: u64,
+    },
     /// A status message.
     Status,
     /// A status message that was sent already. Its acknowledgement proves that the link carries so many bytes.
@@ -42,8 +47,13 @@ impl Kind {
     pub fn is_alert(&self) -> bool {
         match self {
             Self::Alert { .. } | Self::Preview { .. } | Self::Unsaved { .. } => true,
-            Self::Status | Self::Proof | Self::HomeAssistant(_) => false,
+            Self::Still { .. } | Self::Status | Self::Proof | Self::HomeAssistant(_) => false,
         }
+    }
+
+    /// True for a still.
+    pub fn is_still(&self) -> bool {
+        matches!(self, Self::Still { .. })
     }
 }
 
@@ -104,6 +114,11 @@ impl InFlight {
     /// Number of alerts in flight that the send window limits.
     pub fn windowed(&self) -> usize {
         self.all().filter(|kind| matches!(kind, Kind::Alert { is_windowed: true, .. })).count()
+    }
+
+    /// True while a still is in flight.
+    pub fn has_still(&self) -> bool {
+        self.all().any(|kind| kind.is_still())
     }
 
     /// True while a status message is in flight.

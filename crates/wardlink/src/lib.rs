@@ -23,6 +23,7 @@ mod send_window;
 mod session;
 mod settings;
 mod shared;
+mod still_pace;
 pub mod takeover;
 pub mod tls;
 mod topic;
@@ -81,6 +82,8 @@ pub struct LinkState {
     pub last_error: Option<String>,
     /// Alerts that the broker has acknowledged since the start.
     pub published: u64,
+    /// Stills that the broker has acknowledged since the start.
+    pub stills_published: u64,
     /// Faults that a person has to correct although the connection is up, for a person.
     pub warnings: Vec<String>,
 }
@@ -88,7 +91,14 @@ pub struct LinkState {
 impl LinkState {
     /// Not connected yet.
     fn new() -> Self {
-        Self { connected: false, since: clock::wall(), last_error: None, published: 0, warnings: Vec::new() }
+        Self {
+            connected: false,
+            since: clock::wall(),
+            last_error: None,
+            published: 0,
+            stills_published: 0,
+            warnings: Vec::new(),
+        }
     }
 }
 
@@ -169,6 +179,11 @@ impl Publisher {
     /// A new alert is in the outbox.
     pub fn wake(&self) {
         self.wanted.send_modify(|wanted| wanted.alerts += 1);
+    }
+
+    /// New stills are in the outbox. They leave when no alert waits.
+    pub fn wake_for_stills(&self) {
+        self.wanted.send_modify(|wanted| wanted.stills += 1);
     }
 
     /// Sends an alert that the store does not take for now; it is sent again, out of the outbox, once it is stored. Held in

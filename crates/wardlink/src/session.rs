@@ -1,4 +1,5 @@
-//! Messages of one connection: the box's status and vitals, alerts ([`alerts`]), and the post's acknowledgements ([`acks`]).
+//! Messages of one connection: the box's status and vitals, alerts ([`alerts`]), stills ([`stills`]), and the post's
+//! acknowledgements ([`acks`]).
 //!
 //! An alert leaves the outbox when the post's acknowledgement covers it, or, where the post does not acknowledge, on its
 //! PUBACK.
@@ -8,6 +9,7 @@ mod alerts;
 mod queue;
 mod rival;
 mod sizes;
+mod stills;
 
 use std::time::{Duration, Instant};
 
@@ -22,6 +24,7 @@ use super::shared::{Carried, Shared, Stop, Wanted};
 use super::topic::{offline, online, payload};
 use base::status::Status;
 use queue::Queue;
+use stills::StillQueue;
 
 /// Time without an acknowledgement after which the connection is given up.
 const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -37,6 +40,7 @@ pub(super) struct Session<'a> {
     client: Client,
     in_flight: InFlight,
     queue: Queue,
+    stills: StillQueue,
     /// Time at which the warnings are read anew.
     review_at: Instant,
     /// Number of the last alert from memory that was handed to the client.
@@ -77,6 +81,7 @@ impl<'a> Session<'a> {
             client,
             in_flight: InFlight::default(),
             queue: Queue::new(),
+            stills: StillQueue::new(),
             review_at: Instant::now() + REVIEW,
             unsaved_sent: 0,
             retry_at: None,
@@ -111,6 +116,7 @@ impl<'a> Session<'a> {
             self.send_status(false).await?;
             self.send_alerts().await;
             self.send_vitals();
+            self.send_still().await;
             self.send_proof();
             let has_lasted = self.carried.identity.takeovers.lasts(self.begun.elapsed());
             if has_lasted || self.review_at <= Instant::now() {
@@ -126,6 +132,7 @@ impl<'a> Session<'a> {
                     if now.alerts != seen.alerts {
                         self.queue.wake();
                     }
+                    self.stills.may_wait |= now.stills != seen.stills;
                     self.status_is_due |= now.status != seen.status;
                     seen = now;
                     if changed.is_err() {
@@ -136,6 +143,9 @@ impl<'a> Session<'a> {
                     self.retry_at = self.retry_at.filter(|at| *at > Instant::now());
                 }
                 () = sleep_until(give_up_at.into()), if !self.in_flight.is_empty() => {
+                    if self.in_flight.largest().is_some_and(|largest| largest.kind.is_still()) {
+                        self.ended_over_still();
+                    }
                     let (broker, seconds) = (self.shared.settings.address(), ACKNOWLEDGE_TIMEOUT.as_secs());
                     return Err(PublishError::Unacknowledged { broker, seconds });
                 }
@@ -150,7 +160,12 @@ impl<'a> Session<'a> {
         let held_until = Some(self.held_until()).filter(|at| self.is_asking && *at > now);
         let review_at = Some(self.review_at).filter(|_| !self.carried.tracker.is_empty());
         let rescan_at = Some(self.queue.rescan_at());
-        [self.retry_at, due, held_until, review_at, rescan_at].into_iter().flatten().min()
+        let stills_at = self.carried.stills.paused_until(now).filter(|_| self.stills.may_wait);
+        let probe_at = self.stills.probe_at().filter(|at| *at > now);
+        [self.retry_at, due, held_until, review_at, rescan_at, stills_at, probe_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     async fn on(&mut self, occurrence: Occurrence) -> Result<(), PublishError> {
@@ -182,9 +197,10 @@ impl<'a> Session<'a> {
 
     /// The client gives a message up. Mostly the connection has ended, which is reported next.
     fn on_dropped(&mut self, token: Token) {
-        let dropped = self.in_flight.dropped(token);
-        if let Some(Kind::Alert { seq, .. }) = dropped.map(|dropped| dropped.kind) {
-            self.carried.tracker.dropped(seq);
+        match self.in_flight.dropped(token).map(|dropped| dropped.kind) {
+            Some(Kind::Alert { seq, .. }) => self.carried.tracker.dropped(seq),
+            Some(Kind::Still { number }) => self.on_still_dropped(number),
+            _ => {}
         }
     }
 
@@ -195,7 +211,7 @@ impl<'a> Session<'a> {
         let Some(sent) = self.in_flight.acknowledged(token) else { return };
         self.carried.sizes.limit.acknowledged(sent.bytes);
         self.proof.bytes += sent.bytes;
-        if sent.kind.is_alert() {
+        if sent.kind.is_alert() || sent.kind.is_still() {
             self.carried.window.acknowledged(&sent, now - sent.since);
             if !self.carried.window.is_breaking() {
                 self.carried.backoff.reset();
@@ -214,6 +230,7 @@ impl<'a> Session<'a> {
             }
             Kind::Preview { seq } => self.carried.tracker.preview_acknowledged(seq),
             Kind::Unsaved { number } => self.shared.unsaved.acknowledged(number),
+            Kind::Still { number } => self.on_still(number),
             Kind::HomeAssistant(note) => self.carried.discovery.acknowledged(note).await,
             Kind::Status | Kind::Proof => {}
         }

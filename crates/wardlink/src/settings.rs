@@ -23,6 +23,8 @@ pub struct Settings {
     pub credentials: Option<Credentials>,
     /// Party that confirms an alert before it leaves the outbox.
     pub acknowledge: Acknowledge,
+    /// Stills follow the alerts.
+    pub stills: bool,
     /// Longest silence on the connection before it is checked.
     pub keep_alive: Duration,
     /// Discovery by Home Assistant.

@@ -13,6 +13,7 @@ use super::home_assistant::Discovery;
 use super::packet_limit::PacketLimit;
 use super::send_window::SendWindow;
 use super::settings::Settings;
+use super::still_pace::StillPace;
 use super::topic::Topics;
 use super::unsaved::UnsavedAlerts;
 use super::{LinkState, Outbox, StatusSource};
@@ -31,6 +32,8 @@ const RECONNECT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_
 pub(super) struct Wanted {
     /// Counts new alerts.
     pub alerts: u64,
+    /// Counts new stills.
+    pub stills: u64,
     /// Counts changes of the status.
     pub status: u64,
     /// Counts vitals.
@@ -67,6 +70,7 @@ pub(super) struct Carried {
     pub backoff: Backoff,
     pub tracker: DeliveryTracker,
     pub window: SendWindow,
+    pub stills: StillPace,
     pub sizes: MessageSizes,
     pub acks: AckTopic,
     pub identity: ClientIdentity,
@@ -128,6 +132,7 @@ impl Carried {
             backoff: Backoff::new(RECONNECT.0, RECONNECT.1),
             tracker: DeliveryTracker::default(),
             window: SendWindow::default(),
+            stills: StillPace::default(),
             sizes: MessageSizes::default(),
             acks: AckTopic::default(),
             identity: ClientIdentity::default(),
@@ -278,6 +283,7 @@ mod tests {
             tls: None,
             credentials: None,
             acknowledge: Acknowledge::Post,
+            stills: true,
             keep_alive: Duration::from_secs(30),
             home_assistant: HomeAssistant::default(),
         };
@@ -294,6 +300,7 @@ mod tests {
                 since,
                 last_error,
                 published,
+                stills_published: 0,
                 warnings: Vec::new(),
             })),
         }

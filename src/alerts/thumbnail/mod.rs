@@ -133,6 +133,18 @@ pub fn render(
     Err(ThumbnailError::TooLarge(bytes.len()))
 }
 
+/// The whole picture in its own pixels, redacted. `subjects` stay visible where bystanders overlap them. Takes some milliseconds of
+/// CPU.
+pub(in crate::alerts) fn redacted(
+    picture: &Picture,
+    redaction: &Redaction,
+    subjects: &[Rect],
+) -> Result<RgbImage, ThumbnailError> {
+    let mut image = whole(picture)?;
+    redaction.cover(&mut image, subjects);
+    Ok(image)
+}
+
 /// Draws outlines and marks into the whole picture, at most 1920 pixels wide: a JPEG for a person who tunes rules. Nothing is shown
 /// of `privacy_masks`. Takes some milliseconds of CPU.
 pub fn annotate(

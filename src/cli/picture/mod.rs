@@ -1,7 +1,6 @@
 //! `wardwatch picture`: a camera's picture with everything that is configured on it, as a JPEG or as a page on which zones
 //! and lines are drawn by hand.
 
-mod frame;
 mod page;
 
 use std::path::{Path, PathBuf};
@@ -10,14 +9,14 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
+use crate::alerts::stills::Decoder;
 use crate::alerts::thumbnail::{self, Outline};
 use crate::config::{self, Settings};
 use base::clock::{self, SystemClock};
 use base::ids::CameraId;
 use base::time::WallTime;
 use clipstore::Catalogue;
-use clipstore::export::{self, Still, StillOrder};
-use frame::Reader;
+use clipstore::export::{self, PictureOrder, RecordedPicture};
 use program::time::WITH_OFFSET;
 use program::who;
 
@@ -73,7 +72,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let known: Vec<&str> = settings.cameras.iter().map(|known| known.camera.id.as_str()).collect();
         bail!("{} has no camera \"{}\"; it has {}", args.config.display(), args.camera, known.join(", "));
     };
-    let order = StillOrder {
+    let order = PictureOrder {
         camera: args.camera.clone(),
         file: std::path::absolute(&args.output)?,
         who: who(args.who.as_deref()),
@@ -94,13 +93,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// Source of a picture.
 struct PictureSource {
     /// The newest recorded key frame; `None` to ask the camera.
-    still: Option<Still>,
+    still: Option<RecordedPicture>,
     /// Time of the picture.
     at: WallTime,
 }
 
 /// The newest recorded key frame, or the camera itself where there is none. The access log has a line about it on return.
-fn source(args: &Args, settings: &Settings, order: &StillOrder) -> anyhow::Result<PictureSource> {
+fn source(args: &Args, settings: &Settings, order: &PictureOrder) -> anyhow::Result<PictureSource> {
     let directory = &settings.store.directory;
     if !args.live && directory.join("index.sqlite").exists() {
         let catalogue = Catalogue::open(directory)?;
@@ -127,10 +126,10 @@ fn write(
     camera: &config::Camera,
     source: &PictureSource,
 ) -> anyhow::Result<Vec<u8>> {
-    let reader = Reader::new(Duration::from_secs(args.patience));
+    let decoder = Decoder::alone(Duration::from_secs(args.patience))?;
     let picture = match &source.still {
-        Some(still) => reader.recorded(&args.camera, &still.mp4)?,
-        None => reader.live(camera)?,
+        Some(still) => decoder.recorded(&args.camera, &still.mp4)?,
+        None => decoder.live(camera)?,
     };
     let outlines = Outline::of_camera(settings, camera);
     let masks = &camera.privacy_masks;

@@ -15,6 +15,7 @@ mod outage;
 mod pipeline;
 mod power;
 mod promise;
+mod stills;
 mod thin;
 pub mod ward;
 

@@ -6,6 +6,7 @@
 //! kernel's own netem does the same where it is there.)
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::File;
 use std::io::Read as _;
 use std::net::UdpSocket;
 use std::path::Path;
@@ -47,12 +48,17 @@ const TUNNEL: &str = "ward-tunnel";
 /// Namespaces and interfaces, removed when dropped.
 struct ThinLink {
     relay: Option<Child>,
+    /// Locked: there is one link at a time, since its parts have names.
+    _alone: File,
 }
 
 impl ThinLink {
     fn start() -> Result<Self, String> {
+        let alone = File::create(std::env::temp_dir().join("wardwatch-thin-link"));
+        let alone = alone.map_err(|error| error.to_string())?;
+        alone.lock().map_err(|error| error.to_string())?;
         // Removes the leftovers of a run that was killed.
-        let mut link = Self { relay: None };
+        let mut link = Self { relay: None, _alone: alone };
         link.remove();
         for line in lines() {
             let words: Vec<&str> = line.split(' ').collect();
@@ -188,15 +194,60 @@ fn heard(stored: &BTreeMap<String, Vec<Stored>>) -> HashMap<String, i64> {
     opened.map(|one| (one.id.clone(), one.received_us)).collect()
 }
 
+/// The link; `None`, and the reason on standard error, where it cannot be made.
+fn link() -> Option<ThinLink> {
+    if !ready() {
+        return None;
+    }
+    let link = ThinLink::start();
+    link.inspect_err(|error| eprintln!("skipped: no tunnel between namespaces can be made here: {error}"))
+        .ok()
+}
+
+/// Seconds from an alert's place on the box's disk to the post's, sorted, of the alerts that it keeps after `first` messages.
+fn seconds_to_post(
+    one: &BoxProcess,
+    first: usize,
+    count: usize,
+    known: &dyn Fn() -> HashMap<String, i64>,
+) -> Vec<f64> {
+    let fresh = || one.kept().into_iter().skip(first).filter(|kept| kept.phase == "opened");
+    wait_until("enough is kept", Duration::from_secs(900), || fresh().count() >= count);
+    let measured: Vec<_> = fresh().take(count).collect();
+    wait_until("it is known", Duration::from_secs(120), || {
+        let known = known();
+        measured.iter().all(|kept| known.contains_key(&kept.id))
+    });
+    let known = known();
+    let mut took: Vec<f64> =
+        measured.iter().map(|kept| (known[&kept.id] - kept.at_us) as f64 / 1e6).collect();
+    took.sort_by(f64::total_cmp);
+    took
+}
+
+/// The value below which this share of sorted values lies.
+fn at(took: &[f64], share: f64) -> f64 {
+    took[((took.len() - 1) as f64 * share).round() as usize]
+}
+
+/// Asserts the promise. The median for under 20 values: of few, the largest one says little.
+fn assert_within_ten_seconds(took: &[f64]) {
+    assert!(at(took, if took.len() < 20 { 0.5 } else { 0.95 }) < 10.0, "{took:?}");
+}
+
+fn quantiles(took: &[f64]) -> String {
+    format!(
+        "p50 {:.1} s, p95 {:.1} s, longest {:.1} s of {}",
+        at(took, 0.5),
+        at(took, 0.95),
+        at(took, 1.0),
+        took.len()
+    )
+}
+
 #[test]
 fn a_new_alert_is_known_within_ten_seconds_beside_a_backlog_of_pictures() {
-    if !ready() {
-        return;
-    }
-    let _link = match ThinLink::start() {
-        Ok(link) => link,
-        Err(error) => return eprintln!("skipped: no tunnel between namespaces can be made here: {error}"),
-    };
+    let Some(_link) = link() else { return };
     let place = TempDir::new().unwrap();
     let broker = TestBroker::start(&BrokerOptions { address: Some(POST), ..BrokerOptions::default() });
     let url = format!("mqtt://127.0.0.1:{}", broker.inside_port);
@@ -207,6 +258,7 @@ fn a_new_alert_is_known_within_ten_seconds_beside_a_backlog_of_pictures() {
         port: broker.port,
         keep_alive_seconds: 30,
         every_ms: rounds(2500, 4000).into(),
+        still_bytes: 0,
         directory: place.path().join("box-1"),
         within: ["ip", "netns", "exec", OF_BOX].map(str::to_owned).to_vec(),
     };
@@ -216,34 +268,50 @@ fn a_new_alert_is_known_within_ten_seconds_beside_a_backlog_of_pictures() {
     let one = BoxProcess::start(orders);
     wait_until("the backlog flows", Duration::from_secs(90), || known().keys().any(|id| old.contains(id)));
     let (count, first) = (rounds(4, 60) as usize, one.kept_count());
-    let fresh = || one.kept().into_iter().skip(first).filter(|kept| kept.phase == "opened");
-    wait_until("enough is kept", Duration::from_secs(900), || fresh().count() >= count);
-    let measured: Vec<_> = fresh().take(count).collect();
-    wait_until("it is known", Duration::from_secs(120), || {
-        let known = known();
-        measured.iter().all(|kept| known.contains_key(&kept.id))
-    });
+    let took = seconds_to_post(&one, first, count, &known);
     let (span, known, stored) = (begun.elapsed(), known(), judge::stored(&station.database()));
-    let mut took: Vec<f64> =
-        measured.iter().map(|kept| (known[&kept.id] - kept.at_us) as f64 / 1e6).collect();
-    took.sort_by(f64::total_cmp);
-    let at = |share: f64| took[((took.len() - 1) as f64 * share).round() as usize];
     let arrived = known.keys().filter(|id| old.contains(*id)).count();
     let pictures = stored["box-1"].iter().filter(|one| one.picture != 0).count();
     figure(SCENARIO, "congestion control of the box", congestion());
     figure(SCENARIO, "alerts and ends kept meanwhile", one.kept_count());
-    figure(
-        SCENARIO,
-        "new alert at the post",
-        format!("p50 {:.1} s, p95 {:.1} s, longest {:.1} s of {}", at(0.5), at(0.95), at(1.0), took.len()),
-    );
+    figure(SCENARIO, "new alert at the post", quantiles(&took));
     figure(
         SCENARIO,
         "backlog that came meanwhile",
         format!("{arrived} of {} in {:.0} s", old.len(), span.as_secs_f64()),
     );
     figure(SCENARIO, "pictures at the post", pictures);
-    // The median for under 20 values: of few, the largest one says little.
-    assert!(at(if count < 20 { 0.5 } else { 0.95 }) < 10.0, "{took:?}");
+    assert_within_ten_seconds(&took);
     assert!(arrived < old.len(), "the backlog was gone");
+}
+
+#[test]
+fn stills_fill_a_thin_link_and_a_new_alert_is_known_within_ten_seconds() {
+    let Some(_link) = link() else { return };
+    let place = TempDir::new().unwrap();
+    let broker = TestBroker::start(&BrokerOptions { address: Some(POST), ..BrokerOptions::default() });
+    let stills = broker.subscriber("wardwatch/v1/+/+/still");
+    let url = format!("mqtt://127.0.0.1:{}", broker.inside_port);
+    let station = Station::start(&broker, &["--broker", &url]);
+    let mut one = BoxProcess::start(Orders {
+        box_id: "box-1".to_owned(),
+        host: POST.to_owned(),
+        port: broker.port,
+        keep_alive_seconds: 30,
+        every_ms: rounds(8000, 12_000).into(),
+        still_bytes: 20 * 1024,
+        directory: place.path().join("box-1"),
+        within: ["ip", "netns", "exec", OF_BOX].map(str::to_owned).to_vec(),
+    });
+    let took =
+        seconds_to_post(&one, 0, rounds(4, 40) as usize, &|| heard(&judge::stored(&station.database())));
+    let (beside, made) = (stills.messages().len(), 3 * one.stilled().len());
+    one.enough();
+    wait_until("all stills have come", Duration::from_secs(900), || {
+        one.is_empty() && stills.messages().len() >= 3 * one.stilled().len()
+    });
+    figure(SCENARIO, "new alert at the post, beside stills of 60 KiB an alert", quantiles(&took));
+    figure(SCENARIO, "stills that came beside the alerts", format!("{beside} of {made}"));
+    assert!(beside > 0, "stills and alerts share the link");
+    assert_within_ten_seconds(&took);
 }

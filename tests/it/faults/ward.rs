@@ -70,6 +70,7 @@ impl Ward {
                 port: proxy.port,
                 keep_alive_seconds: 3,
                 every_ms,
+                still_bytes: 0,
                 directory: place.path().join(format!("box-{number}")),
                 within: Vec::new(),
             };

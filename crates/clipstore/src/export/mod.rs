@@ -2,7 +2,7 @@
 //!
 //! Owns reading of segment files down to their samples and writing of exported files; never decodes, never changes the
 //! store but for its access log, and never writes over a file. `cli` asks for it through
-//! [`export`](fn@export); the daemon may run at the same time.
+//! [`export`](fn@export), while the daemon may run; the daemon reads the key frames around an alert ([`AlertLook`]).
 //!
 //! The output has the camera's samples, bit by bit. A file starts with the fragment in which the span begins, at most
 //! one GOP early, and its timeline follows the wall clock: where footage is missing, the last picture stands still for
@@ -14,9 +14,9 @@ mod boxes;
 mod error;
 mod header;
 mod job;
+mod key_frame;
 mod movie;
 mod parse;
-mod still;
 mod survey;
 mod target;
 #[cfg(test)]
@@ -31,8 +31,10 @@ use serde::Serialize;
 
 pub use error::ExportError;
 pub use job::export;
+pub use key_frame::{
+    AlertLook, KeyFrame, PictureOrder, RecordedPicture, key_frames, log_look, log_outcome, newest_key_frame,
+};
 pub use movie::CLIP_UUID;
-pub use still::{Still, StillOrder, log_look, log_outcome, newest_key_frame};
 pub(super) use wrong_header::wrong_header;
 
 use base::fragment::TimeSource;

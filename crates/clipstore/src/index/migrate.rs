@@ -24,6 +24,7 @@ const STEPS: &[Step] = &[
     Step { sql: include_str!("migrations/0004.sql"), version: 1 },
     Step { sql: include_str!("migrations/0005.sql"), version: 1 },
     Step { sql: include_str!("migrations/0006.sql"), version: 1 },
+    Step { sql: include_str!("migrations/0007.sql"), version: 1 },
 ];
 
 /// Takes the steps that are missing, each in its own transaction. Returns true if the index was empty before.

@@ -12,6 +12,7 @@ pub(crate) mod migrate;
 mod outbox;
 mod rows;
 mod segments;
+mod stills;
 mod times;
 
 pub(crate) use alerts::{AlertColumns, PinRow, parse_alert};

@@ -117,3 +117,15 @@ CREATE TABLE access_log (
     lines INTEGER NOT NULL,
     sha256 TEXT NOT NULL                    -- of the last line, in hexadecimal
 ) STRICT;
+
+-- Further pictures of alerts that wait for the post. A row goes when the broker has the picture, when it is too old, or
+-- when the pictures together are too many bytes.
+CREATE TABLE still (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, -- never given again: a late acknowledgement removes no other still
+    alert TEXT NOT NULL,                    -- no reference: the program before deletes events and knows nothing of this table
+    kind TEXT NOT NULL,                     -- 'before', 'after' or 'crop'
+    taken_wall_us INTEGER NOT NULL,         -- arrival of the key frame
+    jpeg BLOB NOT NULL,
+    stored_wall_us INTEGER NOT NULL,
+    UNIQUE (alert, kind)
+) STRICT;

@@ -2,7 +2,7 @@
 //!
 //! Each line carries the sha256 of the line before it: a line that is changed or removed breaks the chain. The index
 //! knows the last line (`end`), so that lines cut off the end are missed. Written by the commands that show, hold or
-//! release footage, never by the daemon, which reports the end to the post.
+//! release footage, and by the daemon where it reads footage for an alert's stills; the daemon reports the end to the post.
 
 mod end;
 

@@ -9,6 +9,7 @@ mod outbox;
 mod overlap;
 #[cfg(test)]
 mod plans;
+mod stills;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};

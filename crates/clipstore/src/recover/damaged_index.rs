@@ -42,6 +42,7 @@ pub(super) fn recover_alerts(
         copy.outbox()?;
         copy.both_ends("seq_gap", "first")?;
         copy.both_ends("access_log", "one")?;
+        copy.both_ends("still", "number")?;
         known = copy.identity().zip(copy.read_sequence());
     }
     let last_kept: Option<i64> = new.query_row("SELECT max(seq) FROM alert", [], |row| row.get(0))?;

@@ -9,6 +9,7 @@ use crate::error::StoreError;
 use crate::index::Acknowledgement;
 use base::alert::{Alert, AlertDraft};
 use base::fragment::Fragment;
+use base::still::StillDraft;
 
 /// Maximum number of waiting fragments: 16 cameras, half a minute.
 const FRAGMENTS_MAX: usize = 256;
@@ -17,6 +18,9 @@ const BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Channel for the answer to an alert.
 pub(crate) type Reply = SyncSender<Result<Alert, StoreError>>;
+
+/// Channel for the answer to stills: the number of older ones that made way.
+pub(crate) type StillsReply = SyncSender<Result<u64, StoreError>>;
 
 /// Job of the writer.
 #[derive(Debug)]
@@ -29,6 +33,10 @@ pub(crate) enum Job {
     Delivered(Vec<u64>),
     /// Append to the camera's segment.
     Fragment(Fragment),
+    /// The broker has these stills.
+    StillsDelivered(Vec<u64>),
+    /// Store the stills of an alert and answer.
+    Stills(Vec<StillDraft>, StillsReply),
     /// Nothing came before the deadline.
     Nothing,
     /// Nothing is left and nothing will come.
@@ -59,6 +67,8 @@ struct Jobs {
     fragments: VecDeque<Fragment>,
     bytes: usize,
     refused: u64,
+    stills_delivered: Vec<u64>,
+    stills: VecDeque<(Vec<StillDraft>, StillsReply)>,
     closed: bool,
 }
 
@@ -97,6 +107,21 @@ impl Queue {
     pub fn push_acknowledged(&self, acknowledgement: Acknowledgement) {
         if let Ok(mut waiting) = self.open() {
             waiting.acknowledged = Some(acknowledgement.after(waiting.acknowledged.take()));
+            self.filled.notify_one();
+        }
+    }
+
+    /// Adds stills, behind all fragments. Bounded by its caller, which waits for its answer.
+    pub fn push_stills(&self, stills: Vec<StillDraft>, reply: StillsReply) -> Result<(), StoreError> {
+        self.open()?.stills.push_back((stills, reply));
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// Notes a still that the broker has; nothing happens on a closed queue: the still is then sent once more.
+    pub fn push_still_delivered(&self, number: u64) {
+        if let Ok(mut waiting) = self.open() {
+            waiting.stills_delivered.push(number);
             self.filled.notify_one();
         }
     }
@@ -174,6 +199,12 @@ impl Jobs {
             self.bytes -= bytes_of(&fragment);
             return Some(Job::Fragment(fragment));
         }
+        if !self.stills_delivered.is_empty() {
+            return Some(Job::StillsDelivered(std::mem::take(&mut self.stills_delivered)));
+        }
+        if let Some((stills, reply)) = self.stills.pop_front() {
+            return Some(Job::Stills(stills, reply));
+        }
         self.closed.then_some(Job::Close)
     }
 }
@@ -189,12 +220,16 @@ mod tests {
         let queue = Queue::default();
         queue.push_fragment(fragment("gate", 0)).unwrap();
         queue.push_delivered(7);
+        queue.push_stills(Vec::new(), sync_channel(1).0).unwrap();
+        queue.push_still_delivered(3);
         queue.push_alert(draft("gate"), sync_channel(1).0).unwrap();
         queue.close();
         assert!(matches!(queue.push_fragment(fragment("gate", 1)), Err(StoreError::Closed)));
         assert!(matches!(queue.take(None), Job::Alert(..)));
         assert!(matches!(queue.take(None), Job::Delivered(seqs) if seqs == [7]));
         assert!(matches!(queue.take(None), Job::Fragment(_)));
+        assert!(matches!(queue.take(None), Job::StillsDelivered(numbers) if numbers == [3]));
+        assert!(matches!(queue.take(None), Job::Stills(..)));
         assert!(matches!(queue.take(None), Job::Close));
     }
 

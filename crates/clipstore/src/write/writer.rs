@@ -30,7 +30,8 @@ use base::fault::{ErrorKind, chain};
 use base::fragment::Fragment;
 use base::ids::CameraId;
 use base::progress;
-use base::time::{ClockState, Stamp};
+use base::still::StillDraft;
+use base::time::{ClockState, Stamp, WallTime};
 
 /// Maximum number of fragments that wait for their rows while the index cannot be written; more are lost.
 const UNINDEXED_MAX: usize = 2000;
@@ -40,6 +41,8 @@ const FORGOTTEN_MAX: usize = 200;
 const SHED_MAX: usize = 32;
 /// Maximum number of files removed before the writer checks for alerts again.
 const REMOVALS_MAX: usize = 8;
+/// Age from which a still is not worth sending any more: its footage is on the box.
+const STILL_AGE_MAX: Duration = Duration::from_secs(72 * 3600);
 /// Interval at which the writer wakes up where nothing happens: footage grows old on its own.
 const WAKE: Duration = Duration::from_secs(60);
 
@@ -128,6 +131,11 @@ impl Writer {
                     // On a disk that hardly keeps up the queue is never empty.
                     self.space.step(1);
                 }
+                Job::StillsDelivered(numbers) => self.remove_stills(&numbers),
+                Job::Stills(stills, reply) => {
+                    // The caller may have given up.
+                    let _ = reply.send(self.put_stills(&stills));
+                }
                 Job::Nothing => self.space.step(REMOVALS_MAX),
                 Job::Close => break,
             }
@@ -154,6 +162,19 @@ impl Writer {
         stored
     }
 
+    /// Stores stills. No footage makes way for them on a full disk, and a fault is their caller's to report.
+    fn put_stills(&mut self, stills: &[StillDraft]) -> Result<u64, StoreError> {
+        let (stored_at, bytes_max) = (self.clock.now().wall, self.settings.stills_bytes_max);
+        self.index.change(|index| index.put_stills(stills, stored_at, bytes_max))
+    }
+
+    /// Removes stills that the broker has. After a fault they are sent once more.
+    fn remove_stills(&mut self, numbers: &[u64]) {
+        if let Err(error) = self.index.change(|index| index.stills_delivered(numbers)) {
+            tracing::debug!("{}", chain(&error));
+        }
+    }
+
     /// Time at which there is something to do although nothing comes.
     fn wakes_at(&self) -> Instant {
         let now = Instant::now();
@@ -169,6 +190,7 @@ impl Writer {
         }
         self.correct_times(now);
         self.end_silent();
+        self.remove_old_stills(now.wall);
         let (outlived, next) = self.space.outlived(self.forgotten_seq, FORGOTTEN_MAX);
         self.forgotten_seq = next;
         if outlived.is_empty() {
@@ -177,6 +199,19 @@ impl Writer {
         let forgotten = self.change_index(|index| index.forget(&outlived));
         for alert in forgotten.unwrap_or_default() {
             self.space.forget(alert);
+        }
+    }
+
+    fn remove_old_stills(&mut self, now: WallTime) {
+        match self.index.change(|index| index.remove_old_stills(now - STILL_AGE_MAX)) {
+            Ok(0) => {}
+            Ok(count) => {
+                tracing::warn!(
+                    "{count} stills were not sent for {} h and are deleted",
+                    STILL_AGE_MAX.as_secs() / 3600
+                );
+            }
+            Err(error) => tracing::debug!("{}", chain(&error)),
         }
     }
 

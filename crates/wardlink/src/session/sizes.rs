@@ -38,6 +38,9 @@ impl Session<'_> {
     pub(super) fn on_ended(&mut self, error: &PublishError) {
         let largest = self.in_flight.largest();
         self.carried.last.is_idle = largest.is_none();
+        if largest.is_some_and(|largest| largest.kind.is_still()) {
+            self.ended_over_still();
+        }
         let limit = &mut self.carried.sizes.limit;
         if limit.wants_proof().is_some() {
             limit.refuted();

@@ -11,11 +11,12 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use base::alert::{AlertDraft, Thumbnail};
+use base::alert::{Alert, AlertDraft, Thumbnail};
 use base::clock::{Clock as _, SystemClock};
 use base::event::Phase;
 use base::ids::AlertId;
 use base::status::Status;
+use base::still::{StillDraft, StillKind};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore as _, SeedableRng};
 use wardlink::{Publisher, Settings, StatusSource};
@@ -56,6 +57,8 @@ pub struct Orders {
     pub keep_alive_seconds: u64,
     /// Milliseconds between two alerts, in the mean.
     pub every_ms: u64,
+    /// Bytes of each of the three stills of an alert; 0 for none.
+    pub still_bytes: usize,
     /// Folder of its store.
     pub directory: PathBuf,
     /// Command that it is run with (`ip netns exec NAME`); empty for none.
@@ -66,16 +69,24 @@ pub struct Orders {
 pub struct BoxProcess {
     pub orders: Orders,
     process: Child,
-    kept: Arc<Mutex<Vec<Kept>>>,
-    is_empty: Arc<AtomicBool>,
+    reports: Arc<Reports>,
     reader: Option<JoinHandle<()>>,
+}
+
+/// Reports of a child.
+#[derive(Default)]
+struct Reports {
+    kept: Mutex<Vec<Kept>>,
+    /// Alerts whose stills are on the disk, by the word of the store.
+    stilled: Mutex<Vec<String>>,
+    is_empty: AtomicBool,
 }
 
 impl BoxProcess {
     pub fn start(orders: Orders) -> Self {
-        let (kept, is_empty) = (Arc::default(), Arc::default());
-        let (process, reader) = spawn(&orders, &kept, &is_empty);
-        Self { orders, process, kept, is_empty, reader: Some(reader) }
+        let reports = Arc::default();
+        let (process, reader) = spawn(&orders, &reports);
+        Self { orders, process, reports, reader: Some(reader) }
     }
 
     /// Kills the child with kill -9; all its earlier reports are known when this returns.
@@ -86,7 +97,7 @@ impl BoxProcess {
 
     /// Starts the child again.
     pub fn run(&mut self) {
-        let (process, reader) = spawn(&self.orders, &self.kept, &self.is_empty);
+        let (process, reader) = spawn(&self.orders, &self.reports);
         (self.process, self.reader) = (process, Some(reader));
     }
 
@@ -95,17 +106,22 @@ impl BoxProcess {
         drop(self.process.stdin.take());
     }
 
-    /// Returns true if its outbox is empty, after [`BoxProcess::enough`].
+    /// Returns true if its outbox is empty and no still waits, after [`BoxProcess::enough`].
     pub fn is_empty(&self) -> bool {
-        self.is_empty.load(Ordering::Relaxed)
+        self.reports.is_empty.load(Ordering::Relaxed)
     }
 
     pub fn kept_count(&self) -> usize {
-        self.kept.lock().unwrap().len()
+        self.reports.kept.lock().unwrap().len()
     }
 
     pub fn kept(&self) -> Vec<Kept> {
-        self.kept.lock().unwrap().clone()
+        self.reports.kept.lock().unwrap().clone()
+    }
+
+    /// Alerts whose stills were on its disk.
+    pub fn stilled(&self) -> Vec<String> {
+        self.reports.stilled.lock().unwrap().clone()
     }
 
     fn end(&mut self) {
@@ -131,21 +147,20 @@ fn log(directory: &Path) -> PathBuf {
     directory.with_extension("log")
 }
 
-fn spawn(
-    orders: &Orders,
-    kept: &Arc<Mutex<Vec<Kept>>>,
-    is_empty: &Arc<AtomicBool>,
-) -> (Child, JoinHandle<()>) {
+fn spawn(orders: &Orders, reports: &Arc<Reports>) -> (Child, JoinHandle<()>) {
     let program = std::env::current_exe().unwrap();
     let mut line: Vec<&std::ffi::OsStr> = orders.within.iter().map(AsRef::as_ref).collect();
     line.push(program.as_os_str());
-    let Orders { box_id, host, port, keep_alive_seconds, every_ms, directory, .. } = orders;
+    let Orders { box_id, host, port, keep_alive_seconds, every_ms, still_bytes, directory, .. } = orders;
     let mut process = Command::new(line[0])
         .args(&line[1..])
         .args(["faults::ward::boxes::child_that_keeps_and_sends", "--exact", "--ignored", "--nocapture"])
         .env(
             ORDERS,
-            format!("{box_id} {host} {port} {keep_alive_seconds} {every_ms} {}", directory.display()),
+            format!(
+                "{box_id} {host} {port} {keep_alive_seconds} {every_ms} {still_bytes} {}",
+                directory.display()
+            ),
         )
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -153,20 +168,21 @@ fn spawn(
         .spawn()
         .unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    let (kept, is_empty) = (Arc::clone(kept), Arc::clone(is_empty));
+    let reports = Arc::clone(reports);
     let reader = std::thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
             let words: Vec<&str> = line.split(' ').collect();
             match words[..] {
                 // A line without its end does not count.
-                ["kept", seq, id, phase, at_us, picture, "."] => kept.lock().unwrap().push(Kept {
+                ["kept", seq, id, phase, at_us, picture, "."] => reports.kept.lock().unwrap().push(Kept {
                     seq: seq.parse().unwrap(),
                     id: id.to_owned(),
                     phase: phase.to_owned(),
                     at_us: at_us.parse().unwrap(),
                     picture: picture.parse().unwrap(),
                 }),
-                ["empty", "."] => is_empty.store(true, Ordering::Relaxed),
+                ["stilled", id, "."] => reports.stilled.lock().unwrap().push(id.to_owned()),
+                ["empty", "."] => reports.is_empty.store(true, Ordering::Relaxed),
                 _ => {}
             }
         }
@@ -188,8 +204,10 @@ fn tell(line: &str) {
 fn child_that_keeps_and_sends() {
     let Ok(orders) = std::env::var(ORDERS) else { return };
     let parent = std::os::unix::process::parent_id();
-    let words: Vec<&str> = orders.splitn(6, ' ').collect();
-    let [box_id, host, port, keep_alive, every_ms, directory] = words[..] else { panic!("{orders}") };
+    let words: Vec<&str> = orders.splitn(7, ' ').collect();
+    let [box_id, host, port, keep_alive, every_ms, still_bytes, directory] = words[..] else {
+        panic!("{orders}")
+    };
     println!();
     let store = crate::store::open(crate::store::settings(directory.as_ref()));
     let settings = Settings {
@@ -208,6 +226,7 @@ fn child_that_keeps_and_sends() {
     });
     let mut random = StdRng::from_rng(&mut rand::rng());
     let (mut open, every_ms) = (None, every_ms.parse::<u64>().unwrap());
+    let still_bytes = still_bytes.parse().unwrap();
     while !is_enough.load(Ordering::Relaxed) {
         let draft = match open.take() {
             None => open.insert(opened_now(box_id, &mut random)).clone(),
@@ -216,11 +235,17 @@ fn child_that_keeps_and_sends() {
         let alert = store.put_alert(draft).unwrap();
         publisher.wake();
         tell_of(&alert);
+        if still_bytes > 0 && alert.phase == Phase::Opened {
+            store.put_stills(stills_of(&alert, still_bytes, &mut random)).unwrap();
+            publisher.wake_for_stills();
+            tell(&format!("stilled {} .\n", alert.id));
+        }
         std::thread::sleep(Duration::from_millis(random.random_range(0..=2 * every_ms)));
     }
     let (mut is_told, pause) = (false, Duration::from_millis(50));
     while std::os::unix::process::parent_id() == parent {
-        if !is_told && store.outbox_depth().unwrap().0 == 0 {
+        let waits = store.outbox_depth().unwrap().0 + store.stills_depth().unwrap().0;
+        if !is_told && waits == 0 {
             tell("empty .\n");
             is_told = true;
         }
@@ -238,10 +263,24 @@ pub fn backlog(orders: &Orders, count: usize) -> Vec<AlertId> {
     ids
 }
 
-fn tell_of(alert: &base::alert::Alert) {
+fn tell_of(alert: &Alert) {
     let picture = print_of(alert.thumbnail.as_ref().map(|picture| &picture.0[..]));
     let at_us = base::clock::wall().as_micros();
     tell(&format!("kept {} {} {} {at_us} {picture} .\n", alert.seq, alert.id, alert.phase.as_str()));
+}
+
+/// The three stills of an alert.
+fn stills_of(alert: &Alert, bytes: usize, random: &mut StdRng) -> Vec<StillDraft> {
+    let mut picture = vec![0; bytes];
+    random.fill_bytes(&mut picture);
+    picture[..2].copy_from_slice(&[0xff, 0xd8]);
+    let still = |kind| StillDraft {
+        alert: alert.id,
+        kind,
+        taken_at: alert.opened_at,
+        jpeg: Thumbnail(picture.clone()),
+    };
+    StillKind::ALL.map(still).to_vec()
 }
 
 /// An alert of 16 to 24 KiB that opens now.

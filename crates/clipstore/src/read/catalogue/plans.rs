@@ -87,6 +87,8 @@ fn statements(catalogue: &Catalogue, alert: AlertId) -> BTreeSet<String> {
     catalogue.last_given().unwrap();
     catalogue.outbox_status().unwrap();
     catalogue.outbox_depth().unwrap();
+    catalogue.still_after(0).unwrap();
+    catalogue.stills_depth().unwrap();
     let run = run.lock().unwrap().clone();
     run.into_iter().filter(|sql| sql.contains("SELECT")).collect()
 }
