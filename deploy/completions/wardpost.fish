@@ -32,7 +32,10 @@ complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "list" -d 'Lists s
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "show" -d 'Shows one alert whole'
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "status" -d 'Says how the boxes are: who is silent, what is missing. Exit code 3 where something is'
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "settle" -d 'Says of an outbox that what is missing of it will never come: nobody is asked for it any more'
-complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "log" -d 'Says who looked at which thumbnail, and who settled what, when and why'
+complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "forget" -d 'Removes a box that is no more from the list, and clears the broker\'s retained messages of it'
+complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "log" -d 'Says who looked at which thumbnail, and who settled or removed what, when and why; or if the log is whole'
+complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "feedback" -d 'Writes what officers judged about alerts into a file, from which installers tune rules'
+complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "user" -d 'Makes, lists and removes accounts of the duty officers\' page'
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "completions" -d 'Prints the completions of a shell'
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
@@ -83,17 +86,60 @@ complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l database -d
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l socket -d 'Socket of the service that shows alerts to the group wardpost-readers' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l trouble -d 'Boxes with trouble only'
-complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l json -d 'Print one JSON object instead: `boxes`, `boxes_total`, `boxes_with_trouble`, `refused`, `last_refused`. Times are in UTC'
+complete -c wardpost -n "__fish_wardpost_using_subcommand status" -l json -d 'Print one JSON object instead: `boxes`, `boxes_total`, `boxes_with_trouble`, `refused`, `last_refused`, `post`. Times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand status" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l why -d 'Why nobody will ever send what is missing. It is kept, with the time and who says so' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l who -d 'Who says so [default: who is logged in]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand forget" -l reason -d 'Why it is removed. It is kept in the log, with the time and who did it' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand forget" -l who -d 'Who does it [default: who is logged in]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand forget" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand forget" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand forget" -l alerts -d 'Remove its stored alerts too; without it they stay for their days'
+complete -c wardpost -n "__fish_wardpost_using_subcommand forget" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l end -d 'With --verify: an end that the log had, by a line of `wardpost serve` in the journal or by an earlier check' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l socket -d 'Socket of the service that shows alerts to the group wardpost-readers' -r -F
-complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l json -d 'Print one JSON object instead: `looks`, `settlements`, the first one first. Times are in UTC'
+complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l verify -d 'Check instead that rows were only added to the log; exit code 3 where some were changed, taken out or cut off'
+complete -c wardpost -n "__fish_wardpost_using_subcommand log" -l json -d 'Print one JSON object instead: `looks`, `settlements`, `forgotten`, `decisions`, the first one first; with --verify `rows`, `sha256`, `faults`. Times are in UTC'
 complete -c wardpost -n "__fish_wardpost_using_subcommand log" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand feedback" -s o -l output -d 'Write into this file: one JSON object for each alert, with box, camera, rule, outcome and the thumbnail\'s sha256' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand feedback" -l since -d 'Of events that were closed since: "24/11/2026 22:10", a day alone, "yesterday 22:10", or RFC 3339 [default: all]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand feedback" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand feedback" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand feedback" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and not __fish_seen_subcommand_from add passwd list remove" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and not __fish_seen_subcommand_from add passwd list remove" -f -a "add" -d 'Makes an account. Asks for its password, or prints a one-time code with --code'
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and not __fish_seen_subcommand_from add passwd list remove" -f -a "passwd" -d 'Sets a new password, and ends the officer\'s logins'
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and not __fish_seen_subcommand_from add passwd list remove" -f -a "list" -d 'Lists the accounts'
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and not __fish_seen_subcommand_from add passwd list remove" -f -a "remove" -d 'Removes an account, and ends the officer\'s logins. Its name stays in what it did'
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from add" -l full-name -d 'The name that others read [default: the login name]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from add" -l role -d 'Rights: officer, commander or administrator' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from add" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from add" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from add" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from add" -l socket -d 'Socket of the service that shows alerts to the group wardpost-readers' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from add" -l code -d 'Print a one-time code, with which the officer sets the password on the page'
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from add" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from passwd" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from passwd" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from passwd" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from passwd" -l socket -d 'Socket of the service that shows alerts to the group wardpost-readers' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from passwd" -l code -d 'Print a one-time code instead, with which the officer sets the password on the page'
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from passwd" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from list" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from list" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from list" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from list" -l socket -d 'Socket of the service that shows alerts to the group wardpost-readers' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from list" -l json -d 'Print a JSON array instead. Times are in UTC'
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from remove" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from remove" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from remove" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from remove" -l socket -d 'Socket of the service that shows alerts to the group wardpost-readers' -r -F
+complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand completions" -s h -l help -d 'Print help'

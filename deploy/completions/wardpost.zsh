@@ -100,7 +100,7 @@ _arguments "${_arguments_options[@]}" : \
 '--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
 '--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
 '--trouble[Boxes with trouble only]' \
-'--json[Print one JSON object instead\: \`boxes\`, \`boxes_total\`, \`boxes_with_trouble\`, \`refused\`, \`last_refused\`. Times are in UTC]' \
+'--json[Print one JSON object instead\: \`boxes\`, \`boxes_total\`, \`boxes_with_trouble\`, \`refused\`, \`last_refused\`, \`post\`. Times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
@@ -117,16 +117,107 @@ _arguments "${_arguments_options[@]}" : \
 ':outbox -- Its outbox\: its id, or the beginning of it; `wardpost list --missing` names it:_default' \
 && ret=0
 ;;
+(forget)
+_arguments "${_arguments_options[@]}" : \
+'--reason=[Why it is removed. It is kept in the log, with the time and who did it]:TEXT:_default' \
+'--who=[Who does it \[default\: who is logged in\]]:NAME:_default' \
+'--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
+'--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
+'--alerts[Remove its stored alerts too; without it they stay for their days]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':named -- The box\: its id, or WARD/BOX where two wards have one of this name:_default' \
+&& ret=0
+;;
 (log)
+_arguments "${_arguments_options[@]}" : \
+'--end=[With --verify\: an end that the log had, by a line of \`wardpost serve\` in the journal or by an earlier check]:ROWS:SHA256:_default' \
+'--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
+'--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
+'--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
+'--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
+'--verify[Check instead that rows were only added to the log; exit code 3 where some were changed, taken out or cut off]' \
+'--json[Print one JSON object instead\: \`looks\`, \`settlements\`, \`forgotten\`, \`decisions\`, the first one first; with --verify \`rows\`, \`sha256\`, \`faults\`. Times are in UTC]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(feedback)
+_arguments "${_arguments_options[@]}" : \
+'-o+[Write into this file\: one JSON object for each alert, with box, camera, rule, outcome and the thumbnail'\''s sha256]:FILE:_files' \
+'--output=[Write into this file\: one JSON object for each alert, with box, camera, rule, outcome and the thumbnail'\''s sha256]:FILE:_files' \
+'--since=[Of events that were closed since\: "24/11/2026 22\:10", a day alone, "yesterday 22\:10", or RFC 3339 \[default\: all\]]:TIME:_default' \
+'--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
+'--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(user)
+_arguments "${_arguments_options[@]}" : \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_wardpost__subcmd__user_commands" \
+"*::: :->user" \
+&& ret=0
+
+    case $state in
+    (user)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:wardpost-user-command-$line[1]:"
+        case $line[1] in
+            (add)
+_arguments "${_arguments_options[@]}" : \
+'--full-name=[The name that others read \[default\: the login name\]]:NAME:_default' \
+'--role=[Rights\: officer, commander or administrator]:ROLE:_default' \
+'--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
+'--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
+'--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
+'--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
+'--code[Print a one-time code, with which the officer sets the password on the page]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':name -- Login name\: a-z, 0-9, dot, hyphen and underscore, a letter first:_default' \
+&& ret=0
+;;
+(passwd)
 _arguments "${_arguments_options[@]}" : \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
 '--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
 '--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
-'--json[Print one JSON object instead\: \`looks\`, \`settlements\`, the first one first. Times are in UTC]' \
+'--code[Print a one-time code instead, with which the officer sets the password on the page]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':name -- Login name:_default' \
+&& ret=0
+;;
+(list)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
+'--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
+'--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
+'--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
+'--json[Print a JSON array instead. Times are in UTC]' \
 '-h[Print help]' \
 '--help[Print help]' \
 && ret=0
+;;
+(remove)
+_arguments "${_arguments_options[@]}" : \
+'--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
+'--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
+'--lang=[The language\: vi or en \[default\: as the configuration says, or else vi\]]:LANGUAGE:_default' \
+'--socket=[Socket of the service that shows alerts to the group wardpost-readers]:PATH:_files' \
+'-h[Print help]' \
+'--help[Print help]' \
+':name -- Login name:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
 ;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
@@ -149,7 +240,10 @@ _wardpost_commands() {
 'show:Shows one alert whole' \
 'status:Says how the boxes are\: who is silent, what is missing. Exit code 3 where something is' \
 'settle:Says of an outbox that what is missing of it will never come\: nobody is asked for it any more' \
-'log:Says who looked at which thumbnail, and who settled what, when and why' \
+'forget:Removes a box that is no more from the list, and clears the broker'\''s retained messages of it' \
+'log:Says who looked at which thumbnail, and who settled or removed what, when and why; or if the log is whole' \
+'feedback:Writes what officers judged about alerts into a file, from which installers tune rules' \
+'user:Makes, lists and removes accounts of the duty officers'\'' page' \
 'completions:Prints the completions of a shell' \
     )
     _describe -t commands 'wardpost commands' commands "$@"
@@ -158,6 +252,16 @@ _wardpost_commands() {
 _wardpost__subcmd__completions_commands() {
     local commands; commands=()
     _describe -t commands 'wardpost completions commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__feedback_commands] )) ||
+_wardpost__subcmd__feedback_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost feedback commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__forget_commands] )) ||
+_wardpost__subcmd__forget_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost forget commands' commands "$@"
 }
 (( $+functions[_wardpost__subcmd__list_commands] )) ||
 _wardpost__subcmd__list_commands() {
@@ -193,6 +297,36 @@ _wardpost__subcmd__status_commands() {
 _wardpost__subcmd__tail_commands() {
     local commands; commands=()
     _describe -t commands 'wardpost tail commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__user_commands] )) ||
+_wardpost__subcmd__user_commands() {
+    local commands; commands=(
+'add:Makes an account. Asks for its password, or prints a one-time code with --code' \
+'passwd:Sets a new password, and ends the officer'\''s logins' \
+'list:Lists the accounts' \
+'remove:Removes an account, and ends the officer'\''s logins. Its name stays in what it did' \
+    )
+    _describe -t commands 'wardpost user commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__user__subcmd__add_commands] )) ||
+_wardpost__subcmd__user__subcmd__add_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost user add commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__user__subcmd__list_commands] )) ||
+_wardpost__subcmd__user__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost user list commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__user__subcmd__passwd_commands] )) ||
+_wardpost__subcmd__user__subcmd__passwd_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost user passwd commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__user__subcmd__remove_commands] )) ||
+_wardpost__subcmd__user__subcmd__remove_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost user remove commands' commands "$@"
 }
 
 if [ "$funcstack[1]" = "_wardpost" ]; then

@@ -31,7 +31,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rumqttc-next", &["wardlink"]),
     ("tokio", &["wardlink", "wardpost"]),
     ("rustls", &["wardlink"]),
-    ("ureq", &["wardwatch"]),
+    ("ureq", &["wardpost", "wardwatch"]),
     ("sd-notify", &["program"]),
 ];
 

@@ -1,5 +1,6 @@
 //! Scenarios of `wardpost`: the program itself, against Mosquitto and a real database.
 
+mod bounds;
 mod commands;
 mod identity;
 mod readers;

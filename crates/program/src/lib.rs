@@ -98,11 +98,30 @@ where
     }
 }
 
-/// The person for the access log: the given name, or that of sudo or the login; with the user id, which cannot be faked.
+/// The person for the access log, with numbers that the person cannot choose: the given name, or that of the login, which the
+/// kernel keeps over sudo and su, or that of the user. To root alone sudo's own word counts, where no login is known.
 pub fn who(said: Option<&str>) -> String {
-    let mut names = ["SUDO_USER", "LOGNAME", "USER"].into_iter().filter_map(|key| std::env::var(key).ok());
-    let name = said.map(str::to_owned).or_else(|| names.next()).unwrap_or_else(|| "somebody".to_owned());
-    format!("{name} (user id {})", rustix::process::getuid().as_raw())
+    let (login, user) = (login_user(), rustix::process::getuid().as_raw());
+    named(said, login, user, std::env::var("SUDO_USER").ok().as_deref())
+}
+
+fn named(said: Option<&str>, login: Option<u32>, user: u32, sudo: Option<&str>) -> String {
+    let name = match (said, login, sudo) {
+        (Some(said), ..) => said.to_owned(),
+        (None, Some(login), _) => user_name(login),
+        (None, None, Some(sudo)) if user == 0 => sudo.to_owned(),
+        (None, None, _) => user_name(user),
+    };
+    match login.filter(|login| *login != user) {
+        Some(login) => format!("{name} (user id {user}, logged in as {login})"),
+        None => format!("{name} (user id {user})"),
+    }
+}
+
+/// The user that logged in, as the kernel keeps it (`/proc/self/loginuid`); `None` where nobody has, as in a service.
+pub fn login_user() -> Option<u32> {
+    let text = std::fs::read_to_string("/proc/self/loginuid").ok()?;
+    text.trim().parse().ok().filter(|login| *login != u32::MAX)
 }
 
 /// The name of a user, or the number of one that has none.
@@ -136,4 +155,23 @@ pub fn language_of_the_locale() -> Language {
     let names = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().filter_map(|key| std::env::var(key).ok());
     let set = names.into_iter().find(|name| !name.is_empty());
     Language::of_locale(&set.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_gives_nobody_another_name() {
+        for (said, login, user, sudo, expected) in [
+            (None, None, 4242, Some("chief"), "4242 (user id 4242)"),
+            (None, None, 0, Some("an"), "an (user id 0)"),
+            (None, None, 0, None, "root (user id 0)"),
+            (None, Some(4243), 0, Some("chief"), "4243 (user id 0, logged in as 4243)"),
+            (None, Some(4243), 4242, Some("chief"), "4243 (user id 4242, logged in as 4243)"),
+            (Some("an"), Some(4243), 4243, None, "an (user id 4243)"),
+        ] {
+            assert_eq!(named(said, login, user, sudo), expected);
+        }
+    }
 }

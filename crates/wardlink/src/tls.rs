@@ -15,7 +15,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::ParsedCertificate;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 pub use handshake::{Attempt, HandshakeError, Party, has_hung_up};
 pub use refusal::Refusal;
@@ -83,6 +83,21 @@ pub fn client_config(files: Files<'_>) -> Result<Arc<ClientConfig>, TlsError> {
             builder.with_client_auth_cert(chain, private_key(key_file)?).map_err(TlsError::Identity)?
         }
     };
+    Ok(Arc::new(config))
+}
+
+/// TLS 1.2 and 1.3 with ring, for a server of HTTP/1.1 with this certificate chain. Asks clients for no certificate.
+///
+/// # Errors
+/// A file does not read, or certificate and key do not match.
+pub fn server_config(cert_file: &Path, key_file: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+    let chain = certificates("cert_file", cert_file, "a PEM file with the page's certificate chain")?;
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("ring does TLS 1.2 and 1.3")
+        .with_no_client_auth();
+    let mut config = builder.with_single_cert(chain, private_key(key_file)?).map_err(TlsError::Identity)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 

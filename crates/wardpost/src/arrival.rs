@@ -20,6 +20,8 @@ pub const REFUSED_BYTES_MAX: usize = 64 * 1024;
 pub const TEXT_MAX: usize = 4096;
 /// Maximum width and height of a thumbnail in pixels: a viewer takes memory for the size that a picture claims.
 pub const THUMBNAIL_PIXELS_MAX: u16 = 4096;
+/// Maximum length of a thumbnail in bytes: ten times that of those that boxes make.
+pub const THUMBNAIL_BYTES_MAX: usize = 256 * 1024;
 
 /// One box. Ids are unique within a ward.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -183,6 +185,10 @@ fn read_alert(value: &mut Value) -> Result<ArrivedAlert, String> {
         return Err(format!("its seq {} is larger than any box counts", alert.seq));
     }
     if let Some(thumbnail) = &alert.thumbnail {
+        let length = thumbnail.0.len();
+        if length > THUMBNAIL_BYTES_MAX {
+            return Err(format!("its picture has {length} bytes, more than {THUMBNAIL_BYTES_MAX}"));
+        }
         check_size(&thumbnail.0)?;
     }
     let mut message = value.clone();
@@ -350,6 +356,11 @@ mod tests {
             (TOPIC, with("thumbnail", "%".into()), "not as its schema says"),
             (TOPIC, with("thumbnail", STANDARD.encode(claiming(60_000, 9)).into()), "claims 60000 x 9"),
             (TOPIC, with("thumbnail", STANDARD.encode(claiming(8, 5000)).into()), "claims 8 x 5000"),
+            (
+                TOPIC,
+                with("thumbnail", STANDARD.encode(vec![7; THUMBNAIL_BYTES_MAX + 1]).into()),
+                "262145 bytes",
+            ),
             (TOPIC, with("why", "a".repeat(TEXT_MAX + 1).into()), "a text of 4097"),
             (TOPIC, with("from_the_future", vec!["a".repeat(70_000)].into()), "a text of 70000"),
             (TOPIC, vec![b' '; PAYLOAD_BYTES_MAX + 1], "more than"),
@@ -380,7 +391,7 @@ mod tests {
         let arrival = Arrival::read(raw(topic, &still(whole)));
         assert!(matches!(arrival.content, Content::Still(_)), "{arrival:?}");
         for (jpeg, why) in [
-            (vec![0xff, 0xd8, 0].repeat(30_000), "has 90000 bytes"),
+            ([0xff, 0xd8, 0].repeat(30_000), "has 90000 bytes"),
             (b"<svg/>".to_vec(), "no JPEG"),
             (claiming(9000, 9), "claims 9000 x 9"),
         ] {

@@ -128,6 +128,7 @@ fn repeat(
 /// Takes the steps that are due.
 fn pass(storage: &mut Storage, rules: &DutyRules) -> Result<(), StorageError> {
     let passed = storage.pass(rules, clock::wall())?;
+    storage.note_end()?;
     for (event, level) in &passed.escalated {
         tracing::warn!("event {event} waits: escalated to level {} ({})", level.number(), level.as_str());
     }

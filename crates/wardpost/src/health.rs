@@ -84,6 +84,20 @@ pub enum Trouble {
         /// Temperature in degrees Celsius, where it is known.
         celsius: Option<f32>,
     },
+    /// Parts of its configuration are not in force.
+    ConfigurationFaults {
+        /// Number of these parts.
+        count: u64,
+        /// The first one, as the box words it.
+        first: String,
+    },
+    /// It sends more than the post takes of one name.
+    TooMuch {
+        /// The limit.
+        limit: Limit,
+        /// Number of refused messages.
+        refused: u64,
+    },
     /// Another box has a newer version.
     OldVersion {
         /// Version of this box.
@@ -91,6 +105,20 @@ pub enum Trouble {
         /// Newest version of all boxes.
         newest: String,
     },
+}
+
+/// A limit of the share of the post that one name may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Limit {
+    /// Wards.
+    Wards,
+    /// Bytes in a day.
+    Bytes,
+    /// Alerts in a minute.
+    Alerts,
+    /// Statuses and vitals in a minute.
+    Reports,
 }
 
 /// A trouble that a box has.

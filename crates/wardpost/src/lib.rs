@@ -13,6 +13,8 @@ pub mod duty;
 pub mod events;
 pub mod health;
 pub mod hook;
+pub mod page;
+pub mod people;
 pub mod presence;
 pub mod presentation;
 mod receiver;

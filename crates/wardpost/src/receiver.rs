@@ -7,6 +7,9 @@
 
 mod acks;
 mod bounds;
+mod forgotten;
+mod room;
+mod upkeep;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -22,7 +25,7 @@ use super::arrival::{Arrival, Content, Refused, Sender};
 use super::connection::{Connection, ConnectionError, Event, address};
 use super::health::Fleet;
 use super::presence::{Reported, Sign, Watched};
-use super::presentation::SILENT_FOR;
+use super::presentation::{SILENT_FOR, printable};
 use super::settings::Settings;
 use super::storage::{Batch, Notice, NoticeKind, Storage, StorageError, Taken};
 use super::twins::Twins;
@@ -34,7 +37,9 @@ use base::fault::{ErrorKind, chain, is_repeated};
 use base::ids::OutboxId;
 use base::progress;
 use base::time::Monotonic;
-use bounds::Bounds;
+use bounds::{Bounds, Exceeded};
+use forgotten::Removed;
+use upkeep::Upkeep;
 use wardlink::client::{Incoming, Receipt};
 use wardlink::takeover::{self, Takeovers};
 
@@ -50,12 +55,6 @@ const DISK_RETRY: Duration = Duration::from_secs(1);
 const LINK_PATIENCE: Duration = Duration::from_secs(20);
 /// Interval of checks for silent boxes.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// Interval of checks for expired entries.
-const EXPIRE_EVERY: Duration = Duration::from_secs(600);
-/// Retention of the log of thumbnail accesses: two years, and no shorter than alerts.
-const LOOKS_KEPT: Duration = Duration::from_secs(2 * 365 * 24 * 3600);
-/// Maximum lead of the clock over the newest alert, for expiry: a clock that leaps ahead removes nothing at once.
-const AGE_LEAP_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// Maximum time of one piece of work on its thread before it counts as stalled.
 const WORK_MAX: Duration = Duration::from_secs(60);
@@ -137,6 +136,7 @@ struct Link {
     storage: Option<Storage>,
     watched: BTreeMap<Sender, Watched>,
     bounds: Bounds,
+    removed: Removed,
     health: Fleet,
     twins: BTreeMap<Sender, Twins>,
     /// Client id of the post.
@@ -150,7 +150,7 @@ struct Link {
     /// The notice of the lost connection has been made.
     has_reported_loss: bool,
     acks: Acks,
-    expire_at: Instant,
+    upkeep: Upkeep,
     /// The database's change counter when it was last read, and the last settlement then.
     seen: (i64, u64),
     backoff: Backoff,
@@ -185,6 +185,7 @@ impl Link {
         let health = Fleet::new(&known);
         let mut bounds = Bounds::default();
         known.iter().for_each(|known| bounds.knows(&known.sender));
+        let removed = Removed::new(&storage, |sender| known.iter().any(|known| known.sender == *sender))?;
         let watched = known.into_iter().map(|known| (known.sender, Watched::new(known.reported))).collect();
         let client_id = match &settings.broker.client_id {
             Some(client_id) => client_id.clone(),
@@ -196,6 +197,7 @@ impl Link {
             storage: Some(storage),
             watched,
             bounds,
+            removed,
             health,
             twins: BTreeMap::new(),
             client_id,
@@ -205,7 +207,7 @@ impl Link {
             disconnected_since: Instant::now(),
             has_reported_loss: false,
             acks: Acks::new(run),
-            expire_at: Instant::now(),
+            upkeep: Upkeep::default(),
             seen: (0, 0),
             backoff: Backoff::new(RECONNECT.0, RECONNECT.1),
             link_fault: String::new(),
@@ -312,6 +314,7 @@ impl Link {
         self.seen.1 = self.last_settlement()?;
         let stored = self.storage().acks().map_err(ReceiverError::from)?;
         self.acks.connected(stored, &mut self.takeovers, connection);
+        self.removed.boxes().for_each(|sender| self.acks.clear(sender));
         let mut tick = interval(CHECK_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !*stopped.borrow_and_update() {
@@ -355,6 +358,10 @@ impl Link {
                 });
             }
         }
+        let has_alert = |arrival: &Arrival| matches!(arrival.content, Content::Alert(_));
+        if batch.arrivals.iter().any(has_alert) {
+            self.wait_for_room(stopped).await?;
+        }
         let taken = if batch.is_empty() { Taken::default() } else { self.store(batch, stopped).await? };
         if let Some(error) = broken {
             // The next connection tells the boxes; the broker sends unacknowledged messages once more.
@@ -369,16 +376,25 @@ impl Link {
 
     fn arrived(&mut self, message: Incoming, batch: &mut Batch) {
         let (topic, bytes) = (message.topic.clone(), message.bytes);
+        if bytes == 0 && topic.ends_with("/status") {
+            // The end of a retained status.
+            return;
+        }
         let mut arrival = Arrival::read(message);
+        if self.removed.drops(&arrival) {
+            return;
+        }
         if let Some(sender) = &arrival.sender
-            && !matches!(arrival.content, Content::Refused(_))
-            && let Err((why, is_first)) = self.bounds.admit(sender, bytes, clock::monotonic())
+            && let Some(kind) = bounds::kind(&arrival.content)
+            && let Err(Exceeded { why, is_first }) =
+                self.bounds.admit(sender, kind, bytes, clock::monotonic())
         {
+            // The others of a series are counted in the box's trouble.
             if is_first {
                 tracing::error!("refused messages on {topic:?} and after it: {why}");
+                arrival.content = Content::Refused(Refused { topic, why, payload: Vec::new(), bytes });
+                batch.arrivals.push(arrival);
             }
-            arrival.content = Content::Refused(Refused { topic, why, payload: Vec::new(), bytes });
-            batch.arrivals.push(arrival);
             return;
         }
         let sign = match &arrival.content {
@@ -389,7 +405,7 @@ impl Link {
                 Some(Sign::Status { presence: status.presence, retained: arrival.retained })
             }
             Content::Refused(refused) => {
-                tracing::warn!("refused a message on {:?}: {}", refused.topic, refused.why);
+                tracing::warn!("refused a message on {:?}: {}", refused.topic, printable(&refused.why));
                 None
             }
         };
@@ -435,6 +451,7 @@ impl Link {
                     batch.notices.push(about(sender, reported, Some(detail)));
                 }
             }
+            self.health.bounds(&self.bounds.exceeded(now), now);
             self.health.pass(
                 |sender: &Sender| {
                     self.watched.get(sender).is_some_and(|watched| watched.reported() == Reported::Here)
@@ -448,11 +465,7 @@ impl Link {
             self.store(batch, stopped).await?;
         }
         self.acknowledge_settled()?;
-        if Instant::now() >= self.expire_at {
-            let has_more = self.expire().await?;
-            self.expire_at = Instant::now() + if has_more { CHECK_EVERY } else { EXPIRE_EVERY };
-        }
-        Ok(())
+        self.keep_up().await
     }
 
     /// Acknowledges numbers that a person has declared lost to their boxes, which are then not asked for them any more.
@@ -461,6 +474,7 @@ impl Link {
         if std::mem::replace(&mut self.seen.0, change) == change {
             return Ok(());
         }
+        self.drop_removed()?;
         let settled = self.storage().settlements(self.seen.1)?;
         let Some(last) = settled.last() else { return Ok(()) };
         self.seen.1 = last.number;
@@ -522,25 +536,6 @@ impl Link {
                 () = until(stopped) => return Err(error.into()),
             }
         }
-    }
-
-    /// Removes a part of the expired entries. Returns true where more are left.
-    async fn expire(&mut self) -> Result<bool, ReceiverError> {
-        let mut storage = self.lend();
-        let keep = self.settings.keep;
-        let work = spawn_blocking(move || {
-            let expired = storage.last_received().and_then(|last| {
-                let now = last.map_or(clock::wall(), |last| clock::wall().min(last + AGE_LEAP_MAX));
-                storage.expire(now - keep, now - keep.max(LOOKS_KEPT))
-            });
-            (storage, expired)
-        });
-        let (storage, expired) = work.await.map_err(|_| ReceiverError::Panicked)?;
-        self.storage = Some(storage);
-        Ok(expired.unwrap_or_else(|error| {
-            tracing::warn!("{}", chain(&error));
-            false
-        }))
     }
 
     fn storage(&self) -> &Storage {

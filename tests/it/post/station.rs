@@ -51,6 +51,11 @@ impl Station {
         Self { place: TempDir::new().unwrap(), serve: None, more, port }
     }
 
+    /// Adds arguments of the daemon.
+    pub fn add(&mut self, more: &[String]) {
+        self.more.extend_from_slice(more);
+    }
+
     /// Starts the daemon, again if need be.
     pub fn serve(&mut self) {
         let log = File::options().create(true).append(true).open(self.place.path().join("log")).unwrap();

@@ -59,7 +59,13 @@ pub(super) fn showing(command: &Command) -> Option<(&ShowingArgs, Option<&Path>)
         Command::Show(args) => Some((args.showing(), args.thumbnail())),
         Command::Status(args) => Some((args.showing(), None)),
         Command::Log(args) => Some((args.showing(), None)),
-        Command::Serve(_) | Command::Settle(_) | Command::Answer(_) | Command::Completions { .. } => None,
+        Command::Serve(_)
+        | Command::Settle(_)
+        | Command::Feedback(_)
+        | Command::Forget(_)
+        | Command::User(_)
+        | Command::Answer(_)
+        | Command::Completions { .. } => None,
     }
 }
 

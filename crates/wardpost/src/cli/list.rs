@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::{FOUND, ShowingArgs, print_table, time};
+use super::{FOUND, ShowingArgs, print_pretty, print_table, time};
 use crate::presentation::export_command;
 use crate::storage::{Filter, Hole, StoredAlert};
 use base::clock;
@@ -60,10 +60,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let mut holes = storage.holes()?;
         holes.retain(|hole| args.box_id.as_ref().is_none_or(|id| *id == hole.sender.box_id));
         match (args.json, holes.is_empty()) {
-            (true, _) => println!(
-                "{}",
-                serde_json::to_string_pretty(&holes.iter().map(hole_json).collect::<Vec<_>>())?
-            ),
+            (true, _) => print_pretty(&holes.iter().map(hole_json).collect::<Vec<_>>())?,
             (false, true) => println!("{}", presentation.nothing_missing()),
             (false, false) => holes.iter().for_each(|hole| println!("{}", presentation.hole(hole))),
         }
@@ -85,7 +82,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         ..Filter::default()
     })?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&alerts.iter().map(json).collect::<Vec<_>>())?);
+        print_pretty(&alerts.iter().map(json).collect::<Vec<_>>())?;
     } else if alerts.is_empty() {
         println!("{}", presentation.no_alerts());
     } else {

@@ -4,7 +4,9 @@
 
 mod answer;
 mod ask;
+mod feedback;
 pub mod follow;
+mod forget;
 mod inline;
 mod list;
 mod log;
@@ -14,6 +16,7 @@ mod settle;
 mod show;
 mod status;
 pub mod tail;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,7 +24,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::Storage;
-use crate::presentation::{Language, Presentation};
+use crate::presentation::{Language, Presentation, printable_json};
 use crate::settings::{DEFAULT_PATH, Written};
 use crate::storage::NewAccess;
 use base::clock;
@@ -51,8 +54,14 @@ enum Command {
     Status(status::Args),
     /// Says of an outbox that what is missing of it will never come: nobody is asked for it any more.
     Settle(settle::Args),
-    /// Says who looked at which thumbnail, and who settled what, when and why.
+    /// Removes a box that is no more from the list, and clears the broker's retained messages of it.
+    Forget(forget::Args),
+    /// Says who looked at which thumbnail, and who settled or removed what, when and why; or if the log is whole.
     Log(log::Args),
+    /// Writes what officers judged about alerts into a file, from which installers tune rules.
+    Feedback(feedback::Args),
+    /// Makes, lists and removes accounts of the duty officers' page.
+    User(user::Args),
     /// Runs one command of an officer in the group wardpost-readers. systemd starts it.
     #[command(hide = true)]
     Answer(answer::Args),
@@ -96,7 +105,10 @@ fn here(command: Command) -> anyhow::Result<ExitCode> {
         Command::Show(args) => show::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Settle(args) => settle::run(&args),
+        Command::Forget(args) => forget::run(&args),
         Command::Log(args) => log::run(&args),
+        Command::Feedback(args) => feedback::run(&args),
+        Command::User(args) => user::run(&args),
         Command::Answer(args) => answer::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut self::command(), "wardpost", &mut std::io::stdout());
@@ -159,6 +171,12 @@ impl ShowingArgs {
     }
 }
 
+/// Prints JSON over several lines.
+fn print_pretty(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    println!("{}", printable_json(&serde_json::to_string_pretty(value)?));
+    Ok(())
+}
+
 /// The alert whose id begins as it is written.
 fn alert(storage: &Storage, presentation: &Presentation, written: &IdPrefix) -> anyhow::Result<AlertId> {
     if let Some(alert) = written.whole() {
@@ -174,6 +192,8 @@ fn alert(storage: &Storage, presentation: &Presentation, written: &IdPrefix) -> 
 /// An access to a thumbnail, now, by the user of this process, or by the one for whom it runs.
 pub fn access(command: &'static str) -> NewAccess {
     let own = rustix::process::getuid().as_raw();
-    let asker = std::env::var(answer::ASKER).map(|asker| format!("{asker}, asked user id {own}"));
-    NewAccess { who: asker.unwrap_or_else(|_| who(None)), command, at: clock::wall() }
+    // The service has no login; who has one speaks for nobody else.
+    let asker = std::env::var(answer::ASKER).ok().filter(|_| program::login_user().is_none());
+    let asker = asker.map(|asker| format!("{asker}, asked user id {own}"));
+    NewAccess { who: asker.unwrap_or_else(|| who(None)), command, at: clock::wall() }
 }

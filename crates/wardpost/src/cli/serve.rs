@@ -10,13 +10,16 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::ConfigArgs;
-use crate::presentation::Presentation;
+use crate::page::Page;
 use crate::settings::{Settings, Written, WrittenBroker, WrittenPost};
 use crate::{Duty, Receiver};
+use base::fault::chain;
 use program::systemd::{self, Watchdog};
 
 /// Interval of reading a configuration with faults again.
 const RETRY: Duration = Duration::from_secs(2);
+/// Interval of trying again to serve the page.
+const PAGE_RETRY: Duration = Duration::from_secs(5);
 
 /// Arguments of `wardpost serve`. What stands here goes before what stands in the configuration.
 #[derive(Debug, clap::Args)]
@@ -68,17 +71,58 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let Some(settings) = args.settings_in_the_end(&end)? else { return Ok(ExitCode::SUCCESS) };
     tracing::info!("alerts are stored in {}", settings.database.display());
     // A receiver that cannot go on ends the wait.
-    let (database, duty, presentation) =
-        (settings.database.clone(), settings.duty.clone(), args.presentation()?);
-    let receiver = Receiver::start(settings, move || handle.close())?;
-    let duty = Duty::start(&database, duty, presentation)?;
+    let receiver = Receiver::start(settings.clone(), move || handle.close())?;
+    let duty =
+        Duty::start(&settings.database, settings.duty.clone(), settings.showing.clone().presentation(false))?;
     systemd::ready("alerts are received and stored");
-    // An error is the end of the signals' thread, which a closed handle brings about.
-    let _ = end.recv();
+    let page = page_in_the_end(&settings, &end);
+    if page.is_some() || settings.page.is_none() {
+        // An error is the end of the signals' thread, which a closed handle brings about.
+        let _ = end.recv();
+    }
     systemd::stopping();
+    drop(page);
     duty.stop();
     receiver.stop()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The page, once it can be served; its faults never end the receiver. `None` where it is switched off, or a signal came before.
+fn page_in_the_end(settings: &Settings, end: &mpsc::Receiver<()>) -> Option<Page> {
+    let mut told = String::new();
+    loop {
+        match Page::start(settings) {
+            Ok(page) => {
+                if let Some(page) = &page {
+                    tell(page);
+                }
+                return page;
+            }
+            Err(error) => {
+                let fault = chain(&error);
+                if fault != told {
+                    tracing::error!(
+                        "the page is not served: {fault}; it is tried again, and alerts are received meanwhile"
+                    );
+                    told = fault;
+                }
+            }
+        }
+        if end.recv_timeout(PAGE_RETRY) != Err(RecvTimeoutError::Timeout) {
+            return None;
+        }
+    }
+}
+
+/// Logs the page's address, and the way in while there is no account.
+fn tell(page: &Page) {
+    let url = page.url();
+    tracing::info!("the duty officers' page is at {url}");
+    if let Some(code) = page.first_code() {
+        tracing::warn!(
+            "nobody can log in yet: open {url}begin and make the first administrator with the one-time code {code}"
+        );
+    }
 }
 
 /// Channel on which the first signal comes; it closes with the signals' handle.
@@ -123,11 +167,6 @@ impl Args {
                 return Ok(None);
             }
         }
-    }
-
-    /// The form of texts for people outside.
-    fn presentation(&self) -> anyhow::Result<Presentation> {
-        Ok(self.config.written()?.showing()?.presentation(false))
     }
 
     /// The command line over the configuration.

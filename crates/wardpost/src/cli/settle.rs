@@ -31,13 +31,15 @@ pub(super) struct Args {
     config: ConfigArgs,
 }
 
+/// A box as it is named on a command line.
 #[derive(Debug, Clone)]
-struct Named {
+pub(super) struct Named {
     ward: Option<WardId>,
     box_id: BoxId,
 }
 
-fn named_box(text: &str) -> Result<Named, String> {
+/// Reads BOX or WARD/BOX.
+pub(super) fn named_box(text: &str) -> Result<Named, String> {
     let (ward, id) = match text.split_once('/') {
         Some((ward, id)) => (Some(ward.parse().map_err(|error| format!("{error}"))?), id),
         None => (None, text),
@@ -63,7 +65,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The named box.
-fn sender(named: &Named, storage: &Storage) -> anyhow::Result<Sender> {
+pub(super) fn sender(named: &Named, storage: &Storage) -> anyhow::Result<Sender> {
     let Named { ward, box_id } = named;
     let is_meant =
         |sender: &Sender| sender.box_id == *box_id && ward.as_ref().is_none_or(|ward| *ward == sender.ward);

@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         bail!("no alert {alert} is stored; `wardpost list` names those that are");
     };
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&messages.iter().map(list::json).collect::<Vec<_>>())?);
+        super::print_pretty(&messages.iter().map(list::json).collect::<Vec<_>>())?;
     } else {
         // The closing message repeats the contents of the opening one.
         print!("{}", presentation.whole(last));

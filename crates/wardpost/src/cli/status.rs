@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::{FOUND, ShowingArgs, print_table};
+use super::{FOUND, ShowingArgs, print_pretty, print_table};
 use crate::Storage;
 use crate::health::{Standing, newest_version, troubles_of};
 use crate::presentation::Presentation;
@@ -25,7 +25,8 @@ pub(super) struct Args {
     /// Boxes with trouble only.
     #[arg(long)]
     trouble: bool,
-    /// Print one JSON object instead: `boxes`, `boxes_total`, `boxes_with_trouble`, `refused`, `last_refused`. Times are in UTC.
+    /// Print one JSON object instead: `boxes`, `boxes_total`, `boxes_with_trouble`, `refused`, `last_refused`,
+    /// `post`. Times are in UTC.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -45,20 +46,38 @@ struct Judged {
     troubles: Vec<Standing>,
 }
 
-/// Prints a summary, the boxes with trouble and a table, or JSON; returns 3 where a box has trouble.
+/// Room on the post's own disk, in bytes.
+struct Room {
+    bytes: u64,
+    /// Bytes below which no alert is taken.
+    least: u64,
+}
+
+impl Room {
+    fn is_enough(&self) -> bool {
+        self.bytes >= self.least
+    }
+}
+
+/// Prints a summary, the boxes with trouble and a table, or JSON; returns 3 where a box has trouble, or the post no room.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (storage, presentation) = args.showing.open(false)?;
     let boxes = judged(args, storage.boxes()?);
+    let least = args.showing.config.written()?.showing()?.free_bytes_min;
+    let room = Room { bytes: storage.room()?, least };
     let troubled = boxes.iter().filter(|one| !one.troubles.is_empty()).count();
     if args.json {
-        print_json(args, &storage, &boxes, troubled)?;
+        print_json(args, &storage, &boxes, &room)?;
     } else {
+        if !room.is_enough() {
+            println!("{}", presentation.no_room(room.bytes, room.least));
+        }
         print_text(args, &presentation, &boxes, troubled);
         if let (refused, Some(last)) = storage.refused()? {
             eprintln!("wardpost: {refused} refused messages are kept; the last: {}", last.escape_debug());
         }
     }
-    Ok(if troubled == 0 { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
+    Ok(if troubled == 0 && room.is_enough() { ExitCode::SUCCESS } else { ExitCode::from(FOUND) })
 }
 
 /// The boxes that are asked for, with their troubles; those with trouble first.
@@ -94,7 +113,8 @@ fn print_text(args: &Args, presentation: &Presentation, boxes: &[Judged], troubl
     println!("\n{}", presentation.times_are_in());
 }
 
-fn print_json(args: &Args, storage: &Storage, boxes: &[Judged], troubled: usize) -> anyhow::Result<()> {
+fn print_json(args: &Args, storage: &Storage, boxes: &[Judged], room: &Room) -> anyhow::Result<()> {
+    let troubled = boxes.iter().filter(|one| !one.troubles.is_empty()).count();
     let shown = if args.trouble { &boxes[..troubled] } else { boxes };
     let mut entries = Vec::new();
     for one in shown {
@@ -108,9 +128,9 @@ fn print_json(args: &Args, storage: &Storage, boxes: &[Judged], troubled: usize)
     let all = json!({
         "boxes": entries, "boxes_total": boxes.len(), "boxes_with_trouble": troubled,
         "refused": refused, "last_refused": last_refused,
+        "post": { "takes_alerts": room.is_enough(), "free_bytes": room.bytes, "free_bytes_min": room.least },
     });
-    println!("{}", serde_json::to_string_pretty(&all)?);
-    Ok(())
+    print_pretty(&all)
 }
 
 fn json(one: &Judged) -> Value {

@@ -11,7 +11,7 @@ use super::follow::{Entry, Follower, has_its_own};
 use super::inline::Terminal;
 use super::{ShowingArgs, access, list};
 use crate::Storage;
-use crate::presentation::Presentation;
+use crate::presentation::{Presentation, printable_json};
 use crate::storage::{LateThumbnail, StoredAlert};
 
 /// Interval of checks for changes of the database: a read of shared memory.
@@ -87,25 +87,23 @@ impl Tail<'_> {
                 let troubles =
                     notice.detail.as_ref().filter(|_| ["trouble", "well"].contains(&notice.kind.as_str()));
                 let troubles = troubles.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
-                println!(
-                    "{}",
-                    serde_json::json!({
-                        "notice": notice.kind, "at": notice.at, "ward": who.map(|who| &who.ward),
-                        "box": who.map(|who| &who.box_id), "detail": notice.detail, "troubles": troubles,
-                    })
-                );
+                let json = serde_json::json!({
+                    "notice": notice.kind, "at": notice.at, "ward": who.map(|who| &who.ward),
+                    "box": who.map(|who| &who.box_id), "detail": notice.detail, "troubles": troubles,
+                });
+                println!("{}", printable_json(&json.to_string()));
             }
             Entry::Notice(notice) => println!("{}", self.presentation.notice(notice)),
             Entry::Late(late) => {
                 match self.args.json {
-                    true => println!("{}", late_json(late)),
+                    true => println!("{}", printable_json(&late_json(late).to_string())),
                     false => println!("{}", self.presentation.late_thumbnail(late)),
                 }
                 self.show_thumbnail(&late.stored)?;
             }
             Entry::Alert(stored) => {
                 match self.args.json {
-                    true => println!("{}", list::json(stored)),
+                    true => println!("{}", printable_json(&list::json(stored).to_string())),
                     false => println!("{}", self.presentation.line(stored)),
                 }
                 self.show_thumbnail(stored)?;

@@ -4,6 +4,7 @@
 //! an alert belongs to, which state a decision leads to, and which step is due.
 
 mod escalation;
+mod figures;
 mod flood;
 mod grouping;
 mod outcome;
@@ -12,6 +13,9 @@ mod shelving;
 mod state;
 
 pub use escalation::{Escalation, LEVEL_MAX, Level, Targets};
+pub use figures::{
+    AwayFacts, CameraAway, EventFacts, Facts, Figures, Load, Period, Share, SourceFigures, Times,
+};
 pub use flood::{FLOOD_ABOVE, FLOOD_BELOW, FLOOD_SPAN, Flood, Source, worst};
 pub use grouping::{Candidate, GroupBy, Grouping};
 pub use outcome::{Outcome, Truth};

@@ -40,6 +40,22 @@ impl Fleet {
         }
     }
 
+    /// Takes the boxes that exceed the post's bounds.
+    pub fn bounds(&mut self, exceeded: &BTreeMap<&Sender, Trouble>, now: Monotonic) {
+        // A box that sends alerts alone is not followed yet.
+        for sender in exceeded.keys() {
+            self.boxes.entry((*sender).clone()).or_default();
+        }
+        for (sender, followed) in &mut self.boxes {
+            followed.judge.bounds(exceeded.get(sender), now);
+        }
+    }
+
+    /// Drops a box.
+    pub fn forget(&mut self, sender: &Sender) {
+        self.boxes.remove(sender);
+    }
+
     /// Advances the time. Adds to `batch` the changes of boxes that are `here`: nothing is known of the others.
     pub fn pass(&mut self, here: impl Fn(&Sender) -> bool, at: WallTime, now: Monotonic, batch: &mut Batch) {
         for (sender, followed) in &mut self.boxes {
@@ -79,4 +95,22 @@ fn notices(sender: &Sender, change: &Change, at: WallTime) -> Vec<Notice> {
 
 fn json(troubles: &[Trouble]) -> String {
     serde_json::to_string(troubles).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::Limit;
+
+    #[test]
+    fn a_box_that_sends_alerts_alone_has_the_trouble_too() {
+        let sender = Sender { ward: "ben-nghe".parse().unwrap(), box_id: "box-2".parse().unwrap() };
+        let trouble = Trouble::TooMuch { limit: Limit::Wards, refused: 9 };
+        let (mut fleet, mut batch) = (Fleet::default(), Batch::default());
+        let now = Monotonic::from_nanos(0);
+        fleet.bounds(&BTreeMap::from([(&sender, trouble.clone())]), now);
+        fleet.pass(|_| true, WallTime::from_micros(0), now, &mut batch);
+        assert_eq!(batch.health.len(), 1);
+        assert_eq!((&batch.health[0].0, &batch.health[0].1[0].trouble), (&sender, &trouble));
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Standing, Trouble};
+use super::{Limit, Standing, Trouble};
 use base::ids::CameraId;
 use base::status::{CameraStatus, Presence, Status, StoreState, StreamState};
 use base::time::{ClockState, Monotonic, WallTime};
@@ -89,6 +89,15 @@ impl Judge {
             self.see(Trouble::DiskFull, store.state == StoreState::FullOfEvidence, now);
         }
         self.see(Trouble::ClockUnset, status.clock == ClockState::Unsynced, now);
+        let faults = &status.configuration_faults;
+        let (count, first) = (faults.len() as u64, faults.first().cloned().unwrap_or_default());
+        self.see(Trouble::ConfigurationFaults { count, first }, count > 0, now);
+    }
+
+    /// Takes the finding of the post's bounds.
+    pub fn bounds(&mut self, found: Option<&Trouble>, now: Monotonic) {
+        let none = Trouble::TooMuch { limit: Limit::Alerts, refused: 0 };
+        self.see(found.cloned().unwrap_or(none), found.is_some(), now);
     }
 
     /// Takes vitals that arrived at `at` by the post's clock.

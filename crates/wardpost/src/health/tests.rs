@@ -82,7 +82,7 @@ fn kind(trouble: &Trouble) -> String {
 #[test]
 fn each_trouble_is_reported_once_and_so_is_its_end() {
     type Change = fn(&mut Minutes);
-    let rows: [(&str, [u64; 2], Change, Change); 9] = [
+    let rows: [(&str, [u64; 2], Change, Change); 10] = [
         (
             "disk-failing",
             [0, 2],
@@ -146,6 +146,12 @@ fn each_trouble_is_reported_once_and_so_is_its_end() {
                     Some(m.vitals.at + Duration::from_secs(365 * 86_400))
             },
         ),
+        (
+            "configuration-faults",
+            [0, 2],
+            |m| m.status.configuration_faults = vec!["rules.night: no zone \"yard\"".to_owned()],
+            |m| m.status.configuration_faults.clear(),
+        ),
         ("hot", [5, 2], |m| m.vitals.throttle = 0.5, |m| m.vitals.throttle = 1.0),
     ];
     for (word, minutes, begin, end) in rows {
@@ -194,6 +200,21 @@ fn what_a_box_had_before_it_was_gone_has_to_last_anew() {
     minutes.minute += 60;
     assert_eq!(minutes.pass(5), []);
     assert_eq!(minutes.pass(1).len(), 1);
+}
+
+#[test]
+fn a_box_that_exceeds_the_bounds_is_told_at_once_and_ends_after_two_minutes() {
+    let trouble = Trouble::TooMuch { limit: Limit::Alerts, refused: 7 };
+    let (mut judge, start) = (Judge::default(), Monotonic::from_nanos(0));
+    let at = base::time::WallTime::from_micros(0);
+    judge.bounds(Some(&trouble), start);
+    assert_eq!(judge.pass(at, start).begun, std::slice::from_ref(&trouble));
+    // A restarted post does not know of it any more.
+    let mut judge = Judge::new(judge.standing().to_vec());
+    judge.bounds(None, start);
+    assert!(judge.pass(at, start + Duration::from_secs(119)).is_empty());
+    judge.bounds(None, start);
+    assert_eq!(judge.pass(at, start + Duration::from_secs(120)).ended.len(), 1);
 }
 
 #[test]

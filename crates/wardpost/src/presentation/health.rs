@@ -2,7 +2,7 @@
 
 use super::quantities::{bytes, number, span};
 use super::{Presentation, printable};
-use crate::health::{Standing, Trouble};
+use crate::health::{Limit, Standing, Trouble};
 use base::language::Language;
 use base::time::WallTime;
 
@@ -80,6 +80,10 @@ impl Presentation {
                     .map_or(String::new(), |celsius| format!(" ({} °C)", number(f64::from(celsius), 0)));
                 format!("thiết bị quá nóng{degrees}, phải giảm phân tích")
             }
+            Trouble::ConfigurationFaults { count, first } => {
+                configuration_faults(self.language, *count, first)
+            }
+            Trouble::TooMuch { limit, refused } => too_much(self.language, *limit, *refused),
             Trouble::OldVersion { version, newest } => {
                 format!("phiên bản {} cũ hơn {}", printable(version), printable(newest))
             }
@@ -122,10 +126,51 @@ impl Presentation {
                     .map_or(String::new(), |celsius| format!(" ({} °C)", number(f64::from(celsius), 0)));
                 format!("it is too hot{degrees}, and analyses less")
             }
+            Trouble::ConfigurationFaults { count, first } => {
+                configuration_faults(self.language, *count, first)
+            }
+            Trouble::TooMuch { limit, refused } => too_much(self.language, *limit, *refused),
             Trouble::OldVersion { version, newest } => {
                 format!("version {} is older than {}", printable(version), printable(newest))
             }
         }
+    }
+}
+
+/// Parts of a box's configuration that are not in force. The box words them in English.
+fn configuration_faults(language: Language, count: u64, first: &str) -> String {
+    match (language, count) {
+        (Language::Vietnamese, _) => {
+            format!(
+                "cấu hình có {count} lỗi, phần lỗi chưa có hiệu lực (chạy `wardwatch check` trên thiết bị)"
+            )
+        }
+        (Language::English, 1) => {
+            format!("a part of its configuration is not in force: {}", printable(first))
+        }
+        (Language::English, _) => {
+            format!("{count} parts of its configuration are not in force, the first: {}", printable(first))
+        }
+    }
+}
+
+/// A box that sends more than the post takes.
+fn too_much(language: Language, limit: Limit, refused: u64) -> String {
+    match (language, limit) {
+        (Language::Vietnamese, Limit::Wards) => {
+            format!(
+                "gửi dưới tên quá nhiều phường, đã từ chối {refused} tin (chứng thư số có thể bị đánh cắp)"
+            )
+        }
+        (Language::Vietnamese, _) => format!(
+            "gửi quá nhiều, đã từ chối {refused} tin (chứng thư số có thể bị đánh cắp, hoặc một quy tắc báo liên tục)"
+        ),
+        (Language::English, Limit::Wards) => {
+            format!("it speaks in too many wards, {refused} messages were refused (a stolen certificate?)")
+        }
+        (Language::English, _) => format!(
+            "it sends too much, {refused} messages were refused (a stolen certificate, or a rule that fires without end?)"
+        ),
     }
 }
 

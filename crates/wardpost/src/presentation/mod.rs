@@ -2,6 +2,7 @@
 //!
 //! Text from a box is shown without control characters: nothing in an alert can control a terminal.
 
+mod events;
 mod health;
 mod quantities;
 mod reasons;
@@ -15,7 +16,9 @@ use jiff::tz::TimeZone;
 pub use base::language::Language;
 
 use super::presence::Reported;
-use super::storage::{Access, BoxState, Hole, LateThumbnail, Settlement, StoredAlert, StoredNotice};
+use super::storage::{
+    Access, BoxState, Forgotten, Hole, LateThumbnail, Settlement, StoredAlert, StoredNotice,
+};
 use base::ack::Gap;
 use base::alert::{Alert, NOT_KEPT};
 use base::detection::Label;
@@ -87,9 +90,11 @@ impl Presentation {
             "access-log" => Word::AccessLogCut,
             "link-lost" => Word::LinkLost,
             "link-back" => Word::LinkBack,
+            "room-lost" => Word::RoomLost,
+            "room-back" => Word::RoomBack,
             other => return format!("{}  ---  {}", self.time(notice.at), printable(other)),
         };
-        let is_good = matches!(said, Word::IsBack | Word::LinkBack);
+        let is_good = matches!(said, Word::IsBack | Word::LinkBack | Word::RoomBack);
         let who = notice
             .sender
             .as_ref()
@@ -283,6 +288,21 @@ impl Presentation {
         vec![self.time(one.verdict.at), printable(&one.verdict.who), what]
     }
 
+    /// A box that a person has removed from the list.
+    pub fn forgotten_row(&self, one: &Forgotten) -> Vec<String> {
+        let what = format!("{}: {}: {}", self.word(Word::Forgotten), one.sender, printable(&one.verdict.why));
+        vec![self.time(one.verdict.at), printable(&one.verdict.who), what]
+    }
+
+    /// State of a post that takes no alerts, since its disk has less than `least` bytes left.
+    pub fn no_room(&self, room: u64, least: u64) -> String {
+        let [room, least] = [room, least].map(|count| quantities::bytes(self.language, count));
+        match self.language {
+            Language::Vietnamese => format!("{} (còn {room}, cần {least})", self.word(Word::RoomLost)),
+            Language::English => format!("{} ({room} left, {least} needed)", self.word(Word::RoomLost)),
+        }
+    }
+
     /// Text for a log without accesses and settlements.
     pub fn nothing_logged(&self) -> &'static str {
         self.word(Word::NothingLogged)
@@ -310,12 +330,23 @@ impl Presentation {
         local.strftime(self.language.time_format()).to_string()
     }
 
+    /// Local time of day.
+    pub fn time_of_day(&self, at: WallTime) -> String {
+        at.to_timestamp().to_zoned(self.timezone.clone()).strftime("%H:%M").to_string()
+    }
+
+    /// A duration in words.
+    pub fn span(&self, span: Duration) -> String {
+        quantities::span(self.language, span)
+    }
+
     fn place(&self, stored: &StoredAlert) -> String {
         let camera = &stored.alert.camera;
         format!("{} [{}/{}]", printable(&camera.name), stored.sender, camera.id)
     }
 
-    fn rule(&self, alert: &Alert) -> String {
+    /// Name and kind of the alert's rule.
+    pub(crate) fn rule(&self, alert: &Alert) -> String {
         let (name, kind) = (
             printable(&alert.rule.name),
             printable(&self.language.rule_kind(&alert.rule.kind).to_lowercase()),
@@ -351,7 +382,7 @@ impl Presentation {
 
     /// Number of subjects of each label; empty for none. For a further alert of an incident, the new subjects, and the number
     /// of all.
-    fn subjects(&self, alert: &Alert) -> String {
+    pub(crate) fn subjects(&self, alert: &Alert) -> String {
         let labels: Vec<(Label, u32)> = Label::ALL
             .into_iter()
             .map(|label| {
@@ -384,7 +415,7 @@ impl Presentation {
     }
 
     /// Reason for which its time may be misleading.
-    fn remark(&self, stored: &StoredAlert) -> Option<String> {
+    pub(crate) fn remark(&self, stored: &StoredAlert) -> Option<String> {
         let received = || format!("{} {}", self.word(Word::Received), self.time(stored.received_at));
         let told_at = told_at(&stored.alert);
         if stored.alert.clock == ClockState::Unsynced {
@@ -432,8 +463,22 @@ fn told_at(alert: &Alert) -> WallTime {
 }
 
 /// Replaces characters that control a terminal, or the direction of the text around them.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if is_steering(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// JSON text with the same characters escaped.
+pub fn printable_json(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Line ends are between the values: serde_json escapes those inside of them.
+        if is_steering(c) && c != '\n' {
+            let _ = write!(printable, "\\u{:04x}", u32::from(c));
+        } else {
+            printable.push(c);
+        }
+    }
+    printable
 }
 
 fn is_steering(c: char) -> bool {

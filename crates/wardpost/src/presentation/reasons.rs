@@ -9,7 +9,7 @@ use base::reason::{Code, Reason};
 impl Presentation {
     /// Reason of an alert in the language of the texts. Boxes write the English text; so it is shown where the reason has
     /// no code that is known here.
-    pub(super) fn reason(&self, alert: &Alert) -> String {
+    pub(crate) fn reason(&self, alert: &Alert) -> String {
         match (self.language, &alert.reason) {
             (Language::Vietnamese, Some(reason)) => {
                 in_vietnamese(reason).unwrap_or_else(|| printable(&alert.why))

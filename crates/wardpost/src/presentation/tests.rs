@@ -176,3 +176,52 @@ fn notices_and_holes_are_lines_of_their_own() {
         format!("2026-05-02 05:14:03  ... Cổng chợ [ben-nghe/box-1/gate]  its picture has come  {ID}")
     );
 }
+
+#[test]
+fn what_a_box_does_wrong_is_whole_in_both_languages() {
+    use crate::health::{Limit, Standing, Trouble};
+    let first = "zones.yard: two points\x1b[2J".to_owned();
+    let troubles = [
+        Trouble::ConfigurationFaults { count: 1, first: first.clone() },
+        Trouble::ConfigurationFaults { count: 2, first },
+        Trouble::TooMuch { limit: Limit::Wards, refused: 937 },
+        Trouble::TooMuch { limit: Limit::Alerts, refused: 12 },
+    ];
+    let told = |language| {
+        let presentation = Presentation { language, timezone: TimeZone::UTC, colours: false };
+        troubles.clone().map(|trouble| presentation.troubles(&[Standing { since: None, trouble }]))
+    };
+    assert_eq!(
+        told(Language::Vietnamese),
+        [
+            "cấu hình có 1 lỗi, phần lỗi chưa có hiệu lực (chạy `wardwatch check` trên thiết bị)",
+            "cấu hình có 2 lỗi, phần lỗi chưa có hiệu lực (chạy `wardwatch check` trên thiết bị)",
+            "gửi dưới tên quá nhiều phường, đã từ chối 937 tin (chứng thư số có thể bị đánh cắp)",
+            "gửi quá nhiều, đã từ chối 12 tin (chứng thư số có thể bị đánh cắp, hoặc một quy tắc báo liên tục)",
+        ]
+    );
+    let english = told(Language::English);
+    assert!(
+        english[0].starts_with("a part of its configuration is not in force: zones.yard: two points"),
+        "{english:?}"
+    );
+    assert!(
+        english[1].starts_with("2 parts of its configuration are not in force, the first"),
+        "{english:?}"
+    );
+    assert!(!english.concat().contains('\x1b'), "{english:?}");
+    assert!(
+        english[2].contains("937 messages were refused") && english[3].contains("12 messages"),
+        "{english:?}"
+    );
+}
+
+#[test]
+fn json_steers_no_terminal_and_reads_as_before() {
+    let value = serde_json::json!({ "why": "\u{9b}31m\u{202e}evil\u{2066}\u{7f}\r\n Cổng chợ" });
+    let text = serde_json::to_string_pretty(&value).unwrap();
+    let printed = printable_json(&text);
+    assert!(printed.chars().all(|c| c == '\n' || !is_steering(c)), "{printed:?}");
+    assert!(printed.contains("Cổng chợ"));
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), value);
+}

@@ -1,5 +1,7 @@
 //! The words, in each language: one table, so that a missing one does not compile.
 
+use crate::events::{Outcome, Truth};
+use crate::storage::Tab;
 use base::detection::Label;
 use base::event::Severity;
 use base::language::Language;
@@ -22,6 +24,9 @@ pub(super) enum Word {
     AccessLogCut,
     LinkLost,
     LinkBack,
+    RoomLost,
+    RoomBack,
+    Forgotten,
     Place,
     Position,
     Rule,
@@ -72,6 +77,11 @@ pub(super) enum Word {
     HasNoMore,
     TooLarge,
     MotionDetector,
+    Event,
+    ThePost,
+    Outcome(Outcome),
+    Truth(Truth),
+    Tab(Tab),
 }
 
 /// The word in a language.
@@ -105,6 +115,14 @@ const fn both(word: Word) -> (&'static str, &'static str) {
             "the broker is lost: no alert can arrive",
         ),
         Word::LinkBack => ("đã kết nối lại với máy chủ trung tâm", "the broker is back"),
+        Word::RoomLost => (
+            "ổ đĩa của trạm trực sắp đầy: chưa nhận thêm cảnh báo, thiết bị đang giữ lại để gửi sau",
+            "the post's disk is nearly full: no more alerts are taken, the boxes keep them",
+        ),
+        Word::RoomBack => {
+            ("ổ đĩa của trạm trực đã đủ chỗ, tiếp tục nhận cảnh báo", "the post takes alerts again")
+        }
+        Word::Forgotten => ("xóa thiết bị khỏi danh sách", "removed from the list"),
         Word::Place => ("địa điểm", "place"),
         Word::Position => ("tọa độ", "position"),
         Word::Rule => ("quy tắc", "rule"),
@@ -157,6 +175,70 @@ const fn both(word: Word) -> (&'static str, &'static str) {
         }
         Word::MotionDetector => ("phát hiện chuyển động", "motion"),
         Word::TimesAreIn => ("giờ theo múi giờ", "times are in"),
+        Word::Event => ("sự kiện", "event"),
+        Word::ThePost => ("hệ thống", "the post"),
+        Word::Outcome(outcome) => outcome_words(outcome),
+        Word::Truth(truth) => truth_words(truth),
+        Word::Tab(tab) => tab_words(tab),
+    }
+}
+
+/// Outcomes, as they stand on buttons and in tables.
+const fn outcome_words(outcome: Outcome) -> (&'static str, &'static str) {
+    match outcome {
+        Outcome::PatrolSent => ("đã cử tổ tuần tra", "patrol sent"),
+        Outcome::DealtWith => ("đã xử lý", "dealt with"),
+        Outcome::NoAction => ("đúng, không cần xử lý", "true, no action needed"),
+        Outcome::Animal => ("động vật", "animal"),
+        Outcome::Rain => ("mưa, sương mù hoặc côn trùng", "rain, fog or insects"),
+        Outcome::Light => ("ánh đèn hoặc ánh sáng thay đổi", "lights or a change of light"),
+        Outcome::Shadow => ("bóng đổ", "shadow"),
+        Outcome::Parked => {
+            ("xe đỗ hoặc vật có sẵn ở đó", "parked vehicle, or a thing that always stands there")
+        }
+        Outcome::WrongPerson => ("người hoặc xe được phép", "person or vehicle that may be there"),
+        Outcome::Other => ("báo sai, nguyên nhân khác", "false, another cause"),
+        Outcome::Test => ("thử hệ thống", "test of the system"),
+        Outcome::Earlier => ("có trước khi dùng trang trực ban", "from before the duty officer's page"),
+    }
+}
+
+/// Steps of the log; `None` for an unknown one.
+pub(super) fn action_words(action: &str) -> Option<(&'static str, &'static str)> {
+    Some(match action {
+        "take" => ("nhận xử lý", "took it over"),
+        "release" => ("trả lại hàng đợi", "released it"),
+        "hand-over" => ("giao cho", "handed it to"),
+        "return" => ("tự trả lại hàng đợi vì không có thao tác", "returned it, since nothing was done"),
+        "park" => ("hoãn lại", "parked it"),
+        "unpark" => ("đưa lại hàng đợi", "brought it back"),
+        "close" => ("đóng", "closed it"),
+        "escalate" => ("báo cấp tiếp theo", "told the next level"),
+        "hook" => ("gọi kênh báo ngoài", "called the hook"),
+        "shelve" => ("tạm tắt", "shelved"),
+        "unshelve" => ("bật lại", "ended a shelf"),
+        "begin-shift" => ("bắt đầu ca trực", "began a shift"),
+        "end-shift" => ("kết thúc ca trực", "ended a shift"),
+        _ => return None,
+    })
+}
+
+const fn truth_words(truth: Truth) -> (&'static str, &'static str) {
+    match truth {
+        Truth::True => ("báo đúng", "true"),
+        Truth::False => ("báo sai", "false"),
+        Truth::Test => ("thử", "test"),
+        Truth::Unjudged => ("chưa đánh giá", "not judged"),
+    }
+}
+
+const fn tab_words(tab: Tab) -> (&'static str, &'static str) {
+    match tab {
+        Tab::Open => ("Chờ xử lý", "Queue"),
+        Tab::Parked => ("Đang hoãn", "Parked"),
+        Tab::Shelved => ("Tạm tắt", "Shelved"),
+        Tab::Test => ("Thử nghiệm", "Test"),
+        Tab::Closed => ("Đã đóng", "Closed"),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Acknowledgements on their way to the boxes, and the question that finds another post of the same client id.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::arrival::Sender;
 use crate::connection::{Connection, ConnectionError};
 use base::ack::{Ack, Writer};
 use base::ids::WardId;
@@ -22,6 +23,8 @@ pub(super) struct Acks {
     due: BTreeMap<String, Ack>,
     /// These topics, the oldest first.
     order: VecDeque<String>,
+    /// Topics whose retained messages go: those of removed boxes.
+    cleared: BTreeSet<String>,
     /// Topic of an acknowledgement that was asked for, to know who wrote it; the subscription may still be active.
     asked: Option<String>,
     asked_at: Instant,
@@ -29,7 +32,14 @@ pub(super) struct Acks {
 
 impl Acks {
     pub fn new(writer: Writer) -> Self {
-        Self { writer, due: BTreeMap::new(), order: VecDeque::new(), asked: None, asked_at: Instant::now() }
+        Self {
+            writer,
+            due: BTreeMap::new(),
+            order: VecDeque::new(),
+            cleared: BTreeSet::new(),
+            asked: None,
+            asked_at: Instant::now(),
+        }
     }
 
     /// Replaces acknowledgements left from the last connection by the stored ones, and asks for one of them as it lies at the
@@ -65,6 +75,15 @@ impl Acks {
         }
     }
 
+    /// Queues the end of the retained messages of a box, and drops its acknowledgement.
+    pub fn clear(&mut self, sender: &Sender) {
+        for name in ["status", "ack"] {
+            let topic = format!("wardwatch/v1/{sender}/{name}");
+            self.due.remove(&topic);
+            self.cleared.insert(topic);
+        }
+    }
+
     /// Takes an acknowledgement at the broker. The first message that a question brings is the retained one; later ones are
     /// this connection's own.
     pub fn arrived(&mut self, message: &Incoming, takeovers: &mut Takeovers, connection: &Connection) {
@@ -86,6 +105,11 @@ impl Acks {
         // The client may send one before the question, whose answer it would be.
         if self.asked.is_some() && self.asked_at.elapsed() < ANSWER {
             return Ok(());
+        }
+        while connection.has_room()
+            && let Some(topic) = self.cleared.pop_first()
+        {
+            connection.publish_retained(&topic, Vec::new())?;
         }
         while connection.has_room() {
             let Some(topic) = self.order.pop_front() else { return Ok(()) };

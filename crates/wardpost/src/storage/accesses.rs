@@ -1,8 +1,10 @@
 //! Access to thumbnails, which is logged before a thumbnail's first byte is read.
 
-use rusqlite::{OptionalExtension as _, Result, TransactionBehavior, params};
+use std::time::Duration;
 
-use super::{Storage, StorageError, sql};
+use rusqlite::{OptionalExtension as _, Result, Transaction, TransactionBehavior, params};
+
+use super::{Storage, StorageError, chain, sql};
 use crate::arrival::Sender;
 use base::time::WallTime;
 
@@ -47,6 +49,7 @@ impl Storage {
             return Ok(None);
         }
         self.log_access(number, access).map_err(self.failed("log the access to a thumbnail in"))?;
+        self.note_end()?;
         let read = self
             .connection
             .query_row("SELECT jpeg FROM thumbnail WHERE alert = ?1", [sql(number)], |row| row.get(0))
@@ -95,6 +98,31 @@ impl Storage {
              SELECT ?2, ?3, ?4, ward, box, id, phase FROM alert WHERE number = ?1",
             params![sql(number), access.at.as_micros(), access.who, access.command],
         )?;
+        chain::extend(&transaction)?;
         transaction.commit()
     }
+}
+
+/// Removes accesses that are older than `keep` at `now`, and than two years. A row of the log says which.
+pub(super) fn expire(transaction: &Transaction<'_>, now: WallTime, keep: Duration) -> Result<()> {
+    let before_us = (now - keep.max(chain::LOOKS_KEPT)).as_micros();
+    // In the order of their numbers: a clock that went back keeps later ones longer.
+    let last: Option<i64> = transaction.query_row(
+        "SELECT coalesce((SELECT number FROM access WHERE at_us >= ?1 ORDER BY number LIMIT 1),
+                         (SELECT max(number) + 1 FROM access)) - 1",
+        [before_us],
+        |row| row.get(0),
+    )?;
+    let first: Option<i64> = transaction.query_row("SELECT min(number) FROM access", [], |row| row.get(0))?;
+    let (Some(first), Some(last)) = (first, last) else { return Ok(()) };
+    if last < first {
+        return Ok(());
+    }
+    transaction.execute(
+        "INSERT INTO access_expiry (at_us, before_us, last) VALUES (?1, ?2, ?3)",
+        [now.as_micros(), before_us, last],
+    )?;
+    chain::extend(transaction)?;
+    transaction.execute("DELETE FROM access WHERE number <= ?1", [last])?;
+    Ok(())
 }

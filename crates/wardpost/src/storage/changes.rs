@@ -26,6 +26,8 @@ pub enum ChangeKind {
     Escalated(Level),
     /// A shelf was set or has ended; events have moved.
     Shelves,
+    /// Events of a box that a person has removed are gone.
+    Removed,
     /// A flood has begun or ended.
     Flood,
     /// A shift has begun or ended.
@@ -42,6 +44,7 @@ impl ChangeKind {
             Self::Decided => "decided",
             Self::Escalated(_) => "escalated",
             Self::Shelves => "shelves",
+            Self::Removed => "removed",
             Self::Flood => "flood",
             Self::Shifts => "shifts",
         }
@@ -55,6 +58,7 @@ impl ChangeKind {
             "decided" => Self::Decided,
             "escalated" => Self::Escalated(Level::of(level?)?),
             "shelves" => Self::Shelves,
+            "removed" => Self::Removed,
             "flood" => Self::Flood,
             "shifts" => Self::Shifts,
             _ => return None,

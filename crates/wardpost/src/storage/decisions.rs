@@ -1,19 +1,18 @@
-//! Decisions about events, and the log of all steps of people and of the post: rows that are only added, each with the sha256
-//! of the one before it.
+//! Decisions about events, and the other steps of people and of the post: rows of the log, which are only added, and which
+//! [`super::chain`] covers.
 
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, Transaction, TransactionBehavior, params};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::changes::{self, ChangeKind};
-use super::{Storage, StorageError, sql};
+use super::{Storage, StorageError, chain, sql};
 use crate::events::{Action, Decided, Note, Officer, Outcome, Refusal, State, Taken, Who};
 use base::time::WallTime;
 
 /// A row of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// Its number, from 1, without holes.
+    /// Its number in the order of rows.
     pub number: u64,
     /// Its time, on the post's clock.
     pub at: WallTime,
@@ -25,24 +24,6 @@ pub struct Decision {
     pub action: String,
     /// Its details.
     pub detail: Value,
-}
-
-/// The end of the log.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct DecisionsEnd {
-    /// Number of rows.
-    pub rows: u64,
-    /// sha256 of the last one, in hexadecimal; empty where there is none.
-    pub sha256: String,
-}
-
-/// First fault of the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DecisionsFault {
-    /// The row with this number was changed.
-    Changed(u64),
-    /// The row with this number is missing.
-    Missing(u64),
 }
 
 /// A row to be written.
@@ -123,16 +104,6 @@ impl Storage {
         let mut rows = self.read_decisions(text, [sql(event), sql(limit as u64)])?;
         rows.reverse();
         Ok(rows)
-    }
-
-    /// Checks the log from its first row to its last.
-    ///
-    /// # Errors
-    /// The database cannot be read. A fault of the log is inside of the result.
-    pub fn verify_decisions(
-        &self,
-    ) -> std::result::Result<std::result::Result<DecisionsEnd, DecisionsFault>, StorageError> {
-        verify(&self.connection).map_err(self.failed("read the log of"))
     }
 
     fn read_decisions(&self, text: &str, of: [i64; 2]) -> std::result::Result<Vec<Decision>, StorageError> {
@@ -258,53 +229,18 @@ fn put_state(
 
 /// Adds a row to the log.
 pub(super) fn append(transaction: &Transaction<'_>, entry: &Entry<'_>) -> Result<()> {
-    let last = transaction
-        .prepare_cached(
-            "SELECT number, sha256 FROM decision WHERE number = (SELECT max(number) FROM decision)",
-        )?
-        .query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))
-        .optional()?;
-    let (number, before) = last.map_or((1, String::new()), |(number, sha256)| (number + 1, sha256));
-    let event = entry.event.map(sql);
-    let detail = entry.detail.to_string();
-    let at_us = entry.at.as_micros();
-    let sha256 = digest(&json!([before, number, at_us, entry.who, event, entry.action, detail]));
     transaction
         .prepare_cached(
-            "INSERT INTO decision (number, at_us, who, event, action, detail, before, sha256)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO decision (at_us, who, event, action, detail) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute(params![number, at_us, entry.who, event, entry.action, detail, before, sha256])?;
-    Ok(())
-}
-
-/// sha256 of a row, as JSON without spaces: `[before, number, at_us, who, event, action, detail]`.
-fn digest(row: &Value) -> String {
-    Sha256::digest(row.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn verify(connection: &Connection) -> Result<std::result::Result<DecisionsEnd, DecisionsFault>> {
-    let mut select = connection.prepare(
-        "SELECT number, at_us, who, event, action, detail, before, sha256 FROM decision ORDER BY number",
-    )?;
-    let mut rows = select.query([])?;
-    let mut end = DecisionsEnd::default();
-    while let Some(row) = rows.next()? {
-        let number = row.get::<_, i64>(0)?.unsigned_abs();
-        if number != end.rows + 1 {
-            return Ok(Err(DecisionsFault::Missing(end.rows + 1)));
-        }
-        let (at_us, event): (i64, Option<i64>) = (row.get(1)?, row.get(3)?);
-        let (who, action, detail): (Option<String>, String, String) = (row.get(2)?, row.get(4)?, row.get(5)?);
-        let (before, sha256): (String, String) = (row.get(6)?, row.get(7)?);
-        if before != end.sha256
-            || digest(&json!([before, number, at_us, who, event, action, detail])) != sha256
-        {
-            return Ok(Err(DecisionsFault::Changed(number)));
-        }
-        end = DecisionsEnd { rows: number, sha256 };
-    }
-    Ok(Ok(end))
+        .execute(params![
+            entry.at.as_micros(),
+            entry.who,
+            entry.event.map(sql),
+            entry.action,
+            entry.detail.to_string()
+        ])?;
+    chain::extend(transaction)
 }
 
 #[cfg(test)]

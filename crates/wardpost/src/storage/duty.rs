@@ -21,6 +21,8 @@ const STEPS_MAX: i64 = 100;
 const FLOOD_LOOK_MAX: i64 = 2000;
 /// Time for which changes stay for pages that were away: two days.
 const CHANGES_KEPT: Duration = Duration::from_secs(2 * 24 * 3600);
+/// Lead of a time over the clock up to which it counts as the clock's own.
+const CLOCK_SLACK: Duration = Duration::from_secs(60);
 /// Pauses before the second and third call of the hook. After these it is given up.
 const HOOK_PAUSES: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(60)];
 
@@ -150,6 +152,7 @@ impl Storage {
 
 fn pass(connection: &mut Connection, rules: &DutyRules, now: WallTime) -> Result<Passed> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    bring_back_times(&transaction, now)?;
     let inactive =
         "SELECT number FROM event WHERE state = 'taken' AND active_us <= ?1 ORDER BY active_us LIMIT ?2";
     let parked =
@@ -164,6 +167,19 @@ fn pass(connection: &mut Connection, rules: &DutyRules, now: WallTime) -> Result
     changes::expire(&transaction, now - CHANGES_KEPT)?;
     transaction.commit()?;
     Ok(passed)
+}
+
+/// Brings waiting times that begin in the future back to now: the clock was ahead, and such events would never be due. The log
+/// keeps the times as they were.
+fn bring_back_times(transaction: &Transaction<'_>, now: WallTime) -> Result<()> {
+    let of = [now.as_micros(), (now + CLOCK_SLACK).as_micros()];
+    for text in [
+        "UPDATE event SET since_us = ?1 WHERE state = 'new' AND escalated < 3 AND since_us > ?2",
+        "UPDATE event SET active_us = ?1 WHERE state = 'taken' AND active_us > ?2",
+    ] {
+        transaction.prepare_cached(text)?.execute(of)?;
+    }
+    Ok(())
 }
 
 /// Decides about all events that a statement finds for a time.

@@ -53,22 +53,20 @@ CREATE TABLE event_alert (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX event_alert_by_event ON event_alert (event);
 
--- Steps of people and of the post. Nothing in it is ever changed; each row holds the sha256 of the one before it.
+-- Steps of people and of the post; a part of the log that log_chain covers.
 CREATE TABLE decision (
-    number INTEGER PRIMARY KEY, -- without holes
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
     at_us INTEGER NOT NULL,
     who TEXT, -- NULL for the post itself
     event INTEGER,
     action TEXT NOT NULL,
-    detail TEXT NOT NULL, -- JSON
-    before TEXT NOT NULL, -- sha256 of the row before, in hexadecimal
-    sha256 TEXT NOT NULL
+    detail TEXT NOT NULL -- JSON
 ) STRICT;
 CREATE INDEX decision_by_event ON decision (event) WHERE event IS NOT NULL;
-CREATE TRIGGER decision_is_not_changed BEFORE UPDATE ON decision
-    BEGIN SELECT raise(ABORT, 'decisions are never changed'); END;
-CREATE TRIGGER decision_is_not_removed BEFORE DELETE ON decision
-    BEGIN SELECT raise(ABORT, 'decisions are never removed'); END;
+CREATE TRIGGER decision_stays BEFORE UPDATE ON decision
+BEGIN SELECT RAISE(ABORT, 'the log is only added to'); END;
+CREATE TRIGGER decision_is_kept BEFORE DELETE ON decision
+BEGIN SELECT RAISE(ABORT, 'the log is only added to'); END;
 
 -- Changes in their order, for pages that follow them; old ones are removed.
 CREATE TABLE change (

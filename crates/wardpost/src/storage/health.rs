@@ -63,9 +63,8 @@ pub(super) fn put_health(
     Ok(())
 }
 
-/// Removes vitals that are more than a month older than the newest ones.
-pub(super) fn expire(transaction: &Transaction<'_>) -> Result<()> {
-    transaction
-        .execute("DELETE FROM vitals WHERE hour < (SELECT max(hour) FROM vitals) - ?1", [HOURS_KEPT])?;
+/// Removes vitals that are more than a month old at `now`.
+pub(super) fn expire(transaction: &Transaction<'_>, now: WallTime) -> Result<()> {
+    transaction.execute("DELETE FROM vitals WHERE hour < ?1", [now.as_micros() / HOUR - HOURS_KEPT])?;
     Ok(())
 }

@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Result, Transaction, TransactionBehavior, params};
 
 use super::runs::{Runs, between};
-use super::{Storage, StorageError, sql};
+use super::{Storage, StorageError, chain, sql};
 use crate::arrival::Sender;
 use base::ack::Gap;
 use base::ids::OutboxId;
@@ -49,7 +49,9 @@ impl Storage {
         verdict: &Verdict,
     ) -> std::result::Result<Vec<Gap>, StorageError> {
         let failed = self.failed("settle an outbox in");
-        settle(&mut self.connection, sender, outbox, verdict).map_err(failed)
+        let closed = settle(&mut self.connection, sender, outbox, verdict).map_err(failed)?;
+        self.note_end()?;
+        Ok(closed)
     }
 
     /// Declarations after the one with this number, in order.
@@ -129,6 +131,7 @@ fn settle(
     for gap in between(&Runs::covered(sender, outbox).list(&transaction, usize::MAX)?) {
         closed.extend(close(&transaction, sender, outbox, gap, verdict)?);
     }
+    chain::extend(&transaction)?;
     transaction.commit()?;
     Ok(closed)
 }

@@ -1,5 +1,5 @@
 //! The ward post's database: alerts, their thumbnails, the stored and lost numbers of each outbox, boxes, notices, refused
-//! messages, and the access log. One process writes arrivals ([`Storage::open`]); any number may read beside it
+//! messages, the access log, and the officers of the page. One process writes arrivals ([`Storage::open`]); any number may read beside it
 //! ([`Storage::open_beside`]).
 //!
 //! SQLite in WAL mode with synchronous=FULL: a batch for which [`Storage::take`] has returned survives a power cut. Everything
@@ -7,19 +7,28 @@
 
 mod access_log;
 mod accesses;
+mod audit;
+mod chain;
 mod changes;
 mod decisions;
 mod duty;
 mod error;
 mod events;
+mod figures;
+mod forget;
 mod health;
 mod intake;
 mod lost;
+mod overview;
+mod people;
 #[cfg(test)]
 mod plans;
 mod reading;
+mod retention;
+mod room;
 mod runs;
 mod shelves;
+mod shifts;
 mod stills;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -29,7 +38,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior};
 use rustix::fs::Access as Mode;
 use rustix::io::Errno;
 
@@ -37,26 +46,35 @@ use crate::events::Grouping;
 use base::text;
 
 pub use accesses::{Access, NewAccess};
+pub use audit::{Audited, Step};
+pub use chain::{ChainEnd, Verified};
 pub use changes::{Change, ChangeKind, Changes};
-pub use decisions::{Decision, DecisionsEnd, DecisionsFault};
+pub use decisions::Decision;
 pub use duty::{DutyRules, HookCall, Passed};
 pub use error::StorageError;
 pub use events::{Counts, Names, Queue, QueueFilter, Span, StoredEvent, Tab};
+pub use forget::Forgotten;
 pub use lost::{Settlement, Verdict};
+pub use overview::Overview;
+pub use people::{By, Changed, Login, NewUser, User};
 pub use reading::{BoxState, Filter, Hole, LateThumbnail, StoredAlert, StoredNotice};
 pub use shelves::{NewShelf, Shelf};
+pub use shifts::{Begun, HandOver, HandedBox, HandedCamera, HandedEvent, HandedShelf, Shift};
 pub use stills::StoredStill;
 pub use writing::{Batch, Notice, NoticeKind, REFUSED_MAX, Taken};
 
 /// Maximum time for which a statement waits for another connection that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Steps from one version to the next; `user_version` counts those that were taken. Never changed once released.
+/// Steps from one version to the next; `user_version` counts those that were taken. Never changed once released. A step that
+/// the version before cannot work with raises `readable_from` in the table `meta` to its own number.
 const STEPS: &[&str] = &[
     include_str!("schema.sql"),
     include_str!("health.sql"),
     include_str!("numbers.sql"),
+    include_str!("bounds.sql"),
     include_str!("events.sql"),
+    include_str!("people.sql"),
 ];
 
 /// A connection to the database.
@@ -74,7 +92,8 @@ impl Storage {
     /// Opens the database to take arrivals, creating it and its folder where there is none, and brings it up to date.
     ///
     /// # Errors
-    /// Another process has it open for arrivals, the place cannot be written, or a newer wardpost made it.
+    /// Another process has it open for arrivals, the place cannot be written, or a newer wardpost made it that lets no older
+    /// one use it.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
         let place = |path: &Path| {
             let path = path.to_owned();
@@ -108,7 +127,7 @@ impl Storage {
     /// Opens an existing database: to read it, to log accesses, to settle outboxes.
     ///
     /// # Errors
-    /// There is none; a newer wardpost made it, or an older one that nobody has restarted yet.
+    /// There is none; a newer wardpost made it that lets no older one use it, or an older one that nobody has restarted yet.
     pub fn open_beside(path: &Path) -> Result<Self, StorageError> {
         match rustix::fs::access(path, Mode::READ_OK | Mode::WRITE_OK) {
             Err(Errno::ACCESS) => return Err(StorageError::denied(path)),
@@ -169,13 +188,27 @@ impl Storage {
         }
     }
 
-    /// Number of migration steps that were taken.
+    /// Number of migration steps that were taken: more than are known where a newer wardpost made the database and lets
+    /// this one use it.
     fn version(&self) -> Result<usize, StorageError> {
         let read = self.connection.pragma_query_value(None, "user_version", |row| row.get(0));
         let found: i64 = read.map_err(self.failed("read the version of"))?;
         let known = STEPS.len();
-        let taken = usize::try_from(found).ok().filter(|taken| *taken <= known);
-        taken.ok_or_else(|| StorageError::Newer { path: self.path.clone(), found, known })
+        let newer = || StorageError::Newer { path: self.path.clone(), found, known };
+        let taken = usize::try_from(found).map_err(|_| newer())?;
+        if taken <= known {
+            return Ok(taken);
+        }
+        // A database without the table declares nothing.
+        let least = self.meta("readable_from").ok().flatten().and_then(|least| usize::try_from(least).ok());
+        if least.is_some_and(|least| least <= known) { Ok(taken) } else { Err(newer()) }
+    }
+
+    /// A fact about the database itself.
+    fn meta(&self, key: &str) -> Result<Option<i64>, StorageError> {
+        let read =
+            self.connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0));
+        read.optional().map_err(self.failed("read"))
     }
 
     fn migrate(&mut self) -> Result<(), StorageError> {
@@ -264,10 +297,34 @@ mod tests {
         let path = place.path().join("post.sqlite");
         let storage = Storage::open(&path).unwrap();
         storage.connection.pragma_update(None, "user_version", 99).unwrap();
+        let known = i64::try_from(STEPS.len()).unwrap();
+        storage
+            .connection
+            .execute("UPDATE meta SET value = ?1 WHERE key = 'readable_from'", [known + 1])
+            .unwrap();
         drop(storage);
-        let error = Storage::open(&path).unwrap_err();
-        assert!(error.to_string().contains("install a newer wardpost"), "{error}");
-        assert_eq!(error.kind(), base::fault::ErrorKind::Config);
+        for opened in [Storage::open(&path), Storage::open_beside(&path)] {
+            let error = opened.unwrap_err();
+            assert!(error.to_string().contains("install a newer wardpost"), "{error}");
+            assert_eq!(error.kind(), base::fault::ErrorKind::Config);
+        }
+    }
+
+    #[test]
+    fn a_database_of_a_newer_wardpost_that_lets_this_one_use_it_is_used() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("post.sqlite");
+        let storage = Storage::open(&path).unwrap();
+        let added =
+            "ALTER TABLE box ADD COLUMN shift TEXT; CREATE TABLE of_the_future (number INTEGER PRIMARY KEY);";
+        storage.connection.execute_batch(added).unwrap();
+        storage.connection.pragma_update(None, "user_version", 99).unwrap();
+        drop(storage);
+        let mut storage = Storage::open(&path).unwrap();
+        let arrivals = vec![testing::arrival(&testing::alert("box-1", 1))];
+        assert_eq!(storage.take(&Batch { arrivals, ..Batch::default() }).unwrap().stored, 1);
+        let beside = Storage::open_beside(&path).unwrap();
+        assert_eq!((beside.boxes().unwrap().len(), beside.version().unwrap()), (1, 99));
     }
 
     #[test]

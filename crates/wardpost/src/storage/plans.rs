@@ -8,6 +8,7 @@ use rusqlite::trace::{TraceEvent, TraceEventCodes};
 
 use super::testing::{after, alert, arrival, sender};
 use super::{Batch, DutyRules, Filter, QueueFilter, Storage, Tab};
+use crate::events::Period;
 use base::event::Severity;
 
 /// Tables with a row for each alert, event, picture, access, step or notice.
@@ -28,13 +29,11 @@ const LARGE: [&str; 13] = [
 ];
 
 /// Scans that may stay: a part of the statement, the line of its plan, and the reason.
-const ARGUED: [(&str, &str); 4] = [
+const ARGUED: [(&str, &str); 3] = [
     // Commands print the whole log.
     ("FROM access ORDER BY number", "SCAN access"),
     // Reads the notices once for all boxes; they are removed with the alerts of their time.
     ("kind = 'twins'", "SCAN notice"),
-    // Reads the whole log to verify it.
-    ("before, sha256 FROM decision ORDER BY number", "SCAN decision"),
     // Ends at its limit: the index has the order.
     ("state = 'closed' AND +tab", "SCAN event USING INDEX event_by_close"),
 ];
@@ -92,9 +91,14 @@ fn read_events(storage: &mut Storage) {
     storage.last_change().unwrap();
     storage.decisions(0, 10).unwrap();
     storage.decisions_about(1, 10).unwrap();
-    storage.verify_decisions().unwrap().unwrap();
     storage.shelves().unwrap();
     storage.flood().unwrap();
+    storage.shifts(10).unwrap();
+    storage.hand_over(after(0)).unwrap();
+    let period = Period { from: after(0), to: after(9999) };
+    storage.facts(period).unwrap();
+    storage.feedback(period).unwrap();
+    storage.stills(&sender("box-1"), alert("box-1", 1).id).unwrap();
     storage.worst_sources(after(0), 10).unwrap();
     storage.pass(&DutyRules::default(), after(9999)).unwrap();
     storage.hook_calls(after(9999), 10).unwrap();

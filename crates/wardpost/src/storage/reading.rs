@@ -64,7 +64,8 @@ pub struct StoredNotice {
     pub number: u64,
     /// Time at which it was found, on the post's clock.
     pub at: WallTime,
-    /// `here`, `offline`, `silent`, `twins`, `access-log`, `trouble`, `well`, of a box; `link-lost`, `link-back`, of the post.
+    /// `here`, `offline`, `silent`, `twins`, `access-log`, `trouble`, `well`, of a box; `link-lost`, `link-back`, `room-lost`,
+    /// `room-back`, of the post.
     pub kind: String,
     /// The box it is about.
     pub sender: Option<Sender>,

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Result, Transaction, TransactionBehavior, params};
 
 use super::changes::{self, ChangeKind};
-use super::{NewAccess, Storage, StorageError};
+use super::{NewAccess, Storage, StorageError, chain};
 use crate::arrival::Sender;
 use base::ids::AlertId;
 use base::still::{Still, StillKind};
@@ -54,6 +54,7 @@ impl Storage {
             return Ok(None);
         }
         self.log_still(sender, alert, kind, access).map_err(self.failed("log the access to a picture in"))?;
+        self.note_end()?;
         let read = self
             .connection
             .query_row(
@@ -85,6 +86,7 @@ impl Storage {
                 kind.as_str(),
             ],
         )?;
+        chain::extend(&transaction)?;
         transaction.commit()
     }
 }
@@ -236,9 +238,10 @@ mod tests {
         one.id = ids[1];
         take(&mut storage, vec![arrival(&one), still(AlertId::new(9999), StillKind::Crop, 1, 400)]);
         assert_eq!(count(&storage), WAITING_MAX + 1);
-        storage.expire(after(400), after(0)).unwrap();
+        let day = Duration::from_secs(24 * 3600);
+        storage.expire(after(400) + day, day).unwrap();
         assert_eq!(count(&storage), 1);
-        storage.expire(after(400) + Duration::from_secs(1), after(0)).unwrap();
+        storage.expire(after(401) + day, day).unwrap();
         assert_eq!(count(&storage), 0);
     }
 }

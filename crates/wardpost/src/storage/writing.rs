@@ -1,10 +1,14 @@
 //! Arrivals into the database: one batch, one transaction.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension as _, Result, Transaction, TransactionBehavior, params};
 use serde_json::Value;
 
 use super::runs::Runs;
-use super::{Storage, StorageError, access_log, events, health, intake, lost, runs, sql, stills};
+use super::{
+    Storage, StorageError, access_log, accesses, chain, events, health, intake, lost, runs, sql, stills,
+};
 use crate::arrival::{Arrival, ArrivedAlert, Content, Refused, Sender};
 use crate::events::Grouping;
 use crate::health::Standing;
@@ -70,6 +74,10 @@ pub enum NoticeKind {
     Well(Sender),
     /// A box's access log became shorter, or other at the same length.
     AccessLog(Sender),
+    /// The post's disk has too little room: no alert is taken.
+    RoomLost,
+    /// It has enough again.
+    RoomBack,
     /// The post has lost the broker: nothing arrives.
     LinkLost,
     /// It is connected again.
@@ -114,18 +122,14 @@ impl Storage {
         Ok(acks)
     }
 
-    /// Removes alerts with their thumbnails and notices that were received before `before`, and accesses that are older than
-    /// `looks_before`. The stored numbers stay. Returns true where there is more to remove.
+    /// Removes alerts with their thumbnails and notices that are older than `keep` at `now`, and accesses that are older than
+    /// that and than two years. The stored numbers stay. Returns true where there is more to remove.
     ///
     /// # Errors
     /// The database cannot be written.
-    pub fn expire(
-        &mut self,
-        before: WallTime,
-        looks_before: WallTime,
-    ) -> std::result::Result<bool, StorageError> {
+    pub fn expire(&mut self, now: WallTime, keep: Duration) -> std::result::Result<bool, StorageError> {
         let failed = self.failed("remove old alerts from");
-        expire(&mut self.connection, before, looks_before).map_err(failed)
+        expire(&mut self.connection, now, keep).map_err(failed)
     }
 }
 
@@ -160,6 +164,7 @@ fn take(connection: &mut Connection, batch: &Batch, grouping: &Grouping) -> Resu
                 {
                     touched.retain(|(other, _)| other != sender);
                     touched.push((sender.clone(), outbox.id));
+                    chain::extend(&transaction)?;
                 }
             }
             Content::Vitals(vitals) => {
@@ -523,6 +528,8 @@ fn put_notice(transaction: &Transaction<'_>, notice: &Notice) -> Result<()> {
         NoticeKind::Trouble(sender) => ("trouble", Some(sender)),
         NoticeKind::Well(sender) => ("well", Some(sender)),
         NoticeKind::AccessLog(sender) => ("access-log", Some(sender)),
+        NoticeKind::RoomLost => ("room-lost", None),
+        NoticeKind::RoomBack => ("room-back", None),
         NoticeKind::LinkLost => ("link-lost", None),
         NoticeKind::LinkBack => ("link-back", None),
     };
@@ -569,7 +576,8 @@ fn put_refused(transaction: &Transaction<'_>, refused: &Refused, at: WallTime) -
     Ok(())
 }
 
-fn expire(connection: &mut Connection, before: WallTime, looks_before: WallTime) -> Result<bool> {
+fn expire(connection: &mut Connection, now: WallTime, keep: Duration) -> Result<bool> {
+    let before = now - keep;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let removed = transaction.execute(
         "DELETE FROM alert WHERE number IN
@@ -577,10 +585,10 @@ fn expire(connection: &mut Connection, before: WallTime, looks_before: WallTime)
         [before.as_micros(), EXPIRED_MAX],
     )?;
     transaction.execute("DELETE FROM notice WHERE at_us < ?1", [before.as_micros()])?;
-    health::expire(&transaction)?;
+    health::expire(&transaction, now)?;
     stills::expire(&transaction, before)?;
-    events::expire(&transaction, looks_before)?;
-    transaction.execute("DELETE FROM access WHERE at_us < ?1", [looks_before.as_micros()])?;
+    events::expire(&transaction, now - keep.max(chain::LOOKS_KEPT))?;
+    accesses::expire(&transaction, now, keep)?;
     transaction.commit()?;
     Ok(removed as i64 == EXPIRED_MAX)
 }

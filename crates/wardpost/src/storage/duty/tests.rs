@@ -86,6 +86,21 @@ fn a_waiting_event_escalates_once_for_each_level_until_somebody_takes_it() {
 }
 
 #[test]
+fn an_event_from_a_clock_that_was_years_ahead_is_due_all_the_same() {
+    let (mut storage, _place) = open();
+    let ahead = 10 * 365 * 24 * 3600;
+    let arrivals = ["a", "b"].map(|camera| Arrival { at: after(ahead), ..later(camera, "night", 0) });
+    take(&mut storage, arrivals.into());
+    let events = numbers(&storage);
+    storage.take_over(events[1], &officer("An"), after(ahead)).unwrap();
+    // The clock is right again.
+    assert_eq!(storage.pass(&rules(), after(0)).unwrap(), Passed::default());
+    let passed = storage.pass(&rules(), after(60)).unwrap();
+    assert_eq!(passed.escalated, [(events[0], Level::Louder)]);
+    assert_eq!(storage.pass(&rules(), after(600)).unwrap().returned, 1);
+}
+
+#[test]
 fn after_a_stop_of_the_post_all_levels_come_in_one_pass() {
     let (mut storage, _place) = open();
     take(&mut storage, vec![later("a", "night", 0)]);

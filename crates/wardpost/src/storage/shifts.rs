@@ -1,0 +1,415 @@
+//! Shifts of officers, and the state that one hands over to the next.
+
+use rusqlite::{OptionalExtension as _, Result, Row, TransactionBehavior, params};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::changes::{self, ChangeKind};
+use super::decisions::{self, Entry};
+use super::{Counts, QueueFilter, Storage, StorageError, StoredEvent, Tab, sql};
+use crate::events::{Note, Officer};
+use crate::presence::Reported;
+use base::event::Severity;
+use base::ids::{BoxId, CameraId, WardId};
+use base::status::StreamState;
+use base::time::WallTime;
+
+/// Maximum number of rows of each table of a hand-over.
+const ROWS_MAX: usize = 100;
+
+/// A shift.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shift {
+    /// Its number.
+    pub number: u64,
+    /// The officer.
+    pub officer: String,
+    /// Its beginning.
+    pub begun_at: WallTime,
+    /// The officer heard the test sound.
+    pub sound_tested: bool,
+    /// Its end; `None` while it lasts.
+    pub ended_at: Option<WallTime>,
+    /// The state that was handed over.
+    pub hand_over: Option<HandOver>,
+}
+
+/// Result of beginning a shift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// It has begun; its number.
+    New(u64),
+    /// The officer's shift lasts already; its number.
+    Already(u64),
+}
+
+/// State that an officer hands over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandOver {
+    /// Time of the state.
+    pub at: WallTime,
+    /// The officer's words.
+    #[serde(default)]
+    pub remark: Note,
+    /// Numbers of events: in the queue, parked, on shelves.
+    pub counts: [u64; 3],
+    /// Events of the queue, at most a hundred.
+    pub open: Vec<HandedEvent>,
+    /// Parked events, at most a hundred.
+    pub parked: Vec<HandedEvent>,
+    /// Shelves.
+    pub shelves: Vec<HandedShelf>,
+    /// Boxes that are offline or silent.
+    pub silent: Vec<HandedBox>,
+    /// Cameras of the other boxes that give no picture.
+    pub away: Vec<HandedCamera>,
+    /// Number of alerts that are missing.
+    pub missing: u64,
+}
+
+/// An event that is handed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedEvent {
+    /// Its number.
+    pub event: u64,
+    /// Its severity.
+    pub severity: Severity,
+    /// Name of the camera's place.
+    pub camera: String,
+    /// Name of the rule.
+    pub rule: String,
+    /// The word for its state.
+    pub state: String,
+    /// The officer of that state.
+    pub by: Option<Officer>,
+    /// Arrival of its first alert.
+    pub first_at: WallTime,
+    /// Number of its alerts.
+    pub alerts: u64,
+}
+
+/// A shelf that is handed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedShelf {
+    /// The ward.
+    pub ward: WardId,
+    /// The box.
+    #[serde(rename = "box")]
+    pub box_id: BoxId,
+    /// The camera; `None` for all.
+    pub camera: Option<String>,
+    /// The rule; `None` for all.
+    pub rule: Option<String>,
+    /// The reason.
+    pub reason: String,
+    /// The person who set it.
+    pub who: String,
+    /// Its end.
+    pub until: WallTime,
+    /// Number of its events that are not closed.
+    pub events: u64,
+}
+
+/// A box that is away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedBox {
+    /// The ward.
+    pub ward: WardId,
+    /// The box.
+    #[serde(rename = "box")]
+    pub box_id: BoxId,
+    /// The word for the report: `offline` or `silent`.
+    pub reported: String,
+    /// Time of its last message.
+    pub heard_at: Option<WallTime>,
+}
+
+/// A camera that gives no picture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedCamera {
+    /// The ward.
+    pub ward: WardId,
+    /// The box.
+    #[serde(rename = "box")]
+    pub box_id: BoxId,
+    /// The camera.
+    pub camera: CameraId,
+    /// Reason, in the box's words.
+    pub reason: Option<String>,
+    /// Since when, on the box's clock.
+    pub since: WallTime,
+}
+
+impl Storage {
+    /// Begins an officer's shift.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn begin_shift(
+        &mut self,
+        officer: &Officer,
+        sound_tested: bool,
+        now: WallTime,
+    ) -> std::result::Result<Begun, StorageError> {
+        let failed = self.failed("begin a shift in");
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        let begun = begin(&transaction, officer, sound_tested, now).map_err(&failed)?;
+        transaction.commit().map_err(&failed)?;
+        Ok(begun)
+    }
+
+    /// Ends a shift with the state of this moment. `None` where it has ended, or there is none of this number.
+    ///
+    /// # Errors
+    /// The database cannot be read or written.
+    pub fn end_shift(
+        &mut self,
+        shift: u64,
+        officer: &Officer,
+        remark: &Note,
+        now: WallTime,
+    ) -> std::result::Result<Option<HandOver>, StorageError> {
+        let hand_over = HandOver { remark: remark.clone(), ..self.hand_over(now)? };
+        // Texts, numbers and times are JSON.
+        let text = serde_json::to_string(&hand_over).unwrap_or_default();
+        let failed = self.failed("end a shift in");
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        let has_ended = end(&transaction, shift, officer, &text, now).map_err(&failed)?;
+        transaction.commit().map_err(&failed)?;
+        Ok(has_ended.then_some(hand_over))
+    }
+
+    /// The last shifts, the newest first; at most `limit`.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn shifts(&self, limit: usize) -> std::result::Result<Vec<Shift>, StorageError> {
+        let failed = self.failed("read the shifts of");
+        let mut select = self
+            .connection
+            .prepare_cached(
+                "SELECT number, officer, begun_us, sound_tested, ended_us, hand_over FROM shift
+                 ORDER BY number DESC LIMIT ?1",
+            )
+            .map_err(&failed)?;
+        let rows = select.query_map([sql(limit as u64)], shift);
+        rows.and_then(Iterator::collect::<Result<Vec<_>>>).map_err(&failed)
+    }
+
+    /// The state that an officer would hand over now.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn hand_over(&self, now: WallTime) -> std::result::Result<HandOver, StorageError> {
+        let of = |tab| QueueFilter { tab, camera: None, limit: ROWS_MAX };
+        let open = self.queue(&of(Tab::Open))?;
+        let Counts { open: queued, parked, shelved, .. } = open.counts;
+        let (silent, away) = self.absent()?;
+        let holes = self.holes()?;
+        let missing =
+            holes.iter().filter(|hole| !hole.is_lost).map(|hole| hole.gap.last - hole.gap.first + 1);
+        Ok(HandOver {
+            at: now,
+            remark: Note::default(),
+            counts: [queued, parked, shelved],
+            open: open.events.iter().map(handed).collect(),
+            parked: self.queue(&of(Tab::Parked))?.events.iter().map(handed).collect(),
+            shelves: self.handed_shelves()?,
+            silent,
+            away,
+            missing: missing.sum(),
+        })
+    }
+
+    fn handed_shelves(&self) -> std::result::Result<Vec<HandedShelf>, StorageError> {
+        let shelves = self.shelves()?.into_iter().map(|shelf| HandedShelf {
+            camera: shelf.scope.covered.camera().map(ToString::to_string),
+            rule: shelf.scope.covered.rule().map(ToString::to_string),
+            ward: shelf.scope.sender.ward,
+            box_id: shelf.scope.sender.box_id,
+            reason: shelf.reason,
+            who: shelf.who,
+            until: shelf.until,
+            events: shelf.events,
+        });
+        Ok(shelves.collect())
+    }
+
+    /// Boxes that are away, and cameras of the others that give no picture.
+    fn absent(&self) -> std::result::Result<(Vec<HandedBox>, Vec<HandedCamera>), StorageError> {
+        let (mut silent, mut away) = (Vec::new(), Vec::new());
+        for known in self.boxes()? {
+            let (ward, box_id) = (known.sender.ward, known.sender.box_id);
+            if known.reported != Reported::Here {
+                let reported = known.reported.as_str().to_owned();
+                silent.push(HandedBox { ward, box_id, reported, heard_at: known.heard_at });
+                continue;
+            }
+            let cameras = known.status.map_or(Vec::new(), |status| status.cameras);
+            away.extend(cameras.into_iter().filter(|one| one.state != StreamState::Live).map(|one| {
+                HandedCamera {
+                    ward: ward.clone(),
+                    box_id: box_id.clone(),
+                    camera: one.id,
+                    reason: one.reason,
+                    since: one.since,
+                }
+            }));
+        }
+        Ok((silent, away))
+    }
+}
+
+fn handed(event: &StoredEvent) -> HandedEvent {
+    HandedEvent {
+        event: event.number,
+        severity: event.severity,
+        camera: event.names.camera.clone(),
+        rule: event.names.rule.clone(),
+        state: event.state.as_str().to_owned(),
+        by: event.state.by().cloned(),
+        first_at: event.span.first_at,
+        alerts: event.span.alerts,
+    }
+}
+
+fn shift(row: &Row<'_>) -> Result<Shift> {
+    let hand_over: Option<String> = row.get(5)?;
+    Ok(Shift {
+        number: row.get::<_, i64>(0)?.unsigned_abs(),
+        officer: row.get(1)?,
+        begun_at: WallTime::from_micros(row.get(2)?),
+        sound_tested: row.get(3)?,
+        ended_at: row.get::<_, Option<i64>>(4)?.map(WallTime::from_micros),
+        // One that does not read was written by another version.
+        hand_over: hand_over.and_then(|text| serde_json::from_str(&text).ok()),
+    })
+}
+
+fn begin(
+    transaction: &rusqlite::Transaction<'_>,
+    officer: &Officer,
+    sound_tested: bool,
+    now: WallTime,
+) -> Result<Begun> {
+    let lasting: Option<i64> = transaction
+        .query_row(
+            "SELECT number FROM shift WHERE ended_us IS NULL AND officer = ?1",
+            [officer.as_str()],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if let Some(shift) = lasting {
+        return Ok(Begun::Already(shift.unsigned_abs()));
+    }
+    transaction.execute(
+        "INSERT INTO shift (officer, begun_us, sound_tested) VALUES (?1, ?2, ?3)",
+        params![officer.as_str(), now.as_micros(), sound_tested],
+    )?;
+    let shift = transaction.last_insert_rowid().unsigned_abs();
+    let detail = json!({ "shift": shift, "sound_tested": sound_tested });
+    log(transaction, officer, "begin-shift", &detail, now)?;
+    Ok(Begun::New(shift))
+}
+
+/// Returns false where the shift has ended, or there is none.
+fn end(
+    transaction: &rusqlite::Transaction<'_>,
+    shift: u64,
+    officer: &Officer,
+    hand_over: &str,
+    now: WallTime,
+) -> Result<bool> {
+    let ended = transaction.execute(
+        "UPDATE shift SET ended_us = max(begun_us, ?2), hand_over = ?3 WHERE number = ?1 AND ended_us IS NULL",
+        params![sql(shift), now.as_micros(), hand_over],
+    )?;
+    if ended > 0 {
+        log(transaction, officer, "end-shift", &json!({ "shift": shift }), now)?;
+    }
+    Ok(ended > 0)
+}
+
+fn log(
+    transaction: &rusqlite::Transaction<'_>,
+    officer: &Officer,
+    action: &str,
+    detail: &serde_json::Value,
+    at: WallTime,
+) -> Result<()> {
+    let who = Some(officer.as_str());
+    decisions::append(transaction, &Entry { at, who, event: None, action, detail })?;
+    changes::put(transaction, ChangeKind::Shifts, None, at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arrival::Content;
+    use crate::events::{Action, Authority, Covered, ShelfScope};
+    use crate::storage::testing::{after, later, officer, sender, status};
+    use crate::storage::{Batch, NewShelf, Notice, NoticeKind};
+    use base::status::CameraStatus;
+
+    #[test]
+    fn a_shift_begins_once_and_hands_over_the_state_at_its_end() {
+        let place = tempfile::tempdir().unwrap();
+        let mut storage = Storage::open(&place.path().join("post.sqlite")).unwrap();
+        let an: Officer = "An".parse().unwrap();
+        let begun = storage.begin_shift(&an, true, after(0)).unwrap();
+        let Begun::New(shift) = begun else { panic!("{begun:?}") };
+        assert_eq!(storage.begin_shift(&an, true, after(1)).unwrap(), Begun::Already(shift));
+
+        let mut here = status("box-1", None);
+        let Content::Status(told) = &mut here.content else { panic!("no status") };
+        told.cameras = [("gate", StreamState::Live), ("yard", StreamState::BackingOff)]
+            .map(|(id, state)| CameraStatus {
+                id: id.parse().unwrap(),
+                state,
+                reason: Some("no route to host".into()),
+                since: after(0),
+                notes: Vec::new(),
+                input: None,
+            })
+            .into();
+        let silent = NoticeKind::Box(sender("box-2"), Reported::Silent);
+        let arrivals = vec![
+            here,
+            status("box-2", None),
+            later("a", "night", 0),
+            later("b", "night", 0),
+            later("c", "night", 0),
+        ];
+        let notices = vec![Notice { at: after(2), kind: silent, detail: None }];
+        storage.take(&Batch { arrivals, notices, ..Batch::default() }).unwrap();
+        let (taken, parked) = (1, 2);
+        storage.take_over(taken, &officer("An"), after(3)).unwrap();
+        storage.decide(parked, &Action::Park { until: after(900) }, &officer("An"), after(3)).unwrap();
+        let scope = ShelfScope { sender: sender("box-1"), covered: Covered::Camera("c".parse().unwrap()) };
+        let shelf = NewShelf { scope, reason: "sửa đường".parse().unwrap(), until: after(900) };
+        storage.shelve(&shelf, &an, Authority::Officer, after(4)).unwrap().unwrap();
+
+        let remark = "xe tải đỗ trước cổng".parse().unwrap();
+        let handed = storage.end_shift(shift, &an, &remark, after(10)).unwrap().unwrap();
+        assert_eq!((handed.counts, handed.remark.as_str()), ([1, 1, 1], "xe tải đỗ trước cổng"));
+        assert_eq!((handed.open[0].event, &handed.open[0].by), (taken, &Some(an.clone())));
+        assert_eq!((handed.parked[0].event, handed.parked[0].state.as_str()), (parked, "parked"));
+        assert_eq!((handed.shelves[0].camera.as_deref(), handed.shelves[0].events), (Some("c"), 1));
+        assert_eq!(
+            (handed.silent[0].box_id.as_str(), handed.silent[0].reported.as_str()),
+            ("box-2", "silent")
+        );
+        assert_eq!((handed.away.len(), handed.away[0].camera.as_str()), (1, "yard"));
+
+        assert_eq!(storage.end_shift(shift, &an, &Note::default(), after(11)).unwrap(), None);
+        let shifts = storage.shifts(10).unwrap();
+        assert_eq!((shifts.len(), shifts[0].ended_at, shifts[0].sound_tested), (1, Some(after(10)), true));
+        assert_eq!(shifts[0].hand_over, Some(handed));
+        let Begun::New(second) = storage.begin_shift(&an, false, after(12)).unwrap() else {
+            panic!("not new")
+        };
+        assert_eq!(storage.shifts(1).unwrap()[0].number, second);
+    }
+}
