@@ -76,11 +76,6 @@ impl SendWindow {
         self.size.min(fits as usize).max(1)
     }
 
-    /// False where the link is known to take longer than `span` for so many bytes.
-    pub fn takes_within(&self, bytes: usize, span: Duration) -> bool {
-        self.bytes_per_second.is_none_or(|rate| bytes as f64 <= rate * span.as_secs_f64())
-    }
-
     /// The link is not the reason for which pictures broke connections.
     pub fn clear_breaks(&mut self) {
         self.broken = 0;

@@ -161,11 +161,7 @@ impl<'a> Session<'a> {
         let review_at = Some(self.review_at).filter(|_| !self.carried.tracker.is_empty());
         let rescan_at = Some(self.queue.rescan_at());
         let stills_at = self.carried.stills.paused_until(now).filter(|_| self.stills.may_wait);
-        let probe_at = self.stills.probe_at().filter(|at| *at > now);
-        [self.retry_at, due, held_until, review_at, rescan_at, stills_at, probe_at]
-            .into_iter()
-            .flatten()
-            .min()
+        [self.retry_at, due, held_until, review_at, rescan_at, stills_at].into_iter().flatten().min()
     }
 
     async fn on(&mut self, occurrence: Occurrence) -> Result<(), PublishError> {
@@ -230,7 +226,7 @@ impl<'a> Session<'a> {
             }
             Kind::Preview { seq } => self.carried.tracker.preview_acknowledged(seq),
             Kind::Unsaved { number } => self.shared.unsaved.acknowledged(number),
-            Kind::Still { number } => self.on_still(number),
+            Kind::Still { number } => self.on_still(number, now - sent.since),
             Kind::HomeAssistant(note) => self.carried.discovery.acknowledged(note).await,
             Kind::Status | Kind::Proof => {}
         }

@@ -68,7 +68,7 @@ pub(super) enum StillError {
     Draw(#[from] ThumbnailError),
     /// The picture cannot be encoded.
     #[error("a still cannot be encoded as JPEG")]
-    Encode(#[source] image::ImageError),
+    Encode(#[source] jpeg_encoder::EncodingError),
 }
 
 impl StillError {

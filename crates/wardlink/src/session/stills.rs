@@ -11,12 +11,6 @@ use crate::topic::payload;
 use base::outbox::WaitingStill;
 use base::time::in_words;
 
-/// Longest time that a still may take on the link: so long a new alert may have to wait behind it.
-const LINK_MAX: Duration = Duration::from_secs(8);
-
-/// Time after which a link that was measured as too slow is tried with one still.
-const PROBE: Duration = Duration::from_secs(600);
-
 /// Stills of the store that are to be sent on one connection.
 #[derive(Debug)]
 pub(super) struct StillQueue {
@@ -24,18 +18,11 @@ pub(super) struct StillQueue {
     cursor: u64,
     /// A still may wait behind `cursor`.
     pub may_wait: bool,
-    /// Time since which the next still waits for a faster link.
-    held_since: Option<Instant>,
 }
 
 impl StillQueue {
     pub fn new() -> Self {
-        Self { cursor: 0, may_wait: true, held_since: None }
-    }
-
-    /// Time at which a still is sent although the link was measured as too slow for it: only messages measure the link.
-    pub fn probe_at(&self) -> Option<Instant> {
-        self.held_since.map(|since| since + PROBE)
+        Self { cursor: 0, may_wait: true }
     }
 }
 
@@ -81,13 +68,8 @@ impl Session<'_> {
             // It is tried again on the next connection.
             tracing::debug!("a still of {bytes} bytes waits: the broker takes no message of that size");
             self.stills.cursor = number;
-        } else if !self.carried.window.takes_within(bytes, LINK_MAX)
-            && self.stills.probe_at().is_none_or(|at| at > now)
-        {
-            self.stills.held_since.get_or_insert(now);
         } else {
             self.stills.cursor = number;
-            self.stills.held_since = None;
             let topic = self.shared.topics.still.clone();
             self.send(Message { topic, payload, retain: false }, Kind::Still { number });
         }
@@ -95,8 +77,8 @@ impl Session<'_> {
     }
 
     /// The broker has acknowledged a still.
-    pub(super) fn on_still(&mut self, number: u64) {
-        self.carried.stills.acknowledged();
+    pub(super) fn on_still(&mut self, number: u64, took: Duration) {
+        self.carried.stills.acknowledged(Instant::now(), took);
         self.shared.state().stills_published += 1;
         self.shared.outbox.still_delivered(number);
     }
