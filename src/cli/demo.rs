@@ -101,7 +101,11 @@ fn suggest(running: &Running, listener: &Listener) -> anyhow::Result<()> {
     println!("{TRY}{box_program} status --runtime-directory {}", quoted(&running.runtime_directory));
     println!("{TRY}{box_program} clips list --config {config}");
     println!("{TRY}{box_program} picture {camera} --config {config} -o {page}");
-    println!("{TRY}{} {}\n", quoted(&post), listener.arguments());
+    println!("{TRY}{} {}", quoted(&post), listener.arguments());
+    for line in listener.way_in() {
+        println!("{line}");
+    }
+    println!();
     Ok(())
 }
 

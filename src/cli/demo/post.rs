@@ -14,17 +14,23 @@ use program::language_of_the_locale;
 use wardpost::cli::access;
 use wardpost::cli::follow::{Entry, Follower, has_its_own};
 use wardpost::cli::tail::thumbnail_file;
+use wardpost::page::Page;
 use wardpost::presentation::Presentation;
-use wardpost::settings::{Written, WrittenBroker, WrittenPost};
+use wardpost::settings::{Settings, Written, WrittenBroker, WrittenPage, WrittenPost};
 use wardpost::storage::StoredAlert;
-use wardpost::{Receiver, Storage};
+use wardpost::{Duty, Receiver, Storage};
 
 /// Interval of checks for changes of the database: short, so that the transport is measured and not the wait for a check.
 const POLL: Duration = Duration::from_millis(2);
 
-/// A ward post, and the reader of its database.
+/// Address of the page: a port that is free.
+const PAGE: &str = "127.0.0.1:0";
+
+/// A ward post with its page, and the reader of its database.
 pub(super) struct Listener {
     receiver: Receiver,
+    duty: Duty,
+    page: Option<Page>,
     storage: Storage,
     /// The database's change counter when it was last read.
     seen: i64,
@@ -50,20 +56,41 @@ impl Listener {
                 database: Some(database.clone()),
                 ..WrittenPost::default()
             },
+            page: WrittenPage { listen: Some(PAGE.to_owned()), ..WrittenPage::default() },
             ..Written::default()
         };
-        let receiver = Receiver::start(written.settings()?, || {}).context("the ward post cannot start")?;
+        let settings = written.settings()?;
+        let receiver = Receiver::start(settings.clone(), || {}).context("the ward post cannot start")?;
+        let duty = Duty::start(
+            &settings.database,
+            settings.duty.clone(),
+            settings.showing.clone().presentation(false),
+        )?;
+        let page = page(&settings);
         let storage = Storage::open_beside(&database)?;
         let (language, timezone) = (language_of_the_locale(), TimeZone::system());
         let presentation = Presentation { language, timezone, colours: false };
         let seen = storage.change()?;
         let (follower, _) = Follower::begin(&storage, 0)?;
-        Ok(Self { receiver, storage, seen, follower, presentation, database, thumbnails })
+        Ok(Self { receiver, duty, page, storage, seen, follower, presentation, database, thumbnails })
     }
 
     /// Arguments of `wardpost` with which a person follows the alerts.
     pub fn arguments(&self) -> String {
         format!("tail --database {}", super::quoted(&self.database))
+    }
+
+    /// Lines that say how a browser of this machine opens the duty officers' page; none where it is not served.
+    pub fn way_in(&self) -> Vec<String> {
+        let Some(page) = &self.page else { return Vec::new() };
+        let url = page.url();
+        match page.first_code() {
+            Some(code) => vec![
+                format!("the duty officers' page: {url}"),
+                format!("the first login: {url}begin with the one-time code {code}"),
+            ],
+            None => vec![format!("the duty officers' page: {url}")],
+        }
     }
 
     /// The next alerts, if some come within `patience`.
@@ -91,6 +118,8 @@ impl Listener {
     }
 
     pub fn stop(self) -> anyhow::Result<()> {
+        drop(self.page);
+        self.duty.stop();
         Ok(self.receiver.stop()?)
     }
 
@@ -124,5 +153,16 @@ impl Listener {
         std::fs::write(&path, jpeg).with_context(|| format!("cannot write {}", path.display()))?;
         println!("    {}", path.display());
         Ok(())
+    }
+}
+
+/// The duty officers' page. The demonstration goes on without it, and says why.
+fn page(settings: &Settings) -> Option<Page> {
+    match Page::start(settings) {
+        Ok(page) => page,
+        Err(error) => {
+            eprintln!("the duty officers' page is not served: {}", base::fault::chain(&error));
+            None
+        }
     }
 }

@@ -19,9 +19,11 @@ const ENOUGH_MOVING: f32 = 1.0;
 const ENOUGH_STAYING: f32 = 1.2;
 /// Score that a car which stays must have had once: a stain on the road is called one with less, for hours.
 const SURE_CAR: f32 = 0.55;
-/// Score that a subject must have had once where the picture is the scenery: a stain, a post, a poster. Examined in a crop
-/// of its own, a stain on the road reaches 0.65.
+/// Score that a subject must have had [`SURE_SCENERY_HITS`] times where the picture is the scenery: a stain, a post, a poster.
+/// Examined in a crop of its own, a stain on the road reaches 0.65, and 0.70 once in hours.
 const SURE_SCENERY: f32 = 0.7;
+/// Number of detections with that score.
+const SURE_SCENERY_HITS: u32 = 2;
 /// Scores beyond this say no more.
 const SCORE_MAX: f32 = 0.95;
 /// Minimum distance from its first place of a track that moves along, in sizes.
@@ -42,6 +44,8 @@ pub(super) struct Evidence {
     /// Number of detections, and of those among them that hid the scenery.
     hits: u32,
     hid_scenery: u32,
+    /// Number of detections with [`SURE_SCENERY`] or more.
+    very_sure: u32,
     was_sure: bool,
     best: f32,
 }
@@ -51,7 +55,8 @@ impl Evidence {
         let centre = rect.centre();
         let (moving, staying, way, best) = (0.0, 0.0, 0.0, 0.0);
         let (first, last, travels, was_sure) = (centre, centre, false, false);
-        Self { moving, staying, first, last, way, travels, hits: 0, hid_scenery: 0, was_sure, best }
+        let (hits, hid_scenery, very_sure) = (0, 0, 0);
+        Self { moving, staying, first, last, way, travels, hits, hid_scenery, very_sure, was_sure, best }
     }
 
     /// Adds an inference that found it here. `is_scenery`: the picture here is what it was minutes ago.
@@ -62,6 +67,7 @@ impl Evidence {
         self.was_sure |= is_sure;
         self.hits += 1;
         self.hid_scenery += u32::from(!is_scenery);
+        self.very_sure += u32::from(score >= SURE_SCENERY);
         self.best = self.best.max(score);
         let (sx, sy) = kalman::scales(rect.w, rect.h);
         let sizes = |a: Point, b: Point| ((a.x - b.x) / sx).hypot((a.y - b.y) / sy);
@@ -92,7 +98,7 @@ impl Evidence {
             Label::Car | Label::LargeVehicle => self.best >= SURE_CAR,
             Label::Moving => true,
         };
-        let may_be_scenery = 2 * self.hid_scenery <= self.hits && self.best < SURE_SCENERY;
+        let may_be_scenery = 2 * self.hid_scenery <= self.hits && self.very_sure < SURE_SCENERY_HITS;
         (self.travels && self.moving >= ENOUGH_MOVING) || (self.was_sure && stays && !may_be_scenery)
     }
 }
@@ -171,9 +177,11 @@ mod tests {
     #[test]
     fn scenery_is_no_subject_unless_it_is_very_sure() {
         let stain = || [0.46, 0.42, 0.57, 0.61, 0.43, 0.65, 0.58].into_iter().cycle().take(20_000);
+        let once_more = || stain().chain([0.72]).chain(stain());
         let jumps = |i: usize| if i < 9 { 0.0 } else { 0.2 };
         for label in [Label::Person, Label::TwoWheeler, Label::Car] {
             assert_eq!(is_one_after(label, true, stain(), |_| 0.0), None, "{label}");
+            assert_eq!(is_one_after(label, true, once_more(), |_| 0.0), None, "{label}: sure once in hours");
             assert_eq!(
                 is_one_after(label, true, stain(), jumps),
                 None,

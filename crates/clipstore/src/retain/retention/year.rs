@@ -1,5 +1,7 @@
 //! A year of eight cameras, in seconds: the planner alone, no file.
 
+use std::collections::BTreeMap;
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -165,6 +167,22 @@ impl Box {
         }
     }
 
+    /// Half of an equal part of the footage that is left when the limit of all cameras has its turn.
+    fn half_part(&self, plan: &Plan) -> u64 {
+        let before: HashSet<i64> = plan
+            .deletions
+            .iter()
+            .filter(|(_, reason)| matches!(reason, Reason::Age | Reason::Share))
+            .map(|(id, _)| *id)
+            .collect();
+        let left = self.segments.iter().filter(|segment| !before.contains(&segment.id));
+        let (bytes, cameras) = left.fold((0, HashSet::new()), |(bytes, mut cameras), segment| {
+            cameras.insert(segment.camera.0);
+            (bytes + segment.bytes, cameras)
+        });
+        bytes / (2 * cameras.len().max(1) as u64)
+    }
+
     fn plan(&mut self, incoming: u64) {
         let held = Held { spans: self.held.iter().copied().collect(), ..Held::default() };
         let limits = Self::limits(incoming);
@@ -172,8 +190,18 @@ impl Box {
         self.figures.plans += 1;
         let deletions: HashSet<i64> = plan.deletions.iter().map(|(id, _)| *id).collect();
         let pinned = alive(&self.pins, self.believed, limits.alert_age_max);
-        let unpinned_left =
-            self.segments.iter().any(|s| !deletions.contains(&s.id) && !held.holds(s) && !pinned.overlap(s));
+        let half_part = self.half_part(&plan);
+        let mut left = BTreeMap::<u16, u64>::new();
+        for segment in self.segments.iter().filter(|segment| !deletions.contains(&segment.id)) {
+            *left.entry(segment.camera.0).or_default() += segment.bytes;
+        }
+        // A camera with less than half of an equal part gives last, also what nothing pins.
+        let unpinned_left = self.segments.iter().any(|s| {
+            !deletions.contains(&s.id)
+                && !held.holds(s)
+                && !pinned.overlap(s)
+                && left[&s.camera.0] > half_part
+        });
         for segment in self.segments.iter().filter(|segment| deletions.contains(&segment.id)) {
             assert!(!held.holds(segment), "{} is held", segment.id);
             if pinned.overlap(segment) {
