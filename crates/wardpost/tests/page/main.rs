@@ -1,0 +1,150 @@
+//! The duty officers' page in a real browser: an officer logs in, takes and closes events by keyboard; two officers race; the
+//! server goes away and comes back. `WARDPOST_PAGE_PICTURES=FOLDER` has pictures of the pages written there.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod browser;
+mod post;
+
+use browser::{Browser, Tab, is_installed};
+use post::{Post, alert};
+use serde_json::json;
+
+/// Logs the first administrator in with the one-time code.
+fn begin(browser: &mut Browser, post: &Post, tab: &mut Tab) {
+    let code = post.code();
+    browser.go(tab, &format!("{}begin", post.url()));
+    for (field, text) in [
+        ("code", code.as_str()),
+        ("name", "lan"),
+        ("full_name", "Trung úy Nguyễn Thị Lan"),
+        ("password", "một hai ba bốn"),
+    ] {
+        browser.value(tab, &format!("document.querySelector('[name={field}]').focus()"));
+        browser.write(tab, text);
+    }
+    browser.key(tab, "Enter");
+    browser.until(tab, "location.pathname === '/' && !!document.querySelector('[data-list]')");
+}
+
+fn count(browser: &mut Browser, tab: &mut Tab) -> u64 {
+    browser.value(tab, "document.querySelectorAll('[data-list] [data-event]').length").as_u64().unwrap()
+}
+
+/// Keeps a picture where a person asks for them.
+fn keep(browser: &mut Browser, tab: &mut Tab, name: &str) {
+    let Some(folder) = std::env::var_os("WARDPOST_PAGE_PICTURES") else { return };
+    let picture = browser.picture(tab);
+    std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), picture).unwrap();
+}
+
+#[test]
+fn an_officer_works_by_keyboard_alone() {
+    if !is_installed() {
+        return;
+    }
+    let mut post = Post::start();
+    post.store((0..6).map(|number| alert(number)).collect());
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&post.url(), 1280, 800);
+    begin(&mut browser, &post, &mut tab);
+    browser.until(&mut tab, "document.querySelectorAll('[data-list] [data-event]').length === 6");
+    keep(&mut browser, &mut tab, "queue");
+
+    // The most severe is first.
+    let severities = browser
+        .value(&mut tab, "[...document.querySelectorAll('[data-event]')].map(e => e.dataset.severity)");
+    assert_eq!(severities, json!(["critical", "critical", "warning", "warning", "notice", "notice"]));
+
+    browser.key(&mut tab, "j");
+    browser.until(&mut tab, "document.querySelectorAll('.event.selected').length === 1");
+    let first = browser.value(&mut tab, "document.querySelector('.event.selected').dataset.event");
+    browser.key(&mut tab, "t");
+    browser.until(
+        &mut tab,
+        &format!("document.querySelector('[data-event={first}]').dataset.state === 'taken'"),
+    );
+    browser.key(&mut tab, "Enter");
+    browser.until(&mut tab, "!!document.querySelector('[data-one]')");
+    keep(&mut browser, &mut tab, "event");
+    browser.key(&mut tab, "c");
+    browser.until(&mut tab, "!!document.querySelector('[data-closing][open]')");
+    browser.key(&mut tab, "2");
+    browser.key(&mut tab, "Enter");
+    browser.until(&mut tab, &format!("!document.querySelector('[data-list] [data-event={first}]')"));
+    assert_eq!(count(&mut browser, &mut tab), 5);
+
+    // An alert that arrives stands in the list by itself, and sounds.
+    let sounds = "Number(document.documentElement.dataset.sounds ?? 0)";
+    let before = browser.value(&mut tab, sounds).as_u64().unwrap();
+    post.store(vec![alert(6)]);
+    browser.until(&mut tab, "document.querySelectorAll('[data-list] [data-event]').length === 6");
+    assert!(browser.value(&mut tab, sounds).as_u64().unwrap() > before, "it sounded");
+    assert_eq!(tab.errors, Vec::<String>::new(), "no error in the console");
+}
+
+#[test]
+fn a_page_is_blind_without_its_server_and_sees_all_afterwards() {
+    if !is_installed() {
+        return;
+    }
+    let mut post = Post::start();
+    post.store(vec![alert(0)]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&post.url(), 1280, 800);
+    begin(&mut browser, &post, &mut tab);
+    browser.until(&mut tab, "document.querySelectorAll('[data-list] [data-event]').length === 1");
+    post.stop_page();
+    browser.until(&mut tab, "document.querySelector('[data-banner=blind]').hidden === false");
+    keep(&mut browser, &mut tab, "blind");
+    post.store((1..4).map(|number| alert(number)).collect());
+    post.start_page();
+    browser.until(&mut tab, "document.querySelector('[data-banner=blind]').hidden");
+    browser.until(&mut tab, "document.querySelectorAll('[data-list] [data-event]').length === 4");
+    let numbers = "new Set([...document.querySelectorAll('[data-event]')].map(e => e.dataset.event)).size";
+    assert_eq!(browser.value(&mut tab, numbers), json!(4), "nothing twice");
+}
+
+#[test]
+fn a_phone_and_the_night_fit() {
+    if !is_installed() {
+        return;
+    }
+    let mut post = Post::start();
+    post.store((0..6).map(|number| alert(number)).collect());
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&post.url(), 360, 720);
+    begin(&mut browser, &post, &mut tab);
+    browser.until(&mut tab, "document.querySelectorAll('[data-list] [data-event]').length === 6");
+    keep(&mut browser, &mut tab, "phone");
+    let wide = browser.value(&mut tab, "document.documentElement.scrollWidth").as_u64().unwrap();
+    assert!(wide <= 360, "the page is {wide} pixels wide on a phone of 360");
+    browser.value(&mut tab, "document.cookie = 'theme=night; path=/'");
+    let size = json!({ "width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+    browser.ask(&mut tab, "Emulation.setDeviceMetricsOverride", size);
+    browser.go(&mut tab, &post.url());
+    browser.until(&mut tab, "document.querySelectorAll('[data-list] [data-event]').length === 6");
+    let ground = browser.value(&mut tab, "getComputedStyle(document.body).backgroundColor");
+    assert_eq!(ground, json!("rgb(12, 18, 24)"));
+    keep(&mut browser, &mut tab, "night");
+}
+
+#[test]
+fn a_name_with_a_script_stays_text() {
+    if !is_installed() {
+        return;
+    }
+    let mut post = Post::start();
+    post.store(vec![post::named(0, "<script>document.title='taken'</script><img src=x onerror=alert(1)>")]);
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&post.url(), 1280, 800);
+    begin(&mut browser, &post, &mut tab);
+    browser.until(&mut tab, "document.querySelector('[data-event] h3').textContent.startsWith('<script>')");
+    assert_ne!(browser.value(&mut tab, "document.title"), json!("taken"));
+    assert_eq!(
+        browser.value(
+            &mut tab,
+            "document.querySelectorAll('[data-event] h3 script, [data-event] h3 img').length"
+        ),
+        json!(0)
+    );
+}
