@@ -30,6 +30,10 @@ fn count(browser: &mut Browser, tab: &mut Tab) -> u64 {
     browser.value(tab, "document.querySelectorAll('[data-list] [data-event]').length").as_u64().unwrap()
 }
 
+/// True where the page says that it has lost the server.
+const BLIND: &str = "(() => { const banner = document.querySelector('[data-banner=blind]'); \
+                     return !banner.hidden && getComputedStyle(banner).visibility === 'visible'; })()";
+
 /// Keeps a picture where a person asks for them.
 fn keep(browser: &mut Browser, tab: &mut Tab, name: &str) {
     let Some(folder) = std::env::var_os("WARDPOST_PAGE_PICTURES") else { return };
@@ -93,15 +97,36 @@ fn a_page_is_blind_without_its_server_and_sees_all_afterwards() {
     let mut tab = browser.open(&post.url(), 1280, 800);
     begin(&mut browser, &post, &mut tab);
     browser.until(&mut tab, "document.querySelectorAll('[data-list] [data-event]').length === 1");
+    browser.until(&mut tab, "document.querySelector('[data-link]').classList.contains('good')");
+    assert_eq!(browser.value(&mut tab, BLIND), json!(false));
     post.stop_page();
-    browser.until(&mut tab, "document.querySelector('[data-banner=blind]').hidden === false");
+    browser.until(&mut tab, BLIND);
     keep(&mut browser, &mut tab, "blind");
     post.store((1..4).map(|number| alert(number)).collect());
     post.start_page();
-    browser.until(&mut tab, "document.querySelector('[data-banner=blind]').hidden");
+    browser.until(&mut tab, &format!("!({BLIND})"));
     browser.until(&mut tab, "document.querySelectorAll('[data-list] [data-event]').length === 4");
     let numbers = "new Set([...document.querySelectorAll('[data-event]')].map(e => e.dataset.event)).size";
     assert_eq!(browser.value(&mut tab, numbers), json!(4), "nothing twice");
+}
+
+/// The server goes while the page loads: its scripts may be missing, and nothing but the page itself can say so.
+#[test]
+fn a_page_that_was_half_loaded_is_blind_too() {
+    if !is_installed() {
+        return;
+    }
+    let mut post = Post::start();
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&post.url(), 1280, 800);
+    begin(&mut browser, &post, &mut tab);
+    let blocked = json!({ "urls": ["*/assets/*.js"] });
+    browser.ask(&mut tab, "Network.enable", json!({}));
+    browser.ask(&mut tab, "Network.setBlockedURLs", blocked);
+    browser.ask(&mut tab, "Network.setCacheDisabled", json!({ "cacheDisabled": true }));
+    browser.go(&mut tab, &post.url());
+    post.stop_page();
+    browser.until(&mut tab, BLIND);
 }
 
 #[test]

@@ -96,6 +96,7 @@ pub fn named(number: u64, name: &str) -> Arrival {
         "camera": { "id": format!("c{number}"), "name": name },
         "rule": { "id": "night", "kind": kind, "name": rule }, "severity": severity, "opened_at": opened_at,
         "clock": "synced", "subjects": [], "count": 1, "why": "person in \"yard\" for 2.4 s (2.0 s needed)",
+        "reason": { "code": "in-zone", "place": "Sân chợ", "numbers": { "seconds": 2.4, "seconds_needed": 2.0 } },
         "model": { "name": "street-nano" },
         "clip": { "ref": "c", "starts_at": "2026-05-01T22:13:58.120Z" }, "thumbnail": thumbnail(number),
     });

@@ -19,9 +19,24 @@ const now = () => serverNow + (performance.now() - serverNowAt) * 1000;
 
 // ---------------------------------------------------------------- feed
 
-const worker = new Worker("/assets/feed.js", { type: "module" });
-worker.postMessage({ cursor: list ? Number(list.dataset.cursor) : Number.MAX_SAFE_INTEGER });
-worker.onmessage = ({ data }) => ({ change, beat, blind, seeing, anew: reload, out }[data.kind]?.(data));
+// Until the first word of the server: the page arrives with its banner, which shows itself after a moment.
+let isBlind = true;
+let isTold = false;
+
+// Starts the feed. A worker that cannot be loaded, since the server went away meanwhile, leaves the page blind until one can.
+function follow() {
+  const worker = new Worker("/assets/feed.js", { type: "module" });
+  worker.postMessage({ cursor: list ? Number(list.dataset.cursor) : Number.MAX_SAFE_INTEGER });
+  worker.onmessage = ({ data }) => {
+    if (isBlind && data.kind !== "blind") seeing();
+    ({ change, beat, blind, anew: reload, out }[data.kind]?.(data));
+  };
+  worker.onerror = () => {
+    worker.terminate();
+    if (!isTold) blind({ since: $("[data-clock]").textContent });
+    setTimeout(follow, 2000);
+  };
+}
 
 function change(message) {
   if (message.row !== undefined) put(message);
@@ -60,11 +75,14 @@ function tellLink(message) {
 }
 
 function blind(message) {
+  [isBlind, isTold] = [true, true];
+  $('[data-banner="blind"]').classList.remove("starting");
   banner("blind", message.since || "?");
   sound.play("blind", 1);
 }
 
 function seeing() {
+  [isBlind, isTold] = [false, false];
   banner("blind", null);
 }
 
@@ -333,6 +351,7 @@ for (const act of ["pointerdown", "keydown"]) {
 }
 
 sound.start();
+follow();
 $('[data-banner="sound"]').addEventListener("click", () => sound.isBlocked().then((isBlocked) => banner("sound", isBlocked)));
 setInterval(tick, 1000);
 tick();

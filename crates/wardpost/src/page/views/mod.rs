@@ -147,6 +147,7 @@ pub(super) fn frame(call: &Call<'_>, title: &str, body: &Markup) -> Markup {
     let say = call.say();
     let role = call.role().unwrap_or(Role::Officer);
     let name = call.login.as_ref().map_or("", |login| login.user.full_name.as_str());
+    let time = call.presentation().time_of_day(call.asked.at);
     html! {
         (DOCTYPE)
         html lang=(code(say)) data-theme=[theme(call.asked)] {
@@ -156,7 +157,7 @@ pub(super) fn frame(call: &Call<'_>, title: &str, body: &Markup) -> Markup {
             }
             body data-path=(call.asked.path) data-role=(role) data-name=(call.who()) {
                 a.skip href="#main" { (say.t("Đến nội dung chính", "To the main content")) }
-                (banners(say))
+                (banners(say, &time))
                 header.top {
                     a.brand href="/" { (mark()) span { "wardpost" } }
                     nav.places aria-label=(say.t("Các trang", "Pages")) {
@@ -169,8 +170,9 @@ pub(super) fn frame(call: &Call<'_>, title: &str, body: &Markup) -> Markup {
                         }
                     }
                     div.tools {
-                        span.link-state data-link role="status" { (say.t("đang kết nối", "connecting")) }
-                        time.clock data-clock { "--:--" }
+                        span.link-state data-link role="status" data-good=(say.t("đã kết nối", "connected"))
+                            data-away=(say.t("thiết bị mất kết nối", "boxes away")) { (say.t("đang kết nối", "connecting")) }
+                        time.clock data-clock { (time) }
                         a.who href="/account" title=(say.role(role)) { (name) }
                         form method="post" action="/lock" {
                             (token(call))
@@ -181,19 +183,20 @@ pub(super) fn frame(call: &Call<'_>, title: &str, body: &Markup) -> Markup {
                     }
                 }
                 main #main tabindex="-1" { (body) }
-                div.toast data-toast role="status" aria-live="polite" hidden {}
+                div.toast data-toast role="status" aria-live="polite" hidden
+                    data-failed=(say.t("Chưa gửi được: máy chủ không trả lời. Hãy thử lại.", "Not sent: the server does not answer. Try again.")) {}
                 footer.foot { (preferences(say, call.asked)) span { kbd { "?" } " " (say.t("phím tắt", "keys")) } }
             }
         }
     }
 }
 
-/// Banners that the script shows. Their texts are here, so that they are in the page's language.
-fn banners(say: Say) -> Markup {
+/// Banners that the script shows and hides; that of the lost server shows itself where no script does. Their texts are here, so that they are in the page's language.
+fn banners(say: Say, time: &str) -> Markup {
     html! {
         div.banners {
-            div.banner.bad data-banner="blind" role="alert" hidden {
-                strong { (say.t("MẤT KẾT NỐI VỚI MÁY CHỦ từ ", "BLIND since ")) span data-since {} "." }
+            div.banner.bad.starting data-banner="blind" role="alert" {
+                strong { (say.t("MẤT KẾT NỐI VỚI MÁY CHỦ từ ", "BLIND since ")) span data-since { (time) } "." }
                 " " (say.t("Cảnh báo mới không hiện ra. Hãy báo người quản trị.", "New alerts do not show. Tell the administrator."))
             }
             div.banner.bad data-banner="broker" role="alert" hidden {
