@@ -11,6 +11,7 @@
 # make bench-rules   what the street's rules say of staged scenes, and in how many hours of a quiet street: hits, misses, false alarms
 #                    QUIET_HOURS=24   ONLY=sabotage   MODEL=path   PHOTOGRAPHS=../shared/datasets
 # make pictures   the pictures of the rules in docs/pictures, drawn anew
+# make page-pictures  the pictures of the duty officers' page in docs/page, taken anew
 # make bench-track  how well subjects are followed on crowded drawn streets, beside ByteTrack (from PyPI), and counted on the clips of ../shared
 #                    MODEL=path
 # make bench-real   how well the box sees on the real footage of ../shared, several networks side by side
@@ -50,7 +51,7 @@ COMPUTING := glib gio gstreamer gstreamer-app gstreamer-video rusqlite rustix ji
 	rumqttc-core-next rumqttc-v4-next tract-core tract-onnx-opl
 MEASURED := $(foreach crate,$(COMPUTING),--config profile.dev.package.$(crate).opt-level=3)
 
-.PHONY: demo test fuzz faults faults-alerts bench bench-detect bench-rules pictures bench-track bench-real bench-alerts setup format lint documentation run-tests schemas units \
+.PHONY: demo test fuzz faults faults-alerts bench bench-detect bench-rules pictures page-pictures bench-track bench-real bench-alerts setup format lint documentation run-tests schemas units \
 	amd64 arm64 armhf cross-arm64 cross-armhf test-arm64 test-armhf deb test-system
 
 demo: setup
@@ -61,6 +62,7 @@ demo: setup
 
 # One after the other: each of them uses all cores.
 test: setup
+	@scripts/setup packages.test.debian
 	$(MAKE) format
 	$(MAKE) lint
 	$(MAKE) documentation
@@ -74,7 +76,7 @@ FAULTS_ALERTS := faults::ward:: faults::outage:: faults::thin:: faults::courier:
 faults: WHICH = $(FAULTS) $(foreach other,$(filter faults::%,$(FAULTS_ALERTS)),--skip $(other))
 faults-alerts: WHICH = $(FAULTS_ALERTS)
 faults faults-alerts:
-	@scripts/setup packages.debian packages.faults.debian
+	@scripts/setup packages.debian packages.test.debian packages.faults.debian
 	@$(CARGO) build --locked --workspace --bins
 	@WARDWATCH_FAULTS=full WARDWATCH_TEST_SEGMENTS=500000 \
 		$(CARGO) test --locked --test it -- $(WHICH) --nocapture --test-threads=1 2>&1 \
@@ -112,6 +114,11 @@ bench-rules: setup
 # Pictures of the rules in docs/, out of the staged scenes.
 pictures: setup
 	$(BENCH_RULES) --pictures docs/pictures
+
+# Pictures of the duty officers' page in docs/, out of a real browser.
+page-pictures: setup
+	@scripts/setup packages.test.debian
+	WARDPOST_PAGE_PICTURES=$(CURDIR)/docs/page $(CARGO) test --locked --package wardpost --test page
 
 BENCH_TRACK := CARGO_TARGET_DIR=$(TARGET) $(CARGO) bench --locked --profile dev $(SHIPPED) --bench track --
 bench-track: setup

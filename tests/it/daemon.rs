@@ -365,10 +365,8 @@ fn a_reload_changes_what_changed_and_a_bad_one_changes_nothing() {
 #[test]
 fn a_box_that_cannot_start_says_why() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("file"), "").unwrap();
     let good = config(1883, &[("cho", 8554)]);
     for (config, expected) in [
-        (good.replace("directory = \"store\"", "directory = \"file/store\""), "file/store"),
         (format!("{good}[detector]\nmodel = \"missing.onnx\"\n"), "missing.onnx"),
         (good.replace("[broker]", "[brocker]"), "brocker"),
     ] {
@@ -385,6 +383,24 @@ fn a_box_that_cannot_start_says_why() {
         assert_eq!(process.wait().unwrap().code(), Some(1), "{said}");
         assert!(said.contains(expected), "{said}");
     }
+}
+
+#[test]
+fn a_box_whose_disk_cannot_be_used_at_the_start_says_so_and_waits_for_it() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let disk = elsewhere.path().join("disk");
+    std::fs::write(&disk, "").unwrap();
+    let store = format!("directory = {:?}", disk.join("store"));
+    let mut daemon = Daemon::start(&config(1883, &[("cho", 8554)]).replace("directory = \"store\"", &store));
+    wait_until("it says why", PATIENCE, || {
+        let log = daemon.log();
+        log.contains("nothing is recorded until the store can be opened") && log.contains("disk/store")
+    });
+    std::fs::remove_file(&disk).unwrap();
+    std::fs::create_dir(&disk).unwrap();
+    wait_until("it records again", PATIENCE, || daemon.log().contains("the store is open"));
+    daemon.signal(Signal::TERM);
+    assert!(daemon.process.wait().unwrap().success());
 }
 
 #[test]

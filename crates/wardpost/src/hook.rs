@@ -16,7 +16,7 @@ use crate::events::Level;
 use crate::presentation::Presentation;
 use crate::storage::StoredEvent;
 
-/// The value of `schema` in what a hook gets.
+/// The value of `schema` in a hook's message.
 pub const SCHEMA: &str = "wardpost.hook/1";
 /// Interval at which the end of a program is looked for.
 const POLL: Duration = Duration::from_millis(20);
@@ -110,7 +110,7 @@ impl Hook {
     }
 }
 
-/// What a hook gets about an event: facts for programs, and a text for people.
+/// Message to a hook about an event: facts for programs, and a text for people.
 pub fn message(event: &StoredEvent, presentation: &Presentation) -> Value {
     let source = &event.source;
     let lead = event.lead.as_ref();

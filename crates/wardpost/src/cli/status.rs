@@ -141,7 +141,7 @@ fn json(one: &Judged) -> Value {
         "state": known.reported.as_str(), "state_since": known.reported_at,
         "troubles": troubles, "cameras": status.map(|status| &status.cameras), "vitals": known.vitals,
         "says_online": status.map(|status| status.presence == Presence::Online),
-        "version": status.map(|status| &status.version), "heard_at": known.heard_at,
+        "on_test": status.map(|status| status.on_test), "version": status.map(|status| &status.version), "heard_at": known.heard_at,
         "alerts": known.alerts, "last_alert_at": known.alert_at,
         "contiguous": known.numbers.contiguous, "highest": known.numbers.highest, "missing": known.numbers.missing,
         "lost": known.numbers.lost,

@@ -1,4 +1,4 @@
-//! Figures of a shift, a week or a month: what was asked of the officers, and how often it was for nothing.
+//! Figures of a shift, a week or a month: load on the officers, their times, and the share of false alerts.
 //!
 //! Events of boxes on test count nowhere, and events on shelves only as that: nobody had to judge them.
 
@@ -206,7 +206,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Figures of a period out of its facts. `now` is the end of what is known.
+    /// Figures of a period out of its facts. `now` is the end of the known time.
     pub fn of(period: Period, facts: &Facts, targets: Targets, now: WallTime) -> Self {
         let known = Period { to: period.to.min(now), ..period };
         let is_within = |event: &&EventFacts| !event.is_test && known.contains(event.first_at);

@@ -263,7 +263,7 @@ impl State {
     }
 
     fn closed(&self, who: &Who, at: WallTime, outcome: Outcome, note: &Note) -> Result<Self, Refusal> {
-        // The post closes only what nobody has judged, and people judge.
+        // The post closes only events that nobody has judged. People judge.
         if who.officer().is_none() != (outcome.truth() == Truth::Unjudged) {
             return Err(Refusal::NotAllowed);
         }

@@ -80,8 +80,6 @@ pub(super) struct Call<'a> {
     pub asked: &'a Asked,
     /// Fields of the form.
     pub form: Fields,
-    /// Body of an upload.
-    pub upload: Vec<u8>,
     /// The login; there is one on every route that asks for a role.
     pub login: Option<Login>,
 }

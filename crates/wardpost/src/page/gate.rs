@@ -54,10 +54,7 @@ async fn answer(
         Verb::Get => Vec::new(),
         Verb::Post => whole(body, route.body_max).await?,
     };
-    let (form, upload) = match route.work {
-        Work::Upload(_) => (Fields::default(), bytes),
-        _ => (Fields::read(&bytes), Vec::new()),
-    };
+    let form = Fields::read(&bytes);
     if route.guard == Guard::Token && !has_token(site, asked, &form) {
         return Err(Fault::Foreign);
     }
@@ -67,11 +64,11 @@ async fn answer(
             let language = language(site, chosen.or_else(|| asked.cookie("lang")));
             Ok(feed::stream(Arc::clone(site), Arc::clone(asked), language, site.stopped.clone()))
         }
-        Work::Handler(handler) | Work::Upload(handler) => {
+        Work::Handler(handler) => {
             let (site_of_work, asked) = (Arc::clone(site), Arc::clone(asked));
             let work = move |storage: &mut Storage| {
                 let site = &*site_of_work;
-                handler(&mut Call { site, storage, asked: &asked, form, upload, login })
+                handler(&mut Call { site, storage, asked: &asked, form, login })
             };
             Ok(site.pool.run(work).await?.response())
         }

@@ -52,8 +52,6 @@ pub enum Guard {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Work {
     Handler(Handler),
-    /// The body is a file.
-    Upload(Handler),
     /// A stream without end.
     Feed,
 }

@@ -250,7 +250,10 @@ impl Presentation {
             known.conflicts,
             known.refused,
         ];
-        let words = [known.sender.to_string(), state + &twins, time(known.heard_at), time(known.alert_at)];
+        let is_on_test = known.status.as_ref().is_some_and(|status| status.on_test);
+        let test = if is_on_test { format!("; {}", self.word(Word::OnTest)) } else { String::new() };
+        let words =
+            [known.sender.to_string(), state + &test + &twins, time(known.heard_at), time(known.alert_at)];
         words.into_iter().chain(counts.map(|count| count.to_string())).collect()
     }
 

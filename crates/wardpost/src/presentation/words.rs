@@ -79,6 +79,7 @@ pub(super) enum Word {
     MotionDetector,
     Event,
     ThePost,
+    OnTest,
     Outcome(Outcome),
     Truth(Truth),
     Tab(Tab),
@@ -176,6 +177,9 @@ const fn both(word: Word) -> (&'static str, &'static str) {
         Word::MotionDetector => ("phát hiện chuyển động", "motion"),
         Word::TimesAreIn => ("giờ theo múi giờ", "times are in"),
         Word::Event => ("sự kiện", "event"),
+        Word::OnTest => {
+            ("đang thử nghiệm: cảnh báo không vào hàng đợi", "on test: its alerts are not in the queue")
+        }
         Word::ThePost => ("hệ thống", "the post"),
         Word::Outcome(outcome) => outcome_words(outcome),
         Word::Truth(truth) => truth_words(truth),

@@ -223,7 +223,7 @@ impl Storage {
     }
 
     pub(super) fn stored_event(&self, row: EventRow) -> std::result::Result<StoredEvent, StorageError> {
-        let damaged = |what: &str| self.damaged(format!("event {}: {what}", row.number));
+        let damaged = |part: &str| self.damaged(format!("event {}: {part}", row.number));
         let source = Source {
             sender: self.sender(&row.ward, &row.id)?,
             camera: row.camera.parse().map_err(|_| damaged("its camera"))?,

@@ -47,7 +47,7 @@ impl Storage {
     }
 
     fn event_facts(&self, row: FactsRow) -> std::result::Result<EventFacts, StorageError> {
-        let damaged = |what: &str| self.damaged(format!("event of {}/{}: {what}", row.ward, row.id));
+        let damaged = |part: &str| self.damaged(format!("event of {}/{}: {part}", row.ward, row.id));
         let source = Source {
             sender: self.sender(&row.ward, &row.id)?,
             camera: row.camera.parse().map_err(|_| damaged("its camera"))?,

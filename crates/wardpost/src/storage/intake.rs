@@ -37,7 +37,7 @@ pub(super) struct Stored<'a> {
     pub at: WallTime,
 }
 
-/// What the alerts of an event have in common.
+/// Properties that all alerts of an event have in common.
 struct Kept {
     key: String,
     is_test: bool,

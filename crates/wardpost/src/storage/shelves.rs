@@ -20,7 +20,7 @@ const SHELVES_MAX: usize = 256;
 pub struct Shelf {
     /// Its number.
     pub number: u64,
-    /// What it covers.
+    /// Part of a box that it covers.
     pub scope: ShelfScope,
     /// The person who set it.
     pub who: String,
@@ -37,7 +37,7 @@ pub struct Shelf {
 /// A shelf to be set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewShelf {
-    /// What it covers.
+    /// Part of a box that it covers.
     pub scope: ShelfScope,
     /// The reason.
     pub reason: Note,
@@ -253,7 +253,6 @@ pub(super) fn covering(connection: &Connection, source: &Source, now: WallTime) 
     rows.next()?.map(|row| row.get::<_, i64>(0).map(i64::unsigned_abs)).transpose()
 }
 
-/// Time that is left of a shelf.
 impl Shelf {
     /// Time until its end.
     pub fn left(&self, now: WallTime) -> Duration {

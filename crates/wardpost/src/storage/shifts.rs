@@ -61,6 +61,9 @@ pub struct HandOver {
     pub shelves: Vec<HandedShelf>,
     /// Boxes that are offline or silent.
     pub silent: Vec<HandedBox>,
+    /// Boxes that are being commissioned: their alerts are not in the queue.
+    #[serde(default)]
+    pub on_test: Vec<HandedBox>,
     /// Cameras of the other boxes that give no picture.
     pub away: Vec<HandedCamera>,
     /// Number of alerts that are missing.
@@ -110,7 +113,7 @@ pub struct HandedShelf {
     pub events: u64,
 }
 
-/// A box that is away.
+/// A box that is away or on test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandedBox {
     /// The ward.
@@ -118,7 +121,7 @@ pub struct HandedBox {
     /// The box.
     #[serde(rename = "box")]
     pub box_id: BoxId,
-    /// The word for the report: `offline` or `silent`.
+    /// The word for the report: `here`, `offline` or `silent`.
     pub reported: String,
     /// Time of its last message.
     pub heard_at: Option<WallTime>,
@@ -206,7 +209,7 @@ impl Storage {
         let of = |tab| QueueFilter { tab, camera: None, limit: ROWS_MAX };
         let open = self.queue(&of(Tab::Open))?;
         let Counts { open: queued, parked, shelved, .. } = open.counts;
-        let (silent, away) = self.absent()?;
+        let Absent { silent, on_test, away } = self.absent()?;
         let holes = self.holes()?;
         let missing =
             holes.iter().filter(|hole| !hole.is_lost).map(|hole| hole.gap.last - hole.gap.first + 1);
@@ -218,6 +221,7 @@ impl Storage {
             parked: self.queue(&of(Tab::Parked))?.events.iter().map(handed).collect(),
             shelves: self.handed_shelves()?,
             silent,
+            on_test,
             away,
             missing: missing.sum(),
         })
@@ -237,11 +241,19 @@ impl Storage {
         Ok(shelves.collect())
     }
 
-    /// Boxes that are away, and cameras of the others that give no picture.
-    fn absent(&self) -> std::result::Result<(Vec<HandedBox>, Vec<HandedCamera>), StorageError> {
-        let (mut silent, mut away) = (Vec::new(), Vec::new());
+    /// Boxes that are away or on test, and cameras of the present ones that give no picture.
+    fn absent(&self) -> std::result::Result<Absent, StorageError> {
+        let Absent { mut silent, mut on_test, mut away } = Absent::default();
         for known in self.boxes()? {
             let (ward, box_id) = (known.sender.ward, known.sender.box_id);
+            if known.status.as_ref().is_some_and(|status| status.on_test) {
+                on_test.push(HandedBox {
+                    ward: ward.clone(),
+                    box_id: box_id.clone(),
+                    reported: known.reported.as_str().to_owned(),
+                    heard_at: known.heard_at,
+                });
+            }
             if known.reported != Reported::Here {
                 let reported = known.reported.as_str().to_owned();
                 silent.push(HandedBox { ward, box_id, reported, heard_at: known.heard_at });
@@ -258,8 +270,16 @@ impl Storage {
                 }
             }));
         }
-        Ok((silent, away))
+        Ok(Absent { silent, on_test, away })
     }
+}
+
+/// Boxes and cameras from which the queue gets nothing.
+#[derive(Default)]
+struct Absent {
+    silent: Vec<HandedBox>,
+    on_test: Vec<HandedBox>,
+    away: Vec<HandedCamera>,
 }
 
 fn handed(event: &StoredEvent) -> HandedEvent {
@@ -364,6 +384,7 @@ mod tests {
 
         let mut here = status("box-1", None);
         let Content::Status(told) = &mut here.content else { panic!("no status") };
+        told.on_test = true;
         told.cameras = [("gate", StreamState::Live), ("yard", StreamState::BackingOff)]
             .map(|(id, state)| CameraStatus {
                 id: id.parse().unwrap(),
@@ -375,13 +396,9 @@ mod tests {
             })
             .into();
         let silent = NoticeKind::Box(sender("box-2"), Reported::Silent);
-        let arrivals = vec![
-            here,
-            status("box-2", None),
-            later("a", "night", 0),
-            later("b", "night", 0),
-            later("c", "night", 0),
-        ];
+        let mut arrivals: Vec<_> = ["a", "b", "c"].map(|camera| later(camera, "night", 0)).into();
+        // Its alerts of before stay in the queue.
+        arrivals.extend([here, status("box-2", None)]);
         let notices = vec![Notice { at: after(2), kind: silent, detail: None }];
         storage.take(&Batch { arrivals, notices, ..Batch::default() }).unwrap();
         let (taken, parked) = (1, 2);
@@ -401,6 +418,7 @@ mod tests {
             (handed.silent[0].box_id.as_str(), handed.silent[0].reported.as_str()),
             ("box-2", "silent")
         );
+        assert_eq!((handed.on_test.len(), handed.on_test[0].box_id.as_str()), (1, "box-1"));
         assert_eq!((handed.away.len(), handed.away[0].camera.as_str()), (1, "yard"));
 
         assert_eq!(storage.end_shift(shift, &an, &Note::default(), after(11)).unwrap(), None);

@@ -77,6 +77,8 @@ function tellLink(message) {
 function blind(message) {
   [isBlind, isTold] = [true, true];
   $('[data-banner="blind"]').classList.remove("starting");
+  const link = $("[data-link]");
+  [link.className, link.textContent] = ["link-state some", `▲ ${link.dataset.lost}`];
   banner("blind", message.since || "?");
   sound.play("blind", 1);
 }

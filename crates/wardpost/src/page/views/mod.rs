@@ -170,7 +170,7 @@ pub(super) fn frame(call: &Call<'_>, title: &str, body: &Markup) -> Markup {
                         }
                     }
                     div.tools {
-                        span.link-state data-link role="status" data-good=(say.t("đã kết nối", "connected"))
+                        span.link-state data-link role="status" data-good=(say.t("đã kết nối", "connected")) data-lost=(say.t("mất kết nối", "disconnected"))
                             data-away=(say.t("thiết bị mất kết nối", "boxes away")) { (say.t("đang kết nối", "connecting")) }
                         time.clock data-clock { (time) }
                         a.who href="/account" title=(say.role(role)) { (name) }
