@@ -4,6 +4,7 @@
 
 mod browser;
 mod post;
+mod rights;
 
 use browser::{Browser, Tab, is_installed};
 use post::{Post, alert};

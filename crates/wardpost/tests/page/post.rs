@@ -62,6 +62,14 @@ impl Post {
         self.storage.take(&Batch { arrivals, ..Batch::default() }).unwrap();
     }
 
+    pub fn storage(&mut self) -> &mut Storage {
+        &mut self.storage
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)
     }
