@@ -12,6 +12,7 @@
 #                    QUIET_HOURS=24   ONLY=sabotage   MODEL=path   PHOTOGRAPHS=../shared/datasets
 # make pictures   the pictures of the rules in docs/pictures, drawn anew
 # make page-pictures  the pictures of the duty officers' page in docs/page, taken anew
+# make page-axe   the duty officers' page before the accessibility checker axe-core (npm)
 # make bench-track  how well subjects are followed on crowded drawn streets, beside ByteTrack (from PyPI), and counted on the clips of ../shared
 #                    MODEL=path
 # make bench-real   how well the box sees on the real footage of ../shared, several networks side by side
@@ -51,7 +52,7 @@ COMPUTING := glib gio gstreamer gstreamer-app gstreamer-video rusqlite rustix ji
 	rumqttc-core-next rumqttc-v4-next tract-core tract-onnx-opl
 MEASURED := $(foreach crate,$(COMPUTING),--config profile.dev.package.$(crate).opt-level=3)
 
-.PHONY: demo test fuzz faults faults-alerts bench bench-detect bench-rules pictures page-pictures bench-track bench-real bench-alerts setup format lint documentation run-tests schemas units \
+.PHONY: demo test fuzz faults faults-alerts bench bench-detect bench-rules pictures page-pictures page-axe bench-track bench-real bench-alerts setup format lint documentation run-tests schemas units \
 	amd64 arm64 armhf cross-arm64 cross-armhf test-arm64 test-armhf deb test-system
 
 demo: setup
@@ -119,6 +120,13 @@ pictures: setup
 page-pictures: setup
 	@scripts/setup packages.test.debian
 	WARDPOST_PAGE_PICTURES=$(CURDIR)/docs/page $(CARGO) test --locked --package wardpost --test page
+
+# The page before axe-core, from npm.
+page-axe: setup
+	@scripts/setup packages.test.debian
+	npm install --silent --prefix $(TARGET)/axe axe-core@4
+	WARDPOST_AXE=$(abspath $(TARGET))/axe/node_modules/axe-core/axe.min.js \
+		$(CARGO) test --locked --package wardpost --test page -- an_accessibility_checker --nocapture
 
 BENCH_TRACK := CARGO_TARGET_DIR=$(TARGET) $(CARGO) bench --locked --profile dev $(SHIPPED) --bench track --
 bench-track: setup

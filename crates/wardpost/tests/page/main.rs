@@ -174,3 +174,42 @@ fn a_name_with_a_script_stays_text() {
         json!(0)
     );
 }
+
+/// Faults of accessibility that axe-core calls serious or critical. `WARDPOST_AXE` names its script, which `make page-axe` fetches.
+#[test]
+fn an_accessibility_checker_finds_nothing_serious() {
+    let Some(script) = std::env::var_os("WARDPOST_AXE") else {
+        eprintln!("skipped: `make page-axe` tries the page with axe-core");
+        return;
+    };
+    let script = std::fs::read_to_string(script).unwrap();
+    let mut post = Post::start();
+    post.store((0..6).map(alert).collect());
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&format!("{}begin", post.url()), 1280, 800);
+    let mut seen = vec![serious(&mut browser, &mut tab, &script, "begin")];
+    begin(&mut browser, &post, &mut tab);
+    for theme in ["day", "night"] {
+        browser.value(&mut tab, &format!("document.cookie = 'theme={theme}; path=/'"));
+        for path in
+            ["", "event?id=1", "shelves", "account", "people", "lock", "event/print?id=1", "?tab=closed"]
+        {
+            browser.go(&mut tab, &format!("{}{path}", post.url()));
+            seen.push(serious(&mut browser, &mut tab, &script, &format!("{theme} /{path}")));
+        }
+    }
+    let seen: Vec<String> = seen.into_iter().flatten().collect();
+    assert!(seen.is_empty(), "{}", seen.join("\n"));
+}
+
+/// The serious faults of a page.
+fn serious(browser: &mut Browser, tab: &mut Tab, script: &str, name: &str) -> Vec<String> {
+    browser.value(tab, &format!("{script}; true"));
+    let found = browser.value(
+        tab,
+        "axe.run().then(result => result.violations.filter(one => ['serious', 'critical'].includes(one.impact))
+            .map(one => one.id + ': ' + one.nodes.slice(0, 3).map(node => node.html + ' ' + node.failureSummary).join(' | ')))",
+    );
+    let faults = found.as_array().unwrap().iter();
+    faults.map(|fault| format!("{name}: {}", fault.as_str().unwrap_or_default())).collect()
+}
