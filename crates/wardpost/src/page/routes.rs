@@ -75,6 +75,7 @@ pub struct Route {
 }
 
 const OFFICER: Least = Least::Role(Role::Officer);
+const COMMANDER: Least = Least::Role(Role::Commander);
 const ADMINISTRATOR: Least = Least::Role(Role::Administrator);
 
 const fn get(path: &'static str, least: Least, handler: Handler) -> Route {
@@ -138,6 +139,11 @@ pub const TABLE: &[Route] = &[
     get("/shelves", OFFICER, views::shelves::page),
     post("/shelve", OFFICER, views::shelves::shelve),
     post("/unshelve", OFFICER, views::shelves::unshelve),
+    get("/shift", OFFICER, views::shift::page),
+    post("/shift/begin", OFFICER, views::shift::begin),
+    post("/shift/end", OFFICER, views::shift::end),
+    get("/figures", COMMANDER, views::figures::page),
+    get("/figures.csv", COMMANDER, views::figures::csv),
     idle("/changes", feed::changes),
     Route { work: Work::Feed, ..idle("/feed", feed::changes) },
     get("/account", OFFICER, views::people::account),

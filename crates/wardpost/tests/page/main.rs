@@ -89,6 +89,38 @@ fn an_officer_works_by_keyboard_alone() {
 }
 
 #[test]
+fn a_shift_is_handed_over_and_the_figures_stand_in_a_plot_and_a_table() {
+    if !is_installed() {
+        return;
+    }
+    let mut post = Post::start();
+    post.store((0..6).map(alert).collect());
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&post.url(), 1280, 800);
+    begin(&mut browser, &post, &mut tab);
+    browser.go(&mut tab, &format!("{}shift", post.url()));
+    browser.value(&mut tab, "document.querySelector('form[action=\"/shift/begin\"] [name=sound]').click()");
+    browser.value(&mut tab, "document.querySelector('form[action=\"/shift/begin\"]').requestSubmit()");
+    browser.until(&mut tab, "!!document.querySelector('form[action=\"/shift/end\"]')");
+    let text = browser.value(&mut tab, "document.querySelector('main').textContent");
+    let text = text.as_str().unwrap();
+    assert!(text.contains("Đang chờ (6)") && text.contains("Hẻm 42 Nguyễn Trãi"), "{text}");
+    browser.value(&mut tab, "document.querySelector('[name=remark]').focus()");
+    browser.write(&mut tab, "Cổng chợ: đã báo kỹ thuật");
+    browser.key(&mut tab, "Enter");
+    browser.until(&mut tab, "document.querySelector('main').textContent.includes('đã báo kỹ thuật')");
+    keep(&mut browser, &mut tab, "hand-over");
+
+    browser.go(&mut tab, &format!("{}figures?days=1", post.url()));
+    assert_eq!(browser.value(&mut tab, "document.querySelectorAll('.plot rect').length"), json!(6));
+    assert_eq!(browser.value(&mut tab, "document.querySelector('.tiles dd').textContent"), json!("6"));
+    keep(&mut browser, &mut tab, "figures");
+    let table = browser.value(&mut tab, "fetch('/figures.csv?days=1').then(answer => answer.text())");
+    assert!(table.as_str().unwrap().contains("load,,events,6"), "{table}");
+    assert_eq!(tab.errors, Vec::<String>::new());
+}
+
+#[test]
 fn a_page_is_blind_without_its_server_and_sees_all_afterwards() {
     if !is_installed() {
         return;
@@ -191,9 +223,18 @@ fn an_accessibility_checker_finds_nothing_serious() {
     begin(&mut browser, &post, &mut tab);
     for theme in ["day", "night"] {
         browser.value(&mut tab, &format!("document.cookie = 'theme={theme}; path=/'"));
-        for path in
-            ["", "event?id=1", "shelves", "account", "people", "lock", "event/print?id=1", "?tab=closed"]
-        {
+        for path in [
+            "",
+            "event?id=1",
+            "shelves",
+            "account",
+            "people",
+            "lock",
+            "event/print?id=1",
+            "?tab=closed",
+            "shift",
+            "figures",
+        ] {
             browser.go(&mut tab, &format!("{}{path}", post.url()));
             seen.push(serious(&mut browser, &mut tab, &script, &format!("{theme} /{path}")));
         }

@@ -2,12 +2,14 @@
 
 pub(super) mod act;
 pub(super) mod event;
+pub(super) mod figures;
 pub(super) mod lock;
 pub(super) mod login;
 pub(super) mod people;
 pub(super) mod queue;
 pub(super) mod row;
 pub(super) mod shelves;
+pub(super) mod shift;
 
 use maud::{DOCTYPE, Markup, html};
 
@@ -138,6 +140,8 @@ fn places(say: Say) -> Vec<(&'static str, Role, &'static str)> {
     vec![
         ("/", Role::Officer, say.t("Hàng đợi", "Queue")),
         ("/shelves", Role::Officer, say.t("Tạm tắt", "Shelved")),
+        ("/shift", Role::Officer, say.t("Giao ca", "Hand-over")),
+        ("/figures", Role::Commander, say.t("Số liệu", "Figures")),
         ("/people", Role::Administrator, say.t("Tài khoản", "People")),
     ]
 }
