@@ -15,6 +15,8 @@ use base::event::Severity;
 use base::ids::CameraId;
 use base::time::WallTime;
 
+/// Minimum time of all shifts for which a rate says something.
+const RATED_MIN: Duration = Duration::from_secs(15 * 60);
 /// Maximum number of sources, and of cameras, in a table.
 const ROWS_MAX: usize = 10;
 
@@ -173,10 +175,10 @@ pub struct Load {
 }
 
 impl Load {
-    /// Alerts in each hour of an officer; `None` without a shift.
+    /// Alerts in each hour of an officer; `None` where the shifts were too short for a rate.
     pub fn alerts_per_operator_hour(self) -> Option<f64> {
         let hours = self.operator_time.as_secs_f64() / 3600.0;
-        (hours > 0.0).then(|| self.alerts as f64 / hours)
+        (self.operator_time >= RATED_MIN).then(|| self.alerts as f64 / hours)
     }
 }
 
