@@ -107,7 +107,7 @@ pub(super) fn current(
 ) -> Result<Option<Login>, Fault> {
     let Some(token) = token(site, asked).filter(|token| token.len() <= 64) else { return Ok(None) };
     let Some(mut login) = storage.login(&secret::digest(token))? else { return Ok(None) };
-    let by = By { who: "idle", at: at };
+    let by = By { who: "idle", at };
     if at.since(login.begun_at) > site.settings.login_for {
         storage.end_login(&login, by)?;
         return Ok(None);

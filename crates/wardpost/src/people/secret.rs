@@ -28,7 +28,7 @@ pub fn checked_password<'a>(password: &'a str, name: &UserName) -> Result<&'a st
     let length = password.chars().count();
     let is_right = (PASSWORD_MIN..=PASSWORD_MAX).contains(&length)
         && !password.eq_ignore_ascii_case(name.as_str())
-        && password.chars().any(|c| Some(c) != password.chars().next());
+        && password.chars().any(|c| !password.starts_with(c));
     if is_right { Ok(password) } else { Err(PersonError::Password) }
 }
 

@@ -1,6 +1,10 @@
 //! The duty officers' page in a real browser: an officer logs in, takes and closes events by keyboard; two officers race; the
 //! server goes away and comes back. `WARDPOST_PAGE_PICTURES=FOLDER` has pictures of the pages written there.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says why it is skipped"
+)]
 
 mod browser;
 mod post;
@@ -49,7 +53,7 @@ fn an_officer_works_by_keyboard_alone() {
         return;
     }
     let mut post = Post::start();
-    post.store((0..6).map(|number| alert(number)).collect());
+    post.store((0..6).map(alert).collect());
     let mut browser = Browser::start();
     let mut tab = browser.open(&post.url(), 1280, 800);
     begin(&mut browser, &post, &mut tab);
@@ -135,7 +139,7 @@ fn a_page_is_blind_without_its_server_and_sees_all_afterwards() {
     post.stop_page();
     browser.until(&mut tab, BLIND);
 
-    post.store((1..4).map(|number| alert(number)).collect());
+    post.store((1..4).map(alert).collect());
     post.start_page();
     browser.until(&mut tab, &format!("!({BLIND})"));
     browser.until(&mut tab, "document.querySelectorAll('[data-list] [data-event]').length === 4");
@@ -168,7 +172,7 @@ fn a_phone_and_the_night_fit() {
         return;
     }
     let mut post = Post::start();
-    post.store((0..6).map(|number| alert(number)).collect());
+    post.store((0..6).map(alert).collect());
     let mut browser = Browser::start();
     let mut tab = browser.open(&post.url(), 360, 720);
     begin(&mut browser, &post, &mut tab);
