@@ -60,7 +60,12 @@ impl Browser {
                 "--disable-gpu",
                 "--hide-scrollbars",
             ])
-            .args(["--remote-debugging-pipe", "--no-first-run", "--disable-background-networking"])
+            .args([
+                "--remote-debugging-pipe",
+                "--no-first-run",
+                "--hide-scrollbars",
+                "--disable-background-networking",
+            ])
             .arg("--autoplay-policy=user-gesture-required")
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .stdin(Stdio::piped())
