@@ -58,7 +58,7 @@ impl Browser {
                 "--headless=new",
                 "--no-sandbox",
                 "--disable-gpu",
-                "--hide-scrollbars",
+                "--disable-dev-shm-usage",
             ])
             .args([
                 "--remote-debugging-pipe",
