@@ -93,8 +93,8 @@ complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l who -d 'Who
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand settle" -s h -l help -d 'Print help'
-complete -c wardpost -n "__fish_wardpost_using_subcommand forget" -l reason -d 'Why it is removed. It is kept in the log, with the time and who did it' -r
-complete -c wardpost -n "__fish_wardpost_using_subcommand forget" -l who -d 'Who does it [default: who is logged in]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand forget" -l reason -d 'Reason of the removal. It is kept in the log, with the time and the person' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand forget" -l who -d 'Person that does it [default: who is logged in]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand forget" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand forget" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand forget" -l alerts -d 'Remove its stored alerts too; without it they stay for their days'

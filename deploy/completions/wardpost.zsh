@@ -119,8 +119,8 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (forget)
 _arguments "${_arguments_options[@]}" : \
-'--reason=[Why it is removed. It is kept in the log, with the time and who did it]:TEXT:_default' \
-'--who=[Who does it \[default\: who is logged in\]]:NAME:_default' \
+'--reason=[Reason of the removal. It is kept in the log, with the time and the person]:TEXT:_default' \
+'--who=[Person that does it \[default\: who is logged in\]]:NAME:_default' \
 '--config=[The configuration \[default\: /etc/wardwatch/wardpost.toml, where there is one\]]:PATH:_files' \
 '--database=[The database \[default\: /var/lib/wardpost/post.sqlite\]]:PATH:_files' \
 '--alerts[Remove its stored alerts too; without it they stay for their days]' \

@@ -216,7 +216,10 @@ fn condition(
 }
 
 /// A call's number: libc's is a c_long, which is i64 wherever seccompiler compiles a filter.
-#[allow(clippy::useless_conversion, reason = "c_long is i32 on 32-bit targets")]
+#[cfg_attr(
+    target_pointer_width = "64",
+    expect(clippy::useless_conversion, reason = "c_long is i32 on 32-bit targets")
+)]
 fn number(call: libc::c_long) -> i64 {
     call.into()
 }

@@ -126,18 +126,8 @@ pub(crate) fn lock(directory: &Path) -> Result<File, StoreError> {
 mod tests {
     use super::*;
     use crate::Store;
-    use crate::testing::{draft, fragment};
+    use crate::testing::{draft, fragment, wait_until};
     use base::clock::SystemClock;
-
-    const PATIENCE: Duration = Duration::from_secs(60);
-
-    fn wait_until(condition: impl Fn() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !condition() {
-            assert!(Instant::now() < deadline, "not within {PATIENCE:?}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
 
     #[test]
     fn a_disk_that_cannot_be_used_at_the_start_is_used_once_it_can() {

@@ -1,7 +1,7 @@
 //! Fragments and alerts for the unit tests.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::alert::{AlertDraft, CameraRef, ClipRef, ModelRef, Thumbnail};
 use base::event::{Event, Phase, RuleRef, Severity};
@@ -15,6 +15,18 @@ pub(super) const START: Stamp = Stamp {
     monotonic: Monotonic::from_nanos(5_000_000_000),
     clock: ClockState::Synced,
 };
+
+/// Time within which a condition comes true.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for a condition.
+pub(super) fn wait_until(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
 
 /// The `number`th fragment of two seconds of a camera.
 pub(super) fn fragment(camera: &str, number: u64) -> Fragment {

@@ -4,8 +4,9 @@
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
@@ -18,8 +19,6 @@ use crate::storage::StoredEvent;
 
 /// The value of `schema` in a hook's message.
 pub const SCHEMA: &str = "wardpost.hook/1";
-/// Interval at which the end of a program is looked for.
-const POLL: Duration = Duration::from_millis(20);
 
 /// The call where nobody takes an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,35 +146,28 @@ fn run(program: &Path, message: &Value, timeout: Duration) -> Result<(), HookErr
         .process_group(0)
         .spawn()
         .map_err(failed)?;
-    let end = Instant::now() + timeout;
     if let Some(mut input) = child.stdin.take() {
         // The message fits into a pipe. A program that does not read it may succeed all the same.
         let _ = input.write_all(message.to_string().as_bytes());
     }
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) if status.success() => return Ok(()),
-            Ok(Some(status)) => return Err(HookError::Failed { program: program.to_owned(), status }),
-            Ok(None) if Instant::now() < end => std::thread::sleep(POLL),
-            Ok(None) => {
-                kill(&mut child);
-                return Err(HookError::Timeout { target: program.display().to_string(), timeout });
-            }
-            Err(error) => {
-                kill(&mut child);
-                return Err(failed(error));
-            }
+    let group = Pid::from_child(&child);
+    let (tell, ended) = mpsc::sync_channel(1);
+    // It also takes the exit status of a program that is killed.
+    let wait = move || {
+        // An error means that nobody waits any more.
+        let _ = tell.send(child.wait());
+    };
+    std::thread::Builder::new().name("hook-program".to_owned()).spawn(wait).map_err(failed)?;
+    match ended.recv_timeout(timeout) {
+        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(status)) => Err(HookError::Failed { program: program.to_owned(), status }),
+        Ok(Err(error)) => Err(failed(error)),
+        Err(_) => {
+            // An error means that the group has ended.
+            let _ = kill_process_group(group, Signal::KILL);
+            Err(HookError::Timeout { target: program.display().to_string(), timeout })
         }
     }
-}
-
-/// Kills a program with its children, and waits for it.
-fn kill(child: &mut Child) {
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        // An error means that the group has ended.
-        let _ = kill_process_group(group, Signal::KILL);
-    }
-    let _ = child.wait();
 }
 
 fn post(url: &str, ca_file: Option<&Path>, message: &Value, timeout: Duration) -> Result<(), HookError> {
@@ -223,6 +215,7 @@ mod tests {
     use std::io::{BufRead as _, BufReader, Read as _};
     use std::net::TcpListener;
     use std::os::unix::fs::PermissionsExt as _;
+    use std::time::Instant;
 
     use super::*;
 
@@ -267,7 +260,7 @@ mod tests {
         // A zombie has ended, too: nobody waits for it in a container.
         while std::fs::read_to_string(&stat).is_ok_and(|text| !text.contains(") Z ")) {
             assert!(Instant::now() < deadline, "the child lives");
-            std::thread::sleep(POLL);
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 

@@ -7,6 +7,7 @@ mod page;
 use std::fmt;
 use std::io::ErrorKind;
 use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -267,9 +268,7 @@ impl Written {
             problems.push("post.silent_after_seconds (--silent-after): 0 makes every box silent; boxes send at least every 60 s, give 120 or more".to_owned());
         }
         let keep_days = post.keep_days.unwrap_or(90);
-        if !(1..=36_500).contains(&keep_days) {
-            problems.push(format!("post.keep_days (--keep-days): {keep_days} is not from 1 to 36500"));
-        }
+        let keep_days = within("post.keep_days (--keep-days)", keep_days, 1..=36_500, &mut problems);
         let showing = self.shown(&mut problems);
         let page = self.page.settings(&mut problems);
         let duty = duty::checked(&self.events, &self.escalation, &mut problems);
@@ -361,11 +360,9 @@ impl Written {
                     .to_owned(),
             );
         }
-        let keep_alive_seconds = written.keep_alive_seconds.unwrap_or(15);
-        if !(1..=3600).contains(&keep_alive_seconds) {
-            problems.push(format!("broker.keep_alive_seconds: {keep_alive_seconds} is not from 1 to 3600"));
-        }
-        let keep_alive = Duration::from_secs(keep_alive_seconds);
+        let keep_alive = written.keep_alive_seconds.unwrap_or(15);
+        let keep_alive =
+            Duration::from_secs(within("broker.keep_alive_seconds", keep_alive, 1..=3600, problems));
         Some(Broker { host, port, tls, credentials, client_id, keep_alive })
     }
 
@@ -428,6 +425,14 @@ impl Written {
             }
         }
     }
+}
+
+/// A number, after a problem where it is not in its range.
+fn within(key: &str, value: u64, range: RangeInclusive<u64>, problems: &mut Vec<String>) -> u64 {
+    if !range.contains(&value) {
+        problems.push(format!("{key}: {value} is not from {} to {}", range.start(), range.end()));
+    }
+    value
 }
 
 /// "credential:NAME" is the systemd credential NAME.

@@ -1,6 +1,6 @@
 //! The post is killed while alerts arrive: each stored alert has its event, and a page that follows the changes sees each
 //! event once.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -17,13 +17,13 @@ pub(super) struct Args {
     /// The box: its id, or WARD/BOX where two wards have one of this name.
     #[arg(value_name = "BOX", value_parser = named_box)]
     named: Named,
-    /// Why it is removed. It is kept in the log, with the time and who did it.
+    /// Reason of the removal. It is kept in the log, with the time and the person.
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     reason: String,
     /// Remove its stored alerts too; without it they stay for their days.
     #[arg(long)]
     alerts: bool,
-    /// Who does it [default: who is logged in]
+    /// Person that does it [default: who is logged in]
     #[arg(long, value_name = "NAME")]
     who: Option<String>,
     #[command(flatten)]

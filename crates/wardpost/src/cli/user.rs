@@ -3,7 +3,6 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
@@ -11,13 +10,10 @@ use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use serde_json::json;
 
 use super::ShowingArgs;
-use crate::people::{PersonError, Role, UserName, full_name, secret};
+use crate::people::{CODE_FOR, PersonError, Role, UserName, full_name, secret};
 use crate::storage::{By, Changed, NewUser};
 use base::clock;
 use program::{print_table, who};
-
-/// Time for which a one-time code can be used.
-const CODE_FOR: Duration = Duration::from_secs(48 * 3600);
 
 /// Arguments of `wardpost user`.
 #[derive(Debug, clap::Args)]

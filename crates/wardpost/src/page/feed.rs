@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -115,30 +116,28 @@ impl Hub {
     }
 }
 
-/// Follows the database until `stopped`, on a thread of its own.
-pub(super) fn follow(site: &Site, mut storage: Storage, stopped: &watch::Receiver<bool>) {
+/// Follows the database until the other end of `until` is gone, on a thread of its own.
+pub(super) fn follow(site: &Site, mut storage: Storage, until: &mpsc::Receiver<()>) {
     let mut seen = None;
     let mut told = String::new();
     let mut beat_at = None;
-    while !*stopped.borrow() {
+    loop {
         let now = clock::monotonic();
         let is_due = beat_at.is_none_or(|at| now.since(at) >= Duration::from_secs(1));
         if is_due {
             beat_at = Some(now);
         }
-        let fault = match step(site, &mut storage, &mut seen, is_due) {
-            Ok(()) => {
-                told.clear();
-                std::thread::sleep(POLL);
-                continue;
-            }
-            Err(error) => chain(&error),
+        let (fault, wait) = match step(site, &mut storage, &mut seen, is_due) {
+            Ok(()) => (String::new(), POLL),
+            Err(error) => (chain(&error), RETRY),
         };
-        if fault != told {
+        if fault != told && !fault.is_empty() {
             tracing::error!("the page's feed waits: {fault}");
-            told = fault;
         }
-        std::thread::sleep(RETRY);
+        told = fault;
+        if until.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+            return;
+        }
     }
 }
 

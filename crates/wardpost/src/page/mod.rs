@@ -16,7 +16,7 @@ mod views;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -94,6 +94,8 @@ pub struct Page {
     is_https: bool,
     first_code: Option<String>,
     stop: watch::Sender<bool>,
+    /// The thread of the feed ends when this is dropped.
+    feed: Option<mpsc::Sender<()>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -129,7 +131,7 @@ impl Page {
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(PageError::Thread)?;
-        let (followed, until) = (Arc::clone(&site), stopped.clone());
+        let (followed, (feed, until)) = (Arc::clone(&site), mpsc::channel());
         let follow = move || feed::follow(&followed, storage, &until);
         let serve = move || {
             runtime.block_on(server::serve(site, listener, tls, stopped));
@@ -140,7 +142,7 @@ impl Page {
             thread("page-feed").spawn(follow).map_err(PageError::Thread)?,
             thread("page").spawn(serve).map_err(PageError::Thread)?,
         ];
-        Ok(Some(Self { address, is_https, first_code, stop, threads }))
+        Ok(Some(Self { address, is_https, first_code, stop, feed: Some(feed), threads }))
     }
 
     /// Its address in a browser of this machine.
@@ -159,6 +161,7 @@ impl Page {
 impl Drop for Page {
     fn drop(&mut self) {
         self.stop.send_replace(true);
+        self.feed = None;
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a thread of the page has panicked; the log says where");

@@ -6,7 +6,10 @@ pub mod secret;
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
+/// Time for which a one-time code can be used.
+pub const CODE_FOR: Duration = Duration::from_secs(48 * 3600);
 /// Maximum length of an officer's full name, in characters.
 const FULL_NAME_MAX: usize = 64;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::within;
 use crate::events::{Escalation, GroupBy, Grouping};
 use crate::hook::{Hook, Target};
 use crate::storage::DutyRules;
@@ -77,11 +78,7 @@ pub(super) fn checked(
 
 /// A number of seconds from 1 to `most`.
 fn seconds(key: &str, written: Option<u64>, default: u64, most: u64, problems: &mut Vec<String>) -> Duration {
-    let seconds = written.unwrap_or(default);
-    if !(1..=most).contains(&seconds) {
-        problems.push(format!("{key}: {seconds} is not from 1 to {most}"));
-    }
-    Duration::from_secs(seconds)
+    Duration::from_secs(within(key, written.unwrap_or(default), 1..=most, problems))
 }
 
 impl WrittenEvents {

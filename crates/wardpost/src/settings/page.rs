@@ -7,7 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::credential;
+use super::{credential, within};
 use wardlink::tls;
 
 /// Address at which the page is served by default.
@@ -74,8 +74,8 @@ impl WrittenPage {
             ));
         }
         let lock_after =
-            within("lock_after_minutes", self.lock_after_minutes.unwrap_or(15), 1..=240, problems);
-        let login_hours = within("login_hours", self.login_hours.unwrap_or(14), 1..=24 * 7, problems);
+            within("page.lock_after_minutes", self.lock_after_minutes.unwrap_or(15), 1..=240, problems);
+        let login_hours = within("page.login_hours", self.login_hours.unwrap_or(14), 1..=24 * 7, problems);
         Some(PageSettings {
             listen: listen?,
             identity,
@@ -100,13 +100,6 @@ impl WrittenPage {
             }
         }
     }
-}
-
-fn within(key: &str, value: u64, range: std::ops::RangeInclusive<u64>, problems: &mut Vec<String>) -> u64 {
-    if !range.contains(&value) {
-        problems.push(format!("page.{key}: {value} is not from {} to {}", range.start(), range.end()));
-    }
-    value
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The duty officers' page in a real browser: an officer logs in, takes and closes events by keyboard; two officers race; the
 //! server goes away and comes back. `WARDPOST_PAGE_PICTURES=FOLDER` has pictures of the pages written there.
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::print_stderr,
     reason = "a test fails by panicking, and says why it is skipped"
@@ -32,6 +32,22 @@ fn begin(browser: &mut Browser, post: &Post, tab: &mut Tab) {
     browser.until(tab, "location.pathname === '/' && !!document.querySelector('[data-link].good')");
 }
 
+/// A post with so many events, and an officer who sees them in a window of this size.
+fn on_duty(events: u64, width: u32, height: u32) -> (Post, Browser, Tab) {
+    let mut post = Post::start();
+    post.store((0..events).map(alert).collect());
+    let mut browser = Browser::start();
+    let mut tab = browser.open(&post.url(), width, height);
+    begin(&mut browser, &post, &mut tab);
+    lists(&mut browser, &mut tab, events);
+    (post, browser, tab)
+}
+
+/// Waits until the list has so many events.
+fn lists(browser: &mut Browser, tab: &mut Tab, events: u64) {
+    browser.until(tab, &format!("document.querySelectorAll('[data-list] [data-event]').length === {events}"));
+}
+
 fn count(browser: &mut Browser, tab: &mut Tab) -> u64 {
     browser.value(tab, "document.querySelectorAll('[data-list] [data-event]').length").as_u64().unwrap()
 }
@@ -52,12 +68,7 @@ fn an_officer_works_by_keyboard_alone() {
     if !is_installed() {
         return;
     }
-    let mut post = Post::start();
-    post.store((0..6).map(alert).collect());
-    let mut browser = Browser::start();
-    let mut tab = browser.open(&post.url(), 1280, 800);
-    begin(&mut browser, &post, &mut tab);
-    browser.until(&mut tab, "document.querySelectorAll('[data-list] [data-event]').length === 6");
+    let (mut post, mut browser, mut tab) = on_duty(6, 1280, 800);
     keep(&mut browser, &mut tab, "queue");
 
     // The most severe is first.
@@ -87,7 +98,7 @@ fn an_officer_works_by_keyboard_alone() {
     let sounds = "Number(document.documentElement.dataset.sounds ?? 0)";
     let before = browser.value(&mut tab, sounds).as_u64().unwrap();
     post.store(vec![alert(6)]);
-    browser.until(&mut tab, "document.querySelectorAll('[data-list] [data-event]').length === 6");
+    lists(&mut browser, &mut tab, 6);
     assert!(browser.value(&mut tab, sounds).as_u64().unwrap() > before, "it sounded");
     assert_eq!(tab.errors, Vec::<String>::new(), "no error in the console");
 }
@@ -97,11 +108,7 @@ fn a_shift_is_handed_over_and_the_figures_stand_in_a_plot_and_a_table() {
     if !is_installed() {
         return;
     }
-    let mut post = Post::start();
-    post.store((0..6).map(alert).collect());
-    let mut browser = Browser::start();
-    let mut tab = browser.open(&post.url(), 1280, 800);
-    begin(&mut browser, &post, &mut tab);
+    let (post, mut browser, mut tab) = on_duty(6, 1280, 800);
     browser.go(&mut tab, &format!("{}shift", post.url()));
     browser.value(&mut tab, "document.querySelector('form[action=\"/shift/begin\"] [name=sound]').click()");
     browser.value(&mut tab, "document.querySelector('form[action=\"/shift/begin\"]').requestSubmit()");
@@ -129,12 +136,7 @@ fn a_page_is_blind_without_its_server_and_sees_all_afterwards() {
     if !is_installed() {
         return;
     }
-    let mut post = Post::start();
-    post.store(vec![alert(0)]);
-    let mut browser = Browser::start();
-    let mut tab = browser.open(&post.url(), 1280, 800);
-    begin(&mut browser, &post, &mut tab);
-    browser.until(&mut tab, "document.querySelectorAll('[data-list] [data-event]').length === 1");
+    let (mut post, mut browser, mut tab) = on_duty(1, 1280, 800);
     assert_eq!(browser.value(&mut tab, BLIND), json!(false));
     post.stop_page();
     browser.until(&mut tab, BLIND);
@@ -142,7 +144,7 @@ fn a_page_is_blind_without_its_server_and_sees_all_afterwards() {
     post.store((1..4).map(alert).collect());
     post.start_page();
     browser.until(&mut tab, &format!("!({BLIND})"));
-    browser.until(&mut tab, "document.querySelectorAll('[data-list] [data-event]').length === 4");
+    lists(&mut browser, &mut tab, 4);
     let numbers = "new Set([...document.querySelectorAll('[data-event]')].map(e => e.dataset.event)).size";
     assert_eq!(browser.value(&mut tab, numbers), json!(4), "nothing twice");
 }
@@ -171,12 +173,7 @@ fn a_phone_and_the_night_fit() {
     if !is_installed() {
         return;
     }
-    let mut post = Post::start();
-    post.store((0..6).map(alert).collect());
-    let mut browser = Browser::start();
-    let mut tab = browser.open(&post.url(), 360, 720);
-    begin(&mut browser, &post, &mut tab);
-    browser.until(&mut tab, "document.querySelectorAll('[data-list] [data-event]').length === 6");
+    let (post, mut browser, mut tab) = on_duty(6, 360, 720);
     keep(&mut browser, &mut tab, "phone");
     let wide = browser.value(&mut tab, "document.documentElement.scrollWidth").as_u64().unwrap();
     assert!(wide <= 360, "the page is {wide} pixels wide on a phone of 360");
@@ -184,7 +181,7 @@ fn a_phone_and_the_night_fit() {
     let size = json!({ "width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": false });
     browser.ask(&mut tab, "Emulation.setDeviceMetricsOverride", size);
     browser.go(&mut tab, &post.url());
-    browser.until(&mut tab, "document.querySelectorAll('[data-list] [data-event]').length === 6");
+    lists(&mut browser, &mut tab, 6);
     let ground = browser.value(&mut tab, "getComputedStyle(document.body).backgroundColor");
     assert_eq!(ground, json!("rgb(12, 18, 24)"));
     keep(&mut browser, &mut tab, "night");

@@ -98,7 +98,7 @@ pub fn named(number: u64, name: &str) -> Arrival {
         _ => ("notice", "stopped_vehicle", "Dừng đỗ"),
     };
     let message = json!({
-        "schema": "wardwatch.alert/1", "id": AlertId::new(1_777_673_643_120 + number), "seq": number + 1,
+        "schema": "wardwatch.alert/1", "id": AlertId::new(1_777_673_643_120 + number), "seq": number / 2 + 1,
         "phase": "opened", "outbox": "6f1c1f5e-2f0f-4d0f-8a5e-0a8b4f1b7c55", "ward": "ben-nghe",
         "box": format!("box-{}", 1 + number % 2),
         "camera": { "id": format!("c{number}"), "name": name },

@@ -2,13 +2,11 @@
 
 use super::*;
 use crate::inspect::{self, Depth};
-use crate::testing::{draft, fragment};
+use crate::testing::{draft, fragment, wait_until};
 use crate::{ClipFilter, Store};
 use base::clock::SystemClock;
 use base::event::Phase;
 use std::path::Path;
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn settings(directory: &Path) -> Settings {
     Settings {
@@ -26,14 +24,6 @@ fn open(directory: &Path) -> Store {
 fn bytes_of(store: &Store, camera: &str) -> u64 {
     let filter = ClipFilter { camera: Some(camera.parse().unwrap()), ..ClipFilter::default() };
     store.segments(&filter).unwrap().iter().map(|segment| segment.bytes).sum()
-}
-
-fn wait_until(condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn form(call: &Call<'_>, fault: &str) -> Result<Markup, Fault> {
     let (say, user) = (call.say(), &call.login()?.user);
     let has_pin = user.pin.is_some();
     let body = html! {
-        p { (user.full_name) ". " (say.t("Âm báo vẫn hoạt động.", "The sound stays on.")) }
+        p { (user.full_name) ". " (say.t("Trang khóa này không có âm báo: nhập mã PIN để tiếp tục trực.", "This locked page makes no sound: enter the PIN to go on.")) }
         (told(fault))
         form.stack method="post" action="/unlock" {
             (token(call))

@@ -180,7 +180,7 @@ pub(super) fn frame(call: &Call<'_>, title: &str, body: &Markup) -> Markup {
                         a.who href="/account" title=(say.role(role)) { (name) }
                         form method="post" action="/lock" {
                             (token(call))
-                            button.quiet title=(say.t("Khóa màn hình, vẫn giữ âm báo", "Lock the page; the sound stays on")) {
+                            button.quiet title=(say.t("Khóa trang, mở lại bằng mã PIN", "Lock the page; the PIN opens it")) {
                                 (say.t("Khóa", "Lock"))
                             }
                         }

@@ -1,18 +1,14 @@
 //! The officer's own account, and the administrator's list of all.
 
-use std::time::Duration;
-
 use maud::{Markup, html};
 
 use super::login::told;
 use super::{frame, token};
 use crate::page::answer::{Answer, Fault};
 use crate::page::call::Call;
-use crate::people::{Role, UserName, full_name, secret};
+use crate::people::{CODE_FOR, Role, UserName, full_name, secret};
 use crate::storage::{Changed, NewUser};
 
-/// Time for which a one-time code can be used.
-const CODE_FOR: Duration = Duration::from_secs(48 * 3600);
 /// Steps of the audit that the page shows.
 const STEPS_SHOWN: usize = 100;
 
