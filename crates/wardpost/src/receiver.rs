@@ -23,7 +23,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::arrival::{Arrival, Content, Refused, Sender};
 use super::connection::{Connection, ConnectionError, Event, address};
-use super::health::Fleet;
+use super::health::{Fleet, Limit};
 use super::presence::{Reported, Sign, Watched};
 use super::presentation::{SILENT_FOR, printable};
 use super::settings::Settings;
@@ -385,10 +385,13 @@ impl Link {
             return;
         }
         if let Some(sender) = &arrival.sender
-            && let Some(kind) = bounds::kind(&arrival.content)
-            && let Err(Exceeded { why, is_first }) =
-                self.bounds.admit(sender, kind, bytes, clock::monotonic())
+            && let Err(Exceeded { why, limit, is_first }) =
+                self.bounds.admit(sender, bounds::kind(&arrival.content), bytes, clock::monotonic())
         {
+            if limit == Limit::Wards {
+                // A status in a ward too many would stay in the broker's memory for ever.
+                self.acks.clear_status(sender);
+            }
             // The others of a series are counted in the box's trouble.
             if is_first {
                 tracing::error!("refused messages on {topic:?} and after it: {why}");

@@ -7,8 +7,9 @@ use base::ids::AlertId;
 use base::status::Presence;
 use serde_json::Value;
 
-use super::station::{LONG, Station, alert, numbers, publish_status, send};
+use super::station::{LONG, Station, alert, numbers, publish, publish_status, send};
 use super::{ACKS, broker, wait_for_ack, wait_until};
+use crate::support::broker::Message;
 
 fn text(output: &[u8]) -> String {
     String::from_utf8_lossy(output).into_owned()
@@ -84,6 +85,36 @@ fn a_flood_of_one_box_is_its_trouble_and_another_box_is_heard() {
     let stored = station.stored().len();
     assert!((5000..6900).contains(&stored), "{stored}");
     assert_eq!(station.log().matches("more than 600 alerts a minute").count(), 1, "one line for a series");
+}
+
+#[test]
+fn statuses_of_phantom_wards_do_not_stay_at_the_broker() {
+    let broker = broker();
+    let station = Station::start(&broker, &[]);
+    publish_status(&broker, "box-1", Presence::Online);
+    for number in 0..80 {
+        // Every other one is no status at all.
+        let text = if number % 2 == 0 { "x" } else { r#"{"schema":"wardwatch.status/1"}"# };
+        publish(
+            &broker,
+            &format!("wardwatch/v1/ward-{number}/box-2/status"),
+            text.as_bytes(),
+            &["-q", "1", "-r"],
+        );
+    }
+    let retained = || {
+        let subscriber = broker.subscriber("wardwatch/v1/+/+/status");
+        wait_until("retained messages come", LONG, || !subscriber.messages().is_empty());
+        // The broker sends all of them, and then this one.
+        publish(&broker, "wardwatch/v1/end/box-1/status", b"x", &["-q", "1"]);
+        let is_end = |message: &Message| message.topic.contains("/end/");
+        wait_until("all have come", LONG, || subscriber.messages().iter().any(is_end));
+        subscriber.messages().into_iter().filter(|message| message.retained).count()
+    };
+    wait_until("those of wards too many are cleared", LONG, || retained() == 1 + 64);
+    let known = station.json("status", &["--json"]).to_string();
+    assert!(known.contains("\"box-1\""), "{known}");
+    assert_eq!(station.log().matches("speaks in more than 64 wards").count(), 1, "{}", station.log());
 }
 
 #[test]

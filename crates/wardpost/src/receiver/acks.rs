@@ -23,7 +23,7 @@ pub(super) struct Acks {
     due: BTreeMap<String, Ack>,
     /// These topics, the oldest first.
     order: VecDeque<String>,
-    /// Topics whose retained messages go: those of removed boxes.
+    /// Topics whose retained messages go: those of removed boxes, and of boxes that are not admitted.
     cleared: BTreeSet<String>,
     /// Topic of an acknowledgement that was asked for, to know who wrote it; the subscription may still be active.
     asked: Option<String>,
@@ -82,6 +82,11 @@ impl Acks {
             self.due.remove(&topic);
             self.cleared.insert(topic);
         }
+    }
+
+    /// Queues the end of the retained status of a box that is not admitted.
+    pub fn clear_status(&mut self, sender: &Sender) {
+        self.cleared.insert(format!("wardwatch/v1/{sender}/status"));
     }
 
     /// Takes an acknowledgement at the broker. The first message that a question brings is the retained one; later ones are

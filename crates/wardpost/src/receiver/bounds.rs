@@ -44,7 +44,7 @@ pub(super) enum Kind {
     Alert,
     /// A further picture. Those above the bound are told as alerts, and lost.
     Still,
-    /// A status, or vitals.
+    /// A status, vitals, or a message that cannot be read.
     Report,
 }
 
@@ -53,6 +53,8 @@ pub(super) enum Kind {
 pub(super) struct Exceeded {
     /// The reason, for a person.
     pub why: String,
+    /// The share that was exceeded.
+    pub limit: Limit,
     /// It is the first of a series.
     pub is_first: bool,
 }
@@ -84,13 +86,12 @@ struct Refused {
     sender: Sender,
 }
 
-/// Kind of a message that takes a part of a share; `None` for one that was refused already.
-pub(super) fn kind(content: &Content) -> Option<Kind> {
+/// Kind of a message that takes a part of a share. One that cannot be read takes a part, too.
+pub(super) fn kind(content: &Content) -> Kind {
     match content {
-        Content::Alert(_) => Some(Kind::Alert),
-        Content::Still(_) => Some(Kind::Still),
-        Content::Status(_) | Content::Vitals(_) => Some(Kind::Report),
-        Content::Refused(_) => None,
+        Content::Alert(_) => Kind::Alert,
+        Content::Still(_) => Kind::Still,
+        Content::Status(_) | Content::Vitals(_) | Content::Refused(_) => Kind::Report,
     }
 }
 
@@ -140,7 +141,7 @@ impl Bounds {
                 REPORTS.per_second * 60
             ),
         };
-        Err(Exceeded { why, is_first })
+        Err(Exceeded { why, limit, is_first })
     }
 
     /// Boxes of names that exceeded their shares of late, each with the trouble.
@@ -226,7 +227,7 @@ mod tests {
             let admitted = bounds.admit(&in_ward(number, "box-2"), Kind::Alert, 1000, now);
             let expected = number + 1 < WARDS_MAX;
             assert_eq!(admitted.is_ok(), expected, "{number}");
-            if let Err(Exceeded { why, is_first }) = admitted {
+            if let Err(Exceeded { why, is_first, .. }) = admitted {
                 assert!(why.contains("more than 64 wards"), "{why}");
                 assert_eq!(is_first, number + 1 == WARDS_MAX, "{number}");
             }
