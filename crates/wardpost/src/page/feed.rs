@@ -25,7 +25,7 @@ use crate::storage::{Change, ChangeKind, Storage, StorageError, Tab};
 use base::clock;
 use base::fault::chain;
 
-/// Interval at which the database is asked for changes.
+/// Interval at which the database is asked for changes. Steps of officers wake it before.
 const POLL: Duration = Duration::from_millis(100);
 /// Interval at which every page is told that the server is there.
 pub(super) const BEAT: Duration = Duration::from_secs(3);
@@ -116,8 +116,8 @@ impl Hub {
     }
 }
 
-/// Follows the database until the other end of `until` is gone, on a thread of its own.
-pub(super) fn follow(site: &Site, mut storage: Storage, until: &mpsc::Receiver<()>) {
+/// Follows the database until the page stops, on a thread of its own. A message of `woken` has it look at once.
+pub(super) fn follow(site: &Site, mut storage: Storage, woken: &mpsc::Receiver<()>) {
     let mut seen = None;
     let mut told = String::new();
     let mut beat_at = None;
@@ -135,7 +135,8 @@ pub(super) fn follow(site: &Site, mut storage: Storage, until: &mpsc::Receiver<(
             tracing::error!("the page's feed waits: {fault}");
         }
         told = fault;
-        if until.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+        let is_over = woken.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected);
+        if is_over || *site.stopped.borrow() {
             return;
         }
     }

@@ -70,7 +70,11 @@ async fn answer(
                 let site = &*site_of_work;
                 handler(&mut Call { site, storage, asked: &asked, form, login })
             };
-            Ok(site.pool.run(work).await?.response())
+            let answer = site.pool.run(work).await?;
+            if route.verb == Verb::Post {
+                site.wake_feed();
+            }
+            Ok(answer.response())
         }
     }
 }

@@ -70,6 +70,8 @@ pub(crate) struct Site {
     pool: Pool,
     hub: Hub,
     targets: Targets,
+    /// Has the feed look for changes at once.
+    wake: mpsc::SyncSender<()>,
     stopped: watch::Receiver<bool>,
     /// sha256 of the one-time code of the first administrator, while there is no account.
     first_code: Mutex<Option<String>>,
@@ -79,6 +81,12 @@ impl Site {
     /// Format of officers' texts in a language.
     fn presentation(&self, language: Language) -> Presentation {
         Presentation { language, timezone: self.timezone.clone(), colours: false }
+    }
+
+    /// Has the feed look for changes at once, instead of within its interval.
+    fn wake_feed(&self) {
+        // Full, it is about to look anyway.
+        let _ = self.wake.try_send(());
     }
 
     /// True over HTTPS.
@@ -94,8 +102,7 @@ pub struct Page {
     is_https: bool,
     first_code: Option<String>,
     stop: watch::Sender<bool>,
-    /// The thread of the feed ends when this is dropped.
-    feed: Option<mpsc::Sender<()>>,
+    wake: mpsc::SyncSender<()>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -113,7 +120,7 @@ impl Page {
         let address = listener.local_addr().unwrap_or(address);
         let storage = Storage::open_beside(&settings.database)?;
         let has_users = storage.has_users()?;
-        let (stop, stopped) = watch::channel(false);
+        let ((stop, stopped), (wake, woken)) = (watch::channel(false), mpsc::sync_channel(1));
         let first_code = (!has_users).then(secret::code);
         let tls = server::acceptor(page.identity.as_ref())?;
         let is_https = tls.is_some();
@@ -123,6 +130,7 @@ impl Page {
             timezone: settings.showing.timezone.clone().unwrap_or_else(ward_timezone),
             pool: Pool::new(settings.database.clone()),
             hub: Hub::new(storage.last_change()?),
+            wake: wake.clone(),
             stopped: stopped.clone(),
             targets: Targets::default(),
             first_code: Mutex::new(
@@ -131,8 +139,8 @@ impl Page {
         });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(PageError::Thread)?;
-        let (followed, (feed, until)) = (Arc::clone(&site), mpsc::channel());
-        let follow = move || feed::follow(&followed, storage, &until);
+        let followed = Arc::clone(&site);
+        let follow = move || feed::follow(&followed, storage, &woken);
         let serve = move || {
             runtime.block_on(server::serve(site, listener, tls, stopped));
             runtime.shutdown_timeout(STOP_PATIENCE);
@@ -142,7 +150,7 @@ impl Page {
             thread("page-feed").spawn(follow).map_err(PageError::Thread)?,
             thread("page").spawn(serve).map_err(PageError::Thread)?,
         ];
-        Ok(Some(Self { address, is_https, first_code, stop, feed: Some(feed), threads }))
+        Ok(Some(Self { address, is_https, first_code, stop, wake, threads }))
     }
 
     /// Its address in a browser of this machine.
@@ -161,7 +169,8 @@ impl Page {
 impl Drop for Page {
     fn drop(&mut self) {
         self.stop.send_replace(true);
-        self.feed = None;
+        // Full, it is about to look anyway.
+        let _ = self.wake.try_send(());
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a thread of the page has panicked; the log says where");

@@ -31,6 +31,7 @@ pub struct Browser {
 
 /// One page of it.
 pub struct Tab {
+    target: Value,
     session: String,
     /// Texts that the page wrote to the console as errors, and exceptions of its scripts.
     pub errors: Vec<String>,
@@ -87,18 +88,61 @@ impl Browser {
 
     /// Opens a page of this size in CSS pixels.
     pub fn open(&mut self, address: &str, width: u32, height: u32) -> Tab {
-        let made = self.call(None, "Target.createTarget", json!({ "url": "about:blank" }));
-        let attach = json!({ "targetId": made["targetId"], "flatten": true });
-        let session =
-            self.call(None, "Target.attachToTarget", attach)["sessionId"].as_str().unwrap().to_owned();
-        let mut tab = Tab { session, errors: Vec::new() };
-        for domain in ["Page.enable", "Runtime.enable", "Log.enable"] {
-            self.ask(&mut tab, domain, json!({}));
-        }
+        let mut tab = self.attach(json!({ "url": "about:blank" }));
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
         self.ask(&mut tab, "Emulation.setDeviceMetricsOverride", size);
         self.go(&mut tab, address);
         tab
+    }
+
+    /// Opens a page in a window of its own that shares neither cookies nor locks with others. It has this cookie, and the script
+    /// runs before those of the page.
+    pub fn open_apart(&mut self, address: &str, cookie: (&str, &str), script: &str) -> Tab {
+        let context = self.call(None, "Target.createBrowserContext", json!({}))["browserContextId"].clone();
+        let cookies = json!([{ "name": cookie.0, "value": cookie.1, "url": address }]);
+        self.call(None, "Storage.setCookies", json!({ "browserContextId": context, "cookies": cookies }));
+        let target = json!({ "url": "about:blank", "browserContextId": context, "newWindow": true });
+        let mut tab = self.attach(target);
+        self.ask(&mut tab, "Page.addScriptToEvaluateOnNewDocument", json!({ "source": script }));
+        // As if its window were in front: keys need the focus.
+        self.ask(&mut tab, "Emulation.setFocusEmulationEnabled", json!({ "enabled": true }));
+        self.go(&mut tab, address);
+        tab
+    }
+
+    /// Makes a page, and listens to it.
+    fn attach(&mut self, target: Value) -> Tab {
+        let target = self.call(None, "Target.createTarget", target)["targetId"].clone();
+        let session = self.session(&target);
+        let mut tab = Tab { target, session, errors: Vec::new() };
+        for domain in ["Page.enable", "Runtime.enable", "Log.enable"] {
+            self.ask(&mut tab, domain, json!({}));
+        }
+        tab
+    }
+
+    fn session(&mut self, target: &Value) -> String {
+        let attach = json!({ "targetId": target, "flatten": true });
+        self.call(None, "Target.attachToTarget", attach)["sessionId"].as_str().unwrap().to_owned()
+    }
+
+    /// Opens another tab in front of this one, in the same window, and leaves it alone: the browser treats it as one that nobody
+    /// looks at.
+    pub fn cover(&mut self, tab: &mut Tab) {
+        self.until(tab, "!document.hidden");
+        self.ask(tab, "Emulation.setFocusEmulationEnabled", json!({ "enabled": false }));
+        let found = self.call(None, "Target.getTargetInfo", json!({ "targetId": tab.target }));
+        let context = &found["targetInfo"]["browserContextId"];
+        let cover = json!({ "url": "about:blank", "browserContextId": context });
+        let cover = self.call(None, "Target.createTarget", cover)["targetId"].clone();
+        self.call(None, "Target.activateTarget", json!({ "targetId": cover }));
+        self.until(tab, "document.hidden");
+        self.call(None, "Target.detachFromTarget", json!({ "sessionId": tab.session }));
+    }
+
+    /// Listens again to a page that was covered; it stays so.
+    pub fn look_again(&mut self, tab: &mut Tab) {
+        tab.session = self.session(&tab.target);
     }
 
     /// Goes to an address, and waits for the page.

@@ -2,11 +2,13 @@
 //! server goes away and comes back. `WARDPOST_PAGE_PICTURES=FOLDER` has pictures of the pages written there.
 #![expect(
     clippy::unwrap_used,
+    clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a test fails by panicking, and says why it is skipped"
+    reason = "a test fails by panicking, says why it is skipped, and prints figures"
 )]
 
 mod browser;
+mod load;
 mod post;
 mod rights;
 
@@ -53,7 +55,7 @@ fn count(browser: &mut Browser, tab: &mut Tab) -> u64 {
 }
 
 /// True where the page says that it has lost the server.
-const BLIND: &str = "(() => { const banner = document.querySelector('[data-banner=blind]'); \
+pub const BLIND: &str = "(() => { const banner = document.querySelector('[data-banner=blind]'); \
                      return !banner.hidden && getComputedStyle(banner).visibility === 'visible'; })()";
 
 /// Keeps a picture where a person asks for them.

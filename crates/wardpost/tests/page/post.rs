@@ -119,7 +119,7 @@ pub fn named(number: u64, name: &str) -> Arrival {
 }
 
 /// A drawn street: sky, road, a kerb, and somebody on it.
-fn thumbnail(number: u64) -> Value {
+pub fn thumbnail(number: u64) -> Value {
     let mut picture = image::RgbImage::from_fn(320, 180, |x, y| match (x, y) {
         (_, 0..60) => image::Rgb([150, 170, 190]),
         (x, 60..70) if x % 40 < 20 => image::Rgb([200, 190, 80]),

@@ -15,6 +15,9 @@ let serverNowAt = performance.now();
 let selected = null;
 let flood = false;
 
+// Time for which a row that has come is marked.
+const FRESH_MS = 1600;
+
 const now = () => serverNow + (performance.now() - serverNowAt) * 1000;
 
 // ---------------------------------------------------------------- feed
@@ -46,7 +49,7 @@ function change(message) {
   if (message.change === "escalated" && (role !== "commander" || message.level >= 2)) sound.play(message.severity, message.level);
   if (message.change === "shelves") sound.play("shelf");
   const one = detail && $("[data-one]", detail);
-  if (one && Number(one.dataset.one) === message.event && !detail.contains(document.activeElement)) show(message.event);
+  if (one && Number(one.dataset.one) === message.event && !detail.contains(document.activeElement)) show(message.event, undefined, true);
 }
 
 function beat(message) {
@@ -124,8 +127,10 @@ function put(message) {
   const picture = $("img", row);
   // The picture that is shown stays: each load of one is a view, which is logged.
   if (shownPicture && picture && shownPicture.getAttribute("src") === picture.getAttribute("src")) picture.replaceWith(shownPicture);
-  if (before) before.remove();
-  else row.classList.add("fresh");
+  if (before) {
+    if (before.dataset.open !== undefined) row.dataset.open = "";
+    before.remove();
+  } else mark(row);
   const isBefore = (other) => list.dataset.list === "closed"
     || Number(row.dataset.rank) > Number(other.dataset.rank)
     || (row.dataset.rank === other.dataset.rank && Number(row.dataset.first) < Number(other.dataset.first));
@@ -133,19 +138,32 @@ function put(message) {
   list.insertBefore(row, next ?? $(".empty", list));
   if (selected === message.event) select(row, hadFocus);
   fold();
-  tick();
+  tickRow(row);
+}
+
+// Marks a row that has just come, for a moment.
+function mark(row) {
+  row.classList.add("fresh");
+  setTimeout(() => row.classList.remove("fresh"), FRESH_MS);
 }
 
 function take(row) {
-  const next = row.nextElementSibling?.dataset.event ? row.nextElementSibling : row.previousElementSibling;
+  const [after, before] = [siblings(row, "nextElementSibling"), siblings(row, "previousElementSibling")];
   const hadFocus = row.contains(document.activeElement);
   const wasSelected = selected === Number(row.dataset.event);
   row.remove();
-  if (wasSelected) {
-    selected = null;
-    if (next?.dataset?.event) select(next, hadFocus);
-  }
   fold();
+  if (!wasSelected) return;
+  selected = null;
+  // A row that is folded away cannot be chosen: nobody sees it.
+  const next = [...after, ...before].find((other) => !other.classList.contains("folded"));
+  if (next) select(next, hadFocus);
+}
+
+function siblings(row, side) {
+  const found = [];
+  for (let other = row[side]; other; other = other[side]) if (other.dataset.event) found.push(other);
+  return found;
 }
 
 async function reload() {
@@ -173,39 +191,52 @@ function setFlood(state) {
 
 function fold() {
   if (!list) return;
-  const first = new Map();
-  for (const row of $$("[data-event]", list)) {
-    const key = `${row.dataset.rank} ${row.dataset.source} ${row.dataset.rule}`;
-    const isFolded = flood && list.dataset.list === "open" && row.dataset.severity !== "critical"
-      && row.dataset.state === "new" && first.has(key) && row.dataset.open === undefined;
+  const mayFold = flood && list.dataset.list === "open";
+  const leaders = new Map();
+  const behind = new Map();
+  const rows = $$("[data-event]", list);
+  for (const row of rows) {
+    const { rank, source, rule, severity, state, open } = row.dataset;
+    const key = `${rank} ${source} ${rule}`;
+    const leader = leaders.get(key);
+    const isFolded = mayFold && leader !== undefined && severity !== "critical" && state === "new" && open === undefined;
     row.classList.toggle("folded", isFolded);
-    if (isFolded) first.get(key).count += 1;
-    else if (!first.has(key)) first.set(key, { row, count: 0 });
+    if (isFolded) behind.set(leader, (behind.get(leader) ?? 0) + 1);
+    if (!leader) leaders.set(key, row);
   }
-  for (const { row, count } of first.values()) {
-    $(".more", row)?.remove();
-    if (count === 0) continue;
-    const more = document.createElement("button");
-    more.type = "button";
-    more.className = "more small";
-    more.dataset.do = "unfold";
-    more.textContent = `+ ${count}`;
-    $(".meta", row).append(" ", more);
-  }
+  for (const row of rows) showMore(row, behind.get(row) ?? 0);
+}
+
+// The button for the rows behind this one. Only what differs is changed: a storm folds all the time.
+function showMore(row, count) {
+  if ((row.more?.count ?? 0) === count) return;
+  row.more?.button.remove();
+  row.more = null;
+  if (count === 0) return;
+  const button = document.createElement("button");
+  [button.type, button.className, button.dataset.do] = ["button", "more small", "unfold"];
+  button.textContent = `+ ${count}`;
+  $(".meta", row).append(" ", button);
+  row.more = { button, count };
 }
 
 // Ages and overdue marks: display only.
 function tick() {
-  for (const age of $$("[data-since]", list ?? document)) {
-    if (!age.classList.contains("age")) continue;
-    const seconds = Math.max(0, Math.floor((now() - Number(age.dataset.since)) / 1e6));
-    age.textContent = duration(seconds);
-    const isOverdue = age.dataset.due && now() > Number(age.dataset.due);
-    const row = age.closest("[data-event]");
-    row.classList.toggle("is-overdue", Boolean(isOverdue));
-    const mark = $(".overdue", row);
-    if (mark && age.dataset.due) mark.hidden = !isOverdue;
-  }
+  for (const row of $$("[data-event]", list ?? document)) tickRow(row);
+}
+
+function tickRow(row) {
+  const age = $(".age[data-since]", row);
+  if (!age) return;
+  setText(age, duration(Math.max(0, Math.floor((now() - Number(age.dataset.since)) / 1e6))));
+  const isOverdue = Boolean(age.dataset.due) && now() > Number(age.dataset.due);
+  row.classList.toggle("is-overdue", isOverdue);
+  const overdue = $(".overdue", row);
+  if (overdue && age.dataset.due && overdue.hidden === isOverdue) overdue.hidden = !isOverdue;
+}
+
+function setText(place, text) {
+  if (place.textContent !== text) place.textContent = text;
 }
 
 function duration(seconds) {
@@ -243,17 +274,28 @@ function toast(text, isGood) {
   toast.timer = setTimeout(() => { place.hidden = true; }, isGood ? 3000 : 8000);
 }
 
-async function show(event, then) {
+// The question whose answer counts: answers may come in another order.
+let asked = null;
+
+// Shows an event, and then does `then`, also where the same event is asked for again meanwhile. News of it do not disturb an
+// officer who has begun to fill in one of its forms.
+async function show(event, then, isNews = false) {
   if (!detail) return location.assign(`/event?id=${event}`);
+  const question = { event, then: then ?? (asked?.event === event ? asked.then : undefined) };
+  asked = question;
   const answer = await ask(`/event?id=${event}&part=1`, { headers: { accept: "text/html" } });
   if (!answer.ok) return toast((await ask(`/event?id=${event}`).then((plain) => plain.text())).trim(), false);
   const address = answer.redirected ? new URL(answer.url).pathname : "";
   if (address === "/login") return out();
   if (address === "/lock") return lock();
-  detail.innerHTML = await answer.text();
+  const text = await answer.text();
+  if (asked !== question) return;
+  asked = null;
+  if (isNews && detail.contains(document.activeElement)) return;
+  detail.innerHTML = text;
   document.body.classList.add("has-detail");
   detail.scrollTop = 0;
-  then?.();
+  question.then?.();
 }
 
 function leave() {
