@@ -124,7 +124,7 @@ impl Page {
             pool: Pool::new(settings.database.clone()),
             hub: Hub::new(storage.last_change()?),
             stopped: stopped.clone(),
-            targets: Targets::default(),
+            targets: settings.duty.targets,
             first_code: Mutex::new(
                 first_code.as_deref().map(|code| secret::digest(&secret::plain_code(code))),
             ),
