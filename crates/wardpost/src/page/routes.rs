@@ -113,6 +113,7 @@ pub const TABLE: &[Route] = &[
     get("/assets/page.css", Least::Anyone, assets::serve),
     get("/assets/page.js", Least::Anyone, assets::serve),
     get("/assets/feed.js", Least::Anyone, assets::serve),
+    get("/assets/lock.js", Least::Anyone, assets::serve),
     get("/assets/sound.js", Least::Anyone, assets::serve),
     get("/assets/icon.svg", Least::Anyone, assets::serve),
     get("/login", Least::Anyone, views::login::page),

@@ -7,6 +7,7 @@
 )]
 
 mod browser;
+mod lock;
 mod post;
 mod rights;
 
@@ -240,6 +241,10 @@ fn an_accessibility_checker_finds_nothing_serious() {
             seen.push(serious(&mut browser, &mut tab, &script, &format!("{theme} /{path}")));
         }
     }
+    browser.go(&mut tab, &post.url());
+    browser.value(&mut tab, "document.querySelector('[data-lock-now]').requestSubmit()");
+    browser.until(&mut tab, "document.querySelector('[data-lock]').open");
+    seen.push(serious(&mut browser, &mut tab, &script, "the lock"));
     let seen: Vec<String> = seen.into_iter().flatten().collect();
     assert!(seen.is_empty(), "{}", seen.join("\n"));
 }
