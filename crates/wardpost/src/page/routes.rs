@@ -141,6 +141,7 @@ pub const TABLE: &[Route] = &[
     post("/shelve", OFFICER, views::shelves::shelve),
     post("/unshelve", OFFICER, views::shelves::unshelve),
     get("/shift", OFFICER, views::shift::page),
+    get("/shift/print", OFFICER, views::shift::print),
     post("/shift/begin", OFFICER, views::shift::begin),
     post("/shift/end", OFFICER, views::shift::end),
     get("/figures", COMMANDER, views::figures::page),

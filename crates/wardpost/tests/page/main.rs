@@ -10,6 +10,7 @@ mod browser;
 mod lock;
 mod post;
 mod rights;
+mod shift;
 
 use browser::{Browser, Tab, is_installed};
 use post::{Post, alert};
@@ -223,6 +224,14 @@ fn an_accessibility_checker_finds_nothing_serious() {
     let mut tab = browser.open(&format!("{}begin", post.url()), 1280, 800);
     let mut seen = vec![serious(&mut browser, &mut tab, &script, "begin")];
     begin(&mut browser, &post, &mut tab);
+    browser.go(&mut tab, &format!("{}shift", post.url()));
+    for form in ["begin", "end"] {
+        browser.value(
+            &mut tab,
+            &format!("document.querySelector('form[action=\"/shift/{form}\"]').requestSubmit()"),
+        );
+        browser.until(&mut tab, &format!("document.readyState === 'complete' && !document.querySelector('form[action=\"/shift/{form}\"]')"));
+    }
     for theme in ["day", "night"] {
         browser.value(&mut tab, &format!("document.cookie = 'theme={theme}; path=/'"));
         for path in [
@@ -235,6 +244,7 @@ fn an_accessibility_checker_finds_nothing_serious() {
             "event/print?id=1",
             "?tab=closed",
             "shift",
+            "shift/print?id=1",
             "figures",
         ] {
             browser.go(&mut tab, &format!("{}{path}", post.url()));
