@@ -112,7 +112,6 @@ fn a_shift_is_handed_over_and_the_figures_stand_in_a_plot_and_a_table() {
     }
     let (post, mut browser, mut tab) = on_duty(6, 1280, 800);
     browser.go(&mut tab, &format!("{}shift", post.url()));
-    browser.value(&mut tab, "document.querySelector('form[action=\"/shift/begin\"] [name=sound]').click()");
     browser.value(&mut tab, "document.querySelector('form[action=\"/shift/begin\"]').requestSubmit()");
     browser.until(&mut tab, "!!document.querySelector('form[action=\"/shift/end\"]')");
     let text = browser.value(&mut tab, "document.querySelector('main').textContent");

@@ -8,6 +8,40 @@ use super::browser::is_installed;
 use super::post::alert;
 use super::{keep, on_duty};
 
+/// The officer's word that the sound was heard.
+const CHECKBOX: &str = "document.querySelector('[data-needs-sound]')";
+
+#[test]
+fn the_test_sound_comes_before_the_word_that_it_was_heard() {
+    if !is_installed() {
+        return;
+    }
+    let (post, mut browser, mut tab) = on_duty(1, 1280, 800);
+    // A tab that nobody has touched may not sound.
+    let mut untouched = browser.open(&format!("{}shift", post.url()), 1280, 800);
+    assert_eq!(browser.value(&mut untouched, &format!("{CHECKBOX}.disabled")), json!(true));
+    browser.value(&mut untouched, "document.querySelector('[data-do=hear]').click()");
+    browser
+        .until(&mut untouched, "document.querySelector('[data-heard]').textContent.includes('chặn âm báo')");
+    assert_eq!(browser.value(&mut untouched, &format!("{CHECKBOX}.disabled")), json!(true));
+    keep(&mut browser, &mut untouched, "sound-blocked");
+
+    browser.go(&mut tab, &format!("{}shift", post.url()));
+    browser.value(&mut tab, "document.querySelector('[data-do=hear]').focus()");
+    browser.key(&mut tab, "Enter");
+    browser.until(&mut tab, &format!("!{CHECKBOX}.disabled"));
+    assert_eq!(browser.value(&mut tab, "document.documentElement.dataset.sound"), json!("critical 0"));
+    browser.value(&mut tab, &format!("{CHECKBOX}.focus()"));
+    browser.key(&mut tab, " ");
+    browser.until(&mut tab, &format!("{CHECKBOX}.checked"));
+    browser.value(&mut tab, "document.querySelector('form[action=\"/shift/begin\"] .primary').focus()");
+    browser.key(&mut tab, "Enter");
+    browser.until(&mut tab, "!!document.querySelector('form[action=\"/shift/end\"]')");
+    let table = browser.value(&mut tab, "document.querySelector('.noprint tbody').textContent");
+    assert!(table.as_str().unwrap().contains("đã thử"), "{table}");
+    assert_eq!(tab.errors, Vec::<String>::new());
+}
+
 #[test]
 fn a_past_hand_over_is_a_sheet_that_prints() {
     if !is_installed() {

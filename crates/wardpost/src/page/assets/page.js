@@ -336,7 +336,17 @@ function move(by) {
   select(rows[Math.min(rows.length - 1, Math.max(0, at < 0 ? 0 : at + by))]);
 }
 
+// The officer hears the sound before a word about it can be given.
+async function hear() {
+  const place = $("[data-heard]");
+  const isHeard = await sound.test();
+  place.textContent = isHeard ? place.dataset.played : place.dataset.blocked;
+  place.className = isHeard ? "" : "fault";
+  $("[data-needs-sound]").disabled = !isHeard;
+}
+
 const DO = {
+  hear,
   take: (event) => post("/take", { id: event }),
   close: (event) => show(event, openClosing),
   leave,

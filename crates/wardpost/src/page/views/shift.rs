@@ -96,9 +96,12 @@ fn forms(call: &Call<'_>, own: Option<&Shift>) -> Markup {
         } @else {
             form.row method="post" action="/shift/begin" {
                 (token(call))
-                label.inline { input type="checkbox" name="sound" value="1"; span { (say.t("Tôi đã nghe âm thử", "I heard the test sound")) } }
+                button type="button" data-do="hear" { "♪ " (say.t("Nghe thử âm khẩn cấp", "Play the critical sound")) }
+                label.inline { input type="checkbox" name="sound" value="1" disabled data-needs-sound; span { (say.t("Tôi đã nghe âm thử", "I heard the test sound")) } }
                 button.primary { (say.t("Bắt đầu ca", "Begin the shift")) }
             }
+            p data-heard role="status" data-played=(say.t("Đã phát âm khẩn cấp. Nếu nghe rõ, hãy đánh dấu rồi bắt đầu ca.", "The critical sound was played. If you heard it, say so and begin the shift."))
+                data-blocked=(say.t("Trình duyệt chặn âm báo, hoặc máy không có loa. Hãy cho phép trang này phát âm thanh rồi thử lại.", "The browser blocks the sound, or there is no loudspeaker. Allow this page to play sound, and try again.")) {}
         }
     }
 }
