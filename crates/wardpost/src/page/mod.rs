@@ -132,7 +132,7 @@ impl Page {
             hub: Hub::new(storage.last_change()?),
             wake: wake.clone(),
             stopped: stopped.clone(),
-            targets: Targets::default(),
+            targets: settings.duty.targets,
             first_code: Mutex::new(
                 first_code.as_deref().map(|code| secret::digest(&secret::plain_code(code))),
             ),

@@ -18,7 +18,8 @@ use wardpost::settings::{Written, WrittenBroker, WrittenPage, WrittenPost};
 use wardpost::storage::Batch;
 
 /// Places of the cameras.
-const PLACES: [&str; 4] = ["Cổng chợ Bến Thành", "Hẻm 42 Nguyễn Trãi", "Ngã tư Lê Lợi", "Trường Lê Văn Tám"];
+pub const PLACES: [&str; 4] =
+    ["Cổng chợ Bến Thành", "Hẻm 42 Nguyễn Trãi", "Ngã tư Lê Lợi", "Trường Lê Văn Tám"];
 
 pub struct Post {
     place: TempDir,
@@ -79,7 +80,8 @@ impl Post {
         self.page.as_ref().unwrap().first_code().unwrap().to_owned()
     }
 
-    fn database(&self) -> PathBuf {
+    /// File of the database.
+    pub fn database(&self) -> PathBuf {
         self.place.path().join("post.sqlite")
     }
 }
