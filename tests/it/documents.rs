@@ -339,6 +339,27 @@ fn every_relative_link_leads_somewhere() {
     assert!(dead.is_empty(), "\n{}", dead.join("\n"));
 }
 
+/// Bold words of the officers' guide that the page's sources do not have.
+fn foreign_words(guide: &str, sources: &str) -> Vec<String> {
+    let bold = guide.split("**").skip(1).step_by(2);
+    // "from ..." stands for a time.
+    let words = bold.map(|words| words.trim_end_matches("...").trim().to_owned());
+    words.filter(|words| !sources.contains(words.as_str())).collect()
+}
+
+#[test]
+fn the_guide_of_the_page_names_its_buttons_as_they_are() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = std::fs::read_to_string(root.join("docs/vi/page.md")).unwrap();
+    let views = root.join("crates/wardpost/src/page/views");
+    let files = std::fs::read_dir(views).unwrap().map(|entry| entry.unwrap().path());
+    let sources: String =
+        files.filter(|path| path.is_file()).map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    assert!(guide.matches("**").count() > 60, "the guide names buttons");
+    assert_eq!(foreign_words(&guide, &sources), [""; 0]);
+    assert_eq!(foreign_words("bấm **Nhận** rồi **Nhận hết**", &sources), ["Nhận hết"]);
+}
+
 #[test]
 fn every_command_flag_and_target_exists() {
     let (mut programs, make) = (Programs::default(), Make::read());

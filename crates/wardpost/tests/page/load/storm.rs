@@ -90,7 +90,8 @@ fn a_storm_hides_no_alert_and_hinders_no_officer() {
     assert_eq!(told, u64::from(alerts) * page_count, "each page was told of each alert");
     assert_eq!(pages[0].errors, Vec::<String>::new());
     let events = judge::queue(&storage).len();
-    let text = format!("{alerts} in {seconds} s, 0 missing, 0 twice on {page_count} pages; {events} events left");
+    let text =
+        format!("{alerts} in {seconds} s, 0 missing, 0 twice on {page_count} pages; {events} events left");
     figure("storm", &format!("alerts of {box_count} boxes"), &text);
     figure("storm", "events closed by the officer meanwhile", &closed.to_string());
     times("storm", "every interaction", spans.values().flatten().copied().collect(), ("max", AIM_MS));
