@@ -7,7 +7,10 @@
 )]
 
 mod browser;
+mod faults;
+mod http;
 mod lock;
+mod people;
 mod post;
 mod rights;
 mod shift;
