@@ -18,6 +18,8 @@ let flood = false;
 // Number of the last change that was heard of.
 let changed = 0;
 let heard = {};
+// A list that is older than a change that was heard of is fetched again so many times.
+const TRIES = 5;
 
 const now = () => serverNow + (performance.now() - serverNowAt) * 1000;
 
@@ -120,7 +122,7 @@ function clear() {
 }
 
 // Fetches what the page showed. True where it is there again.
-async function restore() {
+async function restore(tries = TRIES) {
   const answer = await fetch(location.href, { headers: { accept: "text/html" } });
   const { pathname } = new URL(answer.url);
   if (pathname === "/lock") return false;
@@ -129,7 +131,7 @@ async function restore() {
   if (!answer.ok) return answer.status < 500 && location.assign("/");
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   const place = $("[data-list]", fresh);
-  if (place && Number(place.dataset.cursor) < changed) return restore();
+  if (place && Number(place.dataset.cursor) < changed && tries > 0) return restore(tries - 1);
   history.replaceState(null, "", answer.url);
   document.title = fresh.title;
   for (const part of ["main", ".places"]) $(part).replaceChildren(...$(part, fresh).childNodes);
@@ -191,7 +193,7 @@ function anew() {
   reload();
 }
 
-async function reload() {
+async function reload(tries = TRIES) {
   if (!list) return;
   const address = new URL(location.href);
   address.searchParams.set("part", "1");
@@ -201,7 +203,7 @@ async function reload() {
   template.innerHTML = await answer.text();
   const fresh = $("[data-list]", template.content);
   // A change that came meanwhile is not in it.
-  if (Number(fresh.dataset.cursor) < changed) return reload();
+  if (Number(fresh.dataset.cursor) < changed && tries > 0) return reload(tries - 1);
   list?.replaceChildren(...fresh.childNodes);
   fold();
   tick();
