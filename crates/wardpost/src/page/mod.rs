@@ -12,6 +12,7 @@ mod limits;
 mod pool;
 pub mod routes;
 mod server;
+mod shares;
 mod views;
 
 use std::io;

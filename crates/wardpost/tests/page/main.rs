@@ -8,8 +8,11 @@
 )]
 
 mod browser;
+mod faults;
+mod http;
 mod load;
 mod lock;
+mod people;
 mod post;
 mod rights;
 mod shift;
