@@ -66,7 +66,9 @@ fn a_page_says_in_time_that_it_is_blind_whatever_the_loss() {
     }
     let limit = WITHIN.as_secs_f64() * 1e3;
     let in_time = spans[0].iter().zip(&spans[1]).filter(|both| both.0.max(*both.1) < limit).count();
-    let text = format!("{in_time} of {losses}, banner and sound (post killed, stalled, connection black-holed in turn)");
+    let text = format!(
+        "{in_time} of {losses}, banner and sound (post killed, stalled, connection black-holed in turn)"
+    );
     figure("blind", &format!("within {} s", WITHIN.as_secs()), &text);
     let [banner, sound] = spans;
     times("blind", "from the loss to the banner", banner, ("max", limit));

@@ -23,8 +23,10 @@ pub struct Rule {
 }
 
 pub const NIGHT: Rule = Rule { id: "night", kind: "intrusion", name: "Ban đêm", severity: "warning" };
-pub const CROWD: Rule = Rule { id: "crowd", kind: "crowd", name: "Tụ tập đông người", severity: "critical" };
-pub const STOPPED: Rule = Rule { id: "stopped", kind: "stopped_vehicle", name: "Dừng đỗ", severity: "notice" };
+pub const CROWD: Rule =
+    Rule { id: "crowd", kind: "crowd", name: "Tụ tập đông người", severity: "critical" };
+pub const STOPPED: Rule =
+    Rule { id: "stopped", kind: "stopped_vehicle", name: "Dừng đỗ", severity: "notice" };
 /// Rules of which alerts come in turn.
 pub const RULES: [Rule; 3] = [NIGHT, CROWD, STOPPED];
 
@@ -111,7 +113,11 @@ impl Drop for Boxes {
     }
 }
 
-fn run(loops: Vec<EventLoop>, counters: &(Arc<AtomicUsize>, Arc<AtomicUsize>), stopped: oneshot::Receiver<()>) {
+fn run(
+    loops: Vec<EventLoop>,
+    counters: &(Arc<AtomicUsize>, Arc<AtomicUsize>),
+    stopped: oneshot::Receiver<()>,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         for one in loops {

@@ -27,7 +27,10 @@ fn a_page_that_was_hidden_for_long_sounds_at_once() {
     let mut tab = page(&mut browser, &ward, "lan");
     // The officer's gesture lets the page sound.
     browser.key(&mut tab, "k");
-    browser.until(&mut tab, "navigator.locks.query().then(({ held }) => held.some(one => one.name === 'wardpost-sound'))");
+    browser.until(
+        &mut tab,
+        "navigator.locks.query().then(({ held }) => held.some(one => one.name === 'wardpost-sound'))",
+    );
     let mut boxes = Boxes::start(ward.broker_port(), 1);
     browser.cover(&mut tab);
     let hidden_at = Instant::now();

@@ -12,6 +12,7 @@ mod kills;
 mod proxy;
 mod races;
 mod storm;
+mod subscriber;
 mod ward;
 
 use std::time::{Duration, Instant};

@@ -56,7 +56,11 @@ fn of_two_officers_one_wins_and_the_other_is_told_by_whom() {
         let winner = usize::from(answers[1].0 == 200);
         let (won, lost) = (&answers[winner], &answers[1 - winner]);
         assert_eq!((won.0, lost.0), (200, 409), "{answers:?}");
-        assert!(lost.1.starts_with(OFFICERS[winner]), "{} is not told who has it: {lost:?}", OFFICERS[1 - winner]);
+        assert!(
+            lost.1.starts_with(OFFICERS[winner]),
+            "{} is not told who has it: {lost:?}",
+            OFFICERS[1 - winner]
+        );
         let taken = storage.event(event.number).unwrap().unwrap();
         assert_eq!(taken.state.by().map(|by| by.as_str()), Some(OFFICERS[winner]));
         let steps = storage.decisions_about(event.number, 10).unwrap();
