@@ -14,9 +14,13 @@ let serverNow = list ? Number(list.dataset.now) : 0;
 let serverNowAt = performance.now();
 let selected = null;
 let flood = false;
+// Number of the last change that was heard of.
+let changed = 0;
 
 // Time for which a row that has come is marked.
 const FRESH_MS = 1600;
+// Rows that the server gives at once.
+const ROWS_MAX = 300;
 
 const now = () => serverNow + (performance.now() - serverNowAt) * 1000;
 
@@ -32,7 +36,7 @@ function follow() {
   worker.postMessage({ cursor: list ? Number(list.dataset.cursor) : Number.MAX_SAFE_INTEGER });
   worker.onmessage = ({ data }) => {
     if (isBlind && data.kind !== "blind") seeing();
-    ({ change, beat, blind, anew: reload, out }[data.kind]?.(data));
+    ({ change, beat, blind, anew, out }[data.kind]?.(data));
   };
   worker.onerror = () => {
     worker.terminate();
@@ -42,12 +46,15 @@ function follow() {
 }
 
 function change(message) {
+  changed = message.number;
   if (message.row !== undefined) put(message);
   const isNew = message.state === "new" && message.tab === "open";
   if (message.change === "arrived" && isNew && role !== "commander") sound.play(message.severity);
   if (message.change === "grew" && isNew && role !== "commander") sound.play("notice");
   if (message.change === "escalated" && (role !== "commander" || message.level >= 2)) sound.play(message.severity, message.level);
   if (message.change === "shelves") sound.play("shelf");
+  // Events have moved or are gone, each without a change of its own.
+  if (message.change === "shelves" || message.change === "removed") reload();
   if (isShown(message.event) && !detail.contains(document.activeElement)) show(message.event, undefined, true);
 }
 
@@ -64,6 +71,7 @@ function beat(message) {
   $("[data-clock]").textContent = message.clock ?? "";
   setFlood(message.flood);
   tellLink(message);
+  refill(message);
   if (message.locked && document.body.dataset.path !== "/lock") lock();
   else if (!message.locked) document.body.classList.remove("locked");
   sound.isBlocked().then((isBlocked) => banner("sound", isBlocked));
@@ -176,6 +184,20 @@ function siblings(row, side) {
   return found;
 }
 
+// The database is another one: its changes are counted anew.
+function anew() {
+  changed = 0;
+  reload();
+}
+
+// Fills a list that was too long to be sent whole, once nothing has changed for the time between two beats.
+function refill(message) {
+  const [isQuiet, count] = [message.cursor === refill.cursor, list && message.counts?.[list.dataset.list]];
+  refill.cursor = message.cursor;
+  const rows = list ? $$("[data-event]", list).length : 0;
+  if (isQuiet && rows < Math.min(count, ROWS_MAX) && !new URLSearchParams(location.search).has("camera")) reload();
+}
+
 async function reload() {
   if (!list) return;
   const address = new URL(location.href);
@@ -184,7 +206,11 @@ async function reload() {
   if (!answer.ok) return;
   const template = document.createElement("template");
   template.innerHTML = await answer.text();
-  list.replaceChildren(...$("[data-list]", template.content).childNodes);
+  const fresh = $("[data-list]", template.content);
+  // A change that came meanwhile is not in it.
+  if (Number(fresh.dataset.cursor) < changed) return reload();
+  list?.replaceChildren(...fresh.childNodes);
+  if (rowOf(selected)) select(rowOf(selected), false);
   fold();
   tick();
 }
@@ -196,7 +222,16 @@ function setFlood(state) {
   flood = Boolean(state);
   place.hidden = !flood;
   if (state) $("[data-flood-since]", place).textContent = state.since;
+  tellWorst($("[data-flood-worst]", place), state?.worst);
   fold();
+}
+
+// The source with the most events, in the form that shelves it.
+function tellWorst(form, worst) {
+  form.hidden = !worst;
+  if (!worst) return;
+  for (const name of ["ward", "box", "camera", "rule"]) form.elements[name].value = worst[name];
+  setText($("[data-flood-source]", form), `${worst.box}/${worst.camera} · ${worst.rule} (${worst.events})`);
 }
 
 function fold() {

@@ -6,6 +6,7 @@
 mod arrival;
 mod blind;
 mod boxes;
+mod flood;
 mod hidden;
 mod judge;
 mod kills;
