@@ -49,7 +49,11 @@ impl Officer<'_> {
     fn judge_one(&mut self) {
         let selected = "Number(document.querySelector('.event.selected')?.dataset.event ?? 0)";
         let before = self.browser.value(self.tab, selected);
-        self.press("choose the next event", "j", &format!("{selected} !== {before}"));
+        // At the end of the list the way goes up.
+        let is_last =
+            "![...document.querySelectorAll('.event.selected ~ .event')].some(row => row.checkVisibility())";
+        let key = if before != 0 && self.browser.value(self.tab, is_last) == true { "k" } else { "j" };
+        self.press("choose the next event", key, &format!("{selected} !== {before}"));
         let event = self.browser.value(self.tab, selected);
         let row = format!("document.querySelector('[data-list] [data-event=\"{event}\"]')");
         self.press("open it", "Enter", &format!("!!document.querySelector('[data-one=\"{event}\"]')"));
