@@ -14,6 +14,7 @@ const FILES: &[(&str, &str, &[u8])] = &[
     ("/assets/page.css", "text/css; charset=utf-8", include_bytes!("assets/page.css")),
     ("/assets/page.js", SCRIPT, include_bytes!("assets/page.js")),
     ("/assets/feed.js", SCRIPT, include_bytes!("assets/feed.js")),
+    ("/assets/lock.js", SCRIPT, include_bytes!("assets/lock.js")),
     ("/assets/sound.js", SCRIPT, include_bytes!("assets/sound.js")),
     ("/assets/icon.svg", "image/svg+xml", include_bytes!("assets/icon.svg")),
 ];

@@ -49,10 +49,14 @@ pub(super) struct Message {
 }
 
 impl Message {
-    /// The message for a page; without the row where the page is locked.
+    /// The message for a page. A locked one learns only that there is something, and how loud.
     fn json(&self, language: Language, is_locked: bool) -> Value {
         let mut value = self.change.clone();
-        if let (Some([vietnamese, english]), false) = (&self.rows, is_locked) {
+        if is_locked {
+            if let Some(fields) = value.as_object_mut() {
+                fields.retain(|name, _| !["by", "camera"].contains(&name.as_str()));
+            }
+        } else if let Some([vietnamese, english]) = &self.rows {
             value["row"] = language.choose(vietnamese, english).as_str().into();
         }
         value
@@ -65,6 +69,8 @@ pub(super) struct Hub {
     state: Mutex<State>,
     /// Number of the last message.
     last: watch::Sender<u64>,
+    /// Told when a login is locked, unlocked or ended.
+    logins: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -84,7 +90,12 @@ enum After {
 impl Hub {
     /// A hub that begins after the change with number `last`.
     pub fn new(last: u64) -> Self {
-        Self { state: Mutex::default(), last: watch::Sender::new(last) }
+        Self { state: Mutex::default(), last: watch::Sender::new(last), logins: watch::Sender::new(()) }
+    }
+
+    /// Has every stream look at its login now: all pages of one lock and open together.
+    pub fn nudge(&self) {
+        self.logins.send_replace(());
     }
 
     fn after(&self, cursor: u64) -> After {
@@ -278,11 +289,16 @@ enum End {
 impl Subscriber {
     async fn run(mut self, mut stopped: watch::Receiver<bool>) -> Result<(), End> {
         let mut last = self.site.hub.last.subscribe();
+        let mut logins = self.site.hub.logins.subscribe();
         let mut beat = tokio::time::interval(BEAT);
         self.send("retry: 1000\n\n".to_owned()).await?;
         loop {
             tokio::select! {
                 changed = last.changed() => changed.map_err(|_| End::Out)?,
+                changed = logins.changed() => {
+                    changed.map_err(|_| End::Out)?;
+                    self.beat().await?;
+                }
                 _ = beat.tick() => self.beat().await?,
                 () = server::until(&mut stopped) => return Ok(()),
             }

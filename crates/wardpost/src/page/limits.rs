@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Maximum number of open connections. Others wait to be accepted.
 pub const CONNECTIONS_MAX: usize = 512;
+/// Maximum number of open connections from one address; a browser with a page open has six at most.
+pub const ADDRESS_CONNECTIONS_MAX: usize = CONNECTIONS_MAX / 8;
 /// Time within which a client sends the headers of a request.
 pub const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// Time within which a client sends the body of a request.

@@ -12,6 +12,7 @@ mod limits;
 mod pool;
 pub mod routes;
 mod server;
+mod shares;
 mod views;
 
 use std::io;
@@ -132,7 +133,7 @@ impl Page {
             hub: Hub::new(storage.last_change()?),
             wake: wake.clone(),
             stopped: stopped.clone(),
-            targets: Targets::default(),
+            targets: settings.duty.targets,
             first_code: Mutex::new(
                 first_code.as_deref().map(|code| secret::digest(&secret::plain_code(code))),
             ),

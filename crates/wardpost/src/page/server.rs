@@ -20,6 +20,7 @@ use super::gate::Peer;
 use super::limits::{
     CONNECTIONS_MAX, HANDSHAKE_WITHIN, HEADER_BYTES_MAX, HEADERS_MAX, HEADERS_WITHIN, UNSENT_MAX_MS,
 };
+use super::shares::Shares;
 use super::{PageError, Site, routes};
 use wardlink::tls;
 
@@ -45,6 +46,7 @@ pub(super) async fn serve(
     };
     let router = routes::router(&site);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let shares = Shares::default();
     loop {
         let accepted = tokio::select! {
             accepted = accept(&listener, &places) => accepted,
@@ -58,10 +60,12 @@ pub(super) async fn serve(
                 continue;
             }
         };
+        // One that exceeds the share of its address is closed.
+        let Some(share) = shares.take(peer.ip()) else { continue };
         let service = TowerToHyperService::new(router.clone());
         let (tls, stopped) = (tls.clone(), stopped.clone());
         tokio::spawn(async move {
-            let _place = place;
+            let _places = (place, share);
             let Some(tls) = tls else { return talk(stream, peer, service, stopped).await };
             if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_WITHIN, tls.accept(stream)).await {
                 talk(stream, peer, service, stopped).await;

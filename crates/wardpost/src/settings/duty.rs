@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::within;
-use crate::events::{Escalation, GroupBy, Grouping};
+use crate::events::{Escalation, GroupBy, Grouping, Targets};
 use crate::hook::{Hook, Target};
 use crate::storage::DutyRules;
 use base::event::Severity;
@@ -24,6 +24,8 @@ const HOOK_MAX: u64 = 60;
 pub struct DutySettings {
     /// Alerts that are one event.
     pub grouping: Grouping,
+    /// Times within which an event is to be taken.
+    pub targets: Targets,
     /// The post's own steps.
     pub rules: DutyRules,
     /// The call where nobody takes an event.
@@ -38,6 +40,8 @@ pub struct WrittenEvents {
     pub group_seconds: Option<u64>,
     pub group_by: Option<String>,
     pub return_after_seconds: Option<u64>,
+    pub critical_seconds: Option<u64>,
+    pub warning_seconds: Option<u64>,
 }
 
 /// Section `[escalation]`.
@@ -73,7 +77,7 @@ pub(super) fn checked(
         escalation: escalation.levels(problems),
         has_hook: hook.is_some(),
     };
-    DutySettings { grouping: events.grouping(problems), rules, hook }
+    DutySettings { grouping: events.grouping(problems), targets: events.targets(problems), rules, hook }
 }
 
 /// A number of seconds from 1 to `most`.
@@ -93,6 +97,22 @@ impl WrittenEvents {
             }
         };
         Grouping { within, by }
+    }
+
+    fn targets(&self, problems: &mut Vec<String>) -> Targets {
+        let default = Targets::default();
+        let mut target = |key: &str, written: Option<u64>, default: Duration| {
+            seconds(&format!("events.{key}"), written, default.as_secs(), WAIT_MAX, problems)
+        };
+        let critical = target("critical_seconds", self.critical_seconds, default.critical);
+        let warning = target("warning_seconds", self.warning_seconds, default.warning);
+        if warning < critical {
+            problems.push(
+                "events.warning_seconds is below events.critical_seconds; give critical events the shorter time"
+                    .to_owned(),
+            );
+        }
+        Targets { critical, warning }
     }
 }
 
@@ -214,6 +234,9 @@ mod tests {
             ("[events]\ngroup_seconds = 0", "events.group_seconds: 0 is not from 1 to 600"),
             ("[events]\ngroup_by = \"ward\"", "neither \"rule\" nor \"box\""),
             ("[events]\nreturn_after_seconds = 99999", "return_after_seconds: 99999"),
+            ("[events]\ncritical_seconds = 0", "events.critical_seconds: 0 is not from 1 to 14400"),
+            ("[events]\nwarning_seconds = 14401", "events.warning_seconds: 14401 is not from 1 to 14400"),
+            ("[events]\ncritical_seconds = 91", "give critical events the shorter time"),
             ("[escalation]\nlouder_after_seconds = 200", "in the order"),
             ("[escalation]\nleast_severity = \"loud\"", "is no severity"),
             ("[escalation]\nprogram = \"/nowhere\"", "no such file"),
@@ -227,6 +250,15 @@ mod tests {
             let (_, problems) = read(text);
             assert!(problems.len() == 1 && problems[0].contains(said), "{text}: {problems:?}");
         }
+    }
+
+    #[test]
+    fn targets_are_the_wards_own() {
+        let (settings, problems) = read("[events]\ncritical_seconds = 20\nwarning_seconds = 300");
+        assert!(problems.is_empty(), "{problems:?}");
+        let of = |severity| settings.targets.of(severity).map(|target| target.as_secs());
+        let found = [Severity::Critical, Severity::Warning, Severity::Notice].map(of);
+        assert_eq!(found, [Some(20), Some(300), None]);
     }
 
     #[test]

@@ -41,7 +41,9 @@ fn the_shipped_example_is_valid_and_names_every_key() {
     let WrittenPost { ward, database, silent_after_seconds, keep_days, free_bytes_min, timezone, language } =
         full.post.clone();
     assert!(ward.is_some() && timezone.is_some() && language.is_some());
-    let WrittenEvents { group_seconds, group_by, return_after_seconds } = full.events.clone();
+    let WrittenEvents { group_seconds, group_by, return_after_seconds, critical_seconds, warning_seconds } =
+        full.events.clone();
+    assert!(critical_seconds.is_some() && warning_seconds.is_some());
     assert!(group_seconds.is_some() && group_by.is_some() && return_after_seconds.is_some());
     let WrittenEscalation { program, url, ca_file, timeout_seconds, .. } = full.escalation.clone();
     assert!(program.is_some() && url.is_some() && ca_file.is_some() && timeout_seconds.is_some());

@@ -59,7 +59,7 @@ pub use overview::Overview;
 pub use people::{By, Changed, Login, NewUser, User};
 pub use reading::{BoxState, Filter, Hole, LateThumbnail, StoredAlert, StoredNotice};
 pub use shelves::{NewShelf, Shelf};
-pub use shifts::{Begun, HandOver, HandedBox, HandedCamera, HandedEvent, HandedShelf, Shift};
+pub use shifts::{Begun, HandOver, HandedBox, HandedCamera, HandedEvent, HandedHoles, HandedShelf, Shift};
 pub use stills::StoredStill;
 pub use writing::{Batch, Notice, NoticeKind, REFUSED_MAX, Taken};
 

@@ -94,6 +94,7 @@ fn read_events(storage: &mut Storage) {
     storage.shelves().unwrap();
     storage.flood().unwrap();
     storage.shifts(10).unwrap();
+    storage.shift(1).unwrap();
     storage.hand_over(after(0)).unwrap();
     let period = Period { from: after(0), to: after(9999) };
     storage.facts(period).unwrap();

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::changes::{self, ChangeKind};
 use super::decisions::{self, Entry};
-use super::{Counts, QueueFilter, Storage, StorageError, StoredEvent, Tab, sql};
+use super::{Counts, Hole, QueueFilter, Storage, StorageError, StoredEvent, Tab, sql};
 use crate::events::{Note, Officer};
 use crate::presence::Reported;
 use base::event::Severity;
@@ -16,6 +16,8 @@ use base::time::WallTime;
 
 /// Maximum number of rows of each table of a hand-over.
 const ROWS_MAX: usize = 100;
+/// Maximum number of runs of missing numbers that are named of a box.
+const RUNS_MAX: usize = 8;
 
 /// A shift.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +70,9 @@ pub struct HandOver {
     pub away: Vec<HandedCamera>,
     /// Number of alerts that are missing.
     pub missing: u64,
+    /// The same by box and outbox; empty in a state that an older version stored.
+    #[serde(default)]
+    pub holes: Vec<HandedHoles>,
 }
 
 /// An event that is handed over.
@@ -125,6 +130,22 @@ pub struct HandedBox {
     pub reported: String,
     /// Time of its last message.
     pub heard_at: Option<WallTime>,
+}
+
+/// Alerts of a box that are missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedHoles {
+    /// The ward.
+    pub ward: WardId,
+    /// The box.
+    #[serde(rename = "box")]
+    pub box_id: BoxId,
+    /// The box counts in another outbox by now: then they will hardly come.
+    pub is_former: bool,
+    /// Number of the alerts.
+    pub alerts: u64,
+    /// Their numbers, as first and last of each run; the first eight runs.
+    pub runs: Vec<(u64, u64)>,
 }
 
 /// A camera that gives no picture.
@@ -201,6 +222,17 @@ impl Storage {
         rows.and_then(Iterator::collect::<Result<Vec<_>>>).map_err(&failed)
     }
 
+    /// The shift with this number.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn shift(&self, number: u64) -> std::result::Result<Option<Shift>, StorageError> {
+        let text = "SELECT number, officer, begun_us, sound_tested, ended_us, hand_over FROM shift WHERE number = ?1";
+        let found = self.connection.prepare_cached(text);
+        let found = found.and_then(|mut select| select.query_row([sql(number)], shift).optional());
+        found.map_err(self.failed("read a shift of"))
+    }
+
     /// The state that an officer would hand over now.
     ///
     /// # Errors
@@ -210,9 +242,7 @@ impl Storage {
         let open = self.queue(&of(Tab::Open))?;
         let Counts { open: queued, parked, shelved, .. } = open.counts;
         let Absent { silent, on_test, away } = self.absent()?;
-        let holes = self.holes()?;
-        let missing =
-            holes.iter().filter(|hole| !hole.is_lost).map(|hole| hole.gap.last - hole.gap.first + 1);
+        let holes = missing(&self.holes()?);
         Ok(HandOver {
             at: now,
             remark: Note::default(),
@@ -223,7 +253,8 @@ impl Storage {
             silent,
             on_test,
             away,
-            missing: missing.sum(),
+            missing: holes.iter().map(|of_box| of_box.alerts).sum(),
+            holes,
         })
     }
 
@@ -280,6 +311,24 @@ struct Absent {
     silent: Vec<HandedBox>,
     on_test: Vec<HandedBox>,
     away: Vec<HandedCamera>,
+}
+
+/// The missing numbers by outbox. Those of one follow each other in `holes`.
+fn missing(holes: &[Hole]) -> Vec<HandedHoles> {
+    let outboxes = holes.chunk_by(|one, next| (&one.sender, one.outbox) == (&next.sender, next.outbox));
+    let of_each = outboxes.filter_map(|outbox| {
+        let first = outbox.first()?;
+        let runs: Vec<(u64, u64)> =
+            outbox.iter().filter(|hole| !hole.is_lost).map(|hole| (hole.gap.first, hole.gap.last)).collect();
+        Some(HandedHoles {
+            ward: first.sender.ward.clone(),
+            box_id: first.sender.box_id.clone(),
+            is_former: first.is_former,
+            alerts: runs.iter().map(|(first, last)| last - first + 1).sum(),
+            runs: runs.into_iter().take(RUNS_MAX).collect(),
+        })
+    });
+    of_each.filter(|outbox| outbox.alerts > 0).collect()
 }
 
 fn handed(event: &StoredEvent) -> HandedEvent {
@@ -371,7 +420,37 @@ mod tests {
     use crate::events::{Action, Authority, Covered, ShelfScope};
     use crate::storage::testing::{after, later, officer, sender, status};
     use crate::storage::{Batch, NewShelf, Notice, NoticeKind};
+    use base::ack::Gap;
+    use base::ids::OutboxId;
     use base::status::CameraStatus;
+
+    #[test]
+    fn missing_alerts_are_named_by_box_and_outbox() {
+        let outbox = OutboxId::random();
+        let hole = |box_id: &str, (first, last), is_lost| Hole {
+            sender: sender(box_id),
+            outbox,
+            is_former: box_id == "box-2",
+            is_lost,
+            gap: Gap { first, last },
+        };
+        let mut holes = vec![hole("box-1", (4, 5), false), hole("box-1", (9, 9), true)];
+        assert_eq!(missing(&holes[1..]), [], "lost ones will not come");
+        holes.extend((1..=10).map(|number| hole("box-2", (10 * number, 10 * number + 1), false)));
+        let found = missing(&holes);
+        let short = found.iter().map(|one| (one.box_id.as_str(), one.alerts, one.runs.len(), one.is_former));
+        assert_eq!(short.collect::<Vec<_>>(), [("box-1", 2, 1, false), ("box-2", 20, RUNS_MAX, true)]);
+        assert_eq!(found[0].runs, [(4, 5)]);
+    }
+
+    /// A state that an older version stored has no holes by box.
+    #[test]
+    fn older_states_still_read() {
+        let old = r#"{"at":"2026-05-01T22:14:04.000Z","counts":[0,0,0],"open":[],"parked":[],"shelves":[],"silent":[],
+            "away":[],"missing":3}"#;
+        let state: HandOver = serde_json::from_str(old).unwrap();
+        assert_eq!((state.missing, state.holes.len()), (3, 0));
+    }
 
     #[test]
     fn a_shift_begins_once_and_hands_over_the_state_at_its_end() {
@@ -425,6 +504,8 @@ mod tests {
         let shifts = storage.shifts(10).unwrap();
         assert_eq!((shifts.len(), shifts[0].ended_at, shifts[0].sound_tested), (1, Some(after(10)), true));
         assert_eq!(shifts[0].hand_over, Some(handed));
+        assert_eq!(storage.shift(shift).unwrap().as_ref(), Some(&shifts[0]));
+        assert_eq!(storage.shift(99).unwrap(), None);
         let Begun::New(second) = storage.begin_shift(&an, false, after(12)).unwrap() else {
             panic!("not new")
         };

@@ -67,7 +67,7 @@ impl Browser {
                 "--hide-scrollbars",
                 "--disable-background-networking",
             ])
-            .arg("--autoplay-policy=user-gesture-required")
+            .arg("--autoplay-policy=document-user-activation-required")
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -8,9 +8,14 @@
 )]
 
 mod browser;
+mod faults;
+mod http;
 mod load;
+mod lock;
+mod people;
 mod post;
 mod rights;
+mod shift;
 
 use browser::{Browser, Tab, is_installed};
 use post::{Post, alert};
@@ -112,7 +117,6 @@ fn a_shift_is_handed_over_and_the_figures_stand_in_a_plot_and_a_table() {
     }
     let (post, mut browser, mut tab) = on_duty(6, 1280, 800);
     browser.go(&mut tab, &format!("{}shift", post.url()));
-    browser.value(&mut tab, "document.querySelector('form[action=\"/shift/begin\"] [name=sound]').click()");
     browser.value(&mut tab, "document.querySelector('form[action=\"/shift/begin\"]').requestSubmit()");
     browser.until(&mut tab, "!!document.querySelector('form[action=\"/shift/end\"]')");
     let text = browser.value(&mut tab, "document.querySelector('main').textContent");
@@ -224,6 +228,14 @@ fn an_accessibility_checker_finds_nothing_serious() {
     let mut tab = browser.open(&format!("{}begin", post.url()), 1280, 800);
     let mut seen = vec![serious(&mut browser, &mut tab, &script, "begin")];
     begin(&mut browser, &post, &mut tab);
+    browser.go(&mut tab, &format!("{}shift", post.url()));
+    for form in ["begin", "end"] {
+        browser.value(
+            &mut tab,
+            &format!("document.querySelector('form[action=\"/shift/{form}\"]').requestSubmit()"),
+        );
+        browser.until(&mut tab, &format!("document.readyState === 'complete' && !document.querySelector('form[action=\"/shift/{form}\"]')"));
+    }
     for theme in ["day", "night"] {
         browser.value(&mut tab, &format!("document.cookie = 'theme={theme}; path=/'"));
         for path in [
@@ -236,12 +248,17 @@ fn an_accessibility_checker_finds_nothing_serious() {
             "event/print?id=1",
             "?tab=closed",
             "shift",
+            "shift/print?id=1",
             "figures",
         ] {
             browser.go(&mut tab, &format!("{}{path}", post.url()));
             seen.push(serious(&mut browser, &mut tab, &script, &format!("{theme} /{path}")));
         }
     }
+    browser.go(&mut tab, &post.url());
+    browser.value(&mut tab, "document.querySelector('[data-lock-now]').requestSubmit()");
+    browser.until(&mut tab, "document.querySelector('[data-lock]').open");
+    seen.push(serious(&mut browser, &mut tab, &script, "the lock"));
     let seen: Vec<String> = seen.into_iter().flatten().collect();
     assert!(seen.is_empty(), "{}", seen.join("\n"));
 }

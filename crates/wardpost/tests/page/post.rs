@@ -1,7 +1,7 @@
 //! A post without a broker: its database, filled by hand, and its page.
 
 use std::io::Cursor;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base::clock;
@@ -14,14 +14,18 @@ use wardlink::client::Incoming;
 use wardpost::Storage;
 use wardpost::arrival::Arrival;
 use wardpost::page::Page;
-use wardpost::settings::{Written, WrittenBroker, WrittenPage, WrittenPost};
+use wardpost::settings::{Written, WrittenBroker, WrittenEvents, WrittenPage, WrittenPost};
 use wardpost::storage::Batch;
 
 /// Places of the cameras.
-const PLACES: [&str; 4] = ["Cổng chợ Bến Thành", "Hẻm 42 Nguyễn Trãi", "Ngã tư Lê Lợi", "Trường Lê Văn Tám"];
+pub const PLACES: [&str; 4] =
+    ["Cổng chợ Bến Thành", "Hẻm 42 Nguyễn Trãi", "Ngã tư Lê Lợi", "Trường Lê Văn Tám"];
 
 pub struct Post {
-    place: TempDir,
+    /// Folder of the database; `None` where the test has its own.
+    _place: Option<TempDir>,
+    folder: PathBuf,
+    events: WrittenEvents,
     storage: Storage,
     page: Option<Page>,
     port: u16,
@@ -30,8 +34,14 @@ pub struct Post {
 impl Post {
     pub fn start() -> Self {
         let place = tempfile::tempdir().unwrap();
-        let storage = Storage::open(&place.path().join("post.sqlite")).unwrap();
-        let mut post = Self { place, storage, page: None, port: 0 };
+        let folder = place.path().to_owned();
+        Self { _place: Some(place), ..Self::start_in(&folder, WrittenEvents::default()) }
+    }
+
+    /// A post with its database in this folder, and these settings of events.
+    pub fn start_in(folder: &Path, events: WrittenEvents) -> Self {
+        let storage = Storage::open(&folder.join("post.sqlite")).unwrap();
+        let mut post = Self { _place: None, folder: folder.to_owned(), events, storage, page: None, port: 0 };
         post.start_page();
         post
     }
@@ -45,6 +55,7 @@ impl Post {
                 database: Some(self.database()),
                 ..WrittenPost::default()
             },
+            events: self.events.clone(),
             page: WrittenPage { listen: Some(format!("127.0.0.1:{}", self.port)), ..WrittenPage::default() },
             ..Written::default()
         };
@@ -79,8 +90,9 @@ impl Post {
         self.page.as_ref().unwrap().first_code().unwrap().to_owned()
     }
 
-    fn database(&self) -> PathBuf {
-        self.place.path().join("post.sqlite")
+    /// File of the database.
+    pub fn database(&self) -> PathBuf {
+        self.folder.join("post.sqlite")
     }
 }
 
@@ -91,6 +103,15 @@ pub fn alert(number: u64) -> Arrival {
 
 /// An alert of a camera with this name.
 pub fn named(number: u64, name: &str) -> Arrival {
+    with_picture(number, name, thumbnail(number))
+}
+
+/// An alert with these bytes in the place of its thumbnail.
+pub fn with_bytes(number: u64, bytes: &[u8]) -> Arrival {
+    with_picture(number, PLACES[0], Value::String(BASE64.encode(bytes)))
+}
+
+fn with_picture(number: u64, name: &str, thumbnail: Value) -> Arrival {
     let opened_at = clock::wall() - Duration::from_secs(200 - 10 * number);
     let (severity, kind, rule) = match number % 3 {
         0 => ("warning", "intrusion", "Ban đêm"),
@@ -106,7 +127,7 @@ pub fn named(number: u64, name: &str) -> Arrival {
         "clock": "synced", "subjects": [], "count": 1, "why": "person in \"yard\" for 2.4 s (2.0 s needed)",
         "reason": { "code": "in-zone", "place": "Sân chợ", "numbers": { "seconds": 2.4, "seconds_needed": 2.0 } },
         "model": { "name": "street-nano" },
-        "clip": { "ref": "c", "starts_at": "2026-05-01T22:13:58.120Z" }, "thumbnail": thumbnail(number),
+        "clip": { "ref": "c", "starts_at": "2026-05-01T22:13:58.120Z" }, "thumbnail": thumbnail,
     });
     let payload = message.to_string().into_bytes();
     Arrival::read(Incoming {

@@ -14,17 +14,17 @@ use super::post::{Post, alert};
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
 
 /// Somebody who asks.
-struct Asker {
+pub struct Asker {
     name: &'static str,
     /// Least right that the login has; `None` without one.
     role: Option<Role>,
     is_locked: bool,
     /// The login's token.
-    token: String,
+    pub token: String,
 }
 
 /// Logs somebody in, as the page does after a password.
-fn asker(post: &mut Post, name: &'static str, role: Option<Role>, is_locked: bool) -> Asker {
+pub fn asker(post: &mut Post, name: &'static str, role: Option<Role>, is_locked: bool) -> Asker {
     let token = secret::token();
     if let Some(role) = role {
         let user: UserName = name.parse().unwrap();

@@ -1,12 +1,13 @@
 // The page: keeps the list as the feed says, asks the server for every step, and sounds. What an event is, the server words.
 
+import * as lock from "./lock.js";
 import * as sound from "./sound.js";
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 const role = document.body.dataset.role;
-const list = $("[data-list]");
-const detail = $("[data-detail]");
+let list = $("[data-list]");
+let detail = $("[data-detail]");
 const token = $("meta[name=form-token]").content;
 
 // The server's time, as microseconds since 1970, by the browser's monotonic clock: a wrong clock of this computer changes nothing.
@@ -16,6 +17,7 @@ let selected = null;
 let flood = false;
 // Number of the last change that was heard of.
 let changed = 0;
+let heard = {};
 
 // Time for which a row that has come is marked.
 const FRESH_MS = 1600;
@@ -60,11 +62,8 @@ function change(message) {
 
 function beat(message) {
   [serverNow, serverNowAt] = [message.now, performance.now()];
-  for (const [tab, count] of Object.entries(message.counts ?? {})) {
-    for (const place of $$(`[data-count="${tab}"]`)) [place.textContent, place.hidden] = [count, false];
-  }
-  for (const place of $$('[data-count="/"]')) [place.textContent, place.hidden] = [message.counts?.open ?? 0, !message.counts?.open];
-  for (const place of $$('[data-count="/shelves"]')) [place.textContent, place.hidden] = [message.counts?.shelved ?? 0, !message.counts?.shelved];
+  heard = message;
+  tellCounts(message.counts);
   banner("broker", message.broker);
   if (message.broker && !beat.broker) sound.play("blind");
   beat.broker = message.broker;
@@ -72,9 +71,16 @@ function beat(message) {
   setFlood(message.flood);
   tellLink(message);
   refill(message);
-  if (message.locked && document.body.dataset.path !== "/lock") lock();
-  else if (!message.locked) document.body.classList.remove("locked");
+  lock.heard(message.locked);
   sound.isBlocked().then((isBlocked) => banner("sound", isBlocked));
+}
+
+function tellCounts(counts) {
+  for (const [tab, count] of Object.entries(counts ?? {})) {
+    for (const place of $$(`[data-count="${tab}"]`)) [place.textContent, place.hidden] = [count, false];
+  }
+  for (const place of $$('[data-count="/"]')) [place.textContent, place.hidden] = [counts?.open ?? 0, !counts?.open];
+  for (const place of $$('[data-count="/shelves"]')) [place.textContent, place.hidden] = [counts?.shelved ?? 0, !counts?.shelved];
 }
 
 function tellLink(message) {
@@ -102,16 +108,44 @@ function out() {
   location.assign("/login");
 }
 
-function lock() {
-  document.body.classList.add("locked");
-}
-
 // Shows a banner; a text goes into its place for the time.
 function banner(name, shown) {
   const place = $(`[data-banner="${name}"]`);
   place.hidden = !shown;
   const since = $("[data-since]", place);
   if (since) since.textContent = shown || "";
+}
+
+// ---------------------------------------------------------------- locked and open
+
+function clear() {
+  $("main").replaceChildren();
+  document.title = "wardpost";
+  document.body.classList.remove("has-detail");
+  [list, detail, selected] = [null, null, null];
+  toast("", true);
+}
+
+// Fetches what the page showed. True where it is there again.
+async function restore() {
+  const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+  const { pathname } = new URL(answer.url);
+  if (pathname === "/lock") return false;
+  if (pathname === "/login") return out();
+  // A page that answered a form cannot be fetched again.
+  if (!answer.ok) return answer.status < 500 && location.assign("/");
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const place = $("[data-list]", fresh);
+  if (place && Number(place.dataset.cursor) < changed) return restore();
+  history.replaceState(null, "", answer.url);
+  document.title = fresh.title;
+  for (const part of ["main", ".places"]) $(part).replaceChildren(...$(part, fresh).childNodes);
+  [list, detail] = [$("[data-list]"), $("[data-detail]")];
+  tellCounts(heard.counts);
+  setFlood(heard.flood);
+  fold();
+  tick();
+  return true;
 }
 
 // ---------------------------------------------------------------- list
@@ -300,7 +334,7 @@ async function post(path, fields) {
   try {
     const answer = await ask(path, { method: "POST", body: new URLSearchParams(fields) });
     if (answer.status === 401) return out();
-    if (answer.status === 423) return lock();
+    if (answer.status === 423) return lock.shut();
     toast((await answer.text()).trim(), answer.ok);
     return answer.ok;
   } catch {
@@ -331,9 +365,9 @@ async function show(event, then, isNews = false) {
   if (!answer.ok) return toast((await ask(`/event?id=${event}`).then((plain) => plain.text())).trim(), false);
   const address = answer.redirected ? new URL(answer.url).pathname : "";
   if (address === "/login") return out();
-  if (address === "/lock") return lock();
+  if (address === "/lock") return lock.shut();
   const text = await answer.text();
-  if (asked !== question) return;
+  if (lock.isLocked() || asked !== question) return;
   asked = null;
   if (isNews && detail.contains(document.activeElement)) return;
   detail.innerHTML = text;
@@ -376,7 +410,17 @@ function move(by) {
   select(rows[Math.min(rows.length - 1, Math.max(0, at < 0 ? 0 : at + by))]);
 }
 
+// The officer hears the sound before a word about it can be given.
+async function hear() {
+  const place = $("[data-heard]");
+  const isHeard = await sound.test();
+  place.textContent = isHeard ? place.dataset.played : place.dataset.blocked;
+  place.className = isHeard ? "" : "fault";
+  $("[data-needs-sound]").disabled = !isHeard;
+}
+
 const DO = {
+  hear,
   take: (event) => post("/take", { id: event }),
   close: (event) => (isShown(event) && $("[data-closing]") ? openClosing() : show(event, openClosing)),
   leave,
@@ -414,6 +458,7 @@ addEventListener("submit", async (submit) => {
 const isTyping = (target) => target.closest("input:not([type=radio]), textarea, select");
 
 addEventListener("keydown", (key) => {
+  if (lock.isLocked()) return;
   if (key.key === "Escape") return leave();
   if (key.key === "Enter" && key.ctrlKey) return key.target.closest("form")?.requestSubmit();
   if (key.ctrlKey || key.altKey || key.metaKey || isTyping(key.target)) return;
@@ -434,13 +479,14 @@ addEventListener("keydown", (key) => {
 let activeAt = 0;
 for (const act of ["pointerdown", "keydown"]) {
   addEventListener(act, () => {
-    if (performance.now() - activeAt < 60_000 && activeAt > 0) return;
+    if (lock.isLocked() || (performance.now() - activeAt < 60_000 && activeAt > 0)) return;
     activeAt = performance.now();
     ask("/active", { method: "POST" }).catch(() => {});
   }, { passive: true });
 }
 
 sound.start();
+lock.start({ ask, clear, restore, reload, out });
 follow();
 $('[data-banner="sound"]').addEventListener("click", () => sound.isBlocked().then((isBlocked) => banner("sound", isBlocked)));
 setInterval(tick, 1000);

@@ -10,6 +10,8 @@ const SOUNDS = {
   shelf: [[440, 0, 0.12], [550, 0.16, 0.2]],
 };
 const LOUDNESS = [0.25, 0.6, 0.8, 1];
+// Time within which a browser that allows sound begins it.
+const BEGIN_MS = 2_000;
 
 let context = null;
 let isHolder = false;
@@ -41,6 +43,15 @@ export function start() {
 // True where neither this tab nor another one of the browser can sound.
 export async function isBlocked() {
   return context?.state !== "running" && !(await holdsLock());
+}
+
+// Plays the critical sound at once. True where it sounds from this tab.
+export async function test() {
+  unlock();
+  // Where sound is blocked, the browser does not answer.
+  await Promise.race([context.resume().catch(() => {}), new Promise((over) => { setTimeout(over, BEGIN_MS); })]);
+  play("critical");
+  return context.state === "running";
 }
 
 // Plays a sound: louder, and more often, on each level of escalation. All of it is scheduled at once; no timer is needed. The same

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use maud::{Markup, html};
 
 use super::row::{chip, rule, subjects, why};
-use super::{card, frame, shape, token};
+use super::{Say, card, frame, shape, token};
 use crate::events::{Outcome, State, Truth};
 use crate::page::answer::{Answer, Fault};
 use crate::page::call::Call;
@@ -274,7 +274,7 @@ pub(in crate::page) fn picture(call: &mut Call<'_>) -> Result<Answer, Fault> {
     let number: u64 = call.asked.query.parse("alert")?.ok_or(Fault::Field("alert"))?;
     let access = access(call);
     let jpeg = call.storage.thumbnail(number, &access)?.ok_or(Fault::Nothing)?;
-    Ok(image(jpeg, &format!("the thumbnail of alert message {number}")))
+    Ok(image(call.say(), jpeg, &format!("the thumbnail of alert message {number}")))
 }
 
 /// A still of an event's alert; logged in the same way.
@@ -285,18 +285,26 @@ pub(in crate::page) fn still(call: &mut Call<'_>) -> Result<Answer, Fault> {
     let id: AlertId = lead.alert.id;
     let access = access(call);
     let jpeg = call.storage.still(&lead.sender, id, kind, &access)?.ok_or(Fault::Nothing)?;
-    Ok(image(jpeg, &format!("the still {} of alert {id}", kind.as_str())))
+    Ok(image(call.say(), jpeg, &format!("the still {} of alert {id}", kind.as_str())))
 }
 
 fn access(call: &Call<'_>) -> NewAccess {
     NewAccess { who: call.who().to_owned(), command: "page", at: call.asked.at }
 }
 
-/// A JPEG, or a word that it is none: nothing else leaves as a picture.
-fn image(jpeg: Vec<u8>, name: &str) -> Answer {
+/// A JPEG. In place of anything else a drawing leaves that says so: nothing that a box has sent as a picture without being one.
+fn image(say: Say, jpeg: Vec<u8>, name: &str) -> Answer {
     if jpeg.starts_with(&[0xff, 0xd8, 0xff]) {
         return Answer::file("image/jpeg", jpeg);
     }
     tracing::warn!("{name} is no JPEG, and is not shown");
-    Answer::text(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is no JPEG.\n")
+    let drawing = html! {
+        svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 180" width="320" height="180" {
+            rect width="320" height="180" fill="#4a5560" {}
+            path d="M130 40h60v44h-60zM130 84l60-44" fill="none" stroke="#ffffff" stroke-width="5" {}
+            text x="160" y="134" fill="#ffffff" font-family="sans-serif" font-size="34" text-anchor="middle" { (say.t("Ảnh bị hỏng", "Bad picture")) }
+        }
+    };
+    let drawing = Answer::file("image/svg+xml", drawing.into_string().into_bytes());
+    Answer { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, ..drawing }
 }

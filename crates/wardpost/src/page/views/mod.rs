@@ -178,7 +178,7 @@ pub(super) fn frame(call: &Call<'_>, title: &str, body: &Markup) -> Markup {
                             data-away=(say.t("thiết bị mất kết nối", "boxes away")) { (say.t("đang kết nối", "connecting")) }
                         time.clock data-clock { (time) }
                         a.who href="/account" title=(say.role(role)) { (name) }
-                        form method="post" action="/lock" {
+                        form method="post" action="/lock" data-lock-now {
                             (token(call))
                             button.quiet title=(say.t("Khóa trang, mở lại bằng mã PIN", "Lock the page; the PIN opens it")) {
                                 (say.t("Khóa", "Lock"))
@@ -190,6 +190,7 @@ pub(super) fn frame(call: &Call<'_>, title: &str, body: &Markup) -> Markup {
                 div.toast data-toast role="status" aria-live="polite" hidden
                     data-failed=(say.t("Chưa gửi được: máy chủ không trả lời. Hãy thử lại.", "Not sent: the server does not answer. Try again.")) {}
                 footer.foot { (preferences(say, call.asked)) span { kbd { "?" } " " (say.t("phím tắt", "keys")) } }
+                @if let Some(login) = &call.login { (lock::dialogue(call, &login.user)) }
             }
         }
     }
