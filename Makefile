@@ -18,6 +18,8 @@
 # make bench-real   how well the box sees on the real footage of ../shared, several networks side by side
 #                    MODELS=street-nano,path   PART=sets|tracks|clips|weather|quiet   HOURS=1   CARD=1: into models/README.md
 # make bench-alerts  how long alerts take from boxes to the ward post's disk and back   BOXES=1,10,100 BENCH_SECONDS=30 RATE=1
+# make bench-page  the duty officers' page under load and faults, in a real browser: arrival, a storm, races, kills, blindness, a hidden tab,
+#             a flood; some 45 minutes, 30 of them the hidden tab; prints its figures   HIDDEN_MINUTES=30   ONLY=storm
 # make amd64  what is shipped, for Debian 12: TARGET/dist/ARCH/wardwatch (the box) and wardpost (the ward post), with TARGET
 # make arm64  the folder of $CARGO_TARGET_DIR or target/. amd64 is built by this machine's toolchain and wants Debian 12;
 # make armhf  the others by Debian's cross compilers and Rust, without a container, on Debian 12 (x86-64, root for setting up).
@@ -52,7 +54,7 @@ COMPUTING := glib gio gstreamer gstreamer-app gstreamer-video rusqlite rustix ji
 	rumqttc-core-next rumqttc-v4-next tract-core tract-onnx-opl
 MEASURED := $(foreach crate,$(COMPUTING),--config profile.dev.package.$(crate).opt-level=3)
 
-.PHONY: demo test fuzz faults faults-alerts bench bench-detect bench-rules pictures page-pictures page-axe bench-track bench-real bench-alerts setup format lint documentation run-tests schemas units \
+.PHONY: demo test fuzz faults faults-alerts bench bench-detect bench-rules pictures page-pictures page-axe bench-track bench-real bench-alerts bench-page setup format lint documentation run-tests schemas units \
 	amd64 arm64 armhf cross-arm64 cross-armhf test-arm64 test-armhf deb test-system
 
 demo: setup
@@ -119,7 +121,8 @@ pictures: setup
 # Pictures of the duty officers' page in docs/, out of a real browser.
 page-pictures: setup
 	@scripts/setup packages.test.debian
-	WARDPOST_PAGE_PICTURES=$(CURDIR)/docs/page $(CARGO) test --locked --package wardpost --test page
+	WARDPOST_PAGE_PICTURES=$(CURDIR)/docs/page $(CARGO) test --locked --package wardpost --test page -- \
+		$(foreach without,arrival blind hidden kills races storm,--skip load::$(without))
 
 # The page before axe-core, from npm.
 page-axe: setup
@@ -145,6 +148,17 @@ bench-alerts: setup
 	$(CARGO) build --locked --workspace --bins $(SHIPPED) $(MEASURED)
 	$(CARGO) bench --locked --profile dev $(SHIPPED) $(MEASURED) --bench alerts -- \
 		--boxes $(BOXES) --seconds $(BENCH_SECONDS) --rate $(RATE)
+
+# The tests of the page under load, with their full counts.
+HIDDEN_MINUTES ?= 30
+bench-page: setup
+	@scripts/setup packages.test.debian
+	@WARDPOST_LOAD=full WARDPOST_HIDDEN_MINUTES=$(HIDDEN_MINUTES) \
+		$(CARGO) test --locked --package wardpost --test page -- load::$(ONLY) --nocapture --test-threads=1 2>&1 \
+		| tee $(TARGET)/$@.log | sed -un 's/^\(test [^ ]*\) .*/\1/p'
+	@awk -F': ' -f scripts/figures.awk $(TARGET)/$@.log
+	@grep -q '^test result: ok' $(TARGET)/$@.log \
+		|| { tail -n 40 $(TARGET)/$@.log; echo "$@: a promise is broken; more in $(TARGET)/$@.log" >&2; exit 1; }
 
 amd64: setup
 	scripts/cross/build amd64

@@ -188,12 +188,17 @@ fn beat(site: &Site, storage: &Storage) -> Result<Value, StorageError> {
     let (counts, overview) = (storage.counts()?, storage.overview()?);
     let (flood, now) = (storage.flood()?, clock::wall());
     let time = |at| site.presentation(Language::Vietnamese).time_of_day(at);
+    let worst = if flood.since.is_some() { storage.worst_sources(now, 1)? } else { Vec::new() };
+    let worst = worst.first().map(|(source, events)| {
+        let (ward, id) = (&source.sender.ward, &source.sender.box_id);
+        json!({ "ward": ward, "box": id, "camera": source.camera, "rule": source.rule, "events": events })
+    });
     Ok(json!({
         "counts": { "open": counts.open, "parked": counts.parked, "shelved": counts.shelved, "test": counts.test },
         "broker": overview.link_lost_at.map(time),
         "boxes": overview.boxes,
         "away": overview.boxes_away,
-        "flood": flood.since.map(|since| json!({ "since": time(since) })),
+        "flood": flood.since.map(|since| json!({ "since": time(since), "worst": worst })),
         "clock": time(now),
     }))
 }
@@ -356,6 +361,10 @@ impl Subscriber {
         let mut beat = self.site.hub.beat();
         beat["locked"] = self.is_locked.into();
         beat["cursor"] = self.cursor.into();
+        // A locked page names no place.
+        if let (true, Some(flood)) = (self.is_locked, beat["flood"].as_object_mut()) {
+            flood.remove("worst");
+        }
         self.send(format!("event: beat\ndata: {beat}\n\n")).await
     }
 

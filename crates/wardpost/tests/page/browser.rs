@@ -104,6 +104,8 @@ impl Browser {
         let target = json!({ "url": "about:blank", "browserContextId": context, "newWindow": true });
         let mut tab = self.attach(target);
         self.ask(&mut tab, "Page.addScriptToEvaluateOnNewDocument", json!({ "source": script }));
+        let size = json!({ "width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+        self.ask(&mut tab, "Emulation.setDeviceMetricsOverride", size);
         // As if its window were in front: keys need the focus.
         self.ask(&mut tab, "Emulation.setFocusEmulationEnabled", json!({ "enabled": true }));
         self.go(&mut tab, address);

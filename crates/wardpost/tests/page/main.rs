@@ -64,7 +64,7 @@ pub const BLIND: &str = "(() => { const banner = document.querySelector('[data-b
                      return !banner.hidden && getComputedStyle(banner).visibility === 'visible'; })()";
 
 /// Keeps a picture where a person asks for them.
-fn keep(browser: &mut Browser, tab: &mut Tab, name: &str) {
+pub fn keep(browser: &mut Browser, tab: &mut Tab, name: &str) {
     let Some(folder) = std::env::var_os("WARDPOST_PAGE_PICTURES") else { return };
     let picture = browser.picture(tab);
     std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), picture).unwrap();

@@ -23,6 +23,8 @@ const TRIES = 5;
 
 // Time for which a row that has come is marked.
 const FRESH_MS = 1600;
+// Rows that the server gives at once.
+const ROWS_MAX = 300;
 
 const now = () => serverNow + (performance.now() - serverNowAt) * 1000;
 
@@ -55,8 +57,9 @@ function change(message) {
   if (message.change === "grew" && isNew && role !== "commander") sound.play("notice");
   if (message.change === "escalated" && (role !== "commander" || message.level >= 2)) sound.play(message.severity, message.level);
   if (message.change === "shelves") sound.play("shelf");
-  const one = detail && $("[data-one]", detail);
-  if (one && Number(one.dataset.one) === message.event && !detail.contains(document.activeElement)) show(message.event, undefined, true);
+  // Events have moved or are gone, each without a change of its own.
+  if (message.change === "shelves" || message.change === "removed") reload();
+  if (isShown(message.event) && !detail.contains(document.activeElement)) show(message.event, undefined, true);
 }
 
 function beat(message) {
@@ -69,6 +72,7 @@ function beat(message) {
   $("[data-clock]").textContent = message.clock ?? "";
   setFlood(message.flood);
   tellLink(message);
+  refill(message);
   lock.heard(message.locked);
   sound.isBlocked().then((isBlocked) => banner("sound", isBlocked));
 }
@@ -166,18 +170,29 @@ function put(message) {
   const picture = $("img", row);
   // The picture that is shown stays: each load of one is a view, which is logged.
   if (shownPicture && picture && shownPicture.getAttribute("src") === picture.getAttribute("src")) picture.replaceWith(shownPicture);
+  const own = known(row);
   if (before) {
-    if (before.dataset.open !== undefined) row.dataset.open = "";
+    own.isOpen = known(before).isOpen;
     before.remove();
   } else mark(row);
-  const isBefore = (other) => list.dataset.list === "closed"
-    || Number(row.dataset.rank) > Number(other.dataset.rank)
-    || (row.dataset.rank === other.dataset.rank && Number(row.dataset.first) < Number(other.dataset.first));
+  const isBefore = (other) => list.dataset.list === "closed" || own.rank > known(other).rank
+    || (own.rank === known(other).rank && own.first < known(other).first);
   const next = $$("[data-event]", list).find(isBefore);
   list.insertBefore(row, next ?? $(".empty", list));
   if (selected === message.event) select(row, hadFocus);
   fold();
   tickRow(row);
+}
+
+// Facts about a row, read once: an event that changes gets another row. A long list is gone through with each alert.
+function known(row) {
+  if (row.known) return row.known;
+  const { rank, first, source, rule, severity, state } = row.dataset;
+  row.known = {
+    rank: Number(rank), first: Number(first), group: `${rank} ${source} ${rule}`, mayFold: severity !== "critical" && state === "new",
+    isOpen: false, age: $(".age[data-since]", row), overdue: $(".overdue", row), more: null, behind: 0,
+  };
+  return row.known;
 }
 
 // Marks a row that has just come, for a moment.
@@ -211,6 +226,14 @@ function anew() {
   reload();
 }
 
+// Fills a list that was too long to be sent whole, once nothing has changed for the time between two beats.
+function refill(message) {
+  const [isQuiet, count] = [message.cursor === refill.cursor, list && message.counts?.[list.dataset.list]];
+  refill.cursor = message.cursor;
+  const rows = list ? $$("[data-event]", list).length : 0;
+  if (isQuiet && rows < Math.min(count, ROWS_MAX) && !new URLSearchParams(location.search).has("camera")) reload();
+}
+
 async function reload(tries = TRIES) {
   if (!list) return;
   const address = new URL(location.href);
@@ -223,6 +246,7 @@ async function reload(tries = TRIES) {
   // A change that came meanwhile is not in it.
   if (Number(fresh.dataset.cursor) < changed && tries > 0) return reload(tries - 1);
   list?.replaceChildren(...fresh.childNodes);
+  if (rowOf(selected)) select(rowOf(selected), false);
   fold();
   tick();
 }
@@ -234,38 +258,47 @@ function setFlood(state) {
   flood = Boolean(state);
   place.hidden = !flood;
   if (state) $("[data-flood-since]", place).textContent = state.since;
+  tellWorst($("[data-flood-worst]", place), state?.worst);
   fold();
+}
+
+// The source with the most events, in the form that shelves it.
+function tellWorst(form, worst) {
+  form.hidden = !worst;
+  if (!worst) return;
+  for (const name of ["ward", "box", "camera", "rule"]) form.elements[name].value = worst[name];
+  setText($("[data-flood-source]", form), `${worst.box}/${worst.camera} · ${worst.rule} (${worst.events})`);
 }
 
 function fold() {
   if (!list) return;
   const mayFold = flood && list.dataset.list === "open";
   const leaders = new Map();
-  const behind = new Map();
   const rows = $$("[data-event]", list);
+  const counts = new Map();
   for (const row of rows) {
-    const { rank, source, rule, severity, state, open } = row.dataset;
-    const key = `${rank} ${source} ${rule}`;
-    const leader = leaders.get(key);
-    const isFolded = mayFold && leader !== undefined && severity !== "critical" && state === "new" && open === undefined;
-    row.classList.toggle("folded", isFolded);
-    if (isFolded) behind.set(leader, (behind.get(leader) ?? 0) + 1);
-    if (!leader) leaders.set(key, row);
+    const own = known(row);
+    const leader = leaders.get(own.group);
+    const isFolded = mayFold && leader !== undefined && own.mayFold && !own.isOpen;
+    if (row.classList.contains("folded") !== isFolded) row.classList.toggle("folded", isFolded);
+    if (isFolded) counts.set(leader, (counts.get(leader) ?? 0) + 1);
+    if (!leader) leaders.set(own.group, row);
   }
-  for (const row of rows) showMore(row, behind.get(row) ?? 0);
+  for (const row of rows) showMore(row, counts.get(row) ?? 0);
 }
 
 // The button for the rows behind this one. Only what differs is changed: a storm folds all the time.
 function showMore(row, count) {
-  if ((row.more?.count ?? 0) === count) return;
-  row.more?.button.remove();
-  row.more = null;
+  const own = known(row);
+  if (own.behind === count) return;
+  own.behind = count;
+  own.more?.remove();
+  own.more = null;
   if (count === 0) return;
-  const button = document.createElement("button");
-  [button.type, button.className, button.dataset.do] = ["button", "more small", "unfold"];
-  button.textContent = `+ ${count}`;
-  $(".meta", row).append(" ", button);
-  row.more = { button, count };
+  own.more = document.createElement("button");
+  [own.more.type, own.more.className, own.more.dataset.do] = ["button", "more small", "unfold"];
+  own.more.textContent = `+ ${count}`;
+  $(".meta", row).append(" ", own.more);
 }
 
 // Ages and overdue marks: display only.
@@ -274,12 +307,11 @@ function tick() {
 }
 
 function tickRow(row) {
-  const age = $(".age[data-since]", row);
+  const { age, overdue } = known(row);
   if (!age) return;
   setText(age, duration(Math.max(0, Math.floor((now() - Number(age.dataset.since)) / 1e6))));
   const isOverdue = Boolean(age.dataset.due) && now() > Number(age.dataset.due);
   row.classList.toggle("is-overdue", isOverdue);
-  const overdue = $(".overdue", row);
   if (overdue && age.dataset.due && overdue.hidden === isOverdue) overdue.hidden = !isOverdue;
 }
 
@@ -359,6 +391,8 @@ function openClosing() {
   ($("input:checked", closing) ?? $("input[type=radio]", closing)).focus();
 }
 
+const isShown = (event) => Boolean(detail && $(`[data-one="${event}"]`, detail));
+
 const rowOf = (event) => $(`[data-event="${event}"]`);
 
 function select(row, focus = true) {
@@ -390,11 +424,11 @@ async function hear() {
 const DO = {
   hear,
   take: (event) => post("/take", { id: event }),
-  close: (event) => show(event, openClosing),
+  close: (event) => (isShown(event) && $("[data-closing]") ? openClosing() : show(event, openClosing)),
   leave,
   unfold: (event, row) => {
     for (const other of $$(".event.folded")) {
-      if (other.dataset.source === row.dataset.source && other.dataset.rule === row.dataset.rule) other.dataset.open = "";
+      if (known(other).group === known(row).group) known(other).isOpen = true;
     }
     fold();
   },

@@ -15,6 +15,8 @@ const BEGIN_MS = 2_000;
 
 let context = null;
 let isHolder = false;
+// Sounds that are heard: the end of each, on the context's clock, and its level.
+const heard = {};
 
 function unlock() {
   context ??= new AudioContext();
@@ -52,7 +54,8 @@ export async function test() {
   return context.state === "running";
 }
 
-// Plays a sound: louder, and more often, on each level of escalation. All of it is scheduled at once; no timer is needed.
+// Plays a sound: louder, and more often, on each level of escalation. All of it is scheduled at once; no timer is needed. The same
+// sound over itself would be noise.
 export function play(name, level = 0) {
   const page = document.documentElement;
   page.dataset.sounds = String(Number(page.dataset.sounds ?? 0) + 1);
@@ -60,6 +63,8 @@ export function play(name, level = 0) {
   if (context?.state !== "running") return;
   const tones = SOUNDS[name] ?? SOUNDS.notice;
   const length = Math.max(...tones.map(([, start, seconds]) => start + seconds)) + 0.5;
+  if (context.currentTime < heard[name]?.until && level <= heard[name].level) return;
+  heard[name] = { until: context.currentTime + (level + 1) * length, level };
   for (let round = 0; round <= level; round += 1) {
     for (const [frequency, start, seconds] of tones) {
       tone(frequency, context.currentTime + round * length + start, seconds, LOUDNESS[Math.min(level, 3)]);

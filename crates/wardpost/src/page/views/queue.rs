@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{frame, row};
+use super::{frame, row, token};
 use crate::page::answer::{Answer, Fault};
 use crate::page::call::Call;
 use crate::page::feed::tab;
@@ -23,11 +23,7 @@ pub(in crate::page) fn page(call: &mut Call<'_>) -> Result<Answer, Fault> {
         div.duty {
             section.queue aria-label=(say.tab(tab)) {
                 (tabs(call, tab, queue.counts))
-                div.flood data-flood role="status" hidden {
-                    strong { "≋ " (say.t("DỒN DẬP từ", "FLOOD since")) " " span data-flood-since {} "." }
-                    " " (say.t("Trên 10 sự kiện trong 10 phút. Danh sách đã gộp theo camera và quy tắc.", "More than 10 events in 10 minutes. The list is folded by camera and rule."))
-                    " " a href="/shelves" { (say.t("Tạm tắt nguồn nhiều nhất…", "Shelve the worst source …")) }
-                }
+                (flood(call))
                 @if let Some(camera) = call.asked.query.get("camera") {
                     p.filter { (say.t("Chỉ camera", "Only camera")) " " strong { (camera) } " " a href="/" { (say.t("bỏ lọc", "all cameras")) } }
                 }
@@ -40,6 +36,27 @@ pub(in crate::page) fn page(call: &mut Call<'_>) -> Result<Answer, Fault> {
         (help(call))
     };
     Ok(Answer::page(frame(call, say.tab(tab), &body)))
+}
+
+/// The banner of a flood, with the one click that shelves the worst source. The script fills in the source of the last beat.
+fn flood(call: &Call<'_>) -> Markup {
+    let say = call.say();
+    html! {
+        div.flood data-flood role="status" hidden {
+            p {
+                strong { "≋ " (say.t("DỒN DẬP từ", "FLOOD since")) " " span data-flood-since {} "." }
+                " " (say.t("Trên 10 sự kiện trong 10 phút. Danh sách đã gộp theo camera và quy tắc.", "More than 10 events in 10 minutes. The list is folded by camera and rule."))
+            }
+            form.worst method="post" action="/shelve" data-act data-flood-worst hidden {
+                (token(call))
+                @for name in ["ward", "box", "camera", "rule"] { input type="hidden" name=(name); }
+                input type="hidden" name="scope" value="both"; input type="hidden" name="hours" value="1";
+                input type="hidden" name="reason" value=(say.t("quá nhiều sự kiện", "too many events"));
+                button { (say.t("Tạm tắt 1 giờ:", "Shelve for 1 hour:")) " " span data-flood-source {} }
+                a href="/shelves" { (say.t("Các nguồn khác…", "Other sources …")) }
+            }
+        }
+    }
 }
 
 /// The camera that the query names as `ward/box/camera`.

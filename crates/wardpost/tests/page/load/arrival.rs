@@ -1,4 +1,4 @@
-//! Time from an alert's publishing to its row on every page.
+//! Time from an alert's publishing to its row on every page: some in the browser, the others as subscribers of the feed.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use base::clock;
 
 use super::boxes::{Boxes, RULES};
+use super::subscriber::Subscriber;
 use super::ward::Ward;
 use super::{full_or, judge, page, times};
 use crate::browser::{Browser, is_installed};
@@ -18,11 +19,14 @@ fn an_alert_stands_on_every_page_soon_after_it_is_published() {
     if !is_installed() {
         return;
     }
-    let (box_count, page_count, alerts) = full_or((100, 20, 180), (10, 2, 5));
+    let (box_count, page_count, subscriber_count, alerts) = full_or((100, 4, 16, 180), (10, 2, 2, 5));
     let ward = Ward::start();
     let mut browser = Browser::start();
     let mut pages: Vec<_> =
         (0..page_count).map(|number| page(&mut browser, &ward, &format!("officer-{number}"))).collect();
+    let subscribers: Vec<_> = (0..subscriber_count)
+        .map(|number| Subscriber::start(&ward, &format!("subscriber-{number}")))
+        .collect();
     let mut boxes = Boxes::start(ward.broker_port(), box_count);
     let begin = Instant::now();
     for number in 0..alerts {
@@ -41,7 +45,7 @@ fn an_alert_stands_on_every_page_soon_after_it_is_published() {
     let mut spans = Vec::new();
     for tab in &mut pages {
         judge::shown(&mut browser, tab, &storage);
-        judge::told(&mut browser, tab, &storage);
+        judge::each_once(&judge::told_to(&mut browser, tab), &storage);
         let mut first: BTreeMap<u64, f64> = BTreeMap::new();
         for row in browser.value(tab, "probe.rows").as_array().unwrap() {
             first.entry(row[0].as_u64().unwrap()).or_insert(super::number(&row[1]));
@@ -49,6 +53,13 @@ fn an_alert_stands_on_every_page_soon_after_it_is_published() {
         spans.extend(first.iter().map(|(event, at)| at - published[event] as f64 / 1e3));
     }
     assert_eq!(spans.len(), boxes.sent.len() * pages.len(), "each alert has its row on each page");
-    let name = format!("{box_count} boxes, {page_count} pages");
+    let name = format!("alert of {box_count} boxes to its row, {page_count} pages");
+    times("arrival", &name, spans, ("p95", 1000.0));
+    let mut spans = Vec::new();
+    for one in &subscribers {
+        judge::each_once_to(one, &storage);
+        spans.extend(one.arrivals().iter().map(|(event, at)| at - published[event] as f64 / 1e3));
+    }
+    let name = format!("to {subscriber_count} subscribers of the feed beside them");
     times("arrival", &name, spans, ("p95", 1000.0));
 }

@@ -8,8 +8,9 @@ use serde_json::Value;
 use wardpost::Storage;
 use wardpost::storage::{Filter, QueueFilter, StoredEvent, Tab as Place};
 
-use super::PATIENCE;
+use super::subscriber::Subscriber;
 use super::ward::Ward;
+use super::{PATIENCE, wait_until};
 use crate::browser::{Browser, Tab};
 
 /// Rows of a page: number of the event, of its alerts, its state.
@@ -56,19 +57,36 @@ pub fn shown(browser: &mut Browser, tab: &mut Tab, storage: &Storage) {
     }
 }
 
-/// Asserts that a page was told of each alert once: of an event's first as its arrival, of others as its growth. Returns their
-/// number.
-pub fn told(browser: &mut Browser, tab: &mut Tab, storage: &Storage) -> u64 {
+/// A change as a page was told of it.
+#[derive(Debug, Clone)]
+pub struct Told {
+    pub number: u64,
+    pub kind: String,
+    pub event: Option<u64>,
+}
+
+/// Changes of which a page in the browser was told.
+pub fn told_to(browser: &mut Browser, tab: &mut Tab) -> Vec<Told> {
     assert_eq!(browser.value(tab, "probe.anew"), 0, "a page had to begin anew");
     let told = browser.value(tab, "probe.told");
+    let change = |told: &Value| Told {
+        number: told[0].as_u64().unwrap(),
+        kind: told[1].as_str().unwrap().to_owned(),
+        event: told[2].as_u64(),
+    };
+    told.as_array().unwrap().iter().map(change).collect()
+}
+
+/// Asserts that the changes tell of each alert once: of an event's first as its arrival, of others as its growth. Returns their
+/// number.
+pub fn each_once(told: &[Told], storage: &Storage) -> u64 {
     let (mut last, mut alerts) = (0, BTreeMap::new());
-    for change in told.as_array().unwrap() {
-        let number = change[0].as_u64().unwrap();
-        assert!(number > last, "change {number} comes after {last}");
-        last = number;
-        let Some(event) = change[2].as_u64() else { continue };
+    for change in told {
+        assert!(change.number > last, "{change:?} comes after {last}");
+        last = change.number;
+        let Some(event) = change.event else { continue };
         let known = alerts.entry(event).or_insert(0);
-        match change[1].as_str().unwrap() {
+        match change.kind.as_str() {
             "arrived" => assert_eq!(std::mem::replace(known, 1), 0, "event {event} arrives twice"),
             "grew" => *known += 1,
             _ => {}
@@ -77,6 +95,15 @@ pub fn told(browser: &mut Browser, tab: &mut Tab, storage: &Storage) -> u64 {
     let stored = all(storage);
     assert_eq!(alerts, stored, "the alerts of each event, as told and as stored");
     stored.values().sum()
+}
+
+/// The same of a subscriber, once it was told of the last change.
+pub fn each_once_to(subscriber: &Subscriber, storage: &Storage) -> u64 {
+    let last = storage.last_change().unwrap();
+    wait_until("a subscriber is told of all", || {
+        subscriber.told().last().is_some_and(|told| told.number >= last)
+    });
+    each_once(&subscriber.told(), storage)
 }
 
 /// Number of alerts of each event, wherever it is.

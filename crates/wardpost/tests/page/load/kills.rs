@@ -68,7 +68,7 @@ fn kills_of_the_post_cost_no_page_an_alert() {
     let (storage, alerts) = (ward.storage(), boxes.sent.len() as u64);
     for tab in &mut pages {
         judge::shown(&mut browser, tab, &storage);
-        assert_eq!(judge::told(&mut browser, tab, &storage), alerts);
+        assert_eq!(judge::each_once(&judge::told_to(&mut browser, tab), &storage), alerts);
     }
     let text = format!(
         "{kills}, with {alerts} alerts: 0 missing, 0 twice on {page_count} pages and in the database"

@@ -6,12 +6,14 @@
 mod arrival;
 mod blind;
 mod boxes;
+mod flood;
 mod hidden;
 mod judge;
 mod kills;
 mod proxy;
 mod races;
 mod storm;
+mod subscriber;
 mod ward;
 
 use std::time::{Duration, Instant};

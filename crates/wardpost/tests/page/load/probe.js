@@ -27,25 +27,17 @@
   new MutationObserver((changes) => changes.forEach(note))
     .observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: ["hidden", "data-sounds"] });
 
-  // Milliseconds from the next key to the frame in which `isDone` holds; a minute where it never does.
+  // Milliseconds from the next key to the end of the frame in which `isDone` holds; a minute where it never does.
   probe.time = (isDone) => new Promise((resolve) => {
     setTimeout(() => resolve(60_000), 60_000);
-    const begin = ({ timeStamp }) => {
-      const painted = () => resolve(performance.now() - timeStamp);
+    addEventListener("keydown", ({ timeStamp }) => {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = () => resolve(performance.now() - timeStamp);
       const look = () => {
-        if (!isDone()) return;
-        observer.disconnect();
-        requestAnimationFrame(() => {
-          const { port1, port2 } = new MessageChannel();
-          port1.onmessage = painted;
-          port2.postMessage(null);
-        });
+        if (isDone()) port2.postMessage(null);
+        else requestAnimationFrame(look);
       };
-      const observer = new MutationObserver(look);
-      observer.observe(document, { subtree: true, childList: true, attributes: true });
-      // The page's own listeners come after this one.
-      queueMicrotask(look);
-    };
-    addEventListener("keydown", begin, { capture: true, once: true });
+      requestAnimationFrame(look);
+    }, { capture: true, once: true });
   });
 })();
