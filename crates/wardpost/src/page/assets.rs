@@ -15,6 +15,7 @@ const FILES: &[(&str, &str, &[u8])] = &[
     ("/assets/page.js", SCRIPT, include_bytes!("assets/page.js")),
     ("/assets/feed.js", SCRIPT, include_bytes!("assets/feed.js")),
     ("/assets/sound.js", SCRIPT, include_bytes!("assets/sound.js")),
+    ("/assets/map.js", SCRIPT, include_bytes!("assets/map.js")),
     ("/assets/icon.svg", "image/svg+xml", include_bytes!("assets/icon.svg")),
 ];
 

@@ -7,6 +7,7 @@
 )]
 
 mod browser;
+mod map;
 mod post;
 mod rights;
 
@@ -235,6 +236,8 @@ fn an_accessibility_checker_finds_nothing_serious() {
             "?tab=closed",
             "shift",
             "figures",
+            "map",
+            "map?edit=1",
         ] {
             browser.go(&mut tab, &format!("{}{path}", post.url()));
             seen.push(serious(&mut browser, &mut tab, &script, &format!("{theme} /{path}")));

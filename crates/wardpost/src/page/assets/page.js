@@ -26,7 +26,7 @@ let isTold = false;
 // Starts the feed. A worker that cannot be loaded, since the server went away meanwhile, leaves the page blind until one can.
 function follow() {
   const worker = new Worker("/assets/feed.js", { type: "module" });
-  worker.postMessage({ cursor: list ? Number(list.dataset.cursor) : Number.MAX_SAFE_INTEGER });
+  worker.postMessage({ cursor: Number(list?.dataset.cursor ?? document.body.dataset.cursor ?? Number.MAX_SAFE_INTEGER) });
   worker.onmessage = ({ data }) => {
     if (isBlind && data.kind !== "blind") seeing();
     ({ change, beat, blind, anew: reload, out }[data.kind]?.(data));
@@ -39,6 +39,7 @@ function follow() {
 }
 
 function change(message) {
+  dispatchEvent(new Event("wardpost-change"));
   if (message.row !== undefined) put(message);
   const isNew = message.state === "new" && message.tab === "open";
   if (message.change === "arrived" && isNew && role !== "commander") sound.play(message.severity);
@@ -62,6 +63,8 @@ function beat(message) {
   $("[data-clock]").textContent = message.clock ?? "";
   setFlood(message.flood);
   tellLink(message);
+  if (message.away !== beat.away) dispatchEvent(new Event("wardpost-change"));
+  beat.away = message.away;
   if (message.locked && document.body.dataset.path !== "/lock") lock();
   else if (!message.locked) document.body.classList.remove("locked");
   sound.isBlocked().then((isBlocked) => banner("sound", isBlocked));
@@ -110,8 +113,10 @@ function banner(name, shown) {
 function put(message) {
   if (!list) return;
   const before = $(`[data-event="${message.event}"]`, list);
-  const only = new URLSearchParams(location.search).get("camera");
-  const isHere = message.tab === list.dataset.list && (!only || only === message.camera);
+  const asked = new URLSearchParams(location.search);
+  const [only, ofBox] = [asked.get("camera"), asked.get("box")];
+  const isHere = message.tab === list.dataset.list
+    && (only ? only === message.camera : !ofBox || message.camera.startsWith(`${ofBox}/`));
   if (!isHere) {
     if (before) take(before);
     return;
@@ -149,6 +154,7 @@ function take(row) {
 }
 
 async function reload() {
+  dispatchEvent(new Event("wardpost-change"));
   if (!list) return;
   const address = new URL(location.href);
   address.searchParams.set("part", "1");
@@ -216,7 +222,7 @@ function duration(seconds) {
 
 // ---------------------------------------------------------------- steps
 
-function ask(address, options = {}) {
+export function ask(address, options = {}) {
   const headers = { accept: "text/plain", "x-form-token": token, ...options.headers };
   return fetch(address, { ...options, headers });
 }
@@ -234,7 +240,7 @@ async function post(path, fields) {
   }
 }
 
-function toast(text, isGood) {
+export function toast(text, isGood) {
   const place = $("[data-toast]");
   place.textContent = text;
   place.className = isGood ? "toast good" : "toast bad";
@@ -305,7 +311,7 @@ addEventListener("click", (click) => {
   const row = click.target.closest("[data-event]");
   if (row) select(row, false);
   if (button) DO[button.dataset.do](Number(row?.dataset.event), row);
-  else if (row && !click.target.closest("button") && !click.ctrlKey && !click.metaKey) {
+  else if (row && !click.target.closest("button, .meta a") && !click.ctrlKey && !click.metaKey) {
     click.preventDefault();
     show(Number(row.dataset.event));
   }
