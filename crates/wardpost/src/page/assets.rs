@@ -16,6 +16,7 @@ const FILES: &[(&str, &str, &[u8])] = &[
     ("/assets/feed.js", SCRIPT, include_bytes!("assets/feed.js")),
     ("/assets/lock.js", SCRIPT, include_bytes!("assets/lock.js")),
     ("/assets/sound.js", SCRIPT, include_bytes!("assets/sound.js")),
+    ("/assets/map.js", SCRIPT, include_bytes!("assets/map.js")),
     ("/assets/icon.svg", "image/svg+xml", include_bytes!("assets/icon.svg")),
 ];
 

@@ -7,9 +7,10 @@ use axum::http::{HeaderMap, StatusCode, header};
 use super::Site;
 use super::answer::{Answer, Fault};
 use super::views::Say;
+use crate::arrival::Sender;
 use crate::people::{Role, secret};
 use crate::presentation::{Language, Presentation};
-use crate::storage::{By, Login, Storage};
+use crate::storage::{By, CameraOf, Login, Storage};
 use base::time::WallTime;
 
 /// Fields of a form or a query.
@@ -80,6 +81,8 @@ pub(super) struct Call<'a> {
     pub asked: &'a Asked,
     /// Fields of the form.
     pub form: Fields,
+    /// The file of an upload; empty for a form.
+    pub body: Vec<u8>,
     /// The login; there is one on every route that asks for a role.
     pub login: Option<Login>,
 }
@@ -149,6 +152,19 @@ impl<'a> Call<'a> {
     pub fn change(who: &'a (String, WallTime)) -> By<'a> {
         By { who: &who.0, at: who.1 }
     }
+}
+
+/// The box that is written as `ward/box`.
+pub(super) fn box_of(written: &str) -> Result<Sender, Fault> {
+    let wrong = |_| Fault::Field("box");
+    let (ward, id) = written.split_once('/').ok_or(Fault::Field("box"))?;
+    Ok(Sender { ward: ward.parse().map_err(wrong)?, box_id: id.parse().map_err(wrong)? })
+}
+
+/// The camera that is written as `ward/box/camera`.
+pub(super) fn camera_of(written: &str) -> Result<CameraOf, Fault> {
+    let (sender, camera) = written.rsplit_once('/').ok_or(Fault::Field("camera"))?;
+    Ok((box_of(sender)?, camera.parse().map_err(|_| Fault::Field("camera"))?))
 }
 
 /// The language with this name, else the post's.

@@ -55,7 +55,10 @@ async fn answer(
         Verb::Get => Vec::new(),
         Verb::Post => whole(body, route.body_max).await?,
     };
-    let form = Fields::read(&bytes);
+    let (form, body) = match route.work {
+        Work::Upload(_) => (Fields::default(), bytes),
+        Work::Handler(_) | Work::Feed => (Fields::read(&bytes), Vec::new()),
+    };
     if route.guard == Guard::Token && !has_token(site, asked, &form) {
         return Err(Fault::Foreign);
     }
@@ -65,11 +68,11 @@ async fn answer(
             let language = language(site, chosen.or_else(|| asked.cookie("lang")));
             Ok(feed::stream(Arc::clone(site), Arc::clone(asked), language, site.stopped.clone()))
         }
-        Work::Handler(handler) => {
+        Work::Handler(handler) | Work::Upload(handler) => {
             let (site_of_work, asked) = (Arc::clone(site), Arc::clone(asked));
             let work = move |storage: &mut Storage| {
                 let site = &*site_of_work;
-                handler(&mut Call { site, storage, asked: &asked, form, login })
+                handler(&mut Call { site, storage, asked: &asked, form, body, login })
             };
             let answer = site.pool.run(work).await?;
             if route.verb == Verb::Post {

@@ -9,6 +9,7 @@ mod call;
 mod feed;
 mod gate;
 mod limits;
+mod plan;
 mod pool;
 pub mod routes;
 mod server;

@@ -12,6 +12,7 @@ use super::Site;
 use super::answer::{Answer, Fault};
 use super::call::Call;
 use super::limits::FORM_BYTES_MAX;
+use super::plan::PLAN_BYTES_MAX;
 use super::{assets, feed, gate, views};
 use crate::people::Role;
 
@@ -52,6 +53,8 @@ pub enum Guard {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Work {
     Handler(Handler),
+    /// The body is a file, and no form.
+    Upload(Handler),
     /// A stream without end.
     Feed,
 }
@@ -103,6 +106,11 @@ const fn post(path: &'static str, least: Least, handler: Handler) -> Route {
     }
 }
 
+/// A file that a script sends, with the token of the login in a header.
+const fn upload(path: &'static str, least: Least, body_max: usize, handler: Handler) -> Route {
+    Route { body_max, work: Work::Upload(handler), ..post(path, least, handler) }
+}
+
 /// A reading of a page that may be locked, and no act of the officer.
 const fn idle(path: &'static str, handler: Handler) -> Route {
     Route { is_use: false, ..get(path, Least::Locked, handler) }
@@ -115,6 +123,7 @@ pub const TABLE: &[Route] = &[
     get("/assets/feed.js", Least::Anyone, assets::serve),
     get("/assets/lock.js", Least::Anyone, assets::serve),
     get("/assets/sound.js", Least::Anyone, assets::serve),
+    get("/assets/map.js", Least::Anyone, assets::serve),
     get("/assets/icon.svg", Least::Anyone, assets::serve),
     get("/login", Least::Anyone, views::login::page),
     post("/login", Least::Anyone, views::login::log_in),
@@ -140,6 +149,12 @@ pub const TABLE: &[Route] = &[
     get("/shelves", OFFICER, views::shelves::page),
     post("/shelve", OFFICER, views::shelves::shelve),
     post("/unshelve", OFFICER, views::shelves::unshelve),
+    get("/map", OFFICER, views::map::page),
+    get("/map/plan", OFFICER, views::map::plan),
+    upload("/map/plan", ADMINISTRATOR, PLAN_BYTES_MAX, views::map::set_plan),
+    post("/map/plan/remove", ADMINISTRATOR, views::map::remove_plan),
+    post("/map/place", ADMINISTRATOR, views::map::place),
+    post("/map/unplace", ADMINISTRATOR, views::map::unplace),
     get("/shift", OFFICER, views::shift::page),
     get("/shift/print", OFFICER, views::shift::print),
     post("/shift/begin", OFFICER, views::shift::begin),

@@ -62,8 +62,8 @@ impl Tab {
 pub struct QueueFilter {
     /// The tab.
     pub tab: Tab,
-    /// Those of this camera only.
-    pub camera: Option<(Sender, CameraId)>,
+    /// Those of this box only, or of one camera of it.
+    pub camera: Option<(Sender, Option<CameraId>)>,
     /// Maximum number.
     pub limit: usize,
 }
@@ -307,7 +307,7 @@ fn rows(connection: &Connection, filter: &QueueFilter) -> Result<Vec<EventRow>> 
             filter.tab.as_str(),
             camera.map(|(sender, _)| sender.ward.as_str()),
             camera.map(|(sender, _)| sender.box_id.as_str()),
-            camera.map(|(_, camera)| camera.as_str()),
+            camera.and_then(|(_, camera)| Some(camera.as_ref()?.as_str())),
             sql(filter.limit as u64),
         ],
         event_row,

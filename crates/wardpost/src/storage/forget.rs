@@ -76,6 +76,7 @@ fn forget(connection: &mut Connection, sender: &Sender, alerts: bool, verdict: &
         "DELETE FROM box WHERE ward = ?1 AND id = ?2",
         "DELETE FROM vitals WHERE ward = ?1 AND box = ?2",
         "DELETE FROM access_log WHERE ward = ?1 AND box = ?2",
+        "DELETE FROM map_place WHERE ward = ?1 AND box = ?2",
     ] {
         transaction.execute(text, [ward, id])?;
     }

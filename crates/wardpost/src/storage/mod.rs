@@ -19,6 +19,7 @@ mod forget;
 mod health;
 mod intake;
 mod lost;
+mod map;
 mod overview;
 mod people;
 #[cfg(test)]
@@ -55,6 +56,7 @@ pub use error::StorageError;
 pub use events::{Counts, Names, Queue, QueueFilter, Span, StoredEvent, Tab};
 pub use forget::Forgotten;
 pub use lost::{Settlement, Verdict};
+pub use map::{CameraOf, MapCamera, Mute, NewPlan, Plan, Spot, WardMap};
 pub use overview::Overview;
 pub use people::{By, Changed, Login, NewUser, User};
 pub use reading::{BoxState, Filter, Hole, LateThumbnail, StoredAlert, StoredNotice};
@@ -75,6 +77,7 @@ const STEPS: &[&str] = &[
     include_str!("bounds.sql"),
     include_str!("events.sql"),
     include_str!("people.sql"),
+    include_str!("map.sql"),
 ];
 
 /// A connection to the database.

@@ -85,6 +85,9 @@ fn read_events(storage: &mut Storage) {
     for tab in Tab::ALL {
         storage.queue(&QueueFilter { tab, camera: None, limit: 10 }).unwrap();
     }
+    let of_box = Some((sender("box-1"), None));
+    storage.queue(&QueueFilter { tab: Tab::Open, camera: of_box, limit: 10 }).unwrap();
+    storage.map().unwrap();
     storage.event(1).unwrap().unwrap();
     storage.event_alerts(1).unwrap();
     storage.changes_after(0, 10).unwrap();

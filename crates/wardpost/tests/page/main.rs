@@ -12,6 +12,7 @@ mod faults;
 mod http;
 mod load;
 mod lock;
+mod map;
 mod people;
 mod post;
 mod rights;
@@ -250,6 +251,8 @@ fn an_accessibility_checker_finds_nothing_serious() {
             "shift",
             "shift/print?id=1",
             "figures",
+            "map",
+            "map?edit=1",
         ] {
             browser.go(&mut tab, &format!("{}{path}", post.url()));
             seen.push(serious(&mut browser, &mut tab, &script, &format!("{theme} /{path}")));

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use wardlink::client::Incoming;
 use wardpost::Storage;
-use wardpost::arrival::Arrival;
+use wardpost::arrival::{Arrival, Content};
 use wardpost::page::Page;
 use wardpost::settings::{Written, WrittenBroker, WrittenEvents, WrittenPage, WrittenPost};
 use wardpost::storage::Batch;
@@ -99,6 +99,16 @@ impl Post {
 /// An alert that opened some seconds ago, of another camera than the ones before.
 pub fn alert(number: u64) -> Arrival {
     named(number, PLACES[number as usize % PLACES.len()])
+}
+
+/// One more alert of the camera of an alert, by another rule.
+pub fn again(number: u64) -> Arrival {
+    let mut arrival = alert(number);
+    let Content::Alert(arrived) = &mut arrival.content else { panic!("no alert") };
+    (arrived.alert.id, arrived.alert.seq) = (AlertId::new(1_777_673_743_120 + number), 50 + number);
+    arrived.alert.rule.id = "crowd".parse().unwrap();
+    arrived.message = serde_json::to_value(&arrived.alert).unwrap();
+    arrival
 }
 
 /// An alert of a camera with this name.

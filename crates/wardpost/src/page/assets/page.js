@@ -37,7 +37,7 @@ let isTold = false;
 // Starts the feed. A worker that cannot be loaded, since the server went away meanwhile, leaves the page blind until one can.
 function follow() {
   const worker = new Worker("/assets/feed.js", { type: "module" });
-  worker.postMessage({ cursor: list ? Number(list.dataset.cursor) : Number.MAX_SAFE_INTEGER });
+  worker.postMessage({ cursor: Number(list?.dataset.cursor ?? document.body.dataset.cursor ?? Number.MAX_SAFE_INTEGER) });
   worker.onmessage = ({ data }) => {
     if (isBlind && data.kind !== "blind") seeing();
     ({ change, beat, blind, anew, out }[data.kind]?.(data));
@@ -51,6 +51,7 @@ function follow() {
 
 function change(message) {
   changed = message.number;
+  dispatchEvent(new Event("wardpost-change"));
   if (message.row !== undefined) put(message);
   const isNew = message.state === "new" && message.tab === "open";
   if (message.change === "arrived" && isNew && role !== "commander") sound.play(message.severity);
@@ -72,6 +73,8 @@ function beat(message) {
   $("[data-clock]").textContent = message.clock ?? "";
   setFlood(message.flood);
   tellLink(message);
+  if (message.away !== beat.away) dispatchEvent(new Event("wardpost-change"));
+  beat.away = message.away;
   refill(message);
   lock.heard(message.locked);
   sound.isBlocked().then((isBlocked) => banner("sound", isBlocked));
@@ -147,6 +150,7 @@ async function restore(tries = TRIES) {
   setFlood(heard.flood);
   fold();
   tick();
+  dispatchEvent(new Event("wardpost-restored"));
   return true;
 }
 
@@ -156,8 +160,10 @@ async function restore(tries = TRIES) {
 function put(message) {
   if (!list) return;
   const before = $(`[data-event="${message.event}"]`, list);
-  const only = new URLSearchParams(location.search).get("camera");
-  const isHere = message.tab === list.dataset.list && (!only || only === message.camera);
+  const asked = new URLSearchParams(location.search);
+  const [only, ofBox] = [asked.get("camera"), asked.get("box")];
+  const isHere = message.tab === list.dataset.list
+    && (only ? only === message.camera : !ofBox || message.camera.startsWith(`${ofBox}/`));
   if (!isHere) {
     if (before) take(before);
     return;
@@ -231,10 +237,12 @@ function refill(message) {
   const [isQuiet, count] = [message.cursor === refill.cursor, list && message.counts?.[list.dataset.list]];
   refill.cursor = message.cursor;
   const rows = list ? $$("[data-event]", list).length : 0;
-  if (isQuiet && rows < Math.min(count, ROWS_MAX) && !new URLSearchParams(location.search).has("camera")) reload();
+  const query = new URLSearchParams(location.search);
+  if (isQuiet && rows < Math.min(count, ROWS_MAX) && !query.has("camera") && !query.has("box")) reload();
 }
 
 async function reload(tries = TRIES) {
+  dispatchEvent(new Event("wardpost-change"));
   if (!list) return;
   const address = new URL(location.href);
   address.searchParams.set("part", "1");
@@ -327,7 +335,7 @@ function duration(seconds) {
 
 // ---------------------------------------------------------------- steps
 
-function ask(address, options = {}) {
+export function ask(address, options = {}) {
   const headers = { accept: "text/plain", "x-form-token": token, ...options.headers };
   return fetch(address, { ...options, headers });
 }
@@ -345,7 +353,7 @@ async function post(path, fields) {
   }
 }
 
-function toast(text, isGood) {
+export function toast(text, isGood) {
   const place = $("[data-toast]");
   place.textContent = text;
   place.className = isGood ? "toast good" : "toast bad";
@@ -439,7 +447,7 @@ addEventListener("click", (click) => {
   const row = click.target.closest("[data-event]");
   if (row) select(row, false);
   if (button) DO[button.dataset.do](Number(row?.dataset.event), row);
-  else if (row && !click.target.closest("button") && !click.ctrlKey && !click.metaKey) {
+  else if (row && !click.target.closest("button, .meta a") && !click.ctrlKey && !click.metaKey) {
     click.preventDefault();
     show(Number(row.dataset.event));
   }

@@ -5,6 +5,7 @@ pub(super) mod event;
 pub(super) mod figures;
 pub(super) mod lock;
 pub(super) mod login;
+pub(super) mod map;
 pub(super) mod people;
 pub(super) mod queue;
 pub(super) mod row;
@@ -139,6 +140,7 @@ pub(super) fn message(call: &Call<'_>, sentence: &str) -> Markup {
 fn places(say: Say) -> Vec<(&'static str, Role, &'static str)> {
     vec![
         ("/", Role::Officer, say.t("Hàng đợi", "Queue")),
+        ("/map", Role::Officer, say.t("Sơ đồ", "Map")),
         ("/shelves", Role::Officer, say.t("Tạm tắt", "Shelved")),
         ("/shift", Role::Officer, say.t("Giao ca", "Hand-over")),
         ("/figures", Role::Commander, say.t("Số liệu", "Figures")),
@@ -152,6 +154,8 @@ pub(super) fn frame(call: &Call<'_>, title: &str, body: &Markup) -> Markup {
     let role = call.role().unwrap_or(Role::Officer);
     let name = call.login.as_ref().map_or("", |login| login.user.full_name.as_str());
     let time = call.presentation().time_of_day(call.asked.at);
+    // A page that cannot be told where to go on begins with what comes next.
+    let cursor = call.storage.last_change().ok();
     html! {
         (DOCTYPE)
         html lang=(code(say)) data-theme=[theme(call.asked)] {
@@ -159,7 +163,7 @@ pub(super) fn frame(call: &Call<'_>, title: &str, body: &Markup) -> Markup {
                 (head(title, true))
                 meta name="form-token" content=(call.form_token());
             }
-            body data-path=(call.asked.path) data-role=(role) data-name=(call.who()) {
+            body data-path=(call.asked.path) data-cursor=[cursor] data-role=(role) data-name=(call.who()) {
                 a.skip href="#main" { (say.t("Đến nội dung chính", "To the main content")) }
                 (banners(say, &time))
                 header.top {

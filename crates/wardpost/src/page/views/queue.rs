@@ -3,10 +3,12 @@
 use maud::{Markup, html};
 
 use super::{frame, row, token};
+use crate::arrival::Sender;
 use crate::page::answer::{Answer, Fault};
-use crate::page::call::Call;
+use crate::page::call::{Call, box_of, camera_of};
 use crate::page::feed::tab;
 use crate::storage::{Counts, Queue, QueueFilter, Tab};
+use base::ids::CameraId;
 
 /// Maximum number of events of a list.
 const LIST_MAX: usize = 300;
@@ -14,7 +16,7 @@ const LIST_MAX: usize = 300;
 /// A list of events, and beside it a place for one of them. With `part`, the list alone.
 pub(in crate::page) fn page(call: &mut Call<'_>) -> Result<Answer, Fault> {
     let (say, tab) = (call.say(), tab(call.asked));
-    let camera = camera(call)?;
+    let camera = narrowed(call)?;
     let queue = call.storage.queue(&QueueFilter { tab, camera, limit: LIST_MAX })?;
     if call.asked.query.get("part").is_some() {
         return Ok(Answer::page(list(call, &queue, tab)));
@@ -26,6 +28,8 @@ pub(in crate::page) fn page(call: &mut Call<'_>) -> Result<Answer, Fault> {
                 (flood(call))
                 @if let Some(camera) = call.asked.query.get("camera") {
                     p.filter { (say.t("Chỉ camera", "Only camera")) " " strong { (camera) } " " a href="/" { (say.t("bỏ lọc", "all cameras")) } }
+                } @else if let Some(of_box) = call.asked.query.get("box") {
+                    p.filter { (say.t("Chỉ thiết bị", "Only box")) " " strong { (of_box) } " " a href="/" { (say.t("bỏ lọc", "all boxes")) } }
                 }
                 (list(call, &queue, tab))
             }
@@ -59,15 +63,13 @@ fn flood(call: &Call<'_>) -> Markup {
     }
 }
 
-/// The camera that the query names as `ward/box/camera`.
-fn camera(call: &Call<'_>) -> Result<Option<(crate::arrival::Sender, base::ids::CameraId)>, Fault> {
-    let Some(written) = call.asked.query.get("camera") else { return Ok(None) };
-    let parts: Vec<&str> = written.split('/').collect();
-    let [ward, id, camera] = parts[..] else { return Err(Fault::Field("camera")) };
-    let wrong = |_| Fault::Field("camera");
-    let sender =
-        crate::arrival::Sender { ward: ward.parse().map_err(wrong)?, box_id: id.parse().map_err(wrong)? };
-    Ok(Some((sender, camera.parse().map_err(wrong)?)))
+/// The box, or the camera of it, that the query names.
+fn narrowed(call: &Call<'_>) -> Result<Option<(Sender, Option<CameraId>)>, Fault> {
+    if let Some(written) = call.asked.query.get("camera") {
+        let (sender, camera) = camera_of(written)?;
+        return Ok(Some((sender, Some(camera))));
+    }
+    call.asked.query.get("box").map(|written| Ok((box_of(written)?, None))).transpose()
 }
 
 fn list(call: &Call<'_>, queue: &Queue, tab: Tab) -> Markup {

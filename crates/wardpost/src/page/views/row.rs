@@ -42,7 +42,7 @@ pub(in crate::page) fn row(site: &Site, language: Language, event: &StoredEvent,
                 p.rule { (rule(&words, event)) (subjects(&words, event)) }
                 p.why { (why(&words, event)) }
                 p.meta {
-                    span { (event.source.sender.box_id) } " · "
+                    a href=(format!("/?box={}", event.source.sender)) { (event.source.sender.box_id) } " · "
                     time { (words.time(event.span.first_at)) }
                     @if event.span.alerts > 1 {
                         " · " strong { (event.span.alerts) " " (say.t("cảnh báo", "alerts")) }

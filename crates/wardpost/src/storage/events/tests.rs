@@ -44,8 +44,12 @@ fn severity_comes_first_and_then_the_oldest() {
     let queue = storage.queue(&tab(Tab::Open)).unwrap();
     assert_eq!(cameras(&queue), ["c", "d", "b", "e", "a"]);
     assert_eq!((queue.counts.open, queue.cursor), (5, 5));
-    let of_camera = QueueFilter { camera: Some((sender("box-1"), "b".parse().unwrap())), ..tab(Tab::Open) };
+    let of_camera =
+        QueueFilter { camera: Some((sender("box-1"), Some("b".parse().unwrap()))), ..tab(Tab::Open) };
     assert_eq!(cameras(&storage.queue(&of_camera).unwrap()), ["b"]);
+    let of_box = |id| QueueFilter { camera: Some((sender(id), None)), ..tab(Tab::Open) };
+    assert_eq!(cameras(&storage.queue(&of_box("box-1")).unwrap()).len(), 5);
+    assert_eq!(cameras(&storage.queue(&of_box("box-2")).unwrap()).len(), 0);
     // The last one that was closed stands first.
     let close = Action::Close { outcome: Outcome::DealtWith, note: Default::default() };
     for (seconds, at) in [(10, 2), (11, 0)] {
