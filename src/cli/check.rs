@@ -10,6 +10,7 @@ use crate::doctor::footage::{self, CAMERA_BYTES_PER_SECOND, Outlook};
 use crate::infer::DetectorChoice;
 use analysis::rules::{About, RuleArea, RuleSettings};
 use base::ids::CameraId;
+use base::secret::without_passwords;
 use camera::{Source, StreamSettings};
 use clipstore::NO_LIMIT;
 use wardlink::{Acknowledge, KEEP_ALIVE_MAX};
@@ -39,13 +40,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let outcome = config::load_for(&args.config, reader);
     let code = if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(super::FOUND) };
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report(&outcome))?);
+        println!("{}", without_passwords(&serde_json::to_string_pretty(&report(&outcome))?));
         return Ok(code);
     }
     match &outcome {
         Ok(settings) => {
-            print!("{}", Summary::of(settings).text());
-            settings.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+            print!("{}", without_passwords(&Summary::of(settings).text()));
+            let warnings = settings.warnings.iter().map(ToString::to_string);
+            warnings.for_each(|warning| eprintln!("warning: {}", without_passwords(&warning)));
         }
         Err(problems) => {
             let (count, plural) = (problems.0.len(), if problems.0.len() == 1 { "" } else { "s" });

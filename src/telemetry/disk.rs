@@ -14,7 +14,7 @@ use clipstore::{Store, StoreVitals};
 /// Interval of the checks.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Checks for which a lost fragment counts, so that losses that come and go are one fault, not many.
-const CHECKS: u32 = 30;
+const CHECKS: u32 = 10;
 
 /// The thread that checks the store.
 pub struct Disk {

@@ -14,6 +14,11 @@ pub fn one_line(text: &str, chars_max: usize) -> String {
     shown
 }
 
+/// The same of a text of several lines, which stay.
+pub fn lines(text: &str) -> String {
+    text.chars().map(|c| if is_shown(c) || c == '\n' { c } else { HIDDEN }).collect()
+}
+
 fn is_shown(c: char) -> bool {
     const MARKS: [char; 7] =
         ['\u{61c}', '\u{200b}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{feff}'];
@@ -31,6 +36,7 @@ mod tests {
             one_line(text, 100),
             "Cổng \u{fffd}[2J\u{fffd}\u{fffd}31m\u{fffd}\u{fffd}ab\u{fffd}c\u{fffd}"
         );
+        assert_eq!(lines("a\u{1b}[2J\nb\r"), "a\u{fffd}[2J\nb\u{fffd}");
         assert_eq!(one_line("ngã tư", 100), "ngã tư");
         assert_eq!(one_line("ngã tư", 3), "ngã…");
     }

@@ -41,6 +41,12 @@ impl ReplayError {
     }
 }
 
+/// Wait for a sample.
+const PULL: gst::ClockTime = gst::ClockTime::from_mseconds(200);
+/// Waits without a sample after which a file counts as one that GStreamer does not get through: half a minute. A picture takes
+/// a second on the slowest box.
+const PULLS_MAX: u32 = 150;
+
 /// Hands out a file's pictures in order. See [`read_pictures`].
 pub struct PictureReader {
     path: PathBuf,
@@ -53,6 +59,10 @@ pub fn read_pictures(path: &Path) -> Result<PictureReader, ReplayError> {
     let not_ready = |failure: Failure| ReplayError::NotReady(failure.reason);
     let unreadable = |reason: String| ReplayError::Unreadable { path: path.to_owned(), reason };
     initialise().map_err(not_ready)?;
+    let kind = path.metadata().map_err(|error| unreadable(error.to_string()))?;
+    if !kind.is_file() {
+        return Err(unreadable("it is a folder, a pipe or a device; name a file".to_owned()));
+    }
     let absolute = std::path::absolute(path).map_err(|error| unreadable(error.to_string()))?;
     let location = absolute.to_str().ok_or_else(|| unreadable("its path is not valid UTF-8".to_owned()))?;
     let file = make("filesrc").map_err(not_ready)?;
@@ -87,11 +97,12 @@ pub fn read_pictures(path: &Path) -> Result<PictureReader, ReplayError> {
 impl PictureReader {
     /// The next picture and its time since the file's start; `None` at the end. Blocks while decoding.
     pub fn next_picture(&mut self) -> Result<Option<(Pts, Picture)>, ReplayError> {
-        loop {
+        let mut pulls = 0;
+        while pulls < PULLS_MAX {
             // Bounded, since an error on the bus does not wake the sink.
-            let sample = self.sink.try_pull_sample(gst::ClockTime::from_mseconds(200));
-            match sample {
+            match self.sink.try_pull_sample(PULL) {
                 Some(sample) => {
+                    pulls = 0;
                     if let (Some((pts, _)), Some(picture)) = (times_of(&sample), picture_of(&sample)) {
                         return Ok(Some((pts, picture)));
                     }
@@ -99,10 +110,11 @@ impl PictureReader {
                 None => match self.bus_error() {
                     Some(error) => return Err(error),
                     None if self.sink.is_eos() => return Ok(None),
-                    None => {}
+                    None => pulls += 1,
                 },
             }
         }
+        Err(self.unreadable("no picture comes out of it; the file is damaged".to_owned()))
     }
 
     /// Duration of the file, where the file gives it and something has been read.
@@ -136,6 +148,17 @@ mod tests {
     use super::*;
     use std::io::ErrorKind as IoErrorKind;
     use std::net::TcpListener;
+
+    #[test]
+    fn what_is_no_file_is_refused_and_not_waited_for() {
+        let place = tempfile::tempdir().unwrap();
+        let pipe = place.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+        for path in [pipe.as_path(), place.path(), Path::new("/dev/zero")] {
+            let error = read_pictures(path).err().unwrap().to_string();
+            assert!(error.contains("name a file"), "{error}");
+        }
+    }
 
     #[test]
     fn a_list_of_addresses_is_no_video_and_makes_no_request() {

@@ -15,6 +15,7 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use base::language::Language;
+use base::one_line;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
@@ -33,7 +34,7 @@ pub const FOUND: u8 = 3;
 pub fn exit_code(program: &str, result: anyhow::Result<ExitCode>) -> ExitCode {
     result.unwrap_or_else(|error| {
         let priority = if is_for_the_journal() { "<3>" } else { "" };
-        eprintln!("{priority}{program}: {error:#}");
+        eprintln!("{priority}{program}: {}", one_line::lines(&format!("{error:#}")));
         ExitCode::from(CANNOT)
     })
 }

@@ -7,9 +7,13 @@ use anyhow::{Context, bail};
 use super::{Place, StoreArgs, check_cameras, not_blank, say_nearest, size, time, who};
 use base::clock;
 use base::ids::CameraId;
+use base::one_line::one_line;
 use clipstore::holds::{self, Hold, NewHold};
 use program::FOUND;
 use program::id::IdPrefix;
+
+/// Maximum length of a reason, or of a name, for a terminal.
+const TEXT_CHARS_MAX: usize = 1024;
 
 /// The person who asks, and the reason: for the access log.
 #[derive(Debug, clap::Args)]
@@ -152,7 +156,8 @@ fn described(place: &Place, hold: &Hold) -> String {
     let (from, to) = (time::text(hold.from, &place.timezone), time::text(hold.to, &place.timezone));
     let (id, camera, size) = (&hold.id, &hold.camera, size(bytes));
     let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
-    format!("{id}  {camera}, {from} to {to}{alert}: {files}, {size}; {} ({})", hold.reason, hold.who)
+    let [reason, who] = [&hold.reason, &hold.who].map(|text| one_line(text, TEXT_CHARS_MAX));
+    format!("{id}  {camera}, {from} to {to}{alert}: {files}, {size}; {reason} ({who})")
 }
 
 /// Number of a hold's files that exist, and their bytes.

@@ -6,8 +6,12 @@ use serde_json::json;
 
 use super::{Place, StoreArgs, time};
 use base::fault::chain;
+use base::one_line::one_line;
 use clipstore::access::{self, AccessEntry, AccessKind};
 use program::FOUND;
+
+/// Maximum length of an entry for a terminal; `--json` shows it whole.
+const CHARS_MAX: usize = 4096;
 
 /// Arguments of `wardwatch clips log`.
 #[derive(Debug, clap::Args)]
@@ -43,7 +47,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     } else {
         for entry in &log.entries {
-            println!("{}  {}", time::text(entry.at, &place.timezone), text(entry, &place));
+            let text = one_line(&text(entry, &place), CHARS_MAX);
+            println!("{}  {text}", time::text(entry.at, &place.timezone));
         }
     }
     if let Some(fault) = &fault {

@@ -72,7 +72,7 @@ fn an_officer_lists_exports_and_is_in_the_log() {
 
     let stick = place.path().join("stick");
     fs::create_dir(&stick).unwrap();
-    let (to, reason) = (stick.to_str().unwrap(), "vụ 12/2026");
+    let (to, reason) = (stick.to_str().unwrap(), "vụ 12/2026\n\u{1b}[2J");
     let export = ["export", &alert, "--output", to, "--reason", reason, "--who", "Đặng Thị Hoa", "--json"];
     for _ in 0..2 {
         let done = wardwatch(&export, &directory);
@@ -90,7 +90,12 @@ fn an_officer_lists_exports_and_is_in_the_log() {
     assert!(log.entries[0].who.starts_with("Đặng Thị Hoa (user id "), "{}", log.entries[0].who);
     let sha256 = Command::new("sha256sum").arg(stick.join(&names(&stick)[1])).output().unwrap();
     assert!(log.entries[3].detail.contains(&stdout(&sha256)[..64]), "{}", log.entries[3].detail);
-    assert!(stdout(&wardwatch(&["log"], &directory)).contains("exported by Đặng Thị Hoa"));
+    let shown = stdout(&wardwatch(&["log"], &directory));
+    assert!(
+        shown.contains("exported by Đặng Thị Hoa") && shown.contains("vụ 12/2026\u{fffd}\u{fffd}[2J"),
+        "{shown}"
+    );
+    assert_eq!(shown.lines().count(), 4, "{shown}");
     assert_eq!(wardwatch(&["log", "--verify"], &directory).status.code(), Some(0));
     let path = directory.join("access.jsonl");
     let whole = fs::read_to_string(&path).unwrap();

@@ -162,6 +162,9 @@ fn wrong_addresses_files_and_secrets_are_found() {
             "camera.gate.main", "the scheme this://", "rtsp://";
         "main = \"rtsp://192.168.1.20/main\"" => "main = \"rtsp://:hunter2/main\" #!":
             "camera.gate.main", "has no valid host and port", "rtsp://HOST:PORT";
+        // An address in a place for something else.
+        "model = \"motion\"" => "model = \"rtsp://admin:hunter2@192.168.1.20/main\" #!":
+            "detector.model", "\"rtsp://***@192.168.1.20/main\" is no detector", "street-nano";
         "main = \"rtsp://192.168.1.20/main\"" => "main = \"file://missing.mp4\" #!":
             "camera.gate.main", "/missing.mp4", "correct the path";
         "transport = \"tcp\"" => "sub = \"ftp://192.168.1.20\" #!": "camera.gate.sub", "ftp://", "rtsp://";

@@ -207,12 +207,12 @@ fn number(entry: &fs::DirEntry) -> Option<u64> {
     entry.file_name().to_str()?.strip_prefix("index.corrupt-")?.strip_suffix(".sqlite")?.parse().ok()
 }
 
-/// Number of segments with times that no clock gave: before 1970, after the year 9999, or ending before they start, by more
-/// than a clock may be put back within one.
+/// Number of segments with times that no clock gave: before 1900, after the year 9999, or ending before they start, by more
+/// than a clock may be put back within one. A clock that was never set may give a time before 1970.
 pub(crate) fn count_impossible_times(connection: &Connection) -> rusqlite::Result<i64> {
     const IMPOSSIBLE: &str = "SELECT count(*) FROM segment
-        WHERE starts_wall_us NOT BETWEEN 0 AND 253402300799000000
-           OR ends_wall_us NOT BETWEEN 0 AND 253402300799000000
+        WHERE starts_wall_us NOT BETWEEN -2208988800000000 AND 253402300799000000
+           OR ends_wall_us NOT BETWEEN -2208988800000000 AND 253402300799000000
            OR ends_wall_us < starts_wall_us - 2000000";
     connection.query_row(IMPOSSIBLE, [], |row| row.get(0))
 }

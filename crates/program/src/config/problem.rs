@@ -17,7 +17,7 @@ pub struct Problem {
     pub line: usize,
     /// The key it is about: `camera.gate.zone.yard.points[2]`. Empty where the file cannot be read that far.
     pub key: String,
-    /// The fault. Never shows a password.
+    /// The fault. Never shows the password of an address.
     pub what: String,
     /// The remedy.
     pub remedy: String,

@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, Problems};
+use base::secret::without_passwords;
 use base::text;
 
 /// The configuration as written, with the problems found so far.
@@ -163,6 +164,7 @@ impl Written {
 
     fn problem(&self, place: Place, key: &str, what: String, remedy: String) -> (Place, Problem) {
         let file = self.files[place.file].clone();
+        let [what, remedy] = [what, remedy].map(|text| without_passwords(&text).into_owned());
         (place, Problem { file, line: place.line, key: key.to_owned(), what, remedy })
     }
 
