@@ -108,7 +108,6 @@ fn idle_tabs_of_a_login_lock_and_open_together() {
         browser.until(tab, LOCKED);
         shows_nothing(&mut browser, tab);
     }
-    keep(&mut browser, &mut other, "locked-phone");
 
     // Loaded again while it is locked, it takes part all the same.
     browser.go(&mut tab, &url);
@@ -140,7 +139,6 @@ fn a_browser_without_scripts_has_the_sheet() {
     browser.go(&mut tab, &post.url());
     browser.value(&mut tab, "document.querySelector('[data-lock-now]').requestSubmit()");
     browser.until(&mut tab, "location.pathname === '/lock' && !!document.querySelector('main form')");
-    keep(&mut browser, &mut tab, "lock-sheet");
     browser.value(&mut tab, "document.querySelector('main [name=pin]').value = '2580'");
     browser.value(&mut tab, "document.querySelector('main form').requestSubmit()");
     browser.until(&mut tab, "location.pathname === '/' && !!document.querySelector('[data-list]')");

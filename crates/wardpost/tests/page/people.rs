@@ -7,7 +7,7 @@ use wardpost::people::{CODE_FOR, Role, secret};
 use wardpost::storage::{By, NewUser};
 
 use super::http::Client;
-use super::post::Post;
+use super::post::{PLACES, Post, alert};
 
 const PASSWORD: &str = "đêm nay trực ca";
 
@@ -129,4 +129,22 @@ fn the_first_administrators_code_makes_one_account() {
     assert_eq!(begin(&code.to_lowercase(), "an"), 303);
     assert_eq!(begin(&code, "ba"), 422);
     assert_eq!(post.storage().users().unwrap().len(), 1);
+}
+
+/// A locked page sounds, and cannot know about which camera.
+#[test]
+fn a_locked_login_learns_of_changes_and_of_no_event() {
+    let mut post = Post::start();
+    let officer = Client::officer(&mut post, "lan", Role::Officer);
+    post.store(vec![alert(0)]);
+    let changes = || officer.get("/changes?after=0").text;
+    for word in ["\"severity\":\"warning\"", "\"camera\"", "\"row\""] {
+        assert!(changes().contains(word), "{word}: {}", changes());
+    }
+    officer.post("/lock", &[]);
+    assert!(changes().contains("\"severity\":\"warning\""), "{}", changes());
+    for word in ["\"camera\"", "\"row\"", PLACES[0]] {
+        assert!(!changes().contains(word), "{word}: {}", changes());
+    }
+    assert_eq!(officer.get("/event?id=1").header("location"), "/lock");
 }

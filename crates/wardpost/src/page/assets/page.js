@@ -18,6 +18,8 @@ let flood = false;
 // Number of the last change that was heard of.
 let changed = 0;
 let heard = {};
+// A list that is older than a change that was heard of is fetched again so many times.
+const TRIES = 5;
 
 // Time for which a row that has come is marked.
 const FRESH_MS = 1600;
@@ -127,7 +129,7 @@ function clear() {
 }
 
 // Fetches what the page showed. True where it is there again.
-async function restore() {
+async function restore(tries = TRIES) {
   const answer = await fetch(location.href, { headers: { accept: "text/html" } });
   const { pathname } = new URL(answer.url);
   if (pathname === "/lock") return false;
@@ -136,7 +138,7 @@ async function restore() {
   if (!answer.ok) return answer.status < 500 && location.assign("/");
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   const place = $("[data-list]", fresh);
-  if (place && Number(place.dataset.cursor) < changed) return restore();
+  if (place && Number(place.dataset.cursor) < changed && tries > 0) return restore(tries - 1);
   history.replaceState(null, "", answer.url);
   document.title = fresh.title;
   for (const part of ["main", ".places"]) $(part).replaceChildren(...$(part, fresh).childNodes);
@@ -232,7 +234,7 @@ function refill(message) {
   if (isQuiet && rows < Math.min(count, ROWS_MAX) && !new URLSearchParams(location.search).has("camera")) reload();
 }
 
-async function reload() {
+async function reload(tries = TRIES) {
   if (!list) return;
   const address = new URL(location.href);
   address.searchParams.set("part", "1");
@@ -242,7 +244,7 @@ async function reload() {
   template.innerHTML = await answer.text();
   const fresh = $("[data-list]", template.content);
   // A change that came meanwhile is not in it.
-  if (Number(fresh.dataset.cursor) < changed) return reload();
+  if (Number(fresh.dataset.cursor) < changed && tries > 0) return reload(tries - 1);
   list?.replaceChildren(...fresh.childNodes);
   if (rowOf(selected)) select(rowOf(selected), false);
   fold();
