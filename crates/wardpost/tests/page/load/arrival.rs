@@ -38,6 +38,12 @@ fn an_alert_stands_on_every_page_soon_after_it_is_published() {
     }
     judge::stored(&ward, &boxes.sent);
     let storage = ward.storage();
+    let received = judge::queue(&storage);
+    let received = received.iter().map(|event| {
+        let lead = event.lead.as_ref().unwrap();
+        lead.received_at.since(lead.alert.opened_at).as_secs_f64() * 1e3
+    });
+    times("arrival", "alert to the post's hands", received.collect(), ("p95", 1000.0));
     let published: BTreeMap<u64, i64> = judge::queue(&storage)
         .iter()
         .map(|event| (event.number, event.lead.as_ref().unwrap().alert.opened_at.as_micros()))
