@@ -184,6 +184,16 @@ impl Storage {
         Ok(has_ended.then_some(hand_over))
     }
 
+    /// One shift; `None` for an unknown number.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn shift(&self, number: u64) -> std::result::Result<Option<Shift>, StorageError> {
+        let text = "SELECT number, officer, begun_us, sound_tested, ended_us, hand_over FROM shift WHERE number = ?1";
+        let read = self.connection.query_row(text, [sql(number)], shift).optional();
+        read.map_err(self.failed("read a shift of"))
+    }
+
     /// The last shifts, the newest first; at most `limit`.
     ///
     /// # Errors
@@ -423,6 +433,10 @@ mod tests {
 
         assert_eq!(storage.end_shift(shift, &an, &Note::default(), after(11)).unwrap(), None);
         let shifts = storage.shifts(10).unwrap();
+        assert_eq!(
+            (storage.shift(shift).unwrap().as_ref(), storage.shift(99).unwrap()),
+            (shifts.first(), None)
+        );
         assert_eq!((shifts.len(), shifts[0].ended_at, shifts[0].sound_tested), (1, Some(after(10)), true));
         assert_eq!(shifts[0].hand_over, Some(handed));
         let Begun::New(second) = storage.begin_shift(&an, false, after(12)).unwrap() else {

@@ -7,6 +7,7 @@ pub(super) mod lock;
 pub(super) mod login;
 pub(super) mod map;
 pub(super) mod people;
+mod plots;
 pub(super) mod queue;
 pub(super) mod row;
 pub(super) mod shelves;
