@@ -67,7 +67,7 @@ fn a_person_sees_drawn_alerts_and_that_they_are_drawn() {
 
     // Also before anybody has logged in.
     let band = "Trình diễn / Demonstration";
-    assert!(ask(&address, "GET", "/login", "", "").contains(band));
+    assert!(ask(&address, "GET", "/begin", "", "").contains(band));
     let form = format!("code={code}&name=lan&full_name=Lan&password=mot+hai+ba+bon");
     let begun = ask(&address, "POST", "/begin", "", &form);
     let cookie =

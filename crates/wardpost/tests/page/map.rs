@@ -35,8 +35,10 @@ fn upload(browser: &mut Browser, tab: &mut Tab, file: &[u8]) {
     );
 }
 
+/// Waits until the script has put so many markers at their places.
 fn markers(browser: &mut Browser, tab: &mut Tab, number: u64) {
-    browser.until(tab, &format!("document.querySelectorAll('.marker').length === {number}"));
+    let placed = "[...document.querySelectorAll('.marker')].filter(marker => marker.style.left).length";
+    browser.until(tab, &format!("{placed} === {number}"));
 }
 
 #[test]

@@ -44,7 +44,8 @@ fn figures(events: Vec<EventFacts>) -> Figures {
 #[test]
 fn nothing_has_figures_too() {
     let found = figures(Vec::new());
-    assert_eq!((found.load, found.to_take), (Load::default(), Times::default()));
+    let load = Load { known: Duration::from_secs(7200), ..Load::default() };
+    assert_eq!((found.load, found.to_take), (load, Times::default()));
     assert_eq!((found.within_target.ratio(), found.load.alerts_per_operator_hour()), (None, None));
     assert!(found.csv().starts_with("\u{feff}section,of,figure,value\r\n"));
 }
