@@ -19,6 +19,9 @@ _wardpost() {
             wardpost,completions)
                 cmd="wardpost__subcmd__completions"
                 ;;
+            wardpost,demo)
+                cmd="wardpost__subcmd__demo"
+                ;;
             wardpost,feedback)
                 cmd="wardpost__subcmd__feedback"
                 ;;
@@ -68,7 +71,7 @@ _wardpost() {
 
     case "${cmd}" in
         wardpost)
-            opts="-h -V --help --version serve tail list show status settle forget log feedback user completions"
+            opts="-h -V --help --version serve tail list show status settle forget log feedback user demo completions"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -88,6 +91,36 @@ _wardpost() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wardpost__subcmd__demo)
+            opts="-h --port --seconds --seed --lang --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seconds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lang)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -36,6 +36,7 @@ complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "forget" -d 'Remov
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "log" -d 'Says who looked at which thumbnail, and who settled or removed what, when and why; or if the log is whole'
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "feedback" -d 'Writes what officers judged about alerts into a file, from which installers tune rules'
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "user" -d 'Makes, lists and removes accounts of the duty officers\' page'
+complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "demo" -d 'Shows the duty officers\' page with a drawn ward: no broker, no box, nothing that stays'
 complete -c wardpost -n "__fish_wardpost_needs_command" -f -a "completions" -d 'Prints the completions of a shell'
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l config -d 'The configuration [default: /etc/wardwatch/wardpost.toml, where there is one]' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand serve" -l database -d 'The database [default: /var/lib/wardpost/post.sqlite]' -r -F
@@ -142,4 +143,9 @@ complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_
 complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from remove" -l lang -d 'The language: vi or en [default: as the configuration says, or else vi]' -r
 complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from remove" -l socket -d 'Socket of the service that shows alerts to the group wardpost-readers' -r -F
 complete -c wardpost -n "__fish_wardpost_using_subcommand user; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c wardpost -n "__fish_wardpost_using_subcommand demo" -l port -d 'Port of the page on 127.0.0.1 [default: one that is free]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand demo" -l seconds -d 'Ends after so many seconds; 0 for until Ctrl-C' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand demo" -l seed -d 'Draws another ward; the same number draws the same one' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand demo" -l lang -d 'Language of the page: vi or en [default: that of the locale]' -r
+complete -c wardpost -n "__fish_wardpost_using_subcommand demo" -s h -l help -d 'Print help'
 complete -c wardpost -n "__fish_wardpost_using_subcommand completions" -s h -l help -d 'Print help'

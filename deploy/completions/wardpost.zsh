@@ -219,6 +219,16 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(demo)
+_arguments "${_arguments_options[@]}" : \
+'--port=[Port of the page on 127.0.0.1 \[default\: one that is free\]]:PORT:_default' \
+'--seconds=[Ends after so many seconds; 0 for until Ctrl-C]:SECONDS:_default' \
+'--seed=[Draws another ward; the same number draws the same one]:NUMBER:_default' \
+'--lang=[Language of the page\: vi or en \[default\: that of the locale\]]:LANGUAGE:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
@@ -244,6 +254,7 @@ _wardpost_commands() {
 'log:Says who looked at which thumbnail, and who settled or removed what, when and why; or if the log is whole' \
 'feedback:Writes what officers judged about alerts into a file, from which installers tune rules' \
 'user:Makes, lists and removes accounts of the duty officers'\'' page' \
+'demo:Shows the duty officers'\'' page with a drawn ward\: no broker, no box, nothing that stays' \
 'completions:Prints the completions of a shell' \
     )
     _describe -t commands 'wardpost commands' commands "$@"
@@ -252,6 +263,11 @@ _wardpost_commands() {
 _wardpost__subcmd__completions_commands() {
     local commands; commands=()
     _describe -t commands 'wardpost completions commands' commands "$@"
+}
+(( $+functions[_wardpost__subcmd__demo_commands] )) ||
+_wardpost__subcmd__demo_commands() {
+    local commands; commands=()
+    _describe -t commands 'wardpost demo commands' commands "$@"
 }
 (( $+functions[_wardpost__subcmd__feedback_commands] )) ||
 _wardpost__subcmd__feedback_commands() {

@@ -44,10 +44,12 @@ alerts, their pictures, and the log of who looked
 systemctl(1), journalctl(1), /usr/share/doc/wardpost/README.md
 "#;
 
-/// Returns a program's command line as a package has it: without the demonstration, and without hidden commands.
+/// Returns a program's command line as a package has it: a box without its demonstration, and both without hidden commands.
 fn shipped(name: &'static str, command: &clap::Command) -> clap::Command {
     let about = command.get_about().cloned().unwrap_or_default();
-    let shown = command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "demo");
+    let is_left_out =
+        |sub: &clap::Command| sub.is_hide_set() || (name == "wardwatch" && sub.get_name() == "demo");
+    let shown = command.get_subcommands().filter(|sub| !is_left_out(sub));
     // A version in them would make all of them out of date with each release.
     let subcommands = shown.cloned().map(|sub| sub.disable_help_subcommand(true));
     let shipped = clap::Command::new(name).version("").about(about).disable_help_subcommand(true);

@@ -9,6 +9,7 @@
 pub mod arrival;
 pub mod cli;
 mod connection;
+mod demo;
 pub mod duty;
 pub mod events;
 pub mod health;

@@ -64,6 +64,7 @@ pub(super) fn showing(command: &Command) -> Option<(&ShowingArgs, Option<&Path>)
         | Command::Feedback(_)
         | Command::Forget(_)
         | Command::User(_)
+        | Command::Demo(_)
         | Command::Answer(_)
         | Command::Completions { .. } => None,
     }

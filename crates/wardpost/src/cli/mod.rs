@@ -4,6 +4,7 @@
 
 mod answer;
 mod ask;
+mod demo;
 mod feedback;
 pub mod follow;
 mod forget;
@@ -62,6 +63,8 @@ enum Command {
     Feedback(feedback::Args),
     /// Makes, lists and removes accounts of the duty officers' page.
     User(user::Args),
+    /// Shows the duty officers' page with a drawn ward: no broker, no box, nothing that stays.
+    Demo(demo::Args),
     /// Runs one command of an officer in the group wardpost-readers. systemd starts it.
     #[command(hide = true)]
     Answer(answer::Args),
@@ -109,6 +112,7 @@ fn here(command: Command) -> anyhow::Result<ExitCode> {
         Command::Log(args) => log::run(&args),
         Command::Feedback(args) => feedback::run(&args),
         Command::User(args) => user::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Answer(args) => answer::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut self::command(), "wardpost", &mut std::io::stdout());

@@ -2,10 +2,15 @@
 //!
 //! Events of boxes on test count nowhere, and events on shelves only as that: nobody had to judge them.
 
+mod course;
 mod csv;
+mod false_share;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+pub use course::{Course, DayFigures, SEVERITIES, TO_TAKE_BELOW};
+pub use false_share::{FALSE_RANKED_MIN, FalseFigures};
 
 use super::escalation::Targets;
 use super::flood::{FLOOD_SPAN, Source};
@@ -142,6 +147,11 @@ pub struct SourceFigures {
     pub false_share: Share,
 }
 
+/// Seconds as a table has them; empty for none.
+fn decimal_seconds(time: Option<Duration>) -> String {
+    time.map_or_else(String::new, |time| time.as_secs().to_string())
+}
+
 /// Absences of one camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CameraAway {
@@ -172,9 +182,16 @@ pub struct Load {
     pub peak: Option<(WallTime, u64)>,
     /// Time in flood.
     pub flood: Duration,
+    /// Time of the period that has come.
+    pub known: Duration,
 }
 
 impl Load {
+    /// Part of the time that was in flood; `None` of no time.
+    pub fn flood_share(self) -> Option<f64> {
+        (!self.known.is_zero()).then(|| self.flood.as_secs_f64() / self.known.as_secs_f64())
+    }
+
     /// Alerts in each hour of an officer; `None` where the shifts were too short for a rate.
     pub fn alerts_per_operator_hour(self) -> Option<f64> {
         let hours = self.operator_time.as_secs_f64() / 3600.0;
@@ -197,12 +214,18 @@ pub struct Figures {
     pub to_close: Times,
     /// Events that were taken within their target, among those whose target has passed or that were taken.
     pub within_target: Share,
+    /// False ones among those that were judged true or false.
+    pub false_share: Share,
     /// Number of events of each outcome.
     pub outcomes: BTreeMap<Outcome, u64>,
     /// The sources with the most events, the worst first.
     pub worst: Vec<SourceFigures>,
     /// The sources with false alerts, the one with the most of them first.
     pub false_sources: Vec<SourceFigures>,
+    /// Shares of false events by camera, the largest first; those of few judged events last.
+    pub false_cameras: Vec<FalseFigures>,
+    /// The same by rule, of all boxes together.
+    pub false_rules: Vec<FalseFigures>,
     /// Cameras that were away, the one that was longest first.
     pub away: Vec<CameraAway>,
 }
@@ -222,6 +245,7 @@ impl Figures {
             operator_time: together(&facts.shifts),
             peak: peak(&events),
             flood: together(&facts.floods),
+            known: known.length(),
         };
         let mut sources = sources(&events);
         sources.sort_by_key(|source| std::cmp::Reverse((source.events, source.alerts)));
@@ -237,9 +261,12 @@ impl Figures {
             to_take: times(events.iter().filter_map(|event| Some(event.taken_at?.since(event.first_at)))),
             to_close: times(events.iter().filter_map(|event| closed_after(event))),
             within_target: within_target(&events, targets, now),
+            false_share: judged(&events),
             outcomes: outcomes(&events),
             worst: sources,
             false_sources,
+            false_cameras: false_share::by_camera(&events),
+            false_rules: false_share::by_rule(&events),
             away: away(&facts.away, known),
         }
     }
@@ -249,6 +276,24 @@ impl Figures {
 fn closed_after(event: &EventFacts) -> Option<Duration> {
     let (at, outcome) = event.closed?;
     (outcome.truth() != Truth::Unjudged).then(|| at.since(event.first_at))
+}
+
+/// False events among those that were judged.
+fn judged(events: &[&EventFacts]) -> Share {
+    let mut share = Share::default();
+    for event in events {
+        count_judged(event, &mut share);
+    }
+    share
+}
+
+/// Counts an event that was judged true or false.
+fn count_judged(event: &EventFacts, share: &mut Share) {
+    match event.closed.map(|(_, outcome)| outcome.truth()) {
+        Some(Truth::False) => share.count(true),
+        Some(Truth::True) => share.count(false),
+        Some(Truth::Test | Truth::Unjudged) | None => {}
+    }
 }
 
 fn times(durations: impl Iterator<Item = Duration>) -> Times {
@@ -321,11 +366,7 @@ fn sources(events: &[&EventFacts]) -> Vec<SourceFigures> {
         });
         figures.events += 1;
         figures.alerts += event.alerts;
-        match event.closed.map(|(_, outcome)| outcome.truth()) {
-            Some(Truth::False) => figures.false_share.count(true),
-            Some(Truth::True) => figures.false_share.count(false),
-            Some(Truth::Test | Truth::Unjudged) | None => {}
-        }
+        count_judged(event, &mut figures.false_share);
     }
     found.into_values().collect()
 }

@@ -14,7 +14,8 @@ mod state;
 
 pub use escalation::{Escalation, LEVEL_MAX, Level, Targets};
 pub use figures::{
-    AwayFacts, CameraAway, EventFacts, Facts, Figures, Load, Period, Share, SourceFigures, Times,
+    AwayFacts, CameraAway, Course, DayFigures, EventFacts, FALSE_RANKED_MIN, Facts, FalseFigures, Figures,
+    Load, Period, SEVERITIES, Share, SourceFigures, TO_TAKE_BELOW, Times,
 };
 pub use flood::{FLOOD_ABOVE, FLOOD_BELOW, FLOOD_SPAN, Flood, Source, worst};
 pub use grouping::{Candidate, GroupBy, Grouping};

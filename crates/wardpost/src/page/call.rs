@@ -54,6 +54,8 @@ pub(super) struct Asked {
     pub address: IpAddr,
     /// Time of the request.
     pub at: WallTime,
+    /// The page is a demonstration.
+    pub is_demonstration: bool,
 }
 
 impl Asked {

@@ -31,8 +31,14 @@ pub(super) async fn serve(site: Arc<Site>, route: &'static Route, request: Reque
     let (parts, body) = request.into_parts();
     let address = parts.extensions.get::<Peer>().map_or([0, 0, 0, 0].into(), |peer| peer.0.ip());
     let query = Fields::read(parts.uri.query().unwrap_or_default().as_bytes());
-    let asked =
-        Arc::new(Asked { path: route.path, query, headers: parts.headers, address, at: clock::wall() });
+    let asked = Arc::new(Asked {
+        path: route.path,
+        query,
+        headers: parts.headers,
+        address,
+        at: clock::wall(),
+        is_demonstration: site.settings.is_demonstration,
+    });
     let answered = answer(&site, route, &asked, body).await;
     answered.unwrap_or_else(|fault| {
         fault.log(route.path);

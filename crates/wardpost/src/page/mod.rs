@@ -41,6 +41,11 @@ pub use limits::CONNECTIONS_MAX;
 /// Time for which requests in hand may go on when the page stops.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
+/// The plan of a drawn picture; `None` where it cannot be encoded.
+pub(crate) fn plan_of(picture: &image::RgbImage) -> Option<crate::storage::NewPlan> {
+    plan::encode(picture).ok()
+}
+
 /// Reason for which the page does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {

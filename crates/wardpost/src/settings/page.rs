@@ -24,6 +24,8 @@ pub struct PageSettings {
     pub lock_after: Duration,
     /// Time after which an officer logs in again.
     pub login_for: Duration,
+    /// Every page says that it is a demonstration.
+    pub is_demonstration: bool,
 }
 
 /// Section `[page]`.
@@ -81,6 +83,7 @@ impl WrittenPage {
             identity,
             lock_after: Duration::from_secs(lock_after * 60),
             login_for: Duration::from_secs(login_hours * 3600),
+            is_demonstration: false,
         })
     }
 

@@ -205,6 +205,16 @@ impl Storage {
         Ok(has_ended.then_some(hand_over))
     }
 
+    /// One shift; `None` for an unknown number.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn shift(&self, number: u64) -> std::result::Result<Option<Shift>, StorageError> {
+        let text = "SELECT number, officer, begun_us, sound_tested, ended_us, hand_over FROM shift WHERE number = ?1";
+        let read = self.connection.query_row(text, [sql(number)], shift).optional();
+        read.map_err(self.failed("read a shift of"))
+    }
+
     /// The last shifts, the newest first; at most `limit`.
     ///
     /// # Errors
@@ -220,17 +230,6 @@ impl Storage {
             .map_err(&failed)?;
         let rows = select.query_map([sql(limit as u64)], shift);
         rows.and_then(Iterator::collect::<Result<Vec<_>>>).map_err(&failed)
-    }
-
-    /// The shift with this number.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub fn shift(&self, number: u64) -> std::result::Result<Option<Shift>, StorageError> {
-        let text = "SELECT number, officer, begun_us, sound_tested, ended_us, hand_over FROM shift WHERE number = ?1";
-        let found = self.connection.prepare_cached(text);
-        let found = found.and_then(|mut select| select.query_row([sql(number)], shift).optional());
-        found.map_err(self.failed("read a shift of"))
     }
 
     /// The state that an officer would hand over now.
@@ -502,6 +501,10 @@ mod tests {
 
         assert_eq!(storage.end_shift(shift, &an, &Note::default(), after(11)).unwrap(), None);
         let shifts = storage.shifts(10).unwrap();
+        assert_eq!(
+            (storage.shift(shift).unwrap().as_ref(), storage.shift(99).unwrap()),
+            (shifts.first(), None)
+        );
         assert_eq!((shifts.len(), shifts[0].ended_at, shifts[0].sound_tested), (1, Some(after(10)), true));
         assert_eq!(shifts[0].hand_over, Some(handed));
         assert_eq!(storage.shift(shift).unwrap().as_ref(), Some(&shifts[0]));

@@ -130,11 +130,28 @@ fn a_shift_is_handed_over_and_the_figures_stand_in_a_plot_and_a_table() {
     keep(&mut browser, &mut tab, "hand-over");
 
     browser.go(&mut tab, &format!("{}figures?days=1", post.url()));
-    assert_eq!(browser.value(&mut tab, "document.querySelectorAll('.plot rect').length"), json!(6));
+    assert_eq!(
+        browser.value(&mut tab, "document.querySelectorAll('.stacked g title').length > 0"),
+        json!(true),
+        "the hours have columns"
+    );
+    // Each severity has a pattern of its own, which is drawn.
+    let fills =
+        "new Set([...document.querySelectorAll('.stacked g rect')].map(e => getComputedStyle(e).fill)).size";
+    assert_eq!(browser.value(&mut tab, fills), json!(3));
     assert_eq!(browser.value(&mut tab, "document.querySelector('.tiles dd').textContent"), json!("6"));
     keep(&mut browser, &mut tab, "figures");
     let table = browser.value(&mut tab, "fetch('/figures.csv?days=1').then(answer => answer.text())");
     assert!(table.as_str().unwrap().contains("load,,events,6"), "{table}");
+    assert!(table.as_str().unwrap().contains("to_take_below_seconds,15,events,0"), "{table}");
+    browser.go(&mut tab, &format!("{}figures?by=shift", post.url()));
+    let row = browser.value(&mut tab, "document.querySelector('.shifts tbody').textContent");
+    assert!(row.as_str().unwrap().starts_with("lan"), "{row}");
+    browser.value(&mut tab, "document.querySelector('.shifts tbody a').click()");
+    browser.until(&mut tab, "location.search === '?shift=1' && document.querySelector('main').textContent.includes('Ca trực của lan')");
+    browser.go(&mut tab, &format!("{}figures?days=7&back=1", post.url()));
+    assert_eq!(browser.value(&mut tab, "document.querySelector('.tiles dd').textContent"), json!("0"));
+    assert_eq!(browser.value(&mut tab, "!!document.querySelector('a[rel=next]')"), json!(true));
     assert_eq!(tab.errors, Vec::<String>::new());
 }
 
@@ -251,6 +268,7 @@ fn an_accessibility_checker_finds_nothing_serious() {
             "shift",
             "shift/print?id=1",
             "figures",
+            "figures?by=shift",
             "map",
             "map?edit=1",
         ] {

@@ -35,8 +35,10 @@ fn upload(browser: &mut Browser, tab: &mut Tab, file: &[u8]) {
     );
 }
 
+/// Waits until the script has put so many markers at their places.
 fn markers(browser: &mut Browser, tab: &mut Tab, number: u64) {
-    browser.until(tab, &format!("document.querySelectorAll('.marker').length === {number}"));
+    let placed = "[...document.querySelectorAll('.marker')].filter(marker => marker.style.left).length";
+    browser.until(tab, &format!("{placed} === {number}"));
 }
 
 #[test]
@@ -65,7 +67,7 @@ fn cameras_are_placed_on_a_plan_and_markers_follow_their_events() {
     markers(&mut browser, &mut tab, 1);
     let place = "(() => { const [a, b] = ['.marker', '.plan'].map((one) => document.querySelector(one).getBoundingClientRect());
                   return [Math.round((a.left + 14 - b.left) / b.width * 100), Math.round((a.top + a.height / 2 - b.top) / b.height * 1000) / 10]; })()";
-    assert_eq!(browser.value(&mut tab, place), json!([25, 40.5]));
+    browser.until(&mut tab, &format!("JSON.stringify({place}) === '[25,40.5]'"));
 
     // By a click on the plan, once for each of the others.
     for (number, (x, y)) in (2..).zip([(0.6, 0.3), (0.8, 0.7), (0.3, 0.8)]) {

@@ -1,9 +1,8 @@
 //! Figures as CSV (RFC 4180, UTF-8 with a byte order mark, which spreadsheet programs need for Vietnamese letters).
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
-use super::{Figures, Share, SourceFigures, Times};
+use super::{Figures, Share, SourceFigures, Times, decimal_seconds};
 use base::event::Severity;
 
 /// Columns of the table.
@@ -24,6 +23,7 @@ impl Figures {
         table.times("to_take", self.to_take);
         table.times("to_close", self.to_close);
         table.share("within_target", "", self.within_target);
+        table.share("false_share", "", self.false_share);
         for (outcome, count) in &self.outcomes {
             table.row(["outcome", outcome.as_str(), "events", &count.to_string()]);
         }
@@ -32,6 +32,11 @@ impl Figures {
         }
         for source in &self.false_sources {
             table.source("false", source);
+        }
+        for (section, rows) in [("false_camera", &self.false_cameras), ("false_rule", &self.false_rules)] {
+            for row in rows {
+                table.share(section, &format!("{} {}", row.of, row.name), row.share);
+            }
         }
         for camera in &self.away {
             let of = format!("{}/{} {}", camera.sender, camera.camera, camera.name);
@@ -53,9 +58,7 @@ impl Figures {
             load.peak.map_or_else(Default::default, |(from, events)| (from.to_string(), events.to_string()));
         table.row(["load", &from, "events_in_peak_10_minutes", &events]);
         table.row(["load", "", "flood_seconds", &load.flood.as_secs().to_string()]);
-        let length = self.period.length().as_secs_f64();
-        let share = (length > 0.0).then(|| load.flood.as_secs_f64() / length);
-        table.row(["load", "", "flood_share", &decimal(share)]);
+        table.row(["load", "", "flood_share", &decimal(load.flood_share())]);
     }
 }
 
@@ -72,10 +75,9 @@ impl Table {
     }
 
     fn times(&mut self, section: &str, times: Times) {
-        let seconds = |time: Option<Duration>| time.map_or(String::new(), |time| time.as_secs().to_string());
         self.row([section, "", "events", &times.count.to_string()]);
-        self.row([section, "", "median_seconds", &seconds(times.median)]);
-        self.row([section, "", "p90_seconds", &seconds(times.p90)]);
+        self.row([section, "", "median_seconds", &decimal_seconds(times.median)]);
+        self.row([section, "", "p90_seconds", &decimal_seconds(times.p90)]);
     }
 
     fn share(&mut self, section: &str, of: &str, share: Share) {

@@ -44,7 +44,8 @@ fn figures(events: Vec<EventFacts>) -> Figures {
 #[test]
 fn nothing_has_figures_too() {
     let found = figures(Vec::new());
-    assert_eq!((found.load, found.to_take), (Load::default(), Times::default()));
+    let load = Load { known: Duration::from_secs(7200), ..Load::default() };
+    assert_eq!((found.load, found.to_take), (load, Times::default()));
     assert_eq!((found.within_target.ratio(), found.load.alerts_per_operator_hour()), (None, None));
     assert!(found.csv().starts_with("\u{feff}section,of,figure,value\r\n"));
 }
@@ -141,4 +142,73 @@ fn absences_of_a_camera_add_up_within_the_period() {
     let found: Vec<(&str, u64, u64)> =
         found.iter().map(|one| (one.camera.as_str(), one.times, one.length.as_secs())).collect();
     assert_eq!(found, [("a", 2, 250), ("b", 1, 150)]);
+}
+
+#[test]
+fn the_flood_is_a_share_of_the_time_that_has_come() {
+    let facts = Facts { floods: vec![period(0, 900)], ..Facts::default() };
+    let share = |now| Figures::of(period(0, 7200), &facts, Targets::default(), at(now)).load.flood_share();
+    assert_eq!((share(7200), share(1800), share(0)), (Some(0.125), Some(0.5), None));
+}
+
+#[test]
+fn shares_of_few_events_stand_behind_the_others() {
+    use Outcome::{Animal, DealtWith};
+    let judged = |camera: &str, wrong: u64, right: u64| {
+        let of = move |outcome, count| (0..count).map(move |n| (n, outcome));
+        let camera = camera.to_owned();
+        of(Animal, wrong).chain(of(DealtWith, right)).map(move |(n, outcome)| taken(&camera, n, 1, outcome))
+    };
+    // One of one, two of five, six of eight, none of five.
+    let events =
+        judged("few", 1, 0).chain(judged("b", 2, 3)).chain(judged("c", 6, 2)).chain(judged("d", 0, 5));
+    let found = figures(events.collect());
+    let order: Vec<(&str, u64, u64, bool)> = found
+        .false_cameras
+        .iter()
+        .map(|row| (row.of.rsplit_once('/').unwrap().1, row.share.part, row.share.whole, row.is_ranked()))
+        .collect();
+    assert_eq!(order, [("c", 6, 8, true), ("b", 2, 5, true), ("d", 0, 5, true), ("few", 1, 1, false)]);
+    assert_eq!(found.false_rules.len(), 1, "all cameras have one rule");
+    assert_eq!(
+        (found.false_rules[0].share, found.false_share),
+        (Share { part: 9, whole: 19 }, found.false_rules[0].share)
+    );
+    let csv = found.csv();
+    assert!(csv.contains("false_camera,ben-nghe/box-1/c Cổng c,share,0.750\r\n"), "{csv}");
+    assert!(csv.contains("false_rule,night Đêm,whole,19\r\n"), "{csv}");
+}
+
+#[test]
+fn the_course_counts_by_hour_day_and_time_to_take() {
+    // START is 2026-05-01 22:14:03 UTC, 05:14:03 of the next day in Vietnam.
+    let timezone = jiff::tz::TimeZone::fixed(jiff::tz::offset(7));
+    let critical = EventFacts { severity: Severity::Critical, ..taken("a", 10, 14, Outcome::DealtWith) };
+    let next_day = taken("b", 19 * 3600, 300, Outcome::Rain);
+    let test = EventFacts { is_test: true, ..event("a", 10) };
+    let shelved = EventFacts { is_shelved: true, ..event("a", 10) };
+    let events = vec![critical, taken("a", 20, 15, Outcome::Rain), event("c", 3600), test, shelved, next_day];
+    let facts = Facts { events, ..Facts::default() };
+    let course = Course::of(period(0, 2 * 86_400), &facts, &timezone, at(86_400));
+    assert_eq!((course.hours[5], course.hours[6], course.hours[0]), ([0, 1, 1], [0, 1, 0], [0, 1, 0]));
+    let days: Vec<(String, [u64; 3], Option<u64>)> = course
+        .days
+        .iter()
+        .map(|day| (day.date.to_string(), day.severities, day.to_take.median.map(|median| median.as_secs())))
+        .collect();
+    assert_eq!(
+        days,
+        [("2026-05-02".to_owned(), [0, 2, 1], Some(14)), ("2026-05-03".to_owned(), [0, 1, 0], Some(300))],
+        "the day after now has not come"
+    );
+    assert_eq!(course.to_take, [1, 1, 0, 0, 0, 0, 1]);
+    let csv = course.csv();
+    for row in [
+        "hour,05,events,2\r\n",
+        "day,2026-05-02,critical,1\r\n",
+        "day,2026-05-03,to_take_median_seconds,300\r\n",
+    ] {
+        assert!(csv.contains(row), "{csv}");
+    }
+    assert!(csv.ends_with("to_take_below_seconds,,events,1\r\n"), "{csv}");
 }

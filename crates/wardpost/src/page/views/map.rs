@@ -163,7 +163,7 @@ fn editor(call: &Call<'_>, map: &WardMap) -> Markup {
     html! {
         div.editor {
             p { (say.t("Chọn camera rồi bấm vào sơ đồ, hoặc nhập vị trí theo phần trăm tính từ góc trên bên trái.", "Choose a camera and press on the plan, or write its place in percent from the upper left corner.")) }
-            form.row method="post" action="/map/place" data-act data-place {
+            form.row method="post" action="/map/place" autocomplete="off" data-act data-place {
                 (token(call)) input type="hidden" name="back" value="/map?edit=1";
                 label { "Camera" select name="camera" required autofocus {
                     optgroup label=(say.t("Chưa đặt", "Not placed")) { @for camera in map.cameras.iter().filter(|one| one.spot.is_none()) { (option(camera)) } }

@@ -7,6 +7,7 @@ pub(super) mod lock;
 pub(super) mod login;
 pub(super) mod map;
 pub(super) mod people;
+mod plots;
 pub(super) mod queue;
 pub(super) mod row;
 pub(super) mod shelves;
@@ -109,6 +110,7 @@ pub(super) fn card(say: Say, asked: &Asked, title: &str, body: &Markup) -> Marku
         html lang=(code(say)) data-theme=[theme(asked)] {
             head { (head(title, false)) }
             body.bare {
+                (demonstration(asked))
                 main.card {
                     div.brand { (mark()) span { "wardpost" } }
                     h1 { (title) }
@@ -165,6 +167,7 @@ pub(super) fn frame(call: &Call<'_>, title: &str, body: &Markup) -> Markup {
             }
             body data-path=(call.asked.path) data-cursor=[cursor] data-role=(role) data-name=(call.who()) {
                 a.skip href="#main" { (say.t("Đến nội dung chính", "To the main content")) }
+                (demonstration(call.asked))
                 (banners(say, &time))
                 header.top {
                     a.brand href="/" { (mark()) span { "wardpost" } }
@@ -220,6 +223,13 @@ fn banners(say: Say, time: &str) -> Markup {
                 div.banner.bad { (say.t("Trang này cần JavaScript để báo cảnh báo mới.", "This page needs JavaScript to show new alerts.")) }
             }
         }
+    }
+}
+
+/// The band of a demonstration, in both languages: nobody takes it for a post.
+fn demonstration(asked: &Asked) -> Markup {
+    html! {
+        @if asked.is_demonstration { div.demonstration role="note" { strong { "Trình diễn / Demonstration" } " · dữ liệu vẽ, không có thật · drawn data, nothing is real" } }
     }
 }
 
