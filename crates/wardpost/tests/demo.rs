@@ -70,8 +70,7 @@ fn a_person_sees_drawn_alerts_and_that_they_are_drawn() {
     assert!(ask(&address, "GET", "/begin", "", "").contains(band));
     let form = format!("code={code}&name=lan&full_name=Lan&password=mot+hai+ba+bon");
     let begun = ask(&address, "POST", "/begin", "", &form);
-    let cookie =
-        begun.lines().find_map(|line| line.to_ascii_lowercase().starts_with("set-cookie: ").then_some(line));
+    let cookie = begun.lines().find(|line| line.to_ascii_lowercase().starts_with("set-cookie: "));
     let cookie =
         cookie.unwrap_or_else(|| panic!("{begun}")).split_once(": ").unwrap().1.split(';').next().unwrap();
     let cookie = format!("Cookie: {cookie}\r\n");

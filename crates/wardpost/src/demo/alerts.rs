@@ -98,7 +98,7 @@ pub(super) struct Case {
 impl Case {
     /// True for a rule whose alerts at this camera are mostly false: a tree moves there.
     pub const fn is_doubtful(self) -> bool {
-        self.camera == 5 || (self.rule == 3 && self.camera % 3 == 0)
+        self.camera == 5 || (self.rule == 3 && self.camera.is_multiple_of(3))
     }
 }
 

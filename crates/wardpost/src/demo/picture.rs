@@ -405,7 +405,7 @@ pub(super) fn plan() -> RgbImage {
         };
         // Houses of a block.
         let is_wall = street.rem_euclid(28.0) < 2.0 || lane.rem_euclid(50.0) < 2.0;
-        colour(if is_wall && block % 9 > 0 { scaled(paint, 0.92) } else { paint })
+        colour(if is_wall && !block.is_multiple_of(9) { scaled(paint, 0.92) } else { paint })
     })
 }
 
