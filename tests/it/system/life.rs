@@ -222,7 +222,10 @@ impl Life {
             assert_eq!(booted.try_sh("systemctl reload wardwatch").is_ok(), is_used);
         }
         assert!(booted.log("wardwatch").contains("stoer"), "the reason is in the journal");
-        assert!(booted.try_sh("wardwatch status").unwrap_err().contains("stoer"));
+        // The daemon writes its state once a second.
+        wait_until("the status has the reason", PATIENCE, || {
+            booted.try_sh("wardwatch status").is_err_and(|said| said.contains("stoer"))
+        });
         fs::write(&path, &good).unwrap();
         booted.sh("systemctl reload wardwatch");
         wait_until("it runs on", PATIENCE, || booted.is_active("wardwatch"));
