@@ -94,7 +94,7 @@ fuzz: setup
 
 bench:
 	@scripts/setup packages.debian packages.faults.debian
-	$(CARGO) bench --locked --profile dev $(MEASURED) --bench store -- --cameras $(CAMERAS) --seconds $(BENCH_SECONDS) --others
+	$(CARGO) bench --locked --profile dev $(SHIPPED) $(MEASURED) --bench store -- --cameras $(CAMERAS) --seconds $(BENCH_SECONDS) --others
 
 # The daemon's share of the machine is measured: nothing else should run.
 BENCH_DETECT := CARGO_TARGET_DIR=$(TARGET) $(CARGO) bench --locked --profile dev $(SHIPPED) $(MEASURED) --bench detect --
