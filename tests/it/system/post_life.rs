@@ -76,7 +76,8 @@ fn an_officer_reads(booted: &Booted) {
     );
     booted.sh("usermod -aG wardpost-readers hoa");
     assert_eq!(as_hoa("wardpost list").unwrap(), booted.sh("wardpost list") + "\n");
-    let alert = booted.sh("wardpost list --json | grep -o '\"id\": \"[0-9a-f-]\\{36\\}' | head -n 1 | cut -d '\"' -f 4");
+    let alert = booted
+        .sh("wardpost list --json | grep -o '\"id\": \"[0-9a-f-]\\{36\\}' | head -n 1 | cut -d '\"' -f 4");
     as_hoa(&format!("wardpost show {alert} --thumbnail /tmp/picture.jpg")).unwrap();
     assert!(booted.sh("wardpost log").contains("hoa (user id"));
 }
