@@ -56,7 +56,7 @@ pub(in crate::page) fn row(site: &Site, language: Language, event: &StoredEvent,
                         (words.span(std::time::Duration::from_secs(now.since(since).as_secs())))
                     }
                 }
-                span.overdue hidden[!event.is_overdue(site.targets, now)] { "⏱ " (say.t("quá hạn", "overdue")) }
+                span.overdue hidden[!event.is_overdue(site.targets, now)] { "! " (say.t("quá hạn", "overdue")) }
                 @if is_for_commanders(event.level) && matches!(event.state, State::New { .. }) {
                     span.overdue { "▲ " (say.t("đã báo chỉ huy", "commander told")) }
                 }
