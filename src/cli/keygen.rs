@@ -112,8 +112,9 @@ impl Places {
              request  {request}\n         for box {box_id}, to be signed by the ward post's authority\n\n\
              What is left to do:\n\
              1. Send {request} to whoever runs the post's broker. It is no secret; the key never leaves the box.\n\
-             2. Put the certificate that comes back at {certificate}\n\
+             2. Put the certificate that comes back at {certificate}, and the authority's ca.pem beside it\n\
              3. In the configuration, under [broker]:\n   \
+                ca_file = \"ca.pem\"\n   \
                 cert_file = \"{certificate}\"\n   \
                 key_file = \"{written}\"\n\
              4. wardwatch check\n"

@@ -23,7 +23,7 @@ fn uncommented() -> String {
 /// A folder with the example and the files it names.
 fn example_folder(text: &str) -> Folder {
     let folder = Folder::with(text);
-    for name in ["post-ca.pem", "box-cert.pem", "cameras-ca.pem"] {
+    for name in ["ca.pem", "box-cert.pem", "cameras-ca.pem"] {
         folder.write(name, "", 0o644);
     }
     for name in ["secrets/box-key.pem", "secrets/broker", "secrets/camera-gate"] {
