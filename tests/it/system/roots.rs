@@ -26,8 +26,7 @@ fn packages_install_and_go_on_both_releases() {
         // Every library is there, and every element that a session needs.
         machine.sh("wardwatch --version; wardpost --version; wardwatch session --prepare");
         machine.sh("! ldd /usr/bin/wardwatch /usr/bin/wardpost | grep 'not found'");
-        machine
-            .sh("wardwatch check --config /usr/share/wardwatch/wardwatch.toml 2>&1 | grep -q 'ca.pem'");
+        machine.sh("wardwatch check --config /usr/share/wardwatch/wardwatch.toml 2>&1 | grep -q 'ca.pem'");
         let complaints =
             machine.sh("systemd-analyze verify --man=no wardwatch.service wardpost.service 2>&1");
         assert_eq!(complaints, "", "{name}");

@@ -3,7 +3,7 @@
 //! A file is written as `.NAME.part`, synced, and only then gets its name: a file with a name is whole. No file is written
 //! over.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -65,23 +65,39 @@ impl Target {
 
 /// Makes the file `part` and locks it; `None` if another export has it. One that was left behind is removed.
 fn claim(part: &Path) -> io::Result<Option<File>> {
-    for _ in 0..2 {
+    for _ in 0..4 {
         match OpenOptions::new().write(true).create_new(true).open(part) {
-            Ok(file) => {
+            Ok(file) => match file.try_lock() {
+                // Another export has found it before this lock, takes it for one that was left behind, and removes it.
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Ok(()) if !is_at(&file, part)? => continue,
                 // A disk without locks cannot tell a part that was left behind, and needs no lock to go on.
-                let _ = file.try_lock();
-                return Ok(Some(file));
-            }
+                Ok(()) | Err(TryLockError::Error(_)) => return Ok(Some(file)),
+            },
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
-        let left = File::open(part)?;
-        if left.try_lock().is_err() || left.metadata()?.ino() != fs::metadata(part)?.ino() {
+        let left = match File::open(part) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
+        if left.try_lock().is_err() {
             return Ok(None);
         }
-        fs::remove_file(part)?;
+        if is_at(&left, part)? {
+            fs::remove_file(part)?;
+        }
     }
     Ok(None)
+}
+
+/// True if the open file is the one of this path.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Ok(there) => Ok(there.ino() == file.metadata()?.ino()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// A file that does not have its name yet. Dropped, it is removed.
